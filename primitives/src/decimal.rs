@@ -1,0 +1,275 @@
+//! Fixed-point decimals: what a sensor says, exactly, on every machine and on chain.
+
+use alloc::string::String;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use core::{cmp::Ordering, fmt, str::FromStr};
+use scale_info::TypeInfo;
+
+/// The most digits after the point, and the most zeros before it: |exponent| is never above this.
+pub const MAX_EXPONENT: i8 = 18;
+
+/// `mantissa * 10^exponent`, kept in lowest terms: equal values are equal in every byte.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Encode, MaxEncodedLen, TypeInfo)]
+pub struct Decimal {
+    mantissa: i64,
+    exponent: i8,
+}
+
+/// Why a text or a pair of numbers is no [`Decimal`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DecimalError {
+    /// The text is not a JSON number.
+    NotANumber,
+    /// More than 18 digits, or an exponent beyond 18.
+    OutOfRange,
+}
+
+impl fmt::Display for DecimalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotANumber => "not a decimal number such as 12.5 or -3e2",
+            Self::OutOfRange => {
+                "a number beyond what a reading holds: at most 18 digits and exponents from -18 to 18"
+            }
+        })
+    }
+}
+
+impl core::error::Error for DecimalError {}
+
+impl Decimal {
+    /// Zero.
+    pub const ZERO: Self = Self { mantissa: 0, exponent: 0 };
+
+    /// `mantissa * 10^exponent` in lowest terms.
+    pub fn new(mantissa: i64, exponent: i8) -> Result<Self, DecimalError> {
+        let (mut mantissa, mut exponent) = (mantissa, i32::from(exponent));
+        if mantissa == 0 {
+            return Ok(Self::ZERO);
+        }
+        while mantissa % 10 == 0 {
+            mantissa /= 10;
+            exponent += 1;
+        }
+        let exponent = i8::try_from(exponent).map_err(|_| DecimalError::OutOfRange)?;
+        if exponent.unsigned_abs() > MAX_EXPONENT.unsigned_abs() {
+            return Err(DecimalError::OutOfRange);
+        }
+        Ok(Self { mantissa, exponent })
+    }
+
+    /// The digits, without the point.
+    pub fn mantissa(&self) -> i64 {
+        self.mantissa
+    }
+
+    /// Where the point is.
+    pub fn exponent(&self) -> i8 {
+        self.exponent
+    }
+
+    /// The sum, or `None` where it does not fit.
+    pub fn checked_add(&self, other: &Self) -> Option<Self> {
+        let exponent = self.exponent.min(other.exponent);
+        let sum = self.scaled_to(exponent).checked_add(other.scaled_to(exponent))?;
+        Self::from_wide(sum, exponent)
+    }
+
+    /// The difference, or `None` where it does not fit.
+    pub fn checked_sub(&self, other: &Self) -> Option<Self> {
+        let exponent = self.exponent.min(other.exponent);
+        let difference = self.scaled_to(exponent).checked_sub(other.scaled_to(exponent))?;
+        Self::from_wide(difference, exponent)
+    }
+
+    /// The mantissa at a smaller exponent. 36 digits of shift and 19 of mantissa can exceed 128 bits: then it
+    /// saturates, which keeps the order and makes the sum fail to fit.
+    fn scaled_to(&self, exponent: i8) -> i128 {
+        let shift = u32::from(self.exponent.saturating_sub(exponent).unsigned_abs());
+        i128::from(self.mantissa).saturating_mul(10i128.saturating_pow(shift))
+    }
+
+    fn from_wide(mut mantissa: i128, mut exponent: i8) -> Option<Self> {
+        while mantissa != 0 && mantissa % 10 == 0 && exponent < MAX_EXPONENT {
+            mantissa /= 10;
+            exponent += 1;
+        }
+        Self::new(i64::try_from(mantissa).ok()?, exponent).ok()
+    }
+}
+
+impl From<u32> for Decimal {
+    fn from(value: u32) -> Self {
+        // Ten digits with an exponent of at most nine: always in range.
+        Self::new(i64::from(value), 0).unwrap_or(Self::ZERO)
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let exponent = self.exponent.min(other.exponent);
+        self.scaled_to(exponent).cmp(&other.scaled_to(exponent))
+    }
+}
+
+impl Decode for Decimal {
+    fn decode<I: codec::Input>(input: &mut I) -> Result<Self, codec::Error> {
+        let (mantissa, exponent) = <(i64, i8)>::decode(input)?;
+        let decimal =
+            Self::new(mantissa, exponent).map_err(|_| codec::Error::from("decimal out of range"))?;
+        if (decimal.mantissa, decimal.exponent) != (mantissa, exponent) {
+            return Err("decimal not in lowest terms".into());
+        }
+        Ok(decimal)
+    }
+}
+
+impl DecodeWithMemTracking for Decimal {}
+
+impl FromStr for Decimal {
+    type Err = DecimalError;
+
+    /// Reads the number syntax of JSON (RFC 8259, section 6), exactly.
+    fn from_str(text: &str) -> Result<Self, DecimalError> {
+        let (number, exponent) = match text.split_once(['e', 'E']) {
+            Some((number, exponent)) => {
+                (number, exponent.parse::<i32>().map_err(|_| DecimalError::NotANumber)?)
+            }
+            None => (text, 0),
+        };
+        let (sign, digits) = match number.strip_prefix('-') {
+            Some(rest) => (-1, rest),
+            None => (1, number),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty()
+            || !is_digits(whole)
+            || !is_digits(fraction)
+            || (digits.contains('.') && fraction.is_empty())
+        {
+            return Err(DecimalError::NotANumber);
+        }
+        let fraction = fraction.trim_end_matches('0');
+        let mut mantissa: i64 = 0;
+        for byte in whole.bytes().chain(fraction.bytes()) {
+            mantissa = mantissa
+                .checked_mul(10)
+                .and_then(|value| value.checked_add(i64::from(byte - b'0')))
+                .ok_or(DecimalError::OutOfRange)?;
+        }
+        let exponent = i32::try_from(fraction.len())
+            .ok()
+            .and_then(|places| exponent.checked_sub(places))
+            .and_then(|exponent| i8::try_from(exponent).ok())
+            .ok_or(DecimalError::OutOfRange)?;
+        Self::new(sign * mantissa, exponent)
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = alloc::format!("{}", self.mantissa.unsigned_abs());
+        if self.exponent >= 0 {
+            digits.extend(core::iter::repeat_n('0', usize::from(self.exponent.unsigned_abs())));
+        } else {
+            let places = usize::from(self.exponent.unsigned_abs());
+            if digits.len() <= places {
+                let zeros: String = core::iter::repeat_n('0', places + 1 - digits.len()).collect();
+                digits.insert_str(0, &zeros);
+            }
+            digits.insert(digits.len() - places, '.');
+        }
+        f.pad_integral(self.mantissa >= 0, "", &digits)
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Decimal {
+    /// As text: JSON readers would round it.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Decimal {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn reads_and_shows() {
+        for (text, shown) in [
+            ("0", "0"),
+            ("-0.0", "0"),
+            ("12.50", "12.5"),
+            ("-0.05", "-0.05"),
+            ("3e2", "300"),
+            ("1E-2", "0.01"),
+            ("123456.7", "123456.7"),
+        ] {
+            assert_eq!(decimal(text).to_string(), shown, "{text}");
+        }
+        for text in
+            ["", "-", ".5", "5.", "1e", "0x10", "1 ", "NaN", "--1", "+1", "1e400", "99999999999999999999"]
+        {
+            assert!(text.parse::<Decimal>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_lowest_terms_decode() {
+        assert!(Decimal::decode(&mut &(10i64, 0i8).encode()[..]).is_err());
+        assert!(Decimal::decode(&mut &(1i64, 100i8).encode()[..]).is_err());
+        assert!(Decimal::decode(&mut &(0i64, 1i8).encode()[..]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_codec_round_trip(mantissa in -1_000_000_000_000i64..1_000_000_000_000, exponent in -6i8..6) {
+            let value = Decimal::new(mantissa, exponent).unwrap();
+            prop_assert_eq!(decimal(&value.to_string()), value);
+            prop_assert_eq!(Decimal::decode(&mut &value.encode()[..]).unwrap(), value);
+        }
+
+        #[test]
+        fn order_and_sum_agree_with_integers(a in -1_000_000i64..1_000_000, b in -1_000_000i64..1_000_000) {
+            let (x, y) = (Decimal::new(a, -3).unwrap(), Decimal::new(b, -3).unwrap());
+            prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+            prop_assert_eq!(x.checked_add(&y), Decimal::new(a + b, -3).ok());
+            prop_assert_eq!(x.checked_sub(&y), Decimal::new(a - b, -3).ok());
+        }
+
+        #[test]
+        fn never_panics(text in ".{0,30}", a in any::<i64>(), b in any::<i64>(), e in -18i8..=18, g in -18i8..=18) {
+            let _ = text.parse::<Decimal>();
+            if let (Ok(x), Ok(y)) = (Decimal::new(a, e), Decimal::new(b, g)) {
+                let _ = (x.cmp(&y), x.checked_add(&y), x.checked_sub(&y), x.to_string());
+            }
+        }
+    }
+}
