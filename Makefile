@@ -1,0 +1,41 @@
+# Two commands do everything: `make demo` shows the main job, `make test` passes the tests. Each installs what it needs.
+SHELL := /bin/bash
+# One target folder for every checkout: a fresh clone reuses the compiled dependencies.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/streembit/target
+BIN = $(CARGO_TARGET_DIR)/debug
+
+.PHONY: help setup build demo test lint bench clean
+
+help:
+	@echo "make demo   set up, build, and watch a car's odometer become an anchored, audited event (KEEP=1: leave it running)"
+	@echo "make test   set up, build, and run every test"
+	@echo "make build  set up and build the binaries into $(BIN)"
+	@echo "make lint   formatting, clippy, documentation, licences"
+	@echo "make bench  measure what docs/benchmarks.md reports"
+
+setup:
+	@.ci/setup
+
+build: setup
+	@.ci/build
+
+demo: build
+	@$(BIN)/streembit-demo
+
+test: build
+	@.ci/setup --tests
+	cargo test --workspace
+
+lint: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	.ci/deny
+
+bench: build
+	.ci/setup --tests
+	cargo bench --profile dev -p streembit -p streembit-node --bench ingest
+	$(BIN)/streembit-measure
+
+clean:
+	cargo clean
