@@ -1,2 +1,8 @@
-//! .
-fn main() {}
+//! The `streembit` command.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    streembit::cli::main().await
+}

@@ -1,0 +1,30 @@
+//! The gateway's clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970-01-01 UTC; 0 on a machine whose clock stands before that.
+pub fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A time in milliseconds since 1970-01-01 UTC as people read it (RFC 3339, UTC, to the second).
+pub fn show(ms: u64) -> String {
+    i64::try_from(ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .map_or_else(|| format!("{ms} ms"), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_times_that_exist_and_those_that_do_not() {
+        assert_eq!(show(0), "1970-01-01 00:00:00Z");
+        assert_eq!(show(1_700_000_000_999), "2023-11-14 22:13:20Z");
+        assert_eq!(show(u64::MAX), format!("{} ms", u64::MAX));
+    }
+}

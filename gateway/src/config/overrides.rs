@@ -1,0 +1,86 @@
+//! `STREEMBIT_SECTION_KEY` variables override the file.
+
+use super::{values::check_above_zero, Config, ConfigError};
+
+/// Variables of the same prefix that are no configuration: options of the command line, and where tests find things.
+pub const NOT_CONFIGURATION: [&str; 5] =
+    ["STREEMBIT_CONFIG", "STREEMBIT_KEY", "STREEMBIT_LOG", "STREEMBIT_NODE", "STREEMBIT_PASSPHRASE_FILE"];
+
+/// Prefix of variables that belong to the project's own tests and build.
+const RESERVED_PREFIXES: [&str; 2] = ["STREEMBIT_TEST_", "STREEMBIT_BUILD_"];
+
+type Set = fn(&mut Config, &str) -> Result<(), String>;
+
+/// Every override: the key in the file is the name in lower case, its section first. Devices have none: they are a list.
+pub(super) const OVERRIDES: [(&str, Set); 13] = [
+    ("STREEMBIT_GATEWAY_NAME", |c, v| set(&mut c.gateway.name, Ok(v.into()))),
+    ("STREEMBIT_GATEWAY_DATA_DIR", |c, v| set(&mut c.gateway.data_dir, path(v))),
+    ("STREEMBIT_GATEWAY_KEY_FILE", |c, v| set(&mut c.gateway.key_file, path(v))),
+    ("STREEMBIT_GATEWAY_PASSPHRASE_FILE", |c, v| set(&mut c.gateway.passphrase_file, path(v).map(Some))),
+    ("STREEMBIT_NODE_URL", |c, v| set(&mut c.node.url, v.parse())),
+    ("STREEMBIT_API_SOCKET", |c, v| set(&mut c.api.socket, path(v))),
+    ("STREEMBIT_API_TCP", |c, v| {
+        let expected = |_| format!("{v:?} is no address and port: expected one such as 127.0.0.1:8080");
+        set(&mut c.api.tcp, v.parse().map(Some).map_err(expected))
+    }),
+    ("STREEMBIT_API_TOKEN_FILE", |c, v| set(&mut c.api.token_file, path(v))),
+    ("STREEMBIT_API_ALLOW_REMOTE", |c, v| set(&mut c.api.allow_remote, switch(v))),
+    ("STREEMBIT_ANCHOR_EVERY_EVENTS", |c, v| set(&mut c.anchor.every_events, number(v))),
+    ("STREEMBIT_ANCHOR_EVERY_SECONDS", |c, v| set(&mut c.anchor.every_seconds, number(v))),
+    ("STREEMBIT_DELIVERY_LISTEN", |c, v| {
+        let addresses = v.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let parsed = addresses.map(|part| {
+            part.parse().map_err(|error| {
+                format!("{part:?} is no multiaddress ({error}): expected ones such as /ip4/127.0.0.1/tcp/0, separated by commas")
+            })
+        });
+        set(&mut c.delivery.listen, parsed.collect())
+    }),
+    ("STREEMBIT_DELIVERY_MDNS", |c, v| set(&mut c.delivery.mdns, switch(v))),
+];
+
+/// Applies the variables among these that are overrides; refuses those that look like one and are none.
+pub(super) fn apply(
+    config: &mut Config,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<(), ConfigError> {
+    for (name, value) in variables {
+        if !name.starts_with("STREEMBIT_")
+            || NOT_CONFIGURATION.contains(&name.as_str())
+            || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        {
+            continue;
+        }
+        let result = match OVERRIDES.iter().find(|(known, _)| *known == name) {
+            Some((_, set)) => set(config, &value),
+            None => {
+                let known: Vec<_> = OVERRIDES.iter().map(|(known, _)| *known).collect();
+                Err(format!("overrides nothing: unset it; those that do are {}", known.join(", ")))
+            }
+        };
+        result.map_err(|problem| ConfigError::Variable { name, problem })?;
+    }
+    Ok(())
+}
+
+fn set<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *place = value?;
+    Ok(())
+}
+
+fn path(text: &str) -> Result<std::path::PathBuf, String> {
+    if text.is_empty() {
+        return Err("is empty: expected a path, or unset it".into());
+    }
+    // Where a path in the file is relative to the file, one in the environment is relative to the working folder.
+    std::path::absolute(text).map_err(|error| format!("{text:?} is no path: {error}"))
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    let number = text.parse().map_err(|_| format!("{text:?} is no whole number above 0"))?;
+    check_above_zero(number)
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
+}

@@ -1,0 +1,222 @@
+use super::{overrides::OVERRIDES, *};
+use std::collections::BTreeSet;
+use streembit_primitives::DeviceKey;
+
+const PATH: &str = "/etc/streembit/gateway.toml";
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new(PATH), [])
+}
+
+fn parse_with(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    Config::parse(text, Path::new(PATH), variables)
+}
+
+fn gateway() -> AccountId {
+    AccountId([1; 32])
+}
+
+/// The template with its examples switched on: comments that are TOML become TOML.
+fn template_with_examples() -> String {
+    let example = |line: &&str| {
+        let key = line
+            .split_once(" = ")
+            .is_some_and(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+        key || line.starts_with('[')
+    };
+    let lines = template::TEXT.lines();
+    let text: Vec<_> = lines.map(|line| line.strip_prefix("# ").filter(example).unwrap_or(line)).collect();
+    text.join("\n")
+}
+
+fn keys_of(table: &toml::Table, prefix: &str, keys: &mut BTreeSet<String>) {
+    for (key, value) in table {
+        let path = format!("{prefix}{key}");
+        match value {
+            toml::Value::Table(table) => keys_of(table, &format!("{path}."), keys),
+            toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
+                for item in items.iter().filter_map(toml::Value::as_table) {
+                    keys_of(item, &format!("{path}."), keys);
+                }
+            }
+            _ => {
+                keys.insert(path);
+            }
+        }
+    }
+}
+
+/// The keys that a section of the configuration knows, as serde says when it meets one that it does not know.
+fn keys_known_to(section: &str, unknown: &str) -> BTreeSet<String> {
+    let error = parse(unknown).unwrap_err().to_string();
+    let (_, known) = error.split_once("expected").unwrap();
+    known.split('`').skip(1).step_by(2).map(|key| format!("{section}{key}")).collect()
+}
+
+#[test]
+fn the_template_shows_every_key_and_no_other() {
+    let text = template_with_examples();
+    let mut shown = BTreeSet::new();
+    keys_of(&text.parse().unwrap(), "", &mut shown);
+    let sections = [
+        ("gateway.", "[gateway]\nzz = 1"),
+        ("node.", "[node]\nzz = 1"),
+        ("api.", "[api]\nzz = 1"),
+        ("anchor.", "[anchor]\nzz = 1"),
+        ("delivery.", "[delivery]\nzz = 1"),
+        ("device.", "[[device]]\nzz = 1"),
+        ("device.obd.", "[[device]]\nname = \"x\"\n[device.obd]\nzz = 1"),
+    ];
+    let mut known: BTreeSet<_> =
+        sections.iter().flat_map(|(section, unknown)| keys_known_to(section, unknown)).collect();
+    assert!(known.remove("device.obd"), "a table of its own: {known:?}");
+    assert_eq!(shown, known);
+    parse(&text).unwrap();
+}
+
+#[test]
+fn the_template_says_the_defaults() {
+    assert_eq!(parse(template::TEXT).unwrap(), parse("").unwrap());
+    let rendered = template("Anna's \"car\"", Some(Path::new("/run/secrets/pass")));
+    let config = parse(&rendered).unwrap();
+    assert_eq!(config.gateway.name, "Anna's \"car\"");
+    assert_eq!(config.gateway.passphrase_file.as_deref(), Some(Path::new("/run/secrets/pass")));
+    assert_eq!(config.gateway.data_dir, Path::new("/etc/streembit/data"));
+}
+
+#[test]
+fn every_key_outside_of_devices_can_be_overridden() {
+    let mut shown = BTreeSet::new();
+    keys_of(&template_with_examples().parse().unwrap(), "", &mut shown);
+    let expected: BTreeSet<_> = shown
+        .iter()
+        .filter(|key| !key.starts_with("device."))
+        .map(|key| format!("STREEMBIT_{}", key.replace('.', "_").to_uppercase()))
+        .collect();
+    let names: BTreeSet<_> = OVERRIDES.iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn overrides_win_over_the_file() {
+    let config = parse_with(
+        "[node]\nurl = \"ws://a:1\"\n[anchor]\nevery_events = 5\nevery_seconds = 7",
+        &[
+            ("STREEMBIT_NODE_URL", "wss://node.example:443"),
+            ("STREEMBIT_ANCHOR_EVERY_EVENTS", "9"),
+            ("STREEMBIT_API_TCP", "127.0.0.1:8080"),
+            ("STREEMBIT_DELIVERY_LISTEN", "/ip4/127.0.0.1/tcp/1, /ip6/::1/udp/2/quic-v1"),
+            ("STREEMBIT_DELIVERY_MDNS", "true"),
+            ("STREEMBIT_GATEWAY_PASSPHRASE_FILE", "/run/pass"),
+            // Not configuration, or somebody else's.
+            ("STREEMBIT_PASSPHRASE_FILE", "x"),
+            ("STREEMBIT_CONFIG", "x"),
+            ("STREEMBIT_NODE", "x"),
+            ("STREEMBIT_TEST_NODE", "x"),
+            ("PATH", "/bin"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.node.url.as_str(), "wss://node.example:443");
+    assert_eq!((config.anchor.every_events, config.anchor.every_seconds), (9, 7));
+    assert_eq!(config.api.tcp, Some("127.0.0.1:8080".parse().unwrap()));
+    assert_eq!(config.delivery.listen.len(), 2);
+    assert!(config.delivery.mdns);
+    assert_eq!(config.gateway.passphrase_file.as_deref(), Some(Path::new("/run/pass")));
+}
+
+#[test]
+fn overrides_that_cannot_be_name_the_variable() {
+    for (name, value, problem) in [
+        ("STREEMBIT_NODE_ULR", "ws://a:1", "STREEMBIT_NODE_URL"),
+        ("STREEMBIT_NODE_URL", "http://a:1", "WebSocket"),
+        ("STREEMBIT_ANCHOR_EVERY_EVENTS", "0", "above 0"),
+        ("STREEMBIT_ANCHOR_EVERY_SECONDS", "soon", "whole number"),
+        ("STREEMBIT_API_TCP", "8080", "127.0.0.1:8080"),
+        ("STREEMBIT_API_ALLOW_REMOTE", "yes", "neither true nor false"),
+        ("STREEMBIT_DELIVERY_LISTEN", "127.0.0.1:1", "multiaddress"),
+        ("STREEMBIT_GATEWAY_DATA_DIR", "", "empty"),
+    ] {
+        let error = parse_with("", &[(name, value)]).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn faults_name_file_line_and_remedy() {
+    let key = "sr25519:".to_owned() + &"00".repeat(32);
+    for (line, text, problem) in [
+        (1, "[gateway", "expected"),
+        (3, "[gateway]\nname = \"x\"\nnome = \"y\"", "expected one of `name`"),
+        (1, "[gatway]", "expected one of `gateway`"),
+        (2, "[anchor]\nevery_events = 0", "above 0"),
+        (2, "[anchor]\nevery_events = -1", "invalid value"),
+        (2, "[anchor]\nevery_seconds = \"six\"", "expected u64"),
+        (2, "[node]\nurl = \"http://127.0.0.1:9944\"", "ws://127.0.0.1:9944"),
+        (2, "[node]\nurl = \"127.0.0.1:9944\"", "ws://127.0.0.1:9944"),
+        (2, "[node]\nurl = \"ws://me:secret@host:1\"", "before the @"),
+        (2, "[api]\ntcp = \"localhost\"", "socket address"),
+        (2, "[delivery]\nlisten = [\"127.0.0.1\"]", "multiaddr"),
+        (1, "[[device]]\nlabel = \"x\"", "missing field `name`"),
+        (1, "[[device]]\nname = \"my car\"", "letters, digits"),
+        (1, "[[device]]\nname = \"0xcar\"", "letters, digits"),
+        (1, "[[device]]\nname = \"car\"\nkey = \"00\"", "expected sr25519:"),
+        (1, &format!("[[device]]\nname = \"car\"\nkey = \"{key}\"\nlabel = \"x\""), "no label"),
+        (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"ttyUSB0\"", "/dev/ttyUSB0"),
+        (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"tcp://host\"", "no host and port"),
+        (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"/dev/x\"\nbaud = 1", "38400"),
+        (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"/dev/x\"\nevery_seconds = 0", "above 0"),
+    ] {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{PATH}:{line}: ")), "{text}\n{error}");
+        assert!(error.contains(problem), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn faults_of_the_whole_name_what_does_not_go_together() {
+    let key = "ed25519:".to_owned() + &"11".repeat(32);
+    for (text, problem) in [
+        ("[[device]]\nname = \"a\"\n[[device]]\nname = \"a\"", "two devices are named \"a\""),
+        ("[[device]]\nname = \"a\"\nlabel = \"b\"\n[[device]]\nname = \"b\"", "same key or label"),
+        (
+            &format!("[[device]]\nname = \"a\"\nkey = \"{key}\"\n[[device]]\nname = \"b\"\nkey = \"{key}\""),
+            "same key or label",
+        ),
+        ("[api]\ntcp = \"0.0.0.0:80\"", "allow_remote"),
+    ] {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.starts_with(PATH) && error.contains(problem), "{error}");
+    }
+    assert!(parse("[api]\ntcp = \"0.0.0.0:80\"\nallow_remote = true").is_ok());
+    assert!(parse("[api]\ntcp = \"[::1]:80\"").is_ok());
+}
+
+#[test]
+fn a_device_is_found_by_name_and_by_id() {
+    let key = "ed25519:".to_owned() + &"11".repeat(32);
+    let text = format!(
+        "[[device]]\nname = \"car\"\nlabel = \"VIN\"\n[device.obd]\nport = \"tcp://127.0.0.1:35000\"\n\
+         [[device]]\nname = \"meter\"\nkey = \"{key}\"\n[[device]]\nname = \"shed\""
+    );
+    let config = parse(&text).unwrap();
+    let car = config.device("car", gateway()).unwrap();
+    assert_eq!(car.obd.as_ref().unwrap().port, ObdPort::Tcp("127.0.0.1:35000".into()));
+    assert_eq!(car.obd.as_ref().unwrap().every_seconds, 1);
+    let by_id = config.device(&car.id(gateway()).to_string(), gateway()).unwrap();
+    assert_eq!(by_id.name, "car");
+    let meter = config.device("meter", gateway()).unwrap();
+    assert_eq!(meter.device_key(gateway()), DeviceKey::Own(key.parse().unwrap()));
+    assert_eq!(config.device("shed", gateway()).unwrap().label.as_str(), "shed");
+    // Hosted by another gateway it is another device.
+    assert!(config.device(&car.id(AccountId([2; 32])).to_string(), gateway()).is_err());
+    let error = config.device("boat", gateway()).unwrap_err().to_string();
+    assert!(error.contains("boat") && error.contains("car, meter, shed"), "{error}");
+}
+
+#[test]
+fn a_missing_file_says_how_to_make_one() {
+    let error = Config::load(Path::new("/nonexistent/gateway.toml")).unwrap_err().to_string();
+    assert!(error.contains("/nonexistent/gateway.toml") && error.contains("gateway init"), "{error}");
+}

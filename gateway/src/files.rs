@@ -1,0 +1,143 @@
+//! Files that hold secrets: readable by their owner alone, written whole or not at all.
+
+use std::{
+    fs::{File, Permissions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// The most bytes that a file of secrets has; larger ones are something else.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// What went wrong with a file of secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It would have been overwritten.
+    #[error("{} exists and is never overwritten: name another file, or move this one away", .0.display())]
+    Exists(PathBuf),
+    /// Others may read it.
+    #[error("{} can be read by others (mode {mode:o}): run `chmod 600 {}`", .path.display(), .path.display())]
+    NotPrivate {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// No file of secrets is so large.
+    #[error("{} is no file of secrets: it has more than {MAX_BYTES} bytes", .0.display())]
+    TooLarge(PathBuf),
+    /// The system said no.
+    #[error("{doing} {}: {source}", .path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Reads a file that nobody but its owner may read.
+pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let failed = |source| FileError::Io { doing: "reading", path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    // Of the open file, so that what is checked is what is read.
+    let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(FileError::NotPrivate { path: path.to_owned(), mode });
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(FileError::TooLarge(path.to_owned()));
+    }
+    Ok(bytes)
+}
+
+/// Creates a file with mode 0600, whole and synced, unless something has that name already.
+pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let failed = |source| FileError::Io { doing: "creating", path: path.to_owned(), source };
+    write_temporary(path, bytes).map_err(failed)?.persist_noclobber(path).map_err(|error| {
+        if error.error.kind() == io::ErrorKind::AlreadyExists {
+            FileError::Exists(path.to_owned())
+        } else {
+            failed(error.error)
+        }
+    })?;
+    sync_directory(path).map_err(failed)
+}
+
+/// Replaces a file by another with mode 0600: whoever reads it sees the old one or the new one, whole.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let failed = |source| FileError::Io { doing: "replacing", path: path.to_owned(), source };
+    write_temporary(path, bytes).map_err(failed)?.persist(path).map_err(|error| failed(error.error))?;
+    sync_directory(path).map_err(failed)
+}
+
+fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o600))
+        .prefix(".streembit-")
+        .tempfile_in(directory(path))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(directory(path))?.sync_all()
+}
+
+/// The folder that a file is in; `.` for a bare name.
+pub fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn creates_private_files_and_overwrites_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        create_private(&path, b"one").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        assert!(matches!(create_private(&path, b"two"), Err(FileError::Exists(_))));
+        assert_eq!(read_private(&path).unwrap().as_slice(), b"one");
+        replace_private(&path, b"three").unwrap();
+        assert_eq!(read_private(&path).unwrap().as_slice(), b"three");
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn refuses_what_others_can_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        std::fs::write(&path, "x").unwrap();
+        for mode in [0o640, 0o604, 0o660, 0o644] {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let error = read_private(&path).unwrap_err();
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+        }
+        std::fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+        assert!(read_private(&path).is_ok());
+    }
+
+    #[test]
+    fn names_the_missing_and_the_oversized() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("none");
+        assert!(read_private(&path).unwrap_err().to_string().contains("none"));
+        let large = dir.path().join("large");
+        create_private(&large, &vec![0; MAX_BYTES as usize + 1]).unwrap();
+        assert!(matches!(read_private(&large), Err(FileError::TooLarge(_))));
+    }
+}
