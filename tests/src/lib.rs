@@ -1,1 +1,29 @@
-//! .
+//! The harness of the end-to-end tests: real processes, real peers, loopback only.
+//!
+//! A test is a [`scene`](fn@scene): a folder of its own, a place among the few that run at once, and every log shown
+//! when it fails. Nothing waits for a fixed time: [`until`] polls the state itself, with a deadline.
+//!
+//! The tests are in `tests/tests/`, one file a topic. They need the binaries (`make test` builds them first) and the
+//! foreign emulator (`tests/setup`).
+
+mod binaries;
+mod cli;
+mod emulator;
+mod gateway;
+mod home;
+mod node;
+mod process;
+mod scene;
+mod subscriber;
+mod wait;
+
+pub use binaries::{binary, emulator_venv};
+pub use cli::{Command, Output};
+pub use emulator::{odometers_of_the_car_scenario, Emulator};
+pub use gateway::{Gateway, LogState, Settings};
+pub use home::{number, text, Home};
+pub use node::{rpc, Node};
+pub use process::Process;
+pub use scene::{free_port, scene, Scene};
+pub use subscriber::{Subscriber, Subscription};
+pub use wait::{until, Hopeless};

@@ -1,0 +1,38 @@
+//! Where the programs under test are.
+
+use anyhow::{ensure, Context, Result};
+use std::path::PathBuf;
+
+/// The path of one of the workspace's programs, built beside this test.
+pub fn binary(name: &str) -> Result<PathBuf> {
+    let test = std::env::current_exe().context("asking where this test is")?;
+    // target/debug/deps/test-0123 or target/debug/measure: the programs are in target/debug.
+    let folder = test
+        .ancestors()
+        .skip(1)
+        .find(|dir| dir.file_name().is_some_and(|name| name != "deps"))
+        .context("this test is in no folder")?;
+    let path = folder.join(name);
+    ensure!(
+        path.is_file(),
+        "{} is not there: the end-to-end tests run the built programs. `make test` builds them first, or: \
+         cargo build -p streembit -p streembit-node",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// The virtual environment with the foreign emulator.
+pub fn emulator_venv() -> Result<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .context("neither XDG_CACHE_HOME nor HOME is set")?;
+    let venv = cache.join("streembit/venv");
+    ensure!(
+        venv.join("bin/elm").is_file(),
+        "the foreign emulator is not in {}: run tests/setup (`make test` does)",
+        venv.display()
+    );
+    Ok(venv)
+}

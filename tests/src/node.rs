@@ -1,0 +1,132 @@
+//! Nodes of the chain, and asking them over their RPC.
+
+use crate::{binary, free_port, process::bound_command, until, Process, Scene};
+use anyhow::{bail, ensure, Context, Result};
+use serde_json::{json, Value};
+use std::path::{Path, PathBuf};
+
+/// A `streembit-node`: its process, its database and its ports, which stay the same over restarts.
+pub struct Node {
+    name: String,
+    arguments: Vec<String>,
+    base: PathBuf,
+    log: PathBuf,
+    rpc_port: u16,
+    p2p_port: u16,
+    process: Option<Process>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Node {
+    /// A node that is not yet started; `arguments` say what kind.
+    pub fn new<A: AsRef<str>>(
+        scene: &Scene,
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<Self> {
+        Ok(Self {
+            name: name.to_owned(),
+            arguments: arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect(),
+            base: scene.dir().join(name),
+            log: scene.dir().join(format!("{name}.log")),
+            rpc_port: free_port()?,
+            p2p_port: free_port()?,
+            process: None,
+            runtime: scene.handle(),
+        })
+    }
+
+    /// A running dev chain.
+    pub fn dev(scene: &Scene) -> Result<Self> {
+        let mut node = Self::new(scene, "node", ["--dev"])?;
+        node.start()?;
+        Ok(node)
+    }
+
+    /// A dev chain with a gateway in its process, not yet started.
+    pub fn with_gateway(scene: &Scene, config: &Path) -> Result<Self> {
+        Self::new(scene, "node", ["--dev", "--gateway", &config.to_string_lossy()])
+    }
+
+    /// Starts it and waits until its RPC answers.
+    pub fn start(&mut self) -> Result<()> {
+        let mut command = bound_command(binary("streembit-node")?);
+        command
+            .args(&self.arguments)
+            .arg("--base-path")
+            .arg(&self.base)
+            .args(["--rpc-port", &self.rpc_port.to_string(), "--port", &self.p2p_port.to_string()])
+            .args(["--no-mdns", "--no-prometheus", "--no-telemetry"]);
+        let mut process = Process::start(&self.name, command, &self.log)?;
+        until("the node's RPC answers", 90, || {
+            process.check_running()?;
+            self.rpc("system_health", json!([]))
+        })?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> Result<&mut Process> {
+        self.process.as_mut().with_context(|| format!("{} is not running", self.name))
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process()?.kill()?;
+        self.process = None;
+        Ok(())
+    }
+
+    /// Where its RPC is.
+    pub fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.rpc_port)
+    }
+
+    /// The address on which other nodes reach it; its peer id comes from its RPC.
+    pub fn address(&self) -> Result<String> {
+        let peer = self.rpc("system_localPeerId", json!([]))?;
+        let peer = peer.as_str().context("a peer id that is no text")?;
+        Ok(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.p2p_port))
+    }
+
+    /// Asks its RPC.
+    pub fn rpc(&self, method: &str, parameters: Value) -> Result<Value> {
+        self.runtime.block_on(rpc(self.rpc_port, method, parameters))
+    }
+
+    /// The number of its last finalized block.
+    pub fn finalized(&self) -> Result<u64> {
+        let hash = self.rpc("chain_getFinalizedHead", json!([]))?;
+        let header = self.rpc("chain_getHeader", json!([hash]))?;
+        let number = header.get("number").and_then(Value::as_str).context("a header without a number")?;
+        Ok(u64::from_str_radix(number.trim_start_matches("0x"), 16)?)
+    }
+
+    /// The hash of a block.
+    pub fn block_hash(&self, number: u64) -> Result<String> {
+        let hash = self.rpc("chain_getBlockHash", json!([number]))?;
+        Ok(hash.as_str().with_context(|| format!("no block {number}"))?.to_owned())
+    }
+
+    /// Waits until a block is finalized.
+    pub fn finalizes(&self, number: u64, seconds: u64) -> Result<()> {
+        until(&format!("{} finalizes block {number}", self.name), seconds, || {
+            let reached = self.finalized()?;
+            ensure!(reached >= number, "block {reached} is the last finalized");
+            Ok(())
+        })
+    }
+}
+
+/// Asks the JSON-RPC of a node on this machine, over HTTP.
+pub async fn rpc(port: u16, method: &str, parameters: Value) -> Result<Value> {
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters});
+    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(10)).build()?;
+    let answer: Value =
+        client.post(format!("http://127.0.0.1:{port}")).json(&request).send().await?.json().await?;
+    if let Some(error) = answer.get("error") {
+        bail!("{method}: {error}");
+    }
+    answer.get("result").cloned().with_context(|| format!("{method}: an answer without a result"))
+}
