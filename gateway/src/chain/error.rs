@@ -1,0 +1,132 @@
+//! What goes wrong between this program and the chain, and what to do about it.
+
+use super::remedy;
+use streembit_primitives::{AccountId, Hash};
+
+/// What went wrong, with what, and what to do.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ChainError {
+    /// The node does not answer.
+    #[error("the node at {node} does not answer: {problem}")]
+    Away {
+        /// Which node.
+        node: String,
+        /// What was met.
+        problem: String,
+    },
+    /// After a break, the node at the same address serves another chain.
+    #[error("the node at {node} now serves another chain (genesis {now}, before {before})")]
+    OtherChain {
+        /// Which node.
+        node: String,
+        /// The genesis hash that this client was connected to.
+        before: Hash,
+        /// The genesis hash met now.
+        now: Hash,
+    },
+    /// The node runs a runtime that this program does not fit to.
+    #[error("the chain's runtime (version {version}) is not the one that this program was built for: {difference}")]
+    Runtime {
+        /// The runtime's version.
+        version: u32,
+        /// The first difference.
+        difference: String,
+    },
+    /// An answer that makes no sense.
+    #[error("the node's answer to {question} cannot be understood: {problem}")]
+    Answer {
+        /// What was asked.
+        question: String,
+        /// What is wrong with the answer.
+        problem: String,
+    },
+    /// The node says no to a question.
+    #[error("the node refuses {question}: {message}")]
+    Question {
+        /// What was asked.
+        question: String,
+        /// What the node says.
+        message: String,
+    },
+    /// The account has no right to submit anything.
+    #[error("the account {} may not submit to this chain", crate::account::show(.account))]
+    Stranger {
+        /// Which account.
+        account: AccountId,
+    },
+    /// The node's pool does not take the transaction.
+    #[error("the node does not take {call}: {message}")]
+    Refused {
+        /// The call.
+        call: String,
+        /// What the node says.
+        message: String,
+    },
+    /// The chain ran the call, and it failed.
+    #[error("the chain refused {call}: {error}")]
+    Dispatch {
+        /// The call.
+        call: String,
+        /// The error, as `Pallet::Error` or in the words of the runtime.
+        error: String,
+    },
+    /// The transaction was lost on its way, again and again.
+    #[error("{call} did not get into a block: {problem}")]
+    Lost {
+        /// The call.
+        call: String,
+        /// What became of it.
+        problem: String,
+    },
+    /// The transaction is out, but nothing is finalized.
+    #[error("{call} was sent, but not finalized within {seconds} s")]
+    Unfinalized {
+        /// The call.
+        call: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+}
+
+impl ChainError {
+    /// Whether the same may succeed later without anybody doing anything to the request.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Lost { .. } | Self::Unfinalized { .. })
+    }
+
+    /// The `Pallet::Error` that the chain answered with, where it did.
+    pub fn dispatch_error(&self) -> Option<&str> {
+        match self {
+            Self::Dispatch { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What somebody can do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Away { .. } => {
+                "start the node, or name another with --node URL or [node] url in gateway.toml".into()
+            }
+            Self::OtherChain { .. } => {
+                "connect to a node of the chain that this gateway belongs to, or start the program again to use the new one"
+                    .into()
+            }
+            Self::Runtime { .. } => "use the release of streembit that belongs to the chain's runtime".into(),
+            Self::Answer { .. } | Self::Question { .. } => {
+                "check that the address is that of a streembit-node with its RPC open".into()
+            }
+            Self::Stranger { account } => format!(
+                "ask a party of the chain to take it in: for a gateway `streembit gateway register --key PARTY.key`; \
+                 parties are named when the chain is set up. The account is {}",
+                crate::account::show(account)
+            ),
+            Self::Refused { .. } => "look at the node's log; try again".into(),
+            Self::Dispatch { error, .. } => remedy::of(error).into(),
+            Self::Lost { .. } => "try again".into(),
+            Self::Unfinalized { .. } => {
+                "check that more than two thirds of the voters are online; what was sent may still be finalized".into()
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Follows the finalized blocks, across every break of the connection.
+
+use super::{rpc::Rpc, ChainError, Finalized};
+use codec::Encode as _;
+use futures::StreamExt as _;
+use std::{sync::Arc, time::Duration};
+use streembit_primitives::Hash;
+use subxt::config::substrate::H256;
+use tokio::sync::watch;
+
+/// The pauses between attempts: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// Without a new finalized block for so long, the node is asked whether it is still there.
+const QUIET: Duration = Duration::from_secs(20);
+
+/// What the follower keeps up to date.
+#[derive(Debug)]
+pub(super) struct Reports {
+    /// The last finalized block.
+    pub finalized: watch::Sender<Finalized>,
+    /// What is wrong with the node; `None` while nothing is.
+    pub problem: watch::Sender<Option<ChainError>>,
+}
+
+/// Follows until its task is ended.
+pub(super) async fn follow(rpc: Rpc, genesis: Hash, reports: Arc<Reports>) {
+    let mut pause = PAUSES.0;
+    loop {
+        let started = *reports.finalized.borrow();
+        let error = follow_once(&rpc, genesis, &reports).await;
+        reports.problem.send_replace(Some(error));
+        // Something came: the connection was good for a while.
+        pause = if *reports.finalized.borrow() == started { (pause * 2).min(PAUSES.1) } else { PAUSES.0 };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Follows one subscription; returns what ended it.
+async fn follow_once(rpc: &Rpc, genesis: Hash, reports: &Reports) -> ChainError {
+    let result: Result<(), ChainError> = async {
+        let now = Hash(rpc.genesis().await?.0);
+        if now != genesis {
+            return Err(ChainError::OtherChain { node: rpc.label().into(), before: genesis, now });
+        }
+        let headers = rpc.finalized_headers().await?;
+        let mut headers = std::pin::pin!(headers);
+        note(reports, rpc.finalized().await?);
+        loop {
+            match tokio::time::timeout(QUIET, headers.next()).await {
+                Ok(Some(header)) => {
+                    let header = header?;
+                    let hash = H256(sp_crypto_hashing::blake2_256(&header.encode()));
+                    note(reports, rpc.finalized_of(&header, hash).await?);
+                }
+                Ok(None) => return Ok(()),
+                Err(_) => note(reports, rpc.finalized().await?),
+            }
+        }
+    }
+    .await;
+    result.err().unwrap_or_else(|| ChainError::Away {
+        node: rpc.label().into(),
+        problem: "it ended the stream of finalized blocks".into(),
+    })
+}
+
+fn note(reports: &Reports, finalized: Finalized) {
+    reports.problem.send_if_modified(|problem| problem.take().is_some());
+    reports.finalized.send_if_modified(|last| {
+        let newer = finalized.number > last.number;
+        if newer {
+            *last = finalized;
+        }
+        newer
+    });
+}

@@ -1,0 +1,270 @@
+//! Submitting: sign, send, and wait until the chain has finalized what became of it.
+//!
+//! A transaction is sent again as the very same bytes as long as it can still be included, so that a lost connection,
+//! a node that restarts or a pool that forgets cannot make the call happen twice. A new one is signed only when the
+//! finalized chain shows that the old one cannot be included any more: with the nonce of the finalized state, so that
+//! one of the two at most goes through.
+
+use super::{
+    rpc::PoolError,
+    runtime::{label, Moment, Signed, MORTALITY},
+    Call, ChainClient, ChainError, Submitted,
+};
+use crate::keystore::KeyPair;
+use futures::StreamExt as _;
+use std::{future::Future, time::Duration};
+use streembit_primitives::Hash;
+use subxt::config::substrate::H256;
+use subxt_rpcs::methods::legacy::TransactionStatus;
+use tokio::time::Instant;
+
+/// How long a call may take to become final, all attempts together.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// The pause before a broken attempt is taken up again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How many transactions are signed for one call.
+const ATTEMPTS: u32 = 3;
+
+/// What the node's pool said last about a transaction.
+enum Watched {
+    /// It is in this finalized block.
+    Finalized(H256),
+    /// The pool has given it up, or never took it.
+    Gone(Gone),
+}
+
+/// Why a pool does not have a transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Gone {
+    /// It was dropped, or cannot be included any more; a new one can be tried once it is out of the way.
+    Lost(String),
+    /// It will never be taken.
+    Refused(ChainError),
+}
+
+impl ChainClient {
+    /// Submits a call and waits until it is final. The error of the call itself comes in the words of its pallet.
+    pub async fn submit(&self, signer: &KeyPair, call: Call) -> Result<Submitted, ChainError> {
+        let turn = self.turn_of(signer.account());
+        let _turn = turn.lock().await;
+        let deadline = Instant::now() + PATIENCE;
+        let mut lost = String::new();
+        for attempt in 0..ATTEMPTS {
+            let signed = self.sign(signer, &call, attempt == 0).await?;
+            match self.carry(&signed, deadline).await? {
+                Ok(submitted) => return Ok(submitted),
+                Err(problem) => {
+                    tracing::debug!(call = label(&call), problem, attempt, "transaction lost");
+                    lost = problem;
+                }
+            }
+        }
+        Err(ChainError::Lost { call: label(&call), problem: lost })
+    }
+
+    /// Signs at the finalized head. The first time what waits in the pool is counted; later the finalized state
+    /// alone, so that a transaction of ours that still lurks somewhere and the new one exclude each other.
+    async fn sign(&self, signer: &KeyPair, call: &Call, count_pool: bool) -> Result<Signed, ChainError> {
+        let head = self.finalized().await?;
+        let hash = H256(head.hash.0);
+        let runtime = self.runtime_at(hash).await?;
+        let account = signer.account();
+        let nonce = if count_pool {
+            self.inner.rpc.next_nonce(&account).await?
+        } else {
+            self.inner.rpc.nonce_at(&account, hash).await?
+        };
+        runtime.sign(signer, call, Moment { nonce, number: head.number, hash })
+    }
+
+    /// Carries one transaction until it is final (the outer `Ok`, then the inner), refused (`Err`) or lost (the
+    /// inner `Err`, why).
+    async fn carry(
+        &self,
+        signed: &Signed,
+        deadline: Instant,
+    ) -> Result<Result<Submitted, String>, ChainError> {
+        let mut last = None;
+        loop {
+            let watched = match within(deadline, self.watch(signed)).await {
+                Some(Ok(Watched::Finalized(hash))) => return self.verdict(signed, hash).await.map(Ok),
+                Some(Ok(Watched::Gone(gone))) => Some(gone),
+                Some(Err(error)) if error.is_transient() => {
+                    last = Some(error);
+                    None
+                }
+                Some(Err(error)) => return Err(error),
+                None => return Err(last.unwrap_or_else(|| unfinalized(signed))),
+            };
+            // Whatever the pool says: what counts is the finalized chain.
+            match within(deadline, self.search(signed)).await {
+                Some(Ok(Found::In(hash))) => return self.verdict(signed, hash).await.map(Ok),
+                Some(Ok(Found::TooLate)) => return Ok(Err("its time to be included has passed".into())),
+                Some(Ok(Found::NotYet)) => match watched {
+                    Some(Gone::Refused(error)) => return Err(error),
+                    Some(Gone::Lost(problem)) => return Ok(Err(problem)),
+                    None => {}
+                },
+                Some(Err(error)) if error.is_transient() => last = Some(error),
+                Some(Err(error)) => return Err(error),
+                None => return Err(last.unwrap_or_else(|| unfinalized(signed))),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Sends a transaction and follows what the node's pool says about it, to the end.
+    async fn watch(&self, signed: &Signed) -> Result<Watched, ChainError> {
+        let statuses = match self.inner.rpc.send(&signed.bytes).await? {
+            Ok(statuses) => statuses,
+            Err(refusal) => return self.after_refusal(signed, refusal),
+        };
+        let mut statuses = std::pin::pin!(statuses);
+        while let Some(status) = statuses.next().await {
+            let gone = match status? {
+                TransactionStatus::Finalized(hash) => return Ok(Watched::Finalized(hash)),
+                TransactionStatus::Usurped(_) => "another transaction of the account took its place",
+                TransactionStatus::Dropped => "the node's pool is full and dropped it",
+                TransactionStatus::Invalid => "it became invalid while it waited",
+                TransactionStatus::FinalityTimeout(_) => {
+                    return Err(ChainError::Unfinalized { call: signed.label.clone(), seconds: 0 })
+                }
+                _ => continue,
+            };
+            return Ok(Watched::Gone(Gone::Lost(gone.into())));
+        }
+        Err(ChainError::Away {
+            node: self.node().into(),
+            problem: "it stopped saying what becomes of a transaction".into(),
+        })
+    }
+
+    fn after_refusal(&self, signed: &Signed, refusal: PoolError) -> Result<Watched, ChainError> {
+        match judge(&refusal) {
+            Judgement::Known => Err(ChainError::Away {
+                node: self.node().into(),
+                problem: "the transaction waits in its pool since before a break".into(),
+            }),
+            Judgement::Retry => Ok(Watched::Gone(Gone::Lost(words(&refusal)))),
+            Judgement::Stranger => {
+                Ok(Watched::Gone(Gone::Refused(ChainError::Stranger { account: signed.account })))
+            }
+            Judgement::Refuse => Ok(Watched::Gone(Gone::Refused(ChainError::Refused {
+                call: signed.label.clone(),
+                message: words(&refusal),
+            }))),
+        }
+    }
+
+    /// Looks for a transaction in the finalized blocks that it can be in.
+    async fn search(&self, signed: &Signed) -> Result<Found, ChainError> {
+        let rpc = &self.inner.rpc;
+        let head = self.finalized().await?;
+        let last_chance = signed.birth.saturating_add(MORTALITY as u32);
+        for number in signed.birth.saturating_add(1)..=head.number.min(last_chance) {
+            let Some(hash) = rpc.hash_of(number).await? else { continue };
+            if rpc.extrinsics(hash).await?.contains(&signed.bytes) {
+                return Ok(Found::In(hash));
+            }
+        }
+        Ok(if head.number >= last_chance { Found::TooLate } else { Found::NotYet })
+    }
+
+    /// What the finalized block says about the transaction.
+    async fn verdict(&self, signed: &Signed, hash: H256) -> Result<Submitted, ChainError> {
+        let rpc = &self.inner.rpc;
+        let block = rpc.extrinsics(hash).await?;
+        let index = block.iter().position(|bytes| *bytes == signed.bytes);
+        let index = index.and_then(|index| u32::try_from(index).ok()).ok_or_else(|| ChainError::Answer {
+            question: "the block of a transaction".into(),
+            problem: "the transaction is not in it".into(),
+        })?;
+        self.runtime_at(hash).await?.outcome(rpc.events(hash).await?, index, &signed.label)?;
+        let block = rpc.number_of(hash).await?;
+        Ok(Submitted { block, hash: Hash(hash.0) })
+    }
+}
+
+/// Where a transaction is in the finalized chain.
+enum Found {
+    In(H256),
+    NotYet,
+    TooLate,
+}
+
+/// A future's result, or `None` once the deadline is reached.
+async fn within<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout_at(deadline, future).await.ok()
+}
+
+fn unfinalized(signed: &Signed) -> ChainError {
+    ChainError::Unfinalized { call: signed.label.clone(), seconds: PATIENCE.as_secs() }
+}
+
+/// What a refusal of the pool means for a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Judgement {
+    /// The pool has it already.
+    Known,
+    /// Another one may go through.
+    Retry,
+    /// The account has no right to submit.
+    Stranger,
+    /// It will not be taken.
+    Refuse,
+}
+
+/// The codes are those of Substrate's `author` RPC; the reasons under 1010 are `InvalidTransaction` in words.
+fn judge(refusal: &PoolError) -> Judgement {
+    const INVALID: i32 = 1010;
+    const ALREADY_IMPORTED: i32 = 1013;
+    const PRIORITY_TOO_LOW: i32 = 1014;
+    const IMMEDIATELY_DROPPED: i32 = 1016;
+    // Banned for a while: it was in a block of a fork, or became invalid.
+    const BANNED: i32 = 1012;
+    match refusal.code {
+        ALREADY_IMPORTED => Judgement::Known,
+        PRIORITY_TOO_LOW | IMMEDIATELY_DROPPED | BANNED => Judgement::Retry,
+        // `CheckNonce` refuses accounts without a provider as if they could not pay; nobody pays here.
+        INVALID if refusal.data.contains("Inability to pay") => Judgement::Stranger,
+        // Another process used the nonce, the birth block went away, or the runtime changed in between.
+        INVALID
+            if ["outdated", "ancient birth block", "bad signature", "future"]
+                .iter()
+                .any(|reason| refusal.data.contains(reason)) =>
+        {
+            Judgement::Retry
+        }
+        _ => Judgement::Refuse,
+    }
+}
+
+fn words(refusal: &PoolError) -> String {
+    if refusal.data.is_empty() {
+        refusal.message.clone()
+    } else {
+        format!("{}: {}", refusal.message, refusal.data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let refusal = |code, data: &str| PoolError { code, message: "no".into(), data: data.into() };
+        for (refusal, expected) in [
+            (refusal(1013, ""), Judgement::Known),
+            (refusal(1014, "(10 > 10)"), Judgement::Retry),
+            (refusal(1016, ""), Judgement::Retry),
+            (refusal(1010, "Transaction is outdated"), Judgement::Retry),
+            (refusal(1010, "Transaction has a bad signature"), Judgement::Retry),
+            (refusal(1010, "Inability to pay some fees (e.g. account balance too low)"), Judgement::Stranger),
+            (refusal(1010, "Transaction call is not expected"), Judgement::Refuse),
+            (refusal(1002, "Verification Error: Runtime error"), Judgement::Refuse),
+        ] {
+            assert_eq!(judge(&refusal), expected, "{refusal:?}");
+        }
+    }
+}
