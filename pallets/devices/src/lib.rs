@@ -1,1 +1,158 @@
-//! .
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod runtime_api;
+pub mod weights;
+
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+
+pub use pallet::*;
+pub use weights::WeightInfo;
+
+/// The pallet.
+#[frame_support::pallet]
+pub mod pallet {
+    use crate::WeightInfo;
+    use alloc::vec::Vec;
+    use frame_support::{pallet_prelude::*, traits::Contains};
+    use frame_system::pallet_prelude::*;
+    use sp_runtime::SaturatedConversion;
+    use streembit_primitives::{
+        chain::DeviceRecord, device::Registration, AccountId, DeviceId, DeviceKey, Hash, Signature,
+    };
+
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+    /// The pallet's handle.
+    #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
+    pub struct Pallet<T>(_);
+
+    /// What the runtime fixes.
+    #[pallet::config]
+    pub trait Config:
+        frame_system::Config<RuntimeEvent: From<Event<Self>>, AccountId: From<[u8; 32]> + Into<[u8; 32]>>
+    {
+        /// The chain's genesis hash, which every consent names.
+        type Genesis: Get<Hash>;
+
+        /// Who may own devices.
+        type Parties: Contains<AccountId>;
+
+        /// Who may keep a device's log.
+        type Gateways: Contains<AccountId>;
+
+        /// What the calls weigh.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// The devices.
+    #[pallet::storage]
+    pub type Devices<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, DeviceRecord>;
+
+    /// The devices of each gateway.
+    #[pallet::storage]
+    pub type DevicesOfGateway<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, DeviceId, ()>;
+
+    /// The devices of each owner.
+    #[pallet::storage]
+    pub type DevicesOfOwner<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, DeviceId, ()>;
+
+    /// What happened.
+    #[pallet::event]
+    #[pallet::generate_deposit(fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A device was registered.
+        Registered {
+            /// Its id.
+            device: DeviceId,
+            /// The key that its events are verified with.
+            key: DeviceKey,
+            /// The party that owns it.
+            owner: AccountId,
+            /// The gateway that keeps its log.
+            gateway: AccountId,
+        },
+    }
+
+    /// Why a call is refused.
+    #[pallet::error]
+    pub enum Error<T> {
+        /// The sender is not a party of the consortium.
+        NotAParty,
+        /// The account is no gateway of the consortium: add it with `consortium.add_gateway` first.
+        NotAGateway,
+        /// The device is hosted by another gateway than the one that is to keep its log.
+        HostedElsewhere,
+        /// The device is registered already.
+        Registered,
+        /// The consent is not the device's (or its hosting gateway's) signature over this chain, owner and gateway.
+        BadConsent,
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Registers a device that consents: the sender owns it, the gateway keeps its log.
+        ///
+        /// By the owner, a party. `consent` is a signature over a [`Registration`], by the device's own key or by its
+        /// hosting gateway's.
+        #[pallet::call_index(0)]
+        #[pallet::weight(T::WeightInfo::register())]
+        pub fn register(
+            origin: OriginFor<T>,
+            key: DeviceKey,
+            gateway: AccountId,
+            consent: Signature,
+        ) -> DispatchResult {
+            let owner = AccountId(ensure_signed(origin)?.into());
+            ensure!(T::Parties::contains(&owner), Error::<T>::NotAParty);
+            ensure!(T::Gateways::contains(&gateway), Error::<T>::NotAGateway);
+            ensure!(may_keep(&gateway, &key), Error::<T>::HostedElsewhere);
+            let device = key.device_id();
+            ensure!(!Devices::<T>::contains_key(device), Error::<T>::Registered);
+            let agreed = Registration { genesis: T::Genesis::get(), key, owner, gateway };
+            ensure!(agreed.verify(&consent), Error::<T>::BadConsent);
+
+            let Registration { key, .. } = agreed;
+            let registered = frame_system::Pallet::<T>::block_number().saturated_into();
+            let record = DeviceRecord { key: key.clone(), owner, gateway, registered };
+            Devices::<T>::insert(device, record);
+            DevicesOfGateway::<T>::insert(gateway, device, ());
+            DevicesOfOwner::<T>::insert(owner, device, ());
+            Self::deposit_event(Event::Registered { device, key, owner, gateway });
+            Ok(())
+        }
+    }
+
+    /// Whether a gateway may keep the log of a device with this key: only its host signs for a hosted device.
+    fn may_keep(gateway: &AccountId, key: &DeviceKey) -> bool {
+        match key {
+            DeviceKey::Own(_) => true,
+            DeviceKey::Hosted { gateway: host, .. } => host == gateway,
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// A device, where it is registered.
+        pub fn device(id: &DeviceId) -> Option<DeviceRecord> {
+            Devices::<T>::get(id)
+        }
+
+        /// The devices whose log a gateway keeps, in no particular order.
+        pub fn devices_of_gateway(gateway: &AccountId) -> Vec<DeviceId> {
+            DevicesOfGateway::<T>::iter_key_prefix(gateway).collect()
+        }
+
+        /// The devices that a party owns, in no particular order.
+        pub fn devices_of_owner(owner: &AccountId) -> Vec<DeviceId> {
+            DevicesOfOwner::<T>::iter_key_prefix(owner).collect()
+        }
+    }
+}

@@ -1,1 +1,395 @@
-//! .
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod answers;
+mod checks;
+
+pub mod runtime_api;
+pub mod types;
+pub mod weights;
+
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+
+pub use pallet::*;
+pub use weights::WeightInfo;
+
+/// The pallet.
+#[frame_support::pallet]
+pub mod pallet {
+    use crate::{
+        types::{Progress, Standing},
+        WeightInfo,
+    };
+    use alloc::boxed::Box;
+    use frame_support::{pallet_prelude::*, traits::Time};
+    use frame_system::pallet_prelude::*;
+    use sp_runtime::SaturatedConversion;
+    use streembit_primitives::{
+        chain::{ContractState, ServiceRecord},
+        contract::{Contract, ContractFault, ContractId, MAX_PARTIES},
+        event::EventError,
+        proof::{ProofError, ReadingProof},
+        AccountId, Decimal, DeviceId, Hash,
+    };
+
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+    /// The pallet's handle.
+    #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
+    pub struct Pallet<T>(_);
+
+    /// What the runtime fixes.
+    #[pallet::config]
+    pub trait Config:
+        frame_system::Config<RuntimeEvent: From<Event<Self>>, AccountId: From<[u8; 32]> + Into<[u8; 32]>>
+        + pallet_anchors::Config
+        + pallet_devices::Config
+    {
+        /// The chain's clock, in milliseconds since 1970-01-01 UTC.
+        type Clock: Time<Moment = u64>;
+
+        /// The most contracts that one party accepts.
+        #[pallet::constant]
+        type MaxContractsOfParty: Get<u32>;
+
+        /// The most active contracts about one device.
+        #[pallet::constant]
+        type MaxContractsOfDevice: Get<u32>;
+
+        /// The most records under one contract.
+        #[pallet::constant]
+        type MaxRecords: Get<u32>;
+
+        /// What the calls weigh.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// What was agreed on, or is proposed; never changed.
+    #[pallet::storage]
+    pub type Contracts<T: Config> = StorageMap<_, Blake2_128Concat, ContractId, Contract>;
+
+    /// How far each contract is.
+    #[pallet::storage]
+    pub type Standings<T: Config> = StorageMap<_, Blake2_128Concat, ContractId, Standing>;
+
+    /// How far each service clause is, by its place in the contract.
+    #[pallet::storage]
+    pub type Clauses<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, u32, Progress, ValueQuery>;
+
+    /// What was recorded, by its number in the contract.
+    #[pallet::storage]
+    pub type Records<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, u32, ServiceRecord>;
+
+    /// The contracts that name each party, proposals included.
+    #[pallet::storage]
+    pub type ContractsOfParty<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, ContractId, ()>;
+
+    /// How many contracts each party has accepted: what it is limited by. Proposals of others don't count, or they
+    /// could use up a party's room.
+    #[pallet::storage]
+    pub type AcceptedBy<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, u32, ValueQuery>;
+
+    /// The active contracts about each device.
+    #[pallet::storage]
+    pub type ContractsOfDevice<T: Config> = StorageMap<
+        _,
+        Blake2_128Concat,
+        DeviceId,
+        BoundedVec<ContractId, T::MaxContractsOfDevice>,
+        ValueQuery,
+    >;
+
+    /// What happened.
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(crate) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A contract was proposed. Its content is in the storage, under its id.
+        Proposed {
+            /// The contract.
+            id: ContractId,
+            /// Everyone who must accept it.
+            parties: BoundedVec<AccountId, ConstU32<MAX_PARTIES>>,
+        },
+        /// A party accepted a contract; the proposer does with the proposal.
+        Accepted {
+            /// The contract.
+            id: ContractId,
+            /// The party.
+            party: AccountId,
+        },
+        /// All parties have accepted a contract: it runs.
+        Activated {
+            /// The contract.
+            id: ContractId,
+        },
+        /// A meter was proven.
+        MeterProven {
+            /// The contract.
+            id: ContractId,
+            /// The clause, by its place in the contract.
+            clause: u32,
+            /// The place of the event in the device's history.
+            sequence: u64,
+            /// The meter's value.
+            meter: Decimal,
+        },
+        /// The provider of a service clause says that the service was done.
+        Recorded {
+            /// The contract.
+            id: ContractId,
+            /// What was done.
+            record: ServiceRecord,
+        },
+        /// The customer of a service clause confirmed that.
+        Confirmed {
+            /// The contract.
+            id: ContractId,
+            /// The record's number.
+            number: u32,
+            /// The meter's value at which the next service falls due.
+            due_at: Decimal,
+        },
+    }
+
+    /// Why a call is refused.
+    #[pallet::error]
+    pub enum Error<T> {
+        /// A contract needs two or more parties, each named once.
+        Parties,
+        /// A contract needs at least one device, each named once.
+        Devices,
+        /// A contract needs at least one clause.
+        NoClause,
+        /// A clause names an account that is not a party to the contract, or one on both sides.
+        ClauseParty,
+        /// A clause names a device that the contract does not list.
+        ClauseDevice,
+        /// A service clause needs a named meter and an interval above zero.
+        Interval,
+        /// A party to the contract is not a party of the consortium.
+        UnknownParty,
+        /// A device of the contract is not registered.
+        UnknownDevice,
+        /// A device of the contract belongs to none of its parties.
+        ForeignDevice,
+        /// The meter at which a service falls due is beyond what a decimal holds.
+        DuePointTooLarge,
+        /// This very content was proposed before: give it another nonce.
+        Exists,
+        /// There is no such contract.
+        UnknownContract,
+        /// The sender is not a party to the contract.
+        NotPartyToContract,
+        /// The contract is not a proposal any more.
+        NotProposed,
+        /// The sender has accepted the contract already.
+        AcceptedAlready,
+        /// The sender has accepted as many contracts as a party may.
+        TooManyOfParty,
+        /// There are as many active contracts about the device as there may be.
+        TooManyOfDevice,
+        /// Not all parties have accepted the contract yet.
+        NotActive,
+        /// The contract has no such clause.
+        UnknownClause,
+        /// The clause is not about a service.
+        NotAService,
+        /// The proof is from another log than the one of the device's gateway.
+        OtherLog,
+        /// The proof's size is none of the log's last anchored ones: make it for the latest anchor.
+        NotAnchored,
+        /// The event is not in the log at the anchored size.
+        NotInLog,
+        /// The event is another device's than the clause's.
+        OtherDevice,
+        /// The event is not signed with the device's key, or its format is not known.
+        BadEvent,
+        /// The reading is not part of the event.
+        NotInEvent,
+        /// What is disclosed is no reading.
+        NotAReading,
+        /// The reading is another than the clause's meter.
+        OtherMeter,
+        /// The meter's reading is not a number.
+        NotANumber,
+        /// A newer event, or the same, has been proven for the clause.
+        NotNewer,
+        /// The meter is below its last proven value.
+        MeterFell,
+        /// Only the clause's provider records.
+        NotTheProvider,
+        /// A record of the clause waits to be confirmed.
+        RecordOpen,
+        /// The contract has as many records as it may.
+        TooManyRecords,
+        /// The contract has no such record.
+        UnknownRecord,
+        /// Only the clause's customer confirms.
+        NotTheCustomer,
+        /// The record is confirmed already.
+        ConfirmedAlready,
+    }
+
+    impl<T> From<ContractFault> for Error<T> {
+        fn from(fault: ContractFault) -> Self {
+            match fault {
+                ContractFault::Parties => Self::Parties,
+                ContractFault::Devices => Self::Devices,
+                ContractFault::NoClause => Self::NoClause,
+                ContractFault::ClauseParty => Self::ClauseParty,
+                ContractFault::ClauseDevice => Self::ClauseDevice,
+                ContractFault::Interval => Self::Interval,
+            }
+        }
+    }
+
+    impl<T> From<ProofError> for Error<T> {
+        fn from(error: ProofError) -> Self {
+            match error {
+                ProofError::Inclusion => Self::NotInLog,
+                ProofError::Event(EventError::Device) => Self::OtherDevice,
+                ProofError::Event(_) => Self::BadEvent,
+                ProofError::Disclosure => Self::NotInEvent,
+                ProofError::NotAReading => Self::NotAReading,
+            }
+        }
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Proposes a contract. By a party to it, whose acceptance it is.
+        #[pallet::call_index(0)]
+        #[pallet::weight(<T as Config>::WeightInfo::propose())]
+        pub fn propose(origin: OriginFor<T>, contract: Contract) -> DispatchResult {
+            let party = AccountId(ensure_signed(origin)?.into());
+            contract.check().map_err(Error::<T>::from)?;
+            ensure!(contract.parties.contains(&party), Error::<T>::NotPartyToContract);
+            Self::ensure_known_parties(&contract)?;
+            Self::ensure_own_devices(&contract)?;
+            Self::ensure_due_points(&contract)?;
+            let id = contract.id(&T::Genesis::get());
+            ensure!(!Contracts::<T>::contains_key(id), Error::<T>::Exists);
+
+            for named in &contract.parties {
+                ContractsOfParty::<T>::insert(named, id, ());
+            }
+            Self::deposit_event(Event::Proposed { id, parties: contract.parties.clone() });
+            let mut standing = Standing::default();
+            Self::add_acceptance(id, &mut standing, party)?;
+            Standings::<T>::insert(id, standing);
+            Contracts::<T>::insert(id, contract);
+            Ok(())
+        }
+
+        /// Accepts a proposed contract. By every party to it that has not; the last makes it active.
+        #[pallet::call_index(1)]
+        #[pallet::weight(<T as Config>::WeightInfo::accept())]
+        pub fn accept(origin: OriginFor<T>, id: ContractId) -> DispatchResult {
+            let party = AccountId(ensure_signed(origin)?.into());
+            let contract = Contracts::<T>::get(id).ok_or(Error::<T>::UnknownContract)?;
+            let mut standing = Standings::<T>::get(id).ok_or(Error::<T>::UnknownContract)?;
+            ensure!(contract.parties.contains(&party), Error::<T>::NotPartyToContract);
+            ensure!(standing.state == ContractState::Proposed, Error::<T>::NotProposed);
+            ensure!(!standing.accepted.contains(&party), Error::<T>::AcceptedAlready);
+
+            Self::add_acceptance(id, &mut standing, party)?;
+            if standing.accepted.len() == contract.parties.len() {
+                Self::activate(id, &contract)?;
+                standing.state = ContractState::Active;
+            }
+            Standings::<T>::insert(id, standing);
+            Ok(())
+        }
+
+        /// Proves the meter of a service clause with a newer event than any before. By a party to the contract.
+        #[pallet::call_index(2)]
+        #[pallet::weight(<T as Config>::WeightInfo::report())]
+        pub fn report(
+            origin: OriginFor<T>,
+            id: ContractId,
+            clause: u32,
+            proof: Box<ReadingProof>,
+        ) -> DispatchResult {
+            let party = AccountId(ensure_signed(origin)?.into());
+            let (contract, _) = Self::active(id)?;
+            ensure!(contract.parties.contains(&party), Error::<T>::NotPartyToContract);
+            let service = Self::service(&contract, clause)?;
+            let mut progress = Clauses::<T>::get(id, clause);
+
+            let proven = Self::prove(service, *proof)?;
+            ensure!(progress.is_newer(&proven), Error::<T>::NotNewer);
+            Self::advance(id, clause, &mut progress, proven)?;
+            Clauses::<T>::insert(id, clause, progress);
+            Ok(())
+        }
+
+        /// Claims that the service of a clause was done at the proven meter. By the clause's provider.
+        ///
+        /// `details` is the hash of what else is to be said about it; the parties keep that themselves.
+        #[pallet::call_index(3)]
+        #[pallet::weight(<T as Config>::WeightInfo::record())]
+        pub fn record(
+            origin: OriginFor<T>,
+            id: ContractId,
+            clause: u32,
+            proof: Box<ReadingProof>,
+            details: Hash,
+        ) -> DispatchResult {
+            let party = AccountId(ensure_signed(origin)?.into());
+            let (contract, mut standing) = Self::active(id)?;
+            let service = Self::service(&contract, clause)?;
+            ensure!(party == service.provider, Error::<T>::NotTheProvider);
+            let mut progress = Clauses::<T>::get(id, clause);
+            ensure!(progress.open.is_none(), Error::<T>::RecordOpen);
+            let number = standing.records;
+            ensure!(number < T::MaxRecords::get(), Error::<T>::TooManyRecords);
+
+            let proven = Self::prove(service, *proof)?;
+            ensure!(progress.is_not_older(&proven), Error::<T>::NotNewer);
+            let meter = proven.meter;
+            ensure!(meter.checked_add(&service.every).is_some(), Error::<T>::DuePointTooLarge);
+            Self::advance(id, clause, &mut progress, proven)?;
+
+            let recorded = frame_system::Pallet::<T>::block_number().saturated_into();
+            let record = ServiceRecord { number, clause, meter, details, recorded, confirmed: None };
+            progress.open = Some(number);
+            standing.records = number.saturating_add(1);
+            Clauses::<T>::insert(id, clause, progress);
+            Standings::<T>::insert(id, standing);
+            Records::<T>::insert(id, number, record.clone());
+            Self::deposit_event(Event::Recorded { id, record });
+            Ok(())
+        }
+
+        /// Confirms a record: the next service falls due one interval after its meter. By the clause's customer.
+        #[pallet::call_index(4)]
+        #[pallet::weight(<T as Config>::WeightInfo::confirm())]
+        pub fn confirm(origin: OriginFor<T>, id: ContractId, number: u32) -> DispatchResult {
+            let party = AccountId(ensure_signed(origin)?.into());
+            let (contract, _) = Self::active(id)?;
+            let mut record = Records::<T>::get(id, number).ok_or(Error::<T>::UnknownRecord)?;
+            let service = Self::service(&contract, record.clause)?;
+            ensure!(party == service.customer, Error::<T>::NotTheCustomer);
+            ensure!(record.confirmed.is_none(), Error::<T>::ConfirmedAlready);
+            let due_at = record.meter.checked_add(&service.every).ok_or(Error::<T>::DuePointTooLarge)?;
+
+            Clauses::<T>::mutate(id, record.clause, |progress| {
+                progress.served = Some(record.meter);
+                progress.open = None;
+            });
+            record.confirmed = Some(frame_system::Pallet::<T>::block_number().saturated_into());
+            Records::<T>::insert(id, number, record);
+            Self::deposit_event(Event::Confirmed { id, number, due_at });
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A chain of this pallet alone, with one gateway, and logs to anchor on it.
+
+use frame_support::{derive_impl, traits::Contains};
+use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
+use streembit_primitives::{
+    checkpoint::HashKind,
+    hash::Domain,
+    merkle::{root_of, ConsistencyProof, MissingNode, NodeId, Nodes, Tree},
+    AccountId, Checkpoint, Hash, LogId,
+};
+
+frame_support::construct_runtime!(
+    pub enum Test {
+        System: frame_system,
+        Anchors: crate,
+    }
+);
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+    type AccountId = AccountId32;
+    type Lookup = IdentityLookup<AccountId32>;
+    type Block = frame_system::mocking::MockBlock<Test>;
+}
+
+impl crate::Config for Test {
+    type Gateways = Gateways;
+    type WeightInfo = ();
+}
+
+pub const GATEWAY: AccountId = AccountId([1; 32]);
+pub const OTHER: AccountId = AccountId([2; 32]);
+pub const STRANGER: AccountId = AccountId([9; 32]);
+pub const LOG: LogId = LogId { gateway: GATEWAY, epoch: 0 };
+
+pub struct Gateways;
+
+impl Contains<AccountId> for Gateways {
+    fn contains(account: &AccountId) -> bool {
+        [GATEWAY, OTHER].contains(account)
+    }
+}
+
+pub fn signed(id: AccountId) -> RuntimeOrigin {
+    RuntimeOrigin::signed(AccountId32::new(id.0))
+}
+
+pub fn chain() -> sp_io::TestExternalities {
+    let mut chain = sp_io::TestExternalities::new(RuntimeGenesisConfig::default().build_storage().unwrap());
+    chain.execute_with(|| System::set_block_number(1));
+    chain
+}
+
+/// The leaves of a log.
+pub struct Leaves(pub Vec<Hash>);
+
+impl Nodes for Leaves {
+    type Error = MissingNode;
+
+    fn node(&self, id: NodeId) -> Result<Hash, MissingNode> {
+        let start = (id.index << id.level) as usize;
+        let leaves = self.0.get(start..start + (1 << id.level)).ok_or(MissingNode(id))?;
+        Ok(root_of(Domain::LogNode, leaves))
+    }
+}
+
+impl Leaves {
+    /// A log of `count` entries; logs of different `story` differ from their entry `from` on.
+    pub fn new(count: u64, story: u8, from: u64) -> Self {
+        Self((0..count).map(|n| Domain::LogLeaf.hash_of(&(n, if n < from { 0 } else { story }))).collect())
+    }
+
+    pub fn checkpoint(&self, log: LogId, size: u64) -> Checkpoint {
+        let root = Tree::new(self, size).root().unwrap();
+        Checkpoint { log, size, root, heads_root: None, time: 0, hash: HashKind::Blake3 }
+    }
+
+    pub fn consistency(&self, old: u64, size: u64) -> ConsistencyProof {
+        Tree::new(self, size).consistency(old).unwrap()
+    }
+}

@@ -1,0 +1,16 @@
+//! What the chain answers about the consortium.
+
+use alloc::vec::Vec;
+use streembit_primitives::AccountId;
+
+sp_api::decl_runtime_apis! {
+    /// Parties and gateways.
+    pub trait ConsortiumApi {
+        /// Whether an account is a party.
+        fn is_party(account: AccountId) -> bool;
+        /// The gateways of a party, in no particular order.
+        fn gateways(party: AccountId) -> Vec<AccountId>;
+        /// The party that a gateway belongs to.
+        fn party_of(gateway: AccountId) -> Option<AccountId>;
+    }
+}

@@ -1,0 +1,106 @@
+use crate::{mock::*, Error, Event};
+use frame_support::{assert_noop, assert_ok};
+use streembit_primitives::{chain::DeviceRecord, device::Registration, DeviceKey, Hash, Signature};
+
+fn register(key: &DeviceKey, consent: Signature) -> frame_support::dispatch::DispatchResult {
+    Devices::register(signed(OWNER), key.clone(), gateway().account(), consent)
+}
+
+#[test]
+fn a_consenting_device_is_known_with_its_owner_and_gateway() {
+    chain().execute_with(|| {
+        let (sr25519, ed25519) = (Sr25519::new(1), Ed25519::new(2));
+        let car = gateway().hosted("WVWZZZ1JZXW000001");
+        let devices = [
+            (sr25519.key(), sr25519.sign(&registration(&sr25519.key()))),
+            (ed25519.key(), ed25519.sign(&registration(&ed25519.key()))),
+            (car.clone(), gateway().sign(&registration(&car))),
+        ];
+        for (key, consent) in &devices {
+            assert_eq!(Devices::device(&key.device_id()), None);
+            assert_ok!(register(key, *consent));
+            let record =
+                DeviceRecord { key: key.clone(), owner: OWNER, gateway: gateway().account(), registered: 5 };
+            assert_eq!(Devices::device(&key.device_id()), Some(record));
+            System::assert_last_event(
+                Event::Registered {
+                    device: key.device_id(),
+                    key: key.clone(),
+                    owner: OWNER,
+                    gateway: gateway().account(),
+                }
+                .into(),
+            );
+        }
+        let mut expected: Vec<_> = devices.iter().map(|(key, _)| key.device_id()).collect();
+        expected.sort();
+        for mut listed in
+            [Devices::devices_of_gateway(&gateway().account()), Devices::devices_of_owner(&OWNER)]
+        {
+            listed.sort();
+            assert_eq!(listed, expected);
+        }
+        assert!(Devices::devices_of_gateway(&second_gateway().account()).is_empty());
+        assert!(Devices::devices_of_owner(&OTHER).is_empty());
+    });
+}
+
+#[test]
+fn a_consent_is_good_for_one_chain_key_owner_and_gateway() {
+    chain().execute_with(|| {
+        let (device, other) = (Sr25519::new(1), Sr25519::new(2));
+        let key = device.key();
+        let changes: [fn(&mut Registration); 4] = [
+            |r| r.genesis = Hash([7; 32]),
+            |r| r.owner = OTHER,
+            |r| r.gateway = second_gateway().account(),
+            |r| r.key = Sr25519::new(3).key(),
+        ];
+        for change in changes {
+            let mut registration = registration(&key);
+            change(&mut registration);
+            assert_noop!(register(&key, device.sign(&registration)), Error::<Test>::BadConsent);
+        }
+        assert_noop!(register(&key, other.sign(&registration(&key))), Error::<Test>::BadConsent);
+        assert_noop!(register(&key, Signature::Sr25519([0; 64])), Error::<Test>::BadConsent);
+        // A consent to one owner registers nothing for another who saw it.
+        let seen = device.sign(&registration(&key));
+        assert_noop!(
+            Devices::register(signed(OTHER), key.clone(), gateway().account(), seen),
+            Error::<Test>::BadConsent
+        );
+        assert_ok!(register(&key, seen));
+    });
+}
+
+#[test]
+fn a_hosted_device_stays_with_the_gateway_that_signs_for_it() {
+    chain().execute_with(|| {
+        let key = second_gateway().hosted("car");
+        let consent = second_gateway().sign(&registration(&key));
+        assert_noop!(register(&key, consent), Error::<Test>::HostedElsewhere);
+        // Another gateway cannot consent for it either.
+        let key = gateway().hosted("car");
+        let consent = second_gateway().sign(&registration(&key));
+        assert_noop!(register(&key, consent), Error::<Test>::BadConsent);
+    });
+}
+
+#[test]
+fn only_parties_register_only_gateways_keep_and_a_device_is_registered_once() {
+    chain().execute_with(|| {
+        let device = Sr25519::new(1);
+        let (key, by) = (device.key(), |owner, gateway| {
+            let registration = Registration { owner, gateway, ..registration(&device.key()) };
+            Devices::register(signed(owner), device.key(), gateway, device.sign(&registration))
+        });
+        assert_noop!(by(STRANGER, gateway().account()), Error::<Test>::NotAParty);
+        assert_noop!(by(gateway().account(), gateway().account()), Error::<Test>::NotAParty);
+        assert_noop!(by(OWNER, STRANGER), Error::<Test>::NotAGateway);
+        assert_ok!(by(OWNER, gateway().account()));
+        assert_noop!(by(OWNER, gateway().account()), Error::<Test>::Registered);
+        // Not even with the device's consent does it pass to another by registering again.
+        assert_noop!(by(OTHER, second_gateway().account()), Error::<Test>::Registered);
+        assert_eq!(Devices::device(&key.device_id()).unwrap().owner, OWNER);
+    });
+}

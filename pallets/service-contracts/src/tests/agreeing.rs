@@ -1,0 +1,136 @@
+//! From a proposal to a contract in force.
+
+use crate::{mock::*, Error, Event};
+use frame_support::{assert_noop, assert_ok, traits::Get};
+use streembit_primitives::{
+    chain::ContractState,
+    contract::{Contract, ContractId},
+    AccountId, Decimal, DeviceId, Hash,
+};
+
+fn state(id: ContractId) -> (ContractState, Vec<AccountId>) {
+    let view = ServiceContracts::contract(id).unwrap();
+    (view.state, view.accepted)
+}
+
+#[test]
+fn a_contract_is_in_force_when_the_last_party_accepts() {
+    chain().execute_with(|| {
+        let mut contract = contract();
+        contract.parties = vec![OWNER, WORKSHOP, INSURER].try_into().unwrap();
+        let id = contract.id(&Genesis::get());
+        assert_ok!(ServiceContracts::propose(signed(WORKSHOP), contract.clone()));
+        assert_eq!(state(id), (ContractState::Proposed, vec![WORKSHOP]));
+        assert_ok!(ServiceContracts::accept(signed(INSURER), id));
+        assert_eq!(state(id), (ContractState::Proposed, vec![WORKSHOP, INSURER]));
+        assert_ok!(ServiceContracts::accept(signed(OWNER), id));
+        assert_eq!(state(id), (ContractState::Active, vec![WORKSHOP, INSURER, OWNER]));
+        assert_eq!(ServiceContracts::contract(id).unwrap().contract, contract);
+
+        let told: Vec<_> = System::events().into_iter().map(|record| record.event).collect();
+        let accepted = |party| Event::Accepted { id, party }.into();
+        assert_eq!(
+            told,
+            vec![
+                Event::Proposed { id, parties: contract.parties }.into(),
+                accepted(WORKSHOP),
+                accepted(INSURER),
+                accepted(OWNER),
+                RuntimeEvent::from(Event::Activated { id }),
+            ]
+        );
+        for party in [OWNER, WORKSHOP, INSURER] {
+            assert_eq!(ServiceContracts::contracts_of(&party), vec![id]);
+        }
+    });
+}
+
+#[test]
+fn only_parties_to_it_propose_and_accept_each_once() {
+    chain().execute_with(|| {
+        let id = contract().id(&Genesis::get());
+        assert_noop!(
+            ServiceContracts::propose(signed(INSURER), contract()),
+            Error::<Test>::NotPartyToContract
+        );
+        assert_noop!(ServiceContracts::accept(signed(OWNER), id), Error::<Test>::UnknownContract);
+        assert_ok!(ServiceContracts::propose(signed(OWNER), contract()));
+        assert_noop!(ServiceContracts::propose(signed(WORKSHOP), contract()), Error::<Test>::Exists);
+        assert_noop!(ServiceContracts::accept(signed(OWNER), id), Error::<Test>::AcceptedAlready);
+        assert_noop!(ServiceContracts::accept(signed(INSURER), id), Error::<Test>::NotPartyToContract);
+        assert_ok!(ServiceContracts::accept(signed(WORKSHOP), id));
+        assert_noop!(ServiceContracts::accept(signed(WORKSHOP), id), Error::<Test>::NotProposed);
+    });
+}
+
+#[test]
+fn each_fault_of_a_content_is_named() {
+    chain().execute_with(|| {
+        type Change = fn(&mut Contract);
+        let faults: [(Error<Test>, Change); 10] = [
+            (Error::Parties, |c| c.parties.truncate(1)),
+            (Error::Devices, |c| c.devices.clear()),
+            (Error::NoClause, |c| c.clauses.clear()),
+            (Error::ClauseParty, |c| service(c).provider = INSURER),
+            (Error::ClauseDevice, |c| service(c).device = DeviceId([7; 32])),
+            (Error::Interval, |c| service(c).every = Decimal::ZERO),
+            (Error::UnknownParty, |c| c.parties.try_push(STRANGER).unwrap()),
+            (Error::UnknownDevice, |c| c.devices.try_push(DeviceId([7; 32])).unwrap()),
+            (Error::DuePointTooLarge, |c| service(c).every = Decimal::new(i64::MAX, 18).unwrap()),
+            (Error::ForeignDevice, |c| {
+                let gateway = Gateway::new(100);
+                c.devices.try_push(own(INSURER, &gateway.hosted("truck"), &gateway)).unwrap();
+            }),
+        ];
+        for (fault, change) in faults {
+            let mut contract = contract();
+            change(&mut contract);
+            assert_noop!(ServiceContracts::propose(signed(OWNER), contract), fault);
+        }
+    });
+}
+
+#[test]
+fn a_device_that_changed_hands_before_the_last_acceptance_stops_it() {
+    chain().execute_with(|| {
+        let id = contract().id(&Genesis::get());
+        assert_ok!(ServiceContracts::propose(signed(OWNER), contract()));
+        let gateway = Gateway::new(100);
+        own(INSURER, &gateway.hosted("car"), &gateway);
+        assert_noop!(ServiceContracts::accept(signed(WORKSHOP), id), Error::<Test>::ForeignDevice);
+        own(OWNER, &gateway.hosted("car"), &gateway);
+        assert_ok!(ServiceContracts::accept(signed(WORKSHOP), id));
+    });
+}
+
+#[test]
+fn contracts_of_a_device_and_of_a_party_are_bounded() {
+    chain().execute_with(|| {
+        let numbered = |n: u8, device: DeviceId| {
+            let mut contract = contract();
+            contract.nonce = Hash([n; 32]);
+            contract.devices = vec![car(), device].try_into().unwrap();
+            contract
+        };
+        let van = Gateway::new(100).hosted("van").device_id();
+        let most: u32 = <Test as crate::Config>::MaxContractsOfDevice::get();
+        for n in 0..most as u8 {
+            agree(numbered(n, van));
+        }
+        let full = numbered(50, van);
+        let id = full.id(&Genesis::get());
+        assert_ok!(ServiceContracts::propose(signed(WORKSHOP), full));
+        assert_noop!(ServiceContracts::accept(signed(OWNER), id), Error::<Test>::TooManyOfDevice);
+
+        // The workshop's proposals use up its own room and nobody else's.
+        let most: u32 = <Test as crate::Config>::MaxContractsOfParty::get();
+        for n in 60..60 + most as u8 - 3 {
+            assert_ok!(ServiceContracts::propose(signed(WORKSHOP), numbered(n, van)));
+        }
+        assert_noop!(
+            ServiceContracts::propose(signed(WORKSHOP), numbered(99, van)),
+            Error::<Test>::TooManyOfParty
+        );
+        assert_ok!(ServiceContracts::propose(signed(OWNER), numbered(99, van)));
+    });
+}

@@ -1,0 +1,66 @@
+//! Who may read a device.
+
+use crate::mock::*;
+use frame_support::assert_ok;
+use streembit_primitives::{
+    chain::Grant,
+    contract::{AccessClause, Clause},
+    Hash, Text,
+};
+
+#[test]
+fn a_grant_begins_with_the_contract_and_ends_at_its_moment() {
+    chain().execute_with(|| {
+        let id = contract().id(&Genesis::get());
+        assert_ok!(ServiceContracts::propose(signed(OWNER), contract()));
+        assert!(ServiceContracts::grants(car()).is_empty(), "a proposal grants nothing");
+        assert_ok!(ServiceContracts::accept(signed(WORKSHOP), id));
+        let expected =
+            Grant { contract: id, device: car(), grantee: WORKSHOP, names: Default::default(), until: 1_000 };
+        Now::set(&999);
+        assert_eq!(ServiceContracts::grants(car()), vec![expected]);
+        Now::set(&1_000);
+        assert!(ServiceContracts::grants(car()).is_empty(), "the moment itself is outside");
+    });
+}
+
+#[test]
+fn a_grant_is_void_as_soon_as_the_owner_is_no_party_to_the_contract() {
+    chain().execute_with(|| {
+        agree(contract());
+        let gateway = Gateway::new(100);
+        own(INSURER, &gateway.hosted("car"), &gateway);
+        assert!(ServiceContracts::grants(car()).is_empty());
+        own(WORKSHOP, &gateway.hosted("car"), &gateway);
+        assert_eq!(ServiceContracts::grants(car()).len(), 1);
+    });
+}
+
+#[test]
+fn a_grant_is_for_one_device_and_all_contracts_count() {
+    chain().execute_with(|| {
+        let van = Gateway::new(100).hosted("van").device_id();
+        let mut both = contract();
+        both.nonce = Hash([1; 32]);
+        both.parties = vec![OWNER, WORKSHOP, INSURER].try_into().unwrap();
+        both.devices = vec![car(), van].try_into().unwrap();
+        let odometer = vec![Text::try_from(ODOMETER).unwrap()];
+        let access = AccessClause {
+            device: van,
+            grantee: INSURER,
+            names: odometer.clone().try_into().unwrap(),
+            until: 500,
+        };
+        both.clauses.try_push(Clause::Access(access)).unwrap();
+        let (first, second) = (agree(contract()), agree(both));
+
+        let given = |device| {
+            let grants = ServiceContracts::grants(device);
+            grants.into_iter().map(|grant| (grant.contract, grant.grantee)).collect::<Vec<_>>()
+        };
+        assert_eq!(given(car()), vec![(first, WORKSHOP), (second, WORKSHOP)]);
+        assert_eq!(given(van), vec![(second, INSURER)]);
+        assert_eq!(ServiceContracts::grants(van)[0].names.to_vec(), odometer);
+        assert!(given(streembit_primitives::DeviceId([7; 32])).is_empty());
+    });
+}

@@ -1,0 +1,4 @@
+mod agreeing;
+mod grants;
+mod proofs;
+mod service;

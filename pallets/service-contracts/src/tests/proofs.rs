@@ -1,0 +1,189 @@
+//! What a reading's proof must show.
+
+use crate::{mock::*, Error, Event};
+use frame_support::{assert_noop, assert_ok};
+use streembit_primitives::{
+    hash::Domain, merkle::InclusionProof, proof::ReadingProof, signature::sign_sr25519, Decimal, DeviceKey,
+    Hash, Part, PublicKey, Signature, Signer, Text, Value,
+};
+
+/// Reports a proof under the agreed contract by its owner.
+fn report(
+    id: streembit_primitives::contract::ContractId,
+    proof: Box<ReadingProof>,
+) -> sp_runtime::DispatchResult {
+    ServiceContracts::report(signed(OWNER), id, SERVICE, proof)
+}
+
+#[test]
+fn a_sound_proof_moves_the_meter() {
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(contract()), Gateway::new(100));
+        for n in 0..20 {
+            gateway.drive(10_000 + n);
+        }
+        assert_ok!(report(id, gateway.proven(12_345)));
+        System::assert_last_event(
+            Event::MeterProven { id, clause: SERVICE, sequence: 20, meter: km(12_345) }.into(),
+        );
+        assert_eq!(ServiceContracts::due(id).unwrap()[0].meter, Some(km(12_345)));
+    });
+}
+
+#[test]
+fn every_part_of_a_proof_is_checked() {
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(contract()), Gateway::new(100));
+        gateway.drive(11_000);
+        gateway.drive(12_000);
+        let proof = gateway.proven(13_000);
+        type Change = fn(&mut ReadingProof);
+        let faults: [(Error<Test>, Change); 14] = [
+            (Error::OtherLog, |p| p.log.gateway = STRANGER),
+            (Error::NotAnchored, |p| p.log.epoch = 1),
+            (Error::NotAnchored, |p| p.size = 2),
+            (Error::NotInLog, |p| p.index = 1),
+            (Error::NotInLog, |p| p.inclusion = InclusionProof::default()),
+            (Error::NotInLog, |p| p.entry.received = 1),
+            (Error::NotInLog, |p| p.entry.event.header.sequence = 7),
+            (Error::NotInLog, |p| p.entry.event.header.body_hash = Hash::ZERO),
+            (Error::NotInLog, |p| p.entry.event.signature = Signature::Sr25519([1; 64])),
+            (Error::NotInEvent, |p| p.disclosure.part = reading(ODOMETER, Value::Decimal(km(99_000)))),
+            (Error::NotInEvent, |p| p.disclosure.part = reading("other", Value::Decimal(km(13_000)))),
+            (Error::NotInEvent, |p| p.disclosure.salt = Hash::ZERO),
+            (Error::NotInEvent, |p| p.disclosure.count = 2),
+            (Error::NotInEvent, |p| p.disclosure.part = Part::Status(Text::default())),
+        ];
+        for (fault, change) in faults {
+            let mut changed = proof.clone();
+            change(&mut changed);
+            assert_noop!(report(id, changed), fault);
+        }
+        assert_ok!(report(id, proof));
+    });
+}
+
+#[test]
+fn an_unanchored_reading_proves_nothing() {
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(contract()), Gateway::new(100));
+        gateway.drive(11_000);
+        gateway.anchor();
+        let index = gateway.drive(30_000);
+        assert_noop!(report(id, gateway.prove_at(index, 2)), Error::<Test>::NotAnchored);
+        // Claimed for the anchored size, the new entry is simply not in the log.
+        let mut claimed = gateway.prove_at(index, 2);
+        claimed.size = 1;
+        assert_noop!(report(id, claimed), Error::<Test>::NotInLog);
+        gateway.anchor();
+        assert_ok!(report(id, gateway.prove(index)));
+    });
+}
+
+#[test]
+fn a_proof_made_before_the_next_anchors_still_counts() {
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(contract()), Gateway::new(100));
+        let early = gateway.proven(11_000);
+        let later = gateway.proven(12_000);
+        for n in 0..pallet_anchors::KEPT_ROOTS - 1 {
+            gateway.drive(13_000 + n);
+            gateway.anchor();
+        }
+        assert_noop!(report(id, early), Error::<Test>::NotAnchored);
+        assert_ok!(report(id, later));
+    });
+}
+
+#[test]
+fn another_device_or_gateway_proves_nothing() {
+    chain().execute_with(|| {
+        let (id, mut gateway, mut other) = (agree(contract()), Gateway::new(100), Gateway::new(101));
+        let van = gateway.hosted("van").device_id();
+        let index = gateway.log(van, vec![reading(ODOMETER, Value::Decimal(km(30_000)))]);
+        gateway.anchor();
+        assert_noop!(report(id, gateway.prove(index)), Error::<Test>::OtherDevice);
+        // Another gateway writes and signs the car's events in its own log.
+        let elsewhere = other.proven(30_000);
+        assert_noop!(report(id, elsewhere), Error::<Test>::OtherLog);
+    });
+}
+
+#[test]
+fn the_gateway_that_keeps_a_signing_devices_log_cannot_sign_for_it() {
+    chain().execute_with(|| {
+        let (mut gateway, device) = (Gateway::new(100), Gateway::new(7));
+        let key = DeviceKey::Own(PublicKey::Sr25519(device.account().0));
+        let id = own(OWNER, &key, &gateway);
+        let mut contract = contract();
+        contract.devices = vec![id, car()].try_into().unwrap();
+        service(&mut contract).device = id;
+        let agreed = agree(contract);
+
+        let index = gateway.log(id, vec![reading(ODOMETER, Value::Decimal(km(30_000)))]);
+        let (mut entry, body) = gateway.entry(index);
+        entry.event.signer = Signer::Device;
+        let disguised = gateway.append(entry, body);
+        gateway.anchor();
+        for index in [index, disguised] {
+            assert_noop!(report(agreed, gateway.prove(index)), Error::<Test>::BadEvent);
+        }
+        // A device's signature made for another purpose is none over the event.
+        let (mut entry, body) = gateway.entry(disguised);
+        let pair = schnorrkel::MiniSecretKey::from_bytes(&[7; 32])
+            .unwrap()
+            .expand_to_keypair(schnorrkel::ExpansionMode::Ed25519);
+        entry.event.signature = sign_sr25519(&pair, Domain::Registration, &entry.event.header.hash());
+        let misused = gateway.append(entry.clone(), body.clone());
+        entry.event.signature = sign_sr25519(&pair, Domain::EventHeader, &entry.event.header.hash());
+        let sound = gateway.append(entry, body);
+        gateway.anchor();
+        assert_noop!(report(agreed, gateway.prove(misused)), Error::<Test>::BadEvent);
+        assert_ok!(report(agreed, gateway.prove(sound)));
+    });
+}
+
+#[test]
+fn only_the_clauses_meter_counts_and_only_as_a_number() {
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(contract()), Gateway::new(100));
+        let speed = gateway.log(car(), vec![reading("Vehicle.Speed", Value::Decimal(km(30_000)))]);
+        let text = gateway.log(car(), vec![reading(ODOMETER, Value::Text(Text::try_from("30000").unwrap()))]);
+        let status = gateway.log(car(), vec![Part::Status(Text::try_from("connected").unwrap())]);
+        gateway.anchor();
+        assert_noop!(report(id, gateway.prove(speed)), Error::<Test>::OtherMeter);
+        assert_noop!(report(id, gateway.prove(text)), Error::<Test>::NotANumber);
+        assert_noop!(report(id, gateway.prove(status)), Error::<Test>::NotAReading);
+    });
+}
+
+#[test]
+fn only_a_service_clause_of_a_contract_in_force_takes_proofs_from_its_parties() {
+    chain().execute_with(|| {
+        let (id, mut gateway) = (contract().id(&Genesis::get()), Gateway::new(100));
+        let proof = gateway.proven(11_000);
+        let report = |who, clause| ServiceContracts::report(signed(who), id, clause, proof.clone());
+        assert_noop!(report(OWNER, SERVICE), Error::<Test>::UnknownContract);
+        assert_ok!(ServiceContracts::propose(signed(OWNER), contract()));
+        assert_noop!(report(OWNER, SERVICE), Error::<Test>::NotActive);
+        assert_ok!(ServiceContracts::accept(signed(WORKSHOP), id));
+        assert_noop!(report(INSURER, SERVICE), Error::<Test>::NotPartyToContract);
+        assert_noop!(report(OWNER, ACCESS), Error::<Test>::NotAService);
+        assert_noop!(report(OWNER, 2), Error::<Test>::UnknownClause);
+        assert_ok!(report(WORKSHOP, SERVICE));
+    });
+}
+
+#[test]
+fn a_meter_that_a_decimal_cannot_add_to_is_refused_where_it_would_become_a_due_point() {
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(contract()), Gateway::new(100));
+        let huge = Value::Decimal(Decimal::new(i64::MAX, 18).unwrap());
+        let index = gateway.log(car(), vec![reading(ODOMETER, huge)]);
+        gateway.anchor();
+        assert_noop!(
+            ServiceContracts::record(signed(WORKSHOP), id, SERVICE, gateway.prove(index), Hash::ZERO),
+            Error::<Test>::DuePointTooLarge
+        );
+    });
+}
