@@ -72,9 +72,13 @@ pub struct SignedEvent {
     pub signature: Signature,
 }
 
-/// An event whose signature was checked against a key. Made by [`SignedEvent::verify`] and by nothing else.
+/// An event whose signature was checked against a key. Made by [`SignedEvent::verify`], by the same in batches
+/// (module `batch`, with `std`), and by nothing else.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct VerifiedEvent(SignedEvent);
+pub struct VerifiedEvent {
+    event: SignedEvent,
+    hash: Hash,
+}
 
 /// What a leaf of a log is: an event and when the gateway received it.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
@@ -169,14 +173,15 @@ impl SignedEvent {
     /// Checks version, signer and signature against the device's key.
     pub fn verify(self, key: &crate::DeviceKey) -> Result<VerifiedEvent, EventError> {
         let public = self.expected_key(key)?;
-        if !public.verify(Domain::EventHeader, &self.header.hash(), &self.signature) {
+        let hash = self.header.hash();
+        if !public.verify(Domain::EventHeader, &hash, &self.signature) {
             return Err(EventError::Signature);
         }
-        Ok(VerifiedEvent(self))
+        Ok(VerifiedEvent { event: self, hash })
     }
 
     /// The key that must have signed, where the signer is the right side.
-    fn expected_key(&self, key: &crate::DeviceKey) -> Result<PublicKey, EventError> {
+    pub(crate) fn expected_key(&self, key: &crate::DeviceKey) -> Result<PublicKey, EventError> {
         if self.header.version != VERSION {
             return Err(EventError::Version(self.header.version));
         }
@@ -191,14 +196,26 @@ impl SignedEvent {
 }
 
 impl VerifiedEvent {
+    /// Says that the signature over `hash`, which is the header's, was checked.
+    #[cfg(feature = "std")]
+    pub(crate) fn checked(event: SignedEvent, hash: Hash) -> Self {
+        debug_assert_eq!(event.header.hash(), hash);
+        Self { event, hash }
+    }
+
     /// The event.
     pub fn event(&self) -> &SignedEvent {
-        &self.0
+        &self.event
+    }
+
+    /// The hash of its header: what was signed.
+    pub fn hash(&self) -> Hash {
+        self.hash
     }
 
     /// The event, given away.
     pub fn into_event(self) -> SignedEvent {
-        self.0
+        self.event
     }
 }
 

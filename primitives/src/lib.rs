@@ -9,6 +9,8 @@
 extern crate alloc;
 
 pub mod account;
+#[cfg(feature = "std")]
+pub mod batch;
 pub mod body;
 pub mod chain;
 pub mod checkpoint;
