@@ -10,5 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod files;
+pub mod ingest;
 pub mod keystore;
+pub mod log;
 pub mod status;

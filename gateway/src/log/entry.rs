@@ -1,0 +1,122 @@
+//! What goes into a log and what comes out.
+
+use super::{Refusal, MAX_BODY_BYTES};
+use codec::{Decode, Encode};
+use streembit_primitives::{
+    hash::Domain, Body, DeviceId, EventHeader, Hash, LogEntry, SignedEvent, VerifiedEvent,
+};
+
+/// An event that may be appended: its signature was checked, its body is the one that it commits to.
+///
+/// Everything that can be computed without knowing its place is computed here, off the writer's thread.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    event: VerifiedEvent,
+    received: u64,
+    leaf: Hash,
+    entry: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl NewEntry {
+    /// Of an event, its body, and the gateway's clock when it came (milliseconds since 1970-01-01 UTC).
+    pub fn new(event: VerifiedEvent, body: &Body, received: u64) -> Result<Self, Refusal> {
+        let encoded = body.encode();
+        if encoded.len() > MAX_BODY_BYTES {
+            return Err(Refusal::BodyTooLarge { bytes: encoded.len() });
+        }
+        event.event().header.check_body(body)?;
+        // As `LogEntry` encodes, without a copy of the event.
+        let entry = (event.event(), received).encode();
+        let leaf = Domain::LogLeaf.hash(&entry);
+        Ok(Self { event, received, leaf, entry, body: encoded })
+    }
+
+    /// The header of its event.
+    pub fn header(&self) -> &EventHeader {
+        &self.event.event().header
+    }
+
+    pub(crate) fn signed(&self) -> &SignedEvent {
+        self.event.event()
+    }
+
+    pub(crate) fn hash(&self) -> Hash {
+        self.event.hash()
+    }
+
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    pub(crate) fn leaf(&self) -> Hash {
+        self.leaf
+    }
+
+    pub(crate) fn entry_bytes(&self) -> &[u8] {
+        &self.entry
+    }
+
+    pub(crate) fn body_bytes(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+/// What the writer is asked to admit.
+pub enum Proposal {
+    /// An event that was signed elsewhere.
+    Entry(Box<NewEntry>),
+    /// An event of a hosted device, made when its place in the device's history is known. Nothing can come between.
+    Next {
+        /// The device.
+        device: DeviceId,
+        /// Makes the event that follows the device's head (`None` before the first).
+        make: Box<dyn FnOnce(Option<&Head>) -> Result<NewEntry, Refusal> + Send>,
+    },
+}
+
+/// Says that an event is in the log, on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, serde::Serialize, serde::Deserialize)]
+pub struct Receipt {
+    /// Its place in the log, from 0.
+    pub index: u64,
+    /// Whose event.
+    pub device: DeviceId,
+    /// Its place in the device's history.
+    pub sequence: u64,
+    /// The hash of its header.
+    pub hash: Hash,
+    /// The gateway's clock when it came, in milliseconds since 1970-01-01 UTC.
+    pub received: u64,
+}
+
+/// The last event of a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Head {
+    /// Its place in the device's history.
+    pub sequence: u64,
+    /// The hash of its header, which the next one names.
+    pub hash: Hash,
+    /// Its place in the log.
+    pub index: u64,
+}
+
+/// Proof of a copied key: an event that was refused because another of its sequence is in the log.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Fork {
+    /// Where the event is that was there first.
+    pub admitted: u64,
+    /// The other one; its signature was checked.
+    pub other: LogEntry,
+}
+
+/// An entry of the log as stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredEvent {
+    /// Its place in the log.
+    pub index: u64,
+    /// The entry.
+    pub entry: LogEntry,
+    /// The body; `None` where it is not kept.
+    pub body: Option<Body>,
+}

@@ -1,0 +1,168 @@
+//! The log: one gateway's append-only Merkle log of events, in RocksDB.
+//!
+//! One thread writes. It takes what waits, puts it in order ([`order`]), appends it to the tree and writes everything
+//! that follows from it in one synced batch; only then does anybody hear of it. What is acknowledged is on disk.
+//!
+//! Whoever appends brings a [`NewEntry`], which only a verified event with its own body can become. Readers prove from
+//! stored nodes and see what is on disk, no more.
+
+mod entry;
+mod error;
+mod order;
+mod read;
+mod store;
+mod verify;
+mod writer;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use entry::{Fork, Head, NewEntry, Proposal, Receipt, StoredEvent};
+pub use error::{LogError, Refusal};
+pub use read::LogReader;
+pub use verify::{Finding, Place, MAX_FINDINGS};
+
+use std::{path::Path, sync::Arc};
+use streembit_primitives::{chain::Anchor, LogId, SignedCheckpoint};
+use tokio::sync::{mpsc, oneshot, watch};
+use writer::{Command, Writer};
+
+/// The version of the database's layout.
+pub const FORMAT: u32 = 1;
+
+/// The largest body that is admitted, in bytes when encoded; larger things travel by hash.
+pub const MAX_BODY_BYTES: usize = 16 << 10;
+
+/// How many appends may wait for the writer; whoever comes next waits for a place.
+const QUEUE: usize = 1024;
+
+/// What hears of the results of an append: one for each proposal, in their order.
+pub(crate) type Reply = Box<dyn FnOnce(Vec<Result<Receipt, LogError>>) + Send>;
+
+/// The log with its writer. Clones share both; the last one dropped lets the writer finish what waits, and closes the
+/// database. Reads are those of [`LogReader`].
+#[derive(Clone)]
+pub struct Log {
+    // Before the reader: the writer ends first, then the database is closed.
+    writer: Arc<Handle>,
+    reader: LogReader,
+}
+
+struct Handle {
+    commands: Option<mpsc::Sender<Command>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    durable: watch::Receiver<u64>,
+}
+
+impl Log {
+    /// Opens the log of `id` in a folder of its own, made where it is not there.
+    ///
+    /// Refuses what is not this log or not whole: the tree's stored peaks must lead to the stored root, the last entry
+    /// to its leaf, and each device's head to its entry.
+    pub fn open(path: &Path, id: LogId) -> Result<Self, LogError> {
+        let store = Arc::new(store::Store::open(path)?);
+        store::check_identity(&store, &id)?;
+        let reader = LogReader::new(store.clone(), id)?;
+        reader.check_heads()?;
+        let (commands, queue) = mpsc::channel(QUEUE);
+        let (durable_tx, durable) = watch::channel(reader.size());
+        let writer = Writer::new(store, reader.shared_size(), queue, durable_tx)?;
+        let thread = std::thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || writer.run())
+            .map_err(|error| LogError::Open { path: path.into(), problem: error.to_string() })?;
+        let writer = Arc::new(Handle { commands: Some(commands), thread: Some(thread), durable });
+        Ok(Self { writer, reader })
+    }
+
+    /// Opens what is on disk now, to read only; also beside the gateway that is writing it.
+    pub fn open_read_only(path: &Path) -> Result<LogReader, LogError> {
+        let store = Arc::new(store::Store::open_read_only(path)?);
+        let id = store::identity(&store)?.ok_or_else(|| LogError::Missing { path: path.into() })?;
+        LogReader::new(store, id)
+    }
+
+    /// Appends entries, all of them after one another; waits for a place in the queue, then for the synced write.
+    ///
+    /// An entry that is already in the log gets its first receipt. If one is refused the others are appended all the
+    /// same, and the error is the first refusal; [`Self::admit`] tells of each.
+    pub async fn append(&self, entries: Vec<NewEntry>) -> Result<Vec<Receipt>, LogError> {
+        self.admit(entries.into_iter().map(|entry| Proposal::Entry(Box::new(entry))).collect())
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    /// Admits what can be admitted, in order, and tells of each.
+    pub async fn admit(&self, proposals: Vec<Proposal>) -> Vec<Result<Receipt, LogError>> {
+        let count = proposals.len();
+        let (send, receive) = oneshot::channel();
+        let reply: Reply = Box::new(move |results| {
+            // Nobody waits any more: the caller was dropped, the entries are in.
+            let _ = send.send(results);
+        });
+        let closed = || vec![Err(LogError::Closed); count];
+        if self.enqueue(proposals, reply).await.is_err() {
+            return closed();
+        }
+        receive.await.unwrap_or_else(|_| closed())
+    }
+
+    /// Puts proposals into the writer's queue, waiting for a place; `reply` is called on the writer's thread.
+    pub(crate) async fn enqueue(&self, proposals: Vec<Proposal>, reply: Reply) -> Result<(), LogError> {
+        let commands = self.writer.commands.as_ref().ok_or(LogError::Closed)?;
+        commands.send(Command { proposals, reply }).await.map_err(|_| LogError::Closed)
+    }
+
+    /// The durable size, as it changes.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.writer.durable.clone()
+    }
+
+    /// Keeps a checkpoint of this log, synced.
+    pub fn put_checkpoint(&self, checkpoint: &SignedCheckpoint) -> Result<(), LogError> {
+        let content = &checkpoint.checkpoint;
+        self.reader.check_own(content)?;
+        let guard = self.reader.store().db();
+        guard.put(store::Family::Checkpoints, &content.size.to_be_bytes(), checkpoint)
+    }
+
+    /// Keeps an anchor of this log, synced. Refuses one that this log does not agree with.
+    pub fn put_anchor(&self, anchor: &Anchor) -> Result<(), LogError> {
+        self.reader.check_against(anchor)?;
+        let guard = self.reader.store().db();
+        guard.put(store::Family::Anchors, &anchor.checkpoint.size.to_be_bytes(), anchor)
+    }
+
+    /// The read side alone.
+    pub fn reader(&self) -> &LogReader {
+        &self.reader
+    }
+}
+
+impl std::ops::Deref for Log {
+    type Target = LogReader;
+
+    fn deref(&self) -> &LogReader {
+        &self.reader
+    }
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Log").field(&self.reader).finish()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // The writer ends when its queue is closed and empty.
+        self.commands = None;
+        if let Some(thread) = self.thread.take() {
+            // A reply may hold the last handle: then this is the writer's own thread, which cannot wait for itself.
+            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                tracing::error!("the log's writer ended in a panic; what was acknowledged is on disk");
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! One byte changed behind the log's back, anywhere: opening refuses, or verification names the place.
+
+use super::support::{filled, log_id, open};
+use crate::log::{
+    store::{device_key, meta, node_key, Family},
+    Finding, Log, LogError, Place,
+};
+use codec::Encode;
+use proptest::prelude::*;
+use std::{path::Path, sync::OnceLock};
+use streembit_primitives::merkle::NodeId;
+
+const SIZE: u64 = 41;
+
+/// Changes a stored value through a RocksDB of its own, as somebody with the disk in hand would.
+fn tamper(path: &Path, family: Family, key: &[u8], change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) {
+    let names = Family::ALL.map(Family::name);
+    let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), path, names).unwrap();
+    let handle = db.cf_handle(family.name()).unwrap();
+    let value = db.get_cf(handle, key).unwrap().expect("a value to change");
+    match change(value) {
+        Some(value) => db.put_cf(handle, key, value).unwrap(),
+        None => db.delete_cf(handle, key).unwrap(),
+    }
+    db.flush_cf(handle).unwrap();
+}
+
+fn flip(at: usize) -> impl FnOnce(Vec<u8>) -> Option<Vec<u8>> {
+    move |mut value| {
+        let at = at % value.len();
+        value[at] ^= 1;
+        Some(value)
+    }
+}
+
+/// A log of [`SIZE`] events: a copy of one that is made once.
+fn sized() -> tempfile::TempDir {
+    static ONE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let one = ONE.get_or_init(|| filled(SIZE as usize));
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::create_dir(copy.path().join("log")).unwrap();
+    for file in std::fs::read_dir(one.path().join("log")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join("log").join(file.file_name())).unwrap();
+    }
+    copy
+}
+
+/// The single finding after a change.
+fn finding(family: Family, key: &[u8], change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) -> Finding {
+    let folder = sized();
+    tamper(&folder.path().join("log"), family, key, change);
+    let findings = open(&folder).verify(0..SIZE).unwrap();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    findings.into_iter().next().unwrap()
+}
+
+#[test]
+fn a_whole_log_has_no_findings_in_any_range() {
+    let folder = sized();
+    let log = open(&folder);
+    for start in 0..=SIZE {
+        for end in start..=SIZE {
+            assert_eq!(log.verify(start..end).unwrap(), [], "{start}..{end}");
+        }
+    }
+    assert!(log.verify(0..SIZE + 1).is_err());
+}
+
+#[test]
+fn a_changed_entry_is_named() {
+    for index in [0u64, 7, 12, 39] {
+        for at in [0, 40, 80, 150, 1000] {
+            let found = finding(Family::Entries, &index.to_be_bytes(), flip(at));
+            assert_eq!((found.index, found.place), (index, Place::Entry), "{found}");
+        }
+        let found = finding(Family::Entries, &index.to_be_bytes(), |_| None);
+        assert_eq!((found.index, found.place), (index, Place::Entry), "{found}");
+    }
+}
+
+#[test]
+fn a_changed_body_is_named() {
+    for index in [0u64, 12, 40] {
+        for at in [0, 5, 31, 33, 60] {
+            let found = finding(Family::Bodies, &index.to_be_bytes(), flip(at));
+            assert_eq!((found.index, found.place), (index, Place::Body), "{found}");
+            assert!(found.to_string().starts_with(&format!("bodies {index}: changed")), "{found}");
+        }
+        let found = finding(Family::Bodies, &index.to_be_bytes(), |_| None);
+        assert_eq!((found.index, found.place, found.problem.as_str()), (index, Place::Body, "missing"));
+    }
+}
+
+#[test]
+fn a_changed_node_is_named_and_not_what_it_was_made_from() {
+    // Peaks (level 5, node 0; level 3, node 4; the last leaf) are checked when the log is opened.
+    for (level, index) in [(0u8, 0u64), (0, 7), (0, 39), (1, 3), (1, 19), (2, 0), (3, 3), (4, 1)] {
+        let id = NodeId { level, index };
+        let found = finding(Family::Nodes, &node_key(id), flip(usize::from(level) * 3));
+        assert_eq!(found.place, Place::Node(id), "{found}");
+        assert_eq!(found.index, ((index + 1) << level) - 1);
+        let found = finding(Family::Nodes, &node_key(id), |_| None);
+        assert_eq!(found.place, Place::Node(id), "{found}");
+    }
+}
+
+#[test]
+fn a_changed_index_is_named() {
+    let folder = sized();
+    let device = open(&folder).stored(12).unwrap().unwrap().entry.event.header.device;
+    tamper(&folder.path().join("log"), Family::ByDevice, &device_key(&device, 4), flip(7));
+    let findings = open(&folder).verify(0..SIZE).unwrap();
+    assert_eq!(
+        findings.iter().map(|found| (found.index, found.place)).collect::<Vec<_>>(),
+        [(12, Place::ByDevice)]
+    );
+}
+
+#[test]
+fn two_changes_are_both_named() {
+    let folder = sized();
+    tamper(&folder.path().join("log"), Family::Entries, &4u64.to_be_bytes(), flip(3));
+    tamper(&folder.path().join("log"), Family::Bodies, &20u64.to_be_bytes(), flip(3));
+    let findings = open(&folder).verify(0..SIZE).unwrap();
+    let places: Vec<_> = findings.iter().map(|found| (found.index, found.place)).collect();
+    assert_eq!(places, [(4, Place::Entry), (20, Place::Body)]);
+}
+
+#[test]
+fn opening_refuses_what_does_not_fit_together_at_its_end() {
+    let last = SIZE - 1;
+    let leaf = NodeId { level: 0, index: last };
+    let changes: [(Family, Vec<u8>, bool); 8] = [
+        (Family::Nodes, node_key(leaf).to_vec(), false),
+        (Family::Nodes, node_key(NodeId { level: 5, index: 0 }).to_vec(), false),
+        (Family::Nodes, node_key(NodeId { level: 3, index: 4 }).to_vec(), true),
+        (Family::Entries, last.to_be_bytes().to_vec(), false),
+        (Family::Entries, last.to_be_bytes().to_vec(), true),
+        (Family::Meta, meta::STATE.to_vec(), false),
+        (Family::Meta, meta::STATE.to_vec(), true),
+        (Family::Meta, meta::LOG.to_vec(), true),
+    ];
+    for (family, key, delete) in changes {
+        let folder = sized();
+        let path = folder.path().join("log");
+        tamper(&path, family, &key, |value| if delete { None } else { flip(9)(value) });
+        let error = Log::open(&path, log_id()).unwrap_err();
+        assert!(matches!(error, LogError::Damaged { .. }), "{} {delete}: {error}", family.name());
+        assert!(error.to_string().contains("restore the data folder from a backup"), "{error}");
+    }
+}
+
+#[test]
+fn a_database_of_a_later_release_is_left_alone() {
+    let folder = filled(3);
+    let path = folder.path().join("log");
+    tamper(&path, Family::Meta, meta::FORMAT, |_| Some(2u32.encode()));
+    let error = Log::open(&path, log_id()).unwrap_err();
+    assert_eq!(error, LogError::Format { path, found: 2 });
+}
+
+#[test]
+fn a_flipped_byte_of_a_table_on_disk_is_never_silent() {
+    let folder = sized();
+    let path = folder.path().join("log");
+    // Everything from the write-ahead log into tables.
+    tamper(&path, Family::Meta, meta::FORMAT, Some);
+    for family in [Family::Entries, Family::Bodies, Family::Nodes] {
+        let key = if family == Family::Nodes {
+            node_key(NodeId { level: 0, index: 1 }).to_vec()
+        } else {
+            1u64.to_be_bytes().to_vec()
+        };
+        tamper(&path, family, &key, Some);
+    }
+    let tables: Vec<_> = std::fs::read_dir(&path)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|file| file.extension().is_some_and(|extension| extension == "sst"))
+        .collect();
+    assert!(tables.len() >= 3, "{tables:?}");
+    let mut seen = 0;
+    for table in tables {
+        let original = std::fs::read(&table).unwrap();
+        let mut bytes = original.clone();
+        let middle = bytes.len() / 3;
+        bytes[middle] ^= 0x40;
+        std::fs::write(&table, bytes).unwrap();
+        let noticed = match Log::open(&path, log_id()) {
+            Err(error) => matches!(error, LogError::Damaged { .. }),
+            Ok(log) => !log.verify(0..SIZE).unwrap().is_empty(),
+        };
+        seen += usize::from(noticed);
+        std::fs::write(&table, original).unwrap();
+    }
+    // The byte may be one of padding or statistics in a table, but not in all of them.
+    assert!(seen >= 3, "noticed {seen}");
+    assert_eq!(open(&folder).verify(0..SIZE).unwrap(), []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_flipped_byte_is_found(index in 0..SIZE - 1, at in any::<usize>(), which in 0usize..3) {
+        let folder = sized();
+        let (family, key, place) = match which {
+            0 => (Family::Entries, index.to_be_bytes().to_vec(), Place::Entry),
+            1 => (Family::Bodies, index.to_be_bytes().to_vec(), Place::Body),
+            _ => {
+                let id = NodeId { level: 0, index };
+                (Family::Nodes, node_key(id).to_vec(), Place::Node(id))
+            }
+        };
+        tamper(&folder.path().join("log"), family, &key, flip(at));
+        let findings = open(&folder).verify(0..SIZE).unwrap();
+        let places: Vec<_> = findings.iter().map(|found| (found.index, found.place)).collect();
+        prop_assert_eq!(places, [(index, place)]);
+    }
+}

@@ -1,0 +1,313 @@
+//! The one writer: takes what waits, appends it in one synced batch, acknowledges.
+
+use super::{
+    order::{Admission, Devices},
+    store::{device_key, meta, node_key, synced, Family, State, Store},
+    Head, LogError, NewEntry, Proposal, Receipt, Reply,
+};
+use codec::Encode;
+use rocksdb::{ColumnFamily, WriteBatch};
+use std::{
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
+    time::{Duration, Instant},
+};
+use streembit_primitives::{
+    merkle::{Frontier, Node},
+    Hash,
+};
+use tokio::sync::{mpsc, watch};
+
+/// The most events in one synced write.
+const MAX_GROUP: usize = 4096;
+
+/// The most bytes in one synced write, about.
+const MAX_GROUP_BYTES: usize = 4 << 20;
+
+/// How long a database that would not open is left alone.
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
+
+/// One append: what, and who hears of it.
+pub(crate) struct Command {
+    pub(crate) proposals: Vec<Proposal>,
+    pub(crate) reply: Reply,
+}
+
+/// The state of the log in memory: what is on disk, and nothing else between two groups.
+pub(crate) struct Writer {
+    store: Arc<Store>,
+    size: Arc<AtomicU64>,
+    queue: mpsc::Receiver<Command>,
+    durable: watch::Sender<u64>,
+    frontier: Frontier,
+    devices: Devices,
+    /// Since when the state in memory is not to be trusted: a write has failed.
+    failed: Option<Failure>,
+}
+
+struct Failure {
+    error: LogError,
+    /// When the database was last opened again without success.
+    tried: Option<Instant>,
+}
+
+/// What a group is about to write.
+struct Draft<'a> {
+    batch: WriteBatch,
+    families: Families<'a>,
+    frontier: Frontier,
+    appended: Vec<Receipt>,
+    forks: usize,
+}
+
+/// The handles of what a group writes.
+struct Families<'a> {
+    entries: &'a ColumnFamily,
+    bodies: &'a ColumnFamily,
+    nodes: &'a ColumnFamily,
+    by_device: &'a ColumnFamily,
+    heads: &'a ColumnFamily,
+    forks: &'a ColumnFamily,
+    meta: &'a ColumnFamily,
+}
+
+type Results = Vec<Result<Receipt, LogError>>;
+
+impl Writer {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        size: Arc<AtomicU64>,
+        queue: mpsc::Receiver<Command>,
+        durable: watch::Sender<u64>,
+    ) -> Result<Self, LogError> {
+        let frontier = load_frontier(&store)?;
+        Ok(Self { store, size, queue, durable, frontier, devices: Devices::default(), failed: None })
+    }
+
+    /// Until the last handle of the log is gone and nothing waits.
+    pub(crate) fn run(mut self) {
+        let mut group = Vec::new();
+        while let Some(first) = self.queue.blocking_recv() {
+            self.gather(first, &mut group);
+            let (proposals, replies): (Vec<_>, Vec<_>) =
+                group.drain(..).map(|command| (command.proposals, command.reply)).unzip();
+            let counts: Vec<usize> = proposals.iter().map(Vec::len).collect();
+            let results = self.commit(proposals);
+            let mut results = match results {
+                Ok(results) => results,
+                Err(error) => {
+                    tracing::error!(%error, "a group of events was not written; none of it is acknowledged");
+                    counts.iter().map(|count| vec![Err(error.clone()); *count]).collect()
+                }
+            }
+            .into_iter();
+            for reply in replies {
+                reply(results.next().unwrap_or_default());
+            }
+        }
+    }
+
+    /// What waits already, up to the bounds of a group.
+    fn gather(&mut self, first: Command, group: &mut Vec<Command>) {
+        let (mut events, mut bytes) = first.weight();
+        group.push(first);
+        while events < MAX_GROUP && bytes < MAX_GROUP_BYTES {
+            let Ok(command) = self.queue.try_recv() else { break };
+            let (more_events, more_bytes) = command.weight();
+            (events, bytes) = (events + more_events, bytes + more_bytes);
+            group.push(command);
+        }
+    }
+
+    /// Writes a group. On an error nothing of it counts, and the state is read from disk before the next.
+    fn commit(&mut self, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, LogError> {
+        self.recover()?;
+        let store = self.store.clone();
+        let outcome = self.write(&store, group);
+        match &outcome {
+            Ok(_) => {
+                self.size.store(self.frontier.size(), Ordering::Release);
+                self.durable.send_if_modified(|size| {
+                    std::mem::replace(size, self.frontier.size()) != self.frontier.size()
+                });
+            }
+            Err(error) => self.fail(error.clone()),
+        }
+        outcome
+    }
+
+    fn write(&mut self, store: &Store, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, LogError> {
+        let guard = store.db();
+        let handle = |family| guard.family(family).map(|(_, handle)| handle);
+        let families = Families {
+            entries: handle(Family::Entries)?,
+            bodies: handle(Family::Bodies)?,
+            nodes: handle(Family::Nodes)?,
+            by_device: handle(Family::ByDevice)?,
+            heads: handle(Family::Heads)?,
+            forks: handle(Family::Forks)?,
+            meta: handle(Family::Meta)?,
+        };
+        let mut draft = Draft {
+            batch: WriteBatch::default(),
+            families,
+            frontier: self.frontier.clone(),
+            appended: Vec::new(),
+            forks: 0,
+        };
+        let mut results = Vec::with_capacity(group.len());
+        for proposals in group {
+            let mut each = Vec::with_capacity(proposals.len());
+            for proposal in proposals {
+                each.push(own(self.admit(store, &mut draft, proposal))?);
+            }
+            results.push(each);
+        }
+        if draft.appended.is_empty() && draft.forks == 0 {
+            return Ok(results);
+        }
+        let (batch, frontier) = draft.finish();
+        guard.get()?.write_opt(batch, &synced()).map_err(LogError::storage("writing events to the log"))?;
+        self.frontier = frontier;
+        Ok(results)
+    }
+
+    fn admit(
+        &mut self,
+        store: &Store,
+        draft: &mut Draft<'_>,
+        proposal: Proposal,
+    ) -> Result<Receipt, LogError> {
+        let entry = match proposal {
+            Proposal::Entry(entry) => entry,
+            Proposal::Next { device, make } => Box::new(make(self.devices.head(store, &device)?.as_ref())?),
+        };
+        let (device, sequence) = (entry.header().device, entry.header().sequence);
+        match self.devices.judge(store, &entry, &draft.appended)? {
+            Admission::Known(receipt) => Ok(receipt),
+            Admission::Append => {
+                let receipt = draft.append(&entry);
+                self.devices.advance(device, Head { sequence, hash: receipt.hash, index: receipt.index });
+                Ok(receipt)
+            }
+            Admission::Fork(fork) => {
+                tracing::warn!(%device, sequence, "two events were signed for one sequence: the key was copied");
+                draft.batch.put_cf(draft.families.forks, device_key(&device, sequence), fork.encode());
+                draft.forks += 1;
+                self.devices.flag(device, sequence);
+                Err(super::Refusal::Forked { device, sequence }.into())
+            }
+        }
+    }
+
+    fn fail(&mut self, error: LogError) {
+        self.devices.forget();
+        self.failed = Some(Failure { error, tried: None });
+    }
+
+    /// After a failed write: opens the database again, which is how RocksDB takes writes again, and reads the state.
+    fn recover(&mut self) -> Result<(), LogError> {
+        let Some(failure) = &mut self.failed else { return Ok(()) };
+        if failure.tried.is_some_and(|tried| tried.elapsed() < REOPEN_AFTER) {
+            return Err(failure.error.clone());
+        }
+        let frontier = self.store.reopen().and_then(|()| load_frontier(&self.store));
+        failure.tried = Some(Instant::now());
+        match frontier {
+            Ok(frontier) => {
+                tracing::info!(size = frontier.size(), "the log takes events again");
+                self.frontier = frontier;
+                self.failed = None;
+                Ok(())
+            }
+            Err(error) => {
+                failure.error = error.clone();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A refusal is a result; anything else ends the group.
+fn own(result: Result<Receipt, LogError>) -> Result<Result<Receipt, LogError>, LogError> {
+    match result {
+        Err(error) if !super::order::is_own(&error) => Err(error),
+        result => Ok(result),
+    }
+}
+
+impl Draft<'_> {
+    fn append(&mut self, entry: &NewEntry) -> Receipt {
+        let header = entry.header();
+        let index = self.frontier.size();
+        let key = index.to_be_bytes();
+        let receipt = Receipt {
+            index,
+            device: header.device,
+            sequence: header.sequence,
+            hash: entry.hash(),
+            received: entry.received(),
+        };
+        let Self { batch, families, frontier, appended, .. } = self;
+        batch.put_cf(families.entries, key, entry.entry_bytes());
+        batch.put_cf(families.bodies, key, entry.body_bytes());
+        batch.put_cf(families.by_device, device_key(&header.device, header.sequence), key);
+        frontier.append(entry.leaf(), |Node { id, hash }| batch.put_cf(families.nodes, node_key(id), hash.0));
+        appended.push(receipt);
+        receipt
+    }
+
+    /// Adds what the group comes to: the devices' heads and the log's root.
+    fn finish(mut self) -> (WriteBatch, Frontier) {
+        let mut heads = std::collections::BTreeMap::new();
+        for receipt in &self.appended {
+            let head = Head { sequence: receipt.sequence, hash: receipt.hash, index: receipt.index };
+            heads.insert(receipt.device, head);
+        }
+        for (device, head) in heads {
+            self.batch.put_cf(self.families.heads, device.0, head.encode());
+        }
+        let state = State { size: self.frontier.size(), root: self.frontier.root() };
+        self.batch.put_cf(self.families.meta, meta::STATE, state.encode());
+        (self.batch, self.frontier)
+    }
+}
+
+impl Command {
+    /// Events and bytes, about; what is made only later counts by its event alone.
+    fn weight(&self) -> (usize, usize) {
+        let bytes = self.proposals.iter().map(|proposal| match proposal {
+            Proposal::Entry(entry) => entry.entry_bytes().len() + entry.body_bytes().len(),
+            Proposal::Next { .. } => 0,
+        });
+        (self.proposals.len(), bytes.sum())
+    }
+}
+
+/// The frontier from the stored peaks, which must lead to the stored root.
+pub(crate) fn load_frontier(store: &Store) -> Result<Frontier, LogError> {
+    let guard = store.db();
+    let state: Option<State> = guard.value(Family::Meta, meta::STATE)?;
+    let (size, root) = match &state {
+        Some(state) => (state.size, Some(state.root)),
+        None => (0, None),
+    };
+    let peaks = Frontier::peak_ids(size)
+        .map(|id| {
+            let bytes = guard.bytes(Family::Nodes, &node_key(id))?;
+            let hash = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            hash.map(Hash).ok_or_else(|| {
+                LogError::damaged(format!("node {} of level {} of the tree is not there", id.index, id.level))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let frontier = Frontier::from_peaks(size, peaks).map_err(|error| LogError::damaged(error.to_string()))?;
+    if root.is_some_and(|root| root != frontier.root()) {
+        return Err(LogError::damaged(format!(
+            "the tree's stored nodes of {size} entries do not lead to its stored root"
+        )));
+    }
+    Ok(frontier)
+}
