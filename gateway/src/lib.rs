@@ -5,6 +5,7 @@
 //! `adapters` or `api` -> `ingest` (verify, order, admit) -> `log` -> `anchor` (chain) and `delivery` (other parties).
 
 pub mod account;
+pub mod adapters;
 pub mod chain;
 pub mod cli;
 pub mod clock;

@@ -6,7 +6,8 @@ mod overrides;
 mod template;
 mod values;
 
-pub use device::{DeviceConfig, ObdConfig, ObdPort};
+pub use crate::adapters::{obd::ObdConfig, serial::Endpoint};
+pub use device::DeviceConfig;
 pub use overrides::NOT_CONFIGURATION;
 pub use template::render as template;
 pub use values::NodeUrl;

@@ -1,5 +1,5 @@
 use super::{overrides::OVERRIDES, *};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 use streembit_primitives::DeviceKey;
 
 const PATH: &str = "/etc/streembit/gateway.toml";
@@ -163,10 +163,10 @@ fn faults_name_file_line_and_remedy() {
         (1, "[[device]]\nname = \"0xcar\"", "letters, digits"),
         (1, "[[device]]\nname = \"car\"\nkey = \"00\"", "expected sr25519:"),
         (1, &format!("[[device]]\nname = \"car\"\nkey = \"{key}\"\nlabel = \"x\""), "no label"),
-        (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"ttyUSB0\"", "/dev/ttyUSB0"),
-        (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"tcp://host\"", "no host and port"),
+        (4, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"ttyUSB0\"", "/dev/ttyUSB0"),
+        (4, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"tcp://host\"", "no host and port"),
         (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"/dev/x\"\nbaud = 1", "38400"),
-        (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"/dev/x\"\nevery_seconds = 0", "above 0"),
+        (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"/dev/x\"\nevery_seconds = 0", "0.05"),
     ] {
         let error = parse(text).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{PATH}:{line}: ")), "{text}\n{error}");
@@ -202,8 +202,8 @@ fn a_device_is_found_by_name_and_by_id() {
     );
     let config = parse(&text).unwrap();
     let car = config.device("car", gateway()).unwrap();
-    assert_eq!(car.obd.as_ref().unwrap().port, ObdPort::Tcp("127.0.0.1:35000".into()));
-    assert_eq!(car.obd.as_ref().unwrap().every_seconds, 1);
+    assert_eq!(car.obd.as_ref().unwrap().port, Endpoint::Tcp("127.0.0.1:35000".into()));
+    assert_eq!(car.obd.as_ref().unwrap().every, Duration::from_secs(1));
     let by_id = config.device(&car.id(gateway()).to_string(), gateway()).unwrap();
     assert_eq!(by_id.name, "car");
     let meter = config.device("meter", gateway()).unwrap();
