@@ -14,4 +14,5 @@ pub mod files;
 pub mod ingest;
 pub mod keystore;
 pub mod log;
+pub mod simulate;
 pub mod status;

@@ -7,6 +7,7 @@ pub mod common;
 pub mod gateway;
 pub mod key;
 pub mod output;
+pub mod simulate;
 
 pub use common::{ConfigArg, Context, KeyArg, NodeArg, Outcome};
 
@@ -36,6 +37,9 @@ enum Command {
     /// Make and show the keys of parties.
     #[command(subcommand)]
     Key(key::Command),
+    /// Pretend to be a device, for trying things.
+    #[command(subcommand)]
+    Simulate(simulate::Command),
 }
 
 /// Parses the arguments of this process and does what they say.
@@ -56,6 +60,7 @@ async fn run(command: Command, context: &Context) -> Outcome {
     match command {
         Command::Gateway(command) => gateway::run(command, context).await,
         Command::Key(command) => key::run(command, context),
+        Command::Simulate(command) => simulate::run(command, context).await,
     }
 }
 

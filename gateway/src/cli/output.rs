@@ -17,21 +17,11 @@ pub fn print_line(line: &str) -> anyhow::Result<()> {
 
 /// Prints an error with what caused it on standard error.
 pub fn print_error(error: &anyhow::Error, as_json: bool) {
-    let text = in_one_line(error);
     if as_json {
-        eprintln!("{}", json!({ "error": text }));
+        eprintln!("{}", json!({ "error": format!("{error:#}") }));
     } else {
-        eprintln!("error: {text}");
+        eprintln!("error: {error:#}");
     }
-}
-
-/// An error and its causes, without those that the words before already tell.
-fn in_one_line(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
-        "" => cause,
-        told if told.contains(&cause) => text,
-        told => format!("{told}: {cause}"),
-    })
 }
 
 /// A table for people: no lines but one under the header; as wide as the terminal at most.
@@ -85,14 +75,6 @@ pub fn start_logging(level: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_cause_is_told_once() {
-        let cause = || anyhow::anyhow!("no such file");
-        assert_eq!(in_one_line(&cause().context("reading a.toml")), "reading a.toml: no such file");
-        assert_eq!(in_one_line(&cause().context("a.toml: no such file")), "a.toml: no such file");
-        assert_eq!(in_one_line(&cause()), "no such file");
-    }
 
     #[test]
     fn tables_have_no_trailing_spaces_and_nothing_is_coloured_in_a_pipe() {

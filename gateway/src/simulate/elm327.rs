@@ -1,0 +1,286 @@
+//! A small ELM327 v1.5: from commands to answers. Pure but for the time that it is given.
+//!
+//! Written after the data sheet: echo on until `ATE0`, carriage returns, spaces and no headers by default, `SEARCHING...`
+//! at the first request, long answers cut into `0:`, `1:` lines, an empty line repeats the last command, what it does
+//! not know is `?`. One control unit (7E8) answers, over CAN with 11-bit ids at 500 kbit/s.
+
+use super::vehicle::Vehicle;
+use std::{fmt::Write, time::Duration};
+
+/// A longer line is cut off, as the real one's buffer does.
+const LINE_LIMIT: usize = 254;
+const NAME: &str = "ELM327 v1.5";
+const PIDS: [u8; 10] = [0x01, 0x05, 0x0c, 0x0d, 0x20, 0x40, 0x60, 0x80, 0xa0, 0xa6];
+
+/// The adapter's state.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Elm327 {
+    vehicle: Vehicle,
+    settings: Settings,
+    line: Vec<u8>,
+    last: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Settings {
+    echo: bool,
+    linefeeds: bool,
+    spaces: bool,
+    headers: bool,
+    /// Whether the protocol was found.
+    found: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { echo: true, linefeeds: false, spaces: true, headers: false, found: false }
+    }
+}
+
+impl Elm327 {
+    /// An adapter plugged into a vehicle.
+    pub fn new(vehicle: Vehicle) -> Self {
+        Self { vehicle, settings: Settings::default(), line: Vec::new(), last: String::new() }
+    }
+
+    /// Takes bytes as they come in, however split. `driven` is how long the vehicle has been driving. Returns what to
+    /// send back, which may be nothing yet.
+    pub fn receive(&mut self, bytes: &[u8], driven: Duration) -> String {
+        let mut out = String::new();
+        for byte in bytes {
+            if self.settings.echo && byte.is_ascii() {
+                out.push(char::from(*byte));
+            }
+            match byte {
+                b'\r' => {
+                    let line = std::mem::take(&mut self.line);
+                    let command = String::from_utf8_lossy(&line).to_uppercase();
+                    out.push_str(&self.answer(command, driven));
+                }
+                b' ' | b'\n' | b'\t' | 0 => {}
+                _ if self.line.len() < LINE_LIMIT => self.line.push(*byte),
+                _ => {}
+            }
+        }
+        out
+    }
+
+    fn answer(&mut self, command: String, driven: Duration) -> String {
+        let command = if command.is_empty() { self.last.clone() } else { command };
+        self.last.clone_from(&command);
+        let lines = match command.strip_prefix("AT") {
+            Some(setting) => vec![self.setting(setting)],
+            None => self.request(&command, driven),
+        };
+        let end = if self.settings.linefeeds { "\r\n" } else { "\r" };
+        let mut out = if command == "ATZ" { end.repeat(2) } else { String::new() };
+        for line in lines {
+            out += &line;
+            out += end;
+        }
+        out + end + ">"
+    }
+
+    fn setting(&mut self, setting: &str) -> String {
+        let settings = &mut self.settings;
+        match setting {
+            "Z" | "WS" => {
+                *settings = Settings::default();
+                return NAME.into();
+            }
+            "I" => return NAME.into(),
+            "@1" => return "OBDII to RS232 Interpreter".into(),
+            "RV" => return "13.8V".into(),
+            "DP" => return if settings.found { "AUTO, ISO 15765-4 (CAN 11/500)" } else { "AUTO" }.into(),
+            "DPN" => return if settings.found { "A6" } else { "A0" }.into(),
+            "D" => *settings = Settings { found: settings.found, ..Settings::default() },
+            "E0" | "E1" => settings.echo = setting == "E1",
+            "L0" | "L1" => settings.linefeeds = setting == "L1",
+            "S0" | "S1" => settings.spaces = setting == "S1",
+            "H0" | "H1" => settings.headers = setting == "H1",
+            "SP0" | "SPA0" | "SPA6" | "PC" => settings.found = false,
+            "AT0" | "AT1" | "AT2" | "M0" | "M1" | "CAF1" | "SP6" => {}
+            _ => return "?".into(),
+        }
+        "OK".into()
+    }
+
+    fn request(&mut self, command: &str, driven: Duration) -> Vec<String> {
+        // A single digit at the end says how many answers to wait for.
+        let digits = if command.len() % 2 == 1 { command.get(..command.len() - 1) } else { Some(command) };
+        let Some(request) =
+            digits.and_then(|digits| hex::decode(digits).ok()).filter(|request| !request.is_empty())
+        else {
+            return vec!["?".into()];
+        };
+        let mut lines = Vec::new();
+        if !std::mem::replace(&mut self.settings.found, true) {
+            lines.push("SEARCHING...".into());
+        }
+        match self.message(&request, driven) {
+            Some(message) => lines.extend(self.frame(&message)),
+            None => lines.push("NO DATA".into()),
+        }
+        lines
+    }
+
+    /// What the control unit answers, beginning with the service byte.
+    fn message(&mut self, request: &[u8], driven: Duration) -> Option<Vec<u8>> {
+        let vehicle = &mut self.vehicle;
+        let faults = u8::try_from(vehicle.faults.len()).unwrap_or(u8::MAX);
+        let values = match request {
+            [0x01, range] if range % 0x20 == 0 && (*range == 0 || PIDS.contains(range)) => {
+                supported(*range).to_vec()
+            }
+            // The lamp is on where there are faults; no tests are listed.
+            [0x01, 0x01] => vec![if faults > 0 { 0x80 | faults } else { 0 }, 0x07, 0, 0],
+            [0x01, 0x05] => vec![vehicle.coolant_celsius(driven).saturating_add(40)],
+            [0x01, 0x0c] => vehicle.engine_quarters().to_be_bytes().to_vec(),
+            [0x01, 0x0d] => vec![vehicle.speed_kmh],
+            [0x01, 0xa6] => vehicle.odometer_tenths(driven).to_be_bytes().to_vec(),
+            [0x03] => std::iter::once(faults).chain(vehicle.faults.iter().flatten().copied()).collect(),
+            [0x04] => {
+                vehicle.faults.clear();
+                Vec::new()
+            }
+            [0x09, 0x00] => vec![0x40, 0, 0, 0],
+            [0x09, 0x02] => std::iter::once(1).chain(vehicle.vin.bytes()).collect(),
+            _ => return None,
+        };
+        let (service, parameter) = request.split_first()?;
+        Some(std::iter::once(service | 0x40).chain(parameter.iter().copied()).chain(values).collect())
+    }
+
+    /// The lines of a message: one where it fits into a CAN frame (ISO 15765-2), several where not.
+    fn frame(&self, message: &[u8]) -> Vec<String> {
+        let id = if !self.settings.headers {
+            ""
+        } else if self.settings.spaces {
+            "7E8 "
+        } else {
+            "7E8"
+        };
+        if message.len() <= 7 {
+            if !self.settings.headers {
+                return vec![self.hex(message)];
+            }
+            let mut frame = vec![u8::try_from(message.len()).unwrap_or_default()];
+            frame.extend_from_slice(message);
+            frame.resize(8, 0xaa);
+            return vec![format!("{id}{}", self.hex(&frame))];
+        }
+        let (first, rest) = message.split_at(6);
+        let mut lines = if self.settings.headers {
+            let length = u16::try_from(message.len()).unwrap_or_default() | 0x1000;
+            vec![format!("{id}{}", self.hex(&[&length.to_be_bytes(), first].concat()))]
+        } else {
+            vec![format!("{:03X}", message.len()), format!("0: {}", self.hex(first))]
+        };
+        for (number, piece) in (1u8..).zip(rest.chunks(7)) {
+            let mut piece = piece.to_vec();
+            piece.resize(7, 0xaa);
+            lines.push(if self.settings.headers {
+                format!("{id}{}", self.hex(&[&[0x20 | (number % 16)], piece.as_slice()].concat()))
+            } else {
+                format!("{:X}: {}", number % 16, self.hex(&piece))
+            });
+        }
+        lines
+    }
+
+    /// Hexadecimal digits, each byte followed by a space unless spaces are off.
+    fn hex(&self, bytes: &[u8]) -> String {
+        let mut text = String::new();
+        for byte in bytes {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02X}{}", if self.settings.spaces { " " } else { "" });
+        }
+        text
+    }
+}
+
+/// Which of the 32 parameters after `range` there are, the first in the highest bit.
+fn supported(range: u8) -> [u8; 4] {
+    let mut bits = 0u32;
+    for pid in PIDS {
+        if let Some(place @ 1..=32) = pid.checked_sub(range) {
+            bits |= 1 << (32 - u32::from(place));
+        }
+    }
+    bits.to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn elm() -> Elm327 {
+        Elm327::new(Vehicle { odometer_km: 5_999.6, ..Vehicle::default() })
+    }
+
+    fn ask(elm: &mut Elm327, command: &str) -> String {
+        elm.receive(format!("{command}\r").as_bytes(), Duration::ZERO)
+    }
+
+    #[test]
+    fn talks_as_the_data_sheet_says() {
+        let mut elm = elm();
+        for (command, answer) in [
+            ("ATZ", "ATZ\r\r\rELM327 v1.5\r\r>"),
+            ("AT E0", "AT E0\rOK\r\r>"),
+            ("ATDPN", "A0\r\r>"),
+            ("0100", "SEARCHING...\r41 00 88 18 00 01 \r\r>"),
+            ("ATDPN", "A6\r\r>"),
+            ("0120", "41 20 00 00 00 01 \r\r>"),
+            ("01A0", "41 A0 04 00 00 00 \r\r>"),
+            ("01A6", "41 A6 00 00 EA 5C \r\r>"),
+            ("01 0d", "41 0D 3C \r\r>"),
+            ("010D1", "41 0D 3C \r\r>"),
+            ("", "41 0D 3C \r\r>"),
+            ("03", "43 01 01 33 \r\r>"),
+            ("012F", "NO DATA\r\r>"),
+            ("0902", "014\r0: 49 02 01 57 56 57 \r1: 5A 5A 5A 31 4A 5A 33 \r2: 57 33 38 36 37 35 32 \r\r>"),
+            ("ATXYZ", "?\r\r>"),
+            ("HELLO", "?\r\r>"),
+            ("1", "?\r\r>"),
+            ("ATL1", "OK\r\n\r\n>"),
+            ("ATL0", "OK\r\r>"),
+            ("ATH1", "OK\r\r>"),
+            ("010D", "7E8 03 41 0D 3C AA AA AA AA \r\r>"),
+            ("ATS0", "OK\r\r>"),
+            ("0902", "7E81014490201575657\r7E8215A5A5A314A5A33\r7E82257333836373532\r\r>"),
+            ("04", "7E80144AAAAAAAAAAAA\r\r>"),
+            ("03", "7E8024300AAAAAAAAAA\r\r>"),
+            ("ATD", "OK\r\r>"),
+            ("010D", "010D\r41 0D 3C \r\r>"),
+        ] {
+            assert_eq!(ask(&mut elm, command), answer, "{command}");
+        }
+    }
+
+    #[test]
+    fn the_adapter_reads_what_it_says() {
+        use crate::adapters::obd::{answer, pids};
+        for (headers, framing) in [("ATH0", answer::Framing::Bare), ("ATH1", answer::Framing::Can11)] {
+            let mut elm = elm();
+            ask(&mut elm, headers);
+            let said = ask(&mut elm, "0902");
+            let lines = answer::lines(said.trim_end_matches('>').as_bytes(), "0902");
+            let read = answer::read(&lines, framing);
+            assert_eq!(pids::vin(&read.messages).unwrap().as_str(), Vehicle::default().vin);
+            assert_eq!((read.garbled, read.trouble), (0, None));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_any_split(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
+            let (mut whole, mut split) = (elm(), elm());
+            let expected = whole.receive(&bytes, Duration::ZERO);
+            let (left, right) = bytes.split_at(cut.min(bytes.len()));
+            let got = split.receive(left, Duration::ZERO) + &split.receive(right, Duration::ZERO);
+            prop_assert_eq!(got, expected);
+        }
+    }
+}

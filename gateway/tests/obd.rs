@@ -1,0 +1,492 @@
+//! The OBD-II adapter against adapters at the other end of a real pseudo-terminal and of real TCP.
+//!
+//! The simulated ELM327 stands for those that work. Those that do not are scripts, which say what adapters and vehicles
+//! are known to say at their worst.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{collections::HashMap, os::unix::fs::symlink, path::Path, time::Duration};
+use streembit::{
+    adapters::{
+        obd::{self, ObdConfig},
+        Observed,
+    },
+    simulate::{
+        serve::{Drive, SerialEnd, TcpEnd},
+        vehicle::Vehicle,
+    },
+    status::ComponentState,
+};
+use streembit_primitives::{Decimal, Reading, Source, Value};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
+    sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_serial::{SerialPort, SerialStream};
+use tokio_util::sync::CancellationToken;
+
+const ODOMETER: &str = "Vehicle.TraveledDistance";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running adapter and what comes out of it.
+struct Adapter {
+    observed: mpsc::Receiver<Observed>,
+    reports: mpsc::UnboundedReceiver<ComponentState>,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Adapter {
+    fn start(port: &str, more: &str, capacity: usize) -> Self {
+        let config: ObdConfig =
+            toml::from_str(&format!("port = '{port}'\nevery_seconds = 0.05\n{more}")).unwrap();
+        let (sink, observed) = mpsc::channel(capacity);
+        let (reporter, reports) = mpsc::unbounded_channel();
+        let shutdown = CancellationToken::new();
+        let report = move |state| {
+            let _ = reporter.send(state);
+        };
+        let task = tokio::spawn(obd::run(config, sink, report, shutdown.clone()));
+        Self { observed, reports, shutdown, task }
+    }
+
+    async fn next(&mut self) -> Observed {
+        timeout(PATIENCE, self.observed.recv()).await.expect("something is observed in time").unwrap()
+    }
+
+    async fn readings(&mut self) -> Vec<Reading> {
+        match self.next().await {
+            Observed::Readings(readings) => readings,
+            Observed::Status(text) => panic!("status {text:?} where readings were expected"),
+        }
+    }
+
+    async fn status(&mut self) -> String {
+        match self.next().await {
+            Observed::Status(text) => text,
+            Observed::Readings(readings) => panic!("{readings:?} where a status was expected"),
+        }
+    }
+
+    /// The next status, however many readings come before it.
+    async fn next_status(&mut self) -> String {
+        loop {
+            if let Observed::Status(text) = self.next().await {
+                return text;
+            }
+        }
+    }
+
+    async fn retrying(&mut self) -> (String, String) {
+        loop {
+            let state = timeout(PATIENCE, self.reports.recv()).await.expect("a report in time").unwrap();
+            if let ComponentState::Retrying { problem, remedy } = state {
+                return (problem, remedy);
+            }
+        }
+    }
+
+    async fn stop(mut self) {
+        self.shutdown.cancel();
+        timeout(Duration::from_secs(2), self.task).await.expect("ends when told to").unwrap();
+        let mut last = None;
+        while let Ok(state) = self.reports.try_recv() {
+            last = Some(state);
+        }
+        assert_eq!(last, Some(ComponentState::Stopped));
+    }
+}
+
+fn fast_vehicle() -> Vehicle {
+    // 180 km/h, a thousand times faster: 5 km in 0.1 s.
+    Vehicle { odometer_km: 1_000.0, speed_kmh: 180, time_scale: 1_000.0, ..Vehicle::default() }
+}
+
+fn serve(mut end: SerialEnd, drive: Drive) -> JoinHandle<()> {
+    tokio::spawn(async move { end.serve(&drive).await.unwrap() })
+}
+
+async fn stop(task: JoinHandle<()>) {
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+}
+
+fn odometer(readings: &[Reading]) -> Option<Decimal> {
+    readings.iter().find(|reading| reading.name.as_str() == ODOMETER).map(|reading| match reading.value {
+        Value::Decimal(value) => value,
+        ref other => panic!("{other:?}"),
+    })
+}
+
+fn shown(readings: &[Reading]) -> Vec<String> {
+    readings.iter().map(|r| format!("{} {} {} {}", r.source, r.name, r.value, r.unit)).collect()
+}
+
+fn path(link: &Path) -> &str {
+    link.to_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_driving_vehicle_over_a_pseudo_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("vehicle");
+    let drive = Drive::begin(fast_vehicle());
+    let simulator = serve(SerialEnd::open(&link).unwrap(), drive.clone());
+    let mut adapter = Adapter::start(path(&link), "", 4);
+
+    assert_eq!(adapter.status().await, "connected: ELM327 v1.5, ISO 15765-4 CAN 11 bit 500 kbit/s");
+    let first = adapter.readings().await;
+    let mut lines = shown(&first);
+    let kilometres = lines.remove(4);
+    assert!(kilometres.starts_with("OBD 01 A6 Vehicle.TraveledDistance 1") && kilometres.ends_with(" km"));
+    assert_eq!(
+        lines,
+        [
+            "OBD 09 02 Vehicle.VehicleIdentification.VIN WVWZZZ1JZ3W386752 ",
+            "OBD 01 0D Vehicle.Speed 180 km/h",
+            "OBD 01 0C Vehicle.Powertrain.CombustionEngine.Speed 1980 rpm",
+            &format!(
+                "OBD 01 05 Vehicle.Powertrain.CombustionEngine.EngineCoolant.Temperature {} celsius",
+                coolant(&first)
+            ),
+            "OBD 03 00 Vehicle.OBD.DTCList P0133 ",
+        ]
+    );
+    let mut last = odometer(&first).unwrap();
+    for _ in 0..5 {
+        let readings = adapter.readings().await;
+        assert_eq!(readings.len(), 4, "the VIN and unchanged fault codes are not repeated: {readings:?}");
+        let now = odometer(&readings).unwrap();
+        assert!(now > last && now <= Decimal::new(drive.odometer_tenths().into(), -1).unwrap());
+        last = now;
+    }
+    adapter.stop().await;
+    stop(simulator).await;
+    assert!(std::fs::symlink_metadata(&link).is_err(), "the link goes with the simulator");
+}
+
+fn coolant(readings: &[Reading]) -> &Value {
+    &readings.iter().find(|reading| reading.source == Source::Obd { service: 1, pid: 5 }).unwrap().value
+}
+
+#[tokio::test]
+async fn the_port_vanishes_and_returns() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("vehicle");
+    let mut adapter = Adapter::start(path(&link), "", 4);
+    let (problem, remedy) = adapter.retrying().await;
+    assert!(problem.contains(path(&link)) && remedy.contains("plug"), "{problem}; {remedy}");
+
+    let mut last = Decimal::ZERO;
+    let drive = Drive::begin(fast_vehicle());
+    for _ in 0..2 {
+        let simulator = serve(SerialEnd::open(&link).unwrap(), drive.clone());
+        assert!(adapter.status().await.starts_with("connected: "));
+        for _ in 0..3 {
+            let now = odometer(&adapter.readings().await).unwrap();
+            assert!(now > last);
+            last = now;
+        }
+        stop(simulator).await;
+        let lost = adapter.next_status().await;
+        assert!(lost.starts_with("lost: the connection to the adapter broke"), "{lost}");
+        assert!(adapter.retrying().await.1.contains("by itself"));
+    }
+    adapter.stop().await;
+}
+
+#[tokio::test]
+async fn one_adapter_after_the_other_on_the_same_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("vehicle");
+    let simulator = serve(SerialEnd::open(&link).unwrap(), Drive::begin(fast_vehicle()));
+    for _ in 0..3 {
+        let mut adapter = Adapter::start(path(&link), "baud = 9600", 4);
+        assert!(adapter.status().await.starts_with("connected: "));
+        assert!(odometer(&adapter.readings().await).is_some());
+        adapter.stop().await;
+    }
+    stop(simulator).await;
+}
+
+#[tokio::test]
+async fn over_tcp() {
+    let mut end = TcpEnd::open("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let port = format!("tcp://{}", end.address().unwrap());
+    let drive = Drive::begin(fast_vehicle());
+    let simulator = tokio::spawn(async move { end.serve(&drive).await.unwrap() });
+    let mut adapter = Adapter::start(&port, "", 4);
+    assert!(adapter.status().await.starts_with("connected: ELM327 v1.5"));
+    assert!(odometer(&adapter.readings().await).is_some());
+    stop(simulator).await;
+    assert!(adapter.next_status().await.starts_with("lost: "));
+    adapter.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_receiver_slows_the_questions_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("vehicle");
+    let simulator = serve(SerialEnd::open(&link).unwrap(), Drive::begin(fast_vehicle()));
+    let mut adapter = Adapter::start(path(&link), "", 1);
+    adapter.status().await;
+    adapter.readings().await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    // One waits in the channel and one before it; the next was asked for after the pause.
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        times.push(adapter.readings().await[0].time);
+    }
+    assert!(times[1] - times[0] < 400 && times[2] - times[1] > 400, "{times:?}");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    // The channel is full again: being told to stop is heard all the same.
+    adapter.stop().await;
+    stop(simulator).await;
+}
+
+/// What an adapter says to each command; the last answer is repeated.
+struct Script(HashMap<&'static str, Vec<&'static str>>);
+
+impl Script {
+    /// Over CAN with 11-bit ids, in the order of the questions; `with` replaces answers.
+    fn can(with: &[(&'static str, &[&'static str])]) -> Self {
+        let mut answers: HashMap<&str, Vec<&str>> = HashMap::from([
+            ("ATZ", vec!["ATZ\r\r\rELM327 v1.5\r\r"]),
+            ("ATE0", vec!["ATE0\rOK\r\r"]),
+            ("0100", vec!["SEARCHING...\r41 00 88 18 00 01 \r\r", "7E8 06 41 00 88 18 00 01 \r\r"]),
+            ("ATDPN", vec!["A6\r\r"]),
+            ("0120", vec!["7E8 06 41 20 00 00 00 01 \r\r"]),
+            ("0140", vec!["7E8 06 41 40 00 00 00 01 \r\r"]),
+            ("0160", vec!["7E8 06 41 60 00 00 00 01 \r\r"]),
+            ("0180", vec!["7E8 06 41 80 00 00 00 01 \r\r"]),
+            ("01A0", vec!["7E8 06 41 A0 04 00 00 00 \r\r"]),
+            ("010D", vec!["7E8 03 41 0D 32 \r\r"]),
+            ("010C", vec!["7E8 04 41 0C 14 5F \r\r"]),
+            ("0105", vec!["7E8 03 41 05 5F \r\r"]),
+            ("01A6", vec!["7E8 06 41 A6 00 00 EA 5C \r\r"]),
+            ("03", vec!["7E8 02 43 00 \r\r"]),
+        ]);
+        answers.extend(with.iter().map(|(command, answer)| (*command, answer.to_vec())));
+        Self(answers)
+    }
+
+    /// Answers until the stream ends. Every answer is sent in two pieces, cut at another place each time.
+    async fn talk(mut self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let mut line = Vec::new();
+        let mut cut = 0;
+        while let Ok(byte) = stream.read_u8().await {
+            if byte != b'\r' {
+                line.push(byte);
+                continue;
+            }
+            let command = String::from_utf8(std::mem::take(&mut line)).unwrap();
+            let answer = match self.0.get_mut(command.trim()) {
+                Some(answers) if answers.len() > 1 => answers.remove(0),
+                Some(answers) => answers[0],
+                None if command.contains("AT") => "OK\r\r",
+                None => "NO DATA\r\r",
+            };
+            let bytes = [answer.as_bytes(), b">"].concat();
+            cut = (cut + 3) % bytes.len();
+            for piece in [&bytes[..cut], &bytes[cut..]] {
+                stream.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn over_tcp(self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = format!("tcp://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { self.talk(listener.accept().await.unwrap().0).await });
+        port
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_service_byte_is_taken_as_meant_and_said() {
+    let port = Script::can(&[("01A6", &["7EA 06 61 A6 00 00 EA 5C \r\r"])]).over_tcp().await;
+    let mut adapter = Adapter::start(&port, "", 4);
+    adapter.status().await;
+    assert_eq!(
+        adapter.status().await,
+        "quirk: 01 A6 is answered with service byte 61 instead of 41; taken as meant"
+    );
+    for _ in 0..2 {
+        let readings = adapter.readings().await;
+        assert_eq!(odometer(&readings).unwrap().to_string(), "5999.6");
+        assert!(readings.iter().any(|reading| reading.source == Source::Obd { service: 1, pid: 0xa6 }));
+    }
+    adapter.stop().await;
+}
+
+#[tokio::test]
+async fn an_unlisted_odometer_is_asked_for_once_and_only_a_right_answer_counts() {
+    let unlisted = ("01A0", &["7E8 06 41 A0 00 00 00 00 \r\r"][..]);
+    let port = Script::can(&[unlisted]).over_tcp().await;
+    let mut adapter = Adapter::start(&port, "", 4);
+    assert!(!adapter.status().await.contains("odometer"));
+    assert_eq!(odometer(&adapter.readings().await).unwrap().to_string(), "5999.6");
+    adapter.stop().await;
+
+    let port = Script::can(&[unlisted, ("01A6", &["7EA 06 61 A6 00 00 EA 5C \r\r"])]).over_tcp().await;
+    let mut adapter = Adapter::start(&port, "", 4);
+    assert!(adapter.status().await.ends_with("does not tell its odometer (01 A6)"));
+    assert_eq!(odometer(&adapter.readings().await), None);
+    adapter.stop().await;
+}
+
+#[tokio::test]
+async fn implausible_odometers_are_withheld_and_said_once() {
+    let port = Script::can(&[(
+        "01A6",
+        &[
+            "7E8 06 41 A6 00 00 EA 5C \r\r",
+            "7E8 06 41 A6 00 00 EA 5C \r\r",
+            "7E8 06 41 A6 00 00 00 00 \r\r",
+            "7E8 06 41 A6 00 00 00 00 \r\r",
+            "7E8 06 41 A6 00 00 EA 50 \r\r",
+            "7E8 06 41 A6 00 00 EA 5E \r\r",
+        ],
+    )])
+    .over_tcp()
+    .await;
+    let mut adapter = Adapter::start(&port, "", 4);
+    adapter.status().await;
+    assert_eq!(odometer(&adapter.readings().await).unwrap().to_string(), "5999.6");
+    assert_eq!(
+        adapter.status().await,
+        "odometer withheld: it reads 0 km, last 5999.6 km: is the ignition off?"
+    );
+    for _ in 0..2 {
+        let readings = adapter.readings().await;
+        assert_eq!((odometer(&readings), readings.len()), (None, 3), "the other readings go on");
+    }
+    assert_eq!(
+        adapter.status().await,
+        "odometer withheld: it reads 5998.4 km, less than the 5999.6 km before"
+    );
+    assert_eq!(odometer(&adapter.readings().await), None);
+    assert_eq!(odometer(&adapter.readings().await).unwrap().to_string(), "5999.8");
+    adapter.stop().await;
+}
+
+#[tokio::test]
+async fn noise_and_interruptions_cost_at_most_a_question() {
+    let port = Script::can(&[
+        ("ATZ", &["?\r\r", "\0\r\rELM327 v1.5\r\r"]),
+        // Echo stays on, line feeds too.
+        ("ATE0", &["?\r\r"]),
+        ("010D", &["010D\r\nSTOPPED\r\n\r\n", "010D\r\n7E8 03 41 0D 32 \r\n\r\n"]),
+        ("010C", &["7E8 04 41 \u{fffd}C 14 5F\r\r", "7E9 03 7F 01 12\r7E8 04 41 0C 14 5F\r\r"]),
+        ("0105", &["BUFFER FULL\r\r", "CAN ERROR\r\r"]),
+        ("0902", &["7E8 10 14 49 02 01 57 50 30\r7E8 22 53 33 39 30 30 30 30\r\r"]),
+        ("03", &["7E8 04 43 01 01 33\r7E9 06 43 02 01 33 C1 00\r\r"]),
+    ])
+    .over_tcp()
+    .await;
+    let mut adapter = Adapter::start(&port, "", 4);
+    adapter.status().await;
+    assert_eq!(
+        shown(&adapter.readings().await),
+        [
+            "OBD 01 0D Vehicle.Speed 50 km/h",
+            "OBD 01 0C Vehicle.Powertrain.CombustionEngine.Speed 1303.75 rpm",
+            "OBD 01 A6 Vehicle.TraveledDistance 5999.6 km",
+            "OBD 03 00 Vehicle.OBD.DTCList P0133,U0100 ",
+        ]
+    );
+    adapter.stop().await;
+}
+
+#[tokio::test]
+async fn an_old_vehicle_over_iso_9141() {
+    let vin = "48 6B 10 49 02 01 00 00 00 31 3F\r48 6B 10 49 02 02 44 34 47 50 3F\r48 6B 10 49 02 03 30 30 52 35 3F\r\
+               48 6B 10 49 02 04 35 42 31 32 3F\r48 6B 10 49 02 05 33 34 35 36 3F\r\r";
+    let port = Script::can(&[
+        ("0100", &["BUS INIT: ...OK\r41 00 08 18 00 00\r\r", "48 6B 10 41 00 08 18 00 00 FA\r\r"]),
+        ("ATDPN", &["A3\r\r"]),
+        ("0902", &[vin]),
+        ("010D", &["48 6B 10 41 0D 32 43\r\r"]),
+        ("010C", &["48 6B 10 41 0C 14 5F 83\r\r"]),
+        ("0105", &["48 6B 10 41 05 5F 68\r\r"]),
+        ("01A6", &["NO DATA\r\r"]),
+        ("03", &["48 6B 10 43 01 33 00 00 00 00 3A\r\r"]),
+    ])
+    .over_tcp()
+    .await;
+    let mut adapter = Adapter::start(&port, "", 4);
+    assert!(adapter.status().await.starts_with("connected: ELM327 v1.5, ISO 9141-2; "));
+    let lines = shown(&adapter.readings().await);
+    assert_eq!(lines.len(), 5);
+    assert_eq!(lines[0], "OBD 09 02 Vehicle.VehicleIdentification.VIN 1D4GP00R55B123456 ");
+    assert_eq!(lines[4], "OBD 03 00 Vehicle.OBD.DTCList P0133 ");
+    adapter.stop().await;
+}
+
+#[tokio::test]
+async fn a_vehicle_that_falls_silent_is_lost_and_one_that_is_off_is_waited_for() {
+    let speed = ["7E8 03 41 0D 32 \r\r", "NO DATA\r\r"];
+    let port = Script::can(&[
+        ("010D", &speed),
+        ("010C", &["NO DATA\r\r"]),
+        ("0105", &["NO DATA\r\r"]),
+        ("01A6", &["NO DATA\r\r"]),
+    ])
+    .over_tcp()
+    .await;
+    let mut adapter = Adapter::start(&port, "", 4);
+    adapter.status().await;
+    adapter.readings().await;
+    assert_eq!(
+        adapter.status().await,
+        "lost: the vehicle does not answer: no control unit answers (NO DATA)"
+    );
+    assert!(adapter.retrying().await.1.contains("ignition"));
+    adapter.stop().await;
+
+    let off = Script::can(&[("0100", &["SEARCHING...\rUNABLE TO CONNECT\r\r"])]).over_tcp().await;
+    let mut adapter = Adapter::start(&off, "", 4);
+    let (problem, remedy) = adapter.retrying().await;
+    assert!(problem.contains("UNABLE TO CONNECT") && remedy.contains("ignition"), "{problem}; {remedy}");
+    assert!(adapter.observed.try_recv().is_err(), "nothing was connected: nothing to say in the log");
+    adapter.stop().await;
+}
+
+#[tokio::test]
+async fn an_adapter_that_restarts_is_set_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("vehicle");
+    let (master, slave) = SerialStream::pair().unwrap();
+    symlink(slave.name().unwrap(), &link).unwrap();
+    let restart = ["7E8 03 41 0D 32 \r\r", "\r\rELM327 v1.5\r\r", "7E8 03 41 0D 33 \r\r"];
+    let bare_then_headers = [
+        "41 00 88 18 00 01 \r\r",
+        "7E8 06 41 00 88 18 00 01 \r\r",
+        "7E8 06 41 00 88 18 00 01 \r\r",
+        "41 00 88 18 00 01 \r\r",
+        "7E8 06 41 00 88 18 00 01 \r\r",
+    ];
+    let script = Script::can(&[("010D", &restart), ("0100", &bare_then_headers)]);
+    let talking = tokio::spawn(script.talk(master));
+    let mut adapter = Adapter::start(path(&link), "", 4);
+    assert!(adapter.status().await.starts_with("connected: "));
+    assert_eq!(shown(&adapter.readings().await)[0], "OBD 01 0D Vehicle.Speed 50 km/h");
+    assert_eq!(adapter.status().await, "lost: the adapter restarted by itself");
+    assert!(adapter.status().await.starts_with("connected: "));
+    assert_eq!(shown(&adapter.readings().await)[0], "OBD 01 0D Vehicle.Speed 51 km/h");
+    adapter.stop().await;
+    stop(talking).await;
+}
+
+#[tokio::test]
+async fn a_port_without_an_adapter_names_the_speeds_tried() {
+    let (_master, slave) = SerialStream::pair().unwrap();
+    let mut adapter = Adapter::start(&slave.name().unwrap(), "baud = 38400", 4);
+    let (problem, remedy) = adapter.retrying().await;
+    assert!(problem.contains("no ELM327 answers") && problem.contains("at 38400 baud"), "{problem}");
+    assert!(remedy.contains("`port`") && remedy.contains("`baud`"), "{remedy}");
+    adapter.stop().await;
+}
