@@ -1,0 +1,212 @@
+//! What the chain answers without a transaction: the runtime APIs.
+// Documented where they are declared.
+#![allow(missing_docs)]
+
+use crate::{
+    genesis, AccountId, Anchors, Block, Consortium, Devices, Executive, Grandpa, InherentDataExt, Nonce,
+    Runtime, RuntimeGenesisConfig, ServiceContracts, SessionKeys, System, VERSION,
+};
+use alloc::vec::Vec;
+use frame_support::genesis_builder_helper::{build_state, get_preset};
+use sp_api::impl_runtime_apis;
+use sp_consensus_aura::sr25519::AuthorityId as AuraId;
+use sp_consensus_grandpa::AuthorityId as GrandpaId;
+use sp_core::{crypto::KeyTypeId, OpaqueMetadata};
+use sp_inherents::{CheckInherentsResult, InherentData};
+use sp_runtime::{
+    traits::{Block as BlockT, NumberFor},
+    transaction_validity::{TransactionSource, TransactionValidity},
+    ApplyExtrinsicResult, ExtrinsicInclusionMode,
+};
+use sp_session::OpaqueGeneratedSessionKeys;
+use sp_version::RuntimeVersion;
+use streembit_primitives::{
+    chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
+    contract::ContractId,
+    AccountId as Account, DeviceId, Hash, LogId,
+};
+
+impl_runtime_apis! {
+    impl sp_api::Core<Block> for Runtime {
+        fn version() -> RuntimeVersion {
+            VERSION
+        }
+
+        fn execute_block(block: <Block as BlockT>::LazyBlock) {
+            Executive::execute_block(block);
+        }
+
+        fn initialize_block(header: &<Block as BlockT>::Header) -> ExtrinsicInclusionMode {
+            Executive::initialize_block(header)
+        }
+    }
+
+    impl sp_api::Metadata<Block> for Runtime {
+        fn metadata() -> OpaqueMetadata {
+            OpaqueMetadata::new(Runtime::metadata().into())
+        }
+
+        fn metadata_at_version(version: u32) -> Option<OpaqueMetadata> {
+            Runtime::metadata_at_version(version)
+        }
+
+        fn metadata_versions() -> Vec<u32> {
+            Runtime::metadata_versions()
+        }
+    }
+
+    impl sp_block_builder::BlockBuilder<Block> for Runtime {
+        fn apply_extrinsic(extrinsic: <Block as BlockT>::Extrinsic) -> ApplyExtrinsicResult {
+            Executive::apply_extrinsic(extrinsic)
+        }
+
+        fn finalize_block() -> <Block as BlockT>::Header {
+            Executive::finalize_block()
+        }
+
+        fn inherent_extrinsics(data: InherentData) -> Vec<<Block as BlockT>::Extrinsic> {
+            data.create_extrinsics()
+        }
+
+        fn check_inherents(block: <Block as BlockT>::LazyBlock, data: InherentData) -> CheckInherentsResult {
+            data.check_extrinsics(&block)
+        }
+    }
+
+    impl sp_transaction_pool::runtime_api::TaggedTransactionQueue<Block> for Runtime {
+        fn validate_transaction(
+            source: TransactionSource,
+            tx: <Block as BlockT>::Extrinsic,
+            block_hash: <Block as BlockT>::Hash,
+        ) -> TransactionValidity {
+            Executive::validate_transaction(source, tx, block_hash)
+        }
+    }
+
+    impl sp_offchain::OffchainWorkerApi<Block> for Runtime {
+        fn offchain_worker(header: &<Block as BlockT>::Header) {
+            Executive::offchain_worker(header)
+        }
+    }
+
+    impl sp_consensus_aura::AuraApi<Block, AuraId> for Runtime {
+        fn slot_duration() -> sp_consensus_aura::SlotDuration {
+            sp_consensus_aura::SlotDuration::from_millis(crate::SLOT_DURATION)
+        }
+
+        fn authorities() -> Vec<AuraId> {
+            pallet_aura::Authorities::<Runtime>::get().into_inner()
+        }
+    }
+
+    impl sp_session::SessionKeys<Block> for Runtime {
+        fn generate_session_keys(owner: Vec<u8>, seed: Option<Vec<u8>>) -> OpaqueGeneratedSessionKeys {
+            SessionKeys::generate(&owner, seed).into()
+        }
+
+        fn decode_session_keys(encoded: Vec<u8>) -> Option<Vec<(Vec<u8>, KeyTypeId)>> {
+            SessionKeys::decode_into_raw_public_keys(&encoded)
+        }
+    }
+
+    impl sp_consensus_grandpa::GrandpaApi<Block> for Runtime {
+        fn grandpa_authorities() -> sp_consensus_grandpa::AuthorityList {
+            Grandpa::grandpa_authorities()
+        }
+
+        fn current_set_id() -> sp_consensus_grandpa::SetId {
+            pallet_grandpa::CurrentSetId::<Runtime>::get()
+        }
+
+        // Equivocations are not reported: see the runtime's configuration of GRANDPA.
+        fn submit_report_equivocation_unsigned_extrinsic(
+            _: sp_consensus_grandpa::EquivocationProof<<Block as BlockT>::Hash, NumberFor<Block>>,
+            _: sp_consensus_grandpa::OpaqueKeyOwnershipProof,
+        ) -> Option<()> {
+            None
+        }
+
+        fn generate_key_ownership_proof(
+            _: sp_consensus_grandpa::SetId,
+            _: GrandpaId,
+        ) -> Option<sp_consensus_grandpa::OpaqueKeyOwnershipProof> {
+            None
+        }
+    }
+
+    impl frame_system_rpc_runtime_api::AccountNonceApi<Block, AccountId, Nonce> for Runtime {
+        fn account_nonce(account: AccountId) -> Nonce {
+            System::account_nonce(account)
+        }
+    }
+
+    impl sp_genesis_builder::GenesisBuilder<Block> for Runtime {
+        fn build_state(config: Vec<u8>) -> sp_genesis_builder::Result {
+            build_state::<RuntimeGenesisConfig>(config)
+        }
+
+        fn get_preset(id: &Option<sp_genesis_builder::PresetId>) -> Option<Vec<u8>> {
+            get_preset::<RuntimeGenesisConfig>(id, |id| serde_json::to_vec(&genesis::preset(id)?).ok())
+        }
+
+        fn preset_names() -> Vec<sp_genesis_builder::PresetId> {
+            genesis::presets()
+        }
+    }
+
+    impl pallet_consortium::runtime_api::ConsortiumApi<Block> for Runtime {
+        fn is_party(account: Account) -> bool {
+            Consortium::is_party(&account)
+        }
+
+        fn gateways(party: Account) -> Vec<Account> {
+            Consortium::gateways(&party)
+        }
+
+        fn party_of(gateway: Account) -> Option<Account> {
+            Consortium::party_of(&gateway)
+        }
+    }
+
+    impl pallet_devices::runtime_api::DevicesApi<Block> for Runtime {
+        fn device(id: DeviceId) -> Option<DeviceRecord> {
+            Devices::device(&id)
+        }
+
+        fn devices_of_gateway(gateway: Account) -> Vec<DeviceId> {
+            Devices::devices_of_gateway(&gateway)
+        }
+
+        fn devices_of_owner(owner: Account) -> Vec<DeviceId> {
+            Devices::devices_of_owner(&owner)
+        }
+    }
+
+    impl pallet_anchors::runtime_api::AnchorsApi<Block> for Runtime {
+        fn latest(log: LogId) -> Option<Anchor> {
+            Anchors::latest(&log)
+        }
+
+        fn anchored_root(log: LogId, size: u64) -> Option<Hash> {
+            Anchors::anchored_root(&log, size)
+        }
+    }
+
+    impl pallet_service_contracts::runtime_api::ServiceContractsApi<Block> for Runtime {
+        fn contract(id: ContractId) -> Option<ContractView> {
+            ServiceContracts::contract(id)
+        }
+
+        fn contracts_of(party: Account) -> Vec<ContractId> {
+            ServiceContracts::contracts_of(&party)
+        }
+
+        fn due(id: ContractId) -> Option<Vec<Due>> {
+            ServiceContracts::due(id)
+        }
+
+        fn grants(device: DeviceId) -> Vec<Grant> {
+            ServiceContracts::grants(device)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The chains that the runtime can found by itself, for development.
+
+use crate::{AccountId, ConsortiumConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys};
+use alloc::{vec, vec::Vec};
+use sp_genesis_builder::{PresetId, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
+use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
+
+/// A validator of a preset, and its keys, by the name that development phrases know it by.
+type Validator = (Sr25519Keyring, Ed25519Keyring);
+
+const ALICE: Validator = (Sr25519Keyring::Alice, Ed25519Keyring::Alice);
+const BOB: Validator = (Sr25519Keyring::Bob, Ed25519Keyring::Bob);
+
+/// The parties of the presets.
+const PARTIES: [Sr25519Keyring; 6] = [
+    Sr25519Keyring::Alice,
+    Sr25519Keyring::Bob,
+    Sr25519Keyring::Charlie,
+    Sr25519Keyring::Dave,
+    Sr25519Keyring::Eve,
+    Sr25519Keyring::Ferdie,
+];
+
+/// The names of the presets.
+pub fn presets() -> Vec<PresetId> {
+    vec![DEV_RUNTIME_PRESET.into(), LOCAL_TESTNET_RUNTIME_PRESET.into()]
+}
+
+/// A preset by its name: `development` is one validator, Alice; `local_testnet` two, Alice and Bob.
+///
+/// Both have six parties, Alice to Ferdie, whose keys everybody knows.
+pub fn preset(id: &str) -> Option<RuntimeGenesisConfig> {
+    match id {
+        DEV_RUNTIME_PRESET => Some(founded_by(&PARTIES, &[ALICE])),
+        LOCAL_TESTNET_RUNTIME_PRESET => Some(founded_by(&PARTIES, &[ALICE, BOB])),
+        _ => None,
+    }
+}
+
+fn founded_by(parties: &[Sr25519Keyring], validators: &[Validator]) -> RuntimeGenesisConfig {
+    let accounts = validators.iter().map(|(account, _)| account.to_account_id());
+    RuntimeGenesisConfig {
+        consortium: ConsortiumConfig {
+            parties: parties.iter().map(|party| party.to_account_id()).collect(),
+            validators: accounts.collect(),
+        },
+        session: SessionConfig {
+            keys: validators.iter().map(session_keys).collect(),
+            non_authority_keys: Vec::new(),
+        },
+        ..Default::default()
+    }
+}
+
+fn session_keys((sr25519, ed25519): &Validator) -> (AccountId, AccountId, SessionKeys) {
+    let keys = SessionKeys { aura: sr25519.public().into(), grandpa: ed25519.public().into() };
+    (sr25519.to_account_id(), sr25519.to_account_id(), keys)
+}

@@ -1,0 +1,94 @@
+//! The currency of a chain that has none.
+//!
+//! The session pallet can take a deposit for a validator's keys and therefore asks for a currency. The deposit here is zero;
+//! whoever asked for more would find every account empty and nothing to be had.
+
+use crate::{AccountId, RuntimeHoldReason};
+use frame_support::traits::{
+    fungible::{hold, Dust, Inspect, Mutate, Unbalanced},
+    tokens::{DepositConsequence, Fortitude, Preservation, Provenance, WithdrawConsequence},
+};
+use sp_runtime::{DispatchError, DispatchResult, TokenError};
+
+/// No account holds anything, and nothing can be given or taken.
+pub struct NoCurrency;
+
+impl Inspect<AccountId> for NoCurrency {
+    type Balance = u128;
+
+    fn total_issuance() -> u128 {
+        0
+    }
+
+    fn minimum_balance() -> u128 {
+        0
+    }
+
+    fn total_balance(_: &AccountId) -> u128 {
+        0
+    }
+
+    fn balance(_: &AccountId) -> u128 {
+        0
+    }
+
+    fn reducible_balance(_: &AccountId, _: Preservation, _: Fortitude) -> u128 {
+        0
+    }
+
+    fn can_deposit(_: &AccountId, amount: u128, _: Provenance) -> DepositConsequence {
+        if amount == 0 {
+            DepositConsequence::Success
+        } else {
+            DepositConsequence::UnknownAsset
+        }
+    }
+
+    fn can_withdraw(_: &AccountId, amount: u128) -> WithdrawConsequence<u128> {
+        if amount == 0 {
+            WithdrawConsequence::Success
+        } else {
+            WithdrawConsequence::BalanceLow
+        }
+    }
+}
+
+impl Unbalanced<AccountId> for NoCurrency {
+    fn handle_dust(_: Dust<AccountId, Self>) {}
+
+    fn write_balance(_: &AccountId, amount: u128) -> Result<Option<u128>, DispatchError> {
+        nothing(amount).map(|()| None)
+    }
+
+    fn set_total_issuance(_: u128) {}
+}
+
+impl Mutate<AccountId> for NoCurrency {}
+
+impl hold::Inspect<AccountId> for NoCurrency {
+    type Reason = RuntimeHoldReason;
+
+    fn total_balance_on_hold(_: &AccountId) -> u128 {
+        0
+    }
+
+    fn balance_on_hold(_: &RuntimeHoldReason, _: &AccountId) -> u128 {
+        0
+    }
+}
+
+impl hold::Unbalanced<AccountId> for NoCurrency {
+    fn set_balance_on_hold(_: &RuntimeHoldReason, _: &AccountId, amount: u128) -> DispatchResult {
+        nothing(amount)
+    }
+}
+
+impl hold::Mutate<AccountId> for NoCurrency {}
+
+fn nothing(amount: u128) -> DispatchResult {
+    if amount == 0 {
+        Ok(())
+    } else {
+        Err(TokenError::Unsupported.into())
+    }
+}
