@@ -10,6 +10,7 @@ pub mod chain;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod delivery;
 pub mod files;
 pub mod ingest;
 pub mod keystore;

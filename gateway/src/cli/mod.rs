@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod key;
 pub mod output;
 pub mod simulate;
+pub mod subscribe;
 
 pub use common::{ConfigArg, Context, KeyArg, NodeArg, Outcome};
 
@@ -40,6 +41,8 @@ enum Command {
     /// Pretend to be a device, for trying things.
     #[command(subcommand)]
     Simulate(simulate::Command),
+    /// Receive a device's events from its gateway, each verified before it is printed.
+    Subscribe(subscribe::Args),
 }
 
 /// Parses the arguments of this process and does what they say.
@@ -61,6 +64,7 @@ async fn run(command: Command, context: &Context) -> Outcome {
         Command::Gateway(command) => gateway::run(command, context).await,
         Command::Key(command) => key::run(command, context),
         Command::Simulate(command) => simulate::run(command, context).await,
+        Command::Subscribe(args) => subscribe::run(args, context).await,
     }
 }
 
