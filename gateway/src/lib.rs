@@ -6,10 +6,13 @@
 
 pub mod account;
 pub mod adapters;
+pub mod anchor;
+pub mod audit;
 pub mod chain;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod contracts;
 pub mod delivery;
 pub mod files;
 pub mod ingest;

@@ -8,6 +8,8 @@
 
 mod call;
 mod connect;
+mod daemon;
+mod enrol;
 mod error;
 mod heads;
 mod remedy;
@@ -19,6 +21,7 @@ mod view;
 
 pub use call::Call;
 pub use connect::NodeConnection;
+pub use enrol::{device_consent, gateway_consent};
 pub use error::ChainError;
 pub use view::ChainView;
 

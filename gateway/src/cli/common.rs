@@ -59,7 +59,13 @@ impl Context {
 #[derive(Clone, Debug, Args)]
 pub struct ConfigArg {
     /// The gateway's configuration.
-    #[arg(long = "config", value_name = "FILE", env = "STREEMBIT_CONFIG", default_value = "gateway.toml")]
+    #[arg(
+        id = "config",
+        long = "config",
+        value_name = "FILE",
+        env = "STREEMBIT_CONFIG",
+        default_value = "gateway.toml"
+    )]
     pub path: PathBuf,
 }
 
@@ -98,7 +104,7 @@ pub fn gateway_keys(config: &Config, context: &Context) -> anyhow::Result<KeyPai
 #[derive(Clone, Debug, Args)]
 pub struct NodeArg {
     /// The RPC address of a node, such as ws://127.0.0.1:9944.
-    #[arg(long = "node", value_name = "URL", env = "STREEMBIT_NODE")]
+    #[arg(id = "node", long = "node", value_name = "URL", env = "STREEMBIT_NODE")]
     pub url: Option<NodeUrl>,
 }
 
@@ -118,7 +124,7 @@ impl NodeArg {
 #[derive(Clone, Debug, Args)]
 pub struct KeyArg {
     /// The party's keystore.
-    #[arg(long = "key", value_name = "FILE", env = "STREEMBIT_KEY")]
+    #[arg(id = "key", long = "key", value_name = "FILE", env = "STREEMBIT_KEY")]
     pub path: PathBuf,
 }
 

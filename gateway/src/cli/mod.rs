@@ -3,7 +3,11 @@
 //! One file for each area has its arguments (a `Command` or `Args`) and `pub async fn run(args, &Context)`; this file
 //! only puts them into one tree.
 
+pub mod audit;
+pub mod chain;
 pub mod common;
+pub mod contract;
+pub mod device;
 pub mod gateway;
 pub mod key;
 pub mod output;
@@ -43,6 +47,15 @@ enum Command {
     Simulate(simulate::Command),
     /// Receive a device's events from its gateway, each verified before it is printed.
     Subscribe(subscribe::Args),
+    /// List and register a gateway's devices.
+    #[command(subcommand)]
+    Device(device::Command),
+    /// Check a device's history against the chain.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Make, sign and follow contracts.
+    #[command(subcommand)]
+    Contract(contract::Command),
 }
 
 /// Parses the arguments of this process and does what they say.
@@ -65,6 +78,9 @@ async fn run(command: Command, context: &Context) -> Outcome {
         Command::Key(command) => key::run(command, context),
         Command::Simulate(command) => simulate::run(command, context).await,
         Command::Subscribe(args) => subscribe::run(args, context).await,
+        Command::Device(command) => device::run(command, context).await,
+        Command::Audit(command) => audit::run(command, context).await,
+        Command::Contract(command) => contract::run(command, context).await,
     }
 }
 

@@ -1,0 +1,253 @@
+use super::*;
+use crate::log::NewEntry;
+use std::sync::{
+    atomic::{AtomicUsize, Ordering},
+    Mutex,
+};
+use streembit_primitives::{
+    event::{EventKind, Signer, VERSION},
+    Body, DeviceKey, EventHeader, Part, PublicKey, SignedEvent, Text,
+};
+
+/// A chain in memory that holds to the rule of the anchors pallet.
+#[derive(Default)]
+struct Memory {
+    anchors: Mutex<Vec<Anchor>>,
+    /// What to answer before anything else, the last first.
+    troubles: Mutex<Vec<Trouble>>,
+    questions: AtomicUsize,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Trouble {
+    /// The node does not answer.
+    Away,
+    /// The anchor gets through, but the answer does not.
+    AnswerLost,
+}
+
+impl Memory {
+    fn away() -> ChainError {
+        ChainError::Away { node: "memory".into(), problem: "test".into() }
+    }
+
+    fn accepted(&self) -> Vec<Anchor> {
+        self.anchors.lock().unwrap().clone()
+    }
+
+    fn accept(&self, checkpoint: Checkpoint, proof: &ConsistencyProof) -> Result<(), ChainError> {
+        let refused = |error: &str| {
+            Err(ChainError::Dispatch { call: "Anchors.anchor".into(), error: format!("Anchors::{error}") })
+        };
+        let mut anchors = self.anchors.lock().unwrap();
+        let (size, root) = anchors
+            .last()
+            .map_or((0, Domain::LogEmpty.hash(b"")), |last| (last.checkpoint.size, last.checkpoint.root));
+        if checkpoint.size <= size {
+            return refused("NotLarger");
+        }
+        if !proof.verify(size, &root, checkpoint.size, &checkpoint.root) {
+            return refused("Inconsistent");
+        }
+        let block = anchors.len() as u32 + 1;
+        anchors.push(Anchor { checkpoint, block });
+        Ok(())
+    }
+}
+
+impl Chain for Memory {
+    fn genesis(&self) -> Hash {
+        Hash([1; 32])
+    }
+
+    async fn latest(&self, _: LogId) -> Result<Option<Anchor>, ChainError> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        Ok(self.anchors.lock().unwrap().last().cloned())
+    }
+
+    async fn anchor(
+        &self,
+        _: &KeyPair,
+        checkpoint: Checkpoint,
+        proof: ConsistencyProof,
+    ) -> Result<(), ChainError> {
+        let trouble = self.troubles.lock().unwrap().pop();
+        match trouble {
+            Some(Trouble::Away) => Err(Self::away()),
+            Some(Trouble::AnswerLost) => self.accept(checkpoint, &proof).and(Err(Self::away())),
+            None => self.accept(checkpoint, &proof),
+        }
+    }
+}
+
+fn keys() -> KeyPair {
+    KeyPair::from_seed([9; 32])
+}
+
+fn open(folder: &tempfile::TempDir) -> Log {
+    Log::open(&folder.path().join("log"), LogId { gateway: keys().account(), epoch: 0 }).unwrap()
+}
+
+/// Appends events of one device, numbered on from what the log has.
+async fn append(log: &Log, count: u64) {
+    append_saying(log, count, "event").await;
+}
+
+async fn append_saying(log: &Log, count: u64, word: &str) {
+    let device = KeyPair::from_seed([5; 32]);
+    let key = DeviceKey::Own(PublicKey::Sr25519(device.account().0));
+    for _ in 0..count {
+        let head = log.head(&key.device_id()).unwrap();
+        let (sequence, previous) = head.map_or((0, Hash::ZERO), |head| (head.sequence + 1, head.hash));
+        let part = Part::Status(Text::try_from(format!("{word} {sequence}")).unwrap());
+        let body = Body { seed: [0; 32], parts: vec![part].try_into().unwrap() };
+        let header = EventHeader {
+            version: VERSION,
+            device: key.device_id(),
+            sequence,
+            previous,
+            time: sequence,
+            kind: EventKind::Status,
+            body_hash: body.hash(),
+        };
+        let signature = device.sign(Domain::EventHeader, &header.hash());
+        let event = SignedEvent { header, signer: Signer::Device, signature }.verify(&key).unwrap();
+        log.append(vec![NewEntry::new(event, &body, sequence).unwrap()]).await.unwrap();
+    }
+}
+
+fn anchoring(log: Log, chain: Memory) -> Anchoring<Memory> {
+    let schedule = Schedule { every_events: 10, every: Duration::from_millis(200) };
+    Anchoring { log, keys: keys(), chain, schedule, board: StatusBoard::new() }
+}
+
+/// Runs until the chain has so many anchors, or the log is refused.
+async fn run_until(anchoring: &Anchoring<Memory>, anchors: usize) -> Result<(), AnchorError> {
+    let enough = async {
+        while anchoring.chain.accepted().len() < anchors {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // What follows the acceptance: the anchor is kept in the log.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    tokio::select! {
+        ended = anchoring.run() => ended,
+        () = enough => Ok(()),
+        () = tokio::time::sleep(Duration::from_secs(20)) => panic!("{:?}", anchoring.chain.accepted()),
+    }
+}
+
+#[tokio::test]
+async fn anchors_by_time_and_by_count_and_only_what_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let anchoring = anchoring(open(&folder), Memory::default());
+    append(&anchoring.log, 3).await;
+    run_until(&anchoring, 1).await.unwrap();
+    let first = anchoring.chain.accepted()[0].checkpoint.clone();
+    assert_eq!((first.size, first.root), (3, anchoring.log.root(3).unwrap()));
+    assert_eq!(anchoring.log.last_anchor().unwrap().unwrap().checkpoint, first);
+    let kept = anchoring.log.last_checkpoint().unwrap().unwrap();
+    assert_eq!(kept.checkpoint, first);
+    assert!(kept.verify(&anchoring.chain.genesis()));
+
+    // Nothing new: no further anchor, however long it runs.
+    let idle = tokio::time::timeout(Duration::from_millis(600), anchoring.run()).await;
+    assert!(idle.is_err());
+    assert_eq!(anchoring.chain.accepted().len(), 1);
+    assert!(anchoring.board.get(COMPONENT).unwrap().is_running());
+
+    append(&anchoring.log, 10).await;
+    run_until(&anchoring, 2).await.unwrap();
+    assert_eq!(anchoring.chain.accepted()[1].checkpoint.size, 13);
+}
+
+#[tokio::test]
+async fn the_count_does_not_wait_for_the_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut anchoring = anchoring(open(&folder), Memory::default());
+    anchoring.schedule.every = Duration::from_secs(3600);
+    append(&anchoring.log, 10).await;
+    run_until(&anchoring, 1).await.unwrap();
+    assert_eq!(anchoring.chain.accepted()[0].checkpoint.size, 10);
+}
+
+#[tokio::test]
+async fn a_node_that_is_away_is_tried_again_with_the_same_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = Memory { troubles: vec![Trouble::Away, Trouble::Away].into(), ..Memory::default() };
+    let anchoring = anchoring(open(&folder), chain);
+    append(&anchoring.log, 2).await;
+    let running = async {
+        while anchoring.log.last_checkpoint().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(matches!(anchoring.board.get(COMPONENT), Some(ComponentState::Retrying { .. })));
+        anchoring.log.last_checkpoint().unwrap().unwrap()
+    };
+    let signed = tokio::select! {
+        _ = anchoring.run() => panic!("it ended"),
+        signed = running => signed,
+    };
+    run_until(&anchoring, 1).await.unwrap();
+    // Signed once: the time in it would differ otherwise.
+    assert_eq!(anchoring.chain.accepted()[0].checkpoint, signed.checkpoint);
+}
+
+#[tokio::test]
+async fn an_anchor_that_got_through_unheard_is_found_and_built_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = Memory { troubles: vec![Trouble::AnswerLost].into(), ..Memory::default() };
+    let first = anchoring(open(&folder), chain);
+    append(&first.log, 2).await;
+    run_until(&first, 1).await.unwrap();
+    // The process ends here, and starts again over the same folder.
+    let Anchoring { log, chain, .. } = first;
+    drop(log);
+    let second = anchoring(open(&folder), chain);
+    append(&second.log, 1).await;
+    run_until(&second, 2).await.unwrap();
+    let sizes: Vec<_> = second.chain.accepted().iter().map(|anchor| anchor.checkpoint.size).collect();
+    assert_eq!(sizes, [2, 3]);
+    assert_eq!(second.log.last_anchor().unwrap().unwrap().checkpoint.size, 3);
+}
+
+#[tokio::test]
+async fn a_log_that_lost_its_end_or_was_changed_is_refused_with_the_way_back() {
+    let (whole, short, other) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = anchoring(open(&whole), Memory::default());
+    append(&first.log, 5).await;
+    run_until(&first, 1).await.unwrap();
+    let anchors = first.chain.accepted();
+    let knowing = || Memory { anchors: anchors.clone().into(), ..Memory::default() };
+
+    let cut = anchoring(open(&short), knowing());
+    append(&cut.log, 4).await;
+    let error = run_until(&cut, 2).await.unwrap_err();
+    assert_eq!(error, AnchorError::Log(LogError::ShorterThanAnchor { size: 4, anchored: 5 }));
+    assert!(error.to_string().contains("backup") && error.to_string().contains("epoch"));
+
+    let changed = anchoring(open(&other), knowing());
+    append_saying(&changed.log, 7, "lie").await;
+    let error = run_until(&changed, 2).await.unwrap_err();
+    assert!(matches!(error, AnchorError::Log(LogError::DifferentFromAnchor { anchored: 5, .. })));
+    assert_eq!(changed.chain.accepted(), anchors);
+}
+
+#[tokio::test]
+async fn without_a_node_the_log_is_held_against_what_it_signed_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let anchoring = anchoring(open(&folder), Memory::default());
+    append(&anchoring.log, 4).await;
+    let signed = anchoring.checkpoint().unwrap();
+    let ahead = Checkpoint { size: 6, root: Hash([7; 32]), ..signed.checkpoint.clone() };
+    anchoring.log.put_checkpoint(&SignedCheckpoint { checkpoint: ahead, ..signed }).unwrap();
+    let error = anchoring.run().await.unwrap_err();
+    assert_eq!(error, AnchorError::ShorterThanCheckpoint { size: 4, signed: 6 });
+
+    append(&anchoring.log, 4).await;
+    let error = anchoring.run().await.unwrap_err();
+    assert!(matches!(error, AnchorError::DifferentFromCheckpoint { size: 6, .. }));
+    assert_eq!(anchoring.chain.questions.load(Ordering::SeqCst), 0, "nobody was asked");
+}

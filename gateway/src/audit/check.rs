@@ -1,0 +1,314 @@
+//! The checks of an audit.
+
+use super::{report::Problem, AnchorState, AuditedEvent, ChainState, Report, Subject, Where};
+use crate::log::{Finding, LogError, LogReader, Place, StoredEvent};
+use std::collections::BTreeSet;
+use streembit_primitives::{chain::DeviceRecord, Checkpoint, DeviceId, Hash};
+
+/// How many events are read at once.
+const CHUNK: usize = 256;
+
+/// Replays a device's history. The chain's state must be older than the view of the log, so that the log cannot be
+/// behind it for an honest reason. An error means that nothing could be said; what is damaged is in the report.
+pub fn audit(log: &LogReader, subject: Subject, chain: &ChainState) -> Result<Report, LogError> {
+    let report = Report::new(subject, chain, log.id());
+    let mut audit = Audit { log, chain, report, bad: BTreeSet::new() };
+    audit.report.log_size = log.size();
+    audit.chain_record();
+    audit.stored_log()?;
+    audit.against_anchor()?;
+    audit.history()?;
+    audit.copied_key()?;
+    Ok(audit.conclude())
+}
+
+/// What an event has to follow.
+#[derive(Clone, Copy)]
+enum Predecessor {
+    /// Nothing: it is the first.
+    None,
+    /// This sequence and hash.
+    Event(u64, Hash),
+    /// Something that cannot be read, or was changed.
+    Unknown,
+}
+
+/// Some events of the device, in order.
+struct Read {
+    events: Vec<StoredEvent>,
+    /// Whether there are others before them that cannot be read.
+    passed_over: bool,
+}
+
+struct Audit<'a> {
+    log: &'a LogReader,
+    chain: &'a ChainState,
+    report: Report,
+    /// Entries of the log that are known to be wrong in themselves.
+    bad: BTreeSet<u64>,
+}
+
+impl Audit<'_> {
+    fn problem(&mut self, problem: Problem) {
+        self.report.problems.push(problem);
+    }
+
+    /// What the chain says of the device: registered, and with this gateway.
+    fn chain_record(&mut self) {
+        let (device, gateway) = (self.report.device, self.log.id().gateway);
+        let problem = match &self.chain.device {
+            None => format!("device {device} is not registered: `streembit device register`"),
+            Some(record) if record.gateway != gateway => format!(
+                "device {device} is registered with gateway {}, this is the log of {}",
+                crate::account::show(&record.gateway),
+                crate::account::show(&gateway)
+            ),
+            Some(record) if record.key.device_id() != device => {
+                "the registered key is not the one that the device's id was made of".into()
+            }
+            Some(_) => return,
+        };
+        self.problem(Problem::new(Where::Chain, problem));
+    }
+
+    /// Everything stored, derived again.
+    fn stored_log(&mut self) -> Result<(), LogError> {
+        for finding in self.log.verify(0..self.log.size())? {
+            let problem = Problem::new(Where::of(finding.place), finding.problem.clone()).at(finding.index);
+            let problem = match finding.place {
+                Place::Node(id) => Problem {
+                    problem: format!("level {}, node {}: {}", id.level, id.index, finding.problem),
+                    ..problem
+                },
+                _ => problem,
+            };
+            if !self.concerns(&finding)? {
+                self.report.elsewhere.push(problem);
+                continue;
+            }
+            if matches!(finding.place, Place::Entry | Place::Body) {
+                self.bad.insert(finding.index);
+            }
+            self.problem(problem);
+        }
+        Ok(())
+    }
+
+    /// Whether a finding touches this device: the entries and the tree are everyone's, bodies are one device's.
+    fn concerns(&self, finding: &Finding) -> Result<bool, LogError> {
+        if matches!(finding.place, Place::Entry | Place::Node(_) | Place::Root) {
+            return Ok(true);
+        }
+        match self.log.stored(finding.index) {
+            Ok(stored) => {
+                Ok(stored.is_none_or(|stored| stored.entry.event.header.device == self.report.device))
+            }
+            Err(LogError::Damaged { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The log against what is anchored of it.
+    fn against_anchor(&mut self) -> Result<(), LogError> {
+        let Some(anchor) = &self.chain.anchor else { return Ok(()) };
+        match self.log.check_against(anchor) {
+            Ok(()) => Ok(()),
+            Err(
+                error @ (LogError::ShorterThanAnchor { .. }
+                | LogError::DifferentFromAnchor { .. }
+                | LogError::ForeignCheckpoint { .. }
+                | LogError::Damaged { .. }),
+            ) => {
+                self.problem(Problem::new(Where::Anchor, error.to_string()));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The device's events, each and in their order.
+    fn history(&mut self) -> Result<(), LogError> {
+        let mut last = Predecessor::None;
+        let mut next = 0;
+        while let Some(read) = self.read(next)? {
+            if read.passed_over {
+                last = Predecessor::Unknown;
+            }
+            for event in read.events {
+                next = event.entry.event.header.sequence.max(next).saturating_add(1);
+                last = self.event(event, last);
+            }
+        }
+        Ok(())
+    }
+
+    /// The events from a sequence on; `None` at the end. Those that cannot be read are passed over, and are a problem.
+    fn read(&mut self, mut from: u64) -> Result<Option<Read>, LogError> {
+        let device = self.report.device;
+        let some = |events: Vec<StoredEvent>, passed_over| {
+            (!events.is_empty()).then_some(Read { events, passed_over })
+        };
+        match self.log.device_events(&device, from, CHUNK) {
+            Ok(events) => return Ok(some(events, false)),
+            Err(LogError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // One of them cannot be read: one by one up to it, then past it.
+        let (start, end) = (from, self.last_sequence(&device)?);
+        while from <= end {
+            match self.log.device_events(&device, from, 1) {
+                Ok(events) => return Ok(some(events, from > start)),
+                Err(LogError::Damaged { what }) => {
+                    self.unreadable(from, what);
+                    from = from.saturating_add(1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// An event that cannot be read: the look at everything stored has named the very place, if it is one.
+    fn unreadable(&mut self, sequence: u64, what: String) {
+        if self.bad.is_empty() {
+            self.problem(Problem::new(Where::Entry, what).of_event(sequence));
+        }
+    }
+
+    /// The sequence of the device's last event, as far as the log can say.
+    fn last_sequence(&self, device: &DeviceId) -> Result<u64, LogError> {
+        match self.log.head(device) {
+            Ok(head) => Ok(head.map_or(0, |head| head.sequence)),
+            Err(LogError::Damaged { .. }) => Ok(self.log.size()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Checks one event; gives what the next one has to follow.
+    fn event(&mut self, stored: StoredEvent, last: Predecessor) -> Predecessor {
+        let StoredEvent { index, entry, body } = stored;
+        let header = entry.event.header.clone();
+        let (sequence, hash) = (header.sequence, header.hash());
+        let before = self.report.problems.len();
+        let at = |place, problem: String| Problem::new(place, problem).at(index).of_event(sequence);
+
+        if header.device != self.report.device {
+            self.problem(at(Where::Index, "it is another device's event".into()));
+        }
+        let follows = match last {
+            Predecessor::None => header.check_follows(None),
+            Predecessor::Event(sequence, hash) => header.check_follows(Some((sequence, hash))),
+            Predecessor::Unknown => Ok(()),
+        };
+        if let Err(error) = follows {
+            self.problem(at(Where::Sequence, error.to_string()));
+        }
+        if let Some(DeviceRecord { key, .. }) = &self.chain.device {
+            if let Err(error) = entry.event.clone().verify(key) {
+                self.problem(at(Where::Signature, error.to_string()));
+            }
+        }
+        match &body {
+            None => self.body_problem(at(Where::Body, "it is not kept".into())),
+            Some(body) => {
+                if let Err(error) = header.check_body(body) {
+                    self.body_problem(at(Where::Body, error.to_string()));
+                }
+            }
+        }
+        let anchor = self.anchor_state(index, entry.leaf());
+        if anchor == AnchorState::Outside {
+            self.problem(at(Where::Anchor, "the entry does not lead to the anchored root".into()));
+        }
+        self.report.history.push(AuditedEvent {
+            sequence,
+            index,
+            time: header.time,
+            received: entry.received,
+            kind: header.kind,
+            signer: entry.event.signer,
+            parts: body.map(|body| body.parts.into_inner()),
+            hash,
+            anchor,
+            ok: self.report.problems.len() == before && !self.bad.contains(&index),
+        });
+        // Nothing can be held against an entry that was changed: it is not what the next one follows.
+        match self.log_entry_is_changed(index) {
+            true => Predecessor::Unknown,
+            false => Predecessor::Event(sequence, hash),
+        }
+    }
+
+    fn log_entry_is_changed(&self, index: u64) -> bool {
+        let entry = |problem: &Problem| problem.place == Where::Entry && problem.index == Some(index);
+        self.bad.contains(&index) && self.report.problems.iter().any(entry)
+    }
+
+    /// A body's fault is told once: here or by the look at everything stored.
+    fn body_problem(&mut self, problem: Problem) {
+        let known = |other: &Problem| other.place == Where::Body && other.index == problem.index;
+        if !self.report.problems.iter().any(known) {
+            self.problem(problem);
+        }
+    }
+
+    fn anchor_state(&self, index: u64, leaf: Hash) -> AnchorState {
+        let Some(Checkpoint { size, root, .. }) = self.chain.anchor.as_ref().map(|anchor| &anchor.checkpoint)
+        else {
+            return AnchorState::Pending;
+        };
+        if index >= *size {
+            return AnchorState::Pending;
+        }
+        // From the nodes as stored; if one of them was changed, the proof fails, and the node is named elsewhere.
+        let proven =
+            self.log.inclusion(index, *size).is_ok_and(|proof| proof.verify(leaf, index, *size, root));
+        if proven {
+            AnchorState::Anchored
+        } else {
+            AnchorState::Outside
+        }
+    }
+
+    /// Whether the log holds a proof that the device's key was copied.
+    fn copied_key(&mut self) -> Result<(), LogError> {
+        match self.log.fork(&self.report.device) {
+            Ok(None) => {}
+            Ok(Some(fork)) => {
+                let sequence = fork.other.event.header.sequence;
+                let problem = "its key signed two different events for this number: the key was copied";
+                self.problem(Problem::new(Where::Signature, problem).at(fork.admitted).of_event(sequence));
+            }
+            Err(LogError::Damaged { what }) => self.problem(Problem::new(Where::Index, what)),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn conclude(mut self) -> Report {
+        let report = &mut self.report;
+        let count =
+            |state| report.history.iter().filter(|event| event.ok && event.anchor == state).count() as u64;
+        (report.anchored, report.pending) = (count(AnchorState::Anchored), count(AnchorState::Pending));
+        if report.problems.is_empty() && report.anchored == 0 && report.pending > 0 {
+            report.problems.push(Problem::new(
+                Where::Anchor,
+                format!(
+                    "{} events, and none of them is anchored yet: nothing to hold them against",
+                    report.pending
+                ),
+            ));
+        }
+        // What is stored wrong explains what does not lead to the anchor: first the cause.
+        report.problems.sort_by_key(|problem| match problem.place {
+            Where::Chain => 0,
+            Where::Entry | Where::Body | Where::Node => 1,
+            Where::Root | Where::Index => 2,
+            Where::Signature | Where::Sequence => 3,
+            Where::Anchor => 4,
+        });
+        report.events = report.history.len() as u64;
+        report.verified = report.problems.is_empty();
+        self.report
+    }
+}

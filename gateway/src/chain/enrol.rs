@@ -1,0 +1,65 @@
+//! Taking gateways and devices in: what has to be signed by whom, and the calls.
+
+use super::{Call, ChainClient, ChainError, Submitted};
+use crate::keystore::KeyPair;
+use streembit_primitives::{
+    device::{GatewayConsent, Registration},
+    hash::Domain,
+    AccountId, DeviceKey, Hash, Signature,
+};
+
+/// A gateway's consent to belong to a party.
+pub fn gateway_consent(genesis: Hash, gateway: &KeyPair, party: AccountId) -> Signature {
+    let consent = GatewayConsent { genesis, gateway: gateway.account(), party };
+    gateway.sign(Domain::GatewayConsent, &consent.message())
+}
+
+/// A device's consent to its registration, by its own key or by that of the gateway that signs for it.
+pub fn device_consent(registration: &Registration, keys: &KeyPair) -> Signature {
+    keys.sign(Domain::Registration, &registration.message())
+}
+
+impl ChainClient {
+    /// A party takes a gateway in, whose key consents; the gateway may submit from then on.
+    pub async fn add_gateway(&self, party: &KeyPair, gateway: &KeyPair) -> Result<Submitted, ChainError> {
+        let consent = gateway_consent(self.genesis(), gateway, party.account());
+        self.submit(party, Call::AddGateway { gateway: gateway.account(), consent }).await
+    }
+
+    /// What a device has to consent to, to be registered on this chain.
+    pub fn registration(&self, key: DeviceKey, owner: AccountId, gateway: AccountId) -> Registration {
+        Registration { genesis: self.genesis(), key, owner, gateway }
+    }
+
+    /// A party registers a device that consents.
+    pub async fn register_device(
+        &self,
+        owner: &KeyPair,
+        registration: Registration,
+        consent: Signature,
+    ) -> Result<Submitted, ChainError> {
+        let Registration { key, gateway, .. } = registration;
+        self.submit(owner, Call::RegisterDevice { key, gateway, consent }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streembit_primitives::Text;
+
+    #[test]
+    fn consents_are_what_the_chain_verifies() {
+        let (owner, gateway) = (KeyPair::from_dev_name("alice").unwrap(), KeyPair::from_seed([7; 32]));
+        let genesis = Hash([1; 32]);
+        let consent = gateway_consent(genesis, &gateway, owner.account());
+        let agreed = GatewayConsent { genesis, gateway: gateway.account(), party: owner.account() };
+        assert!(agreed.verify(&consent));
+        assert!(!GatewayConsent { genesis: Hash([2; 32]), ..agreed }.verify(&consent));
+
+        let key = DeviceKey::Hosted { gateway: gateway.account(), label: Text::try_from("car").unwrap() };
+        let registration = Registration { genesis, key, owner: owner.account(), gateway: gateway.account() };
+        assert!(registration.verify(&device_consent(&registration, &gateway)));
+        assert!(!registration.verify(&device_consent(&registration, &owner)));
+    }
+}

@@ -1,0 +1,193 @@
+//! `streembit contract`: make, sign and follow contracts.
+
+mod args;
+mod prove;
+mod view;
+
+pub use args::Command;
+
+use super::{
+    chain::{connect, explain, submitted_json},
+    output, Context, KeyArg, NodeArg, Outcome,
+};
+use crate::{
+    account,
+    chain::{Call, Submitted},
+    contracts::{self, Terms},
+};
+use anyhow::{bail, Context as _};
+use args::{ContractArgs, NewArgs};
+use serde_json::{json, Value};
+use std::{
+    fs::File,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use streembit_primitives::{contract::ContractId, AccountId};
+
+/// Does it.
+pub async fn run(command: Command, context: &Context) -> Outcome {
+    match command {
+        Command::New(args) => new(args, context)?,
+        Command::Propose { file, key, node } => propose(&file, &key, &node, context).await?,
+        Command::Accept { contract, key } => accept(contract, &key, context).await?,
+        Command::Show(contract) => show(contract, context).await?,
+        Command::Due(contract) => due(contract, context).await?,
+        Command::List { party, node } => list(party, &node, context).await?,
+        Command::Prove(args) => prove::export(args, context).await?,
+        Command::Report(args) => prove::report(args, context).await?,
+        Command::Record(args) => prove::record(args, context).await?,
+        Command::Confirm { contract, record, key } => confirm(contract, record, &key, context).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
+    let terms = Terms {
+        title: args.title,
+        device: args.device,
+        owner: args.owner,
+        workshop: args.workshop,
+        every: args.every,
+        from: args.from,
+        until: args.until,
+    };
+    let text = contracts::fill(&args.template, &terms)?;
+    // Nothing is written that could not be proposed.
+    let contract = contracts::parse(&text, &args.out)?;
+    create(&args.out, &text)?;
+    let view = json!({ "file": args.out, "title": contract.title });
+    context.print(&view, |_| {
+        format!(
+            "{}: {}\n\nNext: read it, then propose it with\n  streembit contract propose {} --key OWNER.key",
+            args.out.display(),
+            contract.title,
+            args.out.display()
+        )
+    })
+}
+
+/// A new file; one that exists is never overwritten.
+fn create(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut file =
+        File::options().write(true).create_new(true).open(path).with_context(|| {
+            format!("creating {} (a file that exists is never overwritten)", path.display())
+        })?;
+    file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
+}
+
+async fn propose(path: &PathBuf, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
+    let contract = contracts::read(path)?;
+    let keys = key.open(context)?;
+    let chain = connect(node.or_local()).await?;
+    let id = contract.id(&chain.genesis());
+    let waiting: Vec<_> =
+        contract.parties.iter().filter(|party| **party != keys.account()).copied().collect();
+    let submitted = chain.submit(&keys, Call::Propose { contract }).await.map_err(explain)?;
+    let view = with(&submitted, [("id", json!(id)), ("waiting_for", accounts(&waiting))]);
+    context.print(&view, |_| {
+        let mut lines = vec![format!("contract {id} is proposed, final in block {}", submitted.block)];
+        lines.extend(waiting.iter().map(|party| format!("waits for {}", account::show(party))));
+        lines.push(format!("\nNext, each of them:\n  streembit contract accept {id} --key THEIR.key"));
+        lines.join("\n")
+    })
+}
+
+async fn accept(contract: ContractArgs, key: &KeyArg, context: &Context) -> anyhow::Result<()> {
+    let keys = key.open(context)?;
+    let id = contract.id;
+    let chain = connect(contract.node.or_local()).await?;
+    let submitted = chain.submit(&keys, Call::Accept { id }).await.map_err(explain)?;
+    let state = contract_view(&chain, id).await?.state;
+    let view = with(&submitted, [("id", json!(id)), ("state", json!(state))]);
+    context.print(&view, |_| {
+        format!(
+            "contract {id} is accepted, final in block {}; it is now {}",
+            submitted.block,
+            view::state(state)
+        )
+    })
+}
+
+async fn show(contract: ContractArgs, context: &Context) -> anyhow::Result<()> {
+    let chain = connect(contract.node.or_local()).await?;
+    let found = contract_view(&chain, contract.id).await?;
+    context.print(&view::json(&found), |_| view::text(&found))
+}
+
+async fn due(contract: ContractArgs, context: &Context) -> anyhow::Result<()> {
+    let id = contract.id;
+    let chain = connect(contract.node.or_local()).await?;
+    let state = chain.view().await.map_err(explain)?;
+    let found = state.contract(id).await.map_err(explain)?;
+    let due = state.due(id).await.map_err(explain)?;
+    let (Some(found), Some(due)) = (found, due) else { bail!(unknown(id)) };
+    context.print(&due, |due| view::due_text(&found.contract, due))
+}
+
+async fn list(party: AccountId, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
+    let chain = connect(node.or_local()).await?;
+    let state = chain.view().await.map_err(explain)?;
+    let mut found = Vec::new();
+    for id in state.contracts_of(party).await.map_err(explain)? {
+        found.extend(state.contract(id).await.map_err(explain)?);
+    }
+    found.sort_by(|a, b| a.contract.title.as_str().cmp(b.contract.title.as_str()).then(a.id.cmp(&b.id)));
+    let all: Vec<_> = found.iter().map(view::json).collect();
+    context.print(&all, |_| {
+        if found.is_empty() {
+            return format!("no contract names {}", account::show(&party));
+        }
+        let mut table = output::table(["title", "state", "id"]);
+        for contract in &found {
+            let title = contract.contract.title.to_string();
+            table.add_row([title, view::state(contract.state).to_owned(), contract.id.to_string()]);
+        }
+        output::render(&table)
+    })
+}
+
+async fn confirm(contract: ContractArgs, number: u32, key: &KeyArg, context: &Context) -> anyhow::Result<()> {
+    let keys = key.open(context)?;
+    let id = contract.id;
+    let chain = connect(contract.node.or_local()).await?;
+    let submitted = chain.submit(&keys, Call::Confirm { id, number }).await.map_err(explain)?;
+    let state = chain.view().await.map_err(explain)?;
+    let due = state.due(id).await.map_err(explain)?.unwrap_or_default();
+    let found = contract_view(&chain, id).await?;
+    let view = with(&submitted, [("id", json!(id)), ("record", json!(number)), ("due", json!(due))]);
+    context.print(&view, |_| {
+        format!(
+            "record {number} is confirmed, final in block {}\n{}",
+            submitted.block,
+            view::due_text(&found.contract, &due)
+        )
+    })
+}
+
+/// A contract with its state on the chain.
+async fn contract_view(
+    chain: &crate::chain::ChainClient,
+    id: ContractId,
+) -> anyhow::Result<streembit_primitives::chain::ContractView> {
+    let found = chain.view().await.map_err(explain)?.contract(id).await.map_err(explain)?;
+    found.ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: ContractId) -> anyhow::Error {
+    anyhow::anyhow!("there is no contract {id} on this chain: `streembit contract list --party ACCOUNT` lists those of a party")
+}
+
+fn accounts(accounts: &[AccountId]) -> Value {
+    accounts.iter().map(account::show).collect()
+}
+
+/// Where a call became final, with more for programs.
+fn with<const N: usize>(submitted: &Submitted, more: [(&str, Value); N]) -> Value {
+    let mut view = submitted_json(submitted);
+    if let Some(view) = view.as_object_mut() {
+        view.extend(more.map(|(key, value)| (key.to_owned(), value)));
+    }
+    view
+}

@@ -1,0 +1,161 @@
+//! Contracts as people and programs see them.
+
+use crate::{account, cli::output, contracts::End};
+use serde_json::{json, Value};
+use streembit_primitives::{
+    chain::{ContractState, ContractView, Due, ServiceRecord},
+    contract::{Clause, Contract},
+    AccountId, Hash,
+};
+
+/// A state in a word.
+pub(super) fn state(state: ContractState) -> &'static str {
+    match state {
+        ContractState::Proposed => "proposed",
+        ContractState::Active => "active",
+    }
+}
+
+/// For programs: as the chain has it, with accounts in SS58.
+pub(super) fn json(view: &ContractView) -> Value {
+    let clauses: Vec<_> =
+        (0u32..).zip(&view.contract.clauses).map(|(number, clause)| clause_json(number, clause)).collect();
+    let show = |accounts: &[AccountId]| accounts.iter().map(account::show).collect::<Vec<_>>();
+    json!({
+        "id": view.id,
+        "state": view.state,
+        "title": view.contract.title,
+        "nonce": view.contract.nonce,
+        "parties": show(&view.contract.parties),
+        "accepted": show(&view.accepted),
+        "devices": view.contract.devices,
+        "clauses": clauses,
+        "records": view.records,
+    })
+}
+
+fn clause_json(number: u32, clause: &Clause) -> Value {
+    match clause {
+        Clause::Service(service) => json!({
+            "number": number, "kind": "service", "what": service.what, "device": service.device, "meter": service.meter,
+            "from": service.from, "every": service.every,
+            "provider": account::show(&service.provider), "customer": account::show(&service.customer),
+        }),
+        Clause::Access(access) => json!({
+            "number": number, "kind": "access", "device": access.device, "grantee": account::show(&access.grantee),
+            "names": access.names, "until": access.until,
+        }),
+    }
+}
+
+/// For people.
+pub(super) fn text(view: &ContractView) -> String {
+    let mut lines = vec![
+        format!("contract {}", view.id),
+        format!("title    {}", view.contract.title),
+        format!("state    {}", state(view.state)),
+    ];
+    lines.extend(view.contract.parties.iter().map(|party| {
+        let accepted = if view.accepted.contains(party) { "accepted" } else { "has not accepted yet" };
+        format!("party    {} {accepted}", account::show(party))
+    }));
+    lines.extend(view.contract.devices.iter().map(|device| format!("device   {device}")));
+    lines.push(String::new());
+    lines.extend((0u32..).zip(&view.contract.clauses).map(|(number, clause)| clause_text(number, clause)));
+    lines.push(String::new());
+    lines.push(records_text(&view.records));
+    lines.join("\n")
+}
+
+fn clause_text(number: u32, clause: &Clause) -> String {
+    match clause {
+        Clause::Service(service) => format!(
+            "clause {number}: service \"{}\" every {} of {}, from {}\n  by        {}\n  confirmed {}",
+            service.what,
+            service.every,
+            service.meter,
+            service.from,
+            account::show(&service.provider),
+            account::show(&service.customer)
+        ),
+        Clause::Access(access) => {
+            let names: Vec<_> = access.names.iter().map(|name| name.as_str()).collect();
+            let what = if names.is_empty() { "every reading".into() } else { names.join(", ") };
+            format!(
+                "clause {number}: access until {}\n  by        {}\n  to        {what}",
+                End(access.until),
+                account::show(&access.grantee)
+            )
+        }
+    }
+}
+
+fn records_text(records: &[ServiceRecord]) -> String {
+    if records.is_empty() {
+        return "no records".into();
+    }
+    let mut table = output::table(["record", "clause", "meter", "recorded", "confirmed", "details"]);
+    for record in records {
+        let confirmed =
+            record.confirmed.map_or_else(|| "not yet".to_owned(), |block| format!("block {block}"));
+        let details = if record.details == Hash::ZERO { "-".to_owned() } else { record.details.to_string() };
+        table.add_row([
+            record.number.to_string(),
+            record.clause.to_string(),
+            record.meter.to_string(),
+            format!("block {}", record.recorded),
+            confirmed,
+            details,
+        ]);
+    }
+    output::render(&table)
+}
+
+/// What is due, for people.
+pub(super) fn due_text(contract: &Contract, due: &[Due]) -> String {
+    if due.is_empty() {
+        return "nothing ever falls due: the contract has no service clause".into();
+    }
+    let mut table = output::table(["clause", "what", "meter", "due at", "due"]);
+    for due in due {
+        let what = match contract.clauses.get(due.clause as usize) {
+            Some(Clause::Service(service)) => service.what.to_string(),
+            _ => String::new(),
+        };
+        table.add_row([
+            due.clause.to_string(),
+            what,
+            due.meter.map_or_else(|| "not proven yet".to_owned(), |meter| meter.to_string()),
+            due.due_at.to_string(),
+            when(due),
+        ]);
+    }
+    output::render(&table)
+}
+
+fn when(due: &Due) -> String {
+    match (due.is_due, due.meter.and_then(|meter| due.due_at.checked_sub(&meter))) {
+        (true, _) => "DUE".into(),
+        (false, Some(left)) => format!("in {left}"),
+        (false, None) => "-".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streembit_primitives::Decimal;
+
+    #[test]
+    fn what_is_due_is_said() {
+        let due = |meter: Option<u32>, is_due| Due {
+            clause: 0,
+            due_at: Decimal::from(15_000),
+            meter: meter.map(Decimal::from),
+            is_due,
+        };
+        assert_eq!(when(&due(Some(14_990), false)), "in 10");
+        assert_eq!(when(&due(Some(15_000), true)), "DUE");
+        assert_eq!(when(&due(None, false)), "-");
+    }
+}

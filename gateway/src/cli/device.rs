@@ -1,0 +1,298 @@
+//! `streembit device`: a gateway's devices, and their registration on the chain.
+
+use super::{
+    chain::{connect, explain, submitted_json},
+    output, ConfigArg, Context, KeyArg, NodeArg, Outcome,
+};
+use crate::{
+    account,
+    chain::{device_consent, ChainClient},
+    config::{Config, DeviceConfig},
+    keystore,
+};
+use anyhow::{bail, Context as _};
+use clap::{Args, Subcommand};
+use serde_json::{json, Value};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use streembit_primitives::{
+    chain::DeviceRecord, device::Registration, hash::Domain, AccountId, DeviceKey, Signature,
+};
+
+/// What to do with devices.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the devices of a gateway's configuration, and what the chain knows of them.
+    List {
+        /// Whose devices.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Where the chain is.
+        #[command(flatten)]
+        node: NodeArg,
+    },
+    /// Register a device on the chain as its owner's. Needs the consent of the device, or of the gateway that signs for
+    /// it, which is given at once.
+    Register(RegisterArgs),
+    /// What a device that signs itself has to sign, to be registered; with its key at hand, the consent itself.
+    Consent(ConsentArgs),
+}
+
+/// A device's registration.
+#[derive(Debug, Args)]
+pub struct RegisterArgs {
+    /// The device: its name in the gateway's configuration, or its id.
+    #[arg(long, value_name = "DEVICE")]
+    device: String,
+    /// Whose devices.
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Who signs.
+    #[command(flatten)]
+    key: KeyArg,
+    /// Where the chain is.
+    #[command(flatten)]
+    node: NodeArg,
+    /// The file with the consent of a device that signs itself: sr25519: or ed25519: and 128 hexadecimal digits.
+    #[arg(long, value_name = "FILE")]
+    consent: Option<PathBuf>,
+    /// The keystore of a device that signs itself, where its key is at hand, instead of --consent.
+    #[arg(long, value_name = "FILE", conflicts_with = "consent")]
+    device_key: Option<PathBuf>,
+}
+
+/// A device's consent.
+#[derive(Debug, Args)]
+pub struct ConsentArgs {
+    /// The device: its name in the gateway's configuration, or its id.
+    #[arg(long, value_name = "DEVICE")]
+    device: String,
+    /// The party that is to own it.
+    #[arg(long, value_name = "ACCOUNT", value_parser = account::parse)]
+    owner: AccountId,
+    /// Whose devices.
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Where the chain is.
+    #[command(flatten)]
+    node: NodeArg,
+    /// The device's keystore, where its key is at hand.
+    #[arg(long, value_name = "FILE")]
+    device_key: Option<PathBuf>,
+}
+
+/// Does it.
+pub async fn run(command: Command, context: &Context) -> Outcome {
+    match command {
+        Command::List { config, node } => list(&config, &node, context).await?,
+        Command::Register(args) => register(args, context).await?,
+        Command::Consent(args) => consent(args, context).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(config: &ConfigArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
+    let (config, gateway) = config.load_with_account()?;
+    let chain = connect(node.or(&config)).await;
+    if let Err(error) = &chain {
+        // The configuration says enough to be listed.
+        output::print_error(error, context.json);
+    }
+    let mut devices = Vec::new();
+    for device in &config.devices {
+        let on_chain = match &chain {
+            Ok(chain) => Some(chain.device(device.id(gateway)).await.map_err(explain)?),
+            Err(_) => None,
+        };
+        devices.push(describe(device, gateway, on_chain));
+    }
+    context.print(&devices, |devices| {
+        let mut table = output::table(["name", "source", "owner", "registered", "id"]);
+        for device in devices {
+            let text = |key: &str| device.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
+            table.add_row([text("name"), text("source"), text("owner"), text("registration"), text("id")]);
+        }
+        output::render(&table)
+    })
+}
+
+fn describe(device: &DeviceConfig, gateway: AccountId, on_chain: Option<Option<DeviceRecord>>) -> Value {
+    let source = match (&device.key, &device.obd) {
+        (Some(_), _) => "signs itself".into(),
+        (None, Some(obd)) => format!("OBD-II at {}", obd.port),
+        (None, None) => "event add".into(),
+    };
+    let (registration, record) = match on_chain {
+        None => ("unknown: no node".into(), None),
+        Some(None) => ("no".into(), None),
+        Some(Some(record)) if record.gateway == gateway => {
+            (format!("block {}", record.registered), Some(record))
+        }
+        Some(Some(record)) => ("with another gateway".into(), Some(record)),
+    };
+    json!({
+        "name": device.name,
+        "id": device.id(gateway),
+        "key": device.device_key(gateway),
+        "source": source,
+        "registration": registration,
+        "registered": record.as_ref().map(|record| record.registered),
+        "owner": record.as_ref().map(|record| account::show(&record.owner)),
+        "gateway": record.as_ref().map(|record| account::show(&record.gateway)),
+    })
+}
+
+async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
+    let (config, gateway) = args.config.load_with_account()?;
+    let device = config.device(&args.device, gateway)?.clone();
+    let owner = args.key.open(context)?;
+    let chain = connect(args.node.or(&config)).await?;
+    let registration = registration(&chain, &device, owner.account(), gateway);
+    let consent = match (&registration.key, &args.consent, &args.device_key) {
+        (DeviceKey::Hosted { .. }, None, None) => {
+            device_consent(&registration, &super::common::gateway_keys(&config, context)?)
+        }
+        (DeviceKey::Hosted { .. }, ..) => {
+            bail!("device {:?} is signed for by its gateway, which consents: leave --consent and --device-key out", device.name)
+        }
+        (DeviceKey::Own(_), Some(file), _) => read_consent(file, &registration)?,
+        (DeviceKey::Own(_), None, Some(file)) => sign_with(file, &registration, context)?,
+        (DeviceKey::Own(_), None, None) => bail!(
+            "device {:?} signs itself, so it has to consent: `streembit device consent --device {} --owner {}` says \
+             what it has to sign; give the signature with --consent FILE, or its key with --device-key FILE",
+            device.name,
+            device.name,
+            account::show(&owner.account())
+        ),
+    };
+    let submitted = chain.register_device(&owner, registration, consent).await.map_err(explain)?;
+    let (id, mut view) = (device.id(gateway), submitted_json(&submitted));
+    if let Some(view) = view.as_object_mut() {
+        view.insert("device".into(), json!(id));
+        view.insert("owner".into(), json!(account::show(&owner.account())));
+    }
+    context.print(&view, |_| {
+        format!("device {} ({id}) is registered, final in block {}", device.name, submitted.block)
+    })
+}
+
+async fn consent(args: ConsentArgs, context: &Context) -> anyhow::Result<()> {
+    let (config, gateway) = args.config.load_with_account()?;
+    let device = own_key_device(&config, &args.device, gateway)?;
+    let chain = connect(args.node.or(&config)).await?;
+    let registration = registration(&chain, &device, args.owner, gateway);
+    let signature = args
+        .device_key
+        .as_deref()
+        .map(|file| sign_with(file, &registration, context))
+        .transpose()?
+        .map(|signature| format!("{signature:?}"));
+    let message = registration.message();
+    let view = json!({
+        "device": device.id(gateway), "key": device.key, "message": message,
+        "context": Domain::Registration.context(), "consent": signature,
+    });
+    context.print(&view, |_| {
+        signature.clone().unwrap_or_else(|| {
+            format!(
+                "{} has to sign {message}\nsr25519: with the signing context {:?}; ed25519: these bytes after that text. \
+                 The consent is written sr25519:HEX or ed25519:HEX.",
+                device.name,
+                Domain::Registration.context()
+            )
+        })
+    })
+}
+
+fn own_key_device(config: &Config, name: &str, gateway: AccountId) -> anyhow::Result<DeviceConfig> {
+    let device = config.device(name, gateway)?;
+    if device.key.is_none() {
+        bail!(
+            "device {:?} is signed for by its gateway, which consents when it is registered: no other consent is needed",
+            device.name
+        );
+    }
+    Ok(device.clone())
+}
+
+fn registration(
+    chain: &ChainClient,
+    device: &DeviceConfig,
+    owner: AccountId,
+    gateway: AccountId,
+) -> Registration {
+    chain.registration(device.device_key(gateway), owner, gateway)
+}
+
+fn sign_with(file: &Path, registration: &Registration, context: &Context) -> anyhow::Result<Signature> {
+    let keys = keystore::open(file, &context.passphrase(file)?)?;
+    checked(device_consent(registration, &keys), registration, file)
+}
+
+fn read_consent(file: &Path, registration: &Registration) -> anyhow::Result<Signature> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    let Some(signature) = parse_signature(text.trim()) else {
+        bail!(
+            "{} holds no consent: expected sr25519: or ed25519: and 128 hexadecimal digits",
+            file.display()
+        );
+    };
+    checked(signature, registration, file)
+}
+
+/// A consent that the chain would refuse is refused here, with what it was held against.
+fn checked(consent: Signature, registration: &Registration, file: &Path) -> anyhow::Result<Signature> {
+    if !registration.verify(&consent) {
+        bail!(
+            "{}: not the signature of the device's key over {}, which names this chain, the owner {} and the gateway {}",
+            file.display(),
+            registration.message(),
+            account::show(&registration.owner),
+            account::show(&registration.gateway)
+        );
+    }
+    Ok(consent)
+}
+
+fn parse_signature(text: &str) -> Option<Signature> {
+    let (kind, digits) = text.split_once(':')?;
+    let mut bytes = [0; 64];
+    hex::decode_to_slice(digits, &mut bytes).ok()?;
+    match kind {
+        "sr25519" => Some(Signature::Sr25519(bytes)),
+        "ed25519" => Some(Signature::Ed25519(bytes)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keystore::KeyPair;
+    use streembit_primitives::{Hash, PublicKey};
+
+    #[test]
+    fn a_consent_is_taken_only_from_the_device_and_for_this_very_registration() {
+        let device = KeyPair::from_seed([5; 32]);
+        let registration = Registration {
+            genesis: Hash([1; 32]),
+            key: DeviceKey::Own(PublicKey::Sr25519(device.account().0)),
+            owner: AccountId([2; 32]),
+            gateway: AccountId([3; 32]),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("consent");
+        let consent = device_consent(&registration, &device);
+        std::fs::write(&file, format!("{consent:?}\n")).unwrap();
+        assert_eq!(read_consent(&file, &registration).unwrap(), consent);
+
+        let other = Registration { owner: AccountId([9; 32]), ..registration.clone() };
+        assert!(read_consent(&file, &other).unwrap_err().to_string().contains("owner"));
+        for text in ["", "sr25519:00", "x25519:00", "0xabcd"] {
+            std::fs::write(&file, text).unwrap();
+            assert!(read_consent(&file, &registration).unwrap_err().to_string().contains("128"), "{text}");
+        }
+    }
+}

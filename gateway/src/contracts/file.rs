@@ -1,0 +1,462 @@
+//! The file that a contract is written in.
+//!
+//! What parties accept is the content that [`read`] makes of it, by its hash: spaces, comments and the way in which an
+//! account or a number is written do not matter.
+
+use super::End;
+use crate::account;
+use serde::{de::Error as _, Deserialize, Deserializer, Serialize, Serializer};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+use streembit_primitives::{
+    contract::{AccessClause, Clause, Contract, ContractFault, ServiceClause},
+    reading::Name,
+    AccountId, BoundedVec, ConstU32, Decimal, DeviceId, Hash, Text,
+};
+
+/// The largest file that is read; a contract encodes to far less.
+const MAX_BYTES: u64 = 256 * 1024;
+
+/// What is wrong with a contract's file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It could not be read.
+    #[error("reading {}: {source}; `streembit contract new` makes one", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something in it cannot be.
+    #[error("{}:{line}: {problem}", .path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// The parts do not go together.
+    #[error("{}: {fault}", .path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what would be right.
+        fault: ContractFault,
+    },
+}
+
+/// Reads a contract and checks that it is one that can be agreed on.
+pub fn read(path: &Path) -> Result<Contract, FileError> {
+    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    let length = fs::metadata(path).map_err(failed)?.len();
+    if length > MAX_BYTES {
+        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, "it is no contract")));
+    }
+    parse(&fs::read_to_string(path).map_err(failed)?, path)
+}
+
+/// Checks the text of a file at `path`.
+pub fn parse(text: &str, path: &Path) -> Result<Contract, FileError> {
+    let at =
+        |offset, problem| FileError::Line { path: path.to_owned(), line: line_of(text, offset), problem };
+    let file: RawFile = toml::from_str(text)
+        .map_err(|error| at(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+    let mut clauses = BoundedVec::new();
+    for raw in file.clause.0 {
+        let start = raw.span().start;
+        let clause = ClauseFile::try_from(raw.into_inner()).map_err(|problem| at(start, problem))?;
+        // As many as the list had, which has the same bound.
+        let _ = clauses.try_push(clause.into());
+    }
+    let contract = Contract {
+        title: file.title,
+        nonce: file.nonce,
+        parties: map(file.parties.0, |account| account.0),
+        devices: file.devices.0,
+        clauses,
+    };
+    contract.check().map_err(|fault| FileError::Content { path: path.to_owned(), fault })?;
+    Ok(contract)
+}
+
+/// A contract as the text of a file: what [`read`] makes the same contract of.
+pub fn write(contract: &Contract) -> Result<String, toml::ser::Error> {
+    toml::to_string_pretty(&ContractFile::from(contract.clone()))
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// What stands in the file, as it is read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    title: Text<96>,
+    nonce: Hash,
+    parties: List<Account, { streembit_primitives::contract::MAX_PARTIES }>,
+    devices: List<DeviceId, { streembit_primitives::contract::MAX_DEVICES }>,
+    clause: List<toml::Spanned<RawClause>, { streembit_primitives::contract::MAX_CLAUSES }>,
+}
+
+/// What stands in the file, as it is written.
+#[derive(Serialize)]
+struct ContractFile {
+    title: Text<96>,
+    nonce: Hash,
+    parties: List<Account, { streembit_primitives::contract::MAX_PARTIES }>,
+    devices: List<DeviceId, { streembit_primitives::contract::MAX_DEVICES }>,
+    clause: List<ClauseFile, { streembit_primitives::contract::MAX_CLAUSES }>,
+}
+
+#[derive(Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum ClauseFile {
+    Service {
+        what: Text<96>,
+        device: DeviceId,
+        meter: Name,
+        from: Number,
+        every: Number,
+        provider: Account,
+        customer: Account,
+    },
+    Access {
+        device: DeviceId,
+        grantee: Account,
+        names: List<Name, { streembit_primitives::contract::MAX_NAMES }>,
+        until: EndText,
+    },
+}
+
+/// A clause of any kind, flat: so that an error has the line of its value, which an enum of serde would lose.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClause {
+    kind: Kind,
+    device: DeviceId,
+    what: Option<Text<96>>,
+    meter: Option<Name>,
+    from: Option<Number>,
+    every: Option<Number>,
+    provider: Option<Account>,
+    customer: Option<Account>,
+    grantee: Option<Account>,
+    names: Option<List<Name, { streembit_primitives::contract::MAX_NAMES }>>,
+    until: Option<EndText>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Service,
+    Access,
+}
+
+impl TryFrom<RawClause> for ClauseFile {
+    type Error = String;
+
+    fn try_from(raw: RawClause) -> Result<Self, String> {
+        let RawClause { kind, device, what, meter, from, every, provider, customer, grantee, names, until } =
+            raw;
+        match kind {
+            Kind::Service => {
+                forbid(
+                    kind,
+                    &[("grantee", grantee.is_some()), ("names", names.is_some()), ("until", until.is_some())],
+                )?;
+                Ok(Self::Service {
+                    what: need(kind, "what", what)?,
+                    device,
+                    meter: need(kind, "meter", meter)?,
+                    from: need(kind, "from", from)?,
+                    every: need(kind, "every", every)?,
+                    provider: need(kind, "provider", provider)?,
+                    customer: need(kind, "customer", customer)?,
+                })
+            }
+            Kind::Access => {
+                let others = [
+                    ("what", what.is_some()),
+                    ("meter", meter.is_some()),
+                    ("from", from.is_some()),
+                    ("every", every.is_some()),
+                    ("provider", provider.is_some()),
+                    ("customer", customer.is_some()),
+                ];
+                forbid(kind, &others)?;
+                Ok(Self::Access {
+                    device,
+                    grantee: need(kind, "grantee", grantee)?,
+                    names: need(kind, "names", names)?,
+                    until: need(kind, "until", until)?,
+                })
+            }
+        }
+    }
+}
+
+fn need<T>(kind: Kind, name: &str, value: Option<T>) -> Result<T, String> {
+    value.ok_or_else(|| format!("a clause of kind {kind:?} needs {name}").to_lowercase())
+}
+
+fn forbid(kind: Kind, given: &[(&str, bool)]) -> Result<(), String> {
+    match given.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(format!("a clause of kind {kind:?} has no {name}").to_lowercase()),
+        None => Ok(()),
+    }
+}
+
+/// A list that says by itself when it is too long.
+#[derive(Clone)]
+struct List<T, const N: u32>(BoundedVec<T, ConstU32<N>>);
+
+impl<T: Serialize, const N: u32> Serialize for List<T, N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.0)
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const N: u32> Deserialize<'de> for List<T, N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let items = Vec::deserialize(deserializer)?;
+        let count = items.len();
+        BoundedVec::try_from(items)
+            .map(Self)
+            .map_err(|_| D::Error::custom(format!("{count} in a list of at most {N}: split the contract")))
+    }
+}
+
+/// An account in SS58 or hexadecimal digits.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Account(#[serde(with = "account::ss58")] AccountId);
+
+/// A decimal: a whole number, or a text where it has a fraction, as a float of TOML would not be exact.
+#[derive(Clone, Copy)]
+struct Number(Decimal);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.to_string().parse::<i64>() {
+            Ok(whole) => serializer.serialize_i64(whole),
+            Err(_) => serializer.collect_str(&self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = match toml::Value::deserialize(deserializer)? {
+            toml::Value::Integer(whole) => whole.to_string(),
+            toml::Value::String(text) => text,
+            toml::Value::Float(float) => {
+                return Err(D::Error::custom(format!(
+                    "a number with a fraction is written as a text, which is exact: \"{float}\""
+                )))
+            }
+            other => return Err(D::Error::custom(format!("expected a number, not a {}", other.type_str()))),
+        };
+        text.parse().map(Self).map_err(|error| D::Error::custom(format!("{text:?}: {error}")))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct EndText(End);
+
+impl Serialize for EndText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for EndText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl From<Contract> for ContractFile {
+    fn from(contract: Contract) -> Self {
+        let Contract { title, nonce, parties, devices, clauses } = contract;
+        Self {
+            title,
+            nonce,
+            parties: List(map(parties, Account)),
+            devices: List(devices),
+            clause: List(map(clauses, ClauseFile::from)),
+        }
+    }
+}
+
+impl From<ClauseFile> for Clause {
+    fn from(clause: ClauseFile) -> Self {
+        match clause {
+            ClauseFile::Service { what, device, meter, from, every, provider, customer } => {
+                Self::Service(ServiceClause {
+                    what,
+                    device,
+                    meter,
+                    from: from.0,
+                    every: every.0,
+                    provider: provider.0,
+                    customer: customer.0,
+                })
+            }
+            ClauseFile::Access { device, grantee, names, until } => {
+                Self::Access(AccessClause { device, grantee: grantee.0, names: names.0, until: until.0 .0 })
+            }
+        }
+    }
+}
+
+impl From<Clause> for ClauseFile {
+    fn from(clause: Clause) -> Self {
+        match clause {
+            Clause::Service(ServiceClause { what, device, meter, from, every, provider, customer }) => {
+                Self::Service {
+                    what,
+                    device,
+                    meter,
+                    from: Number(from),
+                    every: Number(every),
+                    provider: Account(provider),
+                    customer: Account(customer),
+                }
+            }
+            Clause::Access(AccessClause { device, grantee, names, until }) => Self::Access {
+                device,
+                grantee: Account(grantee),
+                names: List(names),
+                until: EndText(End(until)),
+            },
+        }
+    }
+}
+
+/// A bounded list of as many other things.
+fn map<A, B, const N: u32>(
+    items: BoundedVec<A, ConstU32<N>>,
+    change: impl Fn(A) -> B,
+) -> BoundedVec<B, ConstU32<N>> {
+    BoundedVec::truncate_from(items.into_iter().map(change).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SOUND: &str = r#"
+title = "book"
+nonce = "0x0000000000000000000000000000000000000000000000000000000000000001"
+parties = ["5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY", "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"]
+devices = ["0x0303030303030303030303030303030303030303030303030303030303030303"]
+[[clause]]
+kind = "service"
+what = "oil"
+device = "0x0303030303030303030303030303030303030303030303030303030303030303"
+meter = "Vehicle.TraveledDistance"
+from = "1200.5"
+every = 15000
+provider = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"
+customer = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
+[[clause]]
+kind = "access"
+device = "0x0303030303030303030303030303030303030303030303030303030303030303"
+grantee = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"
+names = []
+until = "2027-06-30"
+"#;
+
+    fn parse(text: &str) -> Result<Contract, FileError> {
+        super::parse(text, Path::new("book.toml"))
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same_contract() {
+        let contract = parse(SOUND).unwrap();
+        assert_eq!(parse(&write(&contract).unwrap()).unwrap(), contract);
+        let Clause::Service(service) = &contract.clauses[0] else { panic!() };
+        assert_eq!((service.from.to_string(), service.every.to_string()), ("1200.5".into(), "15000".into()));
+    }
+
+    #[test]
+    fn every_error_has_its_line_and_its_remedy() {
+        let device = "0x0303030303030303030303030303030303030303030303030303030303030303";
+        for (from, to, line, word) in [
+            ("every = 15000", "every = 15000.5", 12, "as a text"),
+            ("every = 15000", "every = \"much\"", 12, "decimal number"),
+            ("every = 15000", "every = true", 12, "boolean"),
+            ("until = \"2027-06-30\"", "until = \"soon\"", 20, "2027-06-30T12:00:00Z"),
+            ("title = \"book\"", "title = 7", 2, "string"),
+            ("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY\", \"5", "5Grw\", \"5", 4, "SS58"),
+            (&format!("devices = [\"{device}\"]"), "devices = [\"car\"]", 5, "hexadecimal"),
+            ("kind = \"access\"", "kind = \"excess\"", 16, "access"),
+            ("names = []", "names = []\nnmaes = []", 20, "nmaes"),
+            ("nonce =", "nonse =", 3, "nonse"),
+            ("meter = \"Vehicle.TraveledDistance\"\n", "", 6, "needs meter"),
+            ("names = []\n", "", 15, "needs names"),
+            ("what = \"oil\"\n", "what = \"oil\"\ngrantee = \"0x\"\n", 9, "SS58"),
+            ("names = []\n", "names = []\nevery = 7\n", 15, "has no every"),
+        ] {
+            let text = SOUND.replacen(from, to, 1);
+            assert_ne!(text, SOUND, "{from}");
+            let error = parse(&text).unwrap_err().to_string();
+            assert!(error.contains(word), "{to}: {error}");
+            let place: usize = error.split(':').nth(1).unwrap().parse().unwrap();
+            assert_eq!(place, line, "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_content_that_cannot_be_agreed_on_is_named() {
+        let error = parse(&SOUND.replace("every = 15000", "every = 0")).unwrap_err().to_string();
+        assert!(error.contains("interval above zero"), "{error}");
+        let many = format!("names = [{}]", "\"a\", ".repeat(17));
+        let error = parse(&SOUND.replace("names = []", &many)).unwrap_err().to_string();
+        assert!(error.contains("at most 16"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_and_a_huge_one_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("book.toml");
+        assert!(read(&path).unwrap_err().to_string().contains("contract new"));
+        fs::write(&path, "#".repeat(300_000)).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("no contract"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_contract_round_trips(
+            title in "\\PC{0,20}", names in proptest::collection::vec("[A-Za-z.]{0,20}", 0..5),
+            mantissa in 1i64..1_000_000_000, exponent in -6i8..6, until in 0u64..253_402_300_799_000, nonce: [u8; 32],
+        ) {
+            let mut contract = parse(SOUND).unwrap();
+            contract.title = Text::try_from(title.as_str()).unwrap();
+            contract.nonce = Hash(nonce);
+            let names: Vec<Name> = names.iter().map(|name| Name::try_from(name.as_str()).unwrap()).collect();
+            for clause in contract.clauses.iter_mut() {
+                match clause {
+                    Clause::Service(service) => service.every = Decimal::new(mantissa, exponent).unwrap(),
+                    Clause::Access(access) => {
+                        access.names = names.clone().try_into().unwrap();
+                        access.until = until;
+                    }
+                }
+            }
+            prop_assert_eq!(parse(&write(&contract).unwrap()).unwrap(), contract);
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,200}") {
+            let _ = parse(&text);
+        }
+    }
+}
