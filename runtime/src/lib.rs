@@ -16,6 +16,8 @@ pub mod configs;
 pub mod genesis;
 
 mod no_currency;
+#[cfg(test)]
+mod tests;
 
 use alloc::{borrow::Cow, vec::Vec};
 use sp_runtime::{

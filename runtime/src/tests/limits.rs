@@ -1,0 +1,48 @@
+//! That what is allowed fits into a block.
+
+use crate::{configs::BLOCK_BYTES, Runtime};
+use codec::MaxEncodedLen;
+use frame_support::{dispatch::DispatchClass, traits::Get};
+use frame_system::limits::BlockWeights;
+use pallet_anchors::WeightInfo as _;
+use pallet_consortium::WeightInfo as _;
+use pallet_devices::WeightInfo as _;
+use pallet_service_contracts::WeightInfo as _;
+use streembit_primitives::{
+    contract::Contract, device::DeviceKey, merkle::ConsistencyProof, proof::ReadingProof,
+};
+
+#[test]
+fn many_of_every_call_fit_into_a_block() {
+    let limits: BlockWeights = <Runtime as frame_system::Config>::BlockWeights::get();
+    let room = limits.get(DispatchClass::Normal).max_total.unwrap();
+    type Contracts = pallet_service_contracts::weights::HandSet<Runtime>;
+    let calls = [
+        ("add_gateway", pallet_consortium::weights::HandSet::<Runtime>::add_gateway()),
+        ("register", pallet_devices::weights::HandSet::<Runtime>::register()),
+        ("anchor", pallet_anchors::weights::HandSet::<Runtime>::anchor()),
+        ("propose", Contracts::propose()),
+        ("accept", Contracts::accept()),
+        ("report", Contracts::report()),
+        ("record", Contracts::record()),
+        ("confirm", Contracts::confirm()),
+    ];
+    for (name, weight) in calls {
+        assert!(weight.saturating_mul(50).all_lte(room), "{name} weighs {weight:?} of {room:?}");
+        // A signature or a proof is never free, whatever the pallet's own default says.
+        assert!(weight.ref_time() > 500_000_000, "{name} weighs only {weight:?}");
+    }
+}
+
+#[test]
+fn the_largest_arguments_fit_into_a_block() {
+    let room = BLOCK_BYTES as usize / 2;
+    for (name, bytes) in [
+        ("contract", Contract::max_encoded_len()),
+        ("reading proof", ReadingProof::max_encoded_len()),
+        ("device key", DeviceKey::max_encoded_len()),
+        ("consistency proof", ConsistencyProof::max_encoded_len()),
+    ] {
+        assert!(bytes < room, "a {name} has up to {bytes} bytes");
+    }
+}

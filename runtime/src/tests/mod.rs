@@ -1,0 +1,6 @@
+//! The runtime as a node drives it: blocks and extrinsics through the executive.
+
+mod founding;
+mod limits;
+mod submitting;
+mod support;
