@@ -1,18 +1,22 @@
 //! `streembit gateway`: set up and run a gateway.
 
-use super::{ConfigArg, Context, Outcome};
+use super::{chain, common::gateway_keys, ConfigArg, Context, KeyArg, NodeArg, Outcome};
 use crate::{
-    account, config,
+    account,
+    api::client::{Client, ClientError},
+    config, daemon, delivery,
     files::create_private,
     keystore::{self, KeySeed},
 };
 use anyhow::Context as _;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::json;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use tokio::signal::unix::{signal, SignalKind};
+use tokio_util::sync::CancellationToken;
 
 /// What to do with a gateway.
 #[derive(Debug, Subcommand)]
@@ -26,15 +30,46 @@ pub enum Command {
         #[arg(long, default_value = "gateway")]
         name: String,
     },
-    /// Show the gateway's account.
+    /// Run it until it is stopped, by Ctrl-C or SIGTERM.
+    Run(RunArgs),
+    /// Show the gateway's account, and where other parties reach it.
     Account(ConfigArg),
+    /// Have a party of the chain take the gateway in; from then on it may anchor its log. Waits until that is final.
+    Register(RegisterArgs),
+}
+
+/// `gateway run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The gateway.
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The node, where it is another than the configuration's.
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+/// `gateway register`
+#[derive(Debug, Args)]
+pub struct RegisterArgs {
+    /// The gateway.
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The party.
+    #[command(flatten)]
+    key: KeyArg,
+    /// The node, where it is another than the configuration's.
+    #[command(flatten)]
+    node: NodeArg,
 }
 
 /// Does it.
 pub async fn run(command: Command, context: &Context) -> Outcome {
     match command {
         Command::Init { dir, name } => init(&dir, &name, context)?,
-        Command::Account(config) => show_account(&config, context)?,
+        Command::Run(args) => run_daemon(&args, context).await?,
+        Command::Account(config) => show_account(&config, context).await?,
+        Command::Register(args) => register(&args, context).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,9 +102,66 @@ fn init(dir: &Path, name: &str, context: &Context) -> anyhow::Result<()> {
     })
 }
 
-fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<()> {
+async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
+    let (config, keys) = args.config.load_with_keys(context)?;
+    let node = args.node.or(&config).into();
+    let shutdown = CancellationToken::new();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let daemon = daemon::run(config, keys, node, shutdown.clone());
+    let stopping = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+        shutdown.cancel();
+        // The second signal does not wait.
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    tokio::select! {
+        ended = daemon => Ok(ended?),
+        () = stopping => anyhow::bail!("stopped before everything had ended; what was acknowledged is on disk"),
+    }
+}
+
+async fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<()> {
     let (config, account) = config.load_with_account()?;
-    let view = json!({ "name": config.gateway.name, "account": account::show(&account) });
-    context
-        .print(&view, |_| format!("name     {}\naccount  {}", config.gateway.name, account::show(&account)))
+    // A running gateway knows where it is reached; of a stopped one only the key says who its peer is.
+    let running = Client::new(&config.api.socket)?.status().await;
+    let (peer, addresses) = match running {
+        Ok(status) => (status.peer.id, status.peer.addresses),
+        Err(ClientError::NoGateway(_)) => {
+            let peer = delivery::peer_id(&gateway_keys(&config, context)?)?;
+            (peer.to_string(), Vec::new())
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let view = json!({
+        "name": config.gateway.name, "account": account::show(&account), "peer": peer, "addresses": addresses,
+    });
+    context.print(&view, |_| {
+        let reached: String = addresses.iter().map(|address| format!("\nreached  {address}")).collect();
+        let name = &config.gateway.name;
+        format!("name     {name}\naccount  {}\npeer     {peer}{reached}", account::show(&account))
+    })
+}
+
+async fn register(args: &RegisterArgs, context: &Context) -> anyhow::Result<()> {
+    let (config, gateway) = args.config.load_with_keys(context)?;
+    let party = args.key.open(context)?;
+    let chain = chain::connect(args.node.or(&config)).await?;
+    let submitted = chain.add_gateway(&party, &gateway).await.map_err(chain::explain)?;
+    let (gateway, party) = (account::show(&gateway.account()), account::show(&party.account()));
+    let mut view = chain::submitted_json(&submitted);
+    if let Some(view) = view.as_object_mut() {
+        view.insert("gateway".into(), gateway.clone().into());
+        view.insert("party".into(), party.clone().into());
+    }
+    context.print(&view, |_| {
+        format!("gateway  {gateway}\nparty    {party}\nfinal    in block {}", submitted.block)
+    })
 }

@@ -8,10 +8,12 @@ pub mod chain;
 pub mod common;
 pub mod contract;
 pub mod device;
+pub mod event;
 pub mod gateway;
 pub mod key;
 pub mod output;
 pub mod simulate;
+pub mod status;
 pub mod subscribe;
 
 pub use common::{ConfigArg, Context, KeyArg, NodeArg, Outcome};
@@ -42,26 +44,38 @@ enum Command {
     /// Make and show the keys of parties.
     #[command(subcommand)]
     Key(key::Command),
-    /// Pretend to be a device, for trying things.
-    #[command(subcommand)]
-    Simulate(simulate::Command),
-    /// Receive a device's events from its gateway, each verified before it is printed.
-    Subscribe(subscribe::Args),
+    /// Show a running gateway in one screen: what it reads, logs and anchors, what is wrong and what to do.
+    Status(ConfigArg),
     /// List and register a gateway's devices.
     #[command(subcommand)]
     Device(device::Command),
+    /// Put events into a running gateway's log.
+    #[command(subcommand)]
+    Event(event::Command),
     /// Check a device's history against the chain.
     #[command(subcommand)]
     Audit(audit::Command),
     /// Make, sign and follow contracts.
     #[command(subcommand)]
     Contract(contract::Command),
+    /// Receive a device's events from its gateway, each verified before it is printed.
+    Subscribe(subscribe::Args),
+    /// Pretend to be a device, for trying things.
+    #[command(subcommand)]
+    Simulate(simulate::Command),
+}
+
+impl Command {
+    /// Whether it runs until it is stopped, and so says on standard error what it does.
+    fn is_daemon(&self) -> bool {
+        matches!(self, Self::Gateway(gateway::Command::Run(_)))
+    }
 }
 
 /// Parses the arguments of this process and does what they say.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
-    output::start_logging("warn");
+    output::start_logging(if cli.command.is_daemon() { "info" } else { "warn" });
     let context = Context { json: cli.json, passphrase_file: cli.passphrase_file };
     match run(cli.command, &context).await {
         Ok(code) => code,
@@ -76,11 +90,13 @@ async fn run(command: Command, context: &Context) -> Outcome {
     match command {
         Command::Gateway(command) => gateway::run(command, context).await,
         Command::Key(command) => key::run(command, context),
-        Command::Simulate(command) => simulate::run(command, context).await,
-        Command::Subscribe(args) => subscribe::run(args, context).await,
+        Command::Status(config) => status::run(config, context).await,
         Command::Device(command) => device::run(command, context).await,
+        Command::Event(command) => event::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Contract(command) => contract::run(command, context).await,
+        Command::Subscribe(args) => subscribe::run(args, context).await,
+        Command::Simulate(command) => simulate::run(command, context).await,
     }
 }
 

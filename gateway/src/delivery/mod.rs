@@ -19,7 +19,7 @@ pub use grants::{ChainUnavailable, Grants, Names, Registry, Rights, Standing};
 pub use limits::Limits;
 pub use server::{run, Server};
 pub use subscriber::{Progress, SubscribeError, Subscriber, Subscription, Target};
-pub use swarm::{peer_id, protocol, ConnectError, Found, Peer, SwarmError};
+pub use swarm::{identity, peer_id, protocol, ConnectError, Found, Peer, SwarmError};
 pub use verify::{Position, Received, Wrong};
 
 #[cfg(test)]

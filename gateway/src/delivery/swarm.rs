@@ -83,7 +83,7 @@ pub fn peer_id(keys: &KeyPair) -> Result<PeerId, SwarmError> {
 }
 
 /// The transport identity of an account's gateway.
-pub(super) fn identity(keys: &KeyPair) -> Result<identity::Keypair, SwarmError> {
+pub fn identity(keys: &KeyPair) -> Result<identity::Keypair, SwarmError> {
     identity::Keypair::ed25519_from_bytes(keys.transport_seed().to_vec())
         .map_err(|error| SwarmError::SetUp(error.to_string()))
 }

@@ -114,6 +114,12 @@ impl Log {
         commands.send(Command { proposals, reply }).await.map_err(|_| LogError::Closed)
     }
 
+    /// How many appends wait for the writer.
+    pub fn queue(&self) -> usize {
+        let commands = self.writer.commands.as_ref();
+        commands.map_or(0, |commands| commands.max_capacity() - commands.capacity())
+    }
+
     /// The durable size, as it changes.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.writer.durable.clone()

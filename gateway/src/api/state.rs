@@ -1,0 +1,126 @@
+//! What the API knows: the log, the way into it, and the condition of the gateway.
+
+use super::{
+    problem::Problem,
+    types::{AnchorView, CheckpointView, DeviceView, LogView, PeerView, StatusView},
+    Api,
+};
+use crate::{
+    account,
+    config::{Config, DeviceConfig},
+    ingest::Ingest,
+    log::{Log, LogError, LogReader},
+    metrics::{LogGauges, Metrics},
+    status::StatusBoard,
+};
+use libp2p::{Multiaddr, PeerId};
+use streembit_primitives::{AccountId, DeviceId};
+use tokio::sync::watch;
+
+/// What every request is answered from.
+pub struct ApiState {
+    /// The configuration of the gateway.
+    pub config: Config,
+    /// Since when the gateway runs, in milliseconds since 1970-01-01 UTC.
+    pub started: u64,
+    /// The log.
+    pub log: Log,
+    /// The way into the log.
+    pub ingest: Ingest,
+    /// The condition of the gateway's parts.
+    pub status: StatusBoard,
+    /// What Prometheus reads.
+    pub metrics: Metrics,
+    /// The gateway among its peers.
+    pub peer: PeerId,
+    /// Where other parties reach it.
+    pub addresses: watch::Receiver<Vec<Multiaddr>>,
+}
+
+impl Api {
+    fn account(&self) -> AccountId {
+        self.state.log.id().gateway
+    }
+
+    /// The id of the device with this name or id.
+    pub fn device(&self, name_or_id: &str) -> Result<DeviceId, Problem> {
+        let device = self.state.config.device(name_or_id, self.account());
+        Ok(device
+            .map_err(|error| Problem::not_found(error, "GET /v1/devices lists the devices"))?
+            .id(self.account()))
+    }
+
+    /// Reads the log on a thread that may wait for the disk.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&LogReader) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let log = self.state.log.clone();
+        tokio::task::spawn_blocking(move || read(log.reader()))
+            .await
+            .map_err(Problem::internal)?
+            .map_err(Problem::from)
+    }
+
+    /// The metrics as text.
+    pub async fn metrics_text(&self) -> Result<String, Problem> {
+        let anchor = self.read(|log| log.last_anchor()).await?;
+        let gauges = LogGauges {
+            size: self.state.log.size(),
+            anchored_size: anchor.as_ref().map_or(0, |anchor| anchor.checkpoint.size),
+            anchored_block: anchor.map_or(0, |anchor| u64::from(anchor.block)),
+            queue: self.state.log.queue() as u64,
+        };
+        self.state.metrics.encode(gauges, &self.state.status).map_err(Problem::internal)
+    }
+
+    /// One screen.
+    pub async fn status(&self) -> Result<StatusView, Problem> {
+        let addresses = self.state.addresses.borrow().iter().map(ToString::to_string).collect();
+        Ok(StatusView {
+            name: self.state.config.gateway.name.clone(),
+            account: account::show(&self.account()),
+            peer: PeerView { id: self.state.peer.to_string(), addresses },
+            version: env!("CARGO_PKG_VERSION").into(),
+            started: self.state.started,
+            log: self.log().await?,
+            devices: self.devices().await?,
+            components: self.state.status.snapshot(),
+        })
+    }
+
+    /// The log and how far it is anchored.
+    pub async fn log(&self) -> Result<LogView, Problem> {
+        self.read(log_view).await
+    }
+
+    /// The devices of the configuration, with what the log holds of them.
+    pub async fn devices(&self) -> Result<Vec<DeviceView>, Problem> {
+        let (devices, gateway) = (self.state.config.devices.clone(), self.account());
+        self.read(move |log| devices.iter().map(|device| device_view(log, device, gateway)).collect()).await
+    }
+}
+
+fn log_view(log: &LogReader) -> Result<LogView, LogError> {
+    let size = log.size();
+    Ok(LogView {
+        epoch: log.id().epoch,
+        size,
+        root: log.root(size)?.to_string(),
+        checkpoint: log.last_checkpoint()?.map(|signed| CheckpointView::from(&signed.checkpoint)),
+        anchor: log.last_anchor()?.as_ref().map(AnchorView::from),
+    })
+}
+
+fn device_view(log: &LogReader, device: &DeviceConfig, gateway: AccountId) -> Result<DeviceView, LogError> {
+    let id = device.id(gateway);
+    let head = log.head(&id)?;
+    Ok(DeviceView {
+        name: device.name.clone(),
+        id: id.to_string(),
+        signer: if device.key.is_some() { "device" } else { "gateway" }.into(),
+        events: head.as_ref().map_or(0, |head| head.sequence.saturating_add(1)),
+        last: head.map(|head| head.hash.to_string()),
+        forked: log.fork(&id)?.is_some(),
+    })
+}

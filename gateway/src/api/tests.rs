@@ -1,0 +1,346 @@
+use super::{
+    client::{Client, ClientError},
+    openapi::Description,
+    types::{EventView, InclusionView, ItemResult, NewEvent},
+    *,
+};
+use crate::{
+    config::Config,
+    ingest::Ingest,
+    keystore::KeyPair,
+    log::Log,
+    metrics::Metrics,
+    status::{ComponentState, StatusBoard},
+};
+use codec::{DecodeAll as _, Encode as _};
+use reqwest::StatusCode;
+use serde_json::{json, Value};
+use std::path::{Path, PathBuf};
+use streembit_primitives::{
+    event::VERSION, hash::Domain, merkle::InclusionProof, Body, EventHeader, EventKind, Hash, LogEntry,
+    LogId, Part, Reading, SignedEvent, Signer, Source, Value as ReadingValue,
+};
+use tokio::{sync::watch, task::JoinHandle};
+use utoipa::OpenApi as _;
+
+/// The key of the device that signs its own events.
+fn meter() -> KeyPair {
+    KeyPair::from_seed([9; 32])
+}
+
+struct Served {
+    dir: tempfile::TempDir,
+    status: StatusBoard,
+    http: reqwest::Client,
+    client: Client,
+    shutdown: CancellationToken,
+    task: JoinHandle<Result<(), ListenError>>,
+}
+
+/// An API over a real log, on a real socket, with a device that cannot sign (`shed`) and one that signs (`meter`).
+async fn serve(api: &str) -> Served {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gateway.toml");
+    let key = hex::encode(meter().account().0);
+    let text = format!(
+        "[api]\n{api}\n[[device]]\nname = \"shed\"\n[[device]]\nname = \"meter\"\nkey = \"sr25519:{key}\""
+    );
+    let config = Config::parse(&text, &path, []).unwrap();
+    let keys = KeyPair::from_seed([7; 32]);
+    let account = keys.account();
+    let log = Log::open(&config.gateway.data_dir, LogId { gateway: account, epoch: 0 }).unwrap();
+    let devices = config.devices.iter().map(|device| device.device_key(account)).collect();
+    let ingest = Ingest::new(log.clone(), keys, devices);
+    let (status, shutdown) = (StatusBoard::new(), CancellationToken::new());
+    let (peer, (_, addresses)) = (libp2p::PeerId::random(), watch::channel(Vec::new()));
+    let api = config.api.clone();
+    let metrics = Metrics::new();
+    let state =
+        ApiState { config, started: 0, log, ingest, status: status.clone(), metrics, peer, addresses };
+    let task = tokio::spawn(Api::new(state).run(api.clone(), shutdown.clone()));
+    while !status.get("api").is_some_and(|state| state.is_running()) {
+        assert!(!task.is_finished(), "{:?}", task.await);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let http = reqwest::Client::builder().unix_socket(api.socket.clone()).build().unwrap();
+    let client = Client::new(&api.socket).unwrap();
+    Served { dir, status, http, client, shutdown, task }
+}
+
+impl Served {
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("gateway.sock")
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Value) {
+        answer(self.http.get(format!("http://gateway{path}"))).await
+    }
+
+    async fn post(&self, path: &str, kind: &str, body: impl Into<reqwest::Body>) -> (StatusCode, Value) {
+        let request = self.http.post(format!("http://gateway{path}"));
+        answer(request.header("content-type", kind).body(body)).await
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap().unwrap();
+        assert!(!self.dir.path().join("gateway.sock").exists(), "the socket is removed");
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+    let body: Value = response.json().await.unwrap();
+    if !status.is_success() {
+        assert_eq!(kind, "application/problem+json", "{body}");
+        for field in ["title", "detail", "remedy"] {
+            assert!(body[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {body}");
+        }
+        assert_eq!(body["status"], status.as_u16());
+    }
+    (status, body)
+}
+
+fn readings(value: &str) -> Value {
+    json!({ "readings": [{ "name": "temperature", "unit": "Cel", "value": { "decimal": value }, "time": 5 }] })
+}
+
+/// Events that the meter signed, one after the other.
+fn signed_events(count: u64) -> Vec<(SignedEvent, Body)> {
+    let keys = meter();
+    let key =
+        streembit_primitives::DeviceKey::Own(streembit_primitives::PublicKey::Sr25519(keys.account().0));
+    let mut previous = Hash::ZERO;
+    let event = |sequence| {
+        let reading = Reading {
+            name: "energy".try_into().unwrap(),
+            unit: "kWh".try_into().unwrap(),
+            value: ReadingValue::Boolean(true),
+            time: sequence,
+            source: Source::Sensor,
+        };
+        let body = Body { seed: [1; 32], parts: vec![Part::Reading(reading)].try_into().unwrap() };
+        let header = EventHeader {
+            version: VERSION,
+            device: key.device_id(),
+            sequence,
+            previous,
+            time: sequence,
+            kind: EventKind::Readings,
+            body_hash: body.hash(),
+        };
+        previous = header.hash();
+        let signature = keys.sign(Domain::EventHeader, &previous);
+        (SignedEvent { header, signer: Signer::Device, signature }, body)
+    };
+    (0..count).map(event).collect()
+}
+
+fn scale_hex(value: &impl codec::Encode) -> String {
+    format!("0x{}", hex::encode(value.encode()))
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_listed_and_proven() {
+    let served = serve("").await;
+    let readings_path = "/v1/devices/shed/readings";
+    for value in ["20.5", "21"] {
+        let body = readings(value).to_string();
+        let (status, receipt) = served.post(readings_path, "application/json; charset=utf-8", body).await;
+        assert_eq!(status, StatusCode::OK, "{receipt}");
+    }
+    let pack = r#"[{"bn":"shed/","n":"humidity","u":"%RH","v":40}]"#;
+    let (status, receipt) = served.post(readings_path, "application/senml+json", pack).await;
+    assert_eq!((status, &receipt["index"], &receipt["sequence"]), (StatusCode::OK, &json!(2), &json!(2)));
+
+    let events = served.client.events("shed", 1, 10).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(events[1].hash, receipt["hash"].as_str().unwrap());
+    check_proof(&served, &events[1]).await;
+    let log = served.client.log().await.unwrap();
+    assert_eq!((log.size, log.anchor), (3, None));
+    let devices = served.client.devices().await.unwrap();
+    let counts: Vec<_> =
+        devices.iter().map(|device| (device.name.as_str(), device.signer.as_str(), device.events)).collect();
+    assert_eq!(counts, [("shed", "gateway", 3), ("meter", "device", 0)]);
+    served.stop().await;
+}
+
+/// Checks an event and its proof with the formats alone.
+async fn check_proof(served: &Served, event: &EventView) {
+    let (_, proof) = served.get(&format!("/v1/log/proof/{}", event.index)).await;
+    let proof: InclusionView = serde_json::from_value(proof).unwrap();
+    let bytes = |text: &str| hex::decode(text.trim_start_matches("0x")).unwrap();
+    let entry = LogEntry::decode_all(&mut bytes(&event.entry).as_slice()).unwrap();
+    let body = Body::decode_all(&mut bytes(event.body.as_ref().unwrap()).as_slice()).unwrap();
+    assert_eq!(entry.event.header.body_hash, body.hash());
+    assert_eq!(body.parts.to_vec(), event.parts.clone().unwrap());
+    let path = InclusionProof::new(proof.path.iter().map(|hash| hash.parse().unwrap()).collect());
+    assert!(path.verify(entry.leaf(), proof.index, proof.size, &proof.root.parse().unwrap()));
+    assert!(!path.verify(entry.leaf(), proof.index - 1, proof.size, &proof.root.parse().unwrap()));
+}
+
+#[tokio::test]
+async fn lines_are_logged_in_their_order_and_a_bad_one_costs_only_itself() {
+    let served = serve("").await;
+    let lines: String = (0..50)
+        .map(|n| if n == 20 { "not senml\n".into() } else { format!("[{{\"n\":\"count\",\"v\":{n}}}]\n") })
+        .collect();
+    let results = served.client.add_lines("shed", lines).await.unwrap().results;
+    assert_eq!(results.len(), 50);
+    for (n, result) in results.iter().enumerate() {
+        assert_eq!(matches!(result, ItemResult::Problem(_)), n == 20, "{n}: {result:?}");
+    }
+    let events = served.client.events("shed", 0, 100).await.unwrap();
+    let values: Vec<_> = events
+        .iter()
+        .map(|event| match &event.parts.as_ref().unwrap()[0] {
+            Part::Reading(reading) => reading.value.to_string(),
+            Part::Status(_) => panic!("a status"),
+        })
+        .collect();
+    let expected: Vec<_> = (0..50).filter(|n| *n != 20).map(|n| n.to_string()).collect();
+    assert_eq!(values, expected);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn signed_events_go_in_alone_and_in_batches() {
+    let served = serve("").await;
+    let events = signed_events(4);
+    let new = NewEvent { event: scale_hex(&events[0].0), body: scale_hex(&events[0].1) };
+    let (status, receipt) =
+        served.post("/v1/events", "application/json", serde_json::to_string(&new).unwrap()).await;
+    assert_eq!((status, &receipt["sequence"]), (StatusCode::OK, &json!(0)), "{receipt}");
+
+    let mut batch = events[1..].to_vec();
+    // Signed for another time: it is refused, and with it what names it as its previous.
+    batch[1].0.header.time += 1;
+    let (status, results) = served.post("/v1/events/batch", "application/octet-stream", batch.encode()).await;
+    assert_eq!(status, StatusCode::OK);
+    let results = results["results"].as_array().unwrap();
+    assert_eq!(results[0]["receipt"]["sequence"], 1, "{results:?}");
+    assert_eq!(results[1]["problem"]["title"], "not verified", "{results:?}");
+    assert_eq!(results[2]["problem"]["title"], "out of order", "{results:?}");
+
+    let text = served.http.get("http://gateway/metrics").send().await.unwrap().text().await.unwrap();
+    served.status.report("chain", ComponentState::retrying("no node", "start one"));
+    for line in [
+        "streembit_events_acknowledged_total 2",
+        "streembit_events_refused_total{reason=\"not_verified\"} 1",
+        "streembit_events_refused_total{reason=\"order\"} 1",
+        "streembit_log_size 2",
+        "streembit_log_anchored_size 0",
+        "streembit_component_up{component=\"api\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    let status = served.client.status().await.unwrap();
+    assert!(status.components.iter().any(|part| part.name == "chain" && !part.state.is_running()));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn bad_requests_get_problems_with_remedies() {
+    let served = serve("").await;
+    let good = readings("1").to_string();
+    let float = r#"{"readings":[{"name":"t","value":{"decimal":1.5}}]}"#;
+    let claims = r#"{"readings":[{"name":"t","value":{"decimal":"1"},"source":"sensor"}]}"#;
+    let large = vec![b' '; 100_000];
+    let event = json!({ "event": "0x00", "body": "zz" }).to_string();
+    let json_kind = "application/json";
+    let readings_path = "/v1/devices/shed/readings";
+    let posts: [(&str, &str, Vec<u8>, u16, &str); 13] = [
+        ("/v1/devices/boat/readings", json_kind, good.clone().into(), 404, "shed, meter"),
+        ("/v1/devices/meter/readings", json_kind, good.clone().into(), 409, "signs its own events"),
+        (readings_path, "text/plain", good.into(), 415, "text/plain"),
+        (readings_path, json_kind, "{".into(), 400, "EOF"),
+        (readings_path, json_kind, float.into(), 400, "string"),
+        (readings_path, json_kind, claims.into(), 400, "source"),
+        (readings_path, json_kind, r#"{"readings":[]}"#.into(), 422, "without readings"),
+        (readings_path, "application/senml+json", vec![0xff], 400, "utf-8"),
+        (readings_path, json_kind, large, 413, "limit"),
+        ("/v1/events", json_kind, event.into(), 400, "event:"),
+        ("/v1/events/batch", "application/octet-stream", vec![0xff; 9], 400, ""),
+        ("/v1/status", json_kind, vec![], 405, "another method"),
+        ("/nothing", json_kind, vec![], 404, "no such route"),
+    ];
+    for (path, kind, body, code, detail) in posts {
+        let (status, problem) = served.post(path, kind, body).await;
+        assert_eq!(status.as_u16(), code, "{path}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(detail), "{path}: {problem}");
+    }
+    for (path, code, detail) in [
+        ("/v1/devices/shed/events?from=x", 400, "invalid digit"),
+        ("/v1/devices/shed/events?form=1", 400, "form"),
+        ("/v1/devices/..%2F/events", 404, "no device"),
+        ("/v1/log/proof/5", 404, "outside"),
+        ("/v1/log/proof/0?size=9", 404, "outside"),
+        ("/v1/log/proof/x", 400, "no place"),
+    ] {
+        let (status, problem) = served.get(path).await;
+        assert_eq!(status.as_u16(), code, "{path}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(detail), "{path}: {problem}");
+    }
+    assert_eq!(served.client.log().await.unwrap().size, 0);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn over_tcp_only_the_token_opens() {
+    let served = serve("tcp = \"127.0.0.1:0\"").await;
+    let Some(ComponentState::Running { detail }) = served.status.get("api") else { panic!("not running") };
+    let address = detail.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+    let url = format!("http://{address}/v1/status");
+    let http = reqwest::Client::new();
+    let (status, _) = answer(http.get(&url)).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let (status, _) = answer(http.get(&url).bearer_auth("0".repeat(64))).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let token = std::fs::read_to_string(served.dir.path().join("api.token")).unwrap();
+    let (status, body) = answer(http.get(&url).bearer_auth(token.trim())).await;
+    assert_eq!((status, &body["name"]), (StatusCode::OK, &json!("gateway")));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn the_description_has_every_route() {
+    let served = serve("").await;
+    let (_, described) = served.get("/openapi.json").await;
+    assert_eq!(described, serde_json::to_value(Description::openapi()).unwrap());
+    let source = include_str!("routes.rs");
+    let mut routed: Vec<_> = source
+        .split(".route(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|path| *path != "/openapi.json")
+        .collect();
+    routed.sort_unstable();
+    let mut paths: Vec<_> = described["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, routed);
+    assert!(described["components"]["schemas"]["Problem"]["properties"]["remedy"].is_object());
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn the_client_says_why_there_is_no_answer() {
+    let served = serve("").await;
+    let problem = served.client.events("boat", 0, 1).await.unwrap_err();
+    assert!(matches!(&problem, ClientError::Problem(problem) if problem.status == 404), "{problem}");
+    let socket = served.socket();
+    let client = served.client.clone();
+    served.stop().await;
+    for client in [client, Client::new(Path::new("/nonexistent/gateway.sock")).unwrap()] {
+        let error = client.status().await.unwrap_err();
+        assert!(matches!(error, ClientError::NoGateway(_)), "{error:?}");
+        assert!(error.to_string().contains("streembit gateway run"), "{error}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(socket.file_name().unwrap());
+    std::fs::write(&file, "x").unwrap();
+    let error = Client::new(&file).unwrap().status().await.unwrap_err().to_string();
+    assert!(error.contains("no socket"), "{error}");
+}

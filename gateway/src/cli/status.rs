@@ -1,0 +1,142 @@
+//! `streembit status`: the gateway in one screen.
+
+use super::{
+    output::{paint, render, table, Colour},
+    ConfigArg, Context, Outcome,
+};
+use crate::{
+    api::{
+        client::Client,
+        types::{DeviceView, LogView, StatusView},
+    },
+    clock,
+    status::{Component, ComponentState},
+};
+use std::process::ExitCode;
+
+/// Shows it.
+pub async fn run(config: ConfigArg, context: &Context) -> Outcome {
+    let config = config.load()?;
+    let status = Client::new(&config.api.socket)?.status().await?;
+    context.print(&status, screen)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn screen(status: &StatusView) -> String {
+    let mut parts = vec![heading(status), log(&status.log)];
+    if !status.devices.is_empty() {
+        parts.push(devices(&status.devices));
+    }
+    parts.push(components(&status.components));
+    parts.push(verdict(&status.components));
+    parts.join("\n\n")
+}
+
+fn heading(status: &StatusView) -> String {
+    let StatusView { name, account, version, started, peer, .. } = status;
+    let mut text = format!(
+        "gateway     {name}, version {version}, running since {}\naccount     {account}",
+        clock::show(*started)
+    );
+    for address in &peer.addresses {
+        text.push_str(&format!("\nreached at  {address}"));
+    }
+    text
+}
+
+fn log(log: &LogView) -> String {
+    let checkpoint = log.checkpoint.as_ref().map_or("none yet".into(), |checkpoint| {
+        format!("at {} events, {}", checkpoint.size, clock::show(checkpoint.time))
+    });
+    let anchor = log.anchor.as_ref().map_or("none yet".into(), |anchor| {
+        let newer = log.size.saturating_sub(anchor.checkpoint.size);
+        format!("{} events in finalized block {}; {newer} newer", anchor.checkpoint.size, anchor.block)
+    });
+    format!("log         {} events\ncheckpoint  {checkpoint}\nanchor      {anchor}", log.size)
+}
+
+fn devices(devices: &[DeviceView]) -> String {
+    let mut table = table(["device", "events", "signed by", "id"]);
+    for device in devices {
+        let signer = if device.forked { paint(Colour::Red, "a copied key!") } else { device.signer.clone() };
+        table.add_row([device.name.clone(), device.events.to_string(), signer, device.id.clone()]);
+    }
+    render(&table)
+}
+
+fn components(components: &[Component]) -> String {
+    let mut table = table(["part", "state", "since", "detail"]);
+    for Component { name, state, since } in components {
+        let (colour, word, detail) = match state {
+            ComponentState::Starting => (Colour::Yellow, "starting", ""),
+            ComponentState::Running { detail } => (Colour::Green, "running", detail.as_str()),
+            ComponentState::Retrying { problem, .. } => (Colour::Red, "retrying", problem.as_str()),
+            ComponentState::Stopped => (Colour::Yellow, "stopped", ""),
+        };
+        table.add_row([name, &paint(colour, word), &clock::show(*since), detail]);
+    }
+    render(&table)
+}
+
+fn verdict(components: &[Component]) -> String {
+    let remedies = components.iter().filter_map(|component| match &component.state {
+        ComponentState::Retrying { remedy, .. } => Some(format!("{}: {remedy}", component.name)),
+        _ => None,
+    });
+    let remedies: Vec<_> = remedies.collect();
+    if !remedies.is_empty() {
+        return format!("{}\n  {}", paint(Colour::Red, "What to do:"), remedies.join("\n  "));
+    }
+    if components.iter().all(|component| component.state.is_running()) {
+        return paint(Colour::Green, "All is well.");
+    }
+    paint(Colour::Yellow, "Not everything is at work yet.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::types::{AnchorView, CheckpointView, PeerView};
+
+    fn status(chain: ComponentState) -> StatusView {
+        let checkpoint = CheckpointView { size: 1200, root: "0xab".into(), time: 0 };
+        StatusView {
+            name: "anna".into(),
+            account: "5Grw".into(),
+            version: "0.1.0".into(),
+            started: 0,
+            log: LogView {
+                epoch: 0,
+                size: 1234,
+                root: "0xcd".into(),
+                checkpoint: Some(checkpoint.clone()),
+                anchor: Some(AnchorView { checkpoint, block: 77 }),
+            },
+            devices: vec![DeviceView {
+                name: "car".into(),
+                id: "0x01".into(),
+                signer: "gateway".into(),
+                events: 1234,
+                last: None,
+                forked: false,
+            }],
+            peer: PeerView { id: "12D3".into(), addresses: vec!["/ip4/127.0.0.1/tcp/1/p2p/12D3".into()] },
+            components: vec![Component { name: "chain".into(), state: chain, since: 0 }],
+        }
+    }
+
+    #[test]
+    fn one_screen_says_what_is_and_what_to_do() {
+        let text = screen(&status(ComponentState::retrying("no node at ws://a", "start streembit-node")));
+        for part in ["anna", "1234 events", "1200 events in finalized block 77; 34 newer", "car", "/p2p/12D3"]
+        {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(text.contains("no node at ws://a") && text.contains("chain: start streembit-node"), "{text}");
+        let text = screen(&status(ComponentState::running("ws://a")));
+        assert!(text.ends_with("All is well."), "{text}");
+        let text = screen(&status(ComponentState::Starting));
+        assert!(text.ends_with("Not everything is at work yet."), "{text}");
+        assert!(text.lines().count() < 24, "one screen:\n{text}");
+    }
+}

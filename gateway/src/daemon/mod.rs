@@ -1,0 +1,203 @@
+//! The gateway at work: the log, what feeds it, and what has it anchored and served, joined in one short function and
+//! shut down together.
+//!
+//! What fails is tried again and shown in the status. Three things end the daemon: a log that must not be used, an API
+//! that cannot listen as configured, a transport key that the system refuses.
+
+mod feed;
+
+use crate::{
+    anchor::{self, AnchorError, Schedule},
+    api::{Api, ApiState, ListenError},
+    chain::{ChainClient, NodeConnection},
+    clock::now_ms,
+    config::{AnchorConfig, Config},
+    delivery::{self, Limits, Peer, Server, SwarmError},
+    ingest::Ingest,
+    keystore::KeyPair,
+    log::{Log, LogError},
+    metrics::Metrics,
+    status::{ComponentState, StatusBoard},
+};
+use feed::Feed;
+use std::{future::Future, path::PathBuf, time::Duration};
+use streembit_primitives::LogId;
+use tokio_util::sync::CancellationToken;
+
+/// The log that a gateway keeps: its first. A log that is closed on the chain is followed by another.
+const EPOCH: u32 = 0;
+
+/// How long the start waits for the node, to compare the log with its anchor before anything is added to it.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+/// Why the daemon ends before it is asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The folder of the log could not be made.
+    #[error("making the folder {}: {source}; check data_dir in the configuration", .path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The log must not be used.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The log is not what this gateway has signed for, or not what the chain has anchored.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+    /// The API cannot listen.
+    #[error(transparent)]
+    Api(#[from] ListenError),
+    /// Delivery cannot start.
+    #[error(transparent)]
+    Delivery(#[from] SwarmError),
+    /// A thread ended in a panic.
+    #[error("opening the log: {0}")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+/// Runs a gateway until it is told to stop.
+pub async fn run(
+    config: Config,
+    keys: KeyPair,
+    node: NodeConnection,
+    shutdown: CancellationToken,
+) -> Result<(), DaemonError> {
+    let (status, metrics) = (StatusBoard::new(), Metrics::new());
+    let log = open_log(&config, &keys).await?;
+    status.report("log", ComponentState::running(format!("{} events", log.size())));
+    let chain = first_look(&node, &log, &status).await?;
+    let devices = config.devices.iter().map(|device| device.device_key(keys.account())).collect();
+    let ingest = Ingest::new(log.clone(), keys.clone(), devices);
+    let peer = Peer::start(delivery::identity(&keys)?, &config.delivery, &Limits::default())?;
+    let state = ApiState {
+        config: config.clone(),
+        started: now_ms(),
+        log: log.clone(),
+        ingest: ingest.clone(),
+        status: status.clone(),
+        metrics: metrics.clone(),
+        peer: peer.id(),
+        addresses: peer.addresses(),
+    };
+    let api = Api::new(state);
+    let feed = Feed { log: log.clone(), ingest: ingest.clone(), status: status.clone(), metrics };
+    let on_chain =
+        OnChain { config: config.anchor.clone(), keys, log: log.clone(), status: status.clone(), peer };
+
+    let (api, on_chain, (), ()) = tokio::join!(
+        or_all_end(&shutdown, api.run(config.api.clone(), shutdown.clone())),
+        or_all_end(&shutdown, on_chain.run(node, chain, &shutdown)),
+        feed.run(&config, &shutdown),
+        follow(&log, &status, &shutdown),
+    );
+    // What was taken is written before the log closes.
+    ingest.close().await;
+    api.map_err(DaemonError::from).and(on_chain)
+}
+
+/// Ends the whole daemon when one part of it fails.
+async fn or_all_end<T, E>(
+    shutdown: &CancellationToken,
+    part: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    part.await.inspect_err(|_| shutdown.cancel())
+}
+
+/// Opens the log and checks it against the last anchor that was kept beside it.
+async fn open_log(config: &Config, keys: &KeyPair) -> Result<Log, DaemonError> {
+    let path = config.gateway.data_dir.clone();
+    let id = LogId { gateway: keys.account(), epoch: EPOCH };
+    tokio::task::spawn_blocking(move || {
+        std::fs::create_dir_all(&path)
+            .map_err(|source| DaemonError::DataDir { path: path.clone(), source })?;
+        let log = Log::open(&path, id)?;
+        if let Some(anchor) = log.last_anchor()? {
+            log.check_against(&anchor)?;
+        }
+        Ok(log)
+    })
+    .await?
+}
+
+/// Where the node answers at once, the log is compared with its anchor on the chain before anything is added to it.
+/// Where it does not, that is done when it does.
+async fn first_look(
+    node: &NodeConnection,
+    log: &Log,
+    status: &StatusBoard,
+) -> Result<Option<ChainClient>, LogError> {
+    let connecting = ChainClient::connect_with_patience(node.clone(), status);
+    let Ok(chain) = tokio::time::timeout(FIRST_LOOK, connecting).await else { return Ok(None) };
+    if let Ok(Some(anchor)) = chain.latest_anchor(log.id()).await {
+        log.check_against(&anchor)?;
+    }
+    Ok(Some(chain))
+}
+
+/// Keeps the status up to date on the log.
+async fn follow(log: &Log, status: &StatusBoard, shutdown: &CancellationToken) {
+    let mut size = log.changes();
+    loop {
+        let events = *size.borrow_and_update();
+        status.report("log", ComponentState::running(format!("{events} events")));
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            changed = size.changed() => if changed.is_err() { break },
+        }
+    }
+    status.report("log", ComponentState::Stopped);
+}
+
+/// What needs the chain: anchoring, and serving those to whom it grants something.
+struct OnChain {
+    config: AnchorConfig,
+    keys: KeyPair,
+    log: Log,
+    status: StatusBoard,
+    peer: Peer,
+}
+
+impl OnChain {
+    async fn run(
+        self,
+        node: NodeConnection,
+        chain: Option<ChainClient>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), DaemonError> {
+        let Self { config, keys, log, status, peer } = self;
+        for waiting in ["anchor", "delivery"] {
+            status.report(waiting, ComponentState::Starting);
+        }
+        let chain = match chain {
+            Some(chain) => chain,
+            None => tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                chain = ChainClient::connect_with_patience(node, &status) => chain,
+            },
+        };
+        let server = Server::new(
+            &peer,
+            keys.clone(),
+            log.clone(),
+            chain.clone(),
+            Limits::default(),
+            shutdown.clone(),
+        )?;
+        let every = Duration::from_secs(config.every_seconds);
+        let schedule = Schedule { every_events: config.every_events, every };
+        let anchoring = anchor::run(log, keys, chain.clone(), schedule, status.clone(), shutdown.clone());
+        let (anchored, (), ()) = tokio::join!(
+            or_all_end(shutdown, anchoring),
+            server.run(&peer, &status),
+            chain.report_changes(status.clone(), shutdown.clone()),
+        );
+        status.report("delivery", ComponentState::Stopped);
+        Ok(anchored?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

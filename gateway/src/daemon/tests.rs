@@ -1,0 +1,71 @@
+use super::*;
+use crate::api::client::Client;
+use std::path::Path;
+
+fn config(dir: &Path) -> Config {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = format!("[node]\nurl = \"ws://{free}\"\n[[device]]\nname = \"shed\"");
+    Config::parse(&text, &dir.join("gateway.toml"), []).unwrap()
+}
+
+fn node(config: &Config) -> NodeConnection {
+    NodeConnection::Url(config.node.url.clone())
+}
+
+fn keys() -> KeyPair {
+    KeyPair::from_seed([7; 32])
+}
+
+#[tokio::test]
+async fn without_a_node_it_logs_and_says_what_is_missing_and_a_restart_has_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    for run_number in 1..=2 {
+        let shutdown = CancellationToken::new();
+        let daemon = tokio::spawn(run(config.clone(), keys(), node(&config), shutdown.clone()));
+        let client = Client::new(&config.api.socket).unwrap();
+        while client.status().await.is_err() {
+            assert!(!daemon.is_finished(), "{:?}", daemon.await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        client.add_lines("shed", "[{\"n\":\"a\",\"v\":1}]\n[{\"n\":\"a\",\"v\":2}]".into()).await.unwrap();
+        let status = client.status().await.unwrap();
+        assert_eq!(status.log.size, 2 * run_number);
+        let chain = status.components.iter().find(|part| part.name == "chain").unwrap();
+        let ComponentState::Retrying { problem, remedy } = &chain.state else { panic!("{chain:?}") };
+        assert!(problem.contains(config.node.url.as_str()) && !remedy.is_empty(), "{problem}; {remedy}");
+        shutdown.cancel();
+        daemon.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_gateways_over_one_folder_are_one_too_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let log = Log::open(&config.gateway.data_dir, LogId { gateway: keys().account(), epoch: EPOCH }).unwrap();
+    let error = run(config.clone(), keys(), node(&config), CancellationToken::new()).await.unwrap_err();
+    assert!(error.to_string().contains("in use"), "{error}");
+    drop(log);
+}
+
+#[tokio::test]
+async fn another_key_does_not_continue_a_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    drop(Log::open(&config.gateway.data_dir, LogId { gateway: keys().account(), epoch: EPOCH }).unwrap());
+    let stranger = KeyPair::from_seed([8; 32]);
+    let error = run(config.clone(), stranger, node(&config), CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(&error, DaemonError::Log(LogError::OtherLog { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn an_api_that_cannot_listen_ends_the_daemon_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    std::fs::write(dir.path().join("file"), "no socket").unwrap();
+    config.api.socket = dir.path().join("file");
+    let ended = run(config.clone(), keys(), node(&config), CancellationToken::new());
+    let error = tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("no socket"), "{error}");
+}
