@@ -12,6 +12,7 @@ mod order;
 mod read;
 mod store;
 mod verify;
+mod watermark;
 mod writer;
 
 #[cfg(test)]
@@ -57,12 +58,14 @@ struct Handle {
 impl Log {
     /// Opens the log of `id` in a folder of its own, made where it is not there.
     ///
-    /// Refuses what is not this log or not whole: the tree's stored peaks must lead to the stored root, the last entry
-    /// to its leaf, and each device's head to its entry.
+    /// Refuses what is not this log or not whole: it must have all that was acknowledged, the tree's stored peaks must
+    /// lead to the stored root, the last entry to its leaf, and each device's head to its entry.
     pub fn open(path: &Path, id: LogId) -> Result<Self, LogError> {
+        let acknowledged = watermark::read(path)?;
         let store = Arc::new(store::Store::open(path)?);
         store::check_identity(&store, &id)?;
         let reader = LogReader::new(store.clone(), id)?;
+        watermark::check(reader.size(), acknowledged)?;
         reader.check_heads()?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let (durable_tx, durable) = watch::channel(reader.size());
@@ -77,9 +80,13 @@ impl Log {
 
     /// Opens what is on disk now, to read only; also beside the gateway that is writing it.
     pub fn open_read_only(path: &Path) -> Result<LogReader, LogError> {
+        // Read first: the gateway may acknowledge more while this opens.
+        let acknowledged = watermark::read(path)?;
         let store = Arc::new(store::Store::open_read_only(path)?);
         let id = store::identity(&store)?.ok_or_else(|| LogError::Missing { path: path.into() })?;
-        LogReader::new(store, id)
+        let reader = LogReader::new(store, id)?;
+        watermark::check(reader.size(), acknowledged)?;
+        Ok(reader)
     }
 
     /// Appends entries, all of them after one another; waits for a place in the queue, then for the synced write.

@@ -66,7 +66,7 @@ impl Family {
         }
     }
 
-    /// How much of it is kept in memory before it is written out as a file. A few of them full: 40 MiB.
+    /// How much of it is kept in memory before it is written out as a file; [`MEMORY`] bounds all of them together.
     const fn write_buffer(self) -> usize {
         match self {
             Self::Entries | Self::Bodies => 8 << 20,
@@ -75,6 +75,9 @@ impl Family {
         }
     }
 }
+
+/// What all families keep in memory before something is written out, in bytes.
+const MEMORY: usize = 32 << 20;
 
 /// What the log is, written with every group: the root is what the stored nodes must lead to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
@@ -126,7 +129,8 @@ impl Store {
         &self.path
     }
 
-    /// Waits only while the database is being opened again.
+    /// Waits only while the database is being opened again. One guard at a time on a thread, the writer's apart: it alone
+    /// opens again, and a second guard would wait for it for ever.
     pub(crate) fn db(&self) -> Guard<'_> {
         Guard(self.db.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -305,6 +309,7 @@ fn options() -> Options {
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     // What is replayed when opening after a crash.
     options.set_max_total_wal_size(64 << 20);
+    options.set_db_write_buffer_size(MEMORY);
     options.set_max_background_jobs(2);
     options.set_max_open_files(256);
     options.set_bytes_per_sync(1 << 20);

@@ -3,6 +3,7 @@
 use super::{
     order::{Admission, Devices},
     store::{device_key, meta, node_key, synced, Family, State, Store},
+    watermark::{self, Watermark},
     Head, LogError, NewEntry, Proposal, Receipt, Reply,
 };
 use codec::Encode;
@@ -41,6 +42,7 @@ pub(crate) struct Writer {
     size: Arc<AtomicU64>,
     queue: mpsc::Receiver<Command>,
     durable: watch::Sender<u64>,
+    watermark: Watermark,
     frontier: Frontier,
     devices: Devices,
     /// Since when the state in memory is not to be trusted: a write has failed.
@@ -83,7 +85,9 @@ impl Writer {
         durable: watch::Sender<u64>,
     ) -> Result<Self, LogError> {
         let frontier = load_frontier(&store)?;
-        Ok(Self { store, size, queue, durable, frontier, devices: Devices::default(), failed: None })
+        let watermark = Watermark::open(store.path())?;
+        let devices = Devices::default();
+        Ok(Self { store, size, queue, durable, watermark, frontier, devices, failed: None })
     }
 
     /// Until the last handle of the log is gone and nothing waits.
@@ -126,12 +130,16 @@ impl Writer {
         self.recover()?;
         let store = self.store.clone();
         let outcome = self.write(&store, group);
+        // Before anybody hears of it: who hears may read.
+        if outcome.is_ok() {
+            self.size.store(self.frontier.size(), Ordering::Release);
+        }
         match &outcome {
             Ok(_) => {
-                self.size.store(self.frontier.size(), Ordering::Release);
-                self.durable.send_if_modified(|size| {
-                    std::mem::replace(size, self.frontier.size()) != self.frontier.size()
-                });
+                let new = self.frontier.size();
+                if self.durable.send_if_modified(|size| std::mem::replace(size, new) != new) {
+                    self.watermark.raise(new);
+                }
             }
             Err(error) => self.fail(error.clone()),
         }
@@ -213,7 +221,11 @@ impl Writer {
         if failure.tried.is_some_and(|tried| tried.elapsed() < REOPEN_AFTER) {
             return Err(failure.error.clone());
         }
-        let frontier = self.store.reopen().and_then(|()| load_frontier(&self.store));
+        let acknowledged = self.size.load(Ordering::Acquire);
+        let frontier = self.store.reopen().and_then(|()| load_frontier(&self.store)).and_then(|frontier| {
+            watermark::check(frontier.size(), acknowledged)?;
+            Ok(frontier)
+        });
         failure.tried = Some(Instant::now());
         match frontier {
             Ok(frontier) => {

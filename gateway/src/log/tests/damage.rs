@@ -199,6 +199,37 @@ fn a_flipped_byte_of_a_table_on_disk_is_never_silent() {
     assert_eq!(open(&folder).verify(0..SIZE).unwrap(), []);
 }
 
+#[test]
+fn a_write_ahead_log_that_lost_acknowledged_entries_is_refused() {
+    let cuts: [fn(&mut Vec<u8>); 2] = [
+        |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x10;
+        },
+        |bytes| bytes.truncate(bytes.len() * 2 / 3),
+    ];
+    for cut in cuts {
+        let folder = sized();
+        let path = folder.path().join("log");
+        let wal = std::fs::read_dir(&path)
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .filter(|file| file.extension().is_some_and(|extension| extension == "log"))
+            .max_by_key(|file| file.metadata().unwrap().len())
+            .unwrap();
+        let mut bytes = std::fs::read(&wal).unwrap();
+        cut(&mut bytes);
+        std::fs::write(&wal, bytes).unwrap();
+        let beside = Log::open_read_only(&path).unwrap_err();
+        assert!(matches!(beside, LogError::Damaged { .. }), "{beside}");
+        // RocksDB itself takes what is before the damage for all there ever was.
+        let error = Log::open(&path, log_id()).unwrap_err();
+        assert!(error.to_string().contains("41 entries were acknowledged"), "{error}");
+        // And trying again does not make it whole.
+        assert_eq!(Log::open(&path, log_id()).unwrap_err(), error);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
