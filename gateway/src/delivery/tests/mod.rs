@@ -314,6 +314,19 @@ async fn sequences(subscriber: &mut Subscriber<Table>, count: usize) -> Vec<u64>
     sequences
 }
 
+/// The sequences of the next `count` events, on one connection.
+async fn uninterrupted(subscriber: &mut Subscriber<Table>, count: usize) -> Vec<u64> {
+    let mut sequences = Vec::new();
+    while sequences.len() < count {
+        match timeout(PATIENCE, subscriber.next()).await.expect("no event came").unwrap() {
+            Progress::Event(event) => sequences.push(event.sequence()),
+            Progress::Connected { .. } => {}
+            Progress::Interrupted { problem, .. } => panic!("interrupted: {problem}"),
+        }
+    }
+    sequences
+}
+
 /// What ends the subscription.
 async fn end(subscriber: &mut Subscriber<Table>) -> SubscribeError {
     loop {

@@ -62,6 +62,9 @@ async fn a_stranger_gets_nothing_and_learns_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_gives_history_and_its_end_cuts_the_stream() {
     let mut scene = scene().await;
+    // Nothing but the clock can end it in time: the chain is not asked again.
+    let limits = Limits { recheck: Duration::from_secs(3_600), ..quick() };
+    scene.gateway = Gateway::start_with(TCP, &keys(1), &scene.log, &scene.table, limits).await;
     scene.grant(&[], in_ms(1_500));
     let mut reader = scene.reader(&scene.workshop);
     assert_eq!(sequences(&mut reader, 5).await, [0, 1, 2, 3, 4]);
