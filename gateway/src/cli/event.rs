@@ -49,6 +49,8 @@ pub async fn run(command: Command, context: &Context) -> Outcome {
     // Here already, so that a mistyped name is told before anything is read.
     config.device(&args.device, account)?;
     let client = Client::new(&config.api.socket)?;
+    // Nor is anything read where no gateway runs.
+    client.log().await?;
     add(&client, &args.device, io::BufReader::new(io::stdin()), context).await
 }
 
@@ -75,9 +77,7 @@ async fn add(
     while let Some(batch) = next_batch(&mut lines).await {
         last = batch.last().map_or(last, |line| line.number);
         let first = batch.first().map_or(last, |line| line.number);
-        let tally = send(client, device, batch, context).await.with_context(|| {
-            format!("lines {first} to {last} may or may not be in the log; those before are")
-        })?;
+        let tally = send(client, device, batch, context).await.with_context(|| how_far(first, last))?;
         added += tally.added;
         refused += tally.refused;
     }
@@ -86,6 +86,13 @@ async fn add(
         eprintln!("{added} added, {refused} refused");
     }
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What a break means for the lines that were on their way.
+fn how_far(first: u64, last: u64) -> String {
+    let before = first.saturating_sub(1);
+    let behind = if before == 0 { String::new() } else { format!("lines 1 to {before} were answered; ") };
+    format!("{behind}lines {first} to {last} were not: see which of them are in the log before they are sent again")
 }
 
 /// The lines that wait, at least one; `None` at the end.

@@ -17,11 +17,21 @@ pub fn print_line(line: &str) -> anyhow::Result<()> {
 
 /// Prints an error with what caused it on standard error.
 pub fn print_error(error: &anyhow::Error, as_json: bool) {
+    let text = with_causes(error);
     if as_json {
-        eprintln!("{}", json!({ "error": format!("{error:#}") }));
+        eprintln!("{}", json!({ "error": text }));
     } else {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {text}");
     }
+}
+
+/// The error with its causes, each said once: many errors say their cause themselves.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
+        "" => cause,
+        said if said.contains(&cause) => text,
+        _ => format!("{text}: {cause}"),
+    })
 }
 
 /// A table for people: no lines but one under the header; as wide as the terminal at most.
@@ -75,6 +85,14 @@ pub fn start_logging(level: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_cause_is_said_once() {
+        let missing = std::io::Error::other("no such file");
+        let error =
+            anyhow::Error::new(missing).context("reading x: no such file; make it").context("starting");
+        assert_eq!(with_causes(&error), "starting: reading x: no such file; make it");
+    }
 
     #[test]
     fn tables_have_no_trailing_spaces_and_nothing_is_coloured_in_a_pipe() {

@@ -9,7 +9,7 @@ mod feed;
 use crate::{
     anchor::{self, AnchorError, Schedule},
     api::{Api, ApiState, ListenError},
-    chain::{ChainClient, NodeConnection},
+    chain::{ChainClient, ChainError, NodeConnection},
     clock::now_ms,
     config::{AnchorConfig, Config},
     delivery::{self, Limits, Peer, Server, SwarmError},
@@ -20,7 +20,7 @@ use crate::{
     status::{ComponentState, StatusBoard},
 };
 use feed::Feed;
-use std::{future::Future, path::PathBuf, time::Duration};
+use std::{fs::DirBuilder, future::Future, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
 use streembit_primitives::LogId;
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +111,11 @@ async fn open_log(config: &Config, keys: &KeyPair) -> Result<Log, DaemonError> {
     let path = config.gateway.data_dir.clone();
     let id = LogId { gateway: keys.account(), epoch: EPOCH };
     tokio::task::spawn_blocking(move || {
-        std::fs::create_dir_all(&path)
+        // For its owner alone: the bodies of events are in it.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
             .map_err(|source| DaemonError::DataDir { path: path.clone(), source })?;
         let log = Log::open(&path, id)?;
         if let Some(anchor) = log.last_anchor()? {
@@ -129,12 +133,23 @@ async fn first_look(
     log: &Log,
     status: &StatusBoard,
 ) -> Result<Option<ChainClient>, LogError> {
-    let connecting = ChainClient::connect_with_patience(node.clone(), status);
-    let Ok(chain) = tokio::time::timeout(FIRST_LOOK, connecting).await else { return Ok(None) };
-    if let Ok(Some(anchor)) = chain.latest_anchor(log.id()).await {
-        log.check_against(&anchor)?;
+    let look = async {
+        let chain = ChainClient::connect(node.clone()).await?;
+        let anchor = chain.latest_anchor(log.id()).await?;
+        Ok::<_, ChainError>((chain, anchor))
+    };
+    status.report("chain", ComponentState::Starting);
+    match tokio::time::timeout(FIRST_LOOK, look).await {
+        Ok(Ok((chain, anchor))) => {
+            anchor.map(|anchor| log.check_against(&anchor)).transpose()?;
+            Ok(Some(chain))
+        }
+        Ok(Err(error)) => {
+            status.report("chain", ComponentState::retrying(&error, error.remedy()));
+            Ok(None)
+        }
+        Err(_) => Ok(None),
     }
-    Ok(Some(chain))
 }
 
 /// Keeps the status up to date on the log.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::api::client::Client;
-use std::path::Path;
+use std::{os::unix::fs::MetadataExt as _, path::Path};
 
 fn config(dir: &Path) -> Config {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -31,6 +31,7 @@ async fn without_a_node_it_logs_and_says_what_is_missing_and_a_restart_has_every
         client.add_lines("shed", "[{\"n\":\"a\",\"v\":1}]\n[{\"n\":\"a\",\"v\":2}]".into()).await.unwrap();
         let status = client.status().await.unwrap();
         assert_eq!(status.log.size, 2 * run_number);
+        assert_eq!(std::fs::metadata(&config.gateway.data_dir).unwrap().mode() & 0o777, 0o700);
         let chain = status.components.iter().find(|part| part.name == "chain").unwrap();
         let ComponentState::Retrying { problem, remedy } = &chain.state else { panic!("{chain:?}") };
         assert!(problem.contains(config.node.url.as_str()) && !remedy.is_empty(), "{problem}; {remedy}");
