@@ -2,8 +2,7 @@
 
 use crate::{
     no_currency::NoCurrency, AccountId, Aura, Block, Consortium, Hash, Nonce, PalletInfo, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeOrigin, RuntimeTask, SessionKeys, System, Timestamp, SLOT_DURATION,
-    VERSION,
+    RuntimeCall, RuntimeEvent, RuntimeOrigin, RuntimeTask, SessionKeys, Timestamp, SLOT_DURATION, VERSION,
 };
 use frame_support::{
     derive_impl, parameter_types,
@@ -104,11 +103,15 @@ impl pallet_devices::Config for Runtime {
     type Parties = IsParty<Runtime>;
     type Gateways = IsGateway<Runtime>;
     type WeightInfo = pallet_devices::weights::HandSet<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Vouching;
 }
 
 impl pallet_anchors::Config for Runtime {
     type Gateways = IsGateway<Runtime>;
     type WeightInfo = pallet_anchors::weights::HandSet<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::Vouching;
 }
 
 impl pallet_service_contracts::Config for Runtime {

@@ -15,6 +15,8 @@ pub mod apis;
 pub mod configs;
 pub mod genesis;
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod no_currency;
 #[cfg(test)]
 mod tests;

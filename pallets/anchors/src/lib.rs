@@ -1,9 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
 
+#[cfg(feature = "runtime-benchmarks")]
+extern crate alloc;
+
 pub mod runtime_api;
 pub mod weights;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
@@ -46,6 +51,10 @@ pub mod pallet {
 
         /// What the calls weigh.
         type WeightInfo: WeightInfo;
+
+        /// What a benchmark needs of those that this pallet asks.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::Helper;
     }
 
     /// The latest anchor of each log.

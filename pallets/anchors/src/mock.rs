@@ -26,6 +26,15 @@ impl frame_system::Config for Test {
 impl crate::Config for Test {
     type Gateways = Gateways;
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = Gateways;
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+impl crate::benchmarking::Helper for Gateways {
+    fn add_gateway(account: AccountId) {
+        assert_eq!(account, GATEWAY);
+    }
 }
 
 pub const GATEWAY: AccountId = AccountId([1; 32]);

@@ -6,6 +6,8 @@ extern crate alloc;
 pub mod runtime_api;
 pub mod weights;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
@@ -49,6 +51,10 @@ pub mod pallet {
 
         /// What the calls weigh.
         type WeightInfo: WeightInfo;
+
+        /// What a benchmark needs of those that this pallet asks.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::Helper;
     }
 
     /// The devices.

@@ -22,6 +22,8 @@ impl frame_system::Config for Test {
 
 parameter_types! {
     pub const Genesis: Hash = GENESIS;
+    /// Parties and gateways beside those below.
+    pub storage Added: Vec<AccountId> = Vec::new();
 }
 
 impl crate::Config for Test {
@@ -29,6 +31,19 @@ impl crate::Config for Test {
     type Parties = Parties;
     type Gateways = Gateways;
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = Added;
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+impl crate::benchmarking::Helper for Added {
+    fn add_party(account: AccountId) {
+        Self::set(&[Self::get(), vec![account]].concat());
+    }
+
+    fn add_gateway(account: AccountId) {
+        Self::set(&[Self::get(), vec![account]].concat());
+    }
 }
 
 pub const GENESIS: Hash = Hash([0xab; 32]);
@@ -40,7 +55,7 @@ pub struct Parties;
 
 impl Contains<AccountId> for Parties {
     fn contains(account: &AccountId) -> bool {
-        [OWNER, OTHER].contains(account)
+        [OWNER, OTHER].contains(account) || Added::get().contains(account)
     }
 }
 
@@ -48,7 +63,7 @@ pub struct Gateways;
 
 impl Contains<AccountId> for Gateways {
     fn contains(account: &AccountId) -> bool {
-        [gateway().account(), second_gateway().account()].contains(account)
+        [gateway().account(), second_gateway().account()].contains(account) || Added::get().contains(account)
     }
 }
 

@@ -37,6 +37,8 @@ impl frame_system::Config for Test {
 parameter_types! {
     pub const Genesis: Hash = Hash([0xab; 32]);
     pub storage Now: u64 = 0;
+    /// Parties beside those below.
+    pub storage Added: Vec<AccountId> = Vec::new();
 }
 
 pub struct Clock;
@@ -53,7 +55,7 @@ pub struct Parties;
 
 impl Contains<AccountId> for Parties {
     fn contains(account: &AccountId) -> bool {
-        [OWNER, WORKSHOP, INSURER].contains(account)
+        [OWNER, WORKSHOP, INSURER].contains(account) || Added::get().contains(account)
     }
 }
 
@@ -65,16 +67,34 @@ impl Contains<AccountId> for Everyone {
     }
 }
 
+#[cfg(feature = "runtime-benchmarks")]
+impl pallet_devices::benchmarking::Helper for Everyone {
+    fn add_party(account: AccountId) {
+        Added::set(&[Added::get(), vec![account]].concat());
+    }
+
+    fn add_gateway(_: AccountId) {}
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+impl pallet_anchors::benchmarking::Helper for Everyone {
+    fn add_gateway(_: AccountId) {}
+}
+
 impl pallet_devices::Config for Test {
     type Genesis = Genesis;
     type Parties = Parties;
     type Gateways = Everyone;
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = Everyone;
 }
 
 impl pallet_anchors::Config for Test {
     type Gateways = Everyone;
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = Everyone;
 }
 
 impl crate::Config for Test {

@@ -2,7 +2,7 @@
 
 use crate::{configs::BLOCK_BYTES, Runtime};
 use codec::MaxEncodedLen;
-use frame_support::{dispatch::DispatchClass, traits::Get};
+use frame_support::dispatch::DispatchClass;
 use frame_system::limits::BlockWeights;
 use pallet_anchors::WeightInfo as _;
 use pallet_consortium::WeightInfo as _;

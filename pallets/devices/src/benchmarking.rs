@@ -1,0 +1,45 @@
+//! The calls at their worst.
+
+use crate::{Call, Config, Pallet};
+use frame_benchmarking::v2::*;
+use frame_support::traits::Get;
+use frame_system::RawOrigin;
+use streembit_primitives::{
+    device::Registration, hash::Domain, signature::sign_ed25519, AccountId, DeviceKey, PublicKey,
+};
+
+/// What a benchmark needs of those that this pallet asks.
+pub trait Helper {
+    /// Makes an account a party.
+    fn add_party(account: AccountId);
+    /// Makes an account a gateway.
+    fn add_gateway(account: AccountId);
+}
+
+const OWNER: AccountId = AccountId([1; 32]);
+const GATEWAY: AccountId = AccountId([2; 32]);
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    /// With an Ed25519 consent, the slower of the two to check, and the one that can be made without randomness.
+    #[benchmark]
+    fn register() {
+        T::BenchmarkHelper::add_party(OWNER);
+        T::BenchmarkHelper::add_gateway(GATEWAY);
+        let signer = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
+        let key = DeviceKey::Own(PublicKey::Ed25519(signer.verifying_key().to_bytes()));
+        let agreed =
+            Registration { genesis: T::Genesis::get(), key: key.clone(), owner: OWNER, gateway: GATEWAY };
+        let consent = sign_ed25519(&signer, Domain::Registration, &agreed.message());
+        let device = key.device_id();
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(OWNER.0.into()), key, GATEWAY, consent);
+
+        assert_eq!(Pallet::<T>::device(&device).map(|record| record.owner), Some(OWNER));
+    }
+
+    impl_benchmark_test_suite!(Pallet, crate::mock::chain(), crate::mock::Test);
+}

@@ -1,0 +1,203 @@
+//! The calls at their worst: the largest contract, and the longest proof of a reading.
+
+use crate::{Call, Config, Contracts, Pallet, Standings};
+use alloc::{boxed::Box, format, vec::Vec};
+use frame_benchmarking::v2::*;
+use frame_support::{traits::Get, BoundedVec};
+use frame_system::RawOrigin;
+use pallet_devices::benchmarking::Helper;
+use streembit_primitives::{
+    chain::{ContractState, DeviceRecord},
+    contract::{
+        AccessClause, Clause, Contract, ContractId, ServiceClause, MAX_CLAUSES, MAX_DEVICES, MAX_NAMES,
+        MAX_PARTIES,
+    },
+    event::VERSION,
+    hash::Domain,
+    merkle::{climb, InclusionProof, MAX_SIZE},
+    proof::ReadingProof,
+    reading::Name,
+    signature::sign_ed25519,
+    AccountId, Body, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId, Part,
+    PublicKey, Reading, SignedEvent, Signer, Source, Value,
+};
+
+const OWNER: AccountId = AccountId([0; 32]);
+const WORKSHOP: AccountId = AccountId([1; 32]);
+const GATEWAY: AccountId = AccountId([100; 32]);
+/// Where the service clause is in the contract.
+const SERVICE: u32 = 0;
+
+/// An Ed25519 key: the slower of the two to check, and the one that signs without randomness.
+fn signer() -> ed25519_dalek::SigningKey {
+    ed25519_dalek::SigningKey::from_bytes(&[7; 32])
+}
+
+/// A name of the greatest length.
+fn name(n: u32) -> Name {
+    Name::try_from(format!("{n:096}")).unwrap_or_default()
+}
+
+fn party(n: u32) -> AccountId {
+    AccountId([n as u8; 32])
+}
+
+/// Registers the `n`th device: the one with the meter is the first.
+fn device<T: Config>(n: u32) -> DeviceId {
+    let key = match n {
+        0 => DeviceKey::Own(PublicKey::Ed25519(signer().verifying_key().to_bytes())),
+        _ => DeviceKey::Own(PublicKey::Sr25519([n as u8; 32])),
+    };
+    let id = key.device_id();
+    let record = DeviceRecord { key, owner: OWNER, gateway: GATEWAY, registered: 0 };
+    pallet_devices::Devices::<T>::insert(id, record);
+    id
+}
+
+/// The largest contract: one service, and as much access as there is room for.
+fn contract<T: Config>() -> Contract {
+    for n in 0..MAX_PARTIES {
+        <T as pallet_devices::Config>::BenchmarkHelper::add_party(party(n));
+    }
+    let devices: Vec<_> = (0..MAX_DEVICES).map(device::<T>).collect();
+    let meter = devices.first().copied().unwrap_or(DeviceId([0; 32]));
+    let service = Clause::Service(ServiceClause {
+        what: name(1),
+        device: meter,
+        meter: name(0),
+        from: Decimal::ZERO,
+        every: Decimal::from(1),
+        provider: WORKSHOP,
+        customer: OWNER,
+    });
+    let access = Clause::Access(AccessClause {
+        device: meter,
+        grantee: WORKSHOP,
+        names: BoundedVec::truncate_from((0..MAX_NAMES).map(name).collect()),
+        until: u64::MAX,
+    });
+    let mut clauses = alloc::vec![access; MAX_CLAUSES as usize - 1];
+    clauses.insert(SERVICE as usize, service);
+    Contract {
+        title: name(2),
+        nonce: Hash::ZERO,
+        parties: BoundedVec::truncate_from((0..MAX_PARTIES).map(party).collect()),
+        devices: BoundedVec::truncate_from(devices),
+        clauses: BoundedVec::truncate_from(clauses),
+    }
+}
+
+/// The largest contract, proposed, and accepted by all but the last `waiting` of its parties.
+fn agreed<T: Config>(waiting: u32) -> Result<ContractId, BenchmarkError> {
+    let contract = contract::<T>();
+    let id = contract.id(&T::Genesis::get());
+    Pallet::<T>::propose(RawOrigin::Signed(OWNER.0.into()).into(), contract)?;
+    for n in 1..MAX_PARTIES.saturating_sub(waiting) {
+        Pallet::<T>::accept(RawOrigin::Signed(party(n).0.into()).into(), id)?;
+    }
+    Ok(id)
+}
+
+/// An anchored reading of the meter with the longest ways: to the root of the largest body, and of the largest log.
+fn proof<T: Config>(device: DeviceId) -> Result<Box<ReadingProof>, BenchmarkError> {
+    let reading = Part::Reading(Reading {
+        name: name(0),
+        unit: Default::default(),
+        value: Value::Decimal(Decimal::from(1)),
+        time: 0,
+        source: Source::Sensor,
+    });
+    let parts = alloc::vec![reading; streembit_primitives::body::MAX_PARTS as usize];
+    let body = Body { seed: [1; 32], parts: BoundedVec::truncate_from(parts) };
+    let header = EventHeader {
+        version: VERSION,
+        device,
+        sequence: 0,
+        previous: Hash::ZERO,
+        time: 0,
+        kind: EventKind::Readings,
+        body_hash: body.hash(),
+    };
+    let signature = sign_ed25519(&signer(), Domain::EventHeader, &header.hash());
+    let entry =
+        LogEntry { event: SignedEvent { header, signer: Signer::Device, signature }, received: u64::MAX };
+
+    let path: Vec<_> = (0u8..62).map(|n| Hash([n; 32])).collect();
+    let root = climb(Domain::LogNode, entry.leaf(), 0, MAX_SIZE, &path).ok_or("62 levels")?;
+    let log = LogId { gateway: GATEWAY, epoch: 0 };
+    let mut roots = alloc::vec![(0, Hash::ZERO); pallet_anchors::KEPT_ROOTS as usize - 1];
+    roots.push((MAX_SIZE, root));
+    pallet_anchors::Roots::<T>::insert(log, BoundedVec::truncate_from(roots));
+    let disclosure = body.disclose(0).ok_or("64 parts")?;
+    let inclusion = InclusionProof::new(path);
+    Ok(Box::new(ReadingProof { log, size: MAX_SIZE, index: 0, entry, inclusion, disclosure }))
+}
+
+fn is_confirmed<T: Config>(id: ContractId) -> bool {
+    crate::Records::<T>::get(id, 0).is_some_and(|record| record.confirmed.is_some())
+}
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    #[benchmark]
+    fn propose() {
+        let contract = contract::<T>();
+        let id = contract.id(&T::Genesis::get());
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(OWNER.0.into()), contract);
+
+        assert!(Contracts::<T>::contains_key(id));
+    }
+
+    #[benchmark]
+    fn accept() -> Result<(), BenchmarkError> {
+        let id = agreed::<T>(1)?;
+        let last = party(MAX_PARTIES.saturating_sub(1));
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(last.0.into()), id);
+
+        assert_eq!(Standings::<T>::get(id).map(|standing| standing.state), Some(ContractState::Active));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn report() -> Result<(), BenchmarkError> {
+        let (id, proof) = (agreed::<T>(0)?, proof::<T>(device::<T>(0))?);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(OWNER.0.into()), id, SERVICE, proof);
+
+        assert!(crate::Clauses::<T>::get(id, SERVICE).proven.is_some());
+        Ok(())
+    }
+
+    #[benchmark]
+    fn record() -> Result<(), BenchmarkError> {
+        let (id, proof) = (agreed::<T>(0)?, proof::<T>(device::<T>(0))?);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(WORKSHOP.0.into()), id, SERVICE, proof, Hash::ZERO);
+
+        assert_eq!(Standings::<T>::get(id).map(|standing| standing.records), Some(1));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn confirm() -> Result<(), BenchmarkError> {
+        let (id, proof) = (agreed::<T>(0)?, proof::<T>(device::<T>(0))?);
+        let workshop = RawOrigin::Signed(WORKSHOP.0.into()).into();
+        Pallet::<T>::record(workshop, id, SERVICE, proof, Hash::ZERO)?;
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(OWNER.0.into()), id, 0);
+
+        assert!(is_confirmed::<T>(id));
+        Ok(())
+    }
+
+    impl_benchmark_test_suite!(Pallet, crate::mock::chain(), crate::mock::Test);
+}
