@@ -1,0 +1,273 @@
+//! The command line of the node: Substrate's own, with defaults that suit a Raspberry Pi.
+
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
+use sc_cli::{Result, RunCmd, SubstrateCli};
+use sc_service::ChainSpec;
+use std::ffi::OsString;
+
+/// The node: a validator or a full node of a Streembit chain.
+#[derive(Debug, Parser)]
+pub struct Cli {
+    /// What to do instead of running the node.
+    #[command(subcommand)]
+    pub subcommand: Option<Subcommand>,
+
+    /// How to run the node.
+    #[clap(flatten)]
+    pub run: RunCmd,
+
+    /// Look for other nodes on the local network by mDNS. Off unless asked for.
+    #[arg(long, conflicts_with = "no_mdns")]
+    pub mdns: bool,
+}
+
+/// What the node does besides running.
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Make, show and insert keys.
+    #[command(subcommand)]
+    Key(sc_cli::KeySubcommand),
+
+    /// Write a chain spec, of a preset (`dev`, `local`) or of a file, plain or raw.
+    ExportChainSpec(sc_cli::ExportChainSpecCmd),
+
+    /// Execute a block again and check it.
+    CheckBlock(sc_cli::CheckBlockCmd),
+
+    /// Write blocks to a file.
+    ExportBlocks(sc_cli::ExportBlocksCmd),
+
+    /// Read blocks from a file.
+    ImportBlocks(sc_cli::ImportBlocksCmd),
+
+    /// Remove the chain's database.
+    PurgeChain(sc_cli::PurgeChainCmd),
+
+    /// Take back blocks that are not final.
+    Revert(sc_cli::RevertCmd),
+
+    /// Show the best, the finalized and the genesis block of the database.
+    ChainInfo(sc_cli::ChainInfoCmd),
+}
+
+/// Our defaults by the name of the argument, where sc-cli's are made for a server: 1 GiB of trie cache, 1 GiB of
+/// database cache, 8 runtime instances, a pool of 8,192 transactions in 20 MiB.
+///
+/// The state of a permissioned chain of gateways is some megabytes: a cache of 16 MiB holds it. Two instances of the
+/// runtime are one for the block and one for queries. The pool holds a few blocks' worth of anchors.
+///
+/// Left as they are in sc-cli: finalized blocks are kept (`--blocks-pruning archive-canonical`), so that a node can show
+/// the whole history to the next; their states for the last 256 blocks, enough to prove from a recent anchor.
+const DEFAULTS: [(&str, &str); 5] = [
+    ("trie_cache_size", "16777216"),
+    ("database_cache_size", "16"),
+    ("max_runtime_instances", "2"),
+    ("pool_limit", "512"),
+    ("pool_kbytes", "4096"),
+];
+
+/// Arguments of sc-cli that do nothing here, so not shown; the first two are `--offchain-worker` and
+/// `--enable-offchain-indexing`.
+const IDLE: [&str; 8] = [
+    "enabled",
+    "indexing_enabled",
+    "network_backend",
+    "no_mdns",
+    "force_enable_webrtc",
+    "ipfs_server",
+    "ipfs_bootnodes",
+    "unsafe_force_node_key_generation",
+];
+
+/// The log without `--log`: one line for a block and not four, for the sake of the SD card.
+const QUIET: [&str; 2] = ["aura=warn", "sc_basic_authorship=warn"];
+
+impl Cli {
+    /// Reads the arguments; prints what is wrong with them, or the help, and ends the process where there is need.
+    pub fn from_arguments() -> Self {
+        Self::try_from_arguments(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Reads the arguments.
+    pub fn try_from_arguments<I>(arguments: I) -> std::result::Result<Self, clap::Error>
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString> + Clone,
+    {
+        let matches = Self::with_our_defaults().try_get_matches_from(arguments)?;
+        Self::from_matches(&matches)
+    }
+
+    fn with_our_defaults() -> Command {
+        let command = Self::setup_command(<Self as CommandFactory>::command());
+        command.mut_args(adjusted).mut_subcommands(|command| command.mut_args(adjusted))
+    }
+
+    fn from_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+        let mut cli = <Self as FromArgMatches>::from_arg_matches(matches)?;
+        let log = &mut cli.run.shared_params.log;
+        if log.is_empty() {
+            log.extend(QUIET.map(String::from));
+        }
+        let network = &mut cli.run.network_params;
+        network.no_mdns = !cli.mdns;
+        // A key that the network knows this node by is made on the first start and kept in the base path: to join is
+        // one command. The flag is named unsafe for networks that find validators by this key; ours go by their
+        // session keys.
+        network.node_key_params.unsafe_force_node_key_generation = true;
+        Ok(cli)
+    }
+}
+
+fn adjusted(argument: Arg) -> Arg {
+    let id = argument.get_id().as_str().to_owned();
+    if IDLE.contains(&id.as_str()) {
+        return argument.hide(true);
+    }
+    if id == "listen_addr" {
+        return argument.help(
+            "Listen on this multiaddress; by default on 127.0.0.1 and --port only. For other machines: \
+             `--listen-addr /ip4/0.0.0.0/tcp/30333`",
+        );
+    }
+    match DEFAULTS.iter().find(|(name, _)| *name == id) {
+        Some((_, value)) => argument.default_value(*value),
+        None => argument,
+    }
+}
+
+impl SubstrateCli for Cli {
+    fn impl_name() -> String {
+        "Streembit node".into()
+    }
+
+    fn impl_version() -> String {
+        env!("CARGO_PKG_VERSION").into()
+    }
+
+    fn executable_name() -> String {
+        env!("CARGO_PKG_NAME").into()
+    }
+
+    fn description() -> String {
+        env!("CARGO_PKG_DESCRIPTION").into()
+    }
+
+    fn author() -> String {
+        env!("CARGO_PKG_AUTHORS").into()
+    }
+
+    fn support_url() -> String {
+        concat!(env!("CARGO_PKG_REPOSITORY"), "/issues").into()
+    }
+
+    fn copyright_start_year() -> i32 {
+        2016
+    }
+
+    fn load_spec(&self, chain: &str) -> std::result::Result<Box<dyn ChainSpec>, String> {
+        streembit_chain_spec::load(chain).map(|spec| Box::new(spec) as _).map_err(|error| error.to_string())
+    }
+}
+
+/// Refuses what this node is not built for.
+pub fn check(cli: &Cli) -> Result<()> {
+    match cli.run.network_params.network_backend {
+        sc_cli::NetworkBackendType::Litep2p => Ok(()),
+        sc_cli::NetworkBackendType::Libp2p => Err(sc_cli::Error::Input(
+            "--network-backend libp2p: this node has the litep2p network only; leave the option out".into(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sc_cli::{CliConfiguration, DatabasePruningMode, ImportParams};
+    use std::{collections::BTreeSet, path::PathBuf};
+
+    fn parse(arguments: &[&str]) -> Cli {
+        Cli::try_from_arguments([&["streembit-node"], arguments].concat()).unwrap()
+    }
+
+    fn caches(import: &ImportParams) -> (usize, Option<usize>, Option<DatabasePruningMode>) {
+        (
+            import.trie_cache_size,
+            import.database_params.database_cache_size,
+            import.pruning_params.state_pruning,
+        )
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::with_our_defaults().debug_assert();
+    }
+
+    #[test]
+    fn every_argument_that_we_adjust_exists() {
+        let command = Cli::with_our_defaults();
+        let known: BTreeSet<_> = command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+        for name in DEFAULTS.iter().map(|(name, _)| *name).chain(IDLE).chain(["listen_addr"]) {
+            assert!(known.contains(name), "sc-cli has no argument {name}");
+        }
+    }
+
+    #[test]
+    fn defaults_are_small() {
+        let run = parse(&["--dev"]).run;
+        assert_eq!(caches(&run.import_params), (16 * 1024 * 1024, Some(16), None));
+        assert_eq!(run.runtime_params.max_runtime_instances, 2);
+        assert_eq!((run.pool_config.pool_limit, run.pool_config.pool_kbytes), (512, 4096));
+        assert_eq!(run.import_params.pruning_params.blocks_pruning, DatabasePruningMode::ArchiveCanonical);
+        assert!(run.network_params.no_mdns);
+        assert_eq!(run.shared_params.log, QUIET);
+
+        match parse(&["import-blocks", "--dev"]).subcommand.unwrap() {
+            Subcommand::ImportBlocks(command) => {
+                assert_eq!(command.import_params.database_params.database_cache_size, Some(16))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_user_s_flags_win() {
+        let run = parse(&[
+            "--dev",
+            "--trie-cache-size=1",
+            "--db-cache=2",
+            "--max-runtime-instances=3",
+            "--pool-limit=4",
+            "--pool-kbytes=5",
+            "--state-pruning=archive",
+            "--mdns",
+            "--log=info",
+        ])
+        .run;
+        assert_eq!(caches(&run.import_params), (1, Some(2), Some(DatabasePruningMode::Archive)));
+        assert_eq!(run.runtime_params.max_runtime_instances, 3);
+        assert_eq!((run.pool_config.pool_limit, run.pool_config.pool_kbytes), (4, 5));
+        assert!(!run.network_params.no_mdns);
+        assert_eq!(run.shared_params.log, ["info"]);
+    }
+
+    #[test]
+    fn only_the_network_that_is_built_in_is_accepted() {
+        assert!(check(&parse(&["--dev"])).is_ok());
+        let error = check(&parse(&["--dev", "--network-backend=libp2p"])).unwrap_err();
+        assert!(error.to_string().contains("litep2p"), "{error}");
+    }
+
+    #[test]
+    fn one_command_makes_a_validator() {
+        let cli = parse(&["--chain=local", "--alice"]);
+        assert!(cli.run.role(false).unwrap().is_authority());
+        let missing = PathBuf::from("no/such/folder");
+        assert!(cli
+            .run
+            .network_params
+            .node_key_params
+            .node_key(&missing, sc_cli::Role::Authority, false)
+            .is_ok());
+    }
+}

@@ -1,0 +1,44 @@
+//! What the node answers over RPC besides the standard set (`author`, `chain`, `chainHead`, `state`, `system`, ...)
+//! that `sc_service` brings.
+
+use crate::service::{Block, FullBackend, FullClient, FullPool};
+use jsonrpsee::{core::RegisterMethodError, RpcModule};
+use sc_consensus_grandpa::{
+    FinalityProofProvider, GrandpaJustificationStream, SharedAuthoritySet, SharedVoterState,
+};
+use sc_consensus_grandpa_rpc::{Grandpa, GrandpaApiServer};
+use sp_core::traits::SpawnNamed;
+use std::sync::Arc;
+use substrate_frame_rpc_system::{System, SystemApiServer};
+
+/// What the GRANDPA methods answer from.
+pub struct Finality {
+    /// Where the voter is.
+    pub voter_state: SharedVoterState,
+    /// Who votes.
+    pub authorities: SharedAuthoritySet<<Block as sp_runtime::traits::Block>::Hash, u32>,
+    /// The justifications, as they are made.
+    pub justifications: GrandpaJustificationStream<Block>,
+    /// Proofs that a block is final.
+    pub proofs: Arc<FinalityProofProvider<FullBackend, Block>>,
+}
+
+/// The methods: `system_accountNextIndex`, and `grandpa_*` for whoever collects evidence.
+pub fn methods(
+    client: Arc<FullClient>,
+    pool: Arc<FullPool>,
+    finality: &Finality,
+    executor: Arc<dyn SpawnNamed>,
+) -> Result<RpcModule<()>, RegisterMethodError> {
+    let grandpa = Grandpa::new(
+        executor,
+        finality.authorities.clone(),
+        finality.voter_state.clone(),
+        finality.justifications.clone(),
+        finality.proofs.clone(),
+    );
+    let mut module = RpcModule::new(());
+    module.merge(System::new(client, pool).into_rpc())?;
+    module.merge(grandpa.into_rpc())?;
+    Ok(module)
+}

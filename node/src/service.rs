@@ -1,0 +1,353 @@
+//! The node's parts, put together: client, pool, network, Aura for blocks, GRANDPA for finality.
+
+use crate::rpc;
+use sc_client_api::BlockBackend;
+use sc_consensus_aura::{CompatibilityMode, ImportQueueParams, SlotProportion, StartAuraParams};
+use sc_consensus_grandpa::{
+    FinalityProofProvider, GrandpaParams, GrandpaPruningFilter, SharedVoterState, VotingRulesBuilder,
+};
+use sc_consensus_slots::BackoffAuthoringOnFinalizedHeadLagging;
+use sc_network::{
+    config::FullNetworkConfiguration,
+    service::traits::{NetworkService, NotificationService},
+    Litep2pNetworkBackend, NetworkBackend, NotificationMetrics, ProtocolName,
+};
+use sc_network_sync::SyncingService;
+use sc_service::{
+    config::PrometheusConfig, error::Error as ServiceError, BuildNetworkParams, Configuration,
+    PartialComponents, SpawnTasksParams, TFullBackend, TFullClient, TaskManager, WarpSyncConfig,
+};
+use sc_telemetry::{Telemetry, TelemetryHandle, TelemetryWorker};
+use sc_transaction_pool_api::OffchainTransactionPoolFactory;
+use sp_consensus_aura::{
+    inherents::InherentDataProvider as AuraInherent, sr25519::AuthorityPair, SlotDuration,
+};
+use sp_keystore::KeystorePtr;
+use sp_runtime::{generic, traits::Block as BlockT, OpaqueExtrinsic};
+use sp_timestamp::InherentDataProvider as TimestampInherent;
+use std::{sync::Arc, time::Duration};
+use streembit_runtime::{apis::RuntimeApi, Header};
+
+/// A block whose extrinsics are bytes: only the chain's own Wasm knows what they mean, and it may change.
+pub type Block = generic::Block<Header, OpaqueExtrinsic>;
+/// Runs the chain's Wasm with the host functions that every Substrate runtime may use.
+type Executor = sc_executor::WasmExecutor<sp_io::SubstrateHostFunctions>;
+/// The chain as this node knows it.
+pub type FullClient = TFullClient<Block, RuntimeApi, Executor>;
+/// Where it is stored.
+pub type FullBackend = TFullBackend<Block>;
+/// What waits to be put in a block.
+pub type FullPool = sc_transaction_pool::TransactionPoolHandle<Block, FullClient>;
+type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
+type BlockImport = sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, FullClient, FullSelectChain>;
+type VoterLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, FullSelectChain>;
+type Network = Litep2pNetworkBackend;
+
+/// Every how many blocks, at the latest, a justification is kept. Evidence carries the headers between its block and
+/// the next justification, so a longer period makes each evidence longer; a shorter one costs every node some
+/// hundred bytes a block. (Substrate's template: 512 blocks, 51 minutes.)
+const JUSTIFICATION_PERIOD: u32 = 32;
+
+/// How long GRANDPA expects a message to take to all voters; it prevotes at twice and precommits at four times this,
+/// or as soon as it has heard enough. Also the pace of its rounds, of which each writes to the disk, idle or not:
+/// a third of the 1 s that public networks use gives finality within 1.5 s of a block over any home connection,
+/// and 100 ms would wear the card out three times as fast to save a second.
+const GOSSIP_DURATION: Duration = Duration::from_millis(333);
+
+/// The parts that commands on the database need too.
+pub type Parts = PartialComponents<
+    FullClient,
+    FullBackend,
+    FullSelectChain,
+    sc_consensus::DefaultImportQueue<Block>,
+    FullPool,
+    (BlockImport, VoterLink, Option<Telemetry>),
+>;
+
+/// Opens the database and builds what needs no network.
+pub fn parts(config: &Configuration) -> Result<Parts, ServiceError> {
+    let telemetry = telemetry(config)?;
+    let executor = sc_service::new_wasm_executor(&config.executor);
+    let (client, backend, keystore_container, task_manager) = sc_service::new_full_parts(
+        config,
+        telemetry.as_ref().map(Telemetry::handle),
+        executor,
+        // Where blocks are pruned, those with a justification stay: they prove the others.
+        vec![Arc::new(GrandpaPruningFilter)],
+    )?;
+    let client = Arc::new(client);
+    let select_chain = sc_consensus::LongestChain::new(backend.clone());
+    let transaction_pool = Arc::from(
+        sc_transaction_pool::Builder::new(
+            task_manager.spawn_essential_handle(),
+            client.clone(),
+            config.role.is_authority().into(),
+        )
+        .with_options(config.transaction_pool.clone())
+        .with_prometheus(config.prometheus_registry())
+        .build(),
+    );
+    let (block_import, voter_link) = sc_consensus_grandpa::block_import(
+        client.clone(),
+        JUSTIFICATION_PERIOD,
+        &client,
+        select_chain.clone(),
+        telemetry.as_ref().map(Telemetry::handle),
+    )?;
+    let slot_duration = sc_consensus_aura::slot_duration(&*client)?;
+    let import_queue = sc_consensus_aura::import_queue::<AuthorityPair, _, _, _, _, _>(ImportQueueParams {
+        block_import: block_import.clone(),
+        justification_import: Some(Box::new(block_import.clone())),
+        client: client.clone(),
+        create_inherent_data_providers: move |_, ()| inherents(slot_duration),
+        spawner: &task_manager.spawn_essential_handle(),
+        registry: config.prometheus_registry(),
+        check_for_equivocation: Default::default(),
+        telemetry: telemetry.as_ref().map(Telemetry::handle),
+        compatibility_mode: CompatibilityMode::None,
+    })?;
+    Ok(PartialComponents {
+        client,
+        backend,
+        task_manager,
+        keystore_container,
+        select_chain,
+        import_queue,
+        transaction_pool,
+        other: (block_import, voter_link, telemetry),
+    })
+}
+
+/// Starts a validator or a full node, as the configuration says; its tasks end when they are dropped.
+pub fn start(config: Configuration) -> Result<TaskManager, ServiceError> {
+    let PartialComponents {
+        client,
+        backend,
+        mut task_manager,
+        keystore_container,
+        select_chain,
+        import_queue,
+        transaction_pool,
+        other: (block_import, voter_link, mut telemetry),
+    } = parts(&config)?;
+    let settings = Settings::of(&config);
+    let voter_name = voter_protocol(&config, &client)?;
+    let (net_config, metrics, voter_notifications) = network_config(&config, voter_name.clone());
+    let authorities = voter_link.shared_authority_set().clone();
+    let warp_proofs = sc_consensus_grandpa::warp_proof::NetworkProvider::new(
+        backend.clone(),
+        authorities.clone(),
+        Vec::new(),
+    );
+    let (network, system_rpc_tx, tx_handler_controller, sync, _bitswap) =
+        sc_service::build_network(BuildNetworkParams {
+            config: &config,
+            net_config,
+            client: client.clone(),
+            transaction_pool: transaction_pool.clone(),
+            spawn_handle: task_manager.spawn_handle(),
+            spawn_essential_handle: task_manager.spawn_essential_handle(),
+            import_queue,
+            block_announce_validator_builder: None,
+            warp_sync_config: Some(WarpSyncConfig::WithProvider(Arc::new(warp_proofs))),
+            block_relay: None,
+            metrics,
+            gap_sync_body_policy: None,
+        })?;
+
+    let voter_state = SharedVoterState::empty();
+    let finality = rpc::Finality {
+        voter_state: voter_state.clone(),
+        proofs: FinalityProofProvider::new_for_service(backend.clone(), Some(authorities.clone())),
+        authorities,
+        justifications: voter_link.justification_stream(),
+    };
+    let rpc_builder = {
+        let (client, pool) = (client.clone(), transaction_pool.clone());
+        move |executor| {
+            rpc::methods(client.clone(), pool.clone(), &finality, executor)
+                .map_err(|error| ServiceError::Application(Box::new(error)))
+        }
+    };
+    sc_service::spawn_tasks(SpawnTasksParams {
+        config,
+        client: client.clone(),
+        backend,
+        task_manager: &mut task_manager,
+        keystore: keystore_container.keystore(),
+        transaction_pool: transaction_pool.clone(),
+        rpc_builder: Box::new(rpc_builder),
+        network: network.clone(),
+        system_rpc_tx,
+        tx_handler_controller,
+        sync_service: sync.clone(),
+        telemetry: telemetry.as_mut(),
+        tracing_execute_block: None,
+    })?;
+
+    let telemetry = telemetry.as_ref().map(Telemetry::handle);
+    let keystore = keystore_container.keystore();
+    let consensus =
+        Consensus { client, select_chain, transaction_pool, keystore, network, sync, telemetry, settings };
+    if consensus.settings.authority {
+        consensus.author(&task_manager, block_import)?;
+    }
+    if consensus.settings.grandpa {
+        consensus.vote(&task_manager, voter_link, voter_notifications, voter_name, voter_state)?;
+    }
+    Ok(task_manager)
+}
+
+/// What is needed of the configuration after `spawn_tasks` took it.
+struct Settings {
+    role: sc_service::Role,
+    authority: bool,
+    force_authoring: bool,
+    grandpa: bool,
+    name: String,
+    prometheus: Option<PrometheusConfig>,
+}
+
+impl Settings {
+    fn of(config: &Configuration) -> Self {
+        Self {
+            role: config.role,
+            authority: config.role.is_authority(),
+            force_authoring: config.force_authoring,
+            grandpa: !config.disable_grandpa,
+            name: config.network.node_name.clone(),
+            prometheus: config.prometheus_config.clone(),
+        }
+    }
+}
+
+/// What authoring and voting work with.
+struct Consensus {
+    client: Arc<FullClient>,
+    select_chain: FullSelectChain,
+    transaction_pool: Arc<FullPool>,
+    keystore: KeystorePtr,
+    network: Arc<dyn NetworkService>,
+    sync: Arc<SyncingService<Block>>,
+    telemetry: Option<TelemetryHandle>,
+    settings: Settings,
+}
+
+impl Consensus {
+    /// Makes blocks in the slots that are this validator's.
+    fn author(&self, tasks: &TaskManager, block_import: BlockImport) -> Result<(), ServiceError> {
+        let slot_duration = sc_consensus_aura::slot_duration(&*self.client)?;
+        let proposer_factory = sc_basic_authorship::ProposerFactory::new(
+            tasks.spawn_handle(),
+            self.client.clone(),
+            self.transaction_pool.clone(),
+            self.settings.prometheus.as_ref().map(|config| &config.registry),
+            self.telemetry.clone(),
+        );
+        let worker =
+            sc_consensus_aura::start_aura::<AuthorityPair, _, _, _, _, _, _, _, _, _, _>(StartAuraParams {
+                slot_duration,
+                client: self.client.clone(),
+                select_chain: self.select_chain.clone(),
+                block_import,
+                proposer_factory,
+                sync_oracle: self.sync.clone(),
+                justification_sync_link: self.sync.clone(),
+                create_inherent_data_providers: move |_, ()| inherents(slot_duration),
+                force_authoring: self.settings.force_authoring,
+                // Blocks get rarer while finality lags, so that voters on small machines can catch up.
+                backoff_authoring_blocks: Some(BackoffAuthoringOnFinalizedHeadLagging::default()),
+                keystore: self.keystore.clone(),
+                block_proposal_slot_portion: SlotProportion::new(2f32 / 3f32),
+                max_block_proposal_slot_portion: None,
+                telemetry: self.telemetry.clone(),
+                compatibility_mode: CompatibilityMode::None,
+            })?;
+        tasks.spawn_essential_handle().spawn_blocking("aura", Some("block-authoring"), worker);
+        Ok(())
+    }
+
+    /// Votes where this is a validator, follows the votes where it is not.
+    fn vote(
+        self,
+        tasks: &TaskManager,
+        link: VoterLink,
+        notification_service: Box<dyn NotificationService>,
+        protocol_name: ProtocolName,
+        shared_voter_state: SharedVoterState,
+    ) -> Result<(), ServiceError> {
+        let voter = sc_consensus_grandpa::run_grandpa_voter(GrandpaParams {
+            config: sc_consensus_grandpa::Config {
+                gossip_duration: GOSSIP_DURATION,
+                justification_generation_period: JUSTIFICATION_PERIOD,
+                name: Some(self.settings.name),
+                observer_enabled: false,
+                keystore: self.settings.authority.then_some(self.keystore),
+                local_role: self.settings.role,
+                telemetry: self.telemetry.clone(),
+                protocol_name,
+            },
+            link,
+            network: self.network,
+            sync: self.sync,
+            notification_service,
+            // Substrate's default rules vote two blocks and a quarter of the chain behind the best, for networks of
+            // hundreds of voters where the tip may still change. With few validators taking turns it rarely does, and
+            // a vote for a block that loses costs one round, never safety: vote for the best block.
+            voting_rule: VotingRulesBuilder::new().build(),
+            prometheus_registry: self.settings.prometheus.map(|config| config.registry),
+            shared_voter_state,
+            telemetry: self.telemetry,
+            offchain_tx_pool_factory: OffchainTransactionPoolFactory::new(self.transaction_pool),
+        })?;
+        tasks.spawn_essential_handle().spawn_blocking("grandpa-voter", None, voter);
+        Ok(())
+    }
+}
+
+/// Every block carries the time, and with it the slot.
+async fn inherents(
+    slot_duration: SlotDuration,
+) -> Result<(AuraInherent, TimestampInherent), Box<dyn std::error::Error + Send + Sync>> {
+    let timestamp = TimestampInherent::from_system_time();
+    Ok((AuraInherent::from_timestamp_and_slot_duration(*timestamp, slot_duration), timestamp))
+}
+
+fn voter_protocol(config: &Configuration, client: &FullClient) -> Result<ProtocolName, ServiceError> {
+    let genesis: <Block as BlockT>::Hash = client.block_hash(0)?.ok_or_else(|| {
+        ServiceError::Other("the database has no genesis block; purge-chain removes it".into())
+    })?;
+    Ok(sc_consensus_grandpa::protocol_standard_name(&genesis, &config.chain_spec))
+}
+
+type NetworkParts = (
+    FullNetworkConfiguration<Block, <Block as BlockT>::Hash, Network>,
+    NotificationMetrics,
+    Box<dyn NotificationService>,
+);
+
+fn network_config(config: &Configuration, voter_name: ProtocolName) -> NetworkParts {
+    let registry = config.prometheus_registry().cloned();
+    let mut net_config = FullNetworkConfiguration::new(&config.network, registry.clone());
+    let metrics = <Network as NetworkBackend<Block, <Block as BlockT>::Hash>>::register_notification_metrics(
+        registry.as_ref(),
+    );
+    let (voter_config, notifications) = sc_consensus_grandpa::grandpa_peers_set_config::<Block, Network>(
+        voter_name,
+        metrics.clone(),
+        net_config.peer_store_handle(),
+    );
+    net_config.add_notification_protocol(voter_config);
+    (net_config, metrics, notifications)
+}
+
+/// Off unless the chain spec or the command line names where to report to.
+fn telemetry(config: &Configuration) -> Result<Option<Telemetry>, ServiceError> {
+    let Some(endpoints) = config.telemetry_endpoints.clone().filter(|endpoints| !endpoints.is_empty()) else {
+        return Ok(None);
+    };
+    let worker = TelemetryWorker::new(16)?;
+    let telemetry = worker.handle().new_telemetry(endpoints);
+    config.tokio_handle.spawn(worker.run());
+    Ok(Some(telemetry))
+}
