@@ -179,7 +179,7 @@ impl<C: Chain> Anchoring<C> {
     fn report(&self, anchored: Option<&Anchor>) {
         let detail = match anchored {
             Some(anchor) => {
-                format!("{} entries anchored in block {}", anchor.checkpoint.size, anchor.block)
+                format!("log anchored at size {} in block {}", anchor.checkpoint.size, anchor.block)
             }
             None => "nothing to anchor yet".into(),
         };

@@ -113,7 +113,7 @@ impl ChainClient {
 
     /// The last finalized block, asked for now.
     pub async fn finalized(&self) -> Result<Finalized, ChainError> {
-        self.check_chain()?;
+        self.check_node()?;
         self.inner.rpc.finalized().await
     }
 
@@ -148,11 +148,12 @@ impl ChainClient {
         self.view().await?.grants(device).await
     }
 
-    /// Nothing of another chain is ever taken for this one's.
-    fn check_chain(&self) -> Result<(), ChainError> {
+    /// While the node is known to be away nobody has to wait for it, and nothing of another chain is ever taken for
+    /// this one's.
+    fn check_node(&self) -> Result<(), ChainError> {
         match &*self.inner.reports.problem.borrow() {
-            Some(error @ ChainError::OtherChain { .. }) => Err(error.clone()),
-            _ => Ok(()),
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
         }
     }
 

@@ -62,6 +62,7 @@ impl Rpc {
             },
             Error::Deserialization(error) => ChainError::Answer { question, problem: error.to_string() },
             Error::Decode(error) => ChainError::Answer { question, problem: error.to_string() },
+            Error::DisconnectedWillReconnect(_) => self.away("the connection was lost".into()),
             other => self.away(causes(&other)),
         }
     }

@@ -76,7 +76,7 @@ async fn audit_device(
     // The chain first: whatever it has anchored is in the log by then.
     let state = chain_state(chain, &subject, id).await.map_err(explain)?;
     let path = config.gateway.data_dir.clone();
-    let report = tokio::task::spawn_blocking(move || match Log::open_read_only(&path) {
+    let report = tokio::task::spawn_blocking(move || match Log::open_for_audit(&path) {
         Ok(log) if log.id() == id => audit(&log, subject, &state),
         Ok(log) => Err(LogError::OtherLog { path, expected: id.into(), found: log.id().into() }),
         Err(LogError::Damaged { what }) => Ok(Report::of_unreadable(subject, &state, id, what)),

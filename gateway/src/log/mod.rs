@@ -89,6 +89,14 @@ impl Log {
         Ok(reader)
     }
 
+    /// Opens what is on disk now, to read only and as it is: what [`Self::open_read_only`] refuses as damaged is left
+    /// for [`LogReader::verify`] to name.
+    pub fn open_for_audit(path: &Path) -> Result<LogReader, LogError> {
+        let store = Arc::new(store::Store::open_read_only(path)?);
+        let id = store::identity(&store)?.ok_or_else(|| LogError::Missing { path: path.into() })?;
+        LogReader::unchecked(store, id)
+    }
+
     /// Appends entries, all of them after one another; waits for a place in the queue, then for the synced write.
     ///
     /// An entry that is already in the log gets its first receipt. If one is refused the others are appended all the

@@ -2,7 +2,7 @@
 
 use super::{
     order,
-    store::{decode, device_key, integer, node_key, Family, Store},
+    store::{decode, device_key, integer, meta, node_key, Family, State, Store},
     writer::load_frontier,
     Fork, Head, LogError, StoredEvent,
 };
@@ -40,6 +40,21 @@ impl LogReader {
         let reader = Self { store, id, size: Arc::new(AtomicU64::new(size)) };
         reader.check_end(size)?;
         Ok(reader)
+    }
+
+    /// Takes what is stored as it is. The size is the stored one; that of the entries where it cannot be read.
+    pub(crate) fn unchecked(store: Arc<Store>, id: LogId) -> Result<Self, LogError> {
+        let guard = store.db();
+        let size = match guard.value::<State>(Family::Meta, meta::STATE) {
+            Ok(Some(state)) => state.size,
+            Ok(None) | Err(LogError::Damaged { .. }) => match guard.last(Family::Entries)? {
+                Some((key, _)) => integer(Family::Entries, &key)?.saturating_add(1),
+                None => 0,
+            },
+            Err(error) => return Err(error),
+        };
+        drop(guard);
+        Ok(Self { store, id, size: Arc::new(AtomicU64::new(size)) })
     }
 
     /// Which log this is.
