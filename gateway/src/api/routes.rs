@@ -114,7 +114,7 @@ fn readings_of(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Problem
 }
 
 fn senml_of(pack: &[u8]) -> Result<Vec<Reading>, Problem> {
-    let remedy = "one SenML pack (RFC 8428) such as [{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":21.5}]";
+    let remedy = "SenML is described by RFC 8428";
     let text = std::str::from_utf8(pack).map_err(|error| Problem::bad_request(error, remedy))?;
     senml::read(text, now_ms()).map_err(|error| Problem::bad_request(error, remedy))
 }

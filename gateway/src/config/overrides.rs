@@ -4,10 +4,11 @@ use super::{values::check_above_zero, Config, ConfigError};
 
 /// Variables of the same prefix that are no configuration: options of the command line, and where tests find things.
 pub const NOT_CONFIGURATION: [&str; 5] =
-    ["STREEMBIT_CONFIG", "STREEMBIT_KEY", "STREEMBIT_LOG", "STREEMBIT_NODE", "STREEMBIT_PASSPHRASE_FILE"];
+    ["STREEMBIT_CONFIG", "STREEMBIT_KEY", "STREEMBIT_NODE", "STREEMBIT_PASSPHRASE_FILE", "STREEMBIT_PYTHON"];
 
-/// Prefix of variables that belong to the project's own tests and build.
-const RESERVED_PREFIXES: [&str; 2] = ["STREEMBIT_TEST_", "STREEMBIT_BUILD_"];
+/// What variables of the project's own set-up, tests, demo and build begin with.
+const RESERVED_PREFIXES: [&str; 5] =
+    ["STREEMBIT_BUILD_", "STREEMBIT_DEMO_", "STREEMBIT_SETUP_", "STREEMBIT_TEST_", "STREEMBIT_TESTS_"];
 
 type Set = fn(&mut Config, &str) -> Result<(), String>;
 

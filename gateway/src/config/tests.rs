@@ -114,6 +114,8 @@ fn overrides_win_over_the_file() {
             ("STREEMBIT_CONFIG", "x"),
             ("STREEMBIT_NODE", "x"),
             ("STREEMBIT_TEST_NODE", "x"),
+            ("STREEMBIT_TESTS_KEEP", "1"),
+            ("STREEMBIT_SETUP_YES", "1"),
             ("PATH", "/bin"),
         ],
     )
