@@ -154,7 +154,8 @@ fn verify_alone(devices: &[Device], cores: usize) -> f64 {
     let keys: Vec<EventKey> = devices.iter().map(|device| EventKey::new(device.key.clone())).collect();
     let events = interleaved(devices);
     let count = events.len();
-    let mut shares: Vec<Vec<Vec<(SignedEvent, Body, &EventKey)>>> = vec![Vec::new(); cores];
+    type Batch<'k> = Vec<(SignedEvent, Body, &'k EventKey)>;
+    let mut shares: Vec<Vec<Batch<'_>>> = vec![Vec::new(); cores];
     let mut keyed =
         events.into_iter().zip(keys.iter().cycle()).map(|((event, body), key)| (event, body, key));
     for turn in (0..cores).cycle() {

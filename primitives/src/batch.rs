@@ -155,13 +155,13 @@ mod tests {
 
     enum Pair {
         Sr(Box<schnorrkel::Keypair>),
-        Ed(ed25519_dalek::SigningKey),
+        Ed(Box<ed25519_dalek::SigningKey>),
     }
 
     /// Key `n`: even ones sr25519, odd ones ed25519.
     fn pair(n: u8) -> Pair {
         if n % 2 == 1 {
-            return Pair::Ed(ed25519_dalek::SigningKey::from_bytes(&[n; 32]));
+            return Pair::Ed(Box::new(ed25519_dalek::SigningKey::from_bytes(&[n; 32])));
         }
         let secret = schnorrkel::MiniSecretKey::from_bytes(&[n; 32]).unwrap();
         Pair::Sr(Box::new(secret.expand_to_keypair(schnorrkel::ExpansionMode::Ed25519)))

@@ -132,7 +132,7 @@ mod tests {
         assert_eq!((service.provider, service.customer), (terms().workshop, terms().owner));
         assert_eq!((service.from, service.every), (terms().from, terms().every));
         assert_eq!((access.grantee, access.until), (terms().workshop, terms().until.0));
-        assert!(access.names.iter().any(|name| *name == service.meter));
+        assert!(access.names.contains(&service.meter));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::IngestError;
 use crate::{
     keystore::KeyPair,
-    log::{Head, NewEntry, Proposal, Refusal},
+    log::{Head, NewEntry, Proposal},
 };
 use std::{collections::HashMap, sync::Arc};
 use streembit_primitives::{
@@ -70,7 +70,7 @@ pub(super) fn propose(
         let event = SignedEvent { header, signer: Signer::Gateway(keys.account()), signature };
         // Verified like any other: what a broken key or memory signed must not get into the log.
         let event = event.verify(key.key())?;
-        NewEntry::new(event, &content.body, content.time).map_err(Refusal::from)
+        NewEntry::new(event, &content.body, content.time)
     };
     Proposal::Next { device, make: Box::new(make) }
 }

@@ -357,7 +357,8 @@ mod tests {
     #[test]
     fn a_forger_who_repairs_the_checksum_gains_nothing() {
         let bob = account::show(&KeyPair::from_dev_name("bob").unwrap().account());
-        let changes: [Box<dyn Fn(&mut Value)>; 3] = [
+        type Change = Box<dyn Fn(&mut Value)>;
+        let changes: [Change; 3] = [
             Box::new(move |json| json["account"] = json!(bob)),
             Box::new(|json| json["kdf"]["passes"] = json!(1)),
             Box::new(|json| json["kdf"]["memory_kib"] = json!(64)),
@@ -372,7 +373,8 @@ mod tests {
 
     #[test]
     fn what_is_no_keystore_is_refused_with_its_fault() {
-        let mut changes: Vec<(&str, bool, fn(&mut Value))> = vec![
+        type Change = fn(&mut Value);
+        let mut changes: Vec<(&str, bool, Change)> = vec![
             ("version is 2", false, |json| json["version"] = json!(2)),
             ("unknown field", false, |json| json["seed"] = json!("07")),
             ("missing field", false, |json| {

@@ -71,9 +71,12 @@ pub enum Proposal {
         /// The device.
         device: DeviceId,
         /// Makes the event that follows the device's head (`None` before the first).
-        make: Box<dyn FnOnce(Option<&Head>) -> Result<NewEntry, Refusal> + Send>,
+        make: Make,
     },
 }
+
+/// Makes the event that follows a device's head.
+pub type Make = Box<dyn FnOnce(Option<&Head>) -> Result<NewEntry, Refusal> + Send>;
 
 /// Says that an event is in the log, on disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, serde::Serialize, serde::Deserialize)]

@@ -100,6 +100,9 @@ pub(crate) struct Store {
     _secondary: Option<tempfile::TempDir>,
 }
 
+/// A key of a family with its value.
+type KeyValue = (Vec<u8>, Vec<u8>);
+
 /// The database for the time of one operation.
 pub(crate) struct Guard<'a>(RwLockReadGuard<'a, Option<Db>>);
 
@@ -174,7 +177,7 @@ impl Guard<'_> {
     }
 
     /// The greatest key of a family with its value.
-    pub(crate) fn last(&self, family: Family) -> Result<Option<(Vec<u8>, Vec<u8>)>, LogError> {
+    pub(crate) fn last(&self, family: Family) -> Result<Option<KeyValue>, LogError> {
         let (db, handle) = self.family(family)?;
         db.iterator_cf(handle, rocksdb::IteratorMode::End)
             .next()

@@ -173,7 +173,7 @@ impl Check<'_> {
         let sibling = NodeId { level: 0, index: index ^ 1 };
         if sibling.index < size {
             let Some(beside) = self.node(sibling)? else { return Ok(false) };
-            let (left, right) = if index % 2 == 0 { (leaf, beside) } else { (beside, leaf) };
+            let (left, right) = if index.is_multiple_of(2) { (leaf, beside) } else { (beside, leaf) };
             return Ok(self.node(NodeId { level: 1, index: index >> 1 })?
                 == Some(Domain::LogNode.node(&left, &right)));
         }

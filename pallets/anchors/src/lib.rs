@@ -22,6 +22,7 @@ pub const KEPT_ROOTS: u32 = 8;
 
 /// The pallet.
 #[frame_support::pallet]
+#[allow(clippy::expect_used, reason = "what the macros of FRAME expand to")]
 pub mod pallet {
     use crate::{WeightInfo, KEPT_ROOTS};
     use frame_support::{pallet_prelude::*, traits::Contains};

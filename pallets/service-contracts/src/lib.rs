@@ -22,6 +22,7 @@ pub use weights::WeightInfo;
 
 /// The pallet.
 #[frame_support::pallet]
+#[allow(clippy::expect_used, reason = "what the macros of FRAME expand to")]
 pub mod pallet {
     use crate::{
         types::{Progress, Standing},

@@ -18,12 +18,7 @@ use crate::{
 use anyhow::{bail, Context as _};
 use args::{ContractArgs, NewArgs};
 use serde_json::{json, Value};
-use std::{
-    fs::File,
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{fs::File, io::Write as _, path::Path, process::ExitCode};
 use streembit_primitives::{contract::ContractId, AccountId};
 
 /// Does it.
@@ -77,7 +72,7 @@ fn create(path: &Path, text: &str) -> anyhow::Result<()> {
     file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
 }
 
-async fn propose(path: &PathBuf, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
+async fn propose(path: &Path, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
     let contract = contracts::read(path)?;
     let keys = key.open(context)?;
     let chain = connect(node.or_local()).await?;

@@ -19,7 +19,7 @@ pub(crate) struct Device {
 
 enum Secret {
     Sr25519(Box<schnorrkel::Keypair>),
-    Ed25519(ed25519_dalek::SigningKey),
+    Ed25519(Box<ed25519_dalek::SigningKey>),
 }
 
 impl Device {
@@ -35,7 +35,7 @@ impl Device {
     pub(crate) fn ed25519(n: u8) -> Self {
         let secret = ed25519_dalek::SigningKey::from_bytes(&[n; 32]);
         let public = PublicKey::Ed25519(secret.verifying_key().to_bytes());
-        Self::new(Secret::Ed25519(secret), public)
+        Self::new(Secret::Ed25519(Box::new(secret)), public)
     }
 
     fn new(secret: Secret, public: PublicKey) -> Self {
