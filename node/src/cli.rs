@@ -3,9 +3,9 @@
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 use sc_cli::{Result, RunCmd, SubstrateCli};
 use sc_service::ChainSpec;
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
-/// The node: a validator or a full node of a Streembit chain.
+/// The node: a validator or a full node of a Streembit chain, with a gateway in the same process on request.
 #[derive(Debug, Parser)]
 pub struct Cli {
     /// What to do instead of running the node.
@@ -15,6 +15,14 @@ pub struct Cli {
     /// How to run the node.
     #[clap(flatten)]
     pub run: RunCmd,
+
+    /// Run the gateway of this configuration file (gateway.toml) in the same process, over the node's own RPC.
+    #[arg(long, value_name = "FILE")]
+    pub gateway: Option<PathBuf>,
+
+    /// The file with the passphrase of the gateway's key; replaces `passphrase_file` of its configuration.
+    #[arg(long, value_name = "FILE", requires = "gateway")]
+    pub gateway_passphrase_file: Option<PathBuf>,
 
     /// Look for other nodes on the local network by mDNS. Off unless asked for.
     #[arg(long, conflicts_with = "no_mdns")]
@@ -183,8 +191,9 @@ pub fn check(cli: &Cli) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::error::ErrorKind;
     use sc_cli::{CliConfiguration, DatabasePruningMode, ImportParams};
-    use std::{collections::BTreeSet, path::PathBuf};
+    use std::collections::BTreeSet;
 
     fn parse(arguments: &[&str]) -> Cli {
         Cli::try_from_arguments([&["streembit-node"], arguments].concat()).unwrap()
@@ -249,6 +258,13 @@ mod tests {
         assert_eq!((run.pool_config.pool_limit, run.pool_config.pool_kbytes), (4, 5));
         assert!(!run.network_params.no_mdns);
         assert_eq!(run.shared_params.log, ["info"]);
+    }
+
+    #[test]
+    fn a_passphrase_file_without_a_gateway_is_refused() {
+        let error = Cli::try_from_arguments(["streembit-node", "--dev", "--gateway-passphrase-file", "p"])
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
     }
 
     #[test]

@@ -1,11 +1,22 @@
-//! The Streembit node: a validator or a full node of a permissioned chain, light enough for a Raspberry Pi.
+//! The Streembit node: a validator or a full node of a permissioned chain, light enough for a Raspberry Pi, and the
+//! gateway in the same process where `--gateway` asks for it.
 
 mod cli;
 mod command;
+mod gateway;
+mod in_process_rpc;
 mod rpc;
 mod run;
 mod service;
 
-fn main() -> sc_cli::Result<()> {
-    command::execute(&cli::Cli::from_arguments())
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match command::execute(&cli::Cli::from_arguments()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("streembit-node: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

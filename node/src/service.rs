@@ -15,7 +15,7 @@ use sc_network::{
 use sc_network_sync::SyncingService;
 use sc_service::{
     config::PrometheusConfig, error::Error as ServiceError, BuildNetworkParams, Configuration,
-    PartialComponents, SpawnTasksParams, TFullBackend, TFullClient, TaskManager, WarpSyncConfig,
+    PartialComponents, RpcHandlers, SpawnTasksParams, TFullBackend, TFullClient, TaskManager, WarpSyncConfig,
 };
 use sc_telemetry::{Telemetry, TelemetryHandle, TelemetryWorker};
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
@@ -63,6 +63,14 @@ pub type Parts = PartialComponents<
     FullPool,
     (BlockImport, VoterLink, Option<Telemetry>),
 >;
+
+/// A node that runs.
+pub struct Node {
+    /// Its tasks; they end when this is dropped.
+    pub tasks: TaskManager,
+    /// Its RPC, for whoever is in the same process.
+    pub rpc: RpcHandlers,
+}
 
 /// Opens the database and builds what needs no network.
 pub fn parts(config: &Configuration) -> Result<Parts, ServiceError> {
@@ -118,8 +126,8 @@ pub fn parts(config: &Configuration) -> Result<Parts, ServiceError> {
     })
 }
 
-/// Starts a validator or a full node, as the configuration says; its tasks end when they are dropped.
-pub fn start(config: Configuration) -> Result<TaskManager, ServiceError> {
+/// Starts a validator or a full node, as the configuration says.
+pub fn start(config: Configuration) -> Result<Node, ServiceError> {
     let PartialComponents {
         client,
         backend,
@@ -169,7 +177,7 @@ pub fn start(config: Configuration) -> Result<TaskManager, ServiceError> {
                 .map_err(|error| ServiceError::Application(Box::new(error)))
         }
     };
-    sc_service::spawn_tasks(SpawnTasksParams {
+    let rpc = sc_service::spawn_tasks(SpawnTasksParams {
         config,
         client: client.clone(),
         backend,
@@ -195,7 +203,7 @@ pub fn start(config: Configuration) -> Result<TaskManager, ServiceError> {
     if consensus.settings.grandpa {
         consensus.vote(&task_manager, voter_link, voter_notifications, voter_name, voter_state)?;
     }
-    Ok(task_manager)
+    Ok(Node { tasks: task_manager, rpc })
 }
 
 /// What is needed of the configuration after `spawn_tasks` took it.

@@ -26,7 +26,7 @@ pub fn print_error(error: &anyhow::Error, as_json: bool) {
 }
 
 /// The error with its causes, each said once: many errors say their cause themselves.
-fn with_causes(error: &anyhow::Error) -> String {
+pub fn with_causes(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
         "" => cause,
         said if said.contains(&cause) => text,
