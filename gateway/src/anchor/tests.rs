@@ -37,7 +37,11 @@ impl Memory {
 
     fn accept(&self, checkpoint: Checkpoint, proof: &ConsistencyProof) -> Result<(), ChainError> {
         let refused = |error: &str| {
-            Err(ChainError::Dispatch { call: "Anchors.anchor".into(), error: format!("Anchors::{error}") })
+            Err(ChainError::Dispatch {
+                call: "Anchors.anchor".into(),
+                error: format!("Anchors::{error}"),
+                words: "no".into(),
+            })
         };
         let mut anchors = self.anchors.lock().unwrap();
         let (size, root) = anchors

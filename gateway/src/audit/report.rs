@@ -30,6 +30,9 @@ pub struct Report {
     /// The device's owner.
     #[serde(serialize_with = "optional_account")]
     pub owner: Option<AccountId>,
+    /// The gateway that keeps its log.
+    #[serde(serialize_with = "account::ss58::serialize")]
+    pub gateway: AccountId,
     /// The log.
     pub log: LogId,
     /// How many entries it has, those of other devices included.
@@ -139,6 +142,7 @@ impl Report {
             block_time: chain.time,
             key: record.map(|record| record.key.clone()),
             owner: record.map(|record| record.owner),
+            gateway: log.gateway,
             log,
             log_size: 0,
             anchor: chain.anchor.clone(),

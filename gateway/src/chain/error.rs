@@ -63,12 +63,14 @@ pub enum ChainError {
         message: String,
     },
     /// The chain ran the call, and it failed.
-    #[error("the chain refused {call}: {error}")]
+    #[error("the chain refused {call}: {words} ({error})")]
     Dispatch {
         /// The call.
         call: String,
-        /// The error, as `Pallet::Error` or in the words of the runtime.
+        /// The error: `Pallet::Error`, or the runtime's own.
         error: String,
+        /// What the pallet's documentation says of it.
+        words: String,
     },
     /// The transaction was lost on its way, again and again.
     #[error("{call} did not get into a block: {problem}")]
@@ -94,7 +96,7 @@ impl ChainError {
         matches!(self, Self::Away { .. } | Self::Lost { .. } | Self::Unfinalized { .. })
     }
 
-    /// The `Pallet::Error` that the chain answered with, where it did.
+    /// The `Pallet::Error` that the chain answered with, where it did. What it means is in the error's own words.
     pub fn dispatch_error(&self) -> Option<&str> {
         match self {
             Self::Dispatch { error, .. } => Some(error),

@@ -73,7 +73,7 @@ const TABLE: &[(&str, &str)] = &[
     ("ServiceContracts::NotAReading", "prove an event that holds the clause's meter"),
     ("ServiceContracts::OtherMeter", "prove the reading that the clause names as its meter"),
     ("ServiceContracts::NotANumber", "prove a reading whose value is a number"),
-    ("ServiceContracts::NotNewer", "nothing: the chain knows this event, or a newer one, already"),
+    ("ServiceContracts::NotNewer", "nothing, where there is no newer reading; otherwise wait until it is anchored (`streembit status` shows it)"),
     ("ServiceContracts::MeterFell", "check the meter: it reads less than it did before"),
     ("ServiceContracts::NotTheProvider", "sign with the key of the clause's provider"),
     ("ServiceContracts::RecordOpen", "let the customer confirm the open record first"),

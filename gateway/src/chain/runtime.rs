@@ -124,7 +124,8 @@ impl Runtime {
                 "ExtrinsicFailed" => {
                     let error = DispatchError::decode_from(event.field_bytes(), self.client.metadata())
                         .map_err(|error| unclear(causes(&error)))?;
-                    return Err(ChainError::Dispatch { call: label.into(), error: words(&error) });
+                    let (error, words) = name_and_words(&error);
+                    return Err(ChainError::Dispatch { call: label.into(), error, words });
                 }
                 _ => {}
             }
@@ -138,11 +139,14 @@ pub(super) fn label(call: &Call) -> String {
     format!("{}.{}", call.pallet(), call.name())
 }
 
-fn words(error: &DispatchError) -> String {
-    match error {
-        DispatchError::Module(module) => module.details_string(),
-        other => other.to_string(),
-    }
+/// An error's name, and what its documentation in the metadata says.
+fn name_and_words(error: &DispatchError) -> (String, String) {
+    let DispatchError::Module(module) = error else {
+        return (error.to_string(), "the runtime says no".into());
+    };
+    let docs = module.details().map(|details| details.variant.docs.join(" ")).unwrap_or_default();
+    let words = docs.trim().trim_end_matches('.');
+    (module.details_string(), if words.is_empty() { "its pallet says no".into() } else { words.into() })
 }
 
 /// The first difference between the runtime and what this program was built for.
@@ -236,5 +240,18 @@ impl Signer<SubstrateConfig> for ExtrinsicSigner<'_> {
 
     fn sign(&self, payload: &[u8]) -> MultiSignature {
         MultiSignature::Sr25519(self.0.sign_extrinsic(payload))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_metadata_is_an_answer_that_makes_no_sense() {
+        for bytes in [&b""[..], b"meta", &[0xff; 64]] {
+            let checked = Runtime::check(1, 1, H256::zero(), bytes);
+            assert!(matches!(checked, Err(ChainError::Answer { .. })), "{bytes:?}");
+        }
     }
 }

@@ -126,9 +126,7 @@ impl ChainClient {
                 TransactionStatus::Usurped(_) => "another transaction of the account took its place",
                 TransactionStatus::Dropped => "the node's pool is full and dropped it",
                 TransactionStatus::Invalid => "it became invalid while it waited",
-                TransactionStatus::FinalityTimeout(_) => {
-                    return Err(ChainError::Unfinalized { call: signed.label.clone(), seconds: 0 })
-                }
+                TransactionStatus::FinalityTimeout(_) => return Err(unfinalized(signed)),
                 _ => continue,
             };
             return Ok(Watched::Gone(Gone::Lost(gone.into())));

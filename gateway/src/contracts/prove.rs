@@ -154,3 +154,132 @@ pub fn read_proof(path: &Path) -> Result<ReadingProof, ProveError> {
         .map_err(|error| refused(format!("\"proof\": {error}")))?;
     ReadingProof::decode_all(&mut &*bytes).map_err(|error| refused(format!("\"proof\": {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        keystore::KeyPair,
+        log::{Log, NewEntry},
+    };
+    use streembit_primitives::{
+        checkpoint::HashKind,
+        event::{EventKind, Signer, VERSION},
+        hash::Domain,
+        Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, SignedEvent, Source, Text, Value,
+    };
+
+    fn gateway() -> KeyPair {
+        KeyPair::from_seed([9; 32])
+    }
+
+    fn key(label: &str) -> DeviceKey {
+        DeviceKey::Hosted { gateway: gateway().account(), label: Text::try_from(label).unwrap() }
+    }
+
+    fn name(text: &str) -> Name {
+        Name::try_from(text).unwrap()
+    }
+
+    async fn append(log: &Log, label: &str, readings: &[(&str, u32)]) {
+        let (keys, key) = (gateway(), key(label));
+        let head = log.head(&key.device_id()).unwrap();
+        let (sequence, previous) = head.map_or((0, Hash::ZERO), |head| (head.sequence + 1, head.hash));
+        let part = |(meter, value): &(&str, u32)| {
+            Part::Reading(Reading {
+                name: name(meter),
+                unit: Text::try_from("km").unwrap(),
+                value: Value::Decimal((*value).into()),
+                time: sequence,
+                source: Source::Senml,
+            })
+        };
+        let body =
+            Body { seed: [1; 32], parts: readings.iter().map(part).collect::<Vec<_>>().try_into().unwrap() };
+        let header = EventHeader {
+            version: VERSION,
+            device: key.device_id(),
+            sequence,
+            previous,
+            time: sequence,
+            kind: EventKind::Readings,
+            body_hash: body.hash(),
+        };
+        let signature = keys.sign(Domain::EventHeader, &header.hash());
+        let signer = Signer::Gateway(keys.account());
+        let event = SignedEvent { header, signer, signature }.verify(&key).unwrap();
+        log.append(vec![NewEntry::new(event, &body, sequence).unwrap()]).await.unwrap();
+    }
+
+    fn anchor(log: &Log, size: u64) -> Anchor {
+        let root = log.root(size).unwrap();
+        let checkpoint =
+            Checkpoint { log: log.id(), size, root, heads_root: None, time: 0, hash: HashKind::Blake3 };
+        Anchor { checkpoint, block: 1 }
+    }
+
+    async fn log(folder: &tempfile::TempDir) -> Log {
+        let id = LogId { gateway: gateway().account(), epoch: 0 };
+        let log = Log::open(&folder.path().join("log"), id).unwrap();
+        append(&log, "car", &[("speed", 50), ("odometer", 100)]).await;
+        append(&log, "van", &[("odometer", 900)]).await;
+        append(&log, "car", &[("odometer", 101), ("speed", 60), ("odometer", 102)]).await;
+        append(&log, "car", &[("speed", 70)]).await;
+        append(&log, "car", &[("odometer", 103)]).await;
+        log
+    }
+
+    #[tokio::test]
+    async fn the_newest_anchored_reading_is_proven() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log(&folder).await;
+        let car = key("car");
+        for (size, value) in [(1, 100), (2, 100), (3, 102), (4, 102), (5, 103)] {
+            let anchor = anchor(&log, size);
+            let proven = newest_reading(&log, Some(&anchor), &car.device_id(), &name("odometer")).unwrap();
+            assert_eq!(proven.reading.value, Value::Decimal(value.into()), "of {size}");
+            assert_eq!(proven.proof.size, size);
+            let verified = proven.proof.clone().verify(&car, &anchor.checkpoint.root).unwrap();
+            assert_eq!(verified.reading(), &proven.reading);
+            assert!(proven.proof.verify(&key("van"), &anchor.checkpoint.root).is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn where_there_is_nothing_to_prove_the_error_says_what_to_wait_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log(&folder).await;
+        let (car, van) = (key("car").device_id(), key("van").device_id());
+        let refused = |anchor: Option<Anchor>, device, meter: &str| {
+            newest_reading(&log, anchor.as_ref(), &device, &name(meter)).unwrap_err()
+        };
+        assert!(matches!(refused(None, car, "odometer"), ProveError::NotAnchored));
+        let unread = refused(Some(anchor(&log, 5)), car, "fuel");
+        assert!(unread.to_string().contains("fuel"), "{unread}");
+        // The van's only event comes after the first entry.
+        assert!(matches!(refused(Some(anchor(&log, 1)), van, "odometer"), ProveError::NoReading { .. }));
+        let mut other = anchor(&log, 3);
+        other.checkpoint.root = Hash([7; 32]);
+        assert!(matches!(refused(Some(other), car, "odometer"), ProveError::Log(_)));
+    }
+
+    #[tokio::test]
+    async fn a_proof_travels_in_a_file_and_anything_else_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log(&folder).await;
+        let anchor = anchor(&log, 5);
+        let proven = newest_reading(&log, Some(&anchor), &key("car").device_id(), &name("odometer")).unwrap();
+        let file = folder.path().join("proof.json");
+        write_proof(&file, ContractId([1; 32]), 0, &proven).unwrap();
+        assert_eq!(read_proof(&file).unwrap(), proven.proof);
+
+        let text = fs::read_to_string(&file).unwrap();
+        for (from, to) in [("\"0x", "\"0xzz"), ("\"proof\"", "\"prof\""), ("{", ""), (&text[..], "")] {
+            fs::write(&file, text.replacen(from, to, 1)).unwrap();
+            let error = read_proof(&file).unwrap_err().to_string();
+            assert!(error.contains("proof.json"), "{from}: {error}");
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(matches!(read_proof(&file), Err(ProveError::File { .. })));
+    }
+}

@@ -82,7 +82,7 @@ fn clause_text(number: u32, clause: &Clause) -> String {
             let names: Vec<_> = access.names.iter().map(|name| name.as_str()).collect();
             let what = if names.is_empty() { "every reading".into() } else { names.join(", ") };
             format!(
-                "clause {number}: access until {}\n  by        {}\n  to        {what}",
+                "clause {number}: access until {}\n  for       {}\n  to        {what}",
                 End(access.until),
                 account::show(&access.grantee)
             )
