@@ -19,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub struct Command<'s> {
     scene: &'s Scene,
     arguments: Vec<OsString>,
+    trailing: Vec<OsString>,
     input: Vec<u8>,
     variables: Vec<(String, OsString)>,
 }
@@ -43,6 +44,7 @@ impl Scene {
         Command {
             scene: self,
             arguments: arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect(),
+            trailing: Vec::new(),
             input: Vec::new(),
             variables: vec![passphrase],
         }
@@ -53,6 +55,17 @@ impl Command<'_> {
     /// One more argument.
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// More arguments.
+    pub fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
+        arguments.into_iter().fold(self, Self::arg)
+    }
+
+    /// The node that it asks, after all other arguments.
+    pub fn node(mut self, url: &str) -> Self {
+        self.trailing = vec!["--node".into(), url.into()];
         self
     }
 
@@ -94,10 +107,11 @@ impl Command<'_> {
         let (out, err, input) =
             (folder.path().join("out"), folder.path().join("err"), folder.path().join("in"));
         fs::write(&input, &self.input)?;
-        let typed: Vec<_> = self.arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+        let arguments = || self.arguments.iter().chain(&self.trailing);
+        let typed: Vec<_> = arguments().map(|argument| argument.to_string_lossy()).collect();
         let command = format!("streembit {}", typed.join(" "));
         let mut child = bound_command(binary("streembit")?)
-            .args(&self.arguments)
+            .args(arguments())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(File::open(&input)?)
             .stdout(File::create(&out)?)

@@ -1,6 +1,11 @@
 //! Gateways: their folder, their configuration, their process and their local API.
 
-use crate::{binary, free_port, home::number, process::bound_command, until, Node, Process, Scene};
+use crate::{
+    binary, free_port,
+    home::{number, text},
+    process::bound_command,
+    until, Node, Process, Scene,
+};
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 use std::{
@@ -8,16 +13,28 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use streembit_primitives::{AccountId, Part, Reading};
 
 /// What differs between the gateways of the tests.
 #[derive(Clone)]
 pub struct Settings {
-    /// The devices: name, and `[[device]]` table in TOML.
-    pub devices: Vec<(String, String)>,
+    /// The devices.
+    pub devices: Vec<Device>,
     /// Anchor after so many events.
     pub anchor_events: u64,
     /// Anchor after so many seconds.
     pub anchor_seconds: u64,
+}
+
+/// A device of a gateway's configuration.
+#[derive(Clone)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// Whether it signs its own events.
+    pub signs: bool,
+    /// Its `[[device]]` table, in TOML.
+    table: String,
 }
 
 /// A gateway's folder and API; its process too, where it has one of its own.
@@ -60,13 +77,15 @@ impl Settings {
         self.with(name, &format!("key = \"{key}\"\n"))
     }
 
-    /// With a car behind an ELM327; `port` as the configuration has it.
+    /// With a car behind an ELM327; `port` as the configuration has it: a serial port's path, or `tcp://HOST:PORT`.
     pub fn car(self, name: &str, port: &str) -> Self {
-        self.with(name, &format!("[device.obd]\nport = \"{port}\"\nbaud = 38400\nevery_seconds = 1\n"))
+        let baud = if port.starts_with("tcp://") { "" } else { "baud = 38400\n" };
+        self.with(name, &format!("[device.obd]\nport = \"{port}\"\n{baud}every_seconds = 1\n"))
     }
 
     fn with(mut self, name: &str, rest: &str) -> Self {
-        self.devices.push((name.to_owned(), format!("[[device]]\nname = \"{name}\"\n{rest}")));
+        let table = format!("[[device]]\nname = \"{name}\"\n{rest}");
+        self.devices.push(Device { name: name.to_owned(), signs: rest.starts_with("key"), table });
         self
     }
 }
@@ -121,13 +140,18 @@ impl Gateway {
              [anchor]\nevery_events = {anchor_events}\nevery_seconds = {anchor_seconds}\n\
              [delivery]\nlisten = [\"/ip4/127.0.0.1/tcp/{delivery}\", \"/ip4/127.0.0.1/udp/{delivery}/quic-v1\"]\n\
              mdns = false\n{}",
-            devices.iter().map(|(_, table)| table.as_str()).collect::<String>()
+            devices.iter().map(|device| device.table.as_str()).collect::<String>()
         )
     }
 
     /// Starts its own process and waits until its API answers.
     pub fn start(&mut self, node: &Node) -> Result<()> {
-        self.configure(&node.url())?;
+        self.start_at(&node.url())
+    }
+
+    /// Starts its own process, for a node at `url` that need not be there.
+    pub fn start_at(&mut self, url: &str) -> Result<()> {
+        self.configure(url)?;
         self.process = Some(self.spawn(&self.config)?);
         self.ready()
     }
@@ -163,6 +187,25 @@ impl Gateway {
         Ok(())
     }
 
+    /// Where other parties reach it, over `tcp` or `quic`, with its peer id.
+    pub fn delivery_address(&self, transport: &str) -> Result<String> {
+        let command = std::process::Command::new(binary("streembit")?)
+            .args(["--json", "gateway", "account", "--config"])
+            .arg(&self.config)
+            .env("STREEMBIT_PASSPHRASE_FILE", &self.passphrase_file)
+            .output()?;
+        ensure!(command.status.success(), "{}", String::from_utf8_lossy(&command.stderr));
+        let peer = text(&serde_json::from_slice(&command.stdout)?, "/peer")?;
+        let port = self.delivery_port;
+        let way = if transport == "quic" { format!("udp/{port}/quic-v1") } else { format!("tcp/{port}") };
+        Ok(format!("/ip4/127.0.0.1/{way}/p2p/{peer}"))
+    }
+
+    /// The TCP ports that it listens on: the API's and the delivery's.
+    pub fn ports(&self) -> [u16; 2] {
+        [self.api_port, self.delivery_port]
+    }
+
     /// Its folder.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -178,15 +221,23 @@ impl Gateway {
         self.dir.join("data")
     }
 
-    /// The names of its devices.
-    pub fn device_names(&self) -> Vec<&str> {
-        self.settings.devices.iter().map(|(name, _)| name.as_str()).collect()
+    /// Its devices.
+    pub fn devices(&self) -> &[Device] {
+        &self.settings.devices
+    }
+
+    /// Its account.
+    pub fn account(&self) -> Result<AccountId> {
+        Ok(streembit::account::parse(&text(&self.get("/v1/status")?, "/account")?)?)
     }
 
     /// How far its log and its anchor are.
     pub fn log_state(&self) -> Result<LogState> {
         let log = self.get("/v1/log")?;
-        let anchored = log.pointer("/anchor/checkpoint/size").and_then(Value::as_u64).unwrap_or(0);
+        let anchored = match log.get("anchor").context("no anchor, not even null")? {
+            Value::Null => 0,
+            anchor => number(anchor, "/checkpoint/size")?,
+        };
         Ok(LogState { size: number(&log, "/size")?, anchored })
     }
 
@@ -218,6 +269,35 @@ impl Gateway {
                 return Ok(events);
             }
             events.extend(page.iter().cloned());
+        }
+    }
+
+    /// The readings of a name among the events of a device, oldest first.
+    pub fn readings(&self, device: &str, name: &str) -> Result<Vec<Reading>> {
+        let mut found = Vec::new();
+        for event in self.events(device)? {
+            let parts = event.get("parts").cloned().unwrap_or(Value::Null);
+            let parts: Option<Vec<Part>> = serde_json::from_value(parts).context("the parts of an event")?;
+            found.extend(parts.unwrap_or_default().into_iter().filter_map(|part| match part {
+                Part::Reading(reading) if reading.name.as_str() == name => Some(reading),
+                _ => None,
+            }));
+        }
+        Ok(found)
+    }
+
+    /// The same gateway's API, for another thread.
+    pub fn api(&self) -> Self {
+        Self {
+            dir: self.dir.clone(),
+            config: self.config.clone(),
+            passphrase_file: self.passphrase_file.clone(),
+            log: self.log.clone(),
+            settings: self.settings.clone(),
+            process: None,
+            client: self.client.clone(),
+            runtime: self.runtime.clone(),
+            ..*self
         }
     }
 

@@ -1,9 +1,10 @@
 //! Alice's home: a dev chain, her gateway on it, its devices registered. Where most stories begin.
 
-use crate::{until, Gateway, LogState, Node, Output, Scene, Settings};
+use crate::{dev_key, until, Gateway, LogState, Meter, Node, Output, Scene, Settings};
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 use std::{ffi::OsStr, path::PathBuf};
+use streembit_primitives::device::Registration;
 
 /// A dev chain with one gateway, which belongs to Alice; Bob is the workshop, Charlie the stranger.
 pub struct Home<'s> {
@@ -55,7 +56,7 @@ impl<'s> Home<'s> {
         Ok(home)
     }
 
-    /// Registers the gateway and its devices as Alice's.
+    /// Registers the gateway as Alice's, and the devices that it signs for; see [`Self::register_meter`] for the others.
     fn register(&self) -> Result<()> {
         let alice = self.scene.key("alice")?;
         self.on_chain(["gateway", "register", "--config"])
@@ -63,19 +64,34 @@ impl<'s> Home<'s> {
             .arg("--key")
             .arg(&alice)
             .ok()?;
-        for device in self.gateway.device_names() {
-            self.on_chain(["device", "register", "--device", device, "--config"])
-                .arg(self.gateway.config())
-                .arg("--key")
-                .arg(&alice)
-                .ok()?;
+        for device in self.gateway.devices().iter().filter(|device| !device.signs) {
+            self.register_command(&device.name)?.ok()?;
         }
         Ok(())
     }
 
+    /// Registers a device that signs itself as Alice's; its key consents.
+    pub fn register_meter(&self, name: &str, meter: &Meter) -> Result<()> {
+        let registration = Registration {
+            genesis: self.node.block_hash(0)?.parse()?,
+            key: meter.key(),
+            owner: dev_key("alice")?.account(),
+            gateway: self.gateway.account()?,
+        };
+        let consent = self.scene.dir().join(format!("{name}.consent"));
+        std::fs::write(&consent, format!("{:?}\n", meter.consent(&registration)))?;
+        self.register_command(name)?.arg("--consent").arg(consent).ok()?;
+        Ok(())
+    }
+
+    fn register_command(&self, device: &str) -> Result<crate::Command<'s>> {
+        let command = self.on_chain(["device", "register", "--device", device, "--config"]);
+        Ok(command.arg(self.gateway.config()).arg("--key").arg(self.scene.key("alice")?))
+    }
+
     /// A command that talks to this home's node.
     pub fn on_chain<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> crate::Command<'s> {
-        self.scene.streembit(arguments).arg("--node").arg(self.node.url())
+        self.scene.streembit(arguments).node(&self.node.url())
     }
 
     /// The id of one of the gateway's devices.
@@ -117,7 +133,16 @@ impl<'s> Home<'s> {
 
     /// Runs `streembit audit device`; whatever it finds.
     pub fn audit(&self, device: &str) -> Result<Output> {
-        self.on_chain(["audit", "device", device, "--config"]).arg(self.gateway.config()).run()
+        self.audit_command(device).run()
+    }
+
+    /// The same for programs; anything but a verified history is an error.
+    pub fn audit_json(&self, device: &str) -> Result<Value> {
+        self.audit_command(device).json()
+    }
+
+    fn audit_command(&self, device: &str) -> crate::Command<'s> {
+        self.on_chain(["audit", "device", device, "--config"]).arg(self.gateway.config())
     }
 }
 

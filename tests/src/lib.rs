@@ -6,22 +6,26 @@
 //! The tests are in `tests/tests/`, one file a topic. They need the binaries (`make test` builds them first) and the
 //! foreign emulator (`tests/setup`).
 
+mod agreement;
 mod binaries;
 mod cli;
 mod emulator;
 mod gateway;
 mod home;
+mod meter;
 mod node;
 mod process;
 mod scene;
 mod subscriber;
 mod wait;
 
+pub use agreement::{dev_key, now_ms};
 pub use binaries::{binary, emulator_venv};
 pub use cli::{Command, Output};
 pub use emulator::{odometers_of_the_car_scenario, Emulator};
-pub use gateway::{Gateway, LogState, Settings};
+pub use gateway::{Device, Gateway, LogState, Settings};
 pub use home::{number, text, Home};
+pub use meter::{request_of, Meter};
 pub use node::{rpc, Node};
 pub use process::Process;
 pub use scene::{free_port, scene, Scene};

@@ -4,6 +4,7 @@ use crate::{binary, free_port, process::bound_command, until, Process, Scene};
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
+use streembit::chain::NodeConnection;
 
 /// A `streembit-node`: its process, its database and its ports, which stay the same over restarts.
 pub struct Node {
@@ -56,7 +57,7 @@ impl Node {
             .arg("--base-path")
             .arg(&self.base)
             .args(["--rpc-port", &self.rpc_port.to_string(), "--port", &self.p2p_port.to_string()])
-            .args(["--no-mdns", "--no-prometheus", "--no-telemetry"]);
+            .args(["--no-prometheus", "--no-telemetry"]);
         let mut process = Process::start(&self.name, command, &self.log)?;
         until("the node's RPC answers", 90, || {
             process.check_running()?;
@@ -81,6 +82,11 @@ impl Node {
     /// Where its RPC is.
     pub fn url(&self) -> String {
         format!("ws://127.0.0.1:{}", self.rpc_port)
+    }
+
+    /// The way to it for a client of the chain.
+    pub fn connection(&self) -> Result<NodeConnection> {
+        Ok(NodeConnection::Url(self.url().parse().map_err(anyhow::Error::msg)?))
     }
 
     /// The address on which other nodes reach it; its peer id comes from its RPC.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const PLACES: usize = 2;
 
 /// How much of each log a failure shows, in bytes from its end.
-const SHOWN: usize = 6_000;
+const SHOWN: usize = 4_000;
 
 /// One test's own folder and runtime.
 pub struct Scene {
@@ -29,9 +29,9 @@ pub struct Scene {
 /// With the whole chain of errors where the test gives one; the logs of the scene's processes are printed then.
 #[allow(clippy::panic, reason = "this is how a test reports")]
 pub fn scene(name: &str, test: impl FnOnce(&Scene) -> Result<()>) {
-    let scene = Scene::open(name).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    let scene = Scene::open(name).unwrap_or_else(|error| panic!("{name}: {error:#}"));
     if let Err(error) = test(&scene) {
-        panic!("{name}: {error:?}");
+        panic!("{name}: {error:#}");
     }
 }
 

@@ -24,7 +24,8 @@ pub struct Subscription {
 pub struct Subscriber<'s> {
     scene: &'s Scene,
     name: String,
-    subscription: Subscription,
+    /// What it is told.
+    pub subscription: Subscription,
     process: Option<Process>,
 }
 

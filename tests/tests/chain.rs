@@ -1,0 +1,172 @@
+//! Two validators finalize, and refuse every anchor that does not extend what its own gateway anchored before.
+
+use anyhow::{bail, ensure, Result};
+use std::{collections::HashMap, time::SystemTime};
+use streembit::{
+    chain::{Call, ChainClient},
+    keystore::KeyPair,
+};
+use streembit_primitives::{
+    checkpoint::HashKind,
+    device::GatewayConsent,
+    hash::Domain,
+    merkle::{ConsistencyProof, Frontier, MissingNode, NodeId, Nodes, Tree},
+    Checkpoint, Hash, LogId,
+};
+use streembit_tests::{scene, Node};
+
+#[test]
+fn two_validators_finalize_and_refuse_wrong_anchors() {
+    scene("validators", |scene| {
+        let mut alice = Node::new(scene, "alice", ["--chain=local", "--alice"])?;
+        alice.start()?;
+        let bootnode = alice.address()?;
+        let mut bob = Node::new(scene, "bob", ["--chain=local", "--bob", "--bootnodes", &bootnode])?;
+        bob.start()?;
+        alice.finalizes(1, 90)?;
+        bob.finalizes(1, 30)?;
+        scene.block_on(anchors_are_checked(&alice))?;
+
+        // Both say the same of what is final, and neither finalizes alone.
+        let number = alice.finalized()?;
+        bob.finalizes(number, 60)?;
+        ensure!(alice.block_hash(number)? == bob.block_hash(number)?, "two chains at block {number}");
+        bob.kill()?;
+        scene.block_on(alone_nothing_is_final(&alice))?;
+        let before = alice.finalized()?;
+        bob.start()?;
+        alice.finalizes(before + 1, 90)
+    });
+}
+
+async fn anchors_are_checked(node: &Node) -> Result<()> {
+    let chain = ChainClient::connect(node.connection()?).await?;
+    let (first, second) = (FakeGateway::registered(&chain).await?, FakeGateway::registered(&chain).await?);
+    let (log, other) = (Leaves::new(40, 1), Leaves::new(40, 2));
+    let anchor =
+        |size: u64, root: Hash, proof: ConsistencyProof| first.anchor(first.log(), size, root, proof);
+
+    // Each refusal leaves the anchor where it was; the sound anchors between them are accepted.
+    accepted(&chain, &first, anchor(7, log.root(7), log.consistency(0, 7))).await?;
+    let rewritten = anchor(20, other.root(20), other.consistency(7, 20));
+    refused(&chain, &first, rewritten, "wrong consistency proof").await?;
+    refused(&chain, &first, anchor(20, log.root(20), log.consistency(6, 20)), "a proof of another size")
+        .await?;
+    refused(&chain, &first, anchor(20, log.root(20), ConsistencyProof::new(vec![])), "no proof").await?;
+    refused(&chain, &first, anchor(20, log.root(21), log.consistency(7, 20)), "another root").await?;
+    accepted(&chain, &first, anchor(20, log.root(20), log.consistency(7, 20))).await?;
+    refused(&chain, &first, anchor(7, log.root(7), log.consistency(7, 7)), "a smaller size").await?;
+    refused(&chain, &first, anchor(20, other.root(20), log.consistency(20, 20)), "another log, same size")
+        .await?;
+
+    // Somebody else's log: signed by a gateway, but not by the log's own.
+    let sound = second.anchor(first.log(), 33, log.root(33), log.consistency(20, 33));
+    refused(&chain, &second, sound, "somebody else's log").await?;
+    ensure!(anchored(&chain, &first).await? == Some((20, log.root(20))), "a refused anchor moved the log");
+    accepted(&chain, &first, anchor(33, log.root(33), log.consistency(20, 33))).await?;
+
+    // An account that no party took in cannot submit at all.
+    let stranger = FakeGateway { keys: KeyPair::from_seed(rand::random()) };
+    let call = stranger.anchor(stranger.log(), 7, log.root(7), log.consistency(0, 7));
+    refused(&chain, &stranger, call, "a stranger").await
+}
+
+async fn alone_nothing_is_final(node: &Node) -> Result<()> {
+    let chain = ChainClient::connect(node.connection()?).await?;
+    let before = chain.finalized().await?;
+    let attempt =
+        tokio::time::timeout(std::time::Duration::from_secs(15), FakeGateway::registered(&chain)).await;
+    ensure!(attempt.is_err(), "one of two validators finalized alone");
+    // The last vote of the other may still have been on its way.
+    ensure!(chain.finalized().await?.number <= before.number + 2, "finality went on alone");
+    Ok(())
+}
+
+/// A gateway's key, without the gateway.
+struct FakeGateway {
+    keys: KeyPair,
+}
+
+impl FakeGateway {
+    /// One that belongs to Alice.
+    async fn registered(chain: &ChainClient) -> Result<Self> {
+        let Some(alice) = KeyPair::from_dev_name("alice") else { bail!("no Alice") };
+        let keys = KeyPair::from_seed(rand::random());
+        let consent =
+            GatewayConsent { genesis: chain.genesis(), gateway: keys.account(), party: alice.account() };
+        let consent = keys.sign(Domain::GatewayConsent, &consent.message());
+        chain.submit(&alice, Call::AddGateway { gateway: keys.account(), consent }).await?;
+        Ok(Self { keys })
+    }
+
+    fn log(&self) -> LogId {
+        LogId { gateway: self.keys.account(), epoch: 0 }
+    }
+
+    fn anchor(&self, log: LogId, size: u64, root: Hash, proof: ConsistencyProof) -> Call {
+        let time = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64);
+        let checkpoint = Checkpoint { log, size, root, heads_root: None, time, hash: HashKind::Blake3 };
+        Call::Anchor { checkpoint, proof }
+    }
+}
+
+async fn accepted(chain: &ChainClient, gateway: &FakeGateway, call: Call) -> Result<()> {
+    let Call::Anchor { checkpoint, .. } = &call else { bail!("no anchor: {call:?}") };
+    let wanted = (checkpoint.size, checkpoint.root);
+    chain.submit(&gateway.keys, call).await?;
+    ensure!(anchored(chain, gateway).await? == Some(wanted), "accepted, but it is not the anchor");
+    Ok(())
+}
+
+async fn refused(chain: &ChainClient, gateway: &FakeGateway, call: Call, what: &str) -> Result<()> {
+    let before = anchored(chain, gateway).await?;
+    match chain.submit(&gateway.keys, call).await {
+        Ok(submitted) => bail!("{what} was accepted in block {}", submitted.block),
+        Err(error) => {
+            // The chain's own no: not a lost connection, not a node that could not read it.
+            let said = error.to_string();
+            let chains_own = error.dispatch_error().is_some_and(|error| error.starts_with("Anchors::"));
+            ensure!(chains_own || what == "a stranger", "{what}: not refused by the chain: {said}");
+            ensure!(!error.remedy().is_empty(), "{what}: no remedy with: {said}");
+        }
+    }
+    ensure!(anchored(chain, gateway).await? == before, "{what}: refused, but the anchor moved");
+    Ok(())
+}
+
+async fn anchored(chain: &ChainClient, gateway: &FakeGateway) -> Result<Option<(u64, Hash)>> {
+    let anchor = chain.latest_anchor(gateway.log()).await?;
+    Ok(anchor.map(|anchor| (anchor.checkpoint.size, anchor.checkpoint.root)))
+}
+
+/// The tree of a log that was made up.
+struct Leaves(HashMap<NodeId, Hash>);
+
+impl Leaves {
+    fn new(count: u64, seed: u64) -> Self {
+        let mut nodes = HashMap::new();
+        let mut frontier = Frontier::new();
+        for at in 0..count {
+            frontier.append(Domain::LogLeaf.hash_of(&(seed, at)), |node| {
+                nodes.insert(node.id, node.hash);
+            });
+        }
+        Self(nodes)
+    }
+
+    fn root(&self, size: u64) -> Hash {
+        Tree::new(self, size).root().unwrap_or_default()
+    }
+
+    fn consistency(&self, old: u64, size: u64) -> ConsistencyProof {
+        Tree::new(self, size).consistency(old).unwrap_or_default()
+    }
+}
+
+impl Nodes for Leaves {
+    type Error = MissingNode;
+
+    fn node(&self, id: NodeId) -> Result<Hash, MissingNode> {
+        self.0.get(&id).copied().ok_or(MissingNode(id))
+    }
+}
