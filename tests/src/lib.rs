@@ -17,6 +17,7 @@ mod node;
 mod process;
 mod scene;
 mod subscriber;
+mod vehicle;
 mod wait;
 
 pub use agreement::{dev_key, now_ms};
@@ -30,4 +31,5 @@ pub use node::{rpc, Node};
 pub use process::Process;
 pub use scene::{free_port, scene, Scene};
 pub use subscriber::{Subscriber, Subscription};
+pub use vehicle::Vehicle;
 pub use wait::{until, Hopeless};
