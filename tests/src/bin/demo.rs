@@ -6,7 +6,7 @@ use std::{fs, io::Read as _, time::Duration};
 use streembit_primitives::{Decimal, Value};
 use streembit_tests::{text, until, Command, Home, Scene, Settings, Vehicle};
 
-const ODOMETER: u32 = 14_990;
+const ODOMETER: u32 = 14_940;
 const INTERVAL: u32 = 15_000;
 
 fn main() -> Result<()> {
