@@ -9,7 +9,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// How many scenes run at once on one machine, over all test executables: a node is heavy.
+/// How many scenes run at once on one machine, over all processes: a node is heavy.
 const PLACES: usize = 2;
 
 /// How much of each log a failure shows, in bytes from its end.

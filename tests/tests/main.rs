@@ -1,0 +1,10 @@
+//! The end-to-end tests: one file for each promise, one executable for all, so that two scenes can run at once.
+
+mod bad_input;
+mod chain;
+mod contract;
+mod crash;
+mod delivery;
+mod emulator_to_audit;
+mod outages;
+mod tampering;
