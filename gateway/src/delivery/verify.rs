@@ -48,7 +48,7 @@ impl Position {
     }
 }
 
-/// An event that was verified, up to the anchor; see [`Verifier`].
+/// An event that was verified, up to the anchor; see `Verifier`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Received {
     /// Its place in the gateway's log.

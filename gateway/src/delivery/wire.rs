@@ -30,7 +30,7 @@ pub struct GatewayProof {
     pub challenge: Challenge,
     /// The gateway's account.
     pub account: AccountId,
-    /// Its signature; see [`super::proof`].
+    /// Its signature; see `super::proof`.
     pub signature: Signature,
 }
 
@@ -41,7 +41,7 @@ pub struct Subscribe {
     pub request: Request,
     /// The subscriber's account.
     pub account: AccountId,
-    /// Its signature over the request too; see [`super::proof`].
+    /// Its signature over the request too; see `super::proof`.
     pub signature: Signature,
 }
 

@@ -1,6 +1,6 @@
 //! The log: one gateway's append-only Merkle log of events, in RocksDB.
 //!
-//! One thread writes. It takes what waits, puts it in order ([`order`]), appends it to the tree and writes everything
+//! One thread writes. It takes what waits, puts it in order (`order`), appends it to the tree and writes everything
 //! that follows from it in one synced batch; only then does anybody hear of it. What is acknowledged is on disk.
 //!
 //! Whoever appends brings a [`NewEntry`], which only a verified event with its own body can become. Readers prove from
