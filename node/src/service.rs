@@ -50,8 +50,8 @@ const JUSTIFICATION_PERIOD: u32 = 32;
 
 /// How long GRANDPA expects a message to take to all voters; it prevotes at twice and precommits at four times this,
 /// or as soon as it has heard enough. Also the pace of its rounds, of which each writes to the disk, idle or not:
-/// a third of the 1 s that public networks use gives finality within 1.5 s of a block over any home connection,
-/// and 100 ms would wear the card out three times as fast to save a second.
+/// a third of the 1 s that public networks use makes a block final within two seconds, and 100 ms would wear the card
+/// out three times as fast to save one of them.
 const GOSSIP_DURATION: Duration = Duration::from_millis(333);
 
 /// The parts that commands on the database need too.
