@@ -73,13 +73,9 @@ fn every_acknowledged_event_is_there_once_after_each_kill() {
         let state = home.anchored_to(size)?;
         ensure!(state.anchored > anchored, "the anchors did not go on after {anchored}: {state:?}");
         let mut found = 0;
-        for at in 0..METERS {
-            found += check_device(
-                &home.gateway,
-                &format!("meter{at}"),
-                &meters[at].id().to_string(),
-                &acknowledged,
-            )?;
+        for (at, meter) in meters.iter().enumerate() {
+            let name = format!("meter{at}");
+            found += check_device(&home.gateway, &name, &meter.id().to_string(), &acknowledged)?;
         }
         ensure!(found == acknowledged.len(), "{found} of {} acknowledged events", acknowledged.len());
         for at in 0..METERS {
