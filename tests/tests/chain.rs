@@ -3,7 +3,7 @@
 use anyhow::{bail, ensure, Result};
 use std::{collections::HashMap, time::SystemTime};
 use streembit::{
-    chain::{Call, ChainClient},
+    chain::{Call, ChainClient, ChainError},
     keystore::KeyPair,
 };
 use streembit_primitives::{
@@ -48,27 +48,32 @@ async fn anchors_are_checked(node: &Node) -> Result<()> {
 
     // Each refusal leaves the anchor where it was; the sound anchors between them are accepted.
     accepted(&chain, &first, anchor(7, log.root(7), log.consistency(0, 7))).await?;
-    let rewritten = anchor(20, other.root(20), other.consistency(7, 20));
-    refused(&chain, &first, rewritten, "wrong consistency proof").await?;
-    refused(&chain, &first, anchor(20, log.root(20), log.consistency(6, 20)), "a proof of another size")
-        .await?;
-    refused(&chain, &first, anchor(20, log.root(20), ConsistencyProof::new(vec![])), "no proof").await?;
-    refused(&chain, &first, anchor(20, log.root(21), log.consistency(7, 20)), "another root").await?;
+    for (what, root, proof) in [
+        ("a rewritten log with a proof of its own", other.root(20), other.consistency(7, 20)),
+        ("a proof from another size", log.root(20), log.consistency(6, 20)),
+        ("no proof", log.root(20), ConsistencyProof::new(vec![])),
+        ("another root than the proof's", log.root(21), log.consistency(7, 20)),
+    ] {
+        refused(&chain, &first, anchor(20, root, proof), what, Some("Anchors::Inconsistent")).await?;
+    }
     accepted(&chain, &first, anchor(20, log.root(20), log.consistency(7, 20))).await?;
-    refused(&chain, &first, anchor(7, log.root(7), log.consistency(7, 7)), "a smaller size").await?;
-    refused(&chain, &first, anchor(20, other.root(20), log.consistency(20, 20)), "another log, same size")
-        .await?;
+    for (what, size, root) in
+        [("a smaller size", 7, log.root(7)), ("another log of the same size", 20, other.root(20))]
+    {
+        let proof = log.consistency(size, size);
+        refused(&chain, &first, anchor(size, root, proof), what, Some("Anchors::NotLarger")).await?;
+    }
 
-    // Somebody else's log: signed by a gateway, but not by the log's own.
+    // Signed by a gateway, but not by the log's own.
     let sound = second.anchor(first.log(), 33, log.root(33), log.consistency(20, 33));
-    refused(&chain, &second, sound, "somebody else's log").await?;
+    refused(&chain, &second, sound, "somebody else's log", Some("Anchors::NotYourLog")).await?;
     ensure!(anchored(&chain, &first).await? == Some((20, log.root(20))), "a refused anchor moved the log");
     accepted(&chain, &first, anchor(33, log.root(33), log.consistency(20, 33))).await?;
 
-    // An account that no party took in cannot submit at all.
+    // An account that no party took in gets nothing into a block at all.
     let stranger = FakeGateway { keys: KeyPair::from_seed(rand::random()) };
     let call = stranger.anchor(stranger.log(), 7, log.root(7), log.consistency(0, 7));
-    refused(&chain, &stranger, call, "a stranger").await
+    refused(&chain, &stranger, call, "a stranger", None).await
 }
 
 async fn alone_nothing_is_final(node: &Node) -> Result<()> {
@@ -118,16 +123,21 @@ async fn accepted(chain: &ChainClient, gateway: &FakeGateway, call: Call) -> Res
     Ok(())
 }
 
-async fn refused(chain: &ChainClient, gateway: &FakeGateway, call: Call, what: &str) -> Result<()> {
+/// The call is refused, for this reason of the runtime; `None` where it must not even reach a block.
+async fn refused(
+    chain: &ChainClient,
+    gateway: &FakeGateway,
+    call: Call,
+    what: &str,
+    reason: Option<&str>,
+) -> Result<()> {
     let before = anchored(chain, gateway).await?;
     match chain.submit(&gateway.keys, call).await {
         Ok(submitted) => bail!("{what} was accepted in block {}", submitted.block),
         Err(error) => {
-            // The chain's own no: not a lost connection, not a node that could not read it.
-            let said = error.to_string();
-            let chains_own = error.dispatch_error().is_some_and(|error| error.starts_with("Anchors::"));
-            ensure!(chains_own || what == "a stranger", "{what}: not refused by the chain: {said}");
-            ensure!(!error.remedy().is_empty(), "{what}: no remedy with: {said}");
+            let stranger = matches!(error, ChainError::Stranger { .. });
+            ensure!(error.dispatch_error() == reason && stranger == reason.is_none(), "{what}: {error}");
+            ensure!(!error.remedy().is_empty(), "{what}: no remedy with: {error}");
         }
     }
     ensure!(anchored(chain, gateway).await? == before, "{what}: refused, but the anchor moved");
