@@ -16,6 +16,7 @@ pub struct Emulator {
     link: PathBuf,
     said: PathBuf,
     log: PathBuf,
+    dir: PathBuf,
 }
 
 impl Emulator {
@@ -26,6 +27,7 @@ impl Emulator {
             link: scene.dir().join(name),
             said: scene.dir().join(format!("{name}.emulator.out")),
             log: scene.dir().join(format!("{name}.emulator.log")),
+            dir: scene.dir().to_owned(),
         };
         emulator.restart()?;
         Ok(emulator)
@@ -53,7 +55,8 @@ impl Emulator {
         self.kill()?;
         fs::write(&self.said, "")?;
         let mut command = bound_command(emulator_venv()?.join("bin/elm"));
-        command.args(["-s", "car", "-b"]).arg(&self.said);
+        // It writes an elm.log to where it runs.
+        command.args(["-s", "car", "-b"]).arg(&self.said).current_dir(&self.dir);
         let mut process = Process::start("the emulator", command, &self.log)?;
         let terminal = until("the emulator names its terminal", 30, || {
             process.check_running()?;
