@@ -55,7 +55,7 @@ pub struct Checkpoint {
     pub size: u64,
     /// The root of its tree.
     pub root: Hash,
-    /// The root of the map from each device to its last event; `None` in a log that keeps no such map.
+    /// The root of the map from each device to its last event ([`crate::heads`]); `None` of an empty log.
     pub heads_root: Option<Hash>,
     /// The gateway's clock, in milliseconds since 1970-01-01 UTC.
     pub time: u64,

@@ -54,6 +54,12 @@ pub enum Domain {
     LogNode,
     /// The root of a log without entries.
     LogEmpty,
+    /// A leaf of the map from each device to its last event.
+    HeadsLeaf,
+    /// An inner node of that map's tree.
+    HeadsNode,
+    /// The root of that map with its number of devices.
+    Heads,
     /// A checkpoint, as signed.
     Checkpoint,
     /// The content of a contract.
@@ -79,6 +85,9 @@ impl Domain {
             Self::LogLeaf => "streembit v1 log leaf",
             Self::LogNode => "streembit v1 log node",
             Self::LogEmpty => "streembit v1 log empty",
+            Self::HeadsLeaf => "streembit v1 heads leaf",
+            Self::HeadsNode => "streembit v1 heads node",
+            Self::Heads => "streembit v1 heads",
             Self::Checkpoint => "streembit v1 checkpoint",
             Self::Contract => "streembit v1 contract",
             Self::Registration => "streembit v1 device registration",
