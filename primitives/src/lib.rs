@@ -18,6 +18,7 @@ pub mod contract;
 pub mod decimal;
 pub mod device;
 pub mod event;
+pub mod evidence;
 pub mod hash;
 pub mod heads;
 pub mod merkle;

@@ -52,6 +52,23 @@ impl fmt::Display for FrontierError {
 
 impl core::error::Error for FrontierError {}
 
+/// A subtree that cannot follow a log of this size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Misaligned {
+    /// The size of the log.
+    pub size: u64,
+    /// The level of the subtree.
+    pub level: u8,
+}
+
+impl fmt::Display for Misaligned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no subtree of level {} can follow a log of {} entries", self.level, self.size)
+    }
+}
+
+impl core::error::Error for Misaligned {}
+
 impl Frontier {
     /// The frontier of an empty log.
     pub fn new() -> Self {
@@ -81,8 +98,32 @@ impl Frontier {
     }
 
     /// Appends a leaf; calls `store` with the leaf and with every node that it completes.
-    pub fn append(&mut self, leaf: Hash, mut store: impl FnMut(Node)) {
-        let mut node = Node { id: NodeId { level: 0, index: self.size }, hash: leaf };
+    pub fn append(&mut self, leaf: Hash, store: impl FnMut(Node)) {
+        self.join(Node { id: NodeId { level: 0, index: self.size }, hash: leaf }, store);
+        self.size += 1;
+    }
+
+    /// Appends a complete subtree of `2^level` leaves by its root; calls `store` with it and with every node that it
+    /// completes. Refuses one that is no node of the tree at this size, and one beyond the largest log.
+    pub fn append_subtree(
+        &mut self,
+        level: u8,
+        hash: Hash,
+        store: impl FnMut(Node),
+    ) -> Result<(), Misaligned> {
+        let misaligned = Misaligned { size: self.size, level };
+        let leaves = 1u64.checked_shl(level.into()).ok_or(misaligned)?;
+        let size = self.size.checked_add(leaves).filter(|size| *size <= super::MAX_SIZE).ok_or(misaligned)?;
+        if self.size % leaves != 0 {
+            return Err(misaligned);
+        }
+        self.join(Node { id: NodeId { level, index: self.size >> level }, hash }, store);
+        self.size = size;
+        Ok(())
+    }
+
+    /// Puts a node beside the peaks and merges what is complete.
+    fn join(&mut self, mut node: Node, mut store: impl FnMut(Node)) {
         store(node);
         while self.size >> node.id.level & 1 == 1 {
             let Some(left) = self.peaks.pop() else { break };
@@ -93,7 +134,6 @@ impl Frontier {
             store(node);
         }
         self.peaks.push(node.hash);
-        self.size += 1;
     }
 
     /// The root of the log.

@@ -7,7 +7,7 @@ mod frontier;
 mod proofs;
 mod tree;
 
-pub use frontier::{Frontier, FrontierError, Node, NodeId};
+pub use frontier::{Frontier, FrontierError, Misaligned, Node, NodeId};
 pub use proofs::{climb, ConsistencyProof, InclusionProof, MAX_PROOF};
 pub use tree::{path_of, root_of, MissingNode, Nodes, Tree, TreeError};
 

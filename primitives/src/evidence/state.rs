@@ -1,0 +1,47 @@
+//! What the chain's state says, proven against a block's state root.
+
+use crate::{
+    chain::{Anchor, DeviceRecord},
+    DeviceId, Hash, LogId,
+};
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode};
+use sp_core::{Blake2Hasher, H256};
+use sp_crypto_hashing::{blake2_128, twox_128};
+use sp_trie::{verify_trie_proof, LayoutV1};
+
+/// The anchor of a log and the record of a device, with the proof of both. Not yet checked.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub struct StateProof {
+    /// The latest anchor of the log.
+    pub anchor: Anchor,
+    /// The device's record.
+    pub device: DeviceRecord,
+    /// The proof of both: trie nodes as `sp_trie::generate_trie_proof` makes them (without the values and without the
+    /// hashes that follow from them) for [`anchor_key`] and [`device_key`].
+    pub nodes: Vec<Vec<u8>>,
+}
+
+impl StateProof {
+    /// Whether the state with this root has just this anchor for the log and this record for the device.
+    pub(super) fn verify(&self, root: &Hash, log: &LogId, device: &DeviceId) -> bool {
+        let items =
+            [(anchor_key(log), Some(self.anchor.encode())), (device_key(device), Some(self.device.encode()))];
+        verify_trie_proof::<LayoutV1<Blake2Hasher>, _, _, _>(&H256(root.0), &self.nodes, &items).is_ok()
+    }
+}
+
+/// Where the state keeps the latest anchor of a log.
+pub fn anchor_key(log: &LogId) -> Vec<u8> {
+    map_key(b"Anchors", b"Latest", &log.encode())
+}
+
+/// Where the state keeps a device's record.
+pub fn device_key(device: &DeviceId) -> Vec<u8> {
+    map_key(b"Devices", b"Devices", &device.encode())
+}
+
+/// The storage key of an entry of a `StorageMap` with `Blake2_128Concat`.
+fn map_key(pallet: &[u8], item: &[u8], key: &[u8]) -> Vec<u8> {
+    [&twox_128(pallet)[..], &twox_128(item), &blake2_128(key), key].concat()
+}
