@@ -110,7 +110,7 @@ impl FakeGateway {
 
     fn anchor(&self, log: LogId, size: u64, root: Hash, proof: ConsistencyProof) -> Call {
         let time = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64);
-        let checkpoint = Checkpoint { log, size, root, heads_root: None, time, hash: HashKind::Blake3 };
+        let checkpoint = Checkpoint { log, size, root, heads_root: Some(root), time, hash: HashKind::Blake3 };
         Call::Anchor { checkpoint, proof }
     }
 }

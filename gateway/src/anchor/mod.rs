@@ -241,7 +241,7 @@ impl<C: Chain> Anchoring<C> {
             log: self.log.id(),
             size,
             root,
-            heads_root: None,
+            heads_root: self.log.heads_root(size)?,
             time: clock::now_ms(),
             hash: HashKind::Blake3,
         };

@@ -134,6 +134,9 @@ pub struct EventView {
     pub entry: String,
     /// The body, SCALE.
     pub body: Option<String>,
+    /// When the body was erased for good, where it was.
+    #[serde(default)]
+    pub erased: Option<u64>,
 }
 
 /// Proves that an event is in the log at a size (RFC 9162).
@@ -254,9 +257,10 @@ impl From<StoredEvent> for EventView {
                 Signer::Device => "device".into(),
                 Signer::Gateway(gateway) => account::show(gateway),
             },
-            parts: stored.body.as_ref().map(|body| body.parts.to_vec()),
+            parts: stored.body.present().map(|body| body.parts.to_vec()),
             entry: scale_hex(&stored.entry),
-            body: stored.body.as_ref().map(scale_hex),
+            body: stored.body.present().map(scale_hex),
+            erased: stored.body.erased(),
         }
     }
 }

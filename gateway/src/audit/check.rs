@@ -1,9 +1,12 @@
 //! The checks of an audit.
 
-use super::{report::Problem, AnchorState, AuditedEvent, ChainState, Report, Subject, Where};
-use crate::log::{Finding, LogError, LogReader, Place, StoredEvent};
+use super::{
+    report::{Completeness, Problem},
+    AnchorState, AuditedEvent, ChainState, Report, Subject, Where,
+};
+use crate::log::{Finding, LogError, LogReader, Place, StoredBody, StoredEvent};
 use std::collections::BTreeSet;
-use streembit_primitives::{chain::DeviceRecord, Checkpoint, DeviceId, Hash};
+use streembit_primitives::{chain::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, Hash};
 
 /// How many events are read at once.
 const CHUNK: usize = 256;
@@ -12,13 +15,14 @@ const CHUNK: usize = 256;
 /// behind it for an honest reason. An error means that nothing could be said; what is damaged is in the report.
 pub fn audit(log: &LogReader, subject: Subject, chain: &ChainState) -> Result<Report, LogError> {
     let report = Report::new(subject, chain, log.id());
-    let mut audit = Audit { log, chain, report, bad: BTreeSet::new() };
+    let mut audit = Audit { log, chain, report, bad: BTreeSet::new(), heads: None };
     audit.report.log_size = log.size();
     audit.chain_record();
     audit.stored_log()?;
     audit.against_anchor()?;
     audit.history()?;
     audit.copied_key()?;
+    audit.completeness();
     Ok(audit.conclude())
 }
 
@@ -46,6 +50,8 @@ struct Audit<'a> {
     report: Report,
     /// Entries of the log that are known to be wrong in themselves.
     bad: BTreeSet<u64>,
+    /// The last event of each device at the anchored size, derived from the entries; `None` where they are damaged.
+    heads: Option<HeadsMap>,
 }
 
 impl Audit<'_> {
@@ -73,7 +79,10 @@ impl Audit<'_> {
 
     /// Everything stored, derived again.
     fn stored_log(&mut self) -> Result<(), LogError> {
-        for finding in self.log.verify(0..self.log.size())? {
+        let anchored = self.chain.anchor.as_ref().map_or(0, |anchor| anchor.checkpoint.size);
+        let (findings, heads) = self.log.verify_with_heads(anchored)?;
+        self.heads = heads;
+        for finding in findings {
             let problem = Problem::new(Where::of(finding.place), finding.problem.clone()).at(finding.index);
             let problem = match finding.place {
                 Place::Node(id) => Problem {
@@ -112,7 +121,8 @@ impl Audit<'_> {
     fn against_anchor(&mut self) -> Result<(), LogError> {
         let Some(anchor) = &self.chain.anchor else { return Ok(()) };
         match self.log.check_against(anchor) {
-            Ok(()) => Ok(()),
+            // Held against the entries themselves in `completeness`; an index that was changed is named already.
+            Ok(()) | Err(LogError::DifferentHeads { .. }) => Ok(()),
             Err(
                 error @ (LogError::ShorterThanAnchor { .. }
                 | LogError::DifferentFromAnchor { .. }
@@ -210,8 +220,11 @@ impl Audit<'_> {
             self.problem(at(Where::Signature, error.to_string()));
         }
         match &body {
-            None => self.body_problem(at(Where::Body, "it is not kept".into())),
-            Some(body) => {
+            StoredBody::Missing => {
+                self.body_problem(at(Where::Body, "missing, and nobody has erased it".into()));
+            }
+            StoredBody::Erased { .. } => {}
+            StoredBody::Present(body) => {
                 if let Err(error) = header.check_body(body) {
                     self.body_problem(at(Where::Body, error.to_string()));
                 }
@@ -228,7 +241,8 @@ impl Audit<'_> {
             received: entry.received,
             kind: header.kind,
             signer: entry.event.signer,
-            parts: body.map(|body| body.parts.into_inner()),
+            erased: body.erased(),
+            parts: body.into_present().map(|body| body.parts.into_inner()),
             hash,
             anchor,
             ok: checked.is_some() && self.report.problems.len() == before && !self.bad.contains(&index),
@@ -286,6 +300,44 @@ impl Audit<'_> {
         Ok(())
     }
 
+    /// Whether the device's history has no missing end: its last event at the anchored size, from the entries, is what
+    /// the anchored heads map commits to.
+    fn completeness(&mut self) {
+        let Some(Checkpoint { size, heads_root, .. }) =
+            self.chain.anchor.as_ref().map(|anchor| anchor.checkpoint.clone())
+        else {
+            self.report.completeness = Completeness::unknown("nothing of the log is anchored yet");
+            return;
+        };
+        let Some(expected) = heads_root else {
+            self.report.completeness = Completeness::unknown("the anchored checkpoint has no heads map");
+            return;
+        };
+        let Some(heads) = &self.heads else {
+            let why = "the entries cannot all be read as they were, so that the heads map cannot be derived";
+            self.report.completeness = Completeness::unknown(why);
+            return;
+        };
+        if heads.root() != Some(expected) {
+            let found = heads.root().map_or_else(|| "none".into(), |root| root.to_string());
+            let problem = format!(
+                "the gateway anchored {expected} as the map of the devices' last events at {size} entries, but the \
+                 entries lead to {found}: it was false when it was signed, and hides or invents the end of a history"
+            );
+            self.problem(Problem::new(Where::Heads, problem));
+            self.report.completeness = Completeness::unknown("the anchored heads map is false");
+            return;
+        }
+        let events = heads.get(&self.report.device).map_or(0, |head| head.sequence.saturating_add(1));
+        let whole = (0u64..).zip(&self.report.history).take_while(|(place, event)| event.sequence == *place);
+        let contiguous = whole.count() as u64;
+        self.report.completeness = if contiguous >= events {
+            Completeness { proven: true, events, checkpoint: Some(size), why: None }
+        } else {
+            Completeness::unknown(format!("event {contiguous} of {events} is missing or out of place"))
+        };
+    }
+
     fn conclude(mut self) -> Report {
         let report = &mut self.report;
         let count =
@@ -306,8 +358,10 @@ impl Audit<'_> {
             Where::Entry | Where::Body | Where::Node => 1,
             Where::Root | Where::Index => 2,
             Where::Signature | Where::Sequence => 3,
-            Where::Anchor => 4,
+            Where::Heads => 4,
+            Where::Anchor => 5,
         });
+        report.erased = report.history.iter().filter(|event| event.erased.is_some()).count() as u64;
         report.events = report.history.len() as u64;
         report.verified = report.problems.is_empty();
         self.report

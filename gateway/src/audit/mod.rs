@@ -12,7 +12,7 @@ mod report;
 mod tests;
 
 pub use check::audit;
-pub use report::{AnchorState, AuditedEvent, Problem, Report, Where};
+pub use report::{AnchorState, AuditedEvent, Completeness, Problem, Report, Where};
 
 use streembit_primitives::{
     chain::{Anchor, DeviceRecord},

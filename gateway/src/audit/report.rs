@@ -43,6 +43,10 @@ pub struct Report {
     pub anchored: u64,
     /// How many hold, and wait for the next anchor.
     pub pending: u64,
+    /// How many of the device's bodies were erased; all else of those events holds without them.
+    pub erased: u64,
+    /// Whether the history has neither gap nor missing end.
+    pub completeness: Completeness,
     /// What is wrong, worst first.
     pub problems: Vec<Problem>,
     /// What is wrong with bodies of other devices: no matter of this one.
@@ -51,6 +55,19 @@ pub struct Report {
     pub events: u64,
     /// Every one of them.
     pub history: Vec<AuditedEvent>,
+}
+
+/// Whether a device's history is all that there was, up to a checkpoint.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Completeness {
+    /// Whether it is proven: no gap, and the last event is the one that the anchored heads map commits to.
+    pub proven: bool,
+    /// How many events the device had at the checkpoint; 0 where it is not proven.
+    pub events: u64,
+    /// The size of the log at that checkpoint.
+    pub checkpoint: Option<u64>,
+    /// Why it is not proven.
+    pub why: Option<String>,
 }
 
 /// One thing that is wrong.
@@ -81,6 +98,8 @@ pub enum Where {
     Node,
     /// The stored size and root.
     Root,
+    /// The anchored map of the devices' last events.
+    Heads,
     /// What the log keeps to find a device's events.
     Index,
     /// Who signed.
@@ -120,6 +139,8 @@ pub struct AuditedEvent {
     pub signer: Signer,
     /// Its parts; `None` where the body is not kept or not readable.
     pub parts: Option<Vec<Part>>,
+    /// When its body was erased, where it was: milliseconds since 1970-01-01 UTC.
+    pub erased: Option<u64>,
     /// The hash of its header.
     pub hash: Hash,
     /// How it stands to the anchor.
@@ -148,6 +169,8 @@ impl Report {
             anchor: chain.anchor.clone(),
             anchored: 0,
             pending: 0,
+            erased: 0,
+            completeness: Completeness::unknown("the log could not be read"),
             problems: Vec::new(),
             elsewhere: Vec::new(),
             events: 0,
@@ -181,6 +204,28 @@ impl Report {
             pending => format!("; {} not yet anchored", count(pending)),
         };
         format!("VERIFIED: {}{anchored}{pending}", count(self.anchored))
+    }
+}
+
+impl Completeness {
+    pub(super) fn unknown(why: impl Into<String>) -> Self {
+        Self { proven: false, events: 0, checkpoint: None, why: Some(why.into()) }
+    }
+}
+
+impl fmt::Display for Completeness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = self.checkpoint.unwrap_or_default();
+        match (self.proven, self.events) {
+            (true, 0) => write!(f, "no event as of the checkpoint at {size} entries, and none is missing"),
+            (true, 1) => write!(f, "event 0, and no other, as of the checkpoint at {size} entries"),
+            (true, events) => write!(
+                f,
+                "events 0 to {}, nothing missing in between or at the end, as of the checkpoint at {size} entries",
+                events.saturating_sub(1)
+            ),
+            (false, _) => write!(f, "not proven: {}", self.why.as_deref().unwrap_or("not checked")),
+        }
     }
 }
 
@@ -220,6 +265,7 @@ impl fmt::Display for Where {
             Self::Body => "bodies",
             Self::Node => "nodes",
             Self::Root => "root",
+            Self::Heads => "heads map",
             Self::Index => "index",
             Self::Signature => "signature",
             Self::Sequence => "sequence",
@@ -244,7 +290,9 @@ impl fmt::Display for Problem {
 impl AuditedEvent {
     /// What it says, in one line.
     pub fn summary(&self) -> String {
-        let Some(parts) = &self.parts else { return "(no body)".into() };
+        let Some(parts) = &self.parts else {
+            return self.erased.map_or("(no body)".into(), |at| format!("(erased {})", clock::show(at)));
+        };
         let texts = parts.iter().map(|part| match part {
             Part::Reading(reading) => {
                 let short = reading.name.as_str().rsplit('.').next().unwrap_or_default();

@@ -9,6 +9,7 @@ use streembit_primitives::{
     checkpoint::HashKind,
     event::{EventKind, Signer, VERSION},
     hash::Domain,
+    heads::{HeadEntry, HeadsMap},
     AccountId, Body, Checkpoint, DeviceKey, EventHeader, LogId, Part, PublicKey, SignedEvent, Text,
 };
 
@@ -73,7 +74,7 @@ impl Scene {
             log: id(),
             size: ANCHORED,
             root: log.root(ANCHORED).unwrap(),
-            heads_root: None,
+            heads_root: log.heads_root(ANCHORED).unwrap(),
             time: 1,
             hash: HashKind::Blake3,
         };
@@ -218,6 +219,61 @@ async fn a_body_of_another_device_is_no_matter_of_this_one() {
     let report = scene.audit();
     assert!(report.verified, "{:?}", report.problems);
     assert_eq!(report.elsewhere.len(), 1);
+}
+
+#[tokio::test]
+async fn a_history_is_complete_up_to_the_anchor() {
+    let scene = Scene::new().await;
+    let report = scene.audit();
+    let Completeness { proven, events, checkpoint, .. } = report.completeness.clone();
+    assert_eq!((proven, events, checkpoint), (true, 7, Some(ANCHORED)));
+    assert!(report.completeness.to_string().starts_with("events 0 to 6, nothing missing"));
+}
+
+/// The map of the last events at the anchored size, and what a liar makes of it.
+async fn with_heads(lie: impl FnOnce(&mut Vec<HeadEntry>)) -> Report {
+    let mut scene = Scene::new().await;
+    let log = scene.open().unwrap();
+    let mut entries = log.heads_map(ANCHORED).unwrap().entries().to_vec();
+    lie(&mut entries);
+    scene.chain.anchor.as_mut().unwrap().checkpoint.heads_root =
+        entries.into_iter().collect::<HeadsMap>().root();
+    drop(log);
+    scene.audit()
+}
+
+#[tokio::test]
+async fn a_gateway_that_anchors_a_false_heads_map_is_caught() {
+    assert!(with_heads(|_| {}).await.verified);
+    type Lie = fn(&mut Vec<HeadEntry>);
+    let lies: [Lie; 5] = [
+        // The end of a history left out: the event before the last as the last, with its own right hash.
+        |heads| {
+            let at = heads.iter().position(|head| head.device == Device::new(1).id()).unwrap();
+            heads[at].sequence -= 1;
+        },
+        // A device left out, one invented, one with an event that is not there, one with another event.
+        |heads| heads.retain(|head| head.device != Device::new(1).id()),
+        |heads| heads.push(HeadEntry { device: DeviceId([7; 32]), sequence: 0, hash: Hash([7; 32]) }),
+        |heads| heads[1].sequence += 1,
+        |heads| heads[0].hash.0[0] ^= 1,
+    ];
+    for lie in lies {
+        let report = with_heads(lie).await;
+        assert!(!report.verified && !report.completeness.proven);
+        assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+        assert_eq!(report.problems[0].place, Where::Heads);
+        assert!(report.verdict().contains("false when it was signed"), "{}", report.verdict());
+    }
+}
+
+#[tokio::test]
+async fn an_anchor_without_a_heads_map_proves_no_end() {
+    let mut scene = Scene::new().await;
+    scene.chain.anchor.as_mut().unwrap().checkpoint.heads_root = None;
+    let report = scene.audit();
+    assert!(report.verified && !report.completeness.proven, "{:?}", report.problems);
+    assert!(report.completeness.to_string().contains("no heads map"));
 }
 
 #[tokio::test]

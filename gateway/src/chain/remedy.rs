@@ -34,6 +34,7 @@ const TABLE: &[(&str, &str)] = &[
         "nothing where the log is anchored at this size already; otherwise restore the data folder from a backup",
     ),
     ("Anchors::TooLarge", "check the size of the checkpoint: no log has so many entries"),
+    ("Anchors::NoHeadsRoot", "update the gateway: this chain wants each checkpoint to have a heads map"),
     (
         "Anchors::Inconsistent",
         "the log is not the one that was anchored before: restore the data folder from a backup",

@@ -151,9 +151,17 @@ fn facts(report: &Report) -> Vec<String> {
             clock::show(report.block_time)
         ),
         format!(
-            "events   {}: {} anchored, {} not yet anchored",
-            report.events, report.anchored, report.pending
+            "events   {}: {} anchored, {} not yet anchored{}",
+            report.events,
+            report.anchored,
+            report.pending,
+            if report.erased > 0 {
+                format!("; the bodies of {} were erased", report.erased)
+            } else {
+                String::new()
+            }
         ),
+        format!("complete {}", report.completeness),
     ]);
     facts
 }

@@ -85,7 +85,7 @@ pub fn newest_reading(
 
 /// The last of an event's readings with this name, disclosed.
 fn disclose(event: &StoredEvent, meter: &Name) -> Option<Disclosure> {
-    let body = event.body.as_ref()?;
+    let body = event.body.present()?;
     let place = body
         .parts
         .iter()
@@ -213,8 +213,9 @@ mod tests {
 
     fn anchor(log: &Log, size: u64) -> Anchor {
         let root = log.root(size).unwrap();
+        let heads_root = log.heads_root(size).unwrap();
         let checkpoint =
-            Checkpoint { log: log.id(), size, root, heads_root: None, time: 0, hash: HashKind::Blake3 };
+            Checkpoint { log: log.id(), size, root, heads_root, time: 0, hash: HashKind::Blake3 };
         Anchor { checkpoint, block: 1 }
     }
 

@@ -120,7 +120,7 @@ fn last_odometer(log: &Log, device: &DeviceId) -> Result<Option<Decimal>, LogErr
     while end > oldest {
         let start = end.saturating_sub(PAGE).max(oldest);
         let page = log.device_events(device, start, (end - start) as usize)?;
-        let bodies = page.iter().rev().filter_map(|event| event.body.as_ref());
+        let bodies = page.iter().rev().filter_map(|event| event.body.present());
         let found = bodies.flat_map(|body| body.readings()).find_map(|reading| match reading.value {
             Value::Decimal(value) if reading.name.as_str() == ODOMETER => Some(value),
             _ => None,

@@ -15,7 +15,7 @@ use crate::{
     chain::Finalized,
     clock::now_ms,
     keystore::KeyPair,
-    log::{Log, LogError, StoredEvent},
+    log::{Log, LogError, StoredBody, StoredEvent},
 };
 use futures::{
     io::{ReadHalf, WriteHalf},
@@ -411,13 +411,14 @@ async fn blocking<T: Send + 'static>(
 /// An event as somebody may see it who may read these names.
 fn deliver(log: &Log, event: StoredEvent, names: &Names) -> Result<Delivered, LogError> {
     let content = match (event.body, names) {
-        (Some(body), Names::All) => Content::Body(body),
-        (Some(body), names) => {
+        (StoredBody::Present(body), Names::All) => Content::Body(body),
+        (StoredBody::Present(body), names) => {
             let shown = (0u32..).zip(&body.parts).filter(|(_, part)| names.admits(part));
             let parts = shown.filter_map(|(index, _)| body.disclose(index)).collect::<Vec<_>>();
             Content::Disclosed(streembit_primitives::BoundedVec::truncate_from(parts))
         }
-        (None, _) => Content::Disclosed(Default::default()),
+        (StoredBody::Erased { .. }, _) => Content::Erased,
+        (StoredBody::Missing, _) => Content::Disclosed(Default::default()),
     };
     let anchored = match log.last_anchor()? {
         Some(Anchor { checkpoint, .. }) if event.index < checkpoint.size => Some(Inclusion {

@@ -59,6 +59,8 @@ pub struct Received {
     pub parts: Vec<(u32, Part)>,
     /// Whether these are all parts.
     pub complete: bool,
+    /// Whether there are none because the body was erased, as the gateway says.
+    pub erased: bool,
     /// The anchored size of the log that it was proven to be in; `None` where the chain has not anchored it yet, or
     /// no longer keeps the root of that size.
     pub anchored: Option<u64>,
@@ -92,9 +94,10 @@ impl Verifier {
         let event = entry.event.clone().verify(&self.record.key)?;
         let header = &event.event().header;
         header.check_follows(self.position.last())?;
+        let erased = content == Content::Erased;
         let (parts, complete) = check_content(header, content)?;
         self.position = Position { next: header.sequence.saturating_add(1), previous: header.hash() };
-        Ok(Received { index, entry, parts, complete, anchored })
+        Ok(Received { index, entry, parts, complete, erased, anchored })
     }
 
     fn check_place(&self, event: &Delivered, root: Option<Hash>) -> Result<Option<u64>, Wrong> {
@@ -126,6 +129,7 @@ fn check_content(
             return Ok(((0u32..).zip(body.parts).collect(), true));
         }
         Content::Disclosed(parts) => parts,
+        Content::Erased => return Ok((Vec::new(), false)),
     };
     let ascending = parts.windows(2).all(|pair| matches!(pair, [a, b] if a.index < b.index));
     if !ascending || !parts.iter().all(|part| part.verify(&header.body_hash)) {
@@ -173,6 +177,7 @@ impl Received {
             "readings": readings.collect::<Vec<_>>(),
             "status": status.collect::<Vec<_>>(),
             "complete": self.complete,
+            "erased": self.erased,
             "anchored": self.anchored,
         })
     }

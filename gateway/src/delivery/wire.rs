@@ -98,9 +98,12 @@ pub enum Content {
     /// All of it.
     #[codec(index = 0)]
     Body(Body),
-    /// Some of its parts, or none: the others are not granted, or the body was erased.
+    /// Some of its parts, or none: the others are not granted, or not kept.
     #[codec(index = 1)]
     Disclosed(BoundedVec<Disclosure, ConstU32<MAX_PARTS>>),
+    /// Nothing: the body was erased for good.
+    #[codec(index = 2)]
+    Erased,
 }
 
 /// The way from an entry to an anchored root.

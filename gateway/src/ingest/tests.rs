@@ -149,7 +149,7 @@ async fn a_hosted_device_has_one_history_however_many_write_it() {
     for (sequence, stored) in events.into_iter().enumerate() {
         let verified = stored.entry.event.verify(&key).unwrap();
         assert_eq!(verified.event().header.sequence, sequence as u64);
-        let body = stored.body.unwrap();
+        let body = stored.body.into_present().unwrap();
         values.extend(body.readings().take(1).map(|reading| reading.value.to_string()));
         assert!(seeds.insert(body.seed), "a seed used twice");
     }

@@ -117,6 +117,31 @@ pub enum LogError {
         /// The anchored root.
         expected: Hash,
     },
+    /// The log has other last events of its devices than were signed for.
+    #[error("after {size} entries the devices' last events lead to {}, but {expected} was signed and anchored: the log's indexes were changed. Restore the data folder from a backup; `streembit audit device` names what is wrong", .found.map_or_else(|| "none".into(), |found| found.to_string()))]
+    DifferentHeads {
+        /// The size of the checkpoint.
+        size: u64,
+        /// The root of the heads map here; `None` where there are no events.
+        found: Option<Hash>,
+        /// The root that was signed.
+        expected: Hash,
+    },
+    /// More bodies than one call erases.
+    #[error(
+        "{asked} bodies to erase at once, where {} are the most: erase them in several steps",
+        super::MAX_ERASED
+    )]
+    TooManyErased {
+        /// How many.
+        asked: usize,
+    },
+    /// The bodies are out of reach, but not yet off the disk.
+    #[error("erasing: {problem}. Nobody can read the bodies through the gateway any more, but they may still be in the database's files: erase them once more, or start the gateway again, which finishes it")]
+    ErasureNotFinished {
+        /// What hinders it.
+        problem: String,
+    },
     /// An anchor or a checkpoint of another log.
     #[error("a checkpoint of log {found} where log {expected} is kept: the chain's answer or the configuration is mixed up")]
     ForeignCheckpoint {

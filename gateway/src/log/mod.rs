@@ -2,12 +2,15 @@
 //!
 //! One thread writes. It takes what waits, puts it in order (`order`), appends it to the tree and writes everything
 //! that follows from it in one synced batch; only then does anybody hear of it. What is acknowledged is on disk.
+//! Bodies alone can be taken out again (`erase`); what is proven does not need them.
 //!
 //! Whoever appends brings a [`NewEntry`], which only a verified event with its own body can become. Readers prove from
 //! stored nodes and see what is on disk, no more.
 
 mod entry;
+mod erase;
 mod error;
+mod heads;
 mod order;
 mod read;
 mod store;
@@ -18,12 +21,16 @@ mod writer;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use entry::{Fork, Head, NewEntry, Proposal, Receipt, StoredEvent};
+pub use entry::{Fork, Head, NewEntry, Proposal, Receipt, StoredBody, StoredEvent};
+pub use erase::{Erasure, MAX_ERASED};
 pub use error::{LogError, Refusal};
 pub use read::LogReader;
 pub use verify::{Finding, Place, MAX_FINDINGS};
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use streembit_primitives::{chain::Anchor, LogId, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 use writer::{Command, Writer};
@@ -53,6 +60,8 @@ struct Handle {
     commands: Option<mpsc::Sender<Command>>,
     thread: Option<std::thread::JoinHandle<()>>,
     durable: watch::Receiver<u64>,
+    /// One erasure at a time.
+    erasing: Mutex<()>,
 }
 
 impl Log {
@@ -67,6 +76,7 @@ impl Log {
         let reader = LogReader::new(store.clone(), id)?;
         watermark::check(reader.size(), acknowledged)?;
         reader.check_heads()?;
+        erase::resume(&store)?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let (durable_tx, durable) = watch::channel(reader.size());
         let writer = Writer::new(store, reader.shared_size(), queue, durable_tx)?;
@@ -74,7 +84,12 @@ impl Log {
             .name("log-writer".into())
             .spawn(move || writer.run())
             .map_err(|error| LogError::Open { path: path.into(), problem: error.to_string() })?;
-        let writer = Arc::new(Handle { commands: Some(commands), thread: Some(thread), durable });
+        let writer = Arc::new(Handle {
+            commands: Some(commands),
+            thread: Some(thread),
+            durable,
+            erasing: Mutex::default(),
+        });
         Ok(Self { writer, reader })
     }
 
@@ -153,6 +168,10 @@ impl Log {
         self.reader.check_against(anchor)?;
         let guard = self.reader.store().db();
         guard.put(store::Family::Anchors, &anchor.checkpoint.size.to_be_bytes(), anchor)
+    }
+
+    fn erasing(&self) -> MutexGuard<'_, ()> {
+        self.writer.erasing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The read side alone.

@@ -4,7 +4,7 @@ use super::{
     order,
     store::{decode, device_key, integer, meta, node_key, Family, State, Store},
     writer::load_frontier,
-    Fork, Head, LogError, StoredEvent,
+    Fork, Head, LogError, StoredBody, StoredEvent,
 };
 use codec::{DecodeAll, Encode};
 use std::sync::{
@@ -83,7 +83,13 @@ impl LogReader {
         let entry: LogEntry = guard
             .value(Family::Entries, &key)?
             .ok_or_else(|| LogError::damaged(format!("entry {index} is not there")))?;
-        let body: Option<Body> = guard.value(Family::Bodies, &key)?;
+        let body = match guard.value::<Body>(Family::Bodies, &key)? {
+            Some(body) => StoredBody::Present(body),
+            None => match guard.value(Family::Erasures, &key)? {
+                Some(at) => StoredBody::Erased { at },
+                None => StoredBody::Missing,
+            },
+        };
         Ok(Some(StoredEvent { index, entry, body }))
     }
 
@@ -148,8 +154,8 @@ impl LogReader {
 
     /// Whether this log still is what the chain has anchored, or an extension of it.
     pub fn check_against(&self, anchor: &Anchor) -> Result<(), LogError> {
-        let Checkpoint { size: anchored, root: expected, .. } = anchor.checkpoint;
-        self.check_own(&anchor.checkpoint)?;
+        let Checkpoint { size: anchored, root: expected, heads_root, .. } = anchor.checkpoint;
+        self.check_log(&anchor.checkpoint)?;
         let size = self.size();
         if size < anchored {
             return Err(LogError::ShorterThanAnchor { size, anchored });
@@ -158,10 +164,25 @@ impl LogReader {
         if found != expected {
             return Err(LogError::DifferentFromAnchor { anchored, found, expected });
         }
-        Ok(())
+        self.check_heads_root(anchored, heads_root)
     }
 
+    /// Whether a checkpoint is of this log, and commits to its devices' last events as they are here.
     pub(crate) fn check_own(&self, checkpoint: &Checkpoint) -> Result<(), LogError> {
+        self.check_log(checkpoint)?;
+        self.check_heads_root(checkpoint.size, checkpoint.heads_root)
+    }
+
+    /// Whether the devices' last events are what a checkpoint commits to; one without a heads map says nothing of them.
+    fn check_heads_root(&self, size: u64, expected: Option<Hash>) -> Result<(), LogError> {
+        let Some(expected) = expected else { return Ok(()) };
+        match self.heads_root(size)? {
+            Some(found) if found == expected => Ok(()),
+            found => Err(LogError::DifferentHeads { size, found, expected }),
+        }
+    }
+
+    fn check_log(&self, checkpoint: &Checkpoint) -> Result<(), LogError> {
         if checkpoint.log != self.id {
             return Err(LogError::ForeignCheckpoint {
                 expected: Box::new(self.id),
@@ -210,7 +231,12 @@ impl LogReader {
         Ok(())
     }
 
-    fn device_indexes(&self, device: &DeviceId, from: u64, limit: usize) -> Result<Vec<u64>, LogError> {
+    pub(super) fn device_indexes(
+        &self,
+        device: &DeviceId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, LogError> {
         let guard = self.store.db();
         let (db, handle) = guard.family(Family::ByDevice)?;
         let start = device_key(device, from);
@@ -228,7 +254,7 @@ impl LogReader {
         self.store.db().last(family)?.map(|(key, value)| decode(family, &key, &value)).transpose()
     }
 
-    fn check_size(&self, asked: u64) -> Result<(), LogError> {
+    pub(super) fn check_size(&self, asked: u64) -> Result<(), LogError> {
         let size = self.size();
         if asked > size {
             return Err(LogError::OutOfRange { asked, size });

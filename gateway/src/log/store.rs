@@ -34,12 +34,14 @@ pub(crate) enum Family {
     Checkpoints,
     /// Size (8 bytes) -> `Anchor`.
     Anchors,
-    /// `format` -> u32, `log` -> `LogId`, `state` -> [`State`].
+    /// Index (8 bytes) -> when its body was erased (u64, milliseconds since 1970-01-01 UTC).
+    Erasures,
+    /// `format` -> u32, `log` -> `LogId`, `state` -> [`State`], `purge` -> what [`super::erase`] has yet to remove.
     Meta,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Entries,
         Self::Bodies,
         Self::Nodes,
@@ -48,6 +50,7 @@ impl Family {
         Self::Forks,
         Self::Checkpoints,
         Self::Anchors,
+        Self::Erasures,
         Self::Meta,
     ];
 
@@ -62,6 +65,7 @@ impl Family {
             Self::Forks => "forks",
             Self::Checkpoints => "checkpoints",
             Self::Anchors => "anchors",
+            Self::Erasures => "erasures",
             Self::Meta => "meta",
         }
     }
@@ -90,6 +94,7 @@ pub(crate) mod meta {
     pub(crate) const FORMAT: &[u8] = b"format";
     pub(crate) const LOG: &[u8] = b"log";
     pub(crate) const STATE: &[u8] = b"state";
+    pub(crate) const PURGE: &[u8] = b"purge";
 }
 
 /// The open database. It is closed and opened again when it has failed to write, which is RocksDB's way back.

@@ -9,6 +9,7 @@ use codec::DecodeAll;
 use std::{collections::HashMap, fmt, ops::Range};
 use streembit_primitives::{
     hash::Domain,
+    heads::{HeadEntry, HeadsMap},
     merkle::{Frontier, Node, NodeId},
     Body, DeviceId, Hash, LogEntry,
 };
@@ -80,18 +81,20 @@ impl LogReader {
         if range.end > size || range.start > range.end {
             return Err(LogError::OutOfRange { asked: range.end.max(range.start), size });
         }
-        let mut check = Check { log: self, findings: Vec::new(), devices: HashMap::new() };
-        let mut frontier = check.frontier_at(range.start)?;
-        for index in range.clone() {
-            check.entry(index, size, &mut frontier)?;
-            if check.findings.len() >= MAX_FINDINGS {
-                return Ok(check.findings);
-            }
-        }
-        if range.end == size {
-            check.end(size, &frontier)?;
-        }
+        let mut check = Check::new(self);
+        check.range(range, size, None)?;
         Ok(check.findings)
+    }
+
+    /// [`Self::verify`] of the whole log, with the heads map of its first `heads_at` entries, derived from the entries
+    /// alone. There is none where an entry before that is damaged, or the log is shorter.
+    pub fn verify_with_heads(&self, heads_at: u64) -> Result<(Vec<Finding>, Option<HeadsMap>), LogError> {
+        let size = self.size();
+        let mut check = Check::new(self);
+        let heads = check.range(0..size, size, Some(heads_at))?;
+        let damaged = |finding: &Finding| matches!(finding.place, Place::Entry) && finding.index < heads_at;
+        let heads = heads.filter(|_| !check.findings.iter().any(damaged));
+        Ok((check.findings, heads))
     }
 }
 
@@ -102,7 +105,48 @@ struct Check<'a> {
     devices: HashMap<DeviceId, Head>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    fn new(log: &'a LogReader) -> Self {
+        Self { log, findings: Vec::new(), devices: HashMap::new() }
+    }
+
+    /// Checks a range, until there are too many findings; gives the heads map at a size within it.
+    fn range(
+        &mut self,
+        range: Range<u64>,
+        size: u64,
+        heads_at: Option<u64>,
+    ) -> Result<Option<HeadsMap>, LogError> {
+        let mut frontier = self.frontier_at(range.start)?;
+        let mut heads = None;
+        for index in range.clone() {
+            if heads_at == Some(index) {
+                heads = Some(self.heads_map());
+            }
+            self.entry(index, size, &mut frontier)?;
+            if self.findings.len() >= MAX_FINDINGS {
+                return Ok(heads);
+            }
+        }
+        if heads_at == Some(range.end) {
+            heads = Some(self.heads_map());
+        }
+        if range.end == size {
+            self.end(size, &frontier)?;
+        }
+        self.erased_and_here(range)?;
+        Ok(heads)
+    }
+
+    fn heads_map(&self) -> HeadsMap {
+        let head = |(device, head): (&DeviceId, &Head)| HeadEntry {
+            device: *device,
+            sequence: head.sequence,
+            hash: head.hash,
+        };
+        self.devices.iter().map(head).collect()
+    }
+
     fn find(&mut self, index: u64, place: Place, problem: impl Into<String>) {
         self.findings.push(Finding { index, place, problem: problem.into() });
     }
@@ -184,6 +228,7 @@ impl Check<'_> {
 
     fn body(&mut self, index: u64, entry: &LogEntry) -> Result<(), LogError> {
         match self.bytes(Family::Bodies, &index.to_be_bytes())? {
+            Err(_) if self.is_erased(index)? => {}
             Err(problem) => self.find(index, Place::Body, problem),
             Ok(bytes) => match Body::decode_all(&mut &*bytes) {
                 Err(error) => {
@@ -195,6 +240,21 @@ impl Check<'_> {
                     }
                 }
             },
+        }
+        Ok(())
+    }
+
+    /// Whether a body is gone because it was erased.
+    fn is_erased(&self, index: u64) -> Result<bool, LogError> {
+        Ok(self.bytes(Family::Erasures, &index.to_be_bytes())?.is_ok())
+    }
+
+    /// Bodies that are said to be erased, and are still here.
+    fn erased_and_here(&mut self, range: Range<u64>) -> Result<(), LogError> {
+        for index in self.log.erased(range)? {
+            if self.bytes(Family::Bodies, &index.to_be_bytes())?.is_ok() {
+                self.find(index, Place::Body, "said to be erased, but it is still here");
+            }
         }
         Ok(())
     }

@@ -93,6 +93,8 @@ pub mod pallet {
         NotLarger,
         /// The size is beyond what a log can have.
         TooLarge,
+        /// The checkpoint does not commit to the devices' last events: every log with entries has a heads map.
+        NoHeadsRoot,
         /// The proof does not show that the log extends the one anchored before.
         Inconsistent,
     }
@@ -102,7 +104,8 @@ pub mod pallet {
         /// Makes a checkpoint the log's latest, if the log extends the one anchored before.
         ///
         /// By the log's gateway, whose signature on the extrinsic covers the checkpoint. `proof` is from the size of the
-        /// latest anchor to the checkpoint's; empty for a first anchor.
+        /// latest anchor to the checkpoint's; empty for a first anchor. The checkpoint must have a heads map, which the
+        /// chain does not know from the inside: whoever has the log derives it again.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::anchor())]
         pub fn anchor(
@@ -122,6 +125,7 @@ pub mod pallet {
             };
             ensure!(checkpoint.size > size, Error::<T>::NotLarger);
             ensure!(checkpoint.size <= MAX_SIZE, Error::<T>::TooLarge);
+            ensure!(checkpoint.heads_root.is_some(), Error::<T>::NoHeadsRoot);
             ensure!(proof.verify(size, &root, checkpoint.size, &checkpoint.root), Error::<T>::Inconsistent);
 
             Roots::<T>::mutate(log, |roots| {

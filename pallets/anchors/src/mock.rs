@@ -81,7 +81,8 @@ impl Leaves {
 
     pub fn checkpoint(&self, log: LogId, size: u64) -> Checkpoint {
         let root = Tree::new(self, size).root().unwrap();
-        Checkpoint { log, size, root, heads_root: None, time: 0, hash: HashKind::Blake3 }
+        let heads_root = Some(Domain::Heads.hash_of(&(size, root)));
+        Checkpoint { log, size, root, heads_root, time: 0, hash: HashKind::Blake3 }
     }
 
     pub fn consistency(&self, old: u64, size: u64) -> ConsistencyProof {

@@ -55,6 +55,49 @@ fn what_was_anchored_cannot_be_rewritten() {
 }
 
 #[test]
+fn every_anchor_commits_to_the_devices_last_events() {
+    chain().execute_with(|| {
+        let log = Leaves::new(20, 0, 0);
+        for (old, size) in [(0, 10), (10, 20)] {
+            let mut checkpoint = log.checkpoint(LOG, size);
+            checkpoint.heads_root = None;
+            assert_noop!(
+                Anchors::anchor(signed(GATEWAY), checkpoint, log.consistency(old, size)),
+                Error::<Test>::NoHeadsRoot
+            );
+            assert_ok!(anchor(&log, old, size));
+        }
+    });
+}
+
+#[test]
+fn a_log_with_two_histories_from_one_point_is_anchored_with_one_of_them_only() {
+    // Whichever comes first, and however the other tries to come after it.
+    for (first, second) in [(0, 1), (1, 0)] {
+        let stories = [Leaves::new(40, 0, 0), Leaves::new(40, 1, 12)];
+        let (told, other) = (&stories[first], &stories[second]);
+        chain().execute_with(|| {
+            // The common past.
+            assert_ok!(anchor(told, 0, 12));
+            assert_eq!(told.checkpoint(LOG, 12), other.checkpoint(LOG, 12));
+            assert_ok!(anchor(told, 12, 20));
+            // The other history, from the fork, from the anchored size, of the same and of greater sizes.
+            assert_noop!(anchor(other, 12, 20), Error::<Test>::NotLarger);
+            for old in [12, 20] {
+                assert_noop!(anchor(other, old, 30), Error::<Test>::Inconsistent);
+            }
+            let honest_proof = told.consistency(20, 30);
+            assert_noop!(
+                Anchors::anchor(signed(GATEWAY), other.checkpoint(LOG, 30), honest_proof),
+                Error::<Test>::Inconsistent
+            );
+            assert_eq!(Anchors::latest(&LOG).map(|anchor| anchor.checkpoint), Some(told.checkpoint(LOG, 20)));
+            assert_ok!(anchor(told, 20, 30));
+        });
+    }
+}
+
+#[test]
 fn a_log_never_shrinks_or_stays() {
     chain().execute_with(|| {
         let log = Leaves::new(20, 0, 0);

@@ -263,7 +263,7 @@ impl Gateway {
             log: self.log_id(),
             size,
             root: tree.root().unwrap(),
-            heads_root: None,
+            heads_root: Some(Hash([8; 32])),
             time: 0,
             hash: HashKind::Blake3,
         };

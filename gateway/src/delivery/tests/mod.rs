@@ -197,8 +197,8 @@ fn open_log(dir: &Path, gateway: &KeyPair) -> Log {
 fn anchor(log: &Log, table: &Table) {
     let id = log.id();
     let (size, root) = (log.size(), log.root(log.size()).unwrap());
-    let checkpoint =
-        Checkpoint { log: id, size, root, heads_root: None, time: now_ms(), hash: HashKind::Blake3 };
+    let heads_root = log.heads_root(size).unwrap();
+    let checkpoint = Checkpoint { log: id, size, root, heads_root, time: now_ms(), hash: HashKind::Blake3 };
     log.put_anchor(&Anchor { checkpoint, block: 2 }).unwrap();
     table.change(|state| {
         state.roots.insert((id, size), root);

@@ -20,7 +20,7 @@ async fn an_acknowledged_event_is_where_its_receipt_says() {
     assert_eq!(*changes.borrow_and_update(), 3);
 
     let stored = log.stored(0).unwrap().unwrap();
-    assert_eq!((stored.entry.event, stored.body), (event, Some(body)));
+    assert_eq!((stored.entry.event, stored.body), (event, crate::log::StoredBody::Present(body)));
     assert_eq!(log.stored(3).unwrap(), None);
     assert_eq!(log.head(&a.id()).unwrap().unwrap().index, 2);
     let sequences = |from, limit| -> Vec<u64> {

@@ -2,6 +2,8 @@
 
 mod admission;
 mod damage;
+mod erase;
 mod faults;
+mod heads;
 mod proofs;
 pub(crate) mod support;

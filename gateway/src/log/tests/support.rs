@@ -66,12 +66,26 @@ impl Device {
             kind: EventKind::Status,
             body_hash: body.hash(),
         };
+        (self.signed(header), body)
+    }
+
+    /// The device's next event with a body of its own.
+    pub(crate) fn next_with(&mut self, body: &Body) -> SignedEvent {
+        let (SignedEvent { mut header, .. }, _) = self.sign(self.sequence, self.previous, 0);
+        header.body_hash = body.hash();
+        let event = self.signed(header);
+        self.sequence += 1;
+        self.previous = event.header.hash();
+        event
+    }
+
+    fn signed(&self, header: EventHeader) -> SignedEvent {
         let hash = header.hash();
         let signature = match &self.secret {
             Secret::Sr25519(pair) => sign_sr25519(pair, Domain::EventHeader, &hash),
             Secret::Ed25519(key) => sign_ed25519(key, Domain::EventHeader, &hash),
         };
-        (SignedEvent { header, signer: Signer::Device, signature }, body)
+        SignedEvent { header, signer: Signer::Device, signature }
     }
 
     /// The device's next event, ready for the log.
