@@ -19,6 +19,7 @@ pub mod decimal;
 pub mod device;
 pub mod event;
 pub mod evidence;
+pub mod fork;
 pub mod hash;
 pub mod heads;
 pub mod merkle;

@@ -11,6 +11,7 @@ use streembit_primitives::{
 };
 
 /// The device: its key, and where its history ends.
+#[derive(Clone)]
 pub struct Meter {
     keys: KeyPair,
     sequence: u64,

@@ -6,5 +6,7 @@ mod contract;
 mod crash;
 mod delivery;
 mod emulator_to_audit;
+mod erase;
+mod forks;
 mod outages;
 mod tampering;

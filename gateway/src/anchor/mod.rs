@@ -235,7 +235,9 @@ impl<C: Chain> Anchoring<C> {
         let size = self.log.size();
         let root = self.log.root(size)?;
         if let Some(kept) = self.log.last_checkpoint()?.filter(|kept| kept.checkpoint.size >= size) {
-            return check_kept(kept, size, root);
+            let kept = check_kept(kept, size, root)?;
+            self.log.check_own(&kept.checkpoint)?;
+            return Ok(kept);
         }
         let checkpoint = Checkpoint {
             log: self.log.id(),
@@ -261,7 +263,8 @@ impl<C: Chain> Anchoring<C> {
         if size < signed {
             return Err(AnchorError::ShorterThanCheckpoint { size, signed });
         }
-        check_kept(kept, signed, self.log.root(signed)?).map(|_| ())
+        let kept = check_kept(kept, signed, self.log.root(signed)?)?;
+        Ok(self.log.check_own(&kept.checkpoint)?)
     }
 }
 

@@ -239,13 +239,64 @@ async fn a_log_that_lost_its_end_or_was_changed_is_refused_with_the_way_back() {
     assert_eq!(changed.chain.accepted(), anchors);
 }
 
+/// A copy of a log as it is on disk, closed.
+fn copy_of(folder: &tempfile::TempDir) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::create_dir(copy.path().join("log")).unwrap();
+    for file in std::fs::read_dir(folder.path().join("log")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join("log").join(file.file_name())).unwrap();
+    }
+    copy
+}
+
+#[tokio::test]
+async fn of_two_histories_from_one_point_only_the_first_told_is_anchored() {
+    let folder = tempfile::tempdir().unwrap();
+    let common = anchoring(open(&folder), Memory::default());
+    append(&common.log, 6).await;
+    run_until(&common, 1).await.unwrap();
+    let Anchoring { log, chain, .. } = common;
+    drop(log);
+    let fork = copy_of(&folder);
+
+    let told = anchoring(open(&folder), chain);
+    append_saying(&told.log, 2, "told").await;
+    run_until(&told, 2).await.unwrap();
+    let anchors = told.chain.accepted();
+    // Shorter than what is anchored, as long, and longer: with keys and heads of its own that are all in order.
+    for (more, size) in [(1, 7), (1, 8), (5, 13)] {
+        let knowing = Memory { anchors: anchors.clone().into(), ..Memory::default() };
+        let hidden = anchoring(open(&fork), knowing);
+        append_saying(&hidden.log, more, "hidden").await;
+        assert_eq!((hidden.log.size(), hidden.log.verify(0..size).unwrap()), (size, vec![]));
+        let error = run_until(&hidden, 3).await.unwrap_err();
+        match size {
+            7 => assert_eq!(error, AnchorError::Log(LogError::ShorterThanAnchor { size: 7, anchored: 8 })),
+            _ => {
+                assert!(matches!(error, AnchorError::Log(LogError::DifferentFromAnchor { anchored: 8, .. })))
+            }
+        }
+        assert!(error.to_string().contains("Restore the data folder"), "{error}");
+        assert_eq!(hidden.chain.accepted(), anchors);
+        // Nor by a gateway that asks nobody and sends what it has: the rule is the chain's.
+        let checkpoint = Checkpoint { time: 9, ..hidden.checkpoint().unwrap().checkpoint };
+        for old in [0, 6, size.min(8)] {
+            let proof = hidden.log.consistency(old, size).unwrap();
+            assert!(hidden.chain.accept(checkpoint.clone(), &proof).is_err(), "{size} from {old}");
+        }
+    }
+    append_saying(&told.log, 1, "told").await;
+    run_until(&told, 3).await.unwrap();
+}
+
 #[tokio::test]
 async fn without_a_node_the_log_is_held_against_what_it_signed_itself() {
     let folder = tempfile::tempdir().unwrap();
     let anchoring = anchoring(open(&folder), Memory::default());
     append(&anchoring.log, 4).await;
     let signed = anchoring.checkpoint().unwrap();
-    let ahead = Checkpoint { size: 6, root: Hash([7; 32]), ..signed.checkpoint.clone() };
+    let ahead = Checkpoint { size: 6, root: Hash([7; 32]), heads_root: None, ..signed.checkpoint.clone() };
     anchoring.log.put_checkpoint(&SignedCheckpoint { checkpoint: ahead, ..signed }).unwrap();
     let error = anchoring.run().await.unwrap_err();
     assert_eq!(error, AnchorError::ShorterThanCheckpoint { size: 4, signed: 6 });

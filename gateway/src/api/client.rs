@@ -2,7 +2,7 @@
 
 use super::{
     problem::Problem,
-    types::{DeviceView, EventView, LogView, Results, StatusView},
+    types::{DeviceView, ErasureView, EventView, LogView, NewErasure, Results, StatusView},
 };
 use reqwest::{header, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
@@ -15,6 +15,9 @@ use std::{
 
 /// How long a request may take; the gateway answers an append when it is on disk.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long erasing may take.
+const ERASING: Duration = Duration::from_secs(1800);
 
 /// The gateway behind a Unix socket.
 #[derive(Clone, Debug)]
@@ -72,6 +75,13 @@ impl Client {
     pub async fn events(&self, device: &str, from: u64, limit: usize) -> Result<Vec<EventView>, ClientError> {
         let query = [("from", from.to_string()), ("limit", limit.to_string())];
         self.get(&["v1", "devices", device, "events"], &query).await
+    }
+
+    /// Erases bodies for good.
+    pub async fn erase(&self, asked: &NewErasure) -> Result<Vec<ErasureView>, ClientError> {
+        let url = self.url(&["v1", "erasures"])?;
+        // Writing the tables of a large log anew takes its time.
+        self.send(self.http.post(url).json(asked).timeout(ERASING)).await
     }
 
     /// Adds SenML packs, one a line; tells of each.

@@ -20,6 +20,8 @@ use utoipa::OpenApi;
         routes::events,
         routes::add_event,
         routes::add_batch,
+        routes::erase,
+        routes::forks,
         routes::log,
         routes::inclusion,
         routes::prometheus,

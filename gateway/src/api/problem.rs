@@ -87,7 +87,7 @@ impl From<IngestError> for Problem {
                 (S::PAYLOAD_TOO_LARGE, "too large", format!("a body has at most {MAX_BODY_BYTES} bytes"))
             }
             IngestError::Refused(Refusal::Forked { .. }) => {
-                (S::CONFLICT, "copied key", "rotate the device's key".into())
+                (S::CONFLICT, "copied key", "GET /v1/forks has both events as proof".into())
             }
             IngestError::Log(_) | IngestError::Closed => {
                 (S::SERVICE_UNAVAILABLE, "not now", "see `streembit status`, then send it again".into())
@@ -102,6 +102,13 @@ impl From<LogError> for Problem {
         match error {
             LogError::OutOfRange { .. } => {
                 Self::not_found(error, "GET /v1/log tells how many events there are")
+            }
+            LogError::TooManyErased { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too many", error, "send fewer at once")
+            }
+            LogError::ErasureNotFinished { .. } => {
+                let remedy = "send it once more, or start the gateway again";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not finished", error, remedy)
             }
             error => Self::internal(error),
         }

@@ -4,12 +4,18 @@ use super::{
     openapi,
     problem::Problem,
     types::{
-        DeviceView, EventView, InclusionView, ItemResult, LogView, NewEvent, NewReadings, ReceiptView,
-        Results, StatusView,
+        DeviceView, ErasureView, EventView, InclusionView, ItemResult, LogView, NewErasure, NewEvent,
+        NewReadings, ReceiptView, Results, StatusView,
     },
     Api,
 };
-use crate::{adapters::senml, clock::now_ms, ingest::IngestError, log::Receipt, metrics};
+use crate::{
+    adapters::senml,
+    clock::now_ms,
+    ingest::IngestError,
+    log::{CopiedKey, Receipt},
+    metrics,
+};
 use axum::{
     body::Bytes,
     extract::{
@@ -50,6 +56,8 @@ pub(super) fn router(api: Api) -> Router {
         .route("/v1/devices/{device}/events", get(events))
         .route("/v1/events", post(add_event))
         .route("/v1/events/batch", post(add_batch).layer(many))
+        .route("/v1/erasures", post(erase))
+        .route("/v1/forks", get(forks))
         .route("/v1/log", get(log))
         .route("/v1/log/proof/{index}", get(inclusion))
         .route("/metrics", get(prometheus))
@@ -204,6 +212,25 @@ pub(super) async fn events(
     let limit = limit.unwrap_or(USUAL_EVENTS).min(MAX_EVENTS);
     let events = api.read(move |log| log.device_events(&device, from, limit)).await?;
     Ok(Json(events.into_iter().map(EventView::from).collect()))
+}
+
+/// Erases bodies for good; answers when they are in no file of the database any more.
+#[utoipa::path(
+    post,
+    path = "/v1/erasures",
+    request_body = NewErasure,
+    responses((status = 200, body = Vec<ErasureView>), (status = "4XX", body = Problem))
+)]
+pub(super) async fn erase(State(api): State<Api>, body: Content) -> Answer<Vec<ErasureView>> {
+    let asked: NewErasure = serde_json::from_slice(&content(body)?)
+        .map_err(|error| Problem::bad_request(error, "see NewErasure in /openapi.json"))?;
+    api.erase(asked).await.map(Json)
+}
+
+/// The devices whose keys were copied, each with the two events that prove it.
+#[utoipa::path(get, path = "/v1/forks", responses((status = 200, body = Vec<CopiedKey>)))]
+pub(super) async fn forks(State(api): State<Api>) -> Answer<Vec<CopiedKey>> {
+    api.read(|log| log.forks()).await.map(Json)
 }
 
 /// The log and how far it is anchored.

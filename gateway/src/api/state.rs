@@ -2,18 +2,20 @@
 
 use super::{
     problem::Problem,
-    types::{AnchorView, CheckpointView, DeviceView, LogView, PeerView, StatusView},
+    types::{AnchorView, CheckpointView, DeviceView, ErasureView, LogView, NewErasure, PeerView, StatusView},
     Api,
 };
 use crate::{
     account,
+    clock::now_ms,
     config::{Config, DeviceConfig},
     ingest::Ingest,
-    log::{Log, LogError, LogReader},
+    log::{Log, LogError, LogReader, MAX_ERASED},
     metrics::{LogGauges, Metrics},
     status::StatusBoard,
 };
 use libp2p::{Multiaddr, PeerId};
+use std::collections::BTreeSet;
 use streembit_primitives::{AccountId, DeviceId};
 use tokio::sync::watch;
 
@@ -60,6 +62,41 @@ impl Api {
             .await
             .map_err(Problem::internal)?
             .map_err(Problem::from)
+    }
+
+    /// Erases the bodies of a span of events, on a thread that may wait for the disk.
+    pub async fn erase(&self, asked: NewErasure) -> Result<Vec<ErasureView>, Problem> {
+        let NewErasure { device, first, last } = asked;
+        let last = last.unwrap_or(first);
+        let count = last.checked_sub(first).and_then(|more| usize::try_from(more).ok()?.checked_add(1));
+        let Some(count) = count.filter(|count| *count <= MAX_ERASED) else {
+            let detail =
+                format!("from {first} to {last} are no or too many events: at most {MAX_ERASED} at once");
+            return Err(Problem::bad_request(detail, "give the first and the last of a span"));
+        };
+        // Also of a device that was taken out of the configuration.
+        let by_id = |name: &str| name.parse::<DeviceId>().ok();
+        let device = device
+            .map(|name| self.device(&name).or_else(|problem| by_id(&name).ok_or(problem)))
+            .transpose()?;
+        let log = self.state.log.clone();
+        let erase = move || {
+            let indexes: BTreeSet<u64> = match device {
+                Some(device) => log.device_places(&device, first, count)?.into_iter().collect(),
+                None => (first..=last).collect(),
+            };
+            if indexes.len() < count {
+                return Ok(None);
+            }
+            log.erase(&indexes, now_ms()).map(Some)
+        };
+        let erased = tokio::task::spawn_blocking(erase).await.map_err(Problem::internal)?;
+        let erased = erased?.ok_or_else(|| {
+            let detail = format!("the device has not all of the events {first} to {last}: nothing is erased");
+            Problem::not_found(detail, "GET /v1/devices tells how many it has")
+        })?;
+        tracing::info!(count = erased.len(), "bodies were erased");
+        Ok(erased.into_iter().map(ErasureView::from).collect())
     }
 
     /// The metrics as text.
@@ -121,6 +158,6 @@ fn device_view(log: &LogReader, device: &DeviceConfig, gateway: AccountId) -> Re
         signer: if device.key.is_some() { "device" } else { "gateway" }.into(),
         events: head.as_ref().map_or(0, |head| head.sequence.saturating_add(1)),
         last: head.map(|head| head.hash.to_string()),
-        forked: log.fork(&id)?.is_some(),
+        forked: log.is_forked(&id)?,
     })
 }

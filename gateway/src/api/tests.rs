@@ -1,7 +1,7 @@
 use super::{
     client::{Client, ClientError},
     openapi::Description,
-    types::{EventView, InclusionView, ItemResult, NewEvent},
+    types::{EventView, InclusionView, ItemResult, NewErasure, NewEvent},
     *,
 };
 use crate::{
@@ -239,6 +239,71 @@ async fn signed_events_go_in_alone_and_in_batches() {
     }
     let status = served.client.status().await.unwrap();
     assert!(status.components.iter().any(|part| part.name == "chain" && !part.state.is_running()));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_erased_is_said_to_be_and_nothing_else_is_touched() {
+    let served = serve("").await;
+    for value in ["1", "2", "3", "4"] {
+        served.post("/v1/devices/shed/readings", "application/json", readings(value).to_string()).await;
+    }
+    let asked =
+        |device: Option<&str>, first, last| NewErasure { device: device.map(Into::into), first, last };
+    let erased = served.client.erase(&asked(Some("shed"), 1, Some(2))).await.unwrap();
+    assert_eq!(
+        erased.iter().map(|one| (one.index, one.before)).collect::<Vec<_>>(),
+        [(1, false), (2, false)]
+    );
+    // By its place in the log, once more; by the device's id.
+    let again = served.client.erase(&asked(None, 2, None)).await.unwrap();
+    assert_eq!((again[0].erased, again[0].before), (erased[1].erased, true));
+    let id = erased[0].device.as_str();
+    assert_eq!(served.client.erase(&asked(Some(id), 1, None)).await.unwrap()[0].index, 1);
+    let events = served.client.events("shed", 0, 10).await.unwrap();
+    let whole = |event: &EventView| (event.body.is_some(), event.parts.is_some(), event.erased.is_none());
+    assert!([0, 3].iter().all(|at| whole(&events[*at]) == (true, true, true)));
+    assert!([1, 2].iter().all(|at| whole(&events[*at]) == (false, false, false)));
+    check_proof(&served, &events[3]).await;
+
+    for (device, first, last, code) in [
+        (Some("shed"), 3, Some(4), 404),
+        (Some("boat"), 0, None, 404),
+        (None, 4, None, 404),
+        (None, 3, Some(2), 400),
+        (None, 0, Some(10_000), 400),
+        (None, 0, Some(u64::MAX), 400),
+    ] {
+        match served.client.erase(&asked(device, first, last)).await.unwrap_err() {
+            ClientError::Problem(problem) => assert_eq!(problem.status, code, "{problem}"),
+            other => panic!("{other}"),
+        }
+    }
+    assert!(whole(&served.client.events("shed", 3, 1).await.unwrap()[0]).0, "refused as a whole");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_copied_key_is_told_with_both_events() {
+    let served = serve("").await;
+    let mut events = signed_events(3);
+    served.post("/v1/events/batch", "application/octet-stream", events[..2].to_vec().encode()).await;
+    assert_eq!(served.get("/v1/forks").await, (StatusCode::OK, json!([])));
+    let other = &mut events[1].0;
+    let first = scale_hex(other);
+    other.header.time += 1;
+    other.signature = meter().sign(Domain::EventHeader, &other.header.hash());
+    let (_, results) =
+        served.post("/v1/events/batch", "application/octet-stream", events[1..].to_vec().encode()).await;
+    for at in [0, 1] {
+        let problem = &results["results"][at]["problem"];
+        assert_eq!(problem["title"], "copied key", "{results}");
+        assert!(problem["detail"].as_str().unwrap().contains("give the device a new key"), "{problem}");
+    }
+    let (_, forks) = served.get("/v1/forks").await;
+    assert_eq!((&forks[0]["sequence"], &forks[0]["first"]["event"]), (&json!(1), &json!(first)));
+    assert_eq!(forks[0]["second"]["event"], scale_hex(&events[1].0));
+    assert!(served.client.devices().await.unwrap()[1].forked);
     served.stop().await;
 }
 

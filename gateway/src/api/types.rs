@@ -4,7 +4,7 @@
 use super::problem::Problem;
 use crate::{
     account,
-    log::{Receipt, StoredEvent},
+    log::{Erasure, Receipt, StoredEvent},
     status::Component,
 };
 use serde::{Deserialize, Serialize};
@@ -190,6 +190,34 @@ pub struct NewEvent {
     pub body: String,
 }
 
+/// Which events' bodies to erase for good. The events stay, with all that is proven of them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewErasure {
+    /// Whose events, by the device's name or id: then `first` and `last` are places in its history. Where it is absent
+    /// they are places in the log.
+    pub device: Option<String>,
+    /// The first.
+    pub first: u64,
+    /// The last; the first where absent. At most 10,000 at once.
+    pub last: Option<u64>,
+}
+
+/// An event whose body is erased: it is in no file of the database any more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ErasureView {
+    /// Its place in the log.
+    pub index: u64,
+    /// The device's id.
+    pub device: String,
+    /// Its place in the device's history.
+    pub sequence: u64,
+    /// When the body was erased.
+    pub erased: u64,
+    /// Whether that was before this request.
+    pub before: bool,
+}
+
 /// What became of each of several, in their order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Results {
@@ -236,6 +264,18 @@ impl From<Receipt> for ReceiptView {
             sequence: receipt.sequence,
             hash: receipt.hash.to_string(),
             received: receipt.received,
+        }
+    }
+}
+
+impl From<Erasure> for ErasureView {
+    fn from(erasure: Erasure) -> Self {
+        Self {
+            index: erasure.index,
+            device: erasure.device.to_string(),
+            sequence: erasure.sequence,
+            erased: erasure.at,
+            before: erasure.before,
         }
     }
 }

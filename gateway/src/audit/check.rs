@@ -287,12 +287,21 @@ impl Audit<'_> {
 
     /// Whether the log holds a proof that the device's key was copied.
     fn copied_key(&mut self) -> Result<(), LogError> {
-        match self.log.fork(&self.report.device) {
+        match self.log.copied_key(&self.report.device) {
             Ok(None) => {}
-            Ok(Some(fork)) => {
-                let sequence = fork.other.event.header.sequence;
-                let problem = "its key signed two different events for this number: the key was copied";
-                self.problem(Problem::new(Where::Signature, problem).at(fork.admitted).of_event(sequence));
+            Ok(Some(copied)) => {
+                let record = self.chain.device.as_ref();
+                let problem = match record.map(|DeviceRecord { key, .. }| copied.verify(key)) {
+                    Some(Ok(())) | None => {
+                        "its key signed two different events for this number: the key was copied \
+                         (`streembit audit forks` shows both)"
+                            .into()
+                    }
+                    Some(Err(error)) => format!("two events are kept as proof of a copied key, but: {error}"),
+                };
+                let problem = Problem::new(Where::Signature, problem);
+                self.problem(problem.at(copied.first.index.unwrap_or_default()).of_event(copied.sequence));
+                self.report.copied_key = Some(copied);
             }
             Err(LogError::Damaged { what }) => self.problem(Problem::new(Where::Index, what)),
             Err(error) => return Err(error),
@@ -313,6 +322,10 @@ impl Audit<'_> {
             self.report.completeness = Completeness::unknown("the anchored checkpoint has no heads map");
             return;
         };
+        if self.report.problems.iter().any(|problem| problem.place == Where::Anchor) {
+            self.report.completeness = Completeness::unknown("the log is not the one that is anchored");
+            return;
+        }
         let Some(heads) = &self.heads else {
             let why = "the entries cannot all be read as they were, so that the heads map cannot be derived";
             self.report.completeness = Completeness::unknown(why);

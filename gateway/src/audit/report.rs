@@ -1,7 +1,10 @@
 //! What an audit has found.
 
 use super::{ChainState, Subject};
-use crate::{account, clock, log::Place};
+use crate::{
+    account, clock,
+    log::{CopiedKey, Place},
+};
 use serde::Serialize;
 use std::fmt;
 use streembit_primitives::{
@@ -49,6 +52,8 @@ pub struct Report {
     pub completeness: Completeness,
     /// What is wrong, worst first.
     pub problems: Vec<Problem>,
+    /// The two events that prove that the device's key was copied, where it was.
+    pub copied_key: Option<CopiedKey>,
     /// What is wrong with bodies of other devices: no matter of this one.
     pub elsewhere: Vec<Problem>,
     /// How many events the log has of the device.
@@ -172,6 +177,7 @@ impl Report {
             erased: 0,
             completeness: Completeness::unknown("the log could not be read"),
             problems: Vec::new(),
+            copied_key: None,
             elsewhere: Vec::new(),
             events: 0,
             history: Vec::new(),

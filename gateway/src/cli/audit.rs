@@ -1,5 +1,7 @@
 //! `streembit audit`: check a device's history against the chain.
 
+mod forks;
+
 use super::{
     chain::{connect, explain},
     output::{self, paint, Colour},
@@ -26,6 +28,17 @@ pub enum Command {
     /// Replay a device's whole history from the log against the finalized chain. Exit code 0 only if everything holds,
     /// 1 if anything does not. Also while the gateway runs.
     Device(DeviceArgs),
+    /// Show the devices whose keys were copied, each with the two events that prove it. Exit code 0 if there are none, 1
+    /// otherwise. Also while the gateway runs; needs no node.
+    Forks(ForksArgs),
+}
+
+/// Of which gateway.
+#[derive(Debug, Args)]
+pub struct ForksArgs {
+    /// The gateway's configuration.
+    #[command(flatten)]
+    config: ConfigArg,
 }
 
 /// Which device, and against what.
@@ -46,7 +59,10 @@ pub struct DeviceArgs {
 
 /// Does it.
 pub async fn run(command: Command, context: &Context) -> Outcome {
-    let Command::Device(args) = command;
+    let args = match command {
+        Command::Device(args) => args,
+        Command::Forks(args) => return forks::run(args, context).await,
+    };
     let (config, account) = args.config.load_with_account()?;
     let subject = subject(&config, account, &args.device)?;
     let chain = connect(args.node.or(&config)).await?;

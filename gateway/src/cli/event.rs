@@ -1,5 +1,7 @@
 //! `streembit event`: events by hand and from pipes.
 
+mod erase;
+
 use super::{output, ConfigArg, Context, Outcome};
 use crate::api::{
     client::Client,
@@ -13,6 +15,8 @@ use std::{
     process::ExitCode,
 };
 use tokio::sync::{mpsc, oneshot};
+
+pub use erase::EraseArgs;
 
 /// The longest line, in bytes; longer ones are refused.
 const MAX_LINE: u64 = 64 * 1024;
@@ -29,6 +33,11 @@ pub enum Command {
     /// Ends with 0 when all lines are in the log, with 1 when some were refused: each of them is named on standard
     /// error. Blank lines are passed over.
     Add(AddArgs),
+    /// Erase what events say, for good: from the log's database and its write-ahead log. There is no way back.
+    ///
+    /// That they happened, when, and who signed them stays, with all that is proven of it; what they said does not.
+    /// Copies that others were sent, backups, and blocks of the disk that were not written again yet are out of reach.
+    Erase(EraseArgs),
 }
 
 /// `event add`
@@ -44,7 +53,10 @@ pub struct AddArgs {
 
 /// Does it.
 pub async fn run(command: Command, context: &Context) -> Outcome {
-    let Command::Add(args) = command;
+    let args = match command {
+        Command::Add(args) => args,
+        Command::Erase(args) => return erase::run(args, context).await,
+    };
     let (config, account) = args.config.load_with_account()?;
     // Here already, so that a mistyped name is told before anything is read.
     config.device(&args.device, account)?;

@@ -28,7 +28,7 @@ fn screen(status: &StatusView) -> String {
         parts.push(devices(&status.devices));
     }
     parts.push(components(&status.components));
-    parts.push(verdict(&status.components));
+    parts.push(verdict(&status.components, &status.devices));
     parts.join("\n\n")
 }
 
@@ -78,12 +78,19 @@ fn components(components: &[Component]) -> String {
     render(&table)
 }
 
-fn verdict(components: &[Component]) -> String {
+fn verdict(components: &[Component], devices: &[DeviceView]) -> String {
+    let copied = devices.iter().filter(|device| device.forked).map(|device| {
+        format!(
+            "{}: its key was copied, and nothing more is taken from it. `streembit audit forks` shows both events as \
+             proof; give the device a new key, and configure and register it as a new device",
+            device.name
+        )
+    });
     let remedies = components.iter().filter_map(|component| match &component.state {
         ComponentState::Retrying { remedy, .. } => Some(format!("{}: {remedy}", component.name)),
         _ => None,
     });
-    let remedies: Vec<_> = remedies.collect();
+    let remedies: Vec<_> = copied.chain(remedies).collect();
     if !remedies.is_empty() {
         return format!("{}\n  {}", paint(Colour::Red, "What to do:"), remedies.join("\n  "));
     }
@@ -133,8 +140,13 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(text.contains("no node at ws://a") && text.contains("chain: start streembit-node"), "{text}");
-        let text = screen(&status(ComponentState::running("ws://a")));
+        let mut copied = status(ComponentState::running("ws://a"));
+        let text = screen(&copied);
         assert!(text.ends_with("All is well."), "{text}");
+        copied.devices[0].forked = true;
+        let text = screen(&copied);
+        assert!(text.contains("a copied key!") && text.contains("car: its key was copied"), "{text}");
+        assert!(text.contains("streembit audit forks") && text.contains("new key"), "{text}");
         let text = screen(&status(ComponentState::Starting));
         assert!(text.ends_with("Not everything is at work yet."), "{text}");
         assert!(text.lines().count() < 24, "one screen:\n{text}");

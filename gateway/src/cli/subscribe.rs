@@ -131,7 +131,11 @@ fn describe(event: &Received) -> String {
         Part::Status(text) => text.to_string(),
     });
     let shown = parts.collect::<Vec<_>>().join(", ");
-    let rest = if event.complete { "" } else { " (the rest is not granted)" };
+    let rest = match (event.complete, event.erased) {
+        (true, _) => "",
+        (false, true) => "(erased)",
+        (false, false) => " (the rest is not granted)",
+    };
     let anchored = if event.anchored.is_some() { "anchored" } else { "not anchored yet" };
     format!("{:>6}  {}  {anchored}  {shown}{rest}", header.sequence, clock::show(header.time))
 }

@@ -16,7 +16,7 @@ pub enum Refusal {
         bytes: usize,
     },
     /// The device's key signed two events for one sequence: somebody has a copy of it.
-    #[error("device {device} signed two different events as number {sequence}: its key was copied. Both are kept as proof; nothing further is taken from it until its owner rotates the key")]
+    #[error("device {device} signed two different events as number {sequence}: its key was copied. Both are kept as proof (`streembit audit forks`), and nothing further is taken from it: give the device a new key, and configure and register it as a new device; what it logged until now stays proven")]
     Forked {
         /// The device.
         device: DeviceId,

@@ -10,6 +10,7 @@
 mod entry;
 mod erase;
 mod error;
+mod fork;
 mod heads;
 mod order;
 mod read;
@@ -24,6 +25,7 @@ pub(crate) mod tests;
 pub use entry::{Fork, Head, NewEntry, Proposal, Receipt, StoredBody, StoredEvent};
 pub use erase::{Erasure, MAX_ERASED};
 pub use error::{LogError, Refusal};
+pub use fork::{CopiedKey, SignedTwice};
 pub use read::LogReader;
 pub use verify::{Finding, Place, MAX_FINDINGS};
 

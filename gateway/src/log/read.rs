@@ -1,10 +1,9 @@
 //! Reading: entries, heads, proofs.
 
 use super::{
-    order,
     store::{decode, device_key, integer, meta, node_key, Family, State, Store},
     writer::load_frontier,
-    Fork, Head, LogError, StoredBody, StoredEvent,
+    Head, LogError, StoredBody, StoredEvent,
 };
 use codec::{DecodeAll, Encode};
 use std::sync::{
@@ -125,9 +124,9 @@ impl LogReader {
             .collect()
     }
 
-    /// The proof that a device's key was copied: an event refused because another of its sequence is in the log.
-    pub fn fork(&self, device: &DeviceId) -> Result<Option<Fork>, LogError> {
-        order::first_fork(&self.store, device)
+    /// Where a device's events of a span of its history are in the log; fewer where the history ends before.
+    pub fn device_places(&self, device: &DeviceId, first: u64, count: usize) -> Result<Vec<u64>, LogError> {
+        self.device_indexes(device, first, count)
     }
 
     /// Proves that an entry is among the first `size`.

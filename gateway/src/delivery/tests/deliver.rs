@@ -153,6 +153,24 @@ async fn an_event_under_an_anchor_is_proven_against_the_subscribers_chain() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_erased_event_keeps_its_place_and_says_nothing() {
+    let mut scene = scene(1);
+    scene.car.drive(&scene.log, 4).await;
+    anchor(&scene.log, &scene.table);
+    scene.log.erase(&[1, 3].into(), 1).unwrap();
+    let gateway = Gateway::start(TCP, &scene.keys, &scene.log, &scene.table).await;
+    let mut reader =
+        subscriber(&scene.owner, &scene.table, scene.car.id(), gateway.target(), Position::START);
+    for erased in [false, true, false, true] {
+        let event = next_event(&mut reader).await.unwrap();
+        assert_eq!((event.erased, event.complete, event.parts.is_empty()), (erased, !erased, erased));
+        assert_eq!(event.anchored, Some(4), "it is proven as ever");
+    }
+    scene.car.drive(&scene.log, 1).await;
+    assert!(next_event(&mut reader).await.unwrap().complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_file_resumes_where_the_last_one_ended() {
     let mut scene = scene(1);
     scene.car.drive(&scene.log, 4).await;

@@ -86,13 +86,21 @@ async fn a_copied_key_is_proven_and_stopped_for_good() {
     let log = open(&folder);
     let mut device = Device::sr25519(1);
     let mut other = Device::sr25519(2);
-    let receipts = log.append(vec![device.next_entry(0), device.next_entry(1)]).await.unwrap();
+    let (first, (admitted, admitted_body)) = (device.next_entry(0), device.next(1));
+    let entries = vec![first, device.entry(admitted.clone(), &admitted_body)];
+    let receipts = log.append(entries).await.unwrap();
     let (forked, forked_body) = device.sign(1, receipts[0].hash, 666);
     let forked_error = LogError::Refused(Refusal::Forked { device: device.id(), sequence: 1 });
 
     assert_eq!(log.append(vec![device.entry(forked.clone(), &forked_body)]).await, Err(forked_error.clone()));
-    let proof = log.fork(&device.id()).unwrap().unwrap();
-    assert_eq!((proof.admitted, &proof.other.event), (1, &forked));
+    let proof = log.copied_key(&device.id()).unwrap().unwrap();
+    assert_eq!((proof.sequence, proof.first.index, proof.second.index), (1, Some(1), None));
+    assert_eq!((&proof.first.event, &proof.second.event), (&admitted, &forked));
+    assert_eq!(proof.verify(device.key.key()), Ok(()));
+    assert!(proof.verify(other.key.key()).is_err());
+    assert_eq!(log.forks().unwrap(), [proof]);
+    let words = forked_error.to_string();
+    assert!(words.contains("audit forks") && words.contains("new key"), "{words}");
     let next = device.next_entry(2);
     drop(log);
 
@@ -104,7 +112,8 @@ async fn a_copied_key_is_proven_and_stopped_for_good() {
     let mut replay = Device::sr25519(1);
     assert_eq!(log.append(vec![replay.next_entry(0)]).await.unwrap(), [receipts[0]]);
     assert_eq!(log.size(), 3);
-    assert_eq!(log.fork(&other.id()).unwrap(), None);
+    assert_eq!(log.copied_key(&other.id()).unwrap(), None);
+    assert!(log.is_forked(&device.id()).unwrap() && !log.is_forked(&other.id()).unwrap());
 }
 
 #[tokio::test]

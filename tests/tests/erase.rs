@@ -1,0 +1,125 @@
+//! What is erased is in no file of the gateway any more, and everything that was proven of it still is.
+
+use anyhow::{ensure, Context, Result};
+use codec::DecodeAll as _;
+use serde_json::{json, Value};
+use std::{fs, path::Path};
+use streembit_primitives::Body;
+use streembit_tests::{number, request_of, scene, text, Gateway, Home, Meter, Settings};
+
+/// The event of the shed that is erased: in the middle, so that there are others in the same files.
+const ERASED: u64 = 5;
+const EVENTS: usize = 12;
+
+#[test]
+fn what_is_erased_is_in_no_file_and_the_audit_holds() {
+    scene("erase", |scene| {
+        let mut meter = Meter::new();
+        let settings = Settings::default().hosted("shed").signing("meter", &meter.configured_key());
+        let mut home = Home::in_two_processes(scene, settings)?;
+        home.register_meter("meter", &meter)?;
+        let lines: String = (0..EVENTS)
+            .map(|at| format!("[{{\"n\":\"note\",\"vs\":\"who was in the shed: {at}-{at}\"}}]\n"))
+            .collect();
+        home.add("shed", &lines).ok()?;
+        let (signed, signed_body) = meter.next(4711, 1_700_000_000_000)?;
+        let request = request_of(&signed, &signed_body);
+        let receipt = home.gateway.post("/v1/events", &request)?;
+        home.anchored()?;
+
+        let words = format!("who was in the shed: {ERASED}-{ERASED}");
+        let body = body_of(&home.gateway, "shed", ERASED)?;
+        let secrets: [&[u8]; 3] = [words.as_bytes(), &body.seed, &signed_body.seed];
+        for secret in secrets {
+            ensure!(is_below(home.gateway.dir(), secret)?, "it cannot be found to begin with");
+        }
+
+        // Nobody is there to ask, so nothing happens without --yes.
+        erase(&home, &["--device", "shed", "--sequence", "5"]).run()?.refused(&["--yes"])?;
+        erase(&home, &["--yes", "--device", "shed", "--sequence", "12"])
+            .run()?
+            .refused(&["nothing is erased"])?;
+        ensure!(
+            is_below(home.gateway.dir(), words.as_bytes())?,
+            "it was erased by a command that was refused"
+        );
+
+        let erased = erase(&home, &["--yes", "--device", "shed", "--sequence", "5"]).json()?;
+        ensure!(number(&erased, "/0/sequence")? == ERASED, "{erased}");
+        let index = number(&receipt, "/index")?.to_string();
+        let shown = erase(&home, &["--yes", "--index", &index]).ok()?;
+        ensure!(shown.stdout.contains("is erased"), "{shown:#?}");
+        still_erased(&home, &secrets)?;
+
+        // The same event once more: its receipt, and nothing comes back.
+        ensure!(home.gateway.post("/v1/events", &request)? == receipt, "another receipt");
+        still_erased(&home, &secrets)?;
+
+        // After a restart, and with what comes later.
+        home.gateway.stop()?;
+        ensure!(!secrets_below(home.gateway.dir(), &secrets)?, "closing the log wrote it out again");
+        home.gateway.start(&home.node)?;
+        home.add("shed", &lines).ok()?;
+        home.anchored()?;
+        still_erased(&home, &secrets)?;
+        let again = erase(&home, &["--yes", "--device", "shed", "--sequence", "5"]).json()?;
+        ensure!(
+            number(&again, "/0/erased")? == number(&erased, "/0/erased")?
+                && again.pointer("/0/before") == Some(&Value::Bool(true)),
+            "{again}"
+        );
+        Ok(())
+    });
+}
+
+fn erase<'s>(home: &Home<'s>, arguments: &[&str]) -> streembit_tests::Command<'s> {
+    home.scene.streembit(["event", "erase"]).args(arguments).arg("--config").arg(home.gateway.config())
+}
+
+/// Nothing is left of the secrets, the API says so, and the history verifies to its end.
+fn still_erased(home: &Home<'_>, secrets: &[&[u8]]) -> Result<()> {
+    ensure!(!secrets_below(home.gateway.dir(), secrets)?, "something is left on the disk");
+    let events = home.gateway.events("shed")?;
+    let (gone, kept): (Vec<_>, Vec<_>) = events.iter().partition(|event| event["body"].is_null());
+    ensure!(gone.len() == 1 && number(gone[0], "/sequence")? == ERASED, "{gone:?}");
+    ensure!(gone[0]["erased"].is_u64() && gone[0]["parts"].is_null(), "{:?}", gone[0]);
+    ensure!(kept.iter().all(|event| event["erased"].is_null()), "{kept:?}");
+    for device in ["shed", "meter"] {
+        let report = home.audit_json(device)?;
+        let complete = json!([report["verified"], report["completeness"]["proven"], report["erased"]]);
+        ensure!(complete == json!([true, true, 1]), "{device}: {complete}: {report}");
+    }
+    Ok(())
+}
+
+fn body_of(gateway: &Gateway, device: &str, sequence: u64) -> Result<Body> {
+    let events = gateway.get(&format!("/v1/devices/{device}/events?from={sequence}&limit=1"))?;
+    let bytes = hex::decode(text(&events, "/0/body")?.trim_start_matches("0x"))?;
+    Body::decode_all(&mut bytes.as_slice()).context("no body")
+}
+
+fn secrets_below(folder: &Path, secrets: &[&[u8]]) -> Result<bool> {
+    for secret in secrets {
+        if is_below(folder, secret)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether some bytes are in any file below a folder, as whoever has the disk would look for them.
+fn is_below(folder: &Path, bytes: &[u8]) -> Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let found = if kind.is_dir() {
+            is_below(&path, bytes)?
+        } else {
+            kind.is_file() && fs::read(&path)?.windows(bytes.len()).any(|window| window == bytes)
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
