@@ -17,6 +17,11 @@ mod state;
 mod verdict;
 mod verifier;
 
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use block::{time_of_slot, Block, BlockFault, SLOT_MILLISECONDS};
 pub use error::{BlockRole, EventFault, EvidenceError};
 pub use grandpa::{AuthorityKey, AuthoritySet, FinalityFault, Justification, Vote, Voter};

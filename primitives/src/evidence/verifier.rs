@@ -326,6 +326,14 @@ fn follow(prelude: &Prelude, trust: &TrustRoot) -> Result<(Final, Hash, u64), Ev
 
 type FinalHeader = (Header, Block, Vec<super::AuthorityKey>);
 
+impl FinalBlock {
+    /// Whether this set of voters made the block final: the block, when its slot began, and who voted.
+    pub fn verify(&self, set: &super::AuthoritySet) -> Result<Final, EvidenceError> {
+        let (header, block, signers) = finalized(self, BlockRole::Last, set, None)?;
+        Ok(Final { block, time: header.time(), set: set.id, voters: set.voters.len() as u64, signers })
+    }
+}
+
 /// The header of a block that this set made final, above the block before it.
 fn finalized(
     block: &FinalBlock,

@@ -22,4 +22,6 @@ pub(crate) fn split(size: u64) -> u64 {
 }
 
 #[cfg(test)]
+mod judged;
+#[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 /// Nodes in memory.
 #[derive(Default)]
-struct Memory(HashMap<NodeId, Hash>);
+pub(super) struct Memory(pub(super) HashMap<NodeId, Hash>);
 
 impl Nodes for Memory {
     type Error = MissingNode;
@@ -126,5 +126,55 @@ proptest! {
         prop_assert!(!InclusionProof::new(shorter(inclusion.path())).verify(leaf(index), index, size, &root));
         prop_assert!(!ConsistencyProof::new(longer(consistency.path())).verify(old, &old_root, size, &root));
         prop_assert!(!ConsistencyProof::new(shorter(consistency.path())).verify(old, &old_root, size, &root));
+    }
+}
+
+/// The fewest complete subtrees between two places of a log.
+fn cover(start: u64, end: u64) -> Vec<NodeId> {
+    let (mut at, mut nodes) = (start, Vec::new());
+    while at < end {
+        let level =
+            (0..62u8).take_while(|level| at % (1 << level) == 0 && at + (1 << level) <= end).last().unwrap();
+        nodes.push(NodeId { level, index: at >> level });
+        at += 1 << level;
+    }
+    nodes
+}
+
+proptest! {
+    #[test]
+    fn a_log_of_subtrees_and_leaves_is_the_log_of_its_leaves(
+        size in 1u64..300,
+        places in proptest::collection::btree_set(0u64..300, 0..12),
+    ) {
+        let (memory, honest) = log(size);
+        let (mut frontier, mut completed) = (Frontier::new(), Vec::new());
+        for end in places.into_iter().filter(|place| *place < size).chain([size]) {
+            for id in cover(frontier.size(), end) {
+                frontier.append_subtree(id.level, memory.0[&id], |node| completed.push(node)).unwrap();
+            }
+            if end < size {
+                frontier.append(leaf(end), |node| completed.push(node));
+            }
+        }
+        prop_assert_eq!(frontier, honest);
+        for node in completed {
+            prop_assert_eq!(memory.0[&node.id], node.hash);
+        }
+    }
+
+    #[test]
+    fn a_subtree_is_taken_at_its_own_places_only(size in 0u64..200, level in 0u8..70) {
+        let (_, mut frontier) = log(size);
+        let before = frontier.clone();
+        let aligned = level < 62 && size % (1 << level) == 0;
+        let taken = frontier.append_subtree(level, Hash([7; 32]), |_| {});
+        // At size 0 even the largest log is one subtree.
+        let largest = size == 0 && level == 62;
+        prop_assert_eq!(taken.is_ok(), aligned || largest);
+        if taken.is_err() {
+            prop_assert_eq!(taken, Err(Misaligned { size, level }));
+            prop_assert_eq!(frontier, before);
+        }
     }
 }

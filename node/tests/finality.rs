@@ -1,0 +1,194 @@
+//! Who is final? The verifier of evidence beside the one that nodes themselves use, `sc-consensus-grandpa`: the same
+//! verdict on justifications of a running chain, on each of them with a bit changed, and on votes thrown at random.
+//!
+//! `justifications.json` was recorded from four nodes (Alice, Bob, Charlie and Dave) through their RPC
+//! (`grandpa_subscribeJustifications`, `chain_getHeader`).
+
+use codec::{Decode, DecodeAll, Encode};
+use rand::{rngs::StdRng, seq::SliceRandom, Rng, SeedableRng};
+use sc_consensus_grandpa::GrandpaJustification;
+use serde_json::Value;
+use sp_core::{ed25519, Pair, H256};
+use sp_runtime::traits::Header as _;
+use streembit_primitives::evidence::{AuthorityKey, AuthoritySet, FinalBlock, Justification, Voter};
+use streembit_runtime::{Block, Header};
+
+const NAMES: [&str; 5] = ["//Alice", "//Bob", "//Charlie", "//Dave", "//Eve"];
+
+fn pair(name: &str) -> ed25519::Pair {
+    ed25519::Pair::from_string(name, None).unwrap()
+}
+
+/// The first `count` of the names, each of weight 1.
+fn set(id: u64, count: usize) -> AuthoritySet {
+    let voter = |name: &&str| Voter { key: AuthorityKey(pair(name).public().0), weight: 1 };
+    AuthoritySet { id, voters: NAMES[..count].iter().map(voter).collect() }
+}
+
+/// What the node's own verifier says.
+fn theirs(header: &[u8], justification: &[u8], set: &AuthoritySet) -> bool {
+    let Ok(header) = Header::decode_all(&mut &*header) else { return false };
+    let Ok(decoded) = GrandpaJustification::<Block>::decode(justification) else { return false };
+    let authorities = set.voters.encode();
+    let authorities = Decode::decode(&mut authorities.as_slice()).unwrap();
+    decoded.target() == (*header.number(), header.hash()) && decoded.verify(set.id, &authorities).is_ok()
+}
+
+/// What the verifier of evidence says.
+fn ours(header: &[u8], justification: &[u8], set: &AuthoritySet) -> bool {
+    let justification = Justification::Full(justification.to_vec());
+    FinalBlock { header: header.to_vec(), justification }.verify(set).is_ok()
+}
+
+/// What both say; that they agree is what is tested.
+fn both(header: &[u8], justification: &[u8], set: &AuthoritySet, what: &str) -> bool {
+    let (theirs, ours) = (theirs(header, justification, set), ours(header, justification, set));
+    assert_eq!(ours, theirs, "{what}: ours says {ours}, sc-consensus-grandpa {theirs}");
+    ours
+}
+
+/// Headers and justifications of a running chain, and the set of voters of each.
+fn recorded() -> Vec<(Vec<u8>, Vec<u8>, AuthoritySet)> {
+    let bytes = |value: &Value| hex::decode(value.as_str().unwrap()).unwrap();
+    let all: Vec<Value> = serde_json::from_str(include_str!("justifications.json")).unwrap();
+    all.iter()
+        .map(|one| {
+            (bytes(&one["header"]), bytes(&one["justification"]), set(one["set"].as_u64().unwrap(), 4))
+        })
+        .collect()
+}
+
+#[test]
+fn both_accept_what_a_chain_made_final() {
+    let all = recorded();
+    assert!(all.len() >= 10);
+    for (nth, (header, justification, voters)) in all.iter().enumerate() {
+        assert!(both(header, justification, voters, &format!("justification {nth}")));
+        // And ours the short form of it.
+        let short = Justification::compact(justification.clone(), header, voters);
+        assert!(matches!(&short, Justification::Direct { votes, .. } if votes.len() == 3));
+        assert!(short.encoded_size() < justification.len() / 2);
+        assert!(FinalBlock { header: header.clone(), justification: short }.verify(voters).is_ok());
+        // Another set, one voter fewer or more, other weights.
+        let mut heavy = voters.clone();
+        heavy.voters[3].weight = 10;
+        let mut absent = voters.clone();
+        absent.voters[0].weight = 0;
+        for other in [set(1, 4), set(0, 3), set(0, 5), set(0, 1), heavy, absent] {
+            both(header, justification, &other, &format!("justification {nth} by another set"));
+        }
+    }
+}
+
+#[test]
+fn both_refuse_the_same_changes() {
+    let all = recorded();
+    for (nth, (header, justification, voters)) in all.iter().take(3).enumerate() {
+        for at in 0..justification.len() {
+            for flip in [1u8, 0x80] {
+                let mut bent = justification.clone();
+                bent[at] ^= flip;
+                let what = format!("justification {nth}, byte {at} ^ {flip}");
+                assert!(!both(header, &bent, voters, &what), "{what} is accepted");
+            }
+        }
+        for at in 0..header.len() {
+            let mut bent = header.clone();
+            bent[at] ^= 1;
+            assert!(!both(&bent, justification, voters, &format!("header {nth}, byte {at}")));
+        }
+        for length in 0..justification.len() {
+            assert!(!both(header, &justification[..length], voters, "cut"));
+        }
+        assert!(!both(header, &[&justification[..], &[0]].concat(), voters, "longer"));
+        let (other, _, _) = &all[nth + 1];
+        assert!(!both(other, justification, voters, "of another block"));
+    }
+}
+
+/// Two forks from block 2 on: 1 - 2 - 3 - 4 and 2 - 5 - 6 (numbered 3 and 4).
+fn chain() -> Vec<Header> {
+    let mut blocks: Vec<Header> = Vec::new();
+    for (at, (parent, number)) in
+        [(None, 1), (Some(0), 2), (Some(1), 3), (Some(2), 4), (Some(1), 3), (Some(4), 4)]
+            .into_iter()
+            .enumerate()
+    {
+        let parent = parent.map_or(H256::zero(), |parent: usize| blocks[parent].hash());
+        blocks.push(Header::new(
+            number,
+            H256::zero(),
+            H256::repeat_byte(at as u8),
+            parent,
+            Default::default(),
+        ));
+    }
+    blocks
+}
+
+/// Votes for some blocks of the chain, signed as they should be, given for one of them: mostly sound, mostly not quite.
+fn thrown(dice: &mut StdRng, blocks: &[Header]) -> (usize, Vec<u8>, String) {
+    let (round, set_id) = (7u64, 0u64);
+    let mut votes: Vec<(usize, usize)> = Vec::new();
+    let favourite = dice.gen_range(1..4);
+    for voter in 0..4 {
+        match dice.gen_range(0..10) {
+            0 => {}
+            1 | 2 => votes.push((voter, dice.gen_range(0..blocks.len()))),
+            3 => votes.push((voter, 1)),
+            _ => votes.push((voter, favourite)),
+        }
+    }
+    // One voter may vote twice, for the same block or for two; a stranger may vote.
+    if dice.gen_bool(0.3) {
+        votes.push((dice.gen_range(0..5), dice.gen_range(0..blocks.len())));
+    }
+    if dice.gen_bool(0.2) {
+        votes.extend(votes.choose(dice).copied());
+    }
+    votes.shuffle(dice);
+    let of = if dice.gen_bool(0.7) { favourite } else { dice.gen_range(0..blocks.len()) };
+    let signed: Vec<(H256, u32, [u8; 64], [u8; 32])> = votes
+        .iter()
+        .map(|(voter, block)| {
+            let (hash, number) = (blocks[*block].hash(), *blocks[*block].number());
+            let message = (1u8, hash, number, round, set_id).encode();
+            let pair = pair(NAMES[*voter]);
+            (hash, number, pair.sign(&message).0, pair.public().0)
+        })
+        .collect();
+    // The headers that the votes need, now and then one more or one fewer.
+    let base = votes.iter().map(|(_, block)| *block).min_by_key(|block| *blocks[*block].number());
+    let mut needed: Vec<usize> = Vec::new();
+    for (_, block) in &votes {
+        let mut at = Some(*block);
+        while let Some(here) = at.filter(|at| Some(*at) != base) {
+            needed.push(here);
+            at = blocks.iter().position(|block| block.hash() == *blocks[here].parent_hash());
+        }
+    }
+    needed.sort_unstable();
+    needed.dedup();
+    if dice.gen_bool(0.1) {
+        needed.pop();
+    }
+    if dice.gen_bool(0.1) {
+        needed.push(dice.gen_range(0..blocks.len()));
+    }
+    let headers: Vec<&Header> = needed.iter().map(|block| &blocks[*block]).collect();
+    let bytes = (round, blocks[of].hash(), blocks[of].number(), signed, headers).encode();
+    (of, bytes, format!("block {of} by (voter, block) {votes:?} with headers {needed:?}"))
+}
+
+#[test]
+fn both_count_votes_alike() {
+    let (blocks, voters) = (chain(), set(0, 4));
+    let mut dice = StdRng::seed_from_u64(4);
+    let mut accepted = 0;
+    for _ in 0..4_000 {
+        let (of, justification, what) = thrown(&mut dice, &blocks);
+        accepted += u32::from(both(&blocks[of].encode(), &justification, &voters, &what));
+    }
+    println!("{accepted} of 4,000 accepted by both");
+    assert!((400..3_600).contains(&accepted), "{accepted} accepted: the dice say too little");
+}

@@ -1,0 +1,224 @@
+//! Every change of valid evidence is refused, or means the same.
+
+use super::*;
+use crate::DeviceId;
+
+/// What a file says, as far as any of it is proven. Whether a body is withheld or erased is nobody's to prove.
+fn meaning(bytes: &[u8], trust: &TrustRoot) -> Result<(Verdict, Vec<Shown>), EvidenceError> {
+    let mut disclosed = Vec::new();
+    let mut verdict = file::verify(&mut &*bytes, trust, |item| {
+        if let Item::Event { body: body @ (Shown::Whole(_) | Shown::Parts(_)), .. } = item {
+            disclosed.push(body.clone());
+        }
+    })?;
+    verdict.bodies.withheld += core::mem::take(&mut verdict.bodies.erased);
+    Ok((verdict, disclosed))
+}
+
+/// Small, but with everything in it: a change of voters, both forms of justification, every way to show a body.
+fn evidence() -> Evidence {
+    Plan { changes: 1, twist: Twist::Descendant, ..Plan::default() }.make()
+}
+
+/// Refused, or the same; says which.
+fn refused_or_same(bytes: &[u8], honest: &[u8], trust: &TrustRoot, what: &str) -> bool {
+    match meaning(bytes, trust) {
+        Err(_) => true,
+        Ok(other) => {
+            assert!(Ok(other) == meaning(honest, trust), "{what} changes the meaning");
+            false
+        }
+    }
+}
+
+#[test]
+fn no_bit_changes_the_meaning() {
+    let evidence = evidence();
+    let honest = evidence.bytes();
+    let mut accepted = Vec::new();
+    for at in 0..honest.len() {
+        for flip in [1u8, 1 << (at % 7 + 1)] {
+            let mut bent = honest.clone();
+            bent[at] ^= flip;
+            if !refused_or_same(&bent, &honest, &evidence.trust, &format!("byte {at} ^ {flip}")) {
+                accepted.push(at);
+            }
+        }
+    }
+    // Only `Withheld` and `Erased` can be told for one another.
+    assert!(accepted.len() <= 2, "{accepted:?}");
+}
+
+#[test]
+fn no_cut_and_no_addition_is_accepted() {
+    let evidence = evidence();
+    let honest = evidence.bytes();
+    for length in 0..honest.len() {
+        assert!(meaning(&honest[..length], &evidence.trust).is_err(), "cut to {length}");
+    }
+    for addition in [&[0][..], &[2], &honest] {
+        let longer = [&honest, addition].concat();
+        assert_eq!(meaning(&longer, &evidence.trust), Err(EvidenceError::Trailing));
+    }
+    for at in (0..honest.len()).step_by(7) {
+        let mut longer = honest.clone();
+        longer.insert(at, honest[at]);
+        assert!(meaning(&longer, &evidence.trust).is_err(), "byte {at} doubled");
+        let mut shorter = honest.clone();
+        shorter.remove(at);
+        assert!(meaning(&shorter, &evidence.trust).is_err(), "byte {at} missing");
+    }
+}
+
+#[test]
+fn items_are_neither_doubled_nor_lost_nor_moved() {
+    let evidence = evidence();
+    for at in 0..evidence.items.len() {
+        let mut doubled = evidence.clone();
+        doubled.items.insert(at, evidence.items[at].clone());
+        assert!(doubled.verify().is_err(), "item {at} doubled");
+        let mut lost = evidence.clone();
+        lost.items.remove(at);
+        assert!(lost.verify().is_err(), "item {at} lost");
+        for with in at + 1..evidence.items.len() {
+            let mut moved = evidence.clone();
+            moved.items.swap(at, with);
+            assert!(moved.verify().is_err(), "items {at} and {with} exchanged");
+        }
+    }
+}
+
+/// A change of one field, and the error that it must give.
+type Change = (fn(&mut Evidence), fn(&EvidenceError) -> bool);
+
+fn event(evidence: &mut Evidence, nth: usize) -> (&mut LogEntry, &mut Shown) {
+    let events = evidence.items.iter_mut().filter_map(|item| match item {
+        Item::Event { entry, body } => Some((entry, body)),
+        _ => None,
+    });
+    events.into_iter().nth(nth).unwrap()
+}
+
+#[test]
+fn every_field_of_the_prelude_is_bound() {
+    type E = EvidenceError;
+    let changes: [Change; 21] = [
+        (|e| e.prelude.genesis = Hash::ZERO, |e| matches!(e, E::Genesis { .. })),
+        (|e| e.prelude.log.epoch = 1, |e| matches!(e, E::State { number: 20 })),
+        (|e| e.prelude.log.gateway.0[0] ^= 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.device = DeviceId([1; 32]), |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.changes.clear(), |e| matches!(e, E::Finality { role: BlockRole::Last, .. })),
+        (
+            |e| {
+                let first = e.prelude.chain.changes[0].clone();
+                e.prelude.chain.changes.push(first);
+            },
+            |e| {
+                matches!(
+                    e,
+                    E::Block { role: BlockRole::Change(1), fault: BlockFault::Order { before: 10 }, .. }
+                )
+            },
+        ),
+        (|e| e.prelude.chain.last = e.prelude.chain.changes[0].clone(), |e| matches!(e, E::Block { .. })),
+        (
+            |e| e.prelude.chain.last.header.push(0),
+            |e| matches!(e, E::Block { role: BlockRole::Last, number: None, fault: BlockFault::Malformed }),
+        ),
+        (|e| e.prelude.chain.state.anchor.block += 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.anchor.checkpoint.time += 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.anchor.checkpoint.size += 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.device.owner.0[0] ^= 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.device.registered += 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.nodes.reverse(), |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.nodes.push(vec![0]), |e| matches!(e, E::State { .. })),
+        (|e| assert!(e.prelude.chain.state.nodes.pop().is_some()), |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.head.index += 1, |e| matches!(e, E::Head)),
+        (|e| e.prelude.head.count += 1, |e| matches!(e, E::Head)),
+        (|e| e.prelude.head.entry.sequence += 1, |e| matches!(e, E::Head)),
+        (|e| e.prelude.head.entry.hash = Hash::ZERO, |e| matches!(e, E::Head)),
+        (|e| assert!(e.prelude.head.path.pop().is_some()), |e| matches!(e, E::Head)),
+    ];
+    for (nth, (change, expected)) in changes.into_iter().enumerate() {
+        let mut bent = evidence();
+        change(&mut bent);
+        let error = bent.verify().unwrap_err();
+        assert!(expected(&error), "change {nth}: {error}");
+    }
+}
+
+#[test]
+fn every_field_of_an_event_is_bound() {
+    type E = EvidenceError;
+    fn wrong(error: &EvidenceError, fault: EventFault) -> bool {
+        matches!(error, E::Event { fault: found, .. } if *found == fault)
+    }
+    let changes: [Change; 12] = [
+        (|e| event(e, 0).0.received += 1, |e| matches!(e, E::Root)),
+        (
+            |e| event(e, 0).0.event.header.time += 1,
+            |e| matches!(e, E::Event { index: 1, fault: EventFault::Event(EventError::Signature), .. }),
+        ),
+        (|e| event(e, 3).0.event.header.time += 1, |e| wrong(e, EventFault::NotTheHead)),
+        (
+            |e| event(e, 0).0.event.header.device = DeviceId([1; 32]),
+            |e| wrong(e, EventFault::Event(EventError::Device)),
+        ),
+        (
+            |e| event(e, 0).0.event.signature = event(e, 1).0.event.signature,
+            |e| {
+                matches!(
+                    e,
+                    E::Event { index: 1, sequence: 0, fault: EventFault::Event(EventError::Signature) }
+                )
+            },
+        ),
+        (
+            |e| event(e, 0).0.event.signer = crate::Signer::Gateway(e.prelude.log.gateway),
+            |e| wrong(e, EventFault::Event(EventError::Signer)),
+        ),
+        (
+            |e| *event(e, 0).1 = Shown::Whole(testing::body(9)),
+            |e| wrong(e, EventFault::Event(EventError::BodyHash)),
+        ),
+        (
+            |e| {
+                let Shown::Parts(parts) = event(e, 1).1 else { panic!("no parts") };
+                parts.as_mut().reverse();
+            },
+            |e| wrong(e, EventFault::DisclosureOrder),
+        ),
+        (
+            |e| {
+                let Shown::Parts(parts) = event(e, 1).1 else { panic!("no parts") };
+                let again = parts.last().unwrap().clone();
+                parts.try_push(again).unwrap();
+            },
+            |e| wrong(e, EventFault::DisclosureOrder),
+        ),
+        (|e| *event(e, 1).1 = Shown::Parts(Default::default()), |e| wrong(e, EventFault::DisclosureOrder)),
+        (
+            |e| {
+                let Shown::Parts(parts) = event(e, 1).1 else { panic!("no parts") };
+                parts[1].salt = Hash::ZERO;
+            },
+            |e| wrong(e, EventFault::Disclosure(1)),
+        ),
+        (
+            |e| {
+                let skipped = e.items.iter_mut().find_map(|item| match item {
+                    Item::Skip { level, .. } => Some(level),
+                    _ => None,
+                });
+                *skipped.unwrap() = 1;
+            },
+            |e| matches!(e, E::Size { .. } | E::Skip { .. }),
+        ),
+    ];
+    for (nth, (change, expected)) in changes.into_iter().enumerate() {
+        let mut bent = evidence();
+        change(&mut bent);
+        let error = bent.verify().unwrap_err();
+        assert!(expected(&error), "change {nth}: {error}");
+    }
+}
