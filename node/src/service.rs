@@ -12,7 +12,7 @@ use sc_network::{
     service::traits::{NetworkService, NotificationService},
     Litep2pNetworkBackend, NetworkBackend, NotificationMetrics, ProtocolName,
 };
-use sc_network_sync::SyncingService;
+use sc_network_sync::{strategy::warp::WarpSyncProvider, SyncingService};
 use sc_service::{
     config::PrometheusConfig, error::Error as ServiceError, BuildNetworkParams, Configuration,
     PartialComponents, RpcHandlers, SpawnTasksParams, TFullBackend, TFullClient, TaskManager, WarpSyncConfig,
@@ -43,10 +43,15 @@ type BlockImport = sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, 
 type VoterLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, FullSelectChain>;
 type Network = Litep2pNetworkBackend;
 
-/// Every how many blocks, at the latest, a justification is kept. Evidence carries the headers between its block and
-/// the next justification, so a longer period makes each evidence longer; a shorter one costs every node some
-/// hundred bytes a block. (Substrate's template: 512 blocks, 51 minutes.)
-const JUSTIFICATION_PERIOD: u32 = 32;
+/// Every how many blocks, at the latest, the justification of a finalized block is kept with it and taken over from
+/// others when blocks are synced. 1: of each block that a round of votes ended with.
+///
+/// Evidence itself does not need it. GRANDPA keeps the newest justification apart, and those of the last blocks of each
+/// authority set whatever the period, and warp proofs are made of these two. But a node that syncs takes blocks
+/// for final only where it is given a justification: with a period of 32 up to 31 blocks, and the anchors in them, wait
+/// until enough voters are online again. A justification is some 130 bytes a voter, and blocks are rare where there is
+/// nothing to put in them. The price: where an operator prunes blocks, those with a justification stay.
+const JUSTIFICATION_PERIOD: u32 = 1;
 
 /// How long GRANDPA expects a message to take to all voters; it prevotes at twice and precommits at four times this,
 /// or as soon as it has heard enough. Also the pace of its rounds, of which each writes to the disk, idle or not:
@@ -142,11 +147,12 @@ pub fn start(config: Configuration) -> Result<Node, ServiceError> {
     let voter_name = voter_protocol(&config, &client)?;
     let (net_config, metrics, voter_notifications) = network_config(&config, voter_name.clone());
     let authorities = voter_link.shared_authority_set().clone();
-    let warp_proofs = sc_consensus_grandpa::warp_proof::NetworkProvider::new(
-        backend.clone(),
-        authorities.clone(),
-        Vec::new(),
-    );
+    let warp_proofs: Arc<dyn WarpSyncProvider<Block>> =
+        Arc::new(sc_consensus_grandpa::warp_proof::NetworkProvider::new(
+            backend.clone(),
+            authorities.clone(),
+            Vec::new(),
+        ));
     let (network, system_rpc_tx, tx_handler_controller, sync, _bitswap) =
         sc_service::build_network(BuildNetworkParams {
             config: &config,
@@ -157,7 +163,7 @@ pub fn start(config: Configuration) -> Result<Node, ServiceError> {
             spawn_essential_handle: task_manager.spawn_essential_handle(),
             import_queue,
             block_announce_validator_builder: None,
-            warp_sync_config: Some(WarpSyncConfig::WithProvider(Arc::new(warp_proofs))),
+            warp_sync_config: Some(WarpSyncConfig::WithProvider(warp_proofs.clone())),
             block_relay: None,
             metrics,
             gap_sync_body_policy: None,
@@ -169,6 +175,8 @@ pub fn start(config: Configuration) -> Result<Node, ServiceError> {
         proofs: FinalityProofProvider::new_for_service(backend.clone(), Some(authorities.clone())),
         authorities,
         justifications: voter_link.justification_stream(),
+        warp_proofs,
+        spec: Arc::from(config.chain_spec.cloned_box()),
     };
     let rpc_builder = {
         let (client, pool) = (client.clone(), transaction_pool.clone());

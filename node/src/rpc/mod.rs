@@ -1,12 +1,15 @@
 //! What the node answers over RPC besides the standard set (`author`, `chain`, `chainHead`, `state`, `system`, ...)
 //! that `sc_service` brings.
 
+mod finality_proof;
+
 use crate::service::{Block, FullBackend, FullClient, FullPool};
 use jsonrpsee::{core::RegisterMethodError, RpcModule};
 use sc_consensus_grandpa::{
     FinalityProofProvider, GrandpaJustificationStream, SharedAuthoritySet, SharedVoterState,
 };
 use sc_consensus_grandpa_rpc::{Grandpa, GrandpaApiServer};
+use sc_service::ChainSpec;
 use sp_core::traits::SpawnNamed;
 use std::sync::Arc;
 use substrate_frame_rpc_system::{System, SystemApiServer};
@@ -21,9 +24,13 @@ pub struct Finality {
     pub justifications: GrandpaJustificationStream<Block>,
     /// Proofs that a block is final.
     pub proofs: Arc<FinalityProofProvider<FullBackend, Block>>,
+    /// Proofs from any finalized block to the newest, over every change of the voters.
+    pub warp_proofs: finality_proof::Proofs,
+    /// Where the first voters are named.
+    pub spec: Arc<dyn ChainSpec>,
 }
 
-/// The methods: `system_accountNextIndex`, and `grandpa_*` for whoever collects evidence.
+/// The methods: `system_accountNextIndex`, `grandpa_*`, and `streembit_*` for whoever collects evidence.
 pub fn methods(
     client: Arc<FullClient>,
     pool: Arc<FullPool>,
@@ -37,7 +44,9 @@ pub fn methods(
         finality.justifications.clone(),
         finality.proofs.clone(),
     );
+    let (warp_proofs, spec) = (finality.warp_proofs.clone(), finality.spec.clone());
     let mut module = RpcModule::new(());
+    module.merge(finality_proof::methods(client.clone(), warp_proofs, spec)?)?;
     module.merge(System::new(client, pool).into_rpc())?;
     module.merge(grandpa.into_rpc())?;
     Ok(module)
