@@ -2,7 +2,7 @@
 //!
 //! `MAGIC`, the length of the prelude (u32, little-endian), the prelude, the items, and nothing after [`Item::End`].
 
-use super::{EvidenceError, Item, Prelude, TrustRoot, Verdict, Verifier};
+use super::{EvidenceError, Inline, Item, Prelude, Signatures, TrustRoot, Verdict, Verifier};
 use alloc::vec::Vec;
 use codec::{Decode, DecodeAll, Encode, Input};
 
@@ -52,10 +52,20 @@ pub fn read_item(input: &mut impl Input, items: u64) -> Result<Item, EvidenceErr
 pub fn verify(
     input: &mut impl Input,
     trust: &TrustRoot,
+    each: impl FnMut(&Item),
+) -> Result<Verdict, EvidenceError> {
+    verify_with(input, trust, Inline, each)
+}
+
+/// As [`verify`], with signatures verified elsewhere.
+pub fn verify_with(
+    input: &mut impl Input,
+    trust: &TrustRoot,
+    signatures: impl Signatures,
     mut each: impl FnMut(&Item),
 ) -> Result<Verdict, EvidenceError> {
     let prelude = read_prelude(input)?;
-    let mut verifier = Verifier::begin(&prelude, trust)?;
+    let mut verifier = Verifier::begin_with(&prelude, trust, signatures)?;
     drop(prelude);
     let mut items = 0u64;
     loop {

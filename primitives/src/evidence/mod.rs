@@ -16,6 +16,7 @@ mod grandpa;
 mod state;
 mod verdict;
 mod verifier;
+mod warp;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -27,7 +28,8 @@ pub use error::{BlockRole, EventFault, EvidenceError};
 pub use grandpa::{AuthorityKey, AuthoritySet, FinalityFault, Justification, Vote, Voter};
 pub use state::{anchor_key, device_key, StateProof};
 pub use verdict::{EventAt, Final, Shares, Verdict};
-pub use verifier::Verifier;
+pub use verifier::{Batch, Inline, Signatures, Verifier};
+pub use warp::{FinalityProof, Link};
 
 use crate::{
     body::{Disclosure, MAX_PARTS},

@@ -21,7 +21,7 @@ const BATCH: usize = 1;
 /// Verifies one file: [`Self::begin`], then [`Self::push`] for each item, then [`Self::finish`].
 ///
 /// Nothing of what is pushed is proven before [`Self::finish`] has said so.
-pub struct Verifier {
+pub struct Verifier<S = Inline> {
     genesis: Hash,
     prelude: Proven,
     key: Key,
@@ -30,6 +30,7 @@ pub struct Verifier {
     shares: Shares,
     device_signed: u64,
     pending: Vec<Pending>,
+    signatures: S,
     ended: bool,
 }
 
@@ -71,26 +72,71 @@ fn key_of(key: DeviceKey) -> Key {
     key
 }
 
-/// The first of the events whose own key or signature is wrong.
-#[cfg(feature = "std")]
-fn first_bad(events: Vec<Pending>, key: &Key) -> Result<(), EvidenceError> {
-    let places: Vec<_> =
-        events.iter().map(|pending| (pending.index, pending.event.header.sequence)).collect();
-    let events = events.into_iter().map(|pending| (pending.event, key)).collect();
-    for ((index, sequence), result) in places.into_iter().zip(crate::batch::verify(events)) {
-        result.map_err(|error| EvidenceError::event(index, sequence, error))?;
-    }
-    Ok(())
+/// Signatures of some events that follow each other in the log, not yet verified.
+pub struct Batch {
+    key: Key,
+    events: Vec<Pending>,
 }
 
-/// The first of the events whose own key or signature is wrong.
-#[cfg(not(feature = "std"))]
-fn first_bad(events: Vec<Pending>, key: &Key) -> Result<(), EvidenceError> {
-    for Pending { index, event } in events {
-        let sequence = event.header.sequence;
-        event.verify(key).map_err(|error| EvidenceError::event(index, sequence, error))?;
+impl Batch {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.events.len()
     }
-    Ok(())
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// The place in the log of the first event.
+    pub fn index(&self) -> u64 {
+        self.events.first().map_or(0, |first| first.index)
+    }
+
+    /// Verifies them; the first that is wrong.
+    #[cfg(feature = "std")]
+    pub fn verify(self) -> Result<(), EvidenceError> {
+        let places: Vec<_> =
+            self.events.iter().map(|pending| (pending.index, pending.event.header.sequence)).collect();
+        let events = self.events.into_iter().map(|pending| (pending.event, &self.key)).collect();
+        for ((index, sequence), result) in places.into_iter().zip(crate::batch::verify(events)) {
+            result.map_err(|error| EvidenceError::event(index, sequence, error))?;
+        }
+        Ok(())
+    }
+
+    /// Verifies them; the first that is wrong.
+    #[cfg(not(feature = "std"))]
+    pub fn verify(self) -> Result<(), EvidenceError> {
+        for Pending { index, event } in self.events {
+            let sequence = event.header.sequence;
+            event.verify(&self.key).map_err(|error| EvidenceError::event(index, sequence, error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Where signatures are verified: here ([`Inline`]), or on other cores.
+pub trait Signatures {
+    /// Takes a batch to be verified, now or later; the first that is wrong of those that are known by now.
+    fn take(&mut self, batch: Batch) -> Result<(), EvidenceError>;
+    /// Waits until all that was taken is verified; the first that is wrong.
+    fn settle(&mut self) -> Result<(), EvidenceError>;
+}
+
+/// Verifies signatures where the items are pushed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Inline;
+
+impl Signatures for Inline {
+    fn take(&mut self, batch: Batch) -> Result<(), EvidenceError> {
+        batch.verify()
+    }
+
+    fn settle(&mut self) -> Result<(), EvidenceError> {
+        Ok(())
+    }
 }
 
 impl EvidenceError {
@@ -102,6 +148,13 @@ impl EvidenceError {
 impl Verifier {
     /// Verifies the chain's part: from the trust root to the checkpoint, the device's record and its last event.
     pub fn begin(prelude: &Prelude, trust: &TrustRoot) -> Result<Self, EvidenceError> {
+        Self::begin_with(prelude, trust, Inline)
+    }
+}
+
+impl<S: Signatures> Verifier<S> {
+    /// As [`Verifier::begin`], with signatures verified elsewhere.
+    pub fn begin_with(prelude: &Prelude, trust: &TrustRoot, signatures: S) -> Result<Self, EvidenceError> {
         if prelude.genesis != trust.genesis {
             return Err(EvidenceError::Genesis { expected: trust.genesis, found: prelude.genesis });
         }
@@ -115,6 +168,7 @@ impl Verifier {
             shares: Shares::default(),
             device_signed: 0,
             pending: Vec::new(),
+            signatures,
             ended: false,
         })
     }
@@ -133,12 +187,12 @@ impl Verifier {
     ///
     /// Signatures are verified in batches: a wrong one is found some items later, and still named first.
     pub fn push(&mut self, item: Item) -> Result<(), EvidenceError> {
-        self.take(item).map_err(|error| self.flush().err().unwrap_or(error))
+        self.take(item).map_err(|error| self.settle().err().unwrap_or(error))
     }
 
     /// What was proven.
     pub fn finish(mut self) -> Result<Verdict, EvidenceError> {
-        self.flush()?;
+        self.settle()?;
         if !self.ended {
             return Err(EvidenceError::NoEnd);
         }
@@ -236,7 +290,14 @@ impl Verifier {
     }
 
     fn flush(&mut self) -> Result<(), EvidenceError> {
-        first_bad(core::mem::take(&mut self.pending), &self.key)
+        let events = core::mem::take(&mut self.pending);
+        self.signatures.take(Batch { key: self.key.clone(), events })
+    }
+
+    /// Every signature that was pushed.
+    fn settle(&mut self) -> Result<(), EvidenceError> {
+        let flushed = self.flush();
+        self.signatures.settle().and(flushed)
     }
 }
 
@@ -324,7 +385,7 @@ fn follow(prelude: &Prelude, trust: &TrustRoot) -> Result<(Final, Hash, u64), Ev
     Ok((last, header.state_root, changes))
 }
 
-type FinalHeader = (Header, Block, Vec<super::AuthorityKey>);
+pub(super) type FinalHeader = (Header, Block, Vec<super::AuthorityKey>);
 
 impl FinalBlock {
     /// Whether this set of voters made the block final: the block, when its slot began, and who voted.
@@ -335,7 +396,7 @@ impl FinalBlock {
 }
 
 /// The header of a block that this set made final, above the block before it.
-fn finalized(
+pub(super) fn finalized(
     block: &FinalBlock,
     role: BlockRole,
     set: &super::AuthoritySet,
