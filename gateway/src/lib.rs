@@ -16,6 +16,7 @@ pub mod config;
 pub mod contracts;
 pub mod daemon;
 pub mod delivery;
+pub mod evidence;
 pub mod files;
 pub mod ingest;
 pub mod keystore;

@@ -23,6 +23,7 @@ use streembit_primitives::{
     chain::Anchor, checkpoint::HashKind, hash::Domain, merkle::ConsistencyProof, Checkpoint, Hash, LogId,
     SignedCheckpoint,
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The name on the status board.
@@ -124,17 +125,19 @@ impl Chain for ChainClient {
     }
 }
 
-/// Anchors until it is told to stop. Returns early only where the log must not be used any more.
+/// Anchors until it is told to stop, and tells the size of the last finalized anchor to `anchored`. Returns early only
+/// where the log must not be used any more.
 pub async fn run(
     log: Log,
     keys: KeyPair,
     chain: ChainClient,
     schedule: Schedule,
     board: StatusBoard,
+    anchored: watch::Sender<u64>,
     stop: CancellationToken,
 ) -> Result<(), AnchorError> {
     board.report(COMPONENT, ComponentState::Starting);
-    let anchoring = Anchoring { log, keys, chain, schedule, board: board.clone() };
+    let anchoring = Anchoring { log, keys, chain, schedule, board: board.clone(), anchored };
     let result = tokio::select! {
         () = stop.cancelled() => Ok(()),
         ended = anchoring.run() => ended,
@@ -149,6 +152,7 @@ struct Anchoring<C> {
     chain: C,
     schedule: Schedule,
     board: StatusBoard,
+    anchored: watch::Sender<u64>,
 }
 
 impl<C: Chain> Anchoring<C> {
@@ -177,6 +181,7 @@ impl<C: Chain> Anchoring<C> {
     }
 
     fn report(&self, anchored: Option<&Anchor>) {
+        self.anchored.send_replace(anchored.map_or(0, |anchor| anchor.checkpoint.size));
         let detail = match anchored {
             Some(anchor) => {
                 format!("log anchored at size {} in block {}", anchor.checkpoint.size, anchor.block)

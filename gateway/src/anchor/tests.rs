@@ -122,7 +122,14 @@ async fn append_saying(log: &Log, count: u64, word: &str) {
 
 fn anchoring(log: Log, chain: Memory) -> Anchoring<Memory> {
     let schedule = Schedule { every_events: 10, every: Duration::from_millis(200) };
-    Anchoring { log, keys: keys(), chain, schedule, board: StatusBoard::new() }
+    Anchoring {
+        log,
+        keys: keys(),
+        chain,
+        schedule,
+        board: StatusBoard::new(),
+        anchored: watch::Sender::new(0),
+    }
 }
 
 /// Runs until the chain has so many anchors, or the log is refused.

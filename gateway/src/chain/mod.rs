@@ -12,6 +12,7 @@ mod daemon;
 mod enrol;
 mod error;
 mod heads;
+mod proofs;
 mod remedy;
 mod rpc;
 mod runtime;

@@ -9,7 +9,11 @@ use subxt::config::{
     substrate::{AccountId32, SubstrateHeader, H256},
     RpcConfigFor, SubstrateConfig,
 };
-use subxt_rpcs::{methods::legacy::TransactionStatus, Error, LegacyRpcMethods, RpcClient};
+use subxt_rpcs::{
+    client::rpc_params,
+    methods::legacy::{Bytes, TransactionStatus},
+    Error, LegacyRpcMethods, RpcClient,
+};
 
 /// The longest wait for one answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -17,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A node's RPC.
 #[derive(Clone, Debug)]
 pub(super) struct Rpc {
+    client: RpcClient,
     methods: LegacyRpcMethods<RpcConfigFor<SubstrateConfig>>,
     label: String,
 }
@@ -27,7 +32,7 @@ pub(super) type Header = SubstrateHeader<H256>;
 impl Rpc {
     /// Over a connection; `label` is what messages call the node.
     pub fn new(client: RpcClient, label: String) -> Self {
-        Self { methods: LegacyRpcMethods::new(client), label }
+        Self { methods: LegacyRpcMethods::new(client.clone()), client, label }
     }
 
     /// What messages call the node.
@@ -129,6 +134,26 @@ impl Rpc {
 
     async fn storage(&self, key: &[u8], at: H256) -> Result<Option<Vec<u8>>, ChainError> {
         self.ask("a value of the state", self.methods.state_get_storage(key, Some(at))).await
+    }
+
+    /// The nodes of the state's trie that prove what is under these keys, and what is not, at a block.
+    pub async fn read_proof(&self, keys: &[Vec<u8>], at: H256) -> Result<Vec<Vec<u8>>, ChainError> {
+        let keys = keys.iter().map(Vec::as_slice);
+        let proof =
+            self.ask("a proof of the state", self.methods.state_get_read_proof(keys, Some(at))).await?;
+        Ok(proof.proof.into_iter().map(|node| node.0).collect())
+    }
+
+    /// The proof that the newest finalized block is one, over every change of the voters after the block `from`.
+    pub async fn finality_proof(&self, from: H256) -> Result<Vec<u8>, ChainError> {
+        let answer = self.client.request::<Bytes>("streembit_finalityProof", rpc_params![from]);
+        Ok(self.ask("a proof of finality", answer).await?.0)
+    }
+
+    /// The voters of the chain's beginning, as the node's chain spec names them.
+    pub async fn genesis_authorities(&self) -> Result<Vec<u8>, ChainError> {
+        let answer = self.client.request::<Bytes>("streembit_genesisAuthorities", rpc_params![]);
+        Ok(self.ask("the first voters", answer).await?.0)
     }
 
     /// Runtime and transaction version at a block.

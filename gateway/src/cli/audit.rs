@@ -4,6 +4,7 @@ mod forks;
 
 use super::{
     chain::{connect, explain},
+    evidence,
     output::{self, paint, Colour},
     ConfigArg, Context, NodeArg, Outcome,
 };
@@ -31,6 +32,14 @@ pub enum Command {
     /// Show the devices whose keys were copied, each with the two events that prove it. Exit code 0 if there are none, 1
     /// otherwise. Also while the gateway runs; needs no node.
     Forks(ForksArgs),
+    /// Write evidence of a device's history to one file, which proves it to anybody offline. Also while the gateway runs;
+    /// no node is asked.
+    Export(evidence::ExportArgs),
+    /// Verify a file of evidence from the chain's specification alone: no network, no node, no database. Exit code 0 only
+    /// if everything holds, 1 if anything does not.
+    Verify(evidence::VerifyArgs),
+    /// Show what a file of evidence says, without verifying it.
+    Show(evidence::ShowArgs),
 }
 
 /// Of which gateway.
@@ -59,10 +68,16 @@ pub struct DeviceArgs {
 
 /// Does it.
 pub async fn run(command: Command, context: &Context) -> Outcome {
-    let args = match command {
-        Command::Device(args) => args,
-        Command::Forks(args) => return forks::run(args, context).await,
-    };
+    match command {
+        Command::Device(args) => run_device(args, context).await,
+        Command::Forks(args) => forks::run(args, context).await,
+        Command::Export(args) => evidence::export(args, context).await,
+        Command::Verify(args) => evidence::verify(args, context).await,
+        Command::Show(args) => evidence::show(args, context).await,
+    }
+}
+
+async fn run_device(args: DeviceArgs, context: &Context) -> Outcome {
     let (config, account) = args.config.load_with_account()?;
     let subject = subject(&config, account, &args.device)?;
     let chain = connect(args.node.or(&config)).await?;
@@ -72,7 +87,7 @@ pub async fn run(command: Command, context: &Context) -> Outcome {
 }
 
 /// A device of the configuration, or any by its id: a device may have been taken out of the configuration.
-fn subject(config: &Config, account: AccountId, device: &str) -> anyhow::Result<Subject> {
+pub(super) fn subject(config: &Config, account: AccountId, device: &str) -> anyhow::Result<Subject> {
     match config.device(device, account) {
         Ok(found) => Ok(Subject { device: found.id(account), name: Some(found.name.clone()) }),
         Err(unknown) => match device.parse() {

@@ -9,9 +9,11 @@ pub mod common;
 pub mod contract;
 pub mod device;
 pub mod event;
+pub mod evidence;
 pub mod gateway;
 pub mod key;
 pub mod output;
+pub mod progress;
 pub mod simulate;
 pub mod status;
 pub mod subscribe;
@@ -52,7 +54,7 @@ enum Command {
     /// Put events into a running gateway's log.
     #[command(subcommand)]
     Event(event::Command),
-    /// Check a device's history against the chain.
+    /// Check a device's history: against the chain, or from a file of evidence without one.
     #[command(subcommand)]
     Audit(audit::Command),
     /// Make, sign and follow contracts.

@@ -13,6 +13,7 @@ use crate::{
     clock::now_ms,
     config::{AnchorConfig, Config},
     delivery::{self, Limits, Peer, Server, SwarmError},
+    evidence,
     ingest::Ingest,
     keystore::KeyPair,
     log::{Log, LogError},
@@ -22,6 +23,7 @@ use crate::{
 use feed::Feed;
 use std::{fs::DirBuilder, future::Future, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
 use streembit_primitives::LogId;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The log that a gateway keeps: its first. A log that is closed on the chain is followed by another.
@@ -183,7 +185,7 @@ impl OnChain {
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
         let Self { config, keys, log, status, peer } = self;
-        for waiting in ["anchor", "delivery"] {
+        for waiting in ["anchor", "evidence", "delivery"] {
             status.report(waiting, ComponentState::Starting);
         }
         let chain = match chain {
@@ -203,9 +205,14 @@ impl OnChain {
         )?;
         let every = Duration::from_secs(config.every_seconds);
         let schedule = Schedule { every_events: config.every_events, every };
-        let anchoring = anchor::run(log, keys, chain.clone(), schedule, status.clone(), shutdown.clone());
-        let (anchored, (), ()) = tokio::join!(
+        let (tell, anchored) = watch::channel(0);
+        let collecting =
+            evidence::collect::run(log.clone(), chain.clone(), anchored, status.clone(), shutdown.clone());
+        let anchoring =
+            anchor::run(log, keys, chain.clone(), schedule, status.clone(), tell, shutdown.clone());
+        let (anchored, (), (), ()) = tokio::join!(
             or_all_end(shutdown, anchoring),
+            collecting,
             server.run(&peer, &status),
             chain.report_changes(status.clone(), shutdown.clone()),
         );

@@ -7,6 +7,7 @@
 //! Whoever appends brings a [`NewEntry`], which only a verified event with its own body can become. Readers prove from
 //! stored nodes and see what is on disk, no more.
 
+mod chain_proofs;
 mod entry;
 mod erase;
 mod error;
@@ -22,6 +23,7 @@ mod writer;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use chain_proofs::{ChainProof, LastBlock, Voters};
 pub use entry::{Fork, Head, NewEntry, Proposal, Receipt, StoredBody, StoredEvent};
 pub use erase::{Erasure, MAX_ERASED};
 pub use error::{LogError, Refusal};

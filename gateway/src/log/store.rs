@@ -36,12 +36,14 @@ pub(crate) enum Family {
     Anchors,
     /// Index (8 bytes) -> when its body was erased (u64, milliseconds since 1970-01-01 UTC).
     Erasures,
+    /// What proves the last anchor to somebody without a node; see [`super::chain_proofs`].
+    ChainProofs,
     /// `format` -> u32, `log` -> `LogId`, `state` -> [`State`], `purge` -> what [`super::erase`] has yet to remove.
     Meta,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Entries,
         Self::Bodies,
         Self::Nodes,
@@ -51,8 +53,13 @@ impl Family {
         Self::Checkpoints,
         Self::Anchors,
         Self::Erasures,
+        Self::ChainProofs,
         Self::Meta,
     ];
+
+    /// What a database of this format may lack, made by a release before these were kept: made when the gateway opens it,
+    /// empty to whoever only reads.
+    pub(crate) const LATER: [Self; 2] = [Self::Erasures, Self::ChainProofs];
 
     /// The column family's name; part of the format.
     pub(crate) const fn name(self) -> &'static str {
@@ -66,6 +73,7 @@ impl Family {
             Self::Checkpoints => "checkpoints",
             Self::Anchors => "anchors",
             Self::Erasures => "erasures",
+            Self::ChainProofs => "chain-proofs",
             Self::Meta => "meta",
         }
     }
@@ -126,7 +134,11 @@ impl Store {
         let mut options = options();
         // A secondary needs its files open before the gateway's compaction removes them.
         options.set_max_open_files(-1);
-        let db = Db::open_cf_descriptors_as_secondary(&options, path, notes.path(), families())
+        let there = Db::list_cf(&options, path).map_err(|error| explain(path, error))?;
+        let lacking = |family: &Family| !there.iter().any(|name| name == family.name());
+        let later: Vec<_> = Family::LATER.iter().filter(|family| lacking(family)).map(|f| f.name()).collect();
+        let families = families().into_iter().filter(|family| !later.contains(&family.name()));
+        let db = Db::open_cf_descriptors_as_secondary(&options, path, notes.path(), families)
             .map_err(|error| explain(path, error))?;
         // What is still in the gateway's write-ahead log.
         db.try_catch_up_with_primary().map_err(LogError::storage("reading the newest of the log"))?;
@@ -172,8 +184,16 @@ impl Guard<'_> {
 
     /// The bytes under a key.
     pub(crate) fn bytes(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
+        if Family::LATER.contains(&family) && !self.has(family)? {
+            return Ok(None);
+        }
         let (db, handle) = self.family(family)?;
         db.get_cf(handle, key).map_err(LogError::storage("reading the log"))
+    }
+
+    /// Whether the database has this family: an older one may lack those of [`Family::LATER`].
+    pub(crate) fn has(&self, family: Family) -> Result<bool, LogError> {
+        Ok(self.get()?.cf_handle(family.name()).is_some())
     }
 
     /// The value under a key.

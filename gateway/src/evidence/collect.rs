@@ -1,0 +1,285 @@
+//! Collecting what proves the last anchor: every change of the voters since the genesis, the newest final block, and what
+//! the chain's state says after it of the log and of its devices.
+//!
+//! Nothing is kept that was not verified, and what is kept needs no node any more. Where the voters come from that the
+//! chain began with is the node's word here; whoever verifies the evidence has them from the chain's specification.
+
+use super::{NotProven, State};
+use crate::{
+    chain::{ChainClient, ChainError},
+    log::{ChainProof, LastBlock, Log, LogError, Voters},
+    status::{ComponentState, StatusBoard},
+};
+use codec::DecodeAll as _;
+use std::{future::Future, time::Duration};
+use streembit_primitives::{
+    evidence::{anchor_key, device_key, AuthoritySet, EvidenceError, FinalBlock, FinalityProof, Link, Voter},
+    DeviceId, Hash,
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// The name on the status board.
+const COMPONENT: &str = "evidence";
+
+/// The pauses after a failure: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+
+/// Answers to one question for the changes of voters, at the most: each has up to 8 MiB.
+const ANSWERS: usize = 64;
+
+/// Why nothing new was collected. Evidence can be made of what was collected before.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The chain could not be asked.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The log could not be read or written, or is not what is anchored.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// What the node answered does not prove what it should.
+    #[error("the node's proof of finality does not hold: {0}")]
+    Finality(#[from] EvidenceError),
+    /// What the node answered does not prove the state.
+    #[error(transparent)]
+    State(#[from] NotProven),
+    /// The newest final block is before the anchor, or the node knows of none.
+    #[error("no final block at or after the anchor is proven yet")]
+    Behind,
+    /// The voters that the node names are none.
+    #[error("the node's answer on the chain's first voters cannot be understood")]
+    Voters,
+}
+
+impl CollectError {
+    /// What somebody can do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Chain(ChainError::Question { .. }) => {
+                "use a streembit-node of this release: it answers streembit_finalityProof".into()
+            }
+            Self::Chain(error) => error.remedy(),
+            Self::Log(_) => "`streembit audit device` says what is wrong with the log".into(),
+            Self::Finality(_) | Self::State(_) | Self::Voters => {
+                "the node may be of another chain or release: compare both; nothing wrong was kept".into()
+            }
+            Self::Behind => "check that more than two thirds of the voters are online".into(),
+        }
+    }
+}
+
+/// What collecting needs of the chain.
+pub trait Source: Send + Sync {
+    /// The chain's genesis hash.
+    fn genesis(&self) -> Hash;
+    /// The first voters: SCALE of `Vec<([u8; 32], u64)>`.
+    fn genesis_authorities(&self) -> impl Future<Output = Result<Vec<u8>, ChainError>> + Send;
+    /// GRANDPA's warp proof from a block on.
+    fn finality_proof(&self, from: Hash) -> impl Future<Output = Result<Vec<u8>, ChainError>> + Send;
+    /// The nodes of the state's trie that prove what is under some keys.
+    fn read_proof(
+        &self,
+        keys: Vec<Vec<u8>>,
+        at: Hash,
+    ) -> impl Future<Output = Result<Vec<Vec<u8>>, ChainError>> + Send;
+}
+
+impl Source for ChainClient {
+    fn genesis(&self) -> Hash {
+        ChainClient::genesis(self)
+    }
+
+    async fn genesis_authorities(&self) -> Result<Vec<u8>, ChainError> {
+        ChainClient::genesis_authorities(self).await
+    }
+
+    async fn finality_proof(&self, from: Hash) -> Result<Vec<u8>, ChainError> {
+        ChainClient::finality_proof(self, from).await
+    }
+
+    async fn read_proof(&self, keys: Vec<Vec<u8>>, at: Hash) -> Result<Vec<Vec<u8>>, ChainError> {
+        ChainClient::read_proof(self, keys, at).await
+    }
+}
+
+/// What there is to make evidence of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Collected {
+    /// How many entries of the log are proven.
+    pub size: u64,
+    /// The final block that proves them.
+    pub block: u32,
+    /// How often the voters changed until then.
+    pub changes: u64,
+    /// The devices with events in the log of which the chain knows nothing.
+    pub unregistered: Vec<DeviceId>,
+}
+
+/// Collects whenever there is a new anchor, until it is told to stop. `anchored` is the size of the last finalized anchor.
+pub async fn run(
+    log: Log,
+    chain: ChainClient,
+    mut anchored: watch::Receiver<u64>,
+    board: StatusBoard,
+    stop: CancellationToken,
+) {
+    board.report(COMPONENT, ComponentState::Starting);
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = follow(&log, &chain, &mut anchored, &board) => {}
+    }
+    board.report(COMPONENT, ComponentState::Stopped);
+}
+
+/// Ends only where nobody tells of anchors any more.
+async fn follow(log: &Log, chain: &ChainClient, anchored: &mut watch::Receiver<u64>, board: &StatusBoard) {
+    let mut pause = PAUSES.0;
+    loop {
+        let wanted = *anchored.borrow_and_update();
+        if wanted == 0 {
+            board.report(COMPONENT, ComponentState::running("nothing anchored yet"));
+            if anchored.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
+        match collect(log, chain, wanted).await {
+            Ok(collected) => {
+                pause = PAUSES.0;
+                board.report(COMPONENT, ComponentState::running(collected.to_string()));
+                if next_occasion(chain, anchored, &collected).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                board.report(COMPONENT, ComponentState::retrying(&error, error.remedy()));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+}
+
+/// Waits for a new anchor; while a device is not registered, for a new block too.
+async fn next_occasion(
+    chain: &ChainClient,
+    anchored: &mut watch::Receiver<u64>,
+    collected: &Collected,
+) -> Result<(), watch::error::RecvError> {
+    if collected.unregistered.is_empty() {
+        return anchored.changed().await;
+    }
+    let mut blocks = chain.finalized_heads();
+    blocks.mark_unchanged();
+    tokio::select! {
+        changed = anchored.changed() => changed,
+        changed = async { tokio::time::sleep(PAUSES.1).await; blocks.changed().await } => changed,
+    }
+}
+
+/// Collects once; at least `wanted` entries of the log have to be proven.
+pub async fn collect(log: &Log, chain: &impl Source, wanted: u64) -> Result<Collected, CollectError> {
+    let kept = log.chain_proof()?;
+    let known = kept.as_ref().map_or(0, |kept| kept.changes.len() as u64);
+    let Progress { voters, changes, newest } = newest(chain, kept).await?;
+    let last = state_at(log, chain, newest).await?;
+    let state = State::new(&last.state_root, last.nodes.clone());
+    let anchor = state.anchor(&log.id())?.ok_or(CollectError::Behind)?;
+    log.check_against(&anchor)?;
+    let mut unregistered = Vec::new();
+    for (device, _) in log.heads()? {
+        if state.device(&device)?.is_none() {
+            unregistered.push(device);
+        }
+    }
+    let size = anchor.checkpoint.size;
+    if size < wanted {
+        return Err(CollectError::Behind);
+    }
+    log.put_chain_proof(&voters, known, &changes, &last)?;
+    Ok(Collected {
+        size,
+        block: last.number,
+        changes: known.saturating_add(changes.len() as u64),
+        unregistered,
+    })
+}
+
+/// How far the voters were followed.
+struct Progress {
+    voters: Voters,
+    /// The changes that are new.
+    changes: Vec<FinalBlock>,
+    newest: Newest,
+}
+
+/// The newest final block.
+struct Newest {
+    number: u32,
+    hash: Hash,
+    state_root: Hash,
+    block: FinalBlock,
+}
+
+impl From<Link> for Newest {
+    fn from(link: Link) -> Self {
+        let Link { at, state_root, block, .. } = link;
+        Self { number: at.number, hash: at.hash, state_root, block }
+    }
+}
+
+/// Follows the voters from what is kept to the newest final block.
+async fn newest(chain: &impl Source, kept: Option<ChainProof>) -> Result<Progress, CollectError> {
+    let (mut voters, mut newest) = match kept {
+        Some(ChainProof { voters, last, .. }) => {
+            let LastBlock { number, hash, state_root, block, .. } = last;
+            (voters, Some(Newest { number, hash, state_root, block }))
+        }
+        None => (first_voters(chain).await?, None),
+    };
+    let mut changes = Vec::new();
+    for _ in 0..ANSWERS {
+        let answer = chain.finality_proof(voters.since).await?;
+        let proof = FinalityProof::read(&answer, &voters.since, &mut voters.current)?;
+        let moved = !proof.links.is_empty();
+        for link in proof.links {
+            if link.ends_set {
+                voters.since = link.at.hash;
+                changes.push(link.block.clone());
+            }
+            newest = Some(link.into());
+        }
+        if proof.is_finished || !moved {
+            break;
+        }
+    }
+    Ok(Progress { voters, changes, newest: newest.ok_or(CollectError::Behind)? })
+}
+
+async fn first_voters(chain: &impl Source) -> Result<Voters, CollectError> {
+    let answer = chain.genesis_authorities().await?;
+    let voters = Vec::<Voter>::decode_all(&mut answer.as_slice()).map_err(|_| CollectError::Voters)?;
+    let first = AuthoritySet { id: 0, voters };
+    let genesis = chain.genesis();
+    Ok(Voters { genesis, current: first.clone(), first, since: genesis })
+}
+
+/// What the state says after a block of the log and of every device that has events in it.
+async fn state_at(log: &Log, chain: &impl Source, newest: Newest) -> Result<LastBlock, CollectError> {
+    let Newest { number, hash, state_root, block } = newest;
+    let devices = log.heads()?;
+    let mut keys = vec![anchor_key(&log.id())];
+    keys.extend(devices.iter().map(|(device, _)| device_key(device)));
+    let nodes = chain.read_proof(keys, hash).await?;
+    Ok(LastBlock { number, hash, state_root, block, nodes })
+}
+
+impl std::fmt::Display for Collected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} events provable offline, as of block {}", self.size, self.block)?;
+        match self.unregistered.len() {
+            0 => Ok(()),
+            count => write!(f, "; {count} of the devices not registered"),
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Making evidence: from the log, and what was collected to prove its last anchor. No node is asked, and memory does not
+//! grow with the number of events.
+
+use super::{
+    output::OutputError,
+    select::{Missing, Span},
+    Disclose, NotProven, State,
+};
+use crate::log::{ChainProof, LogError, LogReader, StoredBody, StoredEvent};
+use codec::Encode as _;
+use serde::Serialize;
+use std::io::{self, Write};
+use streembit_primitives::{
+    evidence::{file, ChainPart, EvidenceError, Item, Prelude, Shares, Shown, TrustRoot, Verifier},
+    merkle::{Frontier, NodeId, Nodes as _},
+    Body, BoundedVec, Checkpoint, DeviceId, Hash,
+};
+
+/// How many events are read at once.
+const PAGE: usize = 512;
+
+/// What evidence is asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// The device.
+    pub device: DeviceId,
+    /// Which of its events.
+    pub span: Span,
+    /// How much of them is shown.
+    pub disclose: Disclose,
+}
+
+/// What was written.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Exported {
+    /// The device.
+    pub device: DeviceId,
+    /// How many events.
+    pub events: u64,
+    /// The sequence of the first.
+    pub first: u64,
+    /// The sequence of the last.
+    pub last: u64,
+    /// The sequence of the device's last event under the anchor.
+    pub head: u64,
+    /// How many events of the device came after the anchor, and so are not provable yet.
+    pub not_anchored: u64,
+    /// How many entries of the log are anchored.
+    pub log_size: u64,
+    /// The final block that all is proven at.
+    pub block: u32,
+    /// How many bodies are shown, and how.
+    pub bodies: Shares,
+    /// How long the file is.
+    pub bytes: u64,
+}
+
+/// Why there is no evidence.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The log cannot be read, or is not what is anchored.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Nothing was collected yet.
+    #[error("nothing is kept yet that proves an anchor of this log: run the gateway with its node until the part `evidence` of `streembit status` says how many events are provable")]
+    NothingCollected,
+    /// The chain knows nothing of the device.
+    #[error("the chain knows no device {device} as of block {block}: register it with `streembit device register`; the gateway collects what is new by itself")]
+    NotRegistered {
+        /// The device.
+        device: DeviceId,
+        /// The block.
+        block: u32,
+    },
+    /// The device has no event under the anchor.
+    #[error("device {device} has no event among the {size} that are anchored: check the name, or wait for the next anchor")]
+    NoEvents {
+        /// The device.
+        device: DeviceId,
+        /// The anchored size.
+        size: u64,
+    },
+    /// No event is in the span.
+    #[error("no anchored event of the device is in this span: its events are from {} to {}", crate::clock::show(*.first), crate::clock::show(*.last))]
+    EmptySpan {
+        /// The time of its first event.
+        first: u64,
+        /// The time of its last anchored one.
+        last: u64,
+    },
+    /// What was collected does not prove the state.
+    #[error("what was collected is damaged: {0}; it is collected anew with the next anchor")]
+    State(#[from] NotProven),
+    /// The evidence would not be accepted.
+    #[error("the evidence would not hold: {0}")]
+    Refused(#[from] EvidenceError),
+    /// The log's stored nodes do not lead to the anchored root.
+    #[error("the log does not lead to its anchored root: `streembit audit device` names what is damaged")]
+    NotTheAnchored,
+    /// A name that no reading has.
+    #[error("no reading of these events is called {wanted}{}", if .met.is_empty() { String::new() } else { format!("; there are: {}", .met) })]
+    NoSuchName {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        met: String,
+    },
+    /// The file could not be written.
+    #[error("writing the evidence: {0}")]
+    Write(#[from] io::Error),
+    /// The file could not be made.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+/// What a file begins with, and what it has to lead to.
+pub struct Beginning {
+    /// The prelude.
+    pub prelude: Prelude,
+    /// The trust root that it was verified with: the one that the node named.
+    pub trust: TrustRoot,
+    checkpoint: Checkpoint,
+    block: u32,
+}
+
+impl Beginning {
+    /// For a device, from what was collected.
+    pub fn new(log: &LogReader, device: DeviceId) -> Result<Self, ExportError> {
+        let ChainProof { voters, mut changes, last } =
+            log.chain_proof()?.ok_or(ExportError::NothingCollected)?;
+        let state = State::new(&last.state_root, last.nodes);
+        let proof = state
+            .prove(&log.id(), &device)?
+            .ok_or(ExportError::NotRegistered { device, block: last.number })?;
+        let checkpoint = proof.anchor.checkpoint.clone();
+        log.check_against(&proof.anchor)?;
+        let size = checkpoint.size;
+        if checkpoint.heads_root.is_none() {
+            return Err(EvidenceError::NoHeads.into());
+        }
+        let head = log.head_proof(&device, size)?.ok_or(ExportError::NoEvents { device, size })?;
+        // The newest block may be the last of its set of voters: then no later set is needed.
+        changes.retain(|change| change.header != last.block.header);
+        let genesis = voters.genesis;
+        let chain = ChainPart { changes, last: last.block, state: proof };
+        let prelude = Prelude { genesis, log: log.id(), device, chain, head };
+        let trust = TrustRoot { genesis, authorities: voters.first };
+        Verifier::begin(&prelude, &trust)?;
+        Ok(Self { prelude, trust, checkpoint, block: last.number })
+    }
+}
+
+/// Writes evidence. `progress` is told how much of the anchored log is behind, of how much, and how many events.
+pub fn write(
+    log: &LogReader,
+    request: &Request,
+    out: &mut impl Write,
+    progress: impl FnMut(u64, u64, u64),
+) -> Result<Exported, ExportError> {
+    let beginning = Beginning::new(log, request.device)?;
+    let head = beginning.prelude.head.entry.sequence;
+    let (first, last) = sequences(log, request, head)?;
+    let bytes =
+        file::begin(&beginning.prelude).ok_or(EvidenceError::Malformed { what: "prelude", items: 0 })?;
+    let mut stream = Stream {
+        log,
+        out,
+        bytes: 0,
+        frontier: Frontier::new(),
+        size: beginning.checkpoint.size,
+        bodies: Shares::default(),
+        missing: Missing::of(&request.disclose),
+        progress,
+        events: 0,
+    };
+    stream.put(&bytes)?;
+    stream.events(request, first, last)?;
+    stream.skip_to(beginning.checkpoint.size)?;
+    stream.item(&Item::End)?;
+    stream.check(&beginning.checkpoint)?;
+    let newest = log.head(&request.device)?.map_or(head, |newest| newest.sequence);
+    Ok(Exported {
+        device: request.device,
+        events: stream.events,
+        first,
+        last,
+        head,
+        not_anchored: newest.saturating_sub(head),
+        log_size: beginning.checkpoint.size,
+        block: beginning.block,
+        bodies: stream.bodies,
+        bytes: stream.bytes,
+    })
+}
+
+/// The sequences of the first and the last event of the span.
+fn sequences(log: &LogReader, request: &Request, head: u64) -> Result<(u64, u64), ExportError> {
+    if request.span.is_all() {
+        return Ok((0, head));
+    }
+    let (mut first, mut last, mut times) = (None, 0, (0, 0));
+    let mut next = 0;
+    while next <= head {
+        let page = log.device_events(&request.device, next, PAGE)?;
+        if page.is_empty() {
+            break;
+        }
+        for StoredEvent { entry, .. } in page {
+            let header = entry.event.header;
+            next = header.sequence.saturating_add(1);
+            if header.sequence > head {
+                break;
+            }
+            times = if header.sequence == 0 { (header.time, header.time) } else { (times.0, header.time) };
+            if request.span.contains(header.time) {
+                first.get_or_insert(header.sequence);
+                last = header.sequence;
+            }
+        }
+    }
+    let first = first.ok_or(ExportError::EmptySpan { first: times.0, last: times.1 })?;
+    Ok((first, last))
+}
+
+/// The items of a file, as they are written.
+struct Stream<'a, W, P> {
+    log: &'a LogReader,
+    out: &'a mut W,
+    bytes: u64,
+    /// What a verifier will make of the items.
+    frontier: Frontier,
+    size: u64,
+    bodies: Shares,
+    missing: Missing,
+    progress: P,
+    events: u64,
+}
+
+impl<W: Write, P: FnMut(u64, u64, u64)> Stream<'_, W, P> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        self.out.write_all(bytes)
+    }
+
+    fn item(&mut self, item: &Item) -> io::Result<()> {
+        self.put(&item.encode())
+    }
+
+    fn events(&mut self, request: &Request, first: u64, last: u64) -> Result<(), ExportError> {
+        let mut next = first;
+        while next <= last {
+            let room = usize::try_from(last - next).map_or(PAGE, |left| PAGE.min(left.saturating_add(1)));
+            let page = self.log.device_events(&request.device, next, room)?;
+            if page.is_empty() {
+                return Err(ExportError::NotTheAnchored);
+            }
+            for stored in page {
+                next = stored.entry.event.header.sequence.saturating_add(1);
+                self.skip_to(stored.index)?;
+                self.event(stored, &request.disclose)?;
+            }
+            (self.progress)(self.frontier.size(), self.size, self.events);
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, stored: StoredEvent, disclose: &Disclose) -> Result<(), ExportError> {
+        let body = shown(stored.body, disclose, &mut self.missing)
+            .ok_or_else(|| LogError::damaged(format!("the body of entry {} is not there", stored.index)))?;
+        let counter = match &body {
+            Shown::Whole(_) => &mut self.bodies.whole,
+            Shown::Parts(_) => &mut self.bodies.parts,
+            Shown::Withheld => &mut self.bodies.withheld,
+            Shown::Erased => &mut self.bodies.erased,
+        };
+        *counter = counter.saturating_add(1);
+        self.events = self.events.saturating_add(1);
+        self.frontier.append(stored.entry.leaf(), |_| {});
+        self.item(&Item::Event { entry: stored.entry, body })?;
+        Ok(())
+    }
+
+    /// Everything up to an entry, as complete subtrees.
+    fn skip_to(&mut self, index: u64) -> Result<(), ExportError> {
+        while self.frontier.size() < index {
+            let id = subtree_at(self.frontier.size(), index);
+            let hash: Hash = self.log.node(id)?;
+            self.frontier.append_subtree(id.level, hash, |_| {}).map_err(|_| ExportError::NotTheAnchored)?;
+            self.item(&Item::Skip { level: id.level, hash })?;
+        }
+        match self.frontier.size() == index {
+            true => Ok(()),
+            // An event before the one that came before it: the log's index of devices is wrong.
+            false => Err(ExportError::NotTheAnchored),
+        }
+    }
+
+    /// Whether all of it leads to what is anchored, and everything asked for was met.
+    fn check(&self, checkpoint: &Checkpoint) -> Result<(), ExportError> {
+        if self.frontier.size() != checkpoint.size || self.frontier.root() != checkpoint.root {
+            return Err(ExportError::NotTheAnchored);
+        }
+        if self.missing.wanted.is_empty() {
+            return Ok(());
+        }
+        let list = |names: &std::collections::BTreeSet<_>| {
+            names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        Err(ExportError::NoSuchName { wanted: list(&self.missing.wanted), met: list(&self.missing.met) })
+    }
+}
+
+/// The largest complete subtree that begins at `start` and ends at `end` or before; `start` is below `end`.
+fn subtree_at(start: u64, end: u64) -> NodeId {
+    let fits = (end - start).ilog2();
+    let level = start.trailing_zeros().min(fits);
+    NodeId { level: level as u8, index: start >> level }
+}
+
+/// What is shown of a body; `None` of one that is missing though nobody erased it.
+fn shown(body: StoredBody, disclose: &Disclose, missing: &mut Missing) -> Option<Shown> {
+    let body = match body {
+        StoredBody::Present(body) => body,
+        StoredBody::Erased { .. } => return Some(Shown::Erased),
+        StoredBody::Missing => return None,
+    };
+    Some(match disclose {
+        Disclose::All => Shown::Whole(body),
+        Disclose::None => Shown::Withheld,
+        Disclose::Names(names) => {
+            let picked = missing.pick(names, &body);
+            disclosed(&body, &picked)
+        }
+    })
+}
+
+fn disclosed(body: &Body, places: &[u32]) -> Shown {
+    let parts: Vec<_> = places.iter().filter_map(|place| body.disclose(*place)).collect();
+    match BoundedVec::try_from(parts) {
+        Ok(parts) if !parts.is_empty() => Shown::Parts(parts),
+        _ => Shown::Withheld,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skips_are_the_fewest_complete_subtrees() {
+        let cover = |start: u64, end: u64| {
+            let (mut at, mut levels) = (start, Vec::new());
+            while at < end {
+                let id = subtree_at(at, end);
+                assert_eq!(id.index << id.level, at);
+                levels.push(id.level);
+                at += 1 << id.level;
+            }
+            assert_eq!(at, end);
+            levels
+        };
+        assert_eq!(cover(0, 8), [3]);
+        assert_eq!(cover(0, 7), [2, 1, 0]);
+        assert_eq!(cover(1, 8), [0, 1, 2]);
+        assert_eq!(cover(5, 6), [0]);
+        assert_eq!(cover(3, 1 << 40).len(), 39);
+        assert!(cover(1, (1 << 40) - 1).len() <= 80);
+    }
+}
