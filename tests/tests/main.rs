@@ -7,6 +7,7 @@ mod crash;
 mod delivery;
 mod emulator_to_audit;
 mod erase;
+mod evidence;
 mod forks;
 mod outages;
 mod tampering;

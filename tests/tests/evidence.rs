@@ -1,0 +1,221 @@
+//! One file proves a device's history to somebody who has nothing but the chain's specification: no network, no node, no
+//! database.
+
+use anyhow::{ensure, Context, Result};
+use serde_json::Value;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+use streembit_tests::{binary, number, request_of, scene, text, until, Home, Meter, Scene, Settings};
+
+/// The events of each device; the meter's are six hours apart from 2026-01-01 on.
+const EVENTS: usize = 12;
+const DAY_ONE: u64 = 1_767_225_600_000;
+const SIX_HOURS: u64 = 6 * 3_600_000;
+
+#[test]
+fn evidence_is_verified_with_the_network_the_node_and_the_database_removed() {
+    scene("evidence", |scene| {
+        let mut meter = Meter::new();
+        let settings = Settings::default().hosted("shed").signing("meter", &meter.configured_key());
+        let mut home = Home::in_two_processes(scene, settings)?;
+        home.register_meter("meter", &meter)?;
+        add_to_shed(&home)?;
+        for n in 0..EVENTS as u32 {
+            let (event, body) = meter.next(n, DAY_ONE + u64::from(n) * SIX_HOURS)?;
+            home.gateway.post("/v1/events", &request_of(&event, &body))?;
+        }
+        provable(&home, 2 * EVENTS as u64)?;
+        let genesis = home.node.block_hash(0)?;
+
+        // While the gateway runs, and when it does not.
+        let whole = export(&home, "shed", &[], "whole.evidence")?;
+        home.gateway.stop()?;
+        let offline = Offline::new(scene)?;
+        offline.take(&whole)?;
+        for (device, options, name) in [
+            ("meter", &[][..], "meter"),
+            ("shed", &["--disclose", "none"], "withheld"),
+            ("shed", &["--disclose", "temperature"], "partial"),
+            ("meter", &["--from", "2026-01-02", "--to", "2026-01-02"], "day"),
+        ] {
+            let file = export(&home, device, options, &format!("{name}.evidence"))?;
+            offline.take(&file)?;
+        }
+        refusals(&home, &whole)?;
+
+        // Nothing of it is left but the files.
+        home.node.kill()?;
+        fs::rename(home.gateway.data(), scene.dir().join("gone"))?;
+
+        let verdict = offline.verified("whole.evidence")?;
+        ensure!(text(&verdict, "/genesis")? == genesis, "of another chain than {genesis}: {verdict}");
+        ensure!(number(&verdict, "/events")? == EVENTS as u64, "{verdict}");
+        ensure!(number(&verdict, "/gateway_signed")? == EVENTS as u64, "{verdict}");
+        ensure!(flag(&verdict, "/from_first") && flag(&verdict, "/to_last"), "not complete: {verdict}");
+        let verdict = offline.verified("meter.evidence")?;
+        ensure!(number(&verdict, "/device_signed")? == EVENTS as u64, "{verdict}");
+        let verdict = offline.verified("withheld.evidence")?;
+        ensure!(number(&verdict, "/bodies/withheld")? == EVENTS as u64, "{verdict}");
+        let verdict = offline.verified("partial.evidence")?;
+        ensure!(number(&verdict, "/bodies/parts")? == EVENTS as u64, "{verdict}");
+        let verdict = offline.verified("day.evidence")?;
+        ensure!(number(&verdict, "/events")? == 4, "four events a day: {verdict}");
+        ensure!(!flag(&verdict, "/from_first") && !flag(&verdict, "/to_last"), "not a part: {verdict}");
+        shown(&offline)?;
+        tampered(&offline)
+    });
+}
+
+/// A file without positions says nothing of them; nothing that is shown passes for verified.
+fn shown(offline: &Offline) -> Result<()> {
+    let (code, said, _) = offline.run(&["audit", "show", "partial.evidence"])?;
+    ensure!(code == 0 && said.contains("NOT VERIFIED"), "{said}");
+    let (code, said, _) = offline.run(&["--json", "audit", "show", "partial.evidence"])?;
+    let lines: Vec<Value> = said.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    ensure!(code == 0 && lines.len() == 1 + EVENTS, "{said}");
+    ensure!(said.contains("temperature") && !said.contains("position"), "{said}");
+    let bytes = fs::read(offline.folder.join("partial.evidence"))?;
+    ensure!(!bytes.windows(8).any(|window| window == b"position"), "the position is in the file");
+    let (code, screen, _) =
+        offline.run(&["audit", "verify", "whole.evidence", "--chain-spec", "raw.json"])?;
+    ensure!(code == 0 && screen.starts_with("VERIFIED"), "{screen}");
+    for word in ["owner", "all by the gateway", "from its first event to the last", "voters"] {
+        ensure!(screen.contains(word), "no {word:?} in:\n{screen}");
+    }
+    Ok(())
+}
+
+/// Every changed byte is refused, with a message; another chain's specification too.
+fn tampered(offline: &Offline) -> Result<()> {
+    let path = offline.folder.join("bent.evidence");
+    let whole = fs::read(offline.folder.join("whole.evidence"))?;
+    for tenth in 0..10 {
+        let mut bytes = whole.clone();
+        let at = tenth * whole.len() / 10 + 5;
+        *bytes.get_mut(at).context("a short file")? ^= 0x10;
+        fs::write(&path, bytes)?;
+        let (code, said, _) =
+            offline.run(&["audit", "verify", "bent.evidence", "--chain-spec", "raw.json"])?;
+        ensure!(code == 1 && said.starts_with("NOT VERIFIED: bent.evidence: "), "byte {at}: {code}: {said}");
+    }
+    let (code, said, _) =
+        offline.run(&["audit", "verify", "whole.evidence", "--chain-spec", "local.json"])?;
+    ensure!(code == 1 && said.contains("genesis"), "another chain's: {code}: {said}");
+    let (code, _, error) =
+        offline.run(&["audit", "verify", "whole.evidence", "--chain-spec", "plain.json"])?;
+    ensure!(code == 2 && error.contains("--raw"), "a plain spec: {code}: {error}");
+    let (code, _, error) = offline.run(&["audit", "verify", "none.evidence", "--chain-spec", "raw.json"])?;
+    ensure!(code == 2 && error.contains("none.evidence"), "no file: {code}: {error}");
+    Ok(())
+}
+
+/// What is never written: over another file, of what does not exist.
+fn refusals(home: &Home, whole: &Path) -> Result<()> {
+    let command = |options: &[&str], file: &Path| {
+        let command = home.scene.streembit(["audit", "export", "--device", "shed", "--config"]);
+        command.arg(home.gateway.config()).args(options).arg("-o").arg(file).run()
+    };
+    command(&[], whole)?.refused(&["--force"])?;
+    let none = home.scene.dir().join("none.evidence");
+    command(&["--disclose", "odometer"], &none)?.refused(&["odometer", "temperature"])?;
+    command(&["--to", "2020-01-01"], &none)?.refused(&["its events are from"])?;
+    ensure!(!none.exists(), "half a file was left");
+    ensure!(command(&["--force"], whole)?.code == 0, "--force does not replace");
+    Ok(())
+}
+
+/// Events of two readings, a temperature and a position.
+fn add_to_shed(home: &Home) -> Result<()> {
+    let event = |n| {
+        format!("[{{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":{n}.5}},{{\"n\":\"position\",\"u\":\"m\",\"v\":{n}}}]\n")
+    };
+    let lines: String = (0..EVENTS).map(event).collect();
+    home.add("shed", &lines).ok()?;
+    Ok(())
+}
+
+/// Waits until so many entries of the log are anchored, and the gateway has collected what proves it.
+fn provable(home: &Home, size: u64) -> Result<()> {
+    home.anchored_to(size)?;
+    until("what proves the anchor is collected", 60, || {
+        let part = home.gateway.component("evidence")?;
+        let wanted = format!("{size} events provable");
+        ensure!(text(&part, "/detail").is_ok_and(|detail| detail.starts_with(&wanted)), "{part}");
+        Ok(())
+    })
+}
+
+fn export(home: &Home, device: &str, options: &[&str], name: &str) -> Result<PathBuf> {
+    let file = home.scene.dir().join(name);
+    let command = home.scene.streembit(["audit", "export", "--device", device, "--config"]);
+    command.arg(home.gateway.config()).args(options).arg("-o").arg(&file).ok()?;
+    Ok(file)
+}
+
+/// A folder with some files in it, and a process there that can reach nothing else.
+pub struct Offline {
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+impl Offline {
+    /// With the chain's specification, raw and plain, and that of another chain.
+    pub fn new(scene: &Scene) -> Result<Self> {
+        let folder = scene.dir().join("offline");
+        fs::create_dir(&folder)?;
+        for (chain, raw, name) in [("dev", true, "raw"), ("dev", false, "plain"), ("local", true, "local")] {
+            let mut command = Command::new(binary("streembit-node")?);
+            command.args(["export-chain-spec", "--chain", chain]).args(raw.then_some("--raw"));
+            let output = command.output()?;
+            ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            fs::write(folder.join(format!("{name}.json")), output.stdout)?;
+        }
+        Ok(Self { folder })
+    }
+
+    /// Moves a file there, as a mail would.
+    pub fn take(&self, file: &Path) -> Result<()> {
+        let name = file.file_name().context("a file without a name")?;
+        fs::copy(file, self.folder.join(name))?;
+        fs::set_permissions(self.folder.join(name), fs::Permissions::from_mode(0o644))?;
+        Ok(())
+    }
+
+    /// Runs `streembit` there: without a network where this may take it away, and without any variable of ours.
+    pub fn run(&self, arguments: &[&str]) -> Result<(i32, String, String)> {
+        let program = binary("streembit")?;
+        let apart =
+            Command::new("unshare").args(["-n", "true"]).output().is_ok_and(|run| run.status.success());
+        let mut command = match apart {
+            true => {
+                let mut command = Command::new("unshare");
+                command.arg("-n").arg(program);
+                command
+            }
+            false => Command::new(program),
+        };
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let output =
+            command.args(arguments).current_dir(&self.folder).env_clear().env("PATH", path).output()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr)))
+    }
+
+    /// The verdict on a file that holds.
+    pub fn verified(&self, name: &str) -> Result<Value> {
+        let (code, out, error) =
+            self.run(&["--json", "audit", "verify", name, "--chain-spec", "raw.json"])?;
+        ensure!(code == 0, "{name} is not verified: {code}\n{out}{error}");
+        let verdict: Value = serde_json::from_str(&out)?;
+        ensure!(flag(&verdict, "/verified"), "{verdict}");
+        Ok(verdict)
+    }
+}
+
+fn flag(value: &Value, path: &str) -> bool {
+    value.pointer(path).and_then(Value::as_bool) == Some(true)
+}
