@@ -1,7 +1,7 @@
 //! Chain specs: what a node must know before it can join a chain.
 //!
-//! Two presets are built in, both with well-known keys and so for development only: `dev`, one validator, and
-//! `local`, two. Any other chain comes from a file, as `streembit-node export-chain-spec` writes it.
+//! Three presets are built in, all with well-known keys and so for development only: `dev`, one validator, `local`, two,
+//! and `four`. Any other chain comes from a file, as `streembit-node export-chain-spec` writes it.
 
 use sc_service::{ChainType, GenericChainSpec, NoExtension, Properties};
 use std::{error::Error as StdError, fmt, path::PathBuf};
@@ -38,7 +38,7 @@ impl fmt::Display for SpecError {
         match self {
             Self::Unnamed => f.write_str(
                 "no chain given: use --dev for a chain of one validator on this machine, or --chain with \
-                 `dev`, `local` or the path of a chain spec",
+                 `dev`, `local`, `four` or the path of a chain spec",
             ),
             Self::NoRuntime => f.write_str(
                 "this node was built without its Wasm runtime and so without presets: build it with \
@@ -46,7 +46,7 @@ impl fmt::Display for SpecError {
             ),
             Self::Missing(path) => write!(
                 f,
-                "no chain called `{}` and no such file: the presets are `dev` and `local`, everything else is \
+                "no chain called `{}` and no such file: the presets are `dev`, `local` and `four`, everything else is \
                  the path of a chain spec",
                 path.display()
             ),
@@ -67,6 +67,7 @@ pub fn load(chain: &str) -> Result<ChainSpec, SpecError> {
         "" => Err(SpecError::Unnamed),
         "dev" => dev(),
         "local" => local(),
+        "four" => four(),
         path => from_file(PathBuf::from(path)),
     }
 }
@@ -79,6 +80,11 @@ pub fn dev() -> Result<ChainSpec, SpecError> {
 /// A chain of two validators, Alice and Bob.
 pub fn local() -> Result<ChainSpec, SpecError> {
     preset("Streembit local", "streembit_local", ChainType::Local, "local_testnet")
+}
+
+/// A chain of four validators, Alice to Dave, of which one may fail.
+pub fn four() -> Result<ChainSpec, SpecError> {
+    preset("Streembit four", "streembit_four", ChainType::Local, streembit_runtime::genesis::FOUR_PRESET)
 }
 
 fn from_file(path: PathBuf) -> Result<ChainSpec, SpecError> {
@@ -133,7 +139,9 @@ mod tests {
     // The presets need the Wasm runtime; a build with SKIP_WASM_BUILD has none and must say so.
     #[test]
     fn presets_build_their_genesis_and_survive_a_file() {
-        for (preset, kind) in [("dev", ChainType::Development), ("local", ChainType::Local)] {
+        for (preset, kind) in
+            [("dev", ChainType::Development), ("local", ChainType::Local), ("four", ChainType::Local)]
+        {
             let spec = match load(preset) {
                 Ok(spec) => spec,
                 Err(error) => {

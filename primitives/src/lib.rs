@@ -14,6 +14,7 @@ pub mod batch;
 pub mod body;
 pub mod chain;
 pub mod checkpoint;
+pub mod consortium;
 pub mod contract;
 pub mod decimal;
 pub mod device;

@@ -3,8 +3,8 @@
 #![allow(missing_docs)]
 
 use crate::{
-    genesis, AccountId, Anchors, Block, Consortium, Devices, Executive, Grandpa, InherentDataExt, Nonce,
-    Runtime, RuntimeGenesisConfig, ServiceContracts, SessionKeys, System, VERSION,
+    consortium, genesis, AccountId, Anchors, Block, Consortium, Devices, Executive, Grandpa, InherentDataExt,
+    Nonce, Runtime, RuntimeGenesisConfig, ServiceContracts, SessionKeys, System, VERSION,
 };
 use alloc::vec::Vec;
 use frame_support::genesis_builder_helper::{build_state, get_preset};
@@ -165,6 +165,14 @@ impl_runtime_apis! {
 
         fn party_of(gateway: Account) -> Option<Account> {
             Consortium::party_of(&gateway)
+        }
+
+        fn consortium() -> streembit_primitives::consortium::Consortium {
+            consortium::view()
+        }
+
+        fn is_turning() -> bool {
+            Consortium::is_turning()
         }
     }
 

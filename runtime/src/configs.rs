@@ -1,28 +1,36 @@
 //! What the runtime fixes for each pallet.
 
 use crate::{
-    no_currency::NoCurrency, AccountId, Aura, Block, Consortium, Hash, Nonce, PalletInfo, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeOrigin, RuntimeTask, SessionKeys, Timestamp, SLOT_DURATION, VERSION,
+    AccountId, Aura, Block, BlockNumber, Consortium, Hash, Nonce, PalletInfo, Runtime, RuntimeCall,
+    RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SessionKeys, Timestamp, SLOT_DURATION,
+    VERSION,
 };
 use frame_support::{
     derive_impl, parameter_types,
-    traits::{ConstBool, ConstU128, ConstU32, ConstU64},
+    traits::{ConstBool, ConstU128, ConstU32, ConstU64, Contains},
     weights::{
         constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
         Weight,
     },
 };
-use frame_system::limits::{BlockLength, BlockWeights};
-use pallet_consortium::{GenesisHash, IsGateway, IsParty};
-use sp_consensus_aura::sr25519::AuthorityId as AuraId;
-use sp_runtime::{
-    traits::{ConvertInto, OpaqueKeys},
-    Perbill,
+use frame_system::{
+    limits::{BlockLength, BlockWeights},
+    EnsureRoot,
 };
+use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan, PrimeDefaultVote};
+use pallet_consortium::{no_currency::NoCurrency, Collective, GenesisHash, IsGateway, IsParty, ValidatorOf};
+use sp_consensus_aura::sr25519::AuthorityId as AuraId;
+use sp_runtime::{traits::OpaqueKeys, Perbill};
 use sp_version::RuntimeVersion;
 
 /// The most validators. GRANDPA's messages grow with the square of their number.
 pub const MAX_VALIDATORS: u32 = 32;
+/// The most members of the council.
+pub const MAX_COUNCIL: u32 = 32;
+/// How many blocks a motion can be voted on: a week's, where every slot has a block.
+pub const MOTION_BLOCKS: BlockNumber = (7 * 24 * 60 * 60 * 1000 / SLOT_DURATION) as BlockNumber;
+/// How many blocks a session lasts at least: 10 s. A change of the validators may have to wait for so long.
+pub const MIN_SESSION: BlockNumber = 5;
 /// How long a block may take to execute, in milliseconds: a quarter of a slot, for small machines.
 pub const BLOCK_MILLISECONDS: u64 = SLOT_DURATION / 4;
 /// How large a block may be, in bytes.
@@ -35,12 +43,15 @@ parameter_types! {
         Weight::from_parts(BLOCK_MILLISECONDS * WEIGHT_REF_TIME_PER_MILLIS, u64::MAX),
         Perbill::from_percent(75),
     );
+    /// The most that a decision of the council may weigh: half of what transactions may.
+    pub MaxProposalWeight: Weight = Perbill::from_percent(37) * RuntimeBlockWeights::get().max_block;
     pub RuntimeBlockLength: BlockLength = BlockLength::builder().max_length(BLOCK_BYTES).build();
 }
 
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
 impl frame_system::Config for Runtime {
     type AccountId = AccountId;
+    type BaseCallFilter = Allowed;
     type Block = Block;
     type BlockHashCount = BlockHashCount;
     type BlockLength = RuntimeBlockLength;
@@ -50,6 +61,24 @@ impl frame_system::Config for Runtime {
     type Nonce = Nonce;
     type SS58Prefix = frame_support::traits::ConstU16<42>;
     type Version = Version;
+}
+
+/// What nobody may call, not even the council.
+pub struct Allowed;
+
+impl Contains<RuntimeCall> for Allowed {
+    fn contains(call: &RuntimeCall) -> bool {
+        match call {
+            // A validator replaces its keys; without any it would make no block and leave a hole in the set.
+            RuntimeCall::Session(pallet_session::Call::purge_keys {}) => false,
+            // The pallet warns of too many members and takes them; a council of none would be the last.
+            RuntimeCall::Council(pallet_collective::Call::set_members { new_members, .. }) => {
+                let distinct = alloc::collections::BTreeSet::from_iter(new_members);
+                distinct.len() == new_members.len() && (1..=MAX_COUNCIL as usize).contains(&distinct.len())
+            }
+            _ => true,
+        }
+    }
 }
 
 impl pallet_timestamp::Config for Runtime {
@@ -78,15 +107,37 @@ impl pallet_grandpa::Config for Runtime {
     type EquivocationReportSystem = ();
 }
 
+/// More than half of the council.
+type Majority = EnsureProportionMoreThan<AccountId, (), 1, 2>;
+
+impl pallet_collective::Config for Runtime {
+    type RuntimeOrigin = RuntimeOrigin;
+    type Proposal = RuntimeCall;
+    type RuntimeEvent = RuntimeEvent;
+    type MotionDuration = ConstU32<MOTION_BLOCKS>;
+    type MaxProposals = ConstU32<32>;
+    type MaxMembers = ConstU32<MAX_COUNCIL>;
+    type DefaultVote = PrimeDefaultVote;
+    type WeightInfo = pallet_collective::weights::SubstrateWeight<Runtime>;
+    type SetMembersOrigin = EnsureProportionAtLeast<AccountId, (), 2, 3>;
+    type MaxProposalWeight = MaxProposalWeight;
+    type DisapproveOrigin = EnsureRoot<AccountId>;
+    type KillOrigin = EnsureRoot<AccountId>;
+    type Consideration = ();
+}
+
 impl pallet_consortium::Config for Runtime {
     type MaxValidators = ConstU32<MAX_VALIDATORS>;
+    type MinSession = ConstU32<MIN_SESSION>;
+    type Council = Collective<Runtime>;
+    type CouncilOrigin = Majority;
     type WeightInfo = pallet_consortium::weights::HandSet<Runtime>;
 }
 
 impl pallet_session::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
     type ValidatorId = AccountId;
-    type ValidatorIdOf = ConvertInto;
+    type ValidatorIdOf = ValidatorOf<Runtime>;
     type ShouldEndSession = Consortium;
     type NextSessionRotation = ();
     type SessionManager = Consortium;
@@ -94,7 +145,7 @@ impl pallet_session::Config for Runtime {
     type Keys = SessionKeys;
     type DisablingStrategy = ();
     type WeightInfo = pallet_session::weights::SubstrateWeight<Runtime>;
-    type Currency = NoCurrency;
+    type Currency = NoCurrency<RuntimeHoldReason>;
     type KeyDeposit = ConstU128<0>;
 }
 

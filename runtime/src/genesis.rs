@@ -1,6 +1,6 @@
 //! The chains that the runtime can found by itself, for development.
 
-use crate::{AccountId, ConsortiumConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys};
+use crate::{AccountId, ConsortiumConfig, CouncilConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys};
 use alloc::{vec, vec::Vec};
 use sp_genesis_builder::{PresetId, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
@@ -10,6 +10,11 @@ type Validator = (Sr25519Keyring, Ed25519Keyring);
 
 const ALICE: Validator = (Sr25519Keyring::Alice, Ed25519Keyring::Alice);
 const BOB: Validator = (Sr25519Keyring::Bob, Ed25519Keyring::Bob);
+const CHARLIE: Validator = (Sr25519Keyring::Charlie, Ed25519Keyring::Charlie);
+const DAVE: Validator = (Sr25519Keyring::Dave, Ed25519Keyring::Dave);
+
+/// The preset of four validators: the fewest of which one may fail.
+pub const FOUR_PRESET: &str = "four";
 
 /// The parties of the presets.
 const PARTIES: [Sr25519Keyring; 6] = [
@@ -23,26 +28,33 @@ const PARTIES: [Sr25519Keyring; 6] = [
 
 /// The names of the presets.
 pub fn presets() -> Vec<PresetId> {
-    vec![DEV_RUNTIME_PRESET.into(), LOCAL_TESTNET_RUNTIME_PRESET.into()]
+    vec![DEV_RUNTIME_PRESET.into(), LOCAL_TESTNET_RUNTIME_PRESET.into(), FOUR_PRESET.into()]
 }
 
-/// A preset by its name: `development` is one validator, Alice; `local_testnet` two, Alice and Bob.
+/// A preset by its name: `development` is one validator, Alice; `local_testnet` two, Alice and Bob, with Alice as the
+/// council; `four` is Alice to Dave, and the council Alice, Bob and Charlie.
 ///
-/// Both have six parties, Alice to Ferdie, whose keys everybody knows.
+/// All have six parties, Alice to Ferdie, whose keys everybody knows.
 pub fn preset(id: &str) -> Option<RuntimeGenesisConfig> {
     match id {
-        DEV_RUNTIME_PRESET => Some(founded_by(&PARTIES, &[ALICE])),
-        LOCAL_TESTNET_RUNTIME_PRESET => Some(founded_by(&PARTIES, &[ALICE, BOB])),
+        DEV_RUNTIME_PRESET => Some(founded_by(&PARTIES, &[ALICE], &[ALICE])),
+        LOCAL_TESTNET_RUNTIME_PRESET => Some(founded_by(&PARTIES, &[ALICE], &[ALICE, BOB])),
+        FOUR_PRESET => Some(founded_by(&PARTIES, &[ALICE, BOB, CHARLIE], &[ALICE, BOB, CHARLIE, DAVE])),
         _ => None,
     }
 }
 
-fn founded_by(parties: &[Sr25519Keyring], validators: &[Validator]) -> RuntimeGenesisConfig {
-    let accounts = validators.iter().map(|(account, _)| account.to_account_id());
+fn founded_by(
+    parties: &[Sr25519Keyring],
+    council: &[Validator],
+    validators: &[Validator],
+) -> RuntimeGenesisConfig {
+    let accounts = |of: &[Validator]| of.iter().map(|(account, _)| account.to_account_id()).collect();
     RuntimeGenesisConfig {
+        council: CouncilConfig { members: accounts(council), ..Default::default() },
         consortium: ConsortiumConfig {
             parties: parties.iter().map(|party| party.to_account_id()).collect(),
-            validators: accounts.collect(),
+            validators: accounts(validators),
         },
         session: SessionConfig {
             keys: validators.iter().map(session_keys).collect(),

@@ -17,7 +17,7 @@ pub mod genesis;
 
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
-mod no_currency;
+mod consortium;
 #[cfg(test)]
 mod tests;
 
@@ -60,13 +60,14 @@ pub type Header = generic::Header<BlockNumber, BlakeTwo256>;
 pub type Block = generic::Block<Header, UncheckedExtrinsic>;
 /// What is checked of every extrinsic beside its call: as on any Substrate chain, without payment.
 ///
-/// `CheckNonce` is what keeps strangers out: it refuses accounts that nothing vouches for (see `pallet-consortium`).
+/// `CheckMember` is what keeps strangers out. It adds nothing to what is signed or sent.
 pub type TxExtension = (
     frame_system::CheckNonZeroSender<Runtime>,
     frame_system::CheckSpecVersion<Runtime>,
     frame_system::CheckTxVersion<Runtime>,
     frame_system::CheckGenesis<Runtime>,
     frame_system::CheckEra<Runtime>,
+    pallet_consortium::CheckMember<Runtime>,
     frame_system::CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
 );
@@ -100,16 +101,15 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("streembit"),
     impl_name: Cow::Borrowed("streembit"),
     authoring_version: 1,
-    spec_version: 1,
+    spec_version: 2,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
-    transaction_version: 1,
+    transaction_version: 2,
     system_version: 1,
 };
 
 // Numbers are part of the format. The order is that of the genesis: sessions ask the consortium for their validators and give
-// Aura and GRANDPA their authorities. Session and GRANDPA take no calls: nothing turns a session yet, so that keys set by
-// a call would never be used, and there is nothing to report an equivocation to.
+// Aura and GRANDPA their authorities. GRANDPA takes no calls: there is nothing yet to report an equivocation to.
 frame_support::construct_runtime!(
     pub enum Runtime {
         System: frame_system = 0,
@@ -117,7 +117,8 @@ frame_support::construct_runtime!(
         Aura: pallet_aura = 2,
         Grandpa: pallet_grandpa exclude_parts { Call, ValidateUnsigned } = 3,
         Consortium: pallet_consortium = 10,
-        Session: pallet_session exclude_parts { Call } = 4,
+        Session: pallet_session = 4,
+        Council: pallet_collective = 5,
         Devices: pallet_devices = 11,
         Anchors: pallet_anchors = 12,
         ServiceContracts: pallet_service_contracts = 13,

@@ -51,6 +51,12 @@ impl Node {
 
     /// Starts it and waits until its RPC answers.
     pub fn start(&mut self) -> Result<()> {
+        self.launch()?;
+        self.ready()
+    }
+
+    /// Starts it and does not wait: several nodes start together.
+    pub fn launch(&mut self) -> Result<()> {
         let mut command = bound_command(binary("streembit-node")?);
         command
             .args(&self.arguments)
@@ -58,13 +64,22 @@ impl Node {
             .arg(&self.base)
             .args(["--rpc-port", &self.rpc_port.to_string(), "--port", &self.p2p_port.to_string()])
             .args(["--no-prometheus", "--no-telemetry"]);
-        let mut process = Process::start(&self.name, command, &self.log)?;
-        until("the node's RPC answers", 90, || {
-            process.check_running()?;
+        self.process = Some(Process::start(&self.name, command, &self.log)?);
+        Ok(())
+    }
+
+    /// Waits until its RPC answers.
+    pub fn ready(&mut self) -> Result<()> {
+        until(&format!("the RPC of {} answers", self.name), 90, || {
+            self.process()?.check_running()?;
             self.rpc("system_health", json!([]))
         })?;
-        self.process = Some(process);
         Ok(())
+    }
+
+    /// The name that it was given.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Its process.

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod chain;
+mod consortium;
 mod contract;
 mod crash;
 mod delivery;

@@ -4,6 +4,7 @@ use codec::Encode;
 use scale_info::{meta_type, MetaType};
 use streembit_primitives::{
     chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
+    consortium::{Change, Consortium, SessionKeys},
     contract::{Contract, ContractId},
     merkle::ConsistencyProof,
     proof::ReadingProof,
@@ -19,6 +20,29 @@ pub enum Call {
         gateway: AccountId,
         /// The gateway's signature over [`streembit_primitives::device::GatewayConsent`].
         consent: Signature,
+    },
+    /// A party, a gateway or a member of the council asks the council for a change.
+    ProposeChange {
+        /// The change.
+        change: Change,
+    },
+    /// A member of the council votes on a motion.
+    Vote {
+        /// The motion.
+        motion: Hash,
+        /// Whether it is for it.
+        approve: bool,
+    },
+    /// A validator leaves the validators.
+    LeaveValidators,
+    /// A party leaves the consortium, with its gateways.
+    LeaveConsortium,
+    /// An account sets the session keys that it validates with.
+    SetSessionKeys {
+        /// The public keys.
+        keys: SessionKeys,
+        /// The signatures of both keys over the account.
+        proof: Vec<u8>,
     },
     /// A party registers a device that it owns.
     RegisterDevice {
@@ -79,7 +103,12 @@ impl Call {
     /// The pallet, as the runtime names it.
     pub fn pallet(&self) -> &'static str {
         match self {
-            Self::AddGateway { .. } => "Consortium",
+            Self::AddGateway { .. }
+            | Self::ProposeChange { .. }
+            | Self::Vote { .. }
+            | Self::LeaveValidators
+            | Self::LeaveConsortium => "Consortium",
+            Self::SetSessionKeys { .. } => "Session",
             Self::RegisterDevice { .. } => "Devices",
             Self::Anchor { .. } => "Anchors",
             _ => "ServiceContracts",
@@ -90,6 +119,11 @@ impl Call {
     pub fn name(&self) -> &'static str {
         match self {
             Self::AddGateway { .. } => "add_gateway",
+            Self::ProposeChange { .. } => "propose",
+            Self::Vote { .. } => "vote",
+            Self::LeaveValidators => "leave_validators",
+            Self::LeaveConsortium => "leave",
+            Self::SetSessionKeys { .. } => "set_keys",
             Self::RegisterDevice { .. } => "register",
             Self::Anchor { .. } => "anchor",
             Self::Propose { .. } => "propose",
@@ -104,6 +138,10 @@ impl Call {
     pub(super) fn arguments(&self) -> Vec<u8> {
         match self {
             Self::AddGateway { gateway, consent } => (gateway, consent).encode(),
+            Self::ProposeChange { change } => change.encode(),
+            Self::Vote { motion, approve } => (motion, approve).encode(),
+            Self::LeaveValidators | Self::LeaveConsortium => Vec::new(),
+            Self::SetSessionKeys { keys, proof } => (keys, proof).encode(),
             Self::RegisterDevice { key, gateway, consent } => (key, gateway, consent).encode(),
             Self::Anchor { checkpoint, proof } => (checkpoint, proof).encode(),
             Self::Propose { contract } => contract.encode(),
@@ -132,6 +170,11 @@ pub(super) fn calls() -> Vec<CallShape> {
     let (id, number, proof) = (meta_type::<ContractId>(), meta_type::<u32>(), meta_type::<ReadingProof>());
     vec![
         call("Consortium", "add_gateway", vec![account, signature]),
+        call("Consortium", "propose", vec![meta_type::<Change>()]),
+        call("Consortium", "vote", vec![meta_type::<Hash>(), meta_type::<bool>()]),
+        call("Consortium", "leave_validators", Vec::new()),
+        call("Consortium", "leave", Vec::new()),
+        call("Session", "set_keys", vec![meta_type::<SessionKeys>(), meta_type::<Vec<u8>>()]),
         call("Devices", "register", vec![meta_type::<DeviceKey>(), account, signature]),
         call("Anchors", "anchor", vec![meta_type::<Checkpoint>(), meta_type::<ConsistencyProof>()]),
         call("ServiceContracts", "propose", vec![meta_type::<Contract>()]),
@@ -163,6 +206,7 @@ pub(super) fn questions() -> Vec<QuestionShape> {
         question("ConsortiumApi", "is_party", vec![account], meta_type::<bool>()),
         question("ConsortiumApi", "gateways", vec![account], meta_type::<Vec<AccountId>>()),
         question("ConsortiumApi", "party_of", vec![account], meta_type::<Option<AccountId>>()),
+        question("ConsortiumApi", "consortium", vec![], meta_type::<Consortium>()),
         question("DevicesApi", "device", vec![device], meta_type::<Option<DeviceRecord>>()),
         question("DevicesApi", "devices_of_gateway", vec![account], meta_type::<Vec<DeviceId>>()),
         question("DevicesApi", "devices_of_owner", vec![account], meta_type::<Vec<DeviceId>>()),

@@ -1,8 +1,9 @@
-//! Taking gateways and devices in: what has to be signed by whom, and the calls.
+//! Taking gateways, devices and validators in: what has to be signed by whom, and the calls.
 
-use super::{Call, ChainClient, ChainError, Submitted};
+use super::{rpc::decode, Call, ChainClient, ChainError, Submitted};
 use crate::keystore::KeyPair;
 use streembit_primitives::{
+    consortium::SessionKeys,
     device::{GatewayConsent, Registration},
     hash::Domain,
     AccountId, DeviceKey, Hash, Signature,
@@ -24,6 +25,20 @@ impl ChainClient {
     pub async fn add_gateway(&self, party: &KeyPair, gateway: &KeyPair) -> Result<Submitted, ChainError> {
         let consent = gateway_consent(self.genesis(), gateway, party.account());
         self.submit(party, Call::AddGateway { gateway: gateway.account(), consent }).await
+    }
+
+    /// Makes new session keys in the node's keystore and sets them for an account, which validates with them from the
+    /// next sessions on if it is a validator. The keys never leave the node.
+    pub async fn set_new_session_keys(&self, account: &KeyPair) -> Result<SessionKeys, ChainError> {
+        let (keys, proof) = self.inner.rpc.rotate_keys(&account.account()).await?;
+        let keys: SessionKeys = decode("new session keys", &keys)?;
+        self.submit(account, Call::SetSessionKeys { keys, proof }).await?;
+        Ok(keys)
+    }
+
+    /// Whether the node is run as a validator.
+    pub async fn node_is_validator(&self) -> Result<bool, ChainError> {
+        Ok(self.inner.rpc.roles().await?.iter().any(|role| role == "Authority"))
     }
 
     /// What a device has to consent to, to be registered on this chain.

@@ -194,6 +194,25 @@ impl Rpc {
         decode::<u32>("the account's nonce", &answer).map(u64::from)
     }
 
+    /// The roles that the node runs in, such as `Authority` or `Full`.
+    pub async fn roles(&self) -> Result<Vec<String>, ChainError> {
+        let roles = self.client.request("system_nodeRoles", rpc_params![]);
+        self.ask("the node's roles", roles).await
+    }
+
+    /// Makes session keys in the node's keystore; gives the public keys and their proof of possession by an account.
+    pub async fn rotate_keys(&self, account: &AccountId) -> Result<(Vec<u8>, Vec<u8>), ChainError> {
+        let question = "new session keys";
+        let owner = format!("0x{}", hex::encode(account.encode()));
+        let made: GeneratedKeys =
+            self.ask(question, self.client.request("author_rotateKeysWithOwner", rpc_params![owner])).await?;
+        let bytes = |text: &str| {
+            hex::decode(text.trim_start_matches("0x"))
+                .map_err(|error| ChainError::Answer { question: question.into(), problem: error.to_string() })
+        };
+        Ok((bytes(&made.keys)?, bytes(&made.proof)?))
+    }
+
     /// Sends a transaction; what becomes of it comes as a stream. The refusal of the pool is the inner error.
     pub async fn send(
         &self,
@@ -230,6 +249,13 @@ impl Rpc {
             header.map_err(|error| rpc.error("finalized blocks", error))
         }))
     }
+}
+
+/// Session keys as the node answers them, in hexadecimal digits.
+#[derive(serde::Deserialize)]
+struct GeneratedKeys {
+    keys: String,
+    proof: String,
 }
 
 /// What the pool of a node says to a transaction that it does not take.

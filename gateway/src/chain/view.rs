@@ -7,6 +7,7 @@ use super::{
 use codec::{Decode, Encode};
 use streembit_primitives::{
     chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
+    consortium::Consortium,
     contract::ContractId,
     AccountId, DeviceId, Hash, LogId,
 };
@@ -47,6 +48,11 @@ impl ChainView {
     /// The party that a gateway belongs to.
     pub async fn party_of(&self, gateway: AccountId) -> Result<Option<AccountId>, ChainError> {
         self.ask("ConsortiumApi_party_of", &gateway).await
+    }
+
+    /// Parties, council, validators and open motions.
+    pub async fn consortium(&self) -> Result<Consortium, ChainError> {
+        self.ask("ConsortiumApi_consortium", &()).await
     }
 
     /// A device.

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod chain;
 pub mod common;
+pub mod consortium;
 pub mod contract;
 pub mod device;
 pub mod event;
@@ -57,6 +58,9 @@ enum Command {
     /// Check a device's history: against the chain, or from a file of evidence without one.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Show the consortium, join it, leave it, and vote on who belongs.
+    #[command(subcommand)]
+    Consortium(consortium::Command),
     /// Make, sign and follow contracts.
     #[command(subcommand)]
     Contract(contract::Command),
@@ -96,6 +100,7 @@ async fn run(command: Command, context: &Context) -> Outcome {
         Command::Device(command) => device::run(command, context).await,
         Command::Event(command) => event::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
+        Command::Consortium(command) => consortium::run(command, context).await,
         Command::Contract(command) => contract::run(command, context).await,
         Command::Subscribe(args) => subscribe::run(args, context).await,
         Command::Simulate(command) => simulate::run(command, context).await,

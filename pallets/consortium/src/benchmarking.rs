@@ -1,10 +1,12 @@
 //! The calls at their worst.
 
-use crate::{Call, Config, Gateways, Pallet, Parties};
+use crate::{Call, Config, Council, Gateways, GatewaysOf, Pallet, Parties, Validators};
+use codec::Decode;
 use frame_benchmarking::v2::*;
+use frame_support::traits::{EnsureOrigin, Get};
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
-use sp_runtime::traits::Zero;
-use streembit_primitives::{AccountId, Signature};
+use sp_runtime::traits::{TrailingZeroInput, Zero};
+use streembit_primitives::{consortium::Change, AccountId, Signature};
 
 const PARTY: AccountId = AccountId([1; 32]);
 /// An account whose key signed what follows.
@@ -21,6 +23,29 @@ const CONSENT: [u8; 64] = [
     0x4e, 0x9f, 0x82, 0x3d, 0x09, 0x04, 0x5d, 0x85, 0xdb, 0xa4, 0x4a, 0xe1, 0x8d,
 ];
 
+/// As many validators as there may be, all of them gateways of another party than the one given.
+fn fill<T: Config>(party: AccountId) -> Result<(), BenchmarkError> {
+    let keys = <T as pallet_session::Config>::Keys::decode(&mut TrailingZeroInput::zeroes())
+        .map_err(|_| BenchmarkError::Stop("zeros are no keys"))?;
+    let mut validators = alloc::vec::Vec::new();
+    for number in 0..T::MaxValidators::get() {
+        let mut id = [2; 32];
+        id[..4].copy_from_slice(&number.to_le_bytes());
+        let validator: T::AccountId = id.into();
+        Gateways::<T>::insert(AccountId(id), PARTY);
+        GatewaysOf::<T>::insert(PARTY, AccountId(id), ());
+        pallet_session::NextKeys::<T>::insert(&validator, keys.clone());
+        validators.push(validator);
+    }
+    Parties::<T>::insert(PARTY, ());
+    Parties::<T>::insert(party, ());
+    Validators::<T>::put(frame_support::BoundedVec::truncate_from(validators));
+    Ok(())
+}
+
+/// The party that goes in the benchmarks of changes.
+const LEAVING: AccountId = AccountId([3; 32]);
+
 #[benchmarks]
 mod benchmarks {
     use super::*;
@@ -34,6 +59,56 @@ mod benchmarks {
         _(RawOrigin::Signed(PARTY.0.into()), GATEWAY, Signature::Sr25519(CONSENT));
 
         assert_eq!(Gateways::<T>::get(GATEWAY), Some(PARTY));
+    }
+
+    #[benchmark]
+    fn remove_gateway() {
+        Parties::<T>::insert(PARTY, ());
+        Gateways::<T>::insert(GATEWAY, PARTY);
+        GatewaysOf::<T>::insert(PARTY, GATEWAY, ());
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(PARTY.0.into()), GATEWAY);
+
+        assert!(!Gateways::<T>::contains_key(GATEWAY));
+    }
+
+    #[benchmark]
+    fn propose() -> Result<(), BenchmarkError> {
+        fill::<T>(LEAVING)?;
+        T::Council::benchmark_member(&PARTY.0.into());
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(PARTY.0.into()), Change::RemoveParty(LEAVING));
+
+        assert!(!Parties::<T>::contains_key(LEAVING));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn vote() -> Result<(), BenchmarkError> {
+        fill::<T>(LEAVING)?;
+        T::Council::benchmark_member(&PARTY.0.into());
+        let motion = T::Council::open(&PARTY.0.into(), Change::RemoveParty(LEAVING))
+            .map_err(|_| BenchmarkError::Stop("no motion"))?;
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(PARTY.0.into()), motion, true);
+
+        assert!(!Parties::<T>::contains_key(LEAVING));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn enact() -> Result<(), BenchmarkError> {
+        fill::<T>(LEAVING)?;
+        let origin = T::CouncilOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
+
+        #[extrinsic_call]
+        _(origin as T::RuntimeOrigin, Change::RemoveParty(LEAVING));
+
+        assert!(!Parties::<T>::contains_key(LEAVING));
+        Ok(())
     }
 
     impl_benchmark_test_suite!(Pallet, crate::mock::chain(), crate::mock::Test);

@@ -3,9 +3,13 @@
 
 extern crate alloc;
 
+mod change;
+mod council;
 mod lookup;
+mod member;
 mod session;
 
+pub mod no_currency;
 pub mod runtime_api;
 pub mod weights;
 
@@ -16,19 +20,22 @@ mod mock;
 #[cfg(test)]
 mod tests;
 
+pub use council::{Collective, Council};
 pub use lookup::{GenesisHash, IsGateway, IsParty};
+pub use member::CheckMember;
 pub use pallet::*;
+pub use session::ValidatorOf;
 pub use weights::WeightInfo;
 
 /// The pallet.
 #[frame_support::pallet]
 #[allow(clippy::expect_used, reason = "what the macros of FRAME expand to")]
 pub mod pallet {
-    use crate::{GenesisHash, WeightInfo};
+    use super::{Council, GenesisHash, WeightInfo};
     use alloc::{collections::BTreeSet, vec::Vec};
     use frame_support::pallet_prelude::*;
     use frame_system::pallet_prelude::*;
-    use streembit_primitives::{device::GatewayConsent, AccountId, Signature};
+    use streembit_primitives::{consortium::Change, device::GatewayConsent, AccountId, Signature};
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -41,14 +48,25 @@ pub mod pallet {
     #[pallet::config]
     pub trait Config:
         frame_system::Config<
-        RuntimeEvent: From<Event<Self>>,
-        AccountId: From<[u8; 32]> + Into<[u8; 32]>,
-        Hash: Into<[u8; 32]>,
-    >
+            RuntimeEvent: From<Event<Self>>,
+            AccountId: From<[u8; 32]> + Into<[u8; 32]>,
+            Hash: Into<[u8; 32]>,
+        > + pallet_session::Config<ValidatorId = <Self as frame_system::Config>::AccountId>
     {
         /// The most validators.
         #[pallet::constant]
         type MaxValidators: Get<u32>;
+
+        /// How many blocks a session lasts at least, the one between a change's two turns excepted: nobody keeps the
+        /// validators changing by setting keys again and again.
+        #[pallet::constant]
+        type MinSession: Get<BlockNumberFor<Self>>;
+
+        /// Where changes are voted.
+        type Council: Council<Self::AccountId, Self::Hash>;
+
+        /// What the council's decisions come with.
+        type CouncilOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 
         /// What the calls weigh.
         type WeightInfo: WeightInfo;
@@ -58,7 +76,7 @@ pub mod pallet {
     #[pallet::storage]
     pub type Parties<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, ()>;
 
-    /// The party that each gateway belongs to.
+    /// The party that each gateway belongs to. It is nobody's gateway any more once that is no party.
     #[pallet::storage]
     pub type Gateways<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, AccountId>;
 
@@ -67,9 +85,18 @@ pub mod pallet {
     pub type GatewaysOf<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, AccountId, ()>;
 
-    /// The validators, in the order of their authorities.
+    /// The validators as decided, in the order of their authorities; each has session keys. The session pallet's are
+    /// those in force.
     #[pallet::storage]
     pub type Validators<T: Config> = StorageValue<_, BoundedVec<T::AccountId, T::MaxValidators>, ValueQuery>;
+
+    /// The block in which the current session began.
+    #[pallet::storage]
+    pub type SessionBegan<T: Config> = StorageValue<_, BlockNumberFor<T>, ValueQuery>;
+
+    /// Whether the last turn queued a change that the next block puts into force.
+    #[pallet::storage]
+    pub type HalfTurned<T: Config> = StorageValue<_, bool, ValueQuery>;
 
     /// The consortium at its founding.
     #[pallet::genesis_config]
@@ -102,7 +129,7 @@ pub mod pallet {
 
     /// What happened.
     #[pallet::event]
-    #[pallet::generate_deposit(fn deposit_event)]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
         /// A party took a gateway in; it may submit from now on.
         GatewayAdded {
@@ -110,6 +137,32 @@ pub mod pallet {
             party: AccountId,
             /// The gateway.
             gateway: AccountId,
+        },
+        /// A gateway belongs to nobody any more.
+        GatewayRemoved {
+            /// The party that it belonged to.
+            party: AccountId,
+            /// The gateway.
+            gateway: AccountId,
+        },
+        /// The council is asked for a change.
+        Proposed {
+            /// The motion's id.
+            motion: T::Hash,
+            /// The change.
+            change: Change,
+            /// Who asks.
+            by: AccountId,
+        },
+        /// A change was decided. That of a validator comes into force with the next sessions.
+        Changed {
+            /// The change.
+            change: Change,
+        },
+        /// Fewer validators than safety needs: the failure of one stops the chain.
+        FewValidators {
+            /// How many there are now.
+            validators: u32,
         },
     }
 
@@ -124,6 +177,42 @@ pub mod pallet {
         GatewayKnown,
         /// The consent is not the gateway's signature over this chain, this gateway and this party.
         BadConsent,
+        /// Only a gateway's party and the gateway itself can take it out.
+        NotYourGateway,
+        /// The account belongs to the consortium in no way: it is no party, no party's gateway and not in the council.
+        NotAMember,
+        /// The sender is not in the council.
+        NotInCouncil,
+        /// There is no such motion, or it is closed.
+        NoMotion,
+        /// The account is a party's gateway: a party needs a key of its own.
+        IsAGateway,
+        /// The party is in the council.
+        InCouncil,
+        /// The account is not a validator.
+        NotAValidator,
+        /// The account is a validator.
+        IsAValidator,
+        /// The account has no session keys.
+        NoSessionKeys,
+        /// It would leave no validator.
+        LastValidator,
+        /// There are as many validators as there may be.
+        TooManyValidators,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        /// The session pallet counts nothing for its question whether the session ends; it is counted here.
+        fn on_initialize(_: BlockNumberFor<T>) -> Weight {
+            let validators = Validators::<T>::decode_len().unwrap_or_default() as u64;
+            T::DbWeight::get().reads(validators.saturating_add(5))
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::check_state().map_err(Into::into)
+        }
     }
 
     #[pallet::call]
@@ -132,20 +221,93 @@ pub mod pallet {
         ///
         /// By a party. `consent` is the gateway's signature over a [`GatewayConsent`].
         #[pallet::call_index(0)]
-        #[pallet::weight(T::WeightInfo::add_gateway())]
+        #[pallet::weight(<T as Config>::WeightInfo::add_gateway())]
         pub fn add_gateway(origin: OriginFor<T>, gateway: AccountId, consent: Signature) -> DispatchResult {
             let party = AccountId(ensure_signed(origin)?.into());
-            ensure!(Parties::<T>::contains_key(party), Error::<T>::NotAParty);
-            ensure!(!Parties::<T>::contains_key(gateway), Error::<T>::IsAParty);
-            ensure!(!Gateways::<T>::contains_key(gateway), Error::<T>::GatewayKnown);
+            ensure!(Self::is_party(&party), Error::<T>::NotAParty);
+            ensure!(!Self::is_party(&gateway), Error::<T>::IsAParty);
+            ensure!(!Self::is_gateway(&gateway), Error::<T>::GatewayKnown);
             let agreed = GatewayConsent { genesis: GenesisHash::<T>::get(), gateway, party };
             ensure!(agreed.verify(&consent), Error::<T>::BadConsent);
 
+            Self::forget_gateway(gateway);
             Gateways::<T>::insert(gateway, party);
             GatewaysOf::<T>::insert(party, gateway, ());
-            frame_system::Pallet::<T>::inc_providers(&T::AccountId::from(gateway.0));
+            Self::vouch(gateway);
             Self::deposit_event(Event::GatewayAdded { party, gateway });
             Ok(())
+        }
+
+        /// Ends a gateway's belonging to its party; it may not submit any more.
+        ///
+        /// By the party, or the gateway. A gateway that validates has to leave the validators first.
+        #[pallet::call_index(1)]
+        #[pallet::weight(<T as Config>::WeightInfo::remove_gateway())]
+        pub fn remove_gateway(origin: OriginFor<T>, gateway: AccountId) -> DispatchResult {
+            let by = AccountId(ensure_signed(origin)?.into());
+            let party = Gateways::<T>::get(gateway).ok_or(Error::<T>::NotYourGateway)?;
+            ensure!(by == party || by == gateway, Error::<T>::NotYourGateway);
+            ensure!(!Self::is_validator(&gateway), Error::<T>::IsAValidator);
+
+            Self::forget_gateway(gateway);
+            Self::deposit_event(Event::GatewayRemoved { party, gateway });
+            Ok(())
+        }
+
+        /// Asks the council for a change. A member of the council that asks is for it, which may decide it at once.
+        ///
+        /// By a party, a party's gateway, or a member of the council. What could not be done now is refused.
+        #[pallet::call_index(2)]
+        #[pallet::weight(<T as Config>::WeightInfo::propose())]
+        pub fn propose(origin: OriginFor<T>, change: Change) -> DispatchResult {
+            let sender = ensure_signed(origin)?;
+            let by = AccountId(sender.clone().into());
+            let in_council = T::Council::contains(&sender);
+            ensure!(in_council || Self::belongs(&by), Error::<T>::NotAMember);
+            Self::check(&change)?;
+            let motion = T::Council::open(&sender, change)?;
+            Self::deposit_event(Event::Proposed { motion, change, by });
+            if in_council {
+                T::Council::vote(&sender, motion, true)?;
+            }
+            Ok(())
+        }
+
+        /// Votes on a motion, and carries it out, or drops it, as soon as that is decided.
+        ///
+        /// By a member of the council.
+        #[pallet::call_index(3)]
+        #[pallet::weight(<T as Config>::WeightInfo::vote())]
+        pub fn vote(origin: OriginFor<T>, motion: T::Hash, approve: bool) -> DispatchResult {
+            let sender = ensure_signed(origin)?;
+            ensure!(T::Council::contains(&sender), Error::<T>::NotInCouncil);
+            T::Council::vote(&sender, motion, approve)
+        }
+
+        /// Makes a change. By the council's decision.
+        #[pallet::call_index(4)]
+        #[pallet::weight(<T as Config>::WeightInfo::enact())]
+        pub fn enact(origin: OriginFor<T>, change: Change) -> DispatchResult {
+            T::CouncilOrigin::ensure_origin(origin)?;
+            Self::apply(change)
+        }
+
+        /// Leaves the validators. In force with the next sessions; until then the node has to go on.
+        ///
+        /// By a validator. The last one cannot leave.
+        #[pallet::call_index(5)]
+        #[pallet::weight(<T as Config>::WeightInfo::enact())]
+        pub fn leave_validators(origin: OriginFor<T>) -> DispatchResult {
+            Self::apply(Change::RemoveValidator(AccountId(ensure_signed(origin)?.into())))
+        }
+
+        /// Leaves the consortium, with all gateways.
+        ///
+        /// By a party that is not in the council.
+        #[pallet::call_index(6)]
+        #[pallet::weight(<T as Config>::WeightInfo::enact())]
+        pub fn leave(origin: OriginFor<T>) -> DispatchResult {
+            Self::apply(Change::RemoveParty(AccountId(ensure_signed(origin)?.into())))
         }
     }
 }

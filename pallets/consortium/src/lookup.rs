@@ -1,6 +1,6 @@
 //! What the other pallets ask the consortium, and what its runtime API answers.
 
-use crate::{Config, Gateways, GatewaysOf, Pallet, Parties};
+use crate::{Config, Gateways, GatewaysOf, Pallet, Parties, Validators};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use frame_support::traits::{Contains, Get};
@@ -13,7 +13,7 @@ pub struct IsParty<T>(PhantomData<T>);
 
 impl<T: Config> Contains<AccountId> for IsParty<T> {
     fn contains(account: &AccountId) -> bool {
-        Parties::<T>::contains_key(account)
+        Pallet::<T>::is_party(account)
     }
 }
 
@@ -22,7 +22,7 @@ pub struct IsGateway<T>(PhantomData<T>);
 
 impl<T: Config> Contains<AccountId> for IsGateway<T> {
     fn contains(account: &AccountId) -> bool {
-        Gateways::<T>::contains_key(account)
+        Pallet::<T>::is_gateway(account)
     }
 }
 
@@ -46,11 +46,36 @@ impl<T: Config> Pallet<T> {
 
     /// The gateways of a party, in no particular order.
     pub fn gateways(party: &AccountId) -> Vec<AccountId> {
+        if !Self::is_party(party) {
+            return Vec::new();
+        }
         GatewaysOf::<T>::iter_key_prefix(party).collect()
     }
 
     /// The party that a gateway belongs to.
     pub fn party_of(gateway: &AccountId) -> Option<AccountId> {
-        Gateways::<T>::get(gateway)
+        Gateways::<T>::get(gateway).filter(Self::is_party)
+    }
+
+    /// Whether an account is a party's gateway.
+    pub fn is_gateway(account: &AccountId) -> bool {
+        Self::party_of(account).is_some()
+    }
+
+    /// Whether an account is a party or a party's gateway.
+    pub fn belongs(account: &AccountId) -> bool {
+        Self::is_party(account) || Self::is_gateway(account)
+    }
+
+    /// Whether an account is a validator, as decided.
+    pub fn is_validator(account: &AccountId) -> bool {
+        Validators::<T>::get().contains(&account.0.into())
+    }
+
+    /// The parties, sorted.
+    pub fn parties() -> Vec<AccountId> {
+        let mut parties: Vec<_> = Parties::<T>::iter_keys().collect();
+        parties.sort();
+        parties
     }
 }

@@ -1,13 +1,23 @@
-//! A chain of this pallet alone.
+//! A chain of this pallet, the session pallet and a council.
 
-use frame_support::{derive_impl, traits::ConstU32};
-use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
-use streembit_primitives::{device::GatewayConsent, hash::Domain, AccountId, Hash, Signature};
+use frame_support::{derive_impl, parameter_types, traits::ConstU32, weights::Weight};
+use frame_system::EnsureRoot;
+use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan, PrimeDefaultVote};
+use sp_runtime::{
+    testing::UintAuthorityId,
+    traits::{ConstU128, ConstU64, Hash as _, IdentityLookup},
+    AccountId32, BuildStorage,
+};
+use streembit_primitives::{
+    consortium::Change, device::GatewayConsent, hash::Domain, AccountId, Hash, Signature,
+};
 
 frame_support::construct_runtime!(
     pub enum Test {
         System: frame_system,
         Consortium: crate,
+        Session: pallet_session,
+        Council: pallet_collective,
     }
 );
 
@@ -18,13 +28,82 @@ impl frame_system::Config for Test {
     type Block = frame_system::mocking::MockBlock<Test>;
 }
 
+impl pallet_session::Config for Test {
+    type RuntimeEvent = RuntimeEvent;
+    type ValidatorId = AccountId32;
+    type ValidatorIdOf = crate::ValidatorOf<Test>;
+    type ShouldEndSession = Consortium;
+    type NextSessionRotation = ();
+    type SessionManager = Consortium;
+    type SessionHandler = InForce;
+    type Keys = UintAuthorityId;
+    type DisablingStrategy = ();
+    type WeightInfo = ();
+    type Currency = crate::no_currency::NoCurrency<RuntimeHoldReason>;
+    type KeyDeposit = ConstU128<0>;
+}
+
+parameter_types! {
+    pub const MaxProposalWeight: Weight = Weight::MAX;
+    /// The keys that make blocks, as consensus was last told; `None` before the genesis.
+    pub static KeysInForce: Vec<u64> = Vec::new();
+}
+
+/// What consensus does with the sessions: a set that changes without being said to have changed is an error.
+pub struct InForce;
+
+impl pallet_session::SessionHandler<AccountId32> for InForce {
+    const KEY_TYPE_IDS: &'static [sp_runtime::KeyTypeId] = &[sp_runtime::key_types::DUMMY];
+
+    fn on_genesis_session<Ks: sp_runtime::traits::OpaqueKeys>(validators: &[(AccountId32, Ks)]) {
+        KeysInForce::set(keys(validators));
+    }
+
+    fn on_new_session<Ks: sp_runtime::traits::OpaqueKeys>(
+        changed: bool,
+        validators: &[(AccountId32, Ks)],
+        _: &[(AccountId32, Ks)],
+    ) {
+        assert!(!validators.is_empty(), "a session without validators");
+        assert_eq!(changed, KeysInForce::get() != keys(validators), "a change has to be said, and only that");
+        KeysInForce::set(keys(validators));
+    }
+
+    fn on_disabled(_: u32) {}
+}
+
+fn keys<Ks: sp_runtime::traits::OpaqueKeys>(validators: &[(AccountId32, Ks)]) -> Vec<u64> {
+    let key = |keys: &Ks| keys.get::<UintAuthorityId>(sp_runtime::key_types::DUMMY).unwrap().0;
+    validators.iter().map(|(_, keys)| key(keys)).collect()
+}
+
+impl pallet_collective::Config for Test {
+    type RuntimeOrigin = RuntimeOrigin;
+    type Proposal = RuntimeCall;
+    type RuntimeEvent = RuntimeEvent;
+    type MotionDuration = ConstU64<20>;
+    type MaxProposals = ConstU32<6>;
+    type MaxMembers = ConstU32<4>;
+    type DefaultVote = PrimeDefaultVote;
+    type WeightInfo = ();
+    type SetMembersOrigin = EnsureProportionAtLeast<AccountId32, (), 2, 3>;
+    type MaxProposalWeight = MaxProposalWeight;
+    type DisapproveOrigin = EnsureRoot<AccountId32>;
+    type KillOrigin = EnsureRoot<AccountId32>;
+    type Consideration = ();
+}
+
 impl crate::Config for Test {
-    type MaxValidators = ConstU32<2>;
+    type MaxValidators = ConstU32<4>;
+    type MinSession = ConstU64<5>;
+    type Council = crate::Collective<Test>;
+    type CouncilOrigin = EnsureProportionMoreThan<AccountId32, (), 1, 2>;
     type WeightInfo = ();
 }
 
 pub const OWNER: AccountId = AccountId([1; 32]);
 pub const WORKSHOP: AccountId = AccountId([2; 32]);
+pub const INSURER: AccountId = AccountId([3; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
 
 pub fn account(id: AccountId) -> AccountId32 {
@@ -35,10 +114,28 @@ pub fn signed(id: AccountId) -> RuntimeOrigin {
     RuntimeOrigin::signed(account(id))
 }
 
+/// The session key that an account has from the genesis on.
+pub fn first_key(id: AccountId) -> u64 {
+    u64::from(id.0[0])
+}
+
+/// A chain at block 1. The validators' session keys are [`first_key`]; the council is empty.
 pub fn genesis(parties: &[AccountId], validators: &[AccountId]) -> sp_io::TestExternalities {
+    founded(parties, validators, &[])
+}
+
+/// A chain at block 1 with a council.
+pub fn founded(
+    parties: &[AccountId],
+    validators: &[AccountId],
+    council: &[AccountId],
+) -> sp_io::TestExternalities {
     let accounts = |ids: &[AccountId]| ids.iter().map(|id| account(*id)).collect();
+    let keys = validators.iter().map(|id| (account(*id), account(*id), UintAuthorityId(first_key(*id))));
     let config = RuntimeGenesisConfig {
         consortium: crate::GenesisConfig { parties: accounts(parties), validators: accounts(validators) },
+        session: pallet_session::GenesisConfig { keys: keys.collect(), non_authority_keys: Vec::new() },
+        council: pallet_collective::GenesisConfig { members: accounts(council), ..Default::default() },
         ..Default::default()
     };
     let mut chain = sp_io::TestExternalities::new(config.build_storage().unwrap());
@@ -49,6 +146,23 @@ pub fn genesis(parties: &[AccountId], validators: &[AccountId]) -> sp_io::TestEx
 /// A chain of two parties.
 pub fn chain() -> sp_io::TestExternalities {
     genesis(&[OWNER, WORKSHOP], &[OWNER])
+}
+
+/// Makes empty blocks.
+pub fn blocks(count: u64) {
+    use frame_support::traits::Hooks;
+    for _ in 0..count {
+        let next = System::block_number() + 1;
+        System::set_block_number(next);
+        Consortium::on_initialize(next);
+        Session::on_initialize(next);
+    }
+}
+
+/// The id of the motion for a change.
+pub fn motion(change: Change) -> sp_core::H256 {
+    let call: RuntimeCall = crate::Call::enact { change }.into();
+    sp_runtime::traits::BlakeTwo256::hash_of(&call)
 }
 
 /// A gateway's key.

@@ -1,7 +1,7 @@
 //! What the chain answers about the consortium.
 
 use alloc::vec::Vec;
-use streembit_primitives::AccountId;
+use streembit_primitives::{consortium::Consortium, AccountId};
 
 sp_api::decl_runtime_apis! {
     /// Parties and gateways.
@@ -12,5 +12,9 @@ sp_api::decl_runtime_apis! {
         fn gateways(party: AccountId) -> Vec<AccountId>;
         /// The party that a gateway belongs to.
         fn party_of(gateway: AccountId) -> Option<AccountId>;
+        /// The whole of it: parties, council, validators and open motions.
+        fn consortium() -> Consortium;
+        /// Whether a change of the validators waits to come into force: the next blocks turn the session.
+        fn is_turning() -> bool;
     }
 }

@@ -7,6 +7,7 @@
 //!   device with an Ed25519 key 0.20 ms more; ten times that leaves room for a small board;
 //! - 100 us for the rest of a call.
 
+use crate::Config;
 use core::marker::PhantomData;
 use frame_support::{traits::Get, weights::Weight};
 
@@ -14,6 +15,14 @@ use frame_support::{traits::Get, weights::Weight};
 pub trait WeightInfo {
     /// One signature.
     fn add_gateway() -> Weight;
+    /// Storage only.
+    fn remove_gateway() -> Weight;
+    /// Opening a motion, voting on it, closing it, and what it does.
+    fn propose() -> Weight;
+    /// Voting on a motion, closing it, and what it does.
+    fn vote() -> Weight;
+    /// The removal of a party, with a look at each validator's party.
+    fn enact() -> Weight;
 }
 
 /// The weights with a runtime's storage prices.
@@ -22,15 +31,57 @@ pub struct HandSet<T>(PhantomData<T>);
 const SIGNATURE: Weight = Weight::from_parts(2_000_000_000, 0);
 const REST: Weight = Weight::from_parts(100_000_000, 0);
 
-impl<T: frame_system::Config> WeightInfo for HandSet<T> {
+impl<T: Config> WeightInfo for HandSet<T> {
     fn add_gateway() -> Weight {
-        // Reads: both parties, the gateway, the genesis hash, the account. Writes: both directions, the account.
-        SIGNATURE.saturating_add(REST).saturating_add(T::DbWeight::get().reads_writes(5, 3))
+        // Reads: three parties, the gateway twice, the genesis hash, the account. Writes: both directions, those of a
+        // former party, the account.
+        SIGNATURE.saturating_add(REST).saturating_add(T::DbWeight::get().reads_writes(7, 5))
+    }
+
+    fn remove_gateway() -> Weight {
+        REST.saturating_add(T::DbWeight::get().reads_writes(3, 2))
+    }
+
+    fn propose() -> Weight {
+        // Reads: whether the sender belongs (3), what the change needs (at most as much as its making). Of the council: the
+        // members, the motions, their count, the motion. Writes: the last three and the votes.
+        let opening = REST.saturating_add(T::DbWeight::get().reads_writes(9, 4));
+        opening.saturating_add(Self::enact()).saturating_add(Self::vote())
+    }
+
+    fn vote() -> Weight {
+        // Reads: the members, the votes, the motion and its length, the motions. Writes: the votes, the motion, the motions.
+        let closing = REST.saturating_add(T::DbWeight::get().reads_writes(6, 4));
+        closing.saturating_add(Self::enact())
+    }
+
+    fn enact() -> Weight {
+        // Reads: the party, the council, the validators twice with each one's party, the account. Writes: the validators, the
+        // party, both directions of a gateway, the account.
+        let validators = u64::from(T::MaxValidators::get());
+        let storage = T::DbWeight::get().reads_writes(validators.saturating_mul(2).saturating_add(7), 5);
+        REST.saturating_add(storage)
     }
 }
 
 impl WeightInfo for () {
     fn add_gateway() -> Weight {
         SIGNATURE.saturating_add(REST)
+    }
+
+    fn remove_gateway() -> Weight {
+        REST
+    }
+
+    fn propose() -> Weight {
+        REST
+    }
+
+    fn vote() -> Weight {
+        REST
+    }
+
+    fn enact() -> Weight {
+        REST
     }
 }

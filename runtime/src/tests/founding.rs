@@ -6,11 +6,20 @@ use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 use sp_runtime::BuildStorage;
 use streembit_primitives::AccountId;
 
-const PRESETS: [(&str, &[(Sr25519Keyring, Ed25519Keyring)]); 2] = [
+const PRESETS: [(&str, &[(Sr25519Keyring, Ed25519Keyring)]); 3] = [
     ("development", &[(Sr25519Keyring::Alice, Ed25519Keyring::Alice)]),
     (
         "local_testnet",
         &[(Sr25519Keyring::Alice, Ed25519Keyring::Alice), (Sr25519Keyring::Bob, Ed25519Keyring::Bob)],
+    ),
+    (
+        "four",
+        &[
+            (Sr25519Keyring::Alice, Ed25519Keyring::Alice),
+            (Sr25519Keyring::Bob, Ed25519Keyring::Bob),
+            (Sr25519Keyring::Charlie, Ed25519Keyring::Charlie),
+            (Sr25519Keyring::Dave, Ed25519Keyring::Dave),
+        ],
     ),
 ];
 

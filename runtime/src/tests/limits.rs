@@ -27,6 +27,12 @@ fn many_of_every_call_fit_into_a_block() {
         ("record", Contracts::record()),
         ("confirm", Contracts::confirm()),
     ];
+    type Consortium = pallet_consortium::weights::HandSet<Runtime>;
+    for (name, weight) in
+        [("propose", Consortium::propose()), ("vote", Consortium::vote()), ("enact", Consortium::enact())]
+    {
+        assert!(weight.saturating_mul(20).all_lte(room), "{name} weighs {weight:?} of {room:?}");
+    }
     for (name, weight) in calls {
         assert!(weight.saturating_mul(50).all_lte(room), "{name} weighs {weight:?} of {room:?}");
         // A signature or a proof is never free, whatever the pallet's own default says.

@@ -4,3 +4,4 @@ mod founding;
 mod limits;
 mod submitting;
 mod support;
+mod turning;

@@ -21,6 +21,8 @@ pub const GENESIS: Hash = Hash::repeat_byte(0xab);
 /// A chain at its first blocks.
 pub struct Chain {
     pub state: sp_io::TestExternalities,
+    /// The header of the last block.
+    pub last: Option<Header>,
     head: Hash,
     number: u32,
 }
@@ -29,7 +31,7 @@ impl Chain {
     /// Founded by a preset, with its first block made.
     pub fn new(preset: &str) -> Self {
         let storage = genesis::preset(preset).unwrap().build_storage().unwrap();
-        let mut chain = Self { state: storage.into(), head: GENESIS, number: 0 };
+        let mut chain = Self { state: storage.into(), last: None, head: GENESIS, number: 0 };
         chain.block(Vec::new());
         chain
     }
@@ -40,15 +42,16 @@ impl Chain {
         let slot = Slot::from(1_000 + u64::from(self.number));
         let digest = Digest { logs: vec![DigestItem::PreRuntime(AURA_ENGINE_ID, slot.encode())] };
         let header = Header::new(self.number, Hash::zero(), Hash::zero(), self.head, digest);
-        let (head, results) = self.state.execute_with(|| {
+        let (header, results) = self.state.execute_with(|| {
             Executive::initialize_block(&header);
             let now = *slot * SLOT_DURATION;
             let timestamp = RuntimeCall::Timestamp(pallet_timestamp::Call::set { now });
             Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(timestamp)).unwrap().unwrap();
             let results = extrinsics.into_iter().map(Executive::apply_extrinsic).collect();
-            (Executive::finalize_block().hash(), results)
+            (Executive::finalize_block(), results)
         });
-        self.head = head;
+        self.head = header.hash();
+        self.last = Some(header);
         results
     }
 
@@ -75,6 +78,7 @@ impl Chain {
                 frame_system::CheckTxVersion::new(),
                 frame_system::CheckGenesis::new(),
                 frame_system::CheckEra::from(Era::Immortal),
+                pallet_consortium::CheckMember::new(),
                 frame_system::CheckNonce::<Runtime>::from(System::account_nonce(&account)),
                 frame_system::CheckWeight::new(),
             );

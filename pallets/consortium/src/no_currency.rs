@@ -3,17 +3,19 @@
 //! The session pallet can take a deposit for a validator's keys and therefore asks for a currency. The deposit here is zero;
 //! whoever asked for more would find every account empty and nothing to be had.
 
-use crate::{AccountId, RuntimeHoldReason};
+use codec::Encode;
+use core::marker::PhantomData;
 use frame_support::traits::{
     fungible::{hold, Dust, Inspect, Mutate, Unbalanced},
     tokens::{DepositConsequence, Fortitude, Preservation, Provenance, WithdrawConsequence},
 };
+use scale_info::TypeInfo;
 use sp_runtime::{DispatchError, DispatchResult, TokenError};
 
 /// No account holds anything, and nothing can be given or taken.
-pub struct NoCurrency;
+pub struct NoCurrency<Reason>(PhantomData<Reason>);
 
-impl Inspect<AccountId> for NoCurrency {
+impl<AccountId, Reason> Inspect<AccountId> for NoCurrency<Reason> {
     type Balance = u128;
 
     fn total_issuance() -> u128 {
@@ -53,7 +55,7 @@ impl Inspect<AccountId> for NoCurrency {
     }
 }
 
-impl Unbalanced<AccountId> for NoCurrency {
+impl<AccountId, Reason> Unbalanced<AccountId> for NoCurrency<Reason> {
     fn handle_dust(_: Dust<AccountId, Self>) {}
 
     fn write_balance(_: &AccountId, amount: u128) -> Result<Option<u128>, DispatchError> {
@@ -63,27 +65,27 @@ impl Unbalanced<AccountId> for NoCurrency {
     fn set_total_issuance(_: u128) {}
 }
 
-impl Mutate<AccountId> for NoCurrency {}
+impl<AccountId: Eq, Reason> Mutate<AccountId> for NoCurrency<Reason> {}
 
-impl hold::Inspect<AccountId> for NoCurrency {
-    type Reason = RuntimeHoldReason;
+impl<AccountId, Reason: Encode + TypeInfo + 'static> hold::Inspect<AccountId> for NoCurrency<Reason> {
+    type Reason = Reason;
 
     fn total_balance_on_hold(_: &AccountId) -> u128 {
         0
     }
 
-    fn balance_on_hold(_: &RuntimeHoldReason, _: &AccountId) -> u128 {
+    fn balance_on_hold(_: &Reason, _: &AccountId) -> u128 {
         0
     }
 }
 
-impl hold::Unbalanced<AccountId> for NoCurrency {
-    fn set_balance_on_hold(_: &RuntimeHoldReason, _: &AccountId, amount: u128) -> DispatchResult {
+impl<AccountId, Reason: Encode + TypeInfo + 'static> hold::Unbalanced<AccountId> for NoCurrency<Reason> {
+    fn set_balance_on_hold(_: &Reason, _: &AccountId, amount: u128) -> DispatchResult {
         nothing(amount)
     }
 }
 
-impl hold::Mutate<AccountId> for NoCurrency {}
+impl<AccountId: Eq, Reason: Encode + TypeInfo + 'static> hold::Mutate<AccountId> for NoCurrency<Reason> {}
 
 fn nothing(amount: u128) -> DispatchResult {
     if amount == 0 {

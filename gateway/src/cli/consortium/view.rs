@@ -1,0 +1,189 @@
+//! The consortium as people and programs see it.
+
+use crate::{
+    account,
+    cli::output::{paint, render, table, Colour},
+};
+use serde_json::{json, Value};
+use streembit_primitives::{
+    consortium::{Change, Consortium, Motion, Validator, ValidatorState, SAFE_VALIDATORS},
+    AccountId,
+};
+
+/// For programs: accounts as addresses.
+pub fn json(consortium: &Consortium) -> Value {
+    let accounts = |of: &[AccountId]| -> Vec<_> { of.iter().map(account::show).collect() };
+    let validator = |validator: &Validator| {
+        json!({
+            "account": account::show(&validator.account),
+            "party": validator.party.as_ref().map(account::show),
+            "state": validator.state,
+            "keys": validator.keys,
+        })
+    };
+    let motion = |motion: &Motion| {
+        json!({
+            "id": motion.id,
+            "change": motion.change.as_ref().map(kind),
+            "account": motion.change.map(|change| account::show(&change.account())),
+            "ayes": accounts(&motion.ayes),
+            "nays": accounts(&motion.nays),
+            "needed": motion.needed,
+            "until_block": motion.until,
+        })
+    };
+    let (voters, needed) = voters(consortium);
+    json!({
+        "parties": accounts(&consortium.parties),
+        "council": accounts(&consortium.council),
+        "validators": consortium.validators.iter().map(validator).collect::<Vec<_>>(),
+        "motions": consortium.motions.iter().map(motion).collect::<Vec<_>>(),
+        "session": consortium.session,
+        "authority_set": consortium.authority_set,
+        "voters": voters,
+        "voters_needed": needed,
+    })
+}
+
+/// For people.
+pub fn text(consortium: &Consortium) -> String {
+    let mut parts = vec![validators(consortium), parties(consortium)];
+    if !consortium.motions.is_empty() {
+        parts.push(motions(consortium));
+    }
+    parts.join("\n\n")
+}
+
+/// How many vote on finality now, and how many of them have to.
+pub fn voters(consortium: &Consortium) -> (usize, usize) {
+    let in_force = |validator: &&Validator| validator.state != ValidatorState::Joining;
+    let voters = consortium.validators.iter().filter(in_force).count();
+    (voters, voters - voters.saturating_sub(1) / 3)
+}
+
+fn validators(consortium: &Consortium) -> String {
+    let mut rows = table(["validator", "party", "state"]);
+    for validator in &consortium.validators {
+        let party = match validator.party {
+            Some(party) if party == validator.account => "itself".into(),
+            Some(party) => account::show(&party),
+            None => "none".into(),
+        };
+        rows.add_row([account::show(&validator.account), party, state(validator.state)]);
+    }
+    let (voters, needed) = voters(consortium);
+    let mut text = format!("{}\n{voters} voters, {needed} needed for finality", render(&rows));
+    if voters < SAFE_VALIDATORS as usize {
+        let warning =
+            format!("with fewer than {SAFE_VALIDATORS} validators the failure of one stops the chain");
+        text.push_str(&format!("; {}", paint(Colour::Yellow, &warning)));
+    }
+    text
+}
+
+fn parties(consortium: &Consortium) -> String {
+    let mut rows = table(["party", "council"]);
+    let outside = |member: &&AccountId| !consortium.parties.contains(member);
+    for party in consortium.parties.iter().chain(consortium.council.iter().filter(outside)) {
+        let seat = if consortium.council.contains(party) { "member" } else { "" };
+        rows.add_row([account::show(party), seat.into()]);
+    }
+    render(&rows)
+}
+
+fn motions(consortium: &Consortium) -> String {
+    let mut rows = table(["motion", "asks to", "votes", "until block"]);
+    for motion in &consortium.motions {
+        let asks = motion.change.as_ref().map_or_else(|| "something else".into(), change);
+        let votes = format!("{} of {}, {} against", motion.ayes.len(), motion.needed, motion.nays.len());
+        rows.add_row([short(motion), asks, votes, motion.until.to_string()]);
+    }
+    render(&rows)
+}
+
+/// The beginning of a motion's id, enough to tell it from others.
+pub fn short(motion: &Motion) -> String {
+    motion.id.to_string().chars().take(12).collect()
+}
+
+/// What a change does, in words.
+pub fn change(change: &Change) -> String {
+    format!("{} {}", kind(change).replace('_', " "), account::show(&change.account()))
+}
+
+fn kind(change: &Change) -> &'static str {
+    match change {
+        Change::AddParty(_) => "add_party",
+        Change::RemoveParty(_) => "remove_party",
+        Change::AddValidator(_) => "add_validator",
+        Change::RemoveValidator(_) => "remove_validator",
+    }
+}
+
+fn state(state: ValidatorState) -> String {
+    match state {
+        ValidatorState::Active => paint(Colour::Green, "active"),
+        ValidatorState::Rotating => paint(Colour::Yellow, "changing its keys"),
+        ValidatorState::Joining => paint(Colour::Yellow, "joining"),
+        ValidatorState::Leaving => paint(Colour::Yellow, "leaving"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streembit_primitives::{
+        consortium::{SessionKey, SessionKeys},
+        Hash,
+    };
+
+    fn consortium(validators: u8) -> Consortium {
+        let keys = SessionKeys { aura: SessionKey([1; 32]), grandpa: SessionKey([2; 32]) };
+        let validator = |number| {
+            let account = AccountId([number; 32]);
+            Validator { account, party: Some(account), state: ValidatorState::Active, keys }
+        };
+        Consortium {
+            parties: vec![AccountId([1; 32]), AccountId([2; 32])],
+            council: vec![AccountId([2; 32])],
+            validators: (1..=validators).map(validator).collect(),
+            motions: vec![Motion {
+                id: Hash([0xab; 32]),
+                change: Some(Change::RemoveValidator(AccountId([1; 32]))),
+                ayes: vec![AccountId([2; 32])],
+                nays: vec![],
+                needed: 2,
+                until: 900,
+            }],
+            session: 3,
+            authority_set: 1,
+        }
+    }
+
+    #[test]
+    fn one_screen_says_who_belongs_and_what_is_asked() {
+        let text = text(&consortium(4));
+        let first = account::show(&AccountId([1; 32]));
+        for part in [&first, "4 voters, 3 needed", "member", "0xabababab", "remove validator", "1 of 2"] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(!text.contains("stops the chain"), "{text}");
+        assert!(super::text(&consortium(3)).contains("the failure of one stops the chain"));
+    }
+
+    #[test]
+    fn more_than_two_thirds_are_needed() {
+        for (voters, needed) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4), (6, 5), (7, 5), (10, 7)] {
+            assert_eq!(super::voters(&consortium(voters)), (voters.into(), needed));
+        }
+    }
+
+    #[test]
+    fn programs_read_addresses_and_kinds() {
+        let json = json(&consortium(4));
+        assert_eq!(json["motions"][0]["change"], "remove_validator");
+        assert_eq!(json["motions"][0]["account"], account::show(&AccountId([1; 32])));
+        assert_eq!(json["validators"][3]["state"], "active");
+        assert_eq!(json["voters_needed"], 3);
+    }
+}

@@ -1,0 +1,5 @@
+mod any_calls;
+mod founding;
+mod gateways;
+mod motions;
+mod validators;

@@ -1,0 +1,132 @@
+//! Who belongs to the consortium, and how that changes: what is proposed, voted and answered.
+
+use crate::{AccountId, Hash};
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+
+/// The fewest validators with which one may fail or cheat and the others go on: 3f + 1 for f = 1.
+pub const SAFE_VALIDATORS: u32 = 4;
+
+/// A change that the council votes on.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Change {
+    /// The account becomes a party: it may submit, take gateways in, own devices.
+    AddParty(AccountId),
+    /// The account is no party any more, nor are its gateways anybody's; those of them that validate stop.
+    RemoveParty(AccountId),
+    /// The account, a party's or a gateway's, makes blocks and votes on their finality.
+    AddValidator(AccountId),
+    /// The account stops making blocks.
+    RemoveValidator(AccountId),
+}
+
+impl Change {
+    /// Whom it is about.
+    pub fn account(&self) -> AccountId {
+        match self {
+            Self::AddParty(account)
+            | Self::RemoveParty(account)
+            | Self::AddValidator(account)
+            | Self::RemoveValidator(account) => *account,
+        }
+    }
+}
+
+/// A motion that the council votes on.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Motion {
+    /// Its id: the hash of the call that it would make.
+    pub id: Hash,
+    /// What it would change; `None` where it is no change of who belongs, such as one of the runtime.
+    pub change: Option<Change>,
+    /// The members for it.
+    pub ayes: Vec<AccountId>,
+    /// The members against it.
+    pub nays: Vec<AccountId>,
+    /// How many members have to be for it.
+    pub needed: u32,
+    /// The block from which on it can only be closed; who has not voted then was against it.
+    pub until: u32,
+}
+
+/// One of the two public keys that a validator's node works with.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct SessionKey(pub [u8; 32]);
+
+crate::text::hex_text!(SessionKey, 32);
+
+/// The public keys of a validator's node.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct SessionKeys {
+    /// Makes blocks; sr25519.
+    pub aura: SessionKey,
+    /// Votes for their finality; Ed25519.
+    pub grandpa: SessionKey,
+}
+
+/// Where a validator is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+pub enum ValidatorState {
+    /// It makes blocks with the keys that it has set.
+    Active,
+    /// It makes blocks; its new keys come into force with the next sessions.
+    Rotating,
+    /// It is a validator, and makes blocks once the next sessions have begun.
+    Joining,
+    /// It is none any more, and makes blocks until the next sessions have begun.
+    Leaving,
+}
+
+/// A validator.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Validator {
+    /// Its account.
+    pub account: AccountId,
+    /// The party that it belongs to: itself, or that of the gateway.
+    pub party: Option<AccountId>,
+    /// Where it is.
+    pub state: ValidatorState,
+    /// The keys that it works with, or will once it is active.
+    pub keys: SessionKeys,
+}
+
+/// Who belongs to the consortium.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Consortium {
+    /// The parties, sorted.
+    pub parties: Vec<AccountId>,
+    /// The members of the council, sorted.
+    pub council: Vec<AccountId>,
+    /// The validators.
+    pub validators: Vec<Validator>,
+    /// What the council is asked.
+    pub motions: Vec<Motion>,
+    /// The session: it rises twice until a change of the validators is in force.
+    pub session: u32,
+    /// How often the voters on finality have changed since the genesis.
+    pub authority_set: u64,
+}

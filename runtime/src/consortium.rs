@@ -1,0 +1,61 @@
+//! The whole of the consortium as its runtime API answers it, from the pallets that each know a part.
+
+use crate::{Consortium, Grandpa, Runtime, RuntimeCall, Session, SessionKeys};
+use alloc::vec::Vec;
+use pallet_consortium::Collective;
+use streembit_primitives::{
+    consortium::{self as answers, SessionKey, Validator, ValidatorState},
+    AccountId,
+};
+
+/// Parties, council, validators and motions.
+pub fn view() -> answers::Consortium {
+    answers::Consortium {
+        parties: Consortium::parties(),
+        council: Collective::<Runtime>::members(),
+        validators: validators(),
+        motions: Collective::<Runtime>::motions(|call| match call {
+            RuntimeCall::Consortium(call) => Consortium::change_of(call),
+            _ => None,
+        }),
+        session: Session::current_index(),
+        authority_set: pallet_grandpa::CurrentSetId::<Runtime>::get(),
+    }
+}
+
+/// Those in force in the order of their authorities, then those who join.
+fn validators() -> Vec<Validator> {
+    let decided = pallet_consortium::Validators::<Runtime>::get();
+    let set_by = |account: &crate::AccountId| Session::load_keys(account).as_ref().map(answered);
+    let in_force: Vec<_> = Session::validators().into_iter().zip(keys_in_force()).collect();
+    let now = in_force.iter().map(|(account, keys)| {
+        let next = decided.contains(account).then(|| set_by(account)).flatten();
+        let state = match next {
+            None => ValidatorState::Leaving,
+            Some(next) if next == *keys => ValidatorState::Active,
+            Some(_) => ValidatorState::Rotating,
+        };
+        validator(account, state, *keys)
+    });
+    let joining = decided.iter().filter(|account| !in_force.iter().any(|(known, _)| known == *account));
+    let joining =
+        joining.filter_map(|account| Some(validator(account, ValidatorState::Joining, set_by(account)?)));
+    now.chain(joining).collect()
+}
+
+fn keys_in_force() -> impl Iterator<Item = answers::SessionKeys> {
+    let makers = pallet_aura::Authorities::<Runtime>::get().into_inner();
+    let voters = Grandpa::grandpa_authorities();
+    makers.into_iter().zip(voters).map(|(aura, (grandpa, _))| answered(&SessionKeys { aura, grandpa }))
+}
+
+fn answered(keys: &SessionKeys) -> answers::SessionKeys {
+    let key = |bytes: &[u8]| SessionKey(bytes.try_into().unwrap_or_default());
+    answers::SessionKeys { aura: key(keys.aura.as_ref()), grandpa: key(keys.grandpa.as_ref()) }
+}
+
+fn validator(account: &crate::AccountId, state: ValidatorState, keys: answers::SessionKeys) -> Validator {
+    let account = AccountId(account.clone().into());
+    let party = if Consortium::is_party(&account) { Some(account) } else { Consortium::party_of(&account) };
+    Validator { account, party, state, keys }
+}

@@ -1,0 +1,68 @@
+//! Four validators change who they are: one is removed, one joins, one changes its keys; the chain goes on.
+
+use anyhow::{ensure, Context, Result};
+use serde_json::{json, Value};
+use streembit_tests::{number, scene, text, until, Network};
+
+#[test]
+fn validators_leave_join_and_change_their_keys_while_the_chain_goes_on() {
+    scene("consortium", |scene| {
+        let mut network = scene.network()?;
+        ensure!(states(&network.shown("alice")?)? == vec!["active"; 4], "four validators");
+
+        // One is removed: two of three in the council decide.
+        let dave = scene.account("dave")?;
+        let asked = network.consortium("alice", "alice", &["remove-validator", &dave])?;
+        ensure!(asked.get("decided") == Some(&json!(false)), "one of three decided alone: {asked}");
+        let motion = text(&asked, "/motion/id")?;
+        let voted = network.consortium("bob", "bob", &["vote", &motion, "yes"])?;
+        ensure!(voted.get("decided") == Some(&json!(true)), "two of three are a majority: {voted}");
+        settled(&mut network, 3, 1)?;
+        network.node("dave")?.kill()?;
+
+        // Another joins, with keys that its own node makes; it belongs already, the council only has to agree.
+        network.launch("eve", &["--validator"])?;
+        network.node("eve")?.ready()?;
+        let joining = network.consortium("eve", "eve", &["join", "--no-wait"])?;
+        ensure!(joining.get("active") == Some(&json!(false)), "nobody has voted: {joining}");
+        let motion = text(&network.shown("alice")?, "/motions/0/id")?;
+        for member in ["alice", "charlie"] {
+            network.consortium(member, member, &["vote", &motion, "yes"])?;
+        }
+        settled(&mut network, 4, 2)?;
+
+        // A third changes its keys, which needs nobody's vote; the command waits until they are in force.
+        let rotated = network.consortium("bob", "bob", &["rotate-keys"])?;
+        ensure!(rotated.get("active") == Some(&json!(true)), "{rotated}");
+        settled(&mut network, 4, 3)?;
+
+        // Every one of the three that are left is needed: the one that joined and the one with new keys vote.
+        network.node("charlie")?.kill()?;
+        let before = network.node("alice")?.finalized()?;
+        network.node("alice")?.finalizes(before + 4, 60)?;
+        network.node("eve")?.finalizes(before + 4, 20)?;
+
+        // What would leave too few is refused, and says what to do.
+        let key = scene.key("dave")?;
+        let again = network.ask("alice", ["consortium", "leave", "--key"])?.arg(key);
+        again.run()?.refused(&["NotAValidator", "consortium show"])
+    });
+}
+
+/// Waits until there are so many validators, all of them active, in this authority set, and the voters agree on it.
+fn settled(network: &mut Network<'_>, validators: usize, set: u64) -> Result<()> {
+    until(&format!("authority set {set} of {validators}"), 60, || {
+        let shown = network.shown("alice")?;
+        let states = states(&shown)?;
+        ensure!(states.len() == validators && states.iter().all(|state| state == "active"), "{states:?}");
+        ensure!(number(&shown, "/authority_set")? == set, "{shown}");
+        let round = network.node("alice")?.rpc("grandpa_roundState", json!([]))?;
+        ensure!(number(&round, "/setId")? == set, "{round}");
+        Ok(())
+    })
+}
+
+fn states(shown: &Value) -> Result<Vec<String>> {
+    let validators = shown.get("validators").and_then(Value::as_array).context("no validators")?;
+    validators.iter().map(|validator| text(validator, "/state")).collect()
+}
