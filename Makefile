@@ -4,10 +4,11 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/streembit/target
 BIN = $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help setup build demo test lint bench clean
+.PHONY: help setup build demo network test lint bench clean
 
 help:
 	@echo "make demo   set up, build, and watch a car's odometer become an anchored, audited event (KEEP=1: leave it running)"
+	@echo "make network  set up, build, and run a consortium of four validators on this machine until Ctrl-C"
 	@echo "make test   set up, build, and run every test"
 	@echo "make build  set up and build the binaries into $(BIN)"
 	@echo "make lint   formatting, clippy, documentation, licences"
@@ -21,6 +22,9 @@ build: setup
 
 demo: build
 	@$(BIN)/streembit-demo
+
+network: build
+	@exec $(BIN)/streembit-network
 
 test: build
 	@.ci/setup --tests

@@ -1,8 +1,11 @@
 //! Chain specs: what a node must know before it can join a chain.
 //!
 //! Three presets are built in, all with well-known keys and so for development only: `dev`, one validator, `local`, two,
-//! and `four`. Any other chain comes from a file, as `streembit-node export-chain-spec` writes it.
+//! and `four`. Any other chain comes from a file, as `streembit-node chain-spec` makes it of a consortium's TOML ([`founding`]).
 
+pub mod founding;
+
+use founding::Mistakes;
 use sc_service::{ChainType, GenericChainSpec, NoExtension, Properties};
 use std::{error::Error as StdError, fmt, path::PathBuf};
 
@@ -31,6 +34,22 @@ pub enum SpecError {
         /// What the parser says, with line and column.
         reason: String,
     },
+    /// The file of a consortium cannot be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The file of a consortium has mistakes.
+    Mistaken {
+        /// The file.
+        path: PathBuf,
+        /// What they are.
+        mistakes: Mistakes,
+    },
+    /// The genesis cannot be written down.
+    Genesis(String),
 }
 
 impl fmt::Display for SpecError {
@@ -55,6 +74,17 @@ impl fmt::Display for SpecError {
                 "`{}` is not a chain spec: {reason}; `streembit-node export-chain-spec --chain local` shows one",
                 path.display()
             ),
+            Self::Unreadable { path, reason } => write!(
+                f,
+                "cannot read `{}`: {reason}; `streembit-node chain-spec --template` prints a file to begin with",
+                path.display()
+            ),
+            Self::Mistaken { path, mistakes } => write!(
+                f,
+                "`{}` founds no consortium:\n{mistakes}\n`streembit-node chain-spec --template` prints a file that does",
+                path.display()
+            ),
+            Self::Genesis(reason) => write!(f, "the genesis cannot be written down: {reason}"),
         }
     }
 }

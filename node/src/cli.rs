@@ -1,5 +1,6 @@
 //! The command line of the node: Substrate's own, with defaults that suit a Raspberry Pi.
 
+use crate::founding;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 use sc_cli::{Result, RunCmd, SubstrateCli};
 use sc_service::ChainSpec;
@@ -36,7 +37,13 @@ pub enum Subcommand {
     #[command(subcommand)]
     Key(sc_cli::KeySubcommand),
 
-    /// Write a chain spec, of a preset (`dev`, `local`) or of a file, plain or raw.
+    /// Make the chain spec of a consortium from a TOML file that says who founds it.
+    ChainSpec(founding::ChainSpecCmd),
+
+    /// Make the session keys of a validator in its keystore, and show their public halves for the consortium's file.
+    SessionKeys(founding::SessionKeysCmd),
+
+    /// Write a chain spec, of a preset (`dev`, `local`, `four`) or of a file, plain or raw.
     ExportChainSpec(sc_cli::ExportChainSpecCmd),
 
     /// Execute a block again and check it.

@@ -3,6 +3,7 @@
 
 mod cli;
 mod command;
+mod founding;
 mod gateway;
 mod in_process_rpc;
 mod rpc;

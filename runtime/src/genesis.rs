@@ -1,9 +1,34 @@
-//! The chains that the runtime can found by itself, for development.
+//! How a chain is founded, and the chains that the runtime can found by itself, for development.
 
 use crate::{AccountId, ConsortiumConfig, CouncilConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys};
 use alloc::{vec, vec::Vec};
 use sp_genesis_builder::{PresetId, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
+
+/// A chain's founding: who belongs from its first block on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Founding {
+    /// The parties.
+    pub parties: Vec<AccountId>,
+    /// Those of them who vote.
+    pub council: Vec<AccountId>,
+    /// Those of them who make blocks, with the keys of their nodes.
+    pub validators: Vec<(AccountId, SessionKeys)>,
+}
+
+impl From<Founding> for RuntimeGenesisConfig {
+    fn from(founding: Founding) -> Self {
+        let Founding { parties, council, validators } = founding;
+        let accounts = validators.iter().map(|(account, _)| account.clone()).collect();
+        let keys = validators.into_iter().map(|(account, keys)| (account.clone(), account, keys)).collect();
+        Self {
+            consortium: ConsortiumConfig { parties, validators: accounts },
+            council: CouncilConfig { members: council, ..Default::default() },
+            session: SessionConfig { keys, non_authority_keys: Vec::new() },
+            ..Default::default()
+        }
+    }
+}
 
 /// A validator of a preset, and its keys, by the name that development phrases know it by.
 type Validator = (Sr25519Keyring, Ed25519Keyring);
@@ -49,22 +74,14 @@ fn founded_by(
     council: &[Validator],
     validators: &[Validator],
 ) -> RuntimeGenesisConfig {
-    let accounts = |of: &[Validator]| of.iter().map(|(account, _)| account.to_account_id()).collect();
-    RuntimeGenesisConfig {
-        council: CouncilConfig { members: accounts(council), ..Default::default() },
-        consortium: ConsortiumConfig {
-            parties: parties.iter().map(|party| party.to_account_id()).collect(),
-            validators: accounts(validators),
-        },
-        session: SessionConfig {
-            keys: validators.iter().map(session_keys).collect(),
-            non_authority_keys: Vec::new(),
-        },
-        ..Default::default()
-    }
-}
-
-fn session_keys((sr25519, ed25519): &Validator) -> (AccountId, AccountId, SessionKeys) {
-    let keys = SessionKeys { aura: sr25519.public().into(), grandpa: ed25519.public().into() };
-    (sr25519.to_account_id(), sr25519.to_account_id(), keys)
+    let validator = |(sr25519, ed25519): &Validator| {
+        let keys = SessionKeys { aura: sr25519.public().into(), grandpa: ed25519.public().into() };
+        (sr25519.to_account_id(), keys)
+    };
+    let founding = Founding {
+        parties: parties.iter().map(|party| party.to_account_id()).collect(),
+        council: council.iter().map(|(account, _)| account.to_account_id()).collect(),
+        validators: validators.iter().map(validator).collect(),
+    };
+    founding.into()
 }

@@ -79,6 +79,12 @@ impl Process {
 
     /// Asks it to end with SIGTERM and waits until it has.
     pub fn stop(&mut self) -> Result<ExitStatus> {
+        self.terminate()?;
+        self.wait_for_exit(30)
+    }
+
+    /// Asks it to end with SIGTERM.
+    pub fn terminate(&mut self) -> Result<()> {
         if self.child.try_wait()?.is_none() {
             let id = i32::try_from(self.child.id())
                 .ok()
@@ -86,7 +92,7 @@ impl Process {
                 .context("a process without an id")?;
             kill_process(id, Signal::TERM).with_context(|| format!("stopping {}", self.name))?;
         }
-        self.wait_for_exit(30)
+        Ok(())
     }
 
     /// Waits until it ends by itself.

@@ -10,5 +10,6 @@ mod emulator_to_audit;
 mod erase;
 mod evidence;
 mod forks;
+mod founding;
 mod outages;
 mod tampering;

@@ -30,7 +30,7 @@ fn fill<T: Config>(party: AccountId) -> Result<(), BenchmarkError> {
     let mut validators = alloc::vec::Vec::new();
     for number in 0..T::MaxValidators::get() {
         let mut id = [2; 32];
-        id[..4].copy_from_slice(&number.to_le_bytes());
+        id.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, new)| *byte = new);
         let validator: T::AccountId = id.into();
         Gateways::<T>::insert(AccountId(id), PARTY);
         GatewaysOf::<T>::insert(PARTY, AccountId(id), ());

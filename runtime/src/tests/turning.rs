@@ -6,7 +6,7 @@ use crate::{
 };
 use codec::{Decode, Encode};
 use sp_consensus_grandpa::{ConsensusLog, ScheduledChange, GRANDPA_ENGINE_ID};
-use sp_core::{sr25519, Pair};
+use sp_core::sr25519;
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie, Ferdie};
 use sp_keystore::{testing::MemoryKeystore, KeystoreExt};
 use sp_runtime::{

@@ -1,0 +1,309 @@
+//! The file as it is written, and how it becomes a consortium.
+
+use super::{
+    mistakes::{Mistakes, Notes},
+    Consortium,
+};
+use sc_service::config::MultiaddrWithPeerId;
+use serde::Deserialize;
+use sp_core::crypto::{ByteArray, Ss58Codec};
+use std::collections::BTreeMap;
+use streembit_runtime::{
+    configs::{MAX_COUNCIL, MAX_VALIDATORS},
+    genesis::Founding,
+    AccountId, SessionKeys,
+};
+use toml::Spanned;
+
+/// The fewest validators of which one may fail.
+const SAFE: usize = streembit_primitives::consortium::SAFE_VALIDATORS as usize;
+
+type Names<T> = BTreeMap<Spanned<String>, T>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: Option<Spanned<String>>,
+    id: Option<Spanned<String>>,
+    #[serde(default)]
+    allow_unsafe: bool,
+    #[serde(default)]
+    bootnodes: Vec<Spanned<String>>,
+    #[serde(default)]
+    parties: Names<Spanned<String>>,
+    council: Option<Spanned<Council>>,
+    #[serde(default)]
+    validators: Names<Keys>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Council {
+    #[serde(default)]
+    members: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    aura: Option<Spanned<String>>,
+    grandpa: Option<Spanned<String>>,
+}
+
+/// A consortium, or everything that is wrong with the text.
+pub(super) fn parse(text: &str) -> Result<Consortium, Mistakes> {
+    let mut notes = Notes::new(text);
+    let file = match toml::from_str::<File>(text) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            match error.span() {
+                Some(place) => notes.at(place, error.message()),
+                None => notes.overall(error.message()),
+            }
+            None
+        }
+    };
+    let consortium = file.map(|file| read(file, &mut notes));
+    match (notes.end(), consortium) {
+        (None, Some(consortium)) => Ok(consortium),
+        (mistakes, _) => Err(mistakes.unwrap_or(Mistakes(Vec::new()))),
+    }
+}
+
+/// Reads what can be read; whatever cannot is noted.
+fn read(file: File, notes: &mut Notes<'_>) -> Consortium {
+    let parties = parties(&file.parties, notes);
+    let founding = Founding {
+        council: council(file.council.as_ref(), &parties, notes),
+        validators: validators(&file, &parties, notes),
+        parties: parties.into_values().collect(),
+    };
+    let bootnodes = file.bootnodes.iter().filter_map(|address| bootnode(address, notes)).collect();
+    Consortium {
+        name: required(file.name, "name", "what people call the chain", notes),
+        id: id(file.id, notes),
+        bootnodes,
+        founding,
+    }
+}
+
+fn required(value: Option<Spanned<String>>, key: &str, is: &str, notes: &mut Notes<'_>) -> String {
+    match value {
+        None => {
+            notes.overall(format!("`{key}` is missing: {is}"));
+            String::new()
+        }
+        Some(value) => {
+            if value.get_ref().trim().is_empty() {
+                notes.at(value.span(), format!("`{key}` is empty: {is}"));
+            }
+            value.into_inner()
+        }
+    }
+}
+
+fn id(value: Option<Spanned<String>>, notes: &mut Notes<'_>) -> String {
+    let allowed =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_".contains(letter);
+    if let Some(id) = &value {
+        if !id.get_ref().chars().all(allowed) {
+            notes.at(
+                id.span(),
+                format!("`id` is {:?}: use lower-case letters, digits, - and _ only", id.get_ref()),
+            );
+        }
+    }
+    required(value, "id", "what folders and protocols call the chain", notes)
+}
+
+fn parties(named: &Names<Spanned<String>>, notes: &mut Notes<'_>) -> BTreeMap<String, AccountId> {
+    let mut parties = BTreeMap::new();
+    let mut seen: BTreeMap<AccountId, &Spanned<String>> = BTreeMap::new();
+    if named.is_empty() {
+        notes.overall("there are no [parties]: name at least one, with its account");
+    }
+    let mut in_order: Vec<_> = named.iter().collect();
+    in_order.sort_by_key(|(name, _)| name.span().start);
+    for (name, account) in in_order {
+        let Some(id) = key::<AccountId>(account, "an account", notes) else { continue };
+        if let Some(first) = seen.insert(id.clone(), name) {
+            let line = notes.line(&first.span());
+            notes.at(
+                account.span(),
+                format!(
+                    "{} and {} (line {line}) have the same account: every party needs a key of its own",
+                    name.get_ref(),
+                    first.get_ref()
+                ),
+            );
+        }
+        parties.insert(name.get_ref().clone(), id);
+    }
+    parties
+}
+
+fn council(
+    council: Option<&Spanned<Council>>,
+    parties: &BTreeMap<String, AccountId>,
+    notes: &mut Notes<'_>,
+) -> Vec<AccountId> {
+    let Some(council) = council else {
+        notes.overall("there is no [council]: name the parties that vote, `members = [\"…\"]`");
+        return Vec::new();
+    };
+    let names = &council.get_ref().members;
+    if names.is_empty() {
+        notes.at(council.span(), "the council has no members: nobody could ever vote");
+    }
+    if names.len() > MAX_COUNCIL as usize {
+        notes.at(
+            council.span(),
+            format!("the council has {} members, {MAX_COUNCIL} are the most", names.len()),
+        );
+    }
+    let mut members = Vec::new();
+    for name in names {
+        match parties.get(name.get_ref()) {
+            None => notes.at(name.span(), unknown(name.get_ref())),
+            Some(account) if members.contains(account) => {
+                notes.at(name.span(), format!("{} is in the council twice", name.get_ref()));
+            }
+            Some(account) => members.push(account.clone()),
+        }
+    }
+    members
+}
+
+fn validators(
+    file: &File,
+    parties: &BTreeMap<String, AccountId>,
+    notes: &mut Notes<'_>,
+) -> Vec<(AccountId, SessionKeys)> {
+    let mut in_order: Vec<_> = file.validators.iter().collect();
+    in_order.sort_by_key(|(name, _)| name.span().start);
+    let mut seen = BTreeMap::new();
+    let mut validators = Vec::new();
+    for (name, keys) in in_order {
+        let account = parties.get(name.get_ref());
+        if account.is_none() && !file.parties.contains_key(name.get_ref().as_str()) {
+            notes.at(name.span(), unknown(name.get_ref()));
+        }
+        let aura = session_key(name, "aura", keys.aura.as_ref(), &mut seen, notes);
+        let grandpa = session_key(name, "grandpa", keys.grandpa.as_ref(), &mut seen, notes);
+        if let (Some(account), Some(aura), Some(grandpa)) = (account, aura, grandpa) {
+            let aura = sp_core::sr25519::Public::from_raw(aura).into();
+            let grandpa = sp_core::ed25519::Public::from_raw(grandpa).into();
+            validators.push((account.clone(), SessionKeys { aura, grandpa }));
+        }
+    }
+    enough(file, notes);
+    validators
+}
+
+/// Whether there are as many validators as safety needs.
+fn enough(file: &File, notes: &mut Notes<'_>) {
+    let count = file.validators.len();
+    let last = file.validators.keys().map(Spanned::span).max_by_key(|span| span.start);
+    let problem = match count {
+        0 => "there are no [validators.NAME]: nobody would make blocks".to_owned(),
+        _ if count > MAX_VALIDATORS as usize => {
+            format!("there are {count} validators, {MAX_VALIDATORS} are the most")
+        }
+        _ if count < SAFE && !file.allow_unsafe => format!(
+            "{count} of the {SAFE} validators that safety needs: the failure of one would stop the chain. Name {SAFE}, or \
+             say `allow_unsafe = true` before the first [table]"
+        ),
+        _ => return,
+    };
+    match last {
+        Some(place) => notes.at(place, problem),
+        None => notes.overall(problem),
+    }
+}
+
+/// A session key in 32 bytes; each may be somebody's only once.
+fn session_key(
+    validator: &Spanned<String>,
+    kind: &'static str,
+    value: Option<&Spanned<String>>,
+    seen: &mut BTreeMap<(&'static str, [u8; 32]), usize>,
+    notes: &mut Notes<'_>,
+) -> Option<[u8; 32]> {
+    let Some(value) = value else {
+        notes.at(
+            validator.span(),
+            format!(
+                "{} has no `{kind}` key: `streembit-node session-keys --keystore-path DIR` on its node makes both",
+                validator.get_ref()
+            ),
+        );
+        return None;
+    };
+    let bytes = match kind {
+        "aura" => key::<sp_core::sr25519::Public>(value, "an sr25519 public key", notes)?.0,
+        _ => {
+            let key = key::<sp_core::ed25519::Public>(value, "an Ed25519 public key", notes)?.0;
+            // Every other text is no point of the curve: half of the mistyped digits are found here.
+            if ed25519_dalek::VerifyingKey::from_bytes(&key).is_err() {
+                notes.at(value.span(), "this is no Ed25519 public key: a digit is wrong");
+                return None;
+            }
+            key
+        }
+    };
+    if let Some(line) = seen.insert((kind, bytes), notes.line(&value.span())) {
+        notes.at(
+            value.span(),
+            format!("the same `{kind}` key as in line {line}: two nodes with one key would count as a cheat"),
+        );
+    }
+    Some(bytes)
+}
+
+/// A public key or an account: SS58, or 0x and 64 hexadecimal digits.
+fn key<K: ByteArray + Ss58Codec>(value: &Spanned<String>, what: &str, notes: &mut Notes<'_>) -> Option<K> {
+    let text = value.get_ref();
+    let read = match text.strip_prefix("0x") {
+        Some(digits) => {
+            decode_hex(digits).and_then(|bytes| K::from_slice(&bytes).map_err(|()| "it is too short".into()))
+        }
+        None => K::from_ss58check(text).map_err(|error| error.to_string()),
+    };
+    match read {
+        Ok(key) => Some(key),
+        Err(problem) => {
+            notes.at(
+                value.span(),
+                format!("{text:?} is not {what}: {problem}; expected an SS58 address, or 0x and 64 hexadecimal digits"),
+            );
+            None
+        }
+    }
+}
+
+fn decode_hex(digits: &str) -> Result<Vec<u8>, String> {
+    let bytes = hex::decode(digits).map_err(|error| error.to_string())?;
+    if bytes.len() == 32 {
+        Ok(bytes)
+    } else {
+        Err(format!("it has {} bytes, not 32", bytes.len()))
+    }
+}
+
+fn bootnode(address: &Spanned<String>, notes: &mut Notes<'_>) -> Option<MultiaddrWithPeerId> {
+    let read = address.get_ref().parse();
+    read.map_err(|error| {
+        notes.at(
+            address.span(),
+            format!(
+                "{:?} is no address of a node: {error}; such as /dns/NAME/tcp/30333/p2p/PEER",
+                address.get_ref()
+            ),
+        );
+    })
+    .ok()
+}
+
+fn unknown(name: &str) -> String {
+    format!("{name} is not one of the [parties]: add it there, with its account")
+}

@@ -1,0 +1,67 @@
+//! What is wrong with a file, and where.
+
+use std::{fmt, ops::Range};
+
+/// One thing that is wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mistake {
+    /// The line, from 1; `None` where it is about the whole file.
+    pub line: Option<usize>,
+    /// What is wrong, and what to do.
+    pub problem: String,
+}
+
+/// Everything that is wrong, in the order of the lines.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, Mistake { line, problem }) in self.0.iter().enumerate() {
+            if number > 0 {
+                writeln!(f)?;
+            }
+            match line {
+                Some(line) => write!(f, "  line {line}: {problem}")?,
+                None => write!(f, "  {problem}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Collects mistakes while a text is read.
+pub(super) struct Notes<'t> {
+    text: &'t str,
+    found: Vec<Mistake>,
+}
+
+impl<'t> Notes<'t> {
+    /// None yet.
+    pub fn new(text: &'t str) -> Self {
+        Self { text, found: Vec::new() }
+    }
+
+    /// Something wrong at a place of the text, in bytes.
+    pub fn at(&mut self, place: Range<usize>, problem: impl Into<String>) {
+        let before = self.text.get(..place.start).unwrap_or_default();
+        let line = Some(before.matches('\n').count() + 1);
+        self.found.push(Mistake { line, problem: problem.into() });
+    }
+
+    /// Something wrong with the whole.
+    pub fn overall(&mut self, problem: impl Into<String>) {
+        self.found.push(Mistake { line: None, problem: problem.into() });
+    }
+
+    /// The line of a place.
+    pub fn line(&self, place: &Range<usize>) -> usize {
+        self.text.get(..place.start).unwrap_or_default().matches('\n').count() + 1
+    }
+
+    /// Everything noted, sorted by line; `None` where nothing is.
+    pub fn end(mut self) -> Option<Mistakes> {
+        self.found.sort_by_key(|mistake| mistake.line.unwrap_or(usize::MAX));
+        (!self.found.is_empty()).then_some(Mistakes(self.found))
+    }
+}

@@ -1,0 +1,140 @@
+use super::*;
+use crate::SpecError;
+
+/// What is wrong with the template once a text in it is replaced.
+fn wrong(from: &str, to: &str) -> Vec<Mistake> {
+    assert!(TEMPLATE.contains(from), "the template has no {from:?}");
+    match Consortium::parse(&TEMPLATE.replacen(from, to, 1)) {
+        Ok(_) => panic!("{to:?} is accepted"),
+        Err(Mistakes(mistakes)) => mistakes,
+    }
+}
+
+/// The line of the template with a text.
+fn line(text: &str) -> usize {
+    TEMPLATE.lines().position(|line| line.contains(text)).unwrap() + 1
+}
+
+/// The one mistake after a replacement is at a line and says some words.
+fn one(from: &str, to: &str, at: Option<usize>, words: &[&str]) {
+    let mistakes = wrong(from, to);
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert_eq!(mistakes[0].line, at, "{mistakes:?}");
+    for word in words {
+        assert!(mistakes[0].problem.contains(word), "no {word:?} in {mistakes:?}");
+    }
+}
+
+const GARAGE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+const INSURER: &str = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty";
+const AURA: &str = "0xd43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d";
+const INSURER_AURA: &str = "0x8eaf04151687736326c9fea17e25fc5287613693c912909cb226aa4794f26a48";
+const GRANDPA: &str = "0x88dc3417d5058ec4b4503e0c12ea1a0a89be200fe98922423d4334014fa6b0ee";
+
+#[test]
+fn the_template_founds_a_chain() {
+    let consortium = Consortium::parse(TEMPLATE).unwrap();
+    assert_eq!(
+        (consortium.name.as_str(), consortium.id.as_str()),
+        ("Workshops of the North", "workshops_north")
+    );
+    let Founding { parties, council, validators } = &consortium.founding;
+    assert_eq!((parties.len(), council.len(), validators.len()), (4, 3, 4));
+    let spec = match consortium.spec() {
+        Ok(spec) => spec,
+        Err(error) => return assert!(matches!(error, SpecError::NoRuntime), "{error}"),
+    };
+    // Raw, the genesis is built: what the runtime refuses would panic.
+    let raw = spec.as_json(true).unwrap();
+    assert!(raw.contains("\"id\": \"workshops_north\"") && raw.contains("streembit-workshops_north"));
+}
+
+#[test]
+fn keys_and_accounts_are_checked_and_nobody_s_twice() {
+    one(&INSURER[..40], &GARAGE[..40], Some(line(INSURER)), &["not an account", "SS58"]);
+    one(INSURER, GARAGE, Some(line(INSURER)), &["insurer and garage", "same account"]);
+    one(INSURER, "0x12", Some(line(INSURER)), &["1 bytes, not 32"]);
+    one(
+        INSURER_AURA,
+        AURA,
+        Some(line(INSURER_AURA)),
+        &["same `aura` key as in line", &line(AURA).to_string()],
+    );
+    one(GRANDPA, &GRANDPA.replace("88dc", "88dz"), Some(line(GRANDPA)), &["not an Ed25519 public key", "z"]);
+    let mut beside = (0u8..=255).map(|byte| [byte; 32]);
+    let beside = beside.find(|key| ed25519_dalek::VerifyingKey::from_bytes(key).is_err()).unwrap();
+    one(GRANDPA, &format!("0x{}", hex::encode(beside)), Some(line(GRANDPA)), &["digit is wrong"]);
+}
+
+#[test]
+fn a_missing_session_key_is_named_with_its_validator() {
+    let grandpa = format!("grandpa = \"{GRANDPA}\"\n");
+    one(&grandpa, "", Some(line("[validators.garage]")), &["garage has no `grandpa` key", "session-keys"]);
+}
+
+#[test]
+fn fewer_validators_than_safety_needs_have_to_be_asked_for() {
+    let last = TEMPLATE.find("[validators.workshop]").unwrap();
+    let end = TEMPLATE.find("# What else").unwrap();
+    let three = format!("{}{}", &TEMPLATE[..last], &TEMPLATE[end..]);
+    let Mistakes(mistakes) = Consortium::parse(&three).unwrap_err();
+    assert_eq!(mistakes.len(), 1);
+    assert!(mistakes[0].problem.contains("3 of the 4") && mistakes[0].problem.contains("allow_unsafe"));
+    assert_eq!(mistakes[0].line, Some(line("[validators.lessor]")));
+    assert!(Consortium::parse(&format!("allow_unsafe = true\n{three}")).is_ok());
+    let none = &TEMPLATE[..TEMPLATE.find("[validators.garage]").unwrap()];
+    let Mistakes(mistakes) = Consortium::parse(&format!("allow_unsafe = true\n{none}")).unwrap_err();
+    assert!(mistakes[0].problem.contains("nobody would make blocks"), "{mistakes:?}");
+}
+
+#[test]
+fn who_is_named_has_to_be_a_party_once() {
+    one("\"lessor\"]", "\"leasor\"]", Some(line("members = ")), &["leasor", "[parties]"]);
+    one("\"lessor\"]", "\"garage\"]", Some(line("members = ")), &["garage is in the council twice"]);
+    one("[validators.lessor]", "[validators.nobody]", Some(line("[validators.lessor]")), &["nobody"]);
+    one(
+        "members = [\"garage\", \"insurer\", \"lessor\"]",
+        "members = []",
+        Some(line("[council]")),
+        &["no members"],
+    );
+}
+
+#[test]
+fn the_names_of_the_chain_are_checked() {
+    one("id = \"workshops_north\"", "id = \"Workshops\"", Some(line("id = \"")), &["lower-case"]);
+    one("id = \"workshops_north\"\n", "", None, &["`id` is missing"]);
+    one("name = \"Workshops of the North\"", "name = \" \"", Some(line("name = \"")), &["empty"]);
+    one(
+        "id = \"",
+        "bootnodes = [\"/ip4/1.2.3.4\"]\nid = \"",
+        Some(line("id = \"")),
+        &["no address of a node"],
+    );
+}
+
+#[test]
+fn what_is_no_toml_or_unknown_is_said_with_its_line() {
+    one("name = \"Workshops", "name = Workshops", Some(line("name = \"")), &[]);
+    one("[council]\n", "[council]\nsize = 3\n", Some(line("[council]") + 1), &["size"]);
+    one("garage = \"5G", "garage = \"x\"\ngarage = \"5G", Some(line(GARAGE) + 1), &["duplicate"]);
+}
+
+#[test]
+fn every_mistake_is_said_at_once_in_the_order_of_the_lines() {
+    let text = TEMPLATE.replacen(&INSURER[..40], "x", 1).replacen("\"lessor\"]", "\"leasor\"]", 1).replacen(
+        INSURER_AURA,
+        AURA,
+        1,
+    );
+    let mistakes = Consortium::parse(&text).unwrap_err();
+    let lines: Vec<_> = mistakes.0.iter().filter_map(|mistake| mistake.line).collect();
+    assert!(lines.len() >= 3 && lines.is_sorted(), "{mistakes}");
+    assert!(mistakes.to_string().contains(&format!("line {}:", line("members = "))), "{mistakes}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Consortium::read(std::path::Path::new("no/such.toml")).unwrap_err().to_string();
+    assert!(error.contains("no/such.toml") && error.contains("--template"), "{error}");
+}

@@ -1,0 +1,116 @@
+//! `make network`: a consortium of four validators on this machine, founded as a real one is: keys made on each node, a TOML
+//! file, a chain spec, four nodes. Runs until Ctrl-C, and leaves nothing running.
+
+use anyhow::{ensure, Context, Result};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+use streembit_tests::{binary, until, Node, Scene};
+use tokio::signal::unix::{signal, Signal, SignalKind};
+
+/// The founding parties, by the names that development keys know them by; each validates.
+const PARTIES: [&str; 4] = ["alice", "bob", "charlie", "dave"];
+
+fn main() -> Result<()> {
+    let scene = Scene::open("network")?;
+    // From here on Ctrl-C ends the nodes, which have it from the terminal too, and this cleans up after them.
+    let signals = scene.block_on(async {
+        anyhow::Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+    })?;
+    let mut nodes = Vec::new();
+    let result = found(&scene, &mut nodes).and_then(|()| stay(&scene, &mut nodes, signals));
+    // The validators end together: alone none of them would finalize what the others still do.
+    for node in &mut nodes {
+        if let Ok(process) = node.process() {
+            process.terminate()?;
+        }
+    }
+    for node in &mut nodes {
+        let ended = node.process()?.wait_for_exit(60)?;
+        ensure!(ended.success() || result.is_err(), "{} ended with {ended}", node.name());
+    }
+    println!("All four have ended, and {} is removed.", scene.dir().display());
+    result
+}
+
+/// From keys to a chain that finalizes.
+fn found(scene: &Scene, nodes: &mut Vec<Node>) -> Result<()> {
+    println!("Founding a consortium in {}", scene.dir().display());
+    let file = scene.dir().join("consortium.toml");
+    fs::write(&file, consortium(scene)?).context("writing the consortium's file")?;
+    let spec = scene.dir().join("spec.json");
+    run(&["chain-spec", "--consortium", path(&file)?, "--out", path(&spec)?])?;
+    println!("  {}\n  {}\n", file.display(), spec.display());
+
+    for name in PARTIES {
+        let mut arguments = vec!["--chain".to_owned(), path(&spec)?.to_owned(), "--validator".into()];
+        arguments.extend(["--keystore-path".to_owned(), path(&keystore(scene, name))?.to_owned()]);
+        if let Some(first) = nodes.first() {
+            arguments.extend(["--bootnodes".to_owned(), first.address()?]);
+        }
+        let mut node = Node::new(scene, name, arguments)?;
+        node.start()?;
+        println!("  {name:<8} RPC {}  peers {}", node.url(), node.address()?);
+        nodes.push(node);
+    }
+    let first = nodes.first().context("no node")?;
+    until("the four finalize", 120, || {
+        let number = first.finalized()?;
+        ensure!(number > 0, "nothing is finalized yet");
+        Ok(number)
+    })?;
+    println!("\nThe four finalize blocks. Try:\n");
+    println!("  streembit consortium show --node {}", first.url());
+    println!("  streembit key dev alice --out alice.key     # a founding party, and in the council");
+    println!("\nCtrl-C ends all of it.");
+    Ok(())
+}
+
+/// The consortium's file, with session keys that the nodes' keystores hold.
+fn consortium(scene: &Scene) -> Result<String> {
+    let mut parties = String::new();
+    let mut validators = String::new();
+    for name in PARTIES {
+        parties.push_str(&format!("{name} = \"{}\"\n", scene.account(name)?));
+        let keys = run(&["session-keys", "--keystore-path", path(&keystore(scene, name))?])?;
+        validators.push_str(&format!("\n[validators.{name}]\n{keys}"));
+    }
+    Ok(format!(
+        "name = \"A network on one machine\"\nid = \"one_machine\"\n\n[parties]\n{parties}\n[council]\nmembers = [\"alice\", \
+         \"bob\", \"charlie\"]\n{validators}"
+    ))
+}
+
+fn keystore(scene: &Scene, name: &str) -> PathBuf {
+    scene.dir().join(format!("{name}-keys"))
+}
+
+/// Waits for Ctrl-C or SIGTERM; fails where a node ends before.
+fn stay(scene: &Scene, nodes: &mut [Node], (mut interrupt, mut terminate): (Signal, Signal)) -> Result<()> {
+    scene.block_on(async {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => return Ok(()),
+                _ = terminate.recv() => return Ok(()),
+                () = tokio::time::sleep(std::time::Duration::from_secs(2)) => {
+                    for node in nodes.iter_mut() {
+                        node.process()?.check_running()?;
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// Runs `streembit-node` to its end; gives what it printed.
+fn run(arguments: &[&str]) -> Result<String> {
+    let output = Command::new(binary("streembit-node")?).args(arguments).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn path(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+}
