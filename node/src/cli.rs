@@ -126,6 +126,8 @@ impl Cli {
         }
         let network = &mut cli.run.network_params;
         network.no_mdns = !cli.mdns;
+        // The gateways of a consortium meet in a house's network or a VPN as often as on the Internet.
+        network.allow_private_ip = !network.no_private_ip;
         // A key that the network knows this node by is made on the first start and kept in the base path: to join is
         // one command. The flag is named unsafe for networks that find validators by this key; ours go by their
         // session keys.
