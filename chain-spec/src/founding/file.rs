@@ -74,7 +74,7 @@ pub(super) fn parse(text: &str) -> Result<Consortium, Mistakes> {
 fn read(file: File, notes: &mut Notes<'_>) -> Consortium {
     let parties = parties(&file.parties, notes);
     let founding = Founding {
-        council: council(file.council.as_ref(), &parties, notes),
+        council: council(&file, &parties, notes),
         validators: validators(&file, &parties, notes),
         parties: parties.into_values().collect(),
     };
@@ -136,18 +136,15 @@ fn parties(named: &Names<Spanned<String>>, notes: &mut Notes<'_>) -> BTreeMap<St
                     first.get_ref()
                 ),
             );
+            continue;
         }
         parties.insert(name.get_ref().clone(), id);
     }
     parties
 }
 
-fn council(
-    council: Option<&Spanned<Council>>,
-    parties: &BTreeMap<String, AccountId>,
-    notes: &mut Notes<'_>,
-) -> Vec<AccountId> {
-    let Some(council) = council else {
+fn council(file: &File, parties: &BTreeMap<String, AccountId>, notes: &mut Notes<'_>) -> Vec<AccountId> {
+    let Some(council) = &file.council else {
         notes.overall("there is no [council]: name the parties that vote, `members = [\"…\"]`");
         return Vec::new();
     };
@@ -164,6 +161,8 @@ fn council(
     let mut members = Vec::new();
     for name in names {
         match parties.get(name.get_ref()) {
+            // Whose account is wrong is a party nevertheless, and that is said already.
+            None if file.parties.contains_key(name.get_ref().as_str()) => {}
             None => notes.at(name.span(), unknown(name.get_ref())),
             Some(account) if members.contains(account) => {
                 notes.at(name.span(), format!("{} is in the council twice", name.get_ref()));
