@@ -57,7 +57,7 @@ impl<'s> Home<'s> {
     }
 
     /// Registers the gateway as Alice's, and the devices that it signs for; see [`Self::register_meter`] for the others.
-    fn register(&self) -> Result<()> {
+    pub fn register(&self) -> Result<()> {
         let alice = self.scene.key("alice")?;
         self.on_chain(["gateway", "register", "--config"])
             .arg(self.gateway.config())

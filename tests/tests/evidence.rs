@@ -2,14 +2,16 @@
 //! database.
 
 use anyhow::{ensure, Context, Result};
-use serde_json::Value;
+use serde_json::{json, Value};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
-use streembit_tests::{binary, number, request_of, scene, text, until, Home, Meter, Scene, Settings};
+use streembit_tests::{
+    binary, number, request_of, scene, text, until, Gateway, Home, Meter, Network, Scene, Settings,
+};
 
 /// The events of each device; the meter's are six hours apart from 2026-01-01 on.
 const EVENTS: usize = 12;
@@ -68,6 +70,80 @@ fn evidence_is_verified_with_the_network_the_node_and_the_database_removed() {
         shown(&offline)?;
         tampered(&offline)
     });
+}
+
+/// The most that evidence of one event may have, in bytes: 4 validators, three changes of them.
+const ONE_EVENT: u64 = 6 * 1024;
+
+#[test]
+fn evidence_after_three_changes_of_the_validators_needs_the_first_ones_alone() {
+    scene("changes", |scene| {
+        let mut network = scene.network()?;
+        change_three_times(scene, &mut network)?;
+        let mut gateway = Gateway::init(scene, "gateway", Settings::default().hosted("shed"))?;
+        gateway.start(network.node("alice")?)?;
+        let home = Home { scene, node: network.nodes.remove(0), gateway };
+        home.register()?;
+        add_to_shed(&home)?;
+        // One more, by a command of its own and so of another millisecond.
+        home.add("shed", "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":21.5}]\n").ok()?;
+        provable(&home, EVENTS as u64 + 1)?;
+        let whole = export(&home, "shed", &[], "whole.evidence")?;
+        let events = home.gateway.events("shed")?;
+        let time = number(events.last().context("no events")?, "/time")?;
+        let last = export(&home, "shed", &["--from", &rfc3339(time)], "last.evidence")?;
+
+        let offline = Offline::new(scene)?;
+        offline.specification("four", true, "four")?;
+        for file in [&whole, &last] {
+            offline.take(file)?;
+        }
+        drop((home, network));
+        for name in ["whole.evidence", "last.evidence"] {
+            let verdict = offline.verified_with(name, "four.json")?;
+            ensure!(number(&verdict, "/changes")? == 3, "not three changes: {verdict}");
+            ensure!(number(&verdict, "/last/set")? == 3, "not in set 3: {verdict}");
+            ensure!(number(&verdict, "/last/voters")? == 4, "not four voters: {verdict}");
+        }
+        let verdict = offline.verified_with("last.evidence", "four.json")?;
+        ensure!(number(&verdict, "/events")? == 1, "not one event: {verdict}");
+        let bytes = fs::metadata(&last)?.len();
+        println!("evidence of one event, 4 voters, 3 changes of them: {bytes} bytes");
+        ensure!(bytes <= ONE_EVENT, "one event takes {bytes} bytes");
+        Ok(())
+    });
+}
+
+/// One validator is voted out, another in, a third changes its keys.
+fn change_three_times(scene: &Scene, network: &mut Network<'_>) -> Result<()> {
+    let dave = scene.account("dave")?;
+    let asked = network.consortium("alice", "alice", &["remove-validator", &dave])?;
+    network.consortium("bob", "bob", &["vote", &text(&asked, "/motion/id")?, "yes"])?;
+    in_set(network, 1)?;
+    network.node("dave")?.kill()?;
+    network.launch("eve", &["--validator"])?;
+    network.node("eve")?.ready()?;
+    network.consortium("eve", "eve", &["join", "--no-wait"])?;
+    let motion = text(&network.shown("alice")?, "/motions/0/id")?;
+    for member in ["alice", "charlie"] {
+        network.consortium(member, member, &["vote", &motion, "yes"])?;
+    }
+    in_set(network, 2)?;
+    network.consortium("bob", "bob", &["rotate-keys"])?;
+    in_set(network, 3)
+}
+
+fn in_set(network: &mut Network<'_>, set: u64) -> Result<()> {
+    until(&format!("authority set {set} votes"), 90, || {
+        let round = network.node("alice")?.rpc("grandpa_roundState", json!([]))?;
+        ensure!(number(&round, "/setId")? == set, "{round}");
+        Ok(())
+    })
+}
+
+/// A time in milliseconds as `--from` takes it.
+fn rfc3339(ms: u64) -> String {
+    streembit::contracts::End(ms).to_string()
 }
 
 /// A file without positions says nothing of them; nothing that is shown passes for verified.
@@ -157,28 +233,33 @@ fn export(home: &Home, device: &str, options: &[&str], name: &str) -> Result<Pat
 }
 
 /// A folder with some files in it, and a process there that can reach nothing else.
-pub struct Offline {
-    /// The folder.
-    pub folder: PathBuf,
+struct Offline {
+    folder: PathBuf,
 }
 
 impl Offline {
     /// With the chain's specification, raw and plain, and that of another chain.
-    pub fn new(scene: &Scene) -> Result<Self> {
+    fn new(scene: &Scene) -> Result<Self> {
         let folder = scene.dir().join("offline");
         fs::create_dir(&folder)?;
+        let offline = Self { folder };
         for (chain, raw, name) in [("dev", true, "raw"), ("dev", false, "plain"), ("local", true, "local")] {
-            let mut command = Command::new(binary("streembit-node")?);
-            command.args(["export-chain-spec", "--chain", chain]).args(raw.then_some("--raw"));
-            let output = command.output()?;
-            ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            fs::write(folder.join(format!("{name}.json")), output.stdout)?;
+            offline.specification(chain, raw, name)?;
         }
-        Ok(Self { folder })
+        Ok(offline)
+    }
+
+    /// Puts a chain's specification there, as a party of the chain writes it.
+    fn specification(&self, chain: &str, raw: bool, name: &str) -> Result<()> {
+        let mut command = Command::new(binary("streembit-node")?);
+        command.args(["export-chain-spec", "--chain", chain]).args(raw.then_some("--raw"));
+        let output = command.output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(fs::write(self.folder.join(format!("{name}.json")), output.stdout)?)
     }
 
     /// Moves a file there, as a mail would.
-    pub fn take(&self, file: &Path) -> Result<()> {
+    fn take(&self, file: &Path) -> Result<()> {
         let name = file.file_name().context("a file without a name")?;
         fs::copy(file, self.folder.join(name))?;
         fs::set_permissions(self.folder.join(name), fs::Permissions::from_mode(0o644))?;
@@ -186,7 +267,7 @@ impl Offline {
     }
 
     /// Runs `streembit` there: without a network where this may take it away, and without any variable of ours.
-    pub fn run(&self, arguments: &[&str]) -> Result<(i32, String, String)> {
+    fn run(&self, arguments: &[&str]) -> Result<(i32, String, String)> {
         let program = binary("streembit")?;
         let apart =
             Command::new("unshare").args(["-n", "true"]).output().is_ok_and(|run| run.status.success());
@@ -206,9 +287,12 @@ impl Offline {
     }
 
     /// The verdict on a file that holds.
-    pub fn verified(&self, name: &str) -> Result<Value> {
-        let (code, out, error) =
-            self.run(&["--json", "audit", "verify", name, "--chain-spec", "raw.json"])?;
+    fn verified(&self, name: &str) -> Result<Value> {
+        self.verified_with(name, "raw.json")
+    }
+
+    fn verified_with(&self, name: &str, spec: &str) -> Result<Value> {
+        let (code, out, error) = self.run(&["--json", "audit", "verify", name, "--chain-spec", spec])?;
         ensure!(code == 0, "{name} is not verified: {code}\n{out}{error}");
         let verdict: Value = serde_json::from_str(&out)?;
         ensure!(flag(&verdict, "/verified"), "{verdict}");
