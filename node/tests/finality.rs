@@ -4,14 +4,21 @@
 //! `justifications.json` was recorded from four nodes (Alice, Bob, Charlie and Dave) through their RPC
 //! (`grandpa_subscribeJustifications`, `chain_getHeader`).
 
-use codec::{Decode, DecodeAll, Encode};
+use codec::{Compact, Decode, DecodeAll, Encode};
 use rand::{rngs::StdRng, seq::SliceRandom, Rng, SeedableRng};
 use sc_consensus_grandpa::GrandpaJustification;
 use serde_json::Value;
+use sp_consensus_grandpa::{ConsensusLog, ScheduledChange, GRANDPA_ENGINE_ID};
 use sp_core::{ed25519, Pair, H256};
-use sp_runtime::traits::Header as _;
-use streembit_primitives::evidence::{AuthorityKey, AuthoritySet, FinalBlock, Justification, Voter};
-use streembit_runtime::{Block, Header};
+use sp_runtime::{traits::Header as _, DigestItem};
+use streembit_primitives::{
+    evidence::{
+        anchor_key, device_key, AuthorityKey, AuthoritySet, BlockFault, EvidenceError, FinalBlock,
+        FinalityProof, Justification, Voter, SLOT_MILLISECONDS,
+    },
+    AccountId, DeviceId, Hash, LogId,
+};
+use streembit_runtime::{Block, Header, Runtime};
 
 const NAMES: [&str; 5] = ["//Alice", "//Bob", "//Charlie", "//Dave", "//Eve"];
 
@@ -191,4 +198,76 @@ fn both_count_votes_alike() {
     }
     println!("{accepted} of 4,000 accepted by both");
     assert!((400..3_600).contains(&accepted), "{accepted} accepted: the dice say too little");
+}
+
+/// A block that says something of its voters, in the words of the chain's own types.
+fn saying(number: u32, log: ConsensusLog<u32>) -> Header {
+    let mut digest = sp_runtime::Digest::default();
+    digest.push(DigestItem::PreRuntime(*b"aura", 5u64.encode()));
+    digest.push(DigestItem::Consensus(GRANDPA_ENGINE_ID, log.encode()));
+    Header::new(number, H256::zero(), H256::zero(), H256::repeat_byte(1), digest)
+}
+
+/// A block with votes for it, as a node's finality proof has them.
+fn fragment(header: &Header, names: &[&str], set_id: u64) -> (Header, Vec<u8>) {
+    let (round, hash, number) = (9u64, header.hash(), *header.number());
+    let vote = |name: &&str| {
+        let message = (1u8, hash, number, round, set_id).encode();
+        (hash, number, pair(name).sign(&message).0, pair(name).public().0)
+    };
+    let votes: Vec<(H256, u32, [u8; 64], [u8; 32])> = names.iter().map(vote).collect();
+    (header.clone(), (round, hash, number, votes, Vec::<Header>::new()).encode())
+}
+
+/// The answer of a node.
+fn answer(fragments: &[(Header, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = Compact(fragments.len() as u32).encode();
+    for (header, justification) in fragments {
+        header.encode_to(&mut bytes);
+        bytes.extend_from_slice(justification);
+    }
+    bytes.push(1);
+    bytes
+}
+
+#[test]
+fn a_change_of_voters_is_read_as_the_chain_writes_it() {
+    let change = |delay| ScheduledChange {
+        next_authorities: NAMES[1..5].iter().map(|name| (pair(name).public().into(), 1)).collect(),
+        delay,
+    };
+    let read = |fragments: &[(Header, Vec<u8>)]| {
+        let mut after = set(0, 4);
+        FinalityProof::read(&answer(fragments), &Hash::ZERO, &mut after).map(|proof| (proof, after))
+    };
+    let handover = saying(7, ConsensusLog::ScheduledChange(change(0)));
+    let first = fragment(&handover, &NAMES[..3], 0);
+    let later = saying(8, ConsensusLog::OnDisabled(0));
+    let (proof, after) = read(&[first.clone(), fragment(&later, &NAMES[2..5], 1)]).unwrap();
+    assert_eq!(proof.links.iter().map(|link| link.ends_set).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(proof.links[0].at.hash.0, handover.hash().0);
+    assert_eq!(after.id, 1);
+    assert_eq!(
+        after.voters.iter().map(|voter| voter.key.0).collect::<Vec<_>>(),
+        NAMES[1..5].iter().map(|name| pair(name).public().0).collect::<Vec<_>>()
+    );
+
+    // The old voters decide no more, not even with the new set's number; changes that wait or are forced end the proof.
+    assert!(read(&[first.clone(), fragment(&later, &NAMES[..3], 0)]).is_err());
+    assert!(read(&[first, fragment(&later, &["//Alice", "//Bob", "//Charlie"], 1)]).is_err());
+    let refused = |log| match read(&[fragment(&saying(7, log), &NAMES[..4], 0)]) {
+        Err(EvidenceError::Block { fault, .. }) => fault,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(ConsensusLog::ScheduledChange(change(3))), BlockFault::Delayed { delay: 3 });
+    assert_eq!(refused(ConsensusLog::ForcedChange(5, change(0))), BlockFault::Forced);
+}
+
+#[test]
+fn the_state_is_asked_where_the_pallets_keep_it() {
+    let log = LogId { gateway: AccountId([3; 32]), epoch: 0 };
+    assert_eq!(anchor_key(&log), pallet_anchors::Latest::<Runtime>::hashed_key_for(log));
+    let device = DeviceId([4; 32]);
+    assert_eq!(device_key(&device), pallet_devices::Devices::<Runtime>::hashed_key_for(device));
+    assert_eq!(SLOT_MILLISECONDS, streembit_runtime::SLOT_DURATION);
 }
