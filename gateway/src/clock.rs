@@ -4,9 +4,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970-01-01 UTC; 0 on a machine whose clock stands before that.
 pub fn now_ms() -> u64 {
-    SystemTime::now()
+    let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    jumped(now)
+}
+
+/// A clock that a test has jump: the file that `STREEMBIT_TEST_CLOCK` names says by how many milliseconds, at every
+/// look. Builds without debug assertions have none.
+#[cfg(debug_assertions)]
+fn jumped(now: u64) -> u64 {
+    static FILE: std::sync::OnceLock<Option<std::ffi::OsString>> = std::sync::OnceLock::new();
+    let Some(file) = FILE.get_or_init(|| std::env::var_os("STREEMBIT_TEST_CLOCK")) else { return now };
+    let by = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse::<i64>().ok());
+    now.saturating_add_signed(by.unwrap_or(0))
+}
+
+#[cfg(not(debug_assertions))]
+fn jumped(now: u64) -> u64 {
+    now
 }
 
 /// A time in milliseconds since 1970-01-01 UTC as people read it (RFC 3339, UTC, to the second).

@@ -50,7 +50,7 @@ impl ComponentState {
 /// One part of the daemon with its condition.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Component {
-    /// Its name: `log`, `chain`, `anchor`, `evidence`, `delivery`, `api`, `device/NAME`.
+    /// Its name: `log`, `chain`, `anchor`, `delivery`, `api`, `device/NAME`.
     pub name: String,
     /// Its condition.
     #[serde(flatten)]

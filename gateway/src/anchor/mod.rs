@@ -75,19 +75,26 @@ pub enum AnchorError {
 enum Setback {
     /// Ends the daemon.
     Fatal(AnchorError),
-    /// Another attempt may succeed.
-    Passing(ChainError),
+    /// Another attempt may succeed: what is wrong, and what somebody can do.
+    Passing { problem: String, remedy: String },
 }
 
 impl<E: Into<AnchorError>> From<E> for Setback {
+    /// A disk that is full or fails may be well again; what was read and found wrong will not.
     fn from(error: E) -> Self {
-        Self::Fatal(error.into())
+        match error.into() {
+            AnchorError::Log(error @ (LogError::Storage { .. } | LogError::Open { .. })) => {
+                let remedy = "check the disk and its free space; it goes on by itself";
+                Self::Passing { problem: error.to_string(), remedy: remedy.into() }
+            }
+            error => Self::Fatal(error),
+        }
     }
 }
 
 impl From<ChainError> for Setback {
     fn from(error: ChainError) -> Self {
-        Self::Passing(error)
+        Self::Passing { problem: error.to_string(), remedy: error.remedy() }
     }
 }
 
@@ -157,23 +164,22 @@ struct Anchoring<C> {
 
 impl<C: Chain> Anchoring<C> {
     async fn run(&self) -> Result<(), AnchorError> {
-        // What this gateway itself knows of the chain is checked at once, also while no node answers.
-        self.check_own_word()?;
         let mut pause = PAUSES.0;
-        let mut attempt = self.catch_up().await;
+        let mut compared = false;
+        let mut attempt = self.compare().await;
         loop {
             let anchored = match attempt {
                 Ok(anchored) => anchored,
                 Err(Setback::Fatal(error)) => return Err(error),
-                Err(Setback::Passing(error)) => {
-                    self.board.report(COMPONENT, ComponentState::retrying(&error, error.remedy()));
+                Err(Setback::Passing { problem, remedy }) => {
+                    self.board.report(COMPONENT, ComponentState::retrying(problem, remedy));
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSES.1);
-                    attempt = self.anchor().await;
+                    attempt = if compared { self.anchor().await } else { self.compare().await };
                     continue;
                 }
             };
-            pause = PAUSES.0;
+            (pause, compared) = (PAUSES.0, true);
             self.report(anchored.as_ref());
             self.wait_for_work(anchored.map_or(0, |anchor| anchor.checkpoint.size)).await?;
             attempt = self.anchor().await;
@@ -200,6 +206,12 @@ impl<C: Chain> Anchoring<C> {
         let reached = async { size.wait_for(|size| *size >= enough).await.map(|_| ()).map_err(closed) };
         // Whichever comes first: enough events, or the time.
         tokio::time::timeout(self.schedule.every, reached).await.unwrap_or(Ok(()))
+    }
+
+    /// The log against what this gateway itself knows of the chain, also while no node answers; then what is anchored.
+    async fn compare(&self) -> Result<Option<Anchor>, Setback> {
+        self.check_own_word()?;
+        self.catch_up().await
     }
 
     /// What is anchored now, checked against the log and kept there.
@@ -232,7 +244,7 @@ impl<C: Chain> Anchoring<C> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(refused.map_or(Setback::Fatal(LogError::Closed.into()), Setback::Passing))
+        Err(refused.map_or(Setback::Fatal(LogError::Closed.into()), Setback::from))
     }
 
     /// A signed checkpoint of the log as it is now, kept; the one that was made of this size before, if any.

@@ -3,14 +3,8 @@
 use super::{values::check_above_zero, Config, ConfigError};
 
 /// Variables of the same prefix that are no configuration: options of the command line, and where tests find things.
-pub const NOT_CONFIGURATION: [&str; 6] = [
-    "STREEMBIT_CHAIN_SPEC",
-    "STREEMBIT_CONFIG",
-    "STREEMBIT_KEY",
-    "STREEMBIT_NODE",
-    "STREEMBIT_PASSPHRASE_FILE",
-    "STREEMBIT_PYTHON",
-];
+pub const NOT_CONFIGURATION: [&str; 5] =
+    ["STREEMBIT_CONFIG", "STREEMBIT_KEY", "STREEMBIT_NODE", "STREEMBIT_PASSPHRASE_FILE", "STREEMBIT_PYTHON"];
 
 /// What variables of the project's own set-up, tests, demo and build begin with.
 const RESERVED_PREFIXES: [&str; 5] =

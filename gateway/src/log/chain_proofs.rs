@@ -96,6 +96,8 @@ impl Log {
         }
         batch.put_cf(handle, SET, voters.encode());
         batch.put_cf(handle, LAST, last.encode());
-        db.write_opt(batch, &synced()).map_err(LogError::storage("keeping what proves the anchor"))
+        let kept =
+            db.write_opt(batch, &synced()).map_err(LogError::storage("keeping what proves the anchor"));
+        kept.inspect_err(|error| self.doubt(error))
     }
 }

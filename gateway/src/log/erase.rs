@@ -9,6 +9,7 @@
 //! and flash memory may keep it longer than that.
 
 use super::{
+    failpoint,
     store::{meta, synced, Db, Family, Store},
     Log, LogError, LogReader,
 };
@@ -71,7 +72,7 @@ impl Log {
         }
         drop(db);
         pending.add(&fresh);
-        purge(store, &pending, &fresh, now)?;
+        purge(store, &pending, &fresh, now).inspect_err(|error| self.doubt(error))?;
         Ok(erasures)
     }
 }
@@ -153,7 +154,9 @@ fn purge(store: &Store, pending: &Pending, fresh: &[u64], now: u64) -> Result<()
         batch.delete_cf(bodies, index.to_be_bytes());
     }
     batch.put_cf(meta, meta::PURGE, pending.encode());
+    failpoint::reach("erase-before");
     db.write_opt(batch, &synced()).map_err(LogError::storage("erasing"))?;
+    failpoint::reach("erase-after");
 
     let left = |problem: String| LogError::ErasureNotFinished { problem };
     for family in Family::ALL {
@@ -161,11 +164,13 @@ fn purge(store: &Store, pending: &Pending, fresh: &[u64], now: u64) -> Result<()
         wait.set_wait(true);
         db.flush_cf_opt(guard.family(family)?.1, &wait).map_err(|error| left(error.into_string()))?;
     }
+    failpoint::reach("erase-flushed");
     let tables = tables_with(db, store.path(), pending).map_err(|error| left(error.into_string()))?;
     for (first, last) in &pending.0 {
         rewrite(db, bodies, *first, *last);
     }
     wait_until_gone(logs.into_iter().chain(tables)).map_err(left)?;
+    failpoint::reach("erase-rewritten");
     // What was rewritten has been synced by RocksDB before it removed what it was written from.
     let mut done = WriteBatch::default();
     done.delete_cf(meta, meta::PURGE);

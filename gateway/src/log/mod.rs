@@ -11,11 +11,13 @@ mod chain_proofs;
 mod entry;
 mod erase;
 mod error;
+pub mod failpoint;
 mod fork;
 mod heads;
 mod order;
 mod read;
 mod store;
+mod tables;
 mod verify;
 mod watermark;
 mod writer;
@@ -72,14 +74,17 @@ impl Log {
     /// Opens the log of `id` in a folder of its own, made where it is not there.
     ///
     /// Refuses what is not this log or not whole: it must have all that was acknowledged, the tree's stored peaks must
-    /// lead to the stored root, the last entry to its leaf, and each device's head to its entry.
+    /// lead to the stored root, the last entry to its leaf, each device's head to its entry, and no table may be missing.
     pub fn open(path: &Path, id: LogId) -> Result<Self, LogError> {
         let acknowledged = watermark::read(path)?;
         let store = Arc::new(store::Store::open(path)?);
+        failpoint::reach("open-identity");
         store::check_identity(&store, &id)?;
+        failpoint::reach("open-checks");
         let reader = LogReader::new(store.clone(), id)?;
         watermark::check(reader.size(), acknowledged)?;
         reader.check_heads()?;
+        tables::check(reader.store(), reader.size())?;
         erase::resume(&store)?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let (durable_tx, durable) = watch::channel(reader.size());
@@ -163,19 +168,39 @@ impl Log {
     pub fn put_checkpoint(&self, checkpoint: &SignedCheckpoint) -> Result<(), LogError> {
         let content = &checkpoint.checkpoint;
         self.reader.check_own(content)?;
-        let guard = self.reader.store().db();
-        guard.put(store::Family::Checkpoints, &content.size.to_be_bytes(), checkpoint)
+        failpoint::reach("checkpoint-before");
+        self.keep(store::Family::Checkpoints, content.size, checkpoint)?;
+        failpoint::reach("checkpoint-after");
+        Ok(())
     }
 
     /// Keeps an anchor of this log, synced. Refuses one that this log does not agree with.
     pub fn put_anchor(&self, anchor: &Anchor) -> Result<(), LogError> {
         self.reader.check_against(anchor)?;
-        let guard = self.reader.store().db();
-        guard.put(store::Family::Anchors, &anchor.checkpoint.size.to_be_bytes(), anchor)
+        failpoint::reach("anchor-before");
+        self.keep(store::Family::Anchors, anchor.checkpoint.size, anchor)?;
+        failpoint::reach("anchor-after");
+        Ok(())
     }
 
     fn erasing(&self) -> MutexGuard<'_, ()> {
         self.writer.erasing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes one value, synced.
+    fn keep(&self, family: store::Family, size: u64, value: &impl codec::Encode) -> Result<(), LogError> {
+        // In a statement of its own, so that the database is not held when the writer opens it.
+        let kept = self.reader.store().db().put(family, &size.to_be_bytes(), value);
+        kept.inspect_err(|error| self.doubt(error))
+    }
+
+    /// After a write that failed RocksDB takes none: tells the writer, which opens it again, also where no event comes.
+    fn doubt(&self, error: &LogError) {
+        self.reader.store().doubt(error.clone());
+        if let Some(commands) = &self.writer.commands {
+            // A full queue has a group in it that will find the doubt.
+            let _ = commands.try_send(Command { proposals: Vec::new(), reply: Box::new(|_| {}) });
+        }
     }
 
     /// The read side alone.

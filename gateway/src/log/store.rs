@@ -8,7 +8,7 @@ use rocksdb::{
 };
 use std::{
     path::{Path, PathBuf},
-    sync::{PoisonError, RwLock, RwLockReadGuard},
+    sync::{Mutex, PoisonError, RwLock, RwLockReadGuard},
 };
 use streembit_primitives::{merkle::NodeId, DeviceId, Hash, LogId};
 
@@ -109,6 +109,8 @@ pub(crate) mod meta {
 pub(crate) struct Store {
     db: RwLock<Option<Db>>,
     path: PathBuf,
+    /// Why it is to be opened again: a write that was not the writer's has failed.
+    doubt: Mutex<Option<LogError>>,
     /// Where a read-only view keeps its own notes; removed with it.
     _secondary: Option<tempfile::TempDir>,
 }
@@ -122,7 +124,12 @@ pub(crate) struct Guard<'a>(RwLockReadGuard<'a, Option<Db>>);
 impl Store {
     /// Opens for writing, and makes the database where there is none.
     pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
-        Ok(Self { db: RwLock::new(Some(open(path)?)), path: path.into(), _secondary: None })
+        Ok(Self {
+            db: RwLock::new(Some(open(path)?)),
+            path: path.into(),
+            doubt: Mutex::default(),
+            _secondary: None,
+        })
     }
 
     /// Opens a view as of now, beside a gateway that may be writing.
@@ -142,7 +149,12 @@ impl Store {
             .map_err(|error| explain(path, error))?;
         // What is still in the gateway's write-ahead log.
         db.try_catch_up_with_primary().map_err(LogError::storage("reading the newest of the log"))?;
-        Ok(Self { db: RwLock::new(Some(db)), path: path.into(), _secondary: Some(notes) })
+        Ok(Self {
+            db: RwLock::new(Some(db)),
+            path: path.into(),
+            doubt: Mutex::default(),
+            _secondary: Some(notes),
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -153,6 +165,16 @@ impl Store {
     /// opens again, and a second guard would wait for it for ever.
     pub(crate) fn db(&self) -> Guard<'_> {
         Guard(self.db.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes that a write has failed.
+    pub(crate) fn doubt(&self, error: LogError) {
+        *self.doubt.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    /// What was noted since it was last asked.
+    pub(crate) fn take_doubt(&self) -> Option<LogError> {
+        self.doubt.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Closes the database and opens it again.
@@ -272,6 +294,7 @@ fn open(path: &Path) -> Result<Db, LogError> {
             .mode(0o700)
             .create(path)
             .map_err(|error| cannot_open(path, &error.to_string()))?;
+        super::failpoint::reach("open-folder");
     }
     let mut options = options();
     options.create_if_missing(fresh);
@@ -337,6 +360,10 @@ fn options() -> Options {
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     // What is replayed when opening after a crash.
     options.set_max_total_wal_size(64 << 20);
+    // All families or none. When a write has failed for want of space, RocksDB writes out what it has by itself; were it
+    // to get half of the families done, the other half would later be replayed with the failed write, and the log would
+    // not fit together any more.
+    options.set_atomic_flush(true);
     options.set_db_write_buffer_size(MEMORY);
     options.set_max_background_jobs(2);
     options.set_max_open_files(256);

@@ -1,6 +1,7 @@
 //! The one writer: takes what waits, appends it in one synced batch, acknowledges.
 
 use super::{
+    failpoint,
     order::{Admission, Devices},
     store::{device_key, meta, node_key, synced, Family, State, Store},
     watermark::{self, Watermark},
@@ -102,13 +103,16 @@ impl Writer {
             let mut results = match results {
                 Ok(results) => results,
                 Err(error) => {
-                    tracing::error!(%error, "a group of events was not written; none of it is acknowledged");
+                    if counts.iter().any(|count| *count > 0) {
+                        tracing::error!(%error, "a group of events was not written; none of it is acknowledged");
+                    }
                     counts.iter().map(|count| vec![Err(error.clone()); *count]).collect()
                 }
             }
             .into_iter();
             for reply in replies {
                 reply(results.next().unwrap_or_default());
+                failpoint::reach("reply-between");
             }
         }
     }
@@ -127,6 +131,9 @@ impl Writer {
 
     /// Writes a group. On an error nothing of it counts, and the state is read from disk before the next.
     fn commit(&mut self, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, LogError> {
+        if let (Some(error), None) = (self.store.take_doubt(), &self.failed) {
+            self.fail(error);
+        }
         self.recover()?;
         let store = self.store.clone();
         let outcome = self.write(&store, group);
@@ -138,7 +145,9 @@ impl Writer {
             Ok(_) => {
                 let new = self.frontier.size();
                 if self.durable.send_if_modified(|size| std::mem::replace(size, new) != new) {
+                    failpoint::reach("acknowledged-before");
                     self.watermark.raise(new);
+                    failpoint::reach("acknowledged-after");
                 }
             }
             Err(error) => self.fail(error.clone()),
@@ -177,7 +186,9 @@ impl Writer {
             return Ok(results);
         }
         let (batch, frontier) = draft.finish();
+        failpoint::reach("write-before");
         guard.get()?.write_opt(batch, &synced()).map_err(LogError::storage("writing events to the log"))?;
+        failpoint::reach("write-after");
         self.frontier = frontier;
         Ok(results)
     }
@@ -222,7 +233,9 @@ impl Writer {
             return Err(failure.error.clone());
         }
         let acknowledged = self.size.load(Ordering::Acquire);
-        let frontier = self.store.reopen().and_then(|()| load_frontier(&self.store)).and_then(|frontier| {
+        let reopened = self.store.reopen();
+        failpoint::reach("reopen");
+        let frontier = reopened.and_then(|()| load_frontier(&self.store)).and_then(|frontier| {
             watermark::check(frontier.size(), acknowledged)?;
             Ok(frontier)
         });
