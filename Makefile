@@ -4,13 +4,14 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/streembit/target
 BIN = $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help setup build demo network test lint bench clean
+.PHONY: help setup build demo network test crash lint bench clean
 
 help:
 	@echo "make demo   set up, build, and watch a car's odometer become an anchored, audited event (KEEP=1: leave it running)"
 	@echo "make network  set up, build, and run a consortium of four validators on this machine until Ctrl-C"
 	@echo "make test   set up, build, and run every test"
 	@echo "make build  set up and build the binaries into $(BIN)"
+	@echo "make crash  break a gateway in every way and count what is lost (CYCLES=100, SEED=random; all faults as root)"
 	@echo "make lint   formatting, clippy, documentation, licences"
 	@echo "make bench  measure what docs/benchmarks.md reports"
 
@@ -29,6 +30,13 @@ network: build
 test: build
 	@.ci/setup --tests
 	cargo test --workspace
+
+CYCLES ?= 100
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+
+crash: build
+	@.ci/setup --crash
+	@$(BIN)/streembit-crash --cycles $(CYCLES) --seed $(SEED) $(if $(ONLY),--only '$(ONLY)')
 
 lint: setup
 	cargo fmt --all --check

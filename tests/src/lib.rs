@@ -9,6 +9,7 @@
 mod agreement;
 mod binaries;
 mod cli;
+pub mod crash;
 mod emulator;
 mod gateway;
 mod home;

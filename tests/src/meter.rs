@@ -21,7 +21,12 @@ pub struct Meter {
 impl Meter {
     /// A new device with a random key.
     pub fn new() -> Self {
-        Self { keys: KeyPair::from_seed(rand::random()), sequence: 0, previous: Hash::ZERO }
+        Self::from_seed(rand::random())
+    }
+
+    /// A new device with a key of its own.
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        Self { keys: KeyPair::from_seed(seed), sequence: 0, previous: Hash::ZERO }
     }
 
     /// Its key.

@@ -64,6 +64,13 @@ impl Scene {
         self.runtime.block_on(future)
     }
 
+    /// Prints the end of the log of each of its processes.
+    pub fn show_logs(&self) {
+        for log in logs_below(&self.path) {
+            eprintln!("\n==== {} ====\n{}", log.display(), tail(&log));
+        }
+    }
+
     /// A handle of the runtime.
     pub fn handle(&self) -> tokio::runtime::Handle {
         self.runtime.handle().clone()
@@ -75,9 +82,7 @@ impl Drop for Scene {
         if !std::thread::panicking() {
             return;
         }
-        for log in logs_below(&self.path) {
-            eprintln!("\n==== {} ====\n{}", log.display(), tail(&log));
-        }
+        self.show_logs();
         if std::env::var_os("STREEMBIT_TESTS_KEEP").is_some() {
             if let Some(dir) = self.dir.take() {
                 eprintln!("\nkept: {}", dir.keep().display());

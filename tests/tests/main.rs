@@ -1,6 +1,7 @@
 //! The end-to-end tests: one file for each promise, one executable for all, so that two scenes can run at once.
 
 mod bad_input;
+mod campaign;
 mod chain;
 mod consortium;
 mod contract;
