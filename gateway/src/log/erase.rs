@@ -146,7 +146,7 @@ fn purge(store: &Store, pending: &Pending, fresh: &[u64], now: u64) -> Result<()
     let (db, meta) = guard.family(Family::Meta)?;
     let (bodies, erasures) = (guard.family(Family::Bodies)?.1, guard.family(Family::Erasures)?.1);
     // What is written to from here on is written after the bodies, or is one of these.
-    let logs = files(store.path(), "log")?;
+    let logs = write_ahead_logs(store.path())?;
 
     let mut batch = WriteBatch::default();
     for index in fresh {
@@ -202,8 +202,8 @@ fn tables_with(db: &Db, path: &Path, pending: &Pending) -> Result<Vec<PathBuf>, 
     Ok(files.map(|file| path.join(file.name.trim_start_matches('/'))).collect())
 }
 
-/// The files of the database with an extension.
-fn files(path: &Path, extension: &str) -> Result<Vec<PathBuf>, LogError> {
+/// The write-ahead logs of the database: numbered, unlike what others may have put beside them.
+fn write_ahead_logs(path: &Path) -> Result<Vec<PathBuf>, LogError> {
     let failed = |error: std::io::Error| LogError::Storage {
         doing: "looking for the log's files",
         problem: error.to_string(),
@@ -211,7 +211,11 @@ fn files(path: &Path, extension: &str) -> Result<Vec<PathBuf>, LogError> {
     let mut found = Vec::new();
     for file in std::fs::read_dir(path).map_err(failed)? {
         let file = file.map_err(failed)?.path();
-        if file.extension().is_some_and(|other| other == extension) {
+        let numbered = file
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .is_some_and(|stem| !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit()));
+        if numbered && file.extension().is_some_and(|extension| extension == "log") {
             found.push(file);
         }
     }

@@ -3,6 +3,7 @@
 use super::support::{filled, log_id, open};
 use crate::log::{
     store::{device_key, meta, node_key, Family},
+    watermark::Watermark,
     Finding, Log, LogError, Place,
 };
 use codec::Encode;
@@ -212,12 +213,7 @@ fn a_write_ahead_log_that_lost_acknowledged_entries_is_refused() {
     for cut in cuts {
         let folder = sized();
         let path = folder.path().join("log");
-        let wal = std::fs::read_dir(&path)
-            .unwrap()
-            .map(|file| file.unwrap().path())
-            .filter(|file| file.extension().is_some_and(|extension| extension == "log"))
-            .max_by_key(|file| file.metadata().unwrap().len())
-            .unwrap();
+        let wal = write_ahead_log(&path);
         let mut bytes = std::fs::read(&wal).unwrap();
         cut(&mut bytes);
         std::fs::write(&wal, bytes).unwrap();
@@ -228,6 +224,47 @@ fn a_write_ahead_log_that_lost_acknowledged_entries_is_refused() {
         assert!(error.to_string().contains("41 entries were acknowledged"), "{error}");
         // And trying again does not make it whole.
         assert_eq!(Log::open(&path, log_id()).unwrap_err(), error);
+    }
+}
+
+/// The write-ahead log with everything in it.
+fn write_ahead_log(path: &Path) -> std::path::PathBuf {
+    std::fs::read_dir(path)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|file| file.extension().is_some_and(|extension| extension == "log"))
+        .max_by_key(|file| file.metadata().unwrap().len())
+        .unwrap()
+}
+
+#[test]
+fn a_torn_end_of_the_write_ahead_log_opens_up_to_the_last_whole_group() {
+    // As a power cut leaves it: the last group half written and never acknowledged, or nothing but what is no record.
+    let (last_group, whole) = (SIZE % 7, SIZE - SIZE % 7);
+    let tears: [(fn(&mut Vec<u8>), u64); 3] = [
+        (|bytes| bytes.truncate(bytes.len() - 1), last_group),
+        (|bytes| bytes.truncate(bytes.len() - 300), last_group),
+        (|bytes| bytes.extend_from_slice(&[0x5a; 90]), 0),
+    ];
+    for (tear, lost) in tears {
+        let folder = sized();
+        let path = folder.path().join("log");
+        let wal = write_ahead_log(&path);
+        let mut bytes = std::fs::read(&wal).unwrap();
+        tear(&mut bytes);
+        std::fs::write(&wal, bytes).unwrap();
+        if lost > 0 {
+            std::fs::remove_file(path.join("ACKNOWLEDGED")).unwrap();
+            Watermark::open(&path).unwrap().raise(whole);
+        }
+        let expected = SIZE - lost;
+        // Beside, before anybody has mended it; for an audit; by the gateway; beside once more.
+        for log in [Log::open_read_only(&path).unwrap(), Log::open_for_audit(&path).unwrap()] {
+            assert_eq!((log.size(), log.verify(0..expected).unwrap()), (expected, vec![]));
+        }
+        let log = open(&folder);
+        assert_eq!((log.size(), log.verify(0..expected).unwrap()), (expected, vec![]));
+        assert_eq!(Log::open_read_only(&path).unwrap().size(), expected);
     }
 }
 

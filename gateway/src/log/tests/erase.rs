@@ -6,8 +6,9 @@ use crate::log::{
     Finding, Log, LogError, Place, StoredBody,
 };
 use codec::Encode;
+use proptest::prelude::*;
 use std::{collections::BTreeSet, path::Path};
-use streembit_primitives::{Body, SignedEvent};
+use streembit_primitives::{Body, Part, SignedEvent, Text};
 
 /// Whether some bytes are in any file of a folder, as whoever has the disk would look for them.
 fn is_anywhere(folder: &Path, bytes: &[u8]) -> bool {
@@ -18,8 +19,8 @@ fn is_anywhere(folder: &Path, bytes: &[u8]) -> bool {
 }
 
 /// An event whose seed and text are like no other's.
-fn secret(device: &mut Device, n: u8) -> (SignedEvent, Body) {
-    let word = format!("secret number {n}, {}", "s".repeat(usize::from(n) + 1));
+fn secret(device: &mut Device, n: u64) -> (SignedEvent, Body) {
+    let word = format!("secret number {n}, {}", "s".repeat(1 + n as usize % 40));
     let seed = *blake3::hash(word.as_bytes()).as_bytes();
     let body = Body { seed, ..body(&word) };
     (device.next_with(&body), body)
@@ -46,7 +47,7 @@ impl Scene {
         let mut secrets = Vec::new();
         for n in 0..SIZE {
             let entry = if n % 10 == 5 {
-                let (event, body) = secret(&mut a, n as u8);
+                let (event, body) = secret(&mut a, n);
                 secrets.push((n, event.clone(), body.clone()));
                 a.entry(event, &body)
             } else {
@@ -101,6 +102,55 @@ async fn an_erased_body_is_in_no_file_and_all_proofs_hold() {
     // Beside the gateway, too.
     let beside = Log::open_read_only(&scene.path()).unwrap();
     assert_eq!(beside.stored(15).unwrap().unwrap().body, StoredBody::Erased { at: 77 });
+}
+
+#[tokio::test]
+async fn also_out_of_tables_of_several_levels() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, path) = (open(&folder), folder.path().join("log"));
+    let mut device = Device::ed25519(1);
+    let large = |n: u64| {
+        let part =
+            |k: u64| Part::Status(Text::try_from(format!("{n:06} {k:02} {}", "x".repeat(240))).unwrap());
+        let seed = *blake3::hash(&n.to_le_bytes()).as_bytes();
+        Body { seed, parts: (0..60).map(part).collect::<Vec<_>>().try_into().unwrap() }
+    };
+    let count = 4_000u64;
+    for start in (0..count).step_by(100) {
+        let entries = (start..start + 100).map(|n| device.entry_with(&large(n))).collect();
+        log.append(entries).await.unwrap();
+    }
+    // RocksDB merges tables by itself, in its own time.
+    let merged = || {
+        let files = log.reader().store().db().get().unwrap().live_files().unwrap();
+        files.iter().any(|file| file.column_family_name == "bodies" && file.level > 0)
+    };
+    let since = std::time::Instant::now();
+    while !merged() {
+        assert!(since.elapsed().as_secs() < 30, "only one level: too little to prove anything");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    // The oldest, one from the middle, the newest.
+    let erased = BTreeSet::from([0, 1_234, count - 1]);
+    for n in &erased {
+        assert!(is_anywhere(&path, &large(*n).seed), "{n}");
+    }
+    log.erase(&erased, 1).unwrap();
+    for n in erased {
+        assert!(!is_anywhere(&path, &large(n).seed), "{n}");
+        assert!(!is_anywhere(&path, format!("{n:06} 59").as_bytes()), "{n}");
+    }
+    assert!(is_anywhere(&path, &large(1_233).seed) && is_anywhere(&path, &large(1_235).seed));
+    assert_eq!(log.verify(0..count).unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_others_put_into_the_folder_is_let_alone() {
+    let scene = Scene::new().await;
+    let (log, note) = (open(&scene.folder), scene.path().join("gateway.log"));
+    std::fs::write(&note, "started").unwrap();
+    log.erase(&one(5), 1).unwrap();
+    assert!(note.exists() && scene.holds(0) == (false, false));
 }
 
 #[tokio::test]
@@ -194,4 +244,66 @@ fn a_body_that_is_marked_and_still_here_is_a_finding() {
     let findings = open(&folder).verify(0..9).unwrap();
     let problem = "said to be erased, but it is still here".to_owned();
     assert_eq!(findings, [Finding { index: 4, place: Place::Body, problem }]);
+}
+
+/// What happens to a log.
+#[derive(Clone, Debug)]
+enum Step {
+    Append(u8),
+    Erase(prop::sample::Index),
+    Resend(prop::sample::Index),
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1u8..30).prop_map(Step::Append),
+        3 => any::<prop::sample::Index>().prop_map(Step::Erase),
+        1 => any::<prop::sample::Index>().prop_map(Step::Resend),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+    #[test]
+    fn whatever_happens_in_between_what_is_erased_stays_gone(steps in prop::collection::vec(step(), 1..14)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, mut device) = (Some(open(&folder)), Device::ed25519(1));
+        let (mut sent, mut erased): (Vec<(SignedEvent, Body)>, BTreeSet<u64>) = Default::default();
+        for step in steps {
+            let open_log = log.as_ref().unwrap();
+            match step {
+                Step::Append(count) => for _ in 0..count {
+                    let (event, body) = secret(&mut device, sent.len() as u64);
+                    runtime.block_on(open_log.append(vec![device.entry(event.clone(), &body)])).unwrap();
+                    sent.push((event, body));
+                },
+                Step::Erase(at) if !sent.is_empty() => {
+                    let index = at.index(sent.len()) as u64;
+                    let done = open_log.erase(&one(index), 1).unwrap();
+                    prop_assert_eq!(done[0].before, !erased.insert(index));
+                }
+                Step::Resend(at) if !sent.is_empty() => {
+                    let index = at.index(sent.len());
+                    let (event, body) = &sent[index];
+                    let receipts = runtime.block_on(open_log.append(vec![device.entry(event.clone(), body)]));
+                    prop_assert_eq!(receipts.unwrap()[0].index, index as u64);
+                }
+                Step::Reopen => {
+                    drop(log.take());
+                    log = Some(open(&folder));
+                }
+                Step::Erase(_) | Step::Resend(_) => {}
+            }
+        }
+        let log = log.unwrap();
+        prop_assert_eq!(log.verify(0..log.size()).unwrap(), vec![]);
+        for (index, (_, body)) in (0u64..).zip(&sent) {
+            let gone = erased.contains(&index);
+            prop_assert_eq!(is_anywhere(&folder.path().join("log"), &body.seed), !gone, "{}", index);
+            prop_assert_eq!(log.stored(index).unwrap().unwrap().body.erased().is_some(), gone);
+        }
+    }
 }

@@ -79,6 +79,12 @@ impl Device {
         event
     }
 
+    /// The device's next event with a body of its own, ready for the log.
+    pub(crate) fn entry_with(&mut self, body: &Body) -> NewEntry {
+        let event = self.next_with(body);
+        self.entry(event, body)
+    }
+
     fn signed(&self, header: EventHeader) -> SignedEvent {
         let hash = header.hash();
         let signature = match &self.secret {
