@@ -429,3 +429,61 @@ async fn a_log_of_an_older_release_is_read_and_lacks_only_this() {
     let log = Log::open(&path, id()).unwrap();
     assert_eq!((log.size(), log.chain_proof().unwrap()), (1, None));
 }
+
+#[tokio::test]
+async fn an_erased_body_is_said_to_be_and_all_else_is_proven() {
+    let scene = Scene::anchored().await;
+    let (all, places) = (scene.cars[0].sequence, scene.log.device_places(&scene.device(), 0, 2).unwrap());
+    scene.log.erase(&places.into_iter().collect(), 1).unwrap();
+    for (disclose, rest) in [(Disclose::All, all - 2), (Disclose::None, 0)] {
+        let verdict = scene.verified(Span::default(), disclose);
+        assert!(verdict.is_complete());
+        assert_eq!((verdict.events, verdict.bodies.erased, verdict.bodies.whole), (all, 2, rest));
+    }
+}
+
+/// The prelude of one file before the items of another.
+fn spliced(prelude: &[u8], items: &[u8]) -> Vec<u8> {
+    let begins = |file: &[u8]| 12 + u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize;
+    [&prelude[..begins(prelude)], &items[begins(items)..]].concat()
+}
+
+#[tokio::test]
+async fn of_two_histories_of_one_log_only_the_anchored_one_is_evidence() {
+    let mut told = Scene::new();
+    told.append(8).await;
+    let mut hidden = Scene::new();
+    for index in 0..8 {
+        // The common past, byte for byte.
+        let stored = told.log.stored(index).unwrap().unwrap();
+        let (event, body) = (stored.entry.event, stored.body.into_present().unwrap());
+        let car = usize::from(event.header.device != told.cars[0].id());
+        let entry = NewEntry::new(event.verify(&told.cars[car].key()).unwrap(), &body, JUNE).unwrap();
+        hidden.log.append(vec![entry]).await.unwrap();
+        hidden.cars[car].next();
+    }
+    assert_eq!(told.log.root(8), hidden.log.root(8));
+    for scene in [&mut told, &mut hidden] {
+        scene.append(12).await;
+        scene.anchor();
+    }
+    collect(&told.log, &Node(&told.chain, 9), 20).await.unwrap();
+    let (path, _) = told.export(Span::default(), Disclose::All).unwrap();
+    let told_file = std::fs::read(&path).unwrap();
+    assert!(verify(&path, &told.chain.trust(), |_, _, _| {}).unwrap().is_complete());
+
+    // The chain that has anchored the one history gives the gateway nothing for the other.
+    let refused = collect(&hidden.log, &Node(&told.chain, 9), 20).await.unwrap_err();
+    assert!(refused.to_string().contains("they were changed"), "{refused}");
+    let nothing = hidden.export(Span::default(), Disclose::All).unwrap_err();
+    assert!(matches!(nothing, ExportError::NothingCollected), "{nothing}");
+
+    // Nor does a file help that was put together by hand, from a chain that would have anchored the other.
+    collect(&hidden.log, &Node(&hidden.chain, 9), 20).await.unwrap();
+    let (path, _) = hidden.export(Span::default(), Disclose::All).unwrap();
+    let hidden_file = std::fs::read(&path).unwrap();
+    for (prelude, items) in [(&told_file, &hidden_file), (&hidden_file, &told_file)] {
+        std::fs::write(&path, spliced(prelude, items)).unwrap();
+        assert!(verify(&path, &told.chain.trust(), |_, _, _| {}).is_err());
+    }
+}
