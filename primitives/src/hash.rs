@@ -98,7 +98,7 @@ impl Domain {
 
     /// The hash of some bytes in this domain.
     pub fn hash(self, bytes: &[u8]) -> Hash {
-        Hash(*blake3::Hasher::new_derive_key(self.context()).update(bytes).finalize().as_bytes())
+        Hash(*self.hasher().update(bytes).finalize().as_bytes())
     }
 
     /// The hash of a value's SCALE encoding in this domain.
@@ -108,13 +108,26 @@ impl Domain {
 
     /// The hash of two nodes in this domain.
     pub fn node(self, left: &Hash, right: &Hash) -> Hash {
-        Hash(
-            *blake3::Hasher::new_derive_key(self.context())
-                .update(&left.0)
-                .update(&right.0)
-                .finalize()
-                .as_bytes(),
-        )
+        Hash(*self.hasher().update(&left.0).update(&right.0).finalize().as_bytes())
+    }
+
+    /// BLAKE3 in its mode for deriving keys, which hashes the context first; that key is kept.
+    #[cfg(feature = "std")]
+    fn hasher(self) -> blake3::Hasher {
+        use blake3::hazmat::{hash_derive_key_context, ContextKey, HasherExt as _};
+        static KEYS: [std::sync::OnceLock<ContextKey>; 64] = [const { std::sync::OnceLock::new() }; 64];
+        match KEYS.get(self as usize) {
+            Some(key) => blake3::Hasher::new_from_context_key(
+                key.get_or_init(|| hash_derive_key_context(self.context())),
+            ),
+            None => blake3::Hasher::new_derive_key(self.context()),
+        }
+    }
+
+    /// BLAKE3 in its mode for deriving keys.
+    #[cfg(not(feature = "std"))]
+    fn hasher(self) -> blake3::Hasher {
+        blake3::Hasher::new_derive_key(self.context())
     }
 }
 
@@ -126,6 +139,16 @@ mod tests {
     fn domains_separate() {
         assert_ne!(Domain::LogLeaf.hash(b"x"), Domain::LogNode.hash(b"x"));
         assert_ne!(Domain::LogLeaf.hash(b"x"), Hash(*blake3::hash(b"x").as_bytes()));
+    }
+
+    #[test]
+    fn a_kept_context_key_hashes_like_the_context() {
+        for domain in [Domain::DeviceId, Domain::LogLeaf, Domain::LogNode, Domain::PeerProof] {
+            for _ in 0..2 {
+                let expected = blake3::derive_key(domain.context(), b"x");
+                assert_eq!(domain.hash(b"x"), Hash(expected));
+            }
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod consortium;
 pub mod contract;
 pub mod decimal;
 pub mod device;
+pub mod ed25519;
 pub mod event;
 pub mod evidence;
 pub mod fork;

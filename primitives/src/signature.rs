@@ -61,10 +61,8 @@ fn verify_sr25519(key: &[u8; 32], domain: Domain, message: &Hash, signature: &[u
 }
 
 fn verify_ed25519(key: &[u8; 32], domain: Domain, message: &Hash, signature: &[u8; 64]) -> bool {
-    let Ok(key) = ed25519_dalek::VerifyingKey::from_bytes(key) else { return false };
-    // Strict: one signature has one encoding and small-order keys verify nothing.
-    key.verify_strict(&ed25519_message(domain, message), &ed25519_dalek::Signature::from_bytes(signature))
-        .is_ok()
+    crate::ed25519::Key::from_bytes(key)
+        .is_some_and(|key| key.verify(&ed25519_message(domain, message), signature))
 }
 
 /// What an Ed25519 key signs: the domain's context and the message, together and unambiguous (the message has 32 bytes).
