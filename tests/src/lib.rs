@@ -7,6 +7,7 @@
 //! foreign emulator (`tests/setup`).
 
 mod agreement;
+pub mod bench;
 mod binaries;
 mod cli;
 pub mod crash;

@@ -14,22 +14,28 @@ pub struct NewEntry {
     event: VerifiedEvent,
     received: u64,
     leaf: Hash,
-    entry: Vec<u8>,
-    body: Vec<u8>,
+    /// The entry and its body, encoded, in one allocation.
+    bytes: Vec<u8>,
+    /// Where the body begins.
+    split: usize,
 }
 
 impl NewEntry {
     /// Of an event, its body, and the gateway's clock when it came (milliseconds since 1970-01-01 UTC).
     pub fn new(event: VerifiedEvent, body: &Body, received: u64) -> Result<Self, Refusal> {
-        let encoded = body.encode();
-        if encoded.len() > MAX_BODY_BYTES {
-            return Err(Refusal::BodyTooLarge { bytes: encoded.len() });
+        let body_bytes = body.encoded_size();
+        if body_bytes > MAX_BODY_BYTES {
+            return Err(Refusal::BodyTooLarge { bytes: body_bytes });
         }
         event.event().header.check_body(body)?;
         // As `LogEntry` encodes, without a copy of the event.
-        let entry = (event.event(), received).encode();
-        let leaf = Domain::LogLeaf.hash(&entry);
-        Ok(Self { event, received, leaf, entry, body: encoded })
+        let entry = (event.event(), received);
+        let split = entry.encoded_size();
+        let mut bytes = Vec::with_capacity(split + body_bytes);
+        entry.encode_to(&mut bytes);
+        let leaf = Domain::LogLeaf.hash(&bytes);
+        body.encode_to(&mut bytes);
+        Ok(Self { event, received, leaf, bytes, split })
     }
 
     /// The header of its event.
@@ -53,12 +59,14 @@ impl NewEntry {
         self.leaf
     }
 
-    pub(crate) fn entry_bytes(&self) -> &[u8] {
-        &self.entry
+    /// How many bytes entry and body have.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
     }
 
-    pub(crate) fn body_bytes(&self) -> &[u8] {
-        &self.body
+    /// The encoded entry, and the encoded body.
+    pub(crate) fn bytes(&self) -> (&[u8], &[u8]) {
+        self.bytes.split_at_checked(self.split).unwrap_or_default()
     }
 }
 

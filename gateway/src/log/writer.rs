@@ -276,8 +276,9 @@ impl Draft<'_> {
             received: entry.received(),
         };
         let Self { batch, families, frontier, appended, .. } = self;
-        batch.put_cf(families.entries, key, entry.entry_bytes());
-        batch.put_cf(families.bodies, key, entry.body_bytes());
+        let (entry_bytes, body_bytes) = entry.bytes();
+        batch.put_cf(families.entries, key, entry_bytes);
+        batch.put_cf(families.bodies, key, body_bytes);
         batch.put_cf(families.by_device, device_key(&header.device, header.sequence), key);
         frontier.append(entry.leaf(), |Node { id, hash }| batch.put_cf(families.nodes, node_key(id), hash.0));
         appended.push(receipt);
@@ -304,7 +305,7 @@ impl Command {
     /// Events and bytes, about; what is made only later counts by its event alone.
     fn weight(&self) -> (usize, usize) {
         let bytes = self.proposals.iter().map(|proposal| match proposal {
-            Proposal::Entry(entry) => entry.entry_bytes().len() + entry.body_bytes().len(),
+            Proposal::Entry(entry) => entry.size(),
             Proposal::Next { .. } => 0,
         });
         (self.proposals.len(), bytes.sum())

@@ -1,0 +1,301 @@
+//! How many signed events a second are verified, written and acknowledged, beside what the machine can do at all.
+//!
+//! Events of 100 devices with bodies of 200 bytes are signed beforehand. Then, in one process and on one disk, three
+//! times in turn:
+//! - `verify`: batched verification and hashing alone, on all cores;
+//! - `rocksdb`: the same bytes, that is entries, bodies, tree and index, into a bare RocksDB with the same column
+//!   families and buffers by one thread, WAL synced;
+//! - `ingest`: the whole way, each event acknowledged after its synced write, load generator included.
+//!
+//! The ceiling is `verify` and, after it, what `rocksdb` takes spread over all cores. Each figure is the median of three.
+
+use super::{
+    at, cpu_seconds,
+    load::{devices, interleaved, sign_all, Device, Kind, Signed, LOG},
+    median, scratch,
+};
+use anyhow::{ensure, Result};
+use codec::Encode as _;
+use std::{
+    io::{Seek as _, Write as _},
+    time::{Duration, Instant},
+};
+use streembit::{
+    ingest::Ingest,
+    keystore::KeyPair,
+    log::{Log, NewEntry},
+};
+use streembit_primitives::{
+    batch::{self, EventKey},
+    hash::Domain,
+    merkle::Frontier,
+    Body, DeviceKey, SignedEvent,
+};
+
+/// How many events are verified together, and written together into the bare RocksDB: where either costs least.
+const BATCH: usize = 4096;
+/// How many events a device brings at once.
+const CALL: usize = 128;
+/// How many events one after the other.
+const ALONE: usize = 2000;
+/// How often everything is measured.
+const ROUNDS: usize = 3;
+
+/// What one event costs.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// Seconds.
+    wall: f64,
+    /// Seconds of all processors together.
+    cpu: f64,
+}
+
+/// Measures both kinds of keys with `count` events each, then one event at a time.
+pub fn run(count: usize) -> Result<()> {
+    let cores = std::thread::available_parallelism()?.get();
+    println!("{count} events of 100 devices, bodies of 200 bytes, {cores} cores, median of {ROUNDS}\n");
+    println!("| key | what | events/s | us of a processor an event | of the ceiling |");
+    println!("|---|---|---|---|---|");
+    for (name, kind) in [("sr25519", Kind::Sr25519), ("Ed25519", Kind::Ed25519)] {
+        beside_ceiling(name, kind, count, cores)?;
+    }
+    println!();
+    latency()
+}
+
+fn beside_ceiling(name: &str, kind: Kind, count: usize, cores: usize) -> Result<()> {
+    let mut signing = devices(kind);
+    let keys: Vec<DeviceKey> = signing.iter().map(Device::key).collect();
+    let events = sign_all(&mut signing, count.div_ceil(keys.len()))?;
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let verify = verify_alone(&keys, &events, cores)?;
+        let rocksdb = rocksdb_alone(&events)?;
+        rounds.push([verify, rocksdb, ingest(&keys, &events)?]);
+    }
+    let middle = |of: fn(&Cost) -> f64, at: usize| {
+        median(rounds.iter().filter_map(|round| round.get(at)).map(of).collect())
+    };
+    let [verify, rocksdb, ingest] =
+        [0, 1, 2].map(|at| Cost { wall: middle(|c| c.wall, at), cpu: middle(|c| c.cpu, at) });
+    let ceiling = Cost { wall: verify.wall + rocksdb.wall / cores as f64, cpu: verify.cpu + rocksdb.cpu };
+    for (what, cost) in [
+        ("batched verification and hashing, all cores", verify),
+        ("the same bytes into bare RocksDB, one thread", rocksdb),
+        ("ceiling", ceiling),
+        ("ingest, acknowledged after the synced write", ingest),
+    ] {
+        let (rate, cpu, part) = (1.0 / cost.wall, cost.cpu * 1e6, ceiling.wall / cost.wall * 100.0);
+        println!("| {name} | {what} | {rate:.0} | {cpu:.1} | {part:.0} % |");
+    }
+    Ok(())
+}
+
+/// Runs something and says what it cost each of `count` events.
+fn measure(count: usize, work: impl FnOnce() -> Result<()>) -> Result<Cost> {
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    work()?;
+    let count = count as f64;
+    Ok(Cost { wall: start.elapsed().as_secs_f64() / count, cpu: (cpu_seconds() - cpu) / count })
+}
+
+type Keyed<'k> = Vec<(SignedEvent, Body, &'k EventKey)>;
+
+/// Verifies and makes ready for the log, one batch after another on each core.
+fn verify_alone(keys: &[DeviceKey], events: &[Vec<Signed>], cores: usize) -> Result<Cost> {
+    let keys: Vec<EventKey> = keys.iter().cloned().map(EventKey::new).collect();
+    let events: Keyed<'_> = interleaved(events)
+        .into_iter()
+        .zip(keys.iter().cycle())
+        .map(|((event, body), key)| (event, body, key))
+        .collect();
+    let count = events.len();
+    let mut shares: Vec<Vec<Keyed<'_>>> = vec![Vec::new(); cores];
+    for (turn, batch) in (0..cores).cycle().zip(events.chunks(BATCH)) {
+        shares.get_mut(turn).into_iter().for_each(|share| share.push(batch.to_vec()));
+    }
+    measure(count, || {
+        let good: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = shares
+                .into_iter()
+                .map(|share| scope.spawn(move || share.into_iter().map(verify_batch).sum::<usize>()))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or(0)).sum()
+        });
+        ensure!(good == count, "{good} of {count} verified");
+        Ok(())
+    })
+}
+
+fn verify_batch(batch: Keyed<'_>) -> usize {
+    let (events, bodies): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|(event, body, key)| ((event, key), body)).unzip();
+    let verified = batch::verify(events).into_iter().zip(&bodies);
+    verified.filter_map(|(event, body)| NewEntry::new(event.ok()?, body, 1).ok()).count()
+}
+
+/// A family of the log, and how much of it is kept in memory.
+const FAMILIES: [(&str, usize); 6] = [
+    ("entries", 8 << 20),
+    ("bodies", 8 << 20),
+    ("nodes", 4 << 20),
+    ("by-device", 4 << 20),
+    ("heads", 1 << 20),
+    ("meta", 1 << 20),
+];
+
+/// What the log writes of some events: family, key and value, made beforehand.
+type Record = (usize, Vec<u8>, Vec<u8>);
+
+fn records(events: &[Signed]) -> Vec<Vec<Record>> {
+    let mut frontier = Frontier::new();
+    let mut groups = Vec::new();
+    for group in events.chunks(BATCH) {
+        let mut records = Vec::with_capacity(5 * group.len());
+        let mut heads = std::collections::BTreeMap::new();
+        for (event, body) in group {
+            let index = frontier.size().to_be_bytes();
+            let entry = (event, 1u64).encode();
+            let device = event.header.device.0;
+            let in_device = [&device[..], &event.header.sequence.to_be_bytes()].concat();
+            frontier.append(Domain::LogLeaf.hash(&entry), |node| {
+                let last = ((node.id.index + 1) << node.id.level) - 1;
+                let key = [&last.to_be_bytes()[..], &[node.id.level]].concat();
+                records.push((2, key, node.hash.0.to_vec()));
+            });
+            records.push((0, index.to_vec(), entry));
+            records.push((1, index.to_vec(), body.encode()));
+            records.push((3, in_device, index.to_vec()));
+            heads.insert(device, (event.header.sequence, event.header.hash(), frontier.size() - 1).encode());
+        }
+        records.extend(heads.into_iter().map(|(device, head)| (4, device.to_vec(), head)));
+        records.push((5, b"state".to_vec(), (frontier.size(), frontier.root()).encode()));
+        groups.push(records);
+    }
+    groups
+}
+
+/// The log's column families in a bare RocksDB.
+pub(super) fn bare_rocksdb(path: &std::path::Path) -> Result<rocksdb::DB> {
+    let mut table = rocksdb::BlockBasedOptions::default();
+    table.set_block_cache(&rocksdb::Cache::new_lru_cache(8 << 20));
+    table.set_block_size(8 << 10);
+    let families = FAMILIES.map(|(name, buffer)| {
+        let mut options = rocksdb::Options::default();
+        options.set_block_based_table_factory(&table);
+        options.set_write_buffer_size(buffer);
+        options.set_max_write_buffer_number(3);
+        options.set_compression_type(rocksdb::DBCompressionType::None);
+        rocksdb::ColumnFamilyDescriptor::new(name, options)
+    });
+    let mut options = rocksdb::Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_db_write_buffer_size(32 << 20);
+    options.set_max_total_wal_size(64 << 20);
+    options.set_max_background_jobs(2);
+    options.set_bytes_per_sync(1 << 20);
+    Ok(rocksdb::DB::open_cf_descriptors(&options, path, families)?)
+}
+
+/// Write options that sync the write-ahead log.
+pub(super) fn synced() -> rocksdb::WriteOptions {
+    let mut synced = rocksdb::WriteOptions::default();
+    synced.set_sync(true);
+    synced.set_memtable_insert_hint_per_batch(true);
+    synced
+}
+
+fn rocksdb_alone(events: &[Vec<Signed>]) -> Result<Cost> {
+    let folder = scratch()?;
+    let events = interleaved(events);
+    let groups = records(&events);
+    let db = bare_rocksdb(folder.path())?;
+    let handles: Vec<_> = FAMILIES.iter().filter_map(|(name, _)| db.cf_handle(name)).collect();
+    let synced = synced();
+    measure(events.len(), || {
+        for group in &groups {
+            let mut batch = rocksdb::WriteBatch::default();
+            for (family, key, value) in group {
+                if let Some(handle) = handles.get(*family) {
+                    batch.put_cf(handle, key, value);
+                }
+            }
+            db.write_opt(batch, &synced)?;
+        }
+        Ok(())
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// The whole way; each device brings its events in calls of [`CALL`].
+fn ingest(keys: &[DeviceKey], events: &[Vec<Signed>]) -> Result<Cost> {
+    let folder = scratch()?;
+    let log = Log::open(&folder.path().join("log"), LOG)?;
+    let calls: Vec<Vec<Vec<Signed>>> =
+        events.iter().map(|events| events.chunks(CALL).map(<[Signed]>::to_vec).collect()).collect();
+    let count: usize = events.iter().map(Vec::len).sum();
+    let runtime = runtime()?;
+    let ingest =
+        runtime.block_on(async { Ingest::new(log.clone(), KeyPair::from_seed([7; 32]), keys.to_vec()) });
+    let cost = measure(count, || {
+        runtime.block_on(async {
+            let callers: Vec<_> =
+                calls.into_iter().map(|calls| tokio::spawn(bring(ingest.clone(), calls))).collect();
+            let mut acknowledged = 0;
+            for caller in callers {
+                acknowledged += caller.await?;
+            }
+            ensure!(acknowledged == count, "{acknowledged} of {count} acknowledged");
+            Ok(())
+        })
+    })?;
+    runtime.block_on(ingest.close());
+    ensure!(log.size() == count as u64, "{} of {count} in the log", log.size());
+    Ok(cost)
+}
+
+/// One device: a call, its acknowledgement, the next call. How many were acknowledged.
+async fn bring(ingest: Ingest, calls: Vec<Vec<Signed>>) -> usize {
+    let mut acknowledged = 0;
+    for call in calls {
+        acknowledged += ingest.signed_batch(call).await.iter().filter(|result| result.is_ok()).count();
+    }
+    acknowledged
+}
+
+/// One producer, one event at a time, beside what a bare sync costs.
+fn latency() -> Result<()> {
+    let folder = scratch()?;
+    let mut file = std::fs::File::create(folder.path().join("synced"))?;
+    let mut syncs = Vec::new();
+    for _ in 0..ALONE {
+        let start = Instant::now();
+        file.rewind()?;
+        file.write_all(&[7; 4096])?;
+        file.sync_data()?;
+        syncs.push(start.elapsed());
+    }
+    let log = Log::open(&folder.path().join("log"), LOG)?;
+    let mut device = Device::new(Kind::Sr25519, 0);
+    let events = device.take(ALONE)?;
+    let waits: Vec<Duration> = runtime()?.block_on(async {
+        let ingest = Ingest::new(log, KeyPair::from_seed([7; 32]), vec![device.key()]);
+        let mut waits = Vec::new();
+        for (event, body) in events {
+            let start = Instant::now();
+            ingest.signed(event, body).await?;
+            waits.push(start.elapsed());
+        }
+        anyhow::Ok(waits)
+    })?;
+    println!("| one event at a time | p50 | p95 |\n|---|---|---|");
+    for (what, mut times) in [("`fdatasync` of 4 KiB", syncs), ("ingest, until acknowledged", waits)] {
+        times.sort_unstable();
+        println!("| {what} | {:.0} us | {:.0} us |", at(&times, 50), at(&times, 95));
+    }
+    Ok(())
+}
