@@ -42,7 +42,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use writer::{Command, Writer};
 
 /// The version of the database's layout.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The largest body that is admitted, in bytes when encoded; larger things travel by hash.
 pub const MAX_BODY_BYTES: usize = 16 << 10;

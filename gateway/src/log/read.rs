@@ -270,7 +270,7 @@ impl Nodes for LogReader {
     type Error = LogError;
 
     fn node(&self, id: NodeId) -> Result<Hash, LogError> {
-        let bytes = self.store.db().bytes(Family::Nodes, &node_key(id))?;
+        let bytes = self.store.db().bytes(Family::of_node(id), &node_key(id))?;
         bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).map(Hash).ok_or_else(|| {
             LogError::damaged(format!("node {} of level {} of the tree is not there", id.index, id.level))
         })

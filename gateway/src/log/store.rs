@@ -22,8 +22,10 @@ pub(crate) enum Family {
     /// Index (8 bytes) -> `Body`. Apart from the entries, so that a body can be erased.
     Bodies,
     /// Last leaf of the subtree (8 bytes), level (1 byte) -> hash (32 bytes). In the order in which nodes are
-    /// completed: appended at the end, never merged in between.
+    /// completed: appended at the end, never merged in between. Levels below [`UPPER`].
     Nodes,
+    /// The same of the levels from [`UPPER`] on: 1 in 128, so close together that a proof finds them in memory.
+    UpperNodes,
     /// Device (32 bytes), sequence (8 bytes) -> index (8 bytes).
     ByDevice,
     /// Device (32 bytes) -> [`super::Head`].
@@ -47,6 +49,7 @@ impl Family {
         Self::Entries,
         Self::Bodies,
         Self::Nodes,
+        Self::UpperNodes,
         Self::ByDevice,
         Self::Heads,
         Self::Forks,
@@ -61,12 +64,22 @@ impl Family {
     /// empty to whoever only reads.
     pub(crate) const LATER: [Self; 2] = [Self::Erasures, Self::ChainProofs];
 
+    /// Where a node of the tree is.
+    pub(crate) const fn of_node(id: NodeId) -> Self {
+        if id.level < UPPER {
+            Self::Nodes
+        } else {
+            Self::UpperNodes
+        }
+    }
+
     /// The column family's name; part of the format.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Entries => "entries",
             Self::Bodies => "bodies",
             Self::Nodes => "nodes",
+            Self::UpperNodes => "upper-nodes",
             Self::ByDevice => "by-device",
             Self::Heads => "heads",
             Self::Forks => "forks",
@@ -87,6 +100,9 @@ impl Family {
         }
     }
 }
+
+/// The level from which on a tree's nodes are in a family of their own.
+const UPPER: u8 = 8;
 
 /// What all families keep in memory before something is written out, in bytes.
 const MEMORY: usize = 32 << 20;

@@ -51,7 +51,7 @@ impl Place {
         match self {
             Self::Entry => Family::Entries,
             Self::Body => Family::Bodies,
-            Self::Node(_) => Family::Nodes,
+            Self::Node(id) => Family::of_node(*id),
             Self::ByDevice => Family::ByDevice,
             Self::Head => Family::Heads,
             Self::Root => Family::Meta,
@@ -345,7 +345,7 @@ impl<'a> Check<'a> {
 
     fn node(&self, id: NodeId) -> Result<Option<Hash>, LogError> {
         Ok(self
-            .bytes(Family::Nodes, &node_key(id))?
+            .bytes(Family::of_node(id), &node_key(id))?
             .ok()
             .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
             .map(Hash))

@@ -70,6 +70,7 @@ struct Families<'a> {
     entries: &'a ColumnFamily,
     bodies: &'a ColumnFamily,
     nodes: &'a ColumnFamily,
+    upper_nodes: &'a ColumnFamily,
     by_device: &'a ColumnFamily,
     heads: &'a ColumnFamily,
     forks: &'a ColumnFamily,
@@ -162,6 +163,7 @@ impl Writer {
             entries: handle(Family::Entries)?,
             bodies: handle(Family::Bodies)?,
             nodes: handle(Family::Nodes)?,
+            upper_nodes: handle(Family::UpperNodes)?,
             by_device: handle(Family::ByDevice)?,
             heads: handle(Family::Heads)?,
             forks: handle(Family::Forks)?,
@@ -280,7 +282,10 @@ impl Draft<'_> {
         batch.put_cf(families.entries, key, entry_bytes);
         batch.put_cf(families.bodies, key, body_bytes);
         batch.put_cf(families.by_device, device_key(&header.device, header.sequence), key);
-        frontier.append(entry.leaf(), |Node { id, hash }| batch.put_cf(families.nodes, node_key(id), hash.0));
+        frontier.append(entry.leaf(), |Node { id, hash }| {
+            let upper = Family::of_node(id) == Family::UpperNodes;
+            batch.put_cf(if upper { families.upper_nodes } else { families.nodes }, node_key(id), hash.0);
+        });
         appended.push(receipt);
         receipt
     }
@@ -322,7 +327,7 @@ pub(crate) fn load_frontier(store: &Store) -> Result<Frontier, LogError> {
     };
     let peaks = Frontier::peak_ids(size)
         .map(|id| {
-            let bytes = guard.bytes(Family::Nodes, &node_key(id))?;
+            let bytes = guard.bytes(Family::of_node(id), &node_key(id))?;
             let hash = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
             hash.map(Hash).ok_or_else(|| {
                 LogError::damaged(format!("node {} of level {} of the tree is not there", id.index, id.level))

@@ -108,6 +108,24 @@ fn a_changed_node_is_named_and_not_what_it_was_made_from() {
 }
 
 #[test]
+fn a_changed_node_of_the_upper_levels_is_named() {
+    let folder = filled(1100);
+    let path = folder.path().join("log");
+    // Of 1100 entries, below the peak at level 10.
+    for (level, index) in [(8u8, 1u64), (9, 0)] {
+        let id = NodeId { level, index };
+        assert_eq!(Family::of_node(id), Family::UpperNodes);
+        tamper(&path, Family::UpperNodes, &node_key(id), flip(3));
+    }
+    let log = open(&folder);
+    let findings = log.verify(0..1100).unwrap();
+    let places: Vec<_> = findings.iter().map(|found| (found.index, found.place)).collect();
+    let node = |level, index| Place::Node(NodeId { level, index });
+    assert_eq!(places, [(511, node(8, 1)), (511, node(9, 0))]);
+    assert_eq!(findings[0].place.family(), "upper-nodes");
+}
+
+#[test]
 fn a_changed_index_is_named() {
     let folder = sized();
     let device = open(&folder).stored(12).unwrap().unwrap().entry.event.header.device;
@@ -157,9 +175,10 @@ fn opening_refuses_what_does_not_fit_together_at_its_end() {
 fn a_database_of_a_later_release_is_left_alone() {
     let folder = filled(3);
     let path = folder.path().join("log");
-    tamper(&path, Family::Meta, meta::FORMAT, |_| Some(2u32.encode()));
+    let later = crate::log::FORMAT + 1;
+    tamper(&path, Family::Meta, meta::FORMAT, |_| Some(later.encode()));
     let error = Log::open(&path, log_id()).unwrap_err();
-    assert_eq!(error, LogError::Format { path, found: 2 });
+    assert_eq!(error, LogError::Format { path, found: later });
 }
 
 #[test]
