@@ -37,10 +37,10 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 16 MiB; batches of 2,048, beyond which a signature costs hardly less; one batch a core.
+    /// 16 MiB; batches of up to 4,096, beyond which a signature costs hardly less; one batch a core.
     fn default() -> Self {
         let verifiers = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { bytes: 16 << 20, batch: 2048, verifiers }
+        Self { bytes: 16 << 20, batch: 4096, verifiers }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Submission {
 
 /// A submission after verification.
 struct Checked {
-    entries: Vec<Result<NewEntry, IngestError>>,
+    entries: Vec<Result<Box<NewEntry>, IngestError>>,
     reply: oneshot::Sender<Results>,
     permit: OwnedSemaphorePermit,
 }
@@ -112,8 +112,9 @@ async fn forward(mut verified: mpsc::Receiver<JoinHandle<Vec<Checked>>>, log: Lo
 
 /// Verifies the events of several submissions in one batch.
 fn verify(batch: Vec<Submission>, devices: &HashMap<DeviceId, EventKey>) -> Vec<Checked> {
-    let mut events = Vec::new();
-    let mut bodies = Vec::new();
+    let count = batch.iter().map(|submission| submission.events.len()).sum();
+    let mut events = Vec::with_capacity(count);
+    let mut bodies = Vec::with_capacity(count);
     let mut open = Vec::with_capacity(batch.len());
     for submission in batch {
         let Submission { events: signed, received, reply, permit } = submission;
@@ -141,7 +142,7 @@ fn verify(batch: Vec<Submission>, devices: &HashMap<DeviceId, EventKey>) -> Vec<
                     let (event, body) = verified.next().ok_or(IngestError::Closed)?;
                     let event =
                         event.map_err(|error| IngestError::NotVerified { device, sequence, error })?;
-                    Ok(NewEntry::new(event, &body, received)?)
+                    Ok(Box::new(NewEntry::new(event, &body, received)?))
                 })
                 .collect();
             Checked { entries, reply, permit }
@@ -164,7 +165,7 @@ impl Checked {
         let known = self
             .entries
             .into_iter()
-            .map(|entry| entry.map(|entry| proposals.push(Proposal::Entry(Box::new(entry)))))
+            .map(|entry| entry.map(|entry| proposals.push(Proposal::Entry(entry))))
             .collect();
         (proposals, Answer { known, reply: self.reply, permit: self.permit })
     }

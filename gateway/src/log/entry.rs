@@ -83,6 +83,16 @@ pub enum Proposal {
     },
 }
 
+impl Proposal {
+    /// The bytes of entry and body; 0 for what is made only later.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Entry(entry) => entry.size(),
+            Self::Next { .. } => 0,
+        }
+    }
+}
+
 /// Makes the event that follows a device's head.
 pub type Make = Box<dyn FnOnce(Option<&Head>) -> Result<NewEntry, Refusal> + Send>;
 

@@ -28,6 +28,9 @@ const MAX_GROUP: usize = 4096;
 /// The most bytes in one synced write, about.
 const MAX_GROUP_BYTES: usize = 4 << 20;
 
+/// What an event takes in a write beyond its own bytes, about: keys, nodes, its place in the index.
+const OVERHEAD: usize = 288;
+
 /// How long a database that would not open is left alone.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
@@ -169,8 +172,9 @@ impl Writer {
             forks: handle(Family::Forks)?,
             meta: handle(Family::Meta)?,
         };
+        let capacity = group.iter().flatten().map(|proposal| proposal.size() + OVERHEAD).sum();
         let mut draft = Draft {
-            batch: WriteBatch::default(),
+            batch: WriteBatch::with_capacity_bytes(capacity),
             families,
             frontier: self.frontier.clone(),
             appended: Vec::new(),
@@ -309,11 +313,7 @@ impl Draft<'_> {
 impl Command {
     /// Events and bytes, about; what is made only later counts by its event alone.
     fn weight(&self) -> (usize, usize) {
-        let bytes = self.proposals.iter().map(|proposal| match proposal {
-            Proposal::Entry(entry) => entry.size(),
-            Proposal::Next { .. } => 0,
-        });
-        (self.proposals.len(), bytes.sum())
+        (self.proposals.len(), self.proposals.iter().map(Proposal::size).sum())
     }
 }
 

@@ -1,13 +1,13 @@
 //! How many signed events a second are verified, written and acknowledged, beside what the machine can do at all.
 //!
-//! Events of 100 devices with bodies of 200 bytes are signed beforehand. Then, in one process and on one disk, three
+//! Events of 100 devices with bodies of 200 bytes are signed beforehand. Then, in one process and on one disk, five
 //! times in turn:
 //! - `verify`: batched verification and hashing alone, on all cores;
 //! - `rocksdb`: the same bytes, that is entries, bodies, tree and index, into a bare RocksDB with the same column
 //!   families and buffers by one thread, WAL synced;
 //! - `ingest`: the whole way, each event acknowledged after its synced write, load generator included.
 //!
-//! The ceiling is `verify` and, after it, what `rocksdb` takes spread over all cores. Each figure is the median of three.
+//! The ceiling is `verify` and, after it, what `rocksdb` takes spread over all cores. Each figure is the median of five.
 
 use super::{
     at, cpu_seconds,
@@ -39,7 +39,7 @@ const CALL: usize = 128;
 /// How many events one after the other.
 const ALONE: usize = 2000;
 /// How often everything is measured.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// What one event costs.
 #[derive(Clone, Copy)]

@@ -11,7 +11,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["ingest"] => ingest::run(300_000),
+        ["ingest"] => ingest::run(200_000),
         ["ingest", count] => ingest::run(count.parse()?),
         ["large"] => large::run(10_000_000),
         ["large", count] => large::run(count.parse()?),
