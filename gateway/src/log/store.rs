@@ -45,7 +45,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Entries,
         Self::Bodies,
         Self::Nodes,
