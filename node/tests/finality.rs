@@ -4,6 +4,8 @@
 //! `justifications.json` was recorded from four nodes (Alice, Bob, Charlie and Dave) through their RPC
 //! (`grandpa_subscribeJustifications`, `chain_getHeader`).
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use codec::{Compact, Decode, DecodeAll, Encode};
 use rand::{rngs::StdRng, seq::SliceRandom, Rng, SeedableRng};
 use sc_consensus_grandpa::GrandpaJustification;

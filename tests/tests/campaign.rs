@@ -1,6 +1,6 @@
 //! A short crash campaign with every kind of fault; `make crash` runs a long one.
 
-use anyhow::{ensure, Result};
+use anyhow::ensure;
 use serde_json::json;
 use std::time::Duration;
 use streembit_tests::{

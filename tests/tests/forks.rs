@@ -1,6 +1,6 @@
 //! Two histories where there must be one: of a device whose key was copied, and of a log that its gateway forked.
 
-use anyhow::{ensure, Result};
+use anyhow::ensure;
 use serde_json::Value;
 use std::process::Command;
 use streembit_tests::{number, request_of, scene, until, Home, Meter, Settings};

@@ -42,7 +42,7 @@ pub fn verify(
     let verdict = file::verify_with(&mut IoReader(&mut source), trust, Threads::default(), |item| {
         if matches!(item, Item::Event { .. }) {
             events = events.saturating_add(1);
-            if events % STEP == 0 {
+            if events.is_multiple_of(STEP) {
                 progress(behind.get(), length, events);
             }
         }

@@ -86,6 +86,10 @@ pub struct FinalBlock {
 }
 
 /// One step through the log, from its first entry to its last.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "taken one by one and never stored; a box would cost an allocation each"
+)]
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub enum Item {
     /// A complete subtree of the log, of `2^level` entries, without an event of this evidence.

@@ -336,8 +336,9 @@ impl Plan {
             let child = self::header(number + 1, raw.target.hash, Hash([1; 32]), Vec::new());
             let target = Target { hash: child.hash(), number: number + 1 };
             let seeds = seeds(self.changes, self.voters);
-            for vote in 1..raw.precommits.len() - 1 {
-                raw.precommits[vote] = precommit(seeds[vote], target, raw.round, self.changes.into());
+            let last = raw.precommits.len() - 1;
+            for (vote, seed) in raw.precommits[1..last].iter_mut().zip(&seeds[1..last]) {
+                *vote = precommit(*seed, target, raw.round, self.changes.into());
             }
             raw.ancestries.push(child);
         }
@@ -359,7 +360,7 @@ fn skip_to(end: u64, frontier: &mut Frontier, items: &mut Vec<Item>) {
     while frontier.size() < end {
         let start = frontier.size();
         let level = (0u8..62)
-            .take_while(|level| start % (1 << level) == 0 && start + (1u64 << level) <= end)
+            .take_while(|level| start.is_multiple_of(1 << level) && start + (1u64 << level) <= end)
             .last()
             .unwrap();
         let hash = Domain::LogLeaf.hash_of(&(start, level));

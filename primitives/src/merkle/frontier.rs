@@ -114,7 +114,7 @@ impl Frontier {
         let misaligned = Misaligned { size: self.size, level };
         let leaves = 1u64.checked_shl(level.into()).ok_or(misaligned)?;
         let size = self.size.checked_add(leaves).filter(|size| *size <= super::MAX_SIZE).ok_or(misaligned)?;
-        if self.size % leaves != 0 {
+        if !self.size.is_multiple_of(leaves) {
             return Err(misaligned);
         }
         self.join(Node { id: NodeId { level, index: self.size >> level }, hash }, store);

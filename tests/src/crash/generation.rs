@@ -91,7 +91,7 @@ impl<'s> Generation<'s> {
         self.size = derived.size();
         self.cycles += 1;
         self.check_anchor(place, &derived)?;
-        if self.cycles % ANCHORED_EVERY == 0 {
+        if self.cycles.is_multiple_of(ANCHORED_EVERY) {
             self.wait_for_anchor(place, before)?;
         }
         Ok(())

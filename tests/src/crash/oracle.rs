@@ -178,7 +178,7 @@ impl Raw {
             let (last, level) = key.split_at_checked(8).context("the key of a node")?;
             let last = u64::from_be_bytes(last.try_into()?);
             let level = *level.first().context("a node without a level")?;
-            let at = (last + 1 >> level).checked_sub(1).context("a node before the first")?;
+            let at = ((last + 1) >> level).checked_sub(1).context("a node before the first")?;
             let stored = derived.levels.get(usize::from(level)).and_then(|nodes| nodes.get(at as usize));
             ensure!(
                 stored.is_some_and(|node| node.0 == *hash),

@@ -260,7 +260,8 @@ fn write_ahead_log(path: &Path) -> std::path::PathBuf {
 fn a_torn_end_of_the_write_ahead_log_opens_up_to_the_last_whole_group() {
     // As a power cut leaves it: the last group half written and never acknowledged, or nothing but what is no record.
     let (last_group, whole) = (SIZE % 7, SIZE - SIZE % 7);
-    let tears: [(fn(&mut Vec<u8>), u64); 3] = [
+    type Tear = fn(&mut Vec<u8>);
+    let tears: [(Tear, u64); 3] = [
         (|bytes| bytes.truncate(bytes.len() - 1), last_group),
         (|bytes| bytes.truncate(bytes.len() - 300), last_group),
         (|bytes| bytes.extend_from_slice(&[0x5a; 90]), 0),
