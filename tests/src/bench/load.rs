@@ -24,6 +24,7 @@ pub(super) enum Kind {
     Ed25519,
 }
 
+#[allow(clippy::large_enum_variant, reason = "there are some dozen of them")]
 enum Secret {
     Sr25519(KeyPair),
     Ed25519(Box<ed25519_dalek::SigningKey>),
