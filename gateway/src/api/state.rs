@@ -12,7 +12,7 @@ use crate::{
     ingest::Ingest,
     log::{Log, LogError, LogReader, MAX_ERASED},
     metrics::{LogGauges, Metrics},
-    status::StatusBoard,
+    status::{ComponentState, StatusBoard},
 };
 use libp2p::{Multiaddr, PeerId};
 use std::collections::BTreeSet;
@@ -114,15 +114,23 @@ impl Api {
     /// One screen.
     pub async fn status(&self) -> Result<StatusView, Problem> {
         let addresses = self.state.addresses.borrow().iter().map(ToString::to_string).collect();
+        let mut components = self.state.status.snapshot();
+        // A disk that fails must not hide that it does.
+        let log = self.log().await.map_err(|problem| {
+            for part in components.iter_mut().filter(|part| part.name == "log") {
+                let remedy = "check the disk and its free space; it goes on by itself";
+                part.state = ComponentState::retrying(&problem.detail, remedy);
+            }
+        });
         Ok(StatusView {
             name: self.state.config.gateway.name.clone(),
             account: account::show(&self.account()),
             peer: PeerView { id: self.state.peer.to_string(), addresses },
             version: env!("CARGO_PKG_VERSION").into(),
             started: self.state.started,
-            log: self.log().await?,
-            devices: self.devices().await?,
-            components: self.state.status.snapshot(),
+            log: log.ok(),
+            devices: self.devices().await.unwrap_or_default(),
+            components,
         })
     }
 

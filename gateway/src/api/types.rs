@@ -26,9 +26,9 @@ pub struct StatusView {
     pub version: String,
     /// Since when it runs.
     pub started: u64,
-    /// The log.
-    pub log: LogView,
-    /// The devices.
+    /// The log; nothing while it cannot be read, and then its part says why.
+    pub log: Option<LogView>,
+    /// The devices; none while the log cannot be read.
     pub devices: Vec<DeviceView>,
     /// The parts of the daemon.
     pub components: Vec<Component>,

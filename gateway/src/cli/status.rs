@@ -23,7 +23,8 @@ pub async fn run(config: ConfigArg, context: &Context) -> Outcome {
 }
 
 fn screen(status: &StatusView) -> String {
-    let mut parts = vec![heading(status), log(&status.log)];
+    let mut parts =
+        vec![heading(status), status.log.as_ref().map_or("log         cannot be read".into(), log)];
     if !status.devices.is_empty() {
         parts.push(devices(&status.devices));
     }
@@ -112,13 +113,13 @@ mod tests {
             account: "5Grw".into(),
             version: "0.1.0".into(),
             started: 0,
-            log: LogView {
+            log: Some(LogView {
                 epoch: 0,
                 size: 1234,
                 root: "0xcd".into(),
                 checkpoint: Some(checkpoint.clone()),
                 anchor: Some(AnchorView { checkpoint, block: 77 }),
-            },
+            }),
             devices: vec![DeviceView {
                 name: "car".into(),
                 id: "0x01".into(),

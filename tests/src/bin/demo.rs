@@ -1,10 +1,10 @@
 //! `make demo`: a car's odometer becomes a signed event, an anchored checkpoint, a service that falls due and is
-//! done, events in the workshop's hands, and an audit that verifies. On real processes; it ends by itself.
+//! done, events in the workshop's hands, an audit that verifies, and a file that proves it offline. On real processes; it ends by itself.
 
 use anyhow::{bail, ensure, Context, Result};
 use std::{fs, io::Read as _, time::Duration};
 use streembit_primitives::{Decimal, Value};
-use streembit_tests::{text, until, Command, Home, Scene, Settings, Vehicle};
+use streembit_tests::{binary, text, until, Command, Home, Scene, Settings, Vehicle};
 
 const ODOMETER: u32 = 14_940;
 const INTERVAL: u32 = 15_000;
@@ -42,6 +42,7 @@ impl<'s> Story<'s> {
         self.the_service_falls_due(&home, &contract)?;
         self.the_service_is_done(&home, &contract)?;
         self.an_auditor_checks(&home)?;
+        self.a_colleague_verifies(&home)?;
         self.look_around(&home, keep)
     }
 
@@ -175,6 +176,27 @@ impl<'s> Story<'s> {
     fn an_auditor_checks(&mut self, home: &Home) -> Result<()> {
         self.chapter("An auditor replays the car's history against the finalized chain");
         self.run(home.on_chain(["audit", "device", "car", "--config"]).arg(home.gateway.config()))
+    }
+
+    fn a_colleague_verifies(&mut self, home: &Home) -> Result<()> {
+        self.chapter(
+            "One file goes to a colleague, who verifies it with the chain's specification and nothing else",
+        );
+        let (file, spec) = (self.scene.dir().join("car.evidence"), self.scene.dir().join("chain.json"));
+        let export = self.scene.streembit(["audit", "export", "--device", "car", "--config"]);
+        self.run(
+            export
+                .arg(home.gateway.config())
+                .args(["--disclose", "Vehicle.TraveledDistance", "-o"])
+                .arg(&file),
+        )?;
+        let arguments = ["export-chain-spec", "--chain", "dev", "--raw"];
+        println!("  \x1b[2m$ streembit-node {} > chain.json\x1b[0m\n", arguments.join(" "));
+        let output = std::process::Command::new(binary("streembit-node")?).args(arguments).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::write(&spec, output.stdout)?;
+        let verify = self.scene.streembit(["audit", "verify"]).arg(&file);
+        self.run(verify.arg("--chain-spec").arg(&spec))
     }
 
     fn look_around(&mut self, home: &Home, keep: bool) -> Result<()> {

@@ -173,7 +173,7 @@ impl Raw {
     /// The tree, the indexes and the state that are stored, with those that follow from the entries.
     fn compare(&self, derived: &Derived, found: &Found) -> Result<()> {
         let mut nodes = 0;
-        for pair in self.all("nodes")? {
+        for pair in self.all("nodes")?.chain(self.all("upper-nodes")?) {
             let (key, hash) = pair?;
             let (last, level) = key.split_at_checked(8).context("the key of a node")?;
             let last = u64::from_be_bytes(last.try_into()?);
