@@ -17,7 +17,7 @@ pub(crate) fn check(store: &Store, size: u64) -> Result<(), LogError> {
     let mut ends = BTreeSet::new();
     for file in store.db().get()?.live_files().map_err(LogError::storage("listing the tables of the log"))? {
         // Their keys begin with the index of an entry. A body may have been erased; where its table ends is known still.
-        let by_index = [Family::Entries, Family::Bodies, Family::Nodes];
+        let by_index = [Family::Entries, Family::Bodies, Family::Nodes, Family::UpperNodes];
         let by_index = by_index.iter().any(|family| family.name() == file.column_family_name);
         let end = file.end_key.as_deref().and_then(|key| key.first_chunk::<8>());
         ends.extend(end.filter(|_| by_index).map(|end| u64::from_be_bytes(*end)));
@@ -36,7 +36,8 @@ fn check_entry(store: &Store, index: u64) -> Result<(), LogError> {
     let entry = guard.bytes(Family::Entries, &index.to_be_bytes())?.ok_or_else(|| hole("what is signed"))?;
     for level in 0..=index.trailing_ones() {
         let id = NodeId { level: level as u8, index: index >> level };
-        let node = guard.bytes(Family::Nodes, &node_key(id))?.ok_or_else(|| hole("a node of the tree"))?;
+        let node =
+            guard.bytes(Family::of_node(id), &node_key(id))?.ok_or_else(|| hole("a node of the tree"))?;
         // What a changed entry says of its device is worth nothing; the audit names it.
         if level == 0 && node != Domain::LogLeaf.hash(&entry).0 {
             return Ok(());

@@ -98,7 +98,7 @@ impl Writer {
     /// Until the last handle of the log is gone and nothing waits.
     pub(crate) fn run(mut self) {
         let mut group = Vec::new();
-        while let Some(first) = self.queue.blocking_recv() {
+        while let Some(first) = self.next() {
             self.gather(first, &mut group);
             let (proposals, replies): (Vec<_>, Vec<_>) =
                 group.drain(..).map(|command| (command.proposals, command.reply)).unzip();
@@ -131,6 +131,23 @@ impl Writer {
             (events, bytes) = (events + more_events, bytes + more_bytes);
             group.push(command);
         }
+    }
+
+    /// The next command, waiting for it; `None` at the end.
+    fn next(&mut self) -> Option<Command> {
+        // While the database is closed nobody can read either, so it may be that nobody comes who has it opened.
+        while self.failed.is_some() {
+            match self.queue.try_recv() {
+                Ok(command) => return Some(command),
+                Err(mpsc::error::TryRecvError::Disconnected) => return None,
+                Err(mpsc::error::TryRecvError::Empty) => {
+                    std::thread::sleep(REOPEN_AFTER);
+                    // What is wrong is kept for whoever asks next.
+                    let _ = self.recover();
+                }
+            }
+        }
+        self.queue.blocking_recv()
     }
 
     /// Writes a group. On an error nothing of it counts, and the state is read from disk before the next.
