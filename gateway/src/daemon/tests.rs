@@ -30,7 +30,7 @@ async fn without_a_node_it_logs_and_says_what_is_missing_and_a_restart_has_every
         }
         client.add_lines("shed", "[{\"n\":\"a\",\"v\":1}]\n[{\"n\":\"a\",\"v\":2}]".into()).await.unwrap();
         let status = client.status().await.unwrap();
-        assert_eq!(status.log.size, 2 * run_number);
+        assert_eq!(status.log.unwrap().size, 2 * run_number);
         assert_eq!(std::fs::metadata(&config.gateway.data_dir).unwrap().mode() & 0o777, 0o700);
         let chain = status.components.iter().find(|part| part.name == "chain").unwrap();
         let ComponentState::Retrying { problem, remedy } = &chain.state else { panic!("{chain:?}") };
