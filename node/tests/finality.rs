@@ -15,8 +15,8 @@ use sp_core::{ed25519, Pair, H256};
 use sp_runtime::{traits::Header as _, DigestItem};
 use streembit_primitives::{
     evidence::{
-        anchor_key, device_key, AuthorityKey, AuthoritySet, BlockFault, EvidenceError, FinalBlock,
-        FinalityProof, Justification, Voter, SLOT_MILLISECONDS,
+        anchor_key, device_key, genesis_key, AuthorityKey, AuthoritySet, BlockFault, EvidenceError,
+        FinalBlock, FinalityProof, Justification, Voter, SLOT_MILLISECONDS,
     },
     AccountId, DeviceId, Hash, LogId,
 };
@@ -269,6 +269,7 @@ fn a_change_of_voters_is_read_as_the_chain_writes_it() {
 fn the_state_is_asked_where_the_pallets_keep_it() {
     let log = LogId { gateway: AccountId([3; 32]), epoch: 0 };
     assert_eq!(anchor_key(&log), pallet_anchors::Latest::<Runtime>::hashed_key_for(log));
+    assert_eq!(genesis_key(), pallet_anchors::Genesis::<Runtime>::hashed_key());
     let device = DeviceId([4; 32]);
     assert_eq!(device_key(&device), pallet_devices::Devices::<Runtime>::hashed_key_for(device));
     assert_eq!(SLOT_MILLISECONDS, streembit_runtime::SLOT_DURATION);

@@ -2,7 +2,7 @@
 
 mod chain;
 mod cursor;
-mod frame;
+pub mod frame;
 mod grants;
 mod limits;
 mod proof;

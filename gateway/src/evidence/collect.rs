@@ -13,7 +13,10 @@ use crate::{
 use codec::DecodeAll as _;
 use std::{future::Future, time::Duration};
 use streembit_primitives::{
-    evidence::{anchor_key, device_key, AuthoritySet, EvidenceError, FinalBlock, FinalityProof, Link, Voter},
+    evidence::{
+        anchor_key, device_key, genesis_key, AuthoritySet, EvidenceError, FinalBlock, FinalityProof, Link,
+        Voter,
+    },
     DeviceId, Hash,
 };
 use tokio::sync::watch;
@@ -43,6 +46,9 @@ pub enum CollectError {
     /// What the node answered does not prove the state.
     #[error(transparent)]
     State(#[from] NotProven),
+    /// The state is not of the chain that this evidence begins with.
+    #[error("the chain's state does not name the chain's first block")]
+    OtherChain,
     /// The newest final block is before the anchor, or the node knows of none.
     #[error("no final block at or after the anchor is proven yet")]
     Behind,
@@ -60,7 +66,7 @@ impl CollectError {
             }
             Self::Chain(error) => error.remedy(),
             Self::Log(_) => "`streembit audit device` says what is wrong with the log".into(),
-            Self::Finality(_) | Self::State(_) | Self::Voters => {
+            Self::Finality(_) | Self::State(_) | Self::OtherChain | Self::Voters => {
                 "the node may be of another chain or release: compare both; nothing wrong was kept".into()
             }
             Self::Behind => "check that more than two thirds of the voters are online".into(),
@@ -184,6 +190,9 @@ pub async fn collect(log: &Log, chain: &impl Source, wanted: u64) -> Result<Coll
     let Progress { voters, changes, newest } = newest(chain, kept).await?;
     let last = state_at(log, chain, newest).await?;
     let state = State::new(&last.state_root, last.nodes.clone());
+    if state.genesis()? != Some(voters.genesis) {
+        return Err(CollectError::OtherChain);
+    }
     let anchor = state.anchor(&log.id())?.ok_or(CollectError::Behind)?;
     log.check_against(&anchor)?;
     let mut unregistered = Vec::new();
@@ -268,7 +277,7 @@ async fn first_voters(chain: &impl Source) -> Result<Voters, CollectError> {
 async fn state_at(log: &Log, chain: &impl Source, newest: Newest) -> Result<LastBlock, CollectError> {
     let Newest { number, hash, state_root, block } = newest;
     let devices = log.heads()?;
-    let mut keys = vec![anchor_key(&log.id())];
+    let mut keys = vec![genesis_key(), anchor_key(&log.id())];
     keys.extend(devices.iter().map(|(device, _)| device_key(device)));
     let nodes = chain.read_proof(keys, hash).await?;
     Ok(LastBlock { number, hash, state_root, block, nodes })

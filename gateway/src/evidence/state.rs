@@ -5,7 +5,7 @@ use sp_core::{Blake2Hasher, H256};
 use sp_trie::{generate_trie_proof, read_trie_value, LayoutV1, MemoryDB, StorageProof};
 use streembit_primitives::{
     chain::{Anchor, DeviceRecord},
-    evidence::{anchor_key, device_key, StateProof},
+    evidence::{anchor_key, device_key, genesis_key, StateProof},
     DeviceId, Hash, LogId,
 };
 
@@ -38,10 +38,15 @@ impl State {
         self.value(&device_key(device))
     }
 
-    /// The anchor of a log and the record of a device, with the proof of just these two.
+    /// The chain's first block.
+    pub fn genesis(&self) -> Result<Option<Hash>, NotProven> {
+        self.value(&genesis_key())
+    }
+
+    /// The anchor of a log and the record of a device, with the proof of just these two and of the chain's first block.
     pub fn prove(&self, log: &LogId, device: &DeviceId) -> Result<Option<StateProof>, NotProven> {
         let (Some(anchor), Some(record)) = (self.anchor(log)?, self.device(device)?) else { return Ok(None) };
-        let keys = [anchor_key(log), device_key(device)];
+        let keys = [anchor_key(log), device_key(device), genesis_key()];
         let nodes = generate_trie_proof::<Layout, _, _, _>(&self.nodes, self.root, &keys)
             .map_err(|error| NotProven(error.to_string()))?;
         Ok(Some(StateProof { anchor, device: record, nodes }))

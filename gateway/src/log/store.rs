@@ -3,8 +3,8 @@
 use super::LogError;
 use codec::{Decode, DecodeAll, Encode};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode,
-    DBWithThreadMode, LogLevel, Options, SingleThreaded, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
+    DBRecoveryMode, DBWithThreadMode, LogLevel, Options, SingleThreaded, WriteOptions,
 };
 use std::{
     path::{Path, PathBuf},
@@ -343,19 +343,25 @@ fn cannot_open(path: &Path, problem: &str) -> LogError {
 }
 
 fn families() -> Vec<ColumnFamilyDescriptor> {
-    // One small cache for all: what a gateway reads again is little.
-    let cache = Cache::new_lru_cache(8 << 20);
+    // What a gateway reads again is little. But every proof reads the upper levels of the tree, some 400 bytes for each 1,000
+    // entries: reading what lies below must not drive them out.
+    let (upper, others) = (Cache::new_lru_cache(4 << 20), Cache::new_lru_cache(8 << 20));
     Family::ALL
         .into_iter()
         .map(|family| {
             let mut table = BlockBasedOptions::default();
-            table.set_block_cache(&cache);
+            table.set_block_cache(if family == Family::UpperNodes { &upper } else { &others });
             table.set_block_size(8 << 10);
             table.set_cache_index_and_filter_blocks(true);
             table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+            // In one piece a table's index has hundreds of kilobytes, all of which one random read would have to load.
+            table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+            table.set_metadata_block_size(4 << 10);
+            table.set_pin_top_level_index_and_filter(true);
             // Only these are asked for keys that are not there. The others are asked for what is known to be.
             if matches!(family, Family::ByDevice | Family::Heads | Family::Forks) {
                 table.set_bloom_filter(10.0, false);
+                table.set_partition_filters(true);
             }
             let mut options = Options::default();
             options.set_block_based_table_factory(&table);

@@ -45,7 +45,11 @@ pub mod pallet {
     /// What the runtime fixes.
     #[pallet::config]
     pub trait Config:
-        frame_system::Config<RuntimeEvent: From<Event<Self>>, AccountId: From<[u8; 32]> + Into<[u8; 32]>>
+        frame_system::Config<
+        RuntimeEvent: From<Event<Self>>,
+        AccountId: From<[u8; 32]> + Into<[u8; 32]>,
+        Hash: Into<[u8; 32]>,
+    >
     {
         /// Whose logs are anchored.
         type Gateways: Contains<AccountId>;
@@ -66,6 +70,11 @@ pub mod pallet {
     #[pallet::storage]
     pub type Roots<T: Config> =
         StorageMap<_, Blake2_128Concat, LogId, BoundedVec<(u64, Hash), ConstU32<KEPT_ROOTS>>, ValueQuery>;
+
+    /// The hash of the chain's first block, where a proof of the state finds it beside the anchors: what voters sign
+    /// names no chain. None in the first block only.
+    #[pallet::storage]
+    pub type Genesis<T: Config> = StorageValue<_, Hash>;
 
     /// What happened.
     #[pallet::event]
@@ -97,6 +106,17 @@ pub mod pallet {
         NoHeadsRoot,
         /// The proof does not show that the log extends the one anchored before.
         Inconsistent,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn on_initialize(block: BlockNumberFor<T>) -> Weight {
+            if !block.is_one() {
+                return Weight::zero();
+            }
+            Genesis::<T>::put(Hash(frame_system::Pallet::<T>::parent_hash().into()));
+            T::DbWeight::get().reads_writes(1, 1)
+        }
     }
 
     #[pallet::call]

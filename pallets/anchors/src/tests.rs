@@ -1,5 +1,5 @@
-use crate::{mock::*, Error, Event, KEPT_ROOTS};
-use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
+use crate::{mock::*, Error, Event, Genesis, KEPT_ROOTS};
+use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult, traits::Hooks as _};
 use proptest::prelude::*;
 use streembit_primitives::{
     chain::Anchor,
@@ -25,6 +25,17 @@ fn a_growing_log_is_anchored_step_by_step() {
                 Event::Anchored { checkpoint: checkpoint.clone(), previous: old }.into(),
             );
             assert_eq!(Anchors::latest(&LOG), Some(Anchor { checkpoint, block: size as u32 }));
+        }
+    });
+}
+
+#[test]
+fn the_state_names_its_chain_from_the_first_block_on() {
+    sp_io::TestExternalities::default().execute_with(|| {
+        for (number, parent) in [(1, [7; 32]), (2, [8; 32])] {
+            System::initialize(&number, &parent.into(), &Default::default());
+            Anchors::on_initialize(number);
+            assert_eq!(Genesis::<Test>::get(), Some(Hash([7; 32])));
         }
     });
 }

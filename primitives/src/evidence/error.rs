@@ -72,7 +72,8 @@ pub enum EvidenceError {
         /// What is wrong with the votes.
         fault: FinalityFault,
     },
-    /// The state does not say what the file says that it does: the anchor or the device's record is not proven.
+    /// The state does not say what the file says that it does: the anchor, the device's record, or that it is a state of
+    /// this chain is not proven.
     State {
         /// The block whose state it is.
         number: u32,
@@ -178,7 +179,7 @@ impl fmt::Display for EvidenceError {
             Self::State { number } => {
                 write!(
                     f,
-                    "the state of block {number} does not have this anchor and this record of the device"
+                    "the state of block {number} is not of this chain, or does not have this anchor and this record of the device"
                 )
             }
             Self::Anchor { log } => {

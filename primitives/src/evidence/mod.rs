@@ -26,7 +26,7 @@ mod tests;
 pub use block::{time_of_slot, Block, BlockFault, SLOT_MILLISECONDS};
 pub use error::{BlockRole, EventFault, EvidenceError};
 pub use grandpa::{AuthorityKey, AuthoritySet, FinalityFault, Justification, Vote, Voter};
-pub use state::{anchor_key, device_key, StateProof};
+pub use state::{anchor_key, device_key, genesis_key, StateProof};
 pub use verdict::{EventAt, Final, Shares, Verdict};
 pub use verifier::{Batch, Inline, Signatures, Verifier};
 pub use warp::{FinalityProof, Link};

@@ -78,6 +78,8 @@ pub(crate) enum Twist {
     Unlinked,
     /// The second event shown is signed by somebody else.
     Forged,
+    /// The state of another chain with the same voters.
+    OtherChain,
     /// An anchor of a block after the last.
     Later,
     /// A vote for a descendant of the last block in place of one for itself, and the header between.
@@ -210,8 +212,9 @@ impl Plan {
             gateway: keeper,
             registered: 4,
         };
-        let (state_root, nodes) = state(&log, &anchor, &device, &record, self.others);
         let genesis = Hash([0x9e; 32]);
+        let of = if self.twist == Twist::OtherChain { Hash([0x9f; 32]) } else { genesis };
+        let (state_root, nodes) = state(&of, &log, &anchor, &device, &record, self.others);
         let chain = self.chain(genesis, state_root, StateProof { anchor, device: record, nodes });
         let prelude = Prelude { genesis, log, device, chain, head: heads.proof(&device).unwrap() };
         let trust = TrustRoot { genesis, authorities: set(0, self.voters) };
@@ -394,6 +397,7 @@ fn other(n: u32) -> DeviceId {
 
 /// The root of a state with what is proven and much else, and the proof.
 fn state(
+    genesis: &Hash,
     log: &LogId,
     anchor: &Anchor,
     device: &DeviceId,
@@ -403,6 +407,7 @@ fn state(
     let mut entries = vec![
         (anchor_key(log), anchor.encode()),
         (device_key(device), record.encode()),
+        (genesis_key(), genesis.encode()),
         (b":code".to_vec(), vec![1; 1_000]),
     ];
     let item = |pallet: &str, item: &str| [twox_128(pallet.as_bytes()), twox_128(item.as_bytes())].concat();
@@ -443,7 +448,7 @@ fn state(
             trie.insert(key, value).unwrap();
         }
     }
-    let keys = [anchor_key(log), device_key(device)];
+    let keys = [anchor_key(log), device_key(device), genesis_key()];
     let proof = generate_trie_proof::<LayoutV1<Blake2Hasher>, _, _, _>(&nodes, root, &keys).unwrap();
     (Hash(root.0), proof)
 }

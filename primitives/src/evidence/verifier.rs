@@ -346,7 +346,7 @@ fn prove(prelude: &Prelude, trust: &TrustRoot) -> Result<Proven, EvidenceError> 
     let (last, state_root, changes) = follow(prelude, trust)?;
     let state = &prelude.chain.state;
     let number = last.block.number;
-    if !state.verify(&state_root, &prelude.log, &prelude.device) {
+    if !state.verify(&state_root, &trust.genesis, &prelude.log, &prelude.device) {
         return Err(EvidenceError::State { number });
     }
     let (anchor, record) = (state.anchor.clone(), state.device.clone());

@@ -7,7 +7,7 @@ use sp_core::{Blake2Hasher, H256};
 use sp_trie::{trie_types::TrieDBMutBuilderV1, MemoryDB, TrieMut as _};
 use streembit_primitives::{
     chain::{Anchor, DeviceRecord},
-    evidence::{anchor_key, device_key, AuthorityKey, AuthoritySet, TrustRoot, Voter},
+    evidence::{anchor_key, device_key, genesis_key, AuthorityKey, AuthoritySet, TrustRoot, Voter},
     DeviceId, Hash,
 };
 
@@ -49,7 +49,9 @@ impl FakeChain {
     pub fn new(count: u8) -> Self {
         let keys = keys(0, count);
         let first = voters(&keys);
-        Self { genesis: Hash([0xfe; 32]), first, voters: keys, set: 0, blocks: Vec::new(), state: Vec::new() }
+        let genesis = Hash([0xfe; 32]);
+        let state = vec![(genesis_key(), genesis.encode())];
+        Self { genesis, first, voters: keys, set: 0, blocks: Vec::new(), state }
     }
 
     /// What is trusted of it.

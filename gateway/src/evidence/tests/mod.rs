@@ -357,6 +357,11 @@ async fn nothing_is_kept_of_what_does_not_hold() {
     assert!(matches!(error, CollectError::Finality(_)), "{error}");
     nothing(&scene);
     other.first = first;
+    // Another chain, of the same voters.
+    let genesis = std::mem::replace(&mut other.genesis, Hash([1; 32]));
+    assert_eq!(collect(&scene.log, &Node(&other, 9), 4).await, Err(CollectError::OtherChain));
+    nothing(&scene);
+    other.genesis = genesis;
     // A state of which a node is missing.
     struct Hole<'a>(Node<'a>);
     impl Source for Hole<'_> {

@@ -71,6 +71,7 @@ fn every_twist_is_named() {
         (Twist::Gap, event(6, 2, EventFault::Event(EventError::Sequence { expected: 1, found: 2 }))),
         (Twist::Unlinked, event(2, 1, EventFault::Event(EventError::Previous))),
         (Twist::Forged, event(2, 1, EventFault::Event(EventError::Signature))),
+        (Twist::OtherChain, EvidenceError::State { number: 30 }),
         (Twist::Later, EvidenceError::Anchor { log }),
     ];
     for (twist, error) in cases {
