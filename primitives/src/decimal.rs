@@ -138,14 +138,12 @@ impl FromStr for Decimal {
     /// Reads the number syntax of JSON (RFC 8259, section 6), exactly.
     fn from_str(text: &str) -> Result<Self, DecimalError> {
         let (number, exponent) = match text.split_once(['e', 'E']) {
-            Some((number, exponent)) => {
-                (number, exponent.parse::<i32>().map_err(|_| DecimalError::NotANumber)?)
-            }
+            Some((number, exponent)) => (number, read_exponent(exponent)?),
             None => (text, 0),
         };
-        let (sign, digits) = match number.strip_prefix('-') {
-            Some(rest) => (-1, rest),
-            None => (1, number),
+        let (is_negative, digits) = match number.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, number),
         };
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
@@ -157,20 +155,35 @@ impl FromStr for Decimal {
             return Err(DecimalError::NotANumber);
         }
         let fraction = fraction.trim_end_matches('0');
+        // Zeros at the end belong to the exponent: there may be more of them than a mantissa holds.
+        let significant = if fraction.is_empty() { whole.trim_end_matches('0') } else { whole };
+        let zeros = whole.len().saturating_sub(significant.len());
         let mut mantissa: i64 = 0;
-        for byte in whole.bytes().chain(fraction.bytes()) {
+        for byte in significant.bytes().chain(fraction.bytes()) {
+            let digit = i64::from(byte - b'0');
             mantissa = mantissa
                 .checked_mul(10)
-                .and_then(|value| value.checked_add(i64::from(byte - b'0')))
+                .and_then(
+                    |value| if is_negative { value.checked_sub(digit) } else { value.checked_add(digit) },
+                )
                 .ok_or(DecimalError::OutOfRange)?;
         }
-        let exponent = i32::try_from(fraction.len())
-            .ok()
-            .and_then(|places| exponent.checked_sub(places))
+        let exponent = exponent
+            .checked_add_unsigned(u32::try_from(zeros).map_err(|_| DecimalError::OutOfRange)?)
+            .and_then(|exponent| exponent.checked_sub_unsigned(u32::try_from(fraction.len()).ok()?))
             .and_then(|exponent| i8::try_from(exponent).ok())
             .ok_or(DecimalError::OutOfRange)?;
-        Self::new(sign * mantissa, exponent)
+        Self::new(mantissa, exponent)
     }
+}
+
+/// What stands after the `e` of a number.
+fn read_exponent(text: &str) -> Result<i32, DecimalError> {
+    use core::num::IntErrorKind::{NegOverflow, PosOverflow};
+    text.parse::<i32>().map_err(|error| match error.kind() {
+        PosOverflow | NegOverflow => DecimalError::OutOfRange,
+        _ => DecimalError::NotANumber,
+    })
 }
 
 impl fmt::Display for Decimal {
@@ -230,6 +243,9 @@ mod tests {
             ("-0.05", "-0.05"),
             ("3e2", "300"),
             ("1E-2", "0.01"),
+            ("12e18", "12000000000000000000"),
+            ("12000000000000000000", "12000000000000000000"),
+            ("-9223372036854775808", "-9223372036854775808"),
             ("123456.7", "123456.7"),
         ] {
             assert_eq!(decimal(text).to_string(), shown, "{text}");
@@ -248,10 +264,22 @@ mod tests {
         assert!(Decimal::decode(&mut &(0i64, 1i8).encode()[..]).is_err());
     }
 
+    #[test]
+    fn what_is_no_number_is_told_from_what_is_too_large() {
+        for text in
+            ["1e400", "1e99999999999", "1e-99999999999", "99999999999999999999", "9223372036854775808"]
+        {
+            assert_eq!(text.parse::<Decimal>(), Err(DecimalError::OutOfRange), "{text}");
+        }
+        for text in ["1e", "1e+", "1e1.5", "e5"] {
+            assert_eq!(text.parse::<Decimal>(), Err(DecimalError::NotANumber), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn text_and_codec_round_trip(mantissa in -1_000_000_000_000i64..1_000_000_000_000, exponent in -6i8..6) {
-            let value = Decimal::new(mantissa, exponent).unwrap();
+        fn text_and_codec_round_trip(mantissa in any::<i64>(), exponent in -18i8..=18) {
+            let Ok(value) = Decimal::new(mantissa, exponent) else { return Ok(()) };
             prop_assert_eq!(decimal(&value.to_string()), value);
             prop_assert_eq!(Decimal::decode(&mut &value.encode()[..]).unwrap(), value);
         }

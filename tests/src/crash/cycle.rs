@@ -264,18 +264,17 @@ impl Acts<'_, '_> {
             return Ok(fs::remove_dir_all(&kept)?);
         };
         self.notes.push(what);
+        let before = self.generation.subject.said_bytes();
         let whole = match self.generation.subject.start(&Manner::Plain)? {
-            Started::Ended(said) => {
-                ensure!(!said.contains("panicked"), "it panicked where a message was due:\n{said}");
-                let named = said.contains("damaged") || said.contains("opening the log");
-                ensure!(named, "it ended without naming the damage:\n{said}");
+            Started::Ended(_) => {
                 self.notes.push("it refused to run, and said so".into());
                 false
             }
             Started::Ready => match self.generation.derive() {
                 Ok(_) => {
                     self.notes.push("nothing acknowledged was touched".into());
-                    true
+                    // A table may be read as a whole only later, when it is merged with others.
+                    target != Target::Table
                 }
                 Err(error) => {
                     let named = named_by_audit(&data)
@@ -285,10 +284,17 @@ impl Acts<'_, '_> {
                 }
             },
         };
+        let subject = &mut self.generation.subject;
+        if subject.has_ended()? {
+            let said = subject.said_since(before);
+            ensure!(!said.contains("panicked"), "it panicked where a message was due:\n{said}");
+            let named = said.contains("damaged") || said.contains("opening the log");
+            ensure!(named, "it ended without naming the damage:\n{said}");
+        }
         if whole {
             return Ok(fs::remove_dir_all(&kept)?);
         }
-        self.generation.subject.kill()?;
+        subject.kill()?;
         fs::remove_dir_all(&data)?;
         fs::rename(&kept, &data)?;
         // What is put back must survive the next power cut.
