@@ -344,14 +344,20 @@ fn cannot_open(path: &Path, problem: &str) -> LogError {
 
 fn families() -> Vec<ColumnFamilyDescriptor> {
     // What a gateway reads again is little. But every proof reads the upper levels of the tree, some 400 bytes for each 1,000
-    // entries: reading what lies below must not drive them out.
-    let (upper, others) = (Cache::new_lru_cache(4 << 20), Cache::new_lru_cache(8 << 20));
+    // entries, and the lower ones' index: reading what lies below must not drive them out.
+    let (upper, lower, others) =
+        (Cache::new_lru_cache(4 << 20), Cache::new_lru_cache(2 << 20), Cache::new_lru_cache(6 << 20));
     Family::ALL
         .into_iter()
         .map(|family| {
             let mut table = BlockBasedOptions::default();
-            table.set_block_cache(if family == Family::UpperNodes { &upper } else { &others });
-            table.set_block_size(8 << 10);
+            table.set_block_cache(match family {
+                Family::UpperNodes => &upper,
+                Family::Nodes => &lower,
+                _ => &others,
+            });
+            // What a proof reads of the lower levels is within 24 KiB: mostly one read of the disk, seldom two.
+            table.set_block_size(if family == Family::Nodes { 32 << 10 } else { 8 << 10 });
             table.set_cache_index_and_filter_blocks(true);
             table.set_pin_l0_filter_and_index_blocks_in_cache(true);
             // In one piece a table's index has hundreds of kilobytes, all of which one random read would have to load.

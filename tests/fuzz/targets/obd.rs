@@ -1,0 +1,51 @@
+//! What a serial port says: bytes up to a prompt, read as each framing, and what the messages mean.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use streembit::adapters::obd::{
+    answer::{self, Framing},
+    dtc, pids,
+};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((split, bytes)) = bytes.split_first() else { return };
+    // The same bytes in whatever pieces are the same answers.
+    let whole = answers([bytes]);
+    let at = usize::from(*split).min(bytes.len());
+    let (first, second) = bytes.split_at(at);
+    assert_eq!(whole, answers([first, second]));
+    for answer in whole {
+        let lines = answer::lines(&answer, "01A6");
+        for framing in [Framing::Bare, Framing::Can11, Framing::Can29, Framing::Legacy] {
+            let read = answer::read(&lines, framing);
+            assert!(read.garbled <= lines.len());
+            for signal in pids::Signal::ALL {
+                let _ = pids::value(signal, &read.messages);
+            }
+            let mut supported = pids::Supported::default();
+            for range in pids::RANGES {
+                let _ = supported.add(range, &read.messages);
+            }
+            let _ = (0..=255).filter(|pid| supported.contains(*pid)).count();
+            if let Some(vin) = pids::vin(&read.messages) {
+                assert_eq!(vin.as_str().len(), 17);
+            }
+            if let Some(codes) = dtc::stored_codes(&read.messages) {
+                let _ = dtc::list(&codes);
+            }
+        }
+    }
+});
+
+fn answers<const N: usize>(pieces: [&[u8]; N]) -> Vec<Vec<u8>> {
+    let (mut buffer, mut answers) = (answer::PromptBuffer::default(), Vec::new());
+    for piece in pieces {
+        if buffer.push(piece).is_err() {
+            break;
+        }
+        while let Some(answer) = buffer.take() {
+            answers.push(answer);
+        }
+    }
+    answers
+}
