@@ -2,7 +2,8 @@
 //!
 //! A process of its own signs events on all cores and brings them to the product's own ingest: real signatures, each
 //! verified, each acknowledged after its synced write. When it has brought all of them it goes on, and is killed under
-//! load. Then the log is opened, and random entries are proven and the proofs verified.
+//! load. Then the log is opened, and random entries are proven and the proofs verified: at once, while RocksDB still merges
+//! what the kill left unmerged, and when it has come to rest.
 
 use super::{
     at, disk_bytes,
@@ -71,6 +72,38 @@ fn measure(path: &Path, acknowledged: u64) -> Result<()> {
     let opened = start.elapsed();
     let size = log.size();
     ensure!(size >= acknowledged, "{acknowledged} were acknowledged, {size} are here");
+    let unrested = prove(&log, size)?;
+    let merged = rest()?;
+    let rested = prove(&log, size)?;
+    let reads = random_reads(path, PROOFS)?;
+    let bytes = disk_bytes(path);
+    println!("| after the kill | measured |\n|---|---|");
+    println!("| entries, of {acknowledged} known to be acknowledged | {size} |");
+    println!("| opening, with all of its checks | {:.2} s |", opened.as_secs_f64());
+    println!("| until RocksDB has merged all that was left | {:.0} s |", merged.as_secs_f64());
+    for (what, times) in [
+        ("inclusion proof of a random entry, at once", &unrested.first),
+        ("the same entries again, after 2,000 others, at once", &unrested.again),
+        ("inclusion proof of a random entry, at rest", &rested.first),
+        ("the same entries again, after 2,000 others, at rest", &rested.again),
+        ("one random read of 32 KiB from this disk, past the system's memory", &reads),
+    ] {
+        println!("| {what}, p50 | {:.0} us |", at(times, 50));
+        println!("| {what}, p95 | {:.0} us |", at(times, 95));
+    }
+    println!("| bytes on disk an event, bodies of 200 bytes included | {} |", bytes / size.max(1));
+    println!("| resident memory of the reading process | {} MiB |", resident_kib() >> 10);
+    Ok(())
+}
+
+/// How long proofs took, sorted.
+struct Proofs {
+    first: Vec<Duration>,
+    again: Vec<Duration>,
+}
+
+/// Proves random entries, round by round, and verifies every proof.
+fn prove(log: &Log, size: u64) -> Result<Proofs> {
     let root = log.root(size)?;
     let mut random = rand::thread_rng();
     let (mut first, mut again) = (Vec::new(), Vec::new());
@@ -83,30 +116,36 @@ fn measure(path: &Path, acknowledged: u64) -> Result<()> {
                 times.push(start.elapsed());
                 let stored = log.stored(*index)?.context("an entry is not there")?;
                 let leaf = Domain::LogLeaf.hash_of(&stored.entry);
-                ensure!(
-                    proof.verify(leaf, *index, size, &root),
-                    "the proof of entry {index} does not verify"
-                );
+                let holds = proof.verify(leaf, *index, size, &root);
+                ensure!(holds, "the proof of entry {index} does not verify");
             }
         }
     }
-    let mut reads = random_reads(path, PROOFS)?;
-    [&mut first, &mut again, &mut reads].into_iter().for_each(|times| times.sort_unstable());
-    let bytes = disk_bytes(path);
-    println!("| after the kill | measured |\n|---|---|");
-    println!("| entries, of {acknowledged} known to be acknowledged | {size} |");
-    println!("| opening, with all of its checks | {:.2} s |", opened.as_secs_f64());
-    for (what, times) in [
-        ("inclusion proof of a random entry, as it comes", &first),
-        ("the same entries again, after 2,000 others", &again),
-        ("one random read of 32 KiB from this disk, past the system's memory", &reads),
-    ] {
-        println!("| {what}, p50 | {:.0} us |", at(times, 50));
-        println!("| {what}, p95 | {:.0} us |", at(times, 95));
+    first.sort_unstable();
+    again.sort_unstable();
+    Ok(Proofs { first, again })
+}
+
+/// Waits until this process has written nothing for some seconds.
+fn rest() -> Result<Duration> {
+    const QUIET: Duration = Duration::from_secs(5);
+    let start = Instant::now();
+    let (mut before, mut since) = (written()?, start);
+    while since.elapsed() < QUIET {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = written()?;
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
     }
-    println!("| bytes on disk an event, bodies of 200 bytes included | {} |", bytes / size.max(1));
-    println!("| resident memory of the reading process | {} MiB |", resident_kib() >> 10);
-    Ok(())
+    Ok(since.duration_since(start))
+}
+
+/// What this process has written to disk so far, in bytes.
+fn written() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/io")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: ")).context("no write_bytes")?;
+    Ok(line.trim().parse()?)
 }
 
 /// How long the disk takes for reads like those of a proof, in the log's largest table.
@@ -125,14 +164,16 @@ fn random_reads(path: &Path, count: usize) -> Result<Vec<Duration>> {
     let start = bytes.as_ptr().align_offset(4096);
     let page = bytes.get_mut(start..start + READ).context("no aligned page")?;
     let mut random = rand::thread_rng();
-    (0..count)
+    let mut times = (0..count)
         .map(|_| {
             let place = random.gen_range(0..length / READ as u64) * READ as u64;
             let start = Instant::now();
             rustix::io::pread(&file, &mut *page, place)?;
             Ok(start.elapsed())
         })
-        .collect()
+        .collect::<Result<Vec<_>>>()?;
+    times.sort_unstable();
+    Ok(times)
 }
 
 /// The filling process: brings events until it is killed. A line for each round: acknowledged, resident KiB, and a mark
