@@ -270,7 +270,7 @@ impl Acts<'_, '_> {
                 self.notes.push("it refused to run, and said so".into());
                 false
             }
-            Started::Ready => match self.generation.derive() {
+            Started::Ready => match self.generation.derive_aside() {
                 Ok(_) => {
                     self.notes.push("nothing acknowledged was touched".into());
                     // A table may be read as a whole only later, when it is merged with others.

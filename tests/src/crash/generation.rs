@@ -106,6 +106,11 @@ impl<'s> Generation<'s> {
         oracle::check(self.subject.data(), &ledger, &mut self.remembered)
     }
 
+    /// The same, of a log that may be put back afterwards: nothing of it is remembered.
+    pub fn derive_aside(&self) -> Result<Derived> {
+        oracle::check(self.subject.data(), &self.load.ledger(), &mut self.remembered.clone())
+    }
+
     /// The last check of this log: all of it is anchored. Its data is removed.
     pub fn finish(mut self, place: &mut Place) -> Result<()> {
         self.wait_for_anchor(place, self.size)?;

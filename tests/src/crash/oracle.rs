@@ -14,7 +14,7 @@ use streembit_primitives::{
 };
 
 /// What earlier looks at the same log found: it must be true for ever.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Remembered {
     /// Roots by size.
     roots: BTreeMap<u64, Hash>,
