@@ -6,7 +6,7 @@
 //! in the chain's specification.
 //!
 //! A file is a [`Prelude`] and a stream of [`Item`]s, verified in one pass and in memory that does not grow with the
-//! number of events: see [`Verifier`], and [`file`] for the bytes. `docs/evidence.md` is the format for those who write
+//! number of events: see [`Verifier`], and [`mod@file`] for the bytes. `docs/evidence.md` is the format for those who write
 //! a verifier of their own.
 
 mod block;
