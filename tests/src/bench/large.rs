@@ -166,7 +166,7 @@ fn random_reads(path: &Path, count: usize) -> Result<Vec<Duration>> {
     let mut random = rand::thread_rng();
     let mut times = (0..count)
         .map(|_| {
-            let place = random.gen_range(0..length / READ as u64) * READ as u64;
+            let place = random.gen_range(0..(length / READ as u64).max(1)) * READ as u64;
             let start = Instant::now();
             rustix::io::pread(&file, &mut *page, place)?;
             Ok(start.elapsed())

@@ -97,18 +97,25 @@ impl<'s> Generation<'s> {
         Ok(())
     }
 
-    /// Derives the log from its entries and holds it against what was acknowledged.
+    /// Derives the log from its entries and holds it against what was acknowledged and what was there before.
     pub fn derive(&mut self) -> Result<Derived> {
-        let ledger = self.load.ledger();
-        if let Some(violation) = ledger.violations.first() {
-            anyhow::bail!("{violation} ({} such)", ledger.violations.len());
-        }
-        oracle::check(self.subject.data(), &ledger, &mut self.remembered)
+        let (derived, remembered) = self.look()?;
+        self.remembered = remembered;
+        Ok(derived)
     }
 
     /// The same, of a log that may be put back afterwards: nothing of it is remembered.
     pub fn derive_aside(&self) -> Result<Derived> {
-        oracle::check(self.subject.data(), &self.load.ledger(), &mut self.remembered.clone())
+        self.look().map(|(derived, _)| derived)
+    }
+
+    fn look(&self) -> Result<(Derived, Remembered)> {
+        let ledger = self.load.ledger();
+        if let Some(violation) = ledger.violations.first() {
+            anyhow::bail!("{violation} ({} such)", ledger.violations.len());
+        }
+        let mut remembered = self.remembered.clone();
+        Ok((oracle::check(self.subject.data(), &ledger, &mut remembered)?, remembered))
     }
 
     /// The last check of this log: all of it is anchored. Its data is removed.
