@@ -6,7 +6,7 @@ use super::{
     select::{Missing, Span},
     Disclose, NotProven, State,
 };
-use crate::log::{ChainProof, LogError, LogReader, StoredBody, StoredEvent};
+use crate::log::{ChainProof, LogError, LogReader, StoredBody, StoredEvent, TileReader};
 use codec::Encode as _;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -164,6 +164,7 @@ pub fn write(
         file::begin(&beginning.prelude).ok_or(EvidenceError::Malformed { what: "prelude", items: 0 })?;
     let mut stream = Stream {
         log,
+        nodes: log.nodes(),
         out,
         bytes: 0,
         frontier: Frontier::new(),
@@ -225,6 +226,7 @@ fn sequences(log: &LogReader, request: &Request, head: u64) -> Result<(u64, u64)
 /// The items of a file, as they are written.
 struct Stream<'a, W, P> {
     log: &'a LogReader,
+    nodes: TileReader<'a>,
     out: &'a mut W,
     bytes: u64,
     /// What a verifier will make of the items.
@@ -284,7 +286,7 @@ impl<W: Write, P: FnMut(u64, u64, u64)> Stream<'_, W, P> {
     fn skip_to(&mut self, index: u64) -> Result<(), ExportError> {
         while self.frontier.size() < index {
             let id = subtree_at(self.frontier.size(), index);
-            let hash: Hash = self.log.node(id)?;
+            let hash: Hash = self.nodes.node(id)?;
             self.frontier.append_subtree(id.level, hash, |_| {}).map_err(|_| ExportError::NotTheAnchored)?;
             self.item(&Item::Skip { level: id.level, hash })?;
         }

@@ -18,6 +18,7 @@ mod order;
 mod read;
 mod store;
 mod tables;
+mod tiles;
 mod verify;
 mod watermark;
 mod writer;
@@ -31,6 +32,7 @@ pub use erase::{Erasure, MAX_ERASED};
 pub use error::{LogError, Refusal};
 pub use fork::{CopiedKey, SignedTwice};
 pub use read::LogReader;
+pub(crate) use tiles::TileReader;
 pub use verify::{Finding, Place, MAX_FINDINGS};
 
 use std::{
@@ -42,7 +44,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use writer::{Command, Writer};
 
 /// The version of the database's layout.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The largest body that is admitted, in bytes when encoded; larger things travel by hash.
 pub const MAX_BODY_BYTES: usize = 16 << 10;

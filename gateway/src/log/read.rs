@@ -1,8 +1,9 @@
 //! Reading: entries, heads, proofs.
 
 use super::{
-    store::{decode, device_key, integer, meta, node_key, Family, State, Store},
-    writer::load_frontier,
+    store::{decode, device_key, integer, meta, Family, State, Store},
+    tiles::TileReader,
+    writer::load_tree,
     Head, LogError, StoredBody, StoredEvent,
 };
 use codec::{DecodeAll, Encode};
@@ -13,7 +14,7 @@ use std::sync::{
 use streembit_primitives::{
     chain::Anchor,
     hash::Domain,
-    merkle::{ConsistencyProof, InclusionProof, NodeId, Nodes, Tree, TreeError},
+    merkle::{ConsistencyProof, InclusionProof, NodeId, Nodes as _, Tree, TreeError},
     Body, Checkpoint, DeviceId, Hash, LogEntry, LogId, SignedCheckpoint,
 };
 
@@ -35,7 +36,7 @@ impl std::fmt::Debug for LogReader {
 impl LogReader {
     /// Checks that what is stored fits together at its end, where an unfinished write would show.
     pub(crate) fn new(store: Arc<Store>, id: LogId) -> Result<Self, LogError> {
-        let size = load_frontier(&store)?.size();
+        let size = load_tree(&store)?.0.size();
         let reader = Self { store, id, size: Arc::new(AtomicU64::new(size)) };
         reader.check_end(size)?;
         Ok(reader)
@@ -69,7 +70,7 @@ impl LogReader {
     /// The root of the first `size` entries.
     pub fn root(&self, size: u64) -> Result<Hash, LogError> {
         self.check_size(size)?;
-        self.tree(size).root()
+        Tree::new(&self.nodes(), size).root()
     }
 
     /// An entry with its body; `None` beyond the end.
@@ -132,13 +133,13 @@ impl LogReader {
     /// Proves that an entry is among the first `size`.
     pub fn inclusion(&self, index: u64, size: u64) -> Result<InclusionProof, LogError> {
         self.check_size(size)?;
-        self.tree(size).inclusion(index).map_err(from_tree)
+        Tree::new(&self.nodes(), size).inclusion(index).map_err(from_tree)
     }
 
     /// Proves that the first `size` entries extend the first `old`.
     pub fn consistency(&self, old: u64, size: u64) -> Result<ConsistencyProof, LogError> {
         self.check_size(size)?;
-        self.tree(size).consistency(old).map_err(from_tree)
+        Tree::new(&self.nodes(), size).consistency(old).map_err(from_tree)
     }
 
     /// The largest checkpoint that was kept.
@@ -224,7 +225,7 @@ impl LogReader {
         // The body is not asked for: a damaged one is for the audit to name, the log goes on.
         let bytes = self.store.db().bytes(Family::Entries, &index.to_be_bytes())?;
         let leaf = bytes.map(|bytes| Domain::LogLeaf.hash(&bytes));
-        if leaf != Some(self.node(NodeId { level: 0, index })?) {
+        if leaf != Some(self.nodes().node(NodeId { level: 0, index })?) {
             return Err(LogError::damaged(format!("entry {index}, the last, is not what its leaf says")));
         }
         Ok(())
@@ -261,19 +262,9 @@ impl LogReader {
         Ok(())
     }
 
-    fn tree(&self, size: u64) -> Tree<'_, Self> {
-        Tree::new(self, size)
-    }
-}
-
-impl Nodes for LogReader {
-    type Error = LogError;
-
-    fn node(&self, id: NodeId) -> Result<Hash, LogError> {
-        let bytes = self.store.db().bytes(Family::of_node(id), &node_key(id))?;
-        bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).map(Hash).ok_or_else(|| {
-            LogError::damaged(format!("node {} of level {} of the tree is not there", id.index, id.level))
-        })
+    /// The nodes of the tree, for whoever reads many that are close together.
+    pub(crate) fn nodes(&self) -> TileReader<'_> {
+        TileReader::new(&self.store)
     }
 }
 

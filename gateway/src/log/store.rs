@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError, RwLock, RwLockReadGuard},
 };
-use streembit_primitives::{merkle::NodeId, DeviceId, Hash, LogId};
+use streembit_primitives::{DeviceId, Hash, LogId};
 
 pub(crate) type Db = DBWithThreadMode<SingleThreaded>;
 
@@ -21,11 +21,11 @@ pub(crate) enum Family {
     Entries,
     /// Index (8 bytes) -> `Body`. Apart from the entries, so that a body can be erased.
     Bodies,
-    /// Last leaf of the subtree (8 bytes), level (1 byte) -> hash (32 bytes). In the order in which nodes are
-    /// completed: appended at the end, never merged in between. Levels below [`UPPER`].
-    Nodes,
-    /// The same of the levels from [`UPPER`] on: 1 in 128, so close together that a proof finds them in memory.
-    UpperNodes,
+    /// First leaf (8 bytes), level (1 byte) -> up to 64 hashes of 32 bytes: [`super::tiles`] of leaves. Apart from the
+    /// others, which a proof finds in memory.
+    Tiles,
+    /// The same of the levels above.
+    UpperTiles,
     /// Device (32 bytes), sequence (8 bytes) -> index (8 bytes).
     ByDevice,
     /// Device (32 bytes) -> [`super::Head`].
@@ -48,8 +48,8 @@ impl Family {
     pub(crate) const ALL: [Self; 12] = [
         Self::Entries,
         Self::Bodies,
-        Self::Nodes,
-        Self::UpperNodes,
+        Self::Tiles,
+        Self::UpperTiles,
         Self::ByDevice,
         Self::Heads,
         Self::Forks,
@@ -64,22 +64,13 @@ impl Family {
     /// empty to whoever only reads.
     pub(crate) const LATER: [Self; 2] = [Self::Erasures, Self::ChainProofs];
 
-    /// Where a node of the tree is.
-    pub(crate) const fn of_node(id: NodeId) -> Self {
-        if id.level < UPPER {
-            Self::Nodes
-        } else {
-            Self::UpperNodes
-        }
-    }
-
     /// The column family's name; part of the format.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Entries => "entries",
             Self::Bodies => "bodies",
-            Self::Nodes => "nodes",
-            Self::UpperNodes => "upper-nodes",
+            Self::Tiles => "tiles",
+            Self::UpperTiles => "upper-tiles",
             Self::ByDevice => "by-device",
             Self::Heads => "heads",
             Self::Forks => "forks",
@@ -95,14 +86,11 @@ impl Family {
     const fn write_buffer(self) -> usize {
         match self {
             Self::Entries | Self::Bodies => 8 << 20,
-            Self::Nodes | Self::ByDevice => 4 << 20,
+            Self::Tiles | Self::ByDevice => 4 << 20,
             _ => 1 << 20,
         }
     }
 }
-
-/// The level from which on a tree's nodes are in a family of their own.
-const UPPER: u8 = 8;
 
 /// What all families keep in memory before something is written out, in bytes.
 const MEMORY: usize = 32 << 20;
@@ -270,15 +258,6 @@ pub(crate) fn synced() -> WriteOptions {
     options
 }
 
-pub(crate) fn node_key(id: NodeId) -> [u8; 9] {
-    let last = id.index.saturating_add(1).checked_shl(u32::from(id.level)).unwrap_or(0).wrapping_sub(1);
-    let mut key = [0; 9];
-    let (leaf, level) = key.split_at_mut(8);
-    leaf.copy_from_slice(&last.to_be_bytes());
-    level.fill(id.level);
-    key
-}
-
 pub(crate) fn device_key(device: &DeviceId, sequence: u64) -> [u8; 40] {
     let mut key = [0; 40];
     let (id, number) = key.split_at_mut(32);
@@ -343,21 +322,21 @@ fn cannot_open(path: &Path, problem: &str) -> LogError {
 }
 
 fn families() -> Vec<ColumnFamilyDescriptor> {
-    // What a gateway reads again is little. But every proof reads the upper levels of the tree, some 400 bytes for each 1,000
-    // entries, and the lower ones' index: reading what lies below must not drive them out.
-    let (upper, lower, others) =
-        (Cache::new_lru_cache(4 << 20), Cache::new_lru_cache(2 << 20), Cache::new_lru_cache(6 << 20));
+    // What a gateway reads again is little. But every proof reads the upper tiles, some 500 bytes for each 1,000 entries, and
+    // the index of the lowest ones: reading what lies below must not drive them out.
+    let (upper, lowest, others) =
+        (Cache::new_lru_cache(6 << 20), Cache::new_lru_cache(4 << 20), Cache::new_lru_cache(4 << 20));
     Family::ALL
         .into_iter()
         .map(|family| {
             let mut table = BlockBasedOptions::default();
             table.set_block_cache(match family {
-                Family::UpperNodes => &upper,
-                Family::Nodes => &lower,
+                Family::UpperTiles => &upper,
+                Family::Tiles => &lowest,
                 _ => &others,
             });
-            // What a proof reads of the lower levels is within 24 KiB: mostly one read of the disk, seldom two.
-            table.set_block_size(if family == Family::Nodes { 32 << 10 } else { 8 << 10 });
+            // Of tiles, four: smaller blocks need more of an index, which has to stay in memory.
+            table.set_block_size(8 << 10);
             table.set_cache_index_and_filter_blocks(true);
             table.set_pin_l0_filter_and_index_blocks_in_cache(true);
             // In one piece a table's index has hundreds of kilobytes, all of which one random read would have to load.

@@ -2,7 +2,8 @@
 //! not what it must be is named. Says nothing of who signed: that needs the devices' keys.
 
 use super::{
-    store::{device_key, integer, meta, node_key, Family, State},
+    store::{device_key, integer, meta, Family, State},
+    tiles::{self, TileId, TileReader},
     Head, LogError, LogReader,
 };
 use codec::DecodeAll;
@@ -24,7 +25,7 @@ pub enum Place {
     Entry,
     /// Column family `bodies`: what an event says.
     Body,
-    /// Column family `nodes`: a node of the tree.
+    /// Column families `tiles` and `upper-tiles`: a node of the tree.
     Node(NodeId),
     /// Column family `by-device`: where a device's event is.
     ByDevice,
@@ -51,7 +52,7 @@ impl Place {
         match self {
             Self::Entry => Family::Entries,
             Self::Body => Family::Bodies,
-            Self::Node(id) => Family::of_node(*id),
+            Self::Node(id) => TileId::of(*id).0.family(),
             Self::ByDevice => Family::ByDevice,
             Self::Head => Family::Heads,
             Self::Root => Family::Meta,
@@ -100,6 +101,7 @@ impl LogReader {
 
 struct Check<'a> {
     log: &'a LogReader,
+    tiles: TileReader<'a>,
     findings: Vec<Finding>,
     /// The last event of each device met so far.
     devices: HashMap<DeviceId, Head>,
@@ -107,7 +109,7 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn new(log: &'a LogReader) -> Self {
-        Self { log, findings: Vec::new(), devices: HashMap::new() }
+        Self { log, tiles: log.nodes(), findings: Vec::new(), devices: HashMap::new() }
     }
 
     /// Checks a range, until there are too many findings; gives the heads map at a size within it.
@@ -167,7 +169,7 @@ impl<'a> Check<'a> {
         // Entry or leaf? Whichever the rest of the tree agrees with is right.
         let trust_leaf = !entry_fits
             && match (stored_leaf, derived) {
-                (Some(leaf), Some(_)) => self.tree_agrees(index, leaf, size)?,
+                (Some(_), Some(_)) => self.tree_agrees(index, size)?,
                 (Some(_), None) => true,
                 _ => false,
             };
@@ -196,11 +198,11 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// Appends a leaf and compares every node that it completes with the stored one.
+    /// Appends a leaf and compares every node that it completes, and that is stored, with the stored one.
     fn nodes(&mut self, index: u64, leaf: Hash, frontier: &mut Frontier) -> Result<(), LogError> {
         let mut completed: Vec<Node> = Vec::new();
         frontier.append(leaf, |node| completed.push(node));
-        for node in completed {
+        for node in completed.into_iter().filter(|node| node.id.level.is_multiple_of(tiles::HEIGHT)) {
             match self.node(node.id)? {
                 Some(stored) if stored == node.hash => {}
                 Some(_) => {
@@ -213,15 +215,15 @@ impl<'a> Check<'a> {
     }
 
     /// Whether a leaf as stored is what the stored nodes above it, or the root, were made from.
-    fn tree_agrees(&self, index: u64, leaf: Hash, size: u64) -> Result<bool, LogError> {
-        let sibling = NodeId { level: 0, index: index ^ 1 };
-        if sibling.index < size {
-            let Some(beside) = self.node(sibling)? else { return Ok(false) };
-            let (left, right) = if index.is_multiple_of(2) { (leaf, beside) } else { (beside, leaf) };
-            return Ok(self.node(NodeId { level: 1, index: index >> 1 })?
-                == Some(Domain::LogNode.node(&left, &right)));
+    fn tree_agrees(&self, index: u64, size: u64) -> Result<bool, LogError> {
+        let (tile, _) = TileId::of(NodeId { level: 0, index });
+        if tile.leaves().end <= size {
+            let above = self.node(NodeId { level: tiles::HEIGHT, index: tile.index })?;
+            let whole =
+                self.stored(|tiles| Ok(tiles.tile(tile)?.and_then(|tile| tile.root(0..tiles::WIDTH))))?;
+            return Ok(above.is_some() && above == whole);
         }
-        // The last leaf, and a peak of its own: the stored root has the word.
+        // A leaf of the tile that grows: the stored root has the word.
         let Some(state) = self.state()? else { return Ok(false) };
         Ok(self.log.root(size).is_ok_and(|root| root == state.root))
     }
@@ -333,6 +335,13 @@ impl<'a> Check<'a> {
                 }
             }
         }
+        for id in tiles::growing(size) {
+            let there = self.stored(|tiles| tiles.tile(id))?.map_or(0, |tile| tile.len());
+            let expected = tiles::hashes(id, size);
+            if there > expected {
+                self.find(last, Place::Node(id.node(expected)), "beyond the end of the log");
+            }
+        }
         if size > 0 && self.state()?.map(|state| (state.size, state.root)) != Some((size, frontier.root())) {
             self.find(last, Place::Root, "changed: size or root are not those of the entries");
         }
@@ -344,11 +353,18 @@ impl<'a> Check<'a> {
     }
 
     fn node(&self, id: NodeId) -> Result<Option<Hash>, LogError> {
-        Ok(self
-            .bytes(Family::of_node(id), &node_key(id))?
-            .ok()
-            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-            .map(Hash))
+        self.stored(|tiles| tiles.hash(id))
+    }
+
+    /// What is read of the tiles; nothing where they are damaged.
+    fn stored<T>(
+        &self,
+        read: impl FnOnce(&TileReader<'a>) -> Result<Option<T>, LogError>,
+    ) -> Result<Option<T>, LogError> {
+        match read(&self.tiles) {
+            Err(LogError::Damaged { .. }) => Ok(None),
+            result => result,
+        }
     }
 
     /// Stored bytes, or why there are none: a file that RocksDB finds corrupt is a finding like any other.

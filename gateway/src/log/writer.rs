@@ -3,7 +3,8 @@
 use super::{
     failpoint,
     order::{Admission, Devices},
-    store::{device_key, meta, node_key, synced, Family, State, Store},
+    store::{device_key, meta, synced, Family, State, Store},
+    tiles::{Growing, Tile, TileId, TileReader},
     watermark::{self, Watermark},
     Head, LogError, NewEntry, Proposal, Receipt, Reply,
 };
@@ -16,10 +17,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use streembit_primitives::{
-    merkle::{Frontier, Node},
-    Hash,
-};
+use streembit_primitives::merkle::{Frontier, Nodes as _};
 use tokio::sync::{mpsc, watch};
 
 /// The most events in one synced write.
@@ -28,8 +26,8 @@ const MAX_GROUP: usize = 4096;
 /// The most bytes in one synced write, about.
 const MAX_GROUP_BYTES: usize = 4 << 20;
 
-/// What an event takes in a write beyond its own bytes, about: keys, nodes, its place in the index.
-const OVERHEAD: usize = 288;
+/// What an event takes in a write beyond its own bytes, about: keys, its leaf, its place in the index.
+const OVERHEAD: usize = 160;
 
 /// How long a database that would not open is left alone.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
@@ -48,6 +46,7 @@ pub(crate) struct Writer {
     durable: watch::Sender<u64>,
     watermark: Watermark,
     frontier: Frontier,
+    growing: Growing,
     devices: Devices,
     /// Since when the state in memory is not to be trusted: a write has failed.
     failed: Option<Failure>,
@@ -64,6 +63,7 @@ struct Draft<'a> {
     batch: WriteBatch,
     families: Families<'a>,
     frontier: Frontier,
+    growing: Growing,
     appended: Vec<Receipt>,
     forks: usize,
 }
@@ -72,8 +72,8 @@ struct Draft<'a> {
 struct Families<'a> {
     entries: &'a ColumnFamily,
     bodies: &'a ColumnFamily,
-    nodes: &'a ColumnFamily,
-    upper_nodes: &'a ColumnFamily,
+    tiles: &'a ColumnFamily,
+    upper_tiles: &'a ColumnFamily,
     by_device: &'a ColumnFamily,
     heads: &'a ColumnFamily,
     forks: &'a ColumnFamily,
@@ -89,10 +89,10 @@ impl Writer {
         queue: mpsc::Receiver<Command>,
         durable: watch::Sender<u64>,
     ) -> Result<Self, LogError> {
-        let frontier = load_frontier(&store)?;
+        let (frontier, growing) = load_tree(&store)?;
         let watermark = Watermark::open(store.path())?;
         let devices = Devices::default();
-        Ok(Self { store, size, queue, durable, watermark, frontier, devices, failed: None })
+        Ok(Self { store, size, queue, durable, watermark, frontier, growing, devices, failed: None })
     }
 
     /// Until the last handle of the log is gone and nothing waits.
@@ -182,8 +182,8 @@ impl Writer {
         let families = Families {
             entries: handle(Family::Entries)?,
             bodies: handle(Family::Bodies)?,
-            nodes: handle(Family::Nodes)?,
-            upper_nodes: handle(Family::UpperNodes)?,
+            tiles: handle(Family::Tiles)?,
+            upper_tiles: handle(Family::UpperTiles)?,
             by_device: handle(Family::ByDevice)?,
             heads: handle(Family::Heads)?,
             forks: handle(Family::Forks)?,
@@ -194,6 +194,7 @@ impl Writer {
             batch: WriteBatch::with_capacity_bytes(capacity),
             families,
             frontier: self.frontier.clone(),
+            growing: self.growing.clone(),
             appended: Vec::new(),
             forks: 0,
         };
@@ -208,11 +209,11 @@ impl Writer {
         if draft.appended.is_empty() && draft.forks == 0 {
             return Ok(results);
         }
-        let (batch, frontier) = draft.finish();
+        let (batch, frontier, growing) = draft.finish();
         failpoint::reach("write-before");
         guard.get()?.write_opt(batch, &synced()).map_err(LogError::storage("writing events to the log"))?;
         failpoint::reach("write-after");
-        self.frontier = frontier;
+        (self.frontier, self.growing) = (frontier, growing);
         Ok(results)
     }
 
@@ -258,15 +259,15 @@ impl Writer {
         let acknowledged = self.size.load(Ordering::Acquire);
         let reopened = self.store.reopen();
         failpoint::reach("reopen");
-        let frontier = reopened.and_then(|()| load_frontier(&self.store)).and_then(|frontier| {
-            watermark::check(frontier.size(), acknowledged)?;
-            Ok(frontier)
+        let tree = reopened.and_then(|()| load_tree(&self.store)).and_then(|tree| {
+            watermark::check(tree.0.size(), acknowledged)?;
+            Ok(tree)
         });
         failure.tried = Some(Instant::now());
-        match frontier {
-            Ok(frontier) => {
+        match tree {
+            Ok((frontier, growing)) => {
                 tracing::info!(size = frontier.size(), "the log takes events again");
-                self.frontier = frontier;
+                (self.frontier, self.growing) = (frontier, growing);
                 self.failed = None;
                 Ok(())
             }
@@ -286,6 +287,13 @@ fn own(result: Result<Receipt, LogError>) -> Result<Result<Receipt, LogError>, L
     }
 }
 
+impl Families<'_> {
+    fn put_tile(&self, batch: &mut WriteBatch, id: TileId, tile: &Tile) {
+        let family = if id.family() == Family::Tiles { self.tiles } else { self.upper_tiles };
+        batch.put_cf(family, id.key(), tile.encode());
+    }
+}
+
 impl Draft<'_> {
     fn append(&mut self, entry: &NewEntry) -> Receipt {
         let header = entry.header();
@@ -298,21 +306,22 @@ impl Draft<'_> {
             hash: entry.hash(),
             received: entry.received(),
         };
-        let Self { batch, families, frontier, appended, .. } = self;
+        let Self { batch, families, frontier, growing, appended, .. } = self;
         let (entry_bytes, body_bytes) = entry.bytes();
         batch.put_cf(families.entries, key, entry_bytes);
         batch.put_cf(families.bodies, key, body_bytes);
         batch.put_cf(families.by_device, device_key(&header.device, header.sequence), key);
-        frontier.append(entry.leaf(), |Node { id, hash }| {
-            let upper = Family::of_node(id) == Family::UpperNodes;
-            batch.put_cf(if upper { families.upper_nodes } else { families.nodes }, node_key(id), hash.0);
+        frontier.append(entry.leaf(), |node| {
+            growing.add(node, |id, tile| families.put_tile(batch, id, tile));
         });
         appended.push(receipt);
         receipt
     }
 
-    /// Adds what the group comes to: the devices' heads and the log's root.
-    fn finish(mut self) -> (WriteBatch, Frontier) {
+    /// Adds what the group comes to: the tiles that have grown, the devices' heads and the log's root.
+    fn finish(mut self) -> (WriteBatch, Frontier, Growing) {
+        let Self { batch, families, growing, .. } = &mut self;
+        growing.finish(|id, tile| families.put_tile(batch, id, tile));
         let mut heads = std::collections::BTreeMap::new();
         for receipt in &self.appended {
             let head = Head { sequence: receipt.sequence, hash: receipt.hash, index: receipt.index };
@@ -323,7 +332,7 @@ impl Draft<'_> {
         }
         let state = State { size: self.frontier.size(), root: self.frontier.root() };
         self.batch.put_cf(self.families.meta, meta::STATE, state.encode());
-        (self.batch, self.frontier)
+        (self.batch, self.frontier, self.growing)
     }
 }
 
@@ -334,28 +343,20 @@ impl Command {
     }
 }
 
-/// The frontier from the stored peaks, which must lead to the stored root.
-pub(crate) fn load_frontier(store: &Store) -> Result<Frontier, LogError> {
-    let guard = store.db();
-    let state: Option<State> = guard.value(Family::Meta, meta::STATE)?;
+/// The frontier, whose peaks must lead to the stored root, and the tiles that grow, which must end where the log does.
+pub(crate) fn load_tree(store: &Store) -> Result<(Frontier, Growing), LogError> {
+    let state: Option<State> = store.db().value(Family::Meta, meta::STATE)?;
     let (size, root) = match &state {
         Some(state) => (state.size, Some(state.root)),
         None => (0, None),
     };
-    let peaks = Frontier::peak_ids(size)
-        .map(|id| {
-            let bytes = guard.bytes(Family::of_node(id), &node_key(id))?;
-            let hash = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-            hash.map(Hash).ok_or_else(|| {
-                LogError::damaged(format!("node {} of level {} of the tree is not there", id.index, id.level))
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let tiles = TileReader::new(store);
+    let peaks = Frontier::peak_ids(size).map(|id| tiles.node(id)).collect::<Result<Vec<_>, _>>()?;
     let frontier = Frontier::from_peaks(size, peaks).map_err(|error| LogError::damaged(error.to_string()))?;
     if root.is_some_and(|root| root != frontier.root()) {
         return Err(LogError::damaged(format!(
             "the tree's stored nodes of {size} entries do not lead to its stored root"
         )));
     }
-    Ok(frontier)
+    Ok((frontier, Growing::load(store, size)?))
 }

@@ -28,7 +28,7 @@ use streembit::{
 use streembit_primitives::{
     batch::{self, EventKey},
     hash::Domain,
-    merkle::Frontier,
+    merkle::{Frontier, NodeId},
     Body, DeviceKey, SignedEvent,
 };
 
@@ -138,7 +138,7 @@ fn verify_batch(batch: Keyed<'_>) -> usize {
 const FAMILIES: [(&str, usize); 6] = [
     ("entries", 8 << 20),
     ("bodies", 8 << 20),
-    ("nodes", 4 << 20),
+    ("tiles", 4 << 20),
     ("by-device", 4 << 20),
     ("heads", 1 << 20),
     ("meta", 1 << 20),
@@ -149,6 +149,7 @@ type Record = (usize, Vec<u8>, Vec<u8>);
 
 fn records(events: &[Signed]) -> Vec<Vec<Record>> {
     let mut frontier = Frontier::new();
+    let mut tiles: Vec<Vec<u8>> = Vec::new();
     let mut groups = Vec::new();
     for group in events.chunks(BATCH) {
         let mut records = Vec::with_capacity(5 * group.len());
@@ -159,20 +160,37 @@ fn records(events: &[Signed]) -> Vec<Vec<Record>> {
             let device = event.header.device.0;
             let in_device = [&device[..], &event.header.sequence.to_be_bytes()].concat();
             frontier.append(Domain::LogLeaf.hash(&entry), |node| {
-                let last = ((node.id.index + 1) << node.id.level) - 1;
-                let key = [&last.to_be_bytes()[..], &[node.id.level]].concat();
-                records.push((2, key, node.hash.0.to_vec()));
+                if node.id.level.is_multiple_of(6) {
+                    let level = usize::from(node.id.level / 6);
+                    tiles.resize_with(tiles.len().max(level + 1), Vec::new);
+                    let Some(tile) = tiles.get_mut(level) else { return };
+                    tile.extend(node.hash.0);
+                    if node.id.index % 64 == 63 {
+                        records.push((2, tile_key(node.id), std::mem::take(tile)));
+                    }
+                }
             });
             records.push((0, index.to_vec(), entry));
             records.push((1, index.to_vec(), body.encode()));
             records.push((3, in_device, index.to_vec()));
             heads.insert(device, (event.header.sequence, event.header.hash(), frontier.size() - 1).encode());
         }
+        for (level, tile) in tiles.iter().enumerate().filter(|(_, tile)| !tile.is_empty()) {
+            let level = 6 * level as u8;
+            let id = NodeId { level, index: (frontier.size() >> level) - 1 };
+            records.push((2, tile_key(id), tile.clone()));
+        }
         records.extend(heads.into_iter().map(|(device, head)| (4, device.to_vec(), head)));
         records.push((5, b"state".to_vec(), (frontier.size(), frontier.root()).encode()));
         groups.push(records);
     }
     groups
+}
+
+/// The key of the tile that has a node.
+fn tile_key(node: NodeId) -> Vec<u8> {
+    let first = (node.index / 64 * 64) << node.level;
+    [&first.to_be_bytes()[..], &[node.level / 6]].concat()
 }
 
 /// The log's column families in a bare RocksDB.

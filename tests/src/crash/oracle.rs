@@ -173,20 +173,21 @@ impl Raw {
     /// The tree, the indexes and the state that are stored, with those that follow from the entries.
     fn compare(&self, derived: &Derived, found: &Found) -> Result<()> {
         let mut nodes = 0;
-        for pair in self.all("nodes")?.chain(self.all("upper-nodes")?) {
-            let (key, hash) = pair?;
-            let (last, level) = key.split_at_checked(8).context("the key of a node")?;
-            let last = u64::from_be_bytes(last.try_into()?);
-            let level = *level.first().context("a node without a level")?;
-            let at = ((last + 1) >> level).checked_sub(1).context("a node before the first")?;
-            let stored = derived.levels.get(usize::from(level)).and_then(|nodes| nodes.get(at as usize));
+        for pair in self.all("tiles")?.chain(self.all("upper-tiles")?) {
+            let (key, tile) = pair?;
+            let (first, level) = key.split_at_checked(8).context("the key of a tile")?;
+            let level = 6 * usize::from(*level.first().context("a tile without a level")?);
+            let first = (u64::from_be_bytes(first.try_into()?) >> level) as usize;
+            let (hashes, rest) = tile.as_chunks::<32>();
+            ensure!(rest.is_empty(), "the tile from node {first} of level {level} on is no list of hashes");
+            let below = derived.levels.get(level).and_then(|nodes| nodes.get(first..first + hashes.len()));
             ensure!(
-                stored.is_some_and(|node| node.0 == *hash),
-                "node {at} of level {level} is not what is below it"
+                below.is_some_and(|nodes| nodes.iter().map(|node| &node.0).eq(hashes)),
+                "nodes {first} and up of level {level} are not what is below them"
             );
-            nodes += 1;
+            nodes += hashes.len();
         }
-        let expected: usize = derived.levels.iter().map(Vec::len).sum();
+        let expected: usize = derived.levels.iter().step_by(6).map(Vec::len).sum();
         ensure!(nodes == expected, "{nodes} nodes are stored where {expected} belong");
         let mut places = 0;
         for pair in self.all("by-device")? {

@@ -2,7 +2,8 @@
 
 use super::support::{filled, log_id, open};
 use crate::log::{
-    store::{device_key, meta, node_key, Family},
+    store::{device_key, meta, Family},
+    tiles::TileId,
     watermark::Watermark,
     Finding, Log, LogError, Place,
 };
@@ -11,7 +12,8 @@ use proptest::prelude::*;
 use std::{path::Path, sync::OnceLock};
 use streembit_primitives::merkle::NodeId;
 
-const SIZE: u64 = 41;
+/// One whole tile of leaves, and one that grows.
+const SIZE: u64 = 109;
 
 /// Changes a stored value through a RocksDB of its own, as somebody with the disk in hand would.
 fn tamper(path: &Path, family: Family, key: &[u8], change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) {
@@ -61,8 +63,8 @@ fn finding(family: Family, key: &[u8], change: impl FnOnce(Vec<u8>) -> Option<Ve
 fn a_whole_log_has_no_findings_in_any_range() {
     let folder = sized();
     let log = open(&folder);
-    for start in 0..=SIZE {
-        for end in start..=SIZE {
+    for start in (0..=SIZE).step_by(3) {
+        for end in (start..=SIZE).rev().step_by(4) {
             assert_eq!(log.verify(start..end).unwrap(), [], "{start}..{end}");
         }
     }
@@ -71,7 +73,7 @@ fn a_whole_log_has_no_findings_in_any_range() {
 
 #[test]
 fn a_changed_entry_is_named() {
-    for index in [0u64, 7, 12, 39] {
+    for index in [0u64, 7, 63, 64, 103] {
         for at in [0, 40, 80, 150, 1000] {
             let found = finding(Family::Entries, &index.to_be_bytes(), flip(at));
             assert_eq!((found.index, found.place), (index, Place::Entry), "{found}");
@@ -83,7 +85,7 @@ fn a_changed_entry_is_named() {
 
 #[test]
 fn a_changed_body_is_named() {
-    for index in [0u64, 12, 40] {
+    for index in [0u64, 12, 104] {
         for at in [0, 5, 31, 33, 60] {
             let found = finding(Family::Bodies, &index.to_be_bytes(), flip(at));
             assert_eq!((found.index, found.place), (index, Place::Body), "{found}");
@@ -94,35 +96,77 @@ fn a_changed_body_is_named() {
     }
 }
 
+/// Changes a hash of the stored tree.
+fn tamper_node(path: &Path, level: u8, index: u64, bit: u8) {
+    let (tile, slots) = TileId::of(NodeId { level, index });
+    assert_eq!(slots.len(), 1, "a node that is stored");
+    let at = 32 * slots.start + usize::from(bit / 8);
+    tamper(path, tile.family(), &tile.key(), |mut value| {
+        value[at] ^= 1 << (bit % 8);
+        Some(value)
+    });
+}
+
 #[test]
 fn a_changed_node_is_named_and_not_what_it_was_made_from() {
-    // Peaks (level 5, node 0; level 3, node 4; the last leaf) are checked when the log is opened.
-    for (level, index) in [(0u8, 0u64), (0, 7), (0, 39), (1, 3), (1, 19), (2, 0), (3, 3), (4, 1)] {
-        let id = NodeId { level, index };
-        let found = finding(Family::Nodes, &node_key(id), flip(usize::from(level) * 3));
-        assert_eq!(found.place, Place::Node(id), "{found}");
-        assert_eq!(found.index, ((index + 1) << level) - 1);
-        let found = finding(Family::Nodes, &node_key(id), |_| None);
-        assert_eq!(found.place, Place::Node(id), "{found}");
+    for (level, index) in [(0u8, 0u64), (0, 63), (0, 64), (0, 103), (0, 104), (6, 0)] {
+        let folder = sized();
+        let path = folder.path().join("log");
+        tamper_node(&path, level, index, index as u8);
+        let findings = Log::open_for_audit(&path).unwrap().verify(0..SIZE).unwrap();
+        let places: Vec<_> = findings.iter().map(|found| (found.index, found.place)).collect();
+        let place = Place::Node(NodeId { level, index });
+        assert_eq!(places, [(((index + 1) << level) - 1, place)], "{findings:?}");
+        assert_eq!(findings[0].place.family(), if level == 0 { "tiles" } else { "upper-tiles" });
+    }
+}
+
+#[test]
+fn a_tile_that_is_gone_or_too_short_or_too_long_is_named() {
+    let (whole, growing) = (TileId { level: 0, index: 0 }, TileId { level: 0, index: 1 });
+    let shorter = |mut value: Vec<u8>| {
+        value.truncate(value.len() - 64);
+        Some(value)
+    };
+    let longer = |mut value: Vec<u8>| {
+        value.extend([7; 32]);
+        Some(value)
+    };
+    type Change = fn(Vec<u8>) -> Option<Vec<u8>>;
+    let changes: [(TileId, Change, Vec<u64>); 6] = [
+        (whole, |_| None, (0..64).collect()),
+        (growing, |_| None, (64..SIZE).collect()),
+        (whole, shorter, vec![62, 63]),
+        (growing, shorter, vec![SIZE - 2, SIZE - 1]),
+        (growing, longer, vec![SIZE]),
+        (whole, longer, (0..64).collect()),
+    ];
+    for (tile, change, named) in changes {
+        let folder = sized();
+        let path = folder.path().join("log");
+        tamper(&path, tile.family(), &tile.key(), change);
+        let findings = Log::open_for_audit(&path).unwrap().verify(0..SIZE).unwrap();
+        let places: Vec<_> = findings.iter().map(|found| found.place).collect();
+        let expected: Vec<_> =
+            named.iter().map(|index| Place::Node(NodeId { level: 0, index: *index })).collect();
+        assert_eq!(places, expected);
+        if tile == growing {
+            assert!(matches!(Log::open(&path, log_id()), Err(LogError::Damaged { .. })), "{tile:?}");
+        }
     }
 }
 
 #[test]
 fn a_changed_node_of_the_upper_levels_is_named() {
-    let folder = filled(1100);
+    let folder = filled(64 * 66);
     let path = folder.path().join("log");
-    // Of 1100 entries, below the peak at level 10.
-    for (level, index) in [(8u8, 1u64), (9, 0)] {
-        let id = NodeId { level, index };
-        assert_eq!(Family::of_node(id), Family::UpperNodes);
-        tamper(&path, Family::UpperNodes, &node_key(id), flip(3));
-    }
-    let log = open(&folder);
-    let findings = log.verify(0..1100).unwrap();
+    tamper_node(&path, 6, 17, 3);
+    tamper_node(&path, 12, 0, 200);
+    let findings = Log::open_for_audit(&path).unwrap().verify(0..64 * 66).unwrap();
     let places: Vec<_> = findings.iter().map(|found| (found.index, found.place)).collect();
     let node = |level, index| Place::Node(NodeId { level, index });
-    assert_eq!(places, [(511, node(8, 1)), (511, node(9, 0))]);
-    assert_eq!(findings[0].place.family(), "upper-nodes");
+    assert_eq!(places, [(18 * 64 - 1, node(6, 17)), (4095, node(12, 0))]);
+    assert_eq!(findings[0].place.family(), "upper-tiles");
 }
 
 #[test]
@@ -150,11 +194,11 @@ fn two_changes_are_both_named() {
 #[test]
 fn opening_refuses_what_does_not_fit_together_at_its_end() {
     let last = SIZE - 1;
-    let leaf = NodeId { level: 0, index: last };
+    let tile = |level, index| TileId { level, index };
     let changes: [(Family, Vec<u8>, bool); 8] = [
-        (Family::Nodes, node_key(leaf).to_vec(), false),
-        (Family::Nodes, node_key(NodeId { level: 5, index: 0 }).to_vec(), false),
-        (Family::Nodes, node_key(NodeId { level: 3, index: 4 }).to_vec(), true),
+        (Family::Tiles, tile(0, 1).key().to_vec(), false),
+        (Family::Tiles, tile(0, 1).key().to_vec(), true),
+        (Family::UpperTiles, tile(1, 0).key().to_vec(), true),
         (Family::Entries, last.to_be_bytes().to_vec(), false),
         (Family::Entries, last.to_be_bytes().to_vec(), true),
         (Family::Meta, meta::STATE.to_vec(), false),
@@ -187,14 +231,10 @@ fn a_flipped_byte_of_a_table_on_disk_is_never_silent() {
     let path = folder.path().join("log");
     // Everything from the write-ahead log into tables.
     tamper(&path, Family::Meta, meta::FORMAT, Some);
-    for family in [Family::Entries, Family::Bodies, Family::Nodes] {
-        let key = if family == Family::Nodes {
-            node_key(NodeId { level: 0, index: 1 }).to_vec()
-        } else {
-            1u64.to_be_bytes().to_vec()
-        };
-        tamper(&path, family, &key, Some);
+    for family in [Family::Entries, Family::Bodies] {
+        tamper(&path, family, &1u64.to_be_bytes(), Some);
     }
+    tamper(&path, Family::Tiles, &TileId { level: 0, index: 0 }.key(), Some);
     let tables: Vec<_> = std::fs::read_dir(&path)
         .unwrap()
         .map(|file| file.unwrap().path())
@@ -240,7 +280,7 @@ fn a_write_ahead_log_that_lost_acknowledged_entries_is_refused() {
         assert!(matches!(beside, LogError::Damaged { .. }), "{beside}");
         // RocksDB itself takes what is before the damage for all there ever was.
         let error = Log::open(&path, log_id()).unwrap_err();
-        assert!(error.to_string().contains("41 entries were acknowledged"), "{error}");
+        assert!(error.to_string().contains("109 entries were acknowledged"), "{error}");
         // And trying again does not make it whole.
         assert_eq!(Log::open(&path, log_id()).unwrap_err(), error);
     }
@@ -293,16 +333,22 @@ proptest! {
     #[test]
     fn any_flipped_byte_is_found(index in 0..SIZE - 1, at in any::<usize>(), which in 0usize..3) {
         let folder = sized();
-        let (family, key, place) = match which {
-            0 => (Family::Entries, index.to_be_bytes().to_vec(), Place::Entry),
-            1 => (Family::Bodies, index.to_be_bytes().to_vec(), Place::Body),
+        let path = folder.path().join("log");
+        let place = match which {
+            0 => {
+                tamper(&path, Family::Entries, &index.to_be_bytes(), flip(at));
+                Place::Entry
+            }
+            1 => {
+                tamper(&path, Family::Bodies, &index.to_be_bytes(), flip(at));
+                Place::Body
+            }
             _ => {
-                let id = NodeId { level: 0, index };
-                (Family::Nodes, node_key(id).to_vec(), Place::Node(id))
+                tamper_node(&path, 0, index, at as u8);
+                Place::Node(NodeId { level: 0, index })
             }
         };
-        tamper(&folder.path().join("log"), family, &key, flip(at));
-        let findings = open(&folder).verify(0..SIZE).unwrap();
+        let findings = Log::open_for_audit(&path).unwrap().verify(0..SIZE).unwrap();
         let places: Vec<_> = findings.iter().map(|found| (found.index, found.place)).collect();
         prop_assert_eq!(places, [(index, place)]);
     }
