@@ -387,9 +387,6 @@ fn options() -> Options {
 pub(crate) fn check_identity(store: &Store, id: &LogId) -> Result<(), LogError> {
     let guard = store.db();
     let Some(found) = identity(store)? else {
-        if guard.last(Family::Entries)?.is_some() {
-            return Err(LogError::damaged("it has entries but does not say whose log it is"));
-        }
         let (db, handle) = guard.family(Family::Meta)?;
         let mut batch = rocksdb::WriteBatch::default();
         batch.put_cf(handle, meta::FORMAT, super::FORMAT.encode());
@@ -409,7 +406,12 @@ pub(crate) fn check_identity(store: &Store, id: &LogId) -> Result<(), LogError> 
 /// Whose log this is; `None` in a database just made.
 pub(crate) fn identity(store: &Store) -> Result<Option<LogId>, LogError> {
     let guard = store.db();
-    let Some(format) = guard.value::<u32>(Family::Meta, meta::FORMAT)? else { return Ok(None) };
+    let Some(format) = guard.value::<u32>(Family::Meta, meta::FORMAT)? else {
+        return match guard.last(Family::Entries)? {
+            Some(_) => Err(LogError::damaged("it has entries but does not say whose log it is")),
+            None => Ok(None),
+        };
+    };
     if format != super::FORMAT {
         return Err(LogError::Format { path: store.path().into(), found: format });
     }

@@ -10,7 +10,7 @@ use crate::log::{
 use codec::Encode;
 use proptest::prelude::*;
 use std::{path::Path, sync::OnceLock};
-use streembit_primitives::merkle::NodeId;
+use streembit_primitives::{merkle::NodeId, Signature, SignedCheckpoint};
 
 /// One whole tile of leaves, and one that grows.
 const SIZE: u64 = 109;
@@ -399,4 +399,42 @@ fn a_list_of_tables_that_lost_its_end_does_not_pass_for_whole() {
         }
     }
     assert!(refused > 10 && whole > 0, "{refused} refused, {whole} whole");
+}
+
+/// Found by `make crash CYCLES=500 SEED=20261124`, cycle 163: the index of a table of checkpoints was damaged, and the
+/// gateway started over it, as nothing had asked for that table yet.
+#[test]
+fn a_damaged_table_that_nothing_asks_for_is_named_when_the_log_is_opened() {
+    let folder = sized();
+    let path = folder.path().join("log");
+    let tables = || {
+        let files = std::fs::read_dir(&path).unwrap().map(|file| file.unwrap().path());
+        files.filter(|file| file.extension().is_some_and(|end| end == "sst")).collect::<Vec<_>>()
+    };
+    {
+        let log = open(&folder);
+        let checkpoint = super::proofs::checkpoint(8, log.root(8).unwrap());
+        log.put_checkpoint(&SignedCheckpoint { checkpoint, signature: Signature::Sr25519([1; 64]) }).unwrap();
+    }
+    let before = tables();
+    // What the write-ahead log has becomes a table.
+    drop(open(&folder));
+    let after = tables();
+    let [table] = after.iter().filter(|table| !before.contains(table)).collect::<Vec<_>>()[..] else {
+        panic!("not one table of checkpoints: {before:?}, {after:?}");
+    };
+    let original = std::fs::read(table).unwrap();
+    let name = b"rocksdb.block.based.table";
+    let properties =
+        original.windows(name.len()).position(|part| part == name).expect("a table's properties");
+    assert!(properties > 100);
+    for at in (0..=properties).step_by(5) {
+        let mut bytes = original.clone();
+        bytes[at] ^= 1;
+        std::fs::write(table, bytes).unwrap();
+        let error = Log::open(&path, log_id()).err().unwrap_or_else(|| panic!("byte {at} of {properties}"));
+        assert!(matches!(error, LogError::Damaged { .. }), "{error}");
+    }
+    std::fs::write(table, original).unwrap();
+    assert_eq!(open(&folder).last_checkpoint().unwrap().map(|last| last.checkpoint.size), Some(8));
 }

@@ -6,7 +6,7 @@ use streembit_primitives::{
     chain::Anchor, checkpoint::HashKind, AccountId, Checkpoint, Hash, LogId, Signature, SignedCheckpoint,
 };
 
-fn checkpoint(size: u64, root: Hash) -> Checkpoint {
+pub(super) fn checkpoint(size: u64, root: Hash) -> Checkpoint {
     // Without a heads map: it says nothing of the devices.
     Checkpoint { log: log_id(), size, root, heads_root: None, time: 1, hash: HashKind::Blake3 }
 }
