@@ -143,7 +143,8 @@ impl Node {
 /// Asks the JSON-RPC of a node on this machine, over HTTP.
 pub async fn rpc(port: u16, method: &str, parameters: Value) -> Result<Value> {
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters});
-    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(10)).build()?;
+    // Long: on a busy machine, what waits is the disk that all share.
+    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(60)).build()?;
     let answer: Value =
         client.post(format!("http://127.0.0.1:{port}")).json(&request).send().await?.json().await?;
     if let Some(error) = answer.get("error") {
