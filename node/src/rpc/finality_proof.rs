@@ -19,7 +19,7 @@ use sc_service::ChainSpec;
 use sp_blockchain::HeaderBackend as _;
 use sp_core::{Bytes, H256};
 use sp_crypto_hashing::twox_128;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The error code of a block that this node does not know, or that is not final here.
 const NO_SUCH_BLOCK: i32 = 1;
@@ -34,6 +34,8 @@ struct Sources {
     client: Arc<FullClient>,
     proofs: Proofs,
     spec: Arc<dyn ChainSpec>,
+    /// The first authority set, once it was asked for.
+    authorities: Mutex<Option<Bytes>>,
 }
 
 /// The two methods.
@@ -42,7 +44,7 @@ pub fn methods(
     proofs: Proofs,
     spec: Arc<dyn ChainSpec>,
 ) -> Result<RpcModule<()>, RegisterMethodError> {
-    let mut module = RpcModule::new(Sources { client, proofs, spec });
+    let mut module = RpcModule::new(Sources { client, proofs, spec, authorities: Mutex::default() });
     // Blocking: both read much, from the database or from the file of the spec.
     module.register_blocking_method("streembit_finalityProof", |params, sources, _| {
         sources.finality_proof(params.one()?)
@@ -80,11 +82,17 @@ impl Sources {
     }
 
     fn genesis_authorities(&self) -> Result<Bytes, ErrorObjectOwned> {
+        // Whoever comes meanwhile waits: the storage of a spec may take a compilation of the runtime, seconds of both cores
+        // that nobody must be able to ask for again and again.
+        let mut kept = self.authorities.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(authorities) = &*kept {
+            return Ok(authorities.clone());
+        }
         let failed = |problem: &str| error_of(NO_PROOF, format!("reading the chain spec: {problem}"));
         let storage = self.spec.as_storage_builder().build_storage().map_err(|error| failed(&error))?;
         let key = [twox_128(b"Grandpa"), twox_128(b"Authorities")].concat();
         let authorities = storage.top.get(&key).ok_or_else(|| failed("it names no GRANDPA authorities"))?;
-        Ok(authorities.clone().into())
+        Ok(kept.insert(authorities.clone().into()).clone())
     }
 }
 
