@@ -25,6 +25,11 @@ pub struct Cli {
     #[arg(long, value_name = "FILE", requires = "gateway")]
     pub gateway_passphrase_file: Option<PathBuf>,
 
+    /// Make a block at least every so many seconds, also when nothing waits: the chain's clock goes on with it. The
+    /// shortest heartbeat of the validators counts. A shorter one writes more to the disk.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub heartbeat: u64,
+
     /// Look for other nodes on the local network by mDNS. Off unless asked for.
     #[arg(long, conflicts_with = "no_mdns")]
     pub mdns: bool,
@@ -267,6 +272,16 @@ mod tests {
         assert_eq!((run.pool_config.pool_limit, run.pool_config.pool_kbytes), (4, 5));
         assert!(!run.network_params.no_mdns);
         assert_eq!(run.shared_params.log, ["info"]);
+    }
+
+    #[test]
+    fn the_heartbeat_is_slow_and_no_shorter_than_a_slot() {
+        assert_eq!(parse(&["--dev"]).heartbeat, 300);
+        assert_eq!(parse(&["--dev", "--heartbeat=2"]).heartbeat, 2);
+        for wrong in ["--heartbeat=1", "--heartbeat=3601", "--heartbeat=often"] {
+            let error = Cli::try_from_arguments(["streembit-node", "--dev", wrong]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ValueValidation, "{wrong}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod cli;
 mod command;
 mod founding;
 mod gateway;
+mod idle;
 mod in_process_rpc;
 mod rpc;
 mod run;

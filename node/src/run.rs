@@ -25,7 +25,7 @@ pub fn run(cli: &Cli) -> Result<()> {
     sc_cli::print_node_infos::<Cli>(&config);
 
     let result = runtime.block_on(async {
-        let mut node = service::start(config)?;
+        let mut node = service::start(config, Duration::from_secs(cli.heartbeat))?;
         let gateway = gateway.map(|gateway| gateway.start(&node.rpc));
         let result = signals.run_until_signal(node.tasks.future().fuse()).await;
         // The gateway first: while it closes its log it may still ask the node.

@@ -1,12 +1,12 @@
 //! The node's parts, put together: client, pool, network, Aura for blocks, GRANDPA for finality.
 
-use crate::rpc;
+use crate::{
+    idle::{AuthorWhenNeeded, VoteWhenNeeded},
+    rpc,
+};
 use sc_client_api::BlockBackend;
 use sc_consensus_aura::{CompatibilityMode, ImportQueueParams, SlotProportion, StartAuraParams};
-use sc_consensus_grandpa::{
-    FinalityProofProvider, GrandpaParams, GrandpaPruningFilter, SharedVoterState, VotingRulesBuilder,
-};
-use sc_consensus_slots::BackoffAuthoringOnFinalizedHeadLagging;
+use sc_consensus_grandpa::{FinalityProofProvider, GrandpaParams, GrandpaPruningFilter, SharedVoterState};
 use sc_network::{
     config::FullNetworkConfiguration,
     service::traits::{NetworkService, NotificationService},
@@ -54,9 +54,7 @@ type Network = Litep2pNetworkBackend;
 const JUSTIFICATION_PERIOD: u32 = 1;
 
 /// How long GRANDPA expects a message to take to all voters; it prevotes at twice and precommits at four times this,
-/// or as soon as it has heard enough. Also the pace of its rounds, of which each writes to the disk, idle or not:
-/// a third of the 1 s that public networks use makes a block final within two seconds, and 100 ms would wear the card
-/// out three times as fast to save one of them.
+/// or as soon as it has heard enough. A third of the 1 s that public networks use makes a block final within two seconds.
 const GOSSIP_DURATION: Duration = Duration::from_millis(333);
 
 /// The parts that commands on the database need too.
@@ -131,8 +129,8 @@ pub fn parts(config: &Configuration) -> Result<Parts, ServiceError> {
     })
 }
 
-/// Starts a validator or a full node, as the configuration says.
-pub fn start(config: Configuration) -> Result<Node, ServiceError> {
+/// Starts a validator or a full node, as the configuration says. An idle validator makes a block every `heartbeat`.
+pub fn start(config: Configuration, heartbeat: Duration) -> Result<Node, ServiceError> {
     let PartialComponents {
         client,
         backend,
@@ -143,7 +141,7 @@ pub fn start(config: Configuration) -> Result<Node, ServiceError> {
         transaction_pool,
         other: (block_import, voter_link, mut telemetry),
     } = parts(&config)?;
-    let settings = Settings::of(&config);
+    let settings = Settings::of(&config, heartbeat);
     let voter_name = voter_protocol(&config, &client)?;
     let (net_config, metrics, voter_notifications) = network_config(&config, voter_name.clone());
     let authorities = voter_link.shared_authority_set().clone();
@@ -219,17 +217,19 @@ struct Settings {
     role: sc_service::Role,
     authority: bool,
     force_authoring: bool,
+    heartbeat: Duration,
     grandpa: bool,
     name: String,
     prometheus: Option<PrometheusConfig>,
 }
 
 impl Settings {
-    fn of(config: &Configuration) -> Self {
+    fn of(config: &Configuration, heartbeat: Duration) -> Self {
         Self {
             role: config.role,
             authority: config.role.is_authority(),
             force_authoring: config.force_authoring,
+            heartbeat,
             grandpa: !config.disable_grandpa,
             name: config.network.node_name.clone(),
             prometheus: config.prometheus_config.clone(),
@@ -271,8 +271,11 @@ impl Consensus {
                 justification_sync_link: self.sync.clone(),
                 create_inherent_data_providers: move |_, ()| inherents(slot_duration),
                 force_authoring: self.settings.force_authoring,
-                // Blocks get rarer while finality lags, so that voters on small machines can catch up.
-                backoff_authoring_blocks: Some(BackoffAuthoringOnFinalizedHeadLagging::default()),
+                backoff_authoring_blocks: Some(AuthorWhenNeeded::new(
+                    self.client.clone(),
+                    self.transaction_pool.clone(),
+                    self.settings.heartbeat,
+                )),
                 keystore: self.keystore.clone(),
                 block_proposal_slot_portion: SlotProportion::new(2f32 / 3f32),
                 max_block_proposal_slot_portion: None,
@@ -307,10 +310,7 @@ impl Consensus {
             network: self.network,
             sync: self.sync,
             notification_service,
-            // Substrate's default rules vote two blocks and a quarter of the chain behind the best, for networks of
-            // hundreds of voters where the tip may still change. With few validators taking turns it rarely does, and
-            // a vote for a block that loses costs one round, never safety: vote for the best block.
-            voting_rule: VotingRulesBuilder::new().build(),
+            voting_rule: VoteWhenNeeded,
             prometheus_registry: self.settings.prometheus.map(|config| config.registry),
             shared_voter_state,
             telemetry: self.telemetry,

@@ -6,6 +6,9 @@ use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
 use streembit::chain::NodeConnection;
 
+/// How often the nodes of the tests make a block, in seconds, while nothing waits: many tests wait for the chain's clock.
+const HEARTBEAT: &str = "--heartbeat=2";
+
 /// A `streembit-node`: its process, its database and its ports, which stay the same over restarts.
 pub struct Node {
     name: String,
@@ -19,7 +22,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that is not yet started; `arguments` say what kind.
+    /// A node that is not yet started; `arguments` say what kind. One that is to idle as it does outside of tests has a
+    /// `--heartbeat=SECONDS` among them.
     pub fn new<A: AsRef<str>>(
         scene: &Scene,
         name: &str,
@@ -64,6 +68,9 @@ impl Node {
             .arg(&self.base)
             .args(["--rpc-port", &self.rpc_port.to_string(), "--port", &self.p2p_port.to_string()])
             .args(["--no-prometheus", "--no-telemetry"]);
+        if !self.arguments.iter().any(|argument| argument.starts_with("--heartbeat")) {
+            command.arg(HEARTBEAT);
+        }
         self.process = Some(Process::start(&self.name, command, &self.log)?);
         Ok(())
     }

@@ -12,5 +12,6 @@ mod erase;
 mod evidence;
 mod forks;
 mod founding;
+mod idle;
 mod outages;
 mod tampering;

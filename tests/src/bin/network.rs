@@ -47,6 +47,8 @@ fn found(scene: &Scene, nodes: &mut Vec<Node>) -> Result<()> {
     for name in PARTIES {
         let mut arguments = vec!["--chain".to_owned(), path(&spec)?.to_owned(), "--validator".into()];
         arguments.extend(["--keystore-path".to_owned(), path(&keystore(scene, name))?.to_owned()]);
+        // As it is by default, which is not that of the tests.
+        arguments.push("--heartbeat=300".into());
         if let Some(first) = nodes.first() {
             arguments.extend(["--bootnodes".to_owned(), first.address()?]);
         }

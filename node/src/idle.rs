@@ -1,0 +1,137 @@
+//! What an idle chain does not do: make empty blocks, and vote on them again and again.
+//!
+//! Both wear out an SD card. Aura makes a block in every slot, GRANDPA begins a round as soon as one completes, also
+//! where nothing is new, and every round is written down four times. [`AuthorWhenNeeded`] leaves slots empty while
+//! nothing waits, [`VoteWhenNeeded`] holds the round's prevote back until there is a block to vote for. Votes of others,
+//! commits and requests to catch up are answered meanwhile.
+//!
+//! What others rely on blocks for, an idle chain does not heal by itself: two blocks at one height, a voter that missed
+//! how a vote ended, a pool that is behind. Each of these makes the next block come soon.
+
+use crate::service::{Block, FullClient, FullPool};
+use futures::{stream, FutureExt as _, StreamExt as _};
+use sc_client_api::BlockchainEvents;
+use sc_consensus_grandpa::{VotingRule, VotingRuleResult};
+use sc_consensus_slots::{BackoffAuthoringBlocksStrategy, BackoffAuthoringOnFinalizedHeadLagging};
+use sc_transaction_pool_api::TransactionPool;
+use sp_blockchain::HeaderBackend;
+use sp_consensus_aura::Slot;
+use std::{sync::Arc, time::Duration};
+use streembit_runtime::{BlockNumber, Header, SLOT_DURATION};
+
+/// How many slots a block has to become final, ten seconds, before another one is made.
+const PATIENCE: u64 = 5;
+
+/// Makes a block where a transaction waits or the last block does not become final, and a heartbeat now and then.
+///
+/// The heartbeat keeps the chain's clock going (grants end by it) and tells a network that is idle from one that is dead.
+pub struct AuthorWhenNeeded {
+    client: Arc<FullClient>,
+    pool: Arc<FullPool>,
+    heartbeat: u64,
+    lagging: BackoffAuthoringOnFinalizedHeadLagging<BlockNumber>,
+}
+
+impl AuthorWhenNeeded {
+    /// With a heartbeat at least this often.
+    pub fn new(client: Arc<FullClient>, pool: Arc<FullPool>, heartbeat: Duration) -> Self {
+        let slots = heartbeat.as_millis() / u128::from(SLOT_DURATION);
+        Self {
+            client,
+            pool,
+            heartbeat: u64::try_from(slots).unwrap_or(u64::MAX).max(1),
+            // Blocks get rarer while finality lags, so that voters on small machines can catch up.
+            lagging: BackoffAuthoringOnFinalizedHeadLagging::default(),
+        }
+    }
+
+    /// Whether a transaction waits for a block.
+    ///
+    /// The pool's own figures are of the block that it heard of last, which may be another fork's: it is asked about the one
+    /// that is built on. One that it has not heard of, as after a long sync, it hears of with the next.
+    fn something_waits(&self) -> bool {
+        let best = self.client.info().best_hash;
+        self.pool.ready_at(best).now_or_never().is_none_or(|mut ready| ready.next().is_some())
+    }
+}
+
+impl BackoffAuthoringBlocksStrategy<BlockNumber> for AuthorWhenNeeded {
+    fn should_backoff(
+        &self,
+        head: BlockNumber,
+        head_slot: Slot,
+        finalized: BlockNumber,
+        now: Slot,
+        target: &str,
+    ) -> bool {
+        let since_last = u64::from(now).saturating_sub(head_slot.into());
+        let unfinalized = u64::from(head.saturating_sub(finalized));
+        !(is_due(since_last, unfinalized, self.heartbeat) || self.something_waits())
+            || self.lagging.should_backoff(head, head_slot, finalized, now, target)
+    }
+}
+
+/// Whether a block is to be made though nothing waits, so many slots after the last one.
+///
+/// A block that does not become final wants another one, on which the voters agree or which shows the laggards that they
+/// missed something; while that does not help either, as where voters are away, they get ever rarer.
+fn is_due(since_last: u64, unfinalized: u64, heartbeat: u64) -> bool {
+    let patience = match unfinalized {
+        0 => heartbeat,
+        blocks => blocks.saturating_mul(PATIENCE).min(heartbeat),
+    };
+    since_last >= patience
+}
+
+/// Votes for the best block, as soon as there is one that is not final.
+///
+/// Substrate's default rules vote two blocks and a quarter of the chain behind the best, for networks of hundreds of
+/// voters where the tip may still change. With few validators taking turns it rarely does, and a vote for a block that
+/// loses costs one round, never safety.
+#[derive(Clone)]
+pub struct VoteWhenNeeded;
+
+impl VotingRule<Block, FullClient> for VoteWhenNeeded {
+    fn restrict_vote(
+        &self,
+        client: Arc<FullClient>,
+        _base: &Header,
+        _best: &Header,
+        _target: &Header,
+    ) -> VotingRuleResult<Block> {
+        Box::pin(async move {
+            // Subscribed before the check, so that no block slips through between the two. Blocks of a long sync are told to
+            // the second stream alone; it is no use alone, since one whose import is under way is not told to it.
+            let mut imports = stream::select(
+                client.import_notification_stream(),
+                client.every_import_notification_stream(),
+            );
+            while client.info().best_number <= client.info().finalized_number {
+                if imports.next().await.is_none() {
+                    break;
+                }
+            }
+            None
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_due;
+
+    #[test]
+    fn an_idle_chain_has_a_heartbeat() {
+        assert!(!is_due(29, 0, 30));
+        assert!(is_due(30, 0, 30));
+        assert!(is_due(31, 0, 30));
+    }
+
+    #[test]
+    fn a_block_that_does_not_become_final_is_followed_by_another_ever_more_rarely() {
+        assert!(!is_due(1, 1, 30), "a vote takes a moment");
+        let pauses = |unfinalized| (0..).find(|since| is_due(*since, unfinalized, 30));
+        assert_eq!([1, 2, 5, 6, 7, u64::MAX].map(pauses), [5, 10, 25, 30, 30, 30].map(Some));
+        assert!(is_due(1, 3, 1), "never more rarely than the heartbeat");
+    }
+}
