@@ -10,10 +10,12 @@
 
 use crate::service::{Block, FullClient, FullPool};
 use futures::{stream, FutureExt as _, StreamExt as _};
+use pallet_consortium::runtime_api::ConsortiumApi as _;
 use sc_client_api::BlockchainEvents;
 use sc_consensus_grandpa::{VotingRule, VotingRuleResult};
 use sc_consensus_slots::{BackoffAuthoringBlocksStrategy, BackoffAuthoringOnFinalizedHeadLagging};
 use sc_transaction_pool_api::TransactionPool;
+use sp_api::ProvideRuntimeApi as _;
 use sp_blockchain::HeaderBackend;
 use sp_consensus_aura::Slot;
 use std::{sync::Arc, time::Duration};
@@ -22,7 +24,8 @@ use streembit_runtime::{BlockNumber, Header, SLOT_DURATION};
 /// How many slots a block has to become final, ten seconds, before another one is made.
 const PATIENCE: u64 = 5;
 
-/// Makes a block where a transaction waits or the last block does not become final, and a heartbeat now and then.
+/// Makes a block where a transaction waits, a change of the validators is under way or the last block does not become final,
+/// and a heartbeat now and then.
 ///
 /// The heartbeat keeps the chain's clock going (grants end by it) and tells a network that is idle from one that is dead.
 pub struct AuthorWhenNeeded {
@@ -45,13 +48,15 @@ impl AuthorWhenNeeded {
         }
     }
 
-    /// Whether a transaction waits for a block.
+    /// Whether something waits for a block: a transaction, or a change of the validators, which takes two blocks to come
+    /// into force.
     ///
     /// The pool's own figures are of the block that it heard of last, which may be another fork's: it is asked about the one
     /// that is built on. One that it has not heard of, as after a long sync, it hears of with the next.
     fn something_waits(&self) -> bool {
         let best = self.client.info().best_hash;
         self.pool.ready_at(best).now_or_never().is_none_or(|mut ready| ready.next().is_some())
+            || self.client.runtime_api().is_turning(best).unwrap_or(false)
     }
 }
 
