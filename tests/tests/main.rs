@@ -12,6 +12,7 @@ mod erase;
 mod evidence;
 mod forks;
 mod founding;
+mod halting;
 mod idle;
 mod outages;
 mod tampering;

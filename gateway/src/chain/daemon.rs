@@ -31,13 +31,15 @@ impl ChainClient {
 
     /// Keeps the status board up to date on the node and its finalized blocks, until it is told to stop.
     pub async fn report_changes(&self, board: StatusBoard, stop: CancellationToken) {
-        let (mut finalized, mut problem) = (self.finalized_heads(), self.problem());
+        let (mut finalized, mut problem, mut stalled) =
+            (self.finalized_heads(), self.problem(), self.stalled());
         loop {
             self.report_to(&board);
             let ended = tokio::select! {
                 () = stop.cancelled() => true,
                 change = finalized.changed() => change.is_err(),
                 change = problem.changed() => change.is_err(),
+                change = stalled.changed() => change.is_err(),
             };
             if ended {
                 board.report(COMPONENT, ComponentState::Stopped);
@@ -48,9 +50,13 @@ impl ChainClient {
 
     fn report_to(&self, board: &StatusBoard) {
         let problem = self.inner.reports.problem.borrow().clone();
-        match problem {
-            Some(error) => report(board, &error),
-            None => {
+        let stalled = *self.inner.reports.stalled.borrow();
+        match (problem, stalled) {
+            (Some(error), _) => report(board, &error),
+            (None, Some(voters)) => {
+                board.report(COMPONENT, ComponentState::retrying(&voters, voters.remedy()));
+            }
+            (None, None) => {
                 let number = self.inner.reports.finalized.borrow().number;
                 let detail = format!("{}, block {number} finalized", self.node());
                 board.report(COMPONENT, ComponentState::running(detail));

@@ -1,6 +1,10 @@
 //! Follows the finalized blocks, across every break of the connection.
 
-use super::{rpc::Rpc, ChainError, Finalized};
+use super::{
+    rpc::Rpc,
+    voters::{self, Voters},
+    ChainError, Finalized,
+};
 use codec::Encode as _;
 use futures::StreamExt as _;
 use std::{sync::Arc, time::Duration};
@@ -11,8 +15,12 @@ use tokio::sync::watch;
 /// The pauses between attempts: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// Without a new finalized block for so long, the node is asked whether it is still there.
+/// Without a new finalized block for so long, the node is asked whether it is still there, and whether blocks wait for
+/// voters.
 const QUIET: Duration = Duration::from_secs(20);
+
+/// Where they do they may be about to be voted on: so much later they are looked at once more before it is said.
+const SECOND_LOOK: Duration = Duration::from_secs(6);
 
 /// What the follower keeps up to date.
 #[derive(Debug)]
@@ -21,6 +29,8 @@ pub(super) struct Reports {
     pub finalized: watch::Sender<Finalized>,
     /// What is wrong with the node; `None` while nothing is.
     pub problem: watch::Sender<Option<ChainError>>,
+    /// The vote that blocks wait for; `None` while none waits for long.
+    pub stalled: watch::Sender<Option<Voters>>,
 }
 
 /// Follows until its task is ended.
@@ -46,15 +56,24 @@ async fn follow_once(rpc: &Rpc, genesis: Hash, reports: &Reports) -> ChainError 
         let headers = rpc.finalized_headers().await?;
         let mut headers = std::pin::pin!(headers);
         note(reports, rpc.finalized().await?);
+        let mut waited = false;
         loop {
-            match tokio::time::timeout(QUIET, headers.next()).await {
+            let pause = if waited { SECOND_LOOK } else { QUIET };
+            match tokio::time::timeout(pause, headers.next()).await {
                 Ok(Some(header)) => {
+                    waited = false;
                     let header = header?;
                     let hash = H256(sp_crypto_hashing::blake2_256(&header.encode()));
                     note(reports, rpc.finalized_of(&header, hash).await?);
                 }
                 Ok(None) => return Ok(()),
-                Err(_) => note(reports, rpc.finalized().await?),
+                Err(_) => {
+                    let finalized = rpc.finalized().await?;
+                    note(reports, finalized);
+                    let stalled = voters::stalled(rpc, finalized.number).await?;
+                    set(&reports.stalled, stalled.filter(|_| waited));
+                    waited = stalled.is_some();
+                }
             }
         }
     }
@@ -71,7 +90,13 @@ fn note(reports: &Reports, finalized: Finalized) {
         let newer = finalized.number > last.number;
         if newer {
             *last = finalized;
+            set(&reports.stalled, None);
         }
         newer
     });
+}
+
+/// Tells of a change only.
+fn set(stalled: &watch::Sender<Option<Voters>>, now: Option<Voters>) {
+    stalled.send_if_modified(|last| std::mem::replace(last, now) != now);
 }

@@ -19,12 +19,14 @@ mod runtime;
 mod shape;
 mod submit;
 mod view;
+mod voters;
 
 pub use call::Call;
 pub use connect::NodeConnection;
 pub use enrol::{device_consent, gateway_consent};
 pub use error::ChainError;
 pub use view::ChainView;
+pub use voters::Voters;
 
 use rpc::Rpc;
 use runtime::Runtime;
@@ -87,6 +89,7 @@ impl ChainClient {
         let reports = Arc::new(heads::Reports {
             finalized: watch::Sender::new(finalized),
             problem: watch::Sender::new(None),
+            stalled: watch::Sender::new(None),
         });
         let genesis = Hash(genesis.0);
         let follower = tokio::spawn(heads::follow(rpc.clone(), genesis, reports.clone()));
@@ -126,6 +129,11 @@ impl ChainClient {
     /// What is wrong with the node; `None` while it answers.
     pub fn problem(&self) -> watch::Receiver<Option<ChainError>> {
         self.inner.reports.problem.subscribe()
+    }
+
+    /// How the vote stands that keeps blocks from becoming final; `None` while they do.
+    pub fn stalled(&self) -> watch::Receiver<Option<Voters>> {
+        self.inner.reports.stalled.subscribe()
     }
 
     /// The state at the last finalized block.

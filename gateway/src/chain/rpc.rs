@@ -1,6 +1,6 @@
 //! The node's RPC methods that are used, with our types, a time limit and our errors.
 
-use super::{connect::causes, ChainError, Finalized};
+use super::{connect::causes, voters::RoundStates, ChainError, Finalized};
 use codec::{DecodeAll as _, Encode as _};
 use futures::Stream;
 use std::{future::Future, time::Duration};
@@ -99,6 +99,17 @@ impl Rpc {
     /// A block's number.
     pub async fn number_of(&self, hash: H256) -> Result<u32, ChainError> {
         number(&self.header(hash).await?)
+    }
+
+    /// The best block's number.
+    pub async fn best_number(&self) -> Result<u32, ChainError> {
+        let header = self.ask("the best block", self.methods.chain_get_header(None)).await?;
+        header.map_or(Ok(0), |header| number(&header))
+    }
+
+    /// How the votes of the voters stand.
+    pub async fn round_state(&self) -> Result<RoundStates, ChainError> {
+        self.ask("the voters' votes", self.client.request("grandpa_roundState", rpc_params![])).await
     }
 
     /// A finalized block with its time.

@@ -1,0 +1,104 @@
+//! Whether enough voters are online: asked when blocks wait and none becomes final.
+
+use super::{rpc::Rpc, ChainError};
+use serde::Deserialize;
+use std::fmt;
+
+/// How a vote stands that does not come to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Voters {
+    /// How many have voted.
+    pub online: u32,
+    /// How many there are.
+    pub total: u32,
+    /// How many have to vote.
+    pub needed: u32,
+}
+
+impl Voters {
+    /// What somebody can do about it.
+    pub fn remedy(&self) -> &'static str {
+        "start the nodes of the other validators, and check that they reach each other: everything then goes on by itself"
+    }
+}
+
+impl fmt::Display for Voters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} voters online, {} needed", self.online, self.total, self.needed)
+    }
+}
+
+/// How the vote stands that keeps the best block from becoming final; `None` where all is final, where enough have
+/// voted, and where the node does not follow the votes.
+pub(super) async fn stalled(rpc: &Rpc, finalized: u32) -> Result<Option<Voters>, ChainError> {
+    if rpc.best_number().await? <= finalized {
+        return Ok(None);
+    }
+    match rpc.round_state().await {
+        Ok(state) => Ok(state.best.stalled()),
+        Err(ChainError::Question { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What `grandpa_roundState` answers, as far as it is used. Weights are numbers of voters: each has one vote.
+#[derive(Deserialize)]
+pub(super) struct RoundStates {
+    best: RoundState,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RoundState {
+    total_weight: u32,
+    threshold_weight: u32,
+    prevotes: Votes,
+    precommits: Votes,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Votes {
+    current_weight: u32,
+}
+
+impl RoundState {
+    /// Voters that are online have voted as far as the round has come: first all prevote, then all precommit.
+    fn stalled(&self) -> Option<Voters> {
+        let needed = self.threshold_weight;
+        let prevoted = self.prevotes.current_weight;
+        let online = if prevoted < needed { prevoted } else { self.precommits.current_weight };
+        (online < needed).then_some(Voters { online, total: self.total_weight, needed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(prevotes: u32, precommits: u32) -> Option<String> {
+        let missing = ["5FA9nQDVg267DEd8m1ZypXLBnvN7SFxYwV7ndqSYGiN9TTpu"];
+        let votes = |weight| serde_json::json!({ "currentWeight": weight, "missing": missing });
+        let answer = serde_json::json!({
+            "setId": 3,
+            "best": {
+                "round": 17,
+                "totalWeight": 4,
+                "thresholdWeight": 3,
+                "prevotes": votes(prevotes),
+                "precommits": votes(precommits),
+            },
+            "background": [],
+        });
+        let states: RoundStates = serde_json::from_value(answer).unwrap();
+        states.best.stalled().map(|voters| voters.to_string())
+    }
+
+    #[test]
+    fn who_has_not_voted_is_not_online() {
+        assert_eq!(state(2, 0).as_deref(), Some("2 of 4 voters online, 3 needed"));
+        assert_eq!(state(4, 2).as_deref(), Some("2 of 4 voters online, 3 needed"));
+        assert_eq!(state(0, 0).as_deref(), Some("0 of 4 voters online, 3 needed"));
+        assert_eq!(state(3, 3), None);
+    }
+}
