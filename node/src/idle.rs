@@ -8,18 +8,21 @@
 //! What others rely on blocks for, an idle chain does not heal by itself: two blocks at one height, a voter that missed
 //! how a vote ended, a pool that is behind. Each of these makes the next block come soon.
 
-use crate::service::{Block, FullClient, FullPool};
+use crate::service::{Block, FullBackend, FullClient, FullPool};
+use async_trait::async_trait;
 use futures::{stream, FutureExt as _, StreamExt as _};
 use pallet_consortium::runtime_api::ConsortiumApi as _;
 use sc_client_api::BlockchainEvents;
-use sc_consensus_grandpa::{VotingRule, VotingRuleResult};
+use sc_consensus::LongestChain;
+use sc_consensus_grandpa::find_scheduled_change;
 use sc_consensus_slots::{BackoffAuthoringBlocksStrategy, BackoffAuthoringOnFinalizedHeadLagging};
 use sc_transaction_pool_api::TransactionPool;
 use sp_api::ProvideRuntimeApi as _;
 use sp_blockchain::HeaderBackend;
+use sp_consensus::{Error, SelectChain};
 use sp_consensus_aura::Slot;
 use std::{sync::Arc, time::Duration};
-use streembit_runtime::{BlockNumber, Header, SLOT_DURATION};
+use streembit_runtime::{BlockNumber, Hash, Header, SLOT_DURATION};
 
 /// How many slots a block has to become final, ten seconds, before another one is made.
 const PATIENCE: u64 = 5;
@@ -88,36 +91,73 @@ fn is_due(since_last: u64, unfinalized: u64, heartbeat: u64) -> bool {
     since_last >= patience
 }
 
-/// Votes for the best block, as soon as there is one that is not final.
+/// Chooses what this voter votes for: the best block, as soon as there is one that is not final.
 ///
-/// Substrate's default rules vote two blocks and a quarter of the chain behind the best, for networks of hundreds of
-/// voters where the tip may still change. With few validators taking turns it rarely does, and a vote for a block that
-/// loses costs one round, never safety.
+/// A voting rule cannot wait for it. It is asked when the vote is chosen already: the vote would be for the last final block
+/// again, and the new one would wait for another round.
 #[derive(Clone)]
-pub struct VoteWhenNeeded;
+pub struct VoteWhenNeeded {
+    client: Arc<FullClient>,
+    chain: LongestChain<FullBackend, Block>,
+}
 
-impl VotingRule<Block, FullClient> for VoteWhenNeeded {
-    fn restrict_vote(
-        &self,
-        client: Arc<FullClient>,
-        _base: &Header,
-        _best: &Header,
-        _target: &Header,
-    ) -> VotingRuleResult<Block> {
-        Box::pin(async move {
-            // Subscribed before the check, so that no block slips through between the two. Blocks of a long sync are told to
-            // the second stream alone; it is no use alone, since one whose import is under way is not told to it.
-            let mut imports = stream::select(
-                client.import_notification_stream(),
-                client.every_import_notification_stream(),
-            );
-            while client.info().best_number <= client.info().finalized_number {
-                if imports.next().await.is_none() {
-                    break;
-                }
+impl VoteWhenNeeded {
+    /// For a chain.
+    pub fn new(client: Arc<FullClient>, chain: LongestChain<FullBackend, Block>) -> Self {
+        Self { client, chain }
+    }
+
+    /// Waits until the best block is not final.
+    async fn something_new(&self) {
+        // Subscribed before the check, so that no block slips through between the two. Blocks of a long sync are told to
+        // the second stream alone; it is no use alone, since one whose import is under way is not told to it.
+        let mut imports = stream::select(
+            self.client.import_notification_stream(),
+            self.client.every_import_notification_stream(),
+        );
+        let is_final = |best: Header| best.number <= self.client.info().finalized_number;
+        while self.chain.best_chain().await.is_ok_and(is_final) {
+            if imports.next().await.is_none() {
+                break;
             }
-            None
-        })
+        }
+    }
+
+    /// The first block after `base` and up to `target` that changes the voters; `target` where none does.
+    ///
+    /// It is the last that these voters may make final. GRANDPA sees to that itself, but looked before it began to wait here.
+    fn up_to_change(&self, base: Hash, target: Hash) -> Result<Hash, Error> {
+        let (mut last, mut at) = (target, target);
+        while at != base {
+            let header = self.client.header(at).map_err(|error| Error::ChainLookup(error.to_string()))?;
+            let header = header.ok_or_else(|| Error::ChainLookup(format!("there is no block {at}")))?;
+            if find_scheduled_change::<Block>(&header).is_some() {
+                last = at;
+            }
+            at = header.parent_hash;
+        }
+        Ok(last)
+    }
+}
+
+#[async_trait]
+impl SelectChain<Block> for VoteWhenNeeded {
+    async fn leaves(&self) -> Result<Vec<Hash>, Error> {
+        SelectChain::leaves(&self.chain).await
+    }
+
+    async fn best_chain(&self) -> Result<Header, Error> {
+        self.chain.best_chain().await
+    }
+
+    async fn finality_target(&self, base: Hash, most: Option<BlockNumber>) -> Result<Hash, Error> {
+        // With a limit it is asked for no vote.
+        if most.is_some() {
+            return SelectChain::finality_target(&self.chain, base, most).await;
+        }
+        self.something_new().await;
+        let target = SelectChain::finality_target(&self.chain, base, most).await?;
+        self.up_to_change(base, target)
     }
 }
 

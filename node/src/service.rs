@@ -6,7 +6,9 @@ use crate::{
 };
 use sc_client_api::BlockBackend;
 use sc_consensus_aura::{CompatibilityMode, ImportQueueParams, SlotProportion, StartAuraParams};
-use sc_consensus_grandpa::{FinalityProofProvider, GrandpaParams, GrandpaPruningFilter, SharedVoterState};
+use sc_consensus_grandpa::{
+    FinalityProofProvider, GrandpaParams, GrandpaPruningFilter, SharedVoterState, VotingRulesBuilder,
+};
 use sc_network::{
     config::FullNetworkConfiguration,
     service::traits::{NetworkService, NotificationService},
@@ -39,8 +41,8 @@ pub type FullBackend = TFullBackend<Block>;
 /// What waits to be put in a block.
 pub type FullPool = sc_transaction_pool::TransactionPoolHandle<Block, FullClient>;
 type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
-type BlockImport = sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, FullClient, FullSelectChain>;
-type VoterLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, FullSelectChain>;
+type BlockImport = sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, FullClient, VoteWhenNeeded>;
+type VoterLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, VoteWhenNeeded>;
 type Network = Litep2pNetworkBackend;
 
 /// Every how many blocks, at the latest, the justification of a finalized block is kept with it and taken over from
@@ -54,7 +56,8 @@ type Network = Litep2pNetworkBackend;
 const JUSTIFICATION_PERIOD: u32 = 1;
 
 /// How long GRANDPA expects a message to take to all voters; it prevotes at twice and precommits at four times this,
-/// or as soon as it has heard enough. A third of the 1 s that public networks use makes a block final within two seconds.
+/// or as soon as it has heard enough. Both counts from when the round began: to a chain that has idled since they are no
+/// delay. A third of the 1 s that public networks use makes a block final within two seconds where none has.
 const GOSSIP_DURATION: Duration = Duration::from_millis(333);
 
 /// The parts that commands on the database need too.
@@ -102,7 +105,7 @@ pub fn parts(config: &Configuration) -> Result<Parts, ServiceError> {
         client.clone(),
         JUSTIFICATION_PERIOD,
         &client,
-        select_chain.clone(),
+        VoteWhenNeeded::new(client.clone(), select_chain.clone()),
         telemetry.as_ref().map(Telemetry::handle),
     )?;
     let slot_duration = sc_consensus_aura::slot_duration(&*client)?;
@@ -310,7 +313,10 @@ impl Consensus {
             network: self.network,
             sync: self.sync,
             notification_service,
-            voting_rule: VoteWhenNeeded,
+            // Substrate's default rules vote two blocks and a quarter of the chain behind the best, for networks of
+            // hundreds of voters where the tip may still change. With few validators taking turns it rarely does, and
+            // a vote for a block that loses costs one round, never safety: vote for the best block.
+            voting_rule: VotingRulesBuilder::new().build(),
             prometheus_registry: self.settings.prometheus.map(|config| config.registry),
             shared_voter_state,
             telemetry: self.telemetry,
