@@ -26,7 +26,8 @@ pub struct Cli {
     pub gateway_passphrase_file: Option<PathBuf>,
 
     /// Make a block at least every so many seconds, also when nothing waits: the chain's clock goes on with it. The
-    /// shortest heartbeat of the validators counts. A shorter one writes more to the disk.
+    /// shortest heartbeat of the validators counts. A shorter one writes more to the disk. Every ten minutes, when the
+    /// quotas are whole again, a block is made in any case.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub heartbeat: u64,
 

@@ -22,7 +22,10 @@ use sp_blockchain::HeaderBackend;
 use sp_consensus::{Error, SelectChain};
 use sp_consensus_aura::Slot;
 use std::{sync::Arc, time::Duration};
-use streembit_runtime::{BlockNumber, Hash, Header, SLOT_DURATION};
+use streembit_runtime::{configs::QUOTA_PERIOD, BlockNumber, Hash, Header, SLOT_DURATION};
+
+/// How many slots a period of the quotas has.
+const PERIOD: u64 = QUOTA_PERIOD / SLOT_DURATION;
 
 /// How many slots a block has to become final, ten seconds, before another one is made.
 const PATIENCE: u64 = 5;
@@ -31,6 +34,8 @@ const PATIENCE: u64 = 5;
 /// and a heartbeat now and then.
 ///
 /// The heartbeat keeps the chain's clock going (grants end by it) and tells a network that is idle from one that is dead.
+/// Each period of the quotas begins with a block too: by a clock that stands still the pool would go on refusing those who
+/// have spent the last one's.
 pub struct AuthorWhenNeeded {
     client: Arc<FullClient>,
     pool: Arc<FullPool>,
@@ -72,23 +77,23 @@ impl BackoffAuthoringBlocksStrategy<BlockNumber> for AuthorWhenNeeded {
         now: Slot,
         target: &str,
     ) -> bool {
-        let since_last = u64::from(now).saturating_sub(head_slot.into());
+        let slots = (u64::from(head_slot), u64::from(now));
         let unfinalized = u64::from(head.saturating_sub(finalized));
-        !(is_due(since_last, unfinalized, self.heartbeat) || self.something_waits())
+        !(is_due(slots, unfinalized, self.heartbeat) || self.something_waits())
             || self.lagging.should_backoff(head, head_slot, finalized, now, target)
     }
 }
 
-/// Whether a block is to be made though nothing waits, so many slots after the last one.
+/// Whether a block is to be made though nothing waits, by the slots of the last one and of this one.
 ///
 /// A block that does not become final wants another one, on which the voters agree or which shows the laggards that they
 /// missed something; while that does not help either, as where voters are away, they get ever rarer.
-fn is_due(since_last: u64, unfinalized: u64, heartbeat: u64) -> bool {
+fn is_due((last, now): (u64, u64), unfinalized: u64, heartbeat: u64) -> bool {
     let patience = match unfinalized {
         0 => heartbeat,
         blocks => blocks.saturating_mul(PATIENCE).min(heartbeat),
     };
-    since_last >= patience
+    now.saturating_sub(last) >= patience || now / PERIOD > last / PERIOD
 }
 
 /// Chooses what this voter votes for: the best block, as soon as there is one that is not final.
@@ -163,20 +168,35 @@ impl SelectChain<Block> for VoteWhenNeeded {
 
 #[cfg(test)]
 mod tests {
-    use super::is_due;
+    use super::{is_due, PERIOD};
+
+    /// So long after a block in the first slot of a period.
+    fn is_due_after(slots: u64, unfinalized: u64, heartbeat: u64) -> bool {
+        is_due((7 * PERIOD, 7 * PERIOD + slots), unfinalized, heartbeat)
+    }
 
     #[test]
     fn an_idle_chain_has_a_heartbeat() {
-        assert!(!is_due(29, 0, 30));
-        assert!(is_due(30, 0, 30));
-        assert!(is_due(31, 0, 30));
+        assert!(!is_due_after(29, 0, 30));
+        assert!(is_due_after(30, 0, 30));
+        assert!(is_due_after(31, 0, 30));
+        assert!(!is_due((10, 9), 0, 30), "a clock that goes wrong");
     }
 
     #[test]
     fn a_block_that_does_not_become_final_is_followed_by_another_ever_more_rarely() {
-        assert!(!is_due(1, 1, 30), "a vote takes a moment");
-        let pauses = |unfinalized| (0..).find(|since| is_due(*since, unfinalized, 30));
+        assert!(!is_due_after(1, 1, 30), "a vote takes a moment");
+        let pauses = |unfinalized| (0..).find(|slots| is_due_after(*slots, unfinalized, 30));
         assert_eq!([1, 2, 5, 6, 7, u64::MAX].map(pauses), [5, 10, 25, 30, 30, 30].map(Some));
-        assert!(is_due(1, 3, 1), "never more rarely than the heartbeat");
+        assert!(is_due_after(1, 3, 1), "never more rarely than the heartbeat");
+    }
+
+    #[test]
+    fn a_period_of_the_quotas_begins_with_a_block() {
+        let rarely = 2 * PERIOD;
+        assert!(!is_due_after(PERIOD - 1, 0, rarely));
+        assert!(is_due_after(PERIOD, 0, rarely));
+        assert!(is_due((PERIOD - 1, PERIOD), 0, rarely));
+        assert!(!is_due((PERIOD, PERIOD + 1), 0, rarely));
     }
 }

@@ -8,6 +8,68 @@ use scale_info::TypeInfo;
 /// The fewest validators with which one may fail or cheat and the others go on: 3f + 1 for f = 1.
 pub const SAFE_VALIDATORS: u32 = 4;
 
+/// What a party may spend on transactions in one period, all its gateways included.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Default,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Quota {
+    /// The time that the transactions take to execute, as they are weighed, in microseconds.
+    pub microseconds: u64,
+    /// Their length in bytes.
+    pub bytes: u64,
+}
+
+impl Quota {
+    /// What is left of this when something is spent.
+    pub fn without(&self, spent: &Self) -> Self {
+        Self {
+            microseconds: self.microseconds.saturating_sub(spent.microseconds),
+            bytes: self.bytes.saturating_sub(spent.bytes),
+        }
+    }
+
+    /// Both together.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            microseconds: self.microseconds.saturating_add(other.microseconds),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+}
+
+/// What a party has left to spend.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct QuotaLeft {
+    /// Who spends: the party, or the member of the council that is none.
+    pub payer: AccountId,
+    /// What it has in every period.
+    pub quota: Quota,
+    /// What is left of it in this one.
+    pub left: Quota,
+    /// When it has all of it again, by the chain's clock: in milliseconds since 1970-01-01 UTC.
+    pub refills: u64,
+}
+
+/// The codes of the transactions that a quota refuses: `InvalidTransaction::Custom`.
+pub mod refusal {
+    /// What is left of the quota's time is too little.
+    pub const TIME: u8 = 1;
+    /// What is left of the quota's bytes is too little.
+    pub const BYTES: u8 = 2;
+}
+
 /// A change that the council votes on.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
@@ -22,6 +84,13 @@ pub enum Change {
     AddValidator(AccountId),
     /// The account stops making blocks.
     RemoveValidator(AccountId),
+    /// The party may spend so much in every period; `None`: as much as any party whose quota nobody set.
+    SetQuota {
+        /// The party.
+        party: AccountId,
+        /// How much.
+        quota: Option<Quota>,
+    },
 }
 
 impl Change {
@@ -31,7 +100,8 @@ impl Change {
             Self::AddParty(account)
             | Self::RemoveParty(account)
             | Self::AddValidator(account)
-            | Self::RemoveValidator(account) => *account,
+            | Self::RemoveValidator(account)
+            | Self::SetQuota { party: account, .. } => *account,
         }
     }
 }

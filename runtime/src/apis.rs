@@ -171,6 +171,10 @@ impl_runtime_apis! {
             consortium::view()
         }
 
+        fn quota(account: Account) -> Option<streembit_primitives::consortium::QuotaLeft> {
+            Consortium::quota(&account)
+        }
+
         fn is_turning() -> bool {
             Consortium::is_turning()
         }

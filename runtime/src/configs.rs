@@ -22,6 +22,7 @@ use pallet_consortium::{no_currency::NoCurrency, Collective, GenesisHash, IsGate
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_runtime::{traits::OpaqueKeys, Perbill};
 use sp_version::RuntimeVersion;
+use streembit_primitives::consortium::Quota;
 
 /// The most validators. GRANDPA's messages grow with the square of their number.
 pub const MAX_VALIDATORS: u32 = 32;
@@ -31,6 +32,8 @@ pub const MAX_COUNCIL: u32 = 32;
 pub const MOTION_BLOCKS: BlockNumber = (7 * 24 * 60 * 60 * 1000 / SLOT_DURATION) as BlockNumber;
 /// How many blocks a session lasts at least: 10 s. A change of the validators may have to wait for so long.
 pub const MIN_SESSION: BlockNumber = 5;
+/// How long a quota has to last, in milliseconds: ten minutes, 300 slots.
+pub const QUOTA_PERIOD: u64 = 10 * 60 * 1_000;
 /// How long a block may take to execute, in milliseconds: a quarter of a slot, for small machines.
 pub const BLOCK_MILLISECONDS: u64 = SLOT_DURATION / 4;
 /// How large a block may be, in bytes.
@@ -43,6 +46,14 @@ parameter_types! {
         Weight::from_parts(BLOCK_MILLISECONDS * WEIGHT_REF_TIME_PER_MILLIS, u64::MAX),
         Perbill::from_percent(75),
     );
+    /// A quarter of what the blocks of a period can hold for transactions: four busy parties fill them, and none can alone.
+    pub DefaultQuota: Quota = {
+        let blocks = QUOTA_PERIOD / SLOT_DURATION;
+        Quota {
+            microseconds: blocks * BLOCK_MILLISECONDS * 1_000 * 3 / 4 / 4,
+            bytes: blocks * u64::from(BLOCK_BYTES) * 3 / 4 / 4,
+        }
+    };
     /// The most that a decision of the council may weigh: half of what transactions may.
     pub MaxProposalWeight: Weight = Perbill::from_percent(37) * RuntimeBlockWeights::get().max_block;
     pub RuntimeBlockLength: BlockLength = BlockLength::builder().max_length(BLOCK_BYTES).build();
@@ -129,6 +140,9 @@ impl pallet_collective::Config for Runtime {
 impl pallet_consortium::Config for Runtime {
     type MaxValidators = ConstU32<MAX_VALIDATORS>;
     type MinSession = ConstU32<MIN_SESSION>;
+    type DefaultQuota = DefaultQuota;
+    type QuotaPeriod = ConstU64<QUOTA_PERIOD>;
+    type Clock = Timestamp;
     type Council = Collective<Runtime>;
     type CouncilOrigin = Majority;
     type WeightInfo = pallet_consortium::weights::HandSet<Runtime>;

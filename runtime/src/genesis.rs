@@ -14,15 +14,17 @@ pub struct Founding {
     pub council: Vec<AccountId>,
     /// Those of them who make blocks, with the keys of their nodes.
     pub validators: Vec<(AccountId, SessionKeys)>,
+    /// The quotas of parties that differ from everybody's: microseconds and bytes.
+    pub quotas: Vec<(AccountId, u64, u64)>,
 }
 
 impl From<Founding> for RuntimeGenesisConfig {
     fn from(founding: Founding) -> Self {
-        let Founding { parties, council, validators } = founding;
+        let Founding { parties, council, validators, quotas } = founding;
         let accounts = validators.iter().map(|(account, _)| account.clone()).collect();
         let keys = validators.into_iter().map(|(account, keys)| (account.clone(), account, keys)).collect();
         Self {
-            consortium: ConsortiumConfig { parties, validators: accounts },
+            consortium: ConsortiumConfig { parties, validators: accounts, quotas },
             council: CouncilConfig { members: council, ..Default::default() },
             session: SessionConfig { keys, non_authority_keys: Vec::new() },
             ..Default::default()
@@ -82,6 +84,7 @@ fn founded_by(
         parties: parties.iter().map(|party| party.to_account_id()).collect(),
         council: council.iter().map(|(account, _)| account.to_account_id()).collect(),
         validators: validators.iter().map(validator).collect(),
+        quotas: Vec::new(),
     };
     founding.into()
 }

@@ -60,14 +60,14 @@ pub type Header = generic::Header<BlockNumber, BlakeTwo256>;
 pub type Block = generic::Block<Header, UncheckedExtrinsic>;
 /// What is checked of every extrinsic beside its call: as on any Substrate chain, without payment.
 ///
-/// `CheckMember` is what keeps strangers out. It adds nothing to what is signed or sent.
+/// `SpendQuota` keeps strangers out, and those who have spent their quota. It adds nothing to what is signed or sent.
 pub type TxExtension = (
     frame_system::CheckNonZeroSender<Runtime>,
     frame_system::CheckSpecVersion<Runtime>,
     frame_system::CheckTxVersion<Runtime>,
     frame_system::CheckGenesis<Runtime>,
     frame_system::CheckEra<Runtime>,
-    pallet_consortium::CheckMember<Runtime>,
+    pallet_consortium::SpendQuota<Runtime>,
     frame_system::CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
 );

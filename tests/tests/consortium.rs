@@ -1,8 +1,8 @@
 //! Four validators change who they are: one is removed, one joins, one changes its keys; the chain goes on.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use serde_json::{json, Value};
-use streembit_tests::{number, scene, text, until, Network};
+use streembit_tests::{number, scene, text, until, Network, Node};
 
 #[test]
 fn validators_leave_join_and_change_their_keys_while_the_chain_goes_on() {
@@ -46,6 +46,36 @@ fn validators_leave_join_and_change_their_keys_while_the_chain_goes_on() {
         let key = scene.key("dave")?;
         let again = network.ask("alice", ["consortium", "leave", "--key"])?.arg(key);
         again.run()?.refused(&["NotAValidator", "consortium show"])
+    });
+}
+
+#[test]
+fn a_party_that_has_spent_its_quota_is_told_what_is_left_and_when_it_refills() {
+    scene("quota", |scene| {
+        let node = Node::dev(scene)?;
+        let bob = scene.account("bob")?;
+        let alice = ["consortium", "set-quota", &bob, "--milliseconds", "10", "--bytes", "5000", "--key"];
+        let set = scene.streembit(alice).arg(scene.key("alice")?).node(&node.url()).json()?;
+        ensure!(set.get("decided") == Some(&json!(true)), "a council of one decides at once: {set}");
+        let quota = || scene.streembit(["consortium", "quota", &bob]).node(&node.url()).json();
+        ensure!(number(&quota()?, "/left/microseconds")? == 10_000, "nothing is spent yet");
+
+        // A proposal takes some 7 ms of the 10: where no new period begins in between, the second is refused.
+        let key = scene.key("bob")?;
+        let ask = |name: &str| {
+            let account = scene.account(name)?;
+            let ask = scene.streembit(["consortium", "remove-party", &account, "--key"]).arg(&key);
+            ask.node(&node.url()).run()
+        };
+        let first = ask("eve")?;
+        ensure!(first.code == 0, "the first was refused: {first:?}");
+        for name in ["ferdie", "charlie"] {
+            let output = ask(name)?;
+            if output.code != 0 {
+                return output.refused(&["quota", &bob, "left until", "set-quota"]);
+            }
+        }
+        bail!("three proposals in a quota for one")
     });
 }
 

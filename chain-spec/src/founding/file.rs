@@ -34,6 +34,8 @@ struct File {
     council: Option<Spanned<Council>>,
     #[serde(default)]
     validators: Names<Keys>,
+    #[serde(default)]
+    quotas: Names<Quota>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +50,13 @@ struct Council {
 struct Keys {
     aura: Option<Spanned<String>>,
     grandpa: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Quota {
+    milliseconds: u64,
+    bytes: u64,
 }
 
 /// A consortium, or everything that is wrong with the text.
@@ -76,6 +85,7 @@ fn read(file: File, notes: &mut Notes<'_>) -> Consortium {
     let founding = Founding {
         council: council(&file, &parties, notes),
         validators: validators(&file, &parties, notes),
+        quotas: quotas(&file, &parties, notes),
         parties: parties.into_values().collect(),
     };
     let bootnodes = file.bootnodes.iter().filter_map(|address| bootnode(address, notes)).collect();
@@ -197,6 +207,25 @@ fn validators(
     }
     enough(file, notes);
     validators
+}
+
+/// In microseconds and bytes.
+fn quotas(
+    file: &File,
+    parties: &BTreeMap<String, AccountId>,
+    notes: &mut Notes<'_>,
+) -> Vec<(AccountId, u64, u64)> {
+    let mut quotas = Vec::new();
+    for (name, quota) in &file.quotas {
+        match parties.get(name.get_ref()) {
+            None if file.parties.contains_key(name.get_ref().as_str()) => {}
+            None => notes.at(name.span(), unknown(name.get_ref())),
+            Some(party) => {
+                quotas.push((party.clone(), quota.milliseconds.saturating_mul(1_000), quota.bytes));
+            }
+        }
+    }
+    quotas
 }
 
 /// Whether there are as many validators as safety needs.

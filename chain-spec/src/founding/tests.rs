@@ -38,7 +38,8 @@ fn the_template_founds_a_chain() {
         (consortium.name.as_str(), consortium.id.as_str()),
         ("Workshops of the North", "workshops_north")
     );
-    let Founding { parties, council, validators } = &consortium.founding;
+    let Founding { parties, council, validators, quotas } = &consortium.founding;
+    assert!(quotas.is_empty());
     assert_eq!((parties.len(), council.len(), validators.len()), (4, 3, 4));
     let spec = match consortium.spec() {
         Ok(spec) => spec,
@@ -98,6 +99,21 @@ fn who_is_named_has_to_be_a_party_once() {
         Some(line("[council]")),
         &["no members"],
     );
+}
+
+#[test]
+fn a_quota_is_a_party_s() {
+    let with = |name: &str| format!("{TEMPLATE}\n[quotas.{name}]\nmilliseconds = 2\nbytes = 3\n");
+    let Founding { parties, quotas, .. } = Consortium::parse(&with("garage")).unwrap().founding;
+    assert_eq!(quotas, [(parties[0].clone(), 2_000, 3)]);
+    let Mistakes(mistakes) = Consortium::parse(&with("leasor")).unwrap_err();
+    assert_eq!((mistakes.len(), mistakes[0].line), (1, Some(TEMPLATE.lines().count() + 2)), "{mistakes:?}");
+    assert!(Consortium::parse(&format!("{TEMPLATE}\n[quotas.garage]\nbytes = 3\n")).is_err());
+    // As the template shows it, once it is no comment any more.
+    let shown = TEMPLATE.replace("# [quotas.", "[quotas.").replace("# milliseconds", "milliseconds");
+    let shown = shown.replace("# bytes = 58", "bytes = 58");
+    let Founding { quotas, .. } = Consortium::parse(&shown).unwrap().founding;
+    assert_eq!((quotas.len(), quotas[0].1, quotas[0].2), (1, 28_125_000, 58_982_400));
 }
 
 #[test]

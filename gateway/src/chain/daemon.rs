@@ -1,8 +1,12 @@
 //! The chain in a daemon: connected to with patience, its condition on the status board.
 
-use super::{ChainClient, ChainError, NodeConnection};
-use crate::status::{ComponentState, StatusBoard};
-use std::time::Duration;
+use super::{quota::percent, ChainClient, ChainError, NodeConnection};
+use crate::{
+    clock,
+    status::{ComponentState, StatusBoard},
+};
+use std::time::{Duration, Instant};
+use streembit_primitives::{consortium::QuotaLeft, AccountId};
 use tokio_util::sync::CancellationToken;
 
 /// The name on the status board.
@@ -10,6 +14,9 @@ const COMPONENT: &str = "chain";
 
 /// The pauses between attempts: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+
+/// How old what the board says of the quota may be when it is told of a block.
+const QUOTA_AGE: Duration = Duration::from_secs(30);
 
 impl ChainClient {
     /// Connects, trying again as long as it takes; the status board says why it takes so long.
@@ -19,7 +26,7 @@ impl ChainClient {
         loop {
             match Self::connect(node.clone()).await {
                 Ok(client) => {
-                    client.report_to(board);
+                    client.report_to(board, None);
                     return client;
                 }
                 Err(error) => report(board, &error),
@@ -30,25 +37,50 @@ impl ChainClient {
     }
 
     /// Keeps the status board up to date on the node and its finalized blocks, until it is told to stop.
-    pub async fn report_changes(&self, board: StatusBoard, stop: CancellationToken) {
+    ///
+    /// With it goes what the gateway's account has left of its quota, asked for with a new block, but not with every one.
+    pub async fn report_changes(&self, account: AccountId, board: StatusBoard, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.keep_reporting(account, &board) => {}
+        }
+        board.report(COMPONENT, ComponentState::Stopped);
+    }
+
+    /// Ends only where nobody follows the chain any more.
+    async fn keep_reporting(&self, account: AccountId, board: &StatusBoard) {
         let (mut finalized, mut problem, mut stalled) =
             (self.finalized_heads(), self.problem(), self.stalled());
+        let mut quota = None;
+        let mut asked = None::<Instant>;
         loop {
-            self.report_to(&board);
-            let ended = tokio::select! {
-                () = stop.cancelled() => true,
-                change = finalized.changed() => change.is_err(),
-                change = problem.changed() => change.is_err(),
-                change = stalled.changed() => change.is_err(),
+            self.report_to(board, quota.as_ref());
+            if asked.is_none_or(|asked| asked.elapsed() >= QUOTA_AGE) || self.is_over(quota.as_ref()) {
+                (quota, asked) = (self.quota(account).await, Some(Instant::now()));
+                self.report_to(board, quota.as_ref());
+            }
+            let change = tokio::select! {
+                change = finalized.changed() => change,
+                change = problem.changed() => change,
+                change = stalled.changed() => change,
             };
-            if ended {
-                board.report(COMPONENT, ComponentState::Stopped);
+            if change.is_err() {
                 return;
             }
         }
     }
 
-    fn report_to(&self, board: &StatusBoard) {
+    /// What the account has left to spend; `None` where it may not submit, or the node does not say.
+    async fn quota(&self, account: AccountId) -> Option<QuotaLeft> {
+        self.view().await.ok()?.quota(account).await.ok()?
+    }
+
+    /// Whether the time that a quota was for is over by the chain's clock.
+    fn is_over(&self, quota: Option<&QuotaLeft>) -> bool {
+        quota.is_some_and(|quota| self.inner.reports.finalized.borrow().time >= quota.refills)
+    }
+
+    fn report_to(&self, board: &StatusBoard, quota: Option<&QuotaLeft>) {
         let problem = self.inner.reports.problem.borrow().clone();
         let stalled = *self.inner.reports.stalled.borrow();
         match (problem, stalled) {
@@ -58,7 +90,10 @@ impl ChainClient {
             }
             (None, None) => {
                 let number = self.inner.reports.finalized.borrow().number;
-                let detail = format!("{}, block {number} finalized", self.node());
+                let quota = quota.map_or_else(String::new, |quota| {
+                    format!("; {} % of the quota left until {}", percent(quota), clock::show(quota.refills))
+                });
+                let detail = format!("{}, block {number} finalized{quota}", self.node());
                 board.report(COMPONENT, ComponentState::running(detail));
             }
         }

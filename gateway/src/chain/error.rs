@@ -54,6 +54,16 @@ pub enum ChainError {
         /// Which account.
         account: AccountId,
     },
+    /// The account's party has spent its quota.
+    #[error("the quota of {} is spent, {call} is more than is left: {}", crate::account::show(.payer), .left)]
+    OverQuota {
+        /// The call.
+        call: String,
+        /// The party that spends for the account.
+        payer: AccountId,
+        /// What is left of what, and until when.
+        left: String,
+    },
     /// The node's pool does not take the transaction.
     #[error("the node does not take {call}: {message}")]
     Refused {
@@ -93,7 +103,10 @@ pub enum ChainError {
 impl ChainError {
     /// Whether the same may succeed later without anybody doing anything to the request.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Away { .. } | Self::Lost { .. } | Self::Unfinalized { .. })
+        matches!(
+            self,
+            Self::Away { .. } | Self::Lost { .. } | Self::Unfinalized { .. } | Self::OverQuota { .. }
+        )
     }
 
     /// The `Pallet::Error` that the chain answered with, where it did. What it means is in the error's own words.
@@ -123,6 +136,9 @@ impl ChainError {
                  parties are named when the chain is set up. The account is {}",
                 crate::account::show(account)
             ),
+            Self::OverQuota { .. } => {
+                "wait until it is whole again; ask the council for a larger one: `streembit consortium set-quota`".into()
+            }
             Self::Refused { .. } => "look at the node's log; try again".into(),
             Self::Dispatch { error, .. } => remedy::of(error).into(),
             Self::Lost { .. } => "try again".into(),

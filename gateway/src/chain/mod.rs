@@ -21,6 +21,8 @@ mod submit;
 mod view;
 mod voters;
 
+pub mod quota;
+
 pub use call::Call;
 pub use connect::NodeConnection;
 pub use enrol::{device_consent, gateway_consent};

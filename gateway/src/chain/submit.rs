@@ -13,7 +13,7 @@ use super::{
 use crate::keystore::KeyPair;
 use futures::StreamExt as _;
 use std::{future::Future, time::Duration};
-use streembit_primitives::Hash;
+use streembit_primitives::{consortium::refusal, Hash};
 use subxt::config::substrate::H256;
 use subxt_rpcs::methods::legacy::TransactionStatus;
 use tokio::time::Instant;
@@ -117,7 +117,7 @@ impl ChainClient {
     async fn watch(&self, signed: &Signed) -> Result<Watched, ChainError> {
         let statuses = match self.inner.rpc.send(&signed.bytes).await? {
             Ok(statuses) => statuses,
-            Err(refusal) => return self.after_refusal(signed, refusal),
+            Err(refusal) => return self.after_refusal(signed, refusal).await,
         };
         let mut statuses = std::pin::pin!(statuses);
         while let Some(status) = statuses.next().await {
@@ -137,7 +137,7 @@ impl ChainClient {
         })
     }
 
-    fn after_refusal(&self, signed: &Signed, refusal: PoolError) -> Result<Watched, ChainError> {
+    async fn after_refusal(&self, signed: &Signed, refusal: PoolError) -> Result<Watched, ChainError> {
         match judge(&refusal) {
             Judgement::Known => Err(ChainError::Away {
                 node: self.node().into(),
@@ -147,11 +147,24 @@ impl ChainClient {
             Judgement::Stranger => {
                 Ok(Watched::Gone(Gone::Refused(ChainError::Stranger { account: signed.account })))
             }
+            Judgement::OverQuota => Ok(Watched::Gone(Gone::Refused(self.over_quota(signed).await?))),
             Judgement::Refuse => Ok(Watched::Gone(Gone::Refused(ChainError::Refused {
                 call: signed.label.clone(),
                 message: words(&refusal),
             }))),
         }
+    }
+
+    /// How much is left of the quota that did not suffice.
+    async fn over_quota(&self, signed: &Signed) -> Result<ChainError, ChainError> {
+        Ok(match self.view().await?.quota(signed.account).await? {
+            None => ChainError::Stranger { account: signed.account },
+            Some(quota) => ChainError::OverQuota {
+                call: signed.label.clone(),
+                payer: quota.payer,
+                left: super::quota::words(&quota),
+            },
+        })
     }
 
     /// Looks for a transaction in the finalized blocks that it can be in.
@@ -208,28 +221,37 @@ enum Judgement {
     Retry,
     /// The account has no right to submit.
     Stranger,
+    /// The quota of the account's party is spent.
+    OverQuota,
     /// It will not be taken.
     Refuse,
 }
 
 /// The codes are those of Substrate's `author` RPC; the reasons under 1010 are `InvalidTransaction` in words.
-fn judge(refusal: &PoolError) -> Judgement {
+fn judge(refused: &PoolError) -> Judgement {
     const INVALID: i32 = 1010;
     const ALREADY_IMPORTED: i32 = 1013;
     const PRIORITY_TOO_LOW: i32 = 1014;
     const IMMEDIATELY_DROPPED: i32 = 1016;
     // Banned for a while: it was in a block of a fork, or became invalid.
     const BANNED: i32 = 1012;
-    match refusal.code {
+    match refused.code {
         ALREADY_IMPORTED => Judgement::Known,
         PRIORITY_TOO_LOW | IMMEDIATELY_DROPPED | BANNED => Judgement::Retry,
         // `CheckNonce` refuses accounts without a provider as if they could not pay; nobody pays here.
-        INVALID if refusal.data.contains("Inability to pay") => Judgement::Stranger,
+        INVALID if refused.data.contains("Inability to pay") => Judgement::Stranger,
+        INVALID
+            if [refusal::TIME, refusal::BYTES]
+                .iter()
+                .any(|code| refused.data == format!("Custom error: {code}")) =>
+        {
+            Judgement::OverQuota
+        }
         // Another process used the nonce, the birth block went away, or the runtime changed in between.
         INVALID
             if ["outdated", "ancient birth block", "bad signature", "future"]
                 .iter()
-                .any(|reason| refusal.data.contains(reason)) =>
+                .any(|reason| refused.data.contains(reason)) =>
         {
             Judgement::Retry
         }
@@ -259,6 +281,9 @@ mod tests {
             (refusal(1010, "Transaction is outdated"), Judgement::Retry),
             (refusal(1010, "Transaction has a bad signature"), Judgement::Retry),
             (refusal(1010, "Inability to pay some fees (e.g. account balance too low)"), Judgement::Stranger),
+            (refusal(1010, "Custom error: 1"), Judgement::OverQuota),
+            (refusal(1010, "Custom error: 2"), Judgement::OverQuota),
+            (refusal(1010, "Custom error: 3"), Judgement::Refuse),
             (refusal(1010, "Transaction call is not expected"), Judgement::Refuse),
             (refusal(1002, "Verification Error: Runtime error"), Judgement::Refuse),
         ] {

@@ -7,7 +7,7 @@ use super::{
 use codec::{Decode, Encode};
 use streembit_primitives::{
     chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
-    consortium::Consortium,
+    consortium::{Consortium, QuotaLeft},
     contract::ContractId,
     AccountId, DeviceId, Hash, LogId,
 };
@@ -53,6 +53,11 @@ impl ChainView {
     /// Parties, council, validators and open motions.
     pub async fn consortium(&self) -> Result<Consortium, ChainError> {
         self.ask("ConsortiumApi_consortium", &()).await
+    }
+
+    /// What an account has left to spend on transactions; `None` where it may not submit.
+    pub async fn quota(&self, account: AccountId) -> Result<Option<QuotaLeft>, ChainError> {
+        self.ask("ConsortiumApi_quota", &account).await
     }
 
     /// A device.

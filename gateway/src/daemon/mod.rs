@@ -205,6 +205,7 @@ impl OnChain {
         )?;
         let every = Duration::from_secs(config.every_seconds);
         let schedule = Schedule { every_events: config.every_events, every };
+        let account = keys.account();
         let (tell, anchored) = watch::channel(0);
         let collecting =
             evidence::collect::run(log.clone(), chain.clone(), anchored, status.clone(), shutdown.clone());
@@ -214,7 +215,7 @@ impl OnChain {
             or_all_end(shutdown, anchoring),
             collecting,
             server.run(&peer, &status),
-            chain.report_changes(status.clone(), shutdown.clone()),
+            chain.report_changes(account, status.clone(), shutdown.clone()),
         );
         status.report("delivery", ComponentState::Stopped);
         Ok(anchored?)

@@ -1,6 +1,6 @@
 //! What each change needs, and what it does.
 
-use crate::{Config, Council, Error, Event, Gateways, GatewaysOf, Pallet, Parties, Validators};
+use crate::{Config, Council, Error, Event, Gateways, GatewaysOf, Pallet, Parties, Quotas, Spent, Validators};
 use alloc::vec::Vec;
 use frame_support::{ensure, traits::Get, BoundedVec};
 use sp_runtime::{DispatchError, DispatchResult};
@@ -34,6 +34,7 @@ impl<T: Config> Pallet<T> {
                 ensure!(Self::is_validator(account), Error::<T>::NotAValidator);
                 Self::without(|validator| validator == account)?;
             }
+            Change::SetQuota { party, .. } => ensure!(Self::is_party(party), Error::<T>::NotAParty),
         }
         Ok(())
     }
@@ -51,6 +52,8 @@ impl<T: Config> Pallet<T> {
             Change::RemoveParty(account) => {
                 Self::put_validators(Self::without(|validator| Self::is_of(validator, &account))?)?;
                 Parties::<T>::remove(account);
+                Quotas::<T>::remove(account);
+                Spent::<T>::remove(account);
             }
             Change::AddValidator(account) => {
                 let mut validators = Validators::<T>::get().into_inner();
@@ -60,6 +63,7 @@ impl<T: Config> Pallet<T> {
             Change::RemoveValidator(account) => {
                 Self::put_validators(Self::without(|validator| *validator == account)?)?;
             }
+            Change::SetQuota { party, quota } => Quotas::<T>::set(party, quota),
         }
         Self::deposit_event(Event::Changed { change });
         Ok(())
@@ -128,6 +132,9 @@ impl<T: Config> Pallet<T> {
         for party in Parties::<T>::iter_keys() {
             let account: T::AccountId = party.0.into();
             ensure!(frame_system::Pallet::<T>::providers(&account) > 0, "a party that cannot submit");
+        }
+        for party in Quotas::<T>::iter_keys() {
+            ensure!(Parties::<T>::contains_key(party), "a quota of nobody");
         }
         let in_force = pallet_session::Validators::<T>::get();
         ensure!(validators.is_empty() || !in_force.is_empty(), "nobody makes blocks");

@@ -21,6 +21,9 @@ pub trait Council<Account, Id> {
     /// Whether an account is a member.
     fn contains(account: &Account) -> bool;
 
+    /// Whether a motion is open that an account may vote on and has not.
+    fn awaits(account: &Account, motion: &Id) -> bool;
+
     /// Opens a motion for a change; gives its id.
     fn open(by: &Account, change: Change) -> Result<Id, DispatchError>;
 
@@ -86,6 +89,11 @@ where
 {
     fn contains(account: &T::AccountId) -> bool {
         pallet_collective::Pallet::<T>::is_member(account)
+    }
+
+    fn awaits(account: &T::AccountId, motion: &T::Hash) -> bool {
+        let Some(votes) = Self::votes(motion) else { return false };
+        Self::contains(account) && !votes.ayes.contains(account) && !votes.nays.contains(account)
     }
 
     fn open(by: &T::AccountId, change: Change) -> Result<T::Hash, DispatchError> {

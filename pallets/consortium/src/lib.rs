@@ -6,7 +6,7 @@ extern crate alloc;
 mod change;
 mod council;
 mod lookup;
-mod member;
+mod quota;
 mod session;
 
 pub mod no_currency;
@@ -22,8 +22,8 @@ mod tests;
 
 pub use council::{Collective, Council};
 pub use lookup::{GenesisHash, IsGateway, IsParty};
-pub use member::CheckMember;
 pub use pallet::*;
+pub use quota::SpendQuota;
 pub use session::ValidatorOf;
 pub use weights::WeightInfo;
 
@@ -33,9 +33,13 @@ pub use weights::WeightInfo;
 pub mod pallet {
     use super::{Council, GenesisHash, WeightInfo};
     use alloc::{collections::BTreeSet, vec::Vec};
-    use frame_support::pallet_prelude::*;
+    use frame_support::{pallet_prelude::*, traits::Time};
     use frame_system::pallet_prelude::*;
-    use streembit_primitives::{consortium::Change, device::GatewayConsent, AccountId, Signature};
+    use streembit_primitives::{
+        consortium::{Change, Quota},
+        device::GatewayConsent,
+        AccountId, Signature,
+    };
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -61,6 +65,17 @@ pub mod pallet {
         /// validators changing by setting keys again and again.
         #[pallet::constant]
         type MinSession: Get<BlockNumberFor<Self>>;
+
+        /// What a party may spend in a period where the council set nothing else.
+        #[pallet::constant]
+        type DefaultQuota: Get<Quota>;
+
+        /// How long a period is, in milliseconds: with each a quota is whole again.
+        #[pallet::constant]
+        type QuotaPeriod: Get<u64>;
+
+        /// The time, in milliseconds since 1970-01-01 UTC.
+        type Clock: Time<Moment = u64>;
 
         /// Where changes are voted.
         type Council: Council<Self::AccountId, Self::Hash>;
@@ -94,6 +109,15 @@ pub mod pallet {
     #[pallet::storage]
     pub type SessionBegan<T: Config> = StorageValue<_, BlockNumberFor<T>, ValueQuery>;
 
+    /// What parties may spend in every period, where the council set it.
+    #[pallet::storage]
+    pub type Quotas<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, Quota>;
+
+    /// What was spent, and in which period: of a former one it does not count any more. Of parties, and of those who were
+    /// ever in the council without being one.
+    #[pallet::storage]
+    pub type Spent<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, (u64, Quota), ValueQuery>;
+
     /// Whether the last turn queued a change that the next block puts into force.
     #[pallet::storage]
     pub type HalfTurned<T: Config> = StorageValue<_, bool, ValueQuery>;
@@ -106,6 +130,8 @@ pub mod pallet {
         pub parties: Vec<T::AccountId>,
         /// Those of the parties that make blocks, each once; their keys are in the session pallet's genesis.
         pub validators: Vec<T::AccountId>,
+        /// The quotas of parties that differ from everybody's: microseconds and bytes, see [`Quota`].
+        pub quotas: Vec<(T::AccountId, u64, u64)>,
     }
 
     #[pallet::genesis_build]
@@ -124,6 +150,11 @@ pub mod pallet {
                 frame_system::Pallet::<T>::inc_providers(account);
             }
             Validators::<T>::put(BoundedVec::truncate_from(self.validators.clone()));
+            for (party, microseconds, bytes) in &self.quotas {
+                assert!(parties.contains(party), "genesis: a quota is no party's");
+                let quota = Quota { microseconds: *microseconds, bytes: *bytes };
+                Quotas::<T>::insert(AccountId(party.clone().into()), quota);
+            }
         }
     }
 
@@ -277,7 +308,7 @@ pub mod pallet {
         ///
         /// By a member of the council.
         #[pallet::call_index(3)]
-        #[pallet::weight(<T as Config>::WeightInfo::vote())]
+        #[pallet::weight((<T as Config>::WeightInfo::vote(), DispatchClass::Operational))]
         pub fn vote(origin: OriginFor<T>, motion: T::Hash, approve: bool) -> DispatchResult {
             let sender = ensure_signed(origin)?;
             ensure!(T::Council::contains(&sender), Error::<T>::NotInCouncil);

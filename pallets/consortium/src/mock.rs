@@ -9,7 +9,10 @@ use sp_runtime::{
     AccountId32, BuildStorage,
 };
 use streembit_primitives::{
-    consortium::Change, device::GatewayConsent, hash::Domain, AccountId, Hash, Signature,
+    consortium::{Change, Quota},
+    device::GatewayConsent,
+    hash::Domain,
+    AccountId, Hash, Signature,
 };
 
 frame_support::construct_runtime!(
@@ -44,9 +47,23 @@ impl pallet_session::Config for Test {
 }
 
 parameter_types! {
+    pub const DefaultQuota: Quota = Quota { microseconds: 100, bytes: 1_000 };
+    /// The time, in milliseconds.
+    pub static Now: u64 = 5_000;
     pub const MaxProposalWeight: Weight = Weight::MAX;
     /// The keys that make blocks, as consensus was last told; `None` before the genesis.
     pub static KeysInForce: Vec<u64> = Vec::new();
+}
+
+/// A clock that a test sets.
+pub struct Clock;
+
+impl frame_support::traits::Time for Clock {
+    type Moment = u64;
+
+    fn now() -> u64 {
+        Now::get()
+    }
 }
 
 /// What consensus does with the sessions: a set that changes without being said to have changed is an error.
@@ -96,6 +113,9 @@ impl pallet_collective::Config for Test {
 impl crate::Config for Test {
     type MaxValidators = ConstU32<4>;
     type MinSession = ConstU64<5>;
+    type DefaultQuota = DefaultQuota;
+    type QuotaPeriod = ConstU64<1_000>;
+    type Clock = Clock;
     type Council = crate::Collective<Test>;
     type CouncilOrigin = EnsureProportionMoreThan<AccountId32, (), 1, 2>;
     type WeightInfo = ();
@@ -133,7 +153,11 @@ pub fn founded(
     let accounts = |ids: &[AccountId]| ids.iter().map(|id| account(*id)).collect();
     let keys = validators.iter().map(|id| (account(*id), account(*id), UintAuthorityId(first_key(*id))));
     let config = RuntimeGenesisConfig {
-        consortium: crate::GenesisConfig { parties: accounts(parties), validators: accounts(validators) },
+        consortium: crate::GenesisConfig {
+            parties: accounts(parties),
+            validators: accounts(validators),
+            quotas: Vec::new(),
+        },
         session: pallet_session::GenesisConfig { keys: keys.collect(), non_authority_keys: Vec::new() },
         council: pallet_collective::GenesisConfig { members: accounts(council), ..Default::default() },
         ..Default::default()

@@ -1,7 +1,10 @@
 //! What the chain answers about the consortium.
 
 use alloc::vec::Vec;
-use streembit_primitives::{consortium::Consortium, AccountId};
+use streembit_primitives::{
+    consortium::{Consortium, QuotaLeft},
+    AccountId,
+};
 
 sp_api::decl_runtime_apis! {
     /// Parties and gateways.
@@ -14,6 +17,8 @@ sp_api::decl_runtime_apis! {
         fn party_of(gateway: AccountId) -> Option<AccountId>;
         /// The whole of it: parties, council, validators and open motions.
         fn consortium() -> Consortium;
+        /// What an account has left to spend, with those it shares it with; `None` where it may not submit.
+        fn quota(account: AccountId) -> Option<QuotaLeft>;
         /// Whether a change of the validators waits to come into force: the next blocks turn the session.
         fn is_turning() -> bool;
     }

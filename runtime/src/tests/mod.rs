@@ -2,6 +2,7 @@
 
 mod founding;
 mod limits;
+mod quotas;
 mod submitting;
 mod support;
 mod turning;

@@ -122,7 +122,7 @@ fn extrinsics_are_checked_as_standard_clients_expect() {
         "CheckTxVersion",
         "CheckGenesis",
         "CheckMortality",
-        "CheckMember",
+        "SpendQuota",
         "CheckNonce",
         "CheckWeight",
     ];

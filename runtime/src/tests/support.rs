@@ -78,7 +78,7 @@ impl Chain {
                 frame_system::CheckTxVersion::new(),
                 frame_system::CheckGenesis::new(),
                 frame_system::CheckEra::from(Era::Immortal),
-                pallet_consortium::CheckMember::new(),
+                pallet_consortium::SpendQuota::new(),
                 frame_system::CheckNonce::<Runtime>::from(System::account_nonce(&account)),
                 frame_system::CheckWeight::new(),
             );

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     account,
-    chain::{Call, ChainClient, Submitted},
+    chain::{quota::words, Call, ChainClient, Submitted},
     keystore::KeyPair,
 };
 use anyhow::{bail, Context as _};
@@ -17,7 +17,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::process::ExitCode;
 use streembit_primitives::{
-    consortium::{Change, Consortium, Motion},
+    consortium::{Change, Consortium, Motion, Quota},
     AccountId,
 };
 
@@ -34,6 +34,17 @@ pub enum Command {
     ProposeValidator(Proposal),
     /// Ask the council to remove a validator.
     RemoveValidator(Proposal),
+    /// Ask the council for another quota of a party: what it may spend on transactions in ten minutes.
+    SetQuota(SetQuota),
+    /// Show what an account has left of its party's quota.
+    Quota {
+        /// The account: a party's or a gateway's.
+        #[arg(value_name = "ACCOUNT", value_parser = account::parse)]
+        account: AccountId,
+        /// Where the chain is.
+        #[command(flatten)]
+        node: NodeArg,
+    },
     /// Vote on an open motion, as a member of the council.
     Vote(Vote),
     /// Make the node a validator: session keys made in it, their possession proven, the council asked. Waits until it makes
@@ -67,6 +78,33 @@ pub struct Proposal {
     /// Where the chain is.
     #[command(flatten)]
     node: NodeArg,
+}
+
+/// `consortium set-quota`
+#[derive(Debug, Args)]
+pub struct SetQuota {
+    /// Whose, and who asks.
+    #[command(flatten)]
+    about: Proposal,
+    /// The time of the blocks in milliseconds.
+    #[arg(long, value_name = "MS", requires = "bytes", required_unless_present = "default")]
+    milliseconds: Option<u64>,
+    /// The length of the transactions in bytes.
+    #[arg(long, value_name = "N", requires = "milliseconds")]
+    bytes: Option<u64>,
+    /// As much as a party whose quota nobody set.
+    #[arg(long, conflicts_with_all = ["milliseconds", "bytes"])]
+    default: bool,
+}
+
+impl SetQuota {
+    fn change(&self) -> Change {
+        let quota = self
+            .milliseconds
+            .zip(self.bytes)
+            .map(|(milliseconds, bytes)| Quota { microseconds: milliseconds.saturating_mul(1_000), bytes });
+        Change::SetQuota { party: self.about.account, quota }
+    }
 }
 
 /// `consortium vote`
@@ -105,6 +143,8 @@ pub async fn run(command: Command, context: &Context) -> Outcome {
         Command::RemoveValidator(args) => {
             propose(Change::RemoveValidator(args.account), &args, context).await?
         }
+        Command::SetQuota(args) => propose(args.change(), &args.about, context).await?,
+        Command::Quota { account, node } => quota(account, &node, context).await?,
         Command::Vote(args) => vote(&args, context).await?,
         Command::Join(args) => join::join(&args, context).await?,
         Command::RotateKeys(args) => join::rotate(&args, context).await?,
@@ -125,6 +165,24 @@ async fn propose(change: Change, args: &Proposal, context: &Context) -> anyhow::
     let submitted = ask_council(&chain, &keys, change).await?;
     let now = consortium(&chain).await?;
     report(&submitted, change, &now, context)
+}
+
+async fn quota(account: AccountId, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
+    let chain = connect(node.or_local()).await?;
+    let view = chain.view().await.map_err(explain)?;
+    let quota = view.quota(account).await.map_err(explain)?;
+    let quota = quota.with_context(|| {
+        format!("{} does not belong to the consortium and may spend nothing", account::show(&account))
+    })?;
+    let payer = account::show(&quota.payer);
+    let json = json!({
+        "account": account::show(&account),
+        "payer": payer,
+        "quota": quota.quota,
+        "left": quota.left,
+        "refills": quota.refills,
+    });
+    context.print(&json, |_| format!("{payer}: {}", words(&quota)))
 }
 
 /// Asks the council for a change.

@@ -6,7 +6,7 @@ use crate::{
 };
 use serde_json::{json, Value};
 use streembit_primitives::{
-    consortium::{Change, Consortium, Motion, Validator, ValidatorState, SAFE_VALIDATORS},
+    consortium::{Change, Consortium, Motion, Quota, Validator, ValidatorState, SAFE_VALIDATORS},
     AccountId,
 };
 
@@ -26,6 +26,7 @@ pub fn json(consortium: &Consortium) -> Value {
             "id": motion.id,
             "change": motion.change.as_ref().map(kind),
             "account": motion.change.map(|change| account::show(&change.account())),
+            "quota": motion.change.and_then(quota),
             "ayes": accounts(&motion.ayes),
             "nays": accounts(&motion.nays),
             "needed": motion.needed,
@@ -108,7 +109,24 @@ pub fn short(motion: &Motion) -> String {
 
 /// What a change does, in words.
 pub fn change(change: &Change) -> String {
-    format!("{} {}", kind(change).replace('_', " "), account::show(&change.account()))
+    let account = account::show(&change.account());
+    match change {
+        Change::SetQuota { quota: Some(quota), .. } => format!(
+            "set the quota of {account} to {} ms and {} bytes",
+            quota.microseconds / 1_000,
+            quota.bytes
+        ),
+        Change::SetQuota { quota: None, .. } => format!("set the quota of {account} to everybody's"),
+        _ => format!("{} {account}", kind(change).replace('_', " ")),
+    }
+}
+
+/// The quota that a change sets; `None` of any other change, and of one back to everybody's.
+fn quota(change: Change) -> Option<Quota> {
+    match change {
+        Change::SetQuota { quota, .. } => quota,
+        _ => None,
+    }
 }
 
 fn kind(change: &Change) -> &'static str {
@@ -117,6 +135,7 @@ fn kind(change: &Change) -> &'static str {
         Change::RemoveParty(_) => "remove_party",
         Change::AddValidator(_) => "add_validator",
         Change::RemoveValidator(_) => "remove_validator",
+        Change::SetQuota { .. } => "set_quota",
     }
 }
 
@@ -176,6 +195,20 @@ mod tests {
         for (voters, needed) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4), (6, 5), (7, 5), (10, 7)] {
             assert_eq!(super::voters(&consortium(voters)), (voters.into(), needed));
         }
+    }
+
+    #[test]
+    fn who_votes_on_a_quota_reads_how_much_it_is() {
+        let party = AccountId([1; 32]);
+        let quota = Some(Quota { microseconds: 2_500_000, bytes: 7_000 });
+        let set = Change::SetQuota { party, quota };
+        assert!(change(&set).ends_with("to 2500 ms and 7000 bytes"), "{}", change(&set));
+        assert!(change(&Change::SetQuota { party, quota: None }).ends_with("to everybody's"));
+        let mut consortium = consortium(4);
+        consortium.motions[0].change = Some(set);
+        let motion = &json(&consortium)["motions"][0];
+        assert_eq!(motion["change"], "set_quota");
+        assert_eq!(motion["quota"]["bytes"], 7_000);
     }
 
     #[test]

@@ -27,10 +27,11 @@ fn who(number: u8) -> AccountId {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    (0u8..4, 0u8..8).prop_map(|(kind, number)| match kind {
+    (0u8..5, 0u8..8).prop_map(|(kind, number)| match kind {
         0 => Change::AddParty(who(number)),
         1 => Change::RemoveParty(who(number)),
         2 => Change::AddValidator(who(number)),
+        3 => Change::SetQuota { party: who(number), quota: Some(Default::default()) },
         _ => Change::RemoveValidator(who(number)),
     })
 }

@@ -2,4 +2,5 @@ mod any_calls;
 mod founding;
 mod gateways;
 mod motions;
+mod quotas;
 mod validators;

@@ -1,0 +1,73 @@
+//! That a quota keeps a party's transactions out of the pool already, until the chain's clock comes to the next period.
+
+use super::support::Chain;
+use crate::{configs::QUOTA_PERIOD, Consortium, RuntimeCall, Timestamp, SLOT_DURATION};
+use sp_keyring::Sr25519Keyring::{self, Alice, Bob};
+use sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidityError};
+use streembit_primitives::{
+    consortium::{refusal, Change, Quota, QuotaLeft},
+    AccountId,
+};
+
+const REFUSED: TransactionValidityError =
+    TransactionValidityError::Invalid(InvalidTransaction::Custom(refusal::BYTES));
+
+fn id(key: Sr25519Keyring) -> AccountId {
+    AccountId(key.to_raw_public())
+}
+
+fn remark(bytes: usize) -> RuntimeCall {
+    frame_system::Call::remark { remark: vec![0; bytes] }.into()
+}
+
+/// A chain on which the council has given Bob a quota of bytes.
+fn chain(bytes: u64) -> Chain {
+    let mut chain = Chain::new("development");
+    let quota = Some(Quota { microseconds: 1_000_000, bytes });
+    let change = Change::SetQuota { party: id(Bob), quota };
+    let set = chain.signed(&Alice.pair(), pallet_consortium::Call::propose { change });
+    assert_eq!(chain.block(vec![set]), vec![Ok(Ok(()))]);
+    chain
+}
+
+fn of_bob(chain: &mut Chain) -> QuotaLeft {
+    chain.state.execute_with(|| Consortium::quota(&id(Bob)).unwrap())
+}
+
+#[test]
+fn what_is_more_than_is_left_is_refused_in_the_pool_until_the_next_period() {
+    let mut chain = chain(1_000);
+    let fits = chain.signed(&Bob.pair(), remark(600));
+    assert!(chain.validate(fits.clone()).is_ok());
+    assert_eq!(chain.block(vec![fits]), vec![Ok(Ok(()))]);
+
+    let late = chain.signed(&Bob.pair(), remark(600));
+    assert_eq!(chain.block(vec![late.clone()]), vec![Err(REFUSED)]);
+    let left = of_bob(&mut chain);
+    assert!(left.left.bytes < 400 && left.left.bytes > 0, "{left:?}");
+    assert_eq!(left.refills % QUOTA_PERIOD, 0);
+    while chain.state.execute_with(Timestamp::get) < left.refills {
+        assert_eq!(chain.validate(late.clone()), Err(REFUSED));
+        chain.block(vec![]);
+    }
+    assert_eq!(of_bob(&mut chain).left.bytes, 1_000);
+    assert!(chain.validate(late.clone()).is_ok());
+    assert_eq!(chain.block(vec![late]), vec![Ok(Ok(()))]);
+}
+
+#[test]
+fn several_in_one_block_have_to_fit_together() {
+    let mut chain = chain(1_000);
+    // As of the same state each is valid, and that is all that a pool sees.
+    let both = vec![chain.signed(&Bob.pair(), remark(600)), chain.signed(&Bob.pair(), remark(601))];
+    for extrinsic in &both {
+        assert!(chain.validate(extrinsic.clone()).is_ok());
+    }
+    assert_eq!(chain.block(both), vec![Ok(Ok(())), Err(REFUSED)]);
+}
+
+#[test]
+fn a_period_begins_with_a_slot() {
+    // Nodes make a block in the first slot of each period.
+    assert_eq!(QUOTA_PERIOD % SLOT_DURATION, 0);
+}
