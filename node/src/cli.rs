@@ -1,6 +1,6 @@
 //! The command line of the node: Substrate's own, with defaults that suit a Raspberry Pi.
 
-use crate::founding;
+use crate::{founding, keys};
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 use sc_cli::{Result, RunCmd, SubstrateCli};
 use sc_service::ChainSpec;
@@ -48,6 +48,10 @@ pub enum Subcommand {
 
     /// Make the session keys of a validator in its keystore, and show their public halves for the consortium's file.
     SessionKeys(founding::SessionKeysCmd),
+
+    /// Back up, restore and show what makes a node the validator that it is.
+    #[command(subcommand)]
+    Keys(keys::KeysCmd),
 
     /// Write a chain spec, of a preset (`dev`, `local`, `four`) or of a file, plain or raw.
     ExportChainSpec(sc_cli::ExportChainSpecCmd),

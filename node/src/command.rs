@@ -19,6 +19,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Some(Subcommand::Key(command)) => command.run(cli),
         Some(Subcommand::ChainSpec(command)) => command.run(),
         Some(Subcommand::SessionKeys(command)) => command.run(),
+        Some(Subcommand::Keys(command)) => command.run(),
         Some(Subcommand::ExportChainSpec(command)) => command.run(cli.load_spec(&command.chain)?),
         Some(Subcommand::PurgeChain(command)) => {
             cli.create_runner(command)?.sync_run(|config| command.run(config.database))

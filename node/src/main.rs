@@ -7,6 +7,7 @@ mod founding;
 mod gateway;
 mod idle;
 mod in_process_rpc;
+mod keys;
 mod rpc;
 mod run;
 mod service;

@@ -170,6 +170,7 @@ pub fn start(config: Configuration, heartbeat: Duration) -> Result<Node, Service
             gap_sync_body_policy: None,
         })?;
 
+    let held_votes = crate::keys::held::HeldVotes::of(&config)?;
     let voter_state = SharedVoterState::empty();
     let finality = rpc::Finality {
         voter_state: voter_state.clone(),
@@ -201,6 +202,10 @@ pub fn start(config: Configuration, heartbeat: Duration) -> Result<Node, Service
         telemetry: telemetry.as_mut(),
         tracing_execute_block: None,
     })?;
+    if let Some(votes) = held_votes {
+        let released = votes.release_when_safe(client.clone(), sync.clone(), voter_state.clone());
+        task_manager.spawn_essential_handle().spawn("held-votes", None, released);
+    }
 
     let telemetry = telemetry.as_ref().map(Telemetry::handle);
     let keystore = keystore_container.keystore();

@@ -37,6 +37,21 @@ pub struct Output {
     pub stderr: String,
 }
 
+/// Runs `streembit-node` to its end, whatever that is.
+pub fn streembit_node<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Result<Output> {
+    let arguments: Vec<_> = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
+    let typed: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    let command = format!("streembit-node {}", typed.join(" "));
+    let output = bound_command(binary("streembit-node")?).args(&arguments).stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("running {command}"))?;
+    Ok(Output {
+        command,
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
 impl Scene {
     /// A command of `streembit`, with the scene's passphrase.
     pub fn streembit<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command<'_> {

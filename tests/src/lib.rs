@@ -25,7 +25,7 @@ mod wait;
 
 pub use agreement::{dev_key, now_ms};
 pub use binaries::{binary, emulator_venv};
-pub use cli::{Command, Output};
+pub use cli::{streembit_node, Command, Output};
 pub use emulator::{odometers_of_the_car_scenario, Emulator};
 pub use gateway::{Device, Gateway, LogState, Settings};
 pub use home::{number, text, Home};

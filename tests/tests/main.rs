@@ -15,4 +15,5 @@ mod founding;
 mod halting;
 mod idle;
 mod outages;
+mod reimaging;
 mod tampering;

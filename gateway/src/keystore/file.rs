@@ -1,38 +1,26 @@
 //! The encrypted file of one key: JSON, so that a person can see what it is and whose, and nothing more.
 //!
-//! The seed is encrypted with XChaCha20-Poly1305 under a key that Argon2id makes of the passphrase. Everything else in
-//! the file is authenticated with it. A checksum over the whole tells a damaged file from a wrong passphrase; it is
-//! made of public bytes only.
+//! The seed is sealed under the passphrase; everything else in the file is authenticated with it. A checksum over the whole
+//! tells a damaged file from a wrong passphrase.
 
-use super::{KeyPair, KeySeed, Passphrase};
+use super::{
+    sealed::{Cipher, Kdf, SealError, Sealed},
+    KeyPair, KeySeed, Passphrase,
+};
 use crate::{
     account,
     files::{create_private, read_private, replace_private, FileError},
 };
-use argon2::{Algorithm, Argon2, Params, Version};
-use chacha20poly1305::{
-    aead::{Aead as _, Payload},
-    KeyInit as _, XChaCha20Poly1305, XNonce,
-};
-use codec::Encode;
-use rand::RngCore as _;
+use codec::Encode as _;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use streembit_primitives::AccountId;
-use zeroize::Zeroizing;
 
 /// The version of the format.
 const VERSION: u32 = 1;
 
 /// The BLAKE3 `derive_key` context of the checksum; part of the format.
 const CHECKSUM_CONTEXT: &str = "streembit v1 keystore checksum";
-
-/// What new files are made with: 19 MiB and two passes, the least that OWASP recommends for Argon2id. On a Raspberry
-/// Pi 4 that is about a tenth of a second and memory that the smallest model has to spare.
-const NEW_KDF: (u32, u32, u32) = (19 * 1024, 2, 1);
-
-/// The most that a file may ask for, so that a forged one cannot exhaust the machine: 256 MiB, 16 passes, 4 lanes.
-const MAX_KDF: (u32, u32, u32) = (256 * 1024, 16, 4);
 
 /// Why a keystore cannot be made or opened.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +42,9 @@ pub enum KeystoreError {
     /// The passphrase is another.
     #[error("the passphrase is not that of {}: check --passphrase-file, or type it again", .0.display())]
     WrongPassphrase(PathBuf),
-    /// The key derivation failed.
-    #[error("deriving a key from the passphrase: {0}")]
-    Derivation(argon2::Error),
+    /// The encryption or the decryption failed otherwise.
+    #[error("keystore: {0}")]
+    Seal(SealError),
 }
 
 /// The file, as JSON.
@@ -68,59 +56,10 @@ struct Keystore {
     #[serde(with = "account::ss58")]
     account: AccountId,
     kdf: Kdf,
+    /// Of the 32 bytes of the seed.
     cipher: Cipher,
     /// Hexadecimal, over everything above.
     checksum: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kdf {
-    algorithm: KdfAlgorithm,
-    memory_kib: u32,
-    passes: u32,
-    lanes: u32,
-    salt: Bytes<16>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum KdfAlgorithm {
-    Argon2id,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cipher {
-    algorithm: CipherAlgorithm,
-    nonce: Bytes<24>,
-    /// The 32 bytes of the seed and the 16 of the authentication tag.
-    text: Bytes<48>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum CipherAlgorithm {
-    XChaCha20Poly1305,
-}
-
-/// Bytes that show as hexadecimal digits.
-#[derive(Clone, Copy, Encode)]
-struct Bytes<const N: usize>([u8; N]);
-
-impl<const N: usize> Serialize for Bytes<N> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex::encode(self.0))
-    }
-}
-
-impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut bytes = [0; N];
-        hex::decode_to_slice(String::deserialize(deserializer)?, &mut bytes)
-            .map_err(|_| serde::de::Error::custom(format!("expected {} hexadecimal digits", 2 * N)))?;
-        Ok(Self(bytes))
-    }
 }
 
 /// Writes a seed to a new keystore with mode 0600. A file that exists is never overwritten.
@@ -146,19 +85,9 @@ pub fn change_passphrase(path: &Path, old: &Passphrase, new: &Passphrase) -> Res
 }
 
 fn seal(path: &Path, seed: &KeySeed, passphrase: &Passphrase) -> Result<Vec<u8>, KeystoreError> {
-    let (memory_kib, passes, lanes) = NEW_KDF;
-    let (mut salt, mut nonce) = (Bytes([0; 16]), Bytes([0; 24]));
-    rand::rngs::OsRng.fill_bytes(&mut salt.0);
-    rand::rngs::OsRng.fill_bytes(&mut nonce.0);
-    let kdf = Kdf { algorithm: KdfAlgorithm::Argon2id, memory_kib, passes, lanes, salt };
     let account = seed.key_pair().account();
-    let payload = Payload { msg: seed.0.as_ref(), aad: &associated(&account, &kdf) };
-    let text = cipher(passphrase, &kdf)?
-        .encrypt(&XNonce::from(nonce.0), payload)
-        .ok()
-        .and_then(|text| text.try_into().ok().map(Bytes))
-        .ok_or_else(|| format_error(path, "the seed could not be encrypted"))?;
-    let cipher = Cipher { algorithm: CipherAlgorithm::XChaCha20Poly1305, nonce, text };
+    let Sealed { kdf, cipher } =
+        Sealed::new(seed.0.as_ref(), &public(&account), passphrase).map_err(KeystoreError::Seal)?;
     let mut keystore = Keystore { version: VERSION, account, kdf, cipher, checksum: String::new() };
     keystore.checksum = keystore.expected_checksum();
     let mut json = serde_json::to_vec_pretty(&keystore).map_err(|error| format_error(path, error))?;
@@ -168,15 +97,16 @@ fn seal(path: &Path, seed: &KeySeed, passphrase: &Passphrase) -> Result<Vec<u8>,
 
 fn unseal(path: &Path, passphrase: &Passphrase) -> Result<KeySeed, KeystoreError> {
     let keystore = read(path)?;
-    let aad = associated(&keystore.account, &keystore.kdf);
-    let payload = Payload { msg: &keystore.cipher.text.0, aad: &aad };
-    let plain = cipher(passphrase, &keystore.kdf)?
-        .decrypt(&XNonce::from(keystore.cipher.nonce.0), payload)
-        .map(Zeroizing::new)
-        .map_err(|_| KeystoreError::WrongPassphrase(path.to_owned()))?;
+    let opened = keystore.sealed().open(&public(&keystore.account), passphrase);
+    let plain = opened.map_err(|error| match error {
+        SealError::WrongPassphrase => KeystoreError::WrongPassphrase(path.to_owned()),
+        other => KeystoreError::Seal(other),
+    })?;
     let mut seed = KeySeed::from([0; 32]);
-    // 48 bytes of ciphertext decrypt to 32, always.
-    seed.0.copy_from_slice(plain.get(..32).ok_or_else(|| KeystoreError::Damaged(path.to_owned()))?);
+    if plain.len() != seed.0.len() {
+        return Err(KeystoreError::Damaged(path.to_owned()));
+    }
+    seed.0.copy_from_slice(&plain);
     if seed.key_pair().account() != keystore.account {
         return Err(KeystoreError::Damaged(path.to_owned()));
     }
@@ -195,36 +125,23 @@ fn read(path: &Path) -> Result<Keystore, KeystoreError> {
     if keystore.checksum != keystore.expected_checksum() {
         return Err(KeystoreError::Damaged(path.to_owned()));
     }
-    let Kdf { memory_kib, passes, lanes, .. } = keystore.kdf;
-    if memory_kib > MAX_KDF.0 || passes > MAX_KDF.1 || lanes > MAX_KDF.2 {
-        let problem = format!(
-            "it asks for {memory_kib} KiB, {passes} passes and {lanes} lanes, more than any that is made here"
-        );
-        return Err(format_error(path, problem));
-    }
+    keystore.sealed().check_cost().map_err(|error| format_error(path, error))?;
     Ok(keystore)
 }
 
 impl Keystore {
+    fn sealed(&self) -> Sealed {
+        Sealed { kdf: self.kdf.clone(), cipher: self.cipher.clone() }
+    }
+
     fn expected_checksum(&self) -> String {
-        let public = (associated(&self.account, &self.kdf), self.cipher.nonce, self.cipher.text);
-        hex::encode(public.using_encoded(|bytes| blake3::derive_key(CHECKSUM_CONTEXT, bytes)))
+        self.sealed().checksum(CHECKSUM_CONTEXT, &public(&self.account))
     }
 }
 
-/// What is authenticated beside the seed.
-fn associated(account: &AccountId, kdf: &Kdf) -> Vec<u8> {
-    (VERSION, account, kdf.memory_kib, kdf.passes, kdf.lanes, kdf.salt).encode()
-}
-
-fn cipher(passphrase: &Passphrase, kdf: &Kdf) -> Result<XChaCha20Poly1305, KeystoreError> {
-    let params =
-        Params::new(kdf.memory_kib, kdf.passes, kdf.lanes, Some(32)).map_err(KeystoreError::Derivation)?;
-    let mut key = Zeroizing::new([0u8; 32]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(passphrase.as_bytes(), &kdf.salt.0, key.as_mut())
-        .map_err(KeystoreError::Derivation)?;
-    Ok(XChaCha20Poly1305::new((&*key).into()))
+/// What the file says in clear.
+fn public(account: &AccountId) -> Vec<u8> {
+    (VERSION, account).encode()
 }
 
 fn format_error(path: &Path, problem: impl ToString) -> KeystoreError {
@@ -234,6 +151,10 @@ fn format_error(path: &Path, problem: impl ToString) -> KeystoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chacha20poly1305::{
+        aead::{Aead as _, Payload},
+        KeyInit as _, XChaCha20Poly1305, XNonce,
+    };
     use serde_json::{json, Value};
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -281,6 +202,30 @@ mod tests {
         assert!(matches!(error, KeystoreError::WrongPassphrase(_)), "{error}");
     }
 
+    /// Written by version 0.1.0: the format stays.
+    #[test]
+    fn a_file_that_was_written_before_opens() {
+        let written = json!({
+            "version": 1,
+            "account": "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY",
+            "kdf": {
+                "algorithm": "argon2id", "memory_kib": 19456, "passes": 2, "lanes": 1,
+                "salt": "08a78d26061526312fbe537625825422",
+            },
+            "cipher": {
+                "algorithm": "xchacha20poly1305",
+                "nonce": "1ad53ac9d4f6406944407b4800531f5a7ea482a3802b5cfd",
+                "text": "0cf8353b41434ad7258dde1e3581313fd5bf06a27c43b6945b347a4a1ab5fca0\
+                         c73d8ca2ad2277cd384b03b3cd804146",
+            },
+            "checksum": "42c05eb2892c90d6c9d9fc890a12e9e21a2dcbf3071ae691af1462ac4b908c6d",
+        });
+        let fixture = fixture();
+        fs::write(&fixture.path, written.to_string()).unwrap();
+        let alice = KeyPair::from_dev_name("alice").unwrap().account();
+        assert_eq!(open(&fixture.path, &passphrase("right")).unwrap().account(), alice);
+    }
+
     #[test]
     fn is_never_overwritten() {
         let fixture = fixture();
@@ -319,7 +264,7 @@ mod tests {
         assert!(!text.contains(&hex::encode(*fixture.keys.transport_seed())));
         assert!(!text.contains("right"));
         let keystore: Keystore = serde_json::from_str(&text).unwrap();
-        let aad = associated(&keystore.account, &keystore.kdf);
+        let aad = keystore.sealed().associated(&public(&keystore.account));
         let checksum: [u8; 32] = hex::decode(&keystore.checksum).unwrap().try_into().unwrap();
         let account = keystore.account.0;
         let digest = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();

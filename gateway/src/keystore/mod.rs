@@ -1,13 +1,15 @@
 //! Keys: the one sr25519 key of a gateway or a party, and the encrypted file that holds its seed.
 //!
 //! A key exists in memory as [`KeyPair`] and on disk as a keystore ([`create`], [`open`]). Nothing else of it is ever
-//! written: no password hash, no plain backup.
+//! written: no password hash, no plain backup. [`Sealed`] is what any file with a secret under a passphrase is made of.
 
 mod file;
 mod passphrase;
+mod sealed;
 
 pub use file::{account_of, change_passphrase, create, open, KeystoreError};
 pub use passphrase::{Passphrase, PassphraseError};
+pub use sealed::{SealError, Sealed};
 
 use rand::RngCore as _;
 use schnorrkel::Keypair;
