@@ -26,7 +26,10 @@ fn a_validator_comes_back_from_the_backup_of_its_keys() {
         let restored = restore(scene, &backup, &base, &["--json"])?;
         ensure!(restored.stderr.contains("must never run again"), "no warning: {restored:#?}");
         let known = restored.json()?;
-        ensure!(known.get("keys") == dave.get("keys") && known.get("held") == Some(&votes(&dave)?), "{known}");
+        ensure!(
+            known.get("keys") == dave.get("keys") && known.get("held") == Some(&votes(&dave)?),
+            "{known}"
+        );
         let again = restore(scene, &backup, &base, &[])?;
         ensure!(again.code == 0 && again.stderr.contains("already"), "{again:#?}");
 

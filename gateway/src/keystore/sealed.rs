@@ -28,7 +28,9 @@ pub enum SealError {
     #[error("the passphrase is another")]
     WrongPassphrase,
     /// No file that is made here is so costly to open.
-    #[error("it asks for {memory_kib} KiB, {passes} passes and {lanes} lanes, more than any that is made here")]
+    #[error(
+        "it asks for {memory_kib} KiB, {passes} passes and {lanes} lanes, more than any that is made here"
+    )]
     TooCostly {
         /// The memory, in KiB.
         memory_kib: u32,

@@ -262,9 +262,11 @@ mod tests {
         let parse = |command: &str| {
             Cli::try_from_arguments(["streembit-node", "keys"].into_iter().chain(command.split(' ')))
         };
-        for command in
-            ["backup --base-path box -o file", "restore file --base-path box", "show -d box --chain four --json"]
-        {
+        for command in [
+            "backup --base-path box -o file",
+            "restore file --base-path box",
+            "show -d box --chain four --json",
+        ] {
             assert!(parse(command).is_ok(), "{command}");
         }
         for command in

@@ -1,6 +1,8 @@
 //! What each change needs, and what it does.
 
-use crate::{Config, Council, Error, Event, Gateways, GatewaysOf, Pallet, Parties, Quotas, Spent, Validators};
+use crate::{
+    Config, Council, Error, Event, Gateways, GatewaysOf, Pallet, Parties, Quotas, Spent, Validators,
+};
 use alloc::vec::Vec;
 use frame_support::{ensure, traits::Get, BoundedVec};
 use sp_runtime::{DispatchError, DispatchResult};

@@ -167,7 +167,11 @@ fn the_council_sets_a_quota_and_votes_for_nothing() {
         assert_ok!(spend(INSURER, 100, 0));
         assert_eq!(spend(INSURER, 1, 0), refused(refusal::TIME));
         let nothing = crate::Call::vote { motion: motion(Change::AddParty(STRANGER)), approve: true };
-        assert_eq!(spend_on(INSURER, nothing.into(), 1, 0), refused(refusal::TIME), "there is no such motion");
+        assert_eq!(
+            spend_on(INSURER, nothing.into(), 1, 0),
+            refused(refusal::TIME),
+            "there is no such motion"
+        );
         assert_ok!(spend_on(INSURER, vote(), 1_000, 10_000));
         assert_eq!(spend_on(WORKSHOP, vote(), 1_000, 0), refused(refusal::TIME));
         assert_ok!(Consortium::vote(signed(INSURER), motion(set(Some(quota(7, 7)))), true));
