@@ -74,7 +74,7 @@ fn add(scene: &Scene, gateway: &Gateway, count: usize) -> Result<()> {
     scene
         .streembit(["event", "add", "--device", "shed", "--config"])
         .arg(gateway.config())
-        .input(&line.repeat(count))
+        .input(line.repeat(count))
         .ok()?;
     Ok(())
 }
