@@ -8,6 +8,10 @@ use scale_info::TypeInfo;
 /// The fewest validators with which one may fail or cheat and the others go on: 3f + 1 for f = 1.
 pub const SAFE_VALIDATORS: u32 = 4;
 
+/// The longest code of a runtime that the council can bring in, in bytes: three quarters of a block, so that one transaction
+/// carries it.
+pub const MAX_CODE: u32 = 3 * 256 * 1024;
+
 /// What a party may spend on transactions in one period, all its gateways included.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
@@ -81,17 +85,23 @@ pub enum Change {
         /// How much.
         quota: Option<Quota>,
     },
+    /// The chain may go on with another runtime, as soon as somebody who belongs submits its code.
+    Upgrade {
+        /// The BLAKE2-256 hash of the code, as it is submitted.
+        code: Hash,
+    },
 }
 
 impl Change {
-    /// Whom it is about.
-    pub fn account(&self) -> AccountId {
+    /// Whom it is about; `None` of what is about nobody.
+    pub fn account(&self) -> Option<AccountId> {
         match self {
             Self::AddParty(account)
             | Self::RemoveParty(account)
             | Self::AddValidator(account)
             | Self::RemoveValidator(account)
-            | Self::SetQuota { party: account, .. } => *account,
+            | Self::SetQuota { party: account, .. } => Some(*account),
+            Self::Upgrade { .. } => None,
         }
     }
 }

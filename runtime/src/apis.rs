@@ -176,7 +176,7 @@ impl_runtime_apis! {
         }
 
         fn is_turning() -> bool {
-            Consortium::is_turning()
+            Consortium::is_turning() || consortium::is_upgrading()
         }
     }
 

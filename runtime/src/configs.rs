@@ -74,7 +74,7 @@ impl frame_system::Config for Runtime {
     type Version = Version;
 }
 
-/// What nobody may call, not even the council.
+/// What nobody may call, not even the council. What takes root is not among it: nobody is root here.
 pub struct Allowed;
 
 impl Contains<RuntimeCall> for Allowed {

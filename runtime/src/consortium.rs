@@ -1,6 +1,6 @@
 //! The whole of the consortium as its runtime API answers it, from the pallets that each know a part.
 
-use crate::{Consortium, Grandpa, Runtime, RuntimeCall, Session, SessionKeys};
+use crate::{Consortium, Grandpa, Runtime, RuntimeCall, Session, SessionKeys, System, VERSION};
 use alloc::vec::Vec;
 use pallet_consortium::Collective;
 use streembit_primitives::{
@@ -21,6 +21,11 @@ pub fn view() -> answers::Consortium {
         session: Session::current_index(),
         authority_set: pallet_grandpa::CurrentSetId::<Runtime>::get(),
     }
+}
+
+/// Whether this runtime is new: the state is still as the one before left it, and the next block migrates it.
+pub fn is_upgrading() -> bool {
+    System::last_runtime_upgrade_spec_version() < VERSION.spec_version
 }
 
 /// Those in force in the order of their authorities, then those who join.

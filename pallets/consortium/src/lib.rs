@@ -54,7 +54,7 @@ pub mod pallet {
         frame_system::Config<
             RuntimeEvent: From<Event<Self>>,
             AccountId: From<[u8; 32]> + Into<[u8; 32]>,
-            Hash: Into<[u8; 32]>,
+            Hash: From<[u8; 32]> + Into<[u8; 32]>,
         > + pallet_session::Config<ValidatorId = <Self as frame_system::Config>::AccountId>
     {
         /// The most validators.
@@ -185,7 +185,8 @@ pub mod pallet {
             /// Who asks.
             by: AccountId,
         },
-        /// A change was decided. That of a validator comes into force with the next sessions.
+        /// A change was decided. That of a validator comes into force with the next sessions, that of the runtime when its
+        /// code is submitted.
         Changed {
             /// The change.
             change: Change,

@@ -13,7 +13,7 @@ use frame_support::{
 use scale_info::TypeInfo;
 use sp_runtime::{
     traits::{
-        AsSystemOriginSigner, DispatchInfoOf, Dispatchable, PostDispatchInfoOf, TransactionExtension,
+        AsSystemOriginSigner, DispatchInfoOf, Dispatchable, Hash as _, PostDispatchInfoOf, TransactionExtension,
         ValidateResult,
     },
     DispatchResult,
@@ -49,6 +49,26 @@ impl<T: Config> Pallet<T> {
             Call::vote { motion, .. } => T::Council::awaits(account, motion),
             _ => false,
         }
+    }
+
+    /// Whether a call brings in the code of the runtime that the council decided on. That happens once: the decision is used
+    /// up by it.
+    fn is_decided_upgrade(call: &frame_system::Call<T>) -> bool {
+        let frame_system::Call::apply_authorized_upgrade { code } = call else { return false };
+        let Some(authorized) = frame_system::Pallet::<T>::authorized_upgrade() else { return false };
+        // Its fields are the system's own; the first is the hash.
+        let hash = authorized.using_encoded(|mut bytes| T::Hash::decode(&mut bytes));
+        hash.is_ok_and(|hash| hash == <T as frame_system::Config>::Hashing::hash(code))
+    }
+
+    /// Whether a call is what the council waits for or has decided on, and so free: what somebody has spent keeps nobody from
+    /// it.
+    fn is_free(account: &T::AccountId, call: &T::RuntimeCall) -> bool
+    where
+        T::RuntimeCall: IsSubType<Call<T>> + IsSubType<frame_system::Call<T>>,
+    {
+        IsSubType::<Call<T>>::is_sub_type(call).is_some_and(|call| Self::is_first_vote(account, call))
+            || IsSubType::<frame_system::Call<T>>::is_sub_type(call).is_some_and(Self::is_decided_upgrade)
     }
 
     /// What an account has left to spend, with those it shares it with; `None` where it may not submit.
@@ -91,8 +111,9 @@ impl<T: Config> Pallet<T> {
 /// and those that their party's quota has too little left for; spends the quota for the others, and gives back what a call
 /// says that it did not need.
 ///
-/// The first vote of a member of the council on an open motion is free: what others spend cannot silence it. Whatever
-/// nobody signed, such as what the makers of blocks put into them, spends nothing. Adds nothing to what is signed and
+/// The first vote of a member of the council on an open motion is free: what others spend cannot silence it. So is the code
+/// of a runtime that the council decided on. Whatever nobody signed, such as what the makers of blocks put into them, spends
+/// nothing. Adds nothing to what is signed and
 /// nothing to what is sent: standard clients need not know it.
 #[derive(Clone, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 #[scale_info(skip_type_params(T))]
@@ -120,7 +141,9 @@ impl<T> fmt::Debug for SpendQuota<T> {
 impl<T> TransactionExtension<T::RuntimeCall> for SpendQuota<T>
 where
     T: Config + Send + Sync,
-    T::RuntimeCall: Dispatchable<Info = DispatchInfo, PostInfo = PostDispatchInfo> + IsSubType<Call<T>>,
+    T::RuntimeCall: Dispatchable<Info = DispatchInfo, PostInfo = PostDispatchInfo>
+        + IsSubType<Call<T>>
+        + IsSubType<frame_system::Call<T>>,
     <T::RuntimeCall as Dispatchable>::RuntimeOrigin: AsSystemOriginSigner<T::AccountId> + Clone,
 {
     const IDENTIFIER: &'static str = "SpendQuota";
@@ -131,8 +154,9 @@ where
     type Pre = Option<(AccountId, Quota)>;
 
     fn weight(&self, _: &T::RuntimeCall) -> Weight {
-        // A party, a gateway, its party, the council, the motion, the quota, what is spent, the time; each again from memory.
-        T::DbWeight::get().reads_writes(8, 1)
+        // A party, a gateway, its party, the council, the motion, the quota, what is spent, the time, the upgrade decided on;
+        // each again from memory. Hashing the code of an upgrade is a small part of what its call weighs.
+        T::DbWeight::get().reads_writes(9, 1)
     }
 
     fn validate(
@@ -149,7 +173,7 @@ where
             return Ok((ValidTransaction::default(), None, origin));
         };
         let payer = Pallet::<T>::payer(account).ok_or(InvalidTransaction::Payment)?;
-        if call.is_sub_type().is_some_and(|call| Pallet::<T>::is_first_vote(account, call)) {
+        if Pallet::<T>::is_free(account, call) {
             return Ok((ValidTransaction::default(), None, origin));
         }
         let cost = Quota { microseconds: microseconds(info.total_weight()), bytes: length as u64 };

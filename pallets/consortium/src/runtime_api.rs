@@ -19,7 +19,8 @@ sp_api::decl_runtime_apis! {
         fn consortium() -> Consortium;
         /// What an account has left to spend, with those it shares it with; `None` where it may not submit.
         fn quota(account: AccountId) -> Option<QuotaLeft>;
-        /// Whether a change of the validators waits to come into force: the next blocks turn the session.
+        /// Whether the next blocks have something to do by themselves, which they should soon: a change of the validators
+        /// waits to come into force, or the migrations of a new runtime to be run.
         fn is_turning() -> bool;
     }
 }

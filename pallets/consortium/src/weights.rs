@@ -57,7 +57,8 @@ impl<T: Config> WeightInfo for HandSet<T> {
 
     fn enact() -> Weight {
         // Reads: the party, the council, the validators twice with each one's party, the account. Writes: the validators, the
-        // party, its quota and what it spent; or both directions of a gateway, the account and the party.
+        // party, its quota and what it spent; or both directions of a gateway, the account and the party. An upgrade writes
+        // one value.
         let validators = u64::from(T::MaxValidators::get());
         let storage = T::DbWeight::get().reads_writes(validators.saturating_mul(2).saturating_add(7), 5);
         REST.saturating_add(storage)

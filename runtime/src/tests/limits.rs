@@ -1,15 +1,15 @@
 //! That what is allowed fits into a block.
 
-use crate::{configs::BLOCK_BYTES, Runtime};
+use crate::{configs::BLOCK_BYTES, Runtime, RuntimeCall};
 use codec::MaxEncodedLen;
-use frame_support::dispatch::DispatchClass;
+use frame_support::dispatch::{DispatchClass, GetDispatchInfo as _};
 use frame_system::limits::BlockWeights;
 use pallet_anchors::WeightInfo as _;
 use pallet_consortium::WeightInfo as _;
 use pallet_devices::WeightInfo as _;
 use pallet_service_contracts::WeightInfo as _;
 use streembit_primitives::{
-    contract::Contract, device::DeviceKey, merkle::ConsistencyProof, proof::ReadingProof,
+    consortium::MAX_CODE, contract::Contract, device::DeviceKey, merkle::ConsistencyProof, proof::ReadingProof,
 };
 
 #[test]
@@ -51,4 +51,16 @@ fn the_largest_arguments_fit_into_a_block() {
     ] {
         assert!(bytes < room, "a {name} has up to {bytes} bytes");
     }
+}
+
+#[test]
+fn the_code_of_a_runtime_fits_into_a_block() {
+    let limits: BlockWeights = <Runtime as frame_system::Config>::BlockWeights::get();
+    let call: RuntimeCall = frame_system::Call::apply_authorized_upgrade { code: Vec::new() }.into();
+    let info = call.get_dispatch_info();
+    let room = limits.get(info.class).max_extrinsic.unwrap();
+    assert!(info.call_weight.all_lte(room), "{:?} of {room:?}", info.call_weight);
+    assert!(MAX_CODE < BLOCK_BYTES / 8 * 7, "no room for what else a block needs");
+    let ours = crate::WASM_BINARY.map_or(0, <[u8]>::len);
+    assert!(ours < MAX_CODE as usize, "this runtime's own code has {ours} bytes");
 }

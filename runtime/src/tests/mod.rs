@@ -6,3 +6,4 @@ mod quotas;
 mod submitting;
 mod support;
 mod turning;
+mod upgrading;

@@ -7,7 +7,7 @@ use crate::{
 use serde_json::{json, Value};
 use streembit_primitives::{
     consortium::{Change, Consortium, Motion, Quota, Validator, ValidatorState, SAFE_VALIDATORS},
-    AccountId,
+    AccountId, Hash,
 };
 
 /// For programs: accounts as addresses.
@@ -25,8 +25,9 @@ pub fn json(consortium: &Consortium) -> Value {
         json!({
             "id": motion.id,
             "change": motion.change.as_ref().map(kind),
-            "account": motion.change.map(|change| account::show(&change.account())),
+            "account": motion.change.and_then(|change| change.account()).as_ref().map(account::show),
             "quota": motion.change.and_then(quota),
+            "code": motion.change.and_then(code),
             "ayes": accounts(&motion.ayes),
             "nays": accounts(&motion.nays),
             "needed": motion.needed,
@@ -109,7 +110,7 @@ pub fn short(motion: &Motion) -> String {
 
 /// What a change does, in words.
 pub fn change(change: &Change) -> String {
-    let account = account::show(&change.account());
+    let account = change.account().as_ref().map(account::show).unwrap_or_default();
     match change {
         Change::SetQuota { quota: Some(quota), .. } => format!(
             "set the quota of {account} to {} ms and {} bytes",
@@ -117,6 +118,7 @@ pub fn change(change: &Change) -> String {
             quota.bytes
         ),
         Change::SetQuota { quota: None, .. } => format!("set the quota of {account} to everybody's"),
+        Change::Upgrade { code } => format!("upgrade the runtime to the code with the hash {code}"),
         _ => format!("{} {account}", kind(change).replace('_', " ")),
     }
 }
@@ -129,6 +131,14 @@ fn quota(change: Change) -> Option<Quota> {
     }
 }
 
+/// The hash of the code of another runtime; `None` of any other change.
+fn code(change: Change) -> Option<Hash> {
+    match change {
+        Change::Upgrade { code } => Some(code),
+        _ => None,
+    }
+}
+
 fn kind(change: &Change) -> &'static str {
     match change {
         Change::AddParty(_) => "add_party",
@@ -136,6 +146,7 @@ fn kind(change: &Change) -> &'static str {
         Change::AddValidator(_) => "add_validator",
         Change::RemoveValidator(_) => "remove_validator",
         Change::SetQuota { .. } => "set_quota",
+        Change::Upgrade { .. } => "upgrade",
     }
 }
 
@@ -151,10 +162,7 @@ fn state(state: ValidatorState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streembit_primitives::{
-        consortium::{SessionKey, SessionKeys},
-        Hash,
-    };
+    use streembit_primitives::consortium::{SessionKey, SessionKeys};
 
     fn consortium(validators: u8) -> Consortium {
         let keys = SessionKeys { aura: SessionKey([1; 32]), grandpa: SessionKey([2; 32]) };
@@ -209,6 +217,17 @@ mod tests {
         let motion = &json(&consortium)["motions"][0];
         assert_eq!(motion["change"], "set_quota");
         assert_eq!(motion["quota"]["bytes"], 7_000);
+    }
+
+    #[test]
+    fn who_votes_on_a_runtime_reads_the_hash_of_its_code() {
+        let upgrade = Change::Upgrade { code: Hash([0xcd; 32]) };
+        assert!(change(&upgrade).ends_with(&"cd".repeat(32)), "{}", change(&upgrade));
+        let mut consortium = consortium(4);
+        consortium.motions[0].change = Some(upgrade);
+        let motion = &json(&consortium)["motions"][0];
+        assert_eq!((&motion["change"], &motion["account"]), (&json!("upgrade"), &Value::Null));
+        assert_eq!(motion["code"], json!(Hash([0xcd; 32])));
     }
 
     #[test]

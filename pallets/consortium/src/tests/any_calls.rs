@@ -4,7 +4,7 @@ use crate::{mock::*, GenesisHash};
 use frame_support::traits::Get;
 use proptest::prelude::*;
 use sp_runtime::testing::UintAuthorityId;
-use streembit_primitives::{consortium::Change, AccountId};
+use streembit_primitives::{consortium::Change, AccountId, Hash};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -27,11 +27,12 @@ fn who(number: u8) -> AccountId {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    (0u8..5, 0u8..8).prop_map(|(kind, number)| match kind {
+    (0u8..6, 0u8..8).prop_map(|(kind, number)| match kind {
         0 => Change::AddParty(who(number)),
         1 => Change::RemoveParty(who(number)),
         2 => Change::AddValidator(who(number)),
         3 => Change::SetQuota { party: who(number), quota: Some(Default::default()) },
+        4 => Change::Upgrade { code: Hash([number; 32]) },
         _ => Change::RemoveValidator(who(number)),
     })
 }

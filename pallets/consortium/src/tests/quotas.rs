@@ -9,12 +9,12 @@ use frame_support::{
 };
 use proptest::prelude::*;
 use sp_runtime::{
-    traits::{DispatchTransaction, TransactionExtension, TxBaseImplication},
+    traits::{BlakeTwo256, DispatchTransaction, Hash as _, TransactionExtension, TxBaseImplication},
     transaction_validity::{InvalidTransaction, TransactionSource, TransactionValidityError},
 };
 use streembit_primitives::{
     consortium::{refusal, Change, Quota},
-    AccountId,
+    AccountId, Hash,
 };
 
 fn quota(microseconds: u64, bytes: u64) -> Quota {
@@ -202,6 +202,31 @@ fn a_second_vote_on_a_motion_is_not_free() {
         assert_eq!(spend_on(INSURER, vote(false), 60, 0), refused(refusal::TIME));
         // The motion still waits for the others.
         assert_ok!(spend_on(OWNER, vote(true), 1_000, 0));
+    });
+}
+
+#[test]
+fn the_code_of_a_decided_upgrade_costs_nothing_and_other_code_does() {
+    founded(&[OWNER, WORKSHOP], &[OWNER], &[OWNER]).execute_with(|| {
+        let code = [7u8; 300];
+        let apply = |code: &[u8]| -> RuntimeCall {
+            frame_system::Call::apply_authorized_upgrade { code: code.to_vec() }.into()
+        };
+        assert_eq!(spend_on(WORKSHOP, apply(&code), 1_000, 0), refused(refusal::TIME), "nothing is decided");
+        let hash = Hash(BlakeTwo256::hash(&code).0);
+        assert_ok!(Consortium::propose(signed(WORKSHOP), Change::Upgrade { code: hash }));
+        assert_eq!(spend_on(WORKSHOP, apply(&code), 1_000, 0), refused(refusal::TIME), "it is only proposed");
+        assert_ok!(Consortium::vote(signed(OWNER), motion(Change::Upgrade { code: hash }), true));
+        assert_ok!(spend_on(WORKSHOP, apply(&code), 1_000, 10_000));
+        assert_eq!(left(WORKSHOP), quota(100, 1_000));
+        assert_eq!(spend_on(WORKSHOP, apply(&[8; 300]), 1_000, 0), refused(refusal::TIME));
+        assert_eq!(spend_on(STRANGER, apply(&code), 1, 0), Err(InvalidTransaction::Payment.into()));
+
+        // The council changes its mind: the last decision counts.
+        let second = Hash(BlakeTwo256::hash(&[8; 300]).0);
+        assert_ok!(Consortium::propose(signed(OWNER), Change::Upgrade { code: second }));
+        assert_eq!(spend_on(WORKSHOP, apply(&code), 1_000, 0), refused(refusal::TIME));
+        assert_ok!(spend_on(WORKSHOP, apply(&[8; 300]), 1_000, 0));
     });
 }
 
