@@ -33,6 +33,11 @@ pub enum Call {
         /// Whether it is for it.
         approve: bool,
     },
+    /// Anyone who belongs brings in the code of the runtime that the council decided on.
+    ApplyUpgrade {
+        /// The code, compressed as it may be.
+        code: Vec<u8>,
+    },
     /// A validator leaves the validators.
     LeaveValidators,
     /// A party leaves the consortium, with its gateways.
@@ -108,6 +113,7 @@ impl Call {
             | Self::Vote { .. }
             | Self::LeaveValidators
             | Self::LeaveConsortium => "Consortium",
+            Self::ApplyUpgrade { .. } => "System",
             Self::SetSessionKeys { .. } => "Session",
             Self::RegisterDevice { .. } => "Devices",
             Self::Anchor { .. } => "Anchors",
@@ -121,6 +127,7 @@ impl Call {
             Self::AddGateway { .. } => "add_gateway",
             Self::ProposeChange { .. } => "propose",
             Self::Vote { .. } => "vote",
+            Self::ApplyUpgrade { .. } => "apply_authorized_upgrade",
             Self::LeaveValidators => "leave_validators",
             Self::LeaveConsortium => "leave",
             Self::SetSessionKeys { .. } => "set_keys",
@@ -140,6 +147,7 @@ impl Call {
             Self::AddGateway { gateway, consent } => (gateway, consent).encode(),
             Self::ProposeChange { change } => change.encode(),
             Self::Vote { motion, approve } => (motion, approve).encode(),
+            Self::ApplyUpgrade { code } => code.encode(),
             Self::LeaveValidators | Self::LeaveConsortium => Vec::new(),
             Self::SetSessionKeys { keys, proof } => (keys, proof).encode(),
             Self::RegisterDevice { key, gateway, consent } => (key, gateway, consent).encode(),
@@ -158,20 +166,28 @@ pub(super) struct CallShape {
     /// The pallet.
     pub pallet: &'static str,
     /// The call.
-    pub name: &'static str,
+    pub call: &'static str,
     /// The types of its arguments.
     pub arguments: Vec<MetaType>,
 }
 
+impl CallShape {
+    /// `Anchors.anchor`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.pallet, self.call)
+    }
+}
+
 /// Every call that [`Call`] can make.
 pub(super) fn calls() -> Vec<CallShape> {
-    let call = |pallet, name, arguments| CallShape { pallet, name, arguments };
+    let call = |pallet, call, arguments| CallShape { pallet, call, arguments };
     let (account, signature) = (meta_type::<AccountId>(), meta_type::<Signature>());
     let (id, number, proof) = (meta_type::<ContractId>(), meta_type::<u32>(), meta_type::<ReadingProof>());
     vec![
         call("Consortium", "add_gateway", vec![account, signature]),
         call("Consortium", "propose", vec![meta_type::<Change>()]),
         call("Consortium", "vote", vec![meta_type::<Hash>(), meta_type::<bool>()]),
+        call("System", "apply_authorized_upgrade", vec![meta_type::<Vec<u8>>()]),
         call("Consortium", "leave_validators", Vec::new()),
         call("Consortium", "leave", Vec::new()),
         call("Session", "set_keys", vec![meta_type::<SessionKeys>(), meta_type::<Vec<u8>>()]),
@@ -195,6 +211,13 @@ pub(super) struct QuestionShape {
     pub inputs: Vec<MetaType>,
     /// The type of its answer.
     pub answer: MetaType,
+}
+
+impl QuestionShape {
+    /// `AnchorsApi_latest`, as the RPC names it.
+    pub fn name(&self) -> String {
+        format!("{}_{}", self.api, self.method)
+    }
 }
 
 /// Every question that [`super::ChainView`] asks.

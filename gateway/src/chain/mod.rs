@@ -4,7 +4,8 @@
 //! One path for a node elsewhere and a node in this process: JSON-RPC. Questions go to the runtime's own APIs
 //! (`state_call`) at a finalized block and are decoded with the types of `primitives`; calls are signed with what the
 //! runtime's metadata says. Both are compared with what this program was built for when it connects and whenever
-//! the runtime changes, so that a chain that does not fit is an error and never garbage.
+//! the runtime changes, so that what does not fit is an error and never garbage. The chain's council upgrades the runtime
+//! while this program runs: what still fits goes on.
 
 mod call;
 mod connect;
@@ -141,7 +142,8 @@ impl ChainClient {
     /// The state at the last finalized block.
     pub async fn view(&self) -> Result<ChainView, ChainError> {
         let block = self.finalized().await?;
-        Ok(ChainView::new(self.inner.rpc.clone(), block))
+        let runtime = self.runtime_at(H256(block.hash.0)).await?;
+        Ok(ChainView::new(self.inner.rpc.clone(), runtime, block))
     }
 
     /// The last anchor of a log.
@@ -168,7 +170,7 @@ impl ChainClient {
         }
     }
 
-    /// The runtime at a finalized block, checked.
+    /// The runtime in the state of a block, checked: the one that makes the block after it.
     async fn runtime_at(&self, at: H256) -> Result<Runtime, ChainError> {
         let (version, _) = self.inner.rpc.version(at).await?;
         let known = self.inner.runtime.lock().unwrap_or_else(PoisonError::into_inner).clone();

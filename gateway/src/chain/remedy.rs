@@ -32,6 +32,8 @@ const TABLE: &[(&str, &str)] = &[
     ("Session::InvalidProof", "let the validator's own node make and prove the keys: `streembit consortium join` or `rotate-keys`"),
     ("Session::DuplicatedKey", "make new keys: another validator has set these"),
     ("Session::NoAssociatedValidatorId", "use the account of a party or of a party's gateway"),
+    ("System::NothingAuthorized", "ask the council first: `streembit consortium propose-upgrade`; or it is applied already: `streembit consortium show`"),
+    ("System::Unauthorized", "submit the very file whose hash the council voted on"),
     ("System::CallFiltered", "nobody may make this call on this chain"),
     ("Devices::NotAParty", "sign with the key of the party that owns the device: --key OWNER.key"),
     ("Devices::NotAGateway", "register the gateway first: `streembit gateway register`"),

@@ -96,9 +96,20 @@ impl Rpc {
         })
     }
 
-    /// A block's number.
-    pub async fn number_of(&self, hash: H256) -> Result<u32, ChainError> {
-        number(&self.header(hash).await?)
+    /// A block's number, and the hash of the block before it.
+    pub async fn place_of(&self, hash: H256) -> Result<(u32, H256), ChainError> {
+        let header = self.header(hash).await?;
+        Ok((number(&header)?, header.parent_hash))
+    }
+
+    /// The best block's hash.
+    pub async fn best_hash(&self) -> Result<H256, ChainError> {
+        let question = "the best block";
+        let hash = self.ask(question, self.methods.chain_get_block_hash(None)).await?;
+        hash.ok_or_else(|| ChainError::Answer {
+            question: question.into(),
+            problem: "the node has no block".into(),
+        })
     }
 
     /// The best block's number.
@@ -141,6 +152,14 @@ impl Rpc {
     /// The events of a block, encoded.
     pub async fn events(&self, hash: H256) -> Result<Vec<u8>, ChainError> {
         Ok(self.storage(&events_key(), hash).await?.unwrap_or_default())
+    }
+
+    /// The hash of the code of another runtime that the chain waits for, at a block.
+    pub async fn authorized_code(&self, at: H256) -> Result<Option<Hash>, ChainError> {
+        let found = self.storage(&authorized_code_key(), at).await?;
+        // After the hash: whether the runtime's version is checked.
+        let decoded = found.map(|bytes| decode::<(Hash, bool)>("the upgrade decided on", &bytes));
+        Ok(decoded.transpose()?.map(|(hash, _)| hash))
     }
 
     async fn storage(&self, key: &[u8], at: H256) -> Result<Option<Vec<u8>>, ChainError> {
@@ -305,6 +324,10 @@ fn now_key() -> Vec<u8> {
 
 fn events_key() -> Vec<u8> {
     storage_key("System", "Events")
+}
+
+fn authorized_code_key() -> Vec<u8> {
+    storage_key("System", "AuthorizedUpgrade")
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! The chain's runtime as this program needs it: checked against what the program was built for, then used to sign
 //! extrinsics and to read what became of them.
+//!
+//! A runtime may be older or newer than this program, since the council upgrades it whenever it likes. What differs is refused
+//! by itself, when it is needed: a gateway goes on anchoring where only motions of the council have changed.
 
 use super::{
-    call::{self, Call},
+    call::{self, Call, CallShape, QuestionShape},
     connect::causes,
     shape::{Described, Ours},
     ChainError,
@@ -10,7 +13,7 @@ use super::{
 use crate::keystore::KeyPair;
 use codec::Decode as _;
 use scale_info::MetaType;
-use std::sync::Arc;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 use streembit_primitives::AccountId;
 use subxt::{
     config::{
@@ -33,6 +36,14 @@ pub(super) const MORTALITY: u64 = 64;
 pub(super) struct Runtime {
     version: u32,
     client: Arc<OfflineClientAtBlock<SubstrateConfig>>,
+    /// How the calls and questions differ that do not fit, by their names.
+    unfit: Arc<BTreeMap<String, String>>,
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Runtime(version {})", self.version)
+    }
 }
 
 /// A signed transaction.
@@ -60,7 +71,8 @@ pub(super) struct Moment {
 }
 
 impl Runtime {
-    /// Checks that a runtime takes every call and answers every question as this program knows them.
+    /// Checks which calls a runtime takes and which questions it answers as this program knows them. One that answers none is
+    /// of a chain of another kind, and refused.
     pub fn check(
         version: u32,
         transaction_version: u32,
@@ -71,8 +83,11 @@ impl Runtime {
             question: "its metadata".into(),
             problem: error.to_string(),
         })?;
-        difference(&metadata)
-            .map_or(Ok(()), |difference| Err(ChainError::Runtime { version, difference }))?;
+        let unfit = differences(&metadata);
+        if call::questions().iter().all(|question| unfit.contains_key(&question.name())) {
+            let difference = unfit.into_values().next().unwrap_or_default();
+            return Err(ChainError::Runtime { version, difference });
+        }
         let whole_chain =
             SpecVersionForRange { block_range: 0..u64::MAX, spec_version: version, transaction_version };
         let config = SubstrateConfig::builder()
@@ -83,7 +98,14 @@ impl Runtime {
         let client = OfflineClient::new_with_config(config)
             .at_block(0u64)
             .map_err(|error| ChainError::Runtime { version, difference: error.to_string() })?;
-        Ok(Self { version, client: Arc::new(client) })
+        Ok(Self { version, client: Arc::new(client), unfit: Arc::new(unfit) })
+    }
+
+    /// Refuses a call, such as `Anchors.anchor`, or a question, such as `AnchorsApi_latest`, that this program knows otherwise.
+    pub fn check_fit(&self, name: &str) -> Result<(), ChainError> {
+        self.unfit.get(name).map_or(Ok(()), |difference| {
+            Err(ChainError::Runtime { version: self.version, difference: difference.clone() })
+        })
     }
 
     /// The version that the chain gives its runtime.
@@ -94,6 +116,7 @@ impl Runtime {
     /// Signs a call.
     pub fn sign(&self, keys: &KeyPair, call: &Call, moment: Moment) -> Result<Signed, ChainError> {
         let label = label(call);
+        self.check_fit(&label)?;
         let failed = |error: &dyn std::error::Error| ChainError::Runtime {
             version: self.version,
             difference: format!("signing {label}: {}", causes(error)),
@@ -149,38 +172,41 @@ fn name_and_words(error: &DispatchError) -> (String, String) {
     (module.details_string(), if words.is_empty() { "its pallet says no".into() } else { words.into() })
 }
 
-/// The first difference between the runtime and what this program was built for.
-fn difference(metadata: &Metadata) -> Option<String> {
-    let calls = call::calls().into_iter().find_map(|expected| {
-        let place = format!("{}.{}", expected.pallet, expected.name);
-        let Some(found) = metadata
-            .pallet_by_name(expected.pallet)
-            .and_then(|pallet| pallet.call_variant_by_name(expected.name))
-        else {
-            return Some(format!("it has no call {place}"));
-        };
-        let theirs: Vec<u32> = found.fields.iter().map(|field| field.ty.id).collect();
-        list_difference(&expected.arguments, &theirs, metadata)
-            .map(|difference| format!("{place} takes {difference}"))
+/// How the runtime differs from what this program was built for, by the name of the call or the question.
+fn differences(metadata: &Metadata) -> BTreeMap<String, String> {
+    let calls = call::calls().into_iter().filter_map(|expected| {
+        call_difference(&expected, metadata).map(|difference| (expected.name(), difference))
     });
-    calls.or_else(|| {
-        call::questions().into_iter().find_map(|expected| {
-            let place = format!("{}.{}", expected.api, expected.method);
-            let Some(found) = metadata
-                .runtime_api_trait_by_name(expected.api)
-                .and_then(|api| api.method_by_name(expected.method))
-            else {
-                return Some(format!("it does not answer {place}"));
-            };
-            let theirs: Vec<u32> = found.inputs().map(|input| input.id).collect();
-            list_difference(&expected.inputs, &theirs, metadata)
-                .map(|difference| format!("{place} takes {difference}"))
-                .or_else(|| {
-                    list_difference(&[expected.answer], &[found.output_ty()], metadata)
-                        .map(|difference| format!("{place} answers with {difference}"))
-                })
+    let questions = call::questions().into_iter().filter_map(|expected| {
+        question_difference(&expected, metadata).map(|difference| (expected.name(), difference))
+    });
+    calls.chain(questions).collect()
+}
+
+fn call_difference(expected: &CallShape, metadata: &Metadata) -> Option<String> {
+    let name = expected.name();
+    let pallet = metadata.pallet_by_name(expected.pallet);
+    let Some(found) = pallet.and_then(|pallet| pallet.call_variant_by_name(expected.call)) else {
+        return Some(format!("it has no call {name}"));
+    };
+    let theirs: Vec<u32> = found.fields.iter().map(|field| field.ty.id).collect();
+    list_difference(&expected.arguments, &theirs, metadata)
+        .map(|difference| format!("{name} takes {difference}"))
+}
+
+fn question_difference(expected: &QuestionShape, metadata: &Metadata) -> Option<String> {
+    let name = expected.name();
+    let api = metadata.runtime_api_trait_by_name(expected.api);
+    let Some(found) = api.and_then(|api| api.method_by_name(expected.method)) else {
+        return Some(format!("it does not answer {name}"));
+    };
+    let theirs: Vec<u32> = found.inputs().map(|input| input.id).collect();
+    list_difference(&expected.inputs, &theirs, metadata)
+        .map(|difference| format!("{name} takes {difference}"))
+        .or_else(|| {
+            list_difference(&[expected.answer], &[found.output_ty()], metadata)
+                .map(|difference| format!("{name} answers with {difference}"))
         })
-    })
 }
 
 fn list_difference(ours: &[MetaType], theirs: &[u32], metadata: &Metadata) -> Option<String> {

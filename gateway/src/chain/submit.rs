@@ -62,12 +62,13 @@ impl ChainClient {
         Err(ChainError::Lost { call: label(&call), problem: lost })
     }
 
-    /// Signs at the finalized head. The first time what waits in the pool is counted; later the finalized state
-    /// alone, so that a transaction of ours that still lurks somewhere and the new one exclude each other.
+    /// Signs at the finalized head, for the runtime of the best block, which makes the next one. The first time what waits in
+    /// the pool is counted; later the finalized state alone, so that a transaction of ours that still lurks somewhere and the
+    /// new one exclude each other.
     async fn sign(&self, signer: &KeyPair, call: &Call, count_pool: bool) -> Result<Signed, ChainError> {
         let head = self.finalized().await?;
         let hash = H256(head.hash.0);
-        let runtime = self.runtime_at(hash).await?;
+        let runtime = self.runtime_at(self.inner.rpc.best_hash().await?).await?;
         let account = signer.account();
         let nonce = if count_pool {
             self.inner.rpc.next_nonce(&account).await?
@@ -190,8 +191,9 @@ impl ChainClient {
             question: "the block of a transaction".into(),
             problem: "the transaction is not in it".into(),
         })?;
-        self.runtime_at(hash).await?.outcome(rpc.events(hash).await?, index, &signed.label)?;
-        let block = rpc.number_of(hash).await?;
+        // The block was made by the runtime of the state before it, also where it brings in another one.
+        let (block, parent) = rpc.place_of(hash).await?;
+        self.runtime_at(parent).await?.outcome(rpc.events(hash).await?, index, &signed.label)?;
         Ok(Submitted { block, hash: Hash(hash.0) })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     rpc::{decode, Rpc},
+    runtime::Runtime,
     ChainError, Finalized,
 };
 use codec::{Decode, Encode};
@@ -17,12 +18,13 @@ use subxt::config::substrate::H256;
 #[derive(Clone, Debug)]
 pub struct ChainView {
     rpc: Rpc,
+    runtime: Runtime,
     block: Finalized,
 }
 
 impl ChainView {
-    pub(super) fn new(rpc: Rpc, block: Finalized) -> Self {
-        Self { rpc, block }
+    pub(super) fn new(rpc: Rpc, runtime: Runtime, block: Finalized) -> Self {
+        Self { rpc, runtime, block }
     }
 
     /// The block.
@@ -30,7 +32,18 @@ impl ChainView {
         self.block
     }
 
+    /// The version of the runtime that the next block is made by.
+    pub fn runtime_version(&self) -> u32 {
+        self.runtime.version()
+    }
+
+    /// The hash of the code that the council decided on and that nobody has brought in yet.
+    pub async fn authorized_code(&self) -> Result<Option<Hash>, ChainError> {
+        self.rpc.authorized_code(H256(self.block.hash.0)).await
+    }
+
     async fn ask<T: Decode>(&self, method: &str, input: &impl Encode) -> Result<T, ChainError> {
+        self.runtime.check_fit(method)?;
         let answer = self.rpc.call(method, &input.encode(), H256(self.block.hash.0)).await?;
         decode(method, &answer)
     }

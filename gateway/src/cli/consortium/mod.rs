@@ -1,6 +1,7 @@
 //! `streembit consortium`: who belongs, who makes the blocks, and how that changes.
 
 mod join;
+mod upgrade;
 mod view;
 
 use super::{
@@ -45,6 +46,10 @@ pub enum Command {
         #[command(flatten)]
         node: NodeArg,
     },
+    /// Ask the council for another runtime, by the hash of its code.
+    ProposeUpgrade(upgrade::Args),
+    /// Bring in the code of the runtime that the council decided on. Waits until it is final; no node is restarted.
+    ApplyUpgrade(upgrade::Args),
     /// Vote on an open motion, as a member of the council.
     Vote(Vote),
     /// Make the node a validator: session keys made in it, their possession proven, the council asked. Waits until it makes
@@ -145,6 +150,8 @@ pub async fn run(command: Command, context: &Context) -> Outcome {
         }
         Command::SetQuota(args) => propose(args.change(), &args.about, context).await?,
         Command::Quota { account, node } => quota(account, &node, context).await?,
+        Command::ProposeUpgrade(args) => upgrade::propose(&args, context).await?,
+        Command::ApplyUpgrade(args) => upgrade::apply(&args, context).await?,
         Command::Vote(args) => vote(&args, context).await?,
         Command::Join(args) => join::join(&args, context).await?,
         Command::RotateKeys(args) => join::rotate(&args, context).await?,
@@ -251,7 +258,7 @@ fn report(submitted: &Submitted, change: Change, now: &Consortium, context: &Con
         json.insert("motion".into(), json!(motion));
     }
     context.print(&json, |_| match motion {
-        None => format!("{}: decided, final in block {}", view::change(&change), submitted.block),
+        None => format!("{}: decided, final in block {}{}", view::change(&change), submitted.block, next(change)),
         Some(motion) => format!(
             "{}: asked, final in block {}; {} of {} votes\n\nNext, members of the council:\n  \
              streembit consortium vote {} yes --key MEMBER.key",
@@ -262,6 +269,17 @@ fn report(submitted: &Submitted, change: Change, now: &Consortium, context: &Con
             view::short(motion)
         ),
     })
+}
+
+/// What is still to be done for a change that the council has decided on.
+fn next(change: Change) -> &'static str {
+    match change {
+        Change::Upgrade { .. } => {
+            "\n\nNext, anyone who belongs, unless the council was against it:\n  \
+             streembit consortium apply-upgrade FILE --key KEY"
+        }
+        _ => "",
+    }
 }
 
 #[cfg(test)]
