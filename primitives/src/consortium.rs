@@ -106,6 +106,16 @@ impl Change {
     }
 }
 
+/// That an account is a party.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Membership {
+    /// The block since which it is, 0 for the founders; `None` where it became one before runtime 3, which recorded it first.
+    pub since: Option<u32>,
+}
+
 /// A motion that the council votes on.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -178,6 +178,10 @@ impl_runtime_apis! {
         fn is_turning() -> bool {
             Consortium::is_turning() || consortium::is_upgrading()
         }
+
+        fn memberships() -> Vec<(Account, streembit_primitives::consortium::Membership)> {
+            Consortium::memberships()
+        }
     }
 
     impl pallet_devices::runtime_api::DevicesApi<Block> for Runtime {

@@ -4,7 +4,7 @@ use crate::{AllPalletsWithSystem, Anchors, Consortium, Devices, Runtime, Service
 use alloc::{string::String, vec::Vec};
 use frame_benchmarking::{define_benchmarks, BenchmarkBatch, BenchmarkConfig, BenchmarkList};
 use frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys};
-use streembit_primitives::AccountId;
+use streembit_primitives::{consortium::Membership, AccountId};
 
 define_benchmarks!(
     [pallet_consortium, Consortium]
@@ -18,7 +18,7 @@ pub struct Vouching;
 
 impl pallet_devices::benchmarking::Helper for Vouching {
     fn add_party(account: AccountId) {
-        pallet_consortium::Parties::<Runtime>::insert(account, ());
+        pallet_consortium::Parties::<Runtime>::insert(account, Membership::default());
     }
 
     fn add_gateway(account: AccountId) {

@@ -39,6 +39,9 @@ pub const BLOCK_MILLISECONDS: u64 = SLOT_DURATION / 4;
 /// How large a block may be, in bytes.
 pub const BLOCK_BYTES: u32 = 1024 * 1024;
 
+/// What makes the state that the runtimes before this one left that of this one.
+pub type Migrations = (pallet_consortium::migration::AddMemberships<Runtime>,);
+
 parameter_types! {
     pub const BlockHashCount: u32 = 2_400;
     pub const Version: RuntimeVersion = VERSION;
@@ -70,6 +73,7 @@ impl frame_system::Config for Runtime {
     type DbWeight = RocksDbWeight;
     type Hash = Hash;
     type Nonce = Nonce;
+    type SingleBlockMigrations = Migrations;
     type SS58Prefix = frame_support::traits::ConstU16<42>;
     type Version = Version;
 }

@@ -6,7 +6,10 @@ use frame_benchmarking::v2::*;
 use frame_support::traits::{EnsureOrigin, Get};
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
 use sp_runtime::traits::{TrailingZeroInput, Zero};
-use streembit_primitives::{consortium::Change, AccountId, Signature};
+use streembit_primitives::{
+    consortium::{Change, Membership},
+    AccountId, Signature,
+};
 
 const PARTY: AccountId = AccountId([1; 32]);
 /// An account whose key signed what follows.
@@ -37,8 +40,8 @@ fn fill<T: Config>(party: AccountId) -> Result<(), BenchmarkError> {
         pallet_session::NextKeys::<T>::insert(&validator, keys.clone());
         validators.push(validator);
     }
-    Parties::<T>::insert(PARTY, ());
-    Parties::<T>::insert(party, ());
+    Parties::<T>::insert(PARTY, Membership::default());
+    Parties::<T>::insert(party, Membership::default());
     Validators::<T>::put(frame_support::BoundedVec::truncate_from(validators));
     Ok(())
 }
@@ -53,7 +56,7 @@ mod benchmarks {
     #[benchmark]
     fn add_gateway() {
         frame_system::BlockHash::<T>::insert(BlockNumberFor::<T>::zero(), T::Hash::default());
-        Parties::<T>::insert(PARTY, ());
+        Parties::<T>::insert(PARTY, Membership::default());
 
         #[extrinsic_call]
         _(RawOrigin::Signed(PARTY.0.into()), GATEWAY, Signature::Sr25519(CONSENT));
@@ -63,7 +66,7 @@ mod benchmarks {
 
     #[benchmark]
     fn remove_gateway() {
-        Parties::<T>::insert(PARTY, ());
+        Parties::<T>::insert(PARTY, Membership::default());
         Gateways::<T>::insert(GATEWAY, PARTY);
         GatewaysOf::<T>::insert(PARTY, GATEWAY, ());
 

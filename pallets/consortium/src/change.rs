@@ -5,9 +5,9 @@ use crate::{
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, traits::Get, BoundedVec};
-use sp_runtime::{DispatchError, DispatchResult};
+use sp_runtime::{DispatchError, DispatchResult, SaturatedConversion};
 use streembit_primitives::{
-    consortium::{Change, SAFE_VALIDATORS},
+    consortium::{Change, Membership, SAFE_VALIDATORS},
     AccountId,
 };
 
@@ -50,7 +50,8 @@ impl<T: Config> Pallet<T> {
             Change::AddParty(account) => {
                 // It may have been the gateway of somebody who left.
                 Self::forget_gateway(account);
-                Parties::<T>::insert(account, ());
+                let now = frame_system::Pallet::<T>::block_number().saturated_into();
+                Parties::<T>::insert(account, Membership { since: Some(now) });
                 Self::vouch(account);
             }
             Change::RemoveParty(account) => {
@@ -136,8 +137,11 @@ impl<T: Config> Pallet<T> {
         for (party, gateway, ()) in GatewaysOf::<T>::iter() {
             ensure!(Gateways::<T>::get(gateway) == Some(party), "a gateway in the other direction only");
         }
+        let now: u32 = frame_system::Pallet::<T>::block_number().saturated_into();
         for party in Parties::<T>::iter_keys() {
             let account: T::AccountId = party.0.into();
+            let membership = Parties::<T>::get(party).ok_or("a party without a membership")?;
+            ensure!(membership.since.is_none_or(|block| block <= now), "a party since a block to come");
             ensure!(frame_system::Pallet::<T>::providers(&account) > 0, "a party that cannot submit");
         }
         for party in Quotas::<T>::iter_keys() {

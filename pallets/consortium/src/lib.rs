@@ -9,6 +9,7 @@ mod lookup;
 mod quota;
 mod session;
 
+pub mod migration;
 pub mod no_currency;
 pub mod runtime_api;
 pub mod weights;
@@ -36,12 +37,12 @@ pub mod pallet {
     use frame_support::{pallet_prelude::*, traits::Time};
     use frame_system::pallet_prelude::*;
     use streembit_primitives::{
-        consortium::{Change, Quota},
+        consortium::{Change, Membership, Quota},
         device::GatewayConsent,
         AccountId, Signature,
     };
 
-    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
     /// The pallet's handle.
     #[pallet::pallet]
@@ -89,7 +90,7 @@ pub mod pallet {
 
     /// The parties.
     #[pallet::storage]
-    pub type Parties<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, ()>;
+    pub type Parties<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, Membership>;
 
     /// The party that each gateway belongs to. It is nobody's gateway any more once that is no party.
     #[pallet::storage]
@@ -146,7 +147,7 @@ pub mod pallet {
             assert!(validators.len() <= T::MaxValidators::get() as usize, "genesis: too many validators");
 
             for account in &self.parties {
-                Parties::<T>::insert(AccountId(account.clone().into()), ());
+                Parties::<T>::insert(AccountId(account.clone().into()), Membership { since: Some(0) });
                 frame_system::Pallet::<T>::inc_providers(account);
             }
             Validators::<T>::put(BoundedVec::truncate_from(self.validators.clone()));

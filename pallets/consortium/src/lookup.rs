@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use frame_support::traits::{Contains, Get};
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::Zero;
-use streembit_primitives::{AccountId, Hash};
+use streembit_primitives::{consortium::Membership, AccountId, Hash};
 
 /// Whether an account is a party.
 pub struct IsParty<T>(PhantomData<T>);
@@ -77,5 +77,12 @@ impl<T: Config> Pallet<T> {
         let mut parties: Vec<_> = Parties::<T>::iter_keys().collect();
         parties.sort();
         parties
+    }
+
+    /// The parties with their memberships, sorted.
+    pub fn memberships() -> Vec<(AccountId, Membership)> {
+        // In the state of a block that brought in this runtime they wait to be migrated.
+        let membership = |party| (party, Parties::<T>::get(party).unwrap_or_default());
+        Self::parties().into_iter().map(membership).collect()
     }
 }

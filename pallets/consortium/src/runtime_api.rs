@@ -2,12 +2,14 @@
 
 use alloc::vec::Vec;
 use streembit_primitives::{
-    consortium::{Consortium, QuotaLeft},
+    consortium::{Consortium, Membership, QuotaLeft},
     AccountId,
 };
 
 sp_api::decl_runtime_apis! {
-    /// Parties and gateways.
+    /// Parties and gateways. Since version 2 it tells `memberships`; what it told before stays as it was, so that clients of
+    /// either understand both.
+    #[api_version(2)]
     pub trait ConsortiumApi {
         /// Whether an account is a party.
         fn is_party(account: AccountId) -> bool;
@@ -22,5 +24,7 @@ sp_api::decl_runtime_apis! {
         /// Whether the next blocks have something to do by themselves, which they should soon: a change of the validators
         /// waits to come into force, or the migrations of a new runtime to be run.
         fn is_turning() -> bool;
+        /// The parties and since when they are, sorted.
+        fn memberships() -> Vec<(AccountId, Membership)>;
     }
 }

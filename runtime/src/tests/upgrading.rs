@@ -1,9 +1,16 @@
 //! Another runtime by the council's vote: from the decision to its first block.
 
 use super::support::Chain;
-use crate::{consortium, Runtime, RuntimeCall, RuntimeEvent, System, UncheckedExtrinsic, VERSION};
+use crate::{
+    configs, consortium, Consortium, Runtime, RuntimeCall, RuntimeEvent, System, UncheckedExtrinsic, VERSION,
+};
 use codec::Encode;
+use frame_support::{
+    storage::unhashed,
+    traits::{Get as _, GetStorageVersion as _, OnRuntimeUpgrade as _, StorageVersion},
+};
 use frame_system::LastRuntimeUpgrade;
+use pallet_consortium::Parties;
 use sp_core::{
     sr25519,
     traits::{Externalities, ReadRuntimeVersion, ReadRuntimeVersionExt},
@@ -17,7 +24,7 @@ use sp_runtime::{
 };
 use sp_version::RuntimeVersion;
 use streembit_primitives::{
-    consortium::{Change, Quota},
+    consortium::{Change, Membership, Quota},
     AccountId, Hash,
 };
 
@@ -124,10 +131,39 @@ fn the_first_block_of_a_new_runtime_is_asked_for_and_migrates_the_state() {
     let mut chain = chain(1);
     assert!(!chain.state.execute_with(consortium::is_upgrading));
     chain.state.execute_with(|| {
-        let before = RuntimeVersion { spec_version: VERSION.spec_version - 1, ..VERSION };
-        LastRuntimeUpgrade::<Runtime>::put(frame_system::LastRuntimeUpgradeInfo::from(before));
+        as_of_runtime_2();
         assert!(consortium::is_upgrading());
     });
     chain.block(vec![]);
-    assert!(!chain.state.execute_with(consortium::is_upgrading));
+    chain.state.execute_with(|| {
+        assert!(!consortium::is_upgrading());
+        assert_eq!(Consortium::on_chain_storage_version(), 2);
+        let memberships: Vec<_> = Parties::<Runtime>::iter_values().collect();
+        assert_eq!(memberships, vec![Membership { since: None }; 6]);
+    });
+}
+
+#[test]
+fn migrating_is_weighed_by_the_parties_and_fits_into_a_block() {
+    let mut chain = chain(1);
+    let (weight, again) = chain.state.execute_with(|| {
+        as_of_runtime_2();
+        (configs::Migrations::on_runtime_upgrade(), configs::Migrations::on_runtime_upgrade())
+    });
+    let storage = <Runtime as frame_system::Config>::DbWeight::get();
+    // Of six parties the key and the value; the version.
+    assert_eq!(weight, storage.reads_writes(2 * 6 + 1 + 1, 6 + 1));
+    assert_eq!(again, storage.reads(1));
+    let room = configs::RuntimeBlockWeights::get().max_block;
+    assert!(weight.saturating_mul(100).all_lte(room), "{weight:?} of {room:?}");
+}
+
+/// The storage as runtime 2 left it: a party had a key and nothing under it.
+fn as_of_runtime_2() {
+    let before = RuntimeVersion { spec_version: 2, ..VERSION };
+    LastRuntimeUpgrade::<Runtime>::put(frame_system::LastRuntimeUpgradeInfo::from(before));
+    for party in Consortium::parties() {
+        unhashed::put_raw(&Parties::<Runtime>::hashed_key_for(party), &[]);
+    }
+    StorageVersion::new(1).put::<Consortium>();
 }

@@ -1,6 +1,7 @@
 mod any_calls;
 mod founding;
 mod gateways;
+mod memberships;
 mod motions;
 mod quotas;
 mod validators;
