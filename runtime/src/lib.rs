@@ -20,6 +20,8 @@ mod benchmarking;
 mod consortium;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "try-runtime")]
+mod trying;
 
 use alloc::{borrow::Cow, vec::Vec};
 use sp_runtime::{

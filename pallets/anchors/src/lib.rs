@@ -4,6 +4,8 @@
 #[cfg(feature = "runtime-benchmarks")]
 extern crate alloc;
 
+#[cfg(any(feature = "try-runtime", test))]
+mod invariants;
 pub mod runtime_api;
 pub mod weights;
 
@@ -116,6 +118,11 @@ pub mod pallet {
             }
             Genesis::<T>::put(Hash(frame_system::Pallet::<T>::parent_hash().into()));
             T::DbWeight::get().reads_writes(1, 1)
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::check_state().map_err(Into::into)
         }
     }
 

@@ -191,6 +191,7 @@ proptest! {
                 let after = Anchors::latest(&LOG).map_or(0, |anchor| anchor.checkpoint.size);
                 prop_assert_eq!(after, if accepted { size } else { before });
                 prop_assert!(after >= before);
+                prop_assert_eq!(Anchors::check_state(), Ok(()));
                 if accepted {
                     prop_assert!(size > before);
                 }

@@ -3,6 +3,8 @@
 
 extern crate alloc;
 
+#[cfg(any(feature = "try-runtime", test))]
+mod invariants;
 pub mod runtime_api;
 pub mod weights;
 
@@ -104,6 +106,14 @@ pub mod pallet {
         BadConsent,
     }
 
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::check_state().map_err(Into::into)
+        }
+    }
+
     #[pallet::call]
     impl<T: Config> Pallet<T> {
         /// Registers a device that consents: the sender owns it, the gateway keeps its log.
@@ -139,7 +149,7 @@ pub mod pallet {
     }
 
     /// Whether a gateway may keep the log of a device with this key: only its host signs for a hosted device.
-    fn may_keep(gateway: &AccountId, key: &DeviceKey) -> bool {
+    pub(crate) fn may_keep(gateway: &AccountId, key: &DeviceKey) -> bool {
         match key {
             DeviceKey::Own(_) => true,
             DeviceKey::Hosted { gateway: host, .. } => host == gateway,

@@ -42,6 +42,7 @@ fn a_consenting_device_is_known_with_its_owner_and_gateway() {
         }
         assert!(Devices::devices_of_gateway(&second_gateway().account()).is_empty());
         assert!(Devices::devices_of_owner(&OTHER).is_empty());
+        assert_ok!(Devices::check_state());
     });
 }
 
@@ -102,5 +103,8 @@ fn only_parties_register_only_gateways_keep_and_a_device_is_registered_once() {
         // Not even with the device's consent does it pass to another by registering again.
         assert_noop!(by(OTHER, second_gateway().account()), Error::<Test>::Registered);
         assert_eq!(Devices::device(&key.device_id()).unwrap().owner, OWNER);
+        assert_ok!(Devices::check_state());
+        crate::DevicesOfOwner::<Test>::insert(OTHER, key.device_id(), ());
+        assert!(Devices::check_state().is_err());
     });
 }

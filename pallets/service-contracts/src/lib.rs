@@ -5,6 +5,8 @@ extern crate alloc;
 
 mod answers;
 mod checks;
+#[cfg(any(feature = "try-runtime", test))]
+mod invariants;
 
 pub mod runtime_api;
 pub mod types;
@@ -264,6 +266,14 @@ pub mod pallet {
                 ProofError::Disclosure => Self::NotInEvent,
                 ProofError::NotAReading => Self::NotAReading,
             }
+        }
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::check_state().map_err(Into::into)
         }
     }
 

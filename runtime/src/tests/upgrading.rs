@@ -7,7 +7,7 @@ use crate::{
 use codec::Encode;
 use frame_support::{
     storage::unhashed,
-    traits::{Get as _, GetStorageVersion as _, OnRuntimeUpgrade as _, StorageVersion},
+    traits::{GetStorageVersion as _, OnRuntimeUpgrade as _, StorageVersion},
 };
 use frame_system::LastRuntimeUpgrade;
 use pallet_consortium::Parties;

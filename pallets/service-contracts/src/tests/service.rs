@@ -124,7 +124,9 @@ fn records_are_bounded() {
         let most: u32 = <Test as crate::Config>::MaxRecords::get();
         for number in 0..most {
             assert_ok!(record(id, gateway.proven(25_000 + number)));
+            assert_ok!(ServiceContracts::check_state());
             assert_ok!(ServiceContracts::confirm(signed(OWNER), id, number));
+            assert_ok!(ServiceContracts::check_state());
         }
         let proof = gateway.proven(90_000);
         assert_noop!(record(id, proof), Error::<Test>::TooManyRecords);
@@ -180,6 +182,7 @@ proptest! {
                     last = Some((at, driven[at]));
                 }
                 prop_assert_eq!(due(id).meter, last.map(|(_, meter)| km(meter)));
+                prop_assert_eq!(ServiceContracts::check_state(), Ok(()));
             }
             Ok(())
         })?;
