@@ -95,26 +95,35 @@ impl StdError for SpecError {}
 pub fn load(chain: &str) -> Result<ChainSpec, SpecError> {
     match chain {
         "" => Err(SpecError::Unnamed),
-        "dev" => dev(),
-        "local" => local(),
-        "four" => four(),
+        "dev" | "local" | "four" => preset(chain, own_runtime()?),
         path => from_file(PathBuf::from(path)),
     }
 }
 
-/// A chain of one validator, Alice.
-pub fn dev() -> Result<ChainSpec, SpecError> {
-    preset("Streembit development", "streembit_dev", ChainType::Development, "development")
+/// The runtime that this build comes with, as chains take it.
+pub fn own_runtime() -> Result<&'static [u8], SpecError> {
+    streembit_runtime::WASM_BINARY.ok_or(SpecError::NoRuntime)
 }
 
-/// A chain of two validators, Alice and Bob.
-pub fn local() -> Result<ChainSpec, SpecError> {
-    preset("Streembit local", "streembit_local", ChainType::Local, "local_testnet")
-}
-
-/// A chain of four validators, Alice to Dave, of which one may fail.
-pub fn four() -> Result<ChainSpec, SpecError> {
-    preset("Streembit four", "streembit_four", ChainType::Local, streembit_runtime::genesis::FOUR_PRESET)
+/// A chain for development, on a runtime of this build or of another, whose own preset makes the genesis: `dev` is one
+/// validator, Alice; `local` two, Alice and Bob; `four` is Alice to Dave, of which one may fail.
+pub fn preset(name: &str, runtime: &[u8]) -> Result<ChainSpec, SpecError> {
+    let (title, id, kind, genesis) = match name {
+        "dev" => ("Streembit development", "streembit_dev", ChainType::Development, "development"),
+        "local" => ("Streembit local", "streembit_local", ChainType::Local, "local_testnet"),
+        "four" => {
+            ("Streembit four", "streembit_four", ChainType::Local, streembit_runtime::genesis::FOUR_PRESET)
+        }
+        _ => return Err(SpecError::Missing(name.into())),
+    };
+    Ok(ChainSpec::builder(runtime, None)
+        .with_name(title)
+        .with_id(id)
+        .with_chain_type(kind)
+        .with_protocol_id(PROTOCOL_ID)
+        .with_properties(properties())
+        .with_genesis_config_preset_name(genesis)
+        .build())
 }
 
 fn from_file(path: PathBuf) -> Result<ChainSpec, SpecError> {
@@ -122,18 +131,6 @@ fn from_file(path: PathBuf) -> Result<ChainSpec, SpecError> {
         return Err(SpecError::Missing(path));
     }
     ChainSpec::from_json_file(path.clone()).map_err(|reason| SpecError::Malformed { path, reason })
-}
-
-fn preset(name: &str, id: &str, kind: ChainType, genesis: &str) -> Result<ChainSpec, SpecError> {
-    let code = streembit_runtime::WASM_BINARY.ok_or(SpecError::NoRuntime)?;
-    Ok(ChainSpec::builder(code, None)
-        .with_name(name)
-        .with_id(id)
-        .with_chain_type(kind)
-        .with_protocol_id(PROTOCOL_ID)
-        .with_properties(properties())
-        .with_genesis_config_preset_name(genesis)
-        .build())
 }
 
 fn properties() -> Properties {
@@ -164,6 +161,12 @@ mod tests {
         std::fs::write(&path, "{\n  \"name\": 5\n}").unwrap();
         let error = load(path.to_str().unwrap()).err().unwrap().to_string();
         assert!(error.contains("chain.json") && error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_preset_is_said_to_be_none() {
+        let error = preset("five", &[]).err().unwrap().to_string();
+        assert!(error.contains("`five`") && error.contains("`four`"), "{error}");
     }
 
     // The presets need the Wasm runtime; a build with SKIP_WASM_BUILD has none and must say so.

@@ -1,6 +1,6 @@
 //! The command line of the node: Substrate's own, with defaults that suit a Raspberry Pi.
 
-use crate::{founding, keys};
+use crate::{founding, keys, runtime};
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 use sc_cli::{Result, RunCmd, SubstrateCli};
 use sc_service::ChainSpec;
@@ -45,6 +45,9 @@ pub enum Subcommand {
 
     /// Make the chain spec of a consortium from a TOML file that says who founds it.
     ChainSpec(founding::ChainSpecCmd),
+
+    /// Say which runtime this node has, or a file: its version, and the hash that a council votes on. Write it, or its metadata.
+    Runtime(runtime::RuntimeCmd),
 
     /// Make the session keys of a validator in its keystore, and show their public halves for the consortium's file.
     SessionKeys(founding::SessionKeysCmd),

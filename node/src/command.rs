@@ -18,6 +18,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         }
         Some(Subcommand::Key(command)) => command.run(cli),
         Some(Subcommand::ChainSpec(command)) => command.run(),
+        Some(Subcommand::Runtime(command)) => command.run(),
         Some(Subcommand::SessionKeys(command)) => command.run(),
         Some(Subcommand::Keys(command)) => command.run(),
         Some(Subcommand::ExportChainSpec(command)) => command.run(cli.load_spec(&command.chain)?),

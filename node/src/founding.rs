@@ -1,25 +1,39 @@
 //! What is needed before there is a chain: the session keys of its first validators, and its spec.
 
+use crate::runtime;
 use sc_cli::{Error, Result};
 use sc_keystore::LocalKeystore;
 use sp_core::crypto::key_types::{AURA, GRANDPA};
 use sp_keystore::Keystore as _;
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
-use streembit_chain_spec::founding::{Consortium, TEMPLATE};
+use streembit_chain_spec::{
+    founding::{Consortium, TEMPLATE},
+    preset, SpecError,
+};
 
 /// `streembit-node chain-spec`
 #[derive(Debug, clap::Parser)]
 pub struct ChainSpecCmd {
     /// The file that says who founds the consortium.
-    #[arg(long, value_name = "FILE", required_unless_present = "template")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["template", "preset"])]
     consortium: Option<PathBuf>,
 
+    /// A chain for development instead, whose keys everybody knows.
+    #[arg(long, value_name = "NAME", value_parser = ["dev", "local", "four"], conflicts_with = "consortium")]
+    preset: Option<String>,
+
+    /// The runtime that the chain begins with; that of this node unless given. With that of an older release (`streembit-node
+    /// runtime --out` of that release writes it) the chain begins as it would have then.
+    #[arg(long, value_name = "FILE")]
+    runtime: Option<PathBuf>,
+
     /// Print a commented file to begin with.
-    #[arg(long, conflicts_with_all = ["consortium", "out", "plain"])]
+    #[arg(long, conflicts_with_all = ["consortium", "preset", "runtime", "out", "plain"])]
     template: bool,
 
     /// Where the spec goes; a file that exists is never overwritten. Standard output unless given.
@@ -34,29 +48,41 @@ pub struct ChainSpecCmd {
 impl ChainSpecCmd {
     /// Makes the spec, or says everything that is wrong with the file.
     pub fn run(&self) -> Result<()> {
-        let text = match &self.consortium {
-            Some(file) => {
-                let spec = Consortium::read(file).and_then(|consortium| consortium.spec());
-                let spec = spec.map_err(|error| Error::Application(Box::new(error)))?;
-                sc_chain_spec::ChainSpec::as_json(&spec, !self.plain).map_err(Error::Input)?
-            }
-            None => TEMPLATE.trim_end().into(),
+        let failed = |error: SpecError| Error::Application(Box::new(error));
+        let spec = match (&self.preset, &self.consortium) {
+            (Some(name), _) => preset(name, &self.runtime()?),
+            (None, Some(file)) => Consortium::read(file).map_err(failed)?.spec(&self.runtime()?),
+            (None, None) => return self.write(TEMPLATE.trim_end()),
         };
+        let spec = spec.map_err(failed)?;
+        self.write(&sc_chain_spec::ChainSpec::as_json(&spec, !self.plain).map_err(Error::Input)?)
+    }
+
+    /// The runtime that the chain begins with.
+    fn runtime(&self) -> Result<Cow<'static, [u8]>> {
+        match &self.runtime {
+            Some(file) => runtime::read(file).map(Cow::Owned),
+            None => runtime::own().map(Cow::Borrowed),
+        }
+    }
+
+    fn write(&self, text: &str) -> Result<()> {
         match &self.out {
             None => writeln!(io::stdout().lock(), "{text}")?,
-            Some(out) => {
-                let file = File::options().write(true).create_new(true).open(out);
-                let mut file = file.map_err(|error| {
-                    Error::Input(format!(
-                        "creating {}: {error} (a file that exists is never overwritten)",
-                        out.display()
-                    ))
-                })?;
-                writeln!(file, "{text}")?;
-            }
+            Some(out) => writeln!(create(out)?, "{text}")?,
         }
         Ok(())
     }
+}
+
+/// A new file; one that exists is never overwritten.
+pub fn create(path: &Path) -> Result<File> {
+    File::options().write(true).create_new(true).open(path).map_err(|error| {
+        Error::Input(format!(
+            "creating {}: {error} (a file that exists is never overwritten)",
+            path.display()
+        ))
+    })
 }
 
 /// `streembit-node session-keys`

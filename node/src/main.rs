@@ -10,6 +10,7 @@ mod in_process_rpc;
 mod keys;
 mod rpc;
 mod run;
+mod runtime;
 mod service;
 
 use std::process::ExitCode;

@@ -37,12 +37,11 @@ impl Consortium {
         file::parse(text)
     }
 
-    /// The spec of its chain.
-    pub fn spec(&self) -> Result<ChainSpec, SpecError> {
-        let code = streembit_runtime::WASM_BINARY.ok_or(SpecError::NoRuntime)?;
+    /// The spec of its chain, on a runtime: this build's, or one that is founded by the same things.
+    pub fn spec(&self, runtime: &[u8]) -> Result<ChainSpec, SpecError> {
         let genesis = streembit_runtime::RuntimeGenesisConfig::from(self.founding.clone());
         let genesis = serde_json::to_value(genesis).map_err(|error| SpecError::Genesis(error.to_string()))?;
-        Ok(ChainSpec::builder(code, None)
+        Ok(ChainSpec::builder(runtime, None)
             .with_name(&self.name)
             .with_id(&self.id)
             .with_chain_type(ChainType::Live)

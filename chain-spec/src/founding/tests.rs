@@ -1,5 +1,5 @@
 use super::*;
-use crate::SpecError;
+use crate::{own_runtime, SpecError};
 
 /// What is wrong with the template once a text in it is replaced.
 fn wrong(from: &str, to: &str) -> Vec<Mistake> {
@@ -41,10 +41,11 @@ fn the_template_founds_a_chain() {
     let Founding { parties, council, validators, quotas } = &consortium.founding;
     assert!(quotas.is_empty());
     assert_eq!((parties.len(), council.len(), validators.len()), (4, 3, 4));
-    let spec = match consortium.spec() {
-        Ok(spec) => spec,
+    let runtime = match own_runtime() {
+        Ok(runtime) => runtime,
         Err(error) => return assert!(matches!(error, SpecError::NoRuntime), "{error}"),
     };
+    let spec = consortium.spec(runtime).unwrap();
     // Raw, the genesis is built: what the runtime refuses would panic.
     let raw = spec.as_json(true).unwrap();
     assert!(raw.contains("\"id\": \"workshops_north\"") && raw.contains("streembit-workshops_north"));

@@ -4,7 +4,7 @@ use codec::Encode;
 use scale_info::{meta_type, MetaType};
 use streembit_primitives::{
     chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
-    consortium::{Change, Consortium, QuotaLeft, SessionKeys},
+    consortium::{Change, Consortium, Membership, QuotaLeft, SessionKeys},
     contract::{Contract, ContractId},
     merkle::ConsistencyProof,
     proof::ReadingProof,
@@ -230,6 +230,7 @@ pub(super) fn questions() -> Vec<QuestionShape> {
         question("ConsortiumApi", "gateways", vec![account], meta_type::<Vec<AccountId>>()),
         question("ConsortiumApi", "party_of", vec![account], meta_type::<Option<AccountId>>()),
         question("ConsortiumApi", "consortium", vec![], meta_type::<Consortium>()),
+        question("ConsortiumApi", "memberships", vec![], meta_type::<Vec<(AccountId, Membership)>>()),
         question("ConsortiumApi", "quota", vec![account], meta_type::<Option<QuotaLeft>>()),
         question("DevicesApi", "device", vec![device], meta_type::<Option<DeviceRecord>>()),
         question("DevicesApi", "devices_of_gateway", vec![account], meta_type::<Vec<DeviceId>>()),

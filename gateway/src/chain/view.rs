@@ -8,7 +8,7 @@ use super::{
 use codec::{Decode, Encode};
 use streembit_primitives::{
     chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
-    consortium::{Consortium, QuotaLeft},
+    consortium::{Consortium, Membership, QuotaLeft},
     contract::ContractId,
     AccountId, DeviceId, Hash, LogId,
 };
@@ -66,6 +66,15 @@ impl ChainView {
     /// Parties, council, validators and open motions.
     pub async fn consortium(&self) -> Result<Consortium, ChainError> {
         self.ask("ConsortiumApi_consortium", &()).await
+    }
+
+    /// Since when the parties are parties; `None` where the runtime is older than this question.
+    pub async fn memberships(&self) -> Result<Option<Vec<(AccountId, Membership)>>, ChainError> {
+        let question = "ConsortiumApi_memberships";
+        if self.runtime.check_fit(question).is_err() {
+            return Ok(None);
+        }
+        self.ask(question, &()).await.map(Some)
     }
 
     /// What an account has left to spend on transactions; `None` where it may not submit.

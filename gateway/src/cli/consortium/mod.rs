@@ -162,8 +162,15 @@ pub async fn run(command: Command, context: &Context) -> Outcome {
 
 async fn show(node: &NodeArg, context: &Context) -> anyhow::Result<()> {
     let chain = connect(node.or_local()).await?;
-    let now = consortium(&chain).await?;
-    context.print(&view::json(&now), |_| view::text(&now))
+    let state = chain.view().await.map_err(explain)?;
+    let now = state.consortium().await.map_err(explain)?;
+    let shown = view::Shown {
+        consortium: &now,
+        memberships: state.memberships().await.map_err(explain)?,
+        runtime: state.runtime_version(),
+        authorized: state.authorized_code().await.map_err(explain)?,
+    };
+    context.print(&shown.json(), |_| shown.text())
 }
 
 async fn propose(change: Change, args: &Proposal, context: &Context) -> anyhow::Result<()> {
@@ -258,7 +265,10 @@ fn report(submitted: &Submitted, change: Change, now: &Consortium, context: &Con
         json.insert("motion".into(), json!(motion));
     }
     context.print(&json, |_| match motion {
-        None => format!("{}: decided, final in block {}{}", view::change(&change), submitted.block, next(change)),
+        None => {
+            let (change, next) = (view::change(&change), next(change));
+            format!("{change}: decided, final in block {}{next}", submitted.block)
+        }
         Some(motion) => format!(
             "{}: asked, final in block {}; {} of {} votes\n\nNext, members of the council:\n  \
              streembit consortium vote {} yes --key MEMBER.key",

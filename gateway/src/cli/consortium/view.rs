@@ -6,12 +6,83 @@ use crate::{
 };
 use serde_json::{json, Value};
 use streembit_primitives::{
-    consortium::{Change, Consortium, Motion, Quota, Validator, ValidatorState, SAFE_VALIDATORS},
+    consortium::{
+        Change, Consortium, Membership, Motion, Quota, Validator, ValidatorState, SAFE_VALIDATORS,
+    },
     AccountId, Hash,
 };
 
-/// For programs: accounts as addresses.
-pub fn json(consortium: &Consortium) -> Value {
+/// All that is shown.
+pub struct Shown<'a> {
+    /// Who belongs.
+    pub consortium: &'a Consortium,
+    /// Since when the parties are parties; `None` where the runtime does not say.
+    pub memberships: Option<Vec<(AccountId, Membership)>>,
+    /// The version of the runtime.
+    pub runtime: u32,
+    /// The hash of the code of another runtime that the council decided on.
+    pub authorized: Option<Hash>,
+}
+
+impl Shown<'_> {
+    /// For programs: accounts as addresses.
+    pub fn json(&self) -> Value {
+        let membership = |(party, membership): &(AccountId, Membership)| {
+            json!({ "party": account::show(party), "since": membership.since })
+        };
+        let memberships = self.memberships.as_ref().map(|all| all.iter().map(membership).collect::<Vec<_>>());
+        let mut json = json(self.consortium);
+        if let Some(json) = json.as_object_mut() {
+            json.insert("memberships".into(), memberships.into());
+            json.insert("runtime".into(), json!({ "version": self.runtime, "authorized": self.authorized }));
+        }
+        json
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut parts = vec![validators(self.consortium), self.parties()];
+        if !self.consortium.motions.is_empty() {
+            parts.push(motions(self.consortium));
+        }
+        parts.push(self.runtime());
+        parts.join("\n\n")
+    }
+
+    fn parties(&self) -> String {
+        let consortium = self.consortium;
+        let mut rows = table(["party", "council", "since block"]);
+        let outside = |member: &&AccountId| !consortium.parties.contains(member);
+        for party in consortium.parties.iter().chain(consortium.council.iter().filter(outside)) {
+            let seat = if consortium.council.contains(party) { "member" } else { "" };
+            rows.add_row([account::show(party), seat.into(), self.since(party)]);
+        }
+        render(&rows)
+    }
+
+    fn since(&self, party: &AccountId) -> String {
+        let mut all = self.memberships.iter().flatten();
+        match all.find(|(account, _)| account == party) {
+            Some((_, Membership { since: Some(block) })) => block.to_string(),
+            Some((_, Membership { since: None })) => "not recorded".into(),
+            None => String::new(),
+        }
+    }
+
+    fn runtime(&self) -> String {
+        let version = self.runtime;
+        match self.authorized {
+            None => format!("runtime version {version}"),
+            Some(code) => format!(
+                "runtime version {version}; the council decided on another, with the hash {code}, which waits for \
+                 `streembit consortium apply-upgrade`"
+            ),
+        }
+    }
+}
+
+/// Who belongs, for programs.
+fn json(consortium: &Consortium) -> Value {
     let accounts = |of: &[AccountId]| -> Vec<_> { of.iter().map(account::show).collect() };
     let validator = |validator: &Validator| {
         json!({
@@ -47,15 +118,6 @@ pub fn json(consortium: &Consortium) -> Value {
     })
 }
 
-/// For people.
-pub fn text(consortium: &Consortium) -> String {
-    let mut parts = vec![validators(consortium), parties(consortium)];
-    if !consortium.motions.is_empty() {
-        parts.push(motions(consortium));
-    }
-    parts.join("\n\n")
-}
-
 /// How many vote on finality now, and how many of them have to.
 pub fn voters(consortium: &Consortium) -> (usize, usize) {
     let in_force = |validator: &&Validator| validator.state != ValidatorState::Joining;
@@ -81,16 +143,6 @@ fn validators(consortium: &Consortium) -> String {
         text.push_str(&format!("; {}", paint(Colour::Yellow, &warning)));
     }
     text
-}
-
-fn parties(consortium: &Consortium) -> String {
-    let mut rows = table(["party", "council"]);
-    let outside = |member: &&AccountId| !consortium.parties.contains(member);
-    for party in consortium.parties.iter().chain(consortium.council.iter().filter(outside)) {
-        let seat = if consortium.council.contains(party) { "member" } else { "" };
-        rows.add_row([account::show(party), seat.into()]);
-    }
-    render(&rows)
 }
 
 fn motions(consortium: &Consortium) -> String {
@@ -187,15 +239,41 @@ mod tests {
         }
     }
 
+    /// As a chain whose runtime says since when parties belong.
+    fn shown(consortium: &Consortium) -> Shown<'_> {
+        let memberships = vec![
+            (AccountId([1; 32]), Membership { since: None }),
+            (AccountId([2; 32]), Membership { since: Some(4_711) }),
+        ];
+        Shown { consortium, memberships: Some(memberships), runtime: 3, authorized: None }
+    }
+
     #[test]
     fn one_screen_says_who_belongs_and_what_is_asked() {
-        let text = text(&consortium(4));
+        let consortium = consortium(4);
+        let text = shown(&consortium).text();
         let first = account::show(&AccountId([1; 32]));
         for part in [&first, "4 voters, 3 needed", "member", "0xabababab", "remove validator", "1 of 2"] {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains("stops the chain"), "{text}");
-        assert!(super::text(&consortium(3)).contains("the failure of one stops the chain"));
+        let three = Consortium { validators: consortium.validators[..3].to_vec(), ..consortium.clone() };
+        assert!(shown(&three).text().contains("the failure of one stops the chain"));
+    }
+
+    #[test]
+    fn since_when_parties_belong_is_shown_where_the_runtime_says_it() {
+        let consortium = consortium(4);
+        let mut shown = shown(&consortium);
+        assert!(shown.text().contains("4711") && shown.text().contains("not recorded"), "{}", shown.text());
+        assert_eq!(shown.json()["memberships"][1]["since"], 4_711);
+        assert_eq!(shown.json()["memberships"][0]["since"], Value::Null);
+        shown.memberships = None;
+        assert!(!shown.text().contains("not recorded"), "{}", shown.text());
+        assert_eq!(shown.json()["memberships"], Value::Null);
+        shown.authorized = Some(Hash([0xef; 32]));
+        assert!(shown.text().contains("runtime version 3") && shown.text().contains("0xefef"), "{}", shown.text());
+        assert_eq!(shown.json()["runtime"]["version"], 3);
     }
 
     #[test]
