@@ -17,3 +17,4 @@ mod idle;
 mod outages;
 mod reimaging;
 mod tampering;
+mod upgrade;

@@ -2,7 +2,7 @@
 
 use super::{ask_council, connect, consortium, explain, report};
 use crate::{
-    chain::Call,
+    chain::{Call, ChainClient},
     cli::{chain::submitted_json, Context, KeyArg, NodeArg},
 };
 use anyhow::{bail, ensure, Context as _};
@@ -10,6 +10,7 @@ use serde_json::json;
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 use streembit_primitives::{
     consortium::{Change, MAX_CODE},
@@ -18,6 +19,9 @@ use streembit_primitives::{
 
 /// What a runtime's file begins with: as it is compiled, and as it is compressed.
 const MAGIC: [&[u8]; 2] = [b"\0asm", &[0x52, 0xbc, 0x53, 0x76, 0x46, 0xdb, 0x8e, 0x05]];
+
+/// How long a node may compile a new runtime before it answers again: a minute on a small machine.
+const COMPILING: Duration = Duration::from_secs(90);
 
 /// `consortium propose-upgrade` and `consortium apply-upgrade`
 #[derive(Debug, clap::Args)]
@@ -52,7 +56,7 @@ pub async fn apply(args: &Args, context: &Context) -> anyhow::Result<()> {
     check_decided(&args.file, &code, view.authorized_code().await.map_err(explain)?)?;
     let before = view.runtime_version();
     let submitted = chain.submit(&keys, Call::ApplyUpgrade { code: code.bytes }).await.map_err(explain)?;
-    let now = chain.view().await.map_err(explain)?.runtime_version();
+    let now = version(&chain).await?;
     ensure!(
         now != before,
         "the chain did not take {}: it is another chain's, or not newer than version {before}, which is in force. The decision is \
@@ -71,6 +75,20 @@ pub async fn apply(args: &Args, context: &Context) -> anyhow::Result<()> {
             submitted.block
         )
     })
+}
+
+/// The version of the runtime that is in force, as soon as the node can say it.
+async fn version(chain: &ChainClient) -> anyhow::Result<u32> {
+    let deadline = Instant::now() + COMPILING;
+    loop {
+        match chain.view().await {
+            Ok(view) => return Ok(view.runtime_version()),
+            Err(error) if error.is_transient() && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(explain(error)),
+        }
+    }
 }
 
 /// The code of a runtime, as it is submitted.
