@@ -82,7 +82,7 @@ impl<T: Config> Pallet<T> {
     /// The parties with their memberships, sorted.
     pub fn memberships() -> Vec<(AccountId, Membership)> {
         // In the state of a block that brought in this runtime they wait to be migrated.
-        let membership = |party| (party, Parties::<T>::get(party).unwrap_or_default());
+        let membership = |party: AccountId| (party, Parties::<T>::get(party).unwrap_or_default());
         Self::parties().into_iter().map(membership).collect()
     }
 }
