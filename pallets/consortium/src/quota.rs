@@ -113,8 +113,7 @@ impl<T: Config> Pallet<T> {
 ///
 /// The first vote of a member of the council on an open motion is free: what others spend cannot silence it. So is the code
 /// of a runtime that the council decided on. Whatever nobody signed, such as what the makers of blocks put into them, spends
-/// nothing. Adds nothing to what is signed and
-/// nothing to what is sent: standard clients need not know it.
+/// nothing. Adds nothing to what is signed and nothing to what is sent: standard clients need not know it.
 #[derive(Clone, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 #[scale_info(skip_type_params(T))]
 pub struct SpendQuota<T>(PhantomData<T>);
