@@ -13,8 +13,8 @@ use frame_support::{
 use scale_info::TypeInfo;
 use sp_runtime::{
     traits::{
-        AsSystemOriginSigner, DispatchInfoOf, Dispatchable, Hash as _, PostDispatchInfoOf, TransactionExtension,
-        ValidateResult,
+        AsSystemOriginSigner, DispatchInfoOf, Dispatchable, Hash as _, PostDispatchInfoOf,
+        TransactionExtension, ValidateResult,
     },
     DispatchResult,
 };
