@@ -79,19 +79,22 @@ pub enum Subcommand {
 }
 
 /// Our defaults by the name of the argument, where sc-cli's are made for a server: 1 GiB of trie cache, 1 GiB of
-/// database cache, 8 runtime instances, a pool of 8,192 transactions in 20 MiB.
+/// database cache, 8 runtime instances, a pool of 8,192 transactions in 20 MiB, requests of 15 MiB.
 ///
 /// The state of a permissioned chain of gateways is some megabytes: a cache of 16 MiB holds it. Two instances of the
-/// runtime are one for the block and one for queries. The pool holds a few blocks' worth of anchors.
+/// runtime are one for the block and one for queries. The pool holds a few blocks' worth of anchors. The largest
+/// transaction, a block's worth in hexadecimal digits, fits twice into a request: each of the 100 connections that the RPC
+/// takes at once (`--rpc-max-connections`) can make the node hold one in memory.
 ///
 /// Left as they are in sc-cli: finalized blocks are kept (`--blocks-pruning archive-canonical`), so that a node can show
 /// the whole history to the next; their states for the last 256 blocks, enough to prove from a recent anchor.
-const DEFAULTS: [(&str, &str); 5] = [
+const DEFAULTS: [(&str, &str); 6] = [
     ("trie_cache_size", "16777216"),
     ("database_cache_size", "16"),
     ("max_runtime_instances", "2"),
     ("pool_limit", "512"),
     ("pool_kbytes", "4096"),
+    ("rpc_max_request_size", "4"),
 ];
 
 /// Arguments of sc-cli that do nothing here, so not shown; the first two are `--offchain-worker` and
@@ -107,8 +110,9 @@ const IDLE: [&str; 8] = [
     "unsafe_force_node_key_generation",
 ];
 
-/// The log without `--log`: one line for a block and not four, for the sake of the SD card.
-const QUIET: [&str; 2] = ["aura=warn", "sc_basic_authorship=warn"];
+/// The log without `--log`: no line for every block and none every five seconds, for the sake of the SD card and of who
+/// reads it. What they say a line a minute does ([`crate::condition`]).
+const QUIET: [&str; 3] = ["aura=warn", "sc_basic_authorship=warn", "substrate=warn"];
 
 impl Cli {
     /// Reads the arguments; prints what is wrong with them, or the help, and ends the process where there is need.
@@ -249,6 +253,7 @@ mod tests {
         assert_eq!(caches(&run.import_params), (16 * 1024 * 1024, Some(16), None));
         assert_eq!(run.runtime_params.max_runtime_instances, 2);
         assert_eq!((run.pool_config.pool_limit, run.pool_config.pool_kbytes), (512, 4096));
+        assert_eq!((run.rpc_params.rpc_max_request_size, run.rpc_params.rpc_max_connections), (4, 100));
         assert_eq!(run.import_params.pruning_params.blocks_pruning, DatabasePruningMode::ArchiveCanonical);
         assert!(run.network_params.no_mdns);
         assert_eq!(run.shared_params.log, QUIET);

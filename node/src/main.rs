@@ -3,6 +3,7 @@
 
 mod cli;
 mod command;
+mod condition;
 mod founding;
 mod gateway;
 mod idle;
@@ -12,6 +13,7 @@ mod rpc;
 mod run;
 mod runtime;
 mod service;
+mod voters;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,9 @@
 //! The node's parts, put together: client, pool, network, Aura for blocks, GRANDPA for finality.
 
 use crate::{
+    condition,
     idle::{AuthorWhenNeeded, VoteWhenNeeded},
-    rpc,
+    rpc, voters,
 };
 use sc_client_api::BlockBackend;
 use sc_consensus_aura::{CompatibilityMode, ImportQueueParams, SlotProportion, StartAuraParams};
@@ -29,6 +30,7 @@ use sp_runtime::{generic, traits::Block as BlockT, OpaqueExtrinsic};
 use sp_timestamp::InherentDataProvider as TimestampInherent;
 use std::{sync::Arc, time::Duration};
 use streembit_runtime::{apis::RuntimeApi, Header};
+use tokio::sync::watch;
 
 /// A block whose extrinsics are bytes: only the chain's own Wasm knows what they mean, and it may change.
 pub type Block = generic::Block<Header, OpaqueExtrinsic>;
@@ -172,10 +174,14 @@ pub fn start(config: Configuration, heartbeat: Duration) -> Result<Node, Service
 
     let held_votes = crate::keys::held::HeldVotes::of(&config)?;
     let voter_state = SharedVoterState::empty();
+    let gauges = config.prometheus_registry().map(voters::Gauges::register).transpose()?;
+    let (tell, seen) = watch::channel(None);
+    let following = voters::follow(client.clone(), authorities.clone(), voter_state.clone(), gauges, tell);
     let finality = rpc::Finality {
         voter_state: voter_state.clone(),
         proofs: FinalityProofProvider::new_for_service(backend.clone(), Some(authorities.clone())),
         authorities,
+        voters: seen.clone(),
         justifications: voter_link.justification_stream(),
         warp_proofs,
         spec: Arc::from(config.chain_spec.cloned_box()),
@@ -202,6 +208,9 @@ pub fn start(config: Configuration, heartbeat: Duration) -> Result<Node, Service
         telemetry: telemetry.as_mut(),
         tracing_execute_block: None,
     })?;
+    task_manager.spawn_handle().spawn("voters", None, following);
+    let logging = condition::log(client.clone(), sync.clone(), seen);
+    task_manager.spawn_handle().spawn("condition", None, logging);
     if let Some(votes) = held_votes {
         let released = votes.release_when_safe(client.clone(), sync.clone(), voter_state.clone());
         task_manager.spawn_essential_handle().spawn("held-votes", None, released);

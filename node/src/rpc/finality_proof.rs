@@ -19,12 +19,19 @@ use sc_service::ChainSpec;
 use sp_blockchain::HeaderBackend as _;
 use sp_core::{Bytes, H256};
 use sp_crypto_hashing::twox_128;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
 
 /// The error code of a block that this node does not know, or that is not final here.
 const NO_SUCH_BLOCK: i32 = 1;
 /// The error code of a proof that cannot be made: something that it needs is not kept.
 const NO_PROOF: i32 = 2;
+/// The error code of a proof that others keep from being made now.
+const BUSY: i32 = 3;
+
+/// How many proofs are made at once; a caller more is told to come again. A proof is up to 8 MiB read from the database
+/// and twice as much to send, on a thread that the other methods need too.
+const AT_ONCE: usize = 2;
 
 /// Makes GRANDPA's warp proofs.
 pub type Proofs = Arc<dyn WarpSyncProvider<Block>>;
@@ -34,8 +41,10 @@ struct Sources {
     client: Arc<FullClient>,
     proofs: Proofs,
     spec: Arc<dyn ChainSpec>,
-    /// The first authority set, once it was asked for.
-    authorities: Mutex<Option<Bytes>>,
+    /// A place for each proof that is being made.
+    places: Semaphore,
+    /// The first authority set or why there is none, once it was asked for.
+    authorities: OnceLock<Result<Bytes, ErrorObjectOwned>>,
 }
 
 /// The two methods.
@@ -44,7 +53,8 @@ pub fn methods(
     proofs: Proofs,
     spec: Arc<dyn ChainSpec>,
 ) -> Result<RpcModule<()>, RegisterMethodError> {
-    let mut module = RpcModule::new(Sources { client, proofs, spec, authorities: Mutex::default() });
+    let (places, authorities) = (Semaphore::new(AT_ONCE), OnceLock::new());
+    let mut module = RpcModule::new(Sources { client, proofs, spec, places, authorities });
     // Blocking: both read much, from the database or from the file of the spec.
     module.register_blocking_method("streembit_finalityProof", |params, sources, _| {
         sources.finality_proof(params.one()?)
@@ -57,6 +67,9 @@ pub fn methods(
 
 impl Sources {
     fn finality_proof(&self, from: H256) -> Result<Bytes, ErrorObjectOwned> {
+        let _place = self.places.try_acquire().map_err(|_| {
+            error_of(BUSY, format!("{AT_ONCE} others are being answered already: ask again in some seconds"))
+        })?;
         let failed =
             |error: &dyn std::fmt::Display| error_of(NO_PROOF, format!("proving from {from:?}: {error}"));
         let number = self.client.number(from).map_err(|error| failed(&error))?;
@@ -83,17 +96,19 @@ impl Sources {
 
     fn genesis_authorities(&self) -> Result<Bytes, ErrorObjectOwned> {
         // Whoever comes meanwhile waits: the storage of a spec may take a compilation of the runtime, seconds of both cores
-        // that nobody must be able to ask for again and again.
-        let mut kept = self.authorities.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(authorities) = &*kept {
-            return Ok(authorities.clone());
-        }
-        let failed = |problem: &str| error_of(NO_PROOF, format!("reading the chain spec: {problem}"));
-        let storage = self.spec.as_storage_builder().build_storage().map_err(|error| failed(&error))?;
-        let key = [twox_128(b"Grandpa"), twox_128(b"Authorities")].concat();
-        let authorities = storage.top.get(&key).ok_or_else(|| failed("it names no GRANDPA authorities"))?;
-        Ok(kept.insert(authorities.clone().into()).clone())
+        // that nobody must be able to ask for again and again. A failure is kept too: the spec does not change while the node
+        // runs.
+        self.authorities.get_or_init(|| first_authorities(&*self.spec)).clone()
     }
+}
+
+/// The first authority set, as a spec has it.
+fn first_authorities(spec: &dyn ChainSpec) -> Result<Bytes, ErrorObjectOwned> {
+    let failed = |problem: &str| error_of(NO_PROOF, format!("reading the chain spec: {problem}"));
+    let storage = spec.as_storage_builder().build_storage().map_err(|error| failed(&error))?;
+    let key = [twox_128(b"Grandpa"), twox_128(b"Authorities")].concat();
+    let authorities = storage.top.get(&key).ok_or_else(|| failed("it names no GRANDPA authorities"))?;
+    Ok(authorities.clone().into())
 }
 
 fn error_of(code: i32, message: String) -> ErrorObjectOwned {

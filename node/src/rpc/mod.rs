@@ -2,24 +2,29 @@
 //! that `sc_service` brings.
 
 mod finality_proof;
+mod voters;
 
-use crate::service::{Block, FullBackend, FullClient, FullPool};
-use jsonrpsee::{core::RegisterMethodError, RpcModule};
-use sc_consensus_grandpa::{
-    FinalityProofProvider, GrandpaJustificationStream, SharedAuthoritySet, SharedVoterState,
+use crate::{
+    service::{Block, FullBackend, FullClient, FullPool},
+    voters::{Authorities, Voters},
 };
+use jsonrpsee::{core::RegisterMethodError, RpcModule};
+use sc_consensus_grandpa::{FinalityProofProvider, GrandpaJustificationStream, SharedVoterState};
 use sc_consensus_grandpa_rpc::{Grandpa, GrandpaApiServer};
 use sc_service::ChainSpec;
 use sp_core::traits::SpawnNamed;
 use std::sync::Arc;
 use substrate_frame_rpc_system::{System, SystemApiServer};
+use tokio::sync::watch;
 
 /// What the GRANDPA methods answer from.
 pub struct Finality {
     /// Where the voter is.
     pub voter_state: SharedVoterState,
     /// Who votes.
-    pub authorities: SharedAuthoritySet<<Block as sp_runtime::traits::Block>::Hash, u32>,
+    pub authorities: Authorities,
+    /// Which of them are online.
+    pub voters: watch::Receiver<Option<Voters>>,
     /// The justifications, as they are made.
     pub justifications: GrandpaJustificationStream<Block>,
     /// Proofs that a block is final.
@@ -30,7 +35,8 @@ pub struct Finality {
     pub spec: Arc<dyn ChainSpec>,
 }
 
-/// The methods: `system_accountNextIndex`, `grandpa_*`, and `streembit_*` for whoever collects evidence.
+/// The methods: `system_accountNextIndex`, `grandpa_*`, and `streembit_*` for whoever collects evidence or watches the
+/// voters.
 pub fn methods(
     client: Arc<FullClient>,
     pool: Arc<FullPool>,
@@ -47,6 +53,7 @@ pub fn methods(
     let (warp_proofs, spec) = (finality.warp_proofs.clone(), finality.spec.clone());
     let mut module = RpcModule::new(());
     module.merge(finality_proof::methods(client.clone(), warp_proofs, spec)?)?;
+    module.merge(voters::methods(finality.voters.clone())?)?;
     module.merge(System::new(client, pool).into_rpc())?;
     module.merge(grandpa.into_rpc())?;
     Ok(module)
