@@ -1,12 +1,13 @@
 //! What Prometheus reads.
 
-use crate::{ingest::IngestError, log::Refusal, status::StatusBoard};
+use crate::{chain::SeenVoters, clock, ingest::IngestError, log::Refusal, status::StatusBoard};
 use prometheus_client::{
     encoding::{text::encode, EncodeLabelSet},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
-use std::sync::{atomic::AtomicU64, Arc};
+use std::sync::{atomic::AtomicU64, Arc, Mutex, PoisonError};
+use streembit_primitives::consortium::QuotaLeft;
 
 /// The content type of the text that [`Metrics::encode`] writes.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -22,6 +23,35 @@ pub struct Metrics {
     anchored_block: Gauge<u64, AtomicU64>,
     queue: Gauge<u64, AtomicU64>,
     component_up: Family<ComponentName, Gauge<u64, AtomicU64>>,
+    anchors_submitted: Counter,
+    anchors_finalized: Counter,
+    anchors_failed: Counter,
+    chain: ChainGauges,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What the node last said of the chain; `None` where it says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    quota: Option<QuotaLeft>,
+    voters: Option<SeenVoters>,
+}
+
+/// A gauge that is NaN while nothing is known.
+type WhenKnown = Gauge<f64, AtomicU64>;
+
+/// What is known by the chain's word.
+#[derive(Clone, Debug, Default)]
+struct ChainGauges {
+    quota_time: WhenKnown,
+    quota_time_left: WhenKnown,
+    quota_bytes: WhenKnown,
+    quota_bytes_left: WhenKnown,
+    quota_refill: WhenKnown,
+    voters: WhenKnown,
+    voters_needed: WhenKnown,
+    voters_online: WhenKnown,
+    anchor_age: WhenKnown,
 }
 
 /// What gauges say at the moment of a scrape.
@@ -33,6 +63,8 @@ pub struct LogGauges {
     pub anchored_size: u64,
     /// The block of the last finalized anchor.
     pub anchored_block: u64,
+    /// When the checkpoint of that anchor was made, in milliseconds since 1970-01-01 UTC.
+    pub anchored_time: Option<u64>,
     /// How many appends wait for the log's writer.
     pub queue: u64,
 }
@@ -75,8 +107,48 @@ impl Metrics {
         );
         registry.register("log_queue", "Appends that wait for the log's writer", queue.clone());
         registry.register("component_up", "Whether a component is at work", component_up.clone());
-        let registry = Arc::new(registry);
-        Self { registry, acknowledged, refused, log_size, anchored_size, anchored_block, queue, component_up }
+        let [anchors_submitted, anchors_finalized, anchors_failed] =
+            std::array::from_fn(|_| Counter::default());
+        for (name, help, counter) in [
+            ("anchors_submitted", "Anchors that were sent to the chain", &anchors_submitted),
+            ("anchors_finalized", "Anchors that became final", &anchors_finalized),
+            ("anchors_failed", "Anchors that were refused or lost; they are sent again", &anchors_failed),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+        let chain = ChainGauges::default();
+        chain.register(&mut registry);
+        Self {
+            registry: Arc::new(registry),
+            acknowledged,
+            refused,
+            log_size,
+            anchored_size,
+            anchored_block,
+            queue,
+            component_up,
+            anchors_submitted,
+            anchors_finalized,
+            anchors_failed,
+            chain,
+            known: Arc::default(),
+        }
+    }
+
+    /// Counts an anchor that is sent to the chain.
+    pub fn anchor_submitted(&self) {
+        self.anchors_submitted.inc();
+    }
+
+    /// Counts what became of an anchor that was sent.
+    pub fn anchor_ended(&self, is_final: bool) {
+        let counter = if is_final { &self.anchors_finalized } else { &self.anchors_failed };
+        counter.inc();
+    }
+
+    /// Notes what the node says of the gateway's quota and of the voters; `None` where it says nothing.
+    pub fn on_chain(&self, quota: Option<QuotaLeft>, voters: Option<SeenVoters>) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known { quota, voters };
     }
 
     /// Counts an event that was acknowledged.
@@ -104,6 +176,8 @@ impl Metrics {
         self.anchored_size.set(log.anchored_size);
         self.anchored_block.set(log.anchored_block);
         self.queue.set(log.queue);
+        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        self.chain.set(&known, log.anchored_time, clock::now_ms());
         for component in board.snapshot() {
             let up = u64::from(component.state.is_running());
             self.component_up.get_or_create(&ComponentName { component: component.name }).set(up);
@@ -111,6 +185,38 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+impl ChainGauges {
+    fn register(&self, registry: &mut Registry) {
+        for (name, help, gauge) in [
+            ("quota_time_seconds", "Time of the blocks that the party may use in a period", &self.quota_time),
+            ("quota_time_left_seconds", "What is left of it in this period", &self.quota_time_left),
+            ("quota_bytes", "Bytes that the party may submit in a period", &self.quota_bytes),
+            ("quota_left_bytes", "What is left of them in this period", &self.quota_bytes_left),
+            ("quota_refill_seconds", "Time until the quota is whole again", &self.quota_refill),
+            ("voters", "Voters of the chain", &self.voters),
+            ("voters_needed", "Voters without whom no block becomes final", &self.voters_needed),
+            ("voters_online", "Voters that the node has seen voting lately", &self.voters_online),
+            ("anchor_age_seconds", "Age of what the last finalized anchor covers", &self.anchor_age),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+    }
+
+    fn set(&self, known: &Known, anchored: Option<u64>, now: u64) {
+        let quota = |value: &dyn Fn(&QuotaLeft) -> f64| known.quota.as_ref().map_or(f64::NAN, value);
+        self.quota_time.set(quota(&|quota| quota.quota.microseconds as f64 / 1e6));
+        self.quota_time_left.set(quota(&|quota| quota.left.microseconds as f64 / 1e6));
+        self.quota_bytes.set(quota(&|quota| quota.quota.bytes as f64));
+        self.quota_bytes_left.set(quota(&|quota| quota.left.bytes as f64));
+        self.quota_refill.set(quota(&|quota| quota.refills.saturating_sub(now) as f64 / 1e3));
+        let voters = |count: Option<u32>| count.map_or(f64::NAN, f64::from);
+        self.voters.set(voters(known.voters.map(|voters| voters.total)));
+        self.voters_needed.set(voters(known.voters.map(|voters| voters.needed)));
+        self.voters_online.set(voters(known.voters.and_then(|voters| voters.online)));
+        self.anchor_age.set(anchored.map_or(f64::NAN, |time| now.saturating_sub(time) as f64 / 1e3));
     }
 }
 
@@ -133,6 +239,7 @@ fn reason(error: &IngestError) -> &'static str {
 mod tests {
     use super::*;
     use crate::status::ComponentState;
+    use streembit_primitives::{consortium::Quota, AccountId};
 
     #[test]
     fn the_text_has_counters_gauges_and_components() {
@@ -143,7 +250,8 @@ mod tests {
         metrics.unreadable();
         board.report("chain", ComponentState::retrying("no node", "start one"));
         board.report("api", ComponentState::running("here"));
-        let gauges = LogGauges { size: 9, anchored_size: 7, anchored_block: 3, queue: 1 };
+        let gauges =
+            LogGauges { size: 9, anchored_size: 7, anchored_block: 3, anchored_time: None, queue: 1 };
         let text = metrics.encode(gauges, &board).unwrap();
         for line in [
             "streembit_events_acknowledged_total 2",
@@ -157,6 +265,61 @@ mod tests {
             "streembit_component_up{component=\"api\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+
+    /// The value of a metric without labels.
+    fn value(metrics: &Metrics, anchored_time: Option<u64>, name: &str) -> f64 {
+        let gauges = LogGauges { anchored_time, ..LogGauges::default() };
+        let text = metrics.encode(gauges, &StatusBoard::new()).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("streembit_{name} ")));
+        line.unwrap_or_else(|| panic!("no {name}:\n{text}")).parse().unwrap()
+    }
+
+    #[test]
+    fn the_chain_s_word_is_nan_until_it_is_known() {
+        let metrics = Metrics::new();
+        let names = ["quota_time_seconds", "quota_left_bytes", "quota_refill_seconds", "voters_online"];
+        for name in names.into_iter().chain(["voters", "anchor_age_seconds"]) {
+            assert!(value(&metrics, None, name).is_nan(), "{name}");
+        }
+        let quota = QuotaLeft {
+            payer: AccountId([1; 32]),
+            quota: Quota { microseconds: 28_000_000, bytes: 50_000 },
+            left: Quota { microseconds: 1_500_000, bytes: 700 },
+            refills: clock::now_ms() + 100_000,
+        };
+        metrics.on_chain(Some(quota), Some(SeenVoters { total: 4, needed: 3, online: Some(2) }));
+        for (name, expected) in [
+            ("quota_time_seconds", 28.0),
+            ("quota_time_left_seconds", 1.5),
+            ("quota_bytes", 50_000.0),
+            ("quota_left_bytes", 700.0),
+            ("voters", 4.0),
+            ("voters_needed", 3.0),
+            ("voters_online", 2.0),
+        ] {
+            assert_eq!(value(&metrics, None, name), expected, "{name}");
+        }
+        let refill = value(&metrics, None, "quota_refill_seconds");
+        assert!(refill > 0.0 && refill <= 100.0, "{refill}");
+        let age = value(&metrics, Some(clock::now_ms() - 5_000), "anchor_age_seconds");
+        assert!((5.0..1_000.0).contains(&age), "{age}");
+
+        // The node is away: what it said holds no more.
+        metrics.on_chain(None, None);
+        assert!(value(&metrics, None, "voters_online").is_nan());
+    }
+
+    #[test]
+    fn anchors_are_counted_by_what_became_of_them() {
+        let metrics = Metrics::new();
+        for is_final in [true, false, true] {
+            metrics.anchor_submitted();
+            metrics.anchor_ended(is_final);
+        }
+        for (name, expected) in [("submitted", 3.0), ("finalized", 2.0), ("failed", 1.0)] {
+            assert_eq!(value(&metrics, None, &format!("anchors_{name}_total")), expected, "{name}");
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     clock,
     keystore::KeyPair,
     log::{Log, LogError},
+    metrics::Metrics,
     status::{ComponentState, StatusBoard},
 };
 use std::{future::Future, time::Duration};
@@ -132,19 +133,28 @@ impl Chain for ChainClient {
     }
 }
 
-/// Anchors until it is told to stop, and tells the size of the last finalized anchor to `anchored`. Returns early only
-/// where the log must not be used any more.
+/// Who is told what.
+pub struct Reports {
+    /// How anchoring goes.
+    pub board: StatusBoard,
+    /// What becomes of each anchor.
+    pub metrics: Metrics,
+    /// The size of the last finalized anchor.
+    pub anchored: watch::Sender<u64>,
+}
+
+/// Anchors until it is told to stop. Returns early only where the log must not be used any more.
 pub async fn run(
     log: Log,
     keys: KeyPair,
     chain: ChainClient,
     schedule: Schedule,
-    board: StatusBoard,
-    anchored: watch::Sender<u64>,
+    reports: Reports,
     stop: CancellationToken,
 ) -> Result<(), AnchorError> {
+    let Reports { board, metrics, anchored } = reports;
     board.report(COMPONENT, ComponentState::Starting);
-    let anchoring = Anchoring { log, keys, chain, schedule, board: board.clone(), anchored };
+    let anchoring = Anchoring { log, keys, chain, schedule, board: board.clone(), metrics, anchored };
     let result = tokio::select! {
         () = stop.cancelled() => Ok(()),
         ended = anchoring.run() => ended,
@@ -159,6 +169,7 @@ struct Anchoring<C> {
     chain: C,
     schedule: Schedule,
     board: StatusBoard,
+    metrics: Metrics,
     anchored: watch::Sender<u64>,
 }
 
@@ -236,7 +247,10 @@ impl<C: Chain> Anchoring<C> {
             }
             let signed = self.checkpoint()?;
             let proof = self.log.consistency(from, signed.checkpoint.size)?;
-            match self.chain.anchor(&self.keys, signed.checkpoint, proof).await {
+            self.metrics.anchor_submitted();
+            let sent = self.chain.anchor(&self.keys, signed.checkpoint, proof).await;
+            self.metrics.anchor_ended(sent.is_ok());
+            match sent {
                 Ok(()) => return self.catch_up().await,
                 // The chain has moved on in between: an anchor that was sent before a crash, or by an earlier
                 // attempt, got through. Asking again shows how far it is.

@@ -128,6 +128,7 @@ fn anchoring(log: Log, chain: Memory) -> Anchoring<Memory> {
         chain,
         schedule,
         board: StatusBoard::new(),
+        metrics: Metrics::new(),
         anchored: watch::Sender::new(0),
     }
 }

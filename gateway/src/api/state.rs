@@ -105,7 +105,8 @@ impl Api {
         let gauges = LogGauges {
             size: self.state.log.size(),
             anchored_size: anchor.as_ref().map_or(0, |anchor| anchor.checkpoint.size),
-            anchored_block: anchor.map_or(0, |anchor| u64::from(anchor.block)),
+            anchored_block: anchor.as_ref().map_or(0, |anchor| u64::from(anchor.block)),
+            anchored_time: anchor.map(|anchor| anchor.checkpoint.time),
             queue: self.state.log.queue() as u64,
         };
         self.state.metrics.encode(gauges, &self.state.status).map_err(Problem::internal)

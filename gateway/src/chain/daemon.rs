@@ -1,8 +1,9 @@
 //! The chain in a daemon: connected to with patience, its condition on the status board.
 
-use super::{quota::percent, ChainClient, ChainError, NodeConnection};
+use super::{quota::percent, ChainClient, ChainError, NodeConnection, SeenVoters};
 use crate::{
     clock,
+    metrics::Metrics,
     status::{ComponentState, StatusBoard},
 };
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ const COMPONENT: &str = "chain";
 /// The pauses between attempts: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
-/// How old what the board says of the quota may be when it is told of a block.
+/// How old what the board says of the quota may be, and what Prometheus reads of the voters.
 const QUOTA_AGE: Duration = Duration::from_secs(30);
 
 impl ChainClient {
@@ -38,17 +39,24 @@ impl ChainClient {
 
     /// Keeps the status board up to date on the node and its finalized blocks, until it is told to stop.
     ///
-    /// With it goes what the gateway's account has left of its quota, asked for with a new block, but not with every one.
-    pub async fn report_changes(&self, account: AccountId, board: StatusBoard, stop: CancellationToken) {
+    /// With it goes what the gateway's account has left of its quota, asked for now and then but not with every block; and to
+    /// Prometheus, which voters are online.
+    pub async fn report_changes(
+        &self,
+        account: AccountId,
+        board: StatusBoard,
+        metrics: Metrics,
+        stop: CancellationToken,
+    ) {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.keep_reporting(account, &board) => {}
+            () = self.keep_reporting(account, &board, &metrics) => {}
         }
         board.report(COMPONENT, ComponentState::Stopped);
     }
 
     /// Ends only where nobody follows the chain any more.
-    async fn keep_reporting(&self, account: AccountId, board: &StatusBoard) {
+    async fn keep_reporting(&self, account: AccountId, board: &StatusBoard, metrics: &Metrics) {
         let (mut finalized, mut problem, mut stalled) =
             (self.finalized_heads(), self.problem(), self.stalled());
         let mut quota = None;
@@ -58,11 +66,16 @@ impl ChainClient {
             if asked.is_none_or(|asked| asked.elapsed() >= QUOTA_AGE) || self.is_over(quota.as_ref()) {
                 (quota, asked) = (self.quota(account).await, Some(Instant::now()));
                 self.report_to(board, quota.as_ref());
+                metrics.on_chain(quota, self.seen_voters().await);
             }
             let change = tokio::select! {
                 change = finalized.changed() => change,
                 change = problem.changed() => change,
-                change = stalled.changed() => change,
+                change = stalled.changed() => {
+                    metrics.on_chain(quota, self.seen_voters().await);
+                    change
+                }
+                () = tokio::time::sleep(QUOTA_AGE) => Ok(()),
             };
             if change.is_err() {
                 return;
@@ -73,6 +86,15 @@ impl ChainClient {
     /// What the account has left to spend; `None` where it may not submit, or the node does not say.
     async fn quota(&self, account: AccountId) -> Option<QuotaLeft> {
         self.view().await.ok()?.quota(account).await.ok()?
+    }
+
+    /// The voters, as the board has them where blocks wait for them; `None` where the node does not say.
+    async fn seen_voters(&self) -> Option<SeenVoters> {
+        let stalled = *self.inner.reports.stalled.borrow();
+        match stalled {
+            Some(voters) => Some(voters.into()),
+            None => self.voters().await.ok()?,
+        }
     }
 
     /// Whether the time that a quota was for is over by the chain's clock.

@@ -132,8 +132,8 @@ impl ChainError {
                 "check that the address is that of a streembit-node with its RPC open".into()
             }
             Self::Stranger { account } => format!(
-                "ask a party of the chain to take it in: for a gateway `streembit gateway register --key PARTY.key`; \
-                 parties are named when the chain is set up. The account is {}",
+                "ask a party of the chain to take it in: for a gateway `streembit gateway register --key PARTY.key`, for a \
+                 party `streembit consortium propose-party` and the council's vote. The account is {}",
                 crate::account::show(account)
             ),
             Self::OverQuota { .. } => {

@@ -29,7 +29,7 @@ pub use connect::NodeConnection;
 pub use enrol::{device_consent, gateway_consent};
 pub use error::ChainError;
 pub use view::ChainView;
-pub use voters::Voters;
+pub use voters::{SeenVoters, Voters};
 
 use rpc::Rpc;
 use runtime::Runtime;
@@ -137,6 +137,15 @@ impl ChainClient {
     /// How the vote stands that keeps blocks from becoming final; `None` while they do.
     pub fn stalled(&self) -> watch::Receiver<Option<Voters>> {
         self.inner.reports.stalled.subscribe()
+    }
+
+    /// The voters as the node sees them; `None` where it does not follow their votes, or is of a release that does not say.
+    pub async fn voters(&self) -> Result<Option<SeenVoters>, ChainError> {
+        self.check_node()?;
+        match self.inner.rpc.voters().await {
+            Err(ChainError::Question { .. }) => Ok(None),
+            answer => answer,
+        }
     }
 
     /// The state at the last finalized block.

@@ -1,6 +1,10 @@
 //! The node's RPC methods that are used, with our types, a time limit and our errors.
 
-use super::{connect::causes, voters::RoundStates, ChainError, Finalized};
+use super::{
+    connect::causes,
+    voters::{RoundStates, SeenVoters},
+    ChainError, Finalized,
+};
 use codec::{DecodeAll as _, Encode as _};
 use futures::Stream;
 use std::{future::Future, time::Duration};
@@ -121,6 +125,11 @@ impl Rpc {
     /// How the votes of the voters stand.
     pub async fn round_state(&self) -> Result<RoundStates, ChainError> {
         self.ask("the voters' votes", self.client.request("grandpa_roundState", rpc_params![])).await
+    }
+
+    /// The voters as the node sees them.
+    pub async fn voters(&self) -> Result<Option<SeenVoters>, ChainError> {
+        self.ask("the voters", self.client.request("streembit_voters", rpc_params![])).await
     }
 
     /// A finalized block with its time.

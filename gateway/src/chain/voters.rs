@@ -15,6 +15,23 @@ pub struct Voters {
     pub needed: u32,
 }
 
+/// The voters as the node sees them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub struct SeenVoters {
+    /// How many there are.
+    pub total: u32,
+    /// How many have to vote.
+    pub needed: u32,
+    /// How many were seen voting lately; `None` before the first.
+    pub online: Option<u32>,
+}
+
+impl From<Voters> for SeenVoters {
+    fn from(Voters { online, total, needed }: Voters) -> Self {
+        Self { total, needed, online: Some(online) }
+    }
+}
+
 impl Voters {
     /// What somebody can do about it.
     pub fn remedy(&self) -> &'static str {
@@ -92,6 +109,16 @@ mod tests {
         });
         let states: RoundStates = serde_json::from_value(answer).unwrap();
         states.best.stalled().map(|voters| voters.to_string())
+    }
+
+    #[test]
+    fn the_node_s_answer_is_read() {
+        let read = |answer| serde_json::from_value::<Option<SeenVoters>>(answer).unwrap();
+        let answer = serde_json::json!({ "set": 7, "total": 4, "needed": 3, "online": null });
+        assert_eq!(read(answer), Some(SeenVoters { total: 4, needed: 3, online: None }));
+        assert_eq!(read(serde_json::Value::Null), None);
+        let stalled = Voters { online: 2, total: 4, needed: 3 };
+        assert_eq!(SeenVoters::from(stalled), SeenVoters { total: 4, needed: 3, online: Some(2) });
     }
 
     #[test]

@@ -7,7 +7,7 @@
 mod feed;
 
 use crate::{
-    anchor::{self, AnchorError, Schedule},
+    anchor::{self, AnchorError, Reports, Schedule},
     api::{Api, ApiState, ListenError},
     chain::{ChainClient, ChainError, NodeConnection},
     clock::now_ms,
@@ -85,9 +85,10 @@ pub async fn run(
         addresses: peer.addresses(),
     };
     let api = Api::new(state);
-    let feed = Feed { log: log.clone(), ingest: ingest.clone(), status: status.clone(), metrics };
-    let on_chain =
-        OnChain { config: config.anchor.clone(), keys, log: log.clone(), status: status.clone(), peer };
+    let feed =
+        Feed { log: log.clone(), ingest: ingest.clone(), status: status.clone(), metrics: metrics.clone() };
+    let (anchoring, seen) = (config.anchor.clone(), status.clone());
+    let on_chain = OnChain { config: anchoring, keys, log: log.clone(), status: seen, metrics, peer };
 
     let (api, on_chain, (), ()) = tokio::join!(
         or_all_end(&shutdown, api.run(config.api.clone(), shutdown.clone())),
@@ -174,6 +175,7 @@ struct OnChain {
     keys: KeyPair,
     log: Log,
     status: StatusBoard,
+    metrics: Metrics,
     peer: Peer,
 }
 
@@ -184,7 +186,7 @@ impl OnChain {
         chain: Option<ChainClient>,
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
-        let Self { config, keys, log, status, peer } = self;
+        let Self { config, keys, log, status, metrics, peer } = self;
         for waiting in ["anchor", "evidence", "delivery"] {
             status.report(waiting, ComponentState::Starting);
         }
@@ -209,13 +211,13 @@ impl OnChain {
         let (tell, anchored) = watch::channel(0);
         let collecting =
             evidence::collect::run(log.clone(), chain.clone(), anchored, status.clone(), shutdown.clone());
-        let anchoring =
-            anchor::run(log, keys, chain.clone(), schedule, status.clone(), tell, shutdown.clone());
+        let reports = Reports { board: status.clone(), metrics: metrics.clone(), anchored: tell };
+        let anchoring = anchor::run(log, keys, chain.clone(), schedule, reports, shutdown.clone());
         let (anchored, (), (), ()) = tokio::join!(
             or_all_end(shutdown, anchoring),
             collecting,
             server.run(&peer, &status),
-            chain.report_changes(account, status.clone(), shutdown.clone()),
+            chain.report_changes(account, status.clone(), metrics, shutdown.clone()),
         );
         status.report("delivery", ComponentState::Stopped);
         Ok(anchored?)

@@ -62,7 +62,8 @@ impl CollectError {
     pub fn remedy(&self) -> String {
         match self {
             Self::Chain(ChainError::Question { .. }) => {
-                "use a streembit-node of this release: it answers streembit_finalityProof".into()
+                "it is asked again by itself; where it knows no streembit_finalityProof, use a streembit-node of this release"
+                    .into()
             }
             Self::Chain(error) => error.remedy(),
             Self::Log(_) => "`streembit audit device` says what is wrong with the log".into(),
