@@ -307,6 +307,12 @@ impl Gateway {
         self.answer(path, request)
     }
 
+    /// What Prometheus reads of it.
+    pub fn metrics(&self) -> Result<String> {
+        let request = self.client.get(self.at("/metrics")).bearer_auth(self.token()?);
+        Ok(self.runtime.block_on(async { request.send().await?.error_for_status()?.text().await })?)
+    }
+
     /// A POST of JSON to its local API.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let request = self.client.post(self.at(path)).json(body);

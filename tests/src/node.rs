@@ -23,7 +23,7 @@ pub struct Node {
 
 impl Node {
     /// A node that is not yet started; `arguments` say what kind. One that is to idle as it does outside of tests has a
-    /// `--heartbeat=SECONDS` among them.
+    /// `--heartbeat=SECONDS` among them, one whose metrics are read a `--prometheus-port=PORT`.
     pub fn new<A: AsRef<str>>(
         scene: &Scene,
         name: &str,
@@ -67,9 +67,13 @@ impl Node {
             .arg("--base-path")
             .arg(&self.base)
             .args(["--rpc-port", &self.rpc_port.to_string(), "--port", &self.p2p_port.to_string()])
-            .args(["--no-prometheus", "--no-telemetry"]);
-        if !self.arguments.iter().any(|argument| argument.starts_with("--heartbeat")) {
+            .arg("--no-telemetry");
+        let has = |option: &str| self.arguments.iter().any(|argument| argument.starts_with(option));
+        if !has("--heartbeat") {
             command.arg(HEARTBEAT);
+        }
+        if !has("--prometheus-port") {
+            command.arg("--no-prometheus");
         }
         self.process = Some(Process::start(&self.name, command, &self.log)?);
         Ok(())
@@ -104,6 +108,11 @@ impl Node {
     /// Where its RPC is.
     pub fn url(&self) -> String {
         format!("ws://127.0.0.1:{}", self.rpc_port)
+    }
+
+    /// The TCP ports that it listens on: the RPC's and the one for other nodes.
+    pub fn ports(&self) -> [u16; 2] {
+        [self.rpc_port, self.p2p_port]
     }
 
     /// The way to it for a client of the chain.
