@@ -7,7 +7,12 @@ pub mod founding;
 
 use founding::Mistakes;
 use sc_service::{ChainType, GenericChainSpec, NoExtension, Properties};
-use std::{error::Error as StdError, fmt, path::PathBuf};
+use serde::{de::IgnoredAny, Deserialize};
+use std::{
+    error::Error as StdError,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// The spec of a Streembit chain.
 pub type ChainSpec = GenericChainSpec<NoExtension>;
@@ -130,7 +135,22 @@ fn from_file(path: PathBuf) -> Result<ChainSpec, SpecError> {
     if !path.is_file() {
         return Err(SpecError::Missing(path));
     }
-    ChainSpec::from_json_file(path.clone()).map_err(|reason| SpecError::Malformed { path, reason })
+    let malformed = |reason| SpecError::Malformed { path: path.clone(), reason };
+    let spec = ChainSpec::from_json_file(path.clone()).map_err(malformed)?;
+    check_genesis(&path).map_err(malformed)?;
+    Ok(spec)
+}
+
+/// Refuses a spec without a genesis. What reads specs looks at it only when a node makes its database, and does not say
+/// then which file it is of.
+fn check_genesis(path: &Path) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Founded {
+        #[serde(rename = "genesis")]
+        _genesis: IgnoredAny,
+    }
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    serde_json::from_slice::<Founded>(&bytes).map(drop).map_err(|error| error.to_string())
 }
 
 fn properties() -> Properties {
@@ -167,6 +187,15 @@ mod tests {
     fn what_is_no_preset_is_said_to_be_none() {
         let error = preset("five", &[]).err().unwrap().to_string();
         assert!(error.contains("`five`") && error.contains("`four`"), "{error}");
+    }
+
+    #[test]
+    fn a_file_without_a_genesis_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chain.json");
+        std::fs::write(&path, r#"{ "name": "x", "id": "x", "bootNodes": [] }"#).unwrap();
+        let error = load(path.to_str().unwrap()).err().unwrap().to_string();
+        assert!(error.contains("chain.json") && error.contains("genesis"), "{error}");
     }
 
     // The presets need the Wasm runtime; a build with SKIP_WASM_BUILD has none and must say so.

@@ -1,6 +1,6 @@
 //! Runs the node, and the gateway beside it, until something ends them.
 
-use crate::{cli::Cli, gateway::Gateway, service};
+use crate::{cli::Cli, gateway::Gateway, keys, service};
 use futures::FutureExt;
 use sc_cli::{CliConfiguration, DefaultConfigurationValues, Error, Result, Signals, SubstrateCli};
 use sc_network::{multiaddr::Protocol, Multiaddr};
@@ -21,11 +21,14 @@ pub fn run(cli: &Cli) -> Result<()> {
     let signals = runtime.block_on(async { Signals::capture() })?;
     let mut config = cli.run.create_configuration(cli, runtime.handle().clone())?;
     keep_to_this_machine(cli, &mut config)?;
+    keys::check(&config)?;
     cli.run.init(&Cli::support_url(), &Cli::impl_version(), |_| ())?;
     sc_cli::print_node_infos::<Cli>(&config);
 
+    let chain = format!("{} ({})", config.chain_spec.name(), config.chain_spec.id());
     let result = runtime.block_on(async {
-        let mut node = service::start(config, Duration::from_secs(cli.heartbeat))?;
+        let node = service::start(config, Duration::from_secs(cli.heartbeat));
+        let mut node = node.map_err(|error| not_started(&chain, &error))?;
         let gateway = gateway.map(|gateway| gateway.start(&node.rpc));
         let result = signals.run_until_signal(node.tasks.future().fuse()).await;
         // The gateway first: while it closes its log it may still ask the node.
@@ -37,6 +40,15 @@ pub fn run(cli: &Cli) -> Result<()> {
     // Whatever holds the tasks was dropped in the block above, which told them to end.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     result
+}
+
+/// Why the node did not start, and where to look: most of Substrate's errors name no file.
+fn not_started(chain: &str, error: &sc_service::Error) -> Error {
+    let text = format!(
+        "starting a node of the chain {chain}: {error}; check that --chain names the spec that the other nodes have, and \
+         --base-path a folder of this chain"
+    );
+    Error::Application(text.into())
 }
 
 /// Nothing is reachable from other machines unless it is asked for; and a port that is asked for is the one used.

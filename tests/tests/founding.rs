@@ -1,8 +1,8 @@
 //! A consortium's file becomes the chain spec that nodes start from, or says what is wrong with it, line by line.
 
 use anyhow::{ensure, Result};
-use std::{fs, path::Path, process::Command};
-use streembit_tests::{binary, scene, Node};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+use streembit_tests::{binary, free_port, scene, streembit_node, Node, Output, Scene};
 
 #[test]
 fn a_file_founds_a_chain_or_says_what_is_wrong_with_it() {
@@ -38,6 +38,56 @@ fn a_file_founds_a_chain_or_says_what_is_wrong_with_it() {
         ensure!(shown.contains(&garage) && shown.contains("the failure of one stops the chain"), "{shown}");
         Ok(())
     });
+}
+
+/// A spec whose runtime is one byte, and no Wasm.
+const NO_WASM: &str = r#"{
+    "name": "x", "id": "x", "bootNodes": [], "protocolId": "streembit",
+    "genesis": { "raw": { "top": { "0x3a636f6465": "0x07" }, "childrenDefault": {} } }
+}"#;
+
+#[test]
+fn a_node_refuses_a_malformed_spec_and_malformed_keys_by_the_file_s_name() {
+    scene("malformed", |scene| {
+        let file = scene.dir().join("spec.json");
+        start(scene, &["--chain", path(&file)])?.refused(&["spec.json", "no such file"])?;
+        let specs: [(&str, &[&str]); 3] = [
+            ("{ no JSON", &["spec.json", "line 1"]),
+            (r#"{ "name": "x", "id": "x", "bootNodes": [] }"#, &["spec.json", "genesis"]),
+            (NO_WASM, &["starting", "chain x (x)", "--chain"]),
+        ];
+        for (spec, words) in specs {
+            fs::write(&file, spec)?;
+            start(scene, &["--chain", path(&file)])?.refused(words)?;
+        }
+
+        let (keystore, key) = (scene.dir().join("keystore"), format!("61757261{}", "11".repeat(32)));
+        fs::create_dir(&keystore)?;
+        for damaged in ["no JSON", "\"no phrase\"", "\"//Alice\""] {
+            write_secret(&keystore.join(&key), damaged)?;
+            let node = start(scene, &["--dev", "--keystore-path", path(&keystore)])?;
+            node.refused(&[&key, "not the key that its name says"])?;
+        }
+
+        let network = scene.dir().join("network.key");
+        write_secret(&network, "too short")?;
+        let node = start(scene, &["--dev", "--node-key-file", path(&network)])?;
+        node.refused(&["network.key", "no network key", "64 hexadecimal digits"])?;
+        start(scene, &["--dev", "--node-key", "xyz"])?.refused(&["node key"])
+    })
+}
+
+/// Runs a node that has to refuse to start.
+fn start(scene: &Scene, arguments: &[&str]) -> Result<Output> {
+    let (base, port, rpc_port) = (scene.dir().join("refused"), free_port()?, free_port()?);
+    let (port, rpc_port) = (port.to_string(), rpc_port.to_string());
+    let own = ["--base-path", path(&base), "--port", &port, "--rpc-port", &rpc_port, "--no-prometheus"];
+    streembit_node(arguments.iter().chain(&own))
+}
+
+fn write_secret(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text)?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o600))?)
 }
 
 /// Runs `streembit-node` to its end; gives everything that it said, and its exit code.

@@ -50,16 +50,36 @@ impl Folder {
         }
     }
 
+    /// The places that a node is configured with. Where its network key is in no file, `network` names none that exists.
+    pub fn configured(keystore: &Path, network: &Path) -> Self {
+        Self { database: PathBuf::new(), keystore: keystore.to_owned(), network: network.to_owned() }
+    }
+
+    /// Refuses keys that are not what they should be; those that are not there are no mistake.
+    pub fn check(&self, password: Option<&str>) -> Result<(), KeysError> {
+        let stored = self.stored()?;
+        self.check_sound(stored.iter().map(|stored| &stored.key), password)?;
+        self.network_key().map(drop)
+    }
+
     /// All keys; each is the one that its name says, with the password of the keystore where it has one.
     pub fn read(&self, password: Option<&str>) -> Result<Keys, KeysError> {
         let keys = self.read_as_they_are()?;
-        let unsound = keys.session.iter().find(|key| !key.is_sound(password));
-        match unsound.map(|key| self.keystore.join(key.file())) {
-            None => Ok(keys),
-            Some(path) => {
-                let problem = "it is damaged, or the keystore has a password (--password-filename)".into();
-                Err(KeysError::Unsound { path, problem })
-            }
+        self.check_sound(keys.session.iter(), password)?;
+        Ok(keys)
+    }
+
+    fn check_sound<'k>(
+        &self,
+        mut keys: impl Iterator<Item = &'k SessionKey>,
+        password: Option<&str>,
+    ) -> Result<(), KeysError> {
+        match keys.find(|key| !key.is_sound(password)) {
+            None => Ok(()),
+            Some(key) => Err(KeysError::Unsound {
+                path: self.keystore.join(key.file()),
+                problem: "it is damaged, or the keystore has a password (--password-filename)".into(),
+            }),
         }
     }
 

@@ -12,7 +12,10 @@ use chain::Chain;
 use error::KeysError;
 use folder::{Folder, Votes};
 use identity::Validator;
+use sc_network::config::{NodeKeyConfig, Secret};
+use sc_service::{config::KeystoreConfig, Configuration};
 use serde_json::json;
+use sp_core::crypto::ExposeSecret as _;
 use std::{
     fs,
     io::{self, Write as _},
@@ -54,6 +57,21 @@ impl KeysCmd {
             Self::Show(command) => command.run(),
         };
         done.map_err(|error| sc_cli::Error::Application(Box::new(error)))
+    }
+}
+
+/// Refuses keys that a node could not use, before it starts with them: it would say so late, and not in which file.
+pub fn check(config: &Configuration) -> sc_cli::Result<()> {
+    let KeystoreConfig::Path { path, password } = &config.keystore else { return Ok(()) };
+    let network = match &config.network.node_key {
+        NodeKeyConfig::Ed25519(Secret::File(file)) => file.as_path(),
+        NodeKeyConfig::Ed25519(Secret::Input(_) | Secret::New) => Path::new(""),
+    };
+    let password = password.as_ref().map(|password| password.expose_secret().as_str());
+    match Folder::configured(path, network).check(password) {
+        // Whether it may read a file is for the node itself to find out.
+        Ok(()) | Err(KeysError::File(_)) => Ok(()),
+        Err(error) => Err(sc_cli::Error::Application(Box::new(error))),
     }
 }
 
