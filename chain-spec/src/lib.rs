@@ -7,12 +7,7 @@ pub mod founding;
 
 use founding::Mistakes;
 use sc_service::{ChainType, GenericChainSpec, NoExtension, Properties};
-use serde::{de::IgnoredAny, Deserialize};
-use std::{
-    error::Error as StdError,
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{error::Error as StdError, fmt, path::PathBuf};
 
 /// The spec of a Streembit chain.
 pub type ChainSpec = GenericChainSpec<NoExtension>;
@@ -135,22 +130,7 @@ fn from_file(path: PathBuf) -> Result<ChainSpec, SpecError> {
     if !path.is_file() {
         return Err(SpecError::Missing(path));
     }
-    let malformed = |reason| SpecError::Malformed { path: path.clone(), reason };
-    let spec = ChainSpec::from_json_file(path.clone()).map_err(malformed)?;
-    check_genesis(&path).map_err(malformed)?;
-    Ok(spec)
-}
-
-/// Refuses a spec without a genesis. What reads specs looks at it only when a node makes its database, and does not say
-/// then which file it is of.
-fn check_genesis(path: &Path) -> Result<(), String> {
-    #[derive(Deserialize)]
-    struct Founded {
-        #[serde(rename = "genesis")]
-        _genesis: IgnoredAny,
-    }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    serde_json::from_slice::<Founded>(&bytes).map(drop).map_err(|error| error.to_string())
+    ChainSpec::from_json_file(path.clone()).map_err(|reason| SpecError::Malformed { path, reason })
 }
 
 fn properties() -> Properties {

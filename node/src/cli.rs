@@ -79,22 +79,25 @@ pub enum Subcommand {
 }
 
 /// Our defaults by the name of the argument, where sc-cli's are made for a server: 1 GiB of trie cache, 1 GiB of
-/// database cache, 8 runtime instances, a pool of 8,192 transactions in 20 MiB, requests of 15 MiB.
+/// database cache, 8 runtime instances, a pool of 8,192 transactions in 20 MiB, requests of 15 MiB, 500
+/// light clients.
 ///
 /// The state of a permissioned chain of gateways is some megabytes: a cache of 16 MiB holds it. Two instances of the
 /// runtime are one for the block and one for queries. The pool holds a few blocks' worth of anchors. The largest
 /// transaction, a block's worth in hexadecimal digits, fits twice into a request: each of the 100 connections that the RPC
-/// takes at once (`--rpc-max-connections`) can make the node hold one in memory.
+/// takes at once (`--rpc-max-connections`) can make the node hold one in memory. There are no light clients; a connection of
+/// one would take half a MiB of buffers.
 ///
 /// Left as they are in sc-cli: finalized blocks are kept (`--blocks-pruning archive-canonical`), so that a node can show
 /// the whole history to the next; their states for the last 256 blocks, enough to prove from a recent anchor.
-const DEFAULTS: [(&str, &str); 6] = [
+const DEFAULTS: [(&str, &str); 7] = [
     ("trie_cache_size", "16777216"),
     ("database_cache_size", "16"),
     ("max_runtime_instances", "2"),
     ("pool_limit", "512"),
     ("pool_kbytes", "4096"),
     ("rpc_max_request_size", "4"),
+    ("in_peers_light", "0"),
 ];
 
 /// Arguments of sc-cli that do nothing here, so not shown; the first two are `--offchain-worker` and
@@ -254,6 +257,7 @@ mod tests {
         assert_eq!(run.runtime_params.max_runtime_instances, 2);
         assert_eq!((run.pool_config.pool_limit, run.pool_config.pool_kbytes), (512, 4096));
         assert_eq!((run.rpc_params.rpc_max_request_size, run.rpc_params.rpc_max_connections), (4, 100));
+        assert_eq!((run.network_params.in_peers, run.network_params.in_peers_light), (32, 0));
         assert_eq!(run.import_params.pruning_params.blocks_pruning, DatabasePruningMode::ArchiveCanonical);
         assert!(run.network_params.no_mdns);
         assert_eq!(run.shared_params.log, QUIET);

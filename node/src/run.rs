@@ -43,7 +43,7 @@ pub fn run(cli: &Cli) -> Result<()> {
 }
 
 /// Why the node did not start, and where to look: most of Substrate's errors name no file.
-fn not_started(chain: &str, error: &sc_service::Error) -> Error {
+fn not_started(chain: &str, error: &sc_service::error::Error) -> Error {
     let text = format!(
         "starting a node of the chain {chain}: {error}; check that --chain names the spec that the other nodes have, and \
          --base-path a folder of this chain"

@@ -2,8 +2,8 @@
 //! resumes by itself; the gateways log on meanwhile.
 
 use anyhow::{ensure, Result};
-use serde_json::Value;
-use streembit_tests::{scene, until, Gateway, Network, Scene, Settings};
+use serde_json::{json, Value};
+use streembit_tests::{metrics::value, scene, until, Gateway, Network, Scene, Settings};
 
 #[test]
 fn one_of_four_is_not_missed_two_are_and_nothing_is_lost() {
@@ -12,10 +12,12 @@ fn one_of_four_is_not_missed_two_are_and_nothing_is_lost() {
         let gateway = gateway(scene, &mut network)?;
         add(scene, &gateway, 3)?;
         anchored(&gateway)?;
+        sees(&mut network, 4)?;
 
         network.node("dave")?.kill()?;
         add(scene, &gateway, 3)?;
         anchored(&gateway)?;
+        sees(&mut network, 3)?;
 
         network.node("charlie")?.kill()?;
         add(scene, &gateway, 3)?;
@@ -24,6 +26,9 @@ fn one_of_four_is_not_missed_two_are_and_nothing_is_lost() {
         ensure!(problem == "2 of 4 voters online, 3 needed", "{component}");
         let screen = scene.streembit(["status", "--config"]).arg(gateway.config()).run()?;
         ensure!(screen.stdout.contains(problem), "the screen does not say so: {screen:#?}");
+        let online = value(&gateway.metrics()?, "streembit_voters_online")?;
+        ensure!(online == 2.0, "Prometheus reads that {online} are online");
+        sees(&mut network, 2)?;
         let before = gateway.log_state()?;
         add(scene, &gateway, 5)?;
         let during = gateway.log_state()?;
@@ -67,6 +72,17 @@ fn gateway(scene: &Scene, network: &mut Network<'_>) -> Result<Gateway> {
         .arg(alice)
         .ok()?;
     Ok(gateway)
+}
+
+/// Waits until Alice's node has seen so many of the four vote.
+fn sees(network: &mut Network<'_>, online: u64) -> Result<()> {
+    let alice = network.node("alice")?;
+    until(&format!("{online} voters are seen"), 90, || {
+        let voters = alice.rpc("streembit_voters", json!([]))?;
+        let expected = json!({ "set": 0, "total": 4, "needed": 3, "online": online });
+        ensure!(voters == expected, "{voters}");
+        Ok(())
+    })
 }
 
 fn add(scene: &Scene, gateway: &Gateway, count: usize) -> Result<()> {

@@ -286,12 +286,16 @@ mod tests {
     #[test]
     fn a_key_that_is_not_what_its_name_says_is_not_backed_up() {
         let Fixture { folder, .. } = &fixture();
+        folder.check(None).unwrap();
         folder.put(&dave(), Votes::AtOnce).unwrap();
+        folder.check(None).unwrap();
         let path = folder.keystore.join(dave().session[0].file());
         for text in ["\"//Bob\"", "no JSON"] {
             fs::write(&path, text).unwrap();
             let error = folder.read(None).unwrap_err().to_string();
             assert!(error.contains(path.to_str().unwrap()), "{error}");
+            // Nor does a node start with it.
+            assert_eq!(folder.check(None).unwrap_err().to_string(), error);
         }
     }
 
