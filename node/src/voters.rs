@@ -110,7 +110,7 @@ pub async fn follow(
                 set,
                 total: round.total_weight.get(),
                 needed: round.threshold_weight.get(),
-                online: sightings.look(set, votes, waits.then_some(*best), Instant::now()),
+                online: sightings.look(set, votes, waits.then(|| (*best, present(round))), Instant::now()),
             };
             if let Some(gauges) = &gauges {
                 gauges.set(&voters);
@@ -126,6 +126,13 @@ fn voted(round: &report::RoundState<AuthorityId>) -> BTreeSet<AuthorityId> {
     round.prevote_ids.union(&round.precommit_ids).cloned().collect()
 }
 
+/// Who has voted in a round as far as it has come: first all prevote, then all precommit.
+fn present(round: &report::RoundState<AuthorityId>) -> BTreeSet<AuthorityId> {
+    let precommits = round.prevote_current_weight.0 >= round.threshold_weight.get();
+    let voters = if precommits { &round.precommit_ids } else { &round.prevote_ids };
+    voters.iter().cloned().collect()
+}
+
 /// Who was seen voting in the last rounds of an authority set.
 struct Sightings<Id> {
     set: u64,
@@ -135,18 +142,18 @@ struct Sightings<Id> {
     waiting: Option<(u64, Instant)>,
 }
 
-impl<Id: Ord + Clone> Sightings<Id> {
+impl<Id: Ord> Sightings<Id> {
     fn new(set: u64) -> Self {
         Self { set, rounds: BTreeMap::new(), waiting: None }
     }
 
-    /// Takes note of the votes of each round that runs; gives how many voters are online, where that is known.
-    /// `waiting` is the last round, where blocks wait for its votes.
+    /// Takes note of the votes of each round that runs; gives how many voters are online, where that is known. Where blocks
+    /// wait, `waiting` is the last round, and who has voted in it as far as it has come.
     fn look(
         &mut self,
         set: u64,
         votes: impl Iterator<Item = (u64, BTreeSet<Id>)>,
-        waiting: Option<u64>,
+        waiting: Option<(u64, BTreeSet<Id>)>,
         now: Instant,
     ) -> Option<u64> {
         if self.set != set {
@@ -158,16 +165,19 @@ impl<Id: Ord + Clone> Sightings<Id> {
         while self.rounds.len() > ROUNDS {
             self.rounds.pop_first();
         }
-        let waiting = waiting.filter(|round| self.rounds.contains_key(round));
-        let since = |round: u64| match self.waiting {
-            Some((last, since)) if last == round => (round, since),
-            _ => (round, now),
+        self.waiting = match (&waiting, self.waiting) {
+            (Some((round, _)), Some((last, since))) if *round == last => Some((last, since)),
+            (Some((round, _)), _) if self.rounds.contains_key(round) => Some((*round, now)),
+            _ => None,
         };
-        self.waiting = waiting.map(since);
-        let stuck = self.waiting.filter(|(_, since)| now.duration_since(*since) >= PATIENCE);
-        let counted = self.rounds.iter().filter(|(round, _)| stuck.is_none_or(|(stuck, _)| stuck == **round));
-        let online: BTreeSet<&Id> = counted.flat_map(|(_, voters)| voters).collect();
-        (!online.is_empty()).then_some(online.len() as u64)
+        let stuck = self.waiting.is_some_and(|(_, since)| now.duration_since(since) >= PATIENCE);
+        match waiting {
+            Some((_, voters)) if stuck => Some(voters.len() as u64),
+            _ => {
+                let online: BTreeSet<&Id> = self.rounds.values().flatten().collect();
+                (!online.is_empty()).then_some(online.len() as u64)
+            }
+        }
     }
 }
 
@@ -186,8 +196,11 @@ mod tests {
             Self { sightings: Sightings::new(0), start: Instant::now() }
         }
 
-        fn at(&mut self, second: u64, set: u64, votes: &[(u64, &str)], waiting: Option<u64>) -> Option<u64> {
+        /// The votes of each round; in the last one, where blocks wait in it, those of `waiting` are as far as it has come.
+        fn at(&mut self, second: u64, set: u64, votes: &[(u64, &str)], waiting: Option<&str>) -> Option<u64> {
+            let last = votes.last().map_or(0, |(round, _)| *round);
             let votes = votes.iter().map(|(round, voters)| (*round, voters.chars().collect()));
+            let waiting = waiting.map(|voters| (last, voters.chars().collect()));
             self.sightings.look(set, votes, waiting, self.start + Duration::from_secs(second))
         }
     }
@@ -196,7 +209,7 @@ mod tests {
     fn nobody_is_known_before_the_first_vote_and_after_a_change() {
         let mut looks = Looks::new();
         assert_eq!(looks.at(0, 0, &[(1, "")], None), None);
-        assert_eq!(looks.at(1, 0, &[(1, "ab")], Some(1)), Some(2));
+        assert_eq!(looks.at(1, 0, &[(1, "ab")], Some("ab")), Some(2));
         assert_eq!(looks.at(2, 1, &[(1, "")], None), None);
     }
 
@@ -213,21 +226,23 @@ mod tests {
     #[test]
     fn who_misses_some_rounds_is_gone() {
         let mut looks = Looks::new();
-        assert_eq!(looks.at(0, 0, &[(1, "abcd")], Some(1)), Some(4));
-        assert_eq!(looks.at(1, 0, &[(1, "abcd"), (2, "ab")], Some(2)), Some(4));
-        assert_eq!(looks.at(2, 0, &[(2, "abc"), (3, "a")], Some(3)), Some(4));
-        assert_eq!(looks.at(3, 0, &[(4, "abc")], Some(4)), Some(3));
+        assert_eq!(looks.at(0, 0, &[(1, "abcd")], Some("abcd")), Some(4));
+        assert_eq!(looks.at(1, 0, &[(1, "abcd"), (2, "ab")], Some("ab")), Some(4));
+        assert_eq!(looks.at(2, 0, &[(2, "abc"), (3, "a")], Some("a")), Some(4));
+        assert_eq!(looks.at(3, 0, &[(4, "abc")], Some("abc")), Some(3));
     }
 
     #[test]
     fn in_a_round_that_does_not_end_only_its_votes_count() {
         let mut looks = Looks::new();
         assert_eq!(looks.at(0, 0, &[(1, "abcd")], None), Some(4));
-        assert_eq!(looks.at(1, 0, &[(2, "ab")], Some(2)), Some(4));
-        assert_eq!(looks.at(10, 0, &[(2, "ab")], Some(2)), Some(4));
-        assert_eq!(looks.at(11, 0, &[(2, "ab")], Some(2)), Some(2));
-        // A third comes back, and the round ends.
-        assert_eq!(looks.at(20, 0, &[(2, "abc")], Some(2)), Some(3));
+        // One has prevoted and is gone before it precommits.
+        for second in [1, 10] {
+            assert_eq!(looks.at(second, 0, &[(2, "abc")], Some("ab")), Some(4));
+        }
+        assert_eq!(looks.at(11, 0, &[(2, "abc")], Some("ab")), Some(2));
+        // It comes back, and the round ends.
+        assert_eq!(looks.at(20, 0, &[(2, "abc")], Some("abc")), Some(3));
         assert_eq!(looks.at(21, 0, &[(2, "abcd"), (3, "")], None), Some(4));
     }
 
