@@ -1,7 +1,7 @@
 //! The calls at their worst.
 
 use crate::{Call, Config, Latest, Pallet, Roots, KEPT_ROOTS};
-use alloc::vec;
+use alloc::{vec, vec::Vec};
 use frame_benchmarking::v2::*;
 use frame_support::BoundedVec;
 use frame_system::RawOrigin;
@@ -9,7 +9,7 @@ use streembit_primitives::{
     chain::Anchor,
     checkpoint::HashKind,
     hash::Domain,
-    merkle::{ConsistencyProof, MAX_SIZE},
+    merkle::ConsistencyProof,
     AccountId, Checkpoint, Hash, LogId,
 };
 
@@ -26,10 +26,10 @@ fn checkpoint(size: u64, root: Hash) -> Checkpoint {
     Checkpoint { log: LOG, size, root, heads_root: Some(root), time: u64::MAX, hash: HashKind::Blake3 }
 }
 
-/// The longest proof: from one entry below the largest log to the largest, where all hashes but the first two go into both
-/// roots. Returns the old root, the new one, and the proof.
-fn longest_proof() -> (Hash, Hash, ConsistencyProof) {
-    let hashes: vec::Vec<_> = (0u8..63).map(|n| Hash([n; 32])).collect();
+/// A proof of so many hashes, 3 to 63, that takes the most work: from one entry below a complete tree to that tree, where all
+/// hashes but the first two go into both roots. Returns the old root, the new one, and the proof.
+fn hardest_proof(count: u32) -> (Hash, Hash, ConsistencyProof) {
+    let hashes: Vec<_> = (0..count).map(|n| Hash([n as u8; 32])).collect();
     let mut rest = hashes.iter();
     let mut old = rest.next().copied().unwrap_or_default();
     let mut new = rest.next().map(|hash| Domain::LogNode.node(&old, hash)).unwrap_or_default();
@@ -44,19 +44,21 @@ fn longest_proof() -> (Hash, Hash, ConsistencyProof) {
 mod benchmarks {
     use super::*;
 
+    /// `h` hashes; with 63 the log is the largest there is.
     #[benchmark]
-    fn anchor() {
+    fn anchor(h: Linear<3, 63>) {
         T::BenchmarkHelper::add_gateway(GATEWAY);
-        let (old, new, proof) = longest_proof();
-        let before = checkpoint(MAX_SIZE - 1, old);
+        let (old, new, proof) = hardest_proof(h);
+        let size = 1u64 << h.saturating_sub(1);
+        let before = checkpoint(size - 1, old);
         Latest::<T>::insert(LOG, Anchor { checkpoint: before, block: 0 });
-        let roots = vec![(0, Hash::ZERO); KEPT_ROOTS as usize];
+        let roots = vec![(0u64, Hash::ZERO); KEPT_ROOTS as usize];
         Roots::<T>::insert(LOG, BoundedVec::truncate_from(roots));
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(GATEWAY.0.into()), checkpoint(MAX_SIZE, new), proof);
+        _(RawOrigin::Signed(GATEWAY.0.into()), checkpoint(size, new), proof);
 
-        assert_eq!(Pallet::<T>::anchored_root(&LOG, MAX_SIZE), Some(new));
+        assert_eq!(Pallet::<T>::anchored_root(&LOG, size), Some(new));
     }
 
     impl_benchmark_test_suite!(Pallet, crate::mock::chain(), crate::mock::Test);

@@ -6,23 +6,24 @@ use sp_runtime::SaturatedConversion;
 use streembit_primitives::merkle::MAX_SIZE;
 
 impl<T: Config> Pallet<T> {
-    /// Says what does not hold.
-    pub(crate) fn check_state() -> Result<(), &'static str> {
+    /// Says what does not hold that must.
+    pub fn check_state() -> Result<(), &'static str> {
         let now: u32 = frame_system::Pallet::<T>::block_number().saturated_into();
         for (log, anchor) in Latest::<T>::iter() {
-            let checkpoint = anchor.checkpoint;
-            ensure!(checkpoint.log == log, "an anchor of another log");
+            let checkpoint = &anchor.checkpoint;
+            ensure!(checkpoint.log == log, "an anchor under another log's name");
             ensure!(log.epoch == 0, "an anchor of an epoch that is not open");
             ensure!((1..=MAX_SIZE).contains(&checkpoint.size), "an anchored size that no log has");
             ensure!(checkpoint.heads_root.is_some(), "an anchor without a heads map");
             ensure!(anchor.block <= now, "an anchor of a block to come");
             let last = (checkpoint.size, checkpoint.root);
-            ensure!(Roots::<T>::get(log).last() == Some(&last), "the last root is not the anchor's");
+            ensure!(Roots::<T>::get(log).last() == Some(&last), "the last root is not the latest anchor's");
         }
         for (log, roots) in Roots::<T>::iter() {
-            ensure!(Latest::<T>::contains_key(log), "roots without an anchor");
-            let grows = roots.iter().zip(roots.iter().skip(1)).all(|((size, _), (next, _))| size < next);
-            ensure!(grows, "a log that did not grow from one anchor to the next");
+            ensure!(Latest::<T>::contains_key(log), "roots of a log without an anchor");
+            let later = roots.iter().skip(1);
+            let grows = roots.iter().zip(later).all(|((before, _), (after, _))| before < after);
+            ensure!(grows, "a log that did not grow between two anchors");
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 #[cfg(feature = "runtime-benchmarks")]
 extern crate alloc;
 
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(test, feature = "try-runtime"))]
 mod invariants;
 pub mod runtime_api;
 pub mod weights;
@@ -134,7 +134,7 @@ pub mod pallet {
         /// latest anchor to the checkpoint's; empty for a first anchor. The checkpoint must have a heads map, which the
         /// chain does not know from the inside: whoever has the log derives it again.
         #[pallet::call_index(0)]
-        #[pallet::weight(T::WeightInfo::anchor())]
+        #[pallet::weight(T::WeightInfo::anchor(proof.path().len() as u32))]
         pub fn anchor(
             origin: OriginFor<T>,
             checkpoint: Checkpoint,

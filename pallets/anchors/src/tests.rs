@@ -1,3 +1,5 @@
+mod any_calls;
+
 use crate::{mock::*, Error, Event, Genesis, KEPT_ROOTS};
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult, traits::Hooks as _};
 use proptest::prelude::*;

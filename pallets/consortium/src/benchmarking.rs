@@ -1,13 +1,28 @@
 //! The calls at their worst.
 
-use crate::{Call, Config, Council, Gateways, GatewaysOf, Pallet, Parties, Validators};
+use crate::{
+    Call, Config, Council, Gateways, GatewaysOf, Pallet, Parties, Quotas, SessionBegan, SpendQuota, Spent,
+    Validators,
+};
+use alloc::vec::Vec;
 use codec::Decode;
 use frame_benchmarking::v2::*;
-use frame_support::traits::{EnsureOrigin, Get};
+use frame_support::{
+    dispatch::{DispatchInfo, PostDispatchInfo},
+    traits::{EnsureOrigin, Get, IsSubType},
+    weights::Weight,
+    BoundedVec,
+};
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
-use sp_runtime::traits::{TrailingZeroInput, Zero};
+use pallet_session::{QueuedKeys, ShouldEndSession};
+use sp_runtime::{
+    traits::{
+        AsSystemOriginSigner, Dispatchable, TrailingZeroInput, TransactionExtension, TxBaseImplication, Zero,
+    },
+    transaction_validity::{TransactionSource, TransactionValidityError},
+};
 use streembit_primitives::{
-    consortium::{Change, Membership},
+    consortium::{Change, Membership, Quota},
     AccountId, Signature,
 };
 
@@ -26,37 +41,71 @@ const CONSENT: [u8; 64] = [
     0x4e, 0x9f, 0x82, 0x3d, 0x09, 0x04, 0x5d, 0x85, 0xdb, 0xa4, 0x4a, 0xe1, 0x8d,
 ];
 
-/// As many validators as there may be, all of them gateways of another party than the one given.
-fn fill<T: Config>(party: AccountId) -> Result<(), BenchmarkError> {
+/// The first validators: as many as asked for, all of them gateways of one party, with session keys that are in force; and
+/// the parties.
+fn fill<T: Config>(count: u32) -> Result<(), BenchmarkError> {
     let keys = <T as pallet_session::Config>::Keys::decode(&mut TrailingZeroInput::zeroes())
         .map_err(|_| BenchmarkError::Stop("zeros are no keys"))?;
-    let mut validators = alloc::vec::Vec::new();
-    for number in 0..T::MaxValidators::get() {
-        let mut id = [2; 32];
-        id.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, new)| *byte = new);
-        let validator: T::AccountId = id.into();
-        Gateways::<T>::insert(AccountId(id), PARTY);
-        GatewaysOf::<T>::insert(PARTY, AccountId(id), ());
-        pallet_session::NextKeys::<T>::insert(&validator, keys.clone());
-        validators.push(validator);
+    let mut validators = Vec::new();
+    for number in 0..count {
+        let id = validator(number);
+        Gateways::<T>::insert(id, PARTY);
+        GatewaysOf::<T>::insert(PARTY, id, ());
+        pallet_session::NextKeys::<T>::insert(T::AccountId::from(id.0), keys.clone());
+        validators.push(T::AccountId::from(id.0));
     }
+    let queued: Vec<_> = validators.iter().map(|validator| (validator.clone(), keys.clone())).collect();
+    QueuedKeys::<T>::put(queued);
+    Validators::<T>::put(BoundedVec::truncate_from(validators));
     Parties::<T>::insert(PARTY, Membership::default());
-    Parties::<T>::insert(party, Membership::default());
-    Validators::<T>::put(frame_support::BoundedVec::truncate_from(validators));
+    Parties::<T>::insert(LEAVING, Membership::default());
+    Quotas::<T>::insert(LEAVING, Quota::default());
+    Spent::<T>::insert(LEAVING, (0u64, Quota::default()));
     Ok(())
 }
 
-/// The party that goes in the benchmarks of changes.
-const LEAVING: AccountId = AccountId([3; 32]);
+fn validator(number: u32) -> AccountId {
+    let mut id = [2; 32];
+    id.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, new)| *byte = new);
+    AccountId(id)
+}
 
-#[benchmarks]
+/// The party that goes in the benchmarks of changes. None of the validators is its own: the look at each is for nothing.
+const LEAVING: AccountId = AccountId([3; 32]);
+/// A party that left: its gateways are nobody's.
+const FORMER: AccountId = AccountId([5; 32]);
+
+/// A motion on the largest council that lacks the one vote that decides it, and who gives that.
+fn almost_decided<T: Config>() -> Result<(T::AccountId, T::Hash), BenchmarkError> {
+    let members = T::Council::benchmark(true);
+    let (first, last) = members.first().zip(members.get(members.len() / 2)).ok_or("no council")?;
+    let motion = T::Council::open(first, Change::RemoveParty(LEAVING))?;
+    for member in members.iter().take(members.len() / 2) {
+        T::Council::vote(member, motion, true)?;
+    }
+    Ok((last.clone(), motion))
+}
+
+#[benchmarks(
+    where
+        T: Config + Send + Sync,
+        T::RuntimeCall: Dispatchable<Info = DispatchInfo, PostInfo = PostDispatchInfo>
+            + IsSubType<Call<T>>
+            + IsSubType<frame_system::Call<T>>
+            + From<Call<T>>,
+        <T::RuntimeCall as Dispatchable>::RuntimeOrigin:
+            AsSystemOriginSigner<T::AccountId> + Clone + From<RawOrigin<T::AccountId>>,
+)]
 mod benchmarks {
     use super::*;
 
+    /// Of a gateway that was another party's before.
     #[benchmark]
     fn add_gateway() {
         frame_system::BlockHash::<T>::insert(BlockNumberFor::<T>::zero(), T::Hash::default());
         Parties::<T>::insert(PARTY, Membership::default());
+        Gateways::<T>::insert(GATEWAY, FORMER);
+        GatewaysOf::<T>::insert(FORMER, GATEWAY, ());
 
         #[extrinsic_call]
         _(RawOrigin::Signed(PARTY.0.into()), GATEWAY, Signature::Sr25519(CONSENT));
@@ -65,8 +114,8 @@ mod benchmarks {
     }
 
     #[benchmark]
-    fn remove_gateway() {
-        Parties::<T>::insert(PARTY, Membership::default());
+    fn remove_gateway() -> Result<(), BenchmarkError> {
+        fill::<T>(T::MaxValidators::get())?;
         Gateways::<T>::insert(GATEWAY, PARTY);
         GatewaysOf::<T>::insert(PARTY, GATEWAY, ());
 
@@ -74,15 +123,17 @@ mod benchmarks {
         _(RawOrigin::Signed(PARTY.0.into()), GATEWAY);
 
         assert!(!Gateways::<T>::contains_key(GATEWAY));
+        Ok(())
     }
 
+    /// By a council of one, which decides it at once.
     #[benchmark]
     fn propose() -> Result<(), BenchmarkError> {
-        fill::<T>(LEAVING)?;
-        T::Council::benchmark_member(&PARTY.0.into());
+        fill::<T>(T::MaxValidators::get())?;
+        let member = T::Council::benchmark(false).pop().ok_or("no council")?;
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(PARTY.0.into()), Change::RemoveParty(LEAVING));
+        _(RawOrigin::Signed(member), Change::RemoveParty(LEAVING));
 
         assert!(!Parties::<T>::contains_key(LEAVING));
         Ok(())
@@ -90,13 +141,11 @@ mod benchmarks {
 
     #[benchmark]
     fn vote() -> Result<(), BenchmarkError> {
-        fill::<T>(LEAVING)?;
-        T::Council::benchmark_member(&PARTY.0.into());
-        let motion = T::Council::open(&PARTY.0.into(), Change::RemoveParty(LEAVING))
-            .map_err(|_| BenchmarkError::Stop("no motion"))?;
+        fill::<T>(T::MaxValidators::get())?;
+        let (member, motion) = almost_decided::<T>()?;
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(PARTY.0.into()), motion, true);
+        _(RawOrigin::Signed(member), motion, true);
 
         assert!(!Parties::<T>::contains_key(LEAVING));
         Ok(())
@@ -104,7 +153,8 @@ mod benchmarks {
 
     #[benchmark]
     fn enact() -> Result<(), BenchmarkError> {
-        fill::<T>(LEAVING)?;
+        fill::<T>(T::MaxValidators::get())?;
+        let _ = T::Council::benchmark(true);
         let origin = T::CouncilOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
 
         #[extrinsic_call]
@@ -114,5 +164,99 @@ mod benchmarks {
         Ok(())
     }
 
+    #[benchmark]
+    fn leave_validators() -> Result<(), BenchmarkError> {
+        fill::<T>(T::MaxValidators::get())?;
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(validator(0).0.into()));
+
+        assert!(!Pallet::<T>::is_validator(&validator(0)));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn leave() -> Result<(), BenchmarkError> {
+        fill::<T>(T::MaxValidators::get())?;
+        let _ = T::Council::benchmark(true);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(LEAVING.0.into()));
+
+        assert!(!Parties::<T>::contains_key(LEAVING));
+        Ok(())
+    }
+
+    /// The validators are compared one by one, and all of them are found as they were.
+    #[benchmark]
+    fn on_initialize(v: Linear<1, { T::MaxValidators::get() }>) -> Result<(), BenchmarkError> {
+        fill::<T>(v)?;
+        pallet_session::QueuedChanged::<T>::put(false);
+        SessionBegan::<T>::put(BlockNumberFor::<T>::zero());
+        let now = T::MinSession::get();
+        let ends;
+
+        #[block]
+        {
+            ends = <Pallet<T> as ShouldEndSession<BlockNumberFor<T>>>::should_end_session(now);
+        }
+
+        assert!(!ends);
+        Ok(())
+    }
+
+    /// A gateway's vote: it is looked up among the motions and the council and is not free.
+    #[benchmark]
+    fn spend_quota() -> Result<(), BenchmarkError> {
+        fill::<T>(T::MaxValidators::get())?;
+        let (_, motion) = almost_decided::<T>()?;
+        let quota = Quota { microseconds: u64::MAX, bytes: u64::MAX };
+        Quotas::<T>::insert(PARTY, quota);
+        Spent::<T>::insert(PARTY, (0u64, Quota::default()));
+        let call: T::RuntimeCall = Call::<T>::vote { motion, approve: true }.into();
+        let origin = RawOrigin::Signed(T::AccountId::from(validator(0).0));
+        let info = DispatchInfo { call_weight: Weight::from_parts(1_000_000_000, 0), ..Default::default() };
+        let done = PostDispatchInfo { actual_weight: Some(Weight::zero()), ..Default::default() };
+        let result;
+
+        #[block]
+        {
+            result = spend::<T>(origin, &call, &info, &done);
+        }
+
+        assert!(result.is_ok());
+        assert!(Spent::<T>::get(PARTY).1.bytes > 0);
+        Ok(())
+    }
+
     impl_benchmark_test_suite!(Pallet, crate::mock::chain(), crate::mock::Test);
+}
+
+/// What the extension does for one transaction, from its validation to what it gives back.
+fn spend<T>(
+    origin: RawOrigin<T::AccountId>,
+    call: &T::RuntimeCall,
+    info: &DispatchInfo,
+    done: &PostDispatchInfo,
+) -> Result<Weight, TransactionValidityError>
+where
+    T: Config + Send + Sync,
+    T::RuntimeCall: Dispatchable<Info = DispatchInfo, PostInfo = PostDispatchInfo>
+        + IsSubType<Call<T>>
+        + IsSubType<frame_system::Call<T>>,
+    <T::RuntimeCall as Dispatchable>::RuntimeOrigin:
+        AsSystemOriginSigner<T::AccountId> + Clone + From<RawOrigin<T::AccountId>>,
+{
+    const LENGTH: usize = 200;
+    let (base, source) = (TxBaseImplication(()), TransactionSource::External);
+    let extension = SpendQuota::<T>::new();
+    let (_, cost, origin) = extension.validate(origin.into(), call, info, LENGTH, (), &base, source)?;
+    let spent = extension.prepare(cost, &origin, call, info, LENGTH)?;
+    <SpendQuota<T> as TransactionExtension<T::RuntimeCall>>::post_dispatch_details(
+        spent,
+        info,
+        done,
+        LENGTH,
+        &Ok(()),
+    )
 }

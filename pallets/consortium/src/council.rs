@@ -11,6 +11,8 @@ use sp_runtime::{
     traits::{Hash as _, UniqueSaturatedInto},
     DispatchError, DispatchResult,
 };
+#[cfg(feature = "runtime-benchmarks")]
+use streembit_primitives::consortium::Quota;
 use streembit_primitives::{
     consortium::{Change, Motion},
     AccountId, Hash,
@@ -30,9 +32,10 @@ pub trait Council<Account, Id> {
     /// A member's vote; closes the motion where that decides it.
     fn vote(by: &Account, motion: Id, approve: bool) -> DispatchResult;
 
-    /// Makes an account the only member.
+    /// Makes a council of one member or of as many as there may be, leaves room for one more motion, and returns the
+    /// members.
     #[cfg(feature = "runtime-benchmarks")]
-    fn benchmark_member(account: &Account);
+    fn benchmark(full: bool) -> Vec<Account>;
 }
 
 /// The council as `pallet-collective` keeps it: more than half of the members decide.
@@ -131,8 +134,19 @@ where
     }
 
     #[cfg(feature = "runtime-benchmarks")]
-    fn benchmark_member(account: &T::AccountId) {
-        pallet_collective::Members::<T>::put(alloc::vec![account.clone()]);
+    fn benchmark(full: bool) -> Vec<T::AccountId> {
+        let most = if full { <T as pallet_collective::Config>::MaxMembers::get() } else { 1 };
+        let member = |number| frame_benchmarking::account("member", number, 0);
+        let mut members: Vec<T::AccountId> = (0..most).map(member).collect();
+        members.sort();
+        pallet_collective::Members::<T>::put(&members);
+        for number in 1..<T as pallet_collective::Config>::MaxProposals::get() {
+            let quota = Quota { microseconds: number.into(), bytes: 0 };
+            let change = Change::SetQuota { party: AccountId([4; 32]), quota: Some(quota) };
+            // Whether there was room shows where the motion of the benchmark is opened.
+            let _ = members.first().map(|member| Self::open(member, change));
+        }
+        members
     }
 }
 

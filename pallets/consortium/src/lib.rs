@@ -238,8 +238,8 @@ pub mod pallet {
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         /// The session pallet counts nothing for its question whether the session ends; it is counted here.
         fn on_initialize(_: BlockNumberFor<T>) -> Weight {
-            let validators = Validators::<T>::decode_len().unwrap_or_default() as u64;
-            T::DbWeight::get().reads(validators.saturating_add(5))
+            let validators = Validators::<T>::decode_len().unwrap_or_default() as u32;
+            <T as Config>::WeightInfo::on_initialize(validators)
         }
 
         #[cfg(feature = "try-runtime")]
@@ -329,7 +329,7 @@ pub mod pallet {
         ///
         /// By a validator. The last one cannot leave.
         #[pallet::call_index(5)]
-        #[pallet::weight(<T as Config>::WeightInfo::enact())]
+        #[pallet::weight(<T as Config>::WeightInfo::leave_validators())]
         pub fn leave_validators(origin: OriginFor<T>) -> DispatchResult {
             Self::apply(Change::RemoveValidator(AccountId(ensure_signed(origin)?.into())))
         }
@@ -338,7 +338,7 @@ pub mod pallet {
         ///
         /// By a party that is not in the council.
         #[pallet::call_index(6)]
-        #[pallet::weight(<T as Config>::WeightInfo::enact())]
+        #[pallet::weight(<T as Config>::WeightInfo::leave())]
         pub fn leave(origin: OriginFor<T>) -> DispatchResult {
             Self::apply(Change::RemoveParty(AccountId(ensure_signed(origin)?.into())))
         }

@@ -153,9 +153,7 @@ where
     type Pre = Option<(AccountId, Quota)>;
 
     fn weight(&self, _: &T::RuntimeCall) -> Weight {
-        // A party, a gateway, its party, the council, the motion, the quota, what is spent, the time, the upgrade decided on;
-        // each again from memory. Hashing the code of an upgrade is a small part of what its call weighs.
-        T::DbWeight::get().reads_writes(9, 1)
+        <<T as Config>::WeightInfo as crate::WeightInfo>::spend_quota()
     }
 
     fn validate(

@@ -23,6 +23,14 @@ pub trait WeightInfo {
     fn vote() -> Weight;
     /// The removal of a party, with a look at each validator's party.
     fn enact() -> Weight;
+    /// The removal of a validator.
+    fn leave_validators() -> Weight;
+    /// As the removal of a party by the council.
+    fn leave() -> Weight;
+    /// The question whether the session ends, with so many validators.
+    fn on_initialize(validators: u32) -> Weight;
+    /// What every transaction adds: who spends, what is left, and spending it. A vote that is not free is the worst.
+    fn spend_quota() -> Weight;
 }
 
 /// The weights with a runtime's storage prices.
@@ -63,6 +71,26 @@ impl<T: Config> WeightInfo for HandSet<T> {
         let storage = T::DbWeight::get().reads_writes(validators.saturating_mul(2).saturating_add(7), 5);
         REST.saturating_add(storage)
     }
+
+    fn leave_validators() -> Weight {
+        // The validators.
+        REST.saturating_add(T::DbWeight::get().reads_writes(1, 1))
+    }
+
+    fn leave() -> Weight {
+        Self::enact()
+    }
+
+    fn on_initialize(validators: u32) -> Weight {
+        // Whether half of a turn is done, when the session began, what is queued, the validators, and each one's keys.
+        T::DbWeight::get().reads(u64::from(validators).saturating_add(5))
+    }
+
+    fn spend_quota() -> Weight {
+        // A party, a gateway, its party, the council, the motion, the quota, what is spent, the time, the upgrade decided on;
+        // each again from memory. Hashing the code of an upgrade is a small part of what its call weighs.
+        T::DbWeight::get().reads_writes(9, 1)
+    }
 }
 
 impl WeightInfo for () {
@@ -84,5 +112,21 @@ impl WeightInfo for () {
 
     fn enact() -> Weight {
         REST
+    }
+
+    fn leave_validators() -> Weight {
+        REST
+    }
+
+    fn leave() -> Weight {
+        REST
+    }
+
+    fn on_initialize(_: u32) -> Weight {
+        Weight::zero()
+    }
+
+    fn spend_quota() -> Weight {
+        Weight::zero()
     }
 }

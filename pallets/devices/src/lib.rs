@@ -3,7 +3,7 @@
 
 extern crate alloc;
 
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(test, feature = "try-runtime"))]
 mod invariants;
 pub mod runtime_api;
 pub mod weights;

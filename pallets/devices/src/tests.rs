@@ -1,3 +1,5 @@
+mod any_calls;
+
 use crate::{mock::*, Error, Event};
 use frame_support::{assert_noop, assert_ok};
 use streembit_primitives::{chain::DeviceRecord, device::Registration, DeviceKey, Hash, Signature};

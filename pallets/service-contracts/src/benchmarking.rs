@@ -1,6 +1,6 @@
 //! The calls at their worst: the largest contract, and the longest proof of a reading.
 
-use crate::{Call, Config, Contracts, Pallet, Standings};
+use crate::{Call, Config, Contracts, ContractsOfDevice, Pallet, Standings};
 use alloc::{boxed::Box, format, vec::Vec};
 use frame_benchmarking::v2::*;
 use frame_support::{traits::Get, BoundedVec};
@@ -54,12 +54,12 @@ fn device<T: Config>(n: u32) -> DeviceId {
     id
 }
 
-/// The largest contract: one service, and as much access as there is room for.
-fn contract<T: Config>() -> Contract {
-    for n in 0..MAX_PARTIES {
+/// A contract of so many parties, at least two, devices and clauses, each as large as it can be: one service, and access.
+fn contract<T: Config>(parties: u32, devices: u32, clauses: u32) -> Contract {
+    for n in 0..parties {
         <T as pallet_devices::Config>::BenchmarkHelper::add_party(party(n));
     }
-    let devices: Vec<_> = (0..MAX_DEVICES).map(device::<T>).collect();
+    let devices: Vec<_> = (0..devices).map(device::<T>).collect();
     let meter = devices.first().copied().unwrap_or(DeviceId([0; 32]));
     let service = Clause::Service(ServiceClause {
         what: name(1),
@@ -76,21 +76,26 @@ fn contract<T: Config>() -> Contract {
         names: BoundedVec::truncate_from((0..MAX_NAMES).map(name).collect()),
         until: u64::MAX,
     });
-    let mut clauses = alloc::vec![access; MAX_CLAUSES as usize - 1];
-    clauses.insert(SERVICE as usize, service);
+    let mut terms = alloc::vec![access; clauses.saturating_sub(1) as usize];
+    terms.insert(SERVICE as usize, service);
     Contract {
         title: name(2),
         nonce: Hash::ZERO,
-        parties: BoundedVec::truncate_from((0..MAX_PARTIES).map(party).collect()),
+        parties: BoundedVec::truncate_from((0..parties).map(party).collect()),
         devices: BoundedVec::truncate_from(devices),
-        clauses: BoundedVec::truncate_from(clauses),
+        clauses: BoundedVec::truncate_from(terms),
     }
 }
 
-/// The largest contract, proposed, and accepted by all but the last `waiting` of its parties.
+/// The largest contract, proposed, and accepted by all but the last `waiting` of its parties. Each of its devices has as many
+/// others as leave room for it.
 fn agreed<T: Config>(waiting: u32) -> Result<ContractId, BenchmarkError> {
-    let contract = contract::<T>();
+    let contract = contract::<T>(MAX_PARTIES, MAX_DEVICES, MAX_CLAUSES);
     let id = contract.id(&T::Genesis::get());
+    let others = alloc::vec![ContractId([9; 32]); T::MaxContractsOfDevice::get().saturating_sub(1) as usize];
+    for device in &contract.devices {
+        ContractsOfDevice::<T>::insert(device, BoundedVec::truncate_from(others.clone()));
+    }
     Pallet::<T>::propose(RawOrigin::Signed(OWNER.0.into()).into(), contract)?;
     for n in 1..MAX_PARTIES.saturating_sub(waiting) {
         Pallet::<T>::accept(RawOrigin::Signed(party(n).0.into()).into(), id)?;
@@ -141,9 +146,14 @@ fn is_confirmed<T: Config>(id: ContractId) -> bool {
 mod benchmarks {
     use super::*;
 
+    /// `p` parties, `d` devices, `c` clauses.
     #[benchmark]
-    fn propose() {
-        let contract = contract::<T>();
+    fn propose(
+        p: Linear<2, { MAX_PARTIES }>,
+        d: Linear<1, { MAX_DEVICES }>,
+        c: Linear<1, { MAX_CLAUSES }>,
+    ) {
+        let contract = contract::<T>(p, d, c);
         let id = contract.id(&T::Genesis::get());
 
         #[extrinsic_call]

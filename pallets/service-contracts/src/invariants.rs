@@ -1,89 +1,126 @@
 //! What must hold between any two calls.
 
 use crate::{
-    types::Standing, AcceptedBy, Clauses, Config, Contracts, ContractsOfDevice, ContractsOfParty, Pallet,
-    Records, Standings,
+    types::{Progress, Standing},
+    AcceptedBy, Clauses, Config, Contracts, ContractsOfDevice, ContractsOfParty, Pallet, Records, Standings,
 };
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{ensure, traits::Get};
 use streembit_primitives::{
-    chain::ContractState,
+    chain::{ContractState, ServiceRecord},
     contract::{Clause, Contract, ContractId},
     AccountId,
 };
 
+/// How many contracts each party has accepted.
+type Accepted = BTreeMap<AccountId, u32>;
+
 impl<T: Config> Pallet<T> {
-    /// Says what does not hold.
-    pub(crate) fn check_state() -> Result<(), &'static str> {
-        let mut accepted = BTreeMap::<AccountId, u32>::new();
+    /// Says what does not hold that must.
+    pub fn check_state() -> Result<(), &'static str> {
+        let mut accepted = Accepted::new();
         for (id, contract) in Contracts::<T>::iter() {
             let standing = Standings::<T>::get(id).ok_or("a contract without a standing")?;
-            Self::check_contract(id, &contract, &standing)?;
-            for party in &standing.accepted {
-                let count = accepted.entry(*party).or_default();
-                *count = count.saturating_add(1);
-            }
+            ensure!(contract.check().is_ok(), "a contract that cannot be one");
+            Self::check_acceptances(id, &contract, &standing, &mut accepted)?;
+            Self::check_records(id, &contract, &standing)?;
         }
-        let known = Standings::<T>::iter_keys().all(|id| Contracts::<T>::contains_key(id));
-        ensure!(known, "a standing of no contract");
+        for (id, standing) in Standings::<T>::iter() {
+            ensure!(Contracts::<T>::contains_key(id), "a standing of no contract");
+            ensure!(standing.records <= T::MaxRecords::get(), "more records than there may be");
+        }
         for (party, count) in AcceptedBy::<T>::iter() {
-            ensure!(accepted.remove(&party).unwrap_or_default() == count, "a party's contracts are miscounted");
-            ensure!(count <= T::MaxContractsOfParty::get(), "a party accepted too many contracts");
+            ensure!(accepted.remove(&party) == Some(count), "a wrong count of accepted contracts");
+            ensure!(count <= T::MaxContractsOfParty::get(), "more contracts than a party may accept");
         }
-        ensure!(accepted.is_empty(), "a party's contracts are not counted");
-        Self::check_lists()
+        ensure!(accepted.is_empty(), "an acceptance that does not count");
+        Self::check_indices()
     }
 
-    fn check_contract(
+    fn check_acceptances(
         id: ContractId,
         contract: &Contract,
         standing: &Standing,
+        accepted: &mut Accepted,
     ) -> Result<(), &'static str> {
-        ensure!(contract.id(&T::Genesis::get()) == id, "a contract under another one's id");
-        ensure!(contract.check().is_ok(), "a contract that nobody could have proposed");
-        let parties = &contract.parties;
-        ensure!(standing.accepted.iter().all(|party| parties.contains(party)), "somebody else accepted");
-        let all = standing.accepted.len() == parties.len();
-        let active = standing.state == ContractState::Active;
-        ensure!(active == all, "a contract is in force if and only if all parties have accepted it");
-        for party in parties {
-            ensure!(ContractsOfParty::<T>::contains_key(party, id), "a contract that its party does not list");
+        let by = BTreeSet::from_iter(&standing.accepted);
+        ensure!(by.len() == standing.accepted.len(), "an acceptance twice");
+        ensure!(!by.is_empty(), "a contract that nobody proposed");
+        ensure!(by.iter().all(|party| contract.parties.contains(party)), "an acceptance by no party to it");
+        let is_active = standing.state == ContractState::Active;
+        ensure!(is_active == (by.len() == contract.parties.len()), "active without all, or not with all");
+        for party in &contract.parties {
+            ensure!(ContractsOfParty::<T>::contains_key(party, id), "a contract not among its party's");
         }
-        for device in &contract.devices {
-            let listed = ContractsOfDevice::<T>::get(device).contains(&id);
-            ensure!(listed == active, "a device lists the contracts in force and no other");
+        for device in contract.devices.iter().filter(|_| is_active) {
+            let listed = ContractsOfDevice::<T>::get(device).into_iter().filter(|listed| *listed == id);
+            ensure!(listed.count() == 1, "an active contract not once among its device's");
         }
-        ensure!(standing.records <= T::MaxRecords::get(), "a contract has too many records");
-        ensure!(active || standing.records == 0, "a record before the contract is in force");
-        for number in 0..standing.records {
-            let record = Records::<T>::get(id, number).ok_or("a record is missing")?;
-            let clause = contract.clauses.get(record.clause as usize);
-            ensure!(matches!(clause, Some(Clause::Service(_))), "a record of what is no service");
-            let waits = Clauses::<T>::get(id, record.clause).open == Some(number);
-            ensure!(waits == record.confirmed.is_none(), "a record waits if and only if it is not confirmed");
+        for party in &standing.accepted {
+            let count = accepted.entry(*party).or_default();
+            *count = count.saturating_add(1);
         }
         Ok(())
     }
 
-    /// What the lists name exists.
-    fn check_lists() -> Result<(), &'static str> {
-        for (party, id, ()) in ContractsOfParty::<T>::iter() {
-            let named = Contracts::<T>::get(id).is_some_and(|contract| contract.parties.contains(&party));
-            ensure!(named, "a party lists a contract that does not name it");
+    /// Records are numbered without gaps; one of a clause is open at a time, and the meter is never behind one.
+    fn check_records(id: ContractId, contract: &Contract, standing: &Standing) -> Result<(), &'static str> {
+        let stored = Records::<T>::iter_key_prefix(id).count();
+        ensure!(stored == standing.records as usize, "a wrong count of records");
+        for number in 0..standing.records {
+            let record = Records::<T>::get(id, number).ok_or("a gap in the records")?;
+            ensure!(record.number == number, "a record under another number");
+            let progress = Clauses::<T>::get(id, record.clause);
+            let is_open = progress.open == Some(number);
+            ensure!(is_open == record.confirmed.is_none(), "a record both open and confirmed, or neither");
+            let reached = progress.proven.is_some_and(|proven| record.meter <= proven.meter);
+            ensure!(reached, "a record ahead of the proven meter");
         }
-        for (device, contracts) in ContractsOfDevice::<T>::iter() {
-            for id in contracts {
-                let contract = Contracts::<T>::get(id);
-                let named = contract.is_some_and(|contract| contract.devices.contains(&device));
-                ensure!(named, "a device lists a contract that does not name it");
-            }
+        for (place, progress) in Clauses::<T>::iter_prefix(id) {
+            let Some(Clause::Service(service)) = contract.clauses.get(place as usize) else {
+                return Err("the progress of what is no service");
+            };
+            ensure!(standing.state == ContractState::Active, "progress before all have accepted");
+            ensure!(progress.due_at(service).is_some(), "a due point that nothing holds");
+            check_progress(place, &progress, |number| Records::<T>::get(id, number))?;
         }
-        for (id, number, record) in Records::<T>::iter() {
-            let counted = Standings::<T>::get(id).is_some_and(|standing| number < standing.records);
-            ensure!(counted && record.number == number, "a record that its contract does not count");
-        }
-        let known = Clauses::<T>::iter_keys().all(|(id, _)| Contracts::<T>::contains_key(id));
-        ensure!(known, "progress of no contract");
         Ok(())
     }
+
+    /// The indices know nothing that the contracts do not.
+    fn check_indices() -> Result<(), &'static str> {
+        for (party, id, ()) in ContractsOfParty::<T>::iter() {
+            let names = Contracts::<T>::get(id).is_some_and(|contract| contract.parties.contains(&party));
+            ensure!(names, "a party lists a contract that does not name it");
+        }
+        for (device, ids) in ContractsOfDevice::<T>::iter() {
+            for id in ids {
+                let about = Contracts::<T>::get(id).is_some_and(|contract| contract.devices.contains(&device));
+                ensure!(about, "a device lists a contract that is not about it");
+                let is_active = Standings::<T>::get(id).is_some_and(|s| s.state == ContractState::Active);
+                ensure!(is_active, "a device lists a contract that is not active");
+            }
+        }
+        let of_clauses = Clauses::<T>::iter_keys().map(|(id, _)| id);
+        for id in of_clauses.chain(Records::<T>::iter_keys().map(|(id, _)| id)) {
+            ensure!(Contracts::<T>::contains_key(id), "progress or a record of no contract");
+        }
+        Ok(())
+    }
+}
+
+/// What is open is a record of the clause, and the meter that it was last served at was reached.
+fn check_progress(
+    place: u32,
+    progress: &Progress,
+    record: impl Fn(u32) -> Option<ServiceRecord>,
+) -> Result<(), &'static str> {
+    let Some(proven) = progress.proven else { return Err("progress without a proof") };
+    if let Some(number) = progress.open {
+        let is_its = record(number).is_some_and(|record| record.clause == place);
+        ensure!(is_its, "an open record that is not the clause's");
+    }
+    let reached = progress.served.is_none_or(|served| served <= proven.meter);
+    ensure!(reached, "a service ahead of the proven meter");
+    Ok(())
 }

@@ -5,7 +5,7 @@ extern crate alloc;
 
 mod answers;
 mod checks;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(test, feature = "try-runtime"))]
 mod invariants;
 
 pub mod runtime_api;
@@ -281,7 +281,11 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Proposes a contract. By a party to it, whose acceptance it is.
         #[pallet::call_index(0)]
-        #[pallet::weight(<T as Config>::WeightInfo::propose())]
+        #[pallet::weight(<T as Config>::WeightInfo::propose(
+            contract.parties.len() as u32,
+            contract.devices.len() as u32,
+            contract.clauses.len() as u32,
+        ))]
         pub fn propose(origin: OriginFor<T>, contract: Contract) -> DispatchResult {
             let party = AccountId(ensure_signed(origin)?.into());
             contract.check().map_err(Error::<T>::from)?;

@@ -1,14 +1,14 @@
 //! What the calls weigh. Set by hand, from the same parts as those of `pallet_consortium::weights`, which says why, and:
 //! - 500 us for a proof: up to 64 nodes to the log's root, 7 to the body's, the leaf and its signature's message;
-//! - 1 ms for a contract's content: up to 27 KB to decode, hash and check.
+//! - 1 ms for a contract's content: up to 27 KB to decode, hash and check; 60 us for a clause of it.
 
 use core::marker::PhantomData;
 use frame_support::{traits::Get, weights::Weight};
 
 /// What the calls weigh.
 pub trait WeightInfo {
-    /// The largest content: 8 parties, 16 devices, 16 clauses.
-    fn propose() -> Weight;
+    /// A content of so many parties, devices and clauses, each of the largest size.
+    fn propose(parties: u32, devices: u32, clauses: u32) -> Weight;
     /// The last acceptance of the largest content.
     fn accept() -> Weight;
     /// The longest proof: one signature.
@@ -25,15 +25,22 @@ pub struct HandSet<T>(PhantomData<T>);
 const SIGNATURE: Weight = Weight::from_parts(2_000_000_000, 0);
 const PROOF: Weight = Weight::from_parts(500_000_000, 0);
 const CONTENT: Weight = Weight::from_parts(1_000_000_000, 0);
+const CLAUSE: Weight = Weight::from_parts(60_000_000, 0);
 const REST: Weight = Weight::from_parts(100_000_000, 0);
 
 const SIMPLE: Weight = CONTENT.saturating_add(REST);
 const PROVING: Weight = SIMPLE.saturating_add(PROOF).saturating_add(SIGNATURE);
 
 impl<T: frame_system::Config> WeightInfo for HandSet<T> {
-    fn propose() -> Weight {
-        // Reads: the genesis hash, 8 parties, 16 devices, the content, a count. Writes: 8 indices, content, standing, count.
-        SIMPLE.saturating_add(T::DbWeight::get().reads_writes(27, 11))
+    fn propose(parties: u32, devices: u32, clauses: u32) -> Weight {
+        // Reads: the genesis hash, the content, a count, each party and each device. Writes: content, standing, count, and
+        // each party's index.
+        let (parties, devices) = (u64::from(parties), u64::from(devices));
+        let reads = parties.saturating_add(devices).saturating_add(3);
+        CLAUSE
+            .saturating_mul(clauses.into())
+            .saturating_add(REST)
+            .saturating_add(T::DbWeight::get().reads_writes(reads, parties.saturating_add(3)))
     }
 
     fn accept() -> Weight {
@@ -58,8 +65,8 @@ impl<T: frame_system::Config> WeightInfo for HandSet<T> {
 }
 
 impl WeightInfo for () {
-    fn propose() -> Weight {
-        SIMPLE
+    fn propose(_: u32, _: u32, clauses: u32) -> Weight {
+        CLAUSE.saturating_mul(clauses.into()).saturating_add(REST)
     }
 
     fn accept() -> Weight {

@@ -1,6 +1,6 @@
 //! Any sequence of calls, by anybody, keeps what must hold.
 
-use crate::{mock::*, GenesisHash};
+use crate::{mock::*, Gateways, GatewaysOf, GenesisHash, Parties, Quotas, Spent};
 use frame_support::traits::Get;
 use proptest::prelude::*;
 use sp_runtime::testing::UintAuthorityId;
@@ -75,6 +75,18 @@ fn take(step: Step) {
     };
 }
 
+/// As much is stored as there are accounts, of which there are eight, and no more motions than there may be.
+fn check_bounds() -> Result<(), TestCaseError> {
+    let (parties, gateways) = (Parties::<Test>::iter_keys().count(), Gateways::<Test>::iter_keys().count());
+    prop_assert!(parties + gateways <= 8, "{} parties, {} gateways", parties, gateways);
+    prop_assert_eq!(GatewaysOf::<Test>::iter_keys().count(), gateways);
+    prop_assert!(Quotas::<Test>::iter_keys().count() <= parties);
+    prop_assert!(Spent::<Test>::iter_keys().count() <= parties);
+    let most: u32 = <Test as pallet_collective::Config>::MaxProposals::get();
+    prop_assert!(pallet_collective::Proposals::<Test>::get().len() <= most as usize);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -85,6 +97,7 @@ proptest! {
             for step in steps {
                 take(step.clone());
                 prop_assert_eq!(Consortium::check_state(), Ok(()), "after {:?}", step);
+                check_bounds()?;
             }
             // Left alone, what was decided comes into force, and nothing else.
             blocks(16);

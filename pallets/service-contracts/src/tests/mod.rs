@@ -1,4 +1,5 @@
 mod agreeing;
+mod any_calls;
 mod grants;
 mod proofs;
 mod service;

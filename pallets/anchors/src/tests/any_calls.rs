@@ -1,0 +1,177 @@
+//! Any sequence of calls, by anybody, keeps what must hold, and the state grows with the logs only.
+
+use crate::{mock::*, Latest, Roots, KEPT_ROOTS};
+use proptest::prelude::*;
+use streembit_primitives::{
+    chain::Anchor,
+    merkle::{ConsistencyProof, MAX_SIZE},
+    AccountId, Checkpoint, Hash, LogId,
+};
+
+const GATEWAYS: [AccountId; 2] = [GATEWAY, OTHER];
+
+/// The entries of the longest of the logs that are told.
+const LONGEST: u64 = 24;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Who, whose log, which epoch, which story, from which size, to which.
+    Anchor(u8, u8, u32, u8, u64, u64),
+    /// The same checkpoint with a fault.
+    Faulty(u8, Fault, u64),
+    Blocks(u64),
+}
+
+#[derive(Clone, Debug)]
+enum Fault {
+    NoHeads,
+    TooLarge,
+    NoProof,
+    LongProof,
+}
+
+fn who(number: u8) -> AccountId {
+    match number {
+        0 => GATEWAY,
+        1 => OTHER,
+        _ => STRANGER,
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let fault =
+        prop_oneof![Just(Fault::NoHeads), Just(Fault::TooLarge), Just(Fault::NoProof), Just(Fault::LongProof)];
+    let (size, epoch) = (0..=LONGEST, prop_oneof![4 => Just(0u32), 1 => 1u32..3]);
+    prop_oneof![
+        8 => (0u8..3, 0u8..3, epoch, 0u8..2, size.clone(), size.clone())
+            .prop_map(|(by, of, epoch, story, old, new)| Step::Anchor(by, of, epoch, story, old, new)),
+        2 => (0u8..3, fault, size).prop_map(|(by, fault, size)| Step::Faulty(by, fault, size)),
+        1 => (1u64..4).prop_map(Step::Blocks),
+    ]
+}
+
+/// Does a step; says whether it was accepted.
+fn take(stories: &[Leaves; 2], step: Step) -> bool {
+    match step {
+        Step::Anchor(by, of, epoch, story, old, size) => {
+            let story = &stories[usize::from(story)];
+            let checkpoint = story.checkpoint(LogId { gateway: who(of), epoch }, size);
+            // Where the log does not say where it stands, its owner tries from the anchored size.
+            let old = if by == of { anchored(of) } else { old };
+            let proof = story.consistency(old.min(size), size);
+            Anchors::anchor(signed(who(by)), checkpoint, proof).is_ok()
+        }
+        Step::Faulty(by, fault, size) => {
+            let log = LogId { gateway: who(by), epoch: 0 };
+            let mut checkpoint = stories[0].checkpoint(log, size);
+            let mut proof = stories[0].consistency(anchored(by).min(size), size);
+            match fault {
+                Fault::NoHeads => checkpoint.heads_root = None,
+                Fault::TooLarge => checkpoint.size = MAX_SIZE + 1,
+                Fault::NoProof => {
+                    checkpoint.root = Hash([7; 32]);
+                    proof = ConsistencyProof::default();
+                }
+                Fault::LongProof => proof = ConsistencyProof::new(vec![Hash([7; 32]); 64]),
+            }
+            // A log's first anchor needs no proof, whatever its root is: only then may one of these be accepted.
+            let first = anchored(by) == 0 && matches!(fault, Fault::NoProof);
+            let accepted = Anchors::anchor(signed(who(by)), checkpoint, proof).is_ok();
+            assert!(!accepted || first, "{fault:?} was accepted");
+            accepted
+        }
+        Step::Blocks(count) => {
+            System::set_block_number(System::block_number() + count);
+            false
+        }
+    }
+}
+
+fn anchored(of: u8) -> u64 {
+    Anchors::latest(&LogId { gateway: who(of), epoch: 0 }).map_or(0, |anchor| anchor.checkpoint.size)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_sequence_of_calls_keeps_the_invariants(
+        fork in 1u64..20,
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let stories = [Leaves::new(LONGEST, 0, 0), Leaves::new(LONGEST, 1, fork)];
+        chain().execute_with(|| {
+            for step in steps {
+                let before = [anchored(0), anchored(1)];
+                let accepted = take(&stories, step.clone());
+                prop_assert_eq!(Anchors::check_state(), Ok(()), "after {:?}", step);
+                let after = [anchored(0), anchored(1)];
+                prop_assert!(before[0] <= after[0] && before[1] <= after[1], "shrank after {:?}", step);
+                prop_assert_eq!(accepted, before != after, "after {:?}", step);
+                // One entry of each kind for each gateway, however often it anchors; none for a stranger.
+                let logs = Latest::<Test>::iter_keys().count();
+                prop_assert!(logs <= GATEWAYS.len(), "{} logs", logs);
+                prop_assert_eq!(Roots::<Test>::iter_keys().count(), logs);
+                let roots: usize = Roots::<Test>::iter_values().map(|roots| roots.len()).sum();
+                prop_assert!(roots <= logs * KEPT_ROOTS as usize, "{} roots", roots);
+            }
+            Ok(())
+        })?;
+    }
+}
+
+/// An anchored log, and the chain with it.
+fn sound() -> (Leaves, sp_io::TestExternalities) {
+    let log = Leaves::new(20, 0, 0);
+    let mut chain = chain();
+    chain.execute_with(|| {
+        for (old, size) in [(0, 10), (10, 20)] {
+            let proof = log.consistency(old, size);
+            Anchors::anchor(signed(GATEWAY), log.checkpoint(LOG, size), proof).unwrap();
+        }
+        assert_eq!(Anchors::check_state(), Ok(()));
+    });
+    (log, chain)
+}
+
+/// Each invariant sees its own fault.
+#[test]
+fn a_state_that_no_call_leaves_is_noticed() {
+    type Change = fn(&mut Checkpoint);
+    let faults: [(&str, Change); 5] = [
+        ("an anchor under another log's name", |c| c.log.gateway = OTHER),
+        ("an anchored size that no log has", |c| c.size = MAX_SIZE + 1),
+        ("an anchor without a heads map", |c| c.heads_root = None),
+        ("the last root is not the latest anchor's", |c| c.root = Hash([7; 32])),
+        ("the last root is not the latest anchor's", |c| c.size = 19),
+    ];
+    for (fault, change) in faults {
+        let (log, mut chain) = sound();
+        chain.execute_with(|| {
+            let mut checkpoint = log.checkpoint(LOG, 20);
+            change(&mut checkpoint);
+            Latest::<Test>::insert(LOG, Anchor { checkpoint, block: 0 });
+            assert_eq!(Anchors::check_state(), Err(fault));
+        });
+    }
+    let changes: [(&str, fn()); 4] = [
+        ("an anchor of an epoch that is not open", || {
+            let mut anchor = Latest::<Test>::get(LOG).unwrap();
+            anchor.checkpoint.log.epoch = 1;
+            Latest::<Test>::insert(LogId { epoch: 1, ..LOG }, anchor);
+        }),
+        ("an anchor of a block to come", || {
+            Latest::<Test>::mutate_extant(LOG, |anchor| anchor.block = 9);
+        }),
+        ("roots of a log without an anchor", || Latest::<Test>::remove(LOG)),
+        ("a log that did not grow between two anchors", || {
+            Roots::<Test>::mutate(LOG, |roots| roots[0].0 = 20);
+        }),
+    ];
+    for (fault, change) in changes {
+        sound().1.execute_with(|| {
+            change();
+            assert_eq!(Anchors::check_state(), Err(fault));
+        });
+    }
+}
