@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/streembit/target
 BIN = $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help setup build demo network test crash lint bench bench-log clean
+.PHONY: help setup build demo network test crash lint bench bench-log weights clean
 
 help:
 	@echo "make demo   set up, build, and watch a car's odometer become an anchored, audited event (KEEP=1: leave it running)"
@@ -14,6 +14,7 @@ help:
 	@echo "make crash  break a gateway in every way and count what is lost (CYCLES=100, SEED=random; all faults as root)"
 	@echo "make lint   formatting, clippy, documentation, licences"
 	@echo "make bench  measure what docs/benchmarks.md reports"
+	@echo "make weights  measure what the chain's calls weigh, and write it into the runtime (docs/weights.md)"
 	@echo "make bench-log  measure the log: beside its ceiling, side by side with others, with 10,000,000 events"
 
 setup:
@@ -55,6 +56,9 @@ bench-log: build
 	$(BIN)/streembit-bench-log ingest
 	$(BIN)/streembit-bench-log others
 	$(BIN)/streembit-bench-log large
+
+weights: setup
+	cargo run --release -p streembit-node --features runtime-benchmarks -- benchmark
 
 clean:
 	cargo clean

@@ -76,6 +76,10 @@ pub enum Subcommand {
 
     /// Show the best, the finalized and the genesis block of the database.
     ChainInfo(sc_cli::ChainInfoCmd),
+
+    /// Measure what the calls of the runtime weigh, and write it as the source file that the runtime takes it from.
+    #[cfg(feature = "runtime-benchmarks")]
+    Benchmark(crate::benchmark::BenchmarkCmd),
 }
 
 /// Our defaults by the name of the argument, where sc-cli's are made for a server: 1 GiB of trie cache, 1 GiB of

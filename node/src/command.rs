@@ -21,6 +21,8 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Some(Subcommand::Runtime(command)) => command.run(),
         Some(Subcommand::SessionKeys(command)) => command.run(),
         Some(Subcommand::Keys(command)) => command.run(),
+        #[cfg(feature = "runtime-benchmarks")]
+        Some(Subcommand::Benchmark(command)) => command.run(),
         Some(Subcommand::ExportChainSpec(command)) => command.run(cli.load_spec(&command.chain)?),
         Some(Subcommand::PurgeChain(command)) => {
             cli.create_runner(command)?.sync_run(|config| command.run(config.database))

@@ -16,13 +16,18 @@ define_benchmarks!(
 /// Makes accounts parties and gateways, as the genesis or a party would.
 pub struct Vouching;
 
+/// Whose gateways those are.
+const PARTY: AccountId = AccountId([0xfe; 32]);
+
 impl pallet_devices::benchmarking::Helper for Vouching {
     fn add_party(account: AccountId) {
         pallet_consortium::Parties::<Runtime>::insert(account, Membership::default());
     }
 
     fn add_gateway(account: AccountId) {
-        pallet_consortium::Gateways::<Runtime>::insert(account, account);
+        <Self as pallet_devices::benchmarking::Helper>::add_party(PARTY);
+        pallet_consortium::Gateways::<Runtime>::insert(account, PARTY);
+        pallet_consortium::GatewaysOf::<Runtime>::insert(PARTY, account, ());
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the calls weigh.
 //!
-//! Set by hand until `benchmarking` has run on the slowest machine that is to validate; each weight is the sum of its parts:
+//! Set by hand, for runtimes that have no measured ones; each weight is the sum of its parts:
 //! - storage at the runtime's price per read and write;
 //! - 2 ms for a signature, sr25519 or Ed25519. In the compiled Wasm on one core of the development machine, applying
 //!   `add_gateway` takes 0.18 ms more than applying a `System.remark` (0.34 against 0.16 ms, medians of 40), and registering a

@@ -1,0 +1,109 @@
+//! The weights as the source file that the runtime takes them from.
+
+use super::{Line, Measured};
+
+/// A pallet with its calls.
+pub struct Pallet {
+    /// Its crate.
+    pub crate_name: String,
+    /// What the runtime calls it.
+    pub name: String,
+    /// What was measured.
+    pub calls: Vec<Measured>,
+}
+
+/// The whole file.
+pub fn write(pallets: &[Pallet], processor: &str, repeat: u32) -> String {
+    let mut file = format!(
+        "//! What the calls of our pallets weigh: measured in the compiled Wasm, {repeat} times each, on\n\
+         //! {processor}.\n\
+         //!\n\
+         //! Written by `streembit-node benchmark`, and by nobody's hand.\n\
+         \n\
+         use super::on_pi;\n\
+         use core::marker::PhantomData;\n\
+         use frame_support::{{traits::Get, weights::Weight}};\n"
+    );
+    for pallet in pallets {
+        let Pallet { crate_name, name, calls } = pallet;
+        file += &format!("\n/// Of `{crate_name}`.\npub struct {name}<T>(PhantomData<T>);\n\n");
+        file += &format!("impl<T: frame_system::Config> {crate_name}::WeightInfo for {name}<T> {{\n");
+        let calls: Vec<_> = calls.iter().map(function).collect();
+        file += &calls.join("\n");
+        file += "}\n";
+    }
+    file
+}
+
+fn function(call: &Measured) -> String {
+    let arguments: Vec<_> = call.components.iter().map(|component| format!("{component}: u32")).collect();
+    let mut text = format!("    fn {}({}) -> Weight {{\n", call.name, arguments.join(", "));
+    text += &format!("        on_pi({})\n", grouped(call.time.base));
+    for (component, slope) in added(call, &call.time) {
+        text += &format!(
+            "            .saturating_add(on_pi({}).saturating_mul({component}.into()))\n",
+            grouped(slope)
+        );
+    }
+    for (price, line) in [("reads", &call.reads), ("writes", &call.writes)] {
+        if line.base > 0 {
+            text += &format!("            .saturating_add(T::DbWeight::get().{price}({}))\n", line.base);
+        }
+        for (component, slope) in added(call, line) {
+            text += &format!(
+                "            .saturating_add(T::DbWeight::get().{price}({slope}).saturating_mul({component}.into()))\n"
+            );
+        }
+    }
+    // A component that costs nothing is an argument all the same.
+    let idle = |component: &&String| !text.contains(&format!("({component}.into())"));
+    let idle: Vec<_> = call.components.iter().filter(idle).map(|component| format!("{component}: u32")).collect();
+    for argument in idle {
+        text = text.replacen(&argument, &format!("_{argument}"), 1);
+    }
+    text + "    }\n"
+}
+
+/// The components that add something, and what.
+fn added<'a>(call: &'a Measured, line: &'a Line) -> impl Iterator<Item = (&'a String, u64)> {
+    call.components.iter().zip(line.slopes.iter().copied()).filter(|(_, slope)| *slope > 0)
+}
+
+/// A number with its thousands set apart, as Rust writes it.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push('_');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_written_as_the_weight_trait_has_it() {
+        let call = Measured {
+            name: "propose".into(),
+            components: vec!["p".into(), "d".into()],
+            time: Line { base: 1_234_567, slopes: vec![500, 0] },
+            reads: Line { base: 3, slopes: vec![1, 0] },
+            writes: Line { base: 0, slopes: vec![0, 0] },
+        };
+        let expected = "    fn propose(p: u32, _d: u32) -> Weight {\n        on_pi(1_234_567)\n            \
+                        .saturating_add(on_pi(500).saturating_mul(p.into()))\n            \
+                        .saturating_add(T::DbWeight::get().reads(3))\n            \
+                        .saturating_add(T::DbWeight::get().reads(1).saturating_mul(p.into()))\n    }\n";
+        assert_eq!(function(&call), expected);
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1_000", "1_234_567"]);
+    }
+}
