@@ -22,8 +22,8 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The virtual environment with the foreign emulator.
-pub fn emulator_venv() -> Result<PathBuf> {
+/// The virtual environment with the foreign programs and libraries.
+pub fn foreign_venv() -> Result<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
@@ -31,7 +31,7 @@ pub fn emulator_venv() -> Result<PathBuf> {
     let venv = cache.join("streembit/venv");
     ensure!(
         venv.join("bin/elm").is_file(),
-        "the foreign emulator is not in {}: run tests/setup (`make test` does)",
+        "the foreign programs are not in {}: run tests/setup (`make test` does)",
         venv.display()
     );
     Ok(venv)

@@ -1,6 +1,6 @@
 //! The foreign ELM327: PyPI's `ELM327-emulator` on a pseudo-terminal.
 
-use crate::{emulator_venv, process::bound_command, until, Process, Scene};
+use crate::{foreign_venv, process::bound_command, until, Process, Scene};
 use anyhow::{ensure, Context, Result};
 use std::{
     collections::BTreeSet,
@@ -54,7 +54,7 @@ impl Emulator {
     pub fn restart(&mut self) -> Result<()> {
         self.kill()?;
         fs::write(&self.said, "")?;
-        let mut command = bound_command(emulator_venv()?.join("bin/elm"));
+        let mut command = bound_command(foreign_venv()?.join("bin/elm"));
         // It writes an elm.log to where it runs.
         command.args(["-s", "car", "-b"]).arg(&self.said).current_dir(&self.dir);
         let mut process = Process::start("the emulator", command, &self.log)?;
@@ -96,7 +96,7 @@ pub fn odometers_of_the_car_scenario() -> Result<BTreeSet<u32>> {
         answers = ObdMessage['car']['ODOMETER']['Response']\n\
         print(json.dumps([re.search('A6 ([0-9A-F ]+)<', a).group(1).replace(' ', '') for a in answers]))\n";
     let output =
-        std::process::Command::new(emulator_venv()?.join("bin/python")).args(["-c", program]).output()?;
+        std::process::Command::new(foreign_venv()?.join("bin/python")).args(["-c", program]).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let answers: Vec<String> = serde_json::from_slice(&output.stdout)?;
     answers.iter().map(|hex| u32::from_str_radix(hex, 16).context("an odometer of the emulator")).collect()

@@ -4,7 +4,7 @@
 //! when it fails. Nothing waits for a fixed time: [`until`] polls the state itself, with a deadline.
 //!
 //! The tests are in `tests/tests/`, one file a topic. They need the binaries (`make test` builds them first) and the
-//! foreign emulator (`tests/setup`).
+//! foreign programs (`tests/setup`).
 
 mod agreement;
 pub mod bench;
@@ -20,6 +20,7 @@ pub mod metrics;
 mod network;
 mod node;
 mod process;
+mod python;
 mod scene;
 mod subscriber;
 pub mod transaction;
@@ -27,7 +28,7 @@ mod vehicle;
 mod wait;
 
 pub use agreement::{dev_key, now_ms};
-pub use binaries::{binary, emulator_venv};
+pub use binaries::{binary, foreign_venv};
 pub use cli::{streembit_node, Command, Output};
 pub use crowd::{web_sockets, Crowd};
 pub use emulator::{odometers_of_the_car_scenario, Emulator};

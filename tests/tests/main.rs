@@ -18,5 +18,6 @@ mod idle;
 mod metrics;
 mod outages;
 mod reimaging;
+mod standard_clients;
 mod tampering;
 mod upgrade;

@@ -1,0 +1,76 @@
+"""What a wallet does, with PyPI's substrate-interface over the RPC of a node: reads the metadata and the storage, signs and sends.
+
+It knows what any Substrate chain is like and nothing of this one. Prints one JSON object; the test judges it.
+"""
+
+import json
+import sys
+
+from substrateinterface import Keypair, SubstrateInterface
+from substrateinterface.exceptions import SubstrateRequestException
+
+
+def main(url):
+    alice, bob, stranger = (Keypair.create_from_uri(f"//{name}") for name in ("Alice", "Bob", "Stranger"))
+    with SubstrateInterface(url=url) as chain:
+        found = read(chain, bob)
+        found["stranger"] = stranger.ss58_address
+        found["refused"] = refused(chain, stranger)
+        found["remark"] = send(chain, bob, "System", "remark_with_event", {"remark": "by a wallet"})
+        change = {"change": {"AddParty": stranger.ss58_address}}
+        found["proposal"] = send(chain, bob, "Consortium", "propose", change)
+        vote = {"motion": found["proposal"]["events"]["Consortium.Proposed"]["motion"], "approve": True}
+        found["forbidden"] = send(chain, bob, "Consortium", "vote", vote)
+        found["vote"] = send(chain, alice, "Consortium", "vote", vote)
+        found["welcome"] = send(chain, stranger, "System", "remark_with_event", {"remark": "by a party"})
+        found["parties_after"] = parties(chain)
+    print(json.dumps(found))
+
+
+def read(chain, keys):
+    """Constants, a value, maps, and an account that has no balance."""
+    account = chain.query("System", "Account", [keys.ss58_address]).value
+    anchors = chain.query_map("Anchors", "Latest", ignore_decoding_errors=False)
+    next_index = chain.rpc_request("system_accountNextIndex", [keys.ss58_address])["result"]
+    return {
+        "chain": chain.chain,
+        "properties": chain.properties,
+        "spec_version": chain.runtime_version,
+        "pallets": [pallet.name for pallet in chain.metadata.pallets],
+        "extensions": list(chain.metadata.get_signed_extensions()),
+        "period": chain.get_constant("Consortium", "QuotaPeriod").value,
+        "account": {"providers": account["providers"], "nonces": [account["nonce"], next_index]},
+        "council": chain.query("Council", "Members").value,
+        "parties": parties(chain),
+        "anchors": [[log.value["gateway"], anchor.value["checkpoint"]["size"]] for log, anchor in anchors],
+    }
+
+
+def parties(chain):
+    found = chain.query_map("Consortium", "Parties", ignore_decoding_errors=False)
+    return [party.value for party, _ in found]
+
+
+def send(chain, keys, pallet, name, arguments):
+    """Signs a mortal transaction, waits until it is final, and reads what it did."""
+    call = chain.compose_call(pallet, name, arguments)
+    signed = chain.create_signed_extrinsic(call, keys, era={"period": 64})
+    receipt = chain.submit_extrinsic(signed, wait_for_finalization=True)
+    events = [event.value["event"] for event in receipt.triggered_events]
+    return {
+        "success": receipt.is_success,
+        "error": receipt.error_message,
+        "events": {f"{event['module_id']}.{event['event_id']}": event["attributes"] for event in events},
+    }
+
+
+def refused(chain, keys):
+    """What the node says to somebody who does not belong."""
+    try:
+        send(chain, keys, "System", "remark_with_event", {"remark": "by a stranger"})
+    except SubstrateRequestException as error:
+        return error.args[0]
+    return None
+
+
+main(sys.argv[1])
