@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/streembit/target
 BIN = $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help setup build demo network test crash lint bench bench-log weights clean
+.PHONY: help setup build demo network test crash lint bench bench-log bench-chain weights clean
 
 help:
 	@echo "make demo   set up, build, and watch a car's odometer become an anchored, audited event (KEEP=1: leave it running)"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench  measure what docs/benchmarks.md reports"
 	@echo "make weights  measure what the chain's calls weigh, and write it into the runtime (docs/weights.md)"
 	@echo "make bench-log  measure the log: beside its ceiling, side by side with others, with 10,000,000 events"
+	@echo "make bench-chain  measure four validators in release: idle (MINUTES=30), an anchor's way, anchors a second"
 
 setup:
 	@.ci/setup
@@ -59,6 +60,12 @@ bench-log: build
 
 weights: setup
 	cargo run --release -p streembit-node --features runtime-benchmarks -- benchmark
+
+MINUTES ?= 30
+
+bench-chain: setup
+	cargo build --release -p streembit -p streembit-node -p streembit-tests
+	$(CARGO_TARGET_DIR)/release/streembit-bench-chain $(MINUTES)
 
 clean:
 	cargo clean

@@ -13,10 +13,11 @@ pub fn binary(name: &str) -> Result<PathBuf> {
         .find(|dir| dir.file_name().is_some_and(|name| name != "deps"))
         .context("this test is in no folder")?;
     let path = folder.join(name);
+    let release = if folder.ends_with("release") { " --release" } else { "" };
     ensure!(
         path.is_file(),
-        "{} is not there: the end-to-end tests run the built programs. `make test` builds them first, or: \
-         cargo build -p streembit -p streembit-node",
+        "{} is not there: tests and measurements run the built programs. `make test` builds them first, or: \
+         cargo build{release} -p streembit -p streembit-node",
         path.display()
     );
     Ok(path)

@@ -20,16 +20,28 @@ const FOUNDERS: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 impl Scene {
     /// A network of four validators that finalizes.
     pub fn network(&self) -> Result<Network<'_>> {
-        let mut first = Node::new(self, FOUNDERS[0], ["--chain=four", "--alice"])?;
-        first.start()?;
-        let mut network = Network { scene: self, nodes: vec![first] };
-        for name in FOUNDERS.iter().skip(1) {
-            network.launch(name, &[&format!("--{name}")])?;
+        let mut network = self.network_with(|_| Vec::new())?;
+        network.node("alice")?.finalizes(2, 90)?;
+        Ok(network)
+    }
+
+    /// The same with more arguments for some of the nodes, by their names; its first block is final.
+    pub fn network_with(&self, more: impl Fn(&str) -> Vec<String>) -> Result<Network<'_>> {
+        let mut network = Network { scene: self, nodes: Vec::new() };
+        for name in FOUNDERS {
+            let mut arguments = vec![format!("--{name}")];
+            arguments.extend(more(name));
+            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+            network.launch(name, &arguments)?;
+            if name == FOUNDERS[0] {
+                // The others ask it for its address.
+                network.node(name)?.ready()?;
+            }
         }
         for node in &mut network.nodes {
             node.ready()?;
         }
-        network.node("alice")?.finalizes(2, 90)?;
+        network.node("alice")?.finalizes(1, 90)?;
         Ok(network)
     }
 }
@@ -40,11 +52,12 @@ impl Network<'_> {
         self.nodes.iter_mut().find(|node| node.name() == name).with_context(|| format!("no node {name}"))
     }
 
-    /// Starts one more node of this chain, connected to the first, and does not wait for it.
+    /// Starts one more node of this chain, connected to the first where there is one, and does not wait for it.
     pub fn launch(&mut self, name: &str, arguments: &[&str]) -> Result<()> {
-        let bootnode = self.nodes.first().context("no first node")?.address()?;
-        let common = ["--chain=four", "--bootnodes", &bootnode];
-        let mut node = Node::new(self.scene, name, common.iter().chain(arguments))?;
+        let bootnode = self.nodes.first().map(Node::address).transpose()?;
+        let bootnode = bootnode.iter().flat_map(|address| ["--bootnodes", address]);
+        let common = std::iter::once("--chain=four").chain(bootnode);
+        let mut node = Node::new(self.scene, name, common.chain(arguments.iter().copied()))?;
         node.launch()?;
         self.nodes.push(node);
         Ok(())

@@ -1,19 +1,9 @@
 //! Two validators finalize, and refuse every anchor that does not extend what its own gateway anchored before.
 
 use anyhow::{bail, ensure, Result};
-use std::{collections::HashMap, time::SystemTime};
-use streembit::{
-    chain::{Call, ChainClient, ChainError},
-    keystore::KeyPair,
-};
-use streembit_primitives::{
-    checkpoint::HashKind,
-    device::GatewayConsent,
-    hash::Domain,
-    merkle::{ConsistencyProof, Frontier, MissingNode, NodeId, Nodes, Tree},
-    Checkpoint, Hash, LogId,
-};
-use streembit_tests::{scene, Node};
+use streembit::chain::{Call, ChainClient, ChainError};
+use streembit_primitives::{merkle::ConsistencyProof, Hash};
+use streembit_tests::{scene, FakeGateway, Leaves, Node};
 
 #[test]
 fn two_validators_finalize_and_refuse_wrong_anchors() {
@@ -76,7 +66,7 @@ async fn anchors_are_checked(node: &Node) -> Result<()> {
     accepted(&chain, &first, anchor(33, log.root(33), log.consistency(20, 33))).await?;
 
     // An account that no party took in gets nothing into a block at all.
-    let stranger = FakeGateway { keys: KeyPair::from_seed(rand::random()) };
+    let stranger = FakeGateway::new();
     let call = stranger.anchor(stranger.log(), 7, log.root(7), log.consistency(0, 7));
     refused(&chain, &stranger, call, "a stranger", None).await
 }
@@ -90,34 +80,6 @@ async fn alone_nothing_is_final(node: &Node) -> Result<()> {
     // The last vote of the other may still have been on its way.
     ensure!(chain.finalized().await?.number <= before.number + 2, "finality went on alone");
     Ok(())
-}
-
-/// A gateway's key, without the gateway.
-struct FakeGateway {
-    keys: KeyPair,
-}
-
-impl FakeGateway {
-    /// One that belongs to Alice.
-    async fn registered(chain: &ChainClient) -> Result<Self> {
-        let Some(alice) = KeyPair::from_dev_name("alice") else { bail!("no Alice") };
-        let keys = KeyPair::from_seed(rand::random());
-        let consent =
-            GatewayConsent { genesis: chain.genesis(), gateway: keys.account(), party: alice.account() };
-        let consent = keys.sign(Domain::GatewayConsent, &consent.message());
-        chain.submit(&alice, Call::AddGateway { gateway: keys.account(), consent }).await?;
-        Ok(Self { keys })
-    }
-
-    fn log(&self) -> LogId {
-        LogId { gateway: self.keys.account(), epoch: 0 }
-    }
-
-    fn anchor(&self, log: LogId, size: u64, root: Hash, proof: ConsistencyProof) -> Call {
-        let time = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64);
-        let checkpoint = Checkpoint { log, size, root, heads_root: Some(root), time, hash: HashKind::Blake3 };
-        Call::Anchor { checkpoint, proof }
-    }
 }
 
 async fn accepted(chain: &ChainClient, gateway: &FakeGateway, call: Call) -> Result<()> {
@@ -152,36 +114,4 @@ async fn refused(
 async fn anchored(chain: &ChainClient, gateway: &FakeGateway) -> Result<Option<(u64, Hash)>> {
     let anchor = chain.latest_anchor(gateway.log()).await?;
     Ok(anchor.map(|anchor| (anchor.checkpoint.size, anchor.checkpoint.root)))
-}
-
-/// The tree of a log that was made up.
-struct Leaves(HashMap<NodeId, Hash>);
-
-impl Leaves {
-    fn new(count: u64, seed: u64) -> Self {
-        let mut nodes = HashMap::new();
-        let mut frontier = Frontier::new();
-        for at in 0..count {
-            frontier.append(Domain::LogLeaf.hash_of(&(seed, at)), |node| {
-                nodes.insert(node.id, node.hash);
-            });
-        }
-        Self(nodes)
-    }
-
-    fn root(&self, size: u64) -> Hash {
-        Tree::new(self, size).root().unwrap_or_default()
-    }
-
-    fn consistency(&self, old: u64, size: u64) -> ConsistencyProof {
-        Tree::new(self, size).consistency(old).unwrap_or_default()
-    }
-}
-
-impl Nodes for Leaves {
-    type Error = MissingNode;
-
-    fn node(&self, id: NodeId) -> Result<Hash, MissingNode> {
-        self.0.get(&id).copied().ok_or(MissingNode(id))
-    }
 }

@@ -10,7 +10,7 @@
 //! The ceiling is `verify` and, after it, what `rocksdb` takes spread over all cores. Each figure is the median of five.
 
 use super::{
-    at, cpu_seconds,
+    at, own_cpu_seconds,
     load::{devices, interleaved, sign_all, Device, Kind, Signed, LOG},
     median, scratch,
 };
@@ -93,10 +93,10 @@ fn beside_ceiling(name: &str, kind: Kind, count: usize, cores: usize) -> Result<
 
 /// Runs something and says what it cost each of `count` events.
 fn measure(count: usize, work: impl FnOnce() -> Result<()>) -> Result<Cost> {
-    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let (start, cpu) = (Instant::now(), own_cpu_seconds());
     work()?;
     let count = count as f64;
-    Ok(Cost { wall: start.elapsed().as_secs_f64() / count, cpu: (cpu_seconds() - cpu) / count })
+    Ok(Cost { wall: start.elapsed().as_secs_f64() / count, cpu: (own_cpu_seconds() - cpu) / count })
 }
 
 type Keyed<'k> = Vec<(SignedEvent, Body, &'k EventKey)>;

@@ -1,7 +1,9 @@
-//! The measurements of `docs/benchmarks.md`: the log beside its ceiling, large, and beside others.
+//! The measurements of `docs/benchmarks.md`: the log beside its ceiling, large, and beside others; the chain.
 //!
-//! `streembit-bench-log` runs them; `make bench-log` installs what the comparison needs and runs it.
+//! `streembit-bench-log` runs those of the log (`make bench-log` installs what the comparison needs and runs it),
+//! `streembit-bench-chain` those of the chain.
 
+pub mod chain;
 pub mod ingest;
 pub mod large;
 mod load;
@@ -31,8 +33,12 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// What this process has used of the processors so far, in seconds.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+fn own_cpu_seconds() -> f64 {
+    cpu_seconds(&std::fs::read_to_string("/proc/self/stat").unwrap_or_default())
+}
+
+/// What a process has used of the processors, in seconds, by its `/proc/PID/stat`.
+fn cpu_seconds(stat: &str) -> f64 {
     // After the name in brackets: user and system time are the 12th and 13th, in ticks of 10 ms.
     let rest = stat.rsplit(')').next().unwrap_or_default();
     rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
