@@ -50,7 +50,7 @@ pub fn run(network: &mut Network<'_>, seconds: u64, gateways: usize) -> Result<(
     let mut loggers: Vec<Logger> = (0..gateways).map(|_| Logger::default()).collect();
     scene.block_on(beside(&clients, &waiting, register(&clients, &waiting, &signing, &loggers)))?;
 
-    eprintln!("anchoring for {} s, the first {} of which do not count", seconds, WARMING.as_secs());
+    eprintln!("anchoring for {} s, and then for {seconds} s that count", WARMING.as_secs());
     let (before, own) = (usages(network)?, own_cpu_seconds());
     let start = Instant::now();
     let end = start + WARMING + Duration::from_secs(seconds);
