@@ -4,6 +4,7 @@ use super::{
     mistakes::{Mistakes, Notes},
     Consortium,
 };
+use crate::SS58_PREFIX;
 use sc_service::config::MultiaddrWithPeerId;
 use serde::Deserialize;
 use sp_core::crypto::{ByteArray, Ss58Codec};
@@ -17,6 +18,12 @@ use toml::Spanned;
 
 /// The fewest validators of which one may fail.
 const SAFE: usize = streembit_primitives::consortium::SAFE_VALIDATORS as usize;
+
+/// The longest id, in letters: folders and protocols are named by it.
+const LONGEST_ID: usize = 64;
+
+/// What the ids of the presets begin with.
+const PRESETS: &str = "streembit_";
 
 type Names<T> = BTreeMap<Spanned<String>, T>;
 
@@ -55,8 +62,8 @@ struct Keys {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Quota {
-    milliseconds: u64,
-    bytes: u64,
+    milliseconds: Option<Spanned<u64>>,
+    bytes: Option<Spanned<u64>>,
 }
 
 /// A consortium, or everything that is wrong with the text.
@@ -116,10 +123,17 @@ fn id(value: Option<Spanned<String>>, notes: &mut Notes<'_>) -> String {
     let allowed =
         |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_".contains(letter);
     if let Some(id) = &value {
-        if !id.get_ref().chars().all(allowed) {
+        let (text, length) = (id.get_ref(), id.get_ref().chars().count());
+        if !text.chars().all(allowed) {
+            notes.at(id.span(), format!("`id` is {text:?}: use lower-case letters, digits, - and _ only"));
+        }
+        if length > LONGEST_ID {
+            notes.at(id.span(), format!("`id` has {length} letters, {LONGEST_ID} are the most"));
+        }
+        if text.starts_with(PRESETS) {
             notes.at(
                 id.span(),
-                format!("`id` is {:?}: use lower-case letters, digits, - and _ only", id.get_ref()),
+                format!("`id` begins with {PRESETS}, as those of the development chains do: use another"),
             );
         }
     }
@@ -135,6 +149,9 @@ fn parties(named: &Names<Spanned<String>>, notes: &mut Notes<'_>) -> BTreeMap<St
     let mut in_order: Vec<_> = named.iter().collect();
     in_order.sort_by_key(|(name, _)| name.span().start);
     for (name, account) in in_order {
+        if name.get_ref().trim().is_empty() {
+            notes.at(name.span(), "a party has no name");
+        }
         let Some(id) = key::<AccountId>(account, "an account", notes) else { continue };
         if let Some(first) = seen.insert(id.clone(), name) {
             let line = notes.line(&first.span());
@@ -190,7 +207,7 @@ fn validators(
 ) -> Vec<(AccountId, SessionKeys)> {
     let mut in_order: Vec<_> = file.validators.iter().collect();
     in_order.sort_by_key(|(name, _)| name.span().start);
-    let mut seen = BTreeMap::new();
+    let mut seen = Seen::new();
     let mut validators = Vec::new();
     for (name, keys) in in_order {
         let account = parties.get(name.get_ref());
@@ -217,15 +234,38 @@ fn quotas(
 ) -> Vec<(AccountId, u64, u64)> {
     let mut quotas = Vec::new();
     for (name, quota) in &file.quotas {
-        match parties.get(name.get_ref()) {
-            None if file.parties.contains_key(name.get_ref().as_str()) => {}
-            None => notes.at(name.span(), unknown(name.get_ref())),
-            Some(party) => {
-                quotas.push((party.clone(), quota.milliseconds.saturating_mul(1_000), quota.bytes));
-            }
+        let party = parties.get(name.get_ref());
+        if party.is_none() && !file.parties.contains_key(name.get_ref().as_str()) {
+            notes.at(name.span(), unknown(name.get_ref()));
+        }
+        let milliseconds = share(name, "milliseconds", quota.milliseconds.as_ref(), notes);
+        let bytes = share(name, "bytes", quota.bytes.as_ref(), notes);
+        if let (Some(party), Some(milliseconds), Some(bytes)) = (party, milliseconds, bytes) {
+            quotas.push((party.clone(), milliseconds.saturating_mul(1_000), bytes));
         }
     }
     quotas
+}
+
+/// One of the two parts of a quota; with nothing of either a party can submit nothing.
+fn share(
+    party: &Spanned<String>,
+    part: &str,
+    value: Option<&Spanned<u64>>,
+    notes: &mut Notes<'_>,
+) -> Option<u64> {
+    let name = party.get_ref();
+    match value.map(|value| (*value.get_ref(), value.span())) {
+        None => notes.at(party.span(), format!("the quota of {name} has no `{part}`: it takes both")),
+        Some((0, place)) => notes.at(
+            place,
+            format!(
+                "with 0 {part} {name} could submit nothing; without [quotas.{name}] it has as much as any party"
+            ),
+        ),
+        Some((some, _)) => return Some(some),
+    }
+    None
 }
 
 /// Whether there are as many validators as safety needs.
@@ -249,12 +289,15 @@ fn enough(file: &File, notes: &mut Notes<'_>) {
     }
 }
 
+/// Where each session key stands: of which kind, in which line.
+type Seen = BTreeMap<[u8; 32], (&'static str, usize)>;
+
 /// A session key in 32 bytes; each may be somebody's only once.
 fn session_key(
     validator: &Spanned<String>,
     kind: &'static str,
     value: Option<&Spanned<String>>,
-    seen: &mut BTreeMap<(&'static str, [u8; 32]), usize>,
+    seen: &mut Seen,
     notes: &mut Notes<'_>,
 ) -> Option<[u8; 32]> {
     let Some(value) = value else {
@@ -267,35 +310,41 @@ fn session_key(
         );
         return None;
     };
-    let bytes = match kind {
-        "aura" => key::<sp_core::sr25519::Public>(value, "an sr25519 public key", notes)?.0,
-        _ => {
-            let key = key::<sp_core::ed25519::Public>(value, "an Ed25519 public key", notes)?.0;
-            // Every other text is no point of the curve: half of the mistyped digits are found here.
-            if ed25519_dalek::VerifyingKey::from_bytes(&key).is_err() {
-                notes.at(value.span(), "this is no Ed25519 public key: a digit is wrong");
-                return None;
-            }
-            key
-        }
+    let (bytes, scheme) = match kind {
+        "aura" => (key::<sp_core::sr25519::Public>(value, "an sr25519 public key", notes)?.0, "sr25519"),
+        _ => (key::<sp_core::ed25519::Public>(value, "an Ed25519 public key", notes)?.0, "Ed25519"),
     };
-    if let Some(line) = seen.insert((kind, bytes), notes.line(&value.span())) {
-        notes.at(
-            value.span(),
-            format!("the same `{kind}` key as in line {line}: two nodes with one key would count as a cheat"),
-        );
+    if let Some((other, line)) = seen.get(&bytes) {
+        let problem = if *other == kind {
+            format!("the same `{kind}` key as in line {line}: two nodes with one key would count as a cheat")
+        } else {
+            format!("the same key as `{other}` in line {line}: `aura` and `grandpa` are two keys")
+        };
+        notes.at(value.span(), problem);
+        return None;
+    }
+    seen.insert(bytes, (kind, notes.line(&value.span())));
+    // Of the texts of this length many are no point of the curve: most mistyped digits are found here.
+    let sound = match kind {
+        "aura" => schnorrkel::PublicKey::from_bytes(&bytes).is_ok(),
+        _ => ed25519_dalek::VerifyingKey::from_bytes(&bytes).is_ok_and(|key| !key.is_weak()),
+    };
+    if !sound {
+        let problem = format!("this is no {scheme} public key: a digit is wrong, or it is another key");
+        notes.at(value.span(), problem);
+        return None;
     }
     Some(bytes)
 }
 
-/// A public key or an account: SS58, or 0x and 64 hexadecimal digits.
+/// A public key or an account: an SS58 address of this chain, or 0x and 64 hexadecimal digits.
 fn key<K: ByteArray + Ss58Codec>(value: &Spanned<String>, what: &str, notes: &mut Notes<'_>) -> Option<K> {
     let text = value.get_ref();
     let read = match text.strip_prefix("0x") {
         Some(digits) => {
             decode_hex(digits).and_then(|bytes| K::from_slice(&bytes).map_err(|()| "it is too short".into()))
         }
-        None => K::from_ss58check(text).map_err(|error| error.to_string()),
+        None => decode_address(text),
     };
     match read {
         Ok(key) => Some(key),
@@ -309,12 +358,23 @@ fn key<K: ByteArray + Ss58Codec>(value: &Spanned<String>, what: &str, notes: &mu
     }
 }
 
+/// Reads an address. One of another chain is refused: whoever gave it meant an account there.
+fn decode_address<K: Ss58Codec>(text: &str) -> Result<K, String> {
+    let (key, format) = K::from_ss58check_with_version(text).map_err(|error| error.to_string())?;
+    match u16::from(format) {
+        SS58_PREFIX => Ok(key),
+        other => Err(format!("its SS58 prefix is {other}, another chain's; this chain's is {SS58_PREFIX}")),
+    }
+}
+
 fn decode_hex(digits: &str) -> Result<Vec<u8>, String> {
     let bytes = hex::decode(digits).map_err(|error| error.to_string())?;
-    if bytes.len() == 32 {
-        Ok(bytes)
-    } else {
+    if bytes.len() != 32 {
         Err(format!("it has {} bytes, not 32", bytes.len()))
+    } else if bytes.iter().all(|byte| *byte == 0) {
+        Err("it is all zeros".into())
+    } else {
+        Ok(bytes)
     }
 }
 

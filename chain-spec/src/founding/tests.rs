@@ -69,6 +69,37 @@ fn keys_and_accounts_are_checked_and_nobody_s_twice() {
 }
 
 #[test]
+fn an_address_of_another_chain_or_with_a_wrong_letter_is_refused() {
+    // The insurer's account as wallets show it that are set to Polkadot, and to Kusama.
+    for (address, prefix) in [
+        ("14E5nqKAp3oAJcmzgZhUD2RcptBeUBScxKHgJKU4HPNcKVf3", "prefix is 0,"),
+        ("FoQJpPyadYccjavVdTWxpxU7rUEaYhfLCPwXgkfD6Zat9QP", "prefix is 2,"),
+    ] {
+        one(INSURER, address, Some(line(INSURER)), &[prefix, "this chain's is 42"]);
+    }
+    one(INSURER, &INSURER.replace("HneW", "HneX"), Some(line(INSURER)), &["not an account", "checksum"]);
+    let insurer = format!("insurer = \"{INSURER}\"");
+    let nobody = format!("{insurer}\n\"\" = \"0x{}\"", "ab".repeat(32));
+    one(&insurer, &nobody, Some(line(INSURER) + 1), &["no name"]);
+}
+
+#[test]
+fn the_two_session_keys_are_not_mixed_up_or_made_up() {
+    one(GRANDPA, AURA, Some(line(GRANDPA)), &["same key as `aura` in line", &line(AURA).to_string()]);
+    // Odd, as the encoding of no Ristretto point is.
+    let odd = format!("0x{}", "01".repeat(32));
+    one(AURA, &odd, Some(line(AURA)), &["no sr25519 public key", "digit is wrong"]);
+    let zero = format!("0x{}", "00".repeat(32));
+    for text in [INSURER, AURA, GRANDPA] {
+        one(text, &zero, Some(line(text)), &["all zeros"]);
+    }
+    // A point that everybody can sign for.
+    let weak = format!("0x01{}", "00".repeat(31));
+    one(GRANDPA, &weak, Some(line(GRANDPA)), &["no Ed25519 public key"]);
+    one(AURA, "//Alice", Some(line(AURA)), &["not an sr25519 public key"]);
+}
+
+#[test]
 fn a_missing_session_key_is_named_with_its_validator() {
     let grandpa = format!("grandpa = \"{GRANDPA}\"\n");
     one(&grandpa, "", Some(line("[validators.garage]")), &["garage has no `grandpa` key", "session-keys"]);
@@ -87,6 +118,31 @@ fn fewer_validators_than_safety_needs_have_to_be_asked_for() {
     let none = &TEMPLATE[..TEMPLATE.find("[validators.garage]").unwrap()];
     let Mistakes(mistakes) = Consortium::parse(&format!("allow_unsafe = true\n{none}")).unwrap_err();
     assert!(mistakes[0].problem.contains("nobody would make blocks"), "{mistakes:?}");
+}
+
+#[test]
+fn more_than_there_can_be_are_too_many() {
+    use sp_core::{ed25519, sr25519, Pair as _};
+    let last = 33u8;
+    let (mut parties, mut names, mut validators) = (String::new(), Vec::new(), String::new());
+    for seed in 1..=last {
+        let aura = sr25519::Pair::from_seed(&[seed; 32]).public();
+        let grandpa = ed25519::Pair::from_seed(&[seed; 32]).public();
+        let (aura, grandpa) = (hex::encode(aura.0), hex::encode(grandpa.0));
+        parties += &format!("p{seed} = \"0x{aura}\"\n");
+        names.push(format!("\"p{seed}\""));
+        validators += &format!("[validators.p{seed}]\naura = \"0x{aura}\"\ngrandpa = \"0x{grandpa}\"\n");
+    }
+    let text = format!(
+        "name = \"Many\"\nid = \"many\"\n[parties]\n{parties}[council]\nmembers = [{}]\n{validators}",
+        names.join(", ")
+    );
+    let Mistakes(mistakes) = Consortium::parse(&text).unwrap_err();
+    assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+    assert!(mistakes[0].problem.contains("33 members, 32 are the most"), "{mistakes:?}");
+    assert!(mistakes[1].problem.contains("33 validators, 32 are the most"), "{mistakes:?}");
+    let place = text.lines().position(|line| line == "[validators.p33]").map(|line| line + 1);
+    assert_eq!(mistakes[1].line, place, "{mistakes:?}");
 }
 
 #[test]
@@ -109,7 +165,19 @@ fn a_quota_is_a_party_s() {
     assert_eq!(quotas, [(parties[0].clone(), 2_000, 3)]);
     let Mistakes(mistakes) = Consortium::parse(&with("leasor")).unwrap_err();
     assert_eq!((mistakes.len(), mistakes[0].line), (1, Some(TEMPLATE.lines().count() + 2)), "{mistakes:?}");
-    assert!(Consortium::parse(&format!("{TEMPLATE}\n[quotas.garage]\nbytes = 3\n")).is_err());
+    let lines = TEMPLATE.lines().count();
+    for (quota, line, words) in [
+        ("bytes = 3", 2, "garage has no `milliseconds`"),
+        ("milliseconds = 0\nbytes = 3", 3, "with 0 milliseconds garage could submit nothing"),
+        ("milliseconds = 2\nbytes = 0", 4, "with 0 bytes"),
+        ("milliseconds = -2\nbytes = 3", 3, "-2"),
+        ("milliseconds = 2\nbytes = \"many\"", 4, "many"),
+    ] {
+        let Mistakes(mistakes) =
+            Consortium::parse(&format!("{TEMPLATE}\n[quotas.garage]\n{quota}\n")).unwrap_err();
+        assert_eq!((mistakes.len(), mistakes[0].line), (1, Some(lines + line)), "{mistakes:?}");
+        assert!(mistakes[0].problem.contains(words), "{mistakes:?}");
+    }
     // As the template shows it, once it is no comment any more.
     let shown = TEMPLATE.replace("# [quotas.", "[quotas.").replace("# milliseconds", "milliseconds");
     let shown = shown.replace("# bytes = 58", "bytes = 58");
@@ -121,6 +189,9 @@ fn a_quota_is_a_party_s() {
 fn the_names_of_the_chain_are_checked() {
     one("id = \"workshops_north\"", "id = \"Workshops\"", Some(line("id = \"")), &["lower-case"]);
     one("id = \"workshops_north\"\n", "", None, &["`id` is missing"]);
+    let long = format!("id = \"{}\"", "x".repeat(65));
+    one("id = \"workshops_north\"", &long, Some(line("id = \"")), &["65 letters", "64 are the most"]);
+    one("workshops_north", "streembit_dev", Some(line("id = \"")), &["development chains", "another"]);
     one("name = \"Workshops of the North\"", "name = \" \"", Some(line("name = \"")), &["empty"]);
     one(
         "id = \"",
@@ -135,6 +206,20 @@ fn what_is_no_toml_or_unknown_is_said_with_its_line() {
     one("name = \"Workshops", "name = Workshops", Some(line("name = \"")), &[]);
     one("[council]\n", "[council]\nsize = 3\n", Some(line("[council]") + 1), &["size"]);
     one("garage = \"5G", "garage = \"x\"\ngarage = \"5G", Some(line(GARAGE) + 1), &["duplicate"]);
+    one("[validators.garage]", "[validator.garage]", Some(line("[validators.garage]")), &["`validators`"]);
+    one("id = \"", "block_time = 6\nid = \"", Some(line("id = \"")), &["block_time"]);
+    one(&format!("\"{AURA}\""), "5", Some(line(AURA)), &["string"]);
+    one("[\"garage\", \"insurer\", \"lessor\"]", "\"garage\"", Some(line("members = ")), &["sequence"]);
+}
+
+#[test]
+fn an_empty_file_is_told_everything_that_it_lacks() {
+    let mistakes = Consortium::parse("").unwrap_err().to_string();
+    for lacking in ["`name` is missing", "`id` is missing", "[parties]", "[council]", "[validators.NAME]"] {
+        assert!(mistakes.contains(lacking), "no {lacking:?} in {mistakes}");
+    }
+    let council = "[council]\nmembers = [\"garage\", \"insurer\", \"lessor\"]\n";
+    one(council, "", None, &["there is no [council]"]);
 }
 
 #[test]
