@@ -21,6 +21,10 @@ fn main() -> Result<()> {
     })?;
     let mut nodes = Vec::new();
     let result = found(&scene, &mut nodes).and_then(|()| stay(&scene, &mut nodes, signals));
+    if result.is_err() {
+        // Their folder goes.
+        scene.show_logs();
+    }
     // The validators end together: alone none of them would finalize what the others still do.
     for node in &mut nodes {
         if let Ok(process) = node.process() {
@@ -31,8 +35,9 @@ fn main() -> Result<()> {
         let ended = node.process()?.wait_for_exit(60)?;
         ensure!(ended.success() || result.is_err(), "{} ended with {ended}", node.name());
     }
+    result?;
     println!("All four have ended, and {} is removed.", scene.dir().display());
-    result
+    Ok(())
 }
 
 /// From keys to a chain that finalizes.
@@ -57,16 +62,27 @@ fn found(scene: &Scene, nodes: &mut Vec<Node>) -> Result<()> {
         println!("  {name:<8} RPC {}  peers {}", node.url(), node.address()?);
         nodes.push(node);
     }
+    println!("\nThe logs are beside: NAME.log. Waiting until the four agree on a block");
     let first = nodes.first().context("no node")?;
     until("the four finalize", 120, || {
         let number = first.finalized()?;
         ensure!(number > 0, "nothing is finalized yet");
         Ok(number)
     })?;
-    println!("\nThe four finalize blocks. Try:\n");
-    println!("  streembit consortium show --node {}", first.url());
-    println!("  streembit key dev alice --out alice.key     # a founding party, and in the council");
-    println!("\nCtrl-C ends all of it.");
+    let (node, streembit) = (first.url(), binary("streembit")?);
+    println!(
+        "\nThe four finalize blocks. In another terminal:\n
+  alias streembit={}
+  export STREEMBIT_NODE={node}
+  streembit consortium show
+  streembit key dev alice --out alice.key        # founding parties, and in the council: two of its three votes decide
+  streembit key dev bob --out bob.key
+  streembit key new --out newcomer.key           # says the newcomer's ACCOUNT
+  streembit consortium propose-party ACCOUNT --key alice.key
+  streembit consortium vote MOTION yes --key bob.key
+\nWallets and other clients of Substrate chains connect to {node} too. Ctrl-C ends all of it.",
+        streembit.display()
+    );
     Ok(())
 }
 
