@@ -1,14 +1,14 @@
-//! Transactions made by hand, sound and wrong, as whoever means no good would make them.
+//! Transactions made by hand, in the layout that any Substrate chain has: as many and as wrong as a test or a measurement likes.
 
 use crate::Node;
 use anyhow::{ensure, Context, Result};
 use codec::{Compact, Encode};
 use rand::RngCore as _;
 use serde_json::{json, Value};
+use sp_crypto_hashing::blake2_256;
 use std::time::Duration;
 use streembit::keystore::KeyPair;
 use streembit_primitives::Hash;
-use subxt::config::{substrate::BlakeTwo256, Hasher as _};
 
 /// How long a request may take: on a busy machine a batch of transactions is much work.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// What is signed beside a call.
 #[derive(Clone)]
 pub struct Transactions {
-    genesis: Hash,
+    /// The hash of block 0.
+    pub genesis: Hash,
     spec_version: u32,
     transaction_version: u32,
 }
@@ -47,7 +48,7 @@ impl Transactions {
         let implicit = (self.spec_version, self.transaction_version, self.genesis, self.genesis).encode();
         let mut payload = [call, &extra, &implicit].concat();
         if payload.len() > 256 {
-            payload = BlakeTwo256.hash(&payload).0.to_vec();
+            payload = blake2_256(&payload).to_vec();
         }
         assembled(keys, keys.sign_extrinsic(&payload), nonce, call)
     }

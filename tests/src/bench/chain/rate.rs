@@ -2,7 +2,7 @@
 //! final.
 
 use super::{seconds_at, shown, usages};
-use crate::{bench::own_cpu_seconds, dev_key, text, Logger, Network, Node, Signing};
+use crate::{bench::own_cpu_seconds, dev_key, text, transaction::Transactions, Logger, Network, Node};
 use anyhow::{bail, ensure, Context, Result};
 use codec::{Decode as _, Encode as _};
 use futures::future::try_join_all;
@@ -40,7 +40,7 @@ type Way = (Instant, Instant);
 pub fn run(network: &mut Network<'_>, seconds: u64, gateways: usize) -> Result<()> {
     eprintln!("raising the quotas of the {} parties", PARTIES.len());
     PARTIES.iter().try_for_each(|party| raise_quota(network, party))?;
-    let signing = Signing::of(network.node("alice")?)?;
+    let signing = Transactions::of(network.node("alice")?)?;
     let urls: Vec<String> = network.nodes.iter().map(Node::url).collect();
     let scene = network.scene;
     let clients = scene.block_on(try_join_all(urls.iter().map(RpcClient::from_insecure_url)))?;
@@ -108,7 +108,7 @@ fn raise_quota(network: &mut Network<'_>, party: &str) -> Result<()> {
 async fn register(
     clients: &[RpcClient],
     waiting: &Waiting,
-    signing: &Signing,
+    signing: &Transactions,
     loggers: &[Logger],
 ) -> Result<()> {
     try_join_all(PARTIES.iter().zip(clients).enumerate().map(|(at, (party, client))| async move {
@@ -118,8 +118,8 @@ async fn register(
         let mut sent = Vec::new();
         for Logger { gateway, .. } in loggers.iter().skip(at).step_by(PARTIES.len()) {
             let consent = gateway_consent(signing.genesis, &gateway.keys, party.account());
-            let arguments = (gateway.keys.account(), consent);
-            sent.push(waiting.send(client, signing.sign(&party, nonce, ADD_GATEWAY, &arguments)).await?);
+            let call = (ADD_GATEWAY, gateway.keys.account(), consent).encode();
+            sent.push(waiting.send(client, hexed(&signing.signed(&party, nonce, &call))).await?);
             nonce += 1;
         }
         try_join_all(sent.into_iter().map(is_final)).await.map(drop)
@@ -133,7 +133,7 @@ async fn anchor_until(
     end: Instant,
     client: &RpcClient,
     waiting: &Waiting,
-    signing: &Signing,
+    signing: &Transactions,
     logger: &mut Logger,
 ) -> Result<Vec<Way>> {
     let mut ways = Vec::new();
@@ -143,7 +143,8 @@ async fn anchor_until(
             break;
         }
         let Call::Anchor { checkpoint, proof } = logger.anchor() else { bail!("no anchor") };
-        let transaction = signing.sign(&logger.gateway.keys, nonce, ANCHOR, &(checkpoint, proof));
+        let call = (ANCHOR, checkpoint, proof).encode();
+        let transaction = hexed(&signing.signed(&logger.gateway.keys, nonce, &call));
         is_final(waiting.send(client, transaction).await?).await?;
         ways.push((start, Instant::now()));
     }
@@ -210,6 +211,11 @@ async fn beside<T>(
         done = work => done,
         failed = waiting.follow(first) => match failed? {},
     }
+}
+
+/// As the RPC takes and gives it.
+fn hexed(transaction: &[u8]) -> String {
+    format!("0x{}", hex::encode(transaction))
 }
 
 async fn is_final(told: oneshot::Receiver<()>) -> Result<()> {
