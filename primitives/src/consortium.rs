@@ -193,6 +193,40 @@ pub struct Validator {
     pub keys: SessionKeys,
 }
 
+/// What a validator did twice and may do once.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Offence {
+    /// It voted for two blocks in one round of GRANDPA.
+    Votes {
+        /// The set of voters, counted from the genesis.
+        set: u64,
+        /// The round.
+        round: u64,
+    },
+    /// It made two blocks in one slot.
+    Blocks {
+        /// The slot.
+        slot: u64,
+    },
+}
+
+/// A validator that contradicted itself, as the chain has seen proven.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Equivocation {
+    /// Its account.
+    pub account: AccountId,
+    /// What it did.
+    pub offence: Offence,
+    /// The block that took the proof.
+    pub block: u32,
+}
+
 /// Who belongs to the consortium.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -205,6 +239,8 @@ pub struct Consortium {
     pub validators: Vec<Validator>,
     /// What the council is asked.
     pub motions: Vec<Motion>,
+    /// Who contradicted itself as a validator and was not made one again since, oldest first.
+    pub equivocations: Vec<Equivocation>,
     /// The session: it rises twice until a change of the validators is in force.
     pub session: u32,
     /// How often the voters on finality have changed since the genesis.

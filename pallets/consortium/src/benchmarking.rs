@@ -1,11 +1,11 @@
 //! The calls at their worst.
 
 use crate::{
-    Call, Config, Council, Gateways, GatewaysOf, Pallet, Parties, Quotas, SessionBegan, SpendQuota, Spent,
-    Validators,
+    equivocation::is_signed, Authorities, Authority, Call, Config, Council, Equivocations, Gateways,
+    GatewaysOf, Pallet, Parties, Quotas, SessionBegan, SpendQuota, Spent, Validators, VoteProof,
 };
 use alloc::vec::Vec;
-use codec::Decode;
+use codec::{Decode, Encode};
 use frame_benchmarking::v2::*;
 use frame_support::{
     dispatch::{DispatchInfo, PostDispatchInfo},
@@ -17,12 +17,13 @@ use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
 use pallet_session::{QueuedKeys, ShouldEndSession};
 use sp_runtime::{
     traits::{
-        AsSystemOriginSigner, Dispatchable, TrailingZeroInput, TransactionExtension, TxBaseImplication, Zero,
+        AsSystemOriginSigner, Dispatchable, One, TrailingZeroInput, TransactionExtension, TxBaseImplication,
+        Zero,
     },
     transaction_validity::{TransactionSource, TransactionValidityError},
 };
 use streembit_primitives::{
-    consortium::{Change, Membership, Quota},
+    consortium::{Change, Membership, Quota, SessionKey, SessionKeys},
     AccountId, Signature,
 };
 
@@ -68,6 +69,34 @@ fn validator(number: u32) -> AccountId {
     let mut id = [2; 32];
     id.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, new)| *byte = new);
     AccountId(id)
+}
+
+/// A point of the curve that Ed25519 signatures are made of: a key, and one half of a signature.
+fn point() -> [u8; 32] {
+    let mut point = [0x66; 32];
+    point.iter_mut().take(1).for_each(|first| *first = 0x58);
+    point
+}
+
+/// As many validators in force as there may be; gives the last.
+fn fill_authorities<T: Config>() -> Result<AccountId, BenchmarkError> {
+    fill::<T>(T::MaxValidators::get())?;
+    let keys = SessionKeys { aura: SessionKey(GATEWAY.0), grandpa: SessionKey(point()) };
+    let authority = |account: T::AccountId| {
+        let account = AccountId(account.into());
+        Authority { account, keys, reported: false }
+    };
+    let authorities: Vec<_> = Validators::<T>::get().into_iter().map(authority).collect();
+    let last = authorities.last().ok_or(BenchmarkError::Stop("no validators"))?.account;
+    Authorities::<T>::set((Zero::zero(), BoundedVec::truncate_from(authorities)));
+    Ok(last)
+}
+
+/// Two votes of all of them, with signatures that are none: to find that out takes as long as to find that they are right.
+fn votes<T: Config>() -> Result<VoteProof<T>, BenchmarkError> {
+    let vote = |number: BlockNumberFor<T>| (T::Hash::default(), number, point(), [0u8; 32]);
+    let proof = (0u64, 0u8, 1u64, point(), vote(Zero::zero()), vote(One::one())).encode();
+    VoteProof::<T>::decode(&mut proof.as_slice()).map_err(|_| BenchmarkError::Stop("this is no proof"))
 }
 
 /// The party that goes in the benchmarks of changes. None of the validators is its own: the look at each is for nothing.
@@ -226,6 +255,42 @@ mod benchmarks {
 
         assert!(result.is_ok());
         assert!(Spent::<T>::get(PARTY).1.bytes > 0);
+        Ok(())
+    }
+
+    /// The proof twice, as before a report is taken and when it is.
+    #[benchmark]
+    fn report_votes() -> Result<(), BenchmarkError> {
+        let last = fill_authorities::<T>()?;
+        let proof = votes::<T>()?;
+
+        #[block]
+        {
+            for _ in 0..2 {
+                let _ = Pallet::<T>::judge_votes(&proof);
+            }
+            Pallet::<T>::punish_last();
+        }
+
+        assert!(Equivocations::<T>::get().iter().any(|one| one.account == last));
+        Ok(())
+    }
+
+    /// The signatures as often as they are checked.
+    #[benchmark]
+    fn report_blocks() -> Result<(), BenchmarkError> {
+        let last = fill_authorities::<T>()?;
+        let seal = Decode::decode(&mut CONSENT.as_slice()).map_err(|_| BenchmarkError::Stop("no seal"))?;
+
+        #[block]
+        {
+            for _ in 0..4 {
+                is_signed(&SessionKey(GATEWAY.0), &T::Hash::default(), &seal);
+            }
+            Pallet::<T>::punish_last();
+        }
+
+        assert!(Equivocations::<T>::get().iter().any(|one| one.account == last));
         Ok(())
     }
 

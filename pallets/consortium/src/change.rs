@@ -28,6 +28,7 @@ impl<T: Config> Pallet<T> {
                 let validator: T::AccountId = account.0.into();
                 ensure!(Self::belongs(account), Error::<T>::NotAMember);
                 ensure!(!Self::is_validator(account), Error::<T>::IsAValidator);
+                ensure!(!Self::is_reported(account), Error::<T>::StillInForce);
                 ensure!(pallet_session::NextKeys::<T>::contains_key(&validator), Error::<T>::NoSessionKeys);
                 let count = Validators::<T>::decode_len().unwrap_or_default();
                 ensure!(count < T::MaxValidators::get() as usize, Error::<T>::TooManyValidators);
@@ -56,6 +57,7 @@ impl<T: Config> Pallet<T> {
             }
             Change::RemoveParty(account) => {
                 Self::put_validators(Self::without(|validator| Self::is_of(validator, &account))?)?;
+                Self::forget_equivocations(|of| Self::is_of(of, &account));
                 Parties::<T>::remove(account);
                 Quotas::<T>::remove(account);
                 Spent::<T>::remove(account);
@@ -64,6 +66,7 @@ impl<T: Config> Pallet<T> {
                 let mut validators = Validators::<T>::get().into_inner();
                 validators.push(account.0.into());
                 Self::put_validators(validators)?;
+                Self::forget_equivocations(|of| *of == account);
             }
             Change::RemoveValidator(account) => {
                 Self::put_validators(Self::without(|validator| *validator == account)?)?;
@@ -114,6 +117,7 @@ impl<T: Config> Pallet<T> {
 
     /// Removes what is known of a gateway.
     pub(crate) fn forget_gateway(gateway: AccountId) {
+        Self::forget_equivocations(|of| *of == gateway);
         if let Some(party) = Gateways::<T>::take(gateway) {
             GatewaysOf::<T>::remove(party, gateway);
         }
@@ -149,6 +153,6 @@ impl<T: Config> Pallet<T> {
         }
         let in_force = pallet_session::Validators::<T>::get();
         ensure!(validators.is_empty() || !in_force.is_empty(), "nobody makes blocks");
-        Ok(())
+        Self::check_equivocations()
     }
 }

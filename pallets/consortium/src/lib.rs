@@ -5,6 +5,7 @@ extern crate alloc;
 
 mod change;
 mod council;
+mod equivocation;
 mod lookup;
 mod quota;
 mod session;
@@ -22,6 +23,7 @@ mod mock;
 mod tests;
 
 pub use council::{Collective, Council};
+pub use equivocation::{Authority, AuthoritySet, VoteProof, MAX_EQUIVOCATIONS};
 pub use lookup::{GenesisHash, IsGateway, IsParty};
 pub use pallet::*;
 pub use quota::SpendQuota;
@@ -32,12 +34,13 @@ pub use weights::WeightInfo;
 #[frame_support::pallet]
 #[allow(clippy::expect_used, reason = "what the macros of FRAME expand to")]
 pub mod pallet {
-    use super::{Council, GenesisHash, WeightInfo};
-    use alloc::{collections::BTreeSet, vec::Vec};
+    use super::{AuthoritySet, Council, GenesisHash, VoteProof, WeightInfo, MAX_EQUIVOCATIONS};
+    use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
     use frame_support::{pallet_prelude::*, traits::Time};
     use frame_system::pallet_prelude::*;
+    use sp_runtime::traits::Convert;
     use streembit_primitives::{
-        consortium::{Change, Membership, Quota},
+        consortium::{Change, Equivocation, Membership, Offence, Quota, SessionKeys},
         device::GatewayConsent,
         AccountId, Signature,
     };
@@ -66,6 +69,12 @@ pub mod pallet {
         /// validators changing by setting keys again and again.
         #[pallet::constant]
         type MinSession: Get<BlockNumberFor<Self>>;
+
+        /// The two public keys that a validator's session keys are.
+        type PublicKeys: Convert<<Self as pallet_session::Config>::Keys, SessionKeys>;
+
+        /// The number of GRANDPA's set of voters: it rises with each change of the validators.
+        type VoterSet: Get<u64>;
 
         /// What a party may spend in a period where the council set nothing else.
         #[pallet::constant]
@@ -109,6 +118,21 @@ pub mod pallet {
     /// The block in which the current session began.
     #[pallet::storage]
     pub type SessionBegan<T: Config> = StorageValue<_, BlockNumberFor<T>, ValueQuery>;
+
+    /// The validators in force, and since which block: it was made by those before.
+    #[pallet::storage]
+    pub type Authorities<T: Config> = StorageValue<_, AuthoritySet<T>, ValueQuery>;
+
+    /// Those that were in force before the last change: what they signed may become known only now.
+    #[pallet::storage]
+    pub type FormerAuthorities<T: Config> = StorageValue<_, AuthoritySet<T>, ValueQuery>;
+
+    /// Who contradicted itself as a validator, once each, oldest first. Where there are too many, the oldest goes.
+    ///
+    /// Until the account becomes a validator again, or belongs no more.
+    #[pallet::storage]
+    pub type Equivocations<T: Config> =
+        StorageValue<_, BoundedVec<Equivocation, ConstU32<MAX_EQUIVOCATIONS>>, ValueQuery>;
 
     /// What parties may spend in every period, where the council set it.
     #[pallet::storage]
@@ -197,6 +221,15 @@ pub mod pallet {
             /// How many there are now.
             validators: u32,
         },
+        /// A validator contradicted itself, which its own signatures prove.
+        Equivocated {
+            /// The validator.
+            validator: AccountId,
+            /// What it did.
+            offence: Offence,
+            /// Whether it is removed with the next sessions: not where it is the last one, or none any more.
+            removed: bool,
+        },
     }
 
     /// Why a call is refused.
@@ -232,6 +265,18 @@ pub mod pallet {
         LastValidator,
         /// There are as many validators as there may be.
         TooManyValidators,
+        /// The account contradicted itself, and its removal is not in force yet: ask again after the next sessions.
+        StillInForce,
+        /// The two do not contradict each other, or a signature is not the validator's.
+        NoEquivocation,
+        /// The signer is not one of the validators of that time.
+        NotAnAuthority,
+        /// It is of a set of validators before the last two, of which nothing is known any more.
+        TooOld,
+        /// The block does not follow one of this chain.
+        NotOfThisChain,
+        /// The validator was reported already, for something that it did in the same set.
+        AlreadyReported,
     }
 
     #[pallet::hooks]
@@ -341,6 +386,45 @@ pub mod pallet {
         #[pallet::weight(<T as Config>::WeightInfo::leave())]
         pub fn leave(origin: OriginFor<T>) -> DispatchResult {
             Self::apply(Change::RemoveParty(AccountId(ensure_signed(origin)?.into())))
+        }
+
+        /// Reports a validator that voted for two blocks in one round of GRANDPA: it is removed.
+        ///
+        /// Signed by nobody; pools take it from their own node only.
+        #[pallet::call_index(7)]
+        #[pallet::weight((<T as Config>::WeightInfo::report_votes(), DispatchClass::Operational))]
+        pub fn report_votes(origin: OriginFor<T>, proof: Box<VoteProof<T>>) -> DispatchResult {
+            ensure_none(origin)?;
+            let proven = Self::judge_votes(&proof)?;
+            Self::punish(proven);
+            Ok(())
+        }
+
+        /// Reports a validator that made two blocks in one slot, by their headers with the seals: it is removed.
+        ///
+        /// Signed by nobody; pools take it from their own node only.
+        #[pallet::call_index(8)]
+        #[pallet::weight((<T as Config>::WeightInfo::report_blocks(), DispatchClass::Operational))]
+        pub fn report_blocks(
+            origin: OriginFor<T>,
+            first: Box<HeaderFor<T>>,
+            second: Box<HeaderFor<T>>,
+        ) -> DispatchResult {
+            ensure_none(origin)?;
+            let proven = Self::judge_blocks(&first, &second)?;
+            Self::punish(proven);
+            Ok(())
+        }
+    }
+
+    // What replaces it is one more extension in every transaction.
+    #[allow(deprecated)]
+    #[pallet::validate_unsigned]
+    impl<T: Config> ValidateUnsigned for Pallet<T> {
+        type Call = Call<T>;
+
+        fn validate_unsigned(source: TransactionSource, call: &Self::Call) -> TransactionValidity {
+            Self::validity(source, call)
         }
     }
 }

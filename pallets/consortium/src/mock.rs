@@ -1,19 +1,26 @@
 //! A chain of this pallet, the session pallet and a council.
 
+use codec::{Decode, Encode};
 use frame_support::{derive_impl, parameter_types, traits::ConstU32, weights::Weight};
 use frame_system::EnsureRoot;
 use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan, PrimeDefaultVote};
+use sp_consensus_aura::AURA_ENGINE_ID;
+use sp_core::{ed25519, sr25519, Pair};
 use sp_runtime::{
+    generic,
     testing::UintAuthorityId,
-    traits::{ConstU128, ConstU64, Hash as _, IdentityLookup},
-    AccountId32, BuildStorage,
+    traits::{BlakeTwo256, ConstU128, ConstU64, Convert, Hash as _, Header as _, IdentityLookup},
+    AccountId32, BuildStorage, Digest, DigestItem,
 };
 use streembit_primitives::{
-    consortium::{Change, Quota},
+    consortium::{Change, Quota, SessionKey, SessionKeys},
     device::GatewayConsent,
     hash::Domain,
     AccountId, Hash, Signature,
 };
+
+/// The header of a block.
+pub type Header = generic::Header<u64, BlakeTwo256>;
 
 frame_support::construct_runtime!(
     pub enum Test {
@@ -53,6 +60,8 @@ parameter_types! {
     pub const MaxProposalWeight: Weight = Weight::MAX;
     /// The keys that make blocks, as consensus was last told; `None` before the genesis.
     pub static KeysInForce: Vec<u64> = Vec::new();
+    /// How often they have changed.
+    pub static VoterSet: u64 = 0;
 }
 
 /// A clock that a test sets.
@@ -74,6 +83,7 @@ impl pallet_session::SessionHandler<AccountId32> for InForce {
 
     fn on_genesis_session<Ks: sp_runtime::traits::OpaqueKeys>(validators: &[(AccountId32, Ks)]) {
         KeysInForce::set(keys(validators));
+        VoterSet::set(0);
     }
 
     fn on_new_session<Ks: sp_runtime::traits::OpaqueKeys>(
@@ -84,6 +94,7 @@ impl pallet_session::SessionHandler<AccountId32> for InForce {
         assert!(!validators.is_empty(), "a session without validators");
         assert_eq!(changed, KeysInForce::get() != keys(validators), "a change has to be said, and only that");
         KeysInForce::set(keys(validators));
+        VoterSet::set(VoterSet::get() + u64::from(changed));
     }
 
     fn on_disabled(_: u32) {}
@@ -92,6 +103,25 @@ impl pallet_session::SessionHandler<AccountId32> for InForce {
 fn keys<Ks: sp_runtime::traits::OpaqueKeys>(validators: &[(AccountId32, Ks)]) -> Vec<u64> {
     let key = |keys: &Ks| keys.get::<UintAuthorityId>(sp_runtime::key_types::DUMMY).unwrap().0;
     validators.iter().map(|(_, keys)| key(keys)).collect()
+}
+
+/// The key that a session key stands for, of the scheme that blocks are sealed with.
+pub fn aura(key: u64) -> sr25519::Pair {
+    sr25519::Pair::from_seed(&[key as u8; 32])
+}
+
+/// The key that a session key stands for, of the scheme that votes are signed with.
+pub fn grandpa(key: u64) -> ed25519::Pair {
+    ed25519::Pair::from_seed(&[key as u8; 32])
+}
+
+/// The public keys that a session key stands for.
+pub struct PublicKeys;
+
+impl Convert<UintAuthorityId, SessionKeys> for PublicKeys {
+    fn convert(UintAuthorityId(key): UintAuthorityId) -> SessionKeys {
+        SessionKeys { aura: SessionKey(aura(key).public().0), grandpa: SessionKey(grandpa(key).public().0) }
+    }
 }
 
 impl pallet_collective::Config for Test {
@@ -113,6 +143,8 @@ impl pallet_collective::Config for Test {
 impl crate::Config for Test {
     type MaxValidators = ConstU32<4>;
     type MinSession = ConstU64<5>;
+    type PublicKeys = PublicKeys;
+    type VoterSet = VoterSet;
     type DefaultQuota = DefaultQuota;
     type QuotaPeriod = ConstU64<1_000>;
     type Clock = Clock;
@@ -177,16 +209,51 @@ pub fn blocks(count: u64) {
     use frame_support::traits::Hooks;
     for _ in 0..count {
         let next = System::block_number() + 1;
+        frame_system::BlockHash::<Test>::insert(next - 1, hash(next - 1));
         System::set_block_number(next);
         Consortium::on_initialize(next);
         Session::on_initialize(next);
     }
 }
 
+/// The hash of a block of the tests' chain.
+pub fn hash(number: u64) -> sp_core::H256 {
+    sp_core::H256::from_low_u64_be(1_000 + number)
+}
+
+/// The proof that somebody voted for two blocks in one round, if the signatures were its own.
+pub fn votes(
+    offender: u64,
+    signer: u64,
+    (set, round): (u64, u64),
+    blocks: [(sp_core::H256, u64); 2],
+) -> Box<crate::VoteProof<Test>> {
+    let [first, second] = blocks.map(|(target_hash, target_number)| {
+        let vote = sp_consensus_grandpa::Prevote::<Header> { target_hash, target_number };
+        let message = sp_consensus_grandpa::Message::<Header>::Prevote(vote.clone());
+        let signed = sp_consensus_grandpa::localized_payload(round, set, &message);
+        (vote, grandpa(signer).sign(&signed))
+    });
+    // What it is made of has no name here. 0: of prevotes.
+    let proof = (set, 0u8, round, grandpa(offender).public(), first, second).encode();
+    Box::new(Decode::decode(&mut proof.as_slice()).unwrap())
+}
+
+/// A block with the seal of a key.
+pub fn block(signer: u64, slot: u64, number: u64, parent: sp_core::H256, content: u8) -> Box<Header> {
+    let slot = DigestItem::PreRuntime(AURA_ENGINE_ID, slot.encode());
+    let state = sp_core::H256::repeat_byte(content);
+    let digest = Digest { logs: vec![slot] };
+    let mut header = Header::new(number, Default::default(), state, parent, digest);
+    let seal = aura(signer).sign(header.hash().as_bytes());
+    header.digest_mut().push(DigestItem::Seal(AURA_ENGINE_ID, seal.encode()));
+    Box::new(header)
+}
+
 /// The id of the motion for a change.
 pub fn motion(change: Change) -> sp_core::H256 {
     let call: RuntimeCall = crate::Call::enact { change }.into();
-    sp_runtime::traits::BlakeTwo256::hash_of(&call)
+    BlakeTwo256::hash_of(&call)
 }
 
 /// A gateway's key.

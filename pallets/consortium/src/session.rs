@@ -43,7 +43,11 @@ impl<T: Config> SessionManager<T::AccountId> for Pallet<T> {
     fn start_session(index: u32) {
         SessionBegan::<T>::put(frame_system::Pallet::<T>::block_number());
         // Where this turn puts nothing into force it is the first of two; the genesis has everything in force.
-        HalfTurned::<T>::put(index > 0 && !QueuedChanged::<T>::get());
+        let changes = index == 0 || QueuedChanged::<T>::get();
+        HalfTurned::<T>::put(!changes);
+        if changes {
+            Self::change_authorities();
+        }
     }
 
     fn end_session(_: u32) {}

@@ -31,6 +31,10 @@ pub trait WeightInfo {
     fn on_initialize(validators: u32) -> Weight;
     /// What every transaction adds: who spends, what is left, and spending it. A vote that is not free is the worst.
     fn spend_quota() -> Weight;
+    /// Four signatures, since the proof is looked at before it is taken too, and the removal of a validator.
+    fn report_votes() -> Weight;
+    /// The same, and the parents of both blocks.
+    fn report_blocks() -> Weight;
 }
 
 /// The weights with a runtime's storage prices.
@@ -42,12 +46,12 @@ const REST: Weight = Weight::from_parts(100_000_000, 0);
 impl<T: Config> WeightInfo for HandSet<T> {
     fn add_gateway() -> Weight {
         // Reads: three parties, the gateway twice, the genesis hash, the account. Writes: both directions, those of a
-        // former party, the account.
-        SIGNATURE.saturating_add(REST).saturating_add(T::DbWeight::get().reads_writes(7, 5))
+        // former party, the account. And the equivocations.
+        SIGNATURE.saturating_add(REST).saturating_add(T::DbWeight::get().reads_writes(8, 6))
     }
 
     fn remove_gateway() -> Weight {
-        REST.saturating_add(T::DbWeight::get().reads_writes(3, 2))
+        REST.saturating_add(T::DbWeight::get().reads_writes(4, 3))
     }
 
     fn propose() -> Weight {
@@ -66,9 +70,9 @@ impl<T: Config> WeightInfo for HandSet<T> {
     fn enact() -> Weight {
         // Reads: the party, the council, the validators twice with each one's party, the account. Writes: the validators, the
         // party, its quota and what it spent; or both directions of a gateway, the account and the party. An upgrade writes
-        // one value.
+        // one value. The equivocations, and who is in force.
         let validators = u64::from(T::MaxValidators::get());
-        let storage = T::DbWeight::get().reads_writes(validators.saturating_mul(2).saturating_add(7), 5);
+        let storage = T::DbWeight::get().reads_writes(validators.saturating_mul(2).saturating_add(9), 6);
         REST.saturating_add(storage)
     }
 
@@ -90,6 +94,18 @@ impl<T: Config> WeightInfo for HandSet<T> {
         // A party, a gateway, its party, the council, the motion, the quota, what is spent, the time, the upgrade decided on;
         // each again from memory. Hashing the code of an upgrade is a small part of what its call weighs.
         T::DbWeight::get().reads_writes(9, 1)
+    }
+
+    fn report_votes() -> Weight {
+        // Reads: the set's number and the set, twice; the account's party. Writes: the set, the equivocations.
+        let storage = T::DbWeight::get().reads_writes(7, 2);
+        SIGNATURE.saturating_mul(4).saturating_add(storage).saturating_add(Self::enact())
+    }
+
+    fn report_blocks() -> Weight {
+        // Reads, for both headers and twice: the parent's hash and both sets.
+        let headers = REST.saturating_add(T::DbWeight::get().reads(16));
+        headers.saturating_add(Self::report_votes())
     }
 }
 
@@ -128,5 +144,13 @@ impl WeightInfo for () {
 
     fn spend_quota() -> Weight {
         Weight::zero()
+    }
+
+    fn report_votes() -> Weight {
+        SIGNATURE
+    }
+
+    fn report_blocks() -> Weight {
+        SIGNATURE
     }
 }

@@ -15,6 +15,7 @@ enum Step {
     SetKey(u8, u64),
     LeaveValidators(u8),
     Leave(u8),
+    Report(u64, u64),
     Blocks(u64),
 }
 
@@ -47,6 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (by.clone(), 0u64..12).prop_map(|(by, key)| Step::SetKey(by, key)),
         1 => by.clone().prop_map(Step::LeaveValidators),
         1 => by.prop_map(Step::Leave),
+        2 => (0u64..12, 0u64..3).prop_map(|(key, ago)| Step::Report(key, ago)),
         3 => (1u64..10).prop_map(Step::Blocks),
     ]
 }
@@ -68,6 +70,11 @@ fn take(step: Step) {
         Step::SetKey(by, key) => Session::set_keys(signed(by), UintAuthorityId(key), Vec::new()),
         Step::LeaveValidators(by) => Consortium::leave_validators(signed(by)),
         Step::Leave(by) => Consortium::leave(signed(by)),
+        Step::Report(key, ago) => {
+            let set = VoterSet::get().saturating_sub(ago);
+            let proof = votes(key, key, (set, 1), [(hash(1), 1), (hash(2), 2)]);
+            Consortium::report_votes(RuntimeOrigin::none(), proof)
+        }
         Step::Blocks(count) => {
             blocks(count);
             Ok(())

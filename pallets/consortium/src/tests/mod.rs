@@ -1,4 +1,5 @@
 mod any_calls;
+mod equivocations;
 mod founding;
 mod gateways;
 mod memberships;
