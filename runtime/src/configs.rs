@@ -1,6 +1,7 @@
 //! What the runtime fixes for each pallet.
 
 use crate::{
+    consortium::{PublicKeys, VoterSet},
     weights::{self, PI_FACTOR},
     AccountId, Aura, Block, BlockNumber, Consortium, Hash, Nonce, PalletInfo, Runtime, RuntimeCall,
     RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SessionKeys, Timestamp, SLOT_DURATION,
@@ -140,7 +141,7 @@ impl pallet_grandpa::Config for Runtime {
     type WeightInfo = ();
     type MaxAuthorities = ConstU32<MAX_VALIDATORS>;
     type MaxNominators = ConstU32<0>;
-    // Equivocations are not reported: there is no past session to look one up in.
+    // Equivocations are reported to the consortium, which knows the validators of the set before.
     type MaxSetIdSessionEntries = ConstU64<0>;
     type KeyOwnerProof = sp_core::Void;
     type EquivocationReportSystem = ();
@@ -168,6 +169,8 @@ impl pallet_collective::Config for Runtime {
 impl pallet_consortium::Config for Runtime {
     type MaxValidators = ConstU32<MAX_VALIDATORS>;
     type MinSession = ConstU32<MIN_SESSION>;
+    type PublicKeys = PublicKeys;
+    type VoterSet = VoterSet;
     type DefaultQuota = DefaultQuota;
     type QuotaPeriod = ConstU64<QUOTA_PERIOD>;
     type Clock = Timestamp;

@@ -2,13 +2,33 @@
 
 use crate::{Consortium, Grandpa, Runtime, RuntimeCall, Session, SessionKeys, System, VERSION};
 use alloc::vec::Vec;
+use frame_support::traits::Get;
 use pallet_consortium::Collective;
+use sp_runtime::traits::Convert;
 use streembit_primitives::{
     consortium::{self as answers, SessionKey, Validator, ValidatorState},
     AccountId,
 };
 
-/// Parties, council, validators and motions.
+/// The public keys that a validator's session keys are.
+pub struct PublicKeys;
+
+impl Convert<SessionKeys, answers::SessionKeys> for PublicKeys {
+    fn convert(keys: SessionKeys) -> answers::SessionKeys {
+        answered(&keys)
+    }
+}
+
+/// The number of GRANDPA's set of voters.
+pub struct VoterSet;
+
+impl Get<u64> for VoterSet {
+    fn get() -> u64 {
+        pallet_grandpa::CurrentSetId::<Runtime>::get()
+    }
+}
+
+/// Parties, council, validators, motions, and who contradicted itself.
 pub fn view() -> answers::Consortium {
     answers::Consortium {
         parties: Consortium::parties(),
@@ -18,8 +38,9 @@ pub fn view() -> answers::Consortium {
             RuntimeCall::Consortium(call) => Consortium::change_of(call),
             _ => None,
         }),
+        equivocations: Consortium::equivocations(),
         session: Session::current_index(),
-        authority_set: pallet_grandpa::CurrentSetId::<Runtime>::get(),
+        authority_set: VoterSet::get(),
     }
 }
 

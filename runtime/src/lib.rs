@@ -78,6 +78,15 @@ pub type TxExtension = (
 pub type UncheckedExtrinsic = generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TxExtension>;
 /// What an extrinsic's signature is over.
 pub type SignedPayload = generic::SignedPayload<RuntimeCall, TxExtension>;
+/// What the runtime puts into the pool of the node that runs it.
+impl<Call> frame_system::offchain::CreateTransactionBase<Call> for Runtime
+where
+    RuntimeCall: From<Call>,
+{
+    type Extrinsic = UncheckedExtrinsic;
+    type RuntimeCall = RuntimeCall;
+}
+
 /// What executes blocks.
 pub type Executive = frame_executive::Executive<
     Runtime,
@@ -112,8 +121,8 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
 };
 
 // Numbers are part of the format. The order is that of the genesis: sessions ask the consortium for their validators and give
-// Aura and GRANDPA their authorities. GRANDPA takes no calls: there is nothing yet to report an equivocation to. The system
-// takes nothing that nobody signed: the code of a new runtime comes from who belongs, as everything does.
+// Aura and GRANDPA their authorities. GRANDPA takes no calls: equivocations are reported to the consortium. The system takes
+// nothing that nobody signed: the code of a new runtime comes from who belongs, as everything does.
 frame_support::construct_runtime!(
     pub enum Runtime {
         System: frame_system exclude_parts { ValidateUnsigned } = 0,

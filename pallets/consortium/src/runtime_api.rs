@@ -26,5 +26,8 @@ sp_api::decl_runtime_apis! {
         fn is_turning() -> bool;
         /// The parties and since when they are, sorted.
         fn memberships() -> Vec<(AccountId, Membership)>;
+        /// Puts the report of an author that made two blocks in one slot, by their headers, into the node's own pool. `None`
+        /// where that refuses it.
+        fn submit_block_report(first: Block::Header, second: Block::Header) -> Option<()>;
     }
 }

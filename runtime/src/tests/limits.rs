@@ -32,6 +32,8 @@ fn calls() -> Vec<(&'static str, Weight)> {
         ("consortium.enact", weights::Consortium::enact()),
         ("consortium.leave_validators", weights::Consortium::leave_validators()),
         ("consortium.leave", weights::Consortium::leave()),
+        ("consortium.report_votes", weights::Consortium::report_votes()),
+        ("consortium.report_blocks", weights::Consortium::report_blocks()),
         ("devices.register", weights::Devices::register()),
         ("anchors.anchor", weights::Anchors::anchor(MAX_PROOF)),
         (
@@ -85,6 +87,8 @@ fn no_check_of_a_signature_or_a_proof_is_free() {
     let least = Weight::from_parts(200_000_000, 0);
     for (name, weight) in [
         ("consortium.add_gateway", weights::Consortium::add_gateway()),
+        ("consortium.report_votes", weights::Consortium::report_votes()),
+        ("consortium.report_blocks", weights::Consortium::report_blocks()),
         ("devices.register", weights::Devices::register()),
         ("anchors.anchor", weights::Anchors::anchor(MAX_PROOF)),
         ("serviceContracts.report", weights::ServiceContracts::report()),

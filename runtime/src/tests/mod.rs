@@ -1,5 +1,6 @@
 //! The runtime as a node drives it: blocks and extrinsics through the executive.
 
+mod equivocations;
 mod founding;
 mod limits;
 mod quotas;

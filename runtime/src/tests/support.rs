@@ -55,12 +55,21 @@ impl Chain {
         results
     }
 
-    /// What the transaction pool would be told about an extrinsic. Leaves no trace.
+    /// What the transaction pool would be told about an extrinsic from elsewhere. Leaves no trace.
     pub fn validate(&mut self, extrinsic: UncheckedExtrinsic) -> TransactionValidity {
+        self.validate_from(TransactionSource::External, extrinsic)
+    }
+
+    /// The same, wherever it comes from.
+    pub fn validate_from(
+        &mut self,
+        source: TransactionSource,
+        extrinsic: UncheckedExtrinsic,
+    ) -> TransactionValidity {
         let head = self.head;
         self.state.execute_with(|| {
             frame_support::storage::with_transaction(|| {
-                let validity = Executive::validate_transaction(TransactionSource::External, extrinsic, head);
+                let validity = Executive::validate_transaction(source, extrinsic, head);
                 sp_runtime::TransactionOutcome::Rollback(Ok::<_, sp_runtime::DispatchError>(validity))
             })
             .unwrap()

@@ -1,0 +1,146 @@
+//! Equivocations on their way: from the APIs that a node calls, through its pool, into a block.
+
+use super::support::Chain;
+use crate::{consortium, Block, Grandpa, Hash, Header, Runtime, RuntimeCall, UncheckedExtrinsic};
+use codec::{Decode, Encode};
+use pallet_consortium::{runtime_api::runtime_decl_for_consortium_api::ConsortiumApi, VoteProof};
+use sp_consensus_aura::{Slot, AURA_ENGINE_ID};
+use sp_consensus_grandpa::{
+    localized_payload, runtime_decl_for_grandpa_api::GrandpaApi, Message, OpaqueKeyOwnershipProof, Prevote,
+};
+use sp_core::{
+    offchain::{testing::TestTransactionPoolExt, TransactionPoolExt},
+    Pair,
+};
+use sp_keyring::{
+    Ed25519Keyring,
+    Sr25519Keyring::{self, Dave},
+};
+use sp_runtime::{
+    traits::Header as _,
+    transaction_validity::{InvalidTransaction, TransactionSource, TransactionValidityError},
+    Digest, DigestItem,
+};
+use streembit_primitives::{
+    consortium::{Offence, ValidatorState},
+    AccountId,
+};
+
+/// That somebody voted for two blocks in round 5 of the first set.
+fn two_votes(by: Ed25519Keyring) -> VoteProof<Runtime> {
+    let vote = |target_number: u32| {
+        let vote = Prevote::<Header> { target_hash: Hash::repeat_byte(target_number as u8), target_number };
+        let signed = localized_payload(5, 0, &Message::<Header>::Prevote(vote.clone()));
+        (vote, by.pair().sign(&signed))
+    };
+    let proof = (0u64, 0u8, 5u64, by.public(), vote(7), vote(8)).encode();
+    Decode::decode(&mut proof.as_slice()).unwrap()
+}
+
+/// Two blocks of somebody after the last one, both in the fourth's slot.
+fn two_blocks(chain: &Chain, by: Sr25519Keyring) -> [Header; 2] {
+    let parent = chain.last.as_ref().unwrap();
+    [1, 2].map(|content| {
+        let slot = DigestItem::PreRuntime(AURA_ENGINE_ID, Slot::from(2_003).encode());
+        let digest = Digest { logs: vec![slot] };
+        let state = Hash::repeat_byte(content);
+        let mut header = Header::new(parent.number + 1, Hash::zero(), state, parent.hash(), digest);
+        let seal = by.pair().sign(header.hash().as_bytes());
+        header.digest_mut().push(DigestItem::Seal(AURA_ENGINE_ID, seal.encode()));
+        header
+    })
+}
+
+/// What the runtime puts into its node's pool.
+fn submitted(chain: &mut Chain, submit: impl FnOnce() -> Option<()>) -> Vec<UncheckedExtrinsic> {
+    let (pool, state) = TestTransactionPoolExt::new();
+    chain.state.register_extension(TransactionPoolExt::new(pool));
+    assert_eq!(chain.state.execute_with(submit), Some(()));
+    let transactions = &state.read().transactions;
+    transactions.iter().map(|bytes| Decode::decode(&mut bytes.as_slice()).unwrap()).collect()
+}
+
+/// Puts a report through the pool into a block, and follows the chain until Dave is none any more.
+fn removes_dave(chain: &mut Chain, report: UncheckedExtrinsic, offence: Offence) {
+    let stale = TransactionValidityError::Invalid(InvalidTransaction::Stale);
+    let elsewhere = TransactionValidityError::Invalid(InvalidTransaction::Call);
+    assert_eq!(chain.validate(report.clone()), Err(elsewhere));
+    let valid = chain.validate_from(TransactionSource::Local, report.clone()).unwrap();
+    assert!(!valid.propagate);
+    assert_eq!(chain.block(vec![report.clone()]), vec![Ok(Ok(()))]);
+    assert_eq!(chain.validate_from(TransactionSource::Local, report.clone()), Err(stale));
+    assert_eq!(chain.block(vec![report]), vec![Err(stale)]);
+
+    (0..10).for_each(|_| drop(chain.block(vec![])));
+    chain.state.execute_with(|| {
+        let view = consortium::view();
+        let dave = AccountId(Dave.to_raw_public());
+        assert_eq!(view.equivocations.len(), 1);
+        assert_eq!((view.equivocations[0].account, view.equivocations[0].offence), (dave, offence));
+        assert!(view.validators.iter().all(|validator| validator.state == ValidatorState::Active));
+        assert_eq!((view.validators.len(), view.authority_set), (3, 1));
+        assert_eq!(Grandpa::grandpa_authorities().len(), 3);
+        assert_eq!(pallet_aura::Authorities::<Runtime>::get().len(), 3);
+    });
+}
+
+#[test]
+fn two_votes_that_a_node_has_seen_remove_their_voter() {
+    let mut chain = Chain::new("four");
+    let dave = Ed25519Keyring::Dave.public();
+    chain.state.execute_with(|| {
+        let proof = |set, key: sp_core::ed25519::Public| {
+            <Runtime as GrandpaApi<Block>>::generate_key_ownership_proof(set, key.into())
+        };
+        assert!(proof(0, dave).is_some());
+        assert!(proof(1, dave).is_none() && proof(0, Ed25519Keyring::Eve.public()).is_none());
+    });
+    let mut reports = submitted(&mut chain, || {
+        <Runtime as GrandpaApi<Block>>::submit_report_equivocation_unsigned_extrinsic(
+            two_votes(Ed25519Keyring::Dave),
+            OpaqueKeyOwnershipProof::new(Vec::new()),
+        )
+    });
+    assert_eq!(reports.len(), 1);
+    removes_dave(&mut chain, reports.remove(0), Offence::Votes { set: 0, round: 5 });
+}
+
+#[test]
+fn two_blocks_that_a_node_has_seen_remove_their_author() {
+    let mut chain = Chain::new("four");
+    let [first, second] = two_blocks(&chain, Dave);
+    let mut reports = submitted(&mut chain, || {
+        <Runtime as ConsortiumApi<Block>>::submit_block_report(first, second)
+    });
+    assert_eq!(reports.len(), 1);
+    removes_dave(&mut chain, reports.remove(0), Offence::Blocks { slot: 2_003 });
+}
+
+#[test]
+fn what_proves_nothing_reaches_no_block() {
+    let mut chain = Chain::new("four");
+    let [first, second] = two_blocks(&chain, Sr25519Keyring::Alice).map(Box::new);
+    let mut other_key = two_votes(Ed25519Keyring::Dave).encode();
+    // The key, after the set, the kind and the round.
+    let key = other_key.iter_mut().skip(8 + 1 + 8);
+    key.zip(Ed25519Keyring::Alice.to_raw_public()).for_each(|(old, new)| *old = new);
+    let forged: VoteProof<Runtime> = Decode::decode(&mut other_key.as_slice()).unwrap();
+    let calls = [
+        pallet_consortium::Call::report_blocks { first, second },
+        pallet_consortium::Call::report_votes { proof: Box::new(two_votes(Ed25519Keyring::Eve)) },
+        pallet_consortium::Call::report_votes { proof: Box::new(forged) },
+    ];
+    let refused = TransactionValidityError::Invalid(InvalidTransaction::BadProof);
+    for call in calls {
+        let bogus = UncheckedExtrinsic::new_bare(RuntimeCall::from(call));
+        for source in [TransactionSource::Local, TransactionSource::InBlock] {
+            assert_eq!(chain.validate_from(source, bogus.clone()), Err(refused));
+        }
+        assert_eq!(chain.block(vec![bogus]), vec![Err(refused)]);
+    }
+    let vote = pallet_consortium::Call::vote { motion: Hash::zero(), approve: true };
+    let unsigned = UncheckedExtrinsic::new_bare(RuntimeCall::from(vote));
+    let refused = TransactionValidityError::Invalid(InvalidTransaction::Call);
+    assert_eq!(chain.validate_from(TransactionSource::Local, unsigned), Err(refused));
+    chain.state.execute_with(|| assert!(consortium::view().equivocations.is_empty()));
+}
