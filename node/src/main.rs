@@ -6,6 +6,7 @@ mod benchmark;
 mod cli;
 mod command;
 mod condition;
+mod equivocation;
 mod founding;
 mod gateway;
 mod idle;

@@ -2,11 +2,14 @@
 
 use crate::{
     condition,
+    equivocation::{self, Reporter, Watched},
     idle::{AuthorWhenNeeded, VoteWhenNeeded},
     rpc, voters,
 };
 use sc_client_api::BlockBackend;
-use sc_consensus_aura::{CompatibilityMode, ImportQueueParams, SlotProportion, StartAuraParams};
+use sc_consensus_aura::{
+    CheckForEquivocation, CompatibilityMode, ImportQueueParams, SlotProportion, StartAuraParams,
+};
 use sc_consensus_grandpa::{
     FinalityProofProvider, GrandpaParams, GrandpaPruningFilter, SharedVoterState, VotingRulesBuilder,
 };
@@ -30,7 +33,7 @@ use sp_runtime::{generic, traits::Block as BlockT, OpaqueExtrinsic};
 use sp_timestamp::InherentDataProvider as TimestampInherent;
 use std::{sync::Arc, time::Duration};
 use streembit_runtime::{apis::RuntimeApi, Header};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// A block whose extrinsics are bytes: only the chain's own Wasm knows what they mean, and it may change.
 pub type Block = generic::Block<Header, OpaqueExtrinsic>;
@@ -43,7 +46,8 @@ pub type FullBackend = TFullBackend<Block>;
 /// What waits to be put in a block.
 pub type FullPool = sc_transaction_pool::TransactionPoolHandle<Block, FullClient>;
 type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
-type BlockImport = sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, FullClient, VoteWhenNeeded>;
+type BlockImport =
+    Watched<sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, FullClient, VoteWhenNeeded>>;
 type VoterLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, VoteWhenNeeded>;
 type Network = Litep2pNetworkBackend;
 
@@ -69,7 +73,7 @@ pub type Parts = PartialComponents<
     FullSelectChain,
     sc_consensus::DefaultImportQueue<Block>,
     FullPool,
-    (BlockImport, VoterLink, Option<Telemetry>),
+    (BlockImport, VoterLink, Option<Telemetry>, mpsc::Receiver<equivocation::Pair>),
 >;
 
 /// A node that runs.
@@ -103,22 +107,24 @@ pub fn parts(config: &Configuration) -> Result<Parts, ServiceError> {
         .with_prometheus(config.prometheus_registry())
         .build(),
     );
-    let (block_import, voter_link) = sc_consensus_grandpa::block_import(
+    let (grandpa_import, voter_link) = sc_consensus_grandpa::block_import(
         client.clone(),
         JUSTIFICATION_PERIOD,
         &client,
         VoteWhenNeeded::new(client.clone(), select_chain.clone()),
         telemetry.as_ref().map(Telemetry::handle),
     )?;
+    let (block_import, double_blocks) = Watched::new(grandpa_import.clone());
     let slot_duration = sc_consensus_aura::slot_duration(&*client)?;
     let import_queue = sc_consensus_aura::import_queue::<AuthorityPair, _, _, _, _, _>(ImportQueueParams {
         block_import: block_import.clone(),
-        justification_import: Some(Box::new(block_import.clone())),
+        justification_import: Some(Box::new(grandpa_import)),
         client: client.clone(),
         create_inherent_data_providers: move |_, ()| inherents(slot_duration),
         spawner: &task_manager.spawn_essential_handle(),
         registry: config.prometheus_registry(),
-        check_for_equivocation: Default::default(),
+        // It would write every header to the disk, and only log: the block import looks itself.
+        check_for_equivocation: CheckForEquivocation::No,
         telemetry: telemetry.as_ref().map(Telemetry::handle),
         compatibility_mode: CompatibilityMode::None,
     })?;
@@ -130,7 +136,7 @@ pub fn parts(config: &Configuration) -> Result<Parts, ServiceError> {
         select_chain,
         import_queue,
         transaction_pool,
-        other: (block_import, voter_link, telemetry),
+        other: (block_import, voter_link, telemetry, double_blocks),
     })
 }
 
@@ -144,7 +150,7 @@ pub fn start(config: Configuration, heartbeat: Duration) -> Result<Node, Service
         select_chain,
         import_queue,
         transaction_pool,
-        other: (block_import, voter_link, mut telemetry),
+        other: (block_import, voter_link, mut telemetry, double_blocks),
     } = parts(&config)?;
     let settings = Settings::of(&config, heartbeat);
     let voter_name = voter_protocol(&config, &client)?;
@@ -175,21 +181,27 @@ pub fn start(config: Configuration, heartbeat: Duration) -> Result<Node, Service
     let held_votes = crate::keys::held::HeldVotes::of(&config)?;
     let voter_state = SharedVoterState::empty();
     let gauges = config.prometheus_registry().map(voters::Gauges::register).transpose()?;
-    let (tell, seen) = watch::channel(None);
+    let (tell, voters) = watch::channel(None);
     let following = voters::follow(client.clone(), authorities.clone(), voter_state.clone(), gauges, tell);
     let finality = rpc::Finality {
         voter_state: voter_state.clone(),
         proofs: FinalityProofProvider::new_for_service(backend.clone(), Some(authorities.clone())),
         authorities,
-        voters: seen.clone(),
+        voters: voters.clone(),
         justifications: voter_link.justification_stream(),
         warp_proofs,
         spec: Arc::from(config.chain_spec.cloned_box()),
     };
+    let reporter = Reporter {
+        client: client.clone(),
+        pool: transaction_pool.clone(),
+        keystore: keystore_container.keystore(),
+        seen: equivocation::Seen::default(),
+    };
     let rpc_builder = {
-        let (client, pool) = (client.clone(), transaction_pool.clone());
+        let (client, pool, seen) = (client.clone(), transaction_pool.clone(), reporter.seen.clone());
         move |executor| {
-            rpc::methods(client.clone(), pool.clone(), &finality, executor)
+            rpc::methods(client.clone(), pool.clone(), &finality, seen.clone(), executor)
                 .map_err(|error| ServiceError::Application(Box::new(error)))
         }
     };
@@ -209,8 +221,9 @@ pub fn start(config: Configuration, heartbeat: Duration) -> Result<Node, Service
         tracing_execute_block: None,
     })?;
     task_manager.spawn_handle().spawn("voters", None, following);
-    let logging = condition::log(client.clone(), sync.clone(), seen);
+    let logging = condition::log(client.clone(), sync.clone(), voters);
     task_manager.spawn_handle().spawn("condition", None, logging);
+    task_manager.spawn_handle().spawn("double-blocks", None, reporter.run(double_blocks));
     if let Some(votes) = held_votes {
         let released = votes.release_when_safe(client.clone(), sync.clone(), voter_state.clone());
         task_manager.spawn_essential_handle().spawn("held-votes", None, released);

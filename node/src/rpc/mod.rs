@@ -5,6 +5,7 @@ mod finality_proof;
 mod voters;
 
 use crate::{
+    equivocation::Seen,
     service::{Block, FullBackend, FullClient, FullPool},
     voters::{Authorities, Voters},
 };
@@ -36,11 +37,12 @@ pub struct Finality {
 }
 
 /// The methods: `system_accountNextIndex`, `grandpa_*`, and `streembit_*` for whoever collects evidence or watches the
-/// voters.
+/// voters, and for the alarm of the gateways.
 pub fn methods(
     client: Arc<FullClient>,
     pool: Arc<FullPool>,
     finality: &Finality,
+    seen: Seen,
     executor: Arc<dyn SpawnNamed>,
 ) -> Result<RpcModule<()>, RegisterMethodError> {
     let grandpa = Grandpa::new(
@@ -54,6 +56,9 @@ pub fn methods(
     let mut module = RpcModule::new(());
     module.merge(finality_proof::methods(client.clone(), warp_proofs, spec)?)?;
     module.merge(voters::methods(finality.voters.clone())?)?;
+    let mut double_blocks = RpcModule::new(seen);
+    double_blocks.register_method("streembit_doubleBlocks", |_, seen, _| seen.list())?;
+    module.merge(double_blocks.remove_context())?;
     module.merge(System::new(client, pool).into_rpc())?;
     module.merge(grandpa.into_rpc())?;
     Ok(module)

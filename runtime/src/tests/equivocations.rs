@@ -56,7 +56,7 @@ fn submitted(chain: &mut Chain, submit: impl FnOnce() -> Option<()>) -> Vec<Unch
     let (pool, state) = TestTransactionPoolExt::new();
     chain.state.register_extension(TransactionPoolExt::new(pool));
     assert_eq!(chain.state.execute_with(submit), Some(()));
-    let transactions = &state.read().transactions;
+    let transactions = state.read().transactions.clone();
     transactions.iter().map(|bytes| Decode::decode(&mut bytes.as_slice()).unwrap()).collect()
 }
 
