@@ -106,7 +106,8 @@ impl Metrics {
             anchored_block.clone(),
         );
         registry.register("log_queue", "Appends that wait for the log's writer", queue.clone());
-        registry.register("component_up", "Whether a component is at work", component_up.clone());
+        let help = "Whether a component is at work, and all is well";
+        registry.register("component_up", help, component_up.clone());
         let [anchors_submitted, anchors_finalized, anchors_failed] =
             std::array::from_fn(|_| Counter::default());
         for (name, help, counter) in [
@@ -250,6 +251,7 @@ mod tests {
         metrics.unreadable();
         board.report("chain", ComponentState::retrying("no node", "start one"));
         board.report("api", ComponentState::running("here"));
+        board.report("validators", ComponentState::alarm("two blocks in one slot", "stop one"));
         let gauges =
             LogGauges { size: 9, anchored_size: 7, anchored_block: 3, anchored_time: None, queue: 1 };
         let text = metrics.encode(gauges, &board).unwrap();
@@ -263,6 +265,7 @@ mod tests {
             "streembit_log_queue 1",
             "streembit_component_up{component=\"chain\"} 0",
             "streembit_component_up{component=\"api\"} 1",
+            "streembit_component_up{component=\"validators\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -26,6 +26,13 @@ pub enum ComponentState {
         /// What somebody can do about it.
         remedy: String,
     },
+    /// At work, but somebody has to see to it.
+    Alarm {
+        /// What is wrong.
+        problem: String,
+        /// What somebody can do about it.
+        remedy: String,
+    },
     /// Ended, as asked.
     Stopped,
 }
@@ -41,7 +48,12 @@ impl ComponentState {
         Self::Retrying { problem: problem.to_string(), remedy: remedy.to_string() }
     }
 
-    /// Whether it is at work.
+    /// At work, but somebody has to see to it.
+    pub fn alarm(problem: impl ToString, remedy: impl ToString) -> Self {
+        Self::Alarm { problem: problem.to_string(), remedy: remedy.to_string() }
+    }
+
+    /// Whether it is at work, and all is well.
     pub fn is_running(&self) -> bool {
         matches!(self, Self::Running { .. })
     }
@@ -50,7 +62,7 @@ impl ComponentState {
 /// One part of the daemon with its condition.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Component {
-    /// Its name: `log`, `chain`, `anchor`, `delivery`, `api`, `device/NAME`.
+    /// Its name: `log`, `chain`, `validators`, `anchor`, `delivery`, `api`, `device/NAME`.
     pub name: String,
     /// Its condition.
     #[serde(flatten)]
@@ -107,6 +119,7 @@ fn announce(component: &str, state: &ComponentState, same_kind: bool) {
         ComponentState::Retrying { problem, remedy } => {
             tracing::warn!(component, problem, remedy, "retrying")
         }
+        ComponentState::Alarm { problem, remedy } => tracing::error!(component, problem, remedy, "alarm"),
         ComponentState::Starting => tracing::debug!(component, "starting"),
         ComponentState::Stopped => tracing::info!(component, "stopped"),
     }

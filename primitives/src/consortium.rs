@@ -239,8 +239,6 @@ pub struct Consortium {
     pub validators: Vec<Validator>,
     /// What the council is asked.
     pub motions: Vec<Motion>,
-    /// Who contradicted itself as a validator and was not made one again since, oldest first.
-    pub equivocations: Vec<Equivocation>,
     /// The session: it rises twice until a change of the validators is in force.
     pub session: u32,
     /// How often the voters on finality have changed since the genesis.

@@ -191,6 +191,10 @@ impl_runtime_apis! {
             Consortium::memberships()
         }
 
+        fn equivocations() -> Vec<streembit_primitives::consortium::Equivocation> {
+            Consortium::equivocations()
+        }
+
         fn submit_block_report(
             first: <Block as BlockT>::Header,
             second: <Block as BlockT>::Header,

@@ -47,7 +47,7 @@ pub const BLOCK_MILLISECONDS: u64 = SLOT_DURATION / 4;
 pub const BLOCK_BYTES: u32 = 1024 * 1024;
 
 /// What makes the state that the runtimes before this one left that of this one.
-pub type Migrations = (pallet_consortium::migration::AddMemberships<Runtime>,);
+pub type Migrations = (pallet_consortium::migration::ToVersion2<Runtime>,);
 
 parameter_types! {
     pub const BlockHashCount: u32 = 2_400;

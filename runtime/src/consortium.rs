@@ -38,7 +38,6 @@ pub fn view() -> answers::Consortium {
             RuntimeCall::Consortium(call) => Consortium::change_of(call),
             _ => None,
         }),
-        equivocations: Consortium::equivocations(),
         session: Session::current_index(),
         authority_set: VoterSet::get(),
     }

@@ -249,7 +249,7 @@ impl Gateway {
         Ok(found.with_context(|| format!("no component {name} in {status}"))?.clone())
     }
 
-    /// Waits until one of its parts is in a state: `running`, `retrying`.
+    /// Waits until one of its parts is in a state: `running`, `retrying`, `alarm`.
     pub fn part_is(&self, name: &str, state: &str, seconds: u64) -> Result<Value> {
         until(&format!("{name} is {state}"), seconds, || {
             let component = self.component(name)?;

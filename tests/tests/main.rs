@@ -8,6 +8,7 @@ mod contract;
 mod crash;
 mod delivery;
 mod emulator_to_audit;
+mod equivocation;
 mod erase;
 mod evidence;
 mod flood;

@@ -4,7 +4,7 @@ use codec::Encode;
 use scale_info::{meta_type, MetaType};
 use streembit_primitives::{
     chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
-    consortium::{Change, Consortium, Membership, QuotaLeft, SessionKeys},
+    consortium::{Change, Consortium, Equivocation, Membership, QuotaLeft, SessionKeys},
     contract::{Contract, ContractId},
     merkle::ConsistencyProof,
     proof::ReadingProof,
@@ -231,6 +231,7 @@ pub(super) fn questions() -> Vec<QuestionShape> {
         question("ConsortiumApi", "party_of", vec![account], meta_type::<Option<AccountId>>()),
         question("ConsortiumApi", "consortium", vec![], meta_type::<Consortium>()),
         question("ConsortiumApi", "memberships", vec![], meta_type::<Vec<(AccountId, Membership)>>()),
+        question("ConsortiumApi", "equivocations", vec![], meta_type::<Vec<Equivocation>>()),
         question("ConsortiumApi", "quota", vec![account], meta_type::<Option<QuotaLeft>>()),
         question("DevicesApi", "device", vec![device], meta_type::<Option<DeviceRecord>>()),
         question("DevicesApi", "devices_of_gateway", vec![account], meta_type::<Vec<DeviceId>>()),

@@ -13,11 +13,14 @@ use tokio_util::sync::CancellationToken;
 /// The name on the status board.
 const COMPONENT: &str = "chain";
 
+/// The name of the validators there.
+const VALIDATORS: &str = "validators";
+
 /// The pauses between attempts: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
-/// How old what the board says of the quota may be, and what Prometheus reads of the voters.
-const QUOTA_AGE: Duration = Duration::from_secs(30);
+/// How old what the board says of the quota and of the validators may be, and what Prometheus reads of the voters.
+const AGE: Duration = Duration::from_secs(30);
 
 impl ChainClient {
     /// Connects, trying again as long as it takes; the status board says why it takes so long.
@@ -39,8 +42,8 @@ impl ChainClient {
 
     /// Keeps the status board up to date on the node and its finalized blocks, until it is told to stop.
     ///
-    /// With it goes what the gateway's account has left of its quota, asked for now and then but not with every block; and to
-    /// Prometheus, which voters are online.
+    /// With it go what the gateway's account has left of its quota, asked for now and then but not with every block, and
+    /// whether a validator contradicts itself; and to Prometheus, which voters are online.
     pub async fn report_changes(
         &self,
         account: AccountId,
@@ -53,6 +56,7 @@ impl ChainClient {
             () = self.keep_reporting(account, &board, &metrics) => {}
         }
         board.report(COMPONENT, ComponentState::Stopped);
+        board.report(VALIDATORS, ComponentState::Stopped);
     }
 
     /// Ends only where nobody follows the chain any more.
@@ -63,10 +67,14 @@ impl ChainClient {
         let mut asked = None::<Instant>;
         loop {
             self.report_to(board, quota.as_ref());
-            if asked.is_none_or(|asked| asked.elapsed() >= QUOTA_AGE) || self.is_over(quota.as_ref()) {
+            if asked.is_none_or(|asked| asked.elapsed() >= AGE) || self.is_over(quota.as_ref()) {
                 (quota, asked) = (self.quota(account).await, Some(Instant::now()));
                 self.report_to(board, quota.as_ref());
                 metrics.on_chain(quota, self.seen_voters().await);
+                // While the node does not say, the last that it said stands.
+                if let Ok(validators) = self.validators_state().await {
+                    board.report(VALIDATORS, validators);
+                }
             }
             let change = tokio::select! {
                 change = finalized.changed() => change,
@@ -75,7 +83,7 @@ impl ChainClient {
                     metrics.on_chain(quota, self.seen_voters().await);
                     change
                 }
-                () = tokio::time::sleep(QUOTA_AGE) => Ok(()),
+                () = tokio::time::sleep(AGE) => Ok(()),
             };
             if change.is_err() {
                 return;

@@ -9,6 +9,7 @@
 
 mod call;
 mod connect;
+mod contradictions;
 mod daemon;
 mod enrol;
 mod error;
@@ -26,6 +27,7 @@ pub mod quota;
 
 pub use call::Call;
 pub use connect::NodeConnection;
+pub use contradictions::words as equivocation_words;
 pub use enrol::{device_consent, gateway_consent};
 pub use error::ChainError;
 pub use view::ChainView;

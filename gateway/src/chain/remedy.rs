@@ -25,6 +25,7 @@ const TABLE: &[(&str, &str)] = &[
     ("Consortium::IsAValidator", "a gateway that validates leaves the validators first: `streembit consortium leave`; otherwise nothing"),
     ("Consortium::NoSessionKeys", "let the validator's own node make its keys: `streembit consortium join`"),
     ("Consortium::LastValidator", "let another validator join first"),
+    ("Consortium::StillInForce", "wait until `streembit consortium show` does not list it as leaving any more, and ask again"),
     ("Consortium::TooManyValidators", "let another validator leave first"),
     ("Council::DuplicateProposal", "the council is asked already: `streembit consortium vote`"),
     ("Council::DuplicateVote", "nothing: the vote is counted"),

@@ -2,6 +2,7 @@
 
 use super::{
     connect::causes,
+    contradictions::DoubleBlock,
     voters::{RoundStates, SeenVoters},
     ChainError, Finalized,
 };
@@ -130,6 +131,15 @@ impl Rpc {
     /// The voters as the node sees them.
     pub async fn voters(&self) -> Result<Option<SeenVoters>, ChainError> {
         self.ask("the voters", self.client.request("streembit_voters", rpc_params![])).await
+    }
+
+    /// Of which authors the node has seen two blocks in one slot since it started; of none where it does not say.
+    pub async fn double_blocks(&self) -> Result<Vec<DoubleBlock>, ChainError> {
+        let answer = self.client.request("streembit_doubleBlocks", rpc_params![]);
+        match self.ask("authors of two blocks in one slot", answer).await {
+            Err(ChainError::Question { .. }) => Ok(Vec::new()),
+            answer => answer,
+        }
     }
 
     /// A finalized block with its time.

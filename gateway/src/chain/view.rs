@@ -8,7 +8,7 @@ use super::{
 use codec::{Decode, Encode};
 use streembit_primitives::{
     chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
-    consortium::{Consortium, Membership, QuotaLeft},
+    consortium::{Consortium, Equivocation, Membership, QuotaLeft},
     contract::ContractId,
     AccountId, DeviceId, Hash, LogId,
 };
@@ -75,6 +75,16 @@ impl ChainView {
             return Ok(None);
         }
         self.ask(question, &()).await.map(Some)
+    }
+
+    /// Who contradicted itself as a validator and was not made one again since; nobody where the runtime is older than this
+    /// question.
+    pub async fn equivocations(&self) -> Result<Vec<Equivocation>, ChainError> {
+        let question = "ConsortiumApi_equivocations";
+        if self.runtime.check_fit(question).is_err() {
+            return Ok(Vec::new());
+        }
+        self.ask(question, &()).await
     }
 
     /// What an account has left to spend on transactions; `None` where it may not submit.

@@ -72,6 +72,7 @@ fn components(components: &[Component]) -> String {
             ComponentState::Starting => (Colour::Yellow, "starting", ""),
             ComponentState::Running { detail } => (Colour::Green, "running", detail.as_str()),
             ComponentState::Retrying { problem, .. } => (Colour::Red, "retrying", problem.as_str()),
+            ComponentState::Alarm { problem, .. } => (Colour::Red, "alarm", problem.as_str()),
             ComponentState::Stopped => (Colour::Yellow, "stopped", ""),
         };
         table.add_row([name, &paint(colour, word), &clock::show(*since), detail]);
@@ -88,7 +89,9 @@ fn verdict(components: &[Component], devices: &[DeviceView]) -> String {
         )
     });
     let remedies = components.iter().filter_map(|component| match &component.state {
-        ComponentState::Retrying { remedy, .. } => Some(format!("{}: {remedy}", component.name)),
+        ComponentState::Retrying { remedy, .. } | ComponentState::Alarm { remedy, .. } => {
+            Some(format!("{}: {remedy}", component.name))
+        }
         _ => None,
     });
     let remedies: Vec<_> = copied.chain(remedies).collect();
@@ -148,6 +151,8 @@ mod tests {
         let text = screen(&copied);
         assert!(text.contains("a copied key!") && text.contains("car: its key was copied"), "{text}");
         assert!(text.contains("streembit audit forks") && text.contains("new key"), "{text}");
+        let text = screen(&status(ComponentState::alarm("two blocks in one slot", "stop one of the two nodes")));
+        assert!(text.contains("two blocks in one slot") && text.contains("stop one of the two"), "{text}");
         let text = screen(&status(ComponentState::Starting));
         assert!(text.ends_with("Not everything is at work yet."), "{text}");
         assert!(text.lines().count() < 24, "one screen:\n{text}");

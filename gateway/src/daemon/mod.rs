@@ -187,7 +187,7 @@ impl OnChain {
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
         let Self { config, keys, log, status, metrics, peer } = self;
-        for waiting in ["anchor", "evidence", "delivery"] {
+        for waiting in ["anchor", "evidence", "delivery", "validators"] {
             status.report(waiting, ComponentState::Starting);
         }
         let chain = match chain {

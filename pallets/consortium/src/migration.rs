@@ -3,22 +3,23 @@
 use crate::Pallet;
 use frame_support::migrations::VersionedMigration;
 
-/// From version 1 of the storage to version 2: every party has a membership, which says since when it is one.
+/// From version 1 of the storage to version 2: every party has a membership, which says since when it is one, and the validators
+/// in force are kept with their keys, so that they can be reported.
 ///
-/// Of those of before that was not recorded. One block migrates them all: each was named by the founders or taken in by a vote
+/// Of the parties of before it was not recorded. One block migrates them all: each was named by the founders or taken in by a vote
 /// of the council of its own, so they are tens. As it is weighed, 4,000 of them would take as long as a block may; the
 /// migration would run to its end even then, in a block that takes longer.
-pub type AddMemberships<T> = VersionedMigration<
+pub type ToVersion2<T> = VersionedMigration<
     1,
     2,
-    unversioned::AddMemberships<T>,
+    unversioned::ToVersion2<T>,
     Pallet<T>,
     <T as frame_system::Config>::DbWeight,
 >;
 
 /// The migrations without a look at the version: for the types above alone.
 mod unversioned {
-    use crate::{Config, Parties};
+    use crate::{Config, HalfTurned, Pallet, Parties};
     use core::marker::PhantomData;
     use frame_support::{
         traits::{Get, UncheckedOnRuntimeUpgrade},
@@ -27,7 +28,6 @@ mod unversioned {
     use streembit_primitives::consortium::Membership;
     #[cfg(feature = "try-runtime")]
     use {
-        crate::Pallet,
         alloc::vec::Vec,
         codec::{Decode as _, Encode as _},
         frame_support::ensure,
@@ -36,9 +36,9 @@ mod unversioned {
     };
 
     /// See the versioned one.
-    pub struct AddMemberships<T>(PhantomData<T>);
+    pub struct ToVersion2<T>(PhantomData<T>);
 
-    impl<T: Config> UncheckedOnRuntimeUpgrade for AddMemberships<T> {
+    impl<T: Config> UncheckedOnRuntimeUpgrade for ToVersion2<T> {
         fn on_runtime_upgrade() -> Weight {
             let mut parties = 0u64;
             Parties::<T>::translate_values::<(), _>(|()| {
@@ -47,7 +47,12 @@ mod unversioned {
             });
             // Each key and each value is read; the last look finds no further key.
             let reads = parties.saturating_mul(2).saturating_add(1);
-            T::DbWeight::get().reads_writes(reads, parties)
+            // In the middle of a turn the keys that are queued are those of the next set: this very block puts it into force.
+            if !HalfTurned::<T>::get() {
+                Pallet::<T>::change_authorities();
+            }
+            // Whether it is the middle; the keys, the set of before. Written: both sets.
+            T::DbWeight::get().reads_writes(reads.saturating_add(3), parties.saturating_add(2))
         }
 
         #[cfg(feature = "try-runtime")]

@@ -2,13 +2,13 @@
 
 use alloc::vec::Vec;
 use streembit_primitives::{
-    consortium::{Consortium, Membership, QuotaLeft},
+    consortium::{Consortium, Equivocation, Membership, QuotaLeft},
     AccountId,
 };
 
 sp_api::decl_runtime_apis! {
-    /// Parties and gateways. Since version 2 it tells `memberships`; what it told before stays as it was, so that clients of
-    /// either understand both.
+    /// Parties and gateways. Since version 2 it tells `memberships` and `equivocations` and takes reports; what it told before
+    /// stays as it was, so that clients of either understand both.
     #[api_version(2)]
     pub trait ConsortiumApi {
         /// Whether an account is a party.
@@ -26,6 +26,8 @@ sp_api::decl_runtime_apis! {
         fn is_turning() -> bool;
         /// The parties and since when they are, sorted.
         fn memberships() -> Vec<(AccountId, Membership)>;
+        /// Who contradicted itself as a validator and was not made one again since, oldest first.
+        fn equivocations() -> Vec<Equivocation>;
         /// Puts the report of an author that made two blocks in one slot, by their headers, into the node's own pool. `None`
         /// where that refuses it.
         fn submit_block_report(first: Block::Header, second: Block::Header) -> Option<()>;

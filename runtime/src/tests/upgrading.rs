@@ -10,7 +10,7 @@ use frame_support::{
     traits::{GetStorageVersion as _, OnRuntimeUpgrade as _, StorageVersion},
 };
 use frame_system::LastRuntimeUpgrade;
-use pallet_consortium::Parties;
+use pallet_consortium::{Authorities, Parties};
 use sp_core::{
     sr25519,
     traits::{Externalities, ReadRuntimeVersion, ReadRuntimeVersionExt},
@@ -151,19 +151,20 @@ fn migrating_is_weighed_by_the_parties_and_fits_into_a_block() {
         (configs::Migrations::on_runtime_upgrade(), configs::Migrations::on_runtime_upgrade())
     });
     let storage = <Runtime as frame_system::Config>::DbWeight::get();
-    // Of six parties the key and the value; the version.
-    assert_eq!(weight, storage.reads_writes(2 * 6 + 1 + 1, 6 + 1));
+    // Of six parties the key and the value; the sets of validators; the version.
+    assert_eq!(weight, storage.reads_writes(2 * 6 + 1 + 3 + 1, 6 + 2 + 1));
     assert_eq!(again, storage.reads(1));
     let room = configs::RuntimeBlockWeights::get().max_block;
     assert!(weight.saturating_mul(100).all_lte(room), "{weight:?} of {room:?}");
 }
 
-/// The storage as runtime 2 left it: a party had a key and nothing under it.
+/// The storage as runtime 2 left it: a party had a key and nothing under it, and nobody kept the validators in force.
 fn as_of_runtime_2() {
     let before = RuntimeVersion { spec_version: 2, ..VERSION };
     LastRuntimeUpgrade::<Runtime>::put(frame_system::LastRuntimeUpgradeInfo::from(before));
     for party in Consortium::parties() {
         unhashed::put_raw(&Parties::<Runtime>::hashed_key_for(party), &[]);
     }
+    Authorities::<Runtime>::kill();
     StorageVersion::new(1).put::<Consortium>();
 }

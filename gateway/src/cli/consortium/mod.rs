@@ -167,6 +167,7 @@ async fn show(node: &NodeArg, context: &Context) -> anyhow::Result<()> {
     let shown = view::Shown {
         consortium: &now,
         memberships: state.memberships().await.map_err(explain)?,
+        equivocations: state.equivocations().await.map_err(explain)?,
         runtime: state.runtime_version(),
         authorized: state.authorized_code().await.map_err(explain)?,
     };

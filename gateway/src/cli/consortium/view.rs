@@ -2,12 +2,13 @@
 
 use crate::{
     account,
+    chain::equivocation_words,
     cli::output::{paint, render, table, Colour},
 };
 use serde_json::{json, Value};
 use streembit_primitives::{
     consortium::{
-        Change, Consortium, Membership, Motion, Quota, Validator, ValidatorState, SAFE_VALIDATORS,
+        Change, Consortium, Equivocation, Membership, Motion, Quota, Validator, ValidatorState, SAFE_VALIDATORS,
     },
     AccountId, Hash,
 };
@@ -18,6 +19,8 @@ pub struct Shown<'a> {
     pub consortium: &'a Consortium,
     /// Since when the parties are parties; `None` where the runtime does not say.
     pub memberships: Option<Vec<(AccountId, Membership)>>,
+    /// Who contradicted itself as a validator.
+    pub equivocations: Vec<Equivocation>,
     /// The version of the runtime.
     pub runtime: u32,
     /// The hash of the code of another runtime that the council decided on.
@@ -31,9 +34,13 @@ impl Shown<'_> {
             json!({ "party": account::show(party), "since": membership.since })
         };
         let memberships = self.memberships.as_ref().map(|all| all.iter().map(membership).collect::<Vec<_>>());
+        let equivocations = self.equivocations.iter().map(|one| {
+            json!({ "account": account::show(&one.account), "offence": one.offence, "block": one.block })
+        });
         let mut json = json(self.consortium);
         if let Some(json) = json.as_object_mut() {
             json.insert("memberships".into(), memberships.into());
+            json.insert("equivocations".into(), equivocations.collect());
             json.insert("runtime".into(), json!({ "version": self.runtime, "authorized": self.authorized }));
         }
         json
@@ -46,6 +53,7 @@ impl Shown<'_> {
             parts.push(motions(self.consortium));
         }
         parts.push(self.runtime());
+        parts.extend(self.equivocations.iter().map(|one| paint(Colour::Red, &equivocation_words(one))));
         parts.join("\n\n")
     }
 
@@ -214,7 +222,7 @@ fn state(state: ValidatorState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streembit_primitives::consortium::{SessionKey, SessionKeys};
+    use streembit_primitives::consortium::{Offence, SessionKey, SessionKeys};
 
     fn consortium(validators: u8) -> Consortium {
         let keys = SessionKeys { aura: SessionKey([1; 32]), grandpa: SessionKey([2; 32]) };
@@ -245,7 +253,8 @@ mod tests {
             (AccountId([1; 32]), Membership { since: None }),
             (AccountId([2; 32]), Membership { since: Some(4_711) }),
         ];
-        Shown { consortium, memberships: Some(memberships), runtime: 3, authorized: None }
+        let (memberships, equivocations) = (Some(memberships), Vec::new());
+        Shown { consortium, memberships, equivocations, runtime: 3, authorized: None }
     }
 
     #[test]
@@ -306,6 +315,19 @@ mod tests {
         let motion = &json(&consortium)["motions"][0];
         assert_eq!((&motion["change"], &motion["account"]), (&json!("upgrade"), &Value::Null));
         assert_eq!(motion["code"], json!(Hash([0xcd; 32])));
+    }
+
+    #[test]
+    fn who_contradicted_itself_is_shown() {
+        let consortium = consortium(3);
+        let account = AccountId([4; 32]);
+        let offence = Offence::Votes { set: 1, round: 7 };
+        let equivocations = vec![Equivocation { account, offence, block: 12 }];
+        let shown = Shown { equivocations, ..shown(&consortium) };
+        let (text, json) = (shown.text(), shown.json());
+        assert!(text.contains("two blocks in round 7") && text.contains(&account::show(&account)), "{text}");
+        assert_eq!(json["equivocations"][0]["account"], account::show(&account));
+        assert_eq!(json["equivocations"][0]["offence"]["votes"]["round"], 7);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Since when a party is one, also where that was not recorded.
 
-use crate::{migration::AddMemberships, mock::*, Parties};
+use crate::{migration::ToVersion2, mock::*, Authorities, Parties};
 use frame_support::{
     assert_ok,
     storage::unhashed,
@@ -15,13 +15,15 @@ fn since(block: Option<u32>) -> Membership {
     Membership { since: block }
 }
 
-/// A chain of two parties whose storage is as version 1 left it: a party had a key and nothing under it.
+/// A chain of two parties whose storage is as version 1 left it: a party had a key and nothing under it, and nobody kept the
+/// validators in force.
 fn of_version_1() -> sp_io::TestExternalities {
     let mut chain = chain();
     chain.execute_with(|| {
         for party in [OWNER, WORKSHOP] {
             unhashed::put_raw(&Parties::<Test>::hashed_key_for(party), &[]);
         }
+        Authorities::<Test>::kill();
         StorageVersion::new(1).put::<Consortium>();
     });
     chain
@@ -50,7 +52,7 @@ fn parties_of_version_1_stay_parties_and_have_no_date() {
         let undated = [(OWNER, since(None)), (WORKSHOP, since(None))];
         assert_eq!(Consortium::memberships(), undated, "what is asked before the migration is answered too");
 
-        AddMemberships::<Test>::on_runtime_upgrade();
+        ToVersion2::<Test>::on_runtime_upgrade();
         assert_eq!(Consortium::on_chain_storage_version(), 2);
         assert_eq!(Consortium::memberships(), undated);
         assert!(Consortium::is_party(&OWNER) && Consortium::is_party(&WORKSHOP));
@@ -62,15 +64,15 @@ fn parties_of_version_1_stay_parties_and_have_no_date() {
 #[test]
 fn what_is_of_version_2_is_not_migrated_again() {
     of_version_1().execute_with(|| {
-        AddMemberships::<Test>::on_runtime_upgrade();
+        ToVersion2::<Test>::on_runtime_upgrade();
         let late = AccountId([5; 32]);
         Parties::<Test>::insert(late, since(Some(3)));
-        AddMemberships::<Test>::on_runtime_upgrade();
+        ToVersion2::<Test>::on_runtime_upgrade();
         assert_eq!(Parties::<Test>::get(late), Some(since(Some(3))));
     });
     // Nor is what was founded with it.
     chain().execute_with(|| {
-        AddMemberships::<Test>::on_runtime_upgrade();
+        ToVersion2::<Test>::on_runtime_upgrade();
         assert_eq!(Parties::<Test>::get(OWNER), Some(since(Some(0))));
     });
 }
@@ -79,6 +81,6 @@ fn what_is_of_version_2_is_not_migrated_again() {
 #[test]
 fn a_dry_run_checks_what_the_migration_did() {
     for mut chain in [of_version_1(), chain()] {
-        chain.execute_with(|| assert_ok!(AddMemberships::<Test>::try_on_runtime_upgrade(true).map(drop)));
+        chain.execute_with(|| assert_ok!(ToVersion2::<Test>::try_on_runtime_upgrade(true).map(drop)));
     }
 }
