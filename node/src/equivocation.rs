@@ -190,7 +190,7 @@ impl Reporter {
         self.seen.add(DoubleBlock { author: key, slot: *slot, blocks });
     }
 
-    /// Tries again while this cannot be proven, or is known already, which look the same from here.
+    /// Tries again while the chain sees no proof in them.
     async fn report(&self, [first, second]: Pair) {
         let (attempts, pause) = ATTEMPTS;
         for _ in 0..attempts {
@@ -199,10 +199,10 @@ impl Reporter {
             }
             tokio::time::sleep(pause).await;
         }
-        tracing::debug!("the chain does not take the report of two blocks in one slot: it knows, or sees no proof in them");
+        tracing::warn!("the chain sees no proof in the two blocks of one slot: they do not both follow one of its own blocks");
     }
 
-    /// Whether the pool took the report.
+    /// Whether the report is on its way, or was made before.
     fn submit(&self, first: Header, second: Header) -> bool {
         let best = self.client.info().best_hash;
         let pool = OffchainTransactionPoolFactory::new(self.pool.clone());

@@ -95,6 +95,16 @@ impl<T: Config> Pallet<T> {
         Self::voter(set, key).is_ok()
     }
 
+    /// Whether two headers are to be reported: `None` where they prove nothing as of this block, false where their author was
+    /// reported already.
+    pub fn prove(first: &HeaderFor<T>, second: &HeaderFor<T>) -> Option<bool> {
+        match Self::judge_blocks(first, second) {
+            Ok(_) => Some(true),
+            Err(Error::AlreadyReported) => Some(false),
+            Err(_) => None,
+        }
+    }
+
     /// Who contradicted itself and was not made a validator again since, oldest first.
     pub fn equivocations() -> Vec<Equivocation> {
         Equivocations::<T>::get().into_inner()

@@ -28,8 +28,8 @@ sp_api::decl_runtime_apis! {
         fn memberships() -> Vec<(AccountId, Membership)>;
         /// Who contradicted itself as a validator and was not made one again since, oldest first.
         fn equivocations() -> Vec<Equivocation>;
-        /// Puts the report of an author that made two blocks in one slot, by their headers, into the node's own pool. `None`
-        /// where that refuses it.
+        /// Puts the report of an author that made two blocks in one slot, by their headers, into the node's own pool, if it was
+        /// not reported before. `None` where they prove nothing as of this block.
         fn submit_block_report(first: Block::Header, second: Block::Header) -> Option<()>;
     }
 }

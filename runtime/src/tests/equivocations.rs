@@ -37,9 +37,11 @@ fn two_votes(by: Ed25519Keyring) -> VoteProof<Runtime> {
     Decode::decode(&mut proof.as_slice()).unwrap()
 }
 
-/// Two blocks of somebody after the last one, both in the fourth's slot.
-fn two_blocks(chain: &Chain, by: Sr25519Keyring) -> [Header; 2] {
-    let parent = chain.last.as_ref().unwrap();
+/// Two blocks of somebody after one of the chain, both in the fourth's slot.
+fn two_blocks(chain: &mut Chain, by: Sr25519Keyring) -> [Header; 2] {
+    let parent = chain.last.clone().unwrap();
+    // Which block the last is, the state does not know.
+    chain.block(Vec::new());
     [1, 2].map(|content| {
         let slot = DigestItem::PreRuntime(AURA_ENGINE_ID, Slot::from(2_003).encode());
         let digest = Digest { logs: vec![slot] };
@@ -109,18 +111,22 @@ fn two_votes_that_a_node_has_seen_remove_their_voter() {
 #[test]
 fn two_blocks_that_a_node_has_seen_remove_their_author() {
     let mut chain = Chain::new("four");
-    let [first, second] = two_blocks(&chain, Dave);
-    let mut reports = submitted(&mut chain, || {
-        <Runtime as ConsortiumApi<Block>>::submit_block_report(first, second)
-    });
+    let [first, second] = two_blocks(&mut chain, Dave);
+    let report = |first: &Header, second: &Header| {
+        <Runtime as ConsortiumApi<Block>>::submit_block_report(first.clone(), second.clone())
+    };
+    assert_eq!(chain.state.execute_with(|| report(&first, &first)), None);
+    let mut reports = submitted(&mut chain, || report(&first, &second));
     assert_eq!(reports.len(), 1);
     removes_dave(&mut chain, reports.remove(0), Offence::Blocks { slot: 2_003 });
+    // It is known: there is nothing more to do.
+    assert_eq!(chain.state.execute_with(|| report(&first, &second)), Some(()));
 }
 
 #[test]
 fn what_proves_nothing_reaches_no_block() {
     let mut chain = Chain::new("four");
-    let [first, second] = two_blocks(&chain, Sr25519Keyring::Alice).map(Box::new);
+    let [first, second] = two_blocks(&mut chain, Sr25519Keyring::Alice).map(Box::new);
     let mut other_key = two_votes(Ed25519Keyring::Dave).encode();
     // The key, after the set, the kind and the round.
     let key = other_key.iter_mut().skip(8 + 1 + 8);
