@@ -1,7 +1,7 @@
 //! Several validators on one machine.
 
-use crate::{Node, Scene};
-use anyhow::{Context, Result};
+use crate::{until, Lan, Node, Scene};
+use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 use std::ffi::OsStr;
 
@@ -12,6 +12,8 @@ pub struct Network<'s> {
     pub scene: &'s Scene,
     /// The nodes, Alice's first.
     pub nodes: Vec<Node>,
+    /// What joins them, unless they are all on this machine's loopback. After the nodes: it is removed when they are gone.
+    lan: Option<Lan>,
 }
 
 /// Who validates from the genesis on.
@@ -20,18 +22,24 @@ const FOUNDERS: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 impl Scene {
     /// A network of four validators that finalizes.
     pub fn network(&self) -> Result<Network<'_>> {
-        let mut network = self.network_with(|_| Vec::new())?;
-        network.node("alice")?.finalizes(2, 90)?;
-        Ok(network)
+        self.found(None, |_| Vec::new())
     }
 
-    /// The same with more arguments for some of the nodes, by their names; its first block is final.
+    /// The same, each node in a network namespace of its own where there is a network of them.
+    pub fn network_on(&self, lan: Option<Lan>) -> Result<Network<'_>> {
+        self.found(lan, |_| Vec::new())
+    }
+
+    /// The same with more arguments for some of the nodes, by their names.
     pub fn network_with(&self, more: impl Fn(&str) -> Vec<String>) -> Result<Network<'_>> {
-        let mut network = Network { scene: self, nodes: Vec::new() };
+        self.found(None, more)
+    }
+
+    fn found(&self, lan: Option<Lan>, more: impl Fn(&str) -> Vec<String>) -> Result<Network<'_>> {
+        let mut network = Network { scene: self, nodes: Vec::new(), lan };
         for name in FOUNDERS {
             let mut arguments = vec![format!("--{name}")];
             arguments.extend(more(name));
-            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
             network.launch(name, &arguments)?;
             if name == FOUNDERS[0] {
                 // The others ask it for its address.
@@ -46,20 +54,73 @@ impl Scene {
     }
 }
 
-impl Network<'_> {
+impl<'s> Network<'s> {
+    /// With one node, on this machine's loopback.
+    pub fn of(scene: &'s Scene, first: Node) -> Self {
+        Self { scene, nodes: vec![first], lan: None }
+    }
+
     /// A node by its name.
     pub fn node(&mut self, name: &str) -> Result<&mut Node> {
         self.nodes.iter_mut().find(|node| node.name() == name).with_context(|| format!("no node {name}"))
     }
 
     /// Starts one more node of this chain, connected to the first where there is one, and does not wait for it.
-    pub fn launch(&mut self, name: &str, arguments: &[&str]) -> Result<()> {
+    pub fn launch<A: AsRef<str>>(&mut self, name: &str, arguments: &[A]) -> Result<()> {
         let bootnode = self.nodes.first().map(Node::address).transpose()?;
         let bootnode = bootnode.iter().flat_map(|address| ["--bootnodes", address]);
         let common = std::iter::once("--chain=four").chain(bootnode);
-        let mut node = Node::new(self.scene, name, common.chain(arguments.iter().copied()))?;
+        let arguments = arguments.iter().map(AsRef::as_ref);
+        let mut node = self.node_of(name, common.chain(arguments))?;
         node.launch()?;
         self.nodes.push(node);
+        Ok(())
+    }
+
+    /// A node that is not yet started, where this network is.
+    fn node_of<A: AsRef<str>>(
+        &mut self,
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<Node> {
+        let node = Node::new(self.scene, name, arguments)?;
+        match &mut self.lan {
+            None => Ok(node),
+            Some(lan) => node.within(lan.plug(name)?),
+        }
+    }
+
+    /// Waits until every node is connected to every other one.
+    pub fn is_connected(&self) -> Result<()> {
+        let others = u64::try_from(self.nodes.len())?.saturating_sub(1);
+        until("every node is connected to all others", 120, || {
+            for node in &self.nodes {
+                let peers = node.peers()?;
+                ensure!(peers >= others, "{} has {peers} of {others} peers", node.name());
+            }
+            Ok(())
+        })
+    }
+
+    /// Cuts some nodes off from the others, in a network of namespaces.
+    pub fn cut(&self, nodes: &[&str]) -> Result<()> {
+        self.lan.as_ref().context("loopback cannot be cut")?.cut(nodes)
+    }
+
+    /// Joins all nodes again.
+    pub fn heal(&self) -> Result<()> {
+        self.cut(&[])
+    }
+
+    /// Waits until all that these nodes call final up to a block is the same, and that block is final for each.
+    pub fn agrees(&self, nodes: &[&str], number: u64, seconds: u64) -> Result<()> {
+        let mut hashes = Vec::new();
+        for node in self.nodes.iter().filter(|node| nodes.contains(&node.name())) {
+            node.finalizes(number, seconds)?;
+            hashes.push((node.name(), node.block_hash(number)?));
+        }
+        let same = hashes.windows(2).all(|pair| matches!(pair, [(_, left), (_, right)] if left == right));
+        ensure!(same && hashes.len() == nodes.len(), "block {number}: {hashes:?}");
         Ok(())
     }
 

@@ -1,10 +1,17 @@
 //! Nodes of the chain, and asking them over their RPC.
 
-use crate::{binary, free_port, process::bound_command, until, Process, Scene};
+use crate::{
+    binary, free_port,
+    lan::{Door, Namespace},
+    process::bound_command,
+    until, Process, Scene, WrongClock,
+};
 use anyhow::{bail, ensure, Context, Result};
+use codec::DecodeAll as _;
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
 use streembit::chain::NodeConnection;
+use streembit_primitives::consortium::Consortium;
 
 /// How often the nodes of the tests make a block, in seconds, while nothing waits: many tests wait for the chain's clock.
 const HEARTBEAT: &str = "--heartbeat=2";
@@ -19,6 +26,9 @@ pub struct Node {
     p2p_port: u16,
     process: Option<Process>,
     runtime: tokio::runtime::Handle,
+    /// Where it is, unless on this machine's loopback, and the way to its RPC.
+    place: Option<(Namespace, Door)>,
+    clock: Option<WrongClock>,
 }
 
 impl Node {
@@ -38,7 +48,20 @@ impl Node {
             p2p_port: free_port()?,
             process: None,
             runtime: scene.handle(),
+            place: None,
+            clock: None,
         })
+    }
+
+    /// The same, not yet started, in a network namespace. Its RPC is reached as that of any other node.
+    pub fn within(self, namespace: Namespace) -> Result<Self> {
+        let door = Door::open(&namespace, self.rpc_port)?;
+        Ok(Self { place: Some((namespace, door)), ..self })
+    }
+
+    /// Gives it a wrong clock from its next start on.
+    pub fn give_clock(&mut self, clock: WrongClock) {
+        self.clock = Some(clock);
     }
 
     /// A running dev chain.
@@ -61,13 +84,20 @@ impl Node {
 
     /// Starts it and does not wait: several nodes start together.
     pub fn launch(&mut self) -> Result<()> {
-        let mut command = bound_command(binary("streembit-node")?);
-        command
-            .args(&self.arguments)
-            .arg("--base-path")
-            .arg(&self.base)
-            .args(["--rpc-port", &self.rpc_port.to_string(), "--port", &self.p2p_port.to_string()])
-            .arg("--no-telemetry");
+        let program = binary("streembit-node")?;
+        let mut command = match &self.place {
+            None => bound_command(program),
+            Some((namespace, _)) => namespace.bound_command(program),
+        };
+        command.args(&self.arguments).arg("--base-path").arg(&self.base);
+        command.args(["--rpc-port", &self.rpc_port.to_string(), "--no-telemetry"]);
+        match &self.place {
+            None => command.args(["--port", &self.p2p_port.to_string()]),
+            Some((namespace, _)) => command.args(["--listen-addr", &namespace.multiaddress(self.p2p_port)]),
+        };
+        if let Some(clock) = &self.clock {
+            command.envs(clock.variables());
+        }
         let has = |option: &str| self.arguments.iter().any(|argument| argument.starts_with(option));
         if !has("--heartbeat") {
             command.arg(HEARTBEAT);
@@ -124,7 +154,11 @@ impl Node {
     pub fn address(&self) -> Result<String> {
         let peer = self.rpc("system_localPeerId", json!([]))?;
         let peer = peer.as_str().context("a peer id that is no text")?;
-        Ok(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.p2p_port))
+        let place = match &self.place {
+            None => format!("/ip4/127.0.0.1/tcp/{}", self.p2p_port),
+            Some((namespace, _)) => namespace.multiaddress(self.p2p_port),
+        };
+        Ok(format!("{place}/p2p/{peer}"))
     }
 
     /// Asks its RPC.
@@ -132,12 +166,32 @@ impl Node {
         self.runtime.block_on(rpc(self.rpc_port, method, parameters))
     }
 
+    /// The port of its RPC on this machine's loopback.
+    pub fn rpc_port(&self) -> u16 {
+        self.rpc_port
+    }
+
     /// The number of its last finalized block.
     pub fn finalized(&self) -> Result<u64> {
         let hash = self.rpc("chain_getFinalizedHead", json!([]))?;
-        let header = self.rpc("chain_getHeader", json!([hash]))?;
-        let number = header.get("number").and_then(Value::as_str).context("a header without a number")?;
-        Ok(u64::from_str_radix(number.trim_start_matches("0x"), 16)?)
+        number_of(&self.rpc("chain_getHeader", json!([hash]))?)
+    }
+
+    /// The number of its best block.
+    pub fn best(&self) -> Result<u64> {
+        number_of(&self.rpc("chain_getHeader", json!([]))?)
+    }
+
+    /// How many nodes it is connected to.
+    pub fn peers(&self) -> Result<u64> {
+        crate::number(&self.rpc("system_health", json!([]))?, "/peers")
+    }
+
+    /// The consortium after a block; after the best one unless given.
+    pub fn consortium_at(&self, block: Option<&str>) -> Result<Consortium> {
+        let answer = self.rpc("state_call", json!(["ConsortiumApi_consortium", "0x", block]))?;
+        let digits = answer.as_str().and_then(|text| text.strip_prefix("0x")).context("no bytes")?;
+        Ok(Consortium::decode_all(&mut hex::decode(digits)?.as_slice())?)
     }
 
     /// The hash of a block.
@@ -154,6 +208,12 @@ impl Node {
             Ok(())
         })
     }
+}
+
+/// The number in a header.
+pub(crate) fn number_of(header: &Value) -> Result<u64> {
+    let number = header.get("number").and_then(Value::as_str).context("a header without a number")?;
+    Ok(u64::from_str_radix(number.trim_start_matches("0x"), 16)?)
 }
 
 /// Asks the JSON-RPC of a node on this machine, over HTTP.

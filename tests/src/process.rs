@@ -1,7 +1,7 @@
 //! Processes that end with their test.
 
 use crate::Hopeless;
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use rustix::process::{kill_process, Pid, Signal};
 use std::{
     ffi::OsStr,
@@ -18,11 +18,41 @@ pub struct Process {
     log: PathBuf,
 }
 
+/// What [`bound_command`] tells setpriv.
+const BOUND: [&str; 3] = ["--pdeathsig", "KILL", "--"];
+
 /// A command that does not outlive this thread, however this thread ends: the kernel kills it then.
 pub(crate) fn bound_command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command.args(BOUND).arg(program);
     command
+}
+
+/// The same in a network namespace. Each of the programs becomes the next one: the process keeps its id.
+pub(crate) fn bound_command_in(namespace: &str, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace, "setpriv"]).args(BOUND).arg(program);
+    command
+}
+
+/// Runs a command to its end; anything but success is an error.
+pub(crate) fn run<A: AsRef<OsStr>>(
+    program: impl AsRef<OsStr>,
+    arguments: impl IntoIterator<Item = A>,
+) -> Result<()> {
+    let program = program.as_ref();
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .with_context(|| format!("running {}", program.to_string_lossy()))?;
+    ensure!(
+        output.status.success(),
+        "{}: {}: {}",
+        program.to_string_lossy(),
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
 }
 
 impl Process {

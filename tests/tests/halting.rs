@@ -1,77 +1,56 @@
 //! Validators die and come back: with one of four missing the chain goes on, with two it halts and says why, and all of it
 //! resumes by itself; the gateways log on meanwhile.
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
-use streembit_tests::{metrics::value, scene, until, Gateway, Network, Scene, Settings};
+use std::time::{Duration, Instant};
+use streembit_tests::{metrics::value, scene, until, FinalityWatch, Network, Shed};
+
+/// For how many seconds the chain stands still at least, where another time than none is asked for.
+const HALT: &str = "STREEMBIT_TESTS_HALT";
 
 #[test]
 fn one_of_four_is_not_missed_two_are_and_nothing_is_lost() {
     scene("halting", |scene| {
         let mut network = scene.network()?;
-        let gateway = gateway(scene, &mut network)?;
-        add(scene, &gateway, 3)?;
-        anchored(&gateway)?;
+        let watch = FinalityWatch::start(scene, &network.nodes);
+        let shed = Shed::over(&mut network, "alice")?;
+        shed.add(3)?;
+        shed.anchored(120)?;
         sees(&mut network, 4)?;
 
         network.node("dave")?.kill()?;
-        add(scene, &gateway, 3)?;
-        anchored(&gateway)?;
+        shed.add(3)?;
+        shed.anchored(120)?;
         sees(&mut network, 3)?;
 
         network.node("charlie")?.kill()?;
-        add(scene, &gateway, 3)?;
-        let component = gateway.part_is("chain", "retrying", 90)?;
-        let problem = component.get("problem").and_then(Value::as_str).unwrap_or_default();
-        ensure!(problem == "2 of 4 voters online, 3 needed", "{component}");
-        let screen = scene.streembit(["status", "--config"]).arg(gateway.config()).run()?;
-        ensure!(screen.stdout.contains(problem), "the screen does not say so: {screen:#?}");
-        let online = value(&gateway.metrics()?, "streembit_voters_online")?;
-        ensure!(online == 2.0, "Prometheus reads that {online} are online");
+        shed.add(3)?;
+        says_who_is_missing(&shed)?;
         sees(&mut network, 2)?;
-        let before = gateway.log_state()?;
-        add(scene, &gateway, 5)?;
-        let during = gateway.log_state()?;
-        ensure!(during.size == before.size + 5, "the log stood still: {before:?}, {during:?}");
-        ensure!(during.anchored < before.size, "anchored by two of four: {during:?}");
+        stands_still(&mut network, &shed)?;
 
         network.node("charlie")?.start()?;
-        gateway.part_is("chain", "running", 90)?;
-        anchored(&gateway)?;
+        shed.gateway.part_is("chain", "running", 240)?;
+        shed.anchored(240)?;
 
         // All at once, as when the power fails.
         for name in ["alice", "bob", "charlie"] {
             network.node(name)?.kill()?;
         }
-        add(scene, &gateway, 5)?;
-        for name in ["alice", "bob", "charlie", "dave"] {
+        shed.add(5)?;
+        let all = ["alice", "bob", "charlie", "dave"];
+        for name in all {
             network.node(name)?.launch()?;
         }
-        for name in ["alice", "bob", "charlie", "dave"] {
+        for name in all {
             network.node(name)?.ready()?;
         }
-        anchored(&gateway)?;
+        shed.anchored(120)?;
         let number = network.node("alice")?.finalized()?;
-        network.node("dave")?.finalizes(number, 60)?;
-        let (ours, theirs) =
-            (network.node("alice")?.block_hash(number)?, network.node("dave")?.block_hash(number)?);
-        ensure!(ours == theirs, "two chains at block {number}");
-        Ok(())
+        network.agrees(&all, number, 60)?;
+        watch.finish().map(|_| ())
     });
-}
-
-/// A gateway of Alice's, over her node.
-fn gateway(scene: &Scene, network: &mut Network<'_>) -> Result<Gateway> {
-    let mut gateway = Gateway::init(scene, "gateway", Settings::default().hosted("shed"))?;
-    gateway.start(network.node("alice")?)?;
-    let alice = scene.key("alice")?;
-    network
-        .ask("alice", ["gateway", "register", "--config"])?
-        .arg(gateway.config())
-        .arg("--key")
-        .arg(alice)
-        .ok()?;
-    Ok(gateway)
 }
 
 /// Waits until Alice's node has seen so many of the four vote.
@@ -85,21 +64,34 @@ fn sees(network: &mut Network<'_>, online: u64) -> Result<()> {
     })
 }
 
-fn add(scene: &Scene, gateway: &Gateway, count: usize) -> Result<()> {
-    let line = "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":4.5}]\n";
-    scene
-        .streembit(["event", "add", "--device", "shed", "--config"])
-        .arg(gateway.config())
-        .input(line.repeat(count))
-        .ok()?;
+fn says_who_is_missing(shed: &Shed<'_>) -> Result<()> {
+    let component = shed.gateway.part_is("chain", "retrying", 90)?;
+    let problem = component.get("problem").and_then(Value::as_str).unwrap_or_default();
+    ensure!(problem == "2 of 4 voters online, 3 needed", "{component}");
+    let screen = shed.command(["status"]).run()?;
+    ensure!(screen.stdout.contains(problem), "the screen does not say so: {screen:#?}");
+    let online = value(&shed.gateway.metrics()?, "streembit_voters_online")?;
+    ensure!(online == 2.0, "Prometheus reads that {online} are online");
     Ok(())
 }
 
-fn anchored(gateway: &Gateway) -> Result<()> {
-    let size = gateway.log_state()?.size;
-    until(&format!("{size} entries are anchored and final"), 120, || {
-        let state = gateway.log_state()?;
-        ensure!(state.anchored >= size, "{state:?}");
-        Ok(())
-    })
+/// Nothing becomes final for as long as is asked for, and the gateway logs on.
+fn stands_still(network: &mut Network<'_>, shed: &Shed<'_>) -> Result<()> {
+    let seconds = match std::env::var(HALT) {
+        Ok(text) => text.parse::<u64>().with_context(|| format!("{HALT} is no number of seconds: {text}"))?,
+        Err(_) => 0,
+    };
+    let began = Instant::now();
+    let before = shed.gateway.log_state()?;
+    shed.logs_on(5)?;
+    let last = network.node("alice")?.finalized()?;
+    while began.elapsed() < Duration::from_secs(seconds) {
+        std::thread::sleep(Duration::from_secs(10));
+        shed.logs_on(1)?;
+        let now = network.node("alice")?.finalized()?;
+        ensure!(now == last, "block {now} became final by two of four, after {last}");
+    }
+    let during = shed.gateway.log_state()?;
+    ensure!(during.anchored < before.size, "anchored by two of four: {during:?}");
+    Ok(())
 }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod campaign;
 mod chain;
+mod clock;
 mod consortium;
 mod contract;
 mod crash;
@@ -18,6 +19,7 @@ mod halting;
 mod idle;
 mod metrics;
 mod outages;
+mod partition;
 mod reimaging;
 mod standard_clients;
 mod tampering;

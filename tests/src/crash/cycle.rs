@@ -2,7 +2,7 @@
 
 use super::{
     damage,
-    disk::{run as command, Filling},
+    disk::Filling,
     generation::Generation,
     inject::{Injection, Tracer},
     plan::{Cycle, Fault, Harm, Target},
@@ -10,7 +10,7 @@ use super::{
     table::Line,
     Place,
 };
-use crate::{until, Hopeless};
+use crate::{process::run as command, until, Hopeless};
 use anyhow::{bail, ensure, Context, Result};
 use rand::{rngs::StdRng, Rng as _, SeedableRng as _};
 use rustix::process::Signal;

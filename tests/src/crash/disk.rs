@@ -4,14 +4,13 @@
 //! then on, and after the next mount what was not synced is not there. Needs root; elsewhere the log is in a plain
 //! folder, and the campaign says what it does not test.
 
-use crate::until;
-use anyhow::{bail, ensure, Context, Result};
+use crate::{process::run, until};
+use anyhow::{bail, Context, Result};
 use rustix::fs::{fallocate, syncfs, FallocateFlags};
 use std::{
     ffi::OsStr,
     fs::{self, File},
     path::{Path, PathBuf},
-    process::Command,
 };
 
 /// The size of the file system; the file is sparse.
@@ -138,24 +137,4 @@ impl Drop for Filling {
         // Without power it cannot go; it does after the next mount.
         let _ = fs::remove_file(&self.path);
     }
-}
-
-/// Runs a command to its end.
-pub fn run<A: AsRef<OsStr>>(
-    program: impl AsRef<OsStr>,
-    arguments: impl IntoIterator<Item = A>,
-) -> Result<()> {
-    let program = program.as_ref();
-    let output = Command::new(program)
-        .args(arguments)
-        .output()
-        .with_context(|| format!("running {}", program.to_string_lossy()))?;
-    ensure!(
-        output.status.success(),
-        "{}: {}: {}",
-        program.to_string_lossy(),
-        output.status,
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
 }

@@ -1,0 +1,199 @@
+//! The network between four validators is cut, 3|1 and 2|2, and heals: whoever has enough voters goes on, whoever has not
+//! says so, and all of them are one chain again by themselves. The validators change meanwhile. There are never two final
+//! blocks at one height.
+
+use anyhow::{ensure, Context, Result};
+use serde_json::{json, Value};
+use std::collections::BTreeSet;
+use streembit::chain::{Call, ChainClient};
+use streembit_primitives::{
+    consortium::{Change, Consortium},
+    AccountId, Hash,
+};
+use streembit_tests::{dev_key, number, scene, text, until, FinalityWatch, Lan, Network, Node, Shed};
+
+const ALL: [&str; 4] = ["alice", "bob", "charlie", "dave"];
+
+#[test]
+fn three_go_on_and_change_the_validators_and_the_one_that_was_cut_off_follows() {
+    if !Lan::available() {
+        return eprintln!("!!! NOT TESTED HERE: a partition 3|1");
+    }
+    scene("partition-3-1", |scene| {
+        let mut network = scene.network_on(Some(Lan::new()?))?;
+        let watch = FinalityWatch::start(scene, &network.nodes);
+        network.is_connected()?;
+        let shed = Shed::over(&mut network, "dave")?;
+        shed.add(3)?;
+        shed.anchored(120)?;
+
+        network.cut(&["dave"])?;
+        // What the others had sent may still become final there; nothing else can.
+        let most = network.node("dave")?.best()?;
+        let before = shed.logs_on(5)?;
+        eve_joins(&mut network, &watch)?;
+        let reached = network.node("alice")?.finalized()?;
+        network.node("alice")?.finalizes(reached + 4, 90)?;
+
+        says_that_it_is_alone(&shed)?;
+        let lonely = network.node("dave")?.finalized()?;
+        ensure!(lonely <= most, "block {lonely} became final by one of four, when {most} was its best");
+        let during = shed.gateway.log_state()?;
+        ensure!(during.anchored < before.size, "anchored by one of four: {during:?}");
+
+        network.heal()?;
+        let reached = network.node("alice")?.finalized()?;
+        network.agrees(&["alice", "bob", "charlie", "dave", "eve"], reached, 300)?;
+        is_in_set(network.node("dave")?, 1)?;
+        shed.gateway.part_is("chain", "running", 120)?;
+        shed.anchored(240)?;
+
+        // It votes with the new validators: without another one, every one of the four that are left is needed.
+        network.node("charlie")?.kill()?;
+        let reached = network.node("alice")?.finalized()?;
+        network.agrees(&["alice", "bob", "dave", "eve"], reached + 4, 120)?;
+        watch.finish().map(|_| ())
+    });
+}
+
+#[test]
+fn two_and_two_finalize_nothing_and_are_one_chain_again_when_the_network_heals() {
+    if !Lan::available() {
+        return eprintln!("!!! NOT TESTED HERE: a partition 2|2");
+    }
+    scene("partition-2-2", |scene| {
+        let mut network = scene.network_on(Some(Lan::new()?))?;
+        let watch = FinalityWatch::start(scene, &network.nodes);
+        network.is_connected()?;
+
+        network.cut(&["charlie", "dave"])?;
+        // Whatever is made from here on only two of four have seen. What was under way may still become final.
+        let most = best(&network)?;
+        dave_is_voted_out_on_one_side(&mut network)?;
+        let fork = most + 5;
+        for name in ["alice", "charlie"] {
+            until(&format!("{name}'s side makes blocks"), 180, || {
+                let best = network.node(name)?.best()?;
+                ensure!(best >= fork, "block {best} is the best, after {most}");
+                Ok(())
+            })?;
+        }
+        let (ours, theirs) =
+            (network.node("alice")?.block_hash(fork)?, network.node("charlie")?.block_hash(fork)?);
+        ensure!(ours != theirs, "both sides have block {fork}: the network is not cut");
+        for node in &network.nodes {
+            let last = node.finalized()?;
+            ensure!(last <= most, "block {last} became final by two of four, after {most}: {}", node.name());
+        }
+        watch.check()?;
+
+        network.heal()?;
+        let reached = best(&network)?;
+        network.agrees(&ALL, reached + 3, 300)?;
+        settled(&network)?;
+        let reached = best(&network)?;
+        network.agrees(&ALL, reached + 3, 120)?;
+        watch.finish().map(|_| ())
+    });
+}
+
+/// Another validator joins by the council's vote, and is in force.
+fn eve_joins(network: &mut Network<'_>, watch: &FinalityWatch) -> Result<()> {
+    network.launch("eve", &["--validator"])?;
+    network.node("eve")?.ready()?;
+    watch.add(network.node("eve")?);
+    network.consortium("eve", "eve", &["join", "--no-wait"])?;
+    let motion = text(&network.shown("alice")?, "/motions/0/id")?;
+    for member in ["bob", "charlie"] {
+        network.consortium(member, member, &["vote", &motion, "yes"])?;
+    }
+    is_in_set(network.node("alice")?, 1)?;
+    let validators = network.node("alice")?.consortium_at(None)?.validators.len();
+    ensure!(validators == 5, "{validators} validators");
+    Ok(())
+}
+
+/// The gateway's part `chain` names a problem that somebody can do something about, on the screen too.
+fn says_that_it_is_alone(shed: &Shed<'_>) -> Result<()> {
+    let component = shed.gateway.part_is("chain", "retrying", 180)?;
+    let problem = component.get("problem").and_then(Value::as_str).context("no problem")?;
+    ensure!(problem.contains("voters online") || problem.contains("no other node"), "{component}");
+    let remedy = component.get("remedy").and_then(Value::as_str).unwrap_or_default();
+    ensure!(!remedy.is_empty(), "no remedy: {component}");
+    let screen = shed.command(["status"]).run()?;
+    ensure!(
+        screen.stdout.contains("voters online") || screen.stdout.contains("no other node"),
+        "the screen does not say so: {screen:#?}"
+    );
+    Ok(())
+}
+
+/// On Alice's and Bob's side of the network the council removes Dave, and their fork has it in force. Nothing of it is final.
+fn dave_is_voted_out_on_one_side(network: &mut Network<'_>) -> Result<()> {
+    let dave = dev_key("dave")?.account();
+    let change = Change::RemoveValidator(dave);
+    submit(network, "alice", Call::ProposeChange { change })?;
+    let motion = until("the fork has the motion", 60, || {
+        let now = network.node("bob")?.consortium_at(None)?;
+        motion(&now, change).context("no motion")
+    })?;
+    submit(network, "bob", Call::Vote { motion, approve: true })?;
+    until("the fork has three validators", 90, || {
+        let now = accounts(&network.node("alice")?.consortium_at(None)?);
+        ensure!(now.len() == 3 && !now.contains(&dave), "{now:?}");
+        Ok(())
+    })
+}
+
+/// Sends a call to one's own node and does not wait: nothing becomes final.
+fn submit(network: &mut Network<'_>, by: &str, call: Call) -> Result<()> {
+    let (connection, key) = (network.node(by)?.connection()?, dev_key(by)?);
+    let chain = network.scene.block_on(ChainClient::connect(connection))?;
+    // What becomes of it later is the chain's: it may be lost with its fork, or be made again on the other one.
+    network.scene.handle().spawn(async move { chain.submit(&key, call).await });
+    Ok(())
+}
+
+fn motion(consortium: &Consortium, change: Change) -> Option<Hash> {
+    consortium.motions.iter().find(|motion| motion.change == Some(change)).map(|motion| motion.id)
+}
+
+fn accounts(consortium: &Consortium) -> BTreeSet<AccountId> {
+    consortium.validators.iter().map(|validator| validator.account).collect()
+}
+
+/// The highest of the nodes' best blocks.
+fn best(network: &Network<'_>) -> Result<u64> {
+    let mut best = 0;
+    for node in &network.nodes {
+        best = best.max(node.best()?);
+    }
+    Ok(best)
+}
+
+/// Waits until a node's votes are those of this set of voters.
+fn is_in_set(node: &Node, set: u64) -> Result<()> {
+    until(&format!("{} is in set {set}", node.name()), 120, || {
+        let round = node.rpc("grandpa_roundState", json!([]))?;
+        ensure!(number(&round, "/setId")? == set, "{round}");
+        Ok(())
+    })
+}
+
+/// Waits until the final state of every node says the same: three validators where the vote survived, four where it was lost
+/// with its fork, and no change under way.
+fn settled(network: &Network<'_>) -> Result<()> {
+    until("all have the same validators", 180, || {
+        let mut found = BTreeSet::new();
+        for node in &network.nodes {
+            let last = node.block_hash(node.finalized()?)?;
+            let now = node.consortium_at(Some(&last))?;
+            found.insert((accounts(&now), now.authority_set));
+        }
+        let Some((validators, set)) = found.pop_first() else { anyhow::bail!("no nodes") };
+        ensure!(found.is_empty(), "{found:?} differs from {validators:?} in set {set}");
+        let expected = if set == 0 { 4 } else { 3 };
+        ensure!(validators.len() == expected, "{} validators in set {set}", validators.len());
+        Ok(())
+    })
+}
