@@ -4,6 +4,7 @@
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmark;
 mod cli;
+mod clock;
 mod command;
 mod condition;
 mod equivocation;

@@ -1,14 +1,16 @@
 //! The node's parts, put together: client, pool, network, Aura for blocks, GRANDPA for finality.
 
 use crate::{
+    clock::ClockWatch,
     condition,
     equivocation::{self, Reporter, Watched},
     idle::{AuthorWhenNeeded, VoteWhenNeeded},
     rpc, voters,
 };
 use sc_client_api::BlockBackend;
+use sc_consensus::BasicQueue;
 use sc_consensus_aura::{
-    CheckForEquivocation, CompatibilityMode, ImportQueueParams, SlotProportion, StartAuraParams,
+    BuildVerifierParams, CheckForEquivocation, CompatibilityMode, SlotProportion, StartAuraParams,
 };
 use sc_consensus_grandpa::{
     FinalityProofProvider, GrandpaParams, GrandpaPruningFilter, SharedVoterState, VotingRulesBuilder,
@@ -116,18 +118,21 @@ pub fn parts(config: &Configuration) -> Result<Parts, ServiceError> {
     )?;
     let (block_import, double_blocks) = Watched::new(grandpa_import.clone());
     let slot_duration = sc_consensus_aura::slot_duration(&*client)?;
-    let import_queue = sc_consensus_aura::import_queue::<AuthorityPair, _, _, _, _, _>(ImportQueueParams {
-        block_import: block_import.clone(),
-        justification_import: Some(Box::new(grandpa_import)),
+    let verifier = sc_consensus_aura::build_verifier::<AuthorityPair, _, _, Block>(BuildVerifierParams {
         client: client.clone(),
         create_inherent_data_providers: move |_, ()| inherents(slot_duration),
-        spawner: &task_manager.spawn_essential_handle(),
-        registry: config.prometheus_registry(),
         // It would write every header to the disk, and only log: the block import looks itself.
         check_for_equivocation: CheckForEquivocation::No,
         telemetry: telemetry.as_ref().map(Telemetry::handle),
         compatibility_mode: CompatibilityMode::None,
-    })?;
+    });
+    let import_queue = BasicQueue::new(
+        ClockWatch::new(verifier, client.clone()),
+        Box::new(block_import.clone()),
+        Some(Box::new(grandpa_import)),
+        &task_manager.spawn_essential_handle(),
+        config.prometheus_registry(),
+    );
     Ok(PartialComponents {
         client,
         backend,

@@ -117,12 +117,12 @@ fn eve_joins(network: &mut Network<'_>, watch: &FinalityWatch) -> Result<()> {
 fn says_that_it_is_alone(shed: &Shed<'_>) -> Result<()> {
     let component = shed.gateway.part_is("chain", "retrying", 180)?;
     let problem = component.get("problem").and_then(Value::as_str).context("no problem")?;
-    ensure!(problem.contains("voters online") || problem.contains("no other node"), "{component}");
+    ensure!(problem.contains("voters online") || problem.contains("connected to no other"), "{component}");
     let remedy = component.get("remedy").and_then(Value::as_str).unwrap_or_default();
     ensure!(!remedy.is_empty(), "no remedy: {component}");
     let screen = shed.command(["status"]).run()?;
     ensure!(
-        screen.stdout.contains("voters online") || screen.stdout.contains("no other node"),
+        screen.stdout.contains("voters online") || screen.stdout.contains("connected to no other"),
         "the screen does not say so: {screen:#?}"
     );
     Ok(())

@@ -1,6 +1,6 @@
 //! The chain in a daemon: connected to with patience, its condition on the status board.
 
-use super::{quota::percent, ChainClient, ChainError, NodeConnection, SeenVoters};
+use super::{quota::percent, ChainClient, ChainError, NodeConnection, SeenVoters, Stall};
 use crate::{
     clock,
     metrics::Metrics,
@@ -100,8 +100,8 @@ impl ChainClient {
     async fn seen_voters(&self) -> Option<SeenVoters> {
         let stalled = *self.inner.reports.stalled.borrow();
         match stalled {
-            Some(voters) => Some(voters.into()),
-            None => self.voters().await.ok()?,
+            Some(Stall::Voters(voters)) => Some(voters.into()),
+            Some(Stall::Alone) | None => self.voters().await.ok()?,
         }
     }
 
@@ -115,8 +115,8 @@ impl ChainClient {
         let stalled = *self.inner.reports.stalled.borrow();
         match (problem, stalled) {
             (Some(error), _) => report(board, &error),
-            (None, Some(voters)) => {
-                board.report(COMPONENT, ComponentState::retrying(&voters, voters.remedy()));
+            (None, Some(stall)) => {
+                board.report(COMPONENT, ComponentState::retrying(stall, stall.remedy()));
             }
             (None, None) => {
                 let number = self.inner.reports.finalized.borrow().number;

@@ -2,7 +2,7 @@
 
 use super::{
     rpc::Rpc,
-    voters::{self, Voters},
+    voters::{self, Stall},
     ChainError, Finalized,
 };
 use codec::Encode as _;
@@ -15,8 +15,8 @@ use tokio::sync::watch;
 /// The pauses between attempts: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// Without a new finalized block for so long, the node is asked whether it is still there, and whether blocks wait for
-/// voters.
+/// Without a new finalized block for so long, the node is asked whether it is still there, whether others are, and whether
+/// blocks wait for voters.
 const QUIET: Duration = Duration::from_secs(20);
 
 /// Where they do they may be about to be voted on: so much later they are looked at once more before it is said.
@@ -29,8 +29,8 @@ pub(super) struct Reports {
     pub finalized: watch::Sender<Finalized>,
     /// What is wrong with the node; `None` while nothing is.
     pub problem: watch::Sender<Option<ChainError>>,
-    /// The vote that blocks wait for; `None` while none waits for long.
-    pub stalled: watch::Sender<Option<Voters>>,
+    /// Why nothing becomes final; `None` while nothing waits for long.
+    pub stalled: watch::Sender<Option<Stall>>,
 }
 
 /// Follows until its task is ended.
@@ -97,6 +97,6 @@ fn note(reports: &Reports, finalized: Finalized) {
 }
 
 /// Tells of a change only.
-fn set(stalled: &watch::Sender<Option<Voters>>, now: Option<Voters>) {
+fn set(stalled: &watch::Sender<Option<Stall>>, now: Option<Stall>) {
     stalled.send_if_modified(|last| std::mem::replace(last, now) != now);
 }

@@ -31,7 +31,7 @@ pub use contradictions::words as equivocation_words;
 pub use enrol::{device_consent, gateway_consent};
 pub use error::ChainError;
 pub use view::ChainView;
-pub use voters::{SeenVoters, Voters};
+pub use voters::{SeenVoters, Stall, Voters};
 
 use rpc::Rpc;
 use runtime::Runtime;
@@ -136,8 +136,8 @@ impl ChainClient {
         self.inner.reports.problem.subscribe()
     }
 
-    /// How the vote stands that keeps blocks from becoming final; `None` while they do.
-    pub fn stalled(&self) -> watch::Receiver<Option<Voters>> {
+    /// What keeps blocks from becoming final; `None` while they do.
+    pub fn stalled(&self) -> watch::Receiver<Option<Stall>> {
         self.inner.reports.stalled.subscribe()
     }
 

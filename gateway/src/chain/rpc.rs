@@ -123,6 +123,12 @@ impl Rpc {
         header.map_or(Ok(0), |header| number(&header))
     }
 
+    /// Whether the node is connected to no other one, though it was told of some.
+    pub async fn is_alone(&self) -> Result<bool, ChainError> {
+        let health = self.ask("the node's health", self.methods.system_health()).await?;
+        Ok(health.should_have_peers && health.peers == 0)
+    }
+
     /// How the votes of the voters stand.
     pub async fn round_state(&self) -> Result<RoundStates, ChainError> {
         self.ask("the voters' votes", self.client.request("grandpa_roundState", rpc_params![])).await

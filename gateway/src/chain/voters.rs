@@ -1,8 +1,17 @@
-//! Whether enough voters are online: asked when blocks wait and none becomes final.
+//! Whether enough voters are online: asked when nothing becomes final for a while.
 
 use super::{rpc::Rpc, ChainError};
 use serde::Deserialize;
 use std::fmt;
+
+/// Why nothing becomes final.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stall {
+    /// The node reaches no other one, and so hears of no block and of no vote.
+    Alone,
+    /// Blocks wait for voters.
+    Voters(Voters),
+}
 
 /// How a vote stands that does not come to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,10 +41,28 @@ impl From<Voters> for SeenVoters {
     }
 }
 
-impl Voters {
+impl Stall {
     /// What somebody can do about it.
     pub fn remedy(&self) -> &'static str {
-        "start the nodes of the other validators, and check that they reach each other: everything then goes on by itself"
+        match self {
+            Self::Alone => {
+                "check the node's network: its cable, the firewall, the addresses of the others; everything then goes on by \
+                 itself"
+            }
+            Self::Voters(_) => {
+                "start the nodes of the other validators, and check that they reach each other: everything then goes on by \
+                 itself"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alone => f.write_str("the node is connected to no other node"),
+            Self::Voters(voters) => fmt::Display::fmt(voters, f),
+        }
     }
 }
 
@@ -45,14 +72,17 @@ impl fmt::Display for Voters {
     }
 }
 
-/// How the vote stands that keeps the best block from becoming final; `None` where all is final, where enough have
-/// voted, and where the node does not follow the votes.
-pub(super) async fn stalled(rpc: &Rpc, finalized: u32) -> Result<Option<Voters>, ChainError> {
+/// What keeps the best block from becoming final, or any other one from coming; `None` where all is final and the node is
+/// not alone, where enough have voted, and where the node does not follow the votes.
+pub(super) async fn stalled(rpc: &Rpc, finalized: u32) -> Result<Option<Stall>, ChainError> {
+    if rpc.is_alone().await? {
+        return Ok(Some(Stall::Alone));
+    }
     if rpc.best_number().await? <= finalized {
         return Ok(None);
     }
     match rpc.round_state().await {
-        Ok(state) => Ok(state.best.stalled()),
+        Ok(state) => Ok(state.best.stalled().map(Stall::Voters)),
         Err(ChainError::Question { .. }) => Ok(None),
         Err(error) => Err(error),
     }
