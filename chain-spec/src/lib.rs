@@ -1,7 +1,8 @@
 //! Chain specs: what a node must know before it can join a chain.
 //!
 //! Three presets are built in, all with well-known keys and so for development only: `dev`, one validator, `local`, two,
-//! and `four`. Any other chain comes from a file, as `streembit-node chain-spec` makes it of a consortium's TOML ([`founding`]).
+//! and `four`. Any other chain comes from a file, as `streembit-node chain-spec` makes it of a consortium's TOML, or
+//! `streembit-node refound` of another chain's last state ([`founding`]).
 
 pub mod founding;
 
@@ -50,6 +51,8 @@ pub enum SpecError {
     },
     /// The genesis cannot be written down.
     Genesis(String),
+    /// A chain cannot be founded anew.
+    Successor(String),
 }
 
 impl fmt::Display for SpecError {
@@ -85,6 +88,7 @@ impl fmt::Display for SpecError {
                 path.display()
             ),
             Self::Genesis(reason) => write!(f, "the genesis cannot be written down: {reason}"),
+            Self::Successor(reason) => write!(f, "the chain is not founded anew: {reason}"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The command line of the node: Substrate's own, with defaults that suit a Raspberry Pi.
 
-use crate::{founding, keys, runtime};
+use crate::{founding, keys, refounding, runtime};
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 use sc_cli::{Result, RunCmd, SubstrateCli};
 use sc_service::ChainSpec;
@@ -48,6 +48,9 @@ pub enum Subcommand {
 
     /// Say which runtime this node has, or a file: its version, and the hash that a council votes on. Write it, or its metadata.
     Runtime(runtime::RuntimeCmd),
+
+    /// Found the chain anew from its last final state, with other validators, where too many of them are gone for good.
+    Refound(refounding::RefoundCmd),
 
     /// Make the session keys of a validator in its keystore, and show their public halves for the consortium's file.
     SessionKeys(founding::SessionKeysCmd),

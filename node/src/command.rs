@@ -19,6 +19,10 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Some(Subcommand::Key(command)) => command.run(cli),
         Some(Subcommand::ChainSpec(command)) => command.run(),
         Some(Subcommand::Runtime(command)) => command.run(),
+        Some(Subcommand::Refound(command)) if command.template => command.show_template(),
+        Some(Subcommand::Refound(command)) => on_database(cli, command, |database, config| async move {
+            command.run(database.client, &*config.chain_spec)
+        }),
         Some(Subcommand::SessionKeys(command)) => command.run(),
         Some(Subcommand::Keys(command)) => command.run(),
         #[cfg(feature = "runtime-benchmarks")]

@@ -67,12 +67,17 @@ impl ChainSpecCmd {
     }
 
     fn write(&self, text: &str) -> Result<()> {
-        match &self.out {
-            None => writeln!(io::stdout().lock(), "{text}")?,
-            Some(out) => writeln!(create(out)?, "{text}")?,
-        }
-        Ok(())
+        write(self.out.as_deref(), text)
     }
+}
+
+/// Writes a text to a file that does not exist, or to standard output.
+pub fn write(out: Option<&Path>, text: &str) -> Result<()> {
+    match out {
+        None => writeln!(io::stdout().lock(), "{text}")?,
+        Some(out) => writeln!(create(out)?, "{text}")?,
+    }
+    Ok(())
 }
 
 /// A new file; one that exists is never overwritten.

@@ -13,6 +13,7 @@ mod gateway;
 mod idle;
 mod in_process_rpc;
 mod keys;
+mod refounding;
 mod rpc;
 mod run;
 mod runtime;

@@ -14,6 +14,8 @@ extern crate alloc;
 pub mod apis;
 pub mod configs;
 pub mod genesis;
+#[cfg(feature = "std")]
+pub mod refounding;
 pub mod weights;
 
 #[cfg(feature = "runtime-benchmarks")]

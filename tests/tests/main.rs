@@ -8,6 +8,7 @@ mod consortium;
 mod contract;
 mod crash;
 mod delivery;
+mod disaster;
 mod emulator_to_audit;
 mod equivocation;
 mod erase;

@@ -8,7 +8,7 @@ use crate::SS58_PREFIX;
 use sc_service::config::MultiaddrWithPeerId;
 use serde::Deserialize;
 use sp_core::crypto::{ByteArray, Ss58Codec};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 use streembit_runtime::{
     configs::{MAX_COUNCIL, MAX_VALIDATORS},
     genesis::Founding,
@@ -25,7 +25,8 @@ const LONGEST_ID: usize = 64;
 /// What the ids of the presets begin with.
 const PRESETS: &str = "streembit_";
 
-type Names<T> = BTreeMap<Spanned<String>, T>;
+/// By name, with its place in the file.
+pub(super) type Names<T> = BTreeMap<Spanned<String>, T>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,7 +105,7 @@ fn read(file: File, notes: &mut Notes<'_>) -> Consortium {
     }
 }
 
-fn required(value: Option<Spanned<String>>, key: &str, is: &str, notes: &mut Notes<'_>) -> String {
+pub(super) fn required(value: Option<Spanned<String>>, key: &str, is: &str, notes: &mut Notes<'_>) -> String {
     match value {
         None => {
             notes.overall(format!("`{key}` is missing: {is}"));
@@ -119,7 +120,7 @@ fn required(value: Option<Spanned<String>>, key: &str, is: &str, notes: &mut Not
     }
 }
 
-fn id(value: Option<Spanned<String>>, notes: &mut Notes<'_>) -> String {
+pub(super) fn id(value: Option<Spanned<String>>, notes: &mut Notes<'_>) -> String {
     let allowed =
         |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_".contains(letter);
     if let Some(id) = &value {
@@ -222,7 +223,8 @@ fn validators(
             validators.push((account.clone(), SessionKeys { aura, grandpa }));
         }
     }
-    enough(file, notes);
+    let last = file.validators.keys().map(Spanned::span).max_by_key(|span| span.start);
+    enough(file.validators.len(), last, file.allow_unsafe, notes);
     validators
 }
 
@@ -268,16 +270,14 @@ fn share(
     None
 }
 
-/// Whether there are as many validators as safety needs.
-fn enough(file: &File, notes: &mut Notes<'_>) {
-    let count = file.validators.len();
-    let last = file.validators.keys().map(Spanned::span).max_by_key(|span| span.start);
+/// Whether there are as many validators as safety needs; `last` is the place of the last one.
+pub(super) fn enough(count: usize, last: Option<Range<usize>>, allow_unsafe: bool, notes: &mut Notes<'_>) {
     let problem = match count {
         0 => "there are no [validators.NAME]: nobody would make blocks".to_owned(),
         _ if count > MAX_VALIDATORS as usize => {
             format!("there are {count} validators, {MAX_VALIDATORS} are the most")
         }
-        _ if count < SAFE && !file.allow_unsafe => format!(
+        _ if count < SAFE && !allow_unsafe => format!(
             "{count} of the {SAFE} validators that safety needs: the failure of one would stop the chain. Name {SAFE}, or \
              say `allow_unsafe = true` before the first [table]"
         ),
@@ -293,7 +293,7 @@ fn enough(file: &File, notes: &mut Notes<'_>) {
 type Seen = BTreeMap<[u8; 32], (&'static str, usize)>;
 
 /// A session key in 32 bytes; each may be somebody's only once.
-fn session_key(
+pub(super) fn session_key(
     validator: &Spanned<String>,
     kind: &'static str,
     value: Option<&Spanned<String>>,
@@ -338,7 +338,11 @@ fn session_key(
 }
 
 /// A public key or an account: an SS58 address of this chain, or 0x and 64 hexadecimal digits.
-fn key<K: ByteArray + Ss58Codec>(value: &Spanned<String>, what: &str, notes: &mut Notes<'_>) -> Option<K> {
+pub(super) fn key<K: ByteArray + Ss58Codec>(
+    value: &Spanned<String>,
+    what: &str,
+    notes: &mut Notes<'_>,
+) -> Option<K> {
     let text = value.get_ref();
     let read = match text.strip_prefix("0x") {
         Some(digits) => {
@@ -378,7 +382,7 @@ fn decode_hex(digits: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-fn bootnode(address: &Spanned<String>, notes: &mut Notes<'_>) -> Option<MultiaddrWithPeerId> {
+pub(super) fn bootnode(address: &Spanned<String>, notes: &mut Notes<'_>) -> Option<MultiaddrWithPeerId> {
     let read = address.get_ref().parse();
     read.map_err(|error| {
         notes.at(

@@ -2,6 +2,7 @@
 
 mod file;
 mod mistakes;
+pub mod successor;
 #[cfg(test)]
 mod tests;
 

@@ -123,10 +123,10 @@ impl Rpc {
         header.map_or(Ok(0), |header| number(&header))
     }
 
-    /// Whether the node is connected to no other one, though it was told of some.
-    pub async fn is_alone(&self) -> Result<bool, ChainError> {
+    /// Whether the node is connected to no other one, though it was told of some, or is known to have some.
+    pub async fn is_alone(&self, has_others: bool) -> Result<bool, ChainError> {
         let health = self.ask("the node's health", self.methods.system_health()).await?;
-        Ok(health.should_have_peers && health.peers == 0)
+        Ok(health.peers == 0 && (has_others || health.should_have_peers))
     }
 
     /// How the votes of the voters stand.

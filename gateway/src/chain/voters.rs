@@ -75,17 +75,18 @@ impl fmt::Display for Voters {
 /// What keeps the best block from becoming final, or any other one from coming; `None` where all is final and the node is
 /// not alone, where enough have voted, and where the node does not follow the votes.
 pub(super) async fn stalled(rpc: &Rpc, finalized: u32) -> Result<Option<Stall>, ChainError> {
-    if rpc.is_alone().await? {
+    let votes = match rpc.round_state().await {
+        Ok(state) => Some(state.best),
+        Err(ChainError::Question { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if rpc.is_alone(votes.as_ref().is_some_and(|votes| votes.total_weight > 1)).await? {
         return Ok(Some(Stall::Alone));
     }
     if rpc.best_number().await? <= finalized {
         return Ok(None);
     }
-    match rpc.round_state().await {
-        Ok(state) => Ok(state.best.stalled().map(Stall::Voters)),
-        Err(ChainError::Question { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
+    Ok(votes.and_then(|votes| votes.stalled()).map(Stall::Voters))
 }
 
 /// What `grandpa_roundState` answers, as far as it is used. Weights are numbers of voters: each has one vote.

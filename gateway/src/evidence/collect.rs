@@ -186,7 +186,8 @@ async fn next_occasion(
 
 /// Collects once; at least `wanted` entries of the log have to be proven.
 pub async fn collect(log: &Log, chain: &impl Source, wanted: u64) -> Result<Collected, CollectError> {
-    let kept = log.chain_proof()?;
+    // What proves the anchors on a chain that this one was founded anew from proves nothing here.
+    let kept = log.chain_proof()?.filter(|kept| kept.voters.genesis == chain.genesis());
     let known = kept.as_ref().map_or(0, |kept| kept.changes.len() as u64);
     let Progress { voters, changes, newest } = newest(chain, kept).await?;
     let last = state_at(log, chain, newest).await?;

@@ -81,6 +81,7 @@ impl LogReader {
 
 impl Log {
     /// Keeps what was collected, synced and all at once: the changes of voters beginning with set `from`, and the rest.
+    /// Those of another chain go.
     pub fn put_chain_proof(
         &self,
         voters: &Voters,
@@ -88,9 +89,13 @@ impl Log {
         changes: &[FinalBlock],
         last: &LastBlock,
     ) -> Result<(), LogError> {
+        let others = self.chain_proof()?.is_some_and(|kept| kept.voters.genesis != voters.genesis);
         let guard = self.reader().store().db();
         let (db, handle) = guard.family(Family::ChainProofs)?;
         let mut batch = rocksdb::WriteBatch::default();
+        if others {
+            batch.delete_range_cf(handle, [CHANGE].as_slice(), [CHANGE + 1].as_slice());
+        }
         for (set, change) in (from..).zip(changes) {
             batch.put_cf(handle, [&[CHANGE][..], &set.to_be_bytes()].concat(), change.encode());
         }

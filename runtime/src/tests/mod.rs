@@ -4,6 +4,7 @@ mod equivocations;
 mod founding;
 mod limits;
 mod quotas;
+mod refounding;
 mod submitting;
 mod support;
 mod turning;

@@ -1,0 +1,69 @@
+//! What a chain takes over from the one whose validators are gone.
+
+use super::support::Chain;
+use crate::{
+    refounding::{self, is_carried_over, Refusal},
+    AccountId, AllPalletsWithSystem, SessionKeys, System,
+};
+use frame_support::{storage::storage_prefix, traits::PalletsInfoAccess};
+use sp_core::{ed25519, sr25519};
+use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
+
+fn new_keys(seed: u8) -> SessionKeys {
+    SessionKeys {
+        aura: sr25519::Public::from_raw([seed; 32]).into(),
+        grandpa: ed25519::Public::from_raw([seed; 32]).into(),
+    }
+}
+
+#[test]
+fn it_is_thought_of_every_pallet() {
+    let mut names: Vec<_> =
+        AllPalletsWithSystem::infos().into_iter().map(|pallet| pallet.name.to_string()).collect();
+    names.sort();
+    assert_eq!(refounding::pallets(), names, "a new pallet begins anew or is carried over: say which");
+}
+
+#[test]
+fn records_are_carried_over_and_consensus_is_not() {
+    for (pallet, item, carried) in [
+        ("Anchors", "Latest", true),
+        ("Anchors", "Genesis", false),
+        ("Consortium", "Parties", true),
+        ("Consortium", "Validators", false),
+        ("Devices", "Devices", true),
+        ("ServiceContracts", "Contracts", true),
+        ("System", "Account", true),
+        ("System", "BlockHash", false),
+        ("Council", "Members", true),
+        ("Council", "Voting", false),
+        ("Grandpa", "CurrentSetId", false),
+        ("Session", "CurrentIndex", false),
+    ] {
+        let key = [&storage_prefix(pallet.as_bytes(), item.as_bytes())[..], b"more"].concat();
+        assert_eq!(is_carried_over(&key), carried, "{pallet}::{item}");
+    }
+    assert!(is_carried_over(b":code") && !is_carried_over(b":extrinsic_index"));
+}
+
+#[test]
+fn validators_belong_and_have_keys_that_nobody_knows() {
+    let mut chain = Chain::new("four");
+    chain.state.execute_with(|| {
+        let (alice, eve) = (Sr25519Keyring::Alice.to_account_id(), Sr25519Keyring::Eve.to_account_id());
+        let stranger = AccountId::new([9; 32]);
+        let refused = refounding::take_leave(&[(stranger.clone(), new_keys(1))]);
+        assert_eq!(refused.unwrap_err(), Refusal::Stranger(stranger));
+        let old = SessionKeys { grandpa: Ed25519Keyring::Dave.public().into(), ..new_keys(1) };
+        let refused = refounding::take_leave(&[(alice.clone(), old)]);
+        assert_eq!(refused.unwrap_err(), Refusal::KnownKey(alice.clone()));
+
+        let validators = [(alice.clone(), new_keys(1)), (eve.clone(), new_keys(2))];
+        let before = (System::consumers(&alice), System::consumers(&eve));
+        let founding = refounding::take_leave(&validators).unwrap();
+        assert_eq!(founding.validators, validators);
+        assert_eq!((founding.parties.len(), founding.council.len()), (6, 3));
+        // Alice had keys, Eve had none.
+        assert_eq!((System::consumers(&alice), System::consumers(&eve)), (before.0, before.1 + 1));
+    });
+}
