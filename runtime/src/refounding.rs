@@ -12,11 +12,18 @@ use pallet_consortium::Collective;
 use pallet_session::{KeyOwner, NextKeys};
 use sp_core::storage::well_known_keys;
 use sp_runtime::traits::OpaqueKeys as _;
-use streembit_primitives::{chain::Anchor, AccountId as Account};
+use streembit_primitives::{
+    chain::{Anchor, DeviceRecord},
+    consortium::Membership,
+    AccountId as Account,
+};
 
 /// The pallets whose state is carried over, and the items of each that a genesis has of its own.
 const WHOLE: [(&str, &[&str]); 4] = [
-    ("Consortium", &["Validators", "SessionBegan", "HalfTurned"]),
+    (
+        "Consortium",
+        &["Validators", "SessionBegan", "HalfTurned", "Authorities", "FormerAuthorities", "Equivocations"],
+    ),
     ("Devices", &[]),
     // The hash of the first block is another one.
     ("Anchors", &["Genesis"]),
@@ -99,6 +106,10 @@ pub fn take_leave(validators: &[(AccountId, SessionKeys)]) -> Result<Founding, R
     }
     // Numbers of blocks begin anew, and an anchor from a later block than the newest proves nothing.
     pallet_anchors::Latest::<Runtime>::translate_values(|anchor: Anchor| Some(Anchor { block: 0, ..anchor }));
+    pallet_devices::Devices::<Runtime>::translate_values(|device: DeviceRecord| {
+        Some(DeviceRecord { registered: 0, ..device })
+    });
+    pallet_consortium::Parties::<Runtime>::translate_values(|_: Membership| Some(Membership { since: None }));
     let mut parties: Vec<AccountId> =
         Consortium::parties().into_iter().map(|party| party.0.into()).collect();
     // A genesis takes parties only for validators; the parties themselves are carried over, without the gateways.

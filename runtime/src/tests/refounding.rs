@@ -31,6 +31,7 @@ fn records_are_carried_over_and_consensus_is_not() {
         ("Anchors", "Genesis", false),
         ("Consortium", "Parties", true),
         ("Consortium", "Validators", false),
+        ("Consortium", "Authorities", false),
         ("Devices", "Devices", true),
         ("ServiceContracts", "Contracts", true),
         ("System", "Account", true),
