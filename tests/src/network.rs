@@ -55,9 +55,9 @@ impl Scene {
 }
 
 impl<'s> Network<'s> {
-    /// With one node, on this machine's loopback.
-    pub fn of(scene: &'s Scene, first: Node) -> Self {
-        Self { scene, nodes: vec![first], lan: None }
+    /// With these nodes, on this machine's loopback.
+    pub fn of(scene: &'s Scene, nodes: Vec<Node>) -> Self {
+        Self { scene, nodes, lan: None }
     }
 
     /// A node by its name.

@@ -59,7 +59,7 @@ fn who_votes_on_two_nodes_is_removed() {
         // Two of four make nothing final, so the round stays open.
         let mut first = Node::new(scene, "alice", ["--chain=four", "--alice"])?;
         first.start()?;
-        let mut network = Network { scene, nodes: vec![first] };
+        let mut network = Network::of(scene, vec![first]);
         network.launch("dave", &["--validator"])?;
         network.node("dave")?.ready()?;
         until("Alice and the second node vote", 120, || has_voted(network.node("alice")?, 2))?;

@@ -71,7 +71,7 @@ fn network(scene: &Scene) -> Result<Network<'_>> {
     }
     let mut first = Node::new(scene, "alice", ["--chain=four", "--alice"])?;
     first.start()?;
-    let mut network = Network::of(scene, first);
+    let mut network = Network::of(scene, vec![first]);
     for (name, role) in [("bob", "--bob"), ("charlie", "--charlie"), ("dave", "--validator")] {
         network.launch(name, &[role])?;
     }

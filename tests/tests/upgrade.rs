@@ -81,7 +81,7 @@ fn start<'s>(scene: &'s Scene, spec: &Path) -> Result<(Network<'s>, Home<'s>)> {
     let mut alice = Node::new(scene, "alice", ["--chain", path(spec), "--alice"])?;
     alice.start()?;
     let bootnode = alice.address()?;
-    let mut network = Network { scene, nodes: Vec::new() };
+    let mut network = Network::of(scene, Vec::new());
     for name in ["bob", "charlie", "dave"] {
         let role = format!("--{name}");
         let mut node =
