@@ -116,8 +116,8 @@ fn evidence(scene: &Scene, shed: &Shed<'_>, events: u64, name: &str) -> Result<P
         Ok(())
     })?;
     let file = scene.dir().join(format!("{name}.evidence"));
-    shed.command(["audit", "export", "--device", "shed", "-o"].map(Path::new).into_iter().chain([file.as_path()]))
-        .ok()?;
+    let export = ["audit", "export", "--device", "shed", "-o"].map(Path::new);
+    shed.command(export.into_iter().chain([file.as_path()])).ok()?;
     Ok(file)
 }
 
