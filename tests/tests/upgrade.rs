@@ -48,8 +48,11 @@ fn the_council_upgrades_a_running_chain_and_the_gateways_go_on() {
         let ferdie = scene.account("ferdie")?;
         vote(&mut network, &["remove-party", &ferdie])?;
         vote(&mut network, &["propose-party", &ferdie])?;
-        let shown = network.shown("dave")?;
-        ensure!(since(&shown, &ferdie)?.as_u64().is_some_and(|block| block > 0), "{shown}");
+        let shown = until("Dave's node has the new party", 60, || {
+            let shown = network.shown("dave")?;
+            ensure!(since(&shown, &ferdie)?.as_u64().is_some_and(|block| block > 0), "{shown}");
+            Ok(shown)
+        })?;
         let alice = scene.account("alice")?;
         ensure!(since(&shown, &alice)? == Value::Null, "what was not recorded is known: {shown}");
 
@@ -145,14 +148,20 @@ fn decide(scene: &Scene, network: &mut Network<'_>, next: &Path, hash: &str) -> 
     apply(scene, network, next)?.refused(&["decided on no other", "propose-upgrade"])?;
     let asked = network.consortium("eve", "charlie", &["propose-upgrade", path(next)])?;
     ensure!(asked.get("decided") == Some(&json!(false)), "decided by nobody: {asked}");
-    let shown = network.shown("bob")?;
-    ensure!(text(&shown, "/motions/0/code")? == hash, "another hash is voted on: {shown}");
-    let motion = text(&shown, "/motions/0/id")?;
+    let motion = until("Bob's node has the motion", 60, || {
+        let shown = network.shown("bob")?;
+        ensure!(text(&shown, "/motions/0/code")? == hash, "another hash is voted on: {shown}");
+        text(&shown, "/motions/0/id")
+    })?;
     for (member, decided) in [("alice", false), ("bob", true)] {
         let voted = network.consortium(member, "bob", &["vote", &motion, "yes"])?;
         ensure!(voted.get("decided") == Some(&json!(decided)), "{member}: {voted}");
     }
-    ensure!(text(&network.shown("bob")?, "/runtime/authorized")? == hash, "nothing is authorized");
+    until("Charlie's node has the decision", 60, || {
+        let shown = network.shown("charlie")?;
+        ensure!(text(&shown, "/runtime/authorized")? == hash, "nothing is authorized: {shown}");
+        Ok(())
+    })?;
     apply(scene, network, Path::new(BEFORE))?.refused(&[hash, "voted on"])
 }
 
