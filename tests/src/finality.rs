@@ -135,7 +135,8 @@ impl Shared {
         let head = ask("chain_getFinalizedHead", json!([]))?;
         let last = number_of(&ask("chain_getHeader", json!([head]))?)?;
         for number in node.next..=last {
-            let hash = if number == last { head.clone() } else { ask("chain_getBlockHash", json!([number]))? };
+            let hash =
+                if number == last { head.clone() } else { ask("chain_getBlockHash", json!([number]))? };
             let hash = hash.as_str().with_context(|| format!("{} has no block {number}", node.name))?;
             let noted = lock(&self.finals).note(&node.name, number, hash);
             if let Err(contradiction) = noted {

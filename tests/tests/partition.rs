@@ -103,7 +103,8 @@ fn eve_joins(network: &mut Network<'_>, watch: &FinalityWatch) -> Result<()> {
     network.node("eve")?.ready()?;
     watch.add(network.node("eve")?);
     network.consortium("eve", "eve", &["join", "--no-wait"])?;
-    let motion = until("Alice's node has the motion", 60, || text(&network.shown("alice")?, "/motions/0/id"))?;
+    let motion =
+        until("Alice's node has the motion", 60, || text(&network.shown("alice")?, "/motions/0/id"))?;
     for member in ["bob", "charlie"] {
         network.consortium(member, member, &["vote", &motion, "yes"])?;
     }
