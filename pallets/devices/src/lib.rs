@@ -149,7 +149,7 @@ pub mod pallet {
     }
 
     /// Whether a gateway may keep the log of a device with this key: only its host signs for a hosted device.
-    pub(crate) fn may_keep(gateway: &AccountId, key: &DeviceKey) -> bool {
+    fn may_keep(gateway: &AccountId, key: &DeviceKey) -> bool {
         match key {
             DeviceKey::Own(_) => true,
             DeviceKey::Hosted { gateway: host, .. } => host == gateway,
