@@ -49,7 +49,8 @@ impl RefoundCmd {
     /// Makes the spec of the old chain's last final state, or says what is wrong.
     pub fn run(&self, client: Arc<FullClient>, old: &dyn ChainSpec) -> Result<()> {
         let failed = |error: streembit_chain_spec::SpecError| Error::Application(Box::new(error));
-        let file = self.validators.as_deref().ok_or_else(|| Error::Input("--validators is missing".into()))?;
+        let file =
+            self.validators.as_deref().ok_or_else(|| Error::Input("--validators is missing".into()))?;
         let successor = Successor::read(file).map_err(failed)?;
         let info = client.info();
         let last = info.finalized_hash;

@@ -59,7 +59,8 @@ impl RuntimeCmd {
         let hash = sp_core::bytes::to_hex(&sp_crypto_hashing::blake2_256(&code), false);
         let text = if self.json {
             let (name, number) = (&version.spec_name, version.spec_version);
-            json!({ "spec_name": name, "spec_version": number, "code": hash, "bytes": code.len() }).to_string()
+            json!({ "spec_name": name, "spec_version": number, "code": hash, "bytes": code.len() })
+                .to_string()
         } else {
             format!(
                 "version {} of {}\ncode  {hash}\nbytes {}",
@@ -90,7 +91,9 @@ fn executor() -> WasmExecutor<sp_io::SubstrateHostFunctions> {
 
 /// The version that some code says it is.
 fn version(code: &[u8]) -> Result<RuntimeVersion> {
-    let unknown = |problem: String| Error::Input(format!("the code does not say which version of what it is: {problem}"));
+    let unknown = |problem: String| {
+        Error::Input(format!("the code does not say which version of what it is: {problem}"))
+    };
     let bytes = executor().read_runtime_version(code, &mut BasicExternalities::default()).map_err(unknown)?;
     RuntimeVersion::decode(&mut bytes.as_slice()).map_err(|error| unknown(error.to_string()))
 }

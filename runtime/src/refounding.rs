@@ -110,8 +110,7 @@ pub fn take_leave(validators: &[(AccountId, SessionKeys)]) -> Result<Founding, R
         Some(DeviceRecord { registered: 0, ..device })
     });
     pallet_consortium::Parties::<Runtime>::translate_values(|_: Membership| Some(Membership { since: None }));
-    let mut parties: Vec<AccountId> =
-        Consortium::parties().into_iter().map(|party| party.0.into()).collect();
+    let mut parties: Vec<AccountId> = Consortium::parties().into_iter().map(|party| party.0.into()).collect();
     // A genesis takes parties only for validators; the parties themselves are carried over, without the gateways.
     parties.extend(validators.iter().map(|(account, _)| account.clone()));
     parties.sort();

@@ -78,11 +78,7 @@ impl<'s> Network<'s> {
     }
 
     /// A node that is not yet started, where this network is.
-    fn node_of<A: AsRef<str>>(
-        &mut self,
-        name: &str,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Result<Node> {
+    fn node_of<A: AsRef<str>>(&mut self, name: &str, arguments: impl IntoIterator<Item = A>) -> Result<Node> {
         let node = Node::new(self.scene, name, arguments)?;
         match &mut self.lan {
             None => Ok(node),

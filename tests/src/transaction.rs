@@ -105,7 +105,8 @@ pub async fn submit(
     let status = response.status();
     let text = response.text().await?;
     ensure!(status.is_success(), "the node answers {status}: {text}");
-    let mut answers: Vec<Value> = serde_json::from_str(&text).with_context(|| format!("no answers: {text}"))?;
+    let mut answers: Vec<Value> =
+        serde_json::from_str(&text).with_context(|| format!("no answers: {text}"))?;
     answers.sort_by_key(|answer| answer.get("id").and_then(Value::as_u64));
     ensure!(answers.len() == transactions.len(), "{} answers to {}", answers.len(), transactions.len());
     Ok(answers.iter().map(|answer| answer.get("error").map(Value::to_string)).collect())

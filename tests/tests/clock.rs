@@ -89,7 +89,8 @@ fn is_told(network: &mut Network<'_>, side: &str) -> Result<()> {
     until("its operator is told", 300, || {
         let log = network.node("dave")?.process()?.log();
         let said = log.lines().find(|line| line.contains("the clock of this machine"));
-        let said = said.with_context(|| format!("{} lines, and none of them says so", log.lines().count()))?;
+        let said =
+            said.with_context(|| format!("{} lines, and none of them says so", log.lines().count()))?;
         ensure!(said.contains(side), "the wrong side: {said}");
         Ok(())
     })

@@ -111,7 +111,9 @@ impl Successor {
     /// The first state of the new chain: a genesis with the new validators, and what is carried over.
     fn storage(&self, mut old: Storage) -> Result<Storage, SpecError> {
         if !old.children_default.is_empty() {
-            return Err(SpecError::Successor("the state has child tries, which no Streembit chain has".into()));
+            return Err(SpecError::Successor(
+                "the state has child tries, which no Streembit chain has".into(),
+            ));
         }
         let founding = BasicExternalities::execute_with_storage(&mut old, || take_leave(&self.validators));
         let founding = founding.map_err(|refusal| SpecError::Successor(refusal.to_string()))?;
@@ -241,7 +243,9 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_their_lines() {
         assert!(wrong("account = ", "# account = ").contains("has no `account`"));
-        assert!(wrong("5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty", "5Grwva").contains("not an account"));
+        assert!(
+            wrong("5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty", "5Grwva").contains("not an account")
+        );
         assert!(wrong("[validators.garage]", "[nobody.garage]").contains("nobody"));
         assert!(wrong("id = \"workshops_north_2\"", "id = \"North 2\"").contains("lower-case"));
     }

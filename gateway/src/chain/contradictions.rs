@@ -50,7 +50,12 @@ fn offence(offence: &Offence) -> String {
     }
 }
 
-fn state(validators: &[Validator], proven: &[Equivocation], seen: &[DoubleBlock], now: u64) -> ComponentState {
+fn state(
+    validators: &[Validator],
+    proven: &[Equivocation],
+    seen: &[DoubleBlock],
+    now: u64,
+) -> ComponentState {
     let mut problems: Vec<_> = proven.iter().map(words).collect();
     problems.extend(validators.iter().filter_map(|validator| {
         if proven.iter().any(|proven| proven.account == validator.account) {

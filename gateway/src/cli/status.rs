@@ -151,7 +151,8 @@ mod tests {
         let text = screen(&copied);
         assert!(text.contains("a copied key!") && text.contains("car: its key was copied"), "{text}");
         assert!(text.contains("streembit audit forks") && text.contains("new key"), "{text}");
-        let text = screen(&status(ComponentState::alarm("two blocks in one slot", "stop one of the two nodes")));
+        let text =
+            screen(&status(ComponentState::alarm("two blocks in one slot", "stop one of the two nodes")));
         assert!(text.contains("two blocks in one slot") && text.contains("stop one of the two"), "{text}");
         let text = screen(&status(ComponentState::Starting));
         assert!(text.ends_with("Not everything is at work yet."), "{text}");

@@ -35,12 +35,15 @@ impl Machine {
     /// Of the runtime that this node was built with.
     pub fn new() -> Result<Self> {
         let code = streembit_runtime::WASM_BINARY.ok_or_else(|| {
-            Error::Input("this node was built without the compiled runtime: build it without SKIP_WASM_BUILD".into())
+            Error::Input(
+                "this node was built without the compiled runtime: build it without SKIP_WASM_BUILD".into(),
+            )
         })?;
         let genesis = streembit_runtime::genesis::preset(streembit_runtime::genesis::FOUR_PRESET)
             .ok_or_else(|| Error::Input("the runtime has no preset of four validators".into()))?;
         let storage = genesis.build_storage().map_err(Error::Input)?;
-        let state = |counts| BenchmarkingState::new(storage.clone(), None, false, counts).map_err(Error::Input);
+        let state =
+            |counts| BenchmarkingState::new(storage.clone(), None, false, counts).map_err(Error::Input);
         Ok(Self {
             executor: WasmExecutor::builder().with_max_runtime_instances(2).build(),
             code,

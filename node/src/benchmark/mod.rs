@@ -6,7 +6,9 @@
 mod machine;
 mod source;
 
-use frame_benchmarking::{Analysis, BenchmarkMetadata, BenchmarkParameter, BenchmarkResult, BenchmarkSelector};
+use frame_benchmarking::{
+    Analysis, BenchmarkMetadata, BenchmarkParameter, BenchmarkResult, BenchmarkSelector,
+};
 use machine::{Machine, Run};
 use sc_cli::{Error, Result};
 use std::{fs, path::PathBuf};

@@ -57,7 +57,8 @@ fn function(call: &Measured) -> String {
     }
     // A component that costs nothing is an argument all the same.
     let idle = |component: &&String| !text.contains(&format!("({component}.into())"));
-    let idle: Vec<_> = call.components.iter().filter(idle).map(|component| format!("{component}: u32")).collect();
+    let idle: Vec<_> =
+        call.components.iter().filter(idle).map(|component| format!("{component}: u32")).collect();
     for argument in idle {
         text = text.replacen(&argument, &format!("_{argument}"), 1);
     }

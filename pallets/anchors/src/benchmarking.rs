@@ -6,11 +6,8 @@ use frame_benchmarking::v2::*;
 use frame_support::BoundedVec;
 use frame_system::RawOrigin;
 use streembit_primitives::{
-    chain::Anchor,
-    checkpoint::HashKind,
-    hash::Domain,
-    merkle::ConsistencyProof,
-    AccountId, Checkpoint, Hash, LogId,
+    chain::Anchor, checkpoint::HashKind, hash::Domain, merkle::ConsistencyProof, AccountId, Checkpoint, Hash,
+    LogId,
 };
 
 /// What a benchmark needs of those that this pallet asks.

@@ -9,13 +9,8 @@ use frame_support::migrations::VersionedMigration;
 /// Of the parties of before it was not recorded. One block migrates them all: each was named by the founders or taken in by a vote
 /// of the council of its own, so they are tens. As it is weighed, 4,000 of them would take as long as a block may; the
 /// migration would run to its end even then, in a block that takes longer.
-pub type ToVersion2<T> = VersionedMigration<
-    1,
-    2,
-    unversioned::ToVersion2<T>,
-    Pallet<T>,
-    <T as frame_system::Config>::DbWeight,
->;
+pub type ToVersion2<T> =
+    VersionedMigration<1, 2, unversioned::ToVersion2<T>, Pallet<T>, <T as frame_system::Config>::DbWeight>;
 
 /// The migrations without a look at the version: for the types above alone.
 mod unversioned {

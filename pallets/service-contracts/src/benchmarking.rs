@@ -148,11 +148,7 @@ mod benchmarks {
 
     /// `p` parties, `d` devices, `c` clauses.
     #[benchmark]
-    fn propose(
-        p: Linear<2, { MAX_PARTIES }>,
-        d: Linear<1, { MAX_DEVICES }>,
-        c: Linear<1, { MAX_CLAUSES }>,
-    ) {
+    fn propose(p: Linear<2, { MAX_PARTIES }>, d: Linear<1, { MAX_DEVICES }>, c: Linear<1, { MAX_CLAUSES }>) {
         let contract = contract::<T>(p, d, c);
         let id = contract.id(&T::Genesis::get());
 

@@ -95,7 +95,8 @@ impl<T: Config> Pallet<T> {
         }
         for (device, ids) in ContractsOfDevice::<T>::iter() {
             for id in ids {
-                let about = Contracts::<T>::get(id).is_some_and(|contract| contract.devices.contains(&device));
+                let about =
+                    Contracts::<T>::get(id).is_some_and(|contract| contract.devices.contains(&device));
                 ensure!(about, "a device lists a contract that is not about it");
                 let is_active = Standings::<T>::get(id).is_some_and(|s| s.state == ContractState::Active);
                 ensure!(is_active, "a device lists a contract that is not active");

@@ -125,7 +125,8 @@ fn the_largest_arguments_fit_into_a_block() {
 #[test]
 fn the_code_of_a_runtime_fits_into_a_block() {
     let limits: BlockWeights = <Runtime as frame_system::Config>::BlockWeights::get();
-    let call: RuntimeCall = frame_system::Call::apply_authorized_upgrade { code: alloc::vec::Vec::new() }.into();
+    let call: RuntimeCall =
+        frame_system::Call::apply_authorized_upgrade { code: alloc::vec::Vec::new() }.into();
     let info = call.get_dispatch_info();
     let room = limits.get(info.class).max_extrinsic.unwrap();
     assert!(info.call_weight.all_lte(room), "{:?} of {room:?}", info.call_weight);

@@ -10,9 +10,9 @@
 //! The ceiling is `verify` and, after it, what `rocksdb` takes spread over all cores. Each figure is the median of five.
 
 use super::{
-    at, own_cpu_seconds,
+    at,
     load::{devices, interleaved, sign_all, Device, Kind, Signed, LOG},
-    median, scratch,
+    median, own_cpu_seconds, scratch,
 };
 use anyhow::{ensure, Result};
 use codec::Encode as _;

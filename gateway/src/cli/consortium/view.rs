@@ -8,7 +8,8 @@ use crate::{
 use serde_json::{json, Value};
 use streembit_primitives::{
     consortium::{
-        Change, Consortium, Equivocation, Membership, Motion, Quota, Validator, ValidatorState, SAFE_VALIDATORS,
+        Change, Consortium, Equivocation, Membership, Motion, Quota, Validator, ValidatorState,
+        SAFE_VALIDATORS,
     },
     AccountId, Hash,
 };
@@ -30,9 +31,7 @@ pub struct Shown<'a> {
 impl Shown<'_> {
     /// For programs: accounts as addresses.
     pub fn json(&self) -> Value {
-        let membership = |(party, membership): &(AccountId, Membership)| {
-            json!({ "party": account::show(party), "since": membership.since })
-        };
+        let membership = |(party, membership): &(AccountId, Membership)| json!({ "party": account::show(party), "since": membership.since });
         let memberships = self.memberships.as_ref().map(|all| all.iter().map(membership).collect::<Vec<_>>());
         let equivocations = self.equivocations.iter().map(|one| {
             json!({ "account": account::show(&one.account), "offence": one.offence, "block": one.block })
@@ -281,7 +280,11 @@ mod tests {
         assert!(!shown.text().contains("not recorded"), "{}", shown.text());
         assert_eq!(shown.json()["memberships"], Value::Null);
         shown.authorized = Some(Hash([0xef; 32]));
-        assert!(shown.text().contains("runtime version 3") && shown.text().contains("0xefef"), "{}", shown.text());
+        assert!(
+            shown.text().contains("runtime version 3") && shown.text().contains("0xefef"),
+            "{}",
+            shown.text()
+        );
         assert_eq!(shown.json()["runtime"]["version"], 3);
     }
 

@@ -39,8 +39,12 @@ fn who(number: u8) -> AccountId {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let fault =
-        prop_oneof![Just(Fault::NoHeads), Just(Fault::TooLarge), Just(Fault::NoProof), Just(Fault::LongProof)];
+    let fault = prop_oneof![
+        Just(Fault::NoHeads),
+        Just(Fault::TooLarge),
+        Just(Fault::NoProof),
+        Just(Fault::LongProof)
+    ];
     let (size, epoch) = (0..=LONGEST, prop_oneof![4 => Just(0u32), 1 => 1u32..3]);
     prop_oneof![
         8 => (0u8..3, 0u8..3, epoch, 0u8..2, size.clone(), size.clone())
