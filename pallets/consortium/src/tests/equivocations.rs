@@ -7,7 +7,7 @@ use frame_support::{
     pallet_prelude::{InvalidTransaction, TransactionSource, TransactionValidityError},
 };
 use sp_consensus_aura::AURA_ENGINE_ID;
-use sp_core::H256;
+use sp_core::{Pair as _, H256};
 use sp_runtime::{testing::UintAuthorityId, traits::Header as _, DigestItem, DispatchResult};
 use streembit_primitives::{
     consortium::{Change, Equivocation, Offence},
