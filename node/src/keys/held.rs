@@ -173,7 +173,7 @@ mod tests {
         fs::write(&held, "\"phrase\"").unwrap();
         fs::write(dir.path().join("6175726100"), "\"phrase\"").unwrap();
         let found = HeldVotes::in_folder(dir.path()).unwrap().unwrap();
-        assert_eq!(found.files, [held.clone()]);
+        assert_eq!(found.files, std::slice::from_ref(&held));
         release(&held).unwrap();
         assert!(dir.path().join("6772616e00").is_file() && !held.exists());
         assert!(HeldVotes::in_folder(dir.path()).unwrap().is_none());
