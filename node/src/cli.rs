@@ -31,6 +31,11 @@ pub struct Cli {
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub heartbeat: u64,
 
+    /// Where the compiled runtime is kept, so that only the first start compiles it. In the base path unless given; nodes of one
+    /// machine may share a folder. Whoever can write there can have the node do anything.
+    #[arg(long, value_name = "DIR")]
+    pub runtime_cache: Option<PathBuf>,
+
     /// Look for other nodes on the local network by mDNS. Off unless asked for.
     #[arg(long, conflicts_with = "no_mdns")]
     pub mdns: bool,

@@ -65,7 +65,8 @@ where
     F: Future<Output = Result<()>>,
 {
     cli.create_runner(command)?.async_run(|config| {
-        let PartialComponents { client, backend, import_queue, task_manager, .. } = service::parts(&config)?;
+        let PartialComponents { client, backend, import_queue, task_manager, .. } =
+            service::parts(&config, None)?;
         Ok((work(Database { client, backend, import_queue }, config), task_manager))
     })
 }

@@ -27,7 +27,8 @@ pub fn run(cli: &Cli) -> Result<()> {
 
     let chain = format!("{} ({})", config.chain_spec.name(), config.chain_spec.id());
     let result = runtime.block_on(async {
-        let node = service::start(config, Duration::from_secs(cli.heartbeat));
+        let heartbeat = Duration::from_secs(cli.heartbeat);
+        let node = service::start(config, heartbeat, cli.runtime_cache.as_deref());
         let mut node = node.map_err(|error| not_started(&chain, &error))?;
         let gateway = gateway.map(|gateway| gateway.start(&node.rpc));
         let result = signals.run_until_signal(node.tasks.future().fuse()).await;

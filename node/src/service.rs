@@ -15,6 +15,7 @@ use sc_consensus_aura::{
 use sc_consensus_grandpa::{
     FinalityProofProvider, GrandpaParams, GrandpaPruningFilter, SharedVoterState, VotingRulesBuilder,
 };
+use sc_executor::{HeapAllocStrategy, DEFAULT_HEAP_ALLOC_STRATEGY};
 use sc_network::{
     config::FullNetworkConfiguration,
     service::traits::{NetworkService, NotificationService},
@@ -33,7 +34,7 @@ use sp_consensus_aura::{
 use sp_keystore::KeystorePtr;
 use sp_runtime::{generic, traits::Block as BlockT, OpaqueExtrinsic};
 use sp_timestamp::InherentDataProvider as TimestampInherent;
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use streembit_runtime::{apis::RuntimeApi, Header};
 use tokio::sync::{mpsc, watch};
 
@@ -86,14 +87,14 @@ pub struct Node {
     pub rpc: RpcHandlers,
 }
 
-/// Opens the database and builds what needs no network.
-pub fn parts(config: &Configuration) -> Result<Parts, ServiceError> {
+/// Opens the database and builds what needs no network. The compiled runtime is kept in `runtime_cache`, in the base path unless
+/// given.
+pub fn parts(config: &Configuration, runtime_cache: Option<&Path>) -> Result<Parts, ServiceError> {
     let telemetry = telemetry(config)?;
-    let executor = sc_service::new_wasm_executor(&config.executor);
     let (client, backend, keystore_container, task_manager) = sc_service::new_full_parts(
         config,
         telemetry.as_ref().map(Telemetry::handle),
-        executor,
+        executor(config, runtime_cache),
         // Where blocks are pruned, those with a justification stay: they prove the others.
         vec![Arc::new(GrandpaPruningFilter)],
     )?;
@@ -145,8 +146,31 @@ pub fn parts(config: &Configuration) -> Result<Parts, ServiceError> {
     })
 }
 
-/// Starts a validator or a full node, as the configuration says. An idle validator makes a block every `heartbeat`.
-pub fn start(config: Configuration, heartbeat: Duration) -> Result<Node, ServiceError> {
+/// What runs the chain's Wasm: as `sc_service` makes it, but that the next start finds it compiled. On a Raspberry Pi that
+/// takes longer than all the rest of a start.
+fn executor(config: &Configuration, cache: Option<&Path>) -> Executor {
+    let settings = &config.executor;
+    let pages = settings.default_heap_pages.and_then(|pages| u32::try_from(pages).ok());
+    let heap =
+        pages.map_or(DEFAULT_HEAP_ALLOC_STRATEGY, |extra_pages| HeapAllocStrategy::Static { extra_pages });
+    let in_base_path = || config.base_path.config_dir(config.chain_spec.id()).join("runtime-cache");
+    Executor::builder()
+        .with_execution_method(settings.wasm_method)
+        .with_onchain_heap_alloc_strategy(heap)
+        .with_offchain_heap_alloc_strategy(heap)
+        .with_max_runtime_instances(settings.max_runtime_instances)
+        .with_runtime_cache_size(settings.runtime_cache_size)
+        .with_cache_path(cache.map_or_else(in_base_path, Path::to_owned))
+        .build()
+}
+
+/// Starts a validator or a full node, as the configuration says. An idle validator makes a block every `heartbeat`; for
+/// `runtime_cache` see [`parts`].
+pub fn start(
+    config: Configuration,
+    heartbeat: Duration,
+    runtime_cache: Option<&Path>,
+) -> Result<Node, ServiceError> {
     let PartialComponents {
         client,
         backend,
@@ -156,7 +180,7 @@ pub fn start(config: Configuration, heartbeat: Duration) -> Result<Node, Service
         import_queue,
         transaction_pool,
         other: (block_import, voter_link, mut telemetry, double_blocks),
-    } = parts(&config)?;
+    } = parts(&config, runtime_cache)?;
     let settings = Settings::of(&config, heartbeat);
     let voter_name = voter_protocol(&config, &client)?;
     let (net_config, metrics, voter_notifications) = network_config(&config, voter_name.clone());

@@ -3,15 +3,22 @@
 use anyhow::{ensure, Context, Result};
 use std::path::PathBuf;
 
+/// Where the nodes of all tests keep the compiled runtime: compiling it is most of what a node's start takes.
+pub fn runtime_cache() -> Result<PathBuf> {
+    Ok(folder()?.join("runtime-cache"))
+}
+
+/// Where the workspace's programs are that were built with this test: target/debug, for target/debug/deps/test-0123 and for
+/// target/debug/measure.
+fn folder() -> Result<PathBuf> {
+    let test = std::env::current_exe().context("asking where this test is")?;
+    let folder = test.ancestors().skip(1).find(|dir| dir.file_name().is_some_and(|name| name != "deps"));
+    folder.map(PathBuf::from).context("this test is in no folder")
+}
+
 /// The path of one of the workspace's programs, built beside this test.
 pub fn binary(name: &str) -> Result<PathBuf> {
-    let test = std::env::current_exe().context("asking where this test is")?;
-    // target/debug/deps/test-0123 or target/debug/measure: the programs are in target/debug.
-    let folder = test
-        .ancestors()
-        .skip(1)
-        .find(|dir| dir.file_name().is_some_and(|name| name != "deps"))
-        .context("this test is in no folder")?;
+    let folder = folder()?;
     let path = folder.join(name);
     let release = if folder.ends_with("release") { " --release" } else { "" };
     ensure!(

@@ -1,7 +1,8 @@
 //! Nodes of the chain, and asking them over their RPC.
 
 use crate::{
-    binary, free_port,
+    binaries::{binary, runtime_cache},
+    free_port,
     lan::{Door, Namespace},
     process::bound_command,
     until, Process, Scene, WrongClock,
@@ -101,6 +102,9 @@ impl Node {
         let has = |option: &str| self.arguments.iter().any(|argument| argument.starts_with(option));
         if !has("--heartbeat") {
             command.arg(HEARTBEAT);
+        }
+        if !has("--runtime-cache") {
+            command.arg("--runtime-cache").arg(runtime_cache()?);
         }
         if !has("--prometheus-port") {
             command.arg("--no-prometheus");
