@@ -4,12 +4,13 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/streembit/target
 BIN = $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help setup build demo network test crash lint bench bench-log bench-chain weights clean
+.PHONY: help setup build demo network test test-long crash lint bench bench-log bench-chain weights clean
 
 help:
 	@echo "make demo   set up, build, and watch a car's odometer become an anchored, audited event (KEEP=1: leave it running)"
 	@echo "make network  set up, build, and run a consortium of four validators on this machine until Ctrl-C"
 	@echo "make test   set up, build, and run every test"
+	@echo "make test-long  set up, build, and run the tests that take minutes each: partitions, wrong clocks, floods, a lost network"
 	@echo "make build  set up and build the binaries into $(BIN)"
 	@echo "make crash  break a gateway in every way and count what is lost (CYCLES=100, SEED=random; all faults as root)"
 	@echo "make lint   formatting, clippy, documentation, licences"
@@ -33,6 +34,10 @@ network: build
 test: build
 	@.ci/setup --tests
 	cargo test --workspace
+
+test-long: build
+	@.ci/setup --tests
+	cargo test --workspace --test e2e -- --ignored
 
 CYCLES ?= 100
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')

@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 
 /// How many scenes run at once on one machine, over all processes: a node is heavy.
-const PLACES: usize = 2;
+const PLACES: usize = 3;
 
 /// How much of each log a failure shows, in bytes from its end.
 const SHOWN: usize = 4_000;

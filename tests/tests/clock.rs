@@ -16,6 +16,7 @@ const AHEAD: u64 = 4_000;
 const NOW: &str = "0xf0c365c3cf59d671eb72da0e7a4113c49f1f0515f462cdcf84e0f1d6045dfcbb";
 
 #[test]
+#[ignore = "takes minutes: make test-long"]
 fn a_clock_that_is_a_minute_ahead_is_its_own_validator_s_problem_alone() {
     // Its blocks are dated in the future of the others, who refuse them; theirs come late to it.
     with_a_wrong_clock("clock-ahead", MINUTE, |network| {
@@ -35,6 +36,7 @@ fn a_clock_that_is_a_minute_ahead_is_its_own_validator_s_problem_alone() {
 }
 
 #[test]
+#[ignore = "takes minutes: make test-long"]
 fn a_clock_that_is_a_minute_behind_is_its_own_validator_s_problem_alone() {
     // To it everybody else's blocks are dated in the future: it refuses them until its own clock has come so far.
     with_a_wrong_clock("clock-behind", -MINUTE, |network| is_told(network, "BEHIND"));

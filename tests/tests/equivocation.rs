@@ -44,6 +44,7 @@ fn a_validator_on_two_nodes_is_removed_and_every_status_says_so() {
 /// The voting key alone on two nodes, of which one makes all of Dave's blocks: no slot has two. One of the nodes votes in the
 /// first round before it meets the others, the other one with them.
 #[test]
+#[ignore = "takes minutes: make test-long"]
 fn who_votes_on_two_nodes_is_removed() {
     scene("two-votes", |scene| {
         insert(scene, "twin", "aura", "sr25519")?;

@@ -78,6 +78,7 @@ fn a_stranger_is_told_on_the_command_line_whom_to_ask() {
 }
 
 #[test]
+#[ignore = "takes minutes: make test-long"]
 fn a_flood_at_one_validator_does_not_stop_finality() {
     scene("flood", |scene| {
         let mut network = scene.network()?;
