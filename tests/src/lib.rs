@@ -9,6 +9,7 @@
 mod agreement;
 pub mod bench;
 mod binaries;
+mod change;
 mod cli;
 mod clock;
 pub mod crash;
@@ -34,6 +35,7 @@ mod wait;
 
 pub use agreement::{dev_key, now_ms};
 pub use binaries::{binary, foreign_venv};
+pub use change::accounts;
 pub use cli::{streembit_node, Command, Output};
 pub use clock::WrongClock;
 pub use crowd::{web_sockets, Crowd};

@@ -42,7 +42,12 @@ fn validators_leave_join_and_change_their_keys_while_the_chain_goes_on() {
         network.node("alice")?.finalizes(before + 4, 60)?;
         network.node("eve")?.finalizes(before + 4, 20)?;
 
-        // What would leave too few is refused, and says what to do.
+        // One leaves by itself, which needs nobody's vote either.
+        network.node("charlie")?.start()?;
+        network.consortium("eve", "eve", &["leave"])?;
+        settled(&mut network, 3, 4)?;
+
+        // Who is none any more is told so, and what to do.
         let key = scene.key("dave")?;
         let again = network.ask("alice", ["consortium", "leave", "--key"])?.arg(key);
         again.run()?.refused(&["NotAValidator", "consortium show"])

@@ -4,7 +4,7 @@
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
 use std::time::{Duration, Instant};
-use streembit_tests::{metrics::value, scene, until, FinalityWatch, Network, Shed};
+use streembit_tests::{accounts, metrics::value, scene, until, FinalityWatch, Network, Shed};
 
 /// For how many seconds the chain stands still at least, where another time than none is asked for.
 const HALT: &str = "STREEMBIT_TESTS_HALT";
@@ -49,6 +49,48 @@ fn one_of_four_is_not_missed_two_are_and_nothing_is_lost() {
         shed.anchored(120)?;
         let number = network.node("alice")?.finalized()?;
         network.agrees(&all, number, 60)?;
+        watch.finish().map(|_| ())
+    });
+}
+
+#[test]
+#[ignore = "takes minutes: make test-long"]
+fn a_change_of_the_validators_that_too_few_could_make_final_comes_into_force_when_they_return() {
+    scene("halting-change", |scene| {
+        let mut network = scene.network()?;
+        let watch = FinalityWatch::start(scene, &network.nodes);
+        let shed = Shed::over(&mut network, "alice")?;
+        shed.add(3)?;
+        shed.anchored(120)?;
+
+        for name in ["charlie", "dave"] {
+            network.node(name)?.kill()?;
+        }
+        let most = network.node("alice")?.best()?;
+        network.vote_out("dave", ["alice", "bob"])?;
+        let last = network.node("alice")?.finalized()?;
+        ensure!(last <= most, "block {last} became final by two of four, when {most} was the best");
+
+        // The two that have the change die as well. Dave, who leaves by it, does not come back yet.
+        for name in ["alice", "bob"] {
+            network.node(name)?.kill()?;
+        }
+        shed.add(5)?;
+        let three = ["alice", "bob", "charlie"];
+        for name in three {
+            network.node(name)?.launch()?;
+        }
+        for name in three {
+            network.node(name)?.ready()?;
+        }
+        network.node("alice")?.is_in_set(1)?;
+        shed.anchored(240)?;
+
+        network.node("dave")?.start()?;
+        let number = network.node("alice")?.finalized()?;
+        network.agrees(&["alice", "bob", "charlie", "dave"], number, 120)?;
+        let left = accounts(&network.node("dave")?.consortium_at(None)?).len();
+        ensure!(left == 3, "{left} validators");
         watch.finish().map(|_| ())
     });
 }

@@ -3,14 +3,9 @@
 //! blocks at one height.
 
 use anyhow::{ensure, Context, Result};
-use serde_json::{json, Value};
+use serde_json::Value;
 use std::collections::BTreeSet;
-use streembit::chain::{Call, ChainClient};
-use streembit_primitives::{
-    consortium::{Change, Consortium},
-    AccountId, Hash,
-};
-use streembit_tests::{dev_key, number, scene, text, until, FinalityWatch, Lan, Network, Node, Shed};
+use streembit_tests::{accounts, scene, text, until, FinalityWatch, Lan, Network, Shed};
 
 const ALL: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 
@@ -45,7 +40,7 @@ fn three_go_on_and_change_the_validators_and_the_one_that_was_cut_off_follows() 
         network.heal()?;
         let reached = network.node("alice")?.finalized()?;
         network.agrees(&["alice", "bob", "charlie", "dave", "eve"], reached, 300)?;
-        is_in_set(network.node("dave")?, 1)?;
+        network.node("dave")?.is_in_set(1)?;
         shed.gateway.part_is("chain", "running", 120)?;
         shed.anchored(240)?;
 
@@ -71,7 +66,7 @@ fn two_and_two_finalize_nothing_and_are_one_chain_again_when_the_network_heals()
         network.cut(&["charlie", "dave"])?;
         // Whatever is made from here on only two of four have seen. What was under way may still become final.
         let most = best(&network)?;
-        dave_is_voted_out_on_one_side(&mut network)?;
+        network.vote_out("dave", ["alice", "bob"])?;
         let fork = most + 5;
         for name in ["alice", "charlie"] {
             until(&format!("{name}'s side makes blocks"), 180, || {
@@ -110,7 +105,7 @@ fn eve_joins(network: &mut Network<'_>, watch: &FinalityWatch) -> Result<()> {
     for member in ["bob", "charlie"] {
         network.consortium(member, member, &["vote", &motion, "yes"])?;
     }
-    is_in_set(network.node("alice")?, 1)?;
+    network.node("alice")?.is_in_set(1)?;
     let validators = network.node("alice")?.consortium_at(None)?.validators.len();
     ensure!(validators == 5, "{validators} validators");
     Ok(())
@@ -131,40 +126,6 @@ fn says_that_it_is_alone(shed: &Shed<'_>) -> Result<()> {
     Ok(())
 }
 
-/// On Alice's and Bob's side of the network the council removes Dave, and their fork has it in force. Nothing of it is final.
-fn dave_is_voted_out_on_one_side(network: &mut Network<'_>) -> Result<()> {
-    let dave = dev_key("dave")?.account();
-    let change = Change::RemoveValidator(dave);
-    submit(network, "alice", Call::ProposeChange { change })?;
-    let motion = until("the fork has the motion", 60, || {
-        let now = network.node("bob")?.consortium_at(None)?;
-        motion(&now, change).context("no motion")
-    })?;
-    submit(network, "bob", Call::Vote { motion, approve: true })?;
-    until("the fork has three validators", 90, || {
-        let now = accounts(&network.node("alice")?.consortium_at(None)?);
-        ensure!(now.len() == 3 && !now.contains(&dave), "{now:?}");
-        Ok(())
-    })
-}
-
-/// Sends a call to one's own node and does not wait: nothing becomes final.
-fn submit(network: &mut Network<'_>, by: &str, call: Call) -> Result<()> {
-    let (connection, key) = (network.node(by)?.connection()?, dev_key(by)?);
-    let chain = network.scene.block_on(ChainClient::connect(connection))?;
-    // What becomes of it later is the chain's: it may be lost with its fork, or be made again on the other one.
-    network.scene.handle().spawn(async move { chain.submit(&key, call).await });
-    Ok(())
-}
-
-fn motion(consortium: &Consortium, change: Change) -> Option<Hash> {
-    consortium.motions.iter().find(|motion| motion.change == Some(change)).map(|motion| motion.id)
-}
-
-fn accounts(consortium: &Consortium) -> BTreeSet<AccountId> {
-    consortium.validators.iter().map(|validator| validator.account).collect()
-}
-
 /// The highest of the nodes' best blocks.
 fn best(network: &Network<'_>) -> Result<u64> {
     let mut best = 0;
@@ -172,15 +133,6 @@ fn best(network: &Network<'_>) -> Result<u64> {
         best = best.max(node.best()?);
     }
     Ok(best)
-}
-
-/// Waits until a node's votes are those of this set of voters.
-fn is_in_set(node: &Node, set: u64) -> Result<()> {
-    until(&format!("{} is in set {set}", node.name()), 120, || {
-        let round = node.rpc("grandpa_roundState", json!([]))?;
-        ensure!(number(&round, "/setId")? == set, "{round}");
-        Ok(())
-    })
 }
 
 /// Waits until the final state of every node says the same: three validators where the vote survived, four where it was lost
