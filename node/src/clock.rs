@@ -12,14 +12,18 @@ use sc_consensus::{BlockImportParams, Verifier};
 use sc_consensus_aura::find_pre_digest;
 use sp_api::ProvideRuntimeApi as _;
 use sp_consensus::BlockOrigin;
-use sp_consensus_aura::{sr25519::AuthoritySignature, AuraApi as _, Slot, SlotDuration};
+use sp_consensus_aura::{
+    sr25519::{AuthorityId, AuthorityPair, AuthoritySignature},
+    AuraApi as _, Slot, SlotDuration, AURA_ENGINE_ID,
+};
+use sp_core::Pair as _;
 use sp_timestamp::Timestamp;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use streembit_runtime::{Hash, SLOT_DURATION};
+use streembit_runtime::{Header, SLOT_DURATION};
 
 /// How many slots late a block has to be, 20 s, to say something of the clock and not of the network.
 const LATE: u64 = 10;
@@ -44,14 +48,18 @@ impl<V> ClockWatch<V> {
     }
 
     /// Notes a block's slot, and tells the operator where the clock seems wrong. `taken`: it was not refused.
-    fn compare(&self, slot: u64, parent: Hash, is_new: bool, taken: bool) {
+    fn compare(&self, slot: u64, header: Header, is_new: bool, taken: bool) {
         let clock = Slot::from_timestamp(Timestamp::current(), SlotDuration::from_millis(SLOT_DURATION));
         let clock = u64::from(clock);
         // What comes in a long sync is old, and says nothing.
         if (taken && !is_new) || (!taken && slot <= clock.saturating_add(1)) {
             return;
         }
-        let Ok(validators) = self.client.runtime_api().authorities(parent) else { return };
+        let Ok(validators) = self.client.runtime_api().authorities(header.parent_hash) else { return };
+        // Blocks of the future are refused before anybody looks who made them: anyone could have the clock look wrong.
+        if !taken && !is_sealed(header, slot, &validators) {
+            return;
+        }
         let block = Dated { slot, clock, validators: validators.len() as u64 };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -71,12 +79,22 @@ impl<V> ClockWatch<V> {
 impl<V: Verifier<Block>> Verifier<Block> for ClockWatch<V> {
     async fn verify(&self, block: BlockImportParams<Block>) -> Result<BlockImportParams<Block>, String> {
         let slot = find_pre_digest::<Block, AuthoritySignature>(&block.header);
-        let (parent, is_new) = (block.header.parent_hash, block.origin == BlockOrigin::NetworkBroadcast);
+        let (header, is_new) = (block.header.clone(), block.origin == BlockOrigin::NetworkBroadcast);
         let verified = self.verifier.verify(block).await;
         if let Ok(slot) = slot {
-            self.compare(u64::from(slot), parent, is_new, verified.is_ok());
+            self.compare(u64::from(slot), header, is_new, verified.is_ok());
         }
         verified
+    }
+}
+
+/// Whether a block, with its seal, is of the validator whose slot it is.
+fn is_sealed(mut header: Header, slot: u64, validators: &[AuthorityId]) -> bool {
+    let seal = header.digest.pop().and_then(|item| item.seal_try_to::<AuthoritySignature>(&AURA_ENGINE_ID));
+    let place = slot.checked_rem(validators.len() as u64).and_then(|place| usize::try_from(place).ok());
+    match (seal, place.and_then(|place| validators.get(place))) {
+        (Some(seal), Some(maker)) => AuthorityPair::verify(&seal, header.hash(), maker),
+        _ => false,
     }
 }
 
@@ -164,9 +182,29 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sp_runtime::traits::Header as _;
 
     fn block(slot: u64, clock: u64) -> Dated {
         Dated { slot, clock, validators: 4 }
+    }
+
+    #[test]
+    fn only_who_has_the_slot_can_have_the_clock_look_wrong() {
+        let [maker, other] = [1, 2].map(|seed| AuthorityPair::from_seed(&[seed; 32]));
+        let validators = [other.public(), maker.public()];
+        let root = streembit_runtime::Hash::zero();
+        let header = Header::new(7, root, root, root, Default::default());
+        let sealed = |by: &AuthorityPair| {
+            let mut sealed = header.clone();
+            let seal = by.sign(header.hash().as_ref());
+            sealed.digest.push(sp_runtime::DigestItem::Seal(AURA_ENGINE_ID, codec::Encode::encode(&seal)));
+            sealed
+        };
+        assert!(is_sealed(sealed(&maker), 5, &validators));
+        assert!(!is_sealed(sealed(&maker), 4, &validators), "another one's slot");
+        assert!(!is_sealed(sealed(&other), 5, &validators));
+        assert!(!is_sealed(header.clone(), 5, &validators), "no seal");
+        assert!(!is_sealed(sealed(&maker), 5, &[]));
     }
 
     #[test]

@@ -8,6 +8,8 @@
 
 use crate::service::{Block, FullClient, FullPool};
 use async_trait::async_trait;
+use codec::Encode as _;
+use futures::{stream::FuturesUnordered, StreamExt as _};
 use pallet_consortium::runtime_api::ConsortiumApi as _;
 use sc_consensus::{BlockCheckParams, BlockImport, BlockImportParams, ImportResult};
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
@@ -30,6 +32,13 @@ use tokio::sync::mpsc;
 
 /// Of how many slots the headers are kept: some minutes of a busy chain, hours of an idle one.
 const SLOTS: usize = 256;
+
+/// How many headers of one slot are kept: where the chain cannot prove one pair it may prove another.
+const OF_SLOT: usize = 4;
+
+/// How long a header may be, in bytes, to be kept. With a change of 32 validators it has less than 2 KiB; whoever makes longer ones
+/// would fill the memory of all nodes with them.
+const LONGEST: usize = 8 * 1024;
 
 /// How many pairs wait to be reported, and how many are listed.
 const PAIRS: usize = 16;
@@ -63,7 +72,7 @@ impl<I> Watched<I> {
         }
         let Some(slot) = slot(&block.header) else { return };
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pair) = window.add(slot, block.post_header()) {
+        for pair in window.add(slot, block.post_header()) {
             // The import never waits. Where so many wait already, these can be missed.
             let _ = self.found.try_send(pair);
         }
@@ -84,24 +93,26 @@ impl<I: BlockImport<Block> + Send + Sync> BlockImport<Block> for Watched<I> {
     }
 }
 
-/// The headers of the last slots, two of each at most.
+/// The headers of the last slots, some of each at most.
 #[derive(Default)]
 struct Window(BTreeMap<Slot, Vec<Header>>);
 
 impl Window {
-    /// Adds a header; gives both where it is the second of its slot.
-    fn add(&mut self, slot: Slot, header: Header) -> Option<Pair> {
+    /// Adds a header; gives it with each of the others of its slot.
+    fn add(&mut self, slot: Slot, header: Header) -> Vec<Pair> {
+        if header.encoded_size() > LONGEST {
+            return Vec::new();
+        }
         let of_slot = self.0.entry(slot).or_default();
-        let pair = match of_slot.as_slice() {
-            [] => None,
-            [first] if *first != header => Some([first.clone(), header.clone()]),
-            _ => return None,
-        };
+        if of_slot.len() >= OF_SLOT || of_slot.contains(&header) {
+            return Vec::new();
+        }
+        let pairs = of_slot.iter().map(|other| [other.clone(), header.clone()]).collect();
         of_slot.push(header);
         while self.0.len() > SLOTS {
             self.0.pop_first();
         }
-        pair
+        pairs
     }
 }
 
@@ -128,12 +139,17 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    fn add(&self, seen: DoubleBlock) {
+    /// Adds what is not there yet; says whether it was not.
+    fn add(&self, seen: DoubleBlock) -> bool {
         let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if list.iter().any(|known| known.slot == seen.slot && known.author == seen.author) {
+            return false;
+        }
         if list.len() >= PAIRS {
             list.pop_front();
         }
         list.push_back(seen);
+        true
     }
 }
 
@@ -152,10 +168,18 @@ pub struct Reporter {
 impl Reporter {
     /// Until nothing is imported any more.
     pub async fn run(self, mut pairs: mpsc::Receiver<Pair>) {
-        while let Some(pair) = pairs.recv().await {
-            if let Some((author, slot)) = self.author(&pair) {
-                self.tell(&pair, &author, slot);
-                self.report(pair).await;
+        // At once: one that the chain does not take would keep the others waiting.
+        let mut reports = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                pair = pairs.recv(), if reports.len() < PAIRS => {
+                    let Some(pair) = pair else { return };
+                    if let Some((author, slot)) = self.author(&pair) {
+                        self.tell(&pair, &author, slot);
+                        reports.push(self.report(pair));
+                    }
+                }
+                Some(()) = reports.next(), if !reports.is_empty() => {}
             }
         }
     }
@@ -176,6 +200,9 @@ impl Reporter {
         let blocks = pair.each_ref().map(Header::hash);
         let [first, second] = blocks;
         let key = format!("0x{}", hex::encode(author));
+        if !self.seen.add(DoubleBlock { author: key.clone(), slot: *slot, blocks }) {
+            return;
+        }
         if self.keystore.has_keys(&[(author.to_raw_vec(), AURA)]) {
             tracing::error!(
                 "another node makes blocks with this node's key {key} (in slot {slot}: {first} and {second}); the chain removes \
@@ -187,7 +214,6 @@ impl Reporter {
                  chain removes it where that can be proven"
             );
         }
-        self.seen.add(DoubleBlock { author: key, slot: *slot, blocks });
     }
 
     /// Tries again while the chain sees no proof in them.
@@ -223,14 +249,26 @@ mod tests {
     }
 
     #[test]
-    fn the_second_block_of_a_slot_is_found_once() {
+    fn each_further_block_of_a_slot_is_found_once_with_those_before() {
         let mut window = Window::default();
-        assert!(window.add(Slot::from(5), header(1)).is_none());
-        assert!(window.add(Slot::from(5), header(1)).is_none(), "the same block again");
-        assert!(window.add(Slot::from(6), header(2)).is_none(), "the next slot");
-        assert_eq!(window.add(Slot::from(5), header(3)), Some([header(1), header(3)]));
-        assert!(window.add(Slot::from(5), header(4)).is_none(), "two are enough");
-        assert!(window.add(Slot::from(5), header(3)).is_none());
+        assert!(window.add(Slot::from(5), header(1)).is_empty());
+        assert!(window.add(Slot::from(5), header(1)).is_empty(), "the same block again");
+        assert!(window.add(Slot::from(6), header(2)).is_empty(), "the next slot");
+        assert_eq!(window.add(Slot::from(5), header(3)), [[header(1), header(3)]]);
+        assert!(window.add(Slot::from(5), header(3)).is_empty());
+        let third = window.add(Slot::from(5), header(4));
+        assert_eq!(third, [[header(1), header(4)], [header(3), header(4)]], "one of them may be provable");
+        assert_eq!(window.add(Slot::from(5), header(5)).len(), 3);
+        assert!(window.add(Slot::from(5), header(6)).is_empty(), "so many are enough");
+    }
+
+    #[test]
+    fn long_headers_fill_no_memory() {
+        let mut window = Window::default();
+        let mut long = header(1);
+        long.digest_mut().push(sp_runtime::DigestItem::Other(vec![0; LONGEST]));
+        window.add(Slot::from(5), long);
+        assert!(window.0.is_empty());
     }
 
     #[test]
@@ -240,8 +278,8 @@ mod tests {
             window.add(Slot::from(slot), header(1));
         }
         assert_eq!(window.0.len(), SLOTS);
-        assert!(window.add(Slot::from(2 * SLOTS as u64 - 1), header(2)).is_some());
-        assert!(window.add(Slot::from(0), header(2)).is_none());
+        assert_eq!(window.add(Slot::from(2 * SLOTS as u64 - 1), header(2)).len(), 1);
+        assert!(window.add(Slot::from(0), header(2)).is_empty());
         assert_eq!(window.0.len(), SLOTS);
     }
 
@@ -253,5 +291,7 @@ mod tests {
         }
         assert_eq!(seen.list().len(), PAIRS);
         assert_eq!(seen.list().last().map(|last| last.slot), Some(99));
+        let again = DoubleBlock { author: "0x".into(), slot: 99, blocks: [Hash::zero(); 2] };
+        assert!(!seen.add(again), "told already");
     }
 }

@@ -41,6 +41,9 @@ const ANEW: [(&str, &[&str]); 6] = [
     ("Council", &["Members", "Prime"]),
 ];
 
+/// Whose the old chain's session keys are from now on: an account that nobody can sign for.
+const NOBODY: AccountId = AccountId::new([0xff; 32]);
+
 /// Why a chain is not founded anew.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
@@ -96,13 +99,13 @@ pub fn take_leave(validators: &[(AccountId, SessionKeys)]) -> Result<Founding, R
             return Err(Refusal::KnownKey(account.clone()));
         }
     }
+    // Everybody sets new keys, and no old one can be set again: the old chain's votes would prove its owner guilty here.
+    let old: Vec<_> = NextKeys::<Runtime>::drain().map(|(account, _)| account).collect();
+    KeyOwner::<Runtime>::translate_values(|_: AccountId| Some(NOBODY));
+    // As the session pallet counts it: an account with keys cannot be forgotten.
+    old.iter().for_each(System::dec_consumers);
     for (account, _) in validators {
-        match NextKeys::<Runtime>::take(account) {
-            Some(old) => known(&old).iter().for_each(KeyOwner::<Runtime>::remove),
-            // As the session pallet counts it: an account with keys cannot be forgotten.
-            None => System::inc_consumers_without_limit(account)
-                .map_err(|_| Refusal::Stranger(account.clone()))?,
-        }
+        System::inc_consumers_without_limit(account).map_err(|_| Refusal::Stranger(account.clone()))?;
     }
     // Numbers of blocks begin anew, and an anchor from a later block than the newest proves nothing.
     pallet_anchors::Latest::<Runtime>::translate_values(|anchor: Anchor| Some(Anchor { block: 0, ..anchor }));

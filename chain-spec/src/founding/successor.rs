@@ -219,9 +219,10 @@ mod tests {
             assert_eq!(before == after, same, "{pallet}::{item}");
         }
         assert_eq!(entries(&after, &prefix("Consortium", "Parties")).len(), 6);
-        // All four have new keys, and the old ones are nobody's.
+        // All four have new keys.
         assert_eq!(entries(&after, &prefix("Session", "NextKeys")).len(), 4);
-        assert_eq!(entries(&after, &prefix("Session", "KeyOwner")).len(), 8);
+        // The old ones are known still, so that nobody sets them again.
+        assert_eq!(entries(&after, &prefix("Session", "KeyOwner")).len(), 16);
         assert_eq!(after.top.get(CODE).unwrap(), b"code");
     }
 

@@ -204,10 +204,12 @@ impl<T: Config> Pallet<T> {
         Equivocations::<T>::mutate(|known| known.retain(|equivocation| !of(&equivocation.account)));
     }
 
-    /// Whether an account is in force still though it was reported.
+    /// Whether an account is in force still though it was reported, for what it did in this set or in the one before.
     pub(crate) fn is_reported(account: &AccountId) -> bool {
-        let (_, authorities) = Authorities::<T>::get();
-        authorities.iter().any(|authority| authority.reported && authority.account == *account)
+        let ((_, authorities), (_, former)) = (Authorities::<T>::get(), FormerAuthorities::<T>::get());
+        let mut its = authorities.iter().filter(|authority| authority.account == *account).peekable();
+        let in_force = its.peek().is_some();
+        in_force && its.chain(&former).any(|authority| authority.reported && authority.account == *account)
     }
 
     /// Who votes with a key in a set.

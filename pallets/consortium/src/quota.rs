@@ -6,7 +6,8 @@ use core::{fmt, marker::PhantomData};
 use frame_support::{
     dispatch::{DispatchInfo, PostDispatchInfo},
     pallet_prelude::{
-        InvalidTransaction, TransactionSource, TransactionValidityError, ValidTransaction, Weight,
+        InvalidTransaction, TransactionPriority, TransactionSource, TransactionValidityError,
+        ValidTransaction, Weight,
     },
     traits::{Get, IsSubType, Time},
 };
@@ -118,6 +119,9 @@ impl<T: Config> Pallet<T> {
 #[scale_info(skip_type_params(T))]
 pub struct SpendQuota<T>(PhantomData<T>);
 
+/// What is free comes before the rest, which has none.
+const FREE_PRIORITY: TransactionPriority = 1 << 32;
+
 impl<T> SpendQuota<T> {
     /// The check.
     pub fn new() -> Self {
@@ -171,7 +175,9 @@ where
         };
         let payer = Pallet::<T>::payer(account).ok_or(InvalidTransaction::Payment)?;
         if Pallet::<T>::is_free(account, call) {
-            return Ok((ValidTransaction::default(), None, origin));
+            // Before what fills the pool and is paid for.
+            let valid = ValidTransaction { priority: FREE_PRIORITY, ..Default::default() };
+            return Ok((valid, None, origin));
         }
         let cost = Quota { microseconds: microseconds(info.total_weight()), bytes: length as u64 };
         let left = Pallet::<T>::left(payer).left;

@@ -3,7 +3,7 @@
 use super::support::Chain;
 use crate::{
     refounding::{self, is_carried_over, Refusal},
-    AccountId, AllPalletsWithSystem, SessionKeys, System,
+    AccountId, AllPalletsWithSystem, Runtime, SessionKeys, System,
 };
 use frame_support::{storage::storage_prefix, traits::PalletsInfoAccess};
 use sp_core::{ed25519, sr25519};
@@ -66,5 +66,13 @@ fn validators_belong_and_have_keys_that_nobody_knows() {
         assert_eq!((founding.parties.len(), founding.council.len()), (6, 3));
         // Alice had keys, Eve had none.
         assert_eq!((System::consumers(&alice), System::consumers(&eve)), (before.0, before.1 + 1));
+
+        // Who is not named has no keys any more, and cannot set the old ones: votes name no chain.
+        let dave = Sr25519Keyring::Dave.to_account_id();
+        assert!(pallet_session::NextKeys::<Runtime>::iter().next().is_none());
+        let old = Ed25519Keyring::Dave.public();
+        let owner =
+            pallet_session::KeyOwner::<Runtime>::get((sp_core::crypto::key_types::GRANDPA, old.to_vec()));
+        assert!(owner.is_some_and(|owner| owner != dave));
     });
 }
