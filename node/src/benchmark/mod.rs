@@ -144,11 +144,11 @@ mod tests {
     #[test]
     fn each_component_goes_from_its_lowest_value_to_its_highest() {
         assert_eq!(points(&[]), vec![vec![]]);
-        let (a, b) = (BenchmarkParameter::a, BenchmarkParameter::b);
-        let points = points(&[(a, 3, 63), (b, 1, 2)]);
-        assert_eq!(points.first(), Some(&vec![(a, 3), (b, 2)]));
+        let (first, second) = (BenchmarkParameter::a, BenchmarkParameter::b);
+        let points = points(&[(first, 3, 63), (second, 1, 2)]);
+        assert_eq!(points.first(), Some(&vec![(first, 3), (second, 2)]));
         assert_eq!(points.len(), 12);
-        assert_eq!(points[9], vec![(a, 63), (b, 2)]);
-        assert_eq!(points[10..], [vec![(a, 63), (b, 1)], vec![(a, 63), (b, 2)]]);
+        assert_eq!(points[9], vec![(first, 63), (second, 2)]);
+        assert_eq!(points[10..], [vec![(first, 63), (second, 1)], vec![(first, 63), (second, 2)]]);
     }
 }
