@@ -1,7 +1,7 @@
 //! The file as it is written, and how it becomes a consortium.
 
 use super::{
-    mistakes::{Mistakes, Notes},
+    mistakes::{read_toml, Mistakes, Notes},
     Consortium,
 };
 use crate::SS58_PREFIX;
@@ -69,22 +69,7 @@ struct Quota {
 
 /// A consortium, or everything that is wrong with the text.
 pub(super) fn parse(text: &str) -> Result<Consortium, Mistakes> {
-    let mut notes = Notes::new(text);
-    let file = match toml::from_str::<File>(text) {
-        Ok(file) => Some(file),
-        Err(error) => {
-            match error.span() {
-                Some(place) => notes.at(place, error.message()),
-                None => notes.overall(error.message()),
-            }
-            None
-        }
-    };
-    let consortium = file.map(|file| read(file, &mut notes));
-    match (notes.end(), consortium) {
-        (None, Some(consortium)) => Ok(consortium),
-        (mistakes, _) => Err(mistakes.unwrap_or(Mistakes(Vec::new()))),
-    }
+    read_toml(text, read)
 }
 
 /// Reads what can be read; whatever cannot is noted.

@@ -1,5 +1,6 @@
 //! What is wrong with a file, and where.
 
+use serde::de::DeserializeOwned;
 use std::{fmt, ops::Range};
 
 /// One thing that is wrong.
@@ -38,7 +39,7 @@ pub(super) struct Notes<'t> {
 
 impl<'t> Notes<'t> {
     /// None yet.
-    pub fn new(text: &'t str) -> Self {
+    fn new(text: &'t str) -> Self {
         Self { text, found: Vec::new() }
     }
 
@@ -60,8 +61,30 @@ impl<'t> Notes<'t> {
     }
 
     /// Everything noted, sorted by line; `None` where nothing is.
-    pub fn end(mut self) -> Option<Mistakes> {
+    fn end(mut self) -> Option<Mistakes> {
         self.found.sort_by_key(|mistake| mistake.line.unwrap_or(usize::MAX));
         (!self.found.is_empty()).then_some(Mistakes(self.found))
+    }
+}
+
+/// What a text in TOML says, or everything that is wrong with it. `read` takes what it can and notes the rest.
+pub(super) fn read_toml<F: DeserializeOwned, T>(
+    text: &str,
+    read: impl FnOnce(F, &mut Notes<'_>) -> T,
+) -> Result<T, Mistakes> {
+    let mut notes = Notes::new(text);
+    let said = match toml::from_str::<F>(text) {
+        Ok(file) => Some(read(file, &mut notes)),
+        Err(error) => {
+            match error.span() {
+                Some(place) => notes.at(place, error.message()),
+                None => notes.overall(error.message()),
+            }
+            None
+        }
+    };
+    match (notes.end(), said) {
+        (None, Some(said)) => Ok(said),
+        (mistakes, _) => Err(mistakes.unwrap_or(Mistakes(Vec::new()))),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     file::{bootnode, enough, id, key, required, session_key, Names},
-    mistakes::{Mistakes, Notes},
+    mistakes::{read_toml, Mistakes, Notes},
 };
 use crate::{properties, ChainSpec, SpecError, PROTOCOL_ID};
 use sc_service::{config::MultiaddrWithPeerId, ChainSpec as _, ChainType};
@@ -65,22 +65,7 @@ impl Successor {
 
     /// Reads a file's text.
     pub fn parse(text: &str) -> Result<Self, Mistakes> {
-        let mut notes = Notes::new(text);
-        let file = match toml::from_str::<File>(text) {
-            Ok(file) => Some(file),
-            Err(error) => {
-                match error.span() {
-                    Some(place) => notes.at(place, error.message()),
-                    None => notes.overall(error.message()),
-                }
-                None
-            }
-        };
-        let successor = file.map(|file| read(file, &mut notes));
-        match (notes.end(), successor) {
-            (None, Some(successor)) => Ok(successor),
-            (mistakes, _) => Err(mistakes.unwrap_or(Mistakes(Vec::new()))),
-        }
+        read_toml(text, read)
     }
 
     /// The spec of the new chain; `old` is the chain whose last final state it goes on from.
