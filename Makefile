@@ -63,13 +63,17 @@ bench-log: build
 	$(BIN)/streembit-bench-log others
 	$(BIN)/streembit-bench-log large
 
+# Both build the same packages, so that they share most of what is compiled.
+RELEASE = cargo build --release -p streembit -p streembit-node -p streembit-tests --bin streembit-node
+
 weights: setup
-	cargo run --release -p streembit-node --features runtime-benchmarks -- benchmark
+	$(RELEASE) --features streembit-node/runtime-benchmarks
+	$(CARGO_TARGET_DIR)/release/streembit-node benchmark
 
 MINUTES ?= 30
 
 bench-chain: setup
-	cargo build --release -p streembit -p streembit-node -p streembit-tests
+	$(RELEASE) --bin streembit --bin streembit-bench-chain
 	$(CARGO_TARGET_DIR)/release/streembit-bench-chain $(MINUTES)
 
 clean:

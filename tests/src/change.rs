@@ -1,6 +1,6 @@
-//! Changes of the validators where nothing becomes final: nobody can wait for them.
+//! Changes of the validators in the middle of something else; where nothing becomes final, nobody can wait for them.
 
-use crate::{dev_key, number, until, Network, Node};
+use crate::{dev_key, number, text, until, FinalityWatch, Network, Node};
 use anyhow::{ensure, Context, Result};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -28,6 +28,24 @@ impl Network<'_> {
             ensure!(now.len() + 1 == before && !now.contains(&validator), "{now:?}");
             Ok(())
         })
+    }
+
+    /// Eve's node asks to be a validator, two members of the council agree, and the votes are those of five. `watch` reads her
+    /// final blocks too.
+    pub fn take_in_eve(&mut self, watch: &FinalityWatch) -> Result<()> {
+        self.launch("eve", &["--validator"])?;
+        self.node("eve")?.ready()?;
+        watch.add(self.node("eve")?);
+        self.consortium("eve", "eve", &["join", "--no-wait"])?;
+        let motion =
+            until("Alice's node has the motion", 60, || text(&self.shown("alice")?, "/motions/0/id"))?;
+        for member in ["bob", "charlie"] {
+            self.consortium(member, member, &["vote", &motion, "yes"])?;
+        }
+        self.node("alice")?.is_in_set(1)?;
+        let validators = self.node("alice")?.consortium_at(None)?.validators.len();
+        ensure!(validators == 5, "{validators} validators");
+        Ok(())
     }
 
     /// Sends a call to one's own node and does not wait.

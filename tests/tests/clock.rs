@@ -1,5 +1,5 @@
-//! The clock of one of four validators is wrong by a minute: the others go on as if it were down, their clocks are not led
-//! astray, its operator is told, and once the clock is right it is a validator like the others again.
+//! The clock of one of four validators is wrong by a minute: the others go on and change the validators as if it were down, their
+//! clocks are not led astray, its operator is told, and once the clock is right it is a validator like the others again.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::json;
@@ -42,7 +42,8 @@ fn a_clock_that_is_a_minute_behind_is_its_own_validator_s_problem_alone() {
     with_a_wrong_clock("clock-behind", -MINUTE, |network| is_told(network, "BEHIND"));
 }
 
-/// Three of four with a right clock finalize, and their time is right; when the fourth one's clock is set it belongs again.
+/// Three of four with a right clock finalize, take in a fifth validator, and their time is right; when the fourth one's clock
+/// is set it belongs again.
 fn with_a_wrong_clock(name: &str, seconds: i64, mut meanwhile: impl FnMut(&mut Network<'_>) -> Result<()>) {
     if !WrongClock::available() {
         return eprintln!("!!! NOT TESTED HERE: a clock that is wrong, which needs libfaketime");
@@ -56,22 +57,25 @@ fn with_a_wrong_clock(name: &str, seconds: i64, mut meanwhile: impl FnMut(&mut N
         network.node("dave")?.start()?;
 
         let right = ["alice", "bob", "charlie"];
-        for _ in 0..3 {
+        for round in 0..3 {
             let before = network.node("alice")?.finalized()?;
             network.agrees(&right, before + 4, 120)?;
             for name in right {
                 has_the_time(network.node(name)?)?;
+            }
+            if round == 0 {
+                network.take_in_eve(&watch)?;
             }
         }
         meanwhile(&mut network)?;
 
         clock.set(0)?;
         let reached = network.node("alice")?.finalized()?;
-        network.agrees(&["alice", "bob", "charlie", "dave"], reached + 4, 300)?;
-        // It votes too: without another one, every one of the three that are left is needed.
+        network.agrees(&["alice", "bob", "charlie", "dave", "eve"], reached + 4, 300)?;
+        // It votes with the new validators: without another one, every one of the four that are left is needed.
         network.node("charlie")?.kill()?;
         let reached = network.node("alice")?.finalized()?;
-        network.agrees(&["alice", "bob", "dave"], reached + 4, 300)?;
+        network.agrees(&["alice", "bob", "dave", "eve"], reached + 4, 300)?;
         watch.finish().map(|_| ())
     });
 }

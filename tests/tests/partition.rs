@@ -5,7 +5,7 @@
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use streembit_tests::{accounts, scene, text, until, FinalityWatch, Lan, Network, Shed};
+use streembit_tests::{accounts, scene, until, FinalityWatch, Lan, Network, Shed};
 
 const ALL: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 
@@ -27,7 +27,7 @@ fn three_go_on_and_change_the_validators_and_the_one_that_was_cut_off_follows() 
         // What the others had sent may still become final there; nothing else can.
         let most = network.node("dave")?.best()?;
         let before = shed.logs_on(5)?;
-        eve_joins(&mut network, &watch)?;
+        network.take_in_eve(&watch)?;
         let reached = network.node("alice")?.finalized()?;
         network.node("alice")?.finalizes(reached + 4, 90)?;
 
@@ -92,23 +92,6 @@ fn two_and_two_finalize_nothing_and_are_one_chain_again_when_the_network_heals()
         network.agrees(&ALL, reached + 3, 120)?;
         watch.finish().map(|_| ())
     });
-}
-
-/// Another validator joins by the council's vote, and is in force.
-fn eve_joins(network: &mut Network<'_>, watch: &FinalityWatch) -> Result<()> {
-    network.launch("eve", &["--validator"])?;
-    network.node("eve")?.ready()?;
-    watch.add(network.node("eve")?);
-    network.consortium("eve", "eve", &["join", "--no-wait"])?;
-    let motion =
-        until("Alice's node has the motion", 60, || text(&network.shown("alice")?, "/motions/0/id"))?;
-    for member in ["bob", "charlie"] {
-        network.consortium(member, member, &["vote", &motion, "yes"])?;
-    }
-    network.node("alice")?.is_in_set(1)?;
-    let validators = network.node("alice")?.consortium_at(None)?.validators.len();
-    ensure!(validators == 5, "{validators} validators");
-    Ok(())
 }
 
 /// The gateway's part `chain` names a problem that somebody can do something about, on the screen too.

@@ -28,6 +28,11 @@ const ANCHOR: [u8; 2] = [12, 0];
 const WARMING: Duration = Duration::from_secs(20);
 /// How long a transaction may take to be final.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How many gateways a party registers at a time: those of all four find room in a pool of 512 transactions.
+const AT_A_TIME: usize = 100;
+/// What the RPC answers where the pool has no room (`sc-rpc-api`, `author`), and how long who was refused so waits.
+const POOL_IS_FULL: i32 = 1016;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The transactions that wait to be final, in hexadecimal digits, each with whom to tell.
 #[derive(Default)]
@@ -104,7 +109,7 @@ fn raise_quota(network: &mut Network<'_>, party: &str) -> Result<()> {
     Ok(())
 }
 
-/// Takes the gateways in, each party its share, all at once.
+/// Takes the gateways in, each party its share.
 async fn register(
     clients: &[RpcClient],
     waiting: &Waiting,
@@ -115,14 +120,18 @@ async fn register(
         let party = dev_key(party)?;
         let account = streembit::account::show(&party.account());
         let mut nonce: u32 = client.request("system_accountNextIndex", rpc_params![account]).await?;
-        let mut sent = Vec::new();
-        for Logger { gateway, .. } in loggers.iter().skip(at).step_by(PARTIES.len()) {
-            let consent = gateway_consent(signing.genesis, &gateway.keys, party.account());
-            let call = (ADD_GATEWAY, gateway.keys.account(), consent).encode();
-            sent.push(waiting.send(client, hexed(&signing.signed(&party, nonce, &call))).await?);
-            nonce += 1;
+        let share: Vec<&Logger> = loggers.iter().skip(at).step_by(PARTIES.len()).collect();
+        for some in share.chunks(AT_A_TIME) {
+            let mut sent = Vec::new();
+            for Logger { gateway, .. } in some {
+                let consent = gateway_consent(signing.genesis, &gateway.keys, party.account());
+                let call = (ADD_GATEWAY, gateway.keys.account(), consent).encode();
+                sent.push(waiting.send(client, hexed(&signing.signed(&party, nonce, &call))).await?);
+                nonce += 1;
+            }
+            try_join_all(sent.into_iter().map(is_final)).await?;
         }
-        try_join_all(sent.into_iter().map(is_final)).await.map(drop)
+        Ok(())
     }))
     .await
     .map(drop)
@@ -163,13 +172,19 @@ async fn ended_as_anchored(client: &RpcClient, Logger { gateway, leaves }: &Logg
 }
 
 impl Waiting {
-    /// Sends a transaction; what is given ends when it is final.
+    /// Sends a transaction, as often as the pool has no room for it; what is given ends when it is final.
     async fn send(&self, client: &RpcClient, transaction: String) -> Result<oneshot::Receiver<()>> {
         let (tell, told) = oneshot::channel();
-        let sent = rpc_params![&transaction];
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(transaction, tell);
-        let _hash: String = client.request("author_submitExtrinsic", sent).await?;
-        Ok(told)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(transaction.clone(), tell);
+        loop {
+            let sent = client.request::<String>("author_submitExtrinsic", rpc_params![&transaction]).await;
+            match sent {
+                Err(subxt_rpcs::Error::User(refused)) if refused.code == POOL_IS_FULL => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                sent => return Ok(sent.map(|_hash| told)?),
+            }
+        }
     }
 
     /// Tells who waits for one of these.
