@@ -1,5 +1,5 @@
 //! Three of four validators are gone for good, keys and backups and all: the chain goes on as another one, founded anew from its
-//! last final state by the commands of docs/operation.md, and nothing that was recorded or logged is lost.
+//! last final state by the commands of docs/chain.md, and nothing that was recorded or logged is lost.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
