@@ -225,7 +225,7 @@ async fn one_event() -> anyhow::Result<()> {
     anchor(&log, &mut chain).await?;
     let (from, to) = ("2026-06-01T00:00:00.005Z".parse()?, "2026-06-01T00:00:00.006Z".parse()?);
     let span = Span { from: Some(from), to: Some(to) };
-    let request = Request { device: devices[50].id(), span, disclose: Disclose::All };
+    let request = Request { device: devices[50].id(), span, disclose: Disclose::All, chain: None };
     let mut bytes = Vec::new();
     let exported = export::write(&log, &request, &mut bytes, |_, _, _| {})?;
     anyhow::ensure!(exported.events == 1, "{exported:?}");
@@ -275,7 +275,7 @@ fn child_export(folder: &Path) -> anyhow::Result<()> {
     let log = Log::open_read_only(&folder.join("log"))?;
     let start = Instant::now();
     let mut out = std::io::BufWriter::new(std::fs::File::create(evidence(folder))?);
-    let request = Request { device, span: Span::default(), disclose: Disclose::All };
+    let request = Request { device, span: Span::default(), disclose: Disclose::All, chain: None };
     let exported = export::write(&log, &request, &mut out, |_, _, _| {})?;
     out.into_inner()?.sync_all()?;
     row("export", exported.events, start.elapsed());

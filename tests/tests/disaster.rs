@@ -1,5 +1,5 @@
 //! Three of four validators are gone for good, keys and backups and all: the chain goes on as another one, founded anew from its
-//! last final state by the commands of docs/operation.md, and nothing that was recorded or logged is lost.
+//! last final state by the commands of docs/chain.md, and nothing that was recorded or logged is lost.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
@@ -60,6 +60,14 @@ fn a_chain_whose_validators_never_come_back_goes_on_as_another_one() {
         ensure!(verified(scene, &before, &new)?.is_none(), "evidence of before, by the new chain");
         ensure!(verified(scene, &after, &new)? == Some(6), "evidence of now, by the new chain");
         ensure!(verified(scene, &after, &old)?.is_none(), "evidence of now, by the old chain");
+
+        // What proves the old one is still there: by its genesis it proves what it proved.
+        let chains = shed.command(["audit", "chains"]).json()?;
+        ensure!(chains.as_array().map(Vec::len) == Some(2), "not two chains: {chains}");
+        ensure!(chains.pointer("/1/current") == Some(&Value::Bool(true)), "not collected last: {chains}");
+        let again = export(scene, &shed, "again", &["--chain", &text(&chains, "/0/genesis")?])?;
+        ensure!(verified(scene, &again, &old)? == Some(3), "exported now, by the old chain");
+        ensure!(verified(scene, &again, &new)?.is_none(), "the old chain's evidence, by the new one");
         watch.finish().map(|_| ())
     });
 }
@@ -116,9 +124,13 @@ fn evidence(scene: &Scene, shed: &Shed<'_>, events: u64, name: &str) -> Result<P
         ensure!(text(&part, "/detail").is_ok_and(|detail| detail.starts_with(&wanted)), "{part}");
         Ok(())
     })?;
+    export(scene, shed, name, &[])
+}
+
+fn export(scene: &Scene, shed: &Shed<'_>, name: &str, options: &[&str]) -> Result<PathBuf> {
     let file = scene.dir().join(format!("{name}.evidence"));
-    let export = ["audit", "export", "--device", "shed", "-o"].map(Path::new);
-    shed.command(export.into_iter().chain([file.as_path()])).ok()?;
+    let export = shed.command(["audit", "export", "--device", "shed"]).args(options);
+    export.arg("-o").arg(&file).ok()?;
     Ok(file)
 }
 

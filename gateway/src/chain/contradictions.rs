@@ -14,7 +14,7 @@ const SEEN_LATELY: u64 = 24 * 60 * 60 * 1_000;
 
 /// What somebody can do about it.
 const REMEDY: &str = "stop every node but one that holds the validator's keys, and find out how they got there; with new \
-                      keys the council may make it a validator again (docs/operation.md, Validators that contradict themselves)";
+                      keys the council may make it a validator again (docs/chain.md, Validators that contradict themselves)";
 
 /// Two blocks of one author in one slot, as the node answers.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]

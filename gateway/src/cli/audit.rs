@@ -1,5 +1,6 @@
 //! `streembit audit`: check a device's history against the chain.
 
+mod chains;
 mod forks;
 
 use super::{
@@ -18,7 +19,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
-use streembit_primitives::{AccountId, LogId};
+use streembit_primitives::{AccountId, Hash, LogId};
 
 /// The most problems that are listed for people; programs get them all.
 const SHOWN_PROBLEMS: usize = 50;
@@ -35,6 +36,9 @@ pub enum Command {
     /// Write evidence of a device's history to one file, which proves it to anybody offline. Also while the gateway runs;
     /// no node is asked.
     Export(evidence::ExportArgs),
+    /// Show the chains of which the gateway keeps what proves its log. A log has more than one where its chain was founded
+    /// anew. Also while the gateway runs; no node is asked.
+    Chains(ChainsArgs),
     /// Verify a file of evidence from the chain's specification alone: no network, no node, no database. Exit code 0 only
     /// if everything holds, 1 if anything does not.
     Verify(evidence::VerifyArgs),
@@ -45,6 +49,18 @@ pub enum Command {
 /// Of which gateway.
 #[derive(Debug, Args)]
 pub struct ForksArgs {
+    /// The gateway's configuration.
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// Of which gateway.
+#[derive(Debug, Args)]
+pub struct ChainsArgs {
+    /// Forget what is kept of this chain (the hash of its first block), for good: what no node can prove any more, nobody
+    /// can. The gateway has to be stopped.
+    #[arg(long, value_name = "GENESIS")]
+    forget: Option<Hash>,
     /// The gateway's configuration.
     #[command(flatten)]
     config: ConfigArg,
@@ -71,6 +87,7 @@ pub async fn run(command: Command, context: &Context) -> Outcome {
     match command {
         Command::Device(args) => run_device(args, context).await,
         Command::Forks(args) => forks::run(args, context).await,
+        Command::Chains(args) => chains::run(args, context).await,
         Command::Export(args) => evidence::export(args, context).await,
         Command::Verify(args) => evidence::verify(args, context).await,
         Command::Show(args) => evidence::show(args, context).await,

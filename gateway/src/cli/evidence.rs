@@ -29,7 +29,7 @@ use std::{
 };
 use streembit_primitives::{
     evidence::{Shares, Verdict},
-    DeviceKey, LogId, Part, PublicKey, Signer,
+    DeviceKey, Hash, LogId, Part, PublicKey, Signer,
 };
 
 /// What to export.
@@ -48,6 +48,10 @@ pub struct ExportArgs {
     /// stays proven to exist.
     #[arg(long, value_name = "all|none|NAMES", default_value = "all")]
     disclose: Disclose,
+    /// The chain to prove it by, where the log was anchored on more than one: the hash of its first block, as
+    /// `streembit audit chains` lists it. By default the one that the gateway collected from last.
+    #[arg(long, value_name = "GENESIS")]
+    chain: Option<Hash>,
     /// The file to write; `-` for standard output.
     #[arg(short, long = "output", value_name = "FILE")]
     output: PathBuf,
@@ -85,7 +89,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> Outcome {
     let (config, account) = args.config.load_with_account()?;
     let device = subject(&config, account, &args.device)?.device;
     let (from, to) = (args.from, args.to);
-    let request = Request { device, span: Span { from, to }, disclose: args.disclose };
+    let request = Request { device, span: Span { from, to }, disclose: args.disclose, chain: args.chain };
     let id = LogId { gateway: account, epoch: 0 };
     let data = config.gateway.data_dir.clone();
     let (path, force) = (args.output.clone(), args.force);
@@ -244,12 +248,14 @@ fn signed_by(signer: Signer) -> &'static str {
 }
 
 fn exported_text(exported: &Exported, path: Option<&Path>) -> String {
-    let Exported { events, first, last, head, not_anchored, log_size, block, bodies, bytes, .. } = exported;
+    let Exported { events, first, last, head, not_anchored, log_size, chain, block, bodies, bytes, .. } =
+        exported;
     let name = path.map_or("standard output".into(), |path| path.display().to_string());
     let mut lines = vec![
         format!("{name}: {} in {}", events_of(*events, *first, *last), size(*bytes)),
         format!("shown    {}", shares(bodies)),
         format!("proven   by an anchor of {log_size} log entries, as of final block {block}"),
+        format!("chain    {chain}"),
     ];
     if let Some(after) = head.checked_sub(*last).filter(|after| *after > 0) {
         lines.push(format!("left out {after} later events, by --to"));

@@ -66,6 +66,9 @@ impl CollectError {
                     .into()
             }
             Self::Chain(error) => error.remedy(),
+            Self::Log(LogError::TooManyChains) => {
+                "what is kept stays, and can be exported with `streembit audit export --chain GENESIS`".into()
+            }
             Self::Log(_) => "`streembit audit device` says what is wrong with the log".into(),
             Self::Finality(_) | Self::State(_) | Self::OtherChain | Self::Voters => {
                 "the node may be of another chain or release: compare both; nothing wrong was kept".into()
@@ -118,6 +121,8 @@ pub struct Collected {
     pub block: u32,
     /// How often the voters changed until then.
     pub changes: u64,
+    /// Of how many other chains it is kept what proved the log there.
+    pub other_chains: usize,
     /// The devices with events in the log of which the chain knows nothing.
     pub unregistered: Vec<DeviceId>,
 }
@@ -186,8 +191,10 @@ async fn next_occasion(
 
 /// Collects once; at least `wanted` entries of the log have to be proven.
 pub async fn collect(log: &Log, chain: &impl Source, wanted: u64) -> Result<Collected, CollectError> {
-    // What proves the anchors on a chain that this one was founded anew from proves nothing here.
-    let kept = log.chain_proof()?.filter(|kept| kept.voters.genesis == chain.genesis());
+    // What proves the anchors on a chain that this one was founded anew from stays, and proves nothing here. Where there is
+    // no place beside the others the node is not asked for what could not be kept.
+    let other_chains = log.chains_beside(&chain.genesis())?.len();
+    let kept = log.chain_proof(&chain.genesis())?;
     let known = kept.as_ref().map_or(0, |kept| kept.changes.len() as u64);
     let Progress { voters, changes, newest } = newest(chain, kept).await?;
     let last = state_at(log, chain, newest).await?;
@@ -212,6 +219,7 @@ pub async fn collect(log: &Log, chain: &impl Source, wanted: u64) -> Result<Coll
         size,
         block: last.number,
         changes: known.saturating_add(changes.len() as u64),
+        other_chains,
         unregistered,
     })
 }
@@ -289,8 +297,12 @@ impl std::fmt::Display for Collected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} events provable offline, as of block {}", self.size, self.block)?;
         match self.unregistered.len() {
+            0 => {}
+            count => write!(f, "; {count} of the devices not registered")?,
+        }
+        match self.other_chains {
             0 => Ok(()),
-            count => write!(f, "; {count} of the devices not registered"),
+            count => write!(f, "; other chains kept: {count} (`streembit audit chains`)"),
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Request {
     pub span: Span,
     /// How much of them is shown.
     pub disclose: Disclose,
+    /// The chain that it has to be proven by, by its genesis; that of the last collection where none is named.
+    pub chain: Option<Hash>,
 }
 
 /// What was written.
@@ -47,6 +49,8 @@ pub struct Exported {
     pub not_anchored: u64,
     /// How many entries of the log are anchored.
     pub log_size: u64,
+    /// The chain that proves it, by its genesis.
+    pub chain: Hash,
     /// The final block that all is proven at.
     pub block: u32,
     /// How many bodies are shown, and how.
@@ -64,6 +68,14 @@ pub enum ExportError {
     /// Nothing was collected yet.
     #[error("nothing is kept yet that proves an anchor of this log: run the gateway with its node until the part `evidence` of `streembit status` says how many events are provable")]
     NothingCollected,
+    /// Nothing was collected of this chain.
+    #[error("nothing is kept that proves this log on the chain of genesis {chain}; it is kept of {}", list(.kept))]
+    NotOfChain {
+        /// The chain that was asked for.
+        chain: Hash,
+        /// The chains there are; the one collected last at the end.
+        kept: Vec<Hash>,
+    },
     /// The chain knows nothing of the device.
     #[error("the chain knows no device {device} as of block {block}: register it with `streembit device register`; the gateway collects what is new by itself")]
     NotRegistered {
@@ -124,10 +136,9 @@ pub struct Beginning {
 }
 
 impl Beginning {
-    /// For a device, from what was collected.
-    pub fn new(log: &LogReader, device: DeviceId) -> Result<Self, ExportError> {
-        let ChainProof { voters, mut changes, last } =
-            log.chain_proof()?.ok_or(ExportError::NothingCollected)?;
+    /// For a device, from what was collected of a chain; of the chain of the last collection where none is named.
+    pub fn new(log: &LogReader, device: DeviceId, chain: Option<Hash>) -> Result<Self, ExportError> {
+        let ChainProof { voters, mut changes, last } = chain_proof(log, chain)?;
         let state = State::new(&last.state_root, last.nodes);
         let proof = state
             .prove(&log.id(), &device)?
@@ -150,6 +161,13 @@ impl Beginning {
     }
 }
 
+fn chain_proof(log: &LogReader, chain: Option<Hash>) -> Result<ChainProof, ExportError> {
+    let kept = log.chains()?;
+    let last = kept.last().ok_or(ExportError::NothingCollected)?;
+    let chain = chain.unwrap_or(*last);
+    log.chain_proof(&chain)?.ok_or(ExportError::NotOfChain { chain, kept })
+}
+
 /// Writes evidence. `progress` is told how much of the anchored log is behind, of how much, and how many events.
 pub fn write(
     log: &LogReader,
@@ -157,7 +175,7 @@ pub fn write(
     out: &mut impl Write,
     progress: impl FnMut(u64, u64, u64),
 ) -> Result<Exported, ExportError> {
-    let beginning = Beginning::new(log, request.device)?;
+    let beginning = Beginning::new(log, request.device, request.chain)?;
     let head = beginning.prelude.head.entry.sequence;
     let (first, last) = sequences(log, request, head)?;
     let bytes =
@@ -188,6 +206,7 @@ pub fn write(
         head,
         not_anchored: newest.saturating_sub(head),
         log_size: beginning.checkpoint.size,
+        chain: beginning.prelude.genesis,
         block: beginning.block,
         bodies: stream.bodies,
         bytes: stream.bytes,
@@ -305,11 +324,12 @@ impl<W: Write, P: FnMut(u64, u64, u64)> Stream<'_, W, P> {
         if self.missing.wanted.is_empty() {
             return Ok(());
         }
-        let list = |names: &std::collections::BTreeSet<_>| {
-            names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        };
         Err(ExportError::NoSuchName { wanted: list(&self.missing.wanted), met: list(&self.missing.met) })
     }
+}
+
+fn list<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// The largest complete subtree that begins at `start` and ends at `end` or before; `start` is below `end`.

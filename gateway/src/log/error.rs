@@ -142,6 +142,9 @@ pub enum LogError {
         /// What hinders it.
         problem: String,
     },
+    /// What proves the log is kept of as many chains as may be, and this is another one.
+    #[error("what proves this log on {} chains is kept, which are the most, and the node's chain is none of them. Check that it is the right node; `streembit audit chains` lists the chains, and with --forget GENESIS forgets one while the gateway is stopped", super::MAX_CHAINS)]
+    TooManyChains,
     /// An anchor or a checkpoint of another log.
     #[error("a checkpoint of log {found} where log {expected} is kept: the chain's answer or the configuration is mixed up")]
     ForeignCheckpoint {

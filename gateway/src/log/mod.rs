@@ -26,7 +26,7 @@ mod writer;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use chain_proofs::{ChainProof, LastBlock, Voters};
+pub use chain_proofs::{ChainProof, LastBlock, Voters, MAX_CHAINS};
 pub use entry::{Fork, Head, NewEntry, Proposal, Receipt, StoredBody, StoredEvent};
 pub use erase::{Erasure, MAX_ERASED};
 pub use error::{LogError, Refusal};
@@ -88,6 +88,7 @@ impl Log {
         reader.check_heads()?;
         tables::check(reader.store(), reader.size())?;
         erase::resume(&store)?;
+        chain_proofs::convert(&store)?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let (durable_tx, durable) = watch::channel(reader.size());
         let writer = Writer::new(store, reader.shared_size(), queue, durable_tx)?;

@@ -38,7 +38,7 @@ pub(crate) enum Family {
     Anchors,
     /// Index (8 bytes) -> when its body was erased (u64, milliseconds since 1970-01-01 UTC).
     Erasures,
-    /// What proves the last anchor to somebody without a node; see [`super::chain_proofs`].
+    /// What proves the last anchor to somebody without a node, by chain; see [`super::chain_proofs`].
     ChainProofs,
     /// `format` -> u32, `log` -> `LogId`, `state` -> [`State`], `purge` -> what [`super::erase`] has yet to remove.
     Meta,

@@ -47,9 +47,13 @@ fn voters(keys: &[SigningKey]) -> Vec<Voter> {
 impl FakeChain {
     /// A chain with so many voters and no block after the first.
     pub fn new(count: u8) -> Self {
+        Self::founded(count, Hash([0xfe; 32]))
+    }
+
+    /// A chain of some genesis.
+    pub fn founded(count: u8, genesis: Hash) -> Self {
         let keys = keys(0, count);
         let first = voters(&keys);
-        let genesis = Hash([0xfe; 32]);
         let state = vec![(genesis_key(), genesis.encode())];
         Self { genesis, first, voters: keys, set: 0, blocks: Vec::new(), state }
     }

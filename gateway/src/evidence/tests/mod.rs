@@ -1,5 +1,6 @@
 //! From a log and a chain to a file and back.
 
+mod chains;
 mod fake;
 
 use super::{
@@ -176,7 +177,7 @@ impl Scene {
     }
 
     fn export(&self, span: Span, disclose: Disclose) -> Result<(PathBuf, Exported), ExportError> {
-        let request = Request { device: self.device(), span, disclose };
+        let request = Request { device: self.device(), span, disclose, chain: None };
         let mut bytes = Vec::new();
         let exported = export::write(&self.log, &request, &mut bytes, |_, _, _| {})?;
         assert_eq!(exported.bytes, bytes.len() as u64);
@@ -334,7 +335,7 @@ async fn nothing_is_kept_of_what_does_not_hold() {
     let mut scene = Scene::new();
     scene.append(4).await;
     let device = scene.device();
-    let request = Request { device, span: Span::default(), disclose: Disclose::All };
+    let request = Request { device, span: Span::default(), disclose: Disclose::All, chain: None };
     let nothing = |scene: &Scene| {
         let error = export::write(&scene.log, &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
         assert!(matches!(error, ExportError::NothingCollected), "{error}");
@@ -396,7 +397,8 @@ async fn a_device_that_the_chain_does_not_know_is_named() {
     scene.anchor();
     let collected = collect(&scene.log, &Node(&scene.chain, 9), 4).await.unwrap();
     assert_eq!(collected.unregistered, [stranger.id()]);
-    let request = Request { device: stranger.id(), span: Span::default(), disclose: Disclose::All };
+    let (span, disclose) = (Span::default(), Disclose::All);
+    let request = Request { device: stranger.id(), span, disclose, chain: None };
     let error = export::write(&scene.log, &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
     assert!(error.to_string().contains("device register"), "{error}");
     // The others are proven all the same.
@@ -429,10 +431,11 @@ async fn a_log_of_an_older_release_is_read_and_lacks_only_this() {
     drop(db);
 
     let reader = Log::open_read_only(&path).unwrap();
-    assert_eq!((reader.size(), reader.chain_proof().unwrap()), (1, None));
+    assert_eq!((reader.size(), reader.chains().unwrap()), (1, vec![]));
+    assert_eq!(reader.chain_proof(&Hash::ZERO).unwrap(), None);
     drop(reader);
     let log = Log::open(&path, id()).unwrap();
-    assert_eq!((log.size(), log.chain_proof().unwrap()), (1, None));
+    assert_eq!((log.size(), log.chains().unwrap()), (1, vec![]));
 }
 
 #[tokio::test]
