@@ -5,7 +5,7 @@ use crate::{
     condition,
     equivocation::{self, Reporter, Watched},
     idle::{AuthorWhenNeeded, VoteWhenNeeded},
-    rpc, voters,
+    keys, rpc, voters,
 };
 use sc_client_api::BlockBackend;
 use sc_consensus::BasicQueue;
@@ -207,7 +207,11 @@ pub fn start(
             gap_sync_body_policy: None,
         })?;
 
-    let held_votes = crate::keys::held::HeldVotes::of(&config)?;
+    let held_votes = keys::held::HeldVotes::of(&config)?;
+    let voting_keys = settings
+        .authority
+        .then(|| keys::synced::for_voter(keystore_container.keystore(), &config.database))
+        .transpose()?;
     let voter_state = SharedVoterState::empty();
     let gauges = config.prometheus_registry().map(voters::Gauges::register).transpose()?;
     let (tell, voters) = watch::channel(None);
@@ -260,8 +264,17 @@ pub fn start(
 
     let telemetry = telemetry.as_ref().map(Telemetry::handle);
     let keystore = keystore_container.keystore();
-    let consensus =
-        Consensus { client, select_chain, transaction_pool, keystore, network, sync, telemetry, settings };
+    let consensus = Consensus {
+        client,
+        select_chain,
+        transaction_pool,
+        keystore,
+        voting_keys,
+        network,
+        sync,
+        telemetry,
+        settings,
+    };
     if consensus.settings.authority {
         consensus.author(&task_manager, block_import)?;
     }
@@ -302,6 +315,8 @@ struct Consensus {
     select_chain: FullSelectChain,
     transaction_pool: Arc<FullPool>,
     keystore: KeystorePtr,
+    /// Those that the voter signs with; a validator has them.
+    voting_keys: Option<KeystorePtr>,
     network: Arc<dyn NetworkService>,
     sync: Arc<SyncingService<Block>>,
     telemetry: Option<TelemetryHandle>,
@@ -360,7 +375,7 @@ impl Consensus {
                 justification_generation_period: JUSTIFICATION_PERIOD,
                 name: Some(self.settings.name),
                 observer_enabled: false,
-                keystore: self.settings.authority.then_some(self.keystore),
+                keystore: self.voting_keys,
                 local_role: self.settings.role,
                 telemetry: self.telemetry.clone(),
                 protocol_name,

@@ -21,6 +21,7 @@ mod idle;
 mod metrics;
 mod outages;
 mod partition;
+mod power_cut;
 mod reimaging;
 mod standard_clients;
 mod tampering;

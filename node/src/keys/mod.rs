@@ -6,6 +6,7 @@ mod error;
 mod folder;
 pub mod held;
 mod identity;
+pub mod synced;
 
 use backup::Backup;
 use chain::Chain;

@@ -17,12 +17,12 @@ mod plan;
 mod subject;
 mod table;
 
+pub use disk::Disk;
 pub use plan::{Cycle, Fault};
 pub use table::Summary;
 
 use crate::{Node, Scene};
 use anyhow::{Context, Result};
-use disk::Disk;
 use generation::Generation;
 use std::{
     sync::{
