@@ -1,8 +1,9 @@
 //! The calls at their worst.
 
 use crate::{
-    equivocation::is_signed, Authorities, Authority, Call, Config, Council, Equivocations, Gateways,
-    GatewaysOf, Pallet, Parties, Quotas, SessionBegan, SpendQuota, Spent, Validators, VoteProof,
+    equivocation::is_signed, Authorities, Authority, AuthoritySet, Call, Config, Council, Equivocations,
+    FormerAuthorities, Gateways, GatewaysOf, Pallet, Parties, Quotas, SessionBegan, SpendQuota, Spent,
+    Validators, VoteProof,
 };
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
@@ -78,7 +79,7 @@ fn point() -> [u8; 32] {
     point
 }
 
-/// As many validators in force as there may be; gives the last.
+/// As many validators in force as there may be, and the same before them; gives the last.
 fn fill_authorities<T: Config>() -> Result<AccountId, BenchmarkError> {
     fill::<T>(T::MaxValidators::get())?;
     let keys = SessionKeys { aura: SessionKey(GATEWAY.0), grandpa: SessionKey(point()) };
@@ -88,7 +89,9 @@ fn fill_authorities<T: Config>() -> Result<AccountId, BenchmarkError> {
     };
     let authorities: Vec<_> = Validators::<T>::get().into_iter().map(authority).collect();
     let last = authorities.last().ok_or(BenchmarkError::Stop("no validators"))?.account;
-    Authorities::<T>::set((Zero::zero(), BoundedVec::truncate_from(authorities)));
+    let set: AuthoritySet<T> = (Zero::zero(), BoundedVec::truncate_from(authorities));
+    Authorities::<T>::set(set.clone());
+    FormerAuthorities::<T>::set(set);
     Ok(last)
 }
 
@@ -272,14 +275,14 @@ mod benchmarks {
             for _ in 0..2 {
                 let _ = Pallet::<T>::judge_votes(&proof);
             }
-            Pallet::<T>::punish_last();
+            Pallet::<T>::punish_last(1);
         }
 
         assert!(Equivocations::<T>::get().iter().any(|one| one.account == last));
         Ok(())
     }
 
-    /// The signatures as often as they are checked.
+    /// The signatures as often as they are checked; the blocks are of two sets.
     #[benchmark]
     fn report_blocks() -> Result<(), BenchmarkError> {
         let last = fill_authorities::<T>()?;
@@ -290,7 +293,7 @@ mod benchmarks {
             for _ in 0..4 {
                 is_signed(&SessionKey(GATEWAY.0), &T::Hash::default(), &seal);
             }
-            Pallet::<T>::punish_last();
+            Pallet::<T>::punish_last(2);
         }
 
         assert!(Equivocations::<T>::get().iter().any(|one| one.account == last));
