@@ -56,12 +56,20 @@ pub struct QuotaLeft {
     pub refills: u64,
 }
 
-/// The codes of the transactions that a quota refuses: `InvalidTransaction::Custom`.
+/// Why the chain's own check refuses a transaction before it is in a block: the codes of `InvalidTransaction::Custom`.
 pub mod refusal {
     /// What is left of the quota's time is too little.
     pub const TIME: u8 = 1;
     /// What is left of the quota's bytes is too little.
     pub const BYTES: u8 = 2;
+    /// The call is the council's, and who signed it is not in the council.
+    pub const NOT_IN_COUNCIL: u8 = 3;
+    /// There is no such motion, or it is closed.
+    pub const NO_SUCH_MOTION: u8 = 4;
+    /// The member of the council has voted just so already.
+    pub const VOTED_ALREADY: u8 = 5;
+    /// The council has not decided on this code, or it was brought in already.
+    pub const NOT_DECIDED: u8 = 6;
 }
 
 /// A change that the council votes on.

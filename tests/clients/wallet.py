@@ -15,12 +15,13 @@ def main(url):
     with SubstrateInterface(url=url) as chain:
         found = read(chain, bob)
         found["stranger"] = stranger.ss58_address
-        found["refused"] = refused(chain, stranger)
+        found["refused"] = refused(chain, stranger, "System", "remark_with_event", {"remark": "by a stranger"})
         found["remark"] = send(chain, bob, "System", "remark_with_event", {"remark": "by a wallet"})
         change = {"change": {"AddParty": stranger.ss58_address}}
         found["proposal"] = send(chain, bob, "Consortium", "propose", change)
         vote = {"motion": found["proposal"]["events"]["Consortium.Proposed"]["motion"], "approve": True}
-        found["forbidden"] = send(chain, bob, "Consortium", "vote", vote)
+        found["forbidden"] = refused(chain, bob, "Consortium", "vote", vote)
+        found["failed"] = send(chain, bob, "Consortium", "leave_validators", {})
         found["vote"] = send(chain, alice, "Consortium", "vote", vote)
         found["welcome"] = send(chain, stranger, "System", "remark_with_event", {"remark": "by a party"})
         found["parties_after"] = parties(chain)
@@ -64,10 +65,10 @@ def send(chain, keys, pallet, name, arguments):
     }
 
 
-def refused(chain, keys):
-    """What the node says to somebody who does not belong."""
+def refused(chain, keys, pallet, name, arguments):
+    """What the node says to somebody whose transaction it does not take."""
     try:
-        send(chain, keys, "System", "remark_with_event", {"remark": "by a stranger"})
+        send(chain, keys, pallet, name, arguments)
     except SubstrateRequestException as error:
         return error.args[0]
     return None

@@ -3,6 +3,7 @@
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
 use streembit::account;
+use streembit_primitives::consortium::refusal;
 use streembit_tests::{number, scene, text, Home, Settings};
 
 #[test]
@@ -43,7 +44,8 @@ fn reads(home: &Home<'_>, found: &Value, anchored: u64) -> Result<()> {
     Ok(())
 }
 
-/// Transactions of parties, what they did, and why another one failed; and those of a stranger, who is then taken in.
+/// Transactions of parties, what they did, why another one failed and a third was not taken; and those of a stranger, who is then
+/// taken in.
 fn submits(home: &Home<'_>, found: &Value) -> Result<()> {
     ensure!(number(found, "/refused/code")? == 1010, "a stranger was not refused: {found}");
     ensure!(text(found, "/refused/data")?.contains("Inability to pay"), "{found}");
@@ -55,11 +57,15 @@ fn submits(home: &Home<'_>, found: &Value) -> Result<()> {
     ensure!(proposed.get("by") == Some(&json!(bob)), "{proposed}");
     ensure!(proposed.get("change") == Some(&json!({"AddParty": stranger})), "{proposed}");
 
+    ensure!(number(found, "/forbidden/code")? == 1010, "who is not in the council voted: {found}");
+    let outside = format!("Custom error: {}", refusal::NOT_IN_COUNCIL);
+    ensure!(text(found, "/forbidden/data")? == outside, "{found}");
+
     ensure!(
-        found.pointer("/forbidden/success") == Some(&json!(false)),
-        "who is not in the council voted: {found}"
+        found.pointer("/failed/success") == Some(&json!(false)),
+        "who is no validator left the validators: {found}"
     );
-    ensure!(text(found, "/forbidden/error/name")? == "NotInCouncil", "{found}");
+    ensure!(text(found, "/failed/error/name")? == "NotAValidator", "{found}");
 
     let voted = succeeded(found, "/vote", "Council.Voted")?;
     ensure!(voted.get("account") == Some(&json!(alice)), "{voted}");

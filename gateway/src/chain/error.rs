@@ -64,6 +64,16 @@ pub enum ChainError {
         /// What is left of what, and until when.
         left: String,
     },
+    /// The node's pool does not take what could only fail.
+    #[error("the node does not take {call}: {words}")]
+    Futile {
+        /// The call.
+        call: String,
+        /// Why it would fail.
+        words: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The node's pool does not take the transaction.
     #[error("the node does not take {call}: {message}")]
     Refused {
@@ -139,6 +149,7 @@ impl ChainError {
             Self::OverQuota { .. } => {
                 "wait until it is whole again; ask the council for a larger one: `streembit consortium set-quota`".into()
             }
+            Self::Futile { remedy, .. } => (*remedy).into(),
             Self::Refused { .. } => "look at the node's log; try again".into(),
             Self::Dispatch { error, .. } => remedy::of(error).into(),
             Self::Lost { .. } => "try again".into(),

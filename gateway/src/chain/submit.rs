@@ -6,6 +6,7 @@
 //! one of the two at most goes through.
 
 use super::{
+    remedy,
     rpc::PoolError,
     runtime::{label, Moment, Signed, MORTALITY},
     Call, ChainClient, ChainError, Submitted,
@@ -149,6 +150,11 @@ impl ChainClient {
                 Ok(Watched::Gone(Gone::Refused(ChainError::Stranger { account: signed.account })))
             }
             Judgement::OverQuota => Ok(Watched::Gone(Gone::Refused(self.over_quota(signed).await?))),
+            Judgement::Futile { words, remedy } => Ok(Watched::Gone(Gone::Refused(ChainError::Futile {
+                call: signed.label.clone(),
+                words,
+                remedy,
+            }))),
             Judgement::Refuse => Ok(Watched::Gone(Gone::Refused(ChainError::Refused {
                 call: signed.label.clone(),
                 message: words(&refusal),
@@ -225,6 +231,8 @@ enum Judgement {
     Stranger,
     /// The quota of the account's party is spent.
     OverQuota,
+    /// It could only fail: why, and what to do.
+    Futile { words: &'static str, remedy: &'static str },
     /// It will not be taken.
     Refuse,
 }
@@ -240,24 +248,30 @@ fn judge(refused: &PoolError) -> Judgement {
     match refused.code {
         ALREADY_IMPORTED => Judgement::Known,
         PRIORITY_TOO_LOW | IMMEDIATELY_DROPPED | BANNED => Judgement::Retry,
-        // `CheckNonce` refuses accounts without a provider as if they could not pay; nobody pays here.
-        INVALID if refused.data.contains("Inability to pay") => Judgement::Stranger,
-        INVALID
-            if [refusal::TIME, refusal::BYTES]
-                .iter()
-                .any(|code| refused.data == format!("Custom error: {code}")) =>
-        {
-            Judgement::OverQuota
-        }
-        // Another process used the nonce, the birth block went away, or the runtime changed in between.
-        INVALID
-            if ["outdated", "ancient birth block", "bad signature", "future"]
-                .iter()
-                .any(|reason| refused.data.contains(reason)) =>
-        {
-            Judgement::Retry
-        }
+        INVALID => judge_reason(&refused.data),
         _ => Judgement::Refuse,
+    }
+}
+
+fn judge_reason(reason: &str) -> Judgement {
+    let code: Option<u8> = reason.strip_prefix("Custom error: ").and_then(|code| code.parse().ok());
+    if let Some(code) = code {
+        return match (code, remedy::of_refusal(code)) {
+            (refusal::TIME | refusal::BYTES, _) => Judgement::OverQuota,
+            (_, Some((words, remedy))) => Judgement::Futile { words, remedy },
+            (_, None) => Judgement::Refuse,
+        };
+    }
+    // `CheckNonce` refuses accounts without a provider as if they could not pay; nobody pays here.
+    if reason.contains("Inability to pay") {
+        return Judgement::Stranger;
+    }
+    // Another process used the nonce, the birth block went away, or the runtime changed in between.
+    let passing = ["outdated", "ancient birth block", "bad signature", "future"];
+    if passing.iter().any(|passing| reason.contains(passing)) {
+        Judgement::Retry
+    } else {
+        Judgement::Refuse
     }
 }
 
@@ -276,6 +290,8 @@ mod tests {
     #[test]
     fn refusals_are_told_apart() {
         let refusal = |code, data: &str| PoolError { code, message: "no".into(), data: data.into() };
+        let (words, remedy) = remedy::of_refusal(refusal::NOT_IN_COUNCIL).unwrap();
+        let futile = Judgement::Futile { words, remedy };
         for (refusal, expected) in [
             (refusal(1013, ""), Judgement::Known),
             (refusal(1014, "(10 > 10)"), Judgement::Retry),
@@ -285,7 +301,8 @@ mod tests {
             (refusal(1010, "Inability to pay some fees (e.g. account balance too low)"), Judgement::Stranger),
             (refusal(1010, "Custom error: 1"), Judgement::OverQuota),
             (refusal(1010, "Custom error: 2"), Judgement::OverQuota),
-            (refusal(1010, "Custom error: 3"), Judgement::Refuse),
+            (refusal(1010, "Custom error: 3"), futile),
+            (refusal(1010, "Custom error: 255"), Judgement::Refuse),
             (refusal(1010, "Transaction call is not expected"), Judgement::Refuse),
             (refusal(1002, "Verification Error: Runtime error"), Judgement::Refuse),
         ] {

@@ -14,7 +14,7 @@ use sp_runtime::{
 #[cfg(feature = "runtime-benchmarks")]
 use streembit_primitives::consortium::Quota;
 use streembit_primitives::{
-    consortium::{Change, Motion},
+    consortium::{refusal, Change, Motion},
     AccountId, Hash,
 };
 
@@ -23,8 +23,9 @@ pub trait Council<Account, Id> {
     /// Whether an account is a member.
     fn contains(account: &Account) -> bool;
 
-    /// Whether a motion is open that an account may vote on and has not.
-    fn awaits(account: &Account, motion: &Id) -> bool;
+    /// Whether a vote would be an account's first on a motion, rather than a change of mind. The code of a [`refusal`] where it
+    /// cannot be cast.
+    fn is_first_vote(account: &Account, motion: &Id, approve: bool) -> Result<bool, u8>;
 
     /// Opens a motion for a change; gives its id.
     fn open(by: &Account, change: Change) -> Result<Id, DispatchError>;
@@ -94,9 +95,12 @@ where
         pallet_collective::Pallet::<T>::is_member(account)
     }
 
-    fn awaits(account: &T::AccountId, motion: &T::Hash) -> bool {
-        let Some(votes) = Self::votes(motion) else { return false };
-        Self::contains(account) && !votes.ayes.contains(account) && !votes.nays.contains(account)
+    fn is_first_vote(account: &T::AccountId, motion: &T::Hash, approve: bool) -> Result<bool, u8> {
+        ensure!(Self::contains(account), refusal::NOT_IN_COUNCIL);
+        let votes = Self::votes(motion).ok_or(refusal::NO_SUCH_MOTION)?;
+        let (same, other) = if approve { (votes.ayes, votes.nays) } else { (votes.nays, votes.ayes) };
+        ensure!(!same.contains(account), refusal::VOTED_ALREADY);
+        Ok(!other.contains(account))
     }
 
     fn open(by: &T::AccountId, change: Change) -> Result<T::Hash, DispatchError> {

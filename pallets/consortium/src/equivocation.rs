@@ -6,7 +6,7 @@
 //! validator that the council has made one again.
 
 use crate::{Authorities, Call, Config, Equivocations, Error, Event, FormerAuthorities, Pallet};
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use codec::{Decode, Encode, MaxEncodedLen};
 use frame_support::{ensure, traits::Get, BoundedVec};
 use frame_system::{
@@ -57,24 +57,28 @@ pub struct Authority {
 }
 
 /// Which of the two sets that are known.
-#[derive(Clone, Copy, Encode)]
+#[derive(Clone, Copy, PartialEq, Eq, Encode)]
 enum Term {
     Present,
     Former,
 }
 
+/// Where somebody is: in which set, and at which place of it.
+type Place = (Term, usize);
+
 /// Somebody in a set who has not been reported in it.
 struct Suspect {
-    term: Term,
-    place: usize,
+    place: Place,
     account: AccountId,
     keys: SessionKeys,
 }
 
 /// What is proven, and of whom.
 pub(crate) struct Proven {
-    suspect: Suspect,
+    account: AccountId,
     offence: Offence,
+    /// Where it did that, once for each set: of two blocks one may be of the set before.
+    places: Vec<Place>,
 }
 
 impl<T: Config> Pallet<T> {
@@ -120,18 +124,17 @@ impl<T: Config> Pallet<T> {
             Call::report_blocks { first, second } => Self::judge_blocks(first, second),
             _ => return InvalidTransaction::Call.into(),
         };
-        let Proven { suspect, .. } = proven.map_err(|refused| match refused {
+        let Proven { account, places, .. } = proven.map_err(|refused| match refused {
             Error::AlreadyReported => InvalidTransaction::Stale,
             _ => InvalidTransaction::BadProof,
         })?;
-        ValidTransaction::with_tag_prefix("Equivocation")
+        let valid = ValidTransaction::with_tag_prefix("Equivocation")
             .priority(TransactionPriority::MAX)
-            // One report of each is enough, whatever it did.
-            .and_provides((suspect.account, suspect.term))
             .longevity(LONGEVITY)
             // The others have seen it themselves, and would not take it from here.
-            .propagate(false)
-            .build()
+            .propagate(false);
+        // One report of each is enough, whatever it did.
+        places.iter().fold(valid, |valid, (term, _)| valid.and_provides((account, *term))).build()
     }
 
     /// Whom two votes prove guilty.
@@ -141,7 +144,8 @@ impl<T: Config> Pallet<T> {
         let (set, round) = (proof.set_id(), proof.round());
         let suspect = Self::voter(set, proof.offender())?;
         ensure!(check_equivocation_proof(proof.clone()), Error::<T>::NoEquivocation);
-        Ok(Proven { suspect, offence: Offence::Votes { set, round } })
+        let (account, places) = (suspect.account, vec![suspect.place]);
+        Ok(Proven { account, offence: Offence::Votes { set, round }, places })
     }
 
     /// Whom two headers prove guilty.
@@ -157,20 +161,25 @@ impl<T: Config> Pallet<T> {
         let signed = is_signed(&suspect.keys.aura, &first_hash, &first_seal)
             && is_signed(&other.keys.aura, &second_hash, &second_seal);
         ensure!(signed, Error::<T>::NoEquivocation);
-        Ok(Proven { suspect, offence: Offence::Blocks { slot: *slot } })
+        let mut places = vec![suspect.place];
+        if other.place != suspect.place {
+            places.push(other.place);
+        }
+        Ok(Proven { account: suspect.account, offence: Offence::Blocks { slot: *slot }, places })
     }
 
     /// Removes a validator that is proven guilty, as the council would, and keeps in mind why.
-    pub(crate) fn punish(Proven { suspect, offence }: Proven) {
-        let Suspect { term, place, account, .. } = suspect;
-        let report = |(_, authorities): &mut AuthoritySet<T>| {
-            if let Some(authority) = authorities.get_mut(place) {
-                authority.reported = true;
+    pub(crate) fn punish(Proven { account, offence, places }: Proven) {
+        for (term, place) in places {
+            let report = |(_, authorities): &mut AuthoritySet<T>| {
+                if let Some(authority) = authorities.get_mut(place) {
+                    authority.reported = true;
+                }
+            };
+            match term {
+                Term::Present => Authorities::<T>::mutate(report),
+                Term::Former => FormerAuthorities::<T>::mutate(report),
             }
-        };
-        match term {
-            Term::Present => Authorities::<T>::mutate(report),
-            Term::Former => FormerAuthorities::<T>::mutate(report),
         }
         if Self::belongs(&account) {
             let block = frame_system::Pallet::<T>::block_number().unique_saturated_into();
@@ -180,12 +189,15 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::Equivocated { validator: account, offence, removed });
     }
 
-    /// Punishes the last of those in force.
+    /// Punishes the last of those in force, for what it did in so many sets.
     #[cfg(feature = "runtime-benchmarks")]
-    pub(crate) fn punish_last() {
+    pub(crate) fn punish_last(sets: usize) {
         let last = |authorities: &[Authority]| authorities.len().checked_sub(1);
-        if let Ok(suspect) = Self::suspect(Term::Present, last) {
-            Self::punish(Proven { suspect, offence: Offence::Blocks { slot: 0 } });
+        let terms = [Term::Present, Term::Former].into_iter().take(sets);
+        let suspects: Vec<_> = terms.filter_map(|term| Self::suspect(term, last).ok()).collect();
+        if let Some(account) = suspects.first().map(|suspect| suspect.account) {
+            let places = suspects.iter().map(|suspect| suspect.place).collect();
+            Self::punish(Proven { account, offence: Offence::Blocks { slot: 0 }, places });
         }
     }
 
@@ -256,7 +268,7 @@ impl<T: Config> Pallet<T> {
         let place = place(&authorities).ok_or(Error::<T>::NotAnAuthority)?;
         let found = authorities.into_iter().nth(place).ok_or(Error::<T>::NotAnAuthority)?;
         ensure!(!found.reported, Error::<T>::AlreadyReported);
-        Ok(Suspect { term, place, account: found.account, keys: found.keys })
+        Ok(Suspect { place: (term, place), account: found.account, keys: found.keys })
     }
 
     /// The slot of a block, what its author signed, and the seal with which it did.

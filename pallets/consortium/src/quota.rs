@@ -4,7 +4,8 @@ use crate::{Call, Config, Council, Gateways, Pallet, Quotas, Spent};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use core::{fmt, marker::PhantomData};
 use frame_support::{
-    dispatch::{DispatchInfo, PostDispatchInfo},
+    dispatch::{DispatchClass, DispatchInfo, PostDispatchInfo},
+    ensure,
     pallet_prelude::{
         InvalidTransaction, TransactionPriority, TransactionSource, TransactionValidityError,
         ValidTransaction, Weight,
@@ -44,18 +45,8 @@ impl<T: Config> Pallet<T> {
         party.or_else(|| T::Council::contains(account).then_some(id))
     }
 
-    /// Whether a call is the first vote of a member of the council on an open motion.
-    fn is_first_vote(account: &T::AccountId, call: &Call<T>) -> bool {
-        match call {
-            Call::vote { motion, .. } => T::Council::awaits(account, motion),
-            _ => false,
-        }
-    }
-
-    /// Whether a call brings in the code of the runtime that the council decided on. That happens once: the decision is used
-    /// up by it.
-    fn is_decided_upgrade(call: &frame_system::Call<T>) -> bool {
-        let frame_system::Call::apply_authorized_upgrade { code } = call else { return false };
+    /// Whether code is that of the runtime that the council decided on. It is brought in once: the decision is used up by it.
+    fn is_decided(code: &[u8]) -> bool {
         let Some(authorized) = frame_system::Pallet::<T>::authorized_upgrade() else { return false };
         // Its fields are the system's own; the first is the hash.
         let hash = authorized.using_encoded(|mut bytes| T::Hash::decode(&mut bytes));
@@ -64,12 +55,34 @@ impl<T: Config> Pallet<T> {
 
     /// Whether a call is what the council waits for or has decided on, and so free: what somebody has spent keeps nobody from
     /// it.
-    fn is_free(account: &T::AccountId, call: &T::RuntimeCall) -> bool
+    ///
+    /// Blocks keep a part of their time for what the council does: the class `Operational`. Others do not use it, and what
+    /// could only fail there is refused.
+    fn is_free(
+        account: &T::AccountId,
+        call: &T::RuntimeCall,
+        class: DispatchClass,
+    ) -> Result<bool, InvalidTransaction>
     where
         T::RuntimeCall: IsSubType<Call<T>> + IsSubType<frame_system::Call<T>>,
     {
-        IsSubType::<Call<T>>::is_sub_type(call).is_some_and(|call| Self::is_first_vote(account, call))
-            || IsSubType::<frame_system::Call<T>>::is_sub_type(call).is_some_and(Self::is_decided_upgrade)
+        let refused = InvalidTransaction::Custom;
+        if let Some(Call::vote { motion, approve }) = IsSubType::<Call<T>>::is_sub_type(call) {
+            return T::Council::is_first_vote(account, motion, *approve).map_err(refused);
+        }
+        let operational = class == DispatchClass::Operational;
+        match IsSubType::<frame_system::Call<T>>::is_sub_type(call) {
+            Some(frame_system::Call::apply_authorized_upgrade { code }) => {
+                ensure!(Self::is_decided(code), refused(refusal::NOT_DECIDED));
+                Ok(true)
+            }
+            // The rest of the system's takes root, which nobody signs as.
+            Some(_) if operational => Err(InvalidTransaction::Call),
+            _ => {
+                ensure!(!operational || T::Council::contains(account), refused(refusal::NOT_IN_COUNCIL));
+                Ok(false)
+            }
+        }
     }
 
     /// What an account has left to spend, with those it shares it with; `None` where it may not submit.
@@ -110,7 +123,8 @@ impl<T: Config> Pallet<T> {
 
 /// Refuses transactions of those who do not belong to the consortium, as accounts are refused that the chain has never seen,
 /// and those that their party's quota has too little left for; spends the quota for the others, and gives back what a call
-/// says that it did not need.
+/// says that it did not need. Refuses what would only take from the part of a block that is the council's: its calls by
+/// others, votes that cannot be cast, code that it did not decide on.
 ///
 /// The first vote of a member of the council on an open motion is free: what others spend cannot silence it. So is the code
 /// of a runtime that the council decided on. Whatever nobody signed, such as what the makers of blocks put into them, spends
@@ -174,7 +188,7 @@ where
             return Ok((ValidTransaction::default(), None, origin));
         };
         let payer = Pallet::<T>::payer(account).ok_or(InvalidTransaction::Payment)?;
-        if Pallet::<T>::is_free(account, call) {
+        if Pallet::<T>::is_free(account, call, info.class)? {
             // Before what fills the pool and is paid for.
             let valid = ValidTransaction { priority: FREE_PRIORITY, ..Default::default() };
             return Ok((valid, None, origin));

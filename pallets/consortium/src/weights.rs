@@ -103,8 +103,8 @@ impl<T: Config> WeightInfo for HandSet<T> {
     }
 
     fn report_blocks() -> Weight {
-        // Reads, for both headers and twice: the parent's hash and both sets.
-        let headers = REST.saturating_add(T::DbWeight::get().reads(16));
+        // Reads, for both headers and twice: the parent's hash and both sets. Writes: the other set.
+        let headers = REST.saturating_add(T::DbWeight::get().reads_writes(16, 1));
         headers.saturating_add(Self::report_votes())
     }
 }

@@ -9,6 +9,7 @@ use sp_runtime::{
     transaction_validity::{InvalidTransaction, TransactionValidityError},
 };
 use streembit_primitives::{
+    consortium::{refusal, Change},
     device::{GatewayConsent, Registration},
     hash::Domain,
     AccountId, DeviceKey, Hash, Text,
@@ -61,6 +62,34 @@ fn a_party_submits_and_a_gateway_does_as_soon_as_a_party_vouches_for_it() {
     assert_eq!(chain.block(vec![late.clone()]), vec![Ok(Ok(()))]);
     // Once.
     assert_eq!(chain.validate(late), Err(refused(InvalidTransaction::Stale)));
+}
+
+#[test]
+fn what_blocks_keep_for_the_council_is_refused_to_others_in_the_pool() {
+    let mut chain = Chain::new("development");
+    let (alice, bob) = (owner().0, Sr25519Keyring::Bob.pair());
+    let change = Change::AddParty(AccountId([7; 32]));
+    let propose = chain.signed(&bob, pallet_consortium::Call::propose { change });
+    assert_eq!(chain.block(vec![propose]), vec![Ok(Ok(()))]);
+    let motion = chain.state.execute_with(|| pallet_collective::Proposals::<Runtime>::get()[0]);
+    let vote = |motion| pallet_consortium::Call::<Runtime>::vote { motion, approve: true };
+
+    let outside = refused(InvalidTransaction::Custom(refusal::NOT_IN_COUNCIL));
+    let as_root = frame_system::Call::<Runtime>::set_code { code: vec![0; 1_000] };
+    for (forbidden, reason) in [
+        (chain.signed(&bob, vote(motion)), outside),
+        (chain.signed(&bob, as_root), refused(InvalidTransaction::Call)),
+        (
+            chain.signed(&alice, vote(crate::Hash::zero())),
+            refused(InvalidTransaction::Custom(refusal::NO_SUCH_MOTION)),
+        ),
+    ] {
+        assert_eq!(chain.validate(forbidden.clone()), Err(reason));
+        assert_eq!(chain.block(vec![forbidden]), vec![Err(reason)]);
+    }
+    let allowed = chain.signed(&alice, vote(motion));
+    assert!(chain.validate(allowed.clone()).is_ok());
+    assert_eq!(chain.block(vec![allowed]), vec![Ok(Ok(()))]);
 }
 
 #[test]

@@ -185,6 +185,39 @@ fn blocks_are_of_those_who_were_in_force_then() {
 }
 
 #[test]
+fn blocks_of_two_sets_count_in_both() {
+    for turned in [false, true] {
+        two_validators().execute_with(|| {
+            assert_ok!(Session::set_keys(signed(INSURER), UintAuthorityId(3), Vec::new()));
+            assert_ok!(decide(Change::AddValidator(INSURER)));
+            blocks(4);
+            assert_eq!((KeysInForce::get(), System::block_number()), (vec![1, 2, 3], 10));
+            // The slot is the second's among two and among three. Those of two made block 8, as the last.
+            let [former, one, other] = [(8, 1), (9, 2), (9, 3)]
+                .map(|(number, content)| block(2, 1_003, number, hash(number - 1), content));
+            let (first, second) = if turned { (&one, &former) } else { (&former, &one) };
+            let call = Call::<Test>::report_blocks { first: first.clone(), second: second.clone() };
+            let tags = Pallet::<Test>::validity(TransactionSource::Local, &call).unwrap().provides;
+            assert_eq!(tags.len(), 2, "a report in either set is one too many");
+            assert_ok!(report_blocks(first.clone(), second.clone()));
+            for set in [0, 1] {
+                assert_noop!(report(two_votes(2, set, 1)), Error::<Test>::AlreadyReported);
+            }
+            blocks(8);
+            assert_eq!(KeysInForce::get(), [1, 3]);
+
+            // What it did before is no reason to remove it when the council has made it a validator again.
+            assert_ok!(decide(Change::AddValidator(WORKSHOP)));
+            assert_noop!(report_blocks(former, one.clone()), Error::<Test>::TooOld);
+            assert_noop!(report_blocks(one, other), Error::<Test>::AlreadyReported);
+            blocks(8);
+            assert_eq!(KeysInForce::get(), [1, 3, 2]);
+            assert_ok!(Consortium::check_state());
+        });
+    }
+}
+
+#[test]
 fn blocks_that_prove_nothing_are_refused() {
     two_validators().execute_with(|| {
         let sound = || block(2, 1_001, 6, hash(5), 1);

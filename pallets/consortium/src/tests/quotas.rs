@@ -3,7 +3,7 @@
 use crate::{mock::*, Error, GenesisHash, SpendQuota};
 use frame_support::{
     assert_noop, assert_ok,
-    dispatch::{DispatchInfo, PostDispatchInfo},
+    dispatch::{DispatchInfo, GetDispatchInfo, PostDispatchInfo},
     traits::Get,
     weights::Weight,
 };
@@ -49,7 +49,7 @@ fn carry_out(
 ) -> Result<(), TransactionValidityError> {
     type Check = SpendQuota<Test>;
     let weight = |microseconds: u64| Weight::from_parts(microseconds * 1_000_000, 0);
-    let info = DispatchInfo { call_weight: weight(weighed), ..Default::default() };
+    let info = DispatchInfo { call_weight: weight(weighed), ..call.get_dispatch_info() };
     let (spent, _) = Check::new().validate_and_prepare(signed(by), &call, &info, bytes, 0)?;
     run();
     let mut done = PostDispatchInfo { actual_weight: Some(weight(needed)), ..Default::default() };
@@ -163,17 +163,10 @@ fn the_council_sets_a_quota_and_votes_for_nothing() {
         let vote = || -> RuntimeCall {
             crate::Call::vote { motion: motion(set(Some(quota(7, 7)))), approve: true }.into()
         };
-        // A member that is no party spends its own, but not for the vote that is waited for. Others do, also in vain.
+        // A member that is no party spends its own, but not for the vote that is waited for.
         assert_ok!(spend(INSURER, 100, 0));
         assert_eq!(spend(INSURER, 1, 0), refused(refusal::TIME));
-        let nothing = crate::Call::vote { motion: motion(Change::AddParty(STRANGER)), approve: true };
-        assert_eq!(
-            spend_on(INSURER, nothing.into(), 1, 0),
-            refused(refusal::TIME),
-            "there is no such motion"
-        );
         assert_ok!(spend_on(INSURER, vote(), 1_000, 10_000));
-        assert_eq!(spend_on(WORKSHOP, vote(), 1_000, 0), refused(refusal::TIME));
         assert_ok!(Consortium::vote(signed(INSURER), motion(set(Some(quota(7, 7)))), true));
         assert_eq!(left(WORKSHOP), quota(7, 7));
         assert_ok!(Consortium::propose(signed(INSURER), set(None)));
@@ -199,6 +192,7 @@ fn a_second_vote_on_a_motion_is_not_free() {
         assert_eq!(left(INSURER), quota(100, 1_000));
         // However often it changes its mind, it takes no more of the blocks than others do.
         assert_ok!(spend_on(INSURER, vote(true), 60, 0));
+        assert_ok!(Consortium::vote(signed(INSURER), motion(change), true));
         assert_eq!(spend_on(INSURER, vote(false), 60, 0), refused(refusal::TIME));
         // The motion still waits for the others.
         assert_ok!(spend_on(OWNER, vote(true), 1_000, 0));
@@ -206,26 +200,71 @@ fn a_second_vote_on_a_motion_is_not_free() {
 }
 
 #[test]
-fn the_code_of_a_decided_upgrade_costs_nothing_and_other_code_does() {
+fn a_vote_that_cannot_be_cast_is_refused() {
+    founded(&[OWNER, WORKSHOP], &[OWNER], &[OWNER, INSURER, STRANGER]).execute_with(|| {
+        let change = Change::AddParty(AccountId([7; 32]));
+        let vote = |approve| RuntimeCall::from(crate::Call::vote { motion: motion(change), approve });
+        // A motion is there with the block that opens it.
+        assert_eq!(spend_on(OWNER, vote(true), 1, 0), refused(refusal::NO_SUCH_MOTION));
+        assert_ok!(Consortium::propose(signed(WORKSHOP), change));
+        for approve in [true, false] {
+            assert_eq!(spend_on(WORKSHOP, vote(approve), 1, 0), refused(refusal::NOT_IN_COUNCIL));
+        }
+        let nobody = AccountId([8; 32]);
+        assert_eq!(spend_on(nobody, vote(true), 1, 0), Err(InvalidTransaction::Payment.into()));
+
+        assert_ok!(spend_on(OWNER, vote(false), 1, 0));
+        assert_ok!(Consortium::vote(signed(OWNER), motion(change), false));
+        assert_eq!(spend_on(OWNER, vote(false), 1, 0), refused(refusal::VOTED_ALREADY));
+        assert_ok!(spend_on(OWNER, vote(true), 1, 0));
+        assert_ok!(Consortium::vote(signed(OWNER), motion(change), true));
+        assert_eq!(spend_on(OWNER, vote(true), 1, 0), refused(refusal::VOTED_ALREADY));
+        assert_ok!(Consortium::vote(signed(INSURER), motion(change), true));
+        assert_eq!(spend_on(STRANGER, vote(true), 1, 0), refused(refusal::NO_SUCH_MOTION), "it is decided");
+    });
+}
+
+#[test]
+fn what_blocks_keep_for_the_council_others_do_not_use() {
+    founded(&[OWNER, WORKSHOP], &[OWNER], &[OWNER]).execute_with(|| {
+        let close = RuntimeCall::Council(pallet_collective::Call::close {
+            proposal_hash: motion(Change::AddParty(STRANGER)),
+            index: 0,
+            proposal_weight_bound: Weight::zero(),
+            length_bound: 0,
+        });
+        assert_eq!(spend_on(WORKSHOP, close.clone(), 1, 0), refused(refusal::NOT_IN_COUNCIL));
+        assert_ok!(spend_on(OWNER, close, 1, 0));
+        assert_eq!(left(OWNER), quota(99, 1_000), "it is not free");
+        let root = RuntimeCall::System(frame_system::Call::set_heap_pages { pages: 1 });
+        for by in [OWNER, WORKSHOP] {
+            assert_eq!(spend_on(by, root.clone(), 1, 0), Err(InvalidTransaction::Call.into()));
+        }
+    });
+}
+
+#[test]
+fn the_code_of_a_decided_upgrade_costs_nothing_and_other_code_is_refused() {
     founded(&[OWNER, WORKSHOP], &[OWNER], &[OWNER]).execute_with(|| {
         let code = [7u8; 300];
         let apply = |code: &[u8]| -> RuntimeCall {
             frame_system::Call::apply_authorized_upgrade { code: code.to_vec() }.into()
         };
-        assert_eq!(spend_on(WORKSHOP, apply(&code), 1_000, 0), refused(refusal::TIME), "nothing is decided");
+        let undecided = || refused(refusal::NOT_DECIDED);
+        assert_eq!(spend_on(WORKSHOP, apply(&code), 1, 0), undecided(), "nothing is decided");
         let hash = Hash(BlakeTwo256::hash(&code).0);
         assert_ok!(Consortium::propose(signed(WORKSHOP), Change::Upgrade { code: hash }));
-        assert_eq!(spend_on(WORKSHOP, apply(&code), 1_000, 0), refused(refusal::TIME), "it is only proposed");
+        assert_eq!(spend_on(WORKSHOP, apply(&code), 1, 0), undecided(), "it is only proposed");
         assert_ok!(Consortium::vote(signed(OWNER), motion(Change::Upgrade { code: hash }), true));
         assert_ok!(spend_on(WORKSHOP, apply(&code), 1_000, 10_000));
         assert_eq!(left(WORKSHOP), quota(100, 1_000));
-        assert_eq!(spend_on(WORKSHOP, apply(&[8; 300]), 1_000, 0), refused(refusal::TIME));
+        assert_eq!(spend_on(WORKSHOP, apply(&[8; 300]), 1, 0), undecided());
         assert_eq!(spend_on(STRANGER, apply(&code), 1, 0), Err(InvalidTransaction::Payment.into()));
 
         // The council changes its mind: the last decision counts.
         let second = Hash(BlakeTwo256::hash(&[8; 300]).0);
         assert_ok!(Consortium::propose(signed(OWNER), Change::Upgrade { code: second }));
-        assert_eq!(spend_on(WORKSHOP, apply(&code), 1_000, 0), refused(refusal::TIME));
+        assert_eq!(spend_on(WORKSHOP, apply(&code), 1, 0), undecided());
         assert_ok!(spend_on(WORKSHOP, apply(&[8; 300]), 1_000, 0));
     });
 }
