@@ -86,7 +86,7 @@ impl ChainClient {
         signed: &Signed,
         deadline: Instant,
     ) -> Result<Result<Submitted, String>, ChainError> {
-        let mut last = None;
+        let (mut last, mut is_first) = (None, true);
         loop {
             let watched = match within(deadline, self.watch(signed)).await {
                 Some(Ok(Watched::Finalized(hash))) => return self.verdict(signed, hash).await.map(Ok),
@@ -103,7 +103,9 @@ impl ChainClient {
                 Some(Ok(Found::In(hash))) => return self.verdict(signed, hash).await.map(Ok),
                 Some(Ok(Found::TooLate)) => return Ok(Err("its time to be included has passed".into())),
                 Some(Ok(Found::NotYet)) => match watched {
-                    Some(Gone::Refused(error)) => return Err(error),
+                    Some(Gone::Refused(error)) if is_first => return Err(error),
+                    // Sent before, it may be in a block that is not final yet, and be refused because of what it did there.
+                    Some(Gone::Refused(error)) => last = Some(error),
                     Some(Gone::Lost(problem)) => return Ok(Err(problem)),
                     None => {}
                 },
@@ -111,6 +113,7 @@ impl ChainClient {
                 Some(Err(error)) => return Err(error),
                 None => return Err(last.unwrap_or_else(|| unfinalized(signed))),
             }
+            is_first = false;
             tokio::time::sleep(PAUSE).await;
         }
     }
