@@ -21,6 +21,7 @@ pub mod files;
 pub mod ingest;
 pub mod keystore;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod simulate;
 pub mod status;

@@ -31,6 +31,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         let node = service::start(config, heartbeat, cli.runtime_cache.as_deref());
         let mut node = node.map_err(|error| not_started(&chain, &error))?;
         let gateway = gateway.map(|gateway| gateway.start(&node.rpc));
+        let _memory = tokio::spawn(streembit::memory::give_back());
         let result = signals.run_until_signal(node.tasks.future().fuse()).await;
         // The gateway first: while it closes its log it may still ask the node.
         if let Some(gateway) = gateway {

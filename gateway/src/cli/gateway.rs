@@ -7,6 +7,7 @@ use crate::{
     config, daemon, delivery,
     files::create_private,
     keystore::{self, KeySeed},
+    memory,
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -124,6 +125,7 @@ async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     };
     tokio::select! {
         ended = daemon => Ok(ended?),
+        never = memory::give_back() => match never {},
         () = stopping => anyhow::bail!("stopped before everything had ended; what was acknowledged is on disk"),
     }
 }
