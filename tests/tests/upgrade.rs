@@ -10,6 +10,9 @@ use streembit_tests::{
 /// The runtime before this one, as it was released: the state that it leaves is migrated.
 const BEFORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/runtime-2.compact.compressed.wasm");
 
+/// The version of this one.
+const NOW: u64 = 4;
+
 /// How many digits the key of a party has in the state, `0x` included: the map, a hash, and the account.
 const PARTY_KEY: usize = 2 + 2 * (32 + 16 + 32);
 
@@ -34,8 +37,8 @@ fn the_council_upgrades_a_running_chain_and_the_gateways_go_on() {
         decide(scene, &mut network, &next, &hash)?;
         let applied = network.consortium("eve", "charlie", &["apply-upgrade", path(&next)])?;
         ensure!(number(&applied, "/spec_version_before")? == 2, "{applied}");
-        ensure!(number(&applied, "/spec_version")? == 3, "{applied}");
-        versions(&mut network, &home, 3)?;
+        ensure!(number(&applied, "/spec_version")? == NOW, "{applied}");
+        versions(&mut network, &home, NOW)?;
 
         // The state is migrated, and says of later parties since when they are.
         until("the parties are migrated", 120, || {
@@ -135,7 +138,7 @@ fn next_runtime(scene: &Scene) -> Result<(PathBuf, String)> {
     let said = streembit_node(["runtime", "--json", "--out", path(&file)])?;
     ensure!(said.code == 0, "{said:#?}");
     let said = said.json()?;
-    ensure!(number(&said, "/spec_version")? == 3, "{said}");
+    ensure!(number(&said, "/spec_version")? == NOW, "{said}");
     let read = streembit_node(["runtime", path(&file), "--json"])?.json()?;
     ensure!(read == said, "what was written is {read}, not {said}");
     let again = streembit_node(["runtime", "--out", path(&file)])?;
@@ -224,7 +227,7 @@ fn late(scene: &Scene, network: &mut Network<'_>, home: &Home<'_>, spec: &Path) 
     late.finalizes(height, 180)?;
     ensure!(late.block_hash(height)? == home.node.block_hash(height)?, "two chains at block {height}");
     network.nodes.push(late);
-    versions(network, home, 3)
+    versions(network, home, NOW)
 }
 
 fn path(path: &Path) -> &str {

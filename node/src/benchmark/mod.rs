@@ -24,7 +24,7 @@ pub struct BenchmarkCmd {
     out: PathBuf,
 
     /// How often each call is measured at each point.
-    #[arg(long, value_name = "TIMES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(4..=10_000))]
+    #[arg(long, value_name = "TIMES", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(4..=10_000))]
     repeat: u32,
 }
 
