@@ -37,8 +37,10 @@ enum Watched {
 /// Why a pool does not have a transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Gone {
-    /// It was dropped, or cannot be included any more; a new one can be tried once it is out of the way.
+    /// It was dropped; a new one can be tried once it is out of the way.
     Lost(String),
+    /// It is not valid any more: its nonce is used, it is too old, or it is signed for another runtime.
+    Outdated(String),
     /// It will never be taken.
     Refused(ChainError),
 }
@@ -86,7 +88,8 @@ impl ChainClient {
         signed: &Signed,
         deadline: Instant,
     ) -> Result<Result<Submitted, String>, ChainError> {
-        let (mut last, mut is_first) = (None, true);
+        let mut last = None;
+        let mut answers = Answers::default();
         loop {
             let watched = match within(deadline, self.watch(signed)).await {
                 Some(Ok(Watched::Finalized(hash))) => return self.verdict(signed, hash).await.map(Ok),
@@ -102,18 +105,15 @@ impl ChainClient {
             match within(deadline, self.search(signed)).await {
                 Some(Ok(Found::In(hash))) => return self.verdict(signed, hash).await.map(Ok),
                 Some(Ok(Found::TooLate)) => return Ok(Err("its time to be included has passed".into())),
-                Some(Ok(Found::NotYet)) => match watched {
-                    Some(Gone::Refused(error)) if is_first => return Err(error),
-                    // Sent before, it may be in a block that is not final yet, and be refused because of what it did there.
-                    Some(Gone::Refused(error)) => last = Some(error),
-                    Some(Gone::Lost(problem)) => return Ok(Err(problem)),
-                    None => {}
+                Some(Ok(Found::NotYet)) => match answers.judge(watched) {
+                    Answer::Ends(error) => return Err(error),
+                    Answer::Lost(problem) => return Ok(Err(problem)),
+                    Answer::Waits(why) => last = why.or(last),
                 },
                 Some(Err(error)) if error.is_transient() => last = Some(error),
                 Some(Err(error)) => return Err(error),
                 None => return Err(last.unwrap_or_else(|| unfinalized(signed))),
             }
-            is_first = false;
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -149,6 +149,7 @@ impl ChainClient {
                 problem: "the transaction waits in its pool since before a break".into(),
             }),
             Judgement::Retry => Ok(Watched::Gone(Gone::Lost(words(&refusal)))),
+            Judgement::Outdated => Ok(Watched::Gone(Gone::Outdated(words(&refusal)))),
             Judgement::Stranger => {
                 Ok(Watched::Gone(Gone::Refused(ChainError::Stranger { account: signed.account })))
             }
@@ -207,6 +208,47 @@ impl ChainClient {
     }
 }
 
+/// What pools have said of a transaction so far that no final block has.
+#[derive(Default)]
+struct Answers {
+    /// It was sent at least once.
+    is_sent: bool,
+    /// Refused after it was sent: it may be in a block that is not final yet, and be refused because of what it did there.
+    /// A pool does not look again at what it has refused, and says for half an hour that it is banned.
+    may_be_included: bool,
+}
+
+/// What the last word of a pool means.
+#[derive(PartialEq, Eq, Debug)]
+enum Answer {
+    /// It will never be taken.
+    Ends(ChainError),
+    /// A new one is to be signed.
+    Lost(String),
+    /// The finalized chain will tell. With what to say should it never do so.
+    Waits(Option<ChainError>),
+}
+
+impl Answers {
+    fn judge(&mut self, gone: Option<Gone>) -> Answer {
+        let is_first = !std::mem::replace(&mut self.is_sent, true);
+        match gone {
+            None => Answer::Waits(None),
+            Some(Gone::Refused(error)) if is_first => Answer::Ends(error),
+            Some(Gone::Outdated(problem)) if is_first => Answer::Lost(problem),
+            Some(Gone::Lost(problem)) if !self.may_be_included => Answer::Lost(problem),
+            Some(Gone::Lost(_)) => Answer::Waits(None),
+            Some(gone) => {
+                self.may_be_included = true;
+                Answer::Waits(match gone {
+                    Gone::Refused(error) => Some(error),
+                    Gone::Lost(_) | Gone::Outdated(_) => None,
+                })
+            }
+        }
+    }
+}
+
 /// Where a transaction is in the finalized chain.
 enum Found {
     In(H256),
@@ -230,6 +272,8 @@ enum Judgement {
     Known,
     /// Another one may go through.
     Retry,
+    /// It is not valid any more, or was not lately.
+    Outdated,
     /// The account has no right to submit.
     Stranger,
     /// The quota of the account's party is spent.
@@ -250,7 +294,8 @@ fn judge(refused: &PoolError) -> Judgement {
     const BANNED: i32 = 1012;
     match refused.code {
         ALREADY_IMPORTED => Judgement::Known,
-        PRIORITY_TOO_LOW | IMMEDIATELY_DROPPED | BANNED => Judgement::Retry,
+        PRIORITY_TOO_LOW | IMMEDIATELY_DROPPED => Judgement::Retry,
+        BANNED => Judgement::Outdated,
         INVALID => judge_reason(&refused.data),
         _ => Judgement::Refuse,
     }
@@ -272,7 +317,7 @@ fn judge_reason(reason: &str) -> Judgement {
     // Another process used the nonce, the birth block went away, or the runtime changed in between.
     let passing = ["outdated", "ancient birth block", "bad signature", "future"];
     if passing.iter().any(|passing| reason.contains(passing)) {
-        Judgement::Retry
+        Judgement::Outdated
     } else {
         Judgement::Refuse
     }
@@ -299,8 +344,8 @@ mod tests {
             (refusal(1013, ""), Judgement::Known),
             (refusal(1014, "(10 > 10)"), Judgement::Retry),
             (refusal(1016, ""), Judgement::Retry),
-            (refusal(1010, "Transaction is outdated"), Judgement::Retry),
-            (refusal(1010, "Transaction has a bad signature"), Judgement::Retry),
+            (refusal(1010, "Transaction is outdated"), Judgement::Outdated),
+            (refusal(1010, "Transaction has a bad signature"), Judgement::Outdated),
             (refusal(1010, "Inability to pay some fees (e.g. account balance too low)"), Judgement::Stranger),
             (refusal(1010, "Custom error: 1"), Judgement::OverQuota),
             (refusal(1010, "Custom error: 2"), Judgement::OverQuota),
@@ -311,5 +356,26 @@ mod tests {
         ] {
             assert_eq!(judge(&refusal), expected, "{refusal:?}");
         }
+    }
+
+    #[test]
+    fn what_is_refused_after_it_was_sent_may_be_in_a_block() {
+        let refused = || ChainError::Refused { call: "vote".into(), message: "voted already".into() };
+        let (lost, outdated) = (|| Some(Gone::Lost("full".into())), || Some(Gone::Outdated("old".into())));
+        let judge = |answers: Vec<Option<Gone>>| {
+            let mut judged = Answers::default();
+            answers.into_iter().map(|gone| judged.judge(gone)).collect::<Vec<_>>()
+        };
+        let new = || Answer::Lost("full".into());
+        assert_eq!(judge(vec![Some(Gone::Refused(refused()))]), [Answer::Ends(refused())]);
+        assert_eq!(judge(vec![outdated()]), [Answer::Lost("old".into())]);
+        assert_eq!(judge(vec![lost()]), [new()]);
+        // A break of the connection, and the pool that took it asked for room meanwhile.
+        assert_eq!(judge(vec![None, lost()]), [Answer::Waits(None), new()]);
+        // It is in a block: refused for what it did there, and then for having been refused.
+        let waits = judge(vec![None, Some(Gone::Refused(refused())), lost(), outdated()]);
+        let said = Answer::Waits(Some(refused()));
+        assert_eq!(waits, [Answer::Waits(None), said, Answer::Waits(None), Answer::Waits(None)]);
+        assert_eq!(judge(vec![None, outdated()]), [Answer::Waits(None), Answer::Waits(None)]);
     }
 }
