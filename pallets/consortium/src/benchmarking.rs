@@ -2,10 +2,10 @@
 
 use crate::{
     equivocation::is_signed, Authorities, Authority, AuthoritySet, Call, Config, Council, Equivocations,
-    FormerAuthorities, Gateways, GatewaysOf, Pallet, Parties, Quotas, SessionBegan, SpendQuota, Spent,
-    Validators, VoteProof,
+    Error, FormerAuthorities, Gateways, GatewaysOf, Pallet, Parties, Quotas, SessionBegan, SpendQuota, Spent,
+    Validators, VoteProof, MAX_EQUIVOCATIONS,
 };
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use codec::{Decode, Encode};
 use frame_benchmarking::v2::*;
 use frame_support::{
@@ -14,17 +14,22 @@ use frame_support::{
     weights::Weight,
     BoundedVec,
 };
-use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
+use frame_system::{
+    pallet_prelude::{BlockNumberFor, HeaderFor},
+    RawOrigin,
+};
 use pallet_session::{QueuedKeys, ShouldEndSession};
+use sp_consensus_aura::AURA_ENGINE_ID;
 use sp_runtime::{
     traits::{
-        AsSystemOriginSigner, Dispatchable, One, TrailingZeroInput, TransactionExtension, TxBaseImplication,
-        Zero,
+        AsSystemOriginSigner, Dispatchable, Header as _, One, TrailingZeroInput, TransactionExtension,
+        TxBaseImplication, Zero,
     },
     transaction_validity::{TransactionSource, TransactionValidityError},
+    Digest, DigestItem,
 };
 use streembit_primitives::{
-    consortium::{Change, Membership, Quota, SessionKey, SessionKeys},
+    consortium::{Change, Equivocation, Membership, Offence, Quota, SessionKey, SessionKeys},
     AccountId, Signature,
 };
 
@@ -63,7 +68,18 @@ fn fill<T: Config>(count: u32) -> Result<(), BenchmarkError> {
     Parties::<T>::insert(LEAVING, Membership::default());
     Quotas::<T>::insert(LEAVING, Quota::default());
     Spent::<T>::insert(LEAVING, (0u64, Quota::default()));
+    fill_equivocations::<T>();
     Ok(())
+}
+
+/// As many contradictions as are kept in mind, all of gateways that are no validators any more: each is asked whose it is.
+fn fill_equivocations<T: Config>() {
+    let known = (0..MAX_EQUIVOCATIONS).map(|number| {
+        let account = validator(1_000 + number);
+        Gateways::<T>::insert(account, PARTY);
+        Equivocation { account, offence: Offence::Blocks { slot: 0 }, block: 0 }
+    });
+    Equivocations::<T>::put(BoundedVec::truncate_from(known.collect()));
 }
 
 fn validator(number: u32) -> AccountId {
@@ -100,6 +116,19 @@ fn votes<T: Config>() -> Result<VoteProof<T>, BenchmarkError> {
     let vote = |number: BlockNumberFor<T>| (T::Hash::default(), number, point(), [0u8; 32]);
     let proof = (0u64, 0u8, 1u64, point(), vote(Zero::zero()), vote(One::one())).encode();
     VoteProof::<T>::decode(&mut proof.as_slice()).map_err(|_| BenchmarkError::Stop("this is no proof"))
+}
+
+/// A block in the last validator's slot, after one of this chain, with a seal that is not its own.
+fn block<T: Config>(number: u32) -> HeaderFor<T> {
+    let parent: BlockNumberFor<T> = number.saturating_sub(1).into();
+    frame_system::BlockHash::<T>::insert(parent, T::Hash::default());
+    let slot = u64::from(T::MaxValidators::get().saturating_sub(1));
+    let logs = vec![
+        DigestItem::PreRuntime(AURA_ENGINE_ID, slot.encode()),
+        DigestItem::Seal(AURA_ENGINE_ID, CONSENT.to_vec()),
+    ];
+    let (nothing, digest) = (T::Hash::default(), Digest { logs });
+    HeaderFor::<T>::new(number.into(), nothing, nothing, nothing, digest)
 }
 
 /// The party that goes in the benchmarks of changes. None of the validators is its own: the look at each is for nothing.
@@ -282,21 +311,27 @@ mod benchmarks {
         Ok(())
     }
 
-    /// The signatures as often as they are checked; the blocks are of two sets.
+    /// Two blocks of two sets, judged twice. The seal of the first is of nobody, after which that of the second is not looked at:
+    /// one more is, each time.
     #[benchmark]
     fn report_blocks() -> Result<(), BenchmarkError> {
         let last = fill_authorities::<T>()?;
+        Authorities::<T>::mutate(|(began, _)| *began = One::one());
+        let (first, second) = (block::<T>(1), block::<T>(2));
         let seal = Decode::decode(&mut CONSENT.as_slice()).map_err(|_| BenchmarkError::Stop("no seal"))?;
 
         #[block]
         {
-            for _ in 0..4 {
+            for _ in 0..2 {
                 is_signed(&SessionKey(GATEWAY.0), &T::Hash::default(), &seal);
+                let _ = Pallet::<T>::judge_blocks(&first, &second);
             }
             Pallet::<T>::punish_last(2);
         }
 
         assert!(Equivocations::<T>::get().iter().any(|one| one.account == last));
+        // That is found out last before the seals.
+        assert!(matches!(Pallet::<T>::judge_blocks(&first, &second), Err(Error::AlreadyReported)));
         Ok(())
     }
 
