@@ -4,6 +4,8 @@
 //! and `four`. Any other chain comes from a file, as `streembit-node chain-spec` makes it of a consortium's TOML, or
 //! `streembit-node refound` of another chain's last state ([`founding`]).
 
+#![forbid(unsafe_code)]
+
 pub mod founding;
 
 use founding::Mistakes;

@@ -1,6 +1,8 @@
 //! The Streembit node: a validator or a full node of a permissioned chain, light enough for a Raspberry Pi, and the
 //! gateway in the same process where `--gateway` asks for it.
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmark;
 mod cli;

@@ -4,6 +4,7 @@
 //! runtime (`no_std`, Wasm) and in whatever checks a history later, so that they cannot disagree.
 //!
 //! What is unverified has another type than what is verified: see [`event::SignedEvent`] and [`event::VerifiedEvent`].
+#![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;

@@ -4,6 +4,7 @@
 //! Extrinsics are those of any Substrate chain (version, genesis, mortality, nonce and weight are checked, nothing is
 //! paid), so that standard clients need to know nothing about this one.
 #![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
 // `construct_runtime!` recurses deeply.
 #![recursion_limit = "256"]
 // What it makes is public and has no documentation.

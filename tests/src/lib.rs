@@ -6,6 +6,8 @@
 //! The tests are in `tests/tests/`, one file a topic. They need the binaries (`make test` builds them first) and the
 //! foreign programs (`tests/setup`).
 
+#![forbid(unsafe_code)]
+
 mod agreement;
 pub mod bench;
 mod binaries;

@@ -7,7 +7,7 @@ use streembit_tests::{
     number, scene, streembit_node, text, until, Gateway, Home, Network, Node, Output, Scene, Settings,
 };
 
-/// The runtime before this one, as it was released: the state that it leaves is migrated.
+/// A runtime before this one, as it was: the state that it leaves is migrated.
 const BEFORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/runtime-2.compact.compressed.wasm");
 
 /// The version of this one.
