@@ -101,11 +101,13 @@ impl ChainClient {
                 Some(Err(error)) => return Err(error),
                 None => return Err(last.unwrap_or_else(|| unfinalized(signed))),
             };
+            // Also where the chain cannot be asked below: the transaction was sent.
+            let answer = answers.judge(watched);
             // Whatever the pool says: what counts is the finalized chain.
             match within(deadline, self.search(signed)).await {
                 Some(Ok(Found::In(hash))) => return self.verdict(signed, hash).await.map(Ok),
                 Some(Ok(Found::TooLate)) => return Ok(Err("its time to be included has passed".into())),
-                Some(Ok(Found::NotYet)) => match answers.judge(watched) {
+                Some(Ok(Found::NotYet)) => match answer {
                     Answer::Ends(error) => return Err(error),
                     Answer::Lost(problem) => return Ok(Err(problem)),
                     Answer::Waits(why) => last = why.or(last),
