@@ -8,7 +8,9 @@
 
 mod error;
 mod hosted;
-mod pipeline;
+mod sequencer;
+
+mod verifiers;
 
 #[cfg(test)]
 mod tests;
@@ -20,10 +22,11 @@ use crate::{
     log::{Log, Receipt, Refusal, MAX_BODY_BYTES},
 };
 use codec::Encode as _;
-use pipeline::{Pipeline, Submission};
+
 use std::{collections::HashMap, sync::Arc};
 use streembit_primitives::{batch::EventKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
 use tokio::sync::{oneshot, Semaphore};
+use verifiers::{Results, Submission, Verifiers};
 
 /// How much may be under way at once.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +62,7 @@ struct Inner {
     /// All of them.
     capacity: u32,
     limits: Limits,
-    pipeline: Pipeline,
+    verifiers: Verifiers,
 }
 
 /// The bytes that one permit of the budget stands for.
@@ -69,46 +72,49 @@ const UNIT: usize = 64;
 const EVENT_BYTES: usize = 384;
 
 impl Ingest {
-    /// Over a log, with the gateway's key and the keys of its devices. To be called within a Tokio runtime.
-    pub fn new(log: Log, keys: KeyPair, devices: Vec<DeviceKey>) -> Self {
+    /// Starts ingest into `log`, with the gateway's key and the keys of its devices. Fails if the system refuses a thread.
+    pub fn new(log: Log, keys: KeyPair, devices: Vec<DeviceKey>) -> std::io::Result<Self> {
         Self::with_limits(log, keys, devices, Limits::default())
     }
 
-    /// The same with other limits.
-    pub fn with_limits(log: Log, keys: KeyPair, devices: Vec<DeviceKey>, limits: Limits) -> Self {
+    /// Like [`Self::new`], with other limits.
+    pub fn with_limits(
+        log: Log,
+        keys: KeyPair,
+        devices: Vec<DeviceKey>,
+        limits: Limits,
+    ) -> std::io::Result<Self> {
         let devices: HashMap<_, _> =
             devices.into_iter().map(EventKey::new).map(|key| (key.device(), key)).collect();
         let devices = Arc::new(devices);
-        let pipeline = Pipeline::start(log.clone(), devices.clone(), limits);
+        let verifiers = Verifiers::start(&log, &devices, limits)?;
         // At least one event of the largest kind, so that each gets its permits.
         let capacity = (limits.bytes / UNIT).max(permits(MAX_BODY_BYTES)).min(Semaphore::MAX_PERMITS);
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
         let budget = Arc::new(Semaphore::new(capacity as usize));
         let keys = Arc::new(keys);
-        Self { inner: Arc::new(Inner { log, keys, devices, budget, capacity, limits, pipeline }) }
+        Ok(Self { inner: Arc::new(Inner { log, keys, devices, budget, capacity, limits, verifiers }) })
     }
 
-    /// Admits an event that a device signed. Resolves when it is on disk.
+    /// Admits an event that a device signed. Resolves when the event is on disk.
     ///
-    /// The same event brought again gets the same receipt. A device's events are to come in order, but the next need not
-    /// wait for the receipt of the last.
+    /// A repeated event gets the receipt of the first. The events of a device must arrive in order, but the next may be
+    /// sent before the last one is acknowledged.
     pub async fn signed(&self, event: SignedEvent, body: Body) -> Result<Receipt, IngestError> {
-        self.signed_batch(vec![(event, body)]).await.pop().unwrap_or(Err(IngestError::Closed))
+        let permits = permits(body.encoded_size());
+        let results = self.submit(vec![(event, body)], permits).await;
+        results.await.ok().and_then(|mut results| results.pop()).unwrap_or(Err(IngestError::Closed))
     }
 
-    /// Admits many events, in order. One result for each, in the same order; a bad one costs only itself and those of
+    /// Admits events in order. Returns one result per event, in the same order. A bad event costs only itself and those of
     /// its device that follow it.
     pub async fn signed_batch(&self, events: Vec<(SignedEvent, Body)>) -> Vec<Result<Receipt, IngestError>> {
         let mut answers = Vec::new();
-        let mut part = Part::default();
-        for (event, body) in events {
-            let bytes = body.encoded_size();
-            if part.full(bytes, &self.inner.limits) {
-                answers.push(self.send(std::mem::take(&mut part)).await);
-            }
-            part.push(event, body, bytes);
+        let mut events = events.into_iter().peekable();
+        while events.peek().is_some() {
+            let (part, permits) = next_part(&mut events, &self.inner.limits);
+            answers.push((part.len(), self.submit(part, permits).await));
         }
-        answers.push(self.send(part).await);
         let mut results = Vec::new();
         for (count, answer) in answers {
             match answer.await {
@@ -138,20 +144,18 @@ impl Ingest {
     pub async fn close(&self) {
         // No permits, no way in; what holds permits now is on its way out.
         self.inner.budget.close();
-        self.inner.pipeline.close().await;
+        self.inner.verifiers.close().await;
     }
 
-    /// Sends a part on its way, waiting until there is room for it.
-    async fn send(&self, part: Part) -> (usize, Answer) {
+    /// Submits events for verification, waiting until the budget has `permits` for them. If ingest is closed, the returned
+    /// receiver fails.
+    async fn submit(&self, events: Vec<(SignedEvent, Body)>, permits: usize) -> oneshot::Receiver<Results> {
         let (reply, answer) = oneshot::channel();
-        let count = part.events.len();
-        // An error leaves `reply` to be dropped, which the answer tells as closed.
-        if let Ok(permit) = self.inner.budget.clone().acquire_many_owned(self.clamp(part.permits)).await {
-            let submission =
-                Submission { events: part.events, received: crate::clock::now_ms(), reply, permit };
-            self.inner.pipeline.send(submission).await;
+        if let Ok(permit) = self.inner.budget.clone().acquire_many_owned(self.clamp(permits)).await {
+            let received = crate::clock::now_ms();
+            self.inner.verifiers.submit(Submission { events, received, reply, permit }).await;
         }
-        (count, answer)
+        answer
     }
 
     async fn host(&self, device: DeviceId, content: hosted::Content) -> Result<Receipt, IngestError> {
@@ -186,26 +190,23 @@ impl std::fmt::Debug for Ingest {
     }
 }
 
-type Answer = oneshot::Receiver<Vec<Result<Receipt, IngestError>>>;
-
-/// Events that travel together.
-#[derive(Default)]
-struct Part {
-    events: Vec<(SignedEvent, Body)>,
-    permits: usize,
-}
-
-impl Part {
-    /// Whether one more would be too many.
-    fn full(&self, bytes: usize, limits: &Limits) -> bool {
-        !self.events.is_empty()
-            && (self.events.len() >= limits.batch || self.permits + permits(bytes) > limits.bytes / UNIT)
+/// Takes the next events that travel together: as many as fit one batch and the budget, but at least one. Returns them with
+/// the permits that they need.
+fn next_part(
+    events: &mut std::iter::Peekable<std::vec::IntoIter<(SignedEvent, Body)>>,
+    limits: &Limits,
+) -> (Vec<(SignedEvent, Body)>, usize) {
+    let (mut part, mut total) = (Vec::new(), 0);
+    while let Some((_, body)) = events.peek() {
+        let permits = permits(body.encoded_size());
+        let full = part.len() >= limits.batch || total + permits > limits.bytes / UNIT;
+        if full && !part.is_empty() {
+            break;
+        }
+        total += permits;
+        part.extend(events.next());
     }
-
-    fn push(&mut self, event: SignedEvent, body: Body, bytes: usize) {
-        self.permits += permits(bytes);
-        self.events.push((event, body));
-    }
+    (part, total)
 }
 
 /// What an event takes of the budget: it is held twice, as it came and as it is to be written.

@@ -50,7 +50,7 @@ async fn serve(api: &str) -> Served {
     let account = keys.account();
     let log = Log::open(&config.gateway.data_dir, LogId { gateway: account, epoch: 0 }).unwrap();
     let devices = config.devices.iter().map(|device| device.device_key(account)).collect();
-    let ingest = Ingest::new(log.clone(), keys, devices);
+    let ingest = Ingest::new(log.clone(), keys, devices).unwrap();
     let (status, shutdown) = (StatusBoard::new(), CancellationToken::new());
     let (peer, (_, addresses)) = (libp2p::PeerId::random(), watch::channel(Vec::new()));
     let api = config.api.clone();

@@ -147,7 +147,7 @@ mod tests {
         let key = DeviceKey::Hosted { gateway, label: Text::try_from("car").unwrap() };
         let id = key.device_id();
         let log = Log::open(dir.path(), LogId { gateway, epoch: 0 }).unwrap();
-        let ingest = Ingest::new(log.clone(), keys, vec![key]);
+        let ingest = Ingest::new(log.clone(), keys, vec![key]).unwrap();
         assert_eq!(last_odometer(&log, &id).unwrap(), None);
         let reading = |name: &str, value: u32| Reading {
             name: name.try_into().unwrap(),

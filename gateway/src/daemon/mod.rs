@@ -55,6 +55,9 @@ pub enum DaemonError {
     /// Delivery cannot start.
     #[error(transparent)]
     Delivery(#[from] SwarmError),
+    /// The threads that verify events could not be started.
+    #[error("starting the threads that verify events: {0}; check the limits on processes and memory")]
+    Threads(std::io::Error),
     /// A thread ended in a panic.
     #[error("opening the log: {0}")]
     Panicked(#[from] tokio::task::JoinError),
@@ -72,7 +75,7 @@ pub async fn run(
     status.report("log", ComponentState::running(format!("{} events", log.size())));
     let chain = first_look(&node, &log, &status).await?;
     let devices = config.devices.iter().map(|device| device.device_key(keys.account())).collect();
-    let ingest = Ingest::new(log.clone(), keys.clone(), devices);
+    let ingest = Ingest::new(log.clone(), keys.clone(), devices).map_err(DaemonError::Threads)?;
     let peer = Peer::start(delivery::identity(&keys)?, &config.delivery, &Limits::default())?;
     let state = ApiState {
         config: config.clone(),

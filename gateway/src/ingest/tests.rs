@@ -32,7 +32,7 @@ fn bench(devices: &[Device], limits: Limits) -> Bench {
     let mut keys_of = vec![hosted("car")];
     keys_of.extend(devices.iter().map(|device| device.key.key().clone()));
     let car = keys_of[0].device_id();
-    let ingest = Ingest::with_limits(log.clone(), keys(), keys_of, limits);
+    let ingest = Ingest::with_limits(log.clone(), keys(), keys_of, limits).unwrap();
     Bench { _folder: folder, log, ingest, car }
 }
 
@@ -242,7 +242,7 @@ fn a_gateway_hosts_only_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let other = DeviceKey::Hosted { gateway: AccountId([1; 32]), label: Text::try_from("x").unwrap() };
         let broken = DeviceKey::Own(PublicKey::Ed25519([0xff; 32]));
-        let ingest = Ingest::new(open(&folder), keys(), vec![other.clone(), broken]);
+        let ingest = Ingest::new(open(&folder), keys(), vec![other.clone(), broken]).unwrap();
         let device = other.device_id();
         assert_eq!(ingest.status(device, "x").await, Err(IngestError::NotHosted { device }));
         assert_eq!(ingest.devices().count(), 2);

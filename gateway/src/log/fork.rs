@@ -58,12 +58,12 @@ impl SignedTwice {
 impl LogReader {
     /// Whether nothing more is taken from a device because its key was copied.
     pub fn is_forked(&self, device: &DeviceId) -> Result<bool, LogError> {
-        Ok(order::first_fork(self.store(), device)?.is_some())
+        Ok(order::first_fork(&self.store().db(), device)?.is_some())
     }
 
     /// The two events that prove that a device's key was copied.
     pub fn copied_key(&self, device: &DeviceId) -> Result<Option<CopiedKey>, LogError> {
-        order::first_fork(self.store(), device)?.map(|fork| self.with_first(fork)).transpose()
+        order::first_fork(&self.store().db(), device)?.map(|fork| self.with_first(fork)).transpose()
     }
 
     /// The proofs of all keys that were copied.

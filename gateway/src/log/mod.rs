@@ -41,7 +41,8 @@ use std::{
 };
 use streembit_primitives::{chain::Anchor, LogId, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
-use writer::{Command, Writer};
+pub use writer::Append;
+use writer::Writer;
 
 /// The version of the database's layout.
 pub const FORMAT: u32 = 3;
@@ -53,7 +54,7 @@ pub const MAX_BODY_BYTES: usize = 16 << 10;
 const QUEUE: usize = 1024;
 
 /// What hears of the results of an append: one for each proposal, in their order.
-pub(crate) type Reply = Box<dyn FnOnce(Vec<Result<Receipt, LogError>>) + Send>;
+pub type Reply = Box<dyn FnOnce(Vec<Result<Receipt, LogError>>) + Send>;
 
 /// The log with its writer. Clones share both; the last one dropped lets the writer finish what waits, and closes the
 /// database. Reads are those of [`LogReader`].
@@ -65,7 +66,7 @@ pub struct Log {
 }
 
 struct Handle {
-    commands: Option<mpsc::Sender<Command>>,
+    appends: Option<mpsc::Sender<Vec<Append>>>,
     thread: Option<std::thread::JoinHandle<()>>,
     durable: watch::Receiver<u64>,
     /// One erasure at a time.
@@ -89,7 +90,7 @@ impl Log {
         tables::check(reader.store(), reader.size())?;
         erase::resume(&store)?;
         chain_proofs::convert(&store)?;
-        let (commands, queue) = mpsc::channel(QUEUE);
+        let (appends, queue) = mpsc::channel(QUEUE);
         let (durable_tx, durable) = watch::channel(reader.size());
         let writer = Writer::new(store, reader.shared_size(), queue, durable_tx)?;
         let thread = std::thread::Builder::new()
@@ -97,7 +98,7 @@ impl Log {
             .spawn(move || writer.run())
             .map_err(|error| LogError::Open { path: path.into(), problem: error.to_string() })?;
         let writer = Arc::new(Handle {
-            commands: Some(commands),
+            appends: Some(appends),
             thread: Some(thread),
             durable,
             erasing: Mutex::default(),
@@ -144,22 +145,25 @@ impl Log {
             let _ = send.send(results);
         });
         let closed = || vec![Err(LogError::Closed); count];
-        if self.enqueue(proposals, reply).await.is_err() {
+        let Some(queue) = &self.writer.appends else { return closed() };
+        if queue.send(vec![Append { proposals, reply }]).await.is_err() {
             return closed();
         }
         receive.await.unwrap_or_else(|_| closed())
     }
 
-    /// Puts proposals into the writer's queue, waiting for a place; `reply` is called on the writer's thread.
-    pub(crate) async fn enqueue(&self, proposals: Vec<Proposal>, reply: Reply) -> Result<(), LogError> {
-        let commands = self.writer.commands.as_ref().ok_or(LogError::Closed)?;
-        commands.send(Command { proposals, reply }).await.map_err(|_| LogError::Closed)
+    /// Queues appends for the writer, blocking the thread while the queue is full.
+    ///
+    /// # Panics
+    /// If called on a thread that runs asynchronous tasks.
+    pub fn append_blocking(&self, appends: Vec<Append>) -> Result<(), LogError> {
+        let queue = self.writer.appends.as_ref().ok_or(LogError::Closed)?;
+        queue.blocking_send(appends).map_err(|_| LogError::Closed)
     }
 
     /// How many appends wait for the writer.
     pub fn queue(&self) -> usize {
-        let commands = self.writer.commands.as_ref();
-        commands.map_or(0, |commands| commands.max_capacity() - commands.capacity())
+        self.writer.appends.as_ref().map_or(0, |appends| appends.max_capacity() - appends.capacity())
     }
 
     /// The durable size, as it changes.
@@ -200,9 +204,9 @@ impl Log {
     /// After a write that failed RocksDB takes none: tells the writer, which opens it again, also where no event comes.
     fn doubt(&self, error: &LogError) {
         self.reader.store().doubt(error.clone());
-        if let Some(commands) = &self.writer.commands {
+        if let Some(appends) = &self.writer.appends {
             // A full queue has a group in it that will find the doubt.
-            let _ = commands.try_send(Command { proposals: Vec::new(), reply: Box::new(|_| {}) });
+            let _ = appends.try_send(Vec::new());
         }
     }
 
@@ -229,7 +233,7 @@ impl std::fmt::Debug for Log {
 impl Drop for Handle {
     fn drop(&mut self) {
         // The writer ends when its queue is closed and empty.
-        self.commands = None;
+        self.appends = None;
         if let Some(thread) = self.thread.take() {
             // A reply may hold the last handle: then this is the writer's own thread, which cannot wait for itself.
             if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {

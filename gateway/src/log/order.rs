@@ -2,7 +2,7 @@
 //! that nothing can come between the look at a device's head and the event after it.
 
 use super::{
-    store::{device_key, integer, Family, Store},
+    store::{device_key, integer, Family, Guard},
     Fork, Head, LogError, NewEntry, Receipt, Refusal,
 };
 use std::collections::HashMap;
@@ -32,26 +32,26 @@ pub(crate) enum Admission {
 
 impl Devices {
     /// The last event of a device, the group's own included.
-    pub(crate) fn head(&mut self, store: &Store, device: &DeviceId) -> Result<Option<Head>, LogError> {
-        Ok(self.device(store, device)?.head)
+    pub(crate) fn head(&mut self, db: &Guard<'_>, device: &DeviceId) -> Result<Option<Head>, LogError> {
+        Ok(self.device(db, device)?.head)
     }
 
     /// What is to be done with an entry, given those that the group has `appended` before it.
     pub(crate) fn judge(
         &mut self,
-        store: &Store,
+        db: &Guard<'_>,
         entry: &NewEntry,
         appended: &[Receipt],
     ) -> Result<Admission, LogError> {
         let header = entry.header();
-        let device = *self.device(store, &header.device)?;
+        let device = *self.device(db, &header.device)?;
         if device.head.is_some_and(|head| header.sequence <= head.sequence) {
             let first = match appended
                 .iter()
                 .find(|receipt| receipt.device == header.device && receipt.sequence == header.sequence)
             {
                 Some(receipt) => *receipt,
-                None => stored_receipt(store, &header.device, header.sequence)?,
+                None => stored_receipt(db, &header.device, header.sequence)?,
             };
             if first.hash == entry.hash() {
                 return Ok(Admission::Known(first));
@@ -83,12 +83,12 @@ impl Devices {
         self.0.clear();
     }
 
-    fn device(&mut self, store: &Store, id: &DeviceId) -> Result<&Device, LogError> {
+    fn device(&mut self, db: &Guard<'_>, id: &DeviceId) -> Result<&Device, LogError> {
         match self.0.entry(*id) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(unknown) => {
-                let head = store.db().value(Family::Heads, &id.0)?;
-                let forked = first_fork(store, id)?.map(|fork| fork.other.event.header.sequence);
+                let head = db.value(Family::Heads, &id.0)?;
+                let forked = first_fork(db, id)?.map(|fork| fork.other.event.header.sequence);
                 Ok(unknown.insert(Device { head, forked }))
             }
         }
@@ -96,8 +96,7 @@ impl Devices {
 }
 
 /// The proof that a device's key was copied, where there is one.
-pub(crate) fn first_fork(store: &Store, device: &DeviceId) -> Result<Option<Fork>, LogError> {
-    let guard = store.db();
+pub(crate) fn first_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<Fork>, LogError> {
     let (db, handle) = guard.family(Family::Forks)?;
     let start = device_key(device, 0);
     let next = db
@@ -114,8 +113,7 @@ pub(crate) fn first_fork(store: &Store, device: &DeviceId) -> Result<Option<Fork
 }
 
 /// The receipt that a stored event had.
-fn stored_receipt(store: &Store, device: &DeviceId, sequence: u64) -> Result<Receipt, LogError> {
-    let guard = store.db();
+fn stored_receipt(guard: &Guard<'_>, device: &DeviceId, sequence: u64) -> Result<Receipt, LogError> {
     let key = device_key(device, sequence);
     let lost = || LogError::damaged(format!("event {sequence} of device {device} is not where it belongs"));
     let index = integer(Family::ByDevice, &guard.bytes(Family::ByDevice, &key)?.ok_or_else(lost)?)?;

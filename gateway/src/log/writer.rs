@@ -3,7 +3,7 @@
 use super::{
     failpoint,
     order::{Admission, Devices},
-    store::{device_key, meta, synced, Family, State, Store},
+    store::{device_key, meta, synced, Family, Guard, State, Store},
     tiles::{Growing, Tile, TileId, TileReader},
     watermark::{self, Watermark},
     Head, LogError, NewEntry, Proposal, Receipt, Reply,
@@ -32,17 +32,19 @@ const OVERHEAD: usize = 160;
 /// How long a database that would not open is left alone.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
-/// One append: what, and who hears of it.
-pub(crate) struct Command {
-    pub(crate) proposals: Vec<Proposal>,
-    pub(crate) reply: Reply,
+/// A request to append: the proposals, and the caller's reply.
+pub struct Append {
+    /// What to append, in this order.
+    pub proposals: Vec<Proposal>,
+    /// Called on the writer's thread with one result per proposal, in their order.
+    pub reply: Reply,
 }
 
 /// The state of the log in memory: what is on disk, and nothing else between two groups.
 pub(crate) struct Writer {
     store: Arc<Store>,
     size: Arc<AtomicU64>,
-    queue: mpsc::Receiver<Command>,
+    queue: mpsc::Receiver<Vec<Append>>,
     durable: watch::Sender<u64>,
     watermark: Watermark,
     frontier: Frontier,
@@ -86,7 +88,7 @@ impl Writer {
     pub(crate) fn new(
         store: Arc<Store>,
         size: Arc<AtomicU64>,
-        queue: mpsc::Receiver<Command>,
+        queue: mpsc::Receiver<Vec<Append>>,
         durable: watch::Sender<u64>,
     ) -> Result<Self, LogError> {
         let (frontier, growing) = load_tree(&store)?;
@@ -101,7 +103,7 @@ impl Writer {
         while let Some(first) = self.next() {
             self.gather(first, &mut group);
             let (proposals, replies): (Vec<_>, Vec<_>) =
-                group.drain(..).map(|command| (command.proposals, command.reply)).unzip();
+                group.drain(..).map(|append| (append.proposals, append.reply)).unzip();
             let counts: Vec<usize> = proposals.iter().map(Vec::len).collect();
             let results = self.commit(proposals);
             let mut results = match results {
@@ -121,24 +123,24 @@ impl Writer {
         }
     }
 
-    /// What waits already, up to the bounds of a group.
-    fn gather(&mut self, first: Command, group: &mut Vec<Command>) {
-        let (mut events, mut bytes) = first.weight();
-        group.push(first);
+    /// Adds what waits already, up to the bounds of a group.
+    fn gather(&mut self, first: Vec<Append>, group: &mut Vec<Append>) {
+        let (mut events, mut bytes) = weight(&first);
+        group.extend(first);
         while events < MAX_GROUP && bytes < MAX_GROUP_BYTES {
-            let Ok(command) = self.queue.try_recv() else { break };
-            let (more_events, more_bytes) = command.weight();
+            let Ok(appends) = self.queue.try_recv() else { break };
+            let (more_events, more_bytes) = weight(&appends);
             (events, bytes) = (events + more_events, bytes + more_bytes);
-            group.push(command);
+            group.extend(appends);
         }
     }
 
-    /// The next command, waiting for it; `None` at the end.
-    fn next(&mut self) -> Option<Command> {
+    /// The next appends, waiting for them; `None` at the end.
+    fn next(&mut self) -> Option<Vec<Append>> {
         // While the database is closed nobody can read either, so it may be that nobody comes who has it opened.
         while self.failed.is_some() {
             match self.queue.try_recv() {
-                Ok(command) => return Some(command),
+                Ok(appends) => return Some(appends),
                 Err(mpsc::error::TryRecvError::Disconnected) => return None,
                 Err(mpsc::error::TryRecvError::Empty) => {
                     std::thread::sleep(REOPEN_AFTER);
@@ -202,7 +204,7 @@ impl Writer {
         for proposals in group {
             let mut each = Vec::with_capacity(proposals.len());
             for proposal in proposals {
-                each.push(own(self.admit(store, &mut draft, proposal))?);
+                each.push(own(self.admit(&guard, &mut draft, proposal))?);
             }
             results.push(each);
         }
@@ -219,16 +221,16 @@ impl Writer {
 
     fn admit(
         &mut self,
-        store: &Store,
+        db: &Guard<'_>,
         draft: &mut Draft<'_>,
         proposal: Proposal,
     ) -> Result<Receipt, LogError> {
         let entry = match proposal {
             Proposal::Entry(entry) => entry,
-            Proposal::Next { device, make } => Box::new(make(self.devices.head(store, &device)?.as_ref())?),
+            Proposal::Next { device, make } => Box::new(make(self.devices.head(db, &device)?.as_ref())?),
         };
         let (device, sequence) = (entry.header().device, entry.header().sequence);
-        match self.devices.judge(store, &entry, &draft.appended)? {
+        match self.devices.judge(db, &entry, &draft.appended)? {
             Admission::Known(receipt) => Ok(receipt),
             Admission::Append => {
                 let receipt = draft.append(&entry);
@@ -336,11 +338,10 @@ impl Draft<'_> {
     }
 }
 
-impl Command {
-    /// Events and bytes, about; what is made only later counts by its event alone.
-    fn weight(&self) -> (usize, usize) {
-        (self.proposals.len(), self.proposals.iter().map(Proposal::size).sum())
-    }
+/// The number of events and, roughly, of bytes. The bytes of an event that is made only later are not known yet.
+fn weight(appends: &[Append]) -> (usize, usize) {
+    let proposals = || appends.iter().flat_map(|append| &append.proposals);
+    (proposals().count(), proposals().map(Proposal::size).sum())
 }
 
 /// The frontier, whose peaks must lead to the stored root, and the tiles that grow, which must end where the log does.

@@ -257,8 +257,7 @@ fn ingest(keys: &[DeviceKey], events: &[Vec<Signed>]) -> Result<Cost> {
         events.iter().map(|events| events.chunks(CALL).map(<[Signed]>::to_vec).collect()).collect();
     let count: usize = events.iter().map(Vec::len).sum();
     let runtime = runtime()?;
-    let ingest =
-        runtime.block_on(async { Ingest::new(log.clone(), KeyPair::from_seed([7; 32]), keys.to_vec()) });
+    let ingest = Ingest::new(log.clone(), KeyPair::from_seed([7; 32]), keys.to_vec())?;
     let cost = measure(count, || {
         runtime.block_on(async {
             let callers: Vec<_> =
@@ -301,7 +300,7 @@ fn latency() -> Result<()> {
     let mut device = Device::new(Kind::Sr25519, 0);
     let events = device.take(ALONE)?;
     let waits: Vec<Duration> = runtime()?.block_on(async {
-        let ingest = Ingest::new(log, KeyPair::from_seed([7; 32]), vec![device.key()]);
+        let ingest = Ingest::new(log, KeyPair::from_seed([7; 32]), vec![device.key()])?;
         let mut waits = Vec::new();
         for (event, body) in events {
             let start = Instant::now();

@@ -183,7 +183,7 @@ pub fn fill(path: &Path) -> Result<()> {
     let mut devices = devices(Kind::Ed25519);
     let keys = devices.iter().map(Device::key).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ingest = runtime.block_on(async { Ingest::new(log.clone(), KeyPair::from_seed([7; 32]), keys) });
+    let ingest = Ingest::new(log.clone(), KeyPair::from_seed([7; 32]), keys)?;
     let mut told = 0;
     loop {
         let events = sign_all(&mut devices, ROUND)?;

@@ -237,7 +237,7 @@ fn ingest(keys: Vec<streembit_primitives::DeviceKey>, events: Vec<Signed>) -> Re
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let start = Instant::now();
     let acknowledged = runtime.block_on(async {
-        let ingest = Ingest::new(log, KeyPair::from_seed([7; 32]), keys);
+        let ingest = Ingest::new(log, KeyPair::from_seed([7; 32]), keys)?;
         ingest.signed_batch(events).await.iter().filter(|result| result.is_ok()).count()
     });
     ensure!(acknowledged == count, "{acknowledged} of {count} acknowledged");
