@@ -4,8 +4,8 @@ use super::{
     report::{Completeness, Problem},
     AnchorState, AuditedEvent, ChainState, Report, Subject, Where,
 };
-use crate::log::{Finding, LogError, LogReader, Place, StoredBody, StoredEvent};
 use std::collections::BTreeSet;
+use streembit_log::{Finding, LogError, LogReader, Place, StoredBody, StoredEvent};
 use streembit_primitives::{chain::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, Hash};
 
 /// How many events are read at once.
@@ -66,8 +66,8 @@ impl Audit<'_> {
             None => format!("device {device} is not registered: `streembit device register`"),
             Some(record) if record.gateway != gateway => format!(
                 "device {device} is registered with gateway {}, this is the log of {}",
-                crate::account::show(&record.gateway),
-                crate::account::show(&gateway)
+                streembit_keystore::account::show(&record.gateway),
+                streembit_keystore::account::show(&gateway)
             ),
             Some(record) if record.key.device_id() != device => {
                 "the registered key is not the one that the device's id was made of".into()

@@ -1,12 +1,11 @@
 //! What an audit has found.
 
 use super::{ChainState, Subject};
-use crate::{
-    account, clock,
-    log::{CopiedKey, Place},
-};
 use serde::Serialize;
 use std::fmt;
+use streembit_clock as clock;
+use streembit_keystore::account;
+use streembit_log::{CopiedKey, Place};
 use streembit_primitives::{
     chain::Anchor, AccountId, DeviceId, DeviceKey, EventKind, Hash, LogId, Part, Signer,
 };

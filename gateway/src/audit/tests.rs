@@ -1,10 +1,8 @@
 use super::*;
-use crate::{
-    keystore::KeyPair,
-    log::{Log, LogReader, NewEntry},
-};
 use rocksdb::{Options, DB};
 use std::path::{Path, PathBuf};
+use streembit_keystore::KeyPair;
+use streembit_log::{Log, LogReader, NewEntry};
 use streembit_primitives::{
     checkpoint::HashKind,
     event::{EventKind, Signer, VERSION},
@@ -96,7 +94,7 @@ impl Scene {
         self.folder.path().join("log")
     }
 
-    fn open(&self) -> Result<LogReader, crate::log::LogError> {
+    fn open(&self) -> Result<LogReader, streembit_log::LogError> {
         Log::open_for_audit(&self.path())
     }
 
@@ -104,7 +102,7 @@ impl Scene {
         let subject = Subject { device: Device::new(1).id(), name: Some("meter".into()) };
         match self.open() {
             Ok(log) => super::audit(&log, subject, &self.chain).unwrap(),
-            Err(crate::log::LogError::Damaged { what }) => {
+            Err(streembit_log::LogError::Damaged { what }) => {
                 Report::of_unreadable(subject, &self.chain, id(), what)
             }
             Err(error) => panic!("{error}"),

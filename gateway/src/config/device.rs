@@ -1,7 +1,11 @@
 //! `[[device]]`: what the gateway reads or takes in.
 
-use crate::adapters::obd::ObdConfig;
-use serde::Deserialize;
+use serde::{
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+    Deserialize, Deserializer,
+};
+use std::fmt;
+use streembit_adapters::AdapterConfig;
 use streembit_primitives::{AccountId, DeviceId, DeviceKey, PublicKey, Text};
 
 /// One device.
@@ -14,8 +18,8 @@ pub struct DeviceConfig {
     pub label: Text<64>,
     /// Its own key, where it signs its own events.
     pub key: Option<PublicKey>,
-    /// How a vehicle is read.
-    pub obd: Option<ObdConfig>,
+    /// How it is read; `None` if its events or readings come by themselves.
+    pub adapter: Option<AdapterConfig>,
 }
 
 impl DeviceConfig {
@@ -33,20 +37,66 @@ impl DeviceConfig {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The keys of `[[device]]` beside the table of an adapter.
+const KEYS: [&str; 3] = ["name", "label", "key"];
+
 struct RawDevice {
     name: String,
     label: Option<String>,
     key: Option<String>,
-    obd: Option<ObdConfig>,
+    adapters: Vec<AdapterConfig>,
+}
+
+impl<'de> Deserialize<'de> for RawDevice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RawDeviceVisitor)
+    }
+}
+
+struct RawDeviceVisitor;
+
+impl<'de> Visitor<'de> for RawDeviceVisitor {
+    type Value = RawDevice;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a device")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawDevice, A::Error> {
+        let (mut name, mut label, mut key, mut adapters) = (None, None, None, Vec::new());
+        while let Some(entry) = map.next_key::<String>()? {
+            match entry.as_str() {
+                "name" => name = Some(map.next_value()?),
+                "label" => label = Some(map.next_value()?),
+                "key" => key = Some(map.next_value()?),
+                kind => match AdapterConfig::from_entry(kind, &mut map)? {
+                    Some(adapter) => adapters.push(adapter),
+                    None => return Err(unknown(kind, &mut map)),
+                },
+            }
+        }
+        let name = name.ok_or_else(|| A::Error::missing_field("name"))?;
+        Ok(RawDevice { name, label, key, adapters })
+    }
+}
+
+fn unknown<'de, A: MapAccess<'de>>(entry: &str, map: &mut A) -> A::Error {
+    // An error of the value comes with its place, which the key alone does not have.
+    if let Err(error) = map.next_value::<IgnoredAny>() {
+        return error;
+    }
+    let known = KEYS.iter().chain(AdapterConfig::KINDS).map(|key| format!("`{key}`"));
+    A::Error::custom(format!(
+        "unknown field `{entry}`, expected one of {}",
+        known.collect::<Vec<_>>().join(", ")
+    ))
 }
 
 impl TryFrom<RawDevice> for DeviceConfig {
     type Error = String;
 
     fn try_from(raw: RawDevice) -> Result<Self, String> {
-        let RawDevice { name, label, key, obd } = raw;
+        let RawDevice { name, label, key, mut adapters } = raw;
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > 32 || !name.chars().all(allowed) || name.starts_with("0x") {
             return Err(format!(
@@ -56,9 +106,17 @@ impl TryFrom<RawDevice> for DeviceConfig {
         let key = key
             .map(|key| key.parse::<PublicKey>().map_err(|error| format!("key of device {name:?}: {error}")))
             .transpose()?;
-        if key.is_some() && (obd.is_some() || label.is_some()) {
+        let adapter = adapters.pop();
+        if let (Some(one), Some(other)) = (&adapter, adapters.last()) {
             return Err(format!(
-                "device {name:?} has a key, so it signs its own events: it has no [device.obd] and no label"
+                "device {name:?} has both [device.{}] and [device.{}]: give it one",
+                other.kind(),
+                one.kind()
+            ));
+        }
+        if key.is_some() && (adapter.is_some() || label.is_some()) {
+            return Err(format!(
+                "device {name:?} has a key, so it signs its own events: it has no adapter such as [device.obd] and no label"
             ));
         }
         let label = Text::try_from(label.as_deref().unwrap_or(&name))
@@ -66,6 +124,6 @@ impl TryFrom<RawDevice> for DeviceConfig {
         if label.as_str().is_empty() {
             return Err(format!("label of device {name:?} is empty: give it one, or none"));
         }
-        Ok(Self { name, label, key, obd })
+        Ok(Self { name, label, key, adapter })
     }
 }

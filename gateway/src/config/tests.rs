@@ -204,8 +204,9 @@ fn a_device_is_found_by_name_and_by_id() {
     );
     let config = parse(&text).unwrap();
     let car = config.device("car", gateway()).unwrap();
-    assert_eq!(car.obd.as_ref().unwrap().port, Endpoint::Tcp("127.0.0.1:35000".into()));
-    assert_eq!(car.obd.as_ref().unwrap().every, Duration::from_secs(1));
+    let AdapterConfig::Obd(obd) = car.adapter.as_ref().unwrap();
+    assert_eq!(obd.port, Endpoint::Tcp("127.0.0.1:35000".into()));
+    assert_eq!(obd.every, Duration::from_secs(1));
     let by_id = config.device(&car.id(gateway()).to_string(), gateway()).unwrap();
     assert_eq!(by_id.name, "car");
     let meter = config.device("meter", gateway()).unwrap();

@@ -1,8 +1,8 @@
 //! Templates: contracts' files with places to be filled.
 
-use super::End;
-use crate::account;
 use rand::RngCore as _;
+use streembit_clock::End;
+use streembit_keystore::account;
 use streembit_primitives::{AccountId, Decimal, DeviceId, Hash};
 
 /// The templates by their names.

@@ -2,8 +2,9 @@
 
 use super::backup::BackupError;
 use std::{io, path::PathBuf};
-use streembit::{files::FileError, keystore::PassphraseError};
 use streembit_chain_spec::SpecError;
+use streembit_keystore::files::FileError;
+use streembit_keystore::PassphraseError;
 
 /// Why a command on a node's keys fails.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,6 @@
 //! The way to a node: over WebSocket, connected again by itself, or inside the node's own process.
 
-use super::ChainError;
-use crate::config::NodeUrl;
+use super::{ChainError, NodeUrl};
 use std::time::Duration;
 use subxt_rpcs::{
     client::reconnecting_rpc_client::{ExponentialBackoff, RpcClient as Reconnecting},

@@ -1,35 +1,33 @@
 //! Validators that contradict themselves: what the chain has seen proven, and what the node has seen and the chain cannot
 //! prove.
 
-use super::{ChainClient, ChainError};
-use crate::{account, clock::now_ms, status::ComponentState};
-use serde::Deserialize;
+use super::{rpc::DoubleBlock, ChainClient, ChainError};
+use streembit_clock::now_ms;
+use streembit_keystore::account;
 use streembit_primitives::{
-    consortium::{Equivocation, Offence, SessionKey, Validator},
+    consortium::{Equivocation, Offence, Validator},
     evidence::SLOT_MILLISECONDS,
 };
 
 /// For how long an alarm is raised over what the chain cannot prove, in milliseconds: a day.
 const SEEN_LATELY: u64 = 24 * 60 * 60 * 1_000;
 
-/// What somebody can do about it.
-const REMEDY: &str = "stop every node but one that holds the validator's keys, and find out how they got there; with new \
-                      keys the council may make it a validator again (docs/chain.md, Validators that contradict themselves)";
-
-/// Two blocks of one author in one slot, as the node answers.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub(super) struct DoubleBlock {
-    author: SessionKey,
-    slot: u64,
+/// The validators of the chain, and which of them contradict themselves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ValidatorsReport {
+    /// How many validators there are.
+    pub count: usize,
+    /// Each validator that contradicts itself, and how, in words.
+    pub offences: Vec<String>,
 }
 
 impl ChainClient {
     /// The validators, and whether one of them contradicts itself.
-    pub(super) async fn validators_state(&self) -> Result<ComponentState, ChainError> {
+    pub(super) async fn validators(&self) -> Result<ValidatorsReport, ChainError> {
         let view = self.view().await?;
         let (validators, proven) = (view.consortium().await?.validators, view.equivocations().await?);
         let seen = self.inner.rpc.double_blocks().await?;
-        Ok(state(&validators, &proven, &seen, now_ms()))
+        Ok(report(&validators, &proven, &seen, now_ms()))
     }
 }
 
@@ -50,14 +48,14 @@ fn offence(offence: &Offence) -> String {
     }
 }
 
-fn state(
+fn report(
     validators: &[Validator],
     proven: &[Equivocation],
     seen: &[DoubleBlock],
     now: u64,
-) -> ComponentState {
-    let mut problems: Vec<_> = proven.iter().map(words).collect();
-    problems.extend(validators.iter().filter_map(|validator| {
+) -> ValidatorsReport {
+    let mut offences: Vec<_> = proven.iter().map(words).collect();
+    offences.extend(validators.iter().filter_map(|validator| {
         if proven.iter().any(|proven| proven.account == validator.account) {
             return None;
         }
@@ -69,17 +67,14 @@ fn state(
         let did = offence(&Offence::Blocks { slot: last.slot });
         Some(format!("validator {} {did}; the chain has no proof of it", account::show(&validator.account)))
     }));
-    if problems.is_empty() {
-        return ComponentState::running(format!("{} validators", validators.len()));
-    }
-    ComponentState::alarm(problems.join("; "), REMEDY)
+    ValidatorsReport { count: validators.len(), offences }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use streembit_primitives::{
-        consortium::{SessionKeys, ValidatorState},
+        consortium::{SessionKey, SessionKeys, ValidatorState},
         AccountId,
     };
 
@@ -94,15 +89,12 @@ mod tests {
     }
 
     fn problem(proven: &[Equivocation], seen: &[DoubleBlock]) -> String {
-        match state(&four(), proven, seen, NOW) {
-            ComponentState::Alarm { problem, remedy } if !remedy.is_empty() => problem,
-            other => panic!("no alarm: {other:?}"),
-        }
+        report(&four(), proven, seen, NOW).offences.join("; ")
     }
 
     #[test]
     fn what_the_chain_has_proven_is_an_alarm() {
-        assert_eq!(state(&four(), &[], &[], NOW), ComponentState::running("4 validators"));
+        assert_eq!(report(&four(), &[], &[], NOW), ValidatorsReport { count: 4, offences: vec![] });
         let account = AccountId([4; 32]);
         for (offence, part) in [
             (Offence::Votes { set: 3, round: 7 }, "voted for two blocks in round 7 of voter set 3"),
@@ -123,7 +115,7 @@ mod tests {
         assert!(problem_of.contains(&format!("slot {}", slot - 5)), "{problem_of}");
         assert!(problem_of.contains("no proof") && !problem_of.contains("; validator"), "{problem_of}");
         let old = [seen(4, SEEN_LATELY / SLOT_MILLISECONDS + 1)];
-        assert!(state(&four(), &[], &old, NOW).is_running());
+        assert_eq!(report(&four(), &[], &old, NOW).offences, [""; 0]);
         let (account, offence) = (AccountId([4; 32]), Offence::Blocks { slot });
         let proven = [Equivocation { account, offence, block: 12 }];
         assert!(!problem(&proven, &[seen(4, 5)]).contains("no proof"));

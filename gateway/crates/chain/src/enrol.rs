@@ -1,7 +1,7 @@
 //! Taking gateways, devices and validators in: what has to be signed by whom, and the calls.
 
 use super::{rpc::decode, Call, ChainClient, ChainError, Submitted};
-use crate::keystore::KeyPair;
+use streembit_keystore::KeyPair;
 use streembit_primitives::{
     consortium::SessionKeys,
     device::{GatewayConsent, Registration},

@@ -1,6 +1,7 @@
 //! What goes wrong between this program and the chain, and what to do about it.
 
-use super::remedy;
+use super::refusal::PoolRefusal;
+use streembit_keystore::account;
 use streembit_primitives::{AccountId, Hash};
 
 /// What went wrong, with what, and what to do.
@@ -49,13 +50,13 @@ pub enum ChainError {
         message: String,
     },
     /// The account has no right to submit anything.
-    #[error("the account {} may not submit to this chain", crate::account::show(.account))]
+    #[error("the account {} may not submit to this chain", account::show(.account))]
     Stranger {
         /// Which account.
         account: AccountId,
     },
     /// The account's party has spent its quota.
-    #[error("the quota of {} is spent, {call} is more than is left: {}", crate::account::show(.payer), .left)]
+    #[error("the quota of {} is spent, {call} is more than is left: {}", account::show(.payer), .left)]
     OverQuota {
         /// The call.
         call: String,
@@ -64,15 +65,13 @@ pub enum ChainError {
         /// What is left of what, and until when.
         left: String,
     },
-    /// The node's pool does not take what could only fail.
-    #[error("the node does not take {call}: {words}")]
-    Futile {
+    /// The node's pool does not take a call that would fail.
+    #[error("the node does not take {call}: {reason}")]
+    WouldFail {
         /// The call.
         call: String,
         /// Why it would fail.
-        words: &'static str,
-        /// What to do.
-        remedy: &'static str,
+        reason: PoolRefusal,
     },
     /// The node's pool does not take the transaction.
     #[error("the node does not take {call}: {message}")]
@@ -124,38 +123,6 @@ impl ChainError {
         match self {
             Self::Dispatch { error, .. } => Some(error),
             _ => None,
-        }
-    }
-
-    /// What somebody can do about it.
-    pub fn remedy(&self) -> String {
-        match self {
-            Self::Away { .. } => {
-                "start the node, or name another with --node URL or [node] url in gateway.toml".into()
-            }
-            Self::OtherChain { .. } => {
-                "connect to a node of the chain that this gateway belongs to, or start the program again to use the new one"
-                    .into()
-            }
-            Self::Runtime { .. } => "use the release of streembit that belongs to the chain's runtime".into(),
-            Self::Answer { .. } | Self::Question { .. } => {
-                "check that the address is that of a streembit-node with its RPC open".into()
-            }
-            Self::Stranger { account } => format!(
-                "ask a party of the chain to take it in: for a gateway `streembit gateway register --key PARTY.key`, for a \
-                 party `streembit consortium propose-party` and the council's vote. The account is {}",
-                crate::account::show(account)
-            ),
-            Self::OverQuota { .. } => {
-                "wait until it is whole again; ask the council for a larger one: `streembit consortium set-quota`".into()
-            }
-            Self::Futile { remedy, .. } => (*remedy).into(),
-            Self::Refused { .. } => "look at the node's log; try again".into(),
-            Self::Dispatch { error, .. } => remedy::of(error).into(),
-            Self::Lost { .. } => "try again".into(),
-            Self::Unfinalized { .. } => {
-                "check that more than two thirds of the voters are online; what was sent may still be finalized".into()
-            }
         }
     }
 }

@@ -5,6 +5,7 @@ use super::{
     voters::{self, Stall},
     ChainError, Finalized,
 };
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use codec::Encode as _;
 use futures::StreamExt as _;
 use std::{sync::Arc, time::Duration};
@@ -12,8 +13,11 @@ use streembit_primitives::Hash;
 use subxt::config::substrate::H256;
 use tokio::sync::watch;
 
-/// The pauses between attempts: the first, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// The pauses between attempts.
+const RETRY: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(250))
+    .with_max_delay(Duration::from_secs(5))
+    .without_max_times();
 
 /// Without a new finalized block for so long, the node is asked whether it is still there, whether others are, and whether
 /// blocks wait for voters.
@@ -35,14 +39,16 @@ pub(super) struct Reports {
 
 /// Follows until its task is ended.
 pub(super) async fn follow(rpc: Rpc, genesis: Hash, reports: Arc<Reports>) {
-    let mut pause = PAUSES.0;
+    let mut pauses = RETRY.build();
     loop {
         let started = *reports.finalized.borrow();
         let error = follow_once(&rpc, genesis, &reports).await;
         reports.problem.send_replace(Some(error));
-        // Something came: the connection was good for a while.
-        pause = if *reports.finalized.borrow() == started { (pause * 2).min(PAUSES.1) } else { PAUSES.0 };
-        tokio::time::sleep(pause).await;
+        if *reports.finalized.borrow() != started {
+            // The connection was good for a while.
+            pauses = RETRY.build();
+        }
+        tokio::time::sleep(pauses.next().unwrap_or_default()).await;
     }
 }
 

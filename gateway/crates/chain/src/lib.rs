@@ -1,21 +1,16 @@
-//! The chain, as the gateway and the command line see it: finalized state, and calls that are waited for until they
-//! are final.
-//!
-//! One path for a node elsewhere and a node in this process: JSON-RPC. Questions go to the runtime's own APIs
-//! (`state_call`) at a finalized block and are decoded with the types of `primitives`; calls are signed with what the
-//! runtime's metadata says. Both are compared with what this program was built for when it connects and whenever
-//! the runtime changes, so that what does not fit is an error and never garbage. The chain's council upgrades the runtime
-//! while this program runs: what still fits goes on.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 mod call;
 mod connect;
 mod contradictions;
-mod daemon;
 mod enrol;
 mod error;
 mod heads;
+mod node_url;
 mod proofs;
-mod remedy;
+mod refusal;
+mod reporting;
 mod rpc;
 mod runtime;
 mod shape;
@@ -27,11 +22,15 @@ pub mod quota;
 
 pub use call::Call;
 pub use connect::NodeConnection;
-pub use contradictions::words as equivocation_words;
+pub use contradictions::{words as equivocation_words, ValidatorsReport};
 pub use enrol::{device_consent, gateway_consent};
 pub use error::ChainError;
+pub use node_url::NodeUrl;
+pub use refusal::PoolRefusal;
+pub use reporting::{ChainReport, NodeState};
+pub use rpc::SeenVoters;
 pub use view::ChainView;
-pub use voters::{SeenVoters, Stall, Voters};
+pub use voters::{Stall, VoteCount};
 
 use rpc::Rpc;
 use runtime::Runtime;

@@ -1,6 +1,6 @@
 //! A party's quota in words.
 
-use crate::clock;
+use streembit_clock as clock;
 use streembit_primitives::consortium::QuotaLeft;
 
 /// What is left of what, and until when.

@@ -1,86 +1,108 @@
-//! The chain in a daemon: connected to with patience, its condition on the status board.
+//! What a daemon wants to know of the chain, kept up to date.
 
-use super::{quota::percent, ChainClient, ChainError, NodeConnection, SeenVoters, Stall};
-use crate::{
-    clock,
-    metrics::Metrics,
-    status::{ComponentState, StatusBoard},
-};
+use super::{ChainClient, ChainError, NodeConnection, SeenVoters, Stall, ValidatorsReport};
+use backon::{ExponentialBuilder, Retryable as _};
 use std::time::{Duration, Instant};
 use streembit_primitives::{consortium::QuotaLeft, AccountId};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The name on the status board.
-const COMPONENT: &str = "chain";
+/// The pauses between attempts to connect.
+const RETRY: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(500))
+    .with_max_delay(Duration::from_secs(5))
+    .without_max_times();
 
-/// The name of the validators there.
-const VALIDATORS: &str = "validators";
-
-/// The pauses between attempts: the first, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
-
-/// How old what the board says of the quota and of the validators may be, and what Prometheus reads of the voters.
+/// How old the quota, the validators and the voters in a report may be.
 const AGE: Duration = Duration::from_secs(30);
 
+/// The chain as seen from one account.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct ChainReport {
+    /// The connection to the node.
+    pub node: NodeState,
+    /// What the account has left of its quota; `None` if it may not submit, or if the node did not say.
+    pub quota: Option<QuotaLeft>,
+    /// The voters; `None` if the node did not say.
+    pub voters: Option<SeenVoters>,
+    /// The validators, as the node last described them; `None` before the first time.
+    pub validators: Option<ValidatorsReport>,
+}
+
+/// The state of the connection to the node.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub enum NodeState {
+    /// Not yet connected.
+    #[default]
+    Connecting,
+    /// The node cannot be used now. Connecting is tried again without end.
+    Failing(ChainError),
+    /// The node answers, but no block becomes final.
+    Stalled(Stall),
+    /// All is well.
+    Following {
+        /// What messages call the node.
+        node: String,
+        /// The number of the last finalized block.
+        block: u32,
+    },
+}
+
 impl ChainClient {
-    /// Connects, trying again as long as it takes; the status board says why it takes so long.
-    pub async fn connect_with_patience(node: NodeConnection, board: &StatusBoard) -> Self {
-        board.report(COMPONENT, ComponentState::Starting);
-        let mut pause = PAUSES.0;
+    /// Connects, trying again as long as it takes. Failures are reported.
+    pub async fn connect_with_retry(node: NodeConnection, report: &watch::Sender<ChainReport>) -> Self {
+        let connect = || Self::connect(node.clone());
+        let failed = |error: &ChainError, _: Duration| {
+            report.send_modify(|report| report.node = NodeState::Failing(error.clone()));
+        };
         loop {
-            match Self::connect(node.clone()).await {
-                Ok(client) => {
-                    client.report_to(board, None);
-                    return client;
-                }
-                Err(error) => report(board, &error),
+            // Ends with an error never: there is no last attempt.
+            if let Ok(client) = connect.retry(RETRY).notify(failed).await {
+                client.report_node(report);
+                return client;
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSES.1);
         }
     }
 
-    /// Keeps the status board up to date on the node and its finalized blocks, until it is told to stop.
+    /// Keeps a report up to date until told to stop.
     ///
-    /// With it go what the gateway's account has left of its quota, asked for now and then but not with every block, and
-    /// whether a validator contradicts itself; and to Prometheus, which voters are online.
+    /// The node and the last finalized block are always current. The quota, the voters and the validators are asked for
+    /// now and then, not with every block.
     pub async fn report_changes(
         &self,
         account: AccountId,
-        board: StatusBoard,
-        metrics: Metrics,
+        report: &watch::Sender<ChainReport>,
         stop: CancellationToken,
     ) {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.keep_reporting(account, &board, &metrics) => {}
+            () = self.keep_reporting(account, report) => {}
         }
-        board.report(COMPONENT, ComponentState::Stopped);
-        board.report(VALIDATORS, ComponentState::Stopped);
     }
 
-    /// Ends only where nobody follows the chain any more.
-    async fn keep_reporting(&self, account: AccountId, board: &StatusBoard, metrics: &Metrics) {
+    /// Ends only when nobody follows the chain any more.
+    async fn keep_reporting(&self, account: AccountId, report: &watch::Sender<ChainReport>) {
         let (mut finalized, mut problem, mut stalled) =
             (self.finalized_heads(), self.problem(), self.stalled());
-        let mut quota = None;
         let mut asked = None::<Instant>;
         loop {
-            self.report_to(board, quota.as_ref());
+            self.report_node(report);
+            let quota = report.borrow().quota;
             if asked.is_none_or(|asked| asked.elapsed() >= AGE) || self.is_over(quota.as_ref()) {
-                (quota, asked) = (self.quota(account).await, Some(Instant::now()));
-                self.report_to(board, quota.as_ref());
-                metrics.on_chain(quota, self.seen_voters().await);
+                let quota = self.quota(account).await;
+                asked = Some(Instant::now());
+                report.send_modify(|report| report.quota = quota);
+                self.report_voters(report).await;
                 // While the node does not say, the last that it said stands.
-                if let Ok(validators) = self.validators_state().await {
-                    board.report(VALIDATORS, validators);
+                if let Ok(validators) = self.validators().await {
+                    report.send_modify(|report| report.validators = Some(validators));
                 }
             }
             let change = tokio::select! {
                 change = finalized.changed() => change,
                 change = problem.changed() => change,
                 change = stalled.changed() => {
-                    metrics.on_chain(quota, self.seen_voters().await);
+                    self.report_voters(report).await;
                     change
                 }
                 () = tokio::time::sleep(AGE) => Ok(()),
@@ -91,45 +113,37 @@ impl ChainClient {
         }
     }
 
-    /// What the account has left to spend; `None` where it may not submit, or the node does not say.
+    /// What the account has left to spend; `None` if it may not submit, or if the node does not say.
     async fn quota(&self, account: AccountId) -> Option<QuotaLeft> {
         self.view().await.ok()?.quota(account).await.ok()?
     }
 
-    /// The voters, as the board has them where blocks wait for them; `None` where the node does not say.
-    async fn seen_voters(&self) -> Option<SeenVoters> {
-        let stalled = *self.inner.reports.stalled.borrow();
-        match stalled {
-            Some(Stall::Voters(voters)) => Some(voters.into()),
-            Some(Stall::Alone) | None => self.voters().await.ok()?,
-        }
-    }
-
-    /// Whether the time that a quota was for is over by the chain's clock.
+    /// Returns true if the time that a quota was for is over by the chain's clock.
     fn is_over(&self, quota: Option<&QuotaLeft>) -> bool {
         quota.is_some_and(|quota| self.inner.reports.finalized.borrow().time >= quota.refills)
     }
 
-    fn report_to(&self, board: &StatusBoard, quota: Option<&QuotaLeft>) {
-        let problem = self.inner.reports.problem.borrow().clone();
+    /// Reports the voters: as counted when blocks wait for them, otherwise as the node sees them.
+    async fn report_voters(&self, report: &watch::Sender<ChainReport>) {
         let stalled = *self.inner.reports.stalled.borrow();
-        match (problem, stalled) {
-            (Some(error), _) => report(board, &error),
-            (None, Some(stall)) => {
-                board.report(COMPONENT, ComponentState::retrying(stall, stall.remedy()));
-            }
-            (None, None) => {
-                let number = self.inner.reports.finalized.borrow().number;
-                let quota = quota.map_or_else(String::new, |quota| {
-                    format!("; {} % of the quota left until {}", percent(quota), clock::show(quota.refills))
-                });
-                let detail = format!("{}, block {number} finalized{quota}", self.node());
-                board.report(COMPONENT, ComponentState::running(detail));
-            }
-        }
+        let voters = match stalled {
+            Some(Stall::Voters(votes)) => Some(votes.into()),
+            Some(Stall::Alone) | None => self.voters().await.ok().flatten(),
+        };
+        report.send_modify(|report| report.voters = voters);
     }
-}
 
-fn report(board: &StatusBoard, error: &ChainError) {
-    board.report(COMPONENT, ComponentState::retrying(error, error.remedy()));
+    fn report_node(&self, report: &watch::Sender<ChainReport>) {
+        let reports = &self.inner.reports;
+        let (problem, stalled) = (reports.problem.borrow().clone(), *reports.stalled.borrow());
+        let node = match (problem, stalled) {
+            (Some(error), _) => NodeState::Failing(error),
+            (None, Some(stall)) => NodeState::Stalled(stall),
+            (None, None) => {
+                let block = reports.finalized.borrow().number;
+                NodeState::Following { node: self.node().into(), block }
+            }
+        };
+        report.send_modify(|report| report.node = node);
+    }
 }

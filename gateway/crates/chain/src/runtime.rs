@@ -10,10 +10,10 @@ use super::{
     shape::{Described, Ours},
     ChainError,
 };
-use crate::keystore::KeyPair;
 use codec::Decode as _;
 use scale_info::MetaType;
 use std::{collections::BTreeMap, fmt, sync::Arc};
+use streembit_keystore::KeyPair;
 use streembit_primitives::AccountId;
 use subxt::{
     config::{

@@ -6,14 +6,14 @@
 //! one of the two at most goes through.
 
 use super::{
-    remedy,
+    refusal::PoolRefusal,
     rpc::PoolError,
     runtime::{label, Moment, Signed, MORTALITY},
     Call, ChainClient, ChainError, Submitted,
 };
-use crate::keystore::KeyPair;
 use futures::StreamExt as _;
 use std::{future::Future, time::Duration};
+use streembit_keystore::KeyPair;
 use streembit_primitives::{consortium::refusal, Hash};
 use subxt::config::substrate::H256;
 use subxt_rpcs::methods::legacy::TransactionStatus;
@@ -89,7 +89,7 @@ impl ChainClient {
         deadline: Instant,
     ) -> Result<Result<Submitted, String>, ChainError> {
         let mut last = None;
-        let mut answers = Answers::default();
+        let mut pool = PoolHistory::default();
         loop {
             let watched = match within(deadline, self.watch(signed)).await {
                 Some(Ok(Watched::Finalized(hash))) => return self.verdict(signed, hash).await.map(Ok),
@@ -102,15 +102,15 @@ impl ChainClient {
                 None => return Err(last.unwrap_or_else(|| unfinalized(signed))),
             };
             // Also where the chain cannot be asked below: the transaction was sent.
-            let answer = answers.judge(watched);
+            let next = pool.judge(watched);
             // Whatever the pool says: what counts is the finalized chain.
             match within(deadline, self.search(signed)).await {
                 Some(Ok(Found::In(hash))) => return self.verdict(signed, hash).await.map(Ok),
                 Some(Ok(Found::TooLate)) => return Ok(Err("its time to be included has passed".into())),
-                Some(Ok(Found::NotYet)) => match answer {
-                    Answer::Ends(error) => return Err(error),
-                    Answer::Lost(problem) => return Ok(Err(problem)),
-                    Answer::Waits(why) => last = why.or(last),
+                Some(Ok(Found::NotYet)) => match next {
+                    NextStep::Ends(error) => return Err(error),
+                    NextStep::Lost(problem) => return Ok(Err(problem)),
+                    NextStep::Waits(why) => last = why.or(last),
                 },
                 Some(Err(error)) if error.is_transient() => last = Some(error),
                 Some(Err(error)) => return Err(error),
@@ -156,11 +156,10 @@ impl ChainClient {
                 Ok(Watched::Gone(Gone::Refused(ChainError::Stranger { account: signed.account })))
             }
             Judgement::OverQuota => Ok(Watched::Gone(Gone::Refused(self.over_quota(signed).await?))),
-            Judgement::Futile { words, remedy } => Ok(Watched::Gone(Gone::Refused(ChainError::Futile {
-                call: signed.label.clone(),
-                words,
-                remedy,
-            }))),
+            Judgement::WouldFail(reason) => {
+                let call = signed.label.clone();
+                Ok(Watched::Gone(Gone::Refused(ChainError::WouldFail { call, reason })))
+            }
             Judgement::Refuse => Ok(Watched::Gone(Gone::Refused(ChainError::Refused {
                 call: signed.label.clone(),
                 message: words(&refusal),
@@ -210,9 +209,9 @@ impl ChainClient {
     }
 }
 
-/// What pools have said of a transaction so far that no final block has.
+/// What pools have said so far of a transaction that is in no final block.
 #[derive(Default)]
-struct Answers {
+struct PoolHistory {
     /// It was sent at least once.
     is_sent: bool,
     /// Refused after it was sent: it may be in a block that is not final yet, and be refused because of what it did there.
@@ -220,9 +219,9 @@ struct Answers {
     may_be_included: bool,
 }
 
-/// What the last word of a pool means.
+/// What follows from the last word of a pool.
 #[derive(PartialEq, Eq, Debug)]
-enum Answer {
+enum NextStep {
     /// It will never be taken.
     Ends(ChainError),
     /// A new one is to be signed.
@@ -231,18 +230,18 @@ enum Answer {
     Waits(Option<ChainError>),
 }
 
-impl Answers {
-    fn judge(&mut self, gone: Option<Gone>) -> Answer {
+impl PoolHistory {
+    fn judge(&mut self, gone: Option<Gone>) -> NextStep {
         let is_first = !std::mem::replace(&mut self.is_sent, true);
         match gone {
-            None => Answer::Waits(None),
-            Some(Gone::Refused(error)) if is_first => Answer::Ends(error),
-            Some(Gone::Outdated(problem)) if is_first => Answer::Lost(problem),
-            Some(Gone::Lost(problem)) if !self.may_be_included => Answer::Lost(problem),
-            Some(Gone::Lost(_)) => Answer::Waits(None),
+            None => NextStep::Waits(None),
+            Some(Gone::Refused(error)) if is_first => NextStep::Ends(error),
+            Some(Gone::Outdated(problem)) if is_first => NextStep::Lost(problem),
+            Some(Gone::Lost(problem)) if !self.may_be_included => NextStep::Lost(problem),
+            Some(Gone::Lost(_)) => NextStep::Waits(None),
             Some(gone) => {
                 self.may_be_included = true;
-                Answer::Waits(match gone {
+                NextStep::Waits(match gone {
                     Gone::Refused(error) => Some(error),
                     Gone::Lost(_) | Gone::Outdated(_) => None,
                 })
@@ -280,8 +279,8 @@ enum Judgement {
     Stranger,
     /// The quota of the account's party is spent.
     OverQuota,
-    /// It could only fail: why, and what to do.
-    Futile { words: &'static str, remedy: &'static str },
+    /// The call would fail.
+    WouldFail(PoolRefusal),
     /// It will not be taken.
     Refuse,
 }
@@ -306,10 +305,9 @@ fn judge(refused: &PoolError) -> Judgement {
 fn judge_reason(reason: &str) -> Judgement {
     let code: Option<u8> = reason.strip_prefix("Custom error: ").and_then(|code| code.parse().ok());
     if let Some(code) = code {
-        return match (code, remedy::of_refusal(code)) {
-            (refusal::TIME | refusal::BYTES, _) => Judgement::OverQuota,
-            (_, Some((words, remedy))) => Judgement::Futile { words, remedy },
-            (_, None) => Judgement::Refuse,
+        return match code {
+            refusal::TIME | refusal::BYTES => Judgement::OverQuota,
+            code => PoolRefusal::from_code(code).map_or(Judgement::Refuse, Judgement::WouldFail),
         };
     }
     // `CheckNonce` refuses accounts without a provider as if they could not pay; nobody pays here.
@@ -340,8 +338,6 @@ mod tests {
     #[test]
     fn refusals_are_told_apart() {
         let refusal = |code, data: &str| PoolError { code, message: "no".into(), data: data.into() };
-        let (words, remedy) = remedy::of_refusal(refusal::NOT_IN_COUNCIL).unwrap();
-        let futile = Judgement::Futile { words, remedy };
         for (refusal, expected) in [
             (refusal(1013, ""), Judgement::Known),
             (refusal(1014, "(10 > 10)"), Judgement::Retry),
@@ -351,7 +347,7 @@ mod tests {
             (refusal(1010, "Inability to pay some fees (e.g. account balance too low)"), Judgement::Stranger),
             (refusal(1010, "Custom error: 1"), Judgement::OverQuota),
             (refusal(1010, "Custom error: 2"), Judgement::OverQuota),
-            (refusal(1010, "Custom error: 3"), futile),
+            (refusal(1010, "Custom error: 3"), Judgement::WouldFail(PoolRefusal::NotInCouncil)),
             (refusal(1010, "Custom error: 255"), Judgement::Refuse),
             (refusal(1010, "Transaction call is not expected"), Judgement::Refuse),
             (refusal(1002, "Verification Error: Runtime error"), Judgement::Refuse),
@@ -365,19 +361,19 @@ mod tests {
         let refused = || ChainError::Refused { call: "vote".into(), message: "voted already".into() };
         let (lost, outdated) = (|| Some(Gone::Lost("full".into())), || Some(Gone::Outdated("old".into())));
         let judge = |answers: Vec<Option<Gone>>| {
-            let mut judged = Answers::default();
+            let mut judged = PoolHistory::default();
             answers.into_iter().map(|gone| judged.judge(gone)).collect::<Vec<_>>()
         };
-        let new = || Answer::Lost("full".into());
-        assert_eq!(judge(vec![Some(Gone::Refused(refused()))]), [Answer::Ends(refused())]);
-        assert_eq!(judge(vec![outdated()]), [Answer::Lost("old".into())]);
+        let new = || NextStep::Lost("full".into());
+        assert_eq!(judge(vec![Some(Gone::Refused(refused()))]), [NextStep::Ends(refused())]);
+        assert_eq!(judge(vec![outdated()]), [NextStep::Lost("old".into())]);
         assert_eq!(judge(vec![lost()]), [new()]);
         // A break of the connection, and the pool that took it asked for room meanwhile.
-        assert_eq!(judge(vec![None, lost()]), [Answer::Waits(None), new()]);
+        assert_eq!(judge(vec![None, lost()]), [NextStep::Waits(None), new()]);
         // It is in a block: refused for what it did there, and then for having been refused.
         let waits = judge(vec![None, Some(Gone::Refused(refused())), lost(), outdated()]);
-        let said = Answer::Waits(Some(refused()));
-        assert_eq!(waits, [Answer::Waits(None), said, Answer::Waits(None), Answer::Waits(None)]);
-        assert_eq!(judge(vec![None, outdated()]), [Answer::Waits(None), Answer::Waits(None)]);
+        let said = NextStep::Waits(Some(refused()));
+        assert_eq!(waits, [NextStep::Waits(None), said, NextStep::Waits(None), NextStep::Waits(None)]);
+        assert_eq!(judge(vec![None, outdated()]), [NextStep::Waits(None), NextStep::Waits(None)]);
     }
 }

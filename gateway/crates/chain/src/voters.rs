@@ -1,7 +1,9 @@
 //! Whether enough voters are online: asked when nothing becomes final for a while.
 
-use super::{rpc::Rpc, ChainError};
-use serde::Deserialize;
+use super::{
+    rpc::{RoundState, Rpc, SeenVoters},
+    ChainError,
+};
 use std::fmt;
 
 /// Why nothing becomes final.
@@ -10,12 +12,12 @@ pub enum Stall {
     /// The node reaches no other one, and so hears of no block and of no vote.
     Alone,
     /// Blocks wait for voters.
-    Voters(Voters),
+    Voters(VoteCount),
 }
 
 /// How a vote stands that does not come to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Voters {
+pub struct VoteCount {
     /// How many have voted.
     pub online: u32,
     /// How many there are.
@@ -24,19 +26,8 @@ pub struct Voters {
     pub needed: u32,
 }
 
-/// The voters as the node sees them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-pub struct SeenVoters {
-    /// How many there are.
-    pub total: u32,
-    /// How many have to vote.
-    pub needed: u32,
-    /// How many were seen voting lately; `None` before the first.
-    pub online: Option<u32>,
-}
-
-impl From<Voters> for SeenVoters {
-    fn from(Voters { online, total, needed }: Voters) -> Self {
+impl From<VoteCount> for SeenVoters {
+    fn from(VoteCount { online, total, needed }: VoteCount) -> Self {
         Self { total, needed, online: Some(online) }
     }
 }
@@ -66,7 +57,7 @@ impl fmt::Display for Stall {
     }
 }
 
-impl fmt::Display for Voters {
+impl fmt::Display for VoteCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} voters online, {} needed", self.online, self.total, self.needed)
     }
@@ -86,43 +77,21 @@ pub(super) async fn stalled(rpc: &Rpc, finalized: u32) -> Result<Option<Stall>, 
     if rpc.best_number().await? <= finalized {
         return Ok(None);
     }
-    Ok(votes.and_then(|votes| votes.stalled()).map(Stall::Voters))
+    Ok(votes.as_ref().and_then(missing_votes).map(Stall::Voters))
 }
 
-/// What `grandpa_roundState` answers, as far as it is used. Weights are numbers of voters: each has one vote.
-#[derive(Deserialize)]
-pub(super) struct RoundStates {
-    best: RoundState,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RoundState {
-    total_weight: u32,
-    threshold_weight: u32,
-    prevotes: Votes,
-    precommits: Votes,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Votes {
-    current_weight: u32,
-}
-
-impl RoundState {
-    /// Voters that are online have voted as far as the round has come: first all prevote, then all precommit.
-    fn stalled(&self) -> Option<Voters> {
-        let needed = self.threshold_weight;
-        let prevoted = self.prevotes.current_weight;
-        let online = if prevoted < needed { prevoted } else { self.precommits.current_weight };
-        (online < needed).then_some(Voters { online, total: self.total_weight, needed })
-    }
+/// The votes of a round that lacks votes. Voters that are online have voted as far as the round has come: first all
+/// prevote, then all precommit.
+fn missing_votes(round: &RoundState) -> Option<VoteCount> {
+    let needed = round.threshold_weight;
+    let prevoted = round.prevotes.current_weight;
+    let online = if prevoted < needed { prevoted } else { round.precommits.current_weight };
+    (online < needed).then_some(VoteCount { online, total: round.total_weight, needed })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::rpc::RoundStates, *};
 
     fn state(prevotes: u32, precommits: u32) -> Option<String> {
         let missing = ["5FA9nQDVg267DEd8m1ZypXLBnvN7SFxYwV7ndqSYGiN9TTpu"];
@@ -139,7 +108,7 @@ mod tests {
             "background": [],
         });
         let states: RoundStates = serde_json::from_value(answer).unwrap();
-        states.best.stalled().map(|voters| voters.to_string())
+        missing_votes(&states.best).map(|voters| voters.to_string())
     }
 
     #[test]
@@ -148,7 +117,7 @@ mod tests {
         let answer = serde_json::json!({ "set": 7, "total": 4, "needed": 3, "online": null });
         assert_eq!(read(answer), Some(SeenVoters { total: 4, needed: 3, online: None }));
         assert_eq!(read(serde_json::Value::Null), None);
-        let stalled = Voters { online: 2, total: 4, needed: 3 };
+        let stalled = VoteCount { online: 2, total: 4, needed: 3 };
         assert_eq!(SeenVoters::from(stalled), SeenVoters { total: 4, needed: 3, online: Some(2) });
     }
 

@@ -1,4 +1,9 @@
-//! The gateway's clock.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod period;
+
+pub use period::{End, NotAStart, NotAnEnd, Start};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

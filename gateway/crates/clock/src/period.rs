@@ -1,8 +1,35 @@
-//! When a right ends, as people write it.
+//! Where a period begins and ends, as people write it: by the day, or exactly.
 
 use std::{fmt, str::FromStr};
 
-/// The end of a right, in milliseconds since 1970-01-01 UTC; the moment itself is outside.
+/// A beginning, in milliseconds since 1970-01-01 UTC; the moment itself is inside.
+///
+/// Written as a day (`2027-06-01`), from its beginning in UTC; or as an exact time (`2027-06-01T12:00:00Z`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Start(pub u64);
+
+/// A text that is neither a day nor a time.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0:?} is no beginning: expected a day such as 2027-06-01 (from its start, UTC) or a time such as 2027-06-01T12:00:00Z")]
+pub struct NotAStart(String);
+
+impl FromStr for Start {
+    type Err = NotAStart;
+
+    fn from_str(text: &str) -> Result<Self, NotAStart> {
+        let refused = || NotAStart(text.to_owned());
+        let start = match text.parse::<jiff::civil::Date>() {
+            // A date parses from the beginning of a time, too: those are meant exactly.
+            Ok(day) if text.len() == "2027-06-01".len() => {
+                day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| refused())?.timestamp()
+            }
+            _ => text.parse::<jiff::Timestamp>().map_err(|_| refused())?,
+        };
+        u64::try_from(start.as_millisecond()).map(Self).map_err(|_| refused())
+    }
+}
+
+/// The end of a period, in milliseconds since 1970-01-01 UTC; the moment itself is outside.
 ///
 /// Written as a day (`2027-06-30`), which is the last one, to its end in UTC; or as an exact time
 /// (`2027-06-30T12:00:00Z`).

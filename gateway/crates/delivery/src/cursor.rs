@@ -1,12 +1,12 @@
 //! The file that remembers how far a subscriber is.
 
 use super::verify::Position;
-use crate::files::{replace_private, FileError};
 use serde::{Deserialize, Serialize};
 use std::{
     io,
     path::{Path, PathBuf},
 };
+use streembit_keystore::files::{replace_private, FileError};
 use streembit_primitives::{DeviceId, Hash};
 
 /// What is wrong with a cursor.

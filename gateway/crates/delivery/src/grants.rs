@@ -1,6 +1,6 @@
 //! Who may read what: the chain's finalized answer, and what follows from it at a given time.
 
-use crate::chain::Finalized;
+use futures::{stream, stream::BoxStream, stream::Fuse, StreamExt as _};
 use std::collections::BTreeSet;
 use streembit_primitives::{
     chain::{DeviceRecord, Grant},
@@ -14,9 +14,9 @@ use tokio::sync::watch;
 #[error("{0}")]
 pub struct ChainUnavailable(pub String);
 
-/// What the finalized chain says about reading one device.
+/// The finalized chain's answer to who may read one device.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct DeviceAccess {
     /// The device; `None` where the chain knows none by this id.
     pub record: Option<DeviceRecord>,
     /// The grants of contracts in force.
@@ -31,9 +31,19 @@ pub trait Grants: Send + Sync + 'static {
     /// The chain's genesis hash.
     fn genesis(&self) -> Hash;
     /// What the chain says about a device, at its finalized head.
-    async fn standing(&self, device: DeviceId) -> Result<Standing, ChainUnavailable>;
-    /// Changes with every finalized block.
-    fn changes(&self) -> watch::Receiver<Finalized>;
+    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailable>;
+    /// The finalized blocks that come from now on: after each, the answers may be others.
+    fn blocks(&self) -> BlockStream;
+}
+
+/// One item for each finalized block, or for several that came at once.
+pub type BlockStream = Fuse<BoxStream<'static, ()>>;
+
+/// The changes of a value that is watched, beginning now.
+pub fn changes_of<T: Send + Sync + 'static>(value: watch::Receiver<T>) -> BlockStream {
+    let changes =
+        stream::unfold(value, |mut value| async move { value.changed().await.ok().map(|()| ((), value)) });
+    changes.boxed().fuse()
 }
 
 /// Where a subscriber asks what events are to be verified against.
@@ -86,7 +96,7 @@ impl Names {
     }
 }
 
-impl Standing {
+impl DeviceAccess {
     /// What an account may read of a device at a gateway; `None` for nothing.
     ///
     /// A grant has ended when the chain's time or the local clock (`now`) has reached its end, whichever is later:
@@ -140,26 +150,26 @@ mod tests {
         }
     }
 
-    fn standing(grants: Vec<Grant>) -> Standing {
+    fn access(grants: Vec<Grant>) -> DeviceAccess {
         let record = DeviceRecord { key: key(), owner: OWNER, gateway: GATEWAY, registered: 1 };
-        Standing { record: Some(record), grants, time: 100 }
+        DeviceAccess { record: Some(record), grants, time: 100 }
     }
 
     #[test]
     fn the_owner_reads_all_and_a_stranger_nothing() {
-        let standing = standing(vec![grant(&[], 200)]);
+        let access = access(vec![grant(&[], 200)]);
         let all = Rights { names: Names::All, until: None };
-        assert_eq!(standing.rights(&GATEWAY, &OWNER, 999), Some(all));
-        assert_eq!(standing.rights(&GATEWAY, &AccountId([9; 32]), 0), None);
-        assert_eq!(standing.rights(&AccountId([9; 32]), &OWNER, 0), None, "another gateway's device");
-        let unknown = Standing { record: None, ..standing };
+        assert_eq!(access.rights(&GATEWAY, &OWNER, 999), Some(all));
+        assert_eq!(access.rights(&GATEWAY, &AccountId([9; 32]), 0), None);
+        assert_eq!(access.rights(&AccountId([9; 32]), &OWNER, 0), None, "another gateway's device");
+        let unknown = DeviceAccess { record: None, ..access };
         assert_eq!(unknown.rights(&GATEWAY, &OWNER, 0), None);
         assert_eq!(unknown.rights(&GATEWAY, &WORKSHOP, 0), None);
     }
 
     #[test]
     fn a_grant_ends_by_whichever_clock_is_ahead() {
-        let at = |until, now| standing(vec![grant(&[], until)]).rights(&GATEWAY, &WORKSHOP, now);
+        let at = |until, now| access(vec![grant(&[], until)]).rights(&GATEWAY, &WORKSHOP, now);
         assert_eq!(at(200, 199), Some(Rights { names: Names::All, until: Some(200) }));
         assert_eq!(at(200, 200), None, "the end itself is outside");
         assert_eq!(at(100, 0), None, "ended by the chain's time, the local clock is behind");
@@ -168,17 +178,17 @@ mod tests {
 
     #[test]
     fn grants_add_up_and_the_first_end_is_kept() {
-        let two = standing(vec![grant(&["a"], 300), grant(&["b"], 200)]);
+        let two = access(vec![grant(&["a"], 300), grant(&["b"], 200)]);
         let both = two.rights(&GATEWAY, &WORKSHOP, 0).unwrap();
         assert_eq!(both.names, Names::Only([name("a"), name("b")].into()));
         assert_eq!(both.until, Some(200));
         let later = two.rights(&GATEWAY, &WORKSHOP, 250).unwrap();
         assert_eq!(later.names, Names::Only([name("a")].into()));
-        let wide = standing(vec![grant(&["a"], 300), grant(&[], 200)]);
+        let wide = access(vec![grant(&["a"], 300), grant(&[], 200)]);
         assert_eq!(wide.rights(&GATEWAY, &WORKSHOP, 0).unwrap().names, Names::All);
         let mut foreign = grant(&[], 300);
         foreign.device = DeviceId([8; 32]);
-        assert_eq!(standing(vec![foreign]).rights(&GATEWAY, &WORKSHOP, 0), None);
+        assert_eq!(access(vec![foreign]).rights(&GATEWAY, &WORKSHOP, 0), None);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Which account a peer speaks for: a signature that names everything it is good for.
 
 use super::wire::{Challenge, GatewayProof, Hello, Request, Subscribe};
-use crate::keystore::KeyPair;
 use codec::Encode;
 use libp2p::PeerId;
+use streembit_keystore::KeyPair;
 use streembit_primitives::{hash::Domain, AccountId, Hash, PublicKey, Signature};
 
 /// Who proves.

@@ -6,59 +6,58 @@ use super::{
     limits::Limits,
     session::{serve, Service},
     slots::{Slot, Slots},
-    swarm::{identity, protocol, Peer, SwarmError},
+    store::EventStore,
+    swarm::{protocol, Peer, SwarmError},
     wire::{End, Frame},
-};
-use crate::{
-    config::DeliveryConfig,
-    keystore::KeyPair,
-    log::Log,
-    status::{ComponentState, StatusBoard},
 };
 use futures::{FutureExt as _, StreamExt as _};
 use libp2p::{Multiaddr, PeerId, Stream};
 use libp2p_stream::IncomingStreams;
-use std::{sync::Arc, time::Duration};
-use tokio::task::JoinSet;
+use std::{fmt, sync::Arc, time::Duration};
+use streembit_keystore::KeyPair;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// The name under which delivery reports its condition.
-const COMPONENT: &str = "delivery";
 /// Time for the streams to say that the gateway stops.
 const STOPPING: Duration = Duration::from_secs(3);
 
-/// Serves a gateway's log to whom the chain grants it, until shut down.
-pub async fn run(
-    config: DeliveryConfig,
-    keys: KeyPair,
-    log: Log,
-    grants: impl Grants,
-    status: StatusBoard,
-    shutdown: CancellationToken,
-) -> Result<(), SwarmError> {
-    status.report(COMPONENT, ComponentState::Starting);
-    let limits = Limits::default();
-    let peer = Peer::start(identity(&keys)?, &config, &limits)?;
-    let server = Server::new(&peer, keys, log, grants, limits, shutdown)?;
-    server.run(&peer, &status).await;
-    status.report(COMPONENT, ComponentState::Stopped);
-    Ok(())
-}
-
 /// Accepts the streams of one protocol.
-pub struct Server<G> {
-    service: Arc<Service<G>>,
+pub struct Server<S, G> {
+    service: Arc<Service<S, G>>,
     incoming: IncomingStreams,
     peers: Slots<PeerId>,
     streams: JoinSet<()>,
+    state: watch::Sender<ServerState>,
 }
 
-impl<G: Grants> Server<G> {
+/// The condition of a server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerState {
+    /// The peer that serves.
+    pub peer: PeerId,
+    /// How many streams it serves.
+    pub streams: usize,
+    /// Where it listens; empty before it does.
+    pub listening: Vec<Multiaddr>,
+}
+
+impl fmt::Display for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { peer, streams, listening } = self;
+        if listening.is_empty() {
+            return write!(f, "peer {peer}, not listening yet");
+        }
+        write!(f, "{streams} streams; listening on")?;
+        listening.iter().try_for_each(|address| write!(f, " {address}"))
+    }
+}
+
+impl<S: EventStore, G: Grants> Server<S, G> {
     /// Ready to serve over a peer, which may subscribe elsewhere at the same time.
     pub fn new(
         peer: &Peer,
         keys: KeyPair,
-        log: Log,
+        store: S,
         grants: G,
         limits: Limits,
         shutdown: CancellationToken,
@@ -75,21 +74,28 @@ impl<G: Grants> Server<G> {
             protocol: protocol.to_string(),
             id: peer.id(),
             keys,
-            log,
+            store,
             grants,
             limits,
             accounts,
             shutdown,
         };
-        Ok(Self { service: Arc::new(service), incoming, peers, streams: JoinSet::new() })
+        let state = watch::Sender::new(ServerState { peer: peer.id(), streams: 0, listening: Vec::new() });
+        Ok(Self { service: Arc::new(service), incoming, peers, streams: JoinSet::new(), state })
+    }
+
+    /// The server's condition, as it changes.
+    pub fn state(&self) -> watch::Receiver<ServerState> {
+        self.state.subscribe()
     }
 
     /// Serves until shut down.
-    pub async fn run(mut self, peer: &Peer, status: &StatusBoard) {
+    pub async fn run(mut self, peer: &Peer) {
         let mut addresses = peer.addresses();
         loop {
             let listening = addresses.borrow_and_update().clone();
-            status.report(COMPONENT, self.condition(peer, &listening));
+            let streams = self.streams.len();
+            self.state.send_replace(ServerState { peer: peer.id(), streams, listening });
             tokio::select! {
                 () = self.service.shutdown.cancelled() => break,
                 stream = self.incoming.next() => match stream {
@@ -104,15 +110,6 @@ impl<G: Grants> Server<G> {
         if tokio::time::timeout(STOPPING, drained).await.is_err() {
             tracing::debug!("some subscribers did not hear that the gateway stops");
         }
-    }
-
-    fn condition(&self, peer: &Peer, listening: &[Multiaddr]) -> ComponentState {
-        let streams = self.streams.len();
-        if listening.is_empty() {
-            return ComponentState::running(format!("peer {}, not listening yet", peer.id()));
-        }
-        let addresses = listening.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        ComponentState::running(format!("{streams} streams; listening on {addresses}"))
     }
 
     fn take(&mut self, peer: PeerId, stream: Stream) {

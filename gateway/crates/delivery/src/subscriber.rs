@@ -5,10 +5,10 @@ use super::{
     grants::{ChainUnavailable, Registry},
     proof::{challenge, Channel},
     swarm::{peer_of, protocol, ConnectError, Peer},
-    verify::{Position, Received, Verifier, Wrong},
+    verify::{Position, Received, Verifier, VerifyError},
     wire::{Credit, Delivered, End, Frame, Hello, Request},
 };
-use crate::{account, keystore::KeyPair};
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures::{
     io::{ReadHalf, WriteHalf},
     AsyncReadExt as _,
@@ -16,6 +16,8 @@ use futures::{
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 use libp2p_stream::OpenStreamError;
 use std::{future::Future, io, str::FromStr, sync::Arc, time::Duration};
+use streembit_keystore::account;
+use streembit_keystore::KeyPair;
 use streembit_primitives::{
     chain::DeviceRecord, contract::MAX_NAMES, reading::Name, AccountId, BoundedVec, ConstU32, DeviceId, Hash,
     LogId,
@@ -28,9 +30,11 @@ const WINDOW: u32 = 64;
 const STEP: Duration = Duration::from_secs(15);
 /// A stream without any frame for so long is dead: the gateway says every ten seconds that it lives.
 const SILENCE: Duration = Duration::from_secs(45);
-/// The first pause before connecting again; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// The pauses before connecting again.
+const RETRY: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(250))
+    .with_max_delay(Duration::from_secs(15))
+    .without_max_times();
 /// How long it is remembered that the chain keeps no root of some size.
 const ROOT_UNKNOWN: Duration = Duration::from_secs(5);
 
@@ -60,7 +64,7 @@ impl FromStr for Target {
         let address =
             text.parse::<Multiaddr>().map_err(|error| format!("{text:?} is no multiaddress: {error}"))?;
         let peer = peer_of(&address).ok_or_else(|| {
-            format!("{text:?} does not end in /p2p/ and the gateway's peer id: `streembit status` at the gateway shows it whole")
+            format!("{text:?} does not end in /p2p/ and the gateway's peer id: the gateway's status shows it whole")
         })?;
         Ok(Self::Address { peer, address })
     }
@@ -79,7 +83,7 @@ pub struct Subscription {
 
 /// What happened last.
 #[derive(Debug)]
-pub enum Progress {
+pub enum SubscriberEvent {
     /// Connected to the device's gateway, which has proven its account.
     Connected {
         /// The gateway's account.
@@ -100,22 +104,20 @@ pub enum Progress {
 #[derive(Debug, thiserror::Error)]
 pub enum SubscribeError {
     /// An event is not what it should be. It was not shown, and neither is anything after it.
-    #[error("event {sequence} from gateway {gateway} is refused: {wrong}", gateway = account::show(.gateway))]
-    Wrong {
+    #[error("event {sequence} from gateway {gateway} is refused: {error}", gateway = account::show(.gateway))]
+    Refused {
         /// The sequence that was due.
         sequence: u64,
         /// Who sent it.
         gateway: AccountId,
         /// What is wrong.
-        wrong: Wrong,
+        error: VerifyError,
     },
     /// The gateway ended the subscription.
     #[error("{0}")]
     Ended(End),
     /// The chain knows no such device.
-    #[error(
-        "device {0} is not registered on this chain: check the id, and that --node is of the right chain"
-    )]
+    #[error("device {0} is not registered on this chain")]
     UnknownDevice(DeviceId),
     /// Another gateway keeps the device's log.
     #[error(
@@ -144,49 +146,49 @@ pub enum SubscribeError {
     Protocol(String),
 }
 
-/// Why a step did not succeed.
-enum Fault {
+/// Why an attempt to connect or to receive failed.
+enum AttemptError {
     Final(SubscribeError),
-    Passing(String),
+    Transient(String),
 }
 
-impl From<SubscribeError> for Fault {
+impl From<SubscribeError> for AttemptError {
     fn from(error: SubscribeError) -> Self {
         Self::Final(error)
     }
 }
 
-impl From<ChainUnavailable> for Fault {
+impl From<ChainUnavailable> for AttemptError {
     fn from(error: ChainUnavailable) -> Self {
-        Self::Passing(format!("asking the chain: {error}"))
+        Self::Transient(format!("asking the chain: {error}"))
     }
 }
 
-impl From<FrameError> for Fault {
+impl From<FrameError> for AttemptError {
     fn from(error: FrameError) -> Self {
         // A stream that ends within a frame broke; the other side did not send anything wrong.
         match error {
             FrameError::Oversized { .. } | FrameError::Malformed { .. } => {
                 SubscribeError::Protocol(error.to_string()).into()
             }
-            error => Self::Passing(error.to_string()),
+            error => Self::Transient(error.to_string()),
         }
     }
 }
 
-impl From<ConnectError> for Fault {
+impl From<ConnectError> for AttemptError {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::OtherPeer { .. } => SubscribeError::OtherPeer(error).into(),
-            ConnectError::Unreachable(problem) => Self::Passing(problem),
+            ConnectError::Unreachable(problem) => Self::Transient(problem),
         }
     }
 }
 
-impl From<End> for Fault {
+impl From<End> for AttemptError {
     fn from(end: End) -> Self {
         if end.passes() {
-            Self::Passing(end.to_string())
+            Self::Transient(end.to_string())
         } else {
             SubscribeError::Ended(end).into()
         }
@@ -203,6 +205,8 @@ pub struct Subscriber<R> {
     link: Option<Link>,
     /// The pause before the next attempt; none before the first.
     pause: Duration,
+    /// The pauses after it, should that fail too.
+    pauses: ExponentialBackoff,
     root: Option<Root>,
 }
 
@@ -233,7 +237,8 @@ impl<R: Registry> Subscriber<R> {
         subscription: Subscription,
         position: Position,
     ) -> Self {
-        Self { peer, keys, registry, subscription, position, link: None, pause: Duration::ZERO, root: None }
+        let (pause, pauses) = (Duration::ZERO, RETRY.build());
+        Self { peer, keys, registry, subscription, position, link: None, pause, pauses, root: None }
     }
 
     /// After the last event that [`Subscriber::next`] gave.
@@ -243,44 +248,44 @@ impl<R: Registry> Subscriber<R> {
 
     /// What happens next. Calling it says that the event before it is dealt with: only then the gateway sends more than
     /// what is on its way already. Where it is cancelled, the next call connects anew and loses nothing.
-    pub async fn next(&mut self) -> Result<Progress, SubscribeError> {
+    pub async fn next(&mut self) -> Result<SubscriberEvent, SubscribeError> {
         let Some(mut link) = self.link.take() else { return self.begin().await };
         match self.receive(&mut link).await {
             Ok(event) => {
                 self.link = Some(link);
-                Ok(Progress::Event(Box::new(event)))
+                Ok(SubscriberEvent::Event(Box::new(event)))
             }
-            Err(fault) => {
+            Err(error) => {
                 self.peer.disconnect(link.peer).await;
-                self.interrupted(fault)
+                self.interrupted(error)
             }
         }
     }
 
-    async fn begin(&mut self) -> Result<Progress, SubscribeError> {
+    async fn begin(&mut self) -> Result<SubscriberEvent, SubscribeError> {
         sleep(self.pause).await;
         match self.connect().await {
             Ok(link) => {
                 let gateway = link.gateway;
                 self.link = Some(link);
-                Ok(Progress::Connected { gateway })
+                Ok(SubscriberEvent::Connected { gateway })
             }
-            Err(fault) => self.interrupted(fault),
+            Err(error) => self.interrupted(error),
         }
     }
 
-    fn interrupted(&mut self, fault: Fault) -> Result<Progress, SubscribeError> {
-        match fault {
-            Fault::Final(error) => Err(error),
-            Fault::Passing(problem) => {
-                self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-                Ok(Progress::Interrupted { problem, pause: self.pause })
+    fn interrupted(&mut self, error: AttemptError) -> Result<SubscriberEvent, SubscribeError> {
+        match error {
+            AttemptError::Final(error) => Err(error),
+            AttemptError::Transient(problem) => {
+                self.pause = self.pauses.next().unwrap_or_default();
+                Ok(SubscriberEvent::Interrupted { problem, pause: self.pause })
             }
         }
     }
 
     /// Connects to the gateway that the chain names.
-    async fn connect(&mut self) -> Result<Link, Fault> {
+    async fn connect(&mut self) -> Result<Link, AttemptError> {
         let device = self.subscription.device;
         let record = self.registry.device(device).await?.ok_or(SubscribeError::UnknownDevice(device))?;
         let account = match &self.subscription.target {
@@ -299,12 +304,14 @@ impl<R: Registry> Subscriber<R> {
             match self.connect_to(peer, addresses.into_iter().collect(), &record).await {
                 Ok(link) => return Ok(link),
                 // What is wrong with one peer of many says nothing about the gateway, unless that has spoken.
-                Err(Fault::Final(error @ SubscribeError::Ended(_))) => return Err(error.into()),
-                Err(Fault::Final(error)) => tracing::debug!(%peer, %error, "not the gateway sought"),
-                Err(Fault::Passing(problem)) => tracing::debug!(%peer, problem, "could not be asked"),
+                Err(AttemptError::Final(error @ SubscribeError::Ended(_))) => return Err(error.into()),
+                Err(AttemptError::Final(error)) => tracing::debug!(%peer, %error, "not the gateway sought"),
+                Err(AttemptError::Transient(problem)) => {
+                    tracing::debug!(%peer, problem, "could not be asked")
+                }
             }
         }
-        Err(Fault::Passing(format!(
+        Err(AttemptError::Transient(format!(
             "gateway {} is not found on the local network: mdns has to be on in its configuration; or give its address",
             account::show(&account)
         )))
@@ -315,23 +322,23 @@ impl<R: Registry> Subscriber<R> {
         peer: PeerId,
         addresses: Vec<Multiaddr>,
         record: &DeviceRecord,
-    ) -> Result<Link, Fault> {
+    ) -> Result<Link, AttemptError> {
         within("connecting", self.peer.connect(peer, addresses)).await?;
         let link = self.shake_hands(peer, record).await;
-        if matches!(&link, Err(Fault::Passing(_))) {
+        if matches!(&link, Err(AttemptError::Transient(_))) {
             // The connection may be dead without knowing it.
             self.peer.disconnect(peer).await;
         }
         link
     }
 
-    async fn shake_hands(&self, peer: PeerId, record: &DeviceRecord) -> Result<Link, Fault> {
+    async fn shake_hands(&self, peer: PeerId, record: &DeviceRecord) -> Result<Link, AttemptError> {
         let protocol = protocol(&self.registry.genesis());
         let mut streams = self.peer.streams();
         let stream = within("opening a stream", async {
             streams.open_stream(peer, protocol.clone()).await.map_err(|error| match error {
                 OpenStreamError::UnsupportedProtocol(protocol) => SubscribeError::OtherChain(protocol).into(),
-                error => Fault::Passing(error.to_string()),
+                error => AttemptError::Transient(error.to_string()),
             })
         })
         .await?;
@@ -367,7 +374,7 @@ impl<R: Registry> Subscriber<R> {
         Request { device: *device, next: self.position.next, names: names.clone(), credit: WINDOW }
     }
 
-    async fn receive(&mut self, link: &mut Link) -> Result<Received, Fault> {
+    async fn receive(&mut self, link: &mut Link) -> Result<Received, AttemptError> {
         if link.taken >= WINDOW / 2 {
             within("asking for more", frame::write(&mut link.writer, &Credit(link.taken))).await?;
             link.taken = 0;
@@ -375,31 +382,36 @@ impl<R: Registry> Subscriber<R> {
         loop {
             let frame = timeout(SILENCE, frame::read::<Frame>(&mut link.reader))
                 .await
-                .map_err(|_| Fault::Passing("the gateway has fallen silent".into()))??;
+                .map_err(|_| AttemptError::Transient("the gateway has fallen silent".into()))??;
             match frame {
                 Frame::Event(event) => return self.accept(link, *event).await,
-                Frame::Alive => self.pause = Duration::ZERO,
+                Frame::Alive => self.reset_pauses(),
                 Frame::End(end) => return Err(end.into()),
                 other @ Frame::Proof(_) => return Err(unexpected(&other).into()),
             }
         }
     }
 
-    async fn accept(&mut self, link: &mut Link, event: Delivered) -> Result<Received, Fault> {
+    async fn accept(&mut self, link: &mut Link, event: Delivered) -> Result<Received, AttemptError> {
         let root = match Verifier::wanted_root(&event) {
             Some(of) => self.root(of).await,
             None => None,
         };
         let sequence = self.position.next;
-        let received = link.verifier.check(event, root).map_err(|wrong| SubscribeError::Wrong {
+        let received = link.verifier.check(event, root).map_err(|error| SubscribeError::Refused {
             sequence,
             gateway: link.gateway,
-            wrong,
+            error,
         })?;
         self.position = link.verifier.position();
-        self.pause = Duration::ZERO;
+        self.reset_pauses();
         link.taken = link.taken.saturating_add(1);
         Ok(received)
+    }
+
+    /// The connection works: if it breaks, the next attempt is made at once.
+    fn reset_pauses(&mut self) {
+        (self.pause, self.pauses) = (Duration::ZERO, RETRY.build());
     }
 
     /// The anchored root of a log at a size. Where the chain does not know it, or cannot be asked, the event is shown
@@ -420,10 +432,10 @@ impl<R: Registry> Subscriber<R> {
 }
 
 /// One step of connecting, which may not take for ever.
-async fn within<T, E: Into<Fault>>(
+async fn within<T, E: Into<AttemptError>>(
     doing: &str,
     step: impl Future<Output = Result<T, E>>,
-) -> Result<T, Fault> {
+) -> Result<T, AttemptError> {
     match timeout(STEP, step).await {
         Ok(result) => result.map_err(Into::into),
         Err(_) => {

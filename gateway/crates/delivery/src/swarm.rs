@@ -2,8 +2,7 @@
 //!
 //! One task owns the swarm; a [`Peer`] is how the others reach it.
 
-use super::limits::Limits;
-use crate::{config::DeliveryConfig, keystore::KeyPair};
+use super::{limits::Limits, DeliveryConfig};
 use futures::StreamExt as _;
 use libp2p::{
     connection_limits::{self, ConnectionLimits},
@@ -20,6 +19,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
+use streembit_keystore::KeyPair;
 use streembit_primitives::Hash;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -86,6 +86,11 @@ pub fn peer_id(keys: &KeyPair) -> Result<PeerId, SwarmError> {
 pub fn identity(keys: &KeyPair) -> Result<identity::Keypair, SwarmError> {
     identity::Keypair::ed25519_from_bytes(keys.transport_seed().to_vec())
         .map_err(|error| SwarmError::SetUp(error.to_string()))
+}
+
+/// A transport identity that is used once: for peers that are known by the account that they prove.
+pub fn random_identity() -> identity::Keypair {
+    identity::Keypair::generate_ed25519()
 }
 
 /// A running swarm. Dropping it ends the swarm and every connection.

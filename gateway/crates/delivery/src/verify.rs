@@ -8,7 +8,7 @@ use streembit_primitives::{
 
 /// What is wrong with a delivered event.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Wrong {
+pub enum VerifyError {
     /// The event itself.
     #[error("{0}")]
     Event(#[from] EventError),
@@ -85,7 +85,7 @@ impl Verifier {
 
     /// Checks one event against the device's key, the events before it, its body, and the root that the chain has
     /// anchored for [`Verifier::wanted_root`], where it keeps it. What fails changes nothing.
-    pub fn check(&mut self, delivered: Delivered, root: Option<Hash>) -> Result<Received, Wrong> {
+    pub fn check(&mut self, delivered: Delivered, root: Option<Hash>) -> Result<Received, VerifyError> {
         let anchored = self.check_place(&delivered, root)?;
         let Delivered { index, entry, content, .. } = delivered;
         if entry.event.header.device != self.device {
@@ -100,16 +100,16 @@ impl Verifier {
         Ok(Received { index, entry, parts, complete, erased, anchored })
     }
 
-    fn check_place(&self, event: &Delivered, root: Option<Hash>) -> Result<Option<u64>, Wrong> {
+    fn check_place(&self, event: &Delivered, root: Option<Hash>) -> Result<Option<u64>, VerifyError> {
         let Some(inclusion) = &event.anchored else { return Ok(None) };
         if inclusion.log.gateway != self.record.gateway {
-            return Err(Wrong::Log { found: inclusion.log.gateway });
+            return Err(VerifyError::Log { found: inclusion.log.gateway });
         }
         let Some(root) = root else { return Ok(None) };
         if inclusion.proof.verify(event.entry.leaf(), event.index, inclusion.size, &root) {
             Ok(Some(inclusion.size))
         } else {
-            Err(Wrong::Inclusion { size: inclusion.size })
+            Err(VerifyError::Inclusion { size: inclusion.size })
         }
     }
 
@@ -122,7 +122,7 @@ impl Verifier {
 fn check_content(
     header: &streembit_primitives::EventHeader,
     content: Content,
-) -> Result<(Vec<(u32, Part)>, bool), Wrong> {
+) -> Result<(Vec<(u32, Part)>, bool), VerifyError> {
     let parts = match content {
         Content::Body(body) => {
             header.check_body(&body)?;
@@ -133,7 +133,7 @@ fn check_content(
     };
     let ascending = parts.windows(2).all(|pair| matches!(pair, [a, b] if a.index < b.index));
     if !ascending || !parts.iter().all(|part| part.verify(&header.body_hash)) {
-        return Err(Wrong::Disclosure);
+        return Err(VerifyError::Disclosure);
     }
     if !parts.iter().all(|part| header.kind.admits(&part.part)) {
         return Err(EventError::Kind.into());
@@ -154,7 +154,7 @@ impl Received {
         let signer = match self.entry.event.signer {
             Signer::Device => json!({ "kind": "device" }),
             Signer::Gateway(account) => {
-                json!({ "kind": "gateway", "account": crate::account::show(&account) })
+                json!({ "kind": "gateway", "account": streembit_keystore::account::show(&account) })
             }
         };
         let readings = self.parts.iter().filter_map(|(_, part)| match part {

@@ -31,7 +31,7 @@ pub enum ChainSpecError {
         source: io::Error,
     },
     /// It is no chain specification.
-    #[error("{} is no chain spec: {problem}; `streembit-node export-chain-spec --chain X --raw` writes one", .path.display())]
+    #[error("{} is no chain spec: {problem}", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -39,7 +39,7 @@ pub enum ChainSpecError {
         problem: String,
     },
     /// It does not list the first state, only what makes it.
-    #[error("{} is a plain chain spec; evidence needs the raw one, which lists the chain's first state: `streembit-node export-chain-spec --chain {} --raw > raw.json`", .0.display(), .0.display())]
+    #[error("{} is a plain chain spec; evidence needs the raw one, which lists the chain's first state", .0.display())]
     Plain(PathBuf),
 }
 
@@ -150,10 +150,10 @@ mod tests {
     fn what_gives_no_trust_root_says_why() {
         let plain = "{\"genesis\":{\"runtimeGenesis\":{\"code\":\"0x\",\"patch\":{}}}}";
         for (text, words) in [
-            (plain, "--raw"),
+            (plain, "the raw one"),
             ("{\"genesis\":{\"stateRootHash\":\"0x00\"}}", "only the hash"),
             ("{}", "genesis"),
-            ("no json", "export-chain-spec"),
+            ("no json", "no chain spec"),
             (&raw("\"0x01\":\"0x02\""), "no GRANDPA voters"),
             (&raw("\"0x0\":\"0x02\""), "0x0"),
         ] {

@@ -5,13 +5,11 @@
 //! chain began with is the node's word here; whoever verifies the evidence has them from the chain's specification.
 
 use super::{NotProven, State};
-use crate::{
-    chain::{ChainClient, ChainError},
-    log::{ChainProof, LastBlock, Log, LogError, Voters},
-    status::{ComponentState, StatusBoard},
-};
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use codec::DecodeAll as _;
 use std::{future::Future, time::Duration};
+use streembit_chain::{ChainClient, ChainError};
+use streembit_log::{ChainProof, KnownVoters, LastBlock, Log, LogError};
 use streembit_primitives::{
     evidence::{
         anchor_key, device_key, genesis_key, AuthoritySet, EvidenceError, FinalBlock, FinalityProof, Link,
@@ -22,11 +20,14 @@ use streembit_primitives::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The name on the status board.
-const COMPONENT: &str = "evidence";
+/// The pauses after a failure.
+const RETRY: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(500))
+    .with_max_delay(Duration::from_secs(10))
+    .without_max_times();
 
-/// The pauses after a failure: the first, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// How long a device that is not registered is left alone before the next block is looked at.
+const REGISTRATION_PAUSE: Duration = Duration::from_secs(10);
 
 /// Answers to one question for the changes of voters, at the most: each has up to 8 MiB.
 const ANSWERS: usize = 64;
@@ -57,29 +58,8 @@ pub enum CollectError {
     Voters,
 }
 
-impl CollectError {
-    /// What somebody can do about it.
-    pub fn remedy(&self) -> String {
-        match self {
-            Self::Chain(ChainError::Question { .. }) => {
-                "it is asked again by itself; where it knows no streembit_finalityProof, use a streembit-node of this release"
-                    .into()
-            }
-            Self::Chain(error) => error.remedy(),
-            Self::Log(LogError::TooManyChains) => {
-                "what is kept stays, and can be exported with `streembit audit export --chain GENESIS`".into()
-            }
-            Self::Log(_) => "`streembit audit device` says what is wrong with the log".into(),
-            Self::Finality(_) | Self::State(_) | Self::OtherChain | Self::Voters => {
-                "the node may be of another chain or release: compare both; nothing wrong was kept".into()
-            }
-            Self::Behind => "check that more than two thirds of the voters are online".into(),
-        }
-    }
-}
-
 /// What collecting needs of the chain.
-pub trait Source: Send + Sync {
+pub trait ProofSource: Send + Sync {
     /// The chain's genesis hash.
     fn genesis(&self) -> Hash;
     /// The first voters: SCALE of `Vec<([u8; 32], u64)>`.
@@ -94,7 +74,7 @@ pub trait Source: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Vec<u8>>, ChainError>> + Send;
 }
 
-impl Source for ChainClient {
+impl ProofSource for ChainClient {
     fn genesis(&self) -> Hash {
         ChainClient::genesis(self)
     }
@@ -127,29 +107,46 @@ pub struct Collected {
     pub unregistered: Vec<DeviceId>,
 }
 
-/// Collects whenever there is a new anchor, until it is told to stop. `anchored` is the size of the last finalized anchor.
+/// How collecting goes.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub enum CollectState {
+    /// Not yet at work.
+    #[default]
+    Starting,
+    /// Nothing is anchored yet.
+    NothingAnchored,
+    /// The last anchor can be proven.
+    Collected(Collected),
+    /// It cannot be proven yet; collecting is tried again.
+    Failing(CollectError),
+}
+
+/// Collects whenever there is a new anchor, until told to stop. `anchored` is the size of the last finalized anchor.
 pub async fn run(
     log: Log,
     chain: ChainClient,
     mut anchored: watch::Receiver<u64>,
-    board: StatusBoard,
+    state: &watch::Sender<CollectState>,
     stop: CancellationToken,
 ) {
-    board.report(COMPONENT, ComponentState::Starting);
     tokio::select! {
         () = stop.cancelled() => {}
-        () = follow(&log, &chain, &mut anchored, &board) => {}
+        () = follow(&log, &chain, &mut anchored, state) => {}
     }
-    board.report(COMPONENT, ComponentState::Stopped);
 }
 
-/// Ends only where nobody tells of anchors any more.
-async fn follow(log: &Log, chain: &ChainClient, anchored: &mut watch::Receiver<u64>, board: &StatusBoard) {
-    let mut pause = PAUSES.0;
+/// Ends only when nobody tells of anchors any more.
+async fn follow(
+    log: &Log,
+    chain: &ChainClient,
+    anchored: &mut watch::Receiver<u64>,
+    state: &watch::Sender<CollectState>,
+) {
+    let mut pauses = RETRY.build();
     loop {
         let wanted = *anchored.borrow_and_update();
         if wanted == 0 {
-            board.report(COMPONENT, ComponentState::running("nothing anchored yet"));
+            state.send_replace(CollectState::NothingAnchored);
             if anchored.changed().await.is_err() {
                 return;
             }
@@ -157,16 +154,15 @@ async fn follow(log: &Log, chain: &ChainClient, anchored: &mut watch::Receiver<u
         }
         match collect(log, chain, wanted).await {
             Ok(collected) => {
-                pause = PAUSES.0;
-                board.report(COMPONENT, ComponentState::running(collected.to_string()));
+                pauses = RETRY.build();
+                state.send_replace(CollectState::Collected(collected.clone()));
                 if next_occasion(chain, anchored, &collected).await.is_err() {
                     return;
                 }
             }
             Err(error) => {
-                board.report(COMPONENT, ComponentState::retrying(&error, error.remedy()));
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSES.1);
+                state.send_replace(CollectState::Failing(error));
+                tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
         }
     }
@@ -185,18 +181,18 @@ async fn next_occasion(
     blocks.mark_unchanged();
     tokio::select! {
         changed = anchored.changed() => changed,
-        changed = async { tokio::time::sleep(PAUSES.1).await; blocks.changed().await } => changed,
+        changed = async { tokio::time::sleep(REGISTRATION_PAUSE).await; blocks.changed().await } => changed,
     }
 }
 
 /// Collects once; at least `wanted` entries of the log have to be proven.
-pub async fn collect(log: &Log, chain: &impl Source, wanted: u64) -> Result<Collected, CollectError> {
+pub async fn collect(log: &Log, chain: &impl ProofSource, wanted: u64) -> Result<Collected, CollectError> {
     // What proves the anchors on a chain that this one was founded anew from stays, and proves nothing here. Where there is
     // no place beside the others the node is not asked for what could not be kept.
     let other_chains = log.chains_beside(&chain.genesis())?.len();
     let kept = log.chain_proof(&chain.genesis())?;
     let known = kept.as_ref().map_or(0, |kept| kept.changes.len() as u64);
-    let Progress { voters, changes, newest } = newest(chain, kept).await?;
+    let FollowedVoters { voters, changes, newest } = newest(chain, kept).await?;
     let last = state_at(log, chain, newest).await?;
     let state = State::new(&last.state_root, last.nodes.clone());
     if state.genesis()? != Some(voters.genesis) {
@@ -224,9 +220,9 @@ pub async fn collect(log: &Log, chain: &impl Source, wanted: u64) -> Result<Coll
     })
 }
 
-/// How far the voters were followed.
-struct Progress {
-    voters: Voters,
+/// How far the changes of voters were followed.
+struct FollowedVoters {
+    voters: KnownVoters,
     /// The changes that are new.
     changes: Vec<FinalBlock>,
     newest: Newest,
@@ -248,7 +244,7 @@ impl From<Link> for Newest {
 }
 
 /// Follows the voters from what is kept to the newest final block.
-async fn newest(chain: &impl Source, kept: Option<ChainProof>) -> Result<Progress, CollectError> {
+async fn newest(chain: &impl ProofSource, kept: Option<ChainProof>) -> Result<FollowedVoters, CollectError> {
     let (mut voters, mut newest) = match kept {
         Some(ChainProof { voters, last, .. }) => {
             let LastBlock { number, hash, state_root, block, .. } = last;
@@ -272,19 +268,19 @@ async fn newest(chain: &impl Source, kept: Option<ChainProof>) -> Result<Progres
             break;
         }
     }
-    Ok(Progress { voters, changes, newest: newest.ok_or(CollectError::Behind)? })
+    Ok(FollowedVoters { voters, changes, newest: newest.ok_or(CollectError::Behind)? })
 }
 
-async fn first_voters(chain: &impl Source) -> Result<Voters, CollectError> {
+async fn first_voters(chain: &impl ProofSource) -> Result<KnownVoters, CollectError> {
     let answer = chain.genesis_authorities().await?;
     let voters = Vec::<Voter>::decode_all(&mut answer.as_slice()).map_err(|_| CollectError::Voters)?;
     let first = AuthoritySet { id: 0, voters };
     let genesis = chain.genesis();
-    Ok(Voters { genesis, current: first.clone(), first, since: genesis })
+    Ok(KnownVoters { genesis, current: first.clone(), first, since: genesis })
 }
 
 /// What the state says after a block of the log and of every device that has events in it.
-async fn state_at(log: &Log, chain: &impl Source, newest: Newest) -> Result<LastBlock, CollectError> {
+async fn state_at(log: &Log, chain: &impl ProofSource, newest: Newest) -> Result<LastBlock, CollectError> {
     let Newest { number, hash, state_root, block } = newest;
     let devices = log.heads()?;
     let mut keys = vec![genesis_key(), anchor_key(&log.id())];
@@ -302,7 +298,7 @@ impl std::fmt::Display for Collected {
         }
         match self.other_chains {
             0 => Ok(()),
-            count => write!(f, "; other chains kept: {count} (`streembit audit chains`)"),
+            count => write!(f, "; other chains kept: {count}"),
         }
     }
 }

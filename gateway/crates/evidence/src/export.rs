@@ -4,16 +4,18 @@
 use super::{
     output::OutputError,
     select::{Missing, Span},
-    Disclose, NotProven, State,
+    CollectedChain, Disclose, EventLog, NotProven, State,
 };
-use crate::log::{ChainProof, LogError, LogReader, StoredBody, StoredEvent, TileReader};
 use codec::Encode as _;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::{
+    error::Error,
+    io::{self, Write},
+};
 use streembit_primitives::{
     evidence::{file, ChainPart, EvidenceError, Item, Prelude, Shares, Shown, TrustRoot, Verifier},
     merkle::{Frontier, NodeId, Nodes as _},
-    Body, BoundedVec, Checkpoint, DeviceId, Hash,
+    Body, BoundedVec, Checkpoint, DeviceId, Hash, StoredBody, StoredEvent,
 };
 
 /// How many events are read at once.
@@ -64,9 +66,9 @@ pub struct Exported {
 pub enum ExportError {
     /// The log cannot be read, or is not what is anchored.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(Box<dyn Error + Send + Sync>),
     /// Nothing was collected yet.
-    #[error("nothing is kept yet that proves an anchor of this log: run the gateway with its node until the part `evidence` of `streembit status` says how many events are provable")]
+    #[error("nothing is kept yet that proves an anchor of this log: run the gateway with its node until its status says how many events are provable")]
     NothingCollected,
     /// Nothing was collected of this chain.
     #[error("nothing is kept that proves this log on the chain of genesis {chain}; it is kept of {}", list(.kept))]
@@ -77,7 +79,7 @@ pub enum ExportError {
         kept: Vec<Hash>,
     },
     /// The chain knows nothing of the device.
-    #[error("the chain knows no device {device} as of block {block}: register it with `streembit device register`; the gateway collects what is new by itself")]
+    #[error("the chain knows no device {device} as of block {block}: register it; the gateway collects what is new by itself")]
     NotRegistered {
         /// The device.
         device: DeviceId,
@@ -93,7 +95,7 @@ pub enum ExportError {
         size: u64,
     },
     /// No event is in the span.
-    #[error("no anchored event of the device is in this span: its events are from {} to {}", crate::clock::show(*.first), crate::clock::show(*.last))]
+    #[error("no anchored event of the device is in this span: its events are from {} to {}", streembit_clock::show(*.first), streembit_clock::show(*.last))]
     EmptySpan {
         /// The time of its first event.
         first: u64,
@@ -107,8 +109,14 @@ pub enum ExportError {
     #[error("the evidence would not hold: {0}")]
     Refused(#[from] EvidenceError),
     /// The log's stored nodes do not lead to the anchored root.
-    #[error("the log does not lead to its anchored root: `streembit audit device` names what is damaged")]
+    #[error("the log does not lead to its anchored root: an audit of the device names what is damaged")]
     NotTheAnchored,
+    /// A body is gone though nobody erased it.
+    #[error("the log is damaged: the body of entry {index} is not there. Stop the gateway, keep a copy of the folder, and restore the data folder from a backup; an audit names every damaged place")]
+    MissingBody {
+        /// The entry.
+        index: u64,
+    },
     /// A name that no reading has.
     #[error("no reading of these events is called {wanted}{}", if .met.is_empty() { String::new() } else { format!("; there are: {}", .met) })]
     NoSuchName {
@@ -125,6 +133,12 @@ pub enum ExportError {
     Output(#[from] OutputError),
 }
 
+impl ExportError {
+    fn log(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::Log(Box::new(error))
+    }
+}
+
 /// What a file begins with, and what it has to lead to.
 pub struct Beginning {
     /// The prelude.
@@ -136,41 +150,41 @@ pub struct Beginning {
 }
 
 impl Beginning {
-    /// For a device, from what was collected of a chain; of the chain of the last collection where none is named.
-    pub fn new(log: &LogReader, device: DeviceId, chain: Option<Hash>) -> Result<Self, ExportError> {
-        let ChainProof { voters, mut changes, last } = chain_proof(log, chain)?;
-        let state = State::new(&last.state_root, last.nodes);
-        let proof = state
+    /// For a device, from what was collected of a chain; of the chain of the last collection if none is named.
+    pub fn new<L: EventLog>(log: &L, device: DeviceId, chain: Option<Hash>) -> Result<Self, ExportError> {
+        let CollectedChain { genesis, first_voters, mut changes, last, number, state_root, nodes } =
+            collected(log, chain)?;
+        let proof = State::new(&state_root, nodes)
             .prove(&log.id(), &device)?
-            .ok_or(ExportError::NotRegistered { device, block: last.number })?;
+            .ok_or(ExportError::NotRegistered { device, block: number })?;
         let checkpoint = proof.anchor.checkpoint.clone();
-        log.check_against(&proof.anchor)?;
+        log.check_against(&proof.anchor).map_err(ExportError::log)?;
         let size = checkpoint.size;
         if checkpoint.heads_root.is_none() {
             return Err(EvidenceError::NoHeads.into());
         }
-        let head = log.head_proof(&device, size)?.ok_or(ExportError::NoEvents { device, size })?;
+        let head = log.head_proof(&device, size).map_err(ExportError::log)?;
+        let head = head.ok_or(ExportError::NoEvents { device, size })?;
         // The newest block may be the last of its set of voters: then no later set is needed.
-        changes.retain(|change| change.header != last.block.header);
-        let genesis = voters.genesis;
-        let chain = ChainPart { changes, last: last.block, state: proof };
+        changes.retain(|change| change.header != last.header);
+        let chain = ChainPart { changes, last, state: proof };
         let prelude = Prelude { genesis, log: log.id(), device, chain, head };
-        let trust = TrustRoot { genesis, authorities: voters.first };
+        let trust = TrustRoot { genesis, authorities: first_voters };
         Verifier::begin(&prelude, &trust)?;
-        Ok(Self { prelude, trust, checkpoint, block: last.number })
+        Ok(Self { prelude, trust, checkpoint, block: number })
     }
 }
 
-fn chain_proof(log: &LogReader, chain: Option<Hash>) -> Result<ChainProof, ExportError> {
-    let kept = log.chains()?;
+fn collected<L: EventLog>(log: &L, chain: Option<Hash>) -> Result<CollectedChain, ExportError> {
+    let kept = log.chains().map_err(ExportError::log)?;
     let last = kept.last().ok_or(ExportError::NothingCollected)?;
     let chain = chain.unwrap_or(*last);
-    log.chain_proof(&chain)?.ok_or(ExportError::NotOfChain { chain, kept })
+    log.collected(&chain).map_err(ExportError::log)?.ok_or(ExportError::NotOfChain { chain, kept })
 }
 
 /// Writes evidence. `progress` is told how much of the anchored log is behind, of how much, and how many events.
-pub fn write(
-    log: &LogReader,
+pub fn write<L: EventLog>(
+    log: &L,
     request: &Request,
     out: &mut impl Write,
     progress: impl FnMut(u64, u64, u64),
@@ -197,7 +211,7 @@ pub fn write(
     stream.skip_to(beginning.checkpoint.size)?;
     stream.item(&Item::End)?;
     stream.check(&beginning.checkpoint)?;
-    let newest = log.head(&request.device)?.map_or(head, |newest| newest.sequence);
+    let newest = log.last_sequence(&request.device).map_err(ExportError::log)?.unwrap_or(head);
     Ok(Exported {
         device: request.device,
         events: stream.events,
@@ -214,14 +228,14 @@ pub fn write(
 }
 
 /// The sequences of the first and the last event of the span.
-fn sequences(log: &LogReader, request: &Request, head: u64) -> Result<(u64, u64), ExportError> {
+fn sequences<L: EventLog>(log: &L, request: &Request, head: u64) -> Result<(u64, u64), ExportError> {
     if request.span.is_all() {
         return Ok((0, head));
     }
     let (mut first, mut last, mut times) = (None, 0, (0, 0));
     let mut next = 0;
     while next <= head {
-        let page = log.device_events(&request.device, next, PAGE)?;
+        let page = log.device_events(&request.device, next, PAGE).map_err(ExportError::log)?;
         if page.is_empty() {
             break;
         }
@@ -243,9 +257,9 @@ fn sequences(log: &LogReader, request: &Request, head: u64) -> Result<(u64, u64)
 }
 
 /// The items of a file, as they are written.
-struct Stream<'a, W, P> {
-    log: &'a LogReader,
-    nodes: TileReader<'a>,
+struct Stream<'a, L: EventLog + 'a, W, P> {
+    log: &'a L,
+    nodes: L::Nodes<'a>,
     out: &'a mut W,
     bytes: u64,
     /// What a verifier will make of the items.
@@ -257,7 +271,7 @@ struct Stream<'a, W, P> {
     events: u64,
 }
 
-impl<W: Write, P: FnMut(u64, u64, u64)> Stream<'_, W, P> {
+impl<L: EventLog, W: Write, P: FnMut(u64, u64, u64)> Stream<'_, L, W, P> {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         self.out.write_all(bytes)
@@ -271,7 +285,7 @@ impl<W: Write, P: FnMut(u64, u64, u64)> Stream<'_, W, P> {
         let mut next = first;
         while next <= last {
             let room = usize::try_from(last - next).map_or(PAGE, |left| PAGE.min(left.saturating_add(1)));
-            let page = self.log.device_events(&request.device, next, room)?;
+            let page = self.log.device_events(&request.device, next, room).map_err(ExportError::log)?;
             if page.is_empty() {
                 return Err(ExportError::NotTheAnchored);
             }
@@ -287,7 +301,7 @@ impl<W: Write, P: FnMut(u64, u64, u64)> Stream<'_, W, P> {
 
     fn event(&mut self, stored: StoredEvent, disclose: &Disclose) -> Result<(), ExportError> {
         let body = shown(stored.body, disclose, &mut self.missing)
-            .ok_or_else(|| LogError::damaged(format!("the body of entry {} is not there", stored.index)))?;
+            .ok_or(ExportError::MissingBody { index: stored.index })?;
         let counter = match &body {
             Shown::Whole(_) => &mut self.bodies.whole,
             Shown::Parts(_) => &mut self.bodies.parts,
@@ -305,7 +319,7 @@ impl<W: Write, P: FnMut(u64, u64, u64)> Stream<'_, W, P> {
     fn skip_to(&mut self, index: u64) -> Result<(), ExportError> {
         while self.frontier.size() < index {
             let id = subtree_at(self.frontier.size(), index);
-            let hash: Hash = self.nodes.node(id)?;
+            let hash: Hash = self.nodes.node(id).map_err(ExportError::log)?;
             self.frontier.append_subtree(id.level, hash, |_| {}).map_err(|_| ExportError::NotTheAnchored)?;
             self.item(&Item::Skip { level: id.level, hash })?;
         }

@@ -1,18 +1,18 @@
 //! Where evidence is written to: a file that appears whole or not at all, or standard output.
 
-use crate::files::directory;
 use std::{
     fs::File,
     io::{self, BufWriter, Stdout, Write},
     path::{Path, PathBuf},
 };
+use streembit_keystore::files::directory;
 use tempfile::NamedTempFile;
 
 /// What went wrong with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// It would have been overwritten.
-    #[error("{} exists: name another file, or add --force to replace it", .0.display())]
+    #[error("{} exists: name another file, or ask for it to be replaced", .0.display())]
     Exists(PathBuf),
     /// The system said no.
     #[error("writing {}: {source}", .path.display())]
@@ -129,7 +129,7 @@ mod tests {
         std::fs::write(&path, b"theirs").unwrap();
         assert!(matches!(output.finish(), Err(OutputError::Exists(_))));
         let error = Output::create(&path, false).err().unwrap();
-        assert!(error.to_string().contains("--force"), "{error}");
+        assert!(error.to_string().contains("name another file"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
         let mut output = Output::create(&path, true).unwrap();
         output.write_all(b"ours").unwrap();

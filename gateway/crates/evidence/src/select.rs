@@ -1,7 +1,7 @@
 //! What an evidence file shows: which events, and how much of each.
 
-use crate::contracts::End;
 use std::{collections::BTreeSet, str::FromStr};
+use streembit_clock::{End, Start};
 use streembit_primitives::{reading::Name, Body, Part};
 
 /// Which events: those from a time on, and before another, by the clock of whoever signed them.
@@ -25,33 +25,6 @@ impl Span {
     /// Whether an event of this time is in it.
     pub fn contains(&self, time: u64) -> bool {
         self.from.is_none_or(|from| from.0 <= time) && self.to.is_none_or(|to| time < to.0)
-    }
-}
-
-/// A beginning, in milliseconds since 1970-01-01 UTC; the moment itself is inside.
-///
-/// Written as a day (`2027-06-01`), from its beginning in UTC; or as an exact time (`2027-06-01T12:00:00Z`).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Start(pub u64);
-
-/// A text that is neither a day nor a time.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0:?} is no beginning: expected a day such as 2027-06-01 (from its start, UTC) or a time such as 2027-06-01T12:00:00Z")]
-pub struct NotAStart(String);
-
-impl FromStr for Start {
-    type Err = NotAStart;
-
-    fn from_str(text: &str) -> Result<Self, NotAStart> {
-        let refused = || NotAStart(text.to_owned());
-        let start = match text.parse::<jiff::civil::Date>() {
-            // A date parses from the beginning of a time, too: those are meant exactly.
-            Ok(day) if text.len() == "2027-06-01".len() => {
-                day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| refused())?.timestamp()
-            }
-            _ => text.parse::<jiff::Timestamp>().map_err(|_| refused())?,
-        };
-        u64::try_from(start.as_millisecond()).map(Self).map_err(|_| refused())
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a file of evidence says, for people and programs, without verifying any of it.
 
 use super::verify::{Source, VerifyError};
-use crate::account;
 use codec::IoReader;
 use serde::Serialize;
 use std::path::Path;
+use streembit_keystore::account;
 use streembit_primitives::{
     body::Disclosure,
     evidence::{file, Item, Prelude, Shown},
@@ -13,7 +13,7 @@ use streembit_primitives::{
 
 /// What a file says it is of. Not verified.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Claim {
+pub struct UnverifiedSummary {
     /// Always false: nothing was verified.
     pub verified: bool,
     /// The chain's genesis hash.
@@ -40,7 +40,7 @@ pub struct Claim {
 
 /// One event of a file. Not verified.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct ClaimedEvent {
+pub struct UnverifiedEvent {
     /// Its place in the device's history.
     pub sequence: u64,
     /// Its place in the log.
@@ -76,14 +76,14 @@ pub enum Disclosed {
 /// Reads a file; `claim` hears what it is of, then `each` of every event in order, until it says no.
 pub fn show<E: From<VerifyError>>(
     path: &Path,
-    claim: impl FnOnce(Claim) -> Result<(), E>,
-    mut each: impl FnMut(ClaimedEvent) -> Result<(), E>,
+    claim: impl FnOnce(UnverifiedSummary) -> Result<(), E>,
+    mut each: impl FnMut(UnverifiedEvent) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut source = Source::open(path)?;
     let result = (|| {
         let mut input = IoReader(&mut source);
         let prelude = file::read_prelude(&mut input).map_err(VerifyError::from)?;
-        claim(Claim::of(&prelude))?;
+        claim(UnverifiedSummary::of(&prelude))?;
         let (mut items, mut index) = (0u64, 0u64);
         loop {
             match file::read_item(&mut input, items).map_err(VerifyError::from)? {
@@ -92,7 +92,7 @@ pub fn show<E: From<VerifyError>>(
                     index = index.saturating_add(1u64.checked_shl(level.into()).unwrap_or(u64::MAX));
                 }
                 Item::Event { entry, body } => {
-                    each(ClaimedEvent::of(index, entry, body))?;
+                    each(UnverifiedEvent::of(index, entry, body))?;
                     index = index.saturating_add(1);
                 }
             }
@@ -103,7 +103,7 @@ pub fn show<E: From<VerifyError>>(
     result
 }
 
-impl Claim {
+impl UnverifiedSummary {
     fn of(prelude: &Prelude) -> Self {
         let Prelude { genesis, log, device, chain, head } = prelude;
         Self {
@@ -121,7 +121,7 @@ impl Claim {
     }
 }
 
-impl ClaimedEvent {
+impl UnverifiedEvent {
     fn of(index: u64, entry: LogEntry, body: Shown) -> Self {
         let LogEntry { event, received } = entry;
         let (disclosed, parts) = match body {

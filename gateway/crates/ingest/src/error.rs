@@ -1,6 +1,6 @@
 //! Why something was not admitted, and what to do.
 
-use crate::log::{LogError, Refusal};
+use streembit_log::{LogError, Refusal};
 use streembit_primitives::{body::MAX_PARTS, event::EventError, text::TooLong, DeviceId};
 
 /// Why an event or a reading was not admitted.

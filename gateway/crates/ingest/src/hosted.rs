@@ -1,11 +1,9 @@
 //! Events of devices that cannot sign: the gateway makes and signs them.
 
 use super::IngestError;
-use crate::{
-    keystore::KeyPair,
-    log::{Head, NewEntry, Proposal},
-};
 use std::{collections::HashMap, sync::Arc};
+use streembit_keystore::KeyPair;
+use streembit_log::{Head, NewEntry, Proposal};
 use streembit_primitives::{
     batch::EventKey,
     body::MAX_PARTS,
@@ -27,7 +25,7 @@ impl Content {
         let count = parts.len();
         let parts = BoundedVec::try_from(parts).map_err(|_| IngestError::TooMany { count })?;
         let body = Body { seed: rand::random(), parts };
-        Ok(Self { kind, body, time: crate::clock::now_ms() })
+        Ok(Self { kind, body, time: streembit_clock::now_ms() })
     }
 
     pub(super) fn body(&self) -> &Body {

@@ -1,10 +1,5 @@
-//! Ingest: what comes from devices and adapters is verified, put in order and admitted to the log.
-//!
-//! Events that devices signed themselves are gathered into batches, verified on blocking threads (as many as there are
-//! cores), and handed to the log in the order in which they came. Events of hosted devices are made by the gateway when
-//! the log's writer knows what they follow. Either way the caller hears when the event is on disk.
-//!
-//! Everything is bounded: whoever brings more than the [`Limits`] allow waits. Nothing is dropped.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 mod error;
 mod hosted;
@@ -15,13 +10,11 @@ mod tests;
 
 pub use error::IngestError;
 
-use crate::{
-    keystore::KeyPair,
-    log::{Log, Receipt, Refusal, MAX_BODY_BYTES},
-};
 use codec::Encode as _;
 use pipeline::{Pipeline, Submission};
 use std::{collections::HashMap, sync::Arc};
+use streembit_keystore::KeyPair;
+use streembit_log::{Log, Receipt, Refusal, MAX_BODY_BYTES};
 use streembit_primitives::{batch::EventKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
 use tokio::sync::{oneshot, Semaphore};
 
@@ -148,7 +141,7 @@ impl Ingest {
         // An error leaves `reply` to be dropped, which the answer tells as closed.
         if let Ok(permit) = self.inner.budget.clone().acquire_many_owned(self.clamp(part.permits)).await {
             let submission =
-                Submission { events: part.events, received: crate::clock::now_ms(), reply, permit };
+                Submission { events: part.events, received: streembit_clock::now_ms(), reply, permit };
             self.inner.pipeline.send(submission).await;
         }
         (count, answer)
@@ -167,7 +160,7 @@ impl Ingest {
         let _permit = self.inner.budget.acquire_many(permits).await.map_err(|_| IngestError::Closed)?;
         let proposal = hosted::propose(content, device, self.inner.keys.clone(), self.inner.devices.clone());
         let mut results = self.inner.log.admit(vec![proposal]).await;
-        results.pop().unwrap_or(Err(crate::log::LogError::Closed)).map_err(IngestError::from)
+        results.pop().unwrap_or(Err(streembit_log::LogError::Closed)).map_err(IngestError::from)
     }
 
     /// An event beyond the largest is refused later; until then it takes what there is.

@@ -1,11 +1,11 @@
 //! The way of signed events to the log: gather, verify, hand over in the order in which they came.
 
 use super::{IngestError, Limits};
-use crate::log::{Log, LogError, NewEntry, Proposal, Receipt};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
+use streembit_log::{Log, LogError, NewEntry, Proposal, Receipt};
 use streembit_primitives::{batch, batch::EventKey, Body, DeviceId, SignedEvent};
 use tokio::{
     sync::{mpsc, oneshot, OwnedSemaphorePermit},

@@ -1,14 +1,15 @@
 //! Tests of ingest on real logs.
 
+#[path = "../../log/src/tests/support.rs"]
+mod support;
+
 use super::*;
-use crate::log::{
-    tests::support::{body, log_id, open, Device},
-    LogError,
-};
 use proptest::prelude::*;
+use streembit_log::LogError;
 use streembit_primitives::{
     event::EventError, AccountId, Decimal, Hash, PublicKey, Signature, Signer, Source, Text, Value,
 };
+use support::{body, log_id, open, Device};
 
 struct Bench {
     _folder: tempfile::TempDir,

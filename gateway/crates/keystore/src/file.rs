@@ -7,10 +7,8 @@ use super::{
     sealed::{Cipher, Kdf, SealError, Sealed},
     KeyPair, KeySeed, Passphrase,
 };
-use crate::{
-    account,
-    files::{create_private, read_private, replace_private, FileError},
-};
+use crate::account;
+use crate::files::{create_private, read_private, replace_private, FileError};
 use codec::Encode as _;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -29,7 +27,7 @@ pub enum KeystoreError {
     #[error("keystore: {0}")]
     File(#[from] FileError),
     /// The file is something else.
-    #[error("{} is not a keystore: {problem}; make one with `streembit key new --out FILE`", .path.display())]
+    #[error("{} is not a keystore: {problem}", .path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -40,7 +38,7 @@ pub enum KeystoreError {
     #[error("{} is damaged: its checksum does not match; restore it from a backup", .0.display())]
     Damaged(PathBuf),
     /// The passphrase is another.
-    #[error("the passphrase is not that of {}: check --passphrase-file, or type it again", .0.display())]
+    #[error("the passphrase is not that of {}", .0.display())]
     WrongPassphrase(PathBuf),
     /// The encryption or the decryption failed otherwise.
     #[error("keystore: {0}")]

@@ -1,9 +1,9 @@
-//! Keys: the one sr25519 key of a gateway or a party, and the encrypted file that holds its seed.
-//!
-//! A key exists in memory as [`KeyPair`] and on disk as a keystore ([`create`], [`open`]). Nothing else of it is ever
-//! written: no password hash, no plain backup. [`Sealed`] is what any file with a secret under a passphrase is made of.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
+pub mod account;
 mod file;
+pub mod files;
 mod passphrase;
 mod sealed;
 

@@ -25,7 +25,7 @@ pub enum PassphraseError {
     #[error("passphrase file: {0}")]
     File(#[from] FileError),
     /// The terminal could not be read.
-    #[error("asking for a passphrase: {0}; without a terminal give --passphrase-file FILE")]
+    #[error("asking for a passphrase on the terminal: {0}")]
     Terminal(io::Error),
 }
 
@@ -75,7 +75,7 @@ impl Passphrase {
     }
 
     /// The bytes, for the key derivation.
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }

@@ -1,7 +1,7 @@
 //! What proves the last anchor to somebody without a node, kept beside the log so that nodes may prune.
 //!
 //! The family `chain-proofs` has of each chain, behind the chain's genesis (32 bytes): `c` and the number of a set of voters
-//! (8 bytes) -> [`FinalBlock`], the last block of that set; `set` -> [`Voters`]; `last` -> [`LastBlock`]. And `kept` -> the
+//! (8 bytes) -> [`FinalBlock`], the last block of that set; `set` -> [`KnownVoters`]; `last` -> [`LastBlock`]. And `kept` -> the
 //! geneses, the one collected last at the end. All that one collection brings is written at once.
 //!
 //! A log goes on where its chain is founded anew, and the chain before is then proven by nothing but what is kept here: no
@@ -31,7 +31,7 @@ pub const MAX_CHAINS: usize = 8;
 
 /// How far the changes of voters are known.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct Voters {
+pub struct KnownVoters {
     /// The chain's genesis.
     pub genesis: Hash,
     /// Those of the chain's beginning.
@@ -61,7 +61,7 @@ pub struct LastBlock {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChainProof {
     /// The voters.
-    pub voters: Voters,
+    pub voters: KnownVoters,
     /// The last block of each set of voters that ended, in order.
     pub changes: Vec<FinalBlock>,
     /// The newest block, and the state after it.
@@ -111,7 +111,7 @@ impl Log {
     /// the rest. What is kept of other chains stays.
     pub fn put_chain_proof(
         &self,
-        voters: &Voters,
+        voters: &KnownVoters,
         from: u64,
         changes: &[FinalBlock],
         last: &LastBlock,
@@ -183,7 +183,7 @@ fn chains(guard: &Guard<'_>) -> Result<Vec<Hash>, LogError> {
 
 /// The chain whose keys have no genesis before them.
 fn bare(guard: &Guard<'_>) -> Result<Option<Hash>, LogError> {
-    let voters: Option<Voters> = guard.value(Family::ChainProofs, SET)?;
+    let voters: Option<KnownVoters> = guard.value(Family::ChainProofs, SET)?;
     Ok(voters.map(|voters| voters.genesis))
 }
 

@@ -7,13 +7,11 @@ use streembit_primitives::{
     fork::{ForkError, ForkProof},
     DeviceId, DeviceKey, Hash, LogEntry, SignedEvent,
 };
-use utoipa::ToSchema;
 
 /// Two events that one key signed for one place of a device's history.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct CopiedKey {
     /// The device.
-    #[schema(value_type = String)]
     pub device: DeviceId,
     /// The place that was signed for twice.
     pub sequence: u64,
@@ -24,12 +22,11 @@ pub struct CopiedKey {
 }
 
 /// One of the two.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SignedTwice {
     /// Its place in the log, where it is there.
     pub index: Option<u64>,
     /// The hash of its header.
-    #[schema(value_type = String)]
     pub hash: Hash,
     /// When it happened, by the signer's clock.
     pub time: u64,
@@ -37,7 +34,6 @@ pub struct SignedTwice {
     pub received: u64,
     /// The signed event, SCALE in hexadecimal digits.
     #[serde(serialize_with = "as_scale")]
-    #[schema(value_type = String)]
     pub event: SignedEvent,
 }
 

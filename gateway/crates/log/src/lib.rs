@@ -1,11 +1,8 @@
-//! The log: one gateway's append-only Merkle log of events, in RocksDB.
-//!
-//! One thread writes. It takes what waits, puts it in order (`order`), appends it to the tree and writes everything
-//! that follows from it in one synced batch; only then does anybody hear of it. What is acknowledged is on disk.
-//! Bodies alone can be taken out again (`erase`); what is proven does not need them.
-//!
-//! Whoever appends brings a [`NewEntry`], which only a verified event with its own body can become. Readers prove from
-//! stored nodes and see what is on disk, no more.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate self as streembit_log;
 
 mod chain_proofs;
 mod entry;
@@ -24,15 +21,16 @@ mod watermark;
 mod writer;
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
-pub use chain_proofs::{ChainProof, LastBlock, Voters, MAX_CHAINS};
-pub use entry::{Fork, Head, NewEntry, Proposal, Receipt, StoredBody, StoredEvent};
+pub use chain_proofs::{ChainProof, KnownVoters, LastBlock, MAX_CHAINS};
+pub use entry::{Fork, Head, Make, NewEntry, Proposal, Receipt};
 pub use erase::{Erasure, MAX_ERASED};
 pub use error::{LogError, Refusal};
 pub use fork::{CopiedKey, SignedTwice};
 pub use read::LogReader;
-pub(crate) use tiles::TileReader;
+pub use streembit_primitives::stored::{StoredBody, StoredEvent};
+pub use tiles::TileReader;
 pub use verify::{Finding, Place, MAX_FINDINGS};
 
 use std::{
@@ -53,7 +51,7 @@ pub const MAX_BODY_BYTES: usize = 16 << 10;
 const QUEUE: usize = 1024;
 
 /// What hears of the results of an append: one for each proposal, in their order.
-pub(crate) type Reply = Box<dyn FnOnce(Vec<Result<Receipt, LogError>>) + Send>;
+pub type Reply = Box<dyn FnOnce(Vec<Result<Receipt, LogError>>) + Send>;
 
 /// The log with its writer. Clones share both; the last one dropped lets the writer finish what waits, and closes the
 /// database. Reads are those of [`LogReader`].
@@ -151,7 +149,7 @@ impl Log {
     }
 
     /// Puts proposals into the writer's queue, waiting for a place; `reply` is called on the writer's thread.
-    pub(crate) async fn enqueue(&self, proposals: Vec<Proposal>, reply: Reply) -> Result<(), LogError> {
+    pub async fn enqueue(&self, proposals: Vec<Proposal>, reply: Reply) -> Result<(), LogError> {
         let commands = self.writer.commands.as_ref().ok_or(LogError::Closed)?;
         commands.send(Command { proposals, reply }).await.map_err(|_| LogError::Closed)
     }

@@ -168,7 +168,7 @@ impl LogReader {
     }
 
     /// Whether a checkpoint is of this log, and commits to its devices' last events as they are here.
-    pub(crate) fn check_own(&self, checkpoint: &Checkpoint) -> Result<(), LogError> {
+    pub fn check_own(&self, checkpoint: &Checkpoint) -> Result<(), LogError> {
         self.check_log(checkpoint)?;
         self.check_heads_root(checkpoint.size, checkpoint.heads_root)
     }
@@ -263,7 +263,7 @@ impl LogReader {
     }
 
     /// The nodes of the tree, for whoever reads many that are close together.
-    pub(crate) fn nodes(&self) -> TileReader<'_> {
+    pub fn nodes(&self) -> TileReader<'_> {
         TileReader::new(&self.store)
     }
 }

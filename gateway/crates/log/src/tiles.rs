@@ -179,7 +179,7 @@ impl Growing {
 }
 
 /// Reads nodes from stored tiles; keeps the tile last read of each level, as neighbours are asked for together.
-pub(crate) struct TileReader<'a> {
+pub struct TileReader<'a> {
     store: &'a Store,
     last: RefCell<BTreeMap<u8, (u64, Tile)>>,
 }

@@ -1,23 +1,13 @@
 //! `streembit audit export`, `verify` and `show`: evidence files.
 
-use super::{
-    audit::subject,
-    output::{self, paint, Colour},
-    progress::Progress,
-    ConfigArg, Context, Outcome,
-};
 use crate::{
-    account, clock,
-    contracts::End,
-    evidence::{
-        chain_spec,
-        export::{self, Exported, Request},
-        output::Output,
-        select::{Disclose, Span, Start},
-        show::{self, Claim, ClaimedEvent, Disclosed},
-        verify::{self, VerifyError},
+    cli::{
+        common::subject,
+        output::{self, paint, Colour},
+        progress::ProgressBar,
+        ConfigArg, Context, Outcome,
     },
-    log::{Log, LogError},
+    errors::explain,
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -27,6 +17,18 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use streembit_clock as clock;
+use streembit_clock::End;
+use streembit_evidence::{
+    chain_spec,
+    export::{self, Exported, Request},
+    output::Output,
+    select::{Disclose, Span, Start},
+    show::{self, Disclosed, UnverifiedEvent, UnverifiedSummary},
+    verify::{self, VerifyError},
+};
+use streembit_keystore::account;
+use streembit_log::{Log, LogError};
 use streembit_primitives::{
     evidence::{Shares, Verdict},
     DeviceKey, Hash, LogId, Part, PublicKey, Signer,
@@ -98,13 +100,14 @@ pub async fn export(args: ExportArgs, context: &Context) -> Outcome {
         if log.id() != id {
             return Err(LogError::OtherLog { path: data, expected: id.into(), found: log.id().into() }.into());
         }
-        let mut output = Output::create(&path, force)?;
-        let mut progress = Progress::new("exporting");
+        let mut output = Output::create(&path, force).map_err(explain)?;
+        let mut progress = ProgressBar::new("exporting");
         let exported = export::write(&log, &request, &mut output, |behind, size, events| {
             progress.at(behind, size, events);
-        })?;
+        })
+        .map_err(explain)?;
         let to_stdout = output.is_stdout();
-        output.finish()?;
+        output.finish().map_err(explain)?;
         anyhow::Ok((exported, to_stdout))
     })
     .await??;
@@ -120,8 +123,8 @@ pub async fn export(args: ExportArgs, context: &Context) -> Outcome {
 pub async fn verify(args: VerifyArgs, context: &Context) -> Outcome {
     let file = args.file.clone();
     let result = tokio::task::spawn_blocking(move || {
-        let trust = chain_spec::read(&args.chain_spec)?;
-        let mut progress = Progress::new("verifying");
+        let trust = chain_spec::read(&args.chain_spec).map_err(explain)?;
+        let mut progress = ProgressBar::new("verifying");
         let result = verify::verify(&args.file, &trust, |behind, length, events| {
             progress.at(behind, length, events);
         });
@@ -135,7 +138,7 @@ pub async fn verify(args: VerifyArgs, context: &Context) -> Outcome {
     .await??;
     match result {
         Ok(verdict) => {
-            context.print(&Answer { verified: true, verdict: &verdict }, |_| verdict_text(&verdict))?;
+            context.print(&VerifyOutput { verified: true, verdict: &verdict }, |_| verdict_text(&verdict))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
@@ -149,7 +152,7 @@ pub async fn verify(args: VerifyArgs, context: &Context) -> Outcome {
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct VerifyOutput<'a> {
     verified: bool,
     #[serde(flatten)]
     verdict: &'a Verdict,
@@ -209,7 +212,7 @@ fn not_verified() -> String {
     )
 }
 
-fn claim_text(claim: &Claim) -> String {
+fn claim_text(claim: &UnverifiedSummary) -> String {
     [
         not_verified(),
         String::new(),
@@ -223,7 +226,7 @@ fn claim_text(claim: &Claim) -> String {
     .join("\n")
 }
 
-fn summary(event: &ClaimedEvent) -> String {
+fn summary(event: &UnverifiedEvent) -> String {
     let texts = event.parts.iter().map(|part| match part {
         Part::Reading(reading) => {
             let short = reading.name.as_str().rsplit('.').next().unwrap_or_default();

@@ -1,25 +1,27 @@
 //! `streembit audit`: check a device's history against the chain.
 
 mod chains;
+mod evidence;
 mod forks;
 
 use super::{
-    chain::{connect, explain},
-    evidence,
+    chain::connect,
+    common::subject,
     output::{self, paint, Colour},
     ConfigArg, Context, NodeArg, Outcome,
 };
 use crate::{
-    account,
     audit::{audit, AnchorState, AuditedEvent, ChainState, Report, Subject},
-    chain::ChainClient,
-    clock,
     config::Config,
-    log::{Log, LogError},
+    errors::explain,
 };
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
-use streembit_primitives::{AccountId, Hash, LogId};
+use streembit_chain::{ChainClient, ChainError};
+use streembit_clock as clock;
+use streembit_keystore::account;
+use streembit_log::{Log, LogError};
+use streembit_primitives::{AccountId, LogId};
 
 /// The most problems that are listed for people; programs get them all.
 const SHOWN_PROBLEMS: usize = 50;
@@ -32,38 +34,18 @@ pub enum Command {
     Device(DeviceArgs),
     /// Show the devices whose keys were copied, each with the two events that prove it. Exit code 0 if there are none, 1
     /// otherwise. Also while the gateway runs; needs no node.
-    Forks(ForksArgs),
+    Forks(forks::ForksArgs),
     /// Write evidence of a device's history to one file, which proves it to anybody offline. Also while the gateway runs;
     /// no node is asked.
     Export(evidence::ExportArgs),
     /// Show the chains of which the gateway keeps what proves its log. A log has more than one where its chain was founded
     /// anew. Also while the gateway runs; no node is asked.
-    Chains(ChainsArgs),
+    Chains(chains::ChainsArgs),
     /// Verify a file of evidence from the chain's specification alone: no network, no node, no database. Exit code 0 only
     /// if everything holds, 1 if anything does not.
     Verify(evidence::VerifyArgs),
     /// Show what a file of evidence says, without verifying it.
     Show(evidence::ShowArgs),
-}
-
-/// Of which gateway.
-#[derive(Debug, Args)]
-pub struct ForksArgs {
-    /// The gateway's configuration.
-    #[command(flatten)]
-    config: ConfigArg,
-}
-
-/// Of which gateway.
-#[derive(Debug, Args)]
-pub struct ChainsArgs {
-    /// Forget what is kept of this chain (the hash of its first block), for good: what no node can prove any more, nobody
-    /// can. The gateway has to be stopped.
-    #[arg(long, value_name = "GENESIS")]
-    forget: Option<Hash>,
-    /// The gateway's configuration.
-    #[command(flatten)]
-    config: ConfigArg,
 }
 
 /// Which device, and against what.
@@ -103,17 +85,6 @@ async fn run_device(args: DeviceArgs, context: &Context) -> Outcome {
     Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A device of the configuration, or any by its id: a device may have been taken out of the configuration.
-pub(super) fn subject(config: &Config, account: AccountId, device: &str) -> anyhow::Result<Subject> {
-    match config.device(device, account) {
-        Ok(found) => Ok(Subject { device: found.id(account), name: Some(found.name.clone()) }),
-        Err(unknown) => match device.parse() {
-            Ok(device) => Ok(Subject { device, name: None }),
-            Err(_) => Err(unknown.into()),
-        },
-    }
-}
-
 async fn audit_device(
     config: &Config,
     account: AccountId,
@@ -134,11 +105,7 @@ async fn audit_device(
     Ok(report)
 }
 
-async fn chain_state(
-    chain: &ChainClient,
-    subject: &Subject,
-    log: LogId,
-) -> Result<ChainState, crate::chain::ChainError> {
+async fn chain_state(chain: &ChainClient, subject: &Subject, log: LogId) -> Result<ChainState, ChainError> {
     let view = chain.view().await?;
     let block = view.block();
     Ok(ChainState {

@@ -1,10 +1,8 @@
 //! Another runtime: the council is asked by the hash of its code; whoever belongs brings the code in once that is decided.
 
-use super::{ask_council, connect, consortium, explain, report};
-use crate::{
-    chain::{Call, ChainClient},
-    cli::{chain::submitted_json, Context, KeyArg, NodeArg},
-};
+use super::{ask_council, connect, consortium, report};
+use crate::cli::{chain::submitted_json, Context, KeyArg, NodeArg};
+use crate::errors::explain;
 use anyhow::{bail, ensure, Context as _};
 use serde_json::json;
 use std::{
@@ -12,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
+use streembit_chain::{Call, ChainClient};
 use streembit_primitives::{
     consortium::{Change, MAX_CODE},
     Hash,

@@ -1,11 +1,9 @@
 //! The consortium as people and programs see it.
 
-use crate::{
-    account,
-    chain::equivocation_words,
-    cli::output::{paint, render, table, Colour},
-};
+use crate::cli::output::{paint, render, table, Colour};
 use serde_json::{json, Value};
+use streembit_chain::equivocation_words;
+use streembit_keystore::account;
 use streembit_primitives::{
     consortium::{
         Change, Consortium, Equivocation, Membership, Motion, Quota, Validator, ValidatorState,

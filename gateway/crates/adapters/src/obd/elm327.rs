@@ -5,7 +5,7 @@ use super::{
     error::ObdError,
     pids::{Supported, CURRENT, RANGES},
 };
-use crate::adapters::serial::{Endpoint, Stream};
+use crate::serial::{Endpoint, Stream};
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -1,7 +1,7 @@
 //! What can go wrong between the gateway and the car, and what to do about it.
 
 use super::answer::Trouble;
-use crate::adapters::serial::Endpoint;
+use crate::serial::Endpoint;
 use std::io;
 
 /// Why readings cannot be had now. None of these ends the adapter: it tries again.

@@ -1,8 +1,8 @@
 //! Cars, by OBD-II: an ELM327 on a serial port or over TCP.
 //!
 //! ```text
-//! bytes -> answer (lines, frames, messages) -> pids, dtc (values) -> odometer (plausible?) -> poll -> Observed
-//!          \_________ pure, tested with any bytes _________________________________________/
+//! bytes -> answer (lines, frames, messages) -> pids, dtc (values) -> plausibility -> poll -> Observed
+//!          \_________ pure, tested with any bytes __________________________________/
 //! ```
 //!
 //! What is asked: supported parameters (01 00, 20, ... A0), VIN (09 02), odometer (01 A6), speed, engine speed and
@@ -17,7 +17,7 @@
 //!   exactly the parameter asked, has exactly its length and is a positive answer (41 to 7E; 7F is a refusal). The
 //!   first one of a connection becomes a status text, so that an audit shows it, and a warning. An odometer that is not
 //!   even listed as supported is never taken from such an answer.
-//! - **Implausible odometers** are withheld with a status text: see [`odometer`].
+//! - **Implausible odometers** are withheld with a status text: see [`plausibility`].
 //! - **Several control units** are told apart by headers (`ATH1`), used where the protocol's are known. The first
 //!   right answer to a question counts; supported parameters and fault codes are those of all of them together.
 //! - **What is lost comes back**: port, adapter or vehicle may vanish at any time. The adapter says so once, as a
@@ -30,24 +30,50 @@ pub mod elm327;
 mod error;
 pub mod odometer;
 pub mod pids;
+pub mod plausibility;
 mod poll;
 
 pub use error::ObdError;
 
-use super::{serial::Endpoint, Observed};
-use crate::status::ComponentState;
+use crate::{serial::Endpoint, Adapter, AdapterContext, AdapterState, Observed};
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use elm327::{Session, BAUD_RATES};
 use poll::{send_status, Memory, Poller};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-use streembit_primitives::Decimal;
-use tokio::{sync::mpsc::Sender, time::sleep};
-use tokio_util::sync::CancellationToken;
+use std::{fmt, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Questions keep a parked vehicle's control units awake: it is asked less often whether it is on again.
-const LONGEST_PAUSE_WHEN_OFF: Duration = Duration::from_secs(30);
+/// The pauses between attempts to connect.
+const RETRY: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(500))
+    .with_max_delay(Duration::from_secs(5))
+    .without_max_times();
+/// The same while the vehicle is off. Questions keep a parked vehicle's control units awake, so it is asked less often.
+const RETRY_WHEN_OFF: ExponentialBuilder = RETRY.with_max_delay(Duration::from_secs(30));
+
+/// Cars, by OBD-II.
+#[derive(Debug)]
+pub struct Obd;
+
+impl Adapter for Obd {
+    const KIND: &'static str = "obd";
+    type Config = ObdConfig;
+
+    async fn run(config: ObdConfig, context: AdapterContext) {
+        let AdapterContext { observed, state, history, stop } = context;
+        let last = odometer::last_value(history.as_ref()).await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            error = supervise(&config, Memory::new(last), &observed, &state) => {
+                tracing::error!(%error, port = %config.port, "stopped");
+            }
+        }
+        state.send_replace(AdapterState::Stopped);
+    }
+}
 
 /// Where the adapter is and how often it is asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -55,12 +81,16 @@ const LONGEST_PAUSE_WHEN_OFF: Duration = Duration::from_secs(30);
 pub struct ObdConfig {
     /// The serial port, or `tcp://host:port`.
     pub port: Endpoint,
-    /// The speed of the serial port; where `None`, the usual ones are tried.
+    /// The speed of the serial port; if `None`, the usual ones are tried.
     pub baud: Option<u32>,
     /// The time from one cycle of questions to the next. A slow vehicle makes it longer.
     pub every: Duration,
-    /// The last odometer value in kilometres that is known from elsewhere, such as the log; not configured.
-    pub last_odometer: Option<Decimal>,
+}
+
+impl fmt::Display for ObdConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OBD-II at {}", self.port)
+    }
 }
 
 /// The speeds that ELM327 adapters and their relatives speak.
@@ -109,7 +139,7 @@ impl TryFrom<Fields> for ObdConfig {
             return Err(ObdConfigError::Every(fields.every_seconds));
         }
         let every = Duration::from_secs_f64(fields.every_seconds);
-        Ok(Self { port: fields.port, baud: fields.baud, every, last_odometer: None })
+        Ok(Self { port: fields.port, baud: fields.baud, every })
     }
 }
 
@@ -119,51 +149,34 @@ impl From<ObdConfig> for Fields {
     }
 }
 
-/// Reads a vehicle until `shutdown`. What it observes goes to `sink`, which may make it wait; its condition to `report`.
-pub async fn run(
-    config: ObdConfig,
-    sink: Sender<Observed>,
-    report: impl Fn(ComponentState) + Send + Sync,
-    shutdown: CancellationToken,
-) {
-    report(ComponentState::Starting);
-    tokio::select! {
-        () = shutdown.cancelled() => {}
-        error = supervise(&config, &sink, &report) => tracing::error!(%error, port = %config.port, "stopped"),
-    }
-    report(ComponentState::Stopped);
-}
-
 /// Connects and polls, again and again; returns only when nobody takes the readings any more.
 async fn supervise(
     config: &ObdConfig,
-    sink: &Sender<Observed>,
-    report: &(impl Fn(ComponentState) + Send + Sync),
+    mut memory: Memory,
+    observed: &mpsc::Sender<Observed>,
+    state: &watch::Sender<AdapterState>,
 ) -> ObdError {
-    let mut memory = Memory::new(config.last_odometer);
     let mut rates = config.baud.map_or_else(|| BAUD_RATES.to_vec(), |baud| vec![baud]);
-    let mut pause = FIRST_PAUSE;
+    let (mut pauses, mut pauses_when_off) = (RETRY.build(), RETRY_WHEN_OFF.build());
     loop {
         let error = match Session::connect(&config.port, &rates).await {
             Ok(session) => {
                 // The speed that worked is the first to be tried the next time.
                 let baud = session.baud();
                 rates.sort_by_key(|rate| *rate != baud);
-                let heard = || pause = FIRST_PAUSE;
-                poll_until_lost(session, config.every, &mut memory, sink, report, heard).await
+                let heard = || (pauses, pauses_when_off) = (RETRY.build(), RETRY_WHEN_OFF.build());
+                poll_until_lost(session, config.every, &mut memory, observed, state, heard).await
             }
             Err(error) => error,
         };
-        if matches!(error, ObdError::NobodyListens) {
-            return error;
-        }
-        report(ComponentState::Retrying { problem: error.to_string(), remedy: error.remedy().to_owned() });
-        sleep(pause).await;
-        let longest = match error {
-            ObdError::NoVehicle(_) => LONGEST_PAUSE_WHEN_OFF,
-            _ => LONGEST_PAUSE,
+        let pause = match error {
+            ObdError::NobodyListens => return error,
+            ObdError::NoVehicle(_) => pauses_when_off.next(),
+            _ => pauses.next(),
         };
-        pause = longest.min(pause * 2);
+        let (problem, remedy) = (error.to_string(), error.remedy().to_owned());
+        state.send_replace(AdapterState::Retrying { problem, remedy });
+        sleep(pause.unwrap_or_default()).await;
     }
 }
 
@@ -172,21 +185,21 @@ async fn poll_until_lost(
     session: Session,
     every: Duration,
     memory: &mut Memory,
-    sink: &Sender<Observed>,
-    report: &(impl Fn(ComponentState) + Send + Sync),
+    observed: &mpsc::Sender<Observed>,
+    state: &watch::Sender<AdapterState>,
     mut heard: impl FnMut() + Send,
 ) -> ObdError {
-    let mut poller = match Poller::begin(session, memory, sink).await {
+    let mut poller = match Poller::begin(session, memory, observed).await {
         Ok(poller) => poller,
         Err(error) => return error,
     };
     let error = poller
         .run(every, |poller| {
             heard();
-            report(ComponentState::Running { detail: poller.description() });
+            state.send_replace(AdapterState::Running { detail: poller.description() });
         })
         .await;
-    match send_status(sink, format!("lost: {error}")).await {
+    match send_status(observed, format!("lost: {error}")).await {
         Ok(()) => error,
         Err(nobody) => nobody,
     }

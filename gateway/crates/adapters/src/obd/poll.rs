@@ -5,11 +5,13 @@ use super::{
     dtc,
     elm327::Session,
     error::ObdError,
-    odometer::{Judgement, Odometer},
+    odometer,
     pids::{self, Answered, Signal, CURRENT, FAULTS, VEHICLE, VIN},
+    plausibility::{Judgement, Odometer},
 };
-use crate::{adapters::Observed, clock::now_ms};
+use crate::Observed;
 use std::time::Duration;
+use streembit_clock::now_ms;
 use streembit_primitives::{Decimal, Reading, Source, Text, Value};
 use tokio::{
     sync::mpsc::Sender,
@@ -59,7 +61,7 @@ impl<'a> Poller<'a> {
         sink: &'a Sender<Observed>,
     ) -> Result<Poller<'a>, ObdError> {
         memory.odometer.connected();
-        let asks_odometer = has_odometer(&mut session).await?;
+        let asks_odometer = odometer::is_told(&mut session).await?;
         let without = if asks_odometer { "" } else { "; the vehicle does not tell its odometer (01 A6)" };
         let remarks = vec![format!("connected: {}{without}", session.description())];
         let mut poller = Self {
@@ -233,14 +235,4 @@ pub async fn send_status(sink: &Sender<Observed>, mut text: String) -> Result<()
         text.pop();
     }
     sink.send(Observed::Status(text)).await.map_err(|_| ObdError::NobodyListens)
-}
-
-/// The odometer is worth a question of its own: there are vehicles that answer 01 A6 and do not list it.
-async fn has_odometer(session: &mut Session) -> Result<bool, ObdError> {
-    let pid = Signal::Odometer.pid();
-    if session.supported().contains(pid) {
-        return Ok(true);
-    }
-    let answer = session.ask(CURRENT, Some(pid)).await?;
-    Ok(matches!(pids::value(Signal::Odometer, &answer.messages), Some(Answered::Right(_))))
 }

@@ -389,5 +389,4 @@ fn seconds(milliseconds: u64) -> String {
 }
 
 #[cfg(test)]
-#[path = "senml_tests.rs"]
 mod tests;

@@ -1,11 +1,11 @@
 //! The node's RPC methods that are used, with our types, a time limit and our errors.
 
-use super::{
-    connect::causes,
-    contradictions::DoubleBlock,
-    voters::{RoundStates, SeenVoters},
-    ChainError, Finalized,
-};
+mod answers;
+
+pub use answers::SeenVoters;
+pub(super) use answers::{DoubleBlock, RoundState, RoundStates};
+
+use super::{connect::causes, ChainError, Finalized};
 use codec::{DecodeAll as _, Encode as _};
 use futures::Stream;
 use std::{future::Future, time::Duration};

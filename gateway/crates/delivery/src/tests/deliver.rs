@@ -145,7 +145,10 @@ async fn an_event_under_an_anchor_is_proven_against_the_subscribers_chain() {
         state.roots.insert((id, 5), Hash([9; 32]));
     });
     let error = end(&mut start()).await;
-    assert!(matches!(error, SubscribeError::Wrong { sequence: 0, wrong: Wrong::Inclusion { size: 5 }, .. }));
+    assert!(matches!(
+        error,
+        SubscribeError::Refused { sequence: 0, error: VerifyError::Inclusion { size: 5 }, .. }
+    ));
 
     // It keeps no root of that size any more: shown, but not as anchored.
     scene.table.change(|state| state.roots.clear());

@@ -68,9 +68,9 @@ async fn verdict(change: impl FnOnce(&mut Vec<Delivered>, &mut Car)) -> (u64, Su
     (reader.position().next, error)
 }
 
-fn wrong(error: SubscribeError) -> Wrong {
+fn wrong(error: SubscribeError) -> VerifyError {
     match error {
-        SubscribeError::Wrong { wrong, .. } => wrong,
+        SubscribeError::Refused { error, .. } => error,
         other => panic!("{other}"),
     }
 }
@@ -78,7 +78,7 @@ fn wrong(error: SubscribeError) -> Wrong {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_event_is_refused_and_nothing_after_it_is_taken() {
     type Change = fn(&mut Vec<Delivered>, &mut Car);
-    let lies: [(Change, Wrong); 8] = [
+    let lies: [(Change, VerifyError); 8] = [
         // A value, a time, a signature of somebody else, the side that signed.
         (|events, _| forge(&mut events[2]), EventError::BodyHash.into()),
         (|events, _| events[2].entry.event.header.time += 1, EventError::Signature.into()),
@@ -132,7 +132,7 @@ async fn a_changed_disclosure_is_refused() {
     };
     for indexes in [[0, 0], [1, 0]] {
         let (taken, error) = verdict(|events, _| events[1].content = disclosed(&events[1], &indexes)).await;
-        assert_eq!((taken, wrong(error)), (1, Wrong::Disclosure));
+        assert_eq!((taken, wrong(error)), (1, VerifyError::Disclosure));
     }
     let (taken, error) = verdict(|events, _| {
         let mut content = disclosed(&events[1], &[1]);
@@ -142,7 +142,7 @@ async fn a_changed_disclosure_is_refused() {
         events[1].content = content;
     })
     .await;
-    assert_eq!((taken, wrong(error)), (1, Wrong::Disclosure));
+    assert_eq!((taken, wrong(error)), (1, VerifyError::Disclosure));
 }
 
 #[tokio::test(flavor = "multi_thread")]

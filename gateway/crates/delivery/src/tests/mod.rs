@@ -5,21 +5,16 @@ mod hostile;
 mod rights;
 
 use super::*;
-use crate::{
-    chain::Finalized,
-    clock::now_ms,
-    config::DeliveryConfig,
-    keystore::KeyPair,
-    log::{Log, NewEntry},
-    status::StatusBoard,
-};
-use libp2p::{identity::Keypair, Multiaddr};
+use libp2p::identity::Keypair;
 use std::{
     collections::HashMap,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
+use streembit_clock::now_ms;
+use streembit_keystore::KeyPair;
+use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
     chain::{Anchor, DeviceRecord, Grant},
     checkpoint::HashKind,
@@ -42,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 struct Table {
     state: Arc<Mutex<State>>,
-    blocks: watch::Sender<Finalized>,
+    blocks: watch::Sender<u32>,
 }
 
 #[derive(Default)]
@@ -56,14 +51,13 @@ struct State {
 
 impl Table {
     fn new() -> Self {
-        let first = Finalized { number: 1, hash: Hash([1; 32]), time: 0 };
-        Self { state: Arc::default(), blocks: watch::Sender::new(first) }
+        Self { state: Arc::default(), blocks: watch::Sender::new(1) }
     }
 
     /// Changes what the chain says, in a new finalized block.
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock().unwrap());
-        self.blocks.send_modify(|block| block.number += 1);
+        self.blocks.send_modify(|block| *block += 1);
     }
 
     fn ask<T>(&self, question: impl FnOnce(&State) -> T) -> Result<T, ChainUnavailable> {
@@ -81,16 +75,16 @@ impl Grants for Table {
         GENESIS
     }
 
-    async fn standing(&self, device: DeviceId) -> Result<Standing, ChainUnavailable> {
-        self.ask(|state| Standing {
+    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailable> {
+        self.ask(|state| DeviceAccess {
             record: state.devices.get(&device).cloned(),
             grants: state.grants.iter().filter(|grant| grant.device == device).cloned().collect(),
             time: state.time,
         })
     }
 
-    fn changes(&self) -> watch::Receiver<Finalized> {
-        self.blocks.subscribe()
+    fn blocks(&self) -> BlockStream {
+        changes_of(self.blocks.subscribe())
     }
 }
 
@@ -224,8 +218,8 @@ impl Gateway {
         let shutdown = CancellationToken::new();
         let server =
             Server::new(&peer, keys.clone(), log.clone(), table.clone(), limits, shutdown.clone()).unwrap();
-        let (served, status) = (peer.clone(), StatusBoard::new());
-        let task = tokio::spawn(async move { server.run(&served, &status).await });
+        let served = peer.clone();
+        let task = tokio::spawn(async move { server.run(&served).await });
         let address = first_address(&peer).await;
         Self { address, peer, shutdown, task }
     }
@@ -297,7 +291,7 @@ fn subscriber(
 async fn next_event(subscriber: &mut Subscriber<Table>) -> Result<Received, SubscribeError> {
     let event = async {
         loop {
-            if let Progress::Event(event) = subscriber.next().await? {
+            if let SubscriberEvent::Event(event) = subscriber.next().await? {
                 return Ok(*event);
             }
         }
@@ -319,9 +313,9 @@ async fn uninterrupted(subscriber: &mut Subscriber<Table>, count: usize) -> Vec<
     let mut sequences = Vec::new();
     while sequences.len() < count {
         match timeout(PATIENCE, subscriber.next()).await.expect("no event came").unwrap() {
-            Progress::Event(event) => sequences.push(event.sequence()),
-            Progress::Connected { .. } => {}
-            Progress::Interrupted { problem, .. } => panic!("interrupted: {problem}"),
+            SubscriberEvent::Event(event) => sequences.push(event.sequence()),
+            SubscriberEvent::Connected { .. } => {}
+            SubscriberEvent::Interrupted { problem, .. } => panic!("interrupted: {problem}"),
         }
     }
     sequences

@@ -150,7 +150,7 @@ async fn rights_do_not_outlive_a_chain_that_stays_away() {
     assert_eq!(sequences(&mut reader, 5).await, [0, 1, 2, 3, 4]);
     scene.table.change(|state| state.away = true);
     let problem = loop {
-        if let Progress::Interrupted { problem, .. } =
+        if let SubscriberEvent::Interrupted { problem, .. } =
             timeout(PATIENCE, reader.next()).await.unwrap().unwrap()
         {
             break problem;
@@ -189,9 +189,9 @@ async fn an_account_takes_no_more_than_its_streams() {
     assert_eq!(sequences(&mut first, 5).await, [0, 1, 2, 3, 4]);
     let problem = loop {
         match timeout(PATIENCE, second.next()).await.unwrap().unwrap() {
-            Progress::Interrupted { problem, .. } => break problem,
-            Progress::Event(event) => panic!("served beyond the limit: {event:?}"),
-            Progress::Connected { .. } => {}
+            SubscriberEvent::Interrupted { problem, .. } => break problem,
+            SubscriberEvent::Event(event) => panic!("served beyond the limit: {event:?}"),
+            SubscriberEvent::Connected { .. } => {}
         }
     };
     assert!(problem.contains("as many subscribers"), "{problem}");
@@ -212,7 +212,7 @@ async fn the_gateway_of_an_account_is_told_from_others_that_were_found() {
     let subscription = Subscription { device: scene.car.id(), target, names: Default::default() };
     let table = scene.table.clone();
     let mut reader = Subscriber::new(peer.clone(), keys(2), table, subscription, Position::START);
-    let Progress::Interrupted { problem, .. } = reader.next().await.unwrap() else {
+    let SubscriberEvent::Interrupted { problem, .. } = reader.next().await.unwrap() else {
         panic!("nobody was found")
     };
     assert!(problem.contains("not found on the local network"), "{problem}");

@@ -4,19 +4,17 @@ mod chains;
 mod fake;
 
 use super::{
-    collect::{collect, CollectError, Source},
+    collect::{collect, CollectError, ProofSource},
     export::{self, ExportError, Exported},
     select::{Disclose, Span},
     show::{show, Disclosed},
     verify::{verify, VerifyError},
     Request,
 };
-use crate::{
-    chain::ChainError,
-    log::{Log, NewEntry},
-};
 use fake::FakeChain;
 use std::{io::Write as _, path::PathBuf};
+use streembit_chain::ChainError;
+use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
     chain::{Anchor, DeviceRecord},
     checkpoint::HashKind,
@@ -39,7 +37,7 @@ fn no(question: &str) -> ChainError {
 /// The fake chain behind a node that gives so many fragments at once.
 struct Node<'a>(&'a FakeChain, usize);
 
-impl Source for Node<'_> {
+impl ProofSource for Node<'_> {
     fn genesis(&self) -> Hash {
         self.0.genesis
     }
@@ -179,7 +177,7 @@ impl Scene {
     fn export(&self, span: Span, disclose: Disclose) -> Result<(PathBuf, Exported), ExportError> {
         let request = Request { device: self.device(), span, disclose, chain: None };
         let mut bytes = Vec::new();
-        let exported = export::write(&self.log, &request, &mut bytes, |_, _, _| {})?;
+        let exported = export::write(self.log.reader(), &request, &mut bytes, |_, _, _| {})?;
         assert_eq!(exported.bytes, bytes.len() as u64);
         let path = self.folder.path().join("car.evidence");
         std::fs::File::create(&path).unwrap().write_all(&bytes).unwrap();
@@ -337,9 +335,9 @@ async fn nothing_is_kept_of_what_does_not_hold() {
     let device = scene.device();
     let request = Request { device, span: Span::default(), disclose: Disclose::All, chain: None };
     let nothing = |scene: &Scene| {
-        let error = export::write(&scene.log, &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
+        let error = export::write(scene.log.reader(), &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
         assert!(matches!(error, ExportError::NothingCollected), "{error}");
-        assert!(error.to_string().contains("streembit status"), "{error}");
+        assert!(error.to_string().contains("status"), "{error}");
     };
     nothing(&scene);
     // No block at all; a block before the anchor.
@@ -365,7 +363,7 @@ async fn nothing_is_kept_of_what_does_not_hold() {
     other.genesis = genesis;
     // A state of which a node is missing.
     struct Hole<'a>(Node<'a>);
-    impl Source for Hole<'_> {
+    impl ProofSource for Hole<'_> {
         fn genesis(&self) -> Hash {
             self.0.genesis()
         }
@@ -399,8 +397,8 @@ async fn a_device_that_the_chain_does_not_know_is_named() {
     assert_eq!(collected.unregistered, [stranger.id()]);
     let (span, disclose) = (Span::default(), Disclose::All);
     let request = Request { device: stranger.id(), span, disclose, chain: None };
-    let error = export::write(&scene.log, &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
-    assert!(error.to_string().contains("device register"), "{error}");
+    let error = export::write(scene.log.reader(), &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
+    assert!(error.to_string().contains("register it"), "{error}");
     // The others are proven all the same.
     assert!(scene.verified(Span::default(), Disclose::All).is_complete());
 }

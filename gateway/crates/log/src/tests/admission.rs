@@ -1,7 +1,7 @@
 //! What is admitted, in which order, and what a reopened log says of it.
 
 use super::support::{content, filled, log_id, open, Device};
-use crate::log::{Log, LogError, Proposal, Receipt, Refusal, MAX_BODY_BYTES};
+use crate::{Log, LogError, Proposal, Receipt, Refusal, MAX_BODY_BYTES};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use streembit_primitives::{event::EventError, AccountId, Body, Hash, LogId, Part, Text};
@@ -20,7 +20,7 @@ async fn an_acknowledged_event_is_where_its_receipt_says() {
     assert_eq!(*changes.borrow_and_update(), 3);
 
     let stored = log.stored(0).unwrap().unwrap();
-    assert_eq!((stored.entry.event, stored.body), (event, crate::log::StoredBody::Present(body)));
+    assert_eq!((stored.entry.event, stored.body), (event, crate::StoredBody::Present(body)));
     assert_eq!(log.stored(3).unwrap(), None);
     assert_eq!(log.head(&a.id()).unwrap().unwrap().index, 2);
     let sequences = |from, limit| -> Vec<u64> {
@@ -138,12 +138,12 @@ fn only_an_events_own_and_bounded_body_makes_an_entry() {
     let (_, other) = device.next(1);
     let verified = event.verify(device.key.key()).unwrap();
     assert_eq!(
-        crate::log::NewEntry::new(verified.clone(), &other, 0).unwrap_err(),
+        crate::NewEntry::new(verified.clone(), &other, 0).unwrap_err(),
         Refusal::Event(EventError::BodyHash)
     );
     let part = Part::Status(Text::try_from("x".repeat(256)).unwrap());
     let huge = Body { seed: body.seed, parts: vec![part; 64].try_into().unwrap() };
-    let refused = crate::log::NewEntry::new(verified, &huge, 0).unwrap_err();
+    let refused = crate::NewEntry::new(verified, &huge, 0).unwrap_err();
     assert!(matches!(refused, Refusal::BodyTooLarge { bytes } if bytes > MAX_BODY_BYTES), "{refused}");
 }
 

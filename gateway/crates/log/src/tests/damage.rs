@@ -1,7 +1,7 @@
 //! One byte changed behind the log's back, anywhere: opening refuses, or verification names the place.
 
 use super::support::{filled, log_id, open};
-use crate::log::{
+use crate::{
     store::{device_key, meta, Family},
     tiles::TileId,
     watermark::Watermark,
@@ -219,7 +219,7 @@ fn opening_refuses_what_does_not_fit_together_at_its_end() {
 fn a_database_of_a_later_release_is_left_alone() {
     let folder = filled(3);
     let path = folder.path().join("log");
-    let later = crate::log::FORMAT + 1;
+    let later = crate::FORMAT + 1;
     tamper(&path, Family::Meta, meta::FORMAT, |_| Some(later.encode()));
     let error = Log::open(&path, log_id()).unwrap_err();
     assert_eq!(error, LogError::Format { path, found: later });

@@ -1,7 +1,7 @@
 //! An erased body is in no file any more, and everything that was proven still is.
 
 use super::support::{body, filled, open, Device};
-use crate::log::{
+use crate::{
     store::{meta, Family, Store},
     Finding, Log, LogError, Place, StoredBody,
 };

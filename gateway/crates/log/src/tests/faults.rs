@@ -1,7 +1,7 @@
 //! The process killed and the disk refusing: nothing acknowledged is lost, nothing unacknowledged is claimed.
 
 use super::support::{open, Device};
-use crate::log::{Log, LogError};
+use crate::{Log, LogError};
 use std::{io::BufRead as _, path::PathBuf, process::Command};
 
 /// Set for a child process of a test: the folder to work in.

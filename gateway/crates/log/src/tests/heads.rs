@@ -1,7 +1,7 @@
 //! The heads map of any size of the log is that of its entries.
 
 use super::support::{filled, log_id, open, Device};
-use crate::log::{LogError, LogReader};
+use crate::{LogError, LogReader};
 use proptest::prelude::*;
 use streembit_primitives::{
     checkpoint::HashKind,

@@ -6,4 +6,4 @@ mod erase;
 mod faults;
 mod heads;
 mod proofs;
-pub(crate) mod support;
+mod support;

@@ -1,7 +1,7 @@
 //! Proofs from the stored tree, checkpoints and anchors.
 
 use super::support::{filled, log_id, open};
-use crate::log::LogError;
+use crate::LogError;
 use streembit_primitives::{
     chain::Anchor, checkpoint::HashKind, AccountId, Checkpoint, Hash, LogId, Signature, SignedCheckpoint,
 };

@@ -1,6 +1,6 @@
 //! Devices that sign, and logs in temporary folders.
 
-use crate::log::{Log, LogReader, NewEntry};
+use streembit_log::{Log, LogReader, NewEntry};
 use streembit_primitives::{
     batch::EventKey,
     event::{EventKind, Signer, VERSION},
@@ -10,11 +10,11 @@ use streembit_primitives::{
 };
 
 /// A device with its key and its own idea of its history.
-pub(crate) struct Device {
+pub struct Device {
     secret: Secret,
-    pub(crate) key: EventKey,
-    pub(crate) sequence: u64,
-    pub(crate) previous: Hash,
+    pub key: EventKey,
+    pub sequence: u64,
+    pub previous: Hash,
 }
 
 enum Secret {
@@ -24,7 +24,7 @@ enum Secret {
 
 impl Device {
     /// An sr25519 device from a number.
-    pub(crate) fn sr25519(n: u8) -> Self {
+    pub fn sr25519(n: u8) -> Self {
         let secret = schnorrkel::MiniSecretKey::from_bytes(&[n; 32]).unwrap();
         let pair = secret.expand_to_keypair(schnorrkel::ExpansionMode::Ed25519);
         let public = PublicKey::Sr25519(pair.public.to_bytes());
@@ -32,7 +32,7 @@ impl Device {
     }
 
     /// An Ed25519 device from a number.
-    pub(crate) fn ed25519(n: u8) -> Self {
+    pub fn ed25519(n: u8) -> Self {
         let secret = ed25519_dalek::SigningKey::from_bytes(&[n; 32]);
         let public = PublicKey::Ed25519(secret.verifying_key().to_bytes());
         Self::new(Secret::Ed25519(Box::new(secret)), public)
@@ -42,12 +42,12 @@ impl Device {
         Self { secret, key: EventKey::new(DeviceKey::Own(public)), sequence: 0, previous: Hash::ZERO }
     }
 
-    pub(crate) fn id(&self) -> DeviceId {
+    pub fn id(&self) -> DeviceId {
         self.key.device()
     }
 
     /// The device's next event; what it says depends on `salt` alone.
-    pub(crate) fn next(&mut self, salt: u64) -> (SignedEvent, Body) {
+    pub fn next(&mut self, salt: u64) -> (SignedEvent, Body) {
         let (event, body) = self.sign(self.sequence, self.previous, salt);
         self.sequence += 1;
         self.previous = event.header.hash();
@@ -55,7 +55,7 @@ impl Device {
     }
 
     /// An event at any place.
-    pub(crate) fn sign(&self, sequence: u64, previous: Hash, salt: u64) -> (SignedEvent, Body) {
+    pub fn sign(&self, sequence: u64, previous: Hash, salt: u64) -> (SignedEvent, Body) {
         let body = body(&format!("{}, {salt}", self.id()));
         let header = EventHeader {
             version: VERSION,
@@ -70,7 +70,7 @@ impl Device {
     }
 
     /// The device's next event with a body of its own.
-    pub(crate) fn next_with(&mut self, body: &Body) -> SignedEvent {
+    pub fn next_with(&mut self, body: &Body) -> SignedEvent {
         let (SignedEvent { mut header, .. }, _) = self.sign(self.sequence, self.previous, 0);
         header.body_hash = body.hash();
         let event = self.signed(header);
@@ -80,7 +80,7 @@ impl Device {
     }
 
     /// The device's next event with a body of its own, ready for the log.
-    pub(crate) fn entry_with(&mut self, body: &Body) -> NewEntry {
+    pub fn entry_with(&mut self, body: &Body) -> NewEntry {
         let event = self.next_with(body);
         self.entry(event, body)
     }
@@ -95,31 +95,31 @@ impl Device {
     }
 
     /// The device's next event, ready for the log.
-    pub(crate) fn next_entry(&mut self, salt: u64) -> NewEntry {
+    pub fn next_entry(&mut self, salt: u64) -> NewEntry {
         let (event, body) = self.next(salt);
         self.entry(event, &body)
     }
 
-    pub(crate) fn entry(&self, event: SignedEvent, body: &Body) -> NewEntry {
+    pub fn entry(&self, event: SignedEvent, body: &Body) -> NewEntry {
         NewEntry::new(event.verify(self.key.key()).unwrap(), body, 1_700_000_000_500).unwrap()
     }
 }
 
-pub(crate) fn body(text: &str) -> Body {
+pub fn body(text: &str) -> Body {
     let part = Part::Status(Text::try_from(text).unwrap());
     Body { seed: [text.len() as u8; 32], parts: vec![part].try_into().unwrap() }
 }
 
-pub(crate) fn log_id() -> LogId {
+pub fn log_id() -> LogId {
     LogId { gateway: AccountId([9; 32]), epoch: 0 }
 }
 
-pub(crate) fn open(folder: &tempfile::TempDir) -> Log {
+pub fn open(folder: &tempfile::TempDir) -> Log {
     Log::open(&folder.path().join("log"), log_id()).unwrap()
 }
 
 /// A log of `count` events of three devices, closed.
-pub(crate) fn filled(count: usize) -> tempfile::TempDir {
+pub fn filled(count: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
     let mut devices = [Device::sr25519(1), Device::ed25519(2), Device::sr25519(3)];
@@ -133,9 +133,9 @@ pub(crate) fn filled(count: usize) -> tempfile::TempDir {
 }
 
 /// Everything that a log says, to compare two of them.
-pub(crate) fn content(
+pub fn content(
     log: &LogReader,
-) -> (u64, Hash, Vec<crate::log::StoredEvent>, Vec<(DeviceId, crate::log::Head)>) {
+) -> (u64, Hash, Vec<streembit_log::StoredEvent>, Vec<(DeviceId, streembit_log::Head)>) {
     let size = log.size();
     let events = (0..size).map(|index| log.stored(index).unwrap().unwrap()).collect();
     (size, log.root(size).unwrap(), events, log.heads().unwrap())

@@ -301,5 +301,4 @@ fn read_legacy(digits: &str, assembly: &mut Assembly) -> Option<()> {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
 mod tests;

@@ -1,9 +1,8 @@
-//! The chain's answers, from the connection that the whole gateway has.
+//! Asks the chain through the connection that the whole gateway has.
 
-use super::grants::{ChainUnavailable, Grants, Registry, Standing};
-use crate::chain::{ChainClient, ChainError, Finalized};
+use super::grants::{changes_of, BlockStream, ChainUnavailable, DeviceAccess, Grants, Registry};
+use streembit_chain::{ChainClient, ChainError};
 use streembit_primitives::{chain::DeviceRecord, DeviceId, Hash, LogId};
-use tokio::sync::watch;
 
 impl From<ChainError> for ChainUnavailable {
     fn from(error: ChainError) -> Self {
@@ -17,17 +16,17 @@ impl Grants for ChainClient {
         ChainClient::genesis(self)
     }
 
-    async fn standing(&self, device: DeviceId) -> Result<Standing, ChainUnavailable> {
+    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailable> {
         let view = self.view().await?;
-        Ok(Standing {
+        Ok(DeviceAccess {
             record: view.device(device).await?,
             grants: view.grants(device).await?,
             time: view.block().time,
         })
     }
 
-    fn changes(&self) -> watch::Receiver<Finalized> {
-        self.finalized_heads()
+    fn blocks(&self) -> BlockStream {
+        changes_of(self.finalized_heads())
     }
 }
 

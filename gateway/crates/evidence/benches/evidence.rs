@@ -1,6 +1,6 @@
 //! How large evidence is, and how fast it is made and verified.
 //!
-//! `cargo bench --profile dev -p streembit -p streembit-node --bench evidence -- [EVENTS]` (default 1,000,000 of one device).
+//! `cargo bench --profile dev -p streembit -p streembit-node -p streembit-evidence --bench evidence -- [EVENTS]` (default 1,000,000 of one device).
 //!
 //! - One event, on a chain with 4 voters after three changes of them, in a log of 100 devices and a state of 1,000: the
 //!   bytes of its file, and the time to verify it, chain's part included.
@@ -10,7 +10,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
-#[path = "../src/evidence/tests/fake.rs"]
+#[path = "../src/tests/fake.rs"]
 mod fake;
 
 use codec::{DecodeAll as _, Encode as _, IoReader};
@@ -20,14 +20,12 @@ use std::{
     process::Command,
     time::{Duration, Instant},
 };
-use streembit::{
-    chain::ChainError,
-    evidence::{
-        collect::{collect, Source},
-        export, verify, Disclose, Request, Span,
-    },
-    log::{Log, NewEntry},
+use streembit_chain::ChainError;
+use streembit_evidence::{
+    collect::{collect, ProofSource},
+    export, verify, Disclose, Request, Span,
 };
+use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
     batch::{self, EventKey},
     chain::{Anchor, DeviceRecord},
@@ -86,7 +84,7 @@ fn no() -> ChainError {
     ChainError::Question { question: "the chain in memory".into(), message: "unknown block".into() }
 }
 
-impl Source for Node<'_> {
+impl ProofSource for Node<'_> {
     fn genesis(&self) -> Hash {
         self.0.genesis
     }

@@ -1,24 +1,8 @@
-//! What to do about the errors that the pallets answer with, and about what the chain's own check refuses.
-
-use streembit_primitives::consortium::refusal;
+//! What to do about the errors that the pallets answer with.
 
 /// The remedy for a `Pallet::Error`, or for an error of the runtime in its own words.
-pub(super) fn of(error: &str) -> &'static str {
+pub(super) fn remedy_of(error: &str) -> &'static str {
     TABLE.iter().find(|(name, _)| *name == error).map_or(UNKNOWN, |(_, remedy)| remedy)
-}
-
-/// What it means that the pool refuses with a code, and what to do; `None` of codes that are not about what the council does.
-pub(super) fn of_refusal(code: u8) -> Option<(&'static str, &'static str)> {
-    Some(match code {
-        refusal::NOT_IN_COUNCIL => ("the account is not in the council", of("Consortium::NotInCouncil")),
-        refusal::NO_SUCH_MOTION => ("there is no such motion, or it is closed", of("Consortium::NoMotion")),
-        refusal::VOTED_ALREADY => ("the account has voted so already", of("Council::DuplicateVote")),
-        refusal::NOT_DECIDED => (
-            "the council has not decided on this code, or it was brought in already",
-            "submit the very file that the council decided on: `streembit consortium show` says its hash, and the version in force",
-        ),
-        _ => return None,
-    })
 }
 
 const UNKNOWN: &str = "look the error up in the documentation of the pallet";
@@ -129,19 +113,9 @@ mod tests {
     #[test]
     fn every_error_has_one_remedy_of_its_own() {
         for (at, (name, remedy)) in TABLE.iter().enumerate() {
-            assert_eq!(of(name), *remedy);
+            assert_eq!(remedy_of(name), *remedy);
             assert!(TABLE.iter().skip(at + 1).all(|(other, _)| other != name), "{name} twice");
         }
-        assert_eq!(of("System::NonZeroRefCount"), UNKNOWN);
-    }
-
-    #[test]
-    fn every_refusal_of_what_the_council_does_has_words_and_a_remedy() {
-        for code in refusal::NOT_IN_COUNCIL..=refusal::NOT_DECIDED {
-            let (words, remedy) = of_refusal(code).unwrap();
-            assert!(!words.is_empty() && remedy != UNKNOWN, "{code}");
-        }
-        // Those of the quota come with what is left of it.
-        assert_eq!([refusal::TIME, refusal::BYTES, u8::MAX].map(of_refusal), [None; 3]);
+        assert_eq!(remedy_of("System::NonZeroRefCount"), UNKNOWN);
     }
 }
