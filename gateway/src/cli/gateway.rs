@@ -16,9 +16,7 @@ use std::{
     process::ExitCode,
 };
 use streembit_delivery as delivery;
-use streembit_keystore::account;
-use streembit_keystore::files::create_private;
-use streembit_keystore::{self as keystore, KeySeed};
+use streembit_keystore::{self as keystore, account, files::create_private, KeySeed};
 use tokio::signal::unix::{signal, SignalKind};
 use tokio_util::sync::CancellationToken;
 

@@ -9,8 +9,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use streembit_keystore::account;
-use streembit_keystore::{self as keystore, KeySeed, Passphrase, DEV_NAMES};
+use streembit_keystore::{self as keystore, account, KeySeed, Passphrase, DEV_NAMES};
 use streembit_primitives::AccountId;
 
 /// What to do with keys.

@@ -10,8 +10,10 @@ use std::{
     fmt,
     path::{Component, Path, PathBuf},
 };
-use streembit_keystore::files::{create_private, read_private, FileError};
-use streembit_keystore::{Passphrase, SealError, Sealed};
+use streembit_keystore::{
+    files::{create_private, read_private, FileError},
+    Passphrase, SealError, Sealed,
+};
 use zeroize::Zeroizing;
 
 /// The version of the format.

@@ -16,8 +16,7 @@ use futures::{
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 use libp2p_stream::OpenStreamError;
 use std::{future::Future, io, str::FromStr, sync::Arc, time::Duration};
-use streembit_keystore::account;
-use streembit_keystore::KeyPair;
+use streembit_keystore::{account, KeyPair};
 use streembit_primitives::{
     chain::DeviceRecord, contract::MAX_NAMES, reading::Name, AccountId, BoundedVec, ConstU32, DeviceId, Hash,
     LogId,

@@ -7,8 +7,10 @@ use super::{
     sealed::{Cipher, Kdf, SealError, Sealed},
     KeyPair, KeySeed, Passphrase,
 };
-use crate::account;
-use crate::files::{create_private, read_private, replace_private, FileError};
+use crate::{
+    account,
+    files::{create_private, read_private, replace_private, FileError},
+};
 use codec::Encode as _;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

@@ -1,14 +1,15 @@
 //! Joining the validators, and changing a validator's keys: from the keys to the first session with them.
 
 use super::{ask_council, connect, consortium, view};
-use crate::cli::{Context, KeyArg, NodeArg};
-use crate::errors::explain;
+use crate::{
+    cli::{Context, KeyArg, NodeArg},
+    errors::explain,
+};
 use anyhow::bail;
 use serde_json::json;
 use std::{io::IsTerminal as _, time::Duration};
 use streembit_chain::ChainClient;
-use streembit_keystore::account;
-use streembit_keystore::KeyPair;
+use streembit_keystore::{account, KeyPair};
 use streembit_primitives::{
     consortium::{Change, Consortium, SessionKeys, Validator, ValidatorState},
     AccountId,

@@ -14,8 +14,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::process::ExitCode;
 use streembit_chain::{quota::words, Call, ChainClient, Submitted};
-use streembit_keystore::account;
-use streembit_keystore::KeyPair;
+use streembit_keystore::{account, KeyPair};
 use streembit_primitives::{
     consortium::{Change, Consortium, Motion, Quota},
     AccountId,

@@ -1,8 +1,10 @@
 //! Another runtime: the council is asked by the hash of its code; whoever belongs brings the code in once that is decided.
 
 use super::{ask_council, connect, consortium, report};
-use crate::cli::{chain::submitted_json, Context, KeyArg, NodeArg};
-use crate::errors::explain;
+use crate::{
+    cli::{chain::submitted_json, Context, KeyArg, NodeArg},
+    errors::explain,
+};
 use anyhow::{bail, ensure, Context as _};
 use serde_json::json;
 use std::{
