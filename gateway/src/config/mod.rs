@@ -166,7 +166,7 @@ pub enum ConfigError {
 #[error(
     "no device {asked:?} in the configuration; it has {known}: add a [[device]], or use a name that it has"
 )]
-pub struct UnknownDevice {
+pub struct UnknownDeviceError {
     asked: String,
     known: String,
 }
@@ -201,7 +201,7 @@ impl Config {
     }
 
     /// The device with this name or id.
-    pub fn device(&self, name_or_id: &str, gateway: AccountId) -> Result<&DeviceConfig, UnknownDevice> {
+    pub fn device(&self, name_or_id: &str, gateway: AccountId) -> Result<&DeviceConfig, UnknownDeviceError> {
         let id = name_or_id.parse::<DeviceId>().ok();
         self.devices
             .iter()
@@ -209,7 +209,7 @@ impl Config {
             .ok_or_else(|| {
                 let names: Vec<_> = self.devices.iter().map(|device| device.name.as_str()).collect();
                 let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-                UnknownDevice { asked: name_or_id.to_owned(), known }
+                UnknownDeviceError { asked: name_or_id.to_owned(), known }
             })
     }
 

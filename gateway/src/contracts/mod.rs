@@ -7,4 +7,4 @@ mod template;
 
 pub use file::{parse, read, write, ContractFileError};
 pub use prove::{newest_reading, read_proof, write_proof, ProveError, ProvenAt};
-pub use template::{fill, template_names, Terms, UnknownTemplate};
+pub use template::{fill, template_names, Terms, UnknownTemplateError};

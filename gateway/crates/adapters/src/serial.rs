@@ -23,7 +23,7 @@ pub enum Endpoint {
 
 /// A text that names no endpoint.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NotAnEndpoint {
+pub enum ParseEndpointError {
     /// It begins with `tcp://`.
     #[error("port {0:?} has no host and port: expected an address such as \"tcp://192.168.0.10:35000\"")]
     Address(String),
@@ -36,9 +36,9 @@ pub enum NotAnEndpoint {
 }
 
 impl FromStr for Endpoint {
-    type Err = NotAnEndpoint;
+    type Err = ParseEndpointError;
 
-    fn from_str(text: &str) -> Result<Self, NotAnEndpoint> {
+    fn from_str(text: &str) -> Result<Self, ParseEndpointError> {
         if let Some(address) = text.strip_prefix("tcp://") {
             let sound = address.rsplit_once(':').is_some_and(|(host, port)| {
                 !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
@@ -46,20 +46,20 @@ impl FromStr for Endpoint {
             return if sound {
                 Ok(Self::Tcp(address.to_owned()))
             } else {
-                Err(NotAnEndpoint::Address(text.to_owned()))
+                Err(ParseEndpointError::Address(text.to_owned()))
             };
         }
         if text.starts_with('/') {
             return Ok(Self::Serial(text.into()));
         }
-        Err(NotAnEndpoint::Other(text.to_owned()))
+        Err(ParseEndpointError::Other(text.to_owned()))
     }
 }
 
 impl TryFrom<String> for Endpoint {
-    type Error = NotAnEndpoint;
+    type Error = ParseEndpointError;
 
-    fn try_from(text: String) -> Result<Self, NotAnEndpoint> {
+    fn try_from(text: String) -> Result<Self, ParseEndpointError> {
         text.parse()
     }
 }

@@ -3,13 +3,13 @@
 
 mod call;
 mod connect;
-mod contradictions;
-mod enrol;
+mod equivocations;
 mod error;
 mod heads;
 mod node_url;
 mod proofs;
 mod refusal;
+mod registration;
 mod reporting;
 mod rpc;
 mod runtime;
@@ -22,11 +22,11 @@ pub mod quota;
 
 pub use call::Call;
 pub use connect::NodeConnection;
-pub use contradictions::{words as equivocation_words, ValidatorsReport};
-pub use enrol::{device_consent, gateway_consent};
+pub use equivocations::{describe_equivocation, ValidatorsReport};
 pub use error::ChainError;
 pub use node_url::NodeUrl;
 pub use refusal::PoolRefusal;
+pub use registration::{device_consent, gateway_consent};
 pub use reporting::{ChainReport, NodeState};
 pub use rpc::SeenVoters;
 pub use view::ChainView;

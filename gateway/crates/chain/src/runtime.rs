@@ -61,7 +61,7 @@ pub(super) struct Signed {
 
 /// Where in a chain's life a transaction is signed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(super) struct SigningPoint {
     /// The account's next nonce.
     pub nonce: u64,
     /// A finalized block's number.
@@ -114,7 +114,7 @@ impl Runtime {
     }
 
     /// Signs a call.
-    pub fn sign(&self, keys: &KeyPair, call: &Call, moment: Moment) -> Result<Signed, ChainError> {
+    pub fn sign(&self, keys: &KeyPair, call: &Call, moment: SigningPoint) -> Result<Signed, ChainError> {
         let label = label(call);
         self.check_fit(&label)?;
         let failed = |error: &dyn std::error::Error| ChainError::Runtime {

@@ -8,7 +8,7 @@
 use super::{
     refusal::PoolRefusal,
     rpc::PoolError,
-    runtime::{label, Moment, Signed, MORTALITY},
+    runtime::{label, Signed, SigningPoint, MORTALITY},
     Call, ChainClient, ChainError, Submitted,
 };
 use futures::StreamExt as _;
@@ -27,16 +27,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 3;
 
 /// What the node's pool said last about a transaction.
-enum Watched {
+enum PoolOutcome {
     /// It is in this finalized block.
     Finalized(H256),
     /// The pool has given it up, or never took it.
-    Gone(Gone),
+    Dropped(Dropped),
 }
 
 /// Why a pool does not have a transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Gone {
+enum Dropped {
     /// It was dropped; a new one can be tried once it is out of the way.
     Lost(String),
     /// It is not valid any more: its nonce is used, it is too old, or it is signed for another runtime.
@@ -78,7 +78,7 @@ impl ChainClient {
         } else {
             self.inner.rpc.nonce_at(&account, hash).await?
         };
-        runtime.sign(signer, call, Moment { nonce, number: head.number, hash })
+        runtime.sign(signer, call, SigningPoint { nonce, number: head.number, hash })
     }
 
     /// Carries one transaction until it is final (the outer `Ok`, then the inner), refused (`Err`) or lost (the
@@ -92,8 +92,8 @@ impl ChainClient {
         let mut pool = PoolHistory::default();
         loop {
             let watched = match within(deadline, self.watch(signed)).await {
-                Some(Ok(Watched::Finalized(hash))) => return self.verdict(signed, hash).await.map(Ok),
-                Some(Ok(Watched::Gone(gone))) => Some(gone),
+                Some(Ok(PoolOutcome::Finalized(hash))) => return self.verdict(signed, hash).await.map(Ok),
+                Some(Ok(PoolOutcome::Dropped(gone))) => Some(gone),
                 Some(Err(error)) if error.is_transient() => {
                     last = Some(error);
                     None
@@ -105,9 +105,9 @@ impl ChainClient {
             let next = pool.judge(watched);
             // Whatever the pool says: what counts is the finalized chain.
             match within(deadline, self.search(signed)).await {
-                Some(Ok(Found::In(hash))) => return self.verdict(signed, hash).await.map(Ok),
-                Some(Ok(Found::TooLate)) => return Ok(Err("its time to be included has passed".into())),
-                Some(Ok(Found::NotYet)) => match next {
+                Some(Ok(Inclusion::In(hash))) => return self.verdict(signed, hash).await.map(Ok),
+                Some(Ok(Inclusion::TooLate)) => return Ok(Err("its time to be included has passed".into())),
+                Some(Ok(Inclusion::NotYet)) => match next {
                     NextStep::Ends(error) => return Err(error),
                     NextStep::Lost(problem) => return Ok(Err(problem)),
                     NextStep::Waits(why) => last = why.or(last),
@@ -121,7 +121,7 @@ impl ChainClient {
     }
 
     /// Sends a transaction and follows what the node's pool says about it, to the end.
-    async fn watch(&self, signed: &Signed) -> Result<Watched, ChainError> {
+    async fn watch(&self, signed: &Signed) -> Result<PoolOutcome, ChainError> {
         let statuses = match self.inner.rpc.send(&signed.bytes).await? {
             Ok(statuses) => statuses,
             Err(refusal) => return self.after_refusal(signed, refusal).await,
@@ -129,14 +129,14 @@ impl ChainClient {
         let mut statuses = std::pin::pin!(statuses);
         while let Some(status) = statuses.next().await {
             let gone = match status? {
-                TransactionStatus::Finalized(hash) => return Ok(Watched::Finalized(hash)),
+                TransactionStatus::Finalized(hash) => return Ok(PoolOutcome::Finalized(hash)),
                 TransactionStatus::Usurped(_) => "another transaction of the account took its place",
                 TransactionStatus::Dropped => "the node's pool is full and dropped it",
                 TransactionStatus::Invalid => "it became invalid while it waited",
                 TransactionStatus::FinalityTimeout(_) => return Err(unfinalized(signed)),
                 _ => continue,
             };
-            return Ok(Watched::Gone(Gone::Lost(gone.into())));
+            return Ok(PoolOutcome::Dropped(Dropped::Lost(gone.into())));
         }
         Err(ChainError::Away {
             node: self.node().into(),
@@ -144,23 +144,25 @@ impl ChainClient {
         })
     }
 
-    async fn after_refusal(&self, signed: &Signed, refusal: PoolError) -> Result<Watched, ChainError> {
+    async fn after_refusal(&self, signed: &Signed, refusal: PoolError) -> Result<PoolOutcome, ChainError> {
         match judge(&refusal) {
-            Judgement::Known => Err(ChainError::Away {
+            RefusalKind::Known => Err(ChainError::Away {
                 node: self.node().into(),
                 problem: "the transaction waits in its pool since before a break".into(),
             }),
-            Judgement::Retry => Ok(Watched::Gone(Gone::Lost(words(&refusal)))),
-            Judgement::Outdated => Ok(Watched::Gone(Gone::Outdated(words(&refusal)))),
-            Judgement::Stranger => {
-                Ok(Watched::Gone(Gone::Refused(ChainError::Stranger { account: signed.account })))
+            RefusalKind::Retry => Ok(PoolOutcome::Dropped(Dropped::Lost(words(&refusal)))),
+            RefusalKind::Outdated => Ok(PoolOutcome::Dropped(Dropped::Outdated(words(&refusal)))),
+            RefusalKind::Stranger => {
+                Ok(PoolOutcome::Dropped(Dropped::Refused(ChainError::Stranger { account: signed.account })))
             }
-            Judgement::OverQuota => Ok(Watched::Gone(Gone::Refused(self.over_quota(signed).await?))),
-            Judgement::WouldFail(reason) => {
+            RefusalKind::OverQuota => {
+                Ok(PoolOutcome::Dropped(Dropped::Refused(self.over_quota(signed).await?)))
+            }
+            RefusalKind::WouldFail(reason) => {
                 let call = signed.label.clone();
-                Ok(Watched::Gone(Gone::Refused(ChainError::WouldFail { call, reason })))
+                Ok(PoolOutcome::Dropped(Dropped::Refused(ChainError::WouldFail { call, reason })))
             }
-            Judgement::Refuse => Ok(Watched::Gone(Gone::Refused(ChainError::Refused {
+            RefusalKind::Refuse => Ok(PoolOutcome::Dropped(Dropped::Refused(ChainError::Refused {
                 call: signed.label.clone(),
                 message: words(&refusal),
             }))),
@@ -180,17 +182,17 @@ impl ChainClient {
     }
 
     /// Looks for a transaction in the finalized blocks that it can be in.
-    async fn search(&self, signed: &Signed) -> Result<Found, ChainError> {
+    async fn search(&self, signed: &Signed) -> Result<Inclusion, ChainError> {
         let rpc = &self.inner.rpc;
         let head = self.finalized().await?;
         let last_chance = signed.birth.saturating_add(MORTALITY as u32);
         for number in signed.birth.saturating_add(1)..=head.number.min(last_chance) {
             let Some(hash) = rpc.hash_of(number).await? else { continue };
             if rpc.extrinsics(hash).await?.contains(&signed.bytes) {
-                return Ok(Found::In(hash));
+                return Ok(Inclusion::In(hash));
             }
         }
-        Ok(if head.number >= last_chance { Found::TooLate } else { Found::NotYet })
+        Ok(if head.number >= last_chance { Inclusion::TooLate } else { Inclusion::NotYet })
     }
 
     /// What the finalized block says about the transaction.
@@ -231,19 +233,19 @@ enum NextStep {
 }
 
 impl PoolHistory {
-    fn judge(&mut self, gone: Option<Gone>) -> NextStep {
+    fn judge(&mut self, gone: Option<Dropped>) -> NextStep {
         let is_first = !std::mem::replace(&mut self.is_sent, true);
         match gone {
             None => NextStep::Waits(None),
-            Some(Gone::Refused(error)) if is_first => NextStep::Ends(error),
-            Some(Gone::Outdated(problem)) if is_first => NextStep::Lost(problem),
-            Some(Gone::Lost(problem)) if !self.may_be_included => NextStep::Lost(problem),
-            Some(Gone::Lost(_)) => NextStep::Waits(None),
+            Some(Dropped::Refused(error)) if is_first => NextStep::Ends(error),
+            Some(Dropped::Outdated(problem)) if is_first => NextStep::Lost(problem),
+            Some(Dropped::Lost(problem)) if !self.may_be_included => NextStep::Lost(problem),
+            Some(Dropped::Lost(_)) => NextStep::Waits(None),
             Some(gone) => {
                 self.may_be_included = true;
                 NextStep::Waits(match gone {
-                    Gone::Refused(error) => Some(error),
-                    Gone::Lost(_) | Gone::Outdated(_) => None,
+                    Dropped::Refused(error) => Some(error),
+                    Dropped::Lost(_) | Dropped::Outdated(_) => None,
                 })
             }
         }
@@ -251,7 +253,7 @@ impl PoolHistory {
 }
 
 /// Where a transaction is in the finalized chain.
-enum Found {
+enum Inclusion {
     In(H256),
     NotYet,
     TooLate,
@@ -268,7 +270,7 @@ fn unfinalized(signed: &Signed) -> ChainError {
 
 /// What a refusal of the pool means for a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Judgement {
+enum RefusalKind {
     /// The pool has it already.
     Known,
     /// Another one may go through.
@@ -286,7 +288,7 @@ enum Judgement {
 }
 
 /// The codes are those of Substrate's `author` RPC; the reasons under 1010 are `InvalidTransaction` in words.
-fn judge(refused: &PoolError) -> Judgement {
+fn judge(refused: &PoolError) -> RefusalKind {
     const INVALID: i32 = 1010;
     const ALREADY_IMPORTED: i32 = 1013;
     const PRIORITY_TOO_LOW: i32 = 1014;
@@ -294,32 +296,32 @@ fn judge(refused: &PoolError) -> Judgement {
     // Banned for a while: it was in a block of a fork, or became invalid.
     const BANNED: i32 = 1012;
     match refused.code {
-        ALREADY_IMPORTED => Judgement::Known,
-        PRIORITY_TOO_LOW | IMMEDIATELY_DROPPED => Judgement::Retry,
-        BANNED => Judgement::Outdated,
+        ALREADY_IMPORTED => RefusalKind::Known,
+        PRIORITY_TOO_LOW | IMMEDIATELY_DROPPED => RefusalKind::Retry,
+        BANNED => RefusalKind::Outdated,
         INVALID => judge_reason(&refused.data),
-        _ => Judgement::Refuse,
+        _ => RefusalKind::Refuse,
     }
 }
 
-fn judge_reason(reason: &str) -> Judgement {
+fn judge_reason(reason: &str) -> RefusalKind {
     let code: Option<u8> = reason.strip_prefix("Custom error: ").and_then(|code| code.parse().ok());
     if let Some(code) = code {
         return match code {
-            refusal::TIME | refusal::BYTES => Judgement::OverQuota,
-            code => PoolRefusal::from_code(code).map_or(Judgement::Refuse, Judgement::WouldFail),
+            refusal::TIME | refusal::BYTES => RefusalKind::OverQuota,
+            code => PoolRefusal::from_code(code).map_or(RefusalKind::Refuse, RefusalKind::WouldFail),
         };
     }
     // `CheckNonce` refuses accounts without a provider as if they could not pay; nobody pays here.
     if reason.contains("Inability to pay") {
-        return Judgement::Stranger;
+        return RefusalKind::Stranger;
     }
     // Another process used the nonce, the birth block went away, or the runtime changed in between.
     let passing = ["outdated", "ancient birth block", "bad signature", "future"];
     if passing.iter().any(|passing| reason.contains(passing)) {
-        Judgement::Outdated
+        RefusalKind::Outdated
     } else {
-        Judgement::Refuse
+        RefusalKind::Refuse
     }
 }
 
@@ -339,18 +341,21 @@ mod tests {
     fn refusals_are_told_apart() {
         let refusal = |code, data: &str| PoolError { code, message: "no".into(), data: data.into() };
         for (refusal, expected) in [
-            (refusal(1013, ""), Judgement::Known),
-            (refusal(1014, "(10 > 10)"), Judgement::Retry),
-            (refusal(1016, ""), Judgement::Retry),
-            (refusal(1010, "Transaction is outdated"), Judgement::Outdated),
-            (refusal(1010, "Transaction has a bad signature"), Judgement::Outdated),
-            (refusal(1010, "Inability to pay some fees (e.g. account balance too low)"), Judgement::Stranger),
-            (refusal(1010, "Custom error: 1"), Judgement::OverQuota),
-            (refusal(1010, "Custom error: 2"), Judgement::OverQuota),
-            (refusal(1010, "Custom error: 3"), Judgement::WouldFail(PoolRefusal::NotInCouncil)),
-            (refusal(1010, "Custom error: 255"), Judgement::Refuse),
-            (refusal(1010, "Transaction call is not expected"), Judgement::Refuse),
-            (refusal(1002, "Verification Error: Runtime error"), Judgement::Refuse),
+            (refusal(1013, ""), RefusalKind::Known),
+            (refusal(1014, "(10 > 10)"), RefusalKind::Retry),
+            (refusal(1016, ""), RefusalKind::Retry),
+            (refusal(1010, "Transaction is outdated"), RefusalKind::Outdated),
+            (refusal(1010, "Transaction has a bad signature"), RefusalKind::Outdated),
+            (
+                refusal(1010, "Inability to pay some fees (e.g. account balance too low)"),
+                RefusalKind::Stranger,
+            ),
+            (refusal(1010, "Custom error: 1"), RefusalKind::OverQuota),
+            (refusal(1010, "Custom error: 2"), RefusalKind::OverQuota),
+            (refusal(1010, "Custom error: 3"), RefusalKind::WouldFail(PoolRefusal::NotInCouncil)),
+            (refusal(1010, "Custom error: 255"), RefusalKind::Refuse),
+            (refusal(1010, "Transaction call is not expected"), RefusalKind::Refuse),
+            (refusal(1002, "Verification Error: Runtime error"), RefusalKind::Refuse),
         ] {
             assert_eq!(judge(&refusal), expected, "{refusal:?}");
         }
@@ -359,19 +364,20 @@ mod tests {
     #[test]
     fn what_is_refused_after_it_was_sent_may_be_in_a_block() {
         let refused = || ChainError::Refused { call: "vote".into(), message: "voted already".into() };
-        let (lost, outdated) = (|| Some(Gone::Lost("full".into())), || Some(Gone::Outdated("old".into())));
-        let judge = |answers: Vec<Option<Gone>>| {
+        let (lost, outdated) =
+            (|| Some(Dropped::Lost("full".into())), || Some(Dropped::Outdated("old".into())));
+        let judge = |answers: Vec<Option<Dropped>>| {
             let mut judged = PoolHistory::default();
             answers.into_iter().map(|gone| judged.judge(gone)).collect::<Vec<_>>()
         };
         let new = || NextStep::Lost("full".into());
-        assert_eq!(judge(vec![Some(Gone::Refused(refused()))]), [NextStep::Ends(refused())]);
+        assert_eq!(judge(vec![Some(Dropped::Refused(refused()))]), [NextStep::Ends(refused())]);
         assert_eq!(judge(vec![outdated()]), [NextStep::Lost("old".into())]);
         assert_eq!(judge(vec![lost()]), [new()]);
         // A break of the connection, and the pool that took it asked for room meanwhile.
         assert_eq!(judge(vec![None, lost()]), [NextStep::Waits(None), new()]);
         // It is in a block: refused for what it did there, and then for having been refused.
-        let waits = judge(vec![None, Some(Gone::Refused(refused())), lost(), outdated()]);
+        let waits = judge(vec![None, Some(Dropped::Refused(refused())), lost(), outdated()]);
         let said = NextStep::Waits(Some(refused()));
         assert_eq!(waits, [NextStep::Waits(None), said, NextStep::Waits(None), NextStep::Waits(None)]);
         assert_eq!(judge(vec![None, outdated()]), [NextStep::Waits(None), NextStep::Waits(None)]);

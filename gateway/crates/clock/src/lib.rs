@@ -3,7 +3,7 @@
 
 mod period;
 
-pub use period::{End, NotAStart, NotAnEnd, Start};
+pub use period::{End, ParseEndError, ParseStartError, Start};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -11,13 +11,13 @@ pub struct Start(pub u64);
 /// A text that is neither a day nor a time.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0:?} is no beginning: expected a day such as 2027-06-01 (from its start, UTC) or a time such as 2027-06-01T12:00:00Z")]
-pub struct NotAStart(String);
+pub struct ParseStartError(String);
 
 impl FromStr for Start {
-    type Err = NotAStart;
+    type Err = ParseStartError;
 
-    fn from_str(text: &str) -> Result<Self, NotAStart> {
-        let refused = || NotAStart(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, ParseStartError> {
+        let refused = || ParseStartError(text.to_owned());
         let start = match text.parse::<jiff::civil::Date>() {
             // A date parses from the beginning of a time, too: those are meant exactly.
             Ok(day) if text.len() == "2027-06-01".len() => {
@@ -39,13 +39,13 @@ pub struct End(pub u64);
 /// A text that is neither a day nor a time.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0:?} is no end: expected a day such as 2027-06-30 (the last one, UTC) or a time such as 2027-06-30T12:00:00Z")]
-pub struct NotAnEnd(String);
+pub struct ParseEndError(String);
 
 impl FromStr for End {
-    type Err = NotAnEnd;
+    type Err = ParseEndError;
 
-    fn from_str(text: &str) -> Result<Self, NotAnEnd> {
-        let refused = || NotAnEnd(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, ParseEndError> {
+        let refused = || ParseEndError(text.to_owned());
         let end = match text.parse::<jiff::civil::Date>() {
             // A date parses from the beginning of a time, too: those are meant exactly.
             Ok(day) if text.len() == "2027-06-30".len() => day

@@ -1,10 +1,10 @@
 //! Asks the chain through the connection that the whole gateway has.
 
-use super::grants::{changes_of, BlockStream, ChainUnavailable, DeviceAccess, Grants, Registry};
+use super::grants::{changes_of, BlockStream, ChainUnavailableError, DeviceAccess, Grants, Registry};
 use streembit_chain::{ChainClient, ChainError};
 use streembit_primitives::{chain::DeviceRecord, DeviceId, Hash, LogId};
 
-impl From<ChainError> for ChainUnavailable {
+impl From<ChainError> for ChainUnavailableError {
     fn from(error: ChainError) -> Self {
         Self(error.to_string())
     }
@@ -16,7 +16,7 @@ impl Grants for ChainClient {
         ChainClient::genesis(self)
     }
 
-    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailable> {
+    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailableError> {
         let view = self.view().await?;
         Ok(DeviceAccess {
             record: view.device(device).await?,
@@ -36,11 +36,11 @@ impl Registry for ChainClient {
         ChainClient::genesis(self)
     }
 
-    async fn device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, ChainUnavailable> {
+    async fn device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, ChainUnavailableError> {
         Ok(ChainClient::device(self, device).await?)
     }
 
-    async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainUnavailable> {
+    async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainUnavailableError> {
         Ok(self.view().await?.anchored_root(log, size).await?)
     }
 }

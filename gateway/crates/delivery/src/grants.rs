@@ -12,7 +12,7 @@ use tokio::sync::watch;
 /// The chain could not be asked.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct ChainUnavailable(pub String);
+pub struct ChainUnavailableError(pub String);
 
 /// The finalized chain's answer to who may read one device.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub trait Grants: Send + Sync + 'static {
     /// The chain's genesis hash.
     fn genesis(&self) -> Hash;
     /// What the chain says about a device, at its finalized head.
-    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailable>;
+    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailableError>;
     /// The finalized blocks that come from now on: after each, the answers may be others.
     fn blocks(&self) -> BlockStream;
 }
@@ -52,14 +52,14 @@ pub trait Registry: Send + Sync + 'static {
     /// The chain's genesis hash.
     fn genesis(&self) -> Hash;
     /// The device as registered, at the finalized head.
-    async fn device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, ChainUnavailable>;
+    async fn device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, ChainUnavailableError>;
     /// The root anchored for a log at a size, where the chain still keeps it.
-    async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainUnavailable>;
+    async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainUnavailableError>;
 }
 
 /// Which readings somebody may read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Names {
+pub enum NameFilter {
     /// All of them, and everything else that the device says.
     All,
     /// Those with these names.
@@ -70,12 +70,12 @@ pub enum Names {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rights {
     /// Which readings.
-    pub names: Names,
+    pub names: NameFilter,
     /// When this has to be looked at again: the first end among the grants, in milliseconds since 1970-01-01 UTC.
     pub until: Option<u64>,
 }
 
-impl Names {
+impl NameFilter {
     /// Whether a part may be shown.
     pub fn admits(&self, part: &Part) -> bool {
         match (self, part) {
@@ -104,7 +104,7 @@ impl DeviceAccess {
     pub fn rights(&self, gateway: &AccountId, account: &AccountId, now: u64) -> Option<Rights> {
         let record = self.record.as_ref().filter(|record| record.gateway == *gateway)?;
         if record.owner == *account {
-            return Some(Rights { names: Names::All, until: None });
+            return Some(Rights { names: NameFilter::All, until: None });
         }
         let now = now.max(self.time);
         let device = record.key.device_id();
@@ -115,9 +115,9 @@ impl DeviceAccess {
             .collect::<Vec<_>>();
         let until = Some(in_force.iter().map(|grant| grant.until).min()?);
         let names = if in_force.iter().any(|grant| grant.names.is_empty()) {
-            Names::All
+            NameFilter::All
         } else {
-            Names::Only(in_force.iter().flat_map(|grant| grant.names.iter().cloned()).collect())
+            NameFilter::Only(in_force.iter().flat_map(|grant| grant.names.iter().cloned()).collect())
         };
         Some(Rights { names, until })
     }
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn the_owner_reads_all_and_a_stranger_nothing() {
         let access = access(vec![grant(&[], 200)]);
-        let all = Rights { names: Names::All, until: None };
+        let all = Rights { names: NameFilter::All, until: None };
         assert_eq!(access.rights(&GATEWAY, &OWNER, 999), Some(all));
         assert_eq!(access.rights(&GATEWAY, &AccountId([9; 32]), 0), None);
         assert_eq!(access.rights(&AccountId([9; 32]), &OWNER, 0), None, "another gateway's device");
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_grant_ends_by_whichever_clock_is_ahead() {
         let at = |until, now| access(vec![grant(&[], until)]).rights(&GATEWAY, &WORKSHOP, now);
-        assert_eq!(at(200, 199), Some(Rights { names: Names::All, until: Some(200) }));
+        assert_eq!(at(200, 199), Some(Rights { names: NameFilter::All, until: Some(200) }));
         assert_eq!(at(200, 200), None, "the end itself is outside");
         assert_eq!(at(100, 0), None, "ended by the chain's time, the local clock is behind");
         assert_eq!(at(101, 0).unwrap().until, Some(101));
@@ -180,12 +180,12 @@ mod tests {
     fn grants_add_up_and_the_first_end_is_kept() {
         let two = access(vec![grant(&["a"], 300), grant(&["b"], 200)]);
         let both = two.rights(&GATEWAY, &WORKSHOP, 0).unwrap();
-        assert_eq!(both.names, Names::Only([name("a"), name("b")].into()));
+        assert_eq!(both.names, NameFilter::Only([name("a"), name("b")].into()));
         assert_eq!(both.until, Some(200));
         let later = two.rights(&GATEWAY, &WORKSHOP, 250).unwrap();
-        assert_eq!(later.names, Names::Only([name("a")].into()));
+        assert_eq!(later.names, NameFilter::Only([name("a")].into()));
         let wide = access(vec![grant(&["a"], 300), grant(&[], 200)]);
-        assert_eq!(wide.rights(&GATEWAY, &WORKSHOP, 0).unwrap().names, Names::All);
+        assert_eq!(wide.rights(&GATEWAY, &WORKSHOP, 0).unwrap().names, NameFilter::All);
         let mut foreign = grant(&[], 300);
         foreign.device = DeviceId([8; 32]);
         assert_eq!(access(vec![foreign]).rights(&GATEWAY, &WORKSHOP, 0), None);
@@ -193,11 +193,11 @@ mod tests {
 
     #[test]
     fn a_request_narrows_and_never_widens() {
-        let only = Names::Only([name("a"), name("b")].into());
+        let only = NameFilter::Only([name("a"), name("b")].into());
         assert_eq!(only.clone().narrowed(&[]), only);
-        assert_eq!(only.narrowed(&[name("b"), name("c")]), Names::Only([name("b")].into()));
-        assert_eq!(Names::All.narrowed(&[name("c")]), Names::Only([name("c")].into()));
-        assert!(!Names::Only([].into()).admits(&Part::Status(Text::default())));
-        assert!(Names::All.admits(&Part::Status(Text::default())));
+        assert_eq!(only.narrowed(&[name("b"), name("c")]), NameFilter::Only([name("b")].into()));
+        assert_eq!(NameFilter::All.narrowed(&[name("c")]), NameFilter::Only([name("c")].into()));
+        assert!(!NameFilter::Only([].into()).admits(&Part::Status(Text::default())));
+        assert!(NameFilter::All.admits(&Part::Status(Text::default())));
     }
 }

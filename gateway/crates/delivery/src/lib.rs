@@ -22,13 +22,17 @@ pub mod wire;
 
 pub use config::DeliveryConfig;
 pub use cursor::{Cursor, CursorError};
-pub use grants::{changes_of, BlockStream, ChainUnavailable, DeviceAccess, Grants, Names, Registry, Rights};
+pub use grants::{
+    changes_of, BlockStream, ChainUnavailableError, DeviceAccess, Grants, NameFilter, Registry, Rights,
+};
 pub use libp2p::{Multiaddr, PeerId};
 pub use limits::Limits;
 pub use server::{Server, ServerState};
 pub use store::EventStore;
 pub use subscriber::{SubscribeError, Subscriber, SubscriberEvent, Subscription, Target};
-pub use swarm::{identity, peer_id, protocol, random_identity, ConnectError, Found, Peer, SwarmError};
+pub use swarm::{
+    identity, peer_id, protocol, random_identity, ConnectError, DiscoveredPeers, Peer, SwarmError,
+};
 pub use verify::{Position, Received, VerifyError};
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{
     frame::{self, FrameError},
-    grants::{ChainUnavailable, Registry},
+    grants::{ChainUnavailableError, Registry},
     proof::{challenge, Channel},
     swarm::{peer_of, protocol, ConnectError, Peer},
     verify::{Position, Received, Verifier, VerifyError},
@@ -157,8 +157,8 @@ impl From<SubscribeError> for AttemptError {
     }
 }
 
-impl From<ChainUnavailable> for AttemptError {
-    fn from(error: ChainUnavailable) -> Self {
+impl From<ChainUnavailableError> for AttemptError {
+    fn from(error: ChainUnavailableError) -> Self {
         Self::Transient(format!("asking the chain: {error}"))
     }
 }

@@ -32,7 +32,7 @@ const IDLE: Duration = Duration::from_secs(30);
 const MDNS_QUERY: Duration = Duration::from_secs(30);
 
 /// Where peers were found: by peer, the addresses.
-pub type Found = BTreeMap<PeerId, BTreeSet<Multiaddr>>;
+pub type DiscoveredPeers = BTreeMap<PeerId, BTreeSet<Multiaddr>>;
 
 /// What stops a swarm from starting.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +100,7 @@ pub struct Peer {
     commands: mpsc::Sender<Command>,
     addresses: watch::Receiver<Vec<Multiaddr>>,
     /// What the swarm finds is noted here.
-    pub(super) found: watch::Sender<Found>,
+    pub(super) found: watch::Sender<DiscoveredPeers>,
     task: JoinHandle<()>,
 }
 
@@ -133,10 +133,10 @@ impl Peer {
         }
         let id = *swarm.local_peer_id();
         let streams = swarm.behaviour().streams.new_control();
-        let (commands, orders) = mpsc::channel(16);
+        let (commands, queue) = mpsc::channel(16);
         let (listening, addresses) = watch::channel(Vec::new());
-        let found = watch::Sender::new(Found::new());
-        let actor = Actor { swarm, orders, listening, finds: found.clone(), dials: HashMap::new() };
+        let found = watch::Sender::new(DiscoveredPeers::new());
+        let actor = Actor { swarm, commands: queue, listening, finds: found.clone(), dials: HashMap::new() };
         Ok(Self { id, streams, commands, addresses, found, task: tokio::spawn(actor.run()) })
     }
 
@@ -156,7 +156,7 @@ impl Peer {
     }
 
     /// The peers found on the local network.
-    pub fn found(&self) -> watch::Receiver<Found> {
+    pub fn found(&self) -> watch::Receiver<DiscoveredPeers> {
         self.found.subscribe()
     }
 
@@ -231,9 +231,9 @@ fn behaviour(identity: &identity::Keypair, mdns: bool, limits: &Limits) -> std::
 /// The task that owns the swarm.
 struct Actor {
     swarm: Swarm<Behaviour>,
-    orders: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Command>,
     listening: watch::Sender<Vec<Multiaddr>>,
-    finds: watch::Sender<Found>,
+    finds: watch::Sender<DiscoveredPeers>,
     dials: HashMap<ConnectionId, (PeerId, oneshot::Sender<Result<(), ConnectError>>)>,
 }
 
@@ -241,17 +241,17 @@ impl Actor {
     async fn run(mut self) {
         loop {
             tokio::select! {
-                order = self.orders.recv() => match order {
-                    Some(order) => self.obey(order),
+                command = self.commands.recv() => match command {
+                    Some(command) => self.handle_command(command),
                     None => return,
                 },
-                event = self.swarm.select_next_some() => self.notice(event),
+                event = self.swarm.select_next_some() => self.handle_event(event),
             }
         }
     }
 
-    fn obey(&mut self, order: Command) {
-        match order {
+    fn handle_command(&mut self, command: Command) {
+        match command {
             Command::Connect { peer, addresses, reply } => self.connect(peer, addresses, reply),
             Command::Disconnect { peer } => {
                 // An error says that there was no connection.
@@ -286,7 +286,7 @@ impl Actor {
         }
     }
 
-    fn notice(&mut self, event: SwarmEvent<BehaviourEvent>) {
+    fn handle_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::ConnectionEstablished { connection_id, .. } => {
                 if let Some((_, reply)) = self.dials.remove(&connection_id) {

@@ -4,7 +4,7 @@
 //! Nothing is kept that was not verified, and what is kept needs no node any more. Where the voters come from that the
 //! chain began with is the node's word here; whoever verifies the evidence has them from the chain's specification.
 
-use super::{NotProven, State};
+use super::{State, StateProofError};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use codec::DecodeAll as _;
 use std::{future::Future, time::Duration};
@@ -46,7 +46,7 @@ pub enum CollectError {
     Finality(#[from] EvidenceError),
     /// What the node answered does not prove the state.
     #[error(transparent)]
-    State(#[from] NotProven),
+    State(#[from] StateProofError),
     /// The state is not of the chain that this evidence begins with.
     #[error("the chain's state does not name the chain's first block")]
     OtherChain,

@@ -3,8 +3,8 @@
 
 use super::{
     output::OutputError,
-    select::{Missing, Span},
-    CollectedChain, Disclose, EventLog, NotProven, State,
+    select::{Span, UnmatchedNames},
+    CollectedChain, Disclose, EventLog, State, StateProofError,
 };
 use codec::Encode as _;
 use serde::Serialize;
@@ -36,7 +36,7 @@ pub struct Request {
 
 /// What was written.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Exported {
+pub struct ExportSummary {
     /// The device.
     pub device: DeviceId,
     /// How many events.
@@ -104,7 +104,7 @@ pub enum ExportError {
     },
     /// What was collected does not prove the state.
     #[error("what was collected is damaged: {0}; it is collected anew with the next anchor")]
-    State(#[from] NotProven),
+    State(#[from] StateProofError),
     /// The evidence would not be accepted.
     #[error("the evidence would not hold: {0}")]
     Refused(#[from] EvidenceError),
@@ -140,7 +140,7 @@ impl ExportError {
 }
 
 /// What a file begins with, and what it has to lead to.
-pub struct Beginning {
+pub struct VerifiedPrelude {
     /// The prelude.
     pub prelude: Prelude,
     /// The trust root that it was verified with: the one that the node named.
@@ -149,7 +149,7 @@ pub struct Beginning {
     block: u32,
 }
 
-impl Beginning {
+impl VerifiedPrelude {
     /// For a device, from what was collected of a chain; of the chain of the last collection if none is named.
     pub fn new<L: EventLog>(log: &L, device: DeviceId, chain: Option<Hash>) -> Result<Self, ExportError> {
         let CollectedChain { genesis, first_voters, mut changes, last, number, state_root, nodes } =
@@ -188,8 +188,8 @@ pub fn write<L: EventLog>(
     request: &Request,
     out: &mut impl Write,
     progress: impl FnMut(u64, u64, u64),
-) -> Result<Exported, ExportError> {
-    let beginning = Beginning::new(log, request.device, request.chain)?;
+) -> Result<ExportSummary, ExportError> {
+    let beginning = VerifiedPrelude::new(log, request.device, request.chain)?;
     let head = beginning.prelude.head.entry.sequence;
     let (first, last) = sequences(log, request, head)?;
     let bytes =
@@ -202,7 +202,7 @@ pub fn write<L: EventLog>(
         frontier: Frontier::new(),
         size: beginning.checkpoint.size,
         bodies: Shares::default(),
-        missing: Missing::of(&request.disclose),
+        missing: UnmatchedNames::of(&request.disclose),
         progress,
         events: 0,
     };
@@ -212,7 +212,7 @@ pub fn write<L: EventLog>(
     stream.item(&Item::End)?;
     stream.check(&beginning.checkpoint)?;
     let newest = log.last_sequence(&request.device).map_err(ExportError::log)?.unwrap_or(head);
-    Ok(Exported {
+    Ok(ExportSummary {
         device: request.device,
         events: stream.events,
         first,
@@ -266,7 +266,7 @@ struct Stream<'a, L: EventLog + 'a, W, P> {
     frontier: Frontier,
     size: u64,
     bodies: Shares,
-    missing: Missing,
+    missing: UnmatchedNames,
     progress: P,
     events: u64,
 }
@@ -354,7 +354,7 @@ fn subtree_at(start: u64, end: u64) -> NodeId {
 }
 
 /// What is shown of a body; `None` of one that is missing though nobody erased it.
-fn shown(body: StoredBody, disclose: &Disclose, missing: &mut Missing) -> Option<Shown> {
+fn shown(body: StoredBody, disclose: &Disclose, missing: &mut UnmatchedNames) -> Option<Shown> {
     let body = match body {
         StoredBody::Present(body) => body,
         StoredBody::Erased { .. } => return Some(Shown::Erased),

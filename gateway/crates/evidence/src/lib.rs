@@ -12,14 +12,14 @@ pub mod select;
 pub mod show;
 mod source;
 mod state;
-mod threads;
+mod verifier_pool;
 pub mod verify;
 
 #[cfg(all(test, feature = "collect"))]
 mod tests;
 
-pub use export::{ExportError, Exported, Request};
+pub use export::{ExportError, ExportSummary, Request};
 pub use select::{Disclose, Span};
 pub use source::{CollectedChain, EventLog};
-pub use state::{NotProven, State};
+pub use state::{State, StateProofError};
 pub use verify::VerifyError;

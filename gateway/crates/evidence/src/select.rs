@@ -43,12 +43,12 @@ pub enum Disclose {
 /// A text that is no name of a reading.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0:?} is no reading's name: expected `all`, `none`, or names with commas between, such as Vehicle.TraveledDistance,Vehicle.Speed")]
-pub struct NotANameList(String);
+pub struct ParseDiscloseError(String);
 
 impl FromStr for Disclose {
-    type Err = NotANameList;
+    type Err = ParseDiscloseError;
 
-    fn from_str(text: &str) -> Result<Self, NotANameList> {
+    fn from_str(text: &str) -> Result<Self, ParseDiscloseError> {
         match text {
             "all" => Ok(Self::All),
             "none" => Ok(Self::None),
@@ -57,7 +57,7 @@ impl FromStr for Disclose {
                 .map(str::trim)
                 .map(|name| match Name::try_from(name) {
                     Ok(parsed) if !name.is_empty() => Ok(parsed),
-                    _ => Err(NotANameList(name.to_owned())),
+                    _ => Err(ParseDiscloseError(name.to_owned())),
                 })
                 .collect::<Result<_, _>>()
                 .map(Self::Names),
@@ -67,7 +67,7 @@ impl FromStr for Disclose {
 
 /// The names of readings that were asked for and not met yet, with some that were met instead.
 #[derive(Clone, Debug, Default)]
-pub struct Missing {
+pub struct UnmatchedNames {
     /// Asked for, not met.
     pub wanted: BTreeSet<Name>,
     /// Met and not asked for; the first few.
@@ -77,7 +77,7 @@ pub struct Missing {
 /// How many names a message lists.
 const LISTED: usize = 20;
 
-impl Missing {
+impl UnmatchedNames {
     /// All that is asked for.
     pub fn of(disclose: &Disclose) -> Self {
         let wanted = match disclose {
@@ -161,7 +161,7 @@ mod tests {
         let body =
             Body { seed: [1; 32], parts: vec![reading("a"), reading("b"), reading("c")].try_into().unwrap() };
         let disclose: Disclose = "c,a,typo".parse().unwrap();
-        let mut missing = Missing::of(&disclose);
+        let mut missing = UnmatchedNames::of(&disclose);
         let Disclose::Names(names) = &disclose else { panic!() };
         assert_eq!(missing.pick(names, &body), [0, 2]);
         assert_eq!(missing.wanted.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["typo"]);

@@ -1,6 +1,6 @@
 //! What a file of evidence says, for people and programs, without verifying any of it.
 
-use super::verify::{Source, VerifyError};
+use super::verify::{EvidenceFile, VerifyError};
 use codec::IoReader;
 use serde::Serialize;
 use std::path::Path;
@@ -79,7 +79,7 @@ pub fn show<E: From<VerifyError>>(
     claim: impl FnOnce(UnverifiedSummary) -> Result<(), E>,
     mut each: impl FnMut(UnverifiedEvent) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut source = Source::open(path)?;
+    let mut source = EvidenceFile::open(path)?;
     let result = (|| {
         let mut input = IoReader(&mut source);
         let prelude = file::read_prelude(&mut input).map_err(VerifyError::from)?;

@@ -1,6 +1,6 @@
 //! Verifying a file of evidence: one pass, constant memory, nothing but the file and the trust root.
 
-use super::threads::Threads;
+use super::verifier_pool::VerifierPool;
 use codec::IoReader;
 use std::{
     fs::File,
@@ -36,10 +36,10 @@ pub fn verify(
     trust: &TrustRoot,
     mut progress: impl FnMut(u64, u64, u64),
 ) -> Result<Verdict, VerifyError> {
-    let mut source = Source::open(path)?;
+    let mut source = EvidenceFile::open(path)?;
     let (behind, length) = (source.counter(), source.length);
     let mut events = 0u64;
-    let verdict = file::verify_with(&mut IoReader(&mut source), trust, Threads::default(), |item| {
+    let verdict = file::verify_with(&mut IoReader(&mut source), trust, VerifierPool::default(), |item| {
         if matches!(item, Item::Event { .. }) {
             events = events.saturating_add(1);
             if events.is_multiple_of(STEP) {
@@ -52,7 +52,7 @@ pub fn verify(
 }
 
 /// An evidence file that is being read.
-pub struct Source {
+pub struct EvidenceFile {
     file: BufReader<File>,
     path: PathBuf,
     length: u64,
@@ -61,7 +61,7 @@ pub struct Source {
     failed: Option<io::Error>,
 }
 
-impl Source {
+impl EvidenceFile {
     /// Opens it.
     pub fn open(path: &Path) -> Result<Self, VerifyError> {
         let failed = |source| VerifyError::Read { path: path.into(), source };
@@ -89,7 +89,7 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for EvidenceFile {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self.file.read(bytes) {
             Ok(count) => {

@@ -9,7 +9,7 @@ pub const PREFIX: u16 = 42;
 /// A text that is no account's.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{text:?} is not an account: {problem}; expected an SS58 address such as 5Grwva… or 0x and 64 hexadecimal digits")]
-pub struct NotAnAccount {
+pub struct ParseAccountError {
     text: String,
     problem: String,
 }
@@ -20,8 +20,8 @@ pub fn show(account: &AccountId) -> String {
 }
 
 /// Reads an SS58 address of this chain, or 0x and hexadecimal digits.
-pub fn parse(text: &str) -> Result<AccountId, NotAnAccount> {
-    let refuse = |problem: String| NotAnAccount { text: text.to_owned(), problem };
+pub fn parse(text: &str) -> Result<AccountId, ParseAccountError> {
+    let refuse = |problem: String| ParseAccountError { text: text.to_owned(), problem };
     if text.starts_with("0x") {
         return text.parse().map_err(|error: streembit_primitives::text::NotHex| refuse(error.to_string()));
     }

@@ -131,7 +131,7 @@ impl Log {
         batch.put_cf(handle, KEPT, chains.encode());
         let kept =
             db.write_opt(batch, &synced()).map_err(LogError::storage("keeping what proves the anchor"));
-        kept.inspect_err(|error| self.doubt(error))
+        kept.inspect_err(|error| self.mark_for_reopen(error))
     }
 
     /// Forgets what is kept of a chain, for good; tells whether there was anything.
@@ -150,7 +150,7 @@ impl Log {
         batch.put_cf(handle, KEPT, chains.encode());
         let forgotten =
             db.write_opt(batch, &synced()).map_err(LogError::storage("forgetting what proves a chain"));
-        forgotten.inspect_err(|error| self.doubt(error))?;
+        forgotten.inspect_err(|error| self.mark_for_reopen(error))?;
         Ok(true)
     }
 }

@@ -72,7 +72,7 @@ impl Log {
         }
         drop(db);
         pending.add(&fresh);
-        purge(store, &pending, &fresh, now).inspect_err(|error| self.doubt(error))?;
+        purge(store, &pending, &fresh, now).inspect_err(|error| self.mark_for_reopen(error))?;
         Ok(erasures)
     }
 }

@@ -192,14 +192,14 @@ impl Log {
     fn keep(&self, family: store::Family, size: u64, value: &impl codec::Encode) -> Result<(), LogError> {
         // In a statement of its own, so that the database is not held when the writer opens it.
         let kept = self.reader.store().db().put(family, &size.to_be_bytes(), value);
-        kept.inspect_err(|error| self.doubt(error))
+        kept.inspect_err(|error| self.mark_for_reopen(error))
     }
 
     /// After a write that failed RocksDB takes none: tells the writer, which opens it again, also where no event comes.
-    fn doubt(&self, error: &LogError) {
-        self.reader.store().doubt(error.clone());
+    fn mark_for_reopen(&self, error: &LogError) {
+        self.reader.store().mark_for_reopen(error.clone());
         if let Some(commands) = &self.writer.commands {
-            // A full queue has a group in it that will find the doubt.
+            // A full queue has a group in it that will find the reason.
             let _ = commands.try_send(Command { proposals: Vec::new(), reply: Box::new(|_| {}) });
         }
     }

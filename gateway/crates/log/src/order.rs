@@ -128,7 +128,7 @@ fn stored_receipt(store: &Store, device: &DeviceId, sequence: u64) -> Result<Rec
 }
 
 /// Whether an error is the event's own, so that the next of its group may go on.
-pub(crate) fn is_own(error: &LogError) -> bool {
+pub(crate) fn is_refusal(error: &LogError) -> bool {
     matches!(error, LogError::Refused(_))
 }
 

@@ -114,7 +114,7 @@ pub(crate) struct Store {
     db: RwLock<Option<Db>>,
     path: PathBuf,
     /// Why it is to be opened again: a write that was not the writer's has failed.
-    doubt: Mutex<Option<LogError>>,
+    reopen_reason: Mutex<Option<LogError>>,
     /// Where a read-only view keeps its own notes; removed with it.
     _secondary: Option<tempfile::TempDir>,
 }
@@ -131,7 +131,7 @@ impl Store {
         Ok(Self {
             db: RwLock::new(Some(open(path)?)),
             path: path.into(),
-            doubt: Mutex::default(),
+            reopen_reason: Mutex::default(),
             _secondary: None,
         })
     }
@@ -156,7 +156,7 @@ impl Store {
         Ok(Self {
             db: RwLock::new(Some(db)),
             path: path.into(),
-            doubt: Mutex::default(),
+            reopen_reason: Mutex::default(),
             _secondary: Some(notes),
         })
     }
@@ -172,13 +172,13 @@ impl Store {
     }
 
     /// Notes that a write has failed.
-    pub(crate) fn doubt(&self, error: LogError) {
-        *self.doubt.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    pub(crate) fn mark_for_reopen(&self, error: LogError) {
+        *self.reopen_reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
     /// What was noted since it was last asked.
-    pub(crate) fn take_doubt(&self) -> Option<LogError> {
-        self.doubt.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn take_reopen_reason(&self) -> Option<LogError> {
+        self.reopen_reason.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Closes the database and opens it again.

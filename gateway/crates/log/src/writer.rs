@@ -152,7 +152,7 @@ impl Writer {
 
     /// Writes a group. On an error nothing of it counts, and the state is read from disk before the next.
     fn commit(&mut self, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, LogError> {
-        if let (Some(error), None) = (self.store.take_doubt(), &self.failed) {
+        if let (Some(error), None) = (self.store.take_reopen_reason(), &self.failed) {
             self.fail(error);
         }
         self.recover()?;
@@ -202,7 +202,7 @@ impl Writer {
         for proposals in group {
             let mut each = Vec::with_capacity(proposals.len());
             for proposal in proposals {
-                each.push(own(self.admit(store, &mut draft, proposal))?);
+                each.push(split_refusal(self.admit(store, &mut draft, proposal))?);
             }
             results.push(each);
         }
@@ -280,9 +280,9 @@ impl Writer {
 }
 
 /// A refusal is a result; anything else ends the group.
-fn own(result: Result<Receipt, LogError>) -> Result<Result<Receipt, LogError>, LogError> {
+fn split_refusal(result: Result<Receipt, LogError>) -> Result<Result<Receipt, LogError>, LogError> {
     match result {
-        Err(error) if !super::order::is_own(&error) => Err(error),
+        Err(error) if !super::order::is_refusal(&error) => Err(error),
         result => Ok(result),
     }
 }

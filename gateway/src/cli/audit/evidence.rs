@@ -21,7 +21,7 @@ use streembit_clock as clock;
 use streembit_clock::End;
 use streembit_evidence::{
     chain_spec,
-    export::{self, Exported, Request},
+    export::{self, ExportSummary, Request},
     output::Output,
     select::{Disclose, Span, Start},
     show::{self, Disclosed, UnverifiedEvent, UnverifiedSummary},
@@ -250,9 +250,10 @@ fn signed_by(signer: Signer) -> &'static str {
     }
 }
 
-fn exported_text(exported: &Exported, path: Option<&Path>) -> String {
-    let Exported { events, first, last, head, not_anchored, log_size, chain, block, bodies, bytes, .. } =
-        exported;
+fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
+    let ExportSummary {
+        events, first, last, head, not_anchored, log_size, chain, block, bodies, bytes, ..
+    } = exported;
     let name = path.map_or("standard output".into(), |path| path.display().to_string());
     let mut lines = vec![
         format!("{name}: {} in {}", events_of(*events, *first, *last), size(*bytes)),

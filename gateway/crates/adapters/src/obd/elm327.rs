@@ -1,7 +1,7 @@
 //! A conversation with an ELM327: found, set up, and asked.
 
 use super::{
-    answer::{self, Answer, Framing, PromptBuffer, Trouble},
+    answer::{self, Answer, ElmError, Framing, PromptBuffer},
     error::ObdError,
     pids::{Supported, CURRENT, RANGES},
 };
@@ -82,7 +82,7 @@ impl Session {
         if self.supported.add(0x00, &answer.messages) {
             return Ok(());
         }
-        Err(ObdError::NoVehicle(answer.trouble.unwrap_or(Trouble::NoData)))
+        Err(ObdError::NoVehicle(answer.trouble.unwrap_or(ElmError::NoData)))
     }
 
     /// Headers tell the answers of several control units apart. Where the protocol is not one whose headers we read,
@@ -138,7 +138,9 @@ impl Session {
         let command = pid.map_or_else(|| format!("{service:02X}"), |pid| format!("{service:02X}{pid:02X}"));
         let answer = self.request(&command, REQUEST_WAIT).await?;
         let damaged = match answer.trouble {
-            Some(Trouble::Stopped | Trouble::BufferFull | Trouble::Damaged | Trouble::NotUnderstood) => true,
+            Some(ElmError::Stopped | ElmError::BufferFull | ElmError::Damaged | ElmError::NotUnderstood) => {
+                true
+            }
             Some(_) => false,
             None => answer.garbled > 0,
         };
@@ -152,7 +154,7 @@ impl Session {
     async fn request(&mut self, command: &str, wait: Duration) -> Result<Answer, ObdError> {
         let lines = self.link.exchange(command, wait).await?;
         let answer = answer::read(&lines, self.framing);
-        if answer.trouble == Some(Trouble::Restarted) {
+        if answer.trouble == Some(ElmError::Restarted) {
             return Err(ObdError::Restarted);
         }
         Ok(answer)

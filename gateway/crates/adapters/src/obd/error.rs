@@ -1,6 +1,6 @@
 //! What can go wrong between the gateway and the car, and what to do about it.
 
-use super::answer::Trouble;
+use super::answer::ElmError;
 use crate::serial::Endpoint;
 use std::io;
 
@@ -37,7 +37,7 @@ pub enum ObdError {
     Restarted,
     /// The adapter works, the vehicle does not answer.
     #[error("the vehicle does not answer: {0}")]
-    NoVehicle(Trouble),
+    NoVehicle(ElmError),
     /// The receiver of the readings is gone: there is nobody to read for.
     #[error("nobody takes the readings any more")]
     NobodyListens,

@@ -38,7 +38,7 @@ pub use error::ObdError;
 use crate::{serial::Endpoint, Adapter, AdapterContext, AdapterState, Observed};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use elm327::{Session, BAUD_RATES};
-use poll::{send_status, Memory, Poller};
+use poll::{send_status, Poller, VehicleMemory};
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 use tokio::{
@@ -67,7 +67,7 @@ impl Adapter for Obd {
         let last = odometer::last_value(history.as_ref()).await;
         tokio::select! {
             () = stop.cancelled() => {}
-            error = supervise(&config, Memory::new(last), &observed, &state) => {
+            error = supervise(&config, VehicleMemory::new(last), &observed, &state) => {
                 tracing::error!(%error, port = %config.port, "stopped");
             }
         }
@@ -152,7 +152,7 @@ impl From<ObdConfig> for Fields {
 /// Connects and polls, again and again; returns only when nobody takes the readings any more.
 async fn supervise(
     config: &ObdConfig,
-    mut memory: Memory,
+    mut memory: VehicleMemory,
     observed: &mpsc::Sender<Observed>,
     state: &watch::Sender<AdapterState>,
 ) -> ObdError {
@@ -184,7 +184,7 @@ async fn supervise(
 async fn poll_until_lost(
     session: Session,
     every: Duration,
-    memory: &mut Memory,
+    memory: &mut VehicleMemory,
     observed: &mpsc::Sender<Observed>,
     state: &watch::Sender<AdapterState>,
     mut heard: impl FnMut() + Send,

@@ -14,7 +14,7 @@ use streembit_primitives::Decimal;
 
 /// Judges the values of one vehicle's odometer, in kilometres.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Odometer {
+pub struct OdometerCheck {
     last: Option<Decimal>,
     confirmed: bool,
     complaint: Option<Complaint>,
@@ -22,10 +22,10 @@ pub struct Odometer {
 
 /// What to do with a value.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Judgement {
+pub enum Plausibility {
     /// A reading.
     Plausible(Decimal),
-    /// Ask once more, then [`Odometer::confirm`].
+    /// Ask once more, then [`OdometerCheck::confirm`].
     AskAgain,
     /// Not a reading. With a text where this is news.
     Withheld(Option<String>),
@@ -48,7 +48,7 @@ fn rise(from: &Decimal, to: &Decimal) -> Decimal {
     to.checked_sub(from).unwrap_or_default()
 }
 
-impl Odometer {
+impl OdometerCheck {
     /// An odometer last read at `last` kilometres, where it ever was.
     pub fn new(last: Option<Decimal>) -> Self {
         Self { last, ..Self::default() }
@@ -70,7 +70,7 @@ impl Odometer {
     }
 
     /// Judges a value. `running` says whether engine or wheels turn.
-    pub fn judge(&mut self, value: Decimal, running: bool) -> Judgement {
+    pub fn judge(&mut self, value: Decimal, running: bool) -> Plausibility {
         if value > Decimal::from(10_000_000) {
             return self.complain(Complaint::Beyond, format!("{value} km is more than any vehicle drives"));
         }
@@ -80,18 +80,18 @@ impl Odometer {
         }
         if value < last {
             if rise(&value, &last) <= tenths(1) {
-                return Judgement::Withheld(None);
+                return Plausibility::Withheld(None);
             }
             return self.complain(Complaint::Fell, format!("{value} km, less than the {last} km before"));
         }
         if !self.confirmed || rise(&last, &value) > tenths(10) {
-            return Judgement::AskAgain;
+            return Plausibility::AskAgain;
         }
         self.accept(value)
     }
 
     /// Judges a value that had to be asked again by the second answer.
-    pub fn confirm(&mut self, first: Decimal, second: Option<Decimal>) -> Judgement {
+    pub fn confirm(&mut self, first: Decimal, second: Option<Decimal>) -> Plausibility {
         match second {
             Some(second) if second >= first && rise(&first, &second) <= tenths(100) => self.accept(second),
             Some(second) => {
@@ -101,18 +101,18 @@ impl Odometer {
         }
     }
 
-    fn accept(&mut self, value: Decimal) -> Judgement {
+    fn accept(&mut self, value: Decimal) -> Plausibility {
         self.last = Some(value);
         self.confirmed = true;
         self.complaint = None;
-        Judgement::Plausible(value)
+        Plausibility::Plausible(value)
     }
 
     /// Says each kind of complaint once, until a plausible value ends it.
-    fn complain(&mut self, complaint: Complaint, what: String) -> Judgement {
+    fn complain(&mut self, complaint: Complaint, what: String) -> Plausibility {
         let news = self.complaint != Some(complaint);
         self.complaint = Some(complaint);
-        Judgement::Withheld(news.then(|| format!("odometer withheld: it reads {what}")))
+        Plausibility::Withheld(news.then(|| format!("odometer withheld: it reads {what}")))
     }
 }
 
@@ -126,16 +126,16 @@ mod tests {
     }
 
     /// An odometer at 100 km, confirmed.
-    fn at_100() -> Odometer {
-        let mut odometer = Odometer::default();
-        assert_eq!(odometer.judge(km("100"), true), Judgement::AskAgain);
-        assert_eq!(odometer.confirm(km("100"), Some(km("100"))), Judgement::Plausible(km("100")));
+    fn at_100() -> OdometerCheck {
+        let mut odometer = OdometerCheck::default();
+        assert_eq!(odometer.judge(km("100"), true), Plausibility::AskAgain);
+        assert_eq!(odometer.confirm(km("100"), Some(km("100"))), Plausibility::Plausible(km("100")));
         odometer
     }
 
-    fn withheld(judgement: Judgement) -> String {
+    fn withheld(judgement: Plausibility) -> String {
         match judgement {
-            Judgement::Withheld(Some(text)) => text,
+            Plausibility::Withheld(Some(text)) => text,
             other => panic!("{other:?}"),
         }
     }
@@ -144,28 +144,28 @@ mod tests {
     fn rises_are_readings() {
         let mut odometer = at_100();
         for value in ["100", "100.1", "101.1"] {
-            assert_eq!(odometer.judge(km(value), false), Judgement::Plausible(km(value)));
+            assert_eq!(odometer.judge(km(value), false), Plausibility::Plausible(km(value)));
         }
     }
 
     #[test]
     fn zero_is_believed_only_of_a_new_and_running_vehicle() {
-        let mut odometer = Odometer::default();
+        let mut odometer = OdometerCheck::default();
         assert!(withheld(odometer.judge(Decimal::ZERO, false)).contains("ignition"));
-        assert_eq!(odometer.judge(Decimal::ZERO, true), Judgement::AskAgain);
+        assert_eq!(odometer.judge(Decimal::ZERO, true), Plausibility::AskAgain);
         assert!(withheld(at_100().judge(Decimal::ZERO, true)).contains("last 100 km"));
-        assert!(withheld(Odometer::new(Some(km("7"))).judge(Decimal::ZERO, true)).contains("last 7 km"));
+        assert!(withheld(OdometerCheck::new(Some(km("7"))).judge(Decimal::ZERO, true)).contains("last 7 km"));
     }
 
     #[test]
     fn a_fall_is_said_once_and_by_a_tenth_not_at_all() {
         let mut odometer = at_100();
-        assert_eq!(odometer.judge(km("99.9"), true), Judgement::Withheld(None));
+        assert_eq!(odometer.judge(km("99.9"), true), Plausibility::Withheld(None));
         assert!(!odometer.withholds());
         assert!(withheld(odometer.judge(km("99.8"), true)).contains("less than the 100 km"));
-        assert_eq!(odometer.judge(km("99.8"), true), Judgement::Withheld(None));
+        assert_eq!(odometer.judge(km("99.8"), true), Plausibility::Withheld(None));
         assert!(odometer.withholds());
-        assert_eq!(odometer.judge(km("100.2"), true), Judgement::Plausible(km("100.2")));
+        assert_eq!(odometer.judge(km("100.2"), true), Plausibility::Plausible(km("100.2")));
         assert!(!odometer.withholds());
         // A new episode is news again.
         withheld(odometer.judge(km("99.8"), true));
@@ -174,29 +174,29 @@ mod tests {
     #[test]
     fn one_damaged_answer_poisons_nothing() {
         let mut odometer = at_100();
-        assert_eq!(odometer.judge(km("5000"), true), Judgement::AskAgain);
+        assert_eq!(odometer.judge(km("5000"), true), Plausibility::AskAgain);
         withheld(odometer.confirm(km("5000"), Some(km("100.1"))));
-        assert_eq!(odometer.judge(km("100.1"), true), Judgement::Plausible(km("100.1")));
+        assert_eq!(odometer.judge(km("100.1"), true), Plausibility::Plausible(km("100.1")));
         withheld(odometer.confirm(km("5000"), None));
         withheld(odometer.judge(km("429496729.5"), true));
         assert_eq!(odometer.last(), Some(km("100.1")));
         // Driven while disconnected: both answers say so.
-        assert_eq!(odometer.judge(km("5000"), true), Judgement::AskAgain);
-        assert_eq!(odometer.confirm(km("5000"), Some(km("5000.1"))), Judgement::Plausible(km("5000.1")));
+        assert_eq!(odometer.judge(km("5000"), true), Plausibility::AskAgain);
+        assert_eq!(odometer.confirm(km("5000"), Some(km("5000.1"))), Plausibility::Plausible(km("5000.1")));
     }
 
     proptest! {
         #[test]
         fn readings_never_fall(values in proptest::collection::vec((any::<u32>(), 0u32..200, any::<bool>()), 0..60)) {
-            let mut odometer = Odometer::default();
+            let mut odometer = OdometerCheck::default();
             let mut last = None;
             for (n, (wild, small, running)) in values.into_iter().enumerate() {
                 let raw = if n % 3 == 0 { wild } else { small };
                 let judgement = match odometer.judge(tenths(raw), running) {
-                    Judgement::AskAgain => odometer.confirm(tenths(raw), Some(tenths(raw))),
+                    Plausibility::AskAgain => odometer.confirm(tenths(raw), Some(tenths(raw))),
                     other => other,
                 };
-                if let Judgement::Plausible(value) = judgement {
+                if let Plausibility::Plausible(value) = judgement {
                     prop_assert!(Some(value) >= last && value <= Decimal::from(10_000_000));
                     last = Some(value);
                 }

@@ -1,13 +1,13 @@
 //! The cycle: ask, judge, send.
 
 use super::{
-    answer::{Answer, Trouble},
+    answer::{Answer, ElmError},
     dtc,
     elm327::Session,
     error::ObdError,
     odometer,
     pids::{self, Answered, Signal, CURRENT, FAULTS, VEHICLE, VIN},
-    plausibility::{Judgement, Odometer},
+    plausibility::{OdometerCheck, Plausibility},
 };
 use crate::Observed;
 use std::time::Duration;
@@ -24,23 +24,23 @@ const FAULTS_EVERY: Duration = Duration::from_secs(30);
 const SILENT_CYCLES: u32 = 3;
 
 /// What is remembered of the vehicle from one connection to the next.
-pub struct Memory {
+pub struct VehicleMemory {
     /// The odometer and its last value.
-    pub odometer: Odometer,
+    pub odometer: OdometerCheck,
     vin: Option<Text<256>>,
 }
 
-impl Memory {
+impl VehicleMemory {
     /// Knowing the odometer's last value in kilometres, or nothing.
     pub fn new(odometer: Option<Decimal>) -> Self {
-        Self { odometer: Odometer::new(odometer), vin: None }
+        Self { odometer: OdometerCheck::new(odometer), vin: None }
     }
 }
 
 /// One connection's polling.
 pub struct Poller<'a> {
     session: Session,
-    memory: &'a mut Memory,
+    memory: &'a mut VehicleMemory,
     sink: &'a Sender<Observed>,
     asks_odometer: bool,
     /// The parameters whose answers carry a wrong service byte; said once a connection.
@@ -57,7 +57,7 @@ impl<'a> Poller<'a> {
     /// Begins a connection: reads the VIN, and whether there is an odometer.
     pub async fn begin(
         mut session: Session,
-        memory: &'a mut Memory,
+        memory: &'a mut VehicleMemory,
         sink: &'a Sender<Observed>,
     ) -> Result<Poller<'a>, ObdError> {
         memory.odometer.connected();
@@ -102,7 +102,7 @@ impl<'a> Poller<'a> {
     }
 
     async fn cycle(&mut self) -> Result<(), ObdError> {
-        let (mut heard, mut trouble) = (false, Trouble::NoData);
+        let (mut heard, mut trouble) = (false, ElmError::NoData);
         // Unless this cycle says so, nothing turns.
         self.running = false;
         for signal in Signal::ALL {
@@ -166,15 +166,15 @@ impl<'a> Poller<'a> {
 
     async fn take_odometer(&mut self, first: Decimal) -> Result<(), ObdError> {
         let mut judgement = self.memory.odometer.judge(first, self.running);
-        if judgement == Judgement::AskAgain {
+        if judgement == Plausibility::AskAgain {
             let answer = self.session.ask(CURRENT, Some(Signal::Odometer.pid())).await?;
             let second = self.value(Signal::Odometer, &answer);
             judgement = self.memory.odometer.confirm(first, second);
         }
         match judgement {
-            Judgement::Plausible(value) => self.push_signal(Signal::Odometer, value),
-            Judgement::Withheld(Some(remark)) => self.remarks.push(remark),
-            Judgement::Withheld(None) | Judgement::AskAgain => {}
+            Plausibility::Plausible(value) => self.push_signal(Signal::Odometer, value),
+            Plausibility::Withheld(Some(remark)) => self.remarks.push(remark),
+            Plausibility::Withheld(None) | Plausibility::AskAgain => {}
         }
         Ok(())
     }

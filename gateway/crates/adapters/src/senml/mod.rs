@@ -338,12 +338,12 @@ fn is_known_version(raw: &RawValue) -> Result<bool, FieldProblem> {
 /// A reading that SenML cannot say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("a reading of {0} ms after 1970: SenML takes times before July 1978 as relative ones")]
-pub struct TooEarly(u64);
+pub struct TooEarlyError(u64);
 
 /// Writes one pack, on one line. Numbers are written digit by digit. Where a value came from has no place in SenML.
-pub fn write(readings: &[Reading]) -> Result<String, TooEarly> {
+pub fn write(readings: &[Reading]) -> Result<String, TooEarlyError> {
     if let Some(early) = readings.iter().find(|reading| reading.time < u64::from(ABSOLUTE_FROM) * 1_000) {
-        return Err(TooEarly(early.time));
+        return Err(TooEarlyError(early.time));
     }
     // Texts, booleans and numbers under known keys: serialising them into a String has nothing that could fail.
     Ok(serde_json::to_string(&Pack(readings)).unwrap_or_default())

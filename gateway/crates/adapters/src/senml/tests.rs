@@ -137,7 +137,7 @@ fn every_fault_is_named_with_its_place() {
 fn times_before_1978_cannot_be_written() {
     let mut readings = read(r#"[{"n":"a","v":1}]"#, NOW).unwrap();
     readings[0].time = 1_000;
-    assert_eq!(write(&readings), Err(TooEarly(1_000)));
+    assert_eq!(write(&readings), Err(TooEarlyError(1_000)));
 }
 
 proptest! {

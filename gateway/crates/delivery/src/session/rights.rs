@@ -2,7 +2,7 @@
 
 use super::StreamEnd;
 use crate::{
-    grants::{BlockStream, DeviceAccess, Grants, Names, Rights},
+    grants::{BlockStream, DeviceAccess, Grants, NameFilter, Rights},
     limits::Limits,
     wire::End,
 };
@@ -63,7 +63,7 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
     }
 
     /// The readings that may be shown.
-    pub fn names(&self) -> &Names {
+    pub fn names(&self) -> &NameFilter {
         &self.rights.names
     }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     frame,
-    grants::{Grants, Names},
+    grants::{Grants, NameFilter},
     store::EventStore,
     wire::{Content, Delivered, End, Frame, Request},
 };
@@ -194,9 +194,9 @@ async fn blocking<T: Send + 'static, E: std::error::Error + Send + 'static>(
 }
 
 /// An event as a subscriber that may read these names is shown it.
-fn deliver<S: EventStore>(store: &S, event: StoredEvent, names: &Names) -> Result<Delivered, S::Error> {
+fn deliver<S: EventStore>(store: &S, event: StoredEvent, names: &NameFilter) -> Result<Delivered, S::Error> {
     let content = match (event.body, names) {
-        (StoredBody::Present(body), Names::All) => Content::Body(body),
+        (StoredBody::Present(body), NameFilter::All) => Content::Body(body),
         (StoredBody::Present(body), names) => {
             let shown = (0u32..).zip(&body.parts).filter(|(_, part)| names.admits(part));
             let parts = shown.filter_map(|(index, _)| body.disclose(index)).collect::<Vec<_>>();

@@ -60,10 +60,10 @@ impl Table {
         self.blocks.send_modify(|block| *block += 1);
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&State) -> T) -> Result<T, ChainUnavailable> {
+    fn ask<T>(&self, question: impl FnOnce(&State) -> T) -> Result<T, ChainUnavailableError> {
         let state = self.state.lock().unwrap();
         if state.away {
-            return Err(ChainUnavailable("the node is away".into()));
+            return Err(ChainUnavailableError("the node is away".into()));
         }
         Ok(question(&state))
     }
@@ -75,7 +75,7 @@ impl Grants for Table {
         GENESIS
     }
 
-    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailable> {
+    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailableError> {
         self.ask(|state| DeviceAccess {
             record: state.devices.get(&device).cloned(),
             grants: state.grants.iter().filter(|grant| grant.device == device).cloned().collect(),
@@ -94,11 +94,11 @@ impl Registry for Table {
         GENESIS
     }
 
-    async fn device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, ChainUnavailable> {
+    async fn device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, ChainUnavailableError> {
         self.ask(|state| state.devices.get(&device).cloned())
     }
 
-    async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainUnavailable> {
+    async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainUnavailableError> {
         self.ask(|state| state.roots.get(&(log, size)).copied())
     }
 }

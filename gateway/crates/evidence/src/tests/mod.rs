@@ -5,7 +5,7 @@ mod fake;
 
 use super::{
     collect::{collect, CollectError, ProofSource},
-    export::{self, ExportError, Exported},
+    export::{self, ExportError, ExportSummary},
     select::{Disclose, Span},
     show::{show, Disclosed},
     verify::{verify, VerifyError},
@@ -174,7 +174,7 @@ impl Scene {
         self.cars[0].id()
     }
 
-    fn export(&self, span: Span, disclose: Disclose) -> Result<(PathBuf, Exported), ExportError> {
+    fn export(&self, span: Span, disclose: Disclose) -> Result<(PathBuf, ExportSummary), ExportError> {
         let request = Request { device: self.device(), span, disclose, chain: None };
         let mut bytes = Vec::new();
         let exported = export::write(self.log.reader(), &request, &mut bytes, |_, _, _| {})?;

@@ -17,14 +17,14 @@ pub struct PromptBuffer {
 
 /// More bytes without a prompt than any answer has: something else than an ELM327 is talking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Flood;
+pub struct FloodError;
 
 impl PromptBuffer {
     /// Adds bytes as they came.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Flood> {
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), FloodError> {
         if self.bytes.len().saturating_add(bytes.len()) > ANSWER_LIMIT {
             self.clear();
-            return Err(Flood);
+            return Err(FloodError);
         }
         self.bytes.extend_from_slice(bytes);
         Ok(())
@@ -68,7 +68,7 @@ pub fn lines(answer: &[u8], command: &str) -> Vec<String> {
 
 /// What an adapter says in words instead of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trouble {
+pub enum ElmError {
     /// `NO DATA`: no control unit answered in time.
     NoData,
     /// `?`: the adapter does not know the command.
@@ -87,7 +87,7 @@ pub enum Trouble {
     Restarted,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for ElmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoData => "no control unit answers (NO DATA)",
@@ -102,26 +102,26 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl Trouble {
+impl ElmError {
     /// The trouble that a line names, where it does.
     fn of(line: &str) -> Option<Self> {
-        const WORDS: [(&str, Trouble); 16] = [
-            ("NODATA", Trouble::NoData),
-            ("STOPPED", Trouble::Stopped),
-            ("CANERROR", Trouble::Bus),
-            ("BUSERROR", Trouble::Bus),
-            ("BUSBUSY", Trouble::Bus),
-            ("FBERROR", Trouble::Bus),
-            ("FCRXTIMEOUT", Trouble::Damaged),
-            ("UNABLETOCONNECT", Trouble::UnableToConnect),
-            ("BUFFERFULL", Trouble::BufferFull),
-            ("DATAERROR", Trouble::Damaged),
-            ("RXERROR", Trouble::Damaged),
-            ("LVRESET", Trouble::Restarted),
-            ("LPALERT", Trouble::Restarted),
-            ("ACTALERT", Trouble::Restarted),
-            ("ERR94", Trouble::Restarted),
-            ("ELM327V", Trouble::Restarted),
+        const WORDS: [(&str, ElmError); 16] = [
+            ("NODATA", ElmError::NoData),
+            ("STOPPED", ElmError::Stopped),
+            ("CANERROR", ElmError::Bus),
+            ("BUSERROR", ElmError::Bus),
+            ("BUSBUSY", ElmError::Bus),
+            ("FBERROR", ElmError::Bus),
+            ("FCRXTIMEOUT", ElmError::Damaged),
+            ("UNABLETOCONNECT", ElmError::UnableToConnect),
+            ("BUFFERFULL", ElmError::BufferFull),
+            ("DATAERROR", ElmError::Damaged),
+            ("RXERROR", ElmError::Damaged),
+            ("LVRESET", ElmError::Restarted),
+            ("LPALERT", ElmError::Restarted),
+            ("ACTALERT", ElmError::Restarted),
+            ("ERR94", ElmError::Restarted),
+            ("ELM327V", ElmError::Restarted),
         ];
         let words = compact(line);
         if words == "?" {
@@ -162,7 +162,7 @@ pub struct Answer {
     /// The complete messages, in the order in which they were completed.
     pub messages: Vec<Message>,
     /// The last trouble that the adapter named.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<ElmError>,
     /// How many lines could not be read, or belonged to a message that was never completed.
     pub garbled: usize,
 }
@@ -172,7 +172,7 @@ pub fn read(lines: &[String], framing: Framing) -> Answer {
     let mut answer = Answer::default();
     let mut assembly = Assembly::default();
     for line in lines {
-        if let Some(trouble) = Trouble::of(line) {
+        if let Some(trouble) = ElmError::of(line) {
             answer.trouble = Some(trouble);
             continue;
         }

@@ -83,23 +83,23 @@ fn legacy_lines_repeat_their_header() {
 #[test]
 fn trouble_in_words() {
     for (text, trouble) in [
-        ("NO DATA\r", Trouble::NoData),
-        ("SEARCHING...\rUNABLE TO CONNECT\r", Trouble::UnableToConnect),
-        ("?\r", Trouble::NotUnderstood),
-        ("STOPPED\r", Trouble::Stopped),
-        ("CAN ERROR\r", Trouble::Bus),
-        ("BUS INIT: ...ERROR\r", Trouble::Bus),
-        ("BUS INIT: ERROR\r", Trouble::Bus),
-        ("41 0D 37 <DATA ERROR\r", Trouble::Damaged),
-        ("BUFFER FULL\r", Trouble::BufferFull),
-        ("LV RESET\r", Trouble::Restarted),
-        ("ELM327 v1.5\r", Trouble::Restarted),
+        ("NO DATA\r", ElmError::NoData),
+        ("SEARCHING...\rUNABLE TO CONNECT\r", ElmError::UnableToConnect),
+        ("?\r", ElmError::NotUnderstood),
+        ("STOPPED\r", ElmError::Stopped),
+        ("CAN ERROR\r", ElmError::Bus),
+        ("BUS INIT: ...ERROR\r", ElmError::Bus),
+        ("BUS INIT: ERROR\r", ElmError::Bus),
+        ("41 0D 37 <DATA ERROR\r", ElmError::Damaged),
+        ("BUFFER FULL\r", ElmError::BufferFull),
+        ("LV RESET\r", ElmError::Restarted),
+        ("ELM327 v1.5\r", ElmError::Restarted),
     ] {
         let answer = answer(text, Framing::Bare);
         assert_eq!((answer.trouble, answer.messages.len(), answer.garbled), (Some(trouble), 0, 0), "{text}");
     }
     let both = answer("41 00 BE 3F A8 13\rBUFFER FULL\r", Framing::Bare);
-    assert_eq!((both.messages.len(), both.trouble), (1, Some(Trouble::BufferFull)));
+    assert_eq!((both.messages.len(), both.trouble), (1, Some(ElmError::BufferFull)));
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl ChainClient {
 }
 
 /// What a validator did, in words.
-pub fn words(equivocation: &Equivocation) -> String {
+pub fn describe_equivocation(equivocation: &Equivocation) -> String {
     format!(
         "validator {} {}; proven in block {}",
         account::show(&equivocation.account),
@@ -54,7 +54,7 @@ fn report(
     seen: &[DoubleBlock],
     now: u64,
 ) -> ValidatorsReport {
-    let mut offences: Vec<_> = proven.iter().map(words).collect();
+    let mut offences: Vec<_> = proven.iter().map(describe_equivocation).collect();
     offences.extend(validators.iter().filter_map(|validator| {
         if proven.iter().any(|proven| proven.account == validator.account) {
             return None;

@@ -15,9 +15,9 @@ const WAITING: usize = 4;
 /// Fewer signatures than this are verified at once, where they are.
 const WORTH_IT: usize = 128;
 
-/// Threads that verify batches; made when there is enough to do.
+/// VerifierPool that verify batches; made when there is enough to do.
 #[derive(Default)]
-pub struct Threads {
+pub struct VerifierPool {
     queue: Option<SyncSender<Batch>>,
     workers: Vec<JoinHandle<()>>,
     first: First,
@@ -26,7 +26,7 @@ pub struct Threads {
 /// The first batch of the log that has a wrong signature, of those verified so far.
 type First = Arc<Mutex<Option<(u64, EvidenceError)>>>;
 
-impl Threads {
+impl VerifierPool {
     fn start(&mut self) {
         let count = thread::available_parallelism().map_or(1, usize::from);
         let (queue, batches) = sync_channel(count * WAITING);
@@ -48,7 +48,7 @@ impl Threads {
     }
 }
 
-impl Signatures for Threads {
+impl Signatures for VerifierPool {
     fn take(&mut self, batch: Batch) -> Result<(), EvidenceError> {
         if batch.len() < WORTH_IT {
             check(batch, &self.first);
