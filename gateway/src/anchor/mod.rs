@@ -139,7 +139,7 @@ impl Chain for ChainClient {
 }
 
 /// Who is told what.
-pub struct Reports {
+pub struct AnchorOutputs {
     /// How anchoring goes.
     pub board: StatusBoard,
     /// What becomes of each anchor.
@@ -154,10 +154,10 @@ pub async fn run(
     keys: KeyPair,
     chain: ChainClient,
     schedule: Schedule,
-    reports: Reports,
+    reports: AnchorOutputs,
     stop: CancellationToken,
 ) -> Result<(), AnchorError> {
-    let Reports { board, metrics, anchored } = reports;
+    let AnchorOutputs { board, metrics, anchored } = reports;
     board.report(COMPONENT, ComponentState::Starting);
     let anchoring = Anchoring { log, keys, chain, schedule, board: board.clone(), metrics, anchored };
     let result = tokio::select! {

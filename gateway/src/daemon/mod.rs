@@ -8,7 +8,7 @@ mod feed;
 mod reports;
 
 use crate::{
-    anchor::{self, AnchorError, Reports, Schedule},
+    anchor::{self, AnchorError, AnchorOutputs, Schedule},
     api::{Api, ApiState, ListenError},
     config::{AnchorConfig, Config},
     metrics::Metrics,
@@ -226,7 +226,7 @@ impl OnChain {
         let every = Duration::from_secs(config.every_seconds);
         let schedule = Schedule { every_events: config.every_events, every };
         let (tell, anchored) = watch::channel(0);
-        let outlets = Reports { board: status.clone(), metrics, anchored: tell };
+        let outlets = AnchorOutputs { board: status.clone(), metrics, anchored: tell };
         let anchoring = anchor::run(log.clone(), keys, chain.clone(), schedule, outlets, shutdown.clone());
         let (collecting, collected) = watch::channel(CollectState::default());
         let collect = {
