@@ -8,7 +8,7 @@ use tokio::sync::watch;
 impl EventStore for Log {
     type Error = LogError;
 
-    fn size(&self) -> watch::Receiver<u64> {
+    fn watch_size(&self) -> watch::Receiver<u64> {
         self.changes()
     }
 
@@ -25,7 +25,7 @@ impl EventStore for Log {
         self.reader().device_events(device, from, limit)
     }
 
-    fn inclusion(&self, index: u64) -> Result<Option<Inclusion>, LogError> {
+    fn inclusion_under_anchor(&self, index: u64) -> Result<Option<Inclusion>, LogError> {
         match self.last_anchor()? {
             Some(Anchor { checkpoint, .. }) if index < checkpoint.size => Ok(Some(Inclusion {
                 log: checkpoint.log,

@@ -12,7 +12,7 @@ pub trait EventStore: Clone + Send + Sync + 'static {
     type Error: std::error::Error + Send + 'static;
 
     /// The number of entries, as it grows.
-    fn size(&self) -> watch::Receiver<u64>;
+    fn watch_size(&self) -> watch::Receiver<u64>;
 
     /// The sequence of a device's last event, or `None` if it has none.
     fn last_sequence(&self, device: &DeviceId) -> Result<Option<u64>, Self::Error>;
@@ -26,5 +26,5 @@ pub trait EventStore: Clone + Send + Sync + 'static {
     ) -> Result<Vec<StoredEvent>, Self::Error>;
 
     /// Proves that an entry is under the last anchor, or returns `None` if it is newer.
-    fn inclusion(&self, index: u64) -> Result<Option<Inclusion>, Self::Error>;
+    fn inclusion_under_anchor(&self, index: u64) -> Result<Option<Inclusion>, Self::Error>;
 }

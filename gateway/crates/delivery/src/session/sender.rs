@@ -55,7 +55,7 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         credit: &'a CreditWindow,
     ) -> Result<Self, StreamEnd> {
         let rights = RightsWatch::start(&service.grants, &service.limits, reader).await?;
-        let size = service.store.size();
+        let size = service.store.watch_size();
         let (store, device) = (service.store.clone(), request.device);
         let last = blocking(move || store.last_sequence(&device)).await?;
         if request.next > last.map_or(0, |last| last.saturating_add(1)) {
@@ -130,7 +130,7 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         };
     }
 
-    async fn read(&self, limit: usize) -> Result<Vec<StoredEvent>, StreamEnd> {
+    async fn read(&mut self, limit: usize) -> Result<Vec<StoredEvent>, StreamEnd> {
         let (store, device, next) = (self.service.store.clone(), self.request.device, self.next);
         blocking(move || store.device_events(&device, next, limit)).await
     }
@@ -205,6 +205,6 @@ fn deliver<S: EventStore>(store: &S, event: StoredEvent, names: &NameFilter) -> 
         (StoredBody::Erased { .. }, _) => Content::Erased,
         (StoredBody::Missing, _) => Content::Disclosed(Default::default()),
     };
-    let anchored = store.inclusion(event.index)?;
+    let anchored = store.inclusion_under_anchor(event.index)?;
     Ok(Delivered { index: event.index, entry: event.entry, content, anchored })
 }
