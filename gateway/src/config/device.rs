@@ -1,7 +1,7 @@
 //! `[[device]]`: what the gateway reads or takes in.
 
 use serde::{
-    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+    de::{Error as _, MapAccess, Visitor},
     Deserialize, Deserializer,
 };
 use std::fmt;
@@ -64,15 +64,12 @@ impl<'de> Visitor<'de> for RawDeviceVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawDevice, A::Error> {
         let (mut name, mut label, mut key, mut adapters) = (None, None, None, Vec::new());
-        while let Some(entry) = map.next_key::<String>()? {
-            match entry.as_str() {
+        while let Some(Key(key_name)) = map.next_key()? {
+            match key_name.as_str() {
                 "name" => name = Some(map.next_value()?),
                 "label" => label = Some(map.next_value()?),
                 "key" => key = Some(map.next_value()?),
-                kind => match AdapterConfig::from_entry(kind, &mut map)? {
-                    Some(adapter) => adapters.push(adapter),
-                    None => return Err(unknown(kind, &mut map)),
-                },
+                kind => adapters.extend(AdapterConfig::from_entry(kind, &mut map)?),
             }
         }
         let name = name.ok_or_else(|| A::Error::missing_field("name"))?;
@@ -80,16 +77,20 @@ impl<'de> Visitor<'de> for RawDeviceVisitor {
     }
 }
 
-fn unknown<'de, A: MapAccess<'de>>(entry: &str, map: &mut A) -> A::Error {
-    // An error of the value comes with its place, which the key alone does not have.
-    if let Err(error) = map.next_value::<IgnoredAny>() {
-        return error;
+/// A key of `[[device]]`. An unknown one is refused here, so that the error has its place.
+struct Key(String);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        let mut known = KEYS.iter().chain(AdapterConfig::KINDS);
+        if known.any(|known| *known == key) {
+            return Ok(Self(key));
+        }
+        let known = KEYS.iter().chain(AdapterConfig::KINDS).map(|known| format!("`{known}`"));
+        let known = known.collect::<Vec<_>>().join(", ");
+        Err(D::Error::custom(format!("unknown field `{key}`, expected one of {known}")))
     }
-    let known = KEYS.iter().chain(AdapterConfig::KINDS).map(|key| format!("`{key}`"));
-    A::Error::custom(format!(
-        "unknown field `{entry}`, expected one of {}",
-        known.collect::<Vec<_>>().join(", ")
-    ))
 }
 
 impl TryFrom<RawDevice> for DeviceConfig {
