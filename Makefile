@@ -13,7 +13,7 @@ help:
 	@echo "make test-long  set up, build, and run the tests that take minutes each: partitions, wrong clocks, floods, a lost network"
 	@echo "make build  set up and build the binaries into $(BIN)"
 	@echo "make crash  break a gateway in every way and count what is lost (CYCLES=100, SEED=random; all faults as root)"
-	@echo "make lint   formatting, clippy, documentation, licences"
+	@echo "make lint   formatting, clippy, documentation, arrows between crates, licences"
 	@echo "make bench  measure what docs/benchmarks.md reports"
 	@echo "make weights  measure what the chain's calls weigh, and write it into the runtime (docs/weights.md)"
 	@echo "make bench-log  measure the log: beside its ceiling, side by side with others, with 10,000,000 events"
@@ -50,6 +50,7 @@ lint: setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	.ci/arrows
 	.ci/deny
 
 bench: build

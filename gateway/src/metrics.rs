@@ -1,12 +1,16 @@
 //! What Prometheus reads.
 
-use crate::{chain::SeenVoters, clock, ingest::IngestError, log::Refusal, status::StatusBoard};
+use crate::status::StatusBoard;
 use prometheus_client::{
     encoding::{text::encode, EncodeLabelSet},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 use std::sync::{atomic::AtomicU64, Arc, Mutex, PoisonError};
+use streembit_chain::SeenVoters;
+use streembit_clock as clock;
+use streembit_ingest::IngestError;
+use streembit_log::Refusal;
 use streembit_primitives::consortium::QuotaLeft;
 
 /// The content type of the text that [`Metrics::encode`] writes.

@@ -1,11 +1,11 @@
 //! What each part of the daemon says about itself, and what somebody should do about it.
 
-use crate::clock::now_ms;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use streembit_clock::now_ms;
 use utoipa::ToSchema;
 
 /// The condition of one part of the daemon.

@@ -4,23 +4,20 @@
 //! are known to say at their worst.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{collections::HashMap, os::unix::fs::symlink, path::Path, time::Duration};
-use streembit::{
-    adapters::{
-        obd::{self, ObdConfig},
-        Observed,
-    },
-    simulate::{
-        serve::{Drive, SerialEnd, TcpEnd},
-        vehicle::Vehicle,
-    },
-    status::ComponentState,
+use std::{collections::HashMap, os::unix::fs::symlink, path::Path, sync::Arc, time::Duration};
+use streembit::simulate::{
+    serve::{Drive, SerialEnd, TcpEnd},
+    vehicle::Vehicle,
+};
+use streembit_adapters::{
+    obd::{Obd, ObdConfig},
+    Adapter, AdapterContext, AdapterState, History, Observed,
 };
 use streembit_primitives::{Decimal, Reading, Source, Value};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpListener,
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -30,26 +27,35 @@ use tokio_util::sync::CancellationToken;
 const ODOMETER: &str = "Vehicle.TraveledDistance";
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A device that said nothing before.
+struct Nothing;
+
+#[async_trait::async_trait]
+impl History for Nothing {
+    async fn last_reading(&self, _: &str) -> Option<Value> {
+        None
+    }
+}
+
 /// A running adapter and what comes out of it.
-struct Adapter {
+struct RunningAdapter {
     observed: mpsc::Receiver<Observed>,
-    reports: mpsc::UnboundedReceiver<ComponentState>,
+    states: watch::Receiver<AdapterState>,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
 
-impl Adapter {
+impl RunningAdapter {
     fn start(port: &str, more: &str, capacity: usize) -> Self {
         let config: ObdConfig =
             toml::from_str(&format!("port = '{port}'\nevery_seconds = 0.05\n{more}")).unwrap();
         let (sink, observed) = mpsc::channel(capacity);
-        let (reporter, reports) = mpsc::unbounded_channel();
+        let (state, states) = watch::channel(AdapterState::default());
         let shutdown = CancellationToken::new();
-        let report = move |state| {
-            let _ = reporter.send(state);
-        };
-        let task = tokio::spawn(obd::run(config, sink, report, shutdown.clone()));
-        Self { observed, reports, shutdown, task }
+        let context =
+            AdapterContext { observed: sink, state, history: Arc::new(Nothing), stop: shutdown.clone() };
+        let task = tokio::spawn(Obd::run(config, context));
+        Self { observed, states, shutdown, task }
     }
 
     async fn next(&mut self) -> Observed {
@@ -80,22 +86,19 @@ impl Adapter {
     }
 
     async fn retrying(&mut self) -> (String, String) {
-        loop {
-            let state = timeout(PATIENCE, self.reports.recv()).await.expect("a report in time").unwrap();
-            if let ComponentState::Retrying { problem, remedy } = state {
-                return (problem, remedy);
-            }
+        let is_retrying = |state: &AdapterState| matches!(state, AdapterState::Retrying { .. });
+        let state =
+            timeout(PATIENCE, self.states.wait_for(is_retrying)).await.expect("a report in time").unwrap();
+        match &*state {
+            AdapterState::Retrying { problem, remedy } => (problem.clone(), remedy.clone()),
+            other => panic!("{other:?}"),
         }
     }
 
-    async fn stop(mut self) {
+    async fn stop(self) {
         self.shutdown.cancel();
         timeout(Duration::from_secs(2), self.task).await.expect("ends when told to").unwrap();
-        let mut last = None;
-        while let Ok(state) = self.reports.try_recv() {
-            last = Some(state);
-        }
-        assert_eq!(last, Some(ComponentState::Stopped));
+        assert_eq!(*self.states.borrow(), AdapterState::Stopped);
     }
 }
 
@@ -134,7 +137,7 @@ async fn a_driving_vehicle_over_a_pseudo_terminal() {
     let link = folder.path().join("vehicle");
     let drive = Drive::begin(fast_vehicle());
     let simulator = serve(SerialEnd::open(&link).unwrap(), drive.clone());
-    let mut adapter = Adapter::start(path(&link), "", 4);
+    let mut adapter = RunningAdapter::start(path(&link), "", 4);
 
     assert_eq!(adapter.status().await, "connected: ELM327 v1.5, ISO 15765-4 CAN 11 bit 500 kbit/s");
     let first = adapter.readings().await;
@@ -175,7 +178,7 @@ fn coolant(readings: &[Reading]) -> &Value {
 async fn the_port_vanishes_and_returns() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("vehicle");
-    let mut adapter = Adapter::start(path(&link), "", 4);
+    let mut adapter = RunningAdapter::start(path(&link), "", 4);
     let (problem, remedy) = adapter.retrying().await;
     assert!(problem.contains(path(&link)) && remedy.contains("plug"), "{problem}; {remedy}");
 
@@ -203,7 +206,7 @@ async fn one_adapter_after_the_other_on_the_same_port() {
     let link = folder.path().join("vehicle");
     let simulator = serve(SerialEnd::open(&link).unwrap(), Drive::begin(fast_vehicle()));
     for _ in 0..3 {
-        let mut adapter = Adapter::start(path(&link), "baud = 9600", 4);
+        let mut adapter = RunningAdapter::start(path(&link), "baud = 9600", 4);
         assert!(adapter.status().await.starts_with("connected: "));
         assert!(odometer(&adapter.readings().await).is_some());
         adapter.stop().await;
@@ -217,7 +220,7 @@ async fn over_tcp() {
     let port = format!("tcp://{}", end.address().unwrap());
     let drive = Drive::begin(fast_vehicle());
     let simulator = tokio::spawn(async move { end.serve(&drive).await.unwrap() });
-    let mut adapter = Adapter::start(&port, "", 4);
+    let mut adapter = RunningAdapter::start(&port, "", 4);
     assert!(adapter.status().await.starts_with("connected: ELM327 v1.5"));
     assert!(odometer(&adapter.readings().await).is_some());
     stop(simulator).await;
@@ -230,7 +233,7 @@ async fn a_slow_receiver_slows_the_questions_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("vehicle");
     let simulator = serve(SerialEnd::open(&link).unwrap(), Drive::begin(fast_vehicle()));
-    let mut adapter = Adapter::start(path(&link), "", 1);
+    let mut adapter = RunningAdapter::start(path(&link), "", 1);
     adapter.status().await;
     adapter.readings().await;
     tokio::time::sleep(Duration::from_millis(700)).await;
@@ -308,7 +311,7 @@ impl Script {
 #[tokio::test]
 async fn a_wrong_service_byte_is_taken_as_meant_and_said() {
     let port = Script::can(&[("01A6", &["7EA 06 61 A6 00 00 EA 5C \r\r"])]).over_tcp().await;
-    let mut adapter = Adapter::start(&port, "", 4);
+    let mut adapter = RunningAdapter::start(&port, "", 4);
     adapter.status().await;
     assert_eq!(
         adapter.status().await,
@@ -326,13 +329,13 @@ async fn a_wrong_service_byte_is_taken_as_meant_and_said() {
 async fn an_unlisted_odometer_is_asked_for_once_and_only_a_right_answer_counts() {
     let unlisted = ("01A0", &["7E8 06 41 A0 00 00 00 00 \r\r"][..]);
     let port = Script::can(&[unlisted]).over_tcp().await;
-    let mut adapter = Adapter::start(&port, "", 4);
+    let mut adapter = RunningAdapter::start(&port, "", 4);
     assert!(!adapter.status().await.contains("odometer"));
     assert_eq!(odometer(&adapter.readings().await).unwrap().to_string(), "5999.6");
     adapter.stop().await;
 
     let port = Script::can(&[unlisted, ("01A6", &["7EA 06 61 A6 00 00 EA 5C \r\r"])]).over_tcp().await;
-    let mut adapter = Adapter::start(&port, "", 4);
+    let mut adapter = RunningAdapter::start(&port, "", 4);
     assert!(adapter.status().await.ends_with("does not tell its odometer (01 A6)"));
     assert_eq!(odometer(&adapter.readings().await), None);
     adapter.stop().await;
@@ -353,7 +356,7 @@ async fn implausible_odometers_are_withheld_and_said_once() {
     )])
     .over_tcp()
     .await;
-    let mut adapter = Adapter::start(&port, "", 4);
+    let mut adapter = RunningAdapter::start(&port, "", 4);
     adapter.status().await;
     assert_eq!(odometer(&adapter.readings().await).unwrap().to_string(), "5999.6");
     assert_eq!(
@@ -387,7 +390,7 @@ async fn noise_and_interruptions_cost_at_most_a_question() {
     ])
     .over_tcp()
     .await;
-    let mut adapter = Adapter::start(&port, "", 4);
+    let mut adapter = RunningAdapter::start(&port, "", 4);
     adapter.status().await;
     assert_eq!(
         shown(&adapter.readings().await),
@@ -417,7 +420,7 @@ async fn an_old_vehicle_over_iso_9141() {
     ])
     .over_tcp()
     .await;
-    let mut adapter = Adapter::start(&port, "", 4);
+    let mut adapter = RunningAdapter::start(&port, "", 4);
     assert!(adapter.status().await.starts_with("connected: ELM327 v1.5, ISO 9141-2; "));
     let lines = shown(&adapter.readings().await);
     assert_eq!(lines.len(), 5);
@@ -437,7 +440,7 @@ async fn a_vehicle_that_falls_silent_is_lost_and_one_that_is_off_is_waited_for()
     ])
     .over_tcp()
     .await;
-    let mut adapter = Adapter::start(&port, "", 4);
+    let mut adapter = RunningAdapter::start(&port, "", 4);
     adapter.status().await;
     adapter.readings().await;
     assert_eq!(
@@ -448,7 +451,7 @@ async fn a_vehicle_that_falls_silent_is_lost_and_one_that_is_off_is_waited_for()
     adapter.stop().await;
 
     let off = Script::can(&[("0100", &["SEARCHING...\rUNABLE TO CONNECT\r\r"])]).over_tcp().await;
-    let mut adapter = Adapter::start(&off, "", 4);
+    let mut adapter = RunningAdapter::start(&off, "", 4);
     let (problem, remedy) = adapter.retrying().await;
     assert!(problem.contains("UNABLE TO CONNECT") && remedy.contains("ignition"), "{problem}; {remedy}");
     assert!(adapter.observed.try_recv().is_err(), "nothing was connected: nothing to say in the log");
@@ -471,7 +474,7 @@ async fn an_adapter_that_restarts_is_set_up_again() {
     ];
     let script = Script::can(&[("010D", &restart), ("0100", &bare_then_headers)]);
     let talking = tokio::spawn(script.talk(master));
-    let mut adapter = Adapter::start(path(&link), "", 4);
+    let mut adapter = RunningAdapter::start(path(&link), "", 4);
     assert!(adapter.status().await.starts_with("connected: "));
     assert_eq!(shown(&adapter.readings().await)[0], "OBD 01 0D Vehicle.Speed 50 km/h");
     assert_eq!(adapter.status().await, "lost: the adapter restarted by itself");
@@ -484,7 +487,7 @@ async fn an_adapter_that_restarts_is_set_up_again() {
 #[tokio::test]
 async fn a_port_without_an_adapter_names_the_speeds_tried() {
     let (_master, slave) = SerialStream::pair().unwrap();
-    let mut adapter = Adapter::start(&slave.name().unwrap(), "baud = 38400", 4);
+    let mut adapter = RunningAdapter::start(&slave.name().unwrap(), "baud = 38400", 4);
     let (problem, remedy) = adapter.retrying().await;
     assert!(problem.contains("no ELM327 answers") && problem.contains("at 38400 baud"), "{problem}");
     assert!(remedy.contains("`port`") && remedy.contains("`baud`"), "{remedy}");

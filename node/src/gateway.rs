@@ -12,13 +12,9 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use streembit::{
-    chain::NodeConnection,
-    cli::{common::gateway_keys, output::with_causes, Context},
-    config::Config,
-    daemon,
-    keystore::KeyPair,
-};
+use streembit::{config::Config, daemon, errors::with_causes, keys::open_gateway_key};
+use streembit_chain::NodeConnection;
+use streembit_keystore::KeyPair;
 use subxt_rpcs::RpcClient;
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -57,7 +53,7 @@ impl Gateway {
             config.gateway.passphrase_file = Some(file.to_owned());
         }
         let passphrase_file = std::env::var_os("STREEMBIT_PASSPHRASE_FILE").map(PathBuf::from);
-        let keys = gateway_keys(&config, &Context { json: false, passphrase_file })?;
+        let keys = open_gateway_key(&config.gateway, passphrase_file.as_deref())?;
         Ok(Self { config, keys })
     }
 

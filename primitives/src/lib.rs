@@ -29,6 +29,7 @@ pub mod merkle;
 pub mod proof;
 pub mod reading;
 pub mod signature;
+pub mod stored;
 pub mod text;
 
 pub use account::AccountId;
@@ -41,4 +42,5 @@ pub use event::{EventHeader, EventKind, LogEntry, SignedEvent, Signer, VerifiedE
 pub use hash::Hash;
 pub use reading::{Reading, Source, Value};
 pub use signature::{PublicKey, Signature};
+pub use stored::{StoredBody, StoredEvent};
 pub use text::Text;

@@ -3,10 +3,8 @@
 use crate::Home;
 use anyhow::{Context, Result};
 use std::time::SystemTime;
-use streembit::{
-    chain::{Call, ChainClient},
-    keystore::KeyPair,
-};
+use streembit_chain::{Call, ChainClient};
+use streembit_keystore::KeyPair;
 use streembit_primitives::{
     contract::{AccessClause, Clause, Contract, ContractId},
     DeviceId, Hash, Text,

@@ -4,7 +4,7 @@ use crate::{dev_key, number, text, until, FinalityWatch, Network, Node};
 use anyhow::{ensure, Context, Result};
 use serde_json::json;
 use std::collections::BTreeSet;
-use streembit::chain::{Call, ChainClient};
+use streembit_chain::{Call, ChainClient};
 use streembit_primitives::{
     consortium::{Change, Consortium},
     AccountId,

@@ -3,10 +3,8 @@
 use crate::{dev_key, now_ms};
 use anyhow::Result;
 use std::collections::HashMap;
-use streembit::{
-    chain::{Call, ChainClient},
-    keystore::KeyPair,
-};
+use streembit_chain::{Call, ChainClient};
+use streembit_keystore::KeyPair;
 use streembit_primitives::{
     checkpoint::HashKind,
     hash::Domain,

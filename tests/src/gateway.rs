@@ -228,7 +228,7 @@ impl Gateway {
 
     /// Its account.
     pub fn account(&self) -> Result<AccountId> {
-        Ok(streembit::account::parse(&text(&self.get("/v1/status")?, "/account")?)?)
+        Ok(streembit_keystore::account::parse(&text(&self.get("/v1/status")?, "/account")?)?)
     }
 
     /// How far its log and its anchor are.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use codec::Encode as _;
 use serde_json::{json, Value};
-use streembit::keystore::KeyPair;
+use streembit_keystore::KeyPair;
 use streembit_primitives::{
     device::Registration, event::VERSION, hash::Domain, Body, Decimal, DeviceId, DeviceKey, EventHeader,
     EventKind, Hash, Part, PublicKey, Reading, Signature, SignedEvent, Signer, Source, Text,

@@ -11,7 +11,7 @@ use anyhow::{bail, ensure, Context, Result};
 use codec::DecodeAll as _;
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
-use streembit::chain::NodeConnection;
+use streembit_chain::NodeConnection;
 use streembit_primitives::consortium::Consortium;
 
 /// How often the nodes of the tests make a block, in seconds, while nothing waits: many tests wait for the chain's clock.

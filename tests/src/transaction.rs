@@ -7,7 +7,7 @@ use rand::RngCore as _;
 use serde_json::{json, Value};
 use sp_crypto_hashing::blake2_256;
 use std::time::Duration;
-use streembit::keystore::KeyPair;
+use streembit_keystore::KeyPair;
 use streembit_primitives::Hash;
 
 /// How long a request may take: on a busy machine a batch of transactions is much work.

@@ -1,7 +1,8 @@
 //! Two validators finalize, and refuse every anchor that does not extend what its own gateway anchored before.
 
 use anyhow::{bail, ensure, Result};
-use streembit::chain::{Call, ChainClient, ChainError};
+use streembit::errors::Remedy as _;
+use streembit_chain::{Call, ChainClient, ChainError};
 use streembit_primitives::{merkle::ConsistencyProof, Hash};
 use streembit_tests::{scene, FakeGateway, Leaves, Node};
 

@@ -3,7 +3,7 @@
 use anyhow::{bail, ensure, Context, Result};
 use codec::Decode as _;
 use serde_json::Value;
-use streembit::chain::Call;
+use streembit_chain::Call;
 use streembit_primitives::{
     contract::ContractId, merkle::InclusionProof, proof::ReadingProof, Body, Hash, LogEntry, LogId, Part,
 };

@@ -143,7 +143,7 @@ fn in_set(network: &mut Network<'_>, set: u64) -> Result<()> {
 
 /// A time in milliseconds as `--from` takes it.
 fn rfc3339(ms: u64) -> String {
-    streembit::contracts::End(ms).to_string()
+    streembit_clock::End(ms).to_string()
 }
 
 /// A file without positions says nothing of them; nothing that is shown passes for verified.

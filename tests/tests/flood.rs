@@ -4,7 +4,7 @@ use anyhow::{bail, ensure, Context, Result};
 use codec::Encode;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::{json, Value};
-use streembit::keystore::KeyPair;
+use streembit_keystore::KeyPair;
 use streembit_primitives::{checkpoint::HashKind, Checkpoint, Hash, LogId};
 use streembit_tests::{
     dev_key, scene,

@@ -4,7 +4,7 @@
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::{json, Value};
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
-use streembit::keystore::Passphrase;
+use streembit_keystore::Passphrase;
 use streembit_tests::{scene, streembit_node, text, until, Network, Node, Output, Scene};
 
 /// What a block's digest says before its slot: by Aura, before the block was executed, 8 bytes.

@@ -2,7 +2,7 @@
 
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
-use streembit::account;
+use streembit_keystore::account;
 use streembit_primitives::consortium::refusal;
 use streembit_tests::{number, scene, text, Home, Settings};
 

@@ -12,14 +12,16 @@
 mod tests;
 
 use crate::{
-    chain::{Call, ChainClient, ChainError},
-    clock,
-    keystore::KeyPair,
-    log::{Log, LogError},
     metrics::Metrics,
+    remedies::Remedy as _,
     status::{ComponentState, StatusBoard},
 };
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use std::{future::Future, time::Duration};
+use streembit_chain::{Call, ChainClient, ChainError};
+use streembit_clock as clock;
+use streembit_keystore::KeyPair;
+use streembit_log::{Log, LogError};
 use streembit_primitives::{
     chain::Anchor, checkpoint::HashKind, hash::Domain, merkle::ConsistencyProof, Checkpoint, Hash, LogId,
     SignedCheckpoint,
@@ -30,8 +32,11 @@ use tokio_util::sync::CancellationToken;
 /// The name on the status board.
 const COMPONENT: &str = "anchor";
 
-/// The pauses after a failure: the first, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+/// The pauses after a failure.
+const RETRY: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(500))
+    .with_max_delay(Duration::from_secs(5))
+    .without_max_times();
 
 /// How often in a row the chain may have moved on between question and call.
 const RACES: u32 = 5;
@@ -71,31 +76,31 @@ pub enum AnchorError {
     },
 }
 
-/// What one attempt came to, short of an end.
+/// Why an attempt to anchor failed.
 #[derive(Debug)]
-enum Setback {
+enum AttemptError {
     /// Ends the daemon.
     Fatal(AnchorError),
     /// Another attempt may succeed: what is wrong, and what somebody can do.
-    Passing { problem: String, remedy: String },
+    Transient { problem: String, remedy: String },
 }
 
-impl<E: Into<AnchorError>> From<E> for Setback {
+impl<E: Into<AnchorError>> From<E> for AttemptError {
     /// A disk that is full or fails may be well again; what was read and found wrong will not.
     fn from(error: E) -> Self {
         match error.into() {
             AnchorError::Log(error @ (LogError::Storage { .. } | LogError::Open { .. })) => {
                 let remedy = "check the disk and its free space; it goes on by itself";
-                Self::Passing { problem: error.to_string(), remedy: remedy.into() }
+                Self::Transient { problem: error.to_string(), remedy: remedy.into() }
             }
             error => Self::Fatal(error),
         }
     }
 }
 
-impl From<ChainError> for Setback {
+impl From<ChainError> for AttemptError {
     fn from(error: ChainError) -> Self {
-        Self::Passing { problem: error.to_string(), remedy: error.remedy() }
+        Self::Transient { problem: error.to_string(), remedy: error.remedy() }
     }
 }
 
@@ -134,7 +139,7 @@ impl Chain for ChainClient {
 }
 
 /// Who is told what.
-pub struct Reports {
+pub struct AnchorOutputs {
     /// How anchoring goes.
     pub board: StatusBoard,
     /// What becomes of each anchor.
@@ -149,10 +154,10 @@ pub async fn run(
     keys: KeyPair,
     chain: ChainClient,
     schedule: Schedule,
-    reports: Reports,
+    reports: AnchorOutputs,
     stop: CancellationToken,
 ) -> Result<(), AnchorError> {
-    let Reports { board, metrics, anchored } = reports;
+    let AnchorOutputs { board, metrics, anchored } = reports;
     board.report(COMPONENT, ComponentState::Starting);
     let anchoring = Anchoring { log, keys, chain, schedule, board: board.clone(), metrics, anchored };
     let result = tokio::select! {
@@ -175,22 +180,21 @@ struct Anchoring<C> {
 
 impl<C: Chain> Anchoring<C> {
     async fn run(&self) -> Result<(), AnchorError> {
-        let mut pause = PAUSES.0;
+        let mut pauses = RETRY.build();
         let mut compared = false;
         let mut attempt = self.compare().await;
         loop {
             let anchored = match attempt {
                 Ok(anchored) => anchored,
-                Err(Setback::Fatal(error)) => return Err(error),
-                Err(Setback::Passing { problem, remedy }) => {
+                Err(AttemptError::Fatal(error)) => return Err(error),
+                Err(AttemptError::Transient { problem, remedy }) => {
                     self.board.report(COMPONENT, ComponentState::retrying(problem, remedy));
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSES.1);
+                    tokio::time::sleep(pauses.next().unwrap_or_default()).await;
                     attempt = if compared { self.anchor().await } else { self.compare().await };
                     continue;
                 }
             };
-            (pause, compared) = (PAUSES.0, true);
+            (pauses, compared) = (RETRY.build(), true);
             self.report(anchored.as_ref());
             self.wait_for_work(anchored.map_or(0, |anchor| anchor.checkpoint.size)).await?;
             attempt = self.anchor().await;
@@ -220,13 +224,13 @@ impl<C: Chain> Anchoring<C> {
     }
 
     /// The log against what this gateway itself knows of the chain, also while no node answers; then what is anchored.
-    async fn compare(&self) -> Result<Option<Anchor>, Setback> {
+    async fn compare(&self) -> Result<Option<Anchor>, AttemptError> {
         self.check_own_word()?;
         self.catch_up().await
     }
 
     /// What is anchored now, checked against the log and kept there.
-    async fn catch_up(&self) -> Result<Option<Anchor>, Setback> {
+    async fn catch_up(&self) -> Result<Option<Anchor>, AttemptError> {
         let Some(anchor) = self.chain.latest(self.log.id()).await? else { return Ok(None) };
         self.log.check_against(&anchor)?;
         let known = self.log.last_anchor()?.map_or(0, |known| known.checkpoint.size);
@@ -237,7 +241,7 @@ impl<C: Chain> Anchoring<C> {
     }
 
     /// Anchors the log as it is now, where the chain does not know it yet; gives the last finalized anchor.
-    async fn anchor(&self) -> Result<Option<Anchor>, Setback> {
+    async fn anchor(&self) -> Result<Option<Anchor>, AttemptError> {
         let mut refused = None;
         for _ in 0..RACES {
             let anchored = self.catch_up().await?;
@@ -258,7 +262,7 @@ impl<C: Chain> Anchoring<C> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(refused.map_or(Setback::Fatal(LogError::Closed.into()), Setback::from))
+        Err(refused.map_or(AttemptError::Fatal(LogError::Closed.into()), AttemptError::from))
     }
 
     /// A signed checkpoint of the log as it is now, kept; the one that was made of this size before, if any.

@@ -1,9 +1,9 @@
 use super::*;
-use crate::log::NewEntry;
 use std::sync::{
     atomic::{AtomicUsize, Ordering},
     Mutex,
 };
+use streembit_log::NewEntry;
 use streembit_primitives::{
     event::{EventKind, Signer, VERSION},
     Body, DeviceKey, EventHeader, Part, PublicKey, SignedEvent, Text,

@@ -1,6 +1,5 @@
 //! Where the API listens: a Unix socket whose permissions are the authentication, and a TCP address with a token.
 
-use crate::files::{create_private, directory, read_private, FileError};
 use axum::{
     extract::{Request, State},
     http::{header, HeaderMap, StatusCode},
@@ -16,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use streembit_keystore::files::{create_private, directory, read_private, FileError};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use zeroize::Zeroizing;
 

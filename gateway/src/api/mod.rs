@@ -13,7 +13,7 @@ pub use problem::Problem;
 pub use state::ApiState;
 
 use crate::{config::ApiConfig, status::ComponentState};
-use axum::{middleware, Router};
+use axum::{middleware, routing::get, Router};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ impl Api {
     /// Serves until shut down. Fails where it cannot listen as configured.
     pub async fn run(self, config: ApiConfig, shutdown: CancellationToken) -> Result<(), ListenError> {
         let status = self.state.status.clone();
-        let router = routes::router(self);
+        let router = routes::router(self, get(openapi::json));
         let (listener, _file) = listen::unix(&config.socket).await?;
         let mut detail = config.socket.display().to_string();
         let tcp = match config.tcp {

@@ -1,15 +1,13 @@
 //! Errors of the API: problem details of RFC 9457, each with a remedy.
 
-use crate::{
-    ingest::IngestError,
-    log::{LogError, Refusal, MAX_BODY_BYTES},
-};
 use axum::{
     http::{header, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use streembit_ingest::IngestError;
+use streembit_log::{LogError, Refusal, MAX_BODY_BYTES};
 use utoipa::ToSchema;
 
 /// What went wrong (RFC 9457), and what to do about it.

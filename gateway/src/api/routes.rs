@@ -1,21 +1,14 @@
 //! The routes, each documented where it is.
 
 use super::{
-    openapi,
     problem::Problem,
     types::{
-        DeviceView, ErasureView, EventView, InclusionView, ItemResult, LogView, NewErasure, NewEvent,
-        NewReadings, ReceiptView, Results, StatusView,
+        CopiedKeyView, DeviceView, ErasureView, EventView, InclusionView, ItemResult, LogView, NewErasure,
+        NewEvent, NewReadings, ReceiptView, Results, StatusView,
     },
     Api,
 };
-use crate::{
-    adapters::senml,
-    clock::now_ms,
-    ingest::IngestError,
-    log::{CopiedKey, Receipt},
-    metrics,
-};
+use crate::metrics;
 use axum::{
     body::Bytes,
     extract::{
@@ -24,12 +17,16 @@ use axum::{
     },
     http::{header, HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, MethodRouter},
     Json, Router,
 };
 use codec::DecodeAll as _;
 use futures::future::join_all;
 use serde::Deserialize;
+use streembit_adapters::senml;
+use streembit_clock::now_ms;
+use streembit_ingest::IngestError;
+use streembit_log::Receipt;
 use streembit_primitives::{Body, DeviceId, Reading, SignedEvent};
 use utoipa::IntoParams;
 
@@ -42,11 +39,11 @@ const MAX_EVENTS: usize = 1000;
 /// The events in one answer where none are asked for.
 const USUAL_EVENTS: usize = 100;
 
-type Answer<T> = Result<Json<T>, Problem>;
+type ApiResult<T> = Result<Json<T>, Problem>;
 type Content = Result<Bytes, BytesRejection>;
 
-/// All routes.
-pub(super) fn router(api: Api) -> Router {
+/// All routes. `description` answers with the description of the API, which is made from the routes themselves.
+pub(super) fn router(api: Api, description: MethodRouter<Api>) -> Router {
     let many = DefaultBodyLimit::max(MAX_MANY);
     Router::new()
         .route("/v1/status", get(status))
@@ -61,7 +58,7 @@ pub(super) fn router(api: Api) -> Router {
         .route("/v1/log", get(log))
         .route("/v1/log/proof/{index}", get(inclusion))
         .route("/metrics", get(prometheus))
-        .route("/openapi.json", get(openapi::json))
+        .route("/openapi.json", description)
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(MAX_ONE))
@@ -70,13 +67,13 @@ pub(super) fn router(api: Api) -> Router {
 
 /// The gateway in one screen.
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, body = StatusView)))]
-pub(super) async fn status(State(api): State<Api>) -> Answer<StatusView> {
+pub(super) async fn status(State(api): State<Api>) -> ApiResult<StatusView> {
     api.status().await.map(Json)
 }
 
 /// The devices.
 #[utoipa::path(get, path = "/v1/devices", responses((status = 200, body = Vec<DeviceView>)))]
-pub(super) async fn devices(State(api): State<Api>) -> Answer<Vec<DeviceView>> {
+pub(super) async fn devices(State(api): State<Api>) -> ApiResult<Vec<DeviceView>> {
     api.devices().await.map(Json)
 }
 
@@ -96,7 +93,7 @@ pub(super) async fn add_readings(
     Path(device): Path<String>,
     headers: HeaderMap,
     body: Content,
-) -> Answer<ReceiptView> {
+) -> ApiResult<ReceiptView> {
     let device = api.device(&device)?;
     let readings = readings_of(&headers, &content(body)?);
     count(&api, add(&api, device, readings).await).map(Json)
@@ -139,7 +136,7 @@ pub(super) async fn add_lines(
     State(api): State<Api>,
     Path(device): Path<String>,
     body: Content,
-) -> Answer<Results> {
+) -> ApiResult<Results> {
     let device = api.device(&device)?;
     let body = content(body)?;
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
@@ -156,7 +153,7 @@ pub(super) async fn add_lines(
     request_body = NewEvent,
     responses((status = 200, body = ReceiptView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn add_event(State(api): State<Api>, body: Content) -> Answer<ReceiptView> {
+pub(super) async fn add_event(State(api): State<Api>, body: Content) -> ApiResult<ReceiptView> {
     let new: NewEvent = serde_json::from_slice(&content(body)?)
         .map_err(|error| Problem::bad_request(error, "see NewEvent in /openapi.json"))?;
     let event = from_scale_hex::<SignedEvent>("event", &new.event)?;
@@ -176,7 +173,7 @@ pub(super) async fn add_event(State(api): State<Api>, body: Content) -> Answer<R
     ),
     responses((status = 200, body = Results), (status = "4XX", body = Problem))
 )]
-pub(super) async fn add_batch(State(api): State<Api>, body: Content) -> Answer<Results> {
+pub(super) async fn add_batch(State(api): State<Api>, body: Content) -> ApiResult<Results> {
     let events = Vec::<(SignedEvent, Body)>::decode_all(&mut content(body)?.as_ref())
         .map_err(|error| Problem::bad_request(error, "send SCALE of Vec<(SignedEvent, Body)>"))?;
     let results = api.state.ingest.signed_batch(events).await.into_iter();
@@ -206,7 +203,7 @@ pub(super) async fn events(
     State(api): State<Api>,
     Path(device): Path<String>,
     span: Result<Query<Span>, QueryRejection>,
-) -> Answer<Vec<EventView>> {
+) -> ApiResult<Vec<EventView>> {
     let device = api.device(&device)?;
     let Query(Span { from, limit }) = span?;
     let limit = limit.unwrap_or(USUAL_EVENTS).min(MAX_EVENTS);
@@ -221,21 +218,22 @@ pub(super) async fn events(
     request_body = NewErasure,
     responses((status = 200, body = Vec<ErasureView>), (status = "4XX", body = Problem))
 )]
-pub(super) async fn erase(State(api): State<Api>, body: Content) -> Answer<Vec<ErasureView>> {
+pub(super) async fn erase(State(api): State<Api>, body: Content) -> ApiResult<Vec<ErasureView>> {
     let asked: NewErasure = serde_json::from_slice(&content(body)?)
         .map_err(|error| Problem::bad_request(error, "see NewErasure in /openapi.json"))?;
     api.erase(asked).await.map(Json)
 }
 
 /// The devices whose keys were copied, each with the two events that prove it.
-#[utoipa::path(get, path = "/v1/forks", responses((status = 200, body = Vec<CopiedKey>)))]
-pub(super) async fn forks(State(api): State<Api>) -> Answer<Vec<CopiedKey>> {
-    api.read(|log| log.forks()).await.map(Json)
+#[utoipa::path(get, path = "/v1/forks", responses((status = 200, body = Vec<CopiedKeyView>)))]
+pub(super) async fn forks(State(api): State<Api>) -> ApiResult<Vec<CopiedKeyView>> {
+    let forks = api.read(|log| log.forks()).await?;
+    Ok(Json(forks.into_iter().map(CopiedKeyView::from).collect()))
 }
 
 /// The log and how far it is anchored.
 #[utoipa::path(get, path = "/v1/log", responses((status = 200, body = LogView)))]
-pub(super) async fn log(State(api): State<Api>) -> Answer<LogView> {
+pub(super) async fn log(State(api): State<Api>) -> ApiResult<LogView> {
     api.log().await.map(Json)
 }
 
@@ -258,12 +256,12 @@ pub(super) async fn inclusion(
     State(api): State<Api>,
     Path(index): Path<String>,
     at: Result<Query<AtSize>, QueryRejection>,
-) -> Answer<InclusionView> {
+) -> ApiResult<InclusionView> {
     let index: u64 = index.parse().map_err(|_| {
         Problem::bad_request(format!("{index:?} is no place in the log"), "expected a whole number from 0")
     })?;
     let Query(AtSize { size }) = at?;
-    let view = move |log: &crate::log::LogReader| {
+    let view = move |log: &streembit_log::LogReader| {
         let size = size.unwrap_or_else(|| log.size());
         let proof = log.inclusion(index, size)?;
         let root = log.root(size)?;

@@ -6,16 +6,16 @@ use super::{
     Api,
 };
 use crate::{
-    account,
-    clock::now_ms,
     config::{Config, DeviceConfig},
-    ingest::Ingest,
-    log::{Log, LogError, LogReader, MAX_ERASED},
     metrics::{LogGauges, Metrics},
     status::{ComponentState, StatusBoard},
 };
-use libp2p::{Multiaddr, PeerId};
 use std::collections::BTreeSet;
+use streembit_clock::now_ms;
+use streembit_delivery::{Multiaddr, PeerId};
+use streembit_ingest::Ingest;
+use streembit_keystore::account;
+use streembit_log::{Log, LogError, LogReader, MAX_ERASED};
 use streembit_primitives::{AccountId, DeviceId};
 use tokio::sync::watch;
 

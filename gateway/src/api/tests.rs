@@ -6,9 +6,6 @@ use super::{
 };
 use crate::{
     config::Config,
-    ingest::Ingest,
-    keystore::KeyPair,
-    log::Log,
     metrics::Metrics,
     status::{ComponentState, StatusBoard},
 };
@@ -16,6 +13,9 @@ use codec::{DecodeAll as _, Encode as _};
 use reqwest::StatusCode;
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
+use streembit_ingest::Ingest;
+use streembit_keystore::KeyPair;
+use streembit_log::Log;
 use streembit_primitives::{
     event::VERSION, hash::Domain, merkle::InclusionProof, Body, EventHeader, EventKind, Hash, LogEntry,
     LogId, Part, Reading, SignedEvent, Signer, Source, Value as ReadingValue,
@@ -52,7 +52,7 @@ async fn serve(api: &str) -> Served {
     let devices = config.devices.iter().map(|device| device.device_key(account)).collect();
     let ingest = Ingest::new(log.clone(), keys, devices).unwrap();
     let (status, shutdown) = (StatusBoard::new(), CancellationToken::new());
-    let (peer, (_, addresses)) = (libp2p::PeerId::random(), watch::channel(Vec::new()));
+    let (peer, (_, addresses)) = (streembit_delivery::PeerId::random(), watch::channel(Vec::new()));
     let api = config.api.clone();
     let metrics = Metrics::new();
     let state =

@@ -2,12 +2,10 @@
 //! 1970-01-01 UTC.
 
 use super::problem::Problem;
-use crate::{
-    account,
-    log::{Erasure, Receipt, StoredEvent},
-    status::Component,
-};
+use crate::status::Component;
 use serde::{Deserialize, Serialize};
+use streembit_keystore::account;
+use streembit_log::{CopiedKey, Erasure, Receipt, SignedTwice, StoredEvent};
 use streembit_primitives::{
     chain::Anchor, reading::Name, reading::Unit, Checkpoint, EventKind, Part, Reading, Signer, Source, Value,
 };
@@ -316,4 +314,46 @@ impl NewReading {
 /// The SCALE encoding of a value in hexadecimal digits.
 pub fn scale_hex(value: &impl codec::Encode) -> String {
     format!("0x{}", hex::encode(value.encode()))
+}
+
+/// Two events that one key signed for one place of a device's history.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = CopiedKey)]
+pub struct CopiedKeyView {
+    /// The device.
+    pub device: String,
+    /// The place that was signed for twice.
+    pub sequence: u64,
+    /// The event that came first, and is in the log.
+    pub first: SignedTwiceView,
+    /// The one that was refused because of it.
+    pub second: SignedTwiceView,
+}
+
+/// One of the two.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = SignedTwice)]
+pub struct SignedTwiceView {
+    /// Its place in the log, where it is there.
+    pub index: Option<u64>,
+    /// The hash of its header.
+    pub hash: String,
+    /// When it happened, by the signer's clock.
+    pub time: u64,
+    /// When the gateway received it.
+    pub received: u64,
+    /// The signed event, SCALE in hexadecimal digits.
+    pub event: String,
+}
+
+impl From<CopiedKey> for CopiedKeyView {
+    fn from(CopiedKey { device, sequence, first, second }: CopiedKey) -> Self {
+        Self { device: device.to_string(), sequence, first: first.into(), second: second.into() }
+    }
+}
+
+impl From<SignedTwice> for SignedTwiceView {
+    fn from(SignedTwice { index, hash, time, received, event }: SignedTwice) -> Self {
+        Self { index, hash: hash.to_string(), time, received, event: scale_hex(&event) }
+    }
 }

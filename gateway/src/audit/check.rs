@@ -1,11 +1,11 @@
 //! The checks of an audit.
 
 use super::{
-    report::{Completeness, Problem},
-    AnchorState, AuditedEvent, ChainState, Report, Subject, Where,
+    report::{AuditProblem, Completeness},
+    AnchorState, AuditedEvent, ChainState, ProblemPlace, Report, Subject,
 };
-use crate::log::{Finding, LogError, LogReader, Place, StoredBody, StoredEvent};
 use std::collections::BTreeSet;
+use streembit_log::{Finding, LogError, LogReader, Place, StoredBody, StoredEvent};
 use streembit_primitives::{chain::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, Hash};
 
 /// How many events are read at once.
@@ -55,7 +55,7 @@ struct Audit<'a> {
 }
 
 impl Audit<'_> {
-    fn problem(&mut self, problem: Problem) {
+    fn problem(&mut self, problem: AuditProblem) {
         self.report.problems.push(problem);
     }
 
@@ -66,15 +66,15 @@ impl Audit<'_> {
             None => format!("device {device} is not registered: `streembit device register`"),
             Some(record) if record.gateway != gateway => format!(
                 "device {device} is registered with gateway {}, this is the log of {}",
-                crate::account::show(&record.gateway),
-                crate::account::show(&gateway)
+                streembit_keystore::account::show(&record.gateway),
+                streembit_keystore::account::show(&gateway)
             ),
             Some(record) if record.key.device_id() != device => {
                 "the registered key is not the one that the device's id was made of".into()
             }
             Some(_) => return,
         };
-        self.problem(Problem::new(Where::Chain, problem));
+        self.problem(AuditProblem::new(ProblemPlace::Chain, problem));
     }
 
     /// Everything stored, derived again.
@@ -83,9 +83,10 @@ impl Audit<'_> {
         let (findings, heads) = self.log.verify_with_heads(anchored)?;
         self.heads = heads;
         for finding in findings {
-            let problem = Problem::new(Where::of(finding.place), finding.problem.clone()).at(finding.index);
+            let problem =
+                AuditProblem::new(ProblemPlace::of(finding.place), finding.problem.clone()).at(finding.index);
             let problem = match finding.place {
-                Place::Node(id) => Problem {
+                Place::Node(id) => AuditProblem {
                     problem: format!("level {}, node {}: {}", id.level, id.index, finding.problem),
                     ..problem
                 },
@@ -129,7 +130,7 @@ impl Audit<'_> {
                 | LogError::ForeignCheckpoint { .. }
                 | LogError::Damaged { .. }),
             ) => {
-                self.problem(Problem::new(Where::Anchor, error.to_string()));
+                self.problem(AuditProblem::new(ProblemPlace::Anchor, error.to_string()));
                 Ok(())
             }
             Err(error) => Err(error),
@@ -181,7 +182,7 @@ impl Audit<'_> {
     /// An event that cannot be read: the look at everything stored has named the very place, if it is one.
     fn unreadable(&mut self, sequence: u64, what: String) {
         if self.bad.is_empty() {
-            self.problem(Problem::new(Where::Entry, what).of_event(sequence));
+            self.problem(AuditProblem::new(ProblemPlace::Entry, what).of_event(sequence));
         }
     }
 
@@ -200,10 +201,10 @@ impl Audit<'_> {
         let header = entry.event.header.clone();
         let (sequence, hash) = (header.sequence, header.hash());
         let before = self.report.problems.len();
-        let at = |place, problem: String| Problem::new(place, problem).at(index).of_event(sequence);
+        let at = |place, problem: String| AuditProblem::new(place, problem).at(index).of_event(sequence);
 
         if header.device != self.report.device {
-            self.problem(at(Where::Index, "it is another device's event".into()));
+            self.problem(at(ProblemPlace::Index, "it is another device's event".into()));
         }
         let follows = match last {
             Predecessor::None => header.check_follows(None),
@@ -211,28 +212,28 @@ impl Audit<'_> {
             Predecessor::Unknown => Ok(()),
         };
         if let Err(error) = follows {
-            self.problem(at(Where::Sequence, error.to_string()));
+            self.problem(at(ProblemPlace::Sequence, error.to_string()));
         }
         // Without the key of the chain no signature can be checked: that the device is not registered is said already.
         let checked =
             self.chain.device.as_ref().map(|DeviceRecord { key, .. }| entry.event.clone().verify(key));
         if let Some(Err(error)) = &checked {
-            self.problem(at(Where::Signature, error.to_string()));
+            self.problem(at(ProblemPlace::Signature, error.to_string()));
         }
         match &body {
             StoredBody::Missing => {
-                self.body_problem(at(Where::Body, "missing, and nobody has erased it".into()));
+                self.body_problem(at(ProblemPlace::Body, "missing, and nobody has erased it".into()));
             }
             StoredBody::Erased { .. } => {}
             StoredBody::Present(body) => {
                 if let Err(error) = header.check_body(body) {
-                    self.body_problem(at(Where::Body, error.to_string()));
+                    self.body_problem(at(ProblemPlace::Body, error.to_string()));
                 }
             }
         }
         let anchor = self.anchor_state(index, entry.leaf());
         if anchor == AnchorState::Outside {
-            self.problem(at(Where::Anchor, "the entry does not lead to the anchored root".into()));
+            self.problem(at(ProblemPlace::Anchor, "the entry does not lead to the anchored root".into()));
         }
         self.report.history.push(AuditedEvent {
             sequence,
@@ -255,13 +256,14 @@ impl Audit<'_> {
     }
 
     fn log_entry_is_changed(&self, index: u64) -> bool {
-        let entry = |problem: &Problem| problem.place == Where::Entry && problem.index == Some(index);
+        let entry =
+            |problem: &AuditProblem| problem.place == ProblemPlace::Entry && problem.index == Some(index);
         self.bad.contains(&index) && self.report.problems.iter().any(entry)
     }
 
     /// A body's fault is told once: here or by the look at everything stored.
-    fn body_problem(&mut self, problem: Problem) {
-        let known = |other: &Problem| other.place == Where::Body && other.index == problem.index;
+    fn body_problem(&mut self, problem: AuditProblem) {
+        let known = |other: &AuditProblem| other.place == ProblemPlace::Body && other.index == problem.index;
         if !self.report.problems.iter().any(known) {
             self.problem(problem);
         }
@@ -299,11 +301,11 @@ impl Audit<'_> {
                     }
                     Some(Err(error)) => format!("two events are kept as proof of a copied key, but: {error}"),
                 };
-                let problem = Problem::new(Where::Signature, problem);
+                let problem = AuditProblem::new(ProblemPlace::Signature, problem);
                 self.problem(problem.at(copied.first.index.unwrap_or_default()).of_event(copied.sequence));
                 self.report.copied_key = Some(copied);
             }
-            Err(LogError::Damaged { what }) => self.problem(Problem::new(Where::Index, what)),
+            Err(LogError::Damaged { what }) => self.problem(AuditProblem::new(ProblemPlace::Index, what)),
             Err(error) => return Err(error),
         }
         Ok(())
@@ -322,7 +324,7 @@ impl Audit<'_> {
             self.report.completeness = Completeness::unknown("the anchored checkpoint has no heads map");
             return;
         };
-        if self.report.problems.iter().any(|problem| problem.place == Where::Anchor) {
+        if self.report.problems.iter().any(|problem| problem.place == ProblemPlace::Anchor) {
             self.report.completeness = Completeness::unknown("the log is not the one that is anchored");
             return;
         }
@@ -337,7 +339,7 @@ impl Audit<'_> {
                 "the gateway anchored {expected} as the map of the devices' last events at {size} entries, but the \
                  entries lead to {found}: it was false when it was signed, and hides or invents the end of a history"
             );
-            self.problem(Problem::new(Where::Heads, problem));
+            self.problem(AuditProblem::new(ProblemPlace::Heads, problem));
             self.report.completeness = Completeness::unknown("the anchored heads map is false");
             return;
         }
@@ -357,8 +359,8 @@ impl Audit<'_> {
             |state| report.history.iter().filter(|event| event.ok && event.anchor == state).count() as u64;
         (report.anchored, report.pending) = (count(AnchorState::Anchored), count(AnchorState::Pending));
         if report.problems.is_empty() && report.anchored == 0 && report.pending > 0 {
-            report.problems.push(Problem::new(
-                Where::Anchor,
+            report.problems.push(AuditProblem::new(
+                ProblemPlace::Anchor,
                 format!(
                     "{} events, and none of them is anchored yet: nothing to hold them against",
                     report.pending
@@ -367,12 +369,12 @@ impl Audit<'_> {
         }
         // What is stored wrong explains what does not lead to the anchor: first the cause.
         report.problems.sort_by_key(|problem| match problem.place {
-            Where::Chain => 0,
-            Where::Entry | Where::Body | Where::Node => 1,
-            Where::Root | Where::Index => 2,
-            Where::Signature | Where::Sequence => 3,
-            Where::Heads => 4,
-            Where::Anchor => 5,
+            ProblemPlace::Chain => 0,
+            ProblemPlace::Entry | ProblemPlace::Body | ProblemPlace::Node => 1,
+            ProblemPlace::Root | ProblemPlace::Index => 2,
+            ProblemPlace::Signature | ProblemPlace::Sequence => 3,
+            ProblemPlace::Heads => 4,
+            ProblemPlace::Anchor => 5,
         });
         report.erased = report.history.iter().filter(|event| event.erased.is_some()).count() as u64;
         report.events = report.history.len() as u64;

@@ -12,7 +12,7 @@ mod report;
 mod tests;
 
 pub use check::audit;
-pub use report::{AnchorState, AuditedEvent, Completeness, Problem, Report, Where};
+pub use report::{AnchorState, AuditProblem, AuditedEvent, Completeness, ProblemPlace, Report};
 
 use streembit_primitives::{
     chain::{Anchor, DeviceRecord},

@@ -1,12 +1,11 @@
 //! What an audit has found.
 
 use super::{ChainState, Subject};
-use crate::{
-    account, clock,
-    log::{CopiedKey, Place},
-};
 use serde::Serialize;
 use std::fmt;
+use streembit_clock as clock;
+use streembit_keystore::account;
+use streembit_log::{CopiedKey, Place};
 use streembit_primitives::{
     chain::Anchor, AccountId, DeviceId, DeviceKey, EventKind, Hash, LogId, Part, Signer,
 };
@@ -51,11 +50,11 @@ pub struct Report {
     /// Whether the history has neither gap nor missing end.
     pub completeness: Completeness,
     /// What is wrong, worst first.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<AuditProblem>,
     /// The two events that prove that the device's key was copied, where it was.
     pub copied_key: Option<CopiedKey>,
     /// What is wrong with bodies of other devices: no matter of this one.
-    pub elsewhere: Vec<Problem>,
+    pub elsewhere: Vec<AuditProblem>,
     /// How many events the log has of the device.
     pub events: u64,
     /// Every one of them.
@@ -77,10 +76,10 @@ pub struct Completeness {
 
 /// One thing that is wrong.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Problem {
+pub struct AuditProblem {
     /// Where.
     #[serde(rename = "where")]
-    pub place: Where,
+    pub place: ProblemPlace,
     /// The entry's place in the log, where it is one entry's.
     pub index: Option<u64>,
     /// The event's place in the device's history, where it is one event's.
@@ -89,10 +88,10 @@ pub struct Problem {
     pub problem: String,
 }
 
-/// Where something is wrong.
+/// ProblemPlace something is wrong.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Where {
+pub enum ProblemPlace {
     /// The log against its anchor: cut short or rewritten.
     Anchor,
     /// A stored entry: an event as signed and received.
@@ -187,7 +186,7 @@ impl Report {
     /// A report that there is no log to read.
     pub fn of_unreadable(subject: Subject, chain: &ChainState, log: LogId, problem: String) -> Self {
         let mut report = Self::new(subject, chain, log);
-        report.problems.push(Problem::new(Where::Root, problem));
+        report.problems.push(AuditProblem::new(ProblemPlace::Root, problem));
         report
     }
 
@@ -235,8 +234,8 @@ impl fmt::Display for Completeness {
     }
 }
 
-impl Problem {
-    pub(super) fn new(place: Where, problem: impl Into<String>) -> Self {
+impl AuditProblem {
+    pub(super) fn new(place: ProblemPlace, problem: impl Into<String>) -> Self {
         Self { place, index: None, sequence: None, problem: problem.into() }
     }
 
@@ -251,7 +250,7 @@ impl Problem {
     }
 }
 
-impl Where {
+impl ProblemPlace {
     pub(super) fn of(place: Place) -> Self {
         match place {
             Place::Entry => Self::Entry,
@@ -263,7 +262,7 @@ impl Where {
     }
 }
 
-impl fmt::Display for Where {
+impl fmt::Display for ProblemPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Anchor => "anchor",
@@ -280,7 +279,7 @@ impl fmt::Display for Where {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for AuditProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.place.fmt(f)?;
         if let Some(index) = self.index {

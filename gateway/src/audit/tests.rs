@@ -1,10 +1,8 @@
 use super::*;
-use crate::{
-    keystore::KeyPair,
-    log::{Log, LogReader, NewEntry},
-};
 use rocksdb::{Options, DB};
 use std::path::{Path, PathBuf};
+use streembit_keystore::KeyPair;
+use streembit_log::{Log, LogReader, NewEntry};
 use streembit_primitives::{
     checkpoint::HashKind,
     event::{EventKind, Signer, VERSION},
@@ -96,7 +94,7 @@ impl Scene {
         self.folder.path().join("log")
     }
 
-    fn open(&self) -> Result<LogReader, crate::log::LogError> {
+    fn open(&self) -> Result<LogReader, streembit_log::LogError> {
         Log::open_for_audit(&self.path())
     }
 
@@ -104,7 +102,7 @@ impl Scene {
         let subject = Subject { device: Device::new(1).id(), name: Some("meter".into()) };
         match self.open() {
             Ok(log) => super::audit(&log, subject, &self.chain).unwrap(),
-            Err(crate::log::LogError::Damaged { what }) => {
+            Err(streembit_log::LogError::Damaged { what }) => {
                 Report::of_unreadable(subject, &self.chain, id(), what)
             }
             Err(error) => panic!("{error}"),
@@ -160,7 +158,8 @@ async fn it_verifies_beside_the_gateway_that_writes() {
 #[tokio::test]
 async fn a_changed_byte_of_entry_body_and_node_is_named_as_such() {
     // The last entry is the other device's, the last of this one is before it.
-    for (family, place, last) in [("entries", Where::Entry, 17u64), ("bodies", Where::Body, 16)] {
+    for (family, place, last) in [("entries", ProblemPlace::Entry, 17u64), ("bodies", ProblemPlace::Body, 16)]
+    {
         for (index, bytes) in [(0, [0, 40]), (4, [32, 90]), (last, [9, 150])] {
             for byte in bytes {
                 let scene = Scene::new().await;
@@ -185,7 +184,7 @@ async fn a_changed_byte_of_entry_body_and_node_is_named_as_such() {
         let report = scene.audit();
         assert!(!report.verified, "leaf {index}");
         let first = &report.problems[0];
-        assert_eq!((first.place, first.index), (Where::Node, Some(index)), "{:?}", report.problems);
+        assert_eq!((first.place, first.index), (ProblemPlace::Node, Some(index)), "{:?}", report.problems);
     }
 }
 
@@ -196,7 +195,7 @@ async fn a_changed_size_or_root_of_the_log_is_named() {
         scene.tamper("meta", b"state", byte);
         let report = scene.audit();
         assert!(!report.verified, "byte {byte}");
-        let named = [Where::Root, Where::Anchor, Where::Entry, Where::Node];
+        let named = [ProblemPlace::Root, ProblemPlace::Anchor, ProblemPlace::Entry, ProblemPlace::Node];
         assert!(named.contains(&report.problems[0].place), "byte {byte}: {:?}", report.problems);
     }
 }
@@ -251,7 +250,7 @@ async fn a_gateway_that_anchors_a_false_heads_map_is_caught() {
         let report = with_heads(lie).await;
         assert!(!report.verified && !report.completeness.proven);
         assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
-        assert_eq!(report.problems[0].place, Where::Heads);
+        assert_eq!(report.problems[0].place, ProblemPlace::Heads);
         assert!(report.verdict().contains("false when it was signed"), "{}", report.verdict());
     }
 }
@@ -273,7 +272,11 @@ async fn a_whole_other_history_is_outside_of_the_anchor() {
     forged.chain = honest.chain.clone();
     let report = forged.audit();
     assert!(!report.verified);
-    assert!(report.problems.iter().all(|problem| problem.place == Where::Anchor), "{:?}", report.problems);
+    assert!(
+        report.problems.iter().all(|problem| problem.place == ProblemPlace::Anchor),
+        "{:?}",
+        report.problems
+    );
     assert!(report.verdict().contains("they were changed"), "{}", report.verdict());
     assert_eq!(report.history[0].anchor, AnchorState::Outside);
     assert_eq!(report.anchored, 0);
@@ -300,12 +303,12 @@ async fn without_an_anchor_there_is_nothing_to_hold_it_against() {
 #[tokio::test]
 async fn the_chain_says_whose_device_it_is_and_with_which_key() {
     type Change = fn(&mut ChainState);
-    let changes: [(Where, &str, Change); 3] = [
-        (Where::Chain, "not registered", |chain| chain.device = None),
-        (Where::Chain, "registered with gateway", |chain| {
+    let changes: [(ProblemPlace, &str, Change); 3] = [
+        (ProblemPlace::Chain, "not registered", |chain| chain.device = None),
+        (ProblemPlace::Chain, "registered with gateway", |chain| {
             chain.device.as_mut().unwrap().gateway = AccountId([4; 32]);
         }),
-        (Where::Chain, "not the one", |chain| chain.device.as_mut().unwrap().key = Device::new(2).1),
+        (ProblemPlace::Chain, "not the one", |chain| chain.device.as_mut().unwrap().key = Device::new(2).1),
     ];
     for (place, words, change) in changes {
         let mut scene = Scene::new().await;
@@ -318,7 +321,7 @@ async fn the_chain_says_whose_device_it_is_and_with_which_key() {
     let mut scene = Scene::new().await;
     scene.chain.device.as_mut().unwrap().key = Device::new(2).1;
     let signatures =
-        scene.audit().problems.iter().filter(|problem| problem.place == Where::Signature).count();
+        scene.audit().problems.iter().filter(|problem| problem.place == ProblemPlace::Signature).count();
     assert_eq!(signatures as u64, EVENTS);
 }
 
@@ -336,6 +339,9 @@ async fn an_event_that_the_index_hides_is_missed() {
     }
     let report = scene.audit();
     assert!(!report.verified);
-    assert!(report.problems.iter().any(|problem| problem.place == Where::Index && problem.index == Some(6)));
-    assert!(report.problems.iter().any(|problem| problem.place == Where::Sequence));
+    assert!(report
+        .problems
+        .iter()
+        .any(|problem| problem.place == ProblemPlace::Index && problem.index == Some(6)));
+    assert!(report.problems.iter().any(|problem| problem.place == ProblemPlace::Sequence));
 }

@@ -1,20 +1,12 @@
 //! What the commands that speak to the chain share.
 
-use crate::{
-    chain::{ChainClient, ChainError, Submitted},
-    config::NodeUrl,
-};
-use anyhow::anyhow;
+use crate::errors::explain;
 use serde_json::{json, Value};
+use streembit_chain::{ChainClient, NodeUrl, Submitted};
 
 /// Connects to a node; an error says what to do.
 pub async fn connect(node: NodeUrl) -> anyhow::Result<ChainClient> {
     ChainClient::connect(node.into()).await.map_err(explain)
-}
-
-/// An error of the chain with what to do about it.
-pub fn explain(error: ChainError) -> anyhow::Error {
-    anyhow!("{error}. What to do: {}", error.remedy())
 }
 
 /// Where a call became final, for programs.

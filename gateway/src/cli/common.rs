@@ -2,8 +2,10 @@
 
 use super::output;
 use crate::{
-    config::{Config, NodeUrl},
-    keystore::{self, KeyPair, Passphrase},
+    audit::Subject,
+    config::Config,
+    errors::explain,
+    keys::{open_gateway_key, open_key, read_passphrase},
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -12,6 +14,8 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use streembit_chain::NodeUrl;
+use streembit_keystore::{account_of, KeyPair, Passphrase};
 use streembit_primitives::AccountId;
 
 /// How a command ends: with an exit code, or with an error that is printed (exit code 2).
@@ -35,22 +39,19 @@ impl Context {
 
     /// The passphrase of an existing key: from the file, or asked for.
     pub fn passphrase(&self, key: &Path) -> anyhow::Result<Passphrase> {
-        Ok(match &self.passphrase_file {
-            Some(file) => Passphrase::from_file(file)?,
-            None => Passphrase::ask(&format!("Passphrase of {}: ", key.display()))?,
-        })
+        read_passphrase(key, self.passphrase_file.as_deref())
     }
 
     /// The passphrase of a new key: from the file, which is made with a random one where it does not exist; or asked for.
     pub fn new_passphrase(&self, key: &Path) -> anyhow::Result<Passphrase> {
         let Some(file) = &self.passphrase_file else {
-            return Ok(Passphrase::ask_new(&format!("New passphrase of {}: ", key.display()))?);
+            return Passphrase::ask_new(&format!("New passphrase of {}: ", key.display())).map_err(explain);
         };
         if file.try_exists().with_context(|| format!("looking for {}", file.display()))? {
-            return Ok(Passphrase::from_file(file)?);
+            return Passphrase::from_file(file).map_err(explain);
         }
         let passphrase = Passphrase::random();
-        passphrase.write_to(file)?;
+        passphrase.write_to(file).map_err(explain)?;
         Ok(passphrase)
     }
 }
@@ -78,26 +79,27 @@ impl ConfigArg {
     /// Reads it, with the gateway's account, for which no passphrase is needed.
     pub fn load_with_account(&self) -> anyhow::Result<(Config, AccountId)> {
         let config = self.load()?;
-        let account = keystore::account_of(&config.gateway.key_file)?;
+        let account = account_of(&config.gateway.key_file).map_err(explain)?;
         Ok((config, account))
     }
 
     /// Reads it and opens the gateway's key.
     pub fn load_with_keys(&self, context: &Context) -> anyhow::Result<(Config, KeyPair)> {
         let config = self.load()?;
-        let keys = gateway_keys(&config, context)?;
+        let keys = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
         Ok((config, keys))
     }
 }
 
-/// Opens the gateway's key with the passphrase file of the configuration; with that of the command line, or one that is
-/// asked for, where the configuration names none.
-pub fn gateway_keys(config: &Config, context: &Context) -> anyhow::Result<KeyPair> {
-    let passphrase = match &config.gateway.passphrase_file {
-        Some(file) => Passphrase::from_file(file)?,
-        None => context.passphrase(&config.gateway.key_file)?,
-    };
-    Ok(keystore::open(&config.gateway.key_file, &passphrase)?)
+/// A device of the configuration, or any by its id: a device may have been taken out of the configuration.
+pub fn subject(config: &Config, account: AccountId, device: &str) -> anyhow::Result<Subject> {
+    match config.device(device, account) {
+        Ok(found) => Ok(Subject { device: found.id(account), name: Some(found.name.clone()) }),
+        Err(unknown) => match device.parse() {
+            Ok(device) => Ok(Subject { device, name: None }),
+            Err(_) => Err(unknown.into()),
+        },
+    }
 }
 
 /// `--node`
@@ -131,6 +133,6 @@ pub struct KeyArg {
 impl KeyArg {
     /// Opens it.
     pub fn open(&self, context: &Context) -> anyhow::Result<KeyPair> {
-        Ok(keystore::open(&self.path, &context.passphrase(&self.path)?)?)
+        open_key(&self.path, context.passphrase_file.as_deref())
     }
 }

@@ -1,14 +1,13 @@
 //! `streembit device`: a gateway's devices, and their registration on the chain.
 
 use super::{
-    chain::{connect, explain, submitted_json},
+    chain::{connect, submitted_json},
     output, ConfigArg, Context, KeyArg, NodeArg, Outcome,
 };
 use crate::{
-    account,
-    chain::{device_consent, ChainClient},
     config::{Config, DeviceConfig},
-    keystore,
+    errors::explain,
+    keys::open_key,
 };
 use anyhow::{bail, Context as _};
 use clap::{Args, Subcommand};
@@ -17,6 +16,8 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use streembit_chain::{device_consent, ChainClient};
+use streembit_keystore::account;
 use streembit_primitives::{
     chain::DeviceRecord, device::Registration, hash::Domain, AccountId, DeviceKey, Signature,
 };
@@ -119,9 +120,9 @@ async fn list(config: &ConfigArg, node: &NodeArg, context: &Context) -> anyhow::
 }
 
 fn describe(device: &DeviceConfig, gateway: AccountId, on_chain: Option<Option<DeviceRecord>>) -> Value {
-    let source = match (&device.key, &device.obd) {
+    let source = match (&device.key, &device.adapter) {
         (Some(_), _) => "signs itself".into(),
-        (None, Some(obd)) => format!("OBD-II at {}", obd.port),
+        (None, Some(adapter)) => adapter.to_string(),
         (None, None) => "event add".into(),
     };
     let (registration, record) = match on_chain {
@@ -227,7 +228,7 @@ fn registration(
 }
 
 fn sign_with(file: &Path, registration: &Registration, context: &Context) -> anyhow::Result<Signature> {
-    let keys = keystore::open(file, &context.passphrase(file)?)?;
+    let keys = open_key(file, context.passphrase_file.as_deref())?;
     checked(device_consent(registration, &keys), registration, file)
 }
 
@@ -270,7 +271,7 @@ fn parse_signature(text: &str) -> Option<Signature> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keystore::KeyPair;
+    use streembit_keystore::KeyPair;
     use streembit_primitives::{Hash, PublicKey};
 
     #[test]

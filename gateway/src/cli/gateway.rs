@@ -1,12 +1,11 @@
 //! `streembit gateway`: set up and run a gateway.
 
-use super::{chain, common::gateway_keys, ConfigArg, Context, KeyArg, NodeArg, Outcome};
+use super::{chain, ConfigArg, Context, KeyArg, NodeArg, Outcome};
 use crate::{
-    account,
     api::client::{Client, ClientError},
-    config, daemon, delivery,
-    files::create_private,
-    keystore::{self, KeySeed},
+    config, daemon,
+    errors::explain,
+    keys::open_gateway_key,
     memory,
 };
 use anyhow::Context as _;
@@ -16,6 +15,8 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use streembit_delivery as delivery;
+use streembit_keystore::{self as keystore, account, files::create_private, KeySeed};
 use tokio::signal::unix::{signal, SignalKind};
 use tokio_util::sync::CancellationToken;
 
@@ -84,7 +85,7 @@ fn init(dir: &Path, name: &str, context: &Context) -> anyhow::Result<()> {
         }
     }
     let passphrase = context.new_passphrase(&key_file)?;
-    let keys = keystore::create(&key_file, &KeySeed::random(), &passphrase)?;
+    let keys = keystore::create(&key_file, &KeySeed::random(), &passphrase).map_err(explain)?;
     let passphrase_file =
         context.passphrase_file.as_deref().map(std::path::absolute).transpose().context("passphrase file")?;
     create_private(&config_file, config::template(name, passphrase_file.as_deref()).as_bytes())?;
@@ -137,7 +138,8 @@ async fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<(
     let (peer, addresses) = match running {
         Ok(status) => (status.peer.id, status.peer.addresses),
         Err(ClientError::NoGateway(_)) => {
-            let peer = delivery::peer_id(&gateway_keys(&config, context)?)?;
+            let keys = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
+            let peer = delivery::peer_id(&keys)?;
             (peer.to_string(), Vec::new())
         }
         Err(error) => return Err(error.into()),
@@ -156,7 +158,7 @@ async fn register(args: &RegisterArgs, context: &Context) -> anyhow::Result<()> 
     let (config, gateway) = args.config.load_with_keys(context)?;
     let party = args.key.open(context)?;
     let chain = chain::connect(args.node.or(&config)).await?;
-    let submitted = chain.add_gateway(&party, &gateway).await.map_err(chain::explain)?;
+    let submitted = chain.add_gateway(&party, &gateway).await.map_err(explain)?;
     let (gateway, party) = (account::show(&gateway.account()), account::show(&party.account()));
     let mut view = chain::submitted_json(&submitted);
     if let Some(view) = view.as_object_mut() {

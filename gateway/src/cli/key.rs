@@ -1,10 +1,7 @@
 //! `streembit key`: the keys of parties.
 
 use super::{Context, KeyArg, Outcome};
-use crate::{
-    account,
-    keystore::{self, KeySeed, Passphrase, DEV_NAMES},
-};
+use crate::errors::explain;
 use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
@@ -12,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use streembit_keystore::{self as keystore, account, KeySeed, Passphrase, DEV_NAMES};
 use streembit_primitives::AccountId;
 
 /// What to do with keys.
@@ -54,20 +52,20 @@ pub fn run(command: Command, context: &Context) -> Outcome {
             };
             write(&out, &seed, context)?;
         }
-        Command::Show(key) => show(&key.path, keystore::account_of(&key.path)?, context)?,
+        Command::Show(key) => show(&key.path, keystore::account_of(&key.path).map_err(explain)?, context)?,
         Command::ChangePassphrase { key, new_passphrase_file } => {
             let old = context.passphrase(&key.path)?;
             let new_context = Context { passphrase_file: new_passphrase_file, ..context.clone() };
             let new: Passphrase = new_context.new_passphrase(&key.path)?;
-            keystore::change_passphrase(&key.path, &old, &new)?;
-            show(&key.path, keystore::account_of(&key.path)?, context)?;
+            keystore::change_passphrase(&key.path, &old, &new).map_err(explain)?;
+            show(&key.path, keystore::account_of(&key.path).map_err(explain)?, context)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn write(path: &Path, seed: &KeySeed, context: &Context) -> anyhow::Result<()> {
-    let keys = keystore::create(path, seed, &context.new_passphrase(path)?)?;
+    let keys = keystore::create(path, seed, &context.new_passphrase(path)?).map_err(explain)?;
     show(path, keys.account(), context)
 }
 

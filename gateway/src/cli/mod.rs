@@ -10,7 +10,6 @@ pub mod consortium;
 pub mod contract;
 pub mod device;
 pub mod event;
-pub mod evidence;
 pub mod gateway;
 pub mod key;
 pub mod output;

@@ -1,5 +1,6 @@
 //! What commands print: results on standard output, everything else on standard error.
 
+use crate::errors::with_causes;
 use anyhow::Context as _;
 use comfy_table::{presets, ContentArrangement, Table};
 use serde_json::json;
@@ -23,15 +24,6 @@ pub fn print_error(error: &anyhow::Error, as_json: bool) {
     } else {
         eprintln!("error: {text}");
     }
-}
-
-/// The error with its causes, each said once: many errors say their cause themselves.
-pub fn with_causes(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
-        "" => cause,
-        said if said.contains(&cause) => text,
-        _ => format!("{text}: {cause}"),
-    })
 }
 
 /// A table for people: no lines but one under the header; as wide as the terminal at most.
@@ -85,14 +77,6 @@ pub fn start_logging(level: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_cause_is_said_once() {
-        let missing = std::io::Error::other("no such file");
-        let error =
-            anyhow::Error::new(missing).context("reading x: no such file; make it").context("starting");
-        assert_eq!(with_causes(&error), "starting: reading x: no such file; make it");
-    }
 
     #[test]
     fn tables_have_no_trailing_spaces_and_nothing_is_coloured_in_a_pipe() {

@@ -14,14 +14,14 @@ const WIDTH: u64 = 30;
 
 /// A line that says how far something is; gone when this is dropped.
 #[derive(Debug)]
-pub struct Progress {
+pub struct ProgressBar {
     doing: &'static str,
     terminal: bool,
     next: Instant,
     shown: bool,
 }
 
-impl Progress {
+impl ProgressBar {
     /// What is being done, in a word.
     pub fn new(doing: &'static str) -> Self {
         let terminal = io::stderr().is_terminal();
@@ -41,7 +41,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
         if self.shown {
             let _ = write!(io::stderr(), "\r\x1b[K");

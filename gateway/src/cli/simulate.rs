@@ -121,7 +121,7 @@ fn fault(text: &str) -> Result<[u8; 2], String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::obd::dtc;
+    use streembit_adapters::obd::dtc;
 
     #[test]
     fn fault_codes_are_read_as_they_are_shown() {

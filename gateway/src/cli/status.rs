@@ -9,10 +9,10 @@ use crate::{
         client::Client,
         types::{DeviceView, LogView, StatusView},
     },
-    clock,
     status::{Component, ComponentState},
 };
 use std::process::ExitCode;
+use streembit_clock as clock;
 
 /// Shows it.
 pub async fn run(config: ConfigArg, context: &Context) -> Outcome {

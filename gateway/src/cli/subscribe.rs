@@ -1,17 +1,17 @@
 //! `streembit subscribe`: a device's events, peer to peer from its gateway, each verified before it is printed.
 
 use super::{output::print_line, Context, KeyArg, NodeArg, Outcome};
-use crate::{
-    account,
-    chain::{ChainClient, NodeConnection},
-    clock,
-    config::DeliveryConfig,
-    delivery::{Cursor, Limits, Peer, Position, Progress, Received, Subscriber, Subscription, Target},
-};
+use crate::errors::explain;
 use anyhow::Context as _;
-use libp2p::identity;
 use serde_json::{json, Value};
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use streembit_chain::{ChainClient, NodeConnection};
+use streembit_clock as clock;
+use streembit_delivery::{
+    random_identity, Cursor, DeliveryConfig, Limits, Peer, Position, Received, Subscriber, SubscriberEvent,
+    Subscription, Target,
+};
+use streembit_keystore::account;
 use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32, DeviceId, Part};
 use tokio::signal::unix::{signal, SignalKind};
 
@@ -69,8 +69,7 @@ pub async fn run(args: Args, context: &Context) -> Outcome {
 /// A peer that listens to nobody and is new each time: what counts is the account that it proves.
 fn start_peer(discover: bool) -> anyhow::Result<Arc<Peer>> {
     let config = DeliveryConfig { listen: Vec::new(), mdns: discover };
-    let identity = identity::Keypair::generate_ed25519();
-    Ok(Arc::new(Peer::start(identity, &config, &Limits::default())?))
+    Ok(Arc::new(Peer::start(random_identity(), &config, &Limits::default())?))
 }
 
 async fn follow(
@@ -84,23 +83,23 @@ async fn follow(
     let mut left = count;
     while left != Some(0) {
         // Between two events only: what is printed is remembered.
-        let progress = tokio::select! {
-            progress = subscriber.next() => progress?,
+        let event = tokio::select! {
+            event = subscriber.next() => event.map_err(explain)?,
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         };
-        match progress {
-            Progress::Connected { gateway } => {
+        match event {
+            SubscriberEvent::Connected { gateway } => {
                 let gateway = account::show(&gateway);
                 let event = json!({ "connected": gateway });
                 notice(context, &event, &format!("connected to gateway {gateway}"));
             }
-            Progress::Interrupted { problem, pause } => {
+            SubscriberEvent::Interrupted { problem, pause } => {
                 let seconds = pause.as_secs_f32();
                 let event = json!({ "interrupted": problem, "again_in_seconds": seconds });
                 notice(context, &event, &format!("interrupted: {problem}; again in {seconds:.1} s"));
             }
-            Progress::Event(event) => {
+            SubscriberEvent::Event(event) => {
                 print_line(&if context.json { event.to_json().to_string() } else { describe(&event) })?;
                 if let Some(cursor) = &cursor {
                     cursor.save(subscriber.position())?;

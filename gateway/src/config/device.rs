@@ -1,7 +1,11 @@
 //! `[[device]]`: what the gateway reads or takes in.
 
-use crate::adapters::obd::ObdConfig;
-use serde::Deserialize;
+use serde::{
+    de::{Error as _, MapAccess, Visitor},
+    Deserialize, Deserializer,
+};
+use std::fmt;
+use streembit_adapters::AdapterConfig;
 use streembit_primitives::{AccountId, DeviceId, DeviceKey, PublicKey, Text};
 
 /// One device.
@@ -14,8 +18,8 @@ pub struct DeviceConfig {
     pub label: Text<64>,
     /// Its own key, where it signs its own events.
     pub key: Option<PublicKey>,
-    /// How a vehicle is read.
-    pub obd: Option<ObdConfig>,
+    /// How it is read; `None` if its events or readings come by themselves.
+    pub adapter: Option<AdapterConfig>,
 }
 
 impl DeviceConfig {
@@ -33,20 +37,67 @@ impl DeviceConfig {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The keys of `[[device]]` beside the table of an adapter.
+const KEYS: [&str; 3] = ["name", "label", "key"];
+
 struct RawDevice {
     name: String,
     label: Option<String>,
     key: Option<String>,
-    obd: Option<ObdConfig>,
+    adapters: Vec<AdapterConfig>,
+}
+
+impl<'de> Deserialize<'de> for RawDevice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RawDeviceVisitor)
+    }
+}
+
+struct RawDeviceVisitor;
+
+impl<'de> Visitor<'de> for RawDeviceVisitor {
+    type Value = RawDevice;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a device")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawDevice, A::Error> {
+        let (mut name, mut label, mut key, mut adapters) = (None, None, None, Vec::new());
+        while let Some(Key(key_name)) = map.next_key()? {
+            match key_name.as_str() {
+                "name" => name = Some(map.next_value()?),
+                "label" => label = Some(map.next_value()?),
+                "key" => key = Some(map.next_value()?),
+                kind => adapters.extend(AdapterConfig::from_entry(kind, &mut map)?),
+            }
+        }
+        let name = name.ok_or_else(|| A::Error::missing_field("name"))?;
+        Ok(RawDevice { name, label, key, adapters })
+    }
+}
+
+/// A key of `[[device]]`. An unknown one is refused here, so that the error has its place.
+struct Key(String);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        let mut known = KEYS.iter().chain(AdapterConfig::KINDS);
+        if known.any(|known| *known == key) {
+            return Ok(Self(key));
+        }
+        let known = KEYS.iter().chain(AdapterConfig::KINDS).map(|known| format!("`{known}`"));
+        let known = known.collect::<Vec<_>>().join(", ");
+        Err(D::Error::custom(format!("unknown field `{key}`, expected one of {known}")))
+    }
 }
 
 impl TryFrom<RawDevice> for DeviceConfig {
     type Error = String;
 
     fn try_from(raw: RawDevice) -> Result<Self, String> {
-        let RawDevice { name, label, key, obd } = raw;
+        let RawDevice { name, label, key, mut adapters } = raw;
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > 32 || !name.chars().all(allowed) || name.starts_with("0x") {
             return Err(format!(
@@ -56,9 +107,17 @@ impl TryFrom<RawDevice> for DeviceConfig {
         let key = key
             .map(|key| key.parse::<PublicKey>().map_err(|error| format!("key of device {name:?}: {error}")))
             .transpose()?;
-        if key.is_some() && (obd.is_some() || label.is_some()) {
+        let adapter = adapters.pop();
+        if let (Some(one), Some(other)) = (&adapter, adapters.last()) {
             return Err(format!(
-                "device {name:?} has a key, so it signs its own events: it has no [device.obd] and no label"
+                "device {name:?} has both [device.{}] and [device.{}]: give it one",
+                other.kind(),
+                one.kind()
+            ));
+        }
+        if key.is_some() && (adapter.is_some() || label.is_some()) {
+            return Err(format!(
+                "device {name:?} has a key, so it signs its own events: it has no adapter such as [device.obd] and no label"
             ));
         }
         let label = Text::try_from(label.as_deref().unwrap_or(&name))
@@ -66,6 +125,6 @@ impl TryFrom<RawDevice> for DeviceConfig {
         if label.as_str().is_empty() {
             return Err(format!("label of device {name:?} is empty: give it one, or none"));
         }
-        Ok(Self { name, label, key, obd })
+        Ok(Self { name, label, key, adapter })
     }
 }

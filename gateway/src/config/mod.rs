@@ -6,19 +6,19 @@ mod overrides;
 mod template;
 mod values;
 
-pub use crate::adapters::{obd::ObdConfig, serial::Endpoint};
 pub use device::DeviceConfig;
 pub use overrides::NOT_CONFIGURATION;
 pub use template::render as template;
-pub use values::NodeUrl;
 
-use libp2p::Multiaddr;
 use serde::Deserialize;
 use std::{
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
+use streembit_chain::NodeUrl;
+use streembit_delivery::DeliveryConfig;
+use streembit_keystore::files::directory;
 use streembit_primitives::{AccountId, DeviceId};
 
 /// The configuration of a gateway, checked; paths are complete.
@@ -93,16 +93,6 @@ pub struct AnchorConfig {
     pub every_seconds: u64,
 }
 
-/// `[delivery]`
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DeliveryConfig {
-    /// Where other parties reach this gateway.
-    pub listen: Vec<Multiaddr>,
-    /// Whether it announces itself on the local network.
-    pub mdns: bool,
-}
-
 impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
@@ -129,21 +119,6 @@ impl Default for ApiConfig {
 impl Default for AnchorConfig {
     fn default() -> Self {
         Self { every_events: 100, every_seconds: 6 }
-    }
-}
-
-impl Default for DeliveryConfig {
-    fn default() -> Self {
-        use libp2p::multiaddr::Protocol;
-        use std::net::Ipv4Addr;
-        let host = Multiaddr::empty().with(Protocol::Ip4(Ipv4Addr::LOCALHOST));
-        Self {
-            listen: vec![
-                host.clone().with(Protocol::Udp(0)).with(Protocol::QuicV1),
-                host.with(Protocol::Tcp(0)),
-            ],
-            mdns: false,
-        }
     }
 }
 
@@ -191,7 +166,7 @@ pub enum ConfigError {
 #[error(
     "no device {asked:?} in the configuration; it has {known}: add a [[device]], or use a name that it has"
 )]
-pub struct UnknownDevice {
+pub struct UnknownDeviceError {
     asked: String,
     known: String,
 }
@@ -226,7 +201,7 @@ impl Config {
     }
 
     /// The device with this name or id.
-    pub fn device(&self, name_or_id: &str, gateway: AccountId) -> Result<&DeviceConfig, UnknownDevice> {
+    pub fn device(&self, name_or_id: &str, gateway: AccountId) -> Result<&DeviceConfig, UnknownDeviceError> {
         let id = name_or_id.parse::<DeviceId>().ok();
         self.devices
             .iter()
@@ -234,7 +209,7 @@ impl Config {
             .ok_or_else(|| {
                 let names: Vec<_> = self.devices.iter().map(|device| device.name.as_str()).collect();
                 let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-                UnknownDevice { asked: name_or_id.to_owned(), known }
+                UnknownDeviceError { asked: name_or_id.to_owned(), known }
             })
     }
 
@@ -265,7 +240,7 @@ impl Config {
 
     /// Paths in the file are relative to the file.
     fn complete_paths(&mut self, path: &Path) {
-        let directory = crate::files::directory(path);
+        let directory = directory(path);
         let own = [
             Some(&mut self.gateway.data_dir),
             Some(&mut self.gateway.key_file),

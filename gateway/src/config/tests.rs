@@ -1,5 +1,6 @@
 use super::{overrides::OVERRIDES, *};
 use std::{collections::BTreeSet, time::Duration};
+use streembit_adapters::{serial::Endpoint, AdapterConfig};
 use streembit_primitives::DeviceKey;
 
 const PATH: &str = "/etc/streembit/gateway.toml";
@@ -161,6 +162,7 @@ fn faults_name_file_line_and_remedy() {
         (2, "[api]\ntcp = \"localhost\"", "socket address"),
         (2, "[delivery]\nlisten = [\"127.0.0.1\"]", "multiaddr"),
         (1, "[[device]]\nlabel = \"x\"", "missing field `name`"),
+        (3, "[[device]]\nname = \"car\"\nport = 1", "unknown field `port`, expected one of `name`"),
         (1, "[[device]]\nname = \"my car\"", "letters, digits"),
         (1, "[[device]]\nname = \"0xcar\"", "letters, digits"),
         (1, "[[device]]\nname = \"car\"\nkey = \"00\"", "expected sr25519:"),
@@ -204,8 +206,9 @@ fn a_device_is_found_by_name_and_by_id() {
     );
     let config = parse(&text).unwrap();
     let car = config.device("car", gateway()).unwrap();
-    assert_eq!(car.obd.as_ref().unwrap().port, Endpoint::Tcp("127.0.0.1:35000".into()));
-    assert_eq!(car.obd.as_ref().unwrap().every, Duration::from_secs(1));
+    let AdapterConfig::Obd(obd) = car.adapter.as_ref().unwrap();
+    assert_eq!(obd.port, Endpoint::Tcp("127.0.0.1:35000".into()));
+    assert_eq!(obd.every, Duration::from_secs(1));
     let by_id = config.device(&car.id(gateway()).to_string(), gateway()).unwrap();
     assert_eq!(by_id.name, "car");
     let meter = config.device("meter", gateway()).unwrap();

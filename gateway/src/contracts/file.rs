@@ -3,13 +3,13 @@
 //! What parties accept is the content that [`read`] makes of it, by its hash: spaces, comments and the way in which an
 //! account or a number is written do not matter.
 
-use super::End;
-use crate::account;
 use serde::{de::Error as _, Deserialize, Deserializer, Serialize, Serializer};
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
+use streembit_clock::End;
+use streembit_keystore::account;
 use streembit_primitives::{
     contract::{AccessClause, Clause, Contract, ContractFault, ServiceClause},
     reading::Name,
@@ -21,7 +21,7 @@ const MAX_BYTES: u64 = 256 * 1024;
 
 /// What is wrong with a contract's file.
 #[derive(Debug, thiserror::Error)]
-pub enum FileError {
+pub enum ContractFileError {
     /// It could not be read.
     #[error("reading {}: {source}; `streembit contract new` makes one", .path.display())]
     Read {
@@ -51,8 +51,8 @@ pub enum FileError {
 }
 
 /// Reads a contract and checks that it is one that can be agreed on.
-pub fn read(path: &Path) -> Result<Contract, FileError> {
-    let failed = |source| FileError::Read { path: path.to_owned(), source };
+pub fn read(path: &Path) -> Result<Contract, ContractFileError> {
+    let failed = |source| ContractFileError::Read { path: path.to_owned(), source };
     let length = fs::metadata(path).map_err(failed)?.len();
     if length > MAX_BYTES {
         return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, "it is no contract")));
@@ -61,9 +61,12 @@ pub fn read(path: &Path) -> Result<Contract, FileError> {
 }
 
 /// Checks the text of a file at `path`.
-pub fn parse(text: &str, path: &Path) -> Result<Contract, FileError> {
-    let at =
-        |offset, problem| FileError::Line { path: path.to_owned(), line: line_of(text, offset), problem };
+pub fn parse(text: &str, path: &Path) -> Result<Contract, ContractFileError> {
+    let at = |offset, problem| ContractFileError::Line {
+        path: path.to_owned(),
+        line: line_of(text, offset),
+        problem,
+    };
     let file: RawFile = toml::from_str(text)
         .map_err(|error| at(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
     let mut clauses = BoundedVec::new();
@@ -80,7 +83,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Contract, FileError> {
         devices: file.devices.0,
         clauses,
     };
-    contract.check().map_err(|fault| FileError::Content { path: path.to_owned(), fault })?;
+    contract.check().map_err(|fault| ContractFileError::Content { path: path.to_owned(), fault })?;
     Ok(contract)
 }
 
@@ -374,7 +377,7 @@ names = []
 until = "2027-06-30"
 "#;
 
-    fn parse(text: &str) -> Result<Contract, FileError> {
+    fn parse(text: &str) -> Result<Contract, ContractFileError> {
         super::parse(text, Path::new("book.toml"))
     }
 

@@ -1,12 +1,12 @@
 //! Proofs of a meter, from a gateway's log against what the chain has anchored of it.
 
-use crate::log::{LogError, LogReader, StoredEvent};
 use codec::{DecodeAll as _, Encode as _};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
+use streembit_log::{LogError, LogReader, StoredEvent};
 use streembit_primitives::{
     body::Disclosure, chain::Anchor, contract::ContractId, proof::ReadingProof, reading::Name, DeviceId,
     Part, Reading,
@@ -158,10 +158,8 @@ pub fn read_proof(path: &Path) -> Result<ReadingProof, ProveError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        keystore::KeyPair,
-        log::{Log, NewEntry},
-    };
+    use streembit_keystore::KeyPair;
+    use streembit_log::{Log, NewEntry};
     use streembit_primitives::{
         checkpoint::HashKind,
         event::{EventKind, Signer, VERSION},

@@ -1,8 +1,8 @@
 //! Templates: contracts' files with places to be filled.
 
-use super::End;
-use crate::account;
 use rand::RngCore as _;
+use streembit_clock::End;
+use streembit_keystore::account;
 use streembit_primitives::{AccountId, Decimal, DeviceId, Hash};
 
 /// The templates by their names.
@@ -31,7 +31,7 @@ pub struct Terms {
 /// There is no such template.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("there is no template {0:?}: use one of {names}", names = template_names())]
-pub struct UnknownTemplate(String);
+pub struct UnknownTemplateError(String);
 
 /// The names of the templates, for messages.
 pub fn template_names() -> String {
@@ -40,11 +40,11 @@ pub fn template_names() -> String {
 }
 
 /// A template as the text of a contract's file, with a fresh nonce.
-pub fn fill(template: &str, terms: &Terms) -> Result<String, UnknownTemplate> {
+pub fn fill(template: &str, terms: &Terms) -> Result<String, UnknownTemplateError> {
     let (_, text) = TEMPLATES
         .iter()
         .find(|(name, _)| *name == template)
-        .ok_or_else(|| UnknownTemplate(template.to_owned()))?;
+        .ok_or_else(|| UnknownTemplateError(template.to_owned()))?;
     let mut nonce = Hash::ZERO;
     rand::rngs::OsRng.fill_bytes(&mut nonce.0);
     let places = [

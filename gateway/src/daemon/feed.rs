@@ -1,29 +1,30 @@
 //! What adapters observe goes into the log: one task a device, in order, nothing dropped.
 
 use crate::{
-    adapters::{obd, Observed},
     config::{Config, DeviceConfig},
-    ingest::{Ingest, IngestError},
-    log::{Log, LogError, Receipt},
     metrics::Metrics,
-    status::StatusBoard,
+    status::{ComponentState, StatusBoard},
 };
+use backon::{ExponentialBuilder, Retryable as _};
 use futures::future::join_all;
-use std::time::Duration;
-use streembit_primitives::{Decimal, DeviceId, Value};
-use tokio::sync::mpsc;
+use std::{sync::Arc, time::Duration};
+use streembit_adapters::{AdapterContext, AdapterState, History, Observed};
+use streembit_ingest::{Ingest, IngestError};
+use streembit_log::{Log, LogError, Receipt};
+use streembit_primitives::{DeviceId, Value};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How many observations may wait for the log before the adapter does.
 const QUEUE: usize = 16;
 
-/// The pauses before the log is tried again: the first, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+/// The pauses before the log is tried again.
+const RETRY: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(200))
+    .with_max_delay(Duration::from_secs(10))
+    .without_max_times();
 
-/// The reading whose last value an odometer is judged by.
-const ODOMETER: &str = "Vehicle.TraveledDistance";
-
-/// How many of a device's last events are searched for its odometer; read a page at a time.
+/// How many of a device's last events are searched for a reading; read a page at a time.
 const SEARCHED: u64 = 10_000;
 const PAGE: u64 = 200;
 
@@ -44,22 +45,28 @@ impl Feed {
     }
 
     async fn device(&self, device: &DeviceConfig, id: DeviceId, shutdown: &CancellationToken) {
-        let Some(mut config) = device.obd.clone() else { return };
-        let log = self.log.clone();
-        let searched = tokio::task::spawn_blocking(move || last_odometer(&log, &id)).await;
-        config.last_odometer = match searched {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => {
-                tracing::warn!(device = device.name, %error, "the last odometer value is not known");
-                None
-            }
-            Err(_) => None,
-        };
+        let Some(adapter) = device.adapter.clone() else { return };
         let (sender, observed) = mpsc::channel(QUEUE);
-        let component = format!("device/{}", device.name);
-        let report = |state| self.status.report(&component, state);
-        let adapter = obd::run(config, sender, report, shutdown.clone());
-        tokio::join!(adapter, self.log_all(&device.name, id, observed, shutdown));
+        let (state, states) = watch::channel(AdapterState::default());
+        let history = Arc::new(LogHistory { log: self.log.clone(), device: id });
+        let context = AdapterContext { observed: sender, state, history, stop: shutdown.clone() };
+        tokio::join!(
+            adapter.run(context),
+            self.log_all(&device.name, id, observed, shutdown),
+            self.report(&device.name, states),
+        );
+    }
+
+    /// Shows the adapter's condition in the status until the adapter has ended.
+    async fn report(&self, name: &str, mut states: watch::Receiver<AdapterState>) {
+        let component = format!("device/{name}");
+        loop {
+            let state = states.borrow_and_update().clone();
+            self.status.report(&component, component_state(state));
+            if states.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Until the adapter has ended and everything that it observed is in the log.
@@ -84,36 +91,69 @@ impl Feed {
         }
     }
 
-    /// Tries again while the log cannot write; an observation is lost only where it can never be logged.
+    /// Tries again while the log cannot write; an observation is lost only if it can never be logged.
     async fn log_one(
         &self,
         id: DeviceId,
         observed: Observed,
         shutdown: &CancellationToken,
     ) -> Result<Receipt, IngestError> {
-        let mut pause = PAUSES.0;
-        loop {
-            let result = match &observed {
+        let attempt = || async {
+            match &observed {
                 Observed::Readings(readings) => self.ingest.readings(id, readings.clone()).await,
                 Observed::Status(text) => self.ingest.status(id, text).await,
-            };
-            match result {
-                Err(error) if error.is_temporary() && !shutdown.is_cancelled() => {
-                    tracing::warn!(%error, "trying again");
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = shutdown.cancelled() => {}
-                    }
-                    pause = (pause * 2).min(PAUSES.1);
-                }
-                result => return result,
             }
-        }
+        };
+        let stop = shutdown.clone();
+        // The pause ends early on shutdown, for one last attempt. An attempt itself is never cut short: nobody would
+        // know whether the observation is in the log.
+        let pause = move |duration| {
+            let stop = stop.clone();
+            async move {
+                tokio::select! {
+                    () = tokio::time::sleep(duration) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        };
+        attempt
+            .retry(RETRY)
+            .sleep(pause)
+            .when(|error: &IngestError| error.is_temporary() && !shutdown.is_cancelled())
+            .notify(|error, _| tracing::warn!(%error, "trying again"))
+            .await
     }
 }
 
-/// The last odometer value of a device, from the newest of its events that has one.
-fn last_odometer(log: &Log, device: &DeviceId) -> Result<Option<Decimal>, LogError> {
+fn component_state(state: AdapterState) -> ComponentState {
+    match state {
+        AdapterState::Starting => ComponentState::Starting,
+        AdapterState::Running { detail } => ComponentState::Running { detail },
+        AdapterState::Retrying { problem, remedy } => ComponentState::Retrying { problem, remedy },
+        AdapterState::Stopped => ComponentState::Stopped,
+    }
+}
+
+/// What the log holds of one device.
+struct LogHistory {
+    log: Log,
+    device: DeviceId,
+}
+
+#[async_trait::async_trait]
+impl History for LogHistory {
+    async fn last_reading(&self, name: &str) -> Option<Value> {
+        let (log, device, name) = (self.log.clone(), self.device, name.to_owned());
+        let searched = tokio::task::spawn_blocking(move || last_reading(&log, &device, &name)).await;
+        searched.ok()?.unwrap_or_else(|error| {
+            tracing::warn!(device = %self.device, %error, "the last value of a reading is not known");
+            None
+        })
+    }
+}
+
+/// The value of the newest reading of a device with this name, from the newest of its events that has one.
+fn last_reading(log: &Log, device: &DeviceId, name: &str) -> Result<Option<Value>, LogError> {
     let Some(head) = log.head(device)? else { return Ok(None) };
     let mut end = head.sequence.saturating_add(1);
     let oldest = end.saturating_sub(SEARCHED);
@@ -121,10 +161,10 @@ fn last_odometer(log: &Log, device: &DeviceId) -> Result<Option<Decimal>, LogErr
         let start = end.saturating_sub(PAGE).max(oldest);
         let page = log.device_events(device, start, (end - start) as usize)?;
         let bodies = page.iter().rev().filter_map(|event| event.body.present());
-        let found = bodies.flat_map(|body| body.readings()).find_map(|reading| match reading.value {
-            Value::Decimal(value) if reading.name.as_str() == ODOMETER => Some(value),
-            _ => None,
-        });
+        let found = bodies
+            .flat_map(|body| body.readings())
+            .find(|reading| reading.name.as_str() == name)
+            .map(|reading| reading.value.clone());
         if found.is_some() {
             return Ok(found);
         }
@@ -136,11 +176,13 @@ fn last_odometer(log: &Log, device: &DeviceId) -> Result<Option<Decimal>, LogErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keystore::KeyPair;
+    use streembit_keystore::KeyPair;
     use streembit_primitives::{DeviceKey, LogId, Reading, Source, Text};
 
+    const ODOMETER: &str = "Vehicle.TraveledDistance";
+
     #[tokio::test]
-    async fn the_last_odometer_is_found_behind_many_events_without_one() {
+    async fn the_last_reading_is_found_behind_many_events_without_it() {
         let dir = tempfile::tempdir().unwrap();
         let keys = KeyPair::from_seed([7; 32]);
         let gateway = keys.account();
@@ -148,7 +190,7 @@ mod tests {
         let id = key.device_id();
         let log = Log::open(dir.path(), LogId { gateway, epoch: 0 }).unwrap();
         let ingest = Ingest::new(log.clone(), keys, vec![key]).unwrap();
-        assert_eq!(last_odometer(&log, &id).unwrap(), None);
+        assert_eq!(last_reading(&log, &id, ODOMETER).unwrap(), None);
         let reading = |name: &str, value: u32| Reading {
             name: name.try_into().unwrap(),
             unit: Text::default(),
@@ -163,6 +205,6 @@ mod tests {
         let speeds =
             (0..PAGE + 5).map(|speed| ingest.readings(id, vec![reading("Vehicle.Speed", speed as u32)]));
         assert!(join_all(speeds).await.iter().all(Result::is_ok));
-        assert_eq!(last_odometer(&log, &id).unwrap(), Some(2000.into()));
+        assert_eq!(last_reading(&log, &id, ODOMETER).unwrap(), Some(Value::Decimal(2000.into())));
     }
 }

@@ -5,23 +5,25 @@
 //! that cannot listen as configured, a transport key that the system refuses.
 
 mod feed;
+mod reports;
 
 use crate::{
-    anchor::{self, AnchorError, Reports, Schedule},
+    anchor::{self, AnchorError, AnchorOutputs, Schedule},
     api::{Api, ApiState, ListenError},
-    chain::{ChainClient, ChainError, NodeConnection},
-    clock::now_ms,
     config::{AnchorConfig, Config},
-    delivery::{self, Limits, Peer, Server, SwarmError},
-    evidence,
-    ingest::Ingest,
-    keystore::KeyPair,
-    log::{Log, LogError},
     metrics::Metrics,
+    remedies::Remedy as _,
     status::{ComponentState, StatusBoard},
 };
 use feed::Feed;
 use std::{fs::DirBuilder, future::Future, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
+use streembit_chain::{ChainClient, ChainError, ChainReport, NodeConnection};
+use streembit_clock::now_ms;
+use streembit_delivery::{Limits, Peer, Server, SwarmError};
+use streembit_evidence::collect::{self, CollectState};
+use streembit_ingest::Ingest;
+use streembit_keystore::KeyPair;
+use streembit_log::{Log, LogError};
 use streembit_primitives::LogId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +78,7 @@ pub async fn run(
     let chain = first_look(&node, &log, &status).await?;
     let devices = config.devices.iter().map(|device| device.device_key(keys.account())).collect();
     let ingest = Ingest::new(log.clone(), keys.clone(), devices).map_err(DaemonError::Threads)?;
-    let peer = Peer::start(delivery::identity(&keys)?, &config.delivery, &Limits::default())?;
+    let peer = Peer::start(streembit_delivery::identity(&keys)?, &config.delivery, &Limits::default())?;
     let state = ApiState {
         config: config.clone(),
         started: now_ms(),
@@ -189,17 +191,33 @@ impl OnChain {
         chain: Option<ChainClient>,
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
-        let Self { config, keys, log, status, metrics, peer } = self;
+        let (status, metrics) = (self.status.clone(), self.metrics.clone());
         for waiting in ["anchor", "evidence", "delivery", "validators"] {
             status.report(waiting, ComponentState::Starting);
         }
-        let chain = match chain {
-            Some(chain) => chain,
-            None => tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                chain = ChainClient::connect_with_patience(node, &status) => chain,
-            },
+        let (report, reports) = watch::channel(ChainReport::default());
+        let connected = async move {
+            let chain = match chain {
+                Some(chain) => chain,
+                None => tokio::select! {
+                    () = shutdown.cancelled() => return Ok(()),
+                    chain = ChainClient::connect_with_retry(node, &report) => chain,
+                },
+            };
+            self.work(chain, report, shutdown).await
         };
+        let (ended, ()) = tokio::join!(connected, reports::chain(reports, &status, &metrics));
+        ended
+    }
+
+    async fn work(
+        self,
+        chain: ChainClient,
+        report: watch::Sender<ChainReport>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), DaemonError> {
+        let Self { config, keys, log, status, metrics, peer } = self;
+        let account = keys.account();
         let server = Server::new(
             &peer,
             keys.clone(),
@@ -210,19 +228,23 @@ impl OnChain {
         )?;
         let every = Duration::from_secs(config.every_seconds);
         let schedule = Schedule { every_events: config.every_events, every };
-        let account = keys.account();
         let (tell, anchored) = watch::channel(0);
-        let collecting =
-            evidence::collect::run(log.clone(), chain.clone(), anchored, status.clone(), shutdown.clone());
-        let reports = Reports { board: status.clone(), metrics: metrics.clone(), anchored: tell };
-        let anchoring = anchor::run(log, keys, chain.clone(), schedule, reports, shutdown.clone());
-        let (anchored, (), (), ()) = tokio::join!(
+        let outlets = AnchorOutputs { board: status.clone(), metrics, anchored: tell };
+        let anchoring = anchor::run(log.clone(), keys, chain.clone(), schedule, outlets, shutdown.clone());
+        let (collecting, collected) = watch::channel(CollectState::default());
+        let collect = {
+            let (chain, stop) = (chain.clone(), shutdown.clone());
+            async move { collect::run(log, chain, anchored, &collecting, stop).await }
+        };
+        let served = server.state();
+        let (anchored, (), (), (), (), ()) = tokio::join!(
             or_all_end(shutdown, anchoring),
-            collecting,
-            server.run(&peer, &status),
-            chain.report_changes(account, status.clone(), metrics, shutdown.clone()),
+            collect,
+            reports::evidence(collected, &status),
+            server.run(&peer),
+            reports::delivery(served, &status),
+            async move { chain.report_changes(account, &report, shutdown.clone()).await },
         );
-        status.report("delivery", ComponentState::Stopped);
         Ok(anchored?)
     }
 }

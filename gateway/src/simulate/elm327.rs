@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_adapter_reads_what_it_says() {
-        use crate::adapters::obd::{answer, pids};
+        use streembit_adapters::obd::{answer, pids};
         for (headers, framing) in [("ATH0", answer::Framing::Bare), ("ATH1", answer::Framing::Can11)] {
             let mut elm = elm();
             ask(&mut elm, headers);

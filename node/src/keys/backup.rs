@@ -10,9 +10,9 @@ use std::{
     fmt,
     path::{Component, Path, PathBuf},
 };
-use streembit::{
+use streembit_keystore::{
     files::{create_private, read_private, FileError},
-    keystore::{Passphrase, SealError, Sealed},
+    Passphrase, SealError, Sealed,
 };
 use zeroize::Zeroizing;
 

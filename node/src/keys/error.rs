@@ -2,8 +2,8 @@
 
 use super::backup::BackupError;
 use std::{io, path::PathBuf};
-use streembit::{files::FileError, keystore::PassphraseError};
 use streembit_chain_spec::SpecError;
+use streembit_keystore::{files::FileError, PassphraseError};
 
 /// Why a command on a node's keys fails.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use std::{
     io,
     path::{Path, PathBuf},
 };
-use streembit::files::{create_private, directory, read_private};
+use streembit_keystore::files::{create_private, directory, read_private};
 use zeroize::Zeroizing;
 
 /// The folders of one chain of a node.

@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use streembit::files;
+use streembit_keystore::files;
 use streembit_runtime::SLOT_DURATION;
 
 /// What is appended to the name of a key's file that is held back. The keystore looks at names of hexadecimal digits only.

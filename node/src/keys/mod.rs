@@ -22,7 +22,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
-use streembit::keystore::Passphrase;
+use streembit_keystore::Passphrase;
 use zeroize::Zeroizing;
 
 /// What whoever restores keys has to know.

@@ -3,7 +3,7 @@
 
 use codec::{Decode, Encode, MaxEncodedLen};
 use libfuzzer_sys::fuzz_target;
-use streembit::delivery::{frame, wire};
+use streembit_delivery::{frame, wire};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, bytes)) = bytes.split_first() else { return };

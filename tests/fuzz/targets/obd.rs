@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use streembit::adapters::obd::{
+use streembit_adapters::obd::{
     answer::{self, Framing},
     dtc, pids,
 };

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use streembit::adapters::senml;
+use streembit_adapters::senml;
 
 /// The gateway's clock.
 const NOW: u64 = 1_767_225_600_000;

@@ -20,11 +20,9 @@ use std::{
     io::{Seek as _, Write as _},
     time::{Duration, Instant},
 };
-use streembit::{
-    ingest::Ingest,
-    keystore::KeyPair,
-    log::{Log, NewEntry},
-};
+use streembit_ingest::Ingest;
+use streembit_keystore::KeyPair;
+use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
     batch::{self, EventKey},
     hash::Domain,

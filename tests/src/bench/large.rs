@@ -17,7 +17,9 @@ use std::{
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
-use streembit::{ingest::Ingest, keystore::KeyPair, log::Log};
+use streembit_ingest::Ingest;
+use streembit_keystore::KeyPair;
+use streembit_log::Log;
 use streembit_primitives::hash::Domain;
 
 /// How many events each device signs before they are brought.

@@ -1,7 +1,7 @@
 //! Devices that sign events with bodies of 200 bytes.
 
 use anyhow::Result;
-use streembit::keystore::KeyPair;
+use streembit_keystore::KeyPair;
 use streembit_primitives::{
     event::{EventKind, VERSION},
     hash::Domain,

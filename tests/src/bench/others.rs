@@ -18,11 +18,9 @@ use std::{
     process::Command,
     time::Instant,
 };
-use streembit::{
-    ingest::Ingest,
-    keystore::KeyPair,
-    log::{Log, NewEntry},
-};
+use streembit_ingest::Ingest;
+use streembit_keystore::KeyPair;
+use streembit_log::{Log, NewEntry};
 use streembit_primitives::batch::{self, EventKey};
 
 /// An entry of the log and its body: 188 and 200 bytes.

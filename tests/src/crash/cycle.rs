@@ -15,7 +15,7 @@ use anyhow::{bail, ensure, Context, Result};
 use rand::{rngs::StdRng, Rng as _, SeedableRng as _};
 use rustix::process::Signal;
 use std::{fs, thread, time::Duration};
-use streembit::log::{Log, LogError};
+use streembit_log::{Log, LogError};
 
 /// How long a fault that passes may be felt, in seconds.
 const PATIENCE: u64 = 60;

@@ -171,6 +171,6 @@ impl<'s> Generation<'s> {
 
 impl Subject<'_> {
     fn account(&self) -> Result<AccountId> {
-        Ok(streembit::account::parse(&crate::text(&self.status()?, "/account")?)?)
+        Ok(streembit_keystore::account::parse(&crate::text(&self.status()?, "/account")?)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use rand::{rngs::StdRng, seq::SliceRandom as _, Rng as _, SeedableRng as _};
 use std::{fmt, time::Duration};
-use streembit::log::failpoint;
+use streembit_log::failpoint;
 
 /// The calls by which the log reaches the disk.
 pub const CALLS: [&str; 11] = [

@@ -1,15 +1,25 @@
 //! `streembit audit chains`: the chains of which it is kept what proves the log.
 
-use super::ChainsArgs;
-use crate::{
-    cli::{output, Context, Outcome},
-    evidence::State,
-    log::{Log, LogError, LogReader},
-};
+use crate::cli::{output, ConfigArg, Context, Outcome};
 use anyhow::ensure;
+use clap::Args;
 use serde::Serialize;
 use std::{path::Path, process::ExitCode};
+use streembit_evidence::State;
+use streembit_log::{Log, LogError, LogReader};
 use streembit_primitives::{Hash, LogId};
+
+/// Of which gateway.
+#[derive(Debug, Args)]
+pub struct ChainsArgs {
+    /// Forget what is kept of this chain (the hash of its first block), for good: what no node can prove any more, nobody
+    /// can. The gateway has to be stopped.
+    #[arg(long, value_name = "GENESIS")]
+    forget: Option<Hash>,
+    /// The gateway's configuration.
+    #[command(flatten)]
+    config: ConfigArg,
+}
 
 /// A chain, and how much it proves.
 #[derive(Serialize)]

@@ -1,18 +1,26 @@
 //! `streembit audit forks`: the keys that were copied, and the proof.
 
-use super::ForksArgs;
 use crate::{
     cli::{
         output::{paint, Colour},
-        Context, Outcome,
+        ConfigArg, Context, Outcome,
     },
-    clock,
     config::Config,
-    log::{CopiedKey, Log, SignedTwice},
 };
+use clap::Args;
 use serde::Serialize;
 use std::process::ExitCode;
+use streembit_clock as clock;
+use streembit_log::{CopiedKey, Log, SignedTwice};
 use streembit_primitives::AccountId;
+
+/// Of which gateway.
+#[derive(Debug, Args)]
+pub struct ForksArgs {
+    /// The gateway's configuration.
+    #[command(flatten)]
+    config: ConfigArg,
+}
 
 /// A proof, and whether it holds against the configured key.
 #[derive(Serialize)]

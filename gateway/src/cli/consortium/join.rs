@@ -1,15 +1,15 @@
 //! Joining the validators, and changing a validator's keys: from the keys to the first session with them.
 
-use super::{ask_council, connect, consortium, explain, view};
+use super::{ask_council, connect, consortium, view};
 use crate::{
-    account,
-    chain::ChainClient,
     cli::{Context, KeyArg, NodeArg},
-    keystore::KeyPair,
+    errors::explain,
 };
 use anyhow::bail;
 use serde_json::json;
 use std::{io::IsTerminal as _, time::Duration};
+use streembit_chain::ChainClient;
+use streembit_keystore::{account, KeyPair};
 use streembit_primitives::{
     consortium::{Change, Consortium, SessionKeys, Validator, ValidatorState},
     AccountId,
@@ -33,7 +33,7 @@ pub struct Args {
 pub async fn join(args: &Args, context: &Context) -> anyhow::Result<()> {
     let keys = args.key.open(context)?;
     let chain = connect(args.node.or_local()).await?;
-    let progress = Progress::new(context);
+    let progress = StepLog::new(context);
     let account = keys.account();
     let before = consortium(&chain).await?;
     let decided = validator(&before, account).is_some_and(|found| found.state != ValidatorState::Leaving);
@@ -56,7 +56,7 @@ pub async fn join(args: &Args, context: &Context) -> anyhow::Result<()> {
 pub async fn rotate(args: &Args, context: &Context) -> anyhow::Result<()> {
     let keys = args.key.open(context)?;
     let chain = connect(args.node.or_local()).await?;
-    let progress = Progress::new(context);
+    let progress = StepLog::new(context);
     if validator(&consortium(&chain).await?, keys.account()).is_none() {
         bail!(
             "{} is not a validator: `streembit consortium join` makes it one",
@@ -67,7 +67,7 @@ pub async fn rotate(args: &Args, context: &Context) -> anyhow::Result<()> {
     finish(&chain, keys.account(), session_keys, args, &progress, context).await
 }
 
-async fn new_keys(chain: &ChainClient, keys: &KeyPair, progress: &Progress) -> anyhow::Result<SessionKeys> {
+async fn new_keys(chain: &ChainClient, keys: &KeyPair, progress: &StepLog) -> anyhow::Result<SessionKeys> {
     if !chain.node_is_validator().await.map_err(explain)? {
         bail!(
             "the node at {} is not run as a validator and would make no blocks: start it with --validator",
@@ -85,7 +85,7 @@ async fn finish(
     account: AccountId,
     keys: SessionKeys,
     args: &Args,
-    progress: &Progress,
+    progress: &StepLog,
     context: &Context,
 ) -> anyhow::Result<()> {
     let mut now = consortium(chain).await?;
@@ -142,12 +142,12 @@ fn waiting(consortium: &Consortium, account: AccountId) -> anyhow::Result<String
 }
 
 /// Says on a terminal how far it is, each thing once.
-struct Progress {
+struct StepLog {
     shown: bool,
     last: std::cell::RefCell<String>,
 }
 
-impl Progress {
+impl StepLog {
     fn new(context: &Context) -> Self {
         Self { shown: !context.json && std::io::stderr().is_terminal(), last: Default::default() }
     }

@@ -5,18 +5,16 @@ mod upgrade;
 mod view;
 
 use super::{
-    chain::{connect, explain, submitted_json},
+    chain::{connect, submitted_json},
     Context, KeyArg, NodeArg, Outcome,
 };
-use crate::{
-    account,
-    chain::{quota::words, Call, ChainClient, Submitted},
-    keystore::KeyPair,
-};
+use crate::errors::explain;
 use anyhow::{bail, Context as _};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::process::ExitCode;
+use streembit_chain::{quota::words, Call, ChainClient, Submitted};
+use streembit_keystore::{account, KeyPair};
 use streembit_primitives::{
     consortium::{Change, Consortium, Motion, Quota},
     AccountId,

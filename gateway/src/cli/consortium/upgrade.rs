@@ -1,9 +1,9 @@
 //! Another runtime: the council is asked by the hash of its code; whoever belongs brings the code in once that is decided.
 
-use super::{ask_council, connect, consortium, explain, report};
+use super::{ask_council, connect, consortium, report};
 use crate::{
-    chain::{Call, ChainClient},
     cli::{chain::submitted_json, Context, KeyArg, NodeArg},
+    errors::explain,
 };
 use anyhow::{bail, ensure, Context as _};
 use serde_json::json;
@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
+use streembit_chain::{Call, ChainClient};
 use streembit_primitives::{
     consortium::{Change, MAX_CODE},
     Hash,

@@ -1,11 +1,9 @@
 //! The consortium as people and programs see it.
 
-use crate::{
-    account,
-    chain::equivocation_words,
-    cli::output::{paint, render, table, Colour},
-};
+use crate::cli::output::{paint, render, table, Colour};
 use serde_json::{json, Value};
+use streembit_chain::describe_equivocation;
+use streembit_keystore::account;
 use streembit_primitives::{
     consortium::{
         Change, Consortium, Equivocation, Membership, Motion, Quota, Validator, ValidatorState,
@@ -52,7 +50,7 @@ impl Shown<'_> {
             parts.push(motions(self.consortium));
         }
         parts.push(self.runtime());
-        parts.extend(self.equivocations.iter().map(|one| paint(Colour::Red, &equivocation_words(one))));
+        parts.extend(self.equivocations.iter().map(|one| paint(Colour::Red, &describe_equivocation(one))));
         parts.join("\n\n")
     }
 

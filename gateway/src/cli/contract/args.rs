@@ -1,12 +1,10 @@
 //! The arguments of `streembit contract`.
 
-use crate::{
-    account,
-    cli::{ConfigArg, KeyArg, NodeArg},
-    contracts::End,
-};
+use crate::cli::{ConfigArg, KeyArg, NodeArg};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
+use streembit_clock::End;
+use streembit_keystore::account;
 use streembit_primitives::{contract::ContractId, AccountId, Decimal, DeviceId};
 
 /// What to do with contracts.

@@ -7,18 +7,19 @@ mod view;
 pub use args::Command;
 
 use super::{
-    chain::{connect, explain, submitted_json},
+    chain::{connect, submitted_json},
     output, Context, KeyArg, NodeArg, Outcome,
 };
 use crate::{
-    account,
-    chain::{Call, Submitted},
     contracts::{self, Terms},
+    errors::explain,
 };
 use anyhow::{bail, Context as _};
 use args::{ContractArgs, NewArgs};
 use serde_json::{json, Value};
 use std::{fs::File, io::Write as _, path::Path, process::ExitCode};
+use streembit_chain::{Call, Submitted};
+use streembit_keystore::account;
 use streembit_primitives::{contract::ContractId, AccountId};
 
 /// Does it.
@@ -163,7 +164,7 @@ async fn confirm(contract: ContractArgs, number: u32, key: &KeyArg, context: &Co
 
 /// A contract with its state on the chain.
 async fn contract_view(
-    chain: &crate::chain::ChainClient,
+    chain: &streembit_chain::ChainClient,
     id: ContractId,
 ) -> anyhow::Result<streembit_primitives::chain::ContractView> {
     let found = chain.view().await.map_err(explain)?.contract(id).await.map_err(explain)?;

@@ -5,17 +5,15 @@ use super::{
     contract_view, with,
 };
 use crate::{
-    chain::{Call, ChainClient},
-    cli::{
-        chain::{connect, explain},
-        ConfigArg, Context,
-    },
+    cli::{chain::connect, ConfigArg, Context},
     contracts::{newest_reading, read_proof, write_proof, ProvenAt},
-    log::Log,
+    errors::explain,
 };
 use anyhow::{bail, Context as _};
 use serde_json::json;
 use std::path::Path;
+use streembit_chain::{Call, ChainClient};
+use streembit_log::Log;
 use streembit_primitives::{
     contract::{Clause, ContractId, ServiceClause},
     proof::ReadingProof,

@@ -1,7 +1,9 @@
 //! Contracts as people and programs see them.
 
-use crate::{account, cli::output, contracts::End};
+use crate::cli::output;
 use serde_json::{json, Value};
+use streembit_clock::End;
+use streembit_keystore::account;
 use streembit_primitives::{
     chain::{ContractState, ContractView, Due, ServiceRecord},
     contract::{Clause, Contract},

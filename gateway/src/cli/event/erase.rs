@@ -6,7 +6,6 @@ use crate::{
         types::{ErasureView, NewErasure},
     },
     cli::{output, ConfigArg, Context, Outcome},
-    clock,
 };
 use anyhow::bail;
 use clap::{ArgGroup, Args};
@@ -14,6 +13,7 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
 };
+use streembit_clock as clock;
 
 /// `event erase`
 #[derive(Debug, Args)]

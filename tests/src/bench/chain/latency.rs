@@ -4,7 +4,7 @@ use super::seconds_at;
 use crate::{FakeGateway, Logger, Network};
 use anyhow::Result;
 use std::time::{Duration, Instant};
-use streembit::chain::ChainClient;
+use streembit_chain::ChainClient;
 
 /// Anchors so many times, one after the other, as a gateway does, and prints a table.
 pub fn run(network: &mut Network<'_>, anchors: usize) -> Result<()> {

@@ -14,7 +14,7 @@ use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use streembit::chain::{gateway_consent, Call};
+use streembit_chain::{gateway_consent, Call};
 use streembit_primitives::chain::Anchor;
 use subxt_rpcs::{client::rpc_params, RpcClient};
 use tokio::sync::oneshot;
@@ -118,7 +118,7 @@ async fn register(
 ) -> Result<()> {
     try_join_all(PARTIES.iter().zip(clients).enumerate().map(|(at, (party, client))| async move {
         let party = dev_key(party)?;
-        let account = streembit::account::show(&party.account());
+        let account = streembit_keystore::account::show(&party.account());
         let mut nonce: u32 = client.request("system_accountNextIndex", rpc_params![account]).await?;
         let share: Vec<&Logger> = loggers.iter().skip(at).step_by(PARTIES.len()).collect();
         for some in share.chunks(AT_A_TIME) {

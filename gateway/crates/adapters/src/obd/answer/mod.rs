@@ -1,0 +1,304 @@
+//! From the bytes that an ELM327 sends to the messages of the car's control units. Pure: no I/O.
+//!
+//! An answer is everything up to the prompt `>`. Its lines are separated by carriage returns, with or without line
+//! feeds; bytes of value 0 may be strewn in (the data sheet says so). A line is a message in hexadecimal digits, a
+//! part of one, or words. What cannot be read is counted, never guessed at.
+
+use std::fmt;
+
+/// The most bytes of one answer. The longest ISO-TP message is 4,095 bytes, about 16 KiB as text with headers.
+const ANSWER_LIMIT: usize = 64 * 1024;
+
+/// Gathers bytes, however they are split, until the prompt.
+#[derive(Default, Debug)]
+pub struct PromptBuffer {
+    bytes: Vec<u8>,
+}
+
+/// More bytes without a prompt than any answer has: something else than an ELM327 is talking.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FloodError;
+
+impl PromptBuffer {
+    /// Adds bytes as they came.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), FloodError> {
+        if self.bytes.len().saturating_add(bytes.len()) > ANSWER_LIMIT {
+            self.clear();
+            return Err(FloodError);
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Takes the bytes before the next prompt, where it has come.
+    pub fn take(&mut self) -> Option<Vec<u8>> {
+        let end = self.bytes.iter().position(|byte| *byte == b'>')?;
+        let rest = self.bytes.split_off(end.saturating_add(1));
+        let mut answer = std::mem::replace(&mut self.bytes, rest);
+        answer.pop();
+        Some(answer)
+    }
+
+    /// Forgets what came so far.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+}
+
+/// The lines of an answer, without blank ones and without the command's echo.
+///
+/// Bytes that are not printable ASCII become `\u{FFFD}`, so that a damaged line is neither hexadecimal nor a word.
+pub fn lines(answer: &[u8], command: &str) -> Vec<String> {
+    let text: String = answer
+        .iter()
+        .filter(|byte| **byte != 0)
+        .map(|byte| match byte {
+            b'\r' | b'\n' | b' '..=b'~' => char::from(*byte),
+            b'\t' => ' ',
+            _ => char::REPLACEMENT_CHARACTER,
+        })
+        .collect();
+    let mut lines: Vec<String> =
+        text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if lines.first().is_some_and(|first| compact(first) == compact(command)) {
+        lines.remove(0);
+    }
+    lines
+}
+
+/// What an adapter says in words instead of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ElmError {
+    /// `NO DATA`: no control unit answered in time.
+    NoData,
+    /// `?`: the adapter does not know the command.
+    NotUnderstood,
+    /// `STOPPED`: a character from us interrupted it.
+    Stopped,
+    /// `CAN ERROR`, `BUS ERROR`, `BUS BUSY`, `FB ERROR`, `BUS INIT: ...ERROR`: the bus does not work.
+    Bus,
+    /// `UNABLE TO CONNECT`: no protocol was found.
+    UnableToConnect,
+    /// `BUFFER FULL`: the answer came faster than the serial line takes it.
+    BufferFull,
+    /// `<DATA ERROR`, `<RX ERROR`: a message arrived damaged.
+    Damaged,
+    /// `LV RESET`, `ERR94`, or its greeting: the adapter has restarted and forgotten its settings.
+    Restarted,
+}
+
+impl fmt::Display for ElmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoData => "no control unit answers (NO DATA)",
+            Self::NotUnderstood => "the adapter does not know the command (?)",
+            Self::Stopped => "the request was interrupted (STOPPED)",
+            Self::Bus => "the vehicle's bus does not work",
+            Self::UnableToConnect => "no protocol reaches the vehicle (UNABLE TO CONNECT)",
+            Self::BufferFull => "the adapter's buffer ran over (BUFFER FULL)",
+            Self::Damaged => "the answer was damaged on the bus",
+            Self::Restarted => "the adapter restarted",
+        })
+    }
+}
+
+impl ElmError {
+    /// The trouble that a line names, where it does.
+    fn of(line: &str) -> Option<Self> {
+        const WORDS: [(&str, ElmError); 16] = [
+            ("NODATA", ElmError::NoData),
+            ("STOPPED", ElmError::Stopped),
+            ("CANERROR", ElmError::Bus),
+            ("BUSERROR", ElmError::Bus),
+            ("BUSBUSY", ElmError::Bus),
+            ("FBERROR", ElmError::Bus),
+            ("FCRXTIMEOUT", ElmError::Damaged),
+            ("UNABLETOCONNECT", ElmError::UnableToConnect),
+            ("BUFFERFULL", ElmError::BufferFull),
+            ("DATAERROR", ElmError::Damaged),
+            ("RXERROR", ElmError::Damaged),
+            ("LVRESET", ElmError::Restarted),
+            ("LPALERT", ElmError::Restarted),
+            ("ACTALERT", ElmError::Restarted),
+            ("ERR94", ElmError::Restarted),
+            ("ELM327V", ElmError::Restarted),
+        ];
+        let words = compact(line);
+        if words == "?" {
+            return Some(Self::NotUnderstood);
+        }
+        if words.contains("BUSINIT") && words.contains("ERROR") {
+            return Some(Self::Bus);
+        }
+        WORDS.iter().find(|(word, _)| words.contains(word)).map(|(_, trouble)| *trouble)
+    }
+}
+
+/// What stands before the data of a line; it depends on the protocol and on `ATH`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// Nothing (`ATH0`): the adapter has put messages together or cut them into `0:`, `1:` lines.
+    Bare,
+    /// An 11-bit CAN id in three digits and the ISO-TP byte (ISO 15765-2).
+    Can11,
+    /// A 29-bit CAN id in eight digits and the ISO-TP byte.
+    Can29,
+    /// Three header bytes, and a checksum at the end (J1850, ISO 9141-2, ISO 14230). Every line repeats the header.
+    Legacy,
+}
+
+/// One message of one control unit, beginning with the service byte.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// The control unit's address, where headers show it.
+    pub ecu: Option<u32>,
+    /// The message.
+    pub data: Vec<u8>,
+}
+
+/// An answer, read.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Answer {
+    /// The complete messages, in the order in which they were completed.
+    pub messages: Vec<Message>,
+    /// The last trouble that the adapter named.
+    pub trouble: Option<ElmError>,
+    /// How many lines could not be read, or belonged to a message that was never completed.
+    pub garbled: usize,
+}
+
+/// Reads the lines of an answer.
+pub fn read(lines: &[String], framing: Framing) -> Answer {
+    let mut answer = Answer::default();
+    let mut assembly = Assembly::default();
+    for line in lines {
+        if let Some(trouble) = ElmError::of(line) {
+            answer.trouble = Some(trouble);
+            continue;
+        }
+        let digits = without_progress(&compact(line)).to_owned();
+        if digits.is_empty() {
+            continue;
+        }
+        let read = match framing {
+            Framing::Bare => read_bare(&digits, &mut assembly),
+            Framing::Can11 => read_can(&digits, 3, &mut assembly),
+            Framing::Can29 => read_can(&digits, 8, &mut assembly),
+            Framing::Legacy => read_legacy(&digits, &mut assembly),
+        };
+        if read.is_none() {
+            answer.garbled = answer.garbled.saturating_add(1);
+        }
+    }
+    answer.garbled = answer.garbled.saturating_add(assembly.open.len());
+    answer.messages = assembly.complete;
+    answer
+}
+
+/// Upper case, no spaces.
+fn compact(line: &str) -> String {
+    line.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_uppercase()).collect()
+}
+
+/// Without `SEARCHING...` and `BUS INIT: ...OK`, which some adapters put on the line of the first message.
+fn without_progress(line: &str) -> &str {
+    let line = line.strip_prefix("SEARCHING").unwrap_or(line).trim_start_matches('.');
+    match line.strip_prefix("BUSINIT:") {
+        Some(rest) => {
+            let rest = rest.trim_start_matches('.');
+            rest.strip_prefix("OK").unwrap_or(rest)
+        }
+        None => line,
+    }
+}
+
+/// Messages that come in several pieces.
+#[derive(Default)]
+struct Assembly {
+    complete: Vec<Message>,
+    open: Vec<Partial>,
+}
+
+struct Partial {
+    ecu: Option<u32>,
+    length: usize,
+    next: u8,
+    data: Vec<u8>,
+}
+
+impl Assembly {
+    fn begin(&mut self, ecu: Option<u32>, length: usize, next: u8) {
+        self.open.push(Partial { ecu, length, next, data: Vec::new() });
+    }
+
+    /// Adds a piece to the oldest open message of this control unit that waits for this number (0 to 15, in turn).
+    fn extend(&mut self, ecu: Option<u32>, number: u8, piece: &[u8]) -> Option<()> {
+        let at = self.open.iter().position(|open| open.ecu == ecu && open.next == number)?;
+        let open = self.open.get_mut(at)?;
+        open.data.extend_from_slice(piece);
+        open.next = (number + 1) % 16;
+        if open.data.len() >= open.length {
+            let mut done = self.open.remove(at);
+            done.data.truncate(done.length);
+            self.complete.push(Message { ecu: done.ecu, data: done.data });
+        }
+        Some(())
+    }
+}
+
+/// `41 0D 37`, or the length of a longer message (`014`) followed by its pieces (`0: 49 02 01 ...`). Where several
+/// control units answer at length, their pieces are told apart by their order alone: headers are better.
+fn read_bare(digits: &str, assembly: &mut Assembly) -> Option<()> {
+    if let Some((number, piece)) = digits.split_once(':') {
+        let number = u8::from_str_radix(number, 16).ok().filter(|number| *number < 16)?;
+        return assembly.extend(None, number, &hex::decode(piece).ok()?);
+    }
+    if digits.len() == 3 {
+        let length = usize::from_str_radix(digits, 16).ok().filter(|length| *length > 0)?;
+        assembly.begin(None, length, 0);
+        return Some(());
+    }
+    let data = hex::decode(digits).ok()?;
+    assembly.complete.push(Message { ecu: None, data });
+    Some(())
+}
+
+/// A CAN frame: id, then ISO-TP: `0L` single, `1L LL` first, `2N` consecutive, `3x` flow control.
+fn read_can(digits: &str, id_digits: usize, assembly: &mut Assembly) -> Option<()> {
+    let ecu = Some(u32::from_str_radix(digits.get(..id_digits)?, 16).ok()?);
+    let frame = hex::decode(digits.get(id_digits..)?).ok()?;
+    let (control, rest) = frame.split_first()?;
+    let low = control & 0x0f;
+    match control >> 4 {
+        0 => {
+            let data = rest.get(..usize::from(low)).filter(|data| !data.is_empty())?.to_vec();
+            assembly.complete.push(Message { ecu, data });
+            Some(())
+        }
+        1 => {
+            let (length, piece) = rest.split_first()?;
+            let length = usize::from(low) << 8 | usize::from(*length);
+            if length == 0 {
+                return None;
+            }
+            assembly.begin(ecu, length, 0);
+            assembly.extend(ecu, 0, piece)
+        }
+        2 => assembly.extend(ecu, low, rest),
+        3 => Some(()),
+        _ => None,
+    }
+}
+
+/// `48 6B 10 41 0D 37 ck`: the third byte is who speaks.
+fn read_legacy(digits: &str, assembly: &mut Assembly) -> Option<()> {
+    let frame = hex::decode(digits).ok()?;
+    let (header, rest) = frame.split_at_checked(3)?;
+    let (_checksum, data) = rest.split_last().filter(|(_, data)| !data.is_empty())?;
+    let ecu = header.last().map(|address| u32::from(*address));
+    assembly.complete.push(Message { ecu, data: data.to_vec() });
+    Some(())
+}
+
+#[cfg(test)]
+mod tests;

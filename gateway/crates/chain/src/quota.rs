@@ -1,0 +1,59 @@
+//! A party's quota in words.
+
+use streembit_clock as clock;
+use streembit_primitives::consortium::QuotaLeft;
+
+/// What is left of what, and until when.
+pub fn words(quota: &QuotaLeft) -> String {
+    format!(
+        "{} of {} of the blocks' time and {} of {} left until {}",
+        time(quota.left.microseconds),
+        time(quota.quota.microseconds),
+        bytes(quota.left.bytes),
+        bytes(quota.quota.bytes),
+        clock::show(quota.refills)
+    )
+}
+
+/// How much of the scarcer of the two is left, in percent, rounded down.
+pub fn percent(quota: &QuotaLeft) -> u64 {
+    let part = |left: u64, of: u64| left.saturating_mul(100).checked_div(of).unwrap_or_default();
+    let (left, of) = (quota.left, quota.quota);
+    part(left.microseconds, of.microseconds).min(part(left.bytes, of.bytes))
+}
+
+fn time(microseconds: u64) -> String {
+    match microseconds {
+        0..10_000 => format!("{microseconds} us"),
+        10_000..10_000_000 => format!("{} ms", microseconds / 1_000),
+        _ => format!("{} s", microseconds / 1_000_000),
+    }
+}
+
+fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..10_240 => format!("{bytes} bytes"),
+        10_240..10_485_760 => format!("{} KiB", bytes / 1_024),
+        _ => format!("{} MiB", bytes / 1_048_576),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streembit_primitives::{consortium::Quota, AccountId};
+
+    #[test]
+    fn both_are_named_and_the_scarcer_counts() {
+        let quota = Quota { microseconds: 28_000_000, bytes: 50_000_000 };
+        let left = Quota { microseconds: 1_400_000, bytes: 5_000 };
+        let quota = QuotaLeft { payer: AccountId([1; 32]), quota, left, refills: 1_700_000_000_000 };
+        let text = words(&quota);
+        for part in ["1400 ms of 28 s", "5000 bytes of 47 MiB", "2023-11-14"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert_eq!(percent(&quota), 0);
+        assert_eq!(percent(&QuotaLeft { left: quota.quota, ..quota }), 100);
+        assert_eq!(percent(&QuotaLeft { quota: Quota::default(), ..quota }), 0);
+    }
+}

@@ -1,0 +1,131 @@
+//! Whether enough voters are online: asked when nothing becomes final for a while.
+
+use super::{
+    rpc::{RoundState, Rpc, SeenVoters},
+    ChainError,
+};
+use std::fmt;
+
+/// Why nothing becomes final.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stall {
+    /// The node reaches no other one, and so hears of no block and of no vote.
+    Alone,
+    /// Blocks wait for voters.
+    Voters(VoteCount),
+}
+
+/// How a vote stands that does not come to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct VoteCount {
+    /// How many have voted.
+    pub online: u32,
+    /// How many there are.
+    pub total: u32,
+    /// How many have to vote.
+    pub needed: u32,
+}
+
+impl From<VoteCount> for SeenVoters {
+    fn from(VoteCount { online, total, needed }: VoteCount) -> Self {
+        Self { total, needed, online: Some(online) }
+    }
+}
+
+impl Stall {
+    /// What somebody can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Alone => {
+                "check the node's network: its cable, the firewall, the addresses of the others; everything then goes on by \
+                 itself"
+            }
+            Self::Voters(_) => {
+                "start the nodes of the other validators, and check that they reach each other: everything then goes on by \
+                 itself"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alone => f.write_str("the node is connected to no other node"),
+            Self::Voters(voters) => fmt::Display::fmt(voters, f),
+        }
+    }
+}
+
+impl fmt::Display for VoteCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} voters online, {} needed", self.online, self.total, self.needed)
+    }
+}
+
+/// What keeps the best block from becoming final, or any other one from coming; `None` where all is final and the node is
+/// not alone, where enough have voted, and where the node does not follow the votes.
+pub(super) async fn stalled(rpc: &Rpc, finalized: u32) -> Result<Option<Stall>, ChainError> {
+    let votes = match rpc.round_state().await {
+        Ok(state) => Some(state.best),
+        Err(ChainError::Question { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if rpc.is_alone(votes.as_ref().is_some_and(|votes| votes.total_weight > 1)).await? {
+        return Ok(Some(Stall::Alone));
+    }
+    if rpc.best_number().await? <= finalized {
+        return Ok(None);
+    }
+    Ok(votes.as_ref().and_then(missing_votes).map(Stall::Voters))
+}
+
+/// The votes of a round that lacks votes. Voters that are online have voted as far as the round has come: first all
+/// prevote, then all precommit.
+fn missing_votes(round: &RoundState) -> Option<VoteCount> {
+    let needed = round.threshold_weight;
+    let prevoted = round.prevotes.current_weight;
+    let online = if prevoted < needed { prevoted } else { round.precommits.current_weight };
+    (online < needed).then_some(VoteCount { online, total: round.total_weight, needed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::rpc::RoundStates, *};
+
+    fn state(prevotes: u32, precommits: u32) -> Option<String> {
+        let missing = ["5FA9nQDVg267DEd8m1ZypXLBnvN7SFxYwV7ndqSYGiN9TTpu"];
+        let votes = |weight| serde_json::json!({ "currentWeight": weight, "missing": missing });
+        let answer = serde_json::json!({
+            "setId": 3,
+            "best": {
+                "round": 17,
+                "totalWeight": 4,
+                "thresholdWeight": 3,
+                "prevotes": votes(prevotes),
+                "precommits": votes(precommits),
+            },
+            "background": [],
+        });
+        let states: RoundStates = serde_json::from_value(answer).unwrap();
+        missing_votes(&states.best).map(|voters| voters.to_string())
+    }
+
+    #[test]
+    fn the_node_s_answer_is_read() {
+        let read = |answer| serde_json::from_value::<Option<SeenVoters>>(answer).unwrap();
+        let answer = serde_json::json!({ "set": 7, "total": 4, "needed": 3, "online": null });
+        assert_eq!(read(answer), Some(SeenVoters { total: 4, needed: 3, online: None }));
+        assert_eq!(read(serde_json::Value::Null), None);
+        let stalled = VoteCount { online: 2, total: 4, needed: 3 };
+        assert_eq!(SeenVoters::from(stalled), SeenVoters { total: 4, needed: 3, online: Some(2) });
+    }
+
+    #[test]
+    fn who_has_not_voted_is_not_online() {
+        assert_eq!(state(2, 0).as_deref(), Some("2 of 4 voters online, 3 needed"));
+        assert_eq!(state(4, 2).as_deref(), Some("2 of 4 voters online, 3 needed"));
+        assert_eq!(state(0, 0).as_deref(), Some("0 of 4 voters online, 3 needed"));
+        assert_eq!(state(3, 3), None);
+    }
+}

@@ -1,0 +1,210 @@
+//! The sending side of an admitted subscription.
+
+use super::{
+    credit::CreditWindow,
+    rights::{Reader, RightsWatch},
+    Service, StreamEnd,
+};
+use crate::{
+    frame,
+    grants::{Grants, NameFilter},
+    store::EventStore,
+    wire::{Content, Delivered, End, Frame, Request},
+};
+use futures::{io::WriteHalf, AsyncWrite};
+use std::{convert::Infallible, io};
+use streembit_primitives::{BoundedVec, StoredBody, StoredEvent};
+use tokio::{
+    sync::watch,
+    time::{sleep_until, timeout, Instant},
+};
+
+/// How many events are read from the log at once.
+const BATCH: usize = 32;
+
+/// Sends events for as long as the right to read lasts.
+pub(super) struct Sender<'a, S, G> {
+    service: &'a Service<S, G>,
+    rights: RightsWatch<'a, G>,
+    credit: &'a CreditWindow,
+    request: Request,
+    /// The sequence of the next event.
+    next: u64,
+    /// When a frame was last sent.
+    last_sent: Instant,
+    waits_for: WaitsFor,
+    /// The size of the log.
+    size: watch::Receiver<u64>,
+}
+
+/// What a sender waits for while it sends nothing.
+#[derive(Clone, Copy)]
+enum WaitsFor {
+    /// A new event.
+    Events,
+    /// Credit: events have been there since this time.
+    Credit(Instant),
+}
+
+impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
+    /// Checks the right to read, then that the log has the events that are asked for.
+    pub async fn start(
+        service: &'a Service<S, G>,
+        reader: Reader,
+        request: Request,
+        credit: &'a CreditWindow,
+    ) -> Result<Self, StreamEnd> {
+        let rights = RightsWatch::start(&service.grants, &service.limits, reader).await?;
+        let size = service.store.watch_size();
+        let (store, device) = (service.store.clone(), request.device);
+        let last = blocking(move || store.last_sequence(&device)).await?;
+        if request.next > last.map_or(0, |last| last.saturating_add(1)) {
+            return Err(End::Ahead.into());
+        }
+        Ok(Self {
+            service,
+            rights,
+            credit,
+            next: request.next,
+            request,
+            last_sent: Instant::now(),
+            waits_for: WaitsFor::Events,
+            size,
+        })
+    }
+
+    pub async fn run(
+        &mut self,
+        writer: &mut WriteHalf<impl AsyncWrite + Unpin>,
+    ) -> Result<Infallible, StreamEnd> {
+        loop {
+            self.check().await?;
+            // Mark the size as seen before reading the log, so that a concurrent append still wakes us.
+            self.size.borrow_and_update();
+            if !self.send(writer).await? {
+                self.wait(writer).await?;
+            }
+        }
+    }
+
+    /// Checks that the gateway is not stopping, that the subscriber sent nothing malformed, and that it still may read.
+    async fn check(&mut self) -> Result<(), StreamEnd> {
+        if self.service.shutdown.is_cancelled() {
+            return Err(End::Stopping.into());
+        }
+        if self.credit.is_malformed() {
+            return Err(End::Malformed.into());
+        }
+        self.rights.ensure().await
+    }
+
+    /// Sends the events that are there and may be sent. Returns false if there were none.
+    async fn send(&mut self, writer: &mut WriteHalf<impl AsyncWrite + Unpin>) -> Result<bool, StreamEnd> {
+        let left = usize::try_from(self.credit.left()).unwrap_or(usize::MAX);
+        // One event is read even without credit, to know whether any waits for it.
+        let events = self.read(left.clamp(1, BATCH)).await?;
+        if left == 0 {
+            self.blocked_on_credit(!events.is_empty());
+            return Ok(false);
+        }
+        self.waits_for = WaitsFor::Events;
+        let has_events = !events.is_empty();
+        for event in events {
+            self.check().await?;
+            let names = self.rights.names().clone().narrowed(&self.request.names);
+            self.next = event.entry.event.header.sequence.saturating_add(1);
+            let store = self.service.store.clone();
+            let event = blocking(move || deliver(&store, event, &names)).await?;
+            self.credit.spend();
+            self.write(writer, &Frame::Event(Box::new(event))).await?;
+        }
+        Ok(has_events)
+    }
+
+    /// Notes that there is no credit, and whether events wait for it.
+    fn blocked_on_credit(&mut self, has_events: bool) {
+        self.waits_for = match self.waits_for {
+            _ if !has_events => WaitsFor::Events,
+            WaitsFor::Credit(since) => WaitsFor::Credit(since),
+            WaitsFor::Events => WaitsFor::Credit(Instant::now()),
+        };
+    }
+
+    async fn read(&mut self, limit: usize) -> Result<Vec<StoredEvent>, StreamEnd> {
+        let (store, device, next) = (self.service.store.clone(), self.request.device, self.next);
+        blocking(move || store.device_events(&device, next, limit)).await
+    }
+
+    async fn write(
+        &mut self,
+        writer: &mut WriteHalf<impl AsyncWrite + Unpin>,
+        frame: &Frame,
+    ) -> Result<(), StreamEnd> {
+        let slow = self.service.limits.slow;
+        match timeout(slow, frame::write(writer, frame)).await {
+            Ok(written) => written?,
+            Err(_) => return Err(StreamEnd::Broken(io::Error::from(io::ErrorKind::TimedOut).into())),
+        }
+        self.last_sent = Instant::now();
+        Ok(())
+    }
+
+    /// Waits for anything that can change what is to be done, and tells the subscriber that the stream is alive.
+    async fn wait(&mut self, writer: &mut WriteHalf<impl AsyncWrite + Unpin>) -> Result<(), StreamEnd> {
+        let limits = &self.service.limits;
+        if matches!(self.waits_for, WaitsFor::Credit(since) if since.elapsed() >= limits.slow) {
+            return Err(End::Slow.into());
+        }
+        if self.last_sent.elapsed() >= limits.alive {
+            self.write(writer, &Frame::Alive).await?;
+        }
+        let deadline = self.deadline();
+        let for_events = matches!(self.waits_for, WaitsFor::Events);
+        tokio::select! {
+            grown = self.size.changed(), if for_events => grown.map_err(|_| End::Stopping)?,
+            () = self.rights.next_block() => {}
+            () = self.credit.changed() => {}
+            () = self.service.shutdown.cancelled() => {}
+            () = sleep_until(deadline) => {}
+        }
+        Ok(())
+    }
+
+    /// When to look again at the latest.
+    fn deadline(&self) -> Instant {
+        let limits = &self.service.limits;
+        let regular = self.rights.deadline().min(self.last_sent + limits.alive);
+        match self.waits_for {
+            WaitsFor::Events => regular,
+            WaitsFor::Credit(since) => regular.min(since + limits.slow),
+        }
+    }
+}
+
+/// Reads the log on a thread that may wait for a disk.
+async fn blocking<T: Send + 'static, E: std::error::Error + Send + 'static>(
+    read: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, StreamEnd> {
+    let failed = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "reading the log for a subscriber");
+        StreamEnd::Reason(End::Failed)
+    };
+    let read = tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))?;
+    read.map_err(|error| failed(&error))
+}
+
+/// An event as a subscriber that may read these names is shown it.
+fn deliver<S: EventStore>(store: &S, event: StoredEvent, names: &NameFilter) -> Result<Delivered, S::Error> {
+    let content = match (event.body, names) {
+        (StoredBody::Present(body), NameFilter::All) => Content::Body(body),
+        (StoredBody::Present(body), names) => {
+            let shown = (0u32..).zip(&body.parts).filter(|(_, part)| names.admits(part));
+            let parts = shown.filter_map(|(index, _)| body.disclose(index)).collect::<Vec<_>>();
+            Content::Disclosed(BoundedVec::truncate_from(parts))
+        }
+        (StoredBody::Erased { .. }, _) => Content::Erased,
+        (StoredBody::Missing, _) => Content::Disclosed(Default::default()),
+    };
+    let anchored = store.inclusion_under_anchor(event.index)?;
+    Ok(Delivered { index: event.index, entry: event.entry, content, anchored })
+}

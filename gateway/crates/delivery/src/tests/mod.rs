@@ -1,0 +1,336 @@
+//! Real swarms on loopback, a real log in a folder; the chain's answers come from a table that the test changes.
+
+mod deliver;
+mod hostile;
+mod rights;
+
+use super::*;
+use libp2p::identity::Keypair;
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use streembit_clock::now_ms;
+use streembit_keystore::KeyPair;
+use streembit_log::{Log, NewEntry};
+use streembit_primitives::{
+    chain::{Anchor, DeviceRecord, Grant},
+    checkpoint::HashKind,
+    contract::ContractId,
+    event::VERSION,
+    hash::Domain,
+    AccountId, Body, Checkpoint, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogId, Part,
+    Reading, SignedEvent, Signer, Source, Text, Value, VerifiedEvent,
+};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+const TCP: &str = "/ip4/127.0.0.1/tcp/0";
+const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
+const GENESIS: Hash = Hash([0x5b; 32]);
+/// Longer than anything here takes, the pauses between attempts included.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The table in place of the chain.
+#[derive(Clone)]
+struct Table {
+    state: Arc<Mutex<State>>,
+    blocks: watch::Sender<u32>,
+}
+
+#[derive(Default)]
+struct State {
+    devices: HashMap<DeviceId, DeviceRecord>,
+    grants: Vec<Grant>,
+    roots: HashMap<(LogId, u64), Hash>,
+    time: u64,
+    away: bool,
+}
+
+impl Table {
+    fn new() -> Self {
+        Self { state: Arc::default(), blocks: watch::Sender::new(1) }
+    }
+
+    /// Changes what the chain says, in a new finalized block.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap());
+        self.blocks.send_modify(|block| *block += 1);
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&State) -> T) -> Result<T, ChainUnavailableError> {
+        let state = self.state.lock().unwrap();
+        if state.away {
+            return Err(ChainUnavailableError("the node is away".into()));
+        }
+        Ok(question(&state))
+    }
+}
+
+#[async_trait::async_trait]
+impl Grants for Table {
+    fn genesis(&self) -> Hash {
+        GENESIS
+    }
+
+    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailableError> {
+        self.ask(|state| DeviceAccess {
+            record: state.devices.get(&device).cloned(),
+            grants: state.grants.iter().filter(|grant| grant.device == device).cloned().collect(),
+            time: state.time,
+        })
+    }
+
+    fn blocks(&self) -> BlockStream {
+        changes_of(self.blocks.subscribe())
+    }
+}
+
+#[async_trait::async_trait]
+impl Registry for Table {
+    fn genesis(&self) -> Hash {
+        GENESIS
+    }
+
+    async fn device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, ChainUnavailableError> {
+        self.ask(|state| state.devices.get(&device).cloned())
+    }
+
+    async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainUnavailableError> {
+        self.ask(|state| state.roots.get(&(log, size)).copied())
+    }
+}
+
+fn keys(seed: u8) -> KeyPair {
+    KeyPair::from_seed([seed; 32])
+}
+
+/// A car whose events its gateway signs.
+struct Car {
+    gateway: KeyPair,
+    key: DeviceKey,
+    last: Option<(u64, Hash)>,
+}
+
+impl Car {
+    fn of(gateway: &KeyPair) -> Self {
+        let label = Text::try_from("car").unwrap();
+        let key = DeviceKey::Hosted { gateway: gateway.account(), label };
+        Self { gateway: gateway.clone(), key, last: None }
+    }
+
+    fn id(&self) -> DeviceId {
+        self.key.device_id()
+    }
+
+    fn record(&self, owner: AccountId) -> DeviceRecord {
+        DeviceRecord { key: self.key.clone(), owner, gateway: self.gateway.account(), registered: 1 }
+    }
+
+    /// The car's next event, signed and verified.
+    fn next(&mut self, parts: Vec<Part>) -> (VerifiedEvent, Body) {
+        let body = Body { seed: rand::random(), parts: parts.try_into().unwrap() };
+        let header = EventHeader {
+            version: VERSION,
+            device: self.id(),
+            sequence: self.last.map_or(0, |(sequence, _)| sequence + 1),
+            previous: self.last.map_or(Hash::ZERO, |(_, hash)| hash),
+            time: now_ms(),
+            kind: EventKind::Readings,
+            body_hash: body.hash(),
+        };
+        self.last = Some((header.sequence, header.hash()));
+        let signature = self.gateway.sign(Domain::EventHeader, &header.hash());
+        let signer = Signer::Gateway(self.gateway.account());
+        (SignedEvent { header, signer, signature }.verify(&self.key).unwrap(), body)
+    }
+
+    /// Appends so many events with an odometer and a position.
+    async fn drive(&mut self, log: &Log, count: usize) {
+        for _ in 0..count {
+            let km = self.last.map_or(0, |(sequence, _)| sequence as u32 + 1);
+            self.append(log, vec![reading("Vehicle.TraveledDistance", km), reading("Vehicle.Speed", 50)])
+                .await;
+        }
+    }
+
+    async fn append(&mut self, log: &Log, parts: Vec<Part>) {
+        let (event, body) = self.next(parts);
+        log.append(vec![NewEntry::new(event, &body, now_ms()).unwrap()]).await.unwrap();
+    }
+}
+
+fn reading(name: &str, value: u32) -> Part {
+    Part::Reading(Reading {
+        name: Text::try_from(name).unwrap(),
+        unit: Text::try_from("km").unwrap(),
+        value: Value::Decimal(Decimal::from(value)),
+        time: now_ms(),
+        source: Source::Sensor,
+    })
+}
+
+fn grant(device: DeviceId, grantee: &KeyPair, names: &[&str], until: u64) -> Grant {
+    let names = names.iter().map(|name| Text::try_from(*name).unwrap()).collect::<Vec<_>>();
+    Grant {
+        contract: ContractId([5; 32]),
+        device,
+        grantee: grantee.account(),
+        names: names.try_into().unwrap(),
+        until,
+    }
+}
+
+fn open_log(dir: &Path, gateway: &KeyPair) -> Log {
+    Log::open(&dir.join("log"), LogId { gateway: gateway.account(), epoch: 0 }).unwrap()
+}
+
+/// What the chain and the log keep when the log is anchored as it is now.
+fn anchor(log: &Log, table: &Table) {
+    let id = log.id();
+    let (size, root) = (log.size(), log.root(log.size()).unwrap());
+    let heads_root = log.heads_root(size).unwrap();
+    let checkpoint = Checkpoint { log: id, size, root, heads_root, time: now_ms(), hash: HashKind::Blake3 };
+    log.put_anchor(&Anchor { checkpoint, block: 2 }).unwrap();
+    table.change(|state| {
+        state.roots.insert((id, size), root);
+    });
+}
+
+/// A gateway that serves.
+struct Gateway {
+    address: Multiaddr,
+    peer: Arc<Peer>,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Gateway {
+    async fn start(listen: &str, keys: &KeyPair, log: &Log, table: &Table) -> Self {
+        Self::start_with(listen, keys, log, table, quick()).await
+    }
+
+    async fn start_with(listen: &str, keys: &KeyPair, log: &Log, table: &Table, limits: Limits) -> Self {
+        let config = DeliveryConfig { listen: vec![listen.parse().unwrap()], mdns: false };
+        let peer = Arc::new(start_peer(keys, &config, &limits).await);
+        let shutdown = CancellationToken::new();
+        let server =
+            Server::new(&peer, keys.clone(), log.clone(), table.clone(), limits, shutdown.clone()).unwrap();
+        let served = peer.clone();
+        let task = tokio::spawn(async move { server.run(&served).await });
+        let address = first_address(&peer).await;
+        Self { address, peer, shutdown, task }
+    }
+
+    fn target(&self) -> Target {
+        Target::Address { peer: self.peer.id(), address: self.address.clone() }
+    }
+
+    /// Stops; the address can be listened on again afterwards.
+    async fn stop(self) -> Multiaddr {
+        self.shutdown.cancel();
+        self.task.await.unwrap();
+        let mut address = self.address;
+        address.pop();
+        address
+    }
+}
+
+/// Starts a peer where another one may just have ended: its transport lets go of the port a moment later.
+async fn start_peer(keys: &KeyPair, config: &DeliveryConfig, limits: &Limits) -> Peer {
+    let start = async {
+        loop {
+            match Peer::start(swarm::identity(keys).unwrap(), config, limits) {
+                Ok(peer) => return peer,
+                Err(SwarmError::Listen { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    timeout(PATIENCE, start).await.expect("the port stays taken")
+}
+
+/// Limits that a test can wait for.
+fn quick() -> Limits {
+    Limits {
+        handshake: Duration::from_secs(1),
+        slow: Duration::from_secs(2),
+        alive: Duration::from_millis(200),
+        recheck: Duration::from_millis(200),
+        unchecked: Duration::from_millis(600),
+        ..Limits::default()
+    }
+}
+
+async fn first_address(peer: &Peer) -> Multiaddr {
+    let mut addresses = peer.addresses();
+    let found = addresses.wait_for(|addresses| !addresses.is_empty()).await.unwrap();
+    found[0].clone()
+}
+
+/// A peer that only dials.
+fn dialer() -> Arc<Peer> {
+    let config = DeliveryConfig { listen: vec![], mdns: false };
+    Arc::new(Peer::start(Keypair::generate_ed25519(), &config, &Limits::default()).unwrap())
+}
+
+fn subscriber(
+    keys: &KeyPair,
+    table: &Table,
+    device: DeviceId,
+    target: Target,
+    position: Position,
+) -> Subscriber<Table> {
+    let subscription = Subscription { device, target, names: Default::default() };
+    Subscriber::new(dialer(), keys.clone(), table.clone(), subscription, position)
+}
+
+/// The next event, across interruptions.
+async fn next_event(subscriber: &mut Subscriber<Table>) -> Result<Received, SubscribeError> {
+    let event = async {
+        loop {
+            if let SubscriberEvent::Event(event) = subscriber.next().await? {
+                return Ok(*event);
+            }
+        }
+    };
+    timeout(PATIENCE, event).await.expect("no event came")
+}
+
+/// The sequences of the next `count` events.
+async fn sequences(subscriber: &mut Subscriber<Table>, count: usize) -> Vec<u64> {
+    let mut sequences = Vec::new();
+    for _ in 0..count {
+        sequences.push(next_event(subscriber).await.unwrap().sequence());
+    }
+    sequences
+}
+
+/// The sequences of the next `count` events, on one connection.
+async fn uninterrupted(subscriber: &mut Subscriber<Table>, count: usize) -> Vec<u64> {
+    let mut sequences = Vec::new();
+    while sequences.len() < count {
+        match timeout(PATIENCE, subscriber.next()).await.expect("no event came").unwrap() {
+            SubscriberEvent::Event(event) => sequences.push(event.sequence()),
+            SubscriberEvent::Connected { .. } => {}
+            SubscriberEvent::Interrupted { problem, .. } => panic!("interrupted: {problem}"),
+        }
+    }
+    sequences
+}
+
+/// What ends the subscription.
+async fn end(subscriber: &mut Subscriber<Table>) -> SubscribeError {
+    loop {
+        if let Err(error) = next_event(subscriber).await {
+            return error;
+        }
+    }
+}
+
+/// Whether nothing but silence comes for a while.
+async fn is_silent(subscriber: &mut Subscriber<Table>) -> bool {
+    timeout(Duration::from_millis(300), next_event(subscriber)).await.is_err()
+}

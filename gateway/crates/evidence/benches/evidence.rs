@@ -1,0 +1,328 @@
+//! How large evidence is, and how fast it is made and verified.
+//!
+//! `cargo bench --profile dev -p streembit -p streembit-node -p streembit-evidence --bench evidence -- [EVENTS]` (default 1,000,000 of one device).
+//!
+//! - One event, on a chain with 4 voters after three changes of them, in a log of 100 devices and a state of 1,000: the
+//!   bytes of its file, and the time to verify it, chain's part included.
+//! - The whole history of one device, with bodies of 200 bytes: export and verification of the file, each in a process of
+//!   its own, whose largest resident memory is shown; beside them, in the same run, the batched verification of the same
+//!   signatures and nothing else, on the same cores.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+#[path = "../src/tests/fake.rs"]
+mod fake;
+
+use codec::{DecodeAll as _, Encode as _, IoReader};
+use fake::FakeChain;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+use streembit_chain::ChainError;
+use streembit_evidence::{
+    collect::{collect, ProofSource},
+    export, verify, Disclose, Request, Span,
+};
+use streembit_log::{Log, NewEntry};
+use streembit_primitives::{
+    batch::{self, EventKey},
+    chain::{Anchor, DeviceRecord},
+    checkpoint::HashKind,
+    event::{EventKind, Signer, VERSION},
+    evidence::{file, Item, TrustRoot},
+    hash::Domain,
+    signature::{sign_sr25519, PublicKey},
+    AccountId, Body, Checkpoint, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, SignedEvent, Text,
+};
+
+/// With its seed and lengths, a body of 200 bytes.
+const TEXT: usize = 164;
+/// How many events are signed and appended at once.
+const CHUNK: u64 = 16_384;
+/// How many signatures the verifier checks together.
+const BATCH: usize = 256;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["export", folder] => return child_export(Path::new(folder)),
+        ["verify", folder] => return child_verify(Path::new(folder)),
+        ["signatures", folder] => return child_signatures(Path::new(folder)),
+        _ => {}
+    }
+    let count = arguments.iter().find_map(|arg| arg.parse().ok()).unwrap_or(1_000_000u64);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(one_event())?;
+    let folder = tempfile::tempdir()?;
+    println!("\n{count} events of one device, bodies of 200 bytes");
+    runtime.block_on(make(folder.path(), count))?;
+    println!("\n{:14}{:>12}{:>14}{:>14}", "what", "events/s", "us an event", "largest RSS");
+    for what in ["export", "signatures", "verify", "signatures", "verify"] {
+        let output = Command::new(std::env::current_exe()?).arg(what).arg(folder.path()).output()?;
+        anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let length = std::fs::metadata(folder.path().join("evidence"))?.len();
+    println!("\nthe file has {length} bytes, {:.1} an event", length as f64 / count as f64);
+    Ok(())
+}
+
+/// One line of the table, with the largest memory of this process.
+fn row(what: &str, events: u64, took: Duration) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("?").trim().to_owned();
+    let seconds = took.as_secs_f64() / events as f64;
+    println!("{what:14}{:>12.0}{:>14.2}{peak:>14}", 1.0 / seconds, seconds * 1e6);
+}
+
+/// The chain behind a node.
+struct Node<'a>(&'a FakeChain);
+
+fn no() -> ChainError {
+    ChainError::Question { question: "the chain in memory".into(), message: "unknown block".into() }
+}
+
+impl ProofSource for Node<'_> {
+    fn genesis(&self) -> Hash {
+        self.0.genesis
+    }
+
+    async fn genesis_authorities(&self) -> Result<Vec<u8>, ChainError> {
+        Ok(self.0.genesis_authorities())
+    }
+
+    async fn finality_proof(&self, from: Hash) -> Result<Vec<u8>, ChainError> {
+        self.0.finality_proof(from, 100).ok_or_else(no)
+    }
+
+    async fn read_proof(&self, _: Vec<Vec<u8>>, at: Hash) -> Result<Vec<Vec<u8>>, ChainError> {
+        self.0.read_proof(at).ok_or_else(no)
+    }
+}
+
+struct Device {
+    pair: schnorrkel::Keypair,
+    sequence: u64,
+    previous: Hash,
+}
+
+impl Device {
+    fn new(n: u64) -> Self {
+        let mut seed = [7; 32];
+        seed[..8].copy_from_slice(&n.to_le_bytes());
+        let secret = schnorrkel::MiniSecretKey::from_bytes(&seed).expect("32 bytes");
+        let pair = secret.expand_to_keypair(schnorrkel::ExpansionMode::Ed25519);
+        Self { pair, sequence: 0, previous: Hash::ZERO }
+    }
+
+    fn key(&self) -> DeviceKey {
+        DeviceKey::Own(PublicKey::Sr25519(self.pair.public.to_bytes()))
+    }
+
+    fn id(&self) -> DeviceId {
+        self.key().device_id()
+    }
+
+    fn record(&self) -> DeviceRecord {
+        DeviceRecord { key: self.key(), owner: AccountId([5; 32]), gateway: gateway(), registered: 1 }
+    }
+
+    /// The next headers with their bodies: these follow each other, and are made one by one.
+    fn headers(&mut self, count: u64) -> Vec<(EventHeader, Body)> {
+        (0..count)
+            .map(|_| {
+                let text = format!("{:0TEXT$}", self.sequence);
+                let part = Part::Status(Text::try_from(text).expect("short enough"));
+                let body = Body { seed: [3; 32], parts: vec![part].try_into().expect("one part") };
+                let header = EventHeader {
+                    version: VERSION,
+                    device: self.id(),
+                    sequence: self.sequence,
+                    previous: self.previous,
+                    time: 1_780_272_000_000 + self.sequence,
+                    kind: EventKind::Status,
+                    body_hash: body.hash(),
+                };
+                self.sequence += 1;
+                self.previous = header.hash();
+                (header, body)
+            })
+            .collect()
+    }
+
+    /// The next events, signed and verified on all cores.
+    fn entries(&mut self, count: u64) -> Vec<NewEntry> {
+        let headers = self.headers(count);
+        let (pair, key) = (&self.pair, &EventKey::new(self.key()));
+        let part = headers.len().div_ceil(cores()).max(1);
+        std::thread::scope(|scope| {
+            let parts: Vec<_> = headers
+                .chunks(part)
+                .map(|part| {
+                    scope.spawn(move || part.iter().map(|made| entry(pair, key, made)).collect::<Vec<_>>())
+                })
+                .collect();
+            parts.into_iter().flat_map(|part| part.join().expect("a thread")).collect()
+        })
+    }
+}
+
+fn entry(pair: &schnorrkel::Keypair, key: &EventKey, (header, body): &(EventHeader, Body)) -> NewEntry {
+    let signature = sign_sr25519(pair, Domain::EventHeader, &header.hash());
+    let event = SignedEvent { header: header.clone(), signer: Signer::Device, signature };
+    let verified = event.verify(key.key()).expect("signed here");
+    NewEntry::new(verified, body, 1_780_272_000_000).expect("small enough")
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn gateway() -> AccountId {
+    AccountId([9; 32])
+}
+
+fn id() -> LogId {
+    LogId { gateway: gateway(), epoch: 0 }
+}
+
+/// Puts the log as it is on the chain, and collects what proves it.
+async fn anchor(log: &Log, chain: &mut FakeChain) -> anyhow::Result<()> {
+    let size = log.size();
+    let checkpoint = Checkpoint {
+        log: id(),
+        size,
+        root: log.root(size)?,
+        heads_root: log.heads_root(size)?,
+        time: 1,
+        hash: HashKind::Blake3,
+    };
+    chain.anchor(&Anchor { checkpoint, block: chain.next_number() });
+    chain.block(false);
+    collect(log, &Node(chain), size).await?;
+    Ok(())
+}
+
+async fn one_event() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let log = Log::open(&folder.path().join("log"), id())?;
+    let mut chain = FakeChain::new(4);
+    for _ in 0..3 {
+        chain.block(true);
+    }
+    let mut devices: Vec<_> = (0..100).map(Device::new).collect();
+    for n in 0..1000 {
+        let device = Device::new(n);
+        chain.register(&device.id(), &device.record());
+    }
+    for device in &mut devices {
+        log.append(device.entries(10)).await?;
+    }
+    anchor(&log, &mut chain).await?;
+    let (from, to) = ("2026-06-01T00:00:00.005Z".parse()?, "2026-06-01T00:00:00.006Z".parse()?);
+    let span = Span { from: Some(from), to: Some(to) };
+    let request = Request { device: devices[50].id(), span, disclose: Disclose::All, chain: None };
+    let mut bytes = Vec::new();
+    let exported = export::write(&log, &request, &mut bytes, |_, _, _| {})?;
+    anyhow::ensure!(exported.events == 1, "{exported:?}");
+    let trust = chain.trust();
+    let mut times: Vec<_> = (0..500)
+        .map(|_| {
+            let start = Instant::now();
+            file::verify(&mut bytes.as_slice(), &trust, |_| {}).expect("it holds");
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    println!("one event, 4 voters, 3 changes of them, a log of 100 devices, a state of 1,000:");
+    println!(
+        "  {} bytes; verified in {:?} (median of {}, one core)",
+        bytes.len(),
+        times[times.len() / 2],
+        times.len()
+    );
+    Ok(())
+}
+
+/// A log of one device, anchored, and what is trusted beside it.
+async fn make(folder: &Path, count: u64) -> anyhow::Result<()> {
+    let log = Log::open(&folder.join("log"), id())?;
+    let mut device = Device::new(1);
+    let mut chain = FakeChain::new(4);
+    chain.register(&device.id(), &device.record());
+    while log.size() < count {
+        log.append(device.entries(CHUNK.min(count - log.size()))).await?;
+    }
+    anchor(&log, &mut chain).await?;
+    std::fs::write(folder.join("trust"), (chain.trust(), device.id()).encode())?;
+    Ok(())
+}
+
+fn trust(folder: &Path) -> anyhow::Result<(TrustRoot, DeviceId)> {
+    Ok(<(TrustRoot, DeviceId)>::decode_all(&mut std::fs::read(folder.join("trust"))?.as_slice())?)
+}
+
+fn evidence(folder: &Path) -> PathBuf {
+    folder.join("evidence")
+}
+
+fn child_export(folder: &Path) -> anyhow::Result<()> {
+    let (_, device) = trust(folder)?;
+    let log = Log::open_read_only(&folder.join("log"))?;
+    let start = Instant::now();
+    let mut out = std::io::BufWriter::new(std::fs::File::create(evidence(folder))?);
+    let request = Request { device, span: Span::default(), disclose: Disclose::All, chain: None };
+    let exported = export::write(&log, &request, &mut out, |_, _, _| {})?;
+    out.into_inner()?.sync_all()?;
+    row("export", exported.events, start.elapsed());
+    Ok(())
+}
+
+fn child_verify(folder: &Path) -> anyhow::Result<()> {
+    let (trust, _) = trust(folder)?;
+    let start = Instant::now();
+    let verdict = verify::verify(&evidence(folder), &trust, |_, _, _| {})?;
+    row("verify", verdict.events, start.elapsed());
+    Ok(())
+}
+
+/// The same signatures in the same batches, read beforehand in parts; on all cores, as the verifier does.
+fn child_signatures(folder: &Path) -> anyhow::Result<()> {
+    let mut input = IoReader(std::io::BufReader::new(std::fs::File::open(evidence(folder))?));
+    let prelude = file::read_prelude(&mut input)?;
+    let key = EventKey::new(prelude.chain.state.device.key);
+    let (mut count, mut took, mut ended) = (0u64, Duration::ZERO, false);
+    while !ended {
+        let mut batches = Vec::new();
+        while batches.len() < 256 && !ended {
+            let mut batch = Vec::with_capacity(BATCH);
+            while batch.len() < BATCH && !ended {
+                match file::read_item(&mut input, count)? {
+                    Item::Event { entry, .. } => batch.push((entry.event, &key)),
+                    Item::Skip { .. } => {}
+                    Item::End => ended = true,
+                }
+            }
+            count += batch.len() as u64;
+            batches.push(batch);
+        }
+        let start = Instant::now();
+        let share = batches.len().div_ceil(cores()).max(1);
+        std::thread::scope(|scope| {
+            while !batches.is_empty() {
+                let rest = batches.split_off(share.min(batches.len()));
+                let part = std::mem::replace(&mut batches, rest);
+                scope.spawn(move || {
+                    for batch in part {
+                        assert!(batch::verify(batch).iter().all(Result::is_ok));
+                    }
+                });
+            }
+        });
+        took += start.elapsed();
+    }
+    row("signatures", count, took);
+    Ok(())
+}

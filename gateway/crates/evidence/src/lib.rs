@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod chain_spec;
+#[cfg(feature = "collect")]
+pub mod collect;
+pub mod export;
+#[cfg(feature = "collect")]
+mod gateway_log;
+pub mod output;
+pub mod select;
+pub mod show;
+mod source;
+mod state;
+mod verifier_pool;
+pub mod verify;
+
+#[cfg(all(test, feature = "collect"))]
+mod tests;
+
+pub use export::{ExportError, ExportSummary, Request};
+pub use select::{Disclose, Span};
+pub use source::{CollectedChain, EventLog};
+pub use state::{State, StateProofError};
+pub use verify::VerifyError;

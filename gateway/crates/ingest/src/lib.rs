@@ -1,0 +1,207 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod error;
+mod hosted;
+mod sequencer;
+
+mod verifiers;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::IngestError;
+
+use codec::Encode as _;
+use std::{collections::HashMap, sync::Arc};
+use streembit_keystore::KeyPair;
+use streembit_log::{Log, Receipt, Refusal, MAX_BODY_BYTES};
+use streembit_primitives::{batch::EventKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
+use tokio::sync::{oneshot, Semaphore};
+use verifiers::{Results, Submission, Verifiers};
+
+/// How much may be under way at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most bytes of events and bodies that wait or are being worked on; whoever comes next waits.
+    pub bytes: usize,
+    /// The most events that are verified together.
+    pub batch: usize,
+    /// How many batches are verified at once.
+    pub verifiers: usize,
+}
+
+impl Default for Limits {
+    /// 16 MiB; batches of up to 4,096, beyond which a signature costs hardly less; one batch a core.
+    fn default() -> Self {
+        let verifiers = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { bytes: 16 << 20, batch: 4096, verifiers }
+    }
+}
+
+/// Admits events to a log. Clones share one pipeline, which ends when the last is dropped.
+#[derive(Clone)]
+pub struct Ingest {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    log: Log,
+    keys: Arc<KeyPair>,
+    devices: Arc<HashMap<DeviceId, EventKey>>,
+    /// Permits of [`UNIT`] bytes each, taken when an event comes and given back when it is answered.
+    budget: Arc<Semaphore>,
+    /// All of them.
+    capacity: u32,
+    limits: Limits,
+    verifiers: Verifiers,
+}
+
+/// The bytes that one permit of the budget stands for.
+const UNIT: usize = 64;
+
+/// What an event weighs beyond its body, about: header, signature, and what it is kept in.
+const EVENT_BYTES: usize = 384;
+
+impl Ingest {
+    /// Starts ingest into `log`, with the gateway's key and the keys of its devices. Fails if the system refuses a thread.
+    pub fn new(log: Log, keys: KeyPair, devices: Vec<DeviceKey>) -> std::io::Result<Self> {
+        Self::with_limits(log, keys, devices, Limits::default())
+    }
+
+    /// Like [`Self::new`], with other limits.
+    pub fn with_limits(
+        log: Log,
+        keys: KeyPair,
+        devices: Vec<DeviceKey>,
+        limits: Limits,
+    ) -> std::io::Result<Self> {
+        let devices: HashMap<_, _> =
+            devices.into_iter().map(EventKey::new).map(|key| (key.device(), key)).collect();
+        let devices = Arc::new(devices);
+        let verifiers = Verifiers::start(&log, &devices, limits)?;
+        // At least one event of the largest kind, so that each gets its permits.
+        let capacity = (limits.bytes / UNIT).max(permits(MAX_BODY_BYTES)).min(Semaphore::MAX_PERMITS);
+        let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
+        let budget = Arc::new(Semaphore::new(capacity as usize));
+        let keys = Arc::new(keys);
+        Ok(Self { inner: Arc::new(Inner { log, keys, devices, budget, capacity, limits, verifiers }) })
+    }
+
+    /// Admits an event that a device signed. Resolves when the event is on disk.
+    ///
+    /// A repeated event gets the receipt of the first. The events of a device must arrive in order, but the next may be
+    /// sent before the last one is acknowledged.
+    pub async fn signed(&self, event: SignedEvent, body: Body) -> Result<Receipt, IngestError> {
+        let permits = permits(body.encoded_size());
+        let results = self.submit(vec![(event, body)], permits).await;
+        results.await.ok().and_then(|mut results| results.pop()).unwrap_or(Err(IngestError::Closed))
+    }
+
+    /// Admits events in order. Returns one result per event, in the same order. A bad event costs only itself and those of
+    /// its device that follow it.
+    pub async fn signed_batch(&self, events: Vec<(SignedEvent, Body)>) -> Vec<Result<Receipt, IngestError>> {
+        let mut answers = Vec::new();
+        let mut events = events.into_iter().peekable();
+        while events.peek().is_some() {
+            let (part, permits) = next_part(&mut events, &self.inner.limits);
+            answers.push((part.len(), self.submit(part, permits).await));
+        }
+        let mut results = Vec::new();
+        for (count, answer) in answers {
+            match answer.await {
+                Ok(part) => results.extend(part),
+                Err(_) => results.extend(std::iter::repeat_n(Err(IngestError::Closed), count)),
+            }
+        }
+        results
+    }
+
+    /// Admits readings of a hosted device as one event, which the gateway signs. Resolves when it is on disk.
+    pub async fn readings(&self, device: DeviceId, readings: Vec<Reading>) -> Result<Receipt, IngestError> {
+        self.host(device, hosted::readings(readings)?).await
+    }
+
+    /// Admits a word on a hosted device's condition. Resolves when it is on disk.
+    pub async fn status(&self, device: DeviceId, text: &str) -> Result<Receipt, IngestError> {
+        self.host(device, hosted::status(text)?).await
+    }
+
+    /// The devices whose events are admitted.
+    pub fn devices(&self) -> impl Iterator<Item = (DeviceId, &DeviceKey)> {
+        self.inner.devices.values().map(|key| (key.device(), key.key()))
+    }
+
+    /// Takes nothing more, and resolves when what was taken is answered.
+    pub async fn close(&self) {
+        // No permits, no way in; what holds permits now is on its way out.
+        self.inner.budget.close();
+        self.inner.verifiers.close().await;
+    }
+
+    /// Submits events for verification, waiting until the budget has `permits` for them. If ingest is closed, the returned
+    /// receiver fails.
+    async fn submit(&self, events: Vec<(SignedEvent, Body)>, permits: usize) -> oneshot::Receiver<Results> {
+        let (reply, answer) = oneshot::channel();
+        if let Ok(permit) = self.inner.budget.clone().acquire_many_owned(self.clamp(permits)).await {
+            let received = streembit_clock::now_ms();
+            self.inner.verifiers.submit(Submission { events, received, reply, permit }).await;
+        }
+        answer
+    }
+
+    async fn host(&self, device: DeviceId, content: hosted::Content) -> Result<Receipt, IngestError> {
+        let key = self.inner.devices.get(&device).ok_or(IngestError::UnknownDevice { device })?;
+        if !matches!(key.key(), DeviceKey::Hosted { gateway, .. } if *gateway == self.inner.keys.account()) {
+            return Err(IngestError::NotHosted { device });
+        }
+        let bytes = content.body().encoded_size();
+        if bytes > MAX_BODY_BYTES {
+            return Err(Refusal::BodyTooLarge { bytes }.into());
+        }
+        let permits = self.clamp(permits(bytes));
+        let _permit = self.inner.budget.acquire_many(permits).await.map_err(|_| IngestError::Closed)?;
+        let proposal = hosted::propose(content, device, self.inner.keys.clone(), self.inner.devices.clone());
+        let mut results = self.inner.log.admit(vec![proposal]).await;
+        results.pop().unwrap_or(Err(streembit_log::LogError::Closed)).map_err(IngestError::from)
+    }
+
+    /// An event beyond the largest is refused later; until then it takes what there is.
+    fn clamp(&self, permits: usize) -> u32 {
+        u32::try_from(permits).unwrap_or(u32::MAX).min(self.inner.capacity)
+    }
+}
+
+impl std::fmt::Debug for Ingest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ingest")
+            .field("log", &self.inner.log)
+            .field("devices", &self.inner.devices.len())
+            .field("limits", &self.inner.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes the next events that travel together: as many as fit one batch and the budget, but at least one. Returns them with
+/// the permits that they need.
+fn next_part(
+    events: &mut std::iter::Peekable<std::vec::IntoIter<(SignedEvent, Body)>>,
+    limits: &Limits,
+) -> (Vec<(SignedEvent, Body)>, usize) {
+    let (mut part, mut total) = (Vec::new(), 0);
+    while let Some((_, body)) = events.peek() {
+        let permits = permits(body.encoded_size());
+        let full = part.len() >= limits.batch || total + permits > limits.bytes / UNIT;
+        if full && !part.is_empty() {
+            break;
+        }
+        total += permits;
+        part.extend(events.next());
+    }
+    (part, total)
+}
+
+/// What an event takes of the budget: it is held twice, as it came and as it is to be written.
+fn permits(body_bytes: usize) -> usize {
+    (EVENT_BYTES + body_bytes).saturating_mul(2).div_ceil(UNIT)
+}

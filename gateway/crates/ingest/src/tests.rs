@@ -1,0 +1,305 @@
+//! Tests of ingest on real logs.
+
+#[path = "../../log/src/tests/support.rs"]
+mod support;
+
+use super::*;
+use proptest::prelude::*;
+use streembit_log::LogError;
+use streembit_primitives::{
+    event::EventError, AccountId, Decimal, Hash, PublicKey, Signature, Signer, Source, Text, Value,
+};
+use support::{body, log_id, open, Device};
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    log: Log,
+    ingest: Ingest,
+    car: DeviceId,
+}
+
+fn keys() -> KeyPair {
+    KeyPair::from_seed([42; 32])
+}
+
+fn hosted(label: &str) -> DeviceKey {
+    DeviceKey::Hosted { gateway: keys().account(), label: Text::try_from(label).unwrap() }
+}
+
+/// Ingest over an empty log, for some devices that sign and the hosted `car`.
+fn bench(devices: &[Device], limits: Limits) -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder);
+    let mut keys_of = vec![hosted("car")];
+    keys_of.extend(devices.iter().map(|device| device.key.key().clone()));
+    let car = keys_of[0].device_id();
+    let ingest = Ingest::with_limits(log.clone(), keys(), keys_of, limits).unwrap();
+    Bench { _folder: folder, log, ingest, car }
+}
+
+fn reading(value: u32) -> Reading {
+    Reading {
+        name: Text::try_from("Vehicle.TraveledDistance").unwrap(),
+        unit: Text::try_from("km").unwrap(),
+        value: Value::Decimal(Decimal::from(value)),
+        time: 1,
+        source: Source::Sensor,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_signature_in_the_middle_costs_only_itself() {
+    let mut devices = [Device::sr25519(1), Device::ed25519(2), Device::sr25519(3)];
+    let bench = bench(&devices, Limits::default());
+    let mut events: Vec<_> = (0..90).map(|n| devices[n % 3].next(n as u64)).collect();
+    // The last event of each device, so that nothing follows; and the second is repaired later.
+    for at in [87, 88] {
+        let (Signature::Sr25519(bytes) | Signature::Ed25519(bytes)) = &mut events[at].0.signature;
+        bytes[9] ^= 1;
+    }
+    let results = bench.ingest.signed_batch(events.clone()).await;
+    for (at, result) in results.iter().enumerate() {
+        match result {
+            Err(IngestError::NotVerified { device, sequence: 29, error: EventError::Signature }) => {
+                assert!([87, 88].contains(&at));
+                assert_eq!(*device, devices[at % 3].id());
+            }
+            other => assert!(other.is_ok() && ![87, 88].contains(&at), "{at}: {other:?}"),
+        }
+    }
+    assert_eq!(bench.log.size(), 88);
+    assert_eq!(bench.log.verify(0..88).unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_refusal_says_what_to_do() {
+    let mut known = Device::sr25519(1);
+    let mut stranger = Device::sr25519(9);
+    let bench = bench(std::slice::from_ref(&known), Limits::default());
+    let ingest = &bench.ingest;
+
+    let (event, text) = stranger.next(0);
+    assert_eq!(ingest.signed(event, text).await, Err(IngestError::UnknownDevice { device: stranger.id() }));
+    let (event, _) = known.sign(0, Hash::ZERO, 0);
+    assert_eq!(
+        ingest.signed(event, body("another")).await,
+        Err(IngestError::Refused(Refusal::Event(EventError::BodyHash)))
+    );
+    let (event, text) = known.sign(3, Hash([1; 32]), 0);
+    let gap = ingest.signed(event, text).await.unwrap_err();
+    assert!(gap.to_string().contains("Send event 0 first"), "{gap}");
+
+    // A gateway's own key does not speak for a device that signs, nor the other way round.
+    assert_eq!(
+        ingest.readings(known.id(), vec![reading(1)]).await,
+        Err(IngestError::NotHosted { device: known.id() })
+    );
+    let (mut event, text) = known.sign(0, Hash::ZERO, 0);
+    event.signer = Signer::Gateway(keys().account());
+    assert!(matches!(
+        ingest.signed(event, text).await,
+        Err(IngestError::NotVerified { error: EventError::Signer, .. })
+    ));
+    assert_eq!(ingest.readings(bench.car, vec![]).await, Err(IngestError::Empty));
+    assert_eq!(
+        ingest.readings(bench.car, vec![reading(1); 65]).await,
+        Err(IngestError::TooMany { count: 65 })
+    );
+    assert!(matches!(ingest.status(bench.car, &"x".repeat(257)).await, Err(IngestError::TooLong(_))));
+    let mut large = reading(1);
+    large.name = Text::try_from("n".repeat(96)).unwrap();
+    large.value = Value::Text(Text::try_from("x".repeat(256)).unwrap());
+    assert!(matches!(
+        ingest.readings(bench.car, vec![large; 64]).await,
+        Err(IngestError::Refused(Refusal::BodyTooLarge { .. }))
+    ));
+    assert_eq!(bench.log.size(), 0);
+
+    let (event, text) = known.next(0);
+    let receipt = ingest.signed(event.clone(), text.clone()).await.unwrap();
+    assert_eq!(ingest.signed(event, text).await, Ok(receipt));
+    let (event, text) = known.sign(0, Hash::ZERO, 666);
+    let forked = ingest.signed(event, text).await.unwrap_err();
+    assert_eq!(forked, IngestError::Refused(Refusal::Forked { device: known.id(), sequence: 0 }));
+    let (event, text) = known.next(1);
+    assert_eq!(ingest.signed(event, text).await, Err(forked));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hosted_device_has_one_history_however_many_write_it() {
+    let bench = bench(&[], Limits::default());
+    let tasks: Vec<_> = (0..20)
+        .map(|n| {
+            let (ingest, car) = (bench.ingest.clone(), bench.car);
+            tokio::spawn(async move {
+                for m in 0..10 {
+                    ingest.readings(car, vec![reading(n * 10 + m), reading(0)]).await.unwrap();
+                }
+                ingest.status(car, "connected").await.unwrap()
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let events = bench.log.device_events(&bench.car, 0, 1000).unwrap();
+    assert_eq!(events.len(), 220);
+    let key = hosted("car");
+    let mut seeds = std::collections::HashSet::new();
+    let mut values = std::collections::HashSet::new();
+    for (sequence, stored) in events.into_iter().enumerate() {
+        let verified = stored.entry.event.verify(&key).unwrap();
+        assert_eq!(verified.event().header.sequence, sequence as u64);
+        let body = stored.body.into_present().unwrap();
+        values.extend(body.readings().take(1).map(|reading| reading.value.to_string()));
+        assert!(seeds.insert(body.seed), "a seed used twice");
+    }
+    assert_eq!(values.len(), 200);
+    assert_eq!(bench.log.verify(0..220).unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_full_pipeline_makes_callers_wait_and_loses_nothing() {
+    let tight = Limits { bytes: 4096, batch: 3, verifiers: 1 };
+    let devices: Vec<_> = (1..=12).map(Device::sr25519).collect();
+    let bench = bench(&devices, tight);
+    let most = bench.ingest.inner.budget.available_permits();
+    let tasks: Vec<_> = devices
+        .into_iter()
+        .map(|mut device| {
+            let ingest = bench.ingest.clone();
+            tokio::spawn(async move {
+                let events: Vec<_> = (0..30).map(|n| device.next(n)).collect();
+                ingest.signed_batch(events).await
+            })
+        })
+        .collect();
+    let mut waited = false;
+    let mut receipts = std::collections::HashSet::new();
+    for task in tasks {
+        while !task.is_finished() {
+            waited |= bench.ingest.inner.budget.available_permits() < 20;
+            tokio::task::yield_now().await;
+        }
+        for result in task.await.unwrap() {
+            receipts.insert(result.unwrap().index);
+        }
+    }
+    assert!(waited, "the budget was never used up");
+    assert_eq!(receipts, (0..360).collect());
+    assert_eq!(bench.ingest.inner.budget.available_permits(), most);
+    assert_eq!(bench.log.verify(0..360).unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_larger_than_all_limits_is_still_answered() {
+    let mut device = Device::sr25519(1);
+    let bench = bench(std::slice::from_ref(&device), Limits { bytes: 1, batch: 1, verifiers: 1 });
+    for salt in 0..5 {
+        let (event, text) = device.next(salt);
+        bench.ingest.signed(event, text).await.unwrap();
+    }
+    assert_eq!(bench.log.size(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_answers_what_was_taken_and_frees_the_log() {
+    let mut device = Device::sr25519(1);
+    let Bench { _folder: folder, log, ingest, car } = bench(std::slice::from_ref(&device), Limits::default());
+    let events: Vec<_> = (0..200).map(|n| device.next(n)).collect();
+    let under_way = tokio::spawn({
+        let ingest = ingest.clone();
+        async move { ingest.signed_batch(events).await }
+    });
+    tokio::task::yield_now().await;
+    ingest.close().await;
+    let results = under_way.await.unwrap();
+    let (event, text) = device.next(200);
+    assert_eq!(ingest.signed(event, text).await, Err(IngestError::Closed));
+    assert_eq!(ingest.status(car, "late").await, Err(IngestError::Closed));
+    drop((ingest, log));
+    // Nothing else holds the database: it opens again at once, with what was acknowledged and no more or less.
+    let log = Log::open(&folder.path().join("log"), log_id()).unwrap();
+    let acknowledged = results.iter().filter(|result| result.is_ok()).count() as u64;
+    assert_eq!(log.size(), acknowledged);
+    assert!(results.iter().all(|result| result.is_ok() || *result == Err(IngestError::Closed)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_may_send_the_next_before_the_last_is_acknowledged() {
+    let mut device = Device::sr25519(1);
+    let bench = bench(std::slice::from_ref(&device), Limits { batch: 2, ..Limits::default() });
+    let events: Vec<_> = (0..50).map(|n| device.next(n)).collect();
+    let waiting = events.into_iter().map(|(event, text)| bench.ingest.signed(event, text));
+    let results = futures::future::join_all(waiting).await;
+    let indexes: Vec<_> = results.into_iter().map(|result| result.unwrap().index).collect();
+    assert_eq!(indexes, (0..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_gateway_hosts_only_its_own() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let other = DeviceKey::Hosted { gateway: AccountId([1; 32]), label: Text::try_from("x").unwrap() };
+        let broken = DeviceKey::Own(PublicKey::Ed25519([0xff; 32]));
+        let ingest = Ingest::new(open(&folder), keys(), vec![other.clone(), broken]).unwrap();
+        let device = other.device_id();
+        assert_eq!(ingest.status(device, "x").await, Err(IngestError::NotHosted { device }));
+        assert_eq!(ingest.devices().count(), 2);
+        assert!(IngestError::from(LogError::Closed).is_temporary());
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn any_mixture_leaves_each_device_whole(
+        steps in proptest::collection::vec((0usize..4, 0u8..8), 1..80),
+        batch in 1usize..20,
+    ) {
+        let mut devices = vec![Device::sr25519(1), Device::ed25519(2), Device::sr25519(3)];
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let bench = bench(&devices, Limits { batch, ..Limits::default() });
+            let mut events = Vec::new();
+            let mut good = 0;
+            for (salt, (device, how)) in steps.into_iter().enumerate() {
+                let Some(device) = devices.get_mut(device) else {
+                    bench.ingest.readings(bench.car, vec![reading(salt as u32)]).await.unwrap();
+                    good += 1;
+                    continue;
+                };
+                // A bad one leaves the device's history where it was; a repeated one does not extend it.
+                match how {
+                    0 => {
+                        let (mut event, text) = device.sign(device.sequence, device.previous, 0);
+                        event.header.time += 1;
+                        events.push((event, text));
+                    }
+                    1 => events.push(device.sign(device.sequence + 1, device.previous, 0)),
+                    2 => events.extend(events.last().cloned()),
+                    _ => {
+                        events.push(device.next(salt as u64));
+                        good += 1;
+                    }
+                }
+            }
+            let results = bench.ingest.signed_batch(events.clone()).await;
+            prop_assert_eq!(results.len(), events.len());
+            for ((event, _), result) in events.iter().zip(&results) {
+                if let Ok(receipt) = result {
+                    prop_assert_eq!(receipt.hash, event.header.hash());
+                    prop_assert_eq!(&bench.log.stored(receipt.index).unwrap().unwrap().entry.event.header, &event.header);
+                }
+            }
+            prop_assert_eq!(bench.log.size(), good);
+            for device in &devices {
+                let head = bench.log.head(&device.id()).unwrap().map(|head| (head.sequence + 1, head.hash));
+                prop_assert_eq!(head, (device.sequence > 0).then_some((device.sequence, device.previous)));
+            }
+            prop_assert_eq!(bench.log.verify(0..good).unwrap(), []);
+            Ok(())
+        })?;
+    }
+}

@@ -1,0 +1,203 @@
+//! The verification of signed events, on threads of its own.
+//!
+//! Each thread takes the submissions that wait, verifies their events in one batch and hands them to the log. Several
+//! batches are verified at once; the log receives them in the order in which they were taken.
+
+use super::{
+    sequencer::{Sequencer, Ticket},
+    IngestError, Limits,
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+use streembit_log::{Append, Log, LogError, NewEntry, Proposal, Receipt};
+use streembit_primitives::{
+    batch, batch::EventKey, event::EventError, Body, DeviceId, SignedEvent, VerifiedEvent,
+};
+use tokio::sync::{mpsc, oneshot, OwnedSemaphorePermit};
+
+/// The number of submissions that can wait for a verifier. The byte budget bounds their size.
+const QUEUE: usize = 1024;
+
+/// One result per event of a submission, in the same order.
+pub(super) type Results = Vec<Result<Receipt, IngestError>>;
+
+/// Events that a caller submits together.
+pub(super) struct Submission {
+    pub(super) events: Vec<(SignedEvent, Body)>,
+    /// The gateway's clock at submission, in milliseconds since the Unix epoch.
+    pub(super) received: u64,
+    pub(super) reply: oneshot::Sender<Results>,
+    /// The submission's share of the byte budget, released with the reply.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// The verifier threads. They end after [`Verifiers::close`], or when this is dropped.
+pub(super) struct Verifiers {
+    queue: Mutex<Option<mpsc::Sender<Submission>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Verifiers {
+    /// Starts `limits.verifiers` threads, which verify with the keys of `devices` and feed `log`.
+    pub(super) fn start(
+        log: &Log,
+        devices: &Arc<HashMap<DeviceId, EventKey>>,
+        limits: Limits,
+    ) -> std::io::Result<Self> {
+        let (queue, submissions) = mpsc::channel(QUEUE);
+        let log = log.clone();
+        let sequencer = Sequencer::new(move |appends| {
+            // On an error the appends are dropped and their callers receive `IngestError::Closed`.
+            if log.append_blocking(appends).is_err() {
+                tracing::error!("the log's writer has ended: no more events are admitted");
+            }
+        });
+        let intake = Arc::new(Mutex::new(Intake { submissions, sequencer }));
+        let threads = (0..limits.verifiers.max(1))
+            .map(|number| {
+                let (intake, devices) = (intake.clone(), devices.clone());
+                std::thread::Builder::new().name(format!("verifier-{number}")).spawn(move || {
+                    while let Some((submissions, ticket)) = take(&intake, limits.batch.max(1)) {
+                        ticket.complete(verify(submissions, &devices));
+                    }
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { queue: Mutex::new(Some(queue)), threads: Mutex::new(threads) })
+    }
+
+    /// Queues a submission, waiting for a place. After [`Self::close`] the submission is dropped and its caller sees the
+    /// reply channel closed.
+    pub(super) async fn submit(&self, submission: Submission) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(queue) = queue {
+            let _ = queue.send(submission).await;
+        }
+    }
+
+    /// Accepts no more submissions. Resolves when all accepted ones are in the log's queue.
+    pub(super) async fn close(&self) {
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let joined =
+            tokio::task::spawn_blocking(|| threads.into_iter().all(|thread| thread.join().is_ok())).await;
+        if !matches!(joined, Ok(true)) {
+            tracing::error!("a verifier thread panicked; its submissions were not admitted");
+        }
+    }
+}
+
+/// Where submissions are taken from the queue and get their order.
+struct Intake {
+    submissions: mpsc::Receiver<Submission>,
+    sequencer: Sequencer<Vec<Append>>,
+}
+
+/// Waits for a submission and takes all that are queued, up to a batch of events. `None` if the queue is closed and empty.
+fn take(intake: &Mutex<Intake>, batch: usize) -> Option<(Vec<Submission>, Ticket<Vec<Append>>)> {
+    let mut intake = intake.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = intake.submissions.blocking_recv()?;
+    let mut events = first.events.len();
+    let mut taken = vec![first];
+    while events < batch {
+        let Ok(next) = intake.submissions.try_recv() else { break };
+        events += next.events.len();
+        taken.push(next);
+    }
+    Some((taken, intake.sequencer.issue()))
+}
+
+/// An event whose signature is being verified: where its result belongs, and its body.
+struct Place {
+    submission: usize,
+    event: usize,
+    device: DeviceId,
+    sequence: u64,
+    body: Body,
+}
+
+/// Verifies the events of several submissions in one batch. Each submission becomes one append.
+fn verify(submissions: Vec<Submission>, devices: &HashMap<DeviceId, EventKey>) -> Vec<Append> {
+    let count = submissions.iter().map(|submission| submission.events.len()).sum();
+    let (mut events, mut places) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut answers = Vec::with_capacity(submissions.len());
+    for Submission { events: submitted, received, reply, permit } in submissions {
+        let mut answer = Answer::new(submitted.len(), received, reply, permit);
+        for (index, (event, body)) in submitted.into_iter().enumerate() {
+            let (device, sequence) = (event.header.device, event.header.sequence);
+            match devices.get(&device) {
+                Some(key) => {
+                    places.push(Place { submission: answers.len(), event: index, device, sequence, body });
+                    events.push((event, key));
+                }
+                None => answer.refuse(index, IngestError::UnknownDevice { device }),
+            }
+        }
+        answers.push(answer);
+    }
+    for (verified, place) in batch::verify(events).into_iter().zip(places) {
+        if let Some(answer) = answers.get_mut(place.submission) {
+            answer.add(place, verified);
+        }
+    }
+    answers.into_iter().map(Answer::into_append).collect()
+}
+
+/// The answer to a submission, as far as it is known before the log decides.
+struct Answer {
+    /// One per event: why it is refused, or `None` if it is among the proposals.
+    refusals: Vec<Option<IngestError>>,
+    proposals: Vec<Proposal>,
+    received: u64,
+    reply: oneshot::Sender<Results>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Answer {
+    fn new(
+        events: usize,
+        received: u64,
+        reply: oneshot::Sender<Results>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { refusals: vec![None; events], proposals: Vec::with_capacity(events), received, reply, permit }
+    }
+
+    fn refuse(&mut self, event: usize, error: IngestError) {
+        if let Some(refusal) = self.refusals.get_mut(event) {
+            *refusal = Some(error);
+        }
+    }
+
+    fn add(&mut self, place: Place, verified: Result<VerifiedEvent, EventError>) {
+        let Place { event, device, sequence, body, .. } = place;
+        let entry = verified
+            .map_err(|error| IngestError::NotVerified { device, sequence, error })
+            .and_then(|verified| Ok(NewEntry::new(verified, &body, self.received)?));
+        match entry {
+            Ok(entry) => self.proposals.push(Proposal::Entry(Box::new(entry))),
+            Err(error) => self.refuse(event, error),
+        }
+    }
+
+    fn into_append(self) -> Append {
+        let Self { refusals, proposals, reply, permit, .. } = self;
+        let reply = Box::new(move |results: Vec<Result<Receipt, LogError>>| {
+            let mut results = results.into_iter();
+            let answer = refusals
+                .into_iter()
+                .map(|refusal| match refusal {
+                    Some(error) => Err(error),
+                    None => Ok(results.next().unwrap_or(Err(LogError::Closed))?),
+                })
+                .collect();
+            drop(permit);
+            // The caller may be gone; its events are in the log nevertheless.
+            let _ = reply.send(answer);
+        });
+        Append { proposals, reply }
+    }
+}

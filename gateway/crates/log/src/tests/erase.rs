@@ -1,0 +1,309 @@
+//! An erased body is in no file any more, and everything that was proven still is.
+
+use super::support::{body, filled, open, Device};
+use crate::{
+    store::{meta, Family, Store},
+    Finding, Log, LogError, Place, StoredBody,
+};
+use codec::Encode;
+use proptest::prelude::*;
+use std::{collections::BTreeSet, path::Path};
+use streembit_primitives::{Body, Part, SignedEvent, Text};
+
+/// Whether some bytes are in any file of a folder, as whoever has the disk would look for them.
+fn is_anywhere(folder: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|file| {
+        let content = std::fs::read(file.unwrap().path()).unwrap();
+        content.windows(bytes.len()).any(|window| window == bytes)
+    })
+}
+
+/// An event whose seed and text are like no other's.
+fn secret(device: &mut Device, n: u64) -> (SignedEvent, Body) {
+    let word = format!("secret number {n}, {}", "s".repeat(1 + n as usize % 40));
+    let seed = *blake3::hash(word.as_bytes()).as_bytes();
+    let body = Body { seed, ..body(&word) };
+    (device.next_with(&body), body)
+}
+
+fn text_of(body: &Body) -> Vec<u8> {
+    let encoded = body.parts[0].encode();
+    encoded[2..].to_vec()
+}
+
+/// A log with a secret at every tenth place.
+struct Scene {
+    folder: tempfile::TempDir,
+    secrets: Vec<(u64, SignedEvent, Body)>,
+}
+
+const SIZE: u64 = 60;
+
+impl Scene {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(&folder);
+        let (mut a, mut b) = (Device::sr25519(1), Device::ed25519(2));
+        let mut secrets = Vec::new();
+        for n in 0..SIZE {
+            let entry = if n % 10 == 5 {
+                let (event, body) = secret(&mut a, n);
+                secrets.push((n, event.clone(), body.clone()));
+                a.entry(event, &body)
+            } else {
+                b.next_entry(n)
+            };
+            log.append(vec![entry]).await.unwrap();
+        }
+        Self { folder, secrets }
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn holds(&self, secret: usize) -> (bool, bool) {
+        let body = &self.secrets[secret].2;
+        (is_anywhere(&self.path(), &body.seed), is_anywhere(&self.path(), &text_of(body)))
+    }
+}
+
+fn one(index: u64) -> BTreeSet<u64> {
+    BTreeSet::from([index])
+}
+
+#[tokio::test]
+async fn an_erased_body_is_in_no_file_and_all_proofs_hold() {
+    let scene = Scene::new().await;
+    let log = open(&scene.folder);
+    let before = (log.root(SIZE).unwrap(), log.heads_root(SIZE).unwrap());
+    // From the write-ahead log alone, from tables alone, and from both.
+    for secret in 0..3 {
+        let index = scene.secrets[secret].0;
+        assert_eq!(scene.holds(secret), (true, true), "it can be found to begin with");
+        let erased = log.erase(&one(index), 77).unwrap();
+        assert_eq!((erased[0].index, erased[0].at, erased[0].before), (index, 77, false));
+        assert_eq!(scene.holds(secret), (false, false), "after erasing {index}");
+        assert_eq!(scene.holds(secret + 1), (true, true), "others stay");
+        assert_eq!(log.stored(index).unwrap().unwrap().body, StoredBody::Erased { at: 77 });
+    }
+    assert_eq!((log.root(SIZE).unwrap(), log.heads_root(SIZE).unwrap()), before);
+    assert_eq!(log.verify(0..SIZE).unwrap(), []);
+    assert_eq!(log.erased(0..SIZE).unwrap(), [5, 15, 25]);
+    for index in 0..SIZE {
+        let leaf = log.stored(index).unwrap().unwrap().entry.leaf();
+        assert!(log.inclusion(index, SIZE).unwrap().verify(leaf, index, SIZE, &before.0));
+    }
+    drop(log);
+    let log = open(&scene.folder);
+    assert_eq!(log.stored(5).unwrap().unwrap().body, StoredBody::Erased { at: 77 });
+    assert_eq!(log.verify(0..SIZE).unwrap(), []);
+    assert!((0..3).all(|secret| scene.holds(secret) == (false, false)));
+    // Beside the gateway, too.
+    let beside = Log::open_read_only(&scene.path()).unwrap();
+    assert_eq!(beside.stored(15).unwrap().unwrap().body, StoredBody::Erased { at: 77 });
+}
+
+#[tokio::test]
+async fn also_out_of_tables_of_several_levels() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, path) = (open(&folder), folder.path().join("log"));
+    let mut device = Device::ed25519(1);
+    let large = |n: u64| {
+        let part =
+            |k: u64| Part::Status(Text::try_from(format!("{n:06} {k:02} {}", "x".repeat(240))).unwrap());
+        let seed = *blake3::hash(&n.to_le_bytes()).as_bytes();
+        Body { seed, parts: (0..60).map(part).collect::<Vec<_>>().try_into().unwrap() }
+    };
+    let count = 4_000u64;
+    for start in (0..count).step_by(100) {
+        let entries = (start..start + 100).map(|n| device.entry_with(&large(n))).collect();
+        log.append(entries).await.unwrap();
+    }
+    // RocksDB merges tables by itself, in its own time.
+    let merged = || {
+        let files = log.reader().store().db().get().unwrap().live_files().unwrap();
+        files.iter().any(|file| file.column_family_name == "bodies" && file.level > 0)
+    };
+    let since = std::time::Instant::now();
+    while !merged() {
+        assert!(since.elapsed().as_secs() < 30, "only one level: too little to prove anything");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    // The oldest, one from the middle, the newest.
+    let erased = BTreeSet::from([0, 1_234, count - 1]);
+    for n in &erased {
+        assert!(is_anywhere(&path, &large(*n).seed), "{n}");
+    }
+    log.erase(&erased, 1).unwrap();
+    for n in erased {
+        assert!(!is_anywhere(&path, &large(n).seed), "{n}");
+        assert!(!is_anywhere(&path, format!("{n:06} 59").as_bytes()), "{n}");
+    }
+    assert!(is_anywhere(&path, &large(1_233).seed) && is_anywhere(&path, &large(1_235).seed));
+    assert_eq!(log.verify(0..count).unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_others_put_into_the_folder_is_let_alone() {
+    let scene = Scene::new().await;
+    let (log, note) = (open(&scene.folder), scene.path().join("gateway.log"));
+    std::fs::write(&note, "started").unwrap();
+    log.erase(&one(5), 1).unwrap();
+    assert!(note.exists() && scene.holds(0) == (false, false));
+}
+
+#[tokio::test]
+async fn many_at_once_and_what_was_erased_before_stays_as_it_was() {
+    let scene = Scene::new().await;
+    let log = open(&scene.folder);
+    log.erase(&one(5), 1).unwrap();
+    let all: BTreeSet<u64> = (0..SIZE).collect();
+    let erased = log.erase(&all, 2).unwrap();
+    assert_eq!(erased.len() as u64, SIZE);
+    for erasure in erased {
+        assert_eq!((erasure.at, erasure.before), if erasure.index == 5 { (1, true) } else { (2, false) });
+    }
+    assert!((0..scene.secrets.len()).all(|secret| scene.holds(secret) == (false, false)));
+    assert_eq!(log.erase(&all, 3).unwrap()[0].at, 2);
+    assert_eq!(log.verify(0..SIZE).unwrap(), []);
+    let beyond = log.erase(&one(SIZE), 3);
+    assert_eq!(beyond, Err(LogError::OutOfRange { asked: SIZE, size: SIZE }));
+}
+
+#[tokio::test]
+async fn an_erased_event_sent_again_gets_its_receipt_and_nothing_comes_back() {
+    let scene = Scene::new().await;
+    let log = open(&scene.folder);
+    let (index, event, body) = scene.secrets[0].clone();
+    log.erase(&one(index), 1).unwrap();
+    let device = Device::sr25519(1);
+    let receipts = log.append(vec![device.entry(event, &body)]).await.unwrap();
+    assert_eq!(receipts[0].index, index);
+    assert_eq!(log.stored(index).unwrap().unwrap().body, StoredBody::Erased { at: 1 });
+    assert_eq!((log.size(), scene.holds(0)), (SIZE, (false, false)));
+    drop(log);
+    assert_eq!(open(&scene.folder).verify(0..SIZE).unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_erasure_cut_short_is_finished_by_the_next_start() {
+    let scene = Scene::new().await;
+    // As a crash right after the first synced write leaves it: marked and noted, and in the files as ever.
+    {
+        let store = Store::open(&scene.path()).unwrap();
+        let guard = store.db();
+        let family = |family| guard.family(family).unwrap().1;
+        let mut batch = rocksdb::WriteBatch::default();
+        for index in [5u64, 45] {
+            batch.put_cf(family(Family::Erasures), index.to_be_bytes(), 9u64.encode());
+            batch.delete_cf(family(Family::Bodies), index.to_be_bytes());
+        }
+        batch.put_cf(family(Family::Meta), meta::PURGE, vec![(5u64, 5u64), (45, 45)].encode());
+        guard.get().unwrap().write(batch).unwrap();
+    }
+    assert_eq!((scene.holds(0), scene.holds(4)), ((true, true), (true, true)));
+    let log = open(&scene.folder);
+    assert_eq!((scene.holds(0), scene.holds(4)), ((false, false), (false, false)));
+    assert_eq!((scene.holds(1), scene.holds(3)), ((true, true), (true, true)));
+    assert_eq!(log.stored(45).unwrap().unwrap().body, StoredBody::Erased { at: 9 });
+    assert!(log.reader().store().db().bytes(Family::Meta, meta::PURGE).unwrap().is_none());
+    assert_eq!(log.verify(0..SIZE).unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn erasing_while_events_come_in_costs_neither() {
+    let scene = Scene::new().await;
+    let log = open(&scene.folder);
+    let mut device = Device::sr25519(7);
+    let erasing = {
+        let log = log.clone();
+        let secrets: Vec<u64> = scene.secrets.iter().map(|(index, ..)| *index).collect();
+        tokio::task::spawn_blocking(move || {
+            for index in secrets {
+                log.erase(&one(index), 1).unwrap();
+            }
+        })
+    };
+    for salt in 0..200 {
+        log.append(vec![device.next_entry(salt)]).await.unwrap();
+    }
+    erasing.await.unwrap();
+    assert_eq!(log.size(), SIZE + 200);
+    assert_eq!(log.verify(0..log.size()).unwrap(), []);
+    assert!((0..scene.secrets.len()).all(|secret| scene.holds(secret) == (false, false)));
+}
+
+#[test]
+fn a_body_that_is_marked_and_still_here_is_a_finding() {
+    let folder = filled(9);
+    {
+        let store = Store::open(&folder.path().join("log")).unwrap();
+        store.db().put(Family::Erasures, &4u64.to_be_bytes(), &9u64).unwrap();
+    }
+    let findings = open(&folder).verify(0..9).unwrap();
+    let problem = "said to be erased, but it is still here".to_owned();
+    assert_eq!(findings, [Finding { index: 4, place: Place::Body, problem }]);
+}
+
+/// What happens to a log.
+#[derive(Clone, Debug)]
+enum Step {
+    Append(u8),
+    Erase(prop::sample::Index),
+    Resend(prop::sample::Index),
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1u8..30).prop_map(Step::Append),
+        3 => any::<prop::sample::Index>().prop_map(Step::Erase),
+        1 => any::<prop::sample::Index>().prop_map(Step::Resend),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+    #[test]
+    fn whatever_happens_in_between_what_is_erased_stays_gone(steps in prop::collection::vec(step(), 1..14)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, mut device) = (Some(open(&folder)), Device::ed25519(1));
+        let (mut sent, mut erased): (Vec<(SignedEvent, Body)>, BTreeSet<u64>) = Default::default();
+        for step in steps {
+            let open_log = log.as_ref().unwrap();
+            match step {
+                Step::Append(count) => for _ in 0..count {
+                    let (event, body) = secret(&mut device, sent.len() as u64);
+                    runtime.block_on(open_log.append(vec![device.entry(event.clone(), &body)])).unwrap();
+                    sent.push((event, body));
+                },
+                Step::Erase(at) if !sent.is_empty() => {
+                    let index = at.index(sent.len()) as u64;
+                    let done = open_log.erase(&one(index), 1).unwrap();
+                    prop_assert_eq!(done[0].before, !erased.insert(index));
+                }
+                Step::Resend(at) if !sent.is_empty() => {
+                    let index = at.index(sent.len());
+                    let (event, body) = &sent[index];
+                    let receipts = runtime.block_on(open_log.append(vec![device.entry(event.clone(), body)]));
+                    prop_assert_eq!(receipts.unwrap()[0].index, index as u64);
+                }
+                Step::Reopen => {
+                    drop(log.take());
+                    log = Some(open(&folder));
+                }
+                Step::Erase(_) | Step::Resend(_) => {}
+            }
+        }
+        let log = log.unwrap();
+        prop_assert_eq!(log.verify(0..log.size()).unwrap(), vec![]);
+        for (index, (_, body)) in (0u64..).zip(&sent) {
+            let gone = erased.contains(&index);
+            prop_assert_eq!(is_anywhere(&folder.path().join("log"), &body.seed), !gone, "{}", index);
+            prop_assert_eq!(log.stored(index).unwrap().unwrap().body.erased().is_some(), gone);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Tests of the log on real databases in temporary folders.
+
+mod admission;
+mod damage;
+mod erase;
+mod faults;
+mod heads;
+mod proofs;
+mod support;

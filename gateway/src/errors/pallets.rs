@@ -1,0 +1,121 @@
+//! What to do about the errors that the pallets answer with.
+
+/// The remedy for a `Pallet::Error`, or for an error of the runtime in its own words.
+pub(super) fn remedy_of(error: &str) -> &'static str {
+    TABLE.iter().find(|(name, _)| *name == error).map_or(UNKNOWN, |(_, remedy)| remedy)
+}
+
+const UNKNOWN: &str = "look the error up in the documentation of the pallet";
+
+const TABLE: &[(&str, &str)] = &[
+    ("Consortium::NotAParty", "sign with the key of a party of the chain: --key PARTY.key"),
+    ("Consortium::IsAParty", "use the gateway's own key, made by `streembit gateway init`, not a party's"),
+    ("Consortium::GatewayKnown", "nothing: the gateway belongs to a party already"),
+    (
+        "Consortium::BadConsent",
+        "let the gateway consent again, on this chain and for this party: `streembit gateway register`",
+    ),
+    ("Consortium::NotYourGateway", "sign with the key of the gateway's party, or of the gateway itself"),
+    ("Consortium::NotAMember", "use the account of a party or of a party's gateway: `streembit consortium show` lists the parties"),
+    ("Consortium::NotInCouncil", "only the council votes: `streembit consortium show` lists its members"),
+    ("Consortium::NoMotion", "`streembit consortium show` lists the open motions; this one is decided"),
+    ("Consortium::IsAGateway", "make a key of its own for the party: `streembit key new`"),
+    ("Consortium::InCouncil", "let the council take the party out of the council first"),
+    ("Consortium::NotAValidator", "nothing: the account validates no more; `streembit consortium show` lists the validators"),
+    ("Consortium::IsAValidator", "a gateway that validates leaves the validators first: `streembit consortium leave`; otherwise nothing"),
+    ("Consortium::NoSessionKeys", "let the validator's own node make its keys: `streembit consortium join`"),
+    ("Consortium::LastValidator", "let another validator join first"),
+    ("Consortium::StillInForce", "wait until `streembit consortium show` does not list it as leaving any more, and ask again"),
+    ("Consortium::TooManyValidators", "let another validator leave first"),
+    ("Council::DuplicateProposal", "the council is asked already: `streembit consortium vote`"),
+    ("Council::DuplicateVote", "nothing: the vote is counted"),
+    ("Council::TooManyProposals", "wait until the council has voted on what it is asked: `streembit consortium show`"),
+    ("Session::InvalidProof", "let the validator's own node make and prove the keys: `streembit consortium join` or `rotate-keys`"),
+    ("Session::DuplicatedKey", "make new keys: another validator has set these"),
+    ("Session::NoAssociatedValidatorId", "use the account of a party or of a party's gateway"),
+    ("System::NothingAuthorized", "ask the council first: `streembit consortium propose-upgrade`; or it is applied already: `streembit consortium show`"),
+    ("System::Unauthorized", "submit the very file whose hash the council voted on"),
+    ("System::CallFiltered", "nobody may make this call on this chain"),
+    ("Devices::NotAParty", "sign with the key of the party that owns the device: --key OWNER.key"),
+    ("Devices::NotAGateway", "register the gateway first: `streembit gateway register`"),
+    (
+        "Devices::HostedElsewhere",
+        "register the device with the configuration of the gateway that signs for it",
+    ),
+    ("Devices::Registered", "nothing: the device is registered already; `streembit device list` shows its owner"),
+    (
+        "Devices::BadConsent",
+        "let the device (or the gateway that signs for it) consent again, on this chain, for this owner and gateway",
+    ),
+    ("Anchors::NotYourLog", "only the log's own gateway can anchor it: use its key"),
+    ("Anchors::NotAGateway", "let a party take the gateway in: `streembit gateway register --key PARTY.key`"),
+    ("Anchors::EpochNotOpen", "use the gateway's first log, epoch 0"),
+    (
+        "Anchors::NotLarger",
+        "nothing where the log is anchored at this size already; otherwise restore the data folder from a backup",
+    ),
+    ("Anchors::TooLarge", "check the size of the checkpoint: no log has so many entries"),
+    ("Anchors::NoHeadsRoot", "update the gateway: this chain wants each checkpoint to have a heads map"),
+    (
+        "Anchors::Inconsistent",
+        "the log is not the one that was anchored before: restore the data folder from a backup",
+    ),
+    ("ServiceContracts::Parties", "name two or more parties, each once"),
+    ("ServiceContracts::Devices", "name at least one device, each once"),
+    ("ServiceContracts::NoClause", "give the contract at least one clause"),
+    ("ServiceContracts::ClauseParty", "name in each clause two different parties of the contract"),
+    ("ServiceContracts::ClauseDevice", "list the clause's device among the contract's devices"),
+    ("ServiceContracts::Interval", "name the meter and give an interval above zero"),
+    ("ServiceContracts::UnknownParty", "name parties of this chain: check the accounts in the contract's file"),
+    ("ServiceContracts::UnknownDevice", "register the device first: `streembit device register`"),
+    ("ServiceContracts::ForeignDevice", "make the device's owner a party to the contract"),
+    ("ServiceContracts::DuePointTooLarge", "use a smaller start or interval"),
+    ("ServiceContracts::Exists", "give the contract's file another nonce: `streembit contract new` draws one"),
+    ("ServiceContracts::UnknownContract", "check the contract's id: `streembit contract list --party ACCOUNT`"),
+    ("ServiceContracts::NotPartyToContract", "sign with the key of a party that the contract names"),
+    ("ServiceContracts::NotProposed", "nothing: the contract is in force already"),
+    ("ServiceContracts::AcceptedAlready", "nothing: this party has accepted; the others are still to do so"),
+    ("ServiceContracts::TooManyOfParty", "the party has as many contracts as the chain allows one"),
+    ("ServiceContracts::TooManyOfDevice", "the device has as many contracts as the chain allows one"),
+    (
+        "ServiceContracts::NotActive",
+        "let every party accept first: `streembit contract accept`; `streembit contract show` says who has not",
+    ),
+    ("ServiceContracts::UnknownClause", "use a clause's number as `streembit contract show` lists it"),
+    ("ServiceContracts::NotAService", "name a service clause: `streembit contract show` lists them"),
+    ("ServiceContracts::OtherLog", "prove from the log of the gateway that the device is registered with"),
+    (
+        "ServiceContracts::NotAnchored",
+        "prove again: the proof is older than the anchors that the chain keeps, or its log is not anchored yet",
+    ),
+    ("ServiceContracts::NotInLog", "prove again with the gateway whose log it is; the proof was changed"),
+    ("ServiceContracts::OtherDevice", "prove a reading of the clause's own device"),
+    ("ServiceContracts::BadEvent", "prove an event that is signed with the registered key of the device"),
+    ("ServiceContracts::NotInEvent", "prove again; the proof was changed"),
+    ("ServiceContracts::NotAReading", "prove an event that holds the clause's meter"),
+    ("ServiceContracts::OtherMeter", "prove the reading that the clause names as its meter"),
+    ("ServiceContracts::NotANumber", "prove a reading whose value is a number"),
+    ("ServiceContracts::NotNewer", "nothing, where there is no newer reading; otherwise wait until it is anchored (`streembit status` shows it)"),
+    ("ServiceContracts::MeterFell", "check the meter: it reads less than it did before"),
+    ("ServiceContracts::NotTheProvider", "sign with the key of the clause's provider"),
+    ("ServiceContracts::RecordOpen", "let the customer confirm the open record first"),
+    ("ServiceContracts::TooManyRecords", "propose a new contract that follows this one"),
+    ("ServiceContracts::UnknownRecord", "use a record's number as `streembit contract show` lists it"),
+    ("ServiceContracts::NotTheCustomer", "sign with the key of the clause's customer"),
+    ("ServiceContracts::ConfirmedAlready", "nothing: the record is confirmed already"),
+    ("Bad origin.", "use an account that may make this call"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_one_remedy_of_its_own() {
+        for (at, (name, remedy)) in TABLE.iter().enumerate() {
+            assert_eq!(remedy_of(name), *remedy);
+            assert!(TABLE.iter().skip(at + 1).all(|(other, _)| other != name), "{name} twice");
+        }
+        assert_eq!(remedy_of("System::NonZeroRefCount"), UNKNOWN);
+    }
+}

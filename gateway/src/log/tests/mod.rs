@@ -1,9 +1,0 @@
-//! Tests of the log on real databases in temporary folders.
-
-mod admission;
-mod damage;
-mod erase;
-mod faults;
-mod heads;
-mod proofs;
-pub(crate) mod support;

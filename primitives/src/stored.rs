@@ -1,0 +1,54 @@
+//! An event as a log keeps it: what readers of a log, such as exports and deliveries, are given.
+
+use crate::{Body, LogEntry};
+
+/// An entry of the log as stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredEvent {
+    /// Its place in the log.
+    pub index: u64,
+    /// The entry.
+    pub entry: LogEntry,
+    /// What is kept of its body.
+    pub body: StoredBody,
+}
+
+/// What is kept of an event's body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StoredBody {
+    /// All of it.
+    Present(Body),
+    /// Nothing: it was erased for good, by order. The log's proofs hold without it.
+    Erased {
+        /// When, by the gateway's clock, in milliseconds since 1970-01-01 UTC.
+        at: u64,
+    },
+    /// Nothing, though nobody erased it: the log is damaged here.
+    Missing,
+}
+
+impl StoredBody {
+    /// The body, where it is here.
+    pub fn present(&self) -> Option<&Body> {
+        match self {
+            Self::Present(body) => Some(body),
+            Self::Erased { .. } | Self::Missing => None,
+        }
+    }
+
+    /// The body, where it is here.
+    pub fn into_present(self) -> Option<Body> {
+        match self {
+            Self::Present(body) => Some(body),
+            Self::Erased { .. } | Self::Missing => None,
+        }
+    }
+
+    /// When it was erased, where it was: milliseconds since 1970-01-01 UTC.
+    pub fn erased(&self) -> Option<u64> {
+        match self {
+            Self::Erased { at } => Some(*at),
+            Self::Present(_) | Self::Missing => None,
+        }
+    }
+}
