@@ -4,7 +4,6 @@
 mod error;
 mod hosted;
 mod sequencer;
-
 mod verifiers;
 
 #[cfg(test)]
