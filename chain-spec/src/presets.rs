@@ -25,8 +25,9 @@ pub fn built_in_runtime() -> Result<&'static [u8], SpecError> {
 
 /// Returns the spec of a development chain with the given Wasm runtime.
 ///
-/// The validators are Alice (`dev`), Alice and Bob (`local`), or Alice, Bob, Charlie and Dave (`four`, which survives the
-/// failure of one of them). Their keys are well known. The genesis comes from the preset of the same kind in the runtime.
+/// The validators are Alice (`dev`), Alice and Bob (`local`), or Alice, Bob, Charlie and Dave (`four`, which survives
+/// the failure of one of them). Their keys are well known. The genesis comes from the preset of the same kind in the
+/// runtime.
 pub fn preset(name: &str, runtime: &[u8]) -> Result<ChainSpec, SpecError> {
     let (chain_type, genesis_preset) = match name {
         "dev" => (ChainType::Development, DEV_RUNTIME_PRESET),

@@ -47,7 +47,8 @@ pub fn run(cli: &Cli) -> Result<()> {
     result
 }
 
-/// Returns the error for a node that did not start. It tells where to look, because most errors of Substrate name no file.
+/// Returns the error for a node that did not start. It tells where to look, because most errors of Substrate name no
+/// file.
 fn start_error(chain: &str, error: &sc_service::error::Error) -> Error {
     let text = format!(
         "starting a node of the chain {chain}: {error}; check that --chain names the same spec as on the other nodes, and \
@@ -56,7 +57,8 @@ fn start_error(chain: &str, error: &sc_service::error::Error) -> Error {
     Error::Application(text.into())
 }
 
-/// Makes the node listen only on this machine unless the user asks for more, and on no other port than the one asked for.
+/// Makes the node listen only on this machine unless the user asks for more, and on no other port than the one asked
+/// for.
 fn restrict_addresses(cli: &Cli, config: &mut Configuration) -> Result<()> {
     if cli.run.network_params.listen_addr.is_empty() {
         let port = cli.run.network_params.port.unwrap_or_else(<()>::p2p_listen_port);

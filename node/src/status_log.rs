@@ -1,7 +1,7 @@
 //! Logs the status of the node: at most one line a minute, and only if it has changed.
 //!
-//! By default Substrate logs a line every five seconds and one for each block. On an SD card, that would be most of what an idle
-//! node writes, and it buries what matters. `--log substrate=info` shows these lines.
+//! By default Substrate logs a line every five seconds and one for each block. On an SD card, that would be most of
+//! what an idle node writes, and it buries what matters. `--log substrate=info` shows these lines.
 
 use crate::{
     consensus::voter_status::VoterStatus,

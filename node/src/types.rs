@@ -4,7 +4,8 @@ use sc_service::{TFullBackend, TFullClient};
 use sp_runtime::{generic, OpaqueExtrinsic};
 use streembit_runtime::{apis::RuntimeApi, Header};
 
-/// A block. Its extrinsics are opaque bytes, because only the chain's Wasm runtime, which can be upgraded, decodes them.
+/// A block. Its extrinsics are opaque bytes, because only the chain's Wasm runtime, which can be upgraded, decodes
+/// them.
 pub type Block = generic::Block<Header, OpaqueExtrinsic>;
 /// The executor of the Wasm runtime, with the standard host functions.
 pub type Executor = sc_executor::WasmExecutor<sp_io::SubstrateHostFunctions>;

@@ -1,5 +1,5 @@
-//! Compares the verifier of evidence with the verifier of the nodes, `sc-consensus-grandpa`. Both must give the same verdict on
-//! justifications of a running chain, on the same justifications with a changed bit, and on random votes.
+//! Compares the verifier of evidence with the verifier of the nodes, `sc-consensus-grandpa`. Both must give the same
+//! verdict on justifications of a running chain, on the same justifications with a changed bit, and on random votes.
 //!
 //! `justifications.json` was recorded from four nodes (Alice, Bob, Charlie and Dave) with the RPC methods
 //! `grandpa_subscribeJustifications` and `chain_getHeader`.
@@ -136,7 +136,8 @@ fn chain() -> Vec<Header> {
     blocks
 }
 
-/// Returns a block, a justification for it made from random votes with valid signatures, and a description of the votes.
+/// Returns a block, a justification for it made from random votes with valid signatures, and a description of the
+/// votes.
 fn random_justification(rng: &mut StdRng, blocks: &[Header]) -> (usize, Vec<u8>, String) {
     let (round, set_id) = (7u64, 0u64);
     let mut votes: Vec<(usize, usize)> = Vec::new();
@@ -255,7 +256,8 @@ fn a_finality_proof_follows_a_change_of_voters() {
         NAMES[1..5].iter().map(|name| pair(name).public().0).collect::<Vec<_>>()
     );
 
-    // After the change the old voters are refused, even with the number of the new set. Delayed and forced changes are refused.
+    // After the change the old voters are refused, even with the number of the new set. Delayed and forced changes
+    // are refused.
     assert!(read(&[first.clone(), fragment(&later, &NAMES[..3], 0)]).is_err());
     assert!(read(&[first, fragment(&later, &["//Alice", "//Bob", "//Charlie"], 1)]).is_err());
     let refused = |log| match read(&[fragment(&header_with_log(7, log), &NAMES[..4], 0)]) {

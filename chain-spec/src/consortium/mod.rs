@@ -16,8 +16,8 @@ use streembit_runtime::RuntimeGenesisConfig;
 pub const TEMPLATE: &str = include_str!("template.toml");
 
 impl Consortium {
-    /// Returns the spec of the consortium's chain on the given Wasm runtime, which may be older than the built-in one if
-    /// its genesis has the same fields.
+    /// Returns the spec of the consortium's chain on the given Wasm runtime, which may be older than the built-in one
+    /// if its genesis has the same fields.
     pub fn spec(&self, runtime: &[u8]) -> Result<ChainSpec, SpecError> {
         let genesis = RuntimeGenesisConfig::from(self.founding.clone());
         let genesis = serde_json::to_value(genesis).map_err(|error| SpecError::Genesis(error.to_string()))?;

@@ -126,8 +126,8 @@ fn public_key<K: ByteArray + Ss58Codec>(
     }
 }
 
-/// Decodes an SS58 address. An address with the prefix of another chain is refused, because it is most likely an account
-/// on that chain.
+/// Decodes an SS58 address. An address with the prefix of another chain is refused, because it is most likely an
+/// account on that chain.
 fn decode_address<K: Ss58Codec>(text: &str) -> Result<K, String> {
     let (key, format) = K::from_ss58check_with_version(text).map_err(|error| error.to_string())?;
     match u16::from(format) {

@@ -1,4 +1,5 @@
-//! A successor chain: it continues from the last finalized state of a chain whose validators are lost, with new validators.
+//! A successor chain: it continues from the last finalized state of a chain whose validators are lost, with new
+//! validators.
 
 mod file;
 #[cfg(test)]

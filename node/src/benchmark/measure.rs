@@ -44,7 +44,8 @@ impl MeasuredWeight {
     }
 }
 
-/// Measures a call with each component from its lowest to its highest value, while the others have their highest values.
+/// Measures a call with each component from its lowest to its highest value, while the others have their highest
+/// values.
 pub fn measure(
     runner: &BenchmarkRunner,
     id: &BenchmarkId,

@@ -1,7 +1,8 @@
 //! `streembit-node benchmark`: measures the weights of the runtime's calls.
 //!
-//! It runs every benchmark of the pallets in this repository in the compiled Wasm runtime, on the genesis state of a chain in
-//! memory. A line is fitted to the results of each call, and the weights are written to a Rust source file of the runtime.
+//! It runs every benchmark of the pallets in this repository in the compiled Wasm runtime, on the genesis state of a
+//! chain in memory. A line is fitted to the results of each call, and the weights are written to a Rust source file
+//! of the runtime.
 
 mod measure;
 mod runner;

@@ -4,18 +4,19 @@ use clap::Arg;
 
 /// Default values by the name of the argument.
 ///
-/// The defaults of sc-cli are made for servers: a trie cache of 1 GiB, a database cache of 1 GiB, 8 runtime instances, a pool
-/// of 8,192 transactions in 20 MiB, requests of 15 MiB, 500 light clients.
+/// The defaults of sc-cli are made for servers: a trie cache of 1 GiB, a database cache of 1 GiB, 8 runtime
+/// instances, a pool of 8,192 transactions in 20 MiB, requests of 15 MiB, 500 light clients.
 ///
 /// - The state of a permissioned chain of gateways has some megabytes; a cache of 16 MiB holds it.
 /// - One runtime instance serves the block and another one the queries.
 /// - The pool holds the anchors of a few blocks.
-/// - The largest transaction fills a block. Its hexadecimal form fits twice into a request of 4 MiB. Each of the 100 RPC
-///   connections (`--rpc-max-connections`) can make the node hold one request in memory.
+/// - The largest transaction fills a block. Its hexadecimal form fits twice into a request of 4 MiB. Each of the 100
+///   RPC connections (`--rpc-max-connections`) can make the node hold one request in memory.
 /// - There are no light clients, and a connection of one would take half a MiB of buffers.
 ///
-/// The pruning defaults of sc-cli are kept. All finalized blocks stay (`--blocks-pruning archive-canonical`), so that a node
-/// can serve the whole history to another one. The states of the last 256 blocks stay, enough to prove from a recent anchor.
+/// The pruning defaults of sc-cli are kept. All finalized blocks stay (`--blocks-pruning archive-canonical`), so that
+/// a node can serve the whole history to another one. The states of the last 256 blocks stay, enough to prove from a
+/// recent anchor.
 pub(super) const DEFAULTS: [(&str, &str); 7] = [
     ("trie_cache_size", "16777216"),
     ("database_cache_size", "16"),
@@ -39,8 +40,8 @@ pub(super) const HIDDEN_ARGUMENTS: [&str; 8] = [
     "unsafe_force_node_key_generation",
 ];
 
-/// The log filters without `--log`. They hide the lines for every block and for every five seconds, which wear out the SD card
-/// and bury what matters. [`crate::status_log`] writes the same information once a minute.
+/// The log filters without `--log`. They hide the lines for every block and for every five seconds, which wear out
+/// the SD card and bury what matters. [`crate::status_log`] writes the same information once a minute.
 pub(super) const LOG_FILTERS: [&str; 3] = ["aura=warn", "sc_basic_authorship=warn", "substrate=warn"];
 
 /// Applies the changes to an argument.

@@ -35,14 +35,14 @@ pub struct Cli {
     #[arg(long, value_name = "FILE", requires = "gateway")]
     pub gateway_passphrase_file: Option<PathBuf>,
 
-    /// The longest time between two blocks while no transactions are waiting, in seconds. The blocks keep the chain's clock
-    /// going. The shortest heartbeat among the validators decides; a shorter one writes more to the disk. In any case a block
-    /// is made every ten minutes, when the quotas are renewed.
+    /// The longest time between two blocks while no transactions are waiting, in seconds. The blocks keep the chain's
+    /// clock going. The shortest heartbeat among the validators decides; a shorter one writes more to the disk. In
+    /// any case a block is made every ten minutes, when the quotas are renewed.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub heartbeat: u64,
 
-    /// The folder for the compiled runtime, which makes all starts but the first faster [default: a folder in the base path].
-    /// The nodes of one machine can share it. Anyone who can write to it can make the node run any code.
+    /// The folder for the compiled runtime, which makes all starts but the first faster [default: a folder in the
+    /// base path]. The nodes of one machine can share it. Anyone who can write to it can make the node run any code.
     #[arg(long, value_name = "DIR")]
     pub runtime_cache: Option<PathBuf>,
 
@@ -132,8 +132,8 @@ impl Cli {
         network.no_mdns = !cli.mdns;
         // The gateways of a consortium are as often in one local network or VPN as on the Internet.
         network.allow_private_ip = !network.no_private_ip;
-        // Generate the network key on the first start, so that one command is enough to join. Substrate calls this unsafe
-        // because on some networks this key identifies a validator; here the session keys do.
+        // Generate the network key on the first start, so that one command is enough to join. Substrate calls this
+        // unsafe because on some networks this key identifies a validator; here the session keys do.
         network.node_key_params.unsafe_force_node_key_generation = true;
         Ok(cli)
     }

@@ -32,8 +32,8 @@ pub struct ChainSpecCmd {
 
     /// The Wasm runtime that the chain starts with [default: the built-in runtime].
     ///
-    /// To start a chain with the runtime of an older release, write it to a file with `streembit-node runtime --out FILE` of
-    /// that release.
+    /// To start a chain with the runtime of an older release, write it to a file with `streembit-node runtime --out
+    /// FILE` of that release.
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
 

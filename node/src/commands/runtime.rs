@@ -1,6 +1,7 @@
 //! `streembit-node runtime`: shows the version and the hash of a Wasm runtime, and writes it or its metadata.
 //!
-//! All values are read from the Wasm code, because that is what chains run; the native code compiled beside it is not used.
+//! All values are read from the Wasm code, because that is what chains run; the native code compiled beside it is not
+//! used.
 
 use super::output::{create_new, write_text};
 use crate::spec_error::command_error;

@@ -1,11 +1,12 @@
 //! Warns the operator if this machine's clock differs from the clocks of the other validators.
 //!
-//! Every block has the time of its slot, and a validator refuses a block that is later than the next slot of its own clock. A
-//! validator whose clock is ahead produces blocks that the others refuse; a validator whose clock is behind refuses the blocks
-//! of the others. The chain goes on without it, but the validator is effectively offline, and peers disconnect for a while
-//! after each refused block.
+//! Every block has the time of its slot, and a validator refuses a block that is later than the next slot of its own
+//! clock. A validator whose clock is ahead produces blocks that the others refuse; a validator whose clock is behind
+//! refuses the blocks of the others. The chain goes on without it, but the validator is effectively offline, and
+//! peers disconnect for a while after each refused block.
 //!
-//! The node only logs an error. If it trusted the time in blocks more than its own clock, the validators could set its clock.
+//! The node only logs an error. If it trusted the time in blocks more than its own clock, the validators could set
+//! its clock.
 
 use crate::types::{Block, FullClient};
 use async_trait::async_trait;
@@ -57,8 +58,8 @@ impl<V> ClockSkewVerifier<V> {
             return;
         }
         let Ok(validators) = self.client.runtime_api().authorities(header.parent_hash) else { return };
-        // Aura refuses blocks from the future before it verifies the author. Without this check, anyone could make the clock
-        // look wrong.
+        // Aura refuses blocks from the future before it verifies the author. Without this check, anyone could make
+        // the clock look wrong.
         if !is_accepted && !is_sealed_by_author(header, slot, &validators) {
             return;
         }
@@ -116,8 +117,8 @@ impl BlockTime {
         self.slot.checked_rem(self.validators).unwrap_or(0)
     }
 
-    /// Returns the number of authors whose blocks must agree. One author is not enough if there are others, because its clock
-    /// may be the wrong one.
+    /// Returns the number of authors whose blocks must agree. One author is not enough if there are others, because
+    /// its clock may be the wrong one.
     fn required_authors(&self) -> usize {
         if self.validators > 2 {
             2
@@ -147,8 +148,8 @@ struct SkewEstimator {
 }
 
 impl SkewEstimator {
-    /// Adds a block that was refused because it is from the future. If two authors' clocks are ahead of this clock, this clock
-    /// is behind.
+    /// Adds a block that was refused because it is from the future. If two authors' clocks are ahead of this clock,
+    /// this clock is behind.
     fn add_refused(&mut self, block: BlockTime, now: Instant) -> Option<ClockSkew> {
         self.refused.retain(|_, (when, _)| now.duration_since(*when) < REFUSED_BLOCK_MEMORY);
         self.refused.insert(block.author(), (now, block.slot.saturating_sub(block.clock)));
@@ -158,8 +159,8 @@ impl SkewEstimator {
 
     /// Adds a new block that was accepted.
     ///
-    /// If this clock is ahead, all blocks are late by the same time. Blocks that a slow network delivers together are late by
-    /// different times.
+    /// If this clock is ahead, all blocks are late by the same time. Blocks that a slow network delivers together are
+    /// late by different times.
     fn add_late(&mut self, block: BlockTime) -> Option<ClockSkew> {
         let late_by = block.clock.saturating_sub(block.slot);
         if late_by < LATE_SLOTS {

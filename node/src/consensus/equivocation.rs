@@ -1,12 +1,12 @@
 //! Detects two blocks by one author in one slot, logs them, and reports them to the chain.
 //!
-//! `sc-consensus-aura` can detect them too, but it would write the header of every block into the database again, without the
-//! seal that proves the author, and only log. This module keeps the latest headers in memory instead. GRANDPA itself reports
-//! contradicting votes.
+//! `sc-consensus-aura` can detect them too, but it would write the header of every block into the database again,
+//! without the seal that proves the author, and only log. This module keeps the latest headers in memory instead.
+//! GRANDPA itself reports contradicting votes.
 //!
 //! The chain acts on the pairs that it can verify as proofs (see `pallet-consortium`). Independently of the chain,
-//! `streembit_doubleBlocks` lists the pairs that this node has seen since its start, and the gateways that use this node raise
-//! an alarm.
+//! `streembit_doubleBlocks` lists the pairs that this node has seen since its start, and the gateways that use this
+//! node raise an alarm.
 
 use crate::types::{Block, FullClient, FullPool};
 use async_trait::async_trait;
@@ -38,15 +38,15 @@ const MAX_SLOTS: usize = 256;
 /// The number of headers kept per slot. If the chain cannot verify one pair, it may be able to verify another one.
 const MAX_HEADERS_PER_SLOT: usize = 4;
 
-/// The maximum size of a header to be kept, in bytes. A header that changes 32 validators has less than 2 KiB. Without a limit,
-/// an author of long headers could fill the memory of all nodes.
+/// The maximum size of a header to be kept, in bytes. A header that changes 32 validators has less than 2 KiB.
+/// Without a limit, an author of long headers could fill the memory of all nodes.
 const MAX_HEADER_SIZE: usize = 8 * 1024;
 
 /// The maximum number of pairs that wait to be reported, and of pairs in the list.
 const MAX_PAIRS: usize = 16;
 
-/// The number of times that a report is submitted. A pair is a proof only if the parent blocks are on the chain, and forks may
-/// need some time to resolve.
+/// The number of times that a report is submitted. A pair is a proof only if the parent blocks are on the chain, and
+/// forks may need some time to resolve.
 const REPORT_ATTEMPTS: u32 = 5;
 
 /// The time between two attempts to report.
@@ -70,8 +70,8 @@ impl<I> EquivocationDetector<I> {
         (Self { inner, recent: Arc::default(), pairs }, receiver)
     }
 
-    /// Looks for other blocks of the same slot. Only blocks whose seal was verified, or that this node produced, have post
-    /// digests. Blocks that are imported with a finality proof alone have none and are ignored.
+    /// Looks for other blocks of the same slot. Only blocks whose seal was verified, or that this node produced, have
+    /// post digests. Blocks that are imported with a finality proof alone have none and are ignored.
     fn check(&self, block: &BlockImportParams<Block>) {
         if block.post_digests.is_empty() {
             return;
@@ -190,8 +190,8 @@ impl EquivocationReporter {
         }
     }
 
-    /// Returns the author of both blocks, or `None` if they have different authors, which can happen around a change of the
-    /// validators.
+    /// Returns the author of both blocks, or `None` if they have different authors, which can happen around a change
+    /// of the validators.
     fn common_author(&self, [first, second]: &DoubleBlockHeaders) -> Option<(AuthorityId, Slot)> {
         let slot = slot_of(first)?;
         let author = |header: &Header| {

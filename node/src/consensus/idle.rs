@@ -1,12 +1,12 @@
 //! Suppresses empty blocks and idle GRANDPA rounds, which wear out SD cards.
 //!
-//! By default Aura makes a block in every slot, and GRANDPA starts a round as soon as the last one completes, even if there is
-//! nothing new; every round is written to the disk four times. [`AuthorWhenNeeded`] leaves slots empty while nothing waits for
-//! a block. [`VoteWhenNeeded`] delays a round's prevote until there is a block to vote for. Meanwhile the voter still processes
-//! votes of others, commits and catch-up requests.
+//! By default Aura makes a block in every slot, and GRANDPA starts a round as soon as the last one completes, even if
+//! there is nothing new; every round is written to the disk four times. [`AuthorWhenNeeded`] leaves slots empty while
+//! nothing waits for a block. [`VoteWhenNeeded`] delays a round's prevote until there is a block to vote for.
+//! Meanwhile the voter still processes votes of others, commits and catch-up requests.
 //!
-//! Some problems are solved by the next block: two blocks at one height, a voter that missed the result of a round, a pool that
-//! is behind. On an idle chain the next block would come late, so in these cases one is made soon.
+//! Some problems are solved by the next block: two blocks at one height, a voter that missed the result of a round, a
+//! pool that is behind. On an idle chain the next block would come late, so in these cases one is made soon.
 
 use crate::types::{Block, FullClient, FullPool, FullSelectChain};
 use async_trait::async_trait;
@@ -31,10 +31,10 @@ const FINALITY_TIMEOUT_SLOTS: u64 = 5;
 
 /// Decides for each slot of this validator whether to make a block.
 ///
-/// A block is made if a transaction waits, if a change of the validators is pending, if the last block does not become final,
-/// or if the heartbeat is due. The heartbeat keeps the chain's clock going, by which grants end, and shows that an idle network
-/// is alive. Each quota period starts with a block too: until the chain's clock enters the new period, the pool refuses
-/// transactions of parties that have spent the quota of the last one.
+/// A block is made if a transaction waits, if a change of the validators is pending, if the last block does not
+/// become final, or if the heartbeat is due. The heartbeat keeps the chain's clock going, by which grants end, and
+/// shows that an idle network is alive. Each quota period starts with a block too: until the chain's clock enters the
+/// new period, the pool refuses transactions of parties that have spent the quota of the last one.
 pub struct AuthorWhenNeeded {
     client: Arc<FullClient>,
     pool: Arc<FullPool>,
@@ -55,10 +55,12 @@ impl AuthorWhenNeeded {
         }
     }
 
-    /// Returns true if a transaction waits for a block, or a change of the validators, which needs two blocks to take effect.
+    /// Returns true if a transaction waits for a block, or a change of the validators, which needs two blocks to take
+    /// effect.
     ///
-    /// The pool is asked for the block that is built on. Its general status belongs to the last block it was notified of, which
-    /// may be on another fork. After a long sync the pool may not know this block yet; it is notified with the next one.
+    /// The pool is asked for the block that is built on. Its general status belongs to the last block it was notified
+    /// of, which may be on another fork. After a long sync the pool may not know this block yet; it is notified with
+    /// the next one.
     fn is_block_needed(&self) -> bool {
         let best = self.client.info().best_hash;
         self.pool.ready_at(best).now_or_never().is_none_or(|mut ready| ready.next().is_some())
@@ -84,8 +86,8 @@ impl BackoffAuthoringBlocksStrategy<BlockNumber> for AuthorWhenNeeded {
 
 /// Returns true if a block is due in slot `now` although nothing waits for it. `last` is the slot of the last block.
 ///
-/// If a block does not become final, the next one helps: voters can agree on it, or it shows them that they missed something.
-/// If it does not help, because voters are offline, further blocks follow at increasing intervals.
+/// If a block does not become final, the next one helps: voters can agree on it, or it shows them that they missed
+/// something. If it does not help, because voters are offline, further blocks follow at increasing intervals.
 fn is_block_due(last: u64, now: u64, unfinalized: u64, heartbeat_slots: u64) -> bool {
     let interval = match unfinalized {
         0 => heartbeat_slots,
@@ -96,8 +98,8 @@ fn is_block_due(last: u64, now: u64, unfinalized: u64, heartbeat_slots: u64) -> 
 
 /// Chooses the block that this voter votes for: the best block, as soon as one is not finalized.
 ///
-/// A voting rule cannot do this. GRANDPA applies the rules after it has chosen a block; the vote would be for the last finalized
-/// block again, and the new block would wait for the next round.
+/// A voting rule cannot do this. GRANDPA applies the rules after it has chosen a block; the vote would be for the
+/// last finalized block again, and the new block would wait for the next round.
 #[derive(Clone)]
 pub struct VoteWhenNeeded {
     client: Arc<FullClient>,
@@ -112,8 +114,9 @@ impl VoteWhenNeeded {
 
     /// Waits until the best block is not finalized.
     async fn wait_for_unfinalized_block(&self) {
-        // Subscribe before the first check, so that no block is missed in between. Both streams are needed: only the second one
-        // has the blocks of a long sync, and it does not have a block whose import was already running at the subscription.
+        // Subscribe before the first check, so that no block is missed in between. Both streams are needed: only the
+        // second one has the blocks of a long sync, and it does not have a block whose import was already running at
+        // the subscription.
         let mut imports = stream::select(
             self.client.import_notification_stream(),
             self.client.every_import_notification_stream(),
@@ -128,8 +131,8 @@ impl VoteWhenNeeded {
 
     /// Returns the first block after `base` and up to `target` that changes the voters, or `target` if none does.
     ///
-    /// The current voters must not finalize any later block. GRANDPA applies this limit too, but computes it before it calls
-    /// [`SelectChain::finality_target`], which may wait.
+    /// The current voters must not finalize any later block. GRANDPA applies this limit too, but computes it before
+    /// it calls [`SelectChain::finality_target`], which may wait.
     fn limit_to_voter_change(&self, base: Hash, target: Hash) -> Result<Hash, Error> {
         let (mut limit, mut current) = (target, target);
         while current != base {

@@ -1,8 +1,8 @@
 //! Tracks which GRANDPA voters are online: those that voted in one of the last rounds.
 //!
-//! GRANDPA reports who has voted in the rounds that are running. It drops a round within a second of its end, and an idle chain
-//! has no rounds. The tracker therefore polls often and remembers the last rounds. Prometheus, the status log and the RPC
-//! method `streembit_voters` show the result.
+//! GRANDPA reports who has voted in the rounds that are running. It drops a round within a second of its end, and an
+//! idle chain has no rounds. The tracker therefore polls often and remembers the last rounds. Prometheus, the status
+//! log and the RPC method `streembit_voters` show the result.
 
 use crate::types::FullClient;
 use sc_consensus_grandpa::{report, AuthorityId, SharedAuthoritySet, SharedVoterState};
@@ -21,8 +21,8 @@ use tokio::sync::watch;
 /// The time between two polls. A completed round is visible for a third of a second on average.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The number of rounds that are remembered. With one round, a voter would count as offline if its vote came after the last
-/// poll.
+/// The number of rounds that are remembered. With one round, a voter would count as offline if its vote came after
+/// the last poll.
 const REMEMBERED_ROUNDS: usize = 3;
 
 /// The time that blocks may wait in one round. After it, only the voters that have voted in this round count as online.
@@ -222,7 +222,8 @@ mod tests {
             Self { votes: RecentVotes::new(0), start: Instant::now() }
         }
 
-        /// Polls with the votes of the running rounds and, if blocks wait, the votes in the current phase of the last round.
+        /// Polls with the votes of the running rounds and, if blocks wait, the votes in the current phase of the last
+        /// round.
         fn at(&mut self, second: u64, set: u64, votes: &[(u64, &str)], waiting: Option<&str>) -> Option<u64> {
             let last = votes.last().map_or(0, |(round, _)| *round);
             let votes = votes.iter().map(|(round, voters)| (*round, voters.chars().collect()));

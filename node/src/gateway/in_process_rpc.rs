@@ -1,7 +1,7 @@
 //! A client of the node's RPC without a socket, for the gateway in the node's process.
 //!
-//! Requests and notifications are the same JSON-RPC texts as on a WebSocket, so that the gateway uses the same client code for
-//! both. Unsafe methods are allowed, because code in the process needs no permission.
+//! Requests and notifications are the same JSON-RPC texts as on a WebSocket, so that the gateway uses the same client
+//! code for both. Unsafe methods are allowed, because code in the process needs no permission.
 
 use futures::{FutureExt, Stream};
 use jsonrpsee::{
@@ -25,8 +25,8 @@ use subxt_rpcs::{
 };
 use tokio::sync::mpsc;
 
-/// The number of notifications of one subscription that can wait for a slow reader. If the reader falls further behind, the node
-/// ends the subscription, as it does on a socket, and the reader subscribes again.
+/// The number of notifications of one subscription that can wait for a slow reader. If the reader falls further
+/// behind, the node ends the subscription, as it does on a socket, and the reader subscribes again.
 const BUFFERED_NOTIFICATIONS: usize = 256;
 
 /// An RPC client of the node in this process.
@@ -167,8 +167,8 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Returns a client of a module with a method and several subscriptions. The receiver gets the first number of each `count`
-    /// subscription that was closed.
+    /// Returns a client of a module with a method and several subscriptions. The receiver gets the first number of
+    /// each `count` subscription that was closed.
     fn client() -> (RpcClient, mpsc::UnboundedReceiver<u64>) {
         let (closed_tx, closed_rx) = mpsc::unbounded_channel();
         let mut module = RpcModule::new(());

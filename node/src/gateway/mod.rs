@@ -1,5 +1,5 @@
-//! The gateway in the node's process (`--gateway FILE`): the same daemon as `streembit gateway run`, connected to the node
-//! without a socket.
+//! The gateway in the node's process (`--gateway FILE`): the same daemon as `streembit gateway run`, connected to the
+//! node without a socket.
 //!
 //! A failure of the gateway does not affect the node. It is logged, and the gateway is restarted.
 
@@ -44,8 +44,8 @@ pub struct RunningGateway {
 }
 
 impl Gateway {
-    /// Reads the configuration and decrypts the key, so that errors are reported before the node starts. Asks for the passphrase
-    /// if no file has it.
+    /// Reads the configuration and decrypts the key, so that errors are reported before the node starts. Asks for the
+    /// passphrase if no file has it.
     pub fn open(config: &Path, passphrase_file: Option<&Path>) -> sc_cli::Result<Self> {
         let failed = |error: anyhow::Error| Error::Input(format!("--gateway {}: {error}", config.display()));
         Self::read(config, passphrase_file).map_err(failed)
@@ -97,8 +97,8 @@ impl RunningGateway {
 
 /// Runs a gateway, and restarts it whenever it fails or panics, until it is told to stop.
 ///
-/// It is restarted even after an error that only a person can correct, such as a log that does not match its anchor. After the
-/// correction, nobody has to restart the validator.
+/// It is restarted even after an error that only a person can correct, such as a log that does not match its anchor.
+/// After the correction, nobody has to restart the validator.
 async fn run_with_restarts<F, E>(stop: CancellationToken, mut start: impl FnMut(CancellationToken) -> F)
 where
     F: Future<Output = Result<(), E>> + Send + 'static,
@@ -107,8 +107,8 @@ where
     let mut delay = MIN_RESTART_DELAY;
     while !stop.is_cancelled() {
         let started = Instant::now();
-        // The gateway runs in its own task, so that a panic ends only this task. It gets its own token, because it cancels the
-        // token when it fails.
+        // The gateway runs in its own task, so that a panic ends only this task. It gets its own token, because it
+        // cancels the token when it fails.
         let problem = match tokio::spawn(start(stop.child_token())).await {
             Ok(Ok(())) if stop.is_cancelled() => return,
             Ok(Ok(())) => "it ended unexpectedly".to_owned(),
@@ -137,8 +137,8 @@ mod tests {
         Arc,
     };
 
-    /// Runs a gateway that fails, panics, ends early, and then runs until it is stopped. Returns the number of starts and the
-    /// elapsed time.
+    /// Runs a gateway that fails, panics, ends early, and then runs until it is stopped. Returns the number of starts
+    /// and the elapsed time.
     async fn starts_until_stopped(stop_after: Duration) -> (u32, Duration) {
         let stop = CancellationToken::new();
         let starts = Arc::new(AtomicU32::new(0));

@@ -1,7 +1,7 @@
 //! The backup file: JSON that shows people which validator it belongs to, with the secret keys encrypted.
 //!
-//! The plain part is authenticated together with the keys. The file has exactly one valid form and a checksum, so that any
-//! changed byte is detected even without the passphrase.
+//! The plain part is authenticated together with the keys. The file has exactly one valid form and a checksum, so
+//! that any changed byte is detected even without the passphrase.
 
 use super::identity::{NodeKeys, ValidatorIdentity};
 use codec::{DecodeAll as _, Encode as _};
@@ -173,7 +173,7 @@ fn seal_error(path: &Path, error: SealError) -> BackupError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::identity::tests::dave;
+    use crate::keys::test_keys::dave;
     use proptest::prelude::*;
     use std::{fs, os::unix::fs::PermissionsExt as _, sync::OnceLock};
 

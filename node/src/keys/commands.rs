@@ -29,13 +29,14 @@ const HELD_NOTICE: &str =
 /// `streembit-node keys`
 #[derive(Debug, clap::Subcommand)]
 pub enum KeysCmd {
-    /// Write the session keys and the network key to one encrypted file, from which another machine can become this validator.
+    /// Write the session keys and the network key to one encrypted file, from which another machine can become this
+    /// validator.
     Backup(BackupCmd),
 
     /// Restore the keys from a backup, which makes this machine the validator that was backed up.
     ///
-    /// The old node must never run again with these keys. Nothing is overwritten. If any key cannot be restored, none is. It is
-    /// safe to run the command again.
+    /// The old node must never run again with these keys. Nothing is overwritten. If any key cannot be restored, none
+    /// is. It is safe to run the command again.
     Restore(RestoreCmd),
 
     /// Show the peer id and the public session keys of a node.
@@ -61,8 +62,8 @@ struct NodeArgs {
     #[arg(long, short = 'd', value_name = "DIR")]
     base_path: PathBuf,
 
-    /// The chain: `dev`, `local`, `four` or the path of a chain spec [default: the chain of the backup, or the only chain in the
-    /// base path].
+    /// The chain: `dev`, `local`, `four` or the path of a chain spec [default: the chain of the backup, or the only
+    /// chain in the base path].
     #[arg(long, value_name = "CHAIN_SPEC")]
     chain: Option<String>,
 
@@ -132,7 +133,8 @@ pub struct BackupCmd {
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 
-    /// The file with the password of the keystore, if the node is started with this option. The backup does not contain it.
+    /// The file with the password of the keystore, if the node is started with this option. The backup does not
+    /// contain it.
     #[arg(long, value_name = "FILE")]
     password_filename: Option<PathBuf>,
 }
@@ -181,7 +183,8 @@ pub struct RestoreCmd {
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 
-    /// Vote from the start, even if that contradicts an earlier vote. Needed if no block becomes final without this validator.
+    /// Vote from the start, even if that contradicts an earlier vote. Needed if no block becomes final without this
+    /// validator.
     #[arg(long)]
     vote_at_once: bool,
 }
@@ -245,7 +248,7 @@ impl ShowCmd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::identity::tests::dave;
+    use crate::keys::test_keys::dave;
     use clap::{error::ErrorKind, Parser as _};
 
     #[derive(Debug, clap::Parser)]

@@ -1,14 +1,14 @@
 //! Holds back the GRANDPA keys of a restored validator until its votes cannot contradict its votes before.
 //!
-//! A voter that votes in one round for different blocks equivocates, and its two votes prove it. A node stores its votes only in
-//! its database. A restored node with a new database starts in round 1 of the first authority set, in which it voted long ago,
-//! and soon reaches the round of its last vote.
+//! A voter that votes in one round for different blocks equivocates, and its two votes prove it. A node stores its
+//! votes only in its database. A restored node with a new database starts in round 1 of the first authority set, in
+//! which it voted long ago, and soon reaches the round of its last vote.
 //!
-//! Therefore `keys restore` gives the file of a GRANDPA key a name that the keystore ignores. Without the key the node produces
-//! blocks and follows the votes of the others. Once a block is finalized that was made after the node had caught up, the votes
-//! for it are newer than the end of the old node, so the old node has not voted in any later round. As soon as the node itself
-//! is in a later round, the file is renamed. GRANDPA looks up its key at the start of each round, so it votes from the next
-//! round on.
+//! Therefore `keys restore` gives the file of a GRANDPA key a name that the keystore ignores. Without the key the
+//! node produces blocks and follows the votes of the others. Once a block is finalized that was made after the node
+//! had caught up, the votes for it are newer than the end of the old node, so the old node has not voted in any later
+//! round. As soon as the node itself is in a later round, the file is renamed. GRANDPA looks up its key at the start
+//! of each round, so it votes from the next round on.
 
 use crate::types::{Block, FullClient};
 use sc_consensus_grandpa::SharedVoterState;
@@ -129,8 +129,9 @@ async fn is_caught_up(sync: &SyncingService<Block>) -> bool {
 
 /// Returns true if a vote in the next round cannot contradict an earlier one.
 ///
-/// `last` has the slot of the newest block that was finalized by votes, and the round of these votes. If the block was made
-/// after `since`, this round was not complete when the old node ended, so the old node has not voted in a later one.
+/// `last` has the slot of the newest block that was finalized by votes, and the round of these votes. If the block
+/// was made after `since`, this round was not complete when the old node ended, so the old node has not voted in a
+/// later one.
 fn is_safe_to_vote(last: Option<(Slot, u64)>, since: Slot, current_round: Option<u64>) -> bool {
     matches!((last, current_round), (Some((slot, voted)), Some(round)) if slot > since && round > voted)
 }

@@ -62,7 +62,8 @@ impl SessionKey {
         self.name.starts_with(&GRANDPA.0)
     }
 
-    /// Returns true if the phrase yields the public key in the name. Keys of other types than Aura and GRANDPA are not checked.
+    /// Returns true if the phrase yields the public key in the name. Keys of other types than Aura and GRANDPA are
+    /// not checked.
     pub fn matches_name(&self, password: Option<&str>) -> bool {
         let (key_type, public) = self.type_and_public_key();
         let derived = if key_type == AURA.0.as_slice() {
@@ -124,24 +125,9 @@ impl ValidatorIdentity {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-
-    /// Returns the session key for a development phrase such as `//Dave`.
-    pub fn session_key(key_type: [u8; 4], phrase: &str) -> SessionKey {
-        let public = if key_type == GRANDPA.0 {
-            ed25519::Pair::from_string(phrase, None).unwrap().public().0
-        } else {
-            sr25519::Pair::from_string(phrase, None).unwrap().public().0
-        };
-        SessionKey { name: [key_type.as_slice(), public.as_slice()].concat(), phrase: phrase.into() }
-    }
-
-    /// Returns the keys of Dave, a validator of the preset `four`.
-    pub fn dave() -> NodeKeys {
-        let session = vec![session_key(AURA.0, "//Dave"), session_key(GRANDPA.0, "//Dave")];
-        NodeKeys { network: [7; 32], session }
-    }
+    use crate::keys::test_keys::{dave, session_key};
 
     #[test]
     fn only_the_file_names_of_keys_are_recognised() {

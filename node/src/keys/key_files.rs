@@ -50,7 +50,8 @@ impl KeyFiles {
         }
     }
 
-    /// Returns the files at known places. If the network key is not in a file, `network_key` is a path that does not exist.
+    /// Returns the files at known places. If the network key is not in a file, `network_key` is a path that does not
+    /// exist.
     pub fn without_database(keystore: &Path, network_key: &Path) -> Self {
         Self { database: PathBuf::new(), keystore: keystore.to_owned(), network_key: network_key.to_owned() }
     }
@@ -62,7 +63,8 @@ impl KeyFiles {
         self.read_network_key().map(drop)
     }
 
-    /// Reads all keys and verifies that each matches its name. `password` is the password of the keystore, if it has one.
+    /// Reads all keys and verifies that each matches its name. `password` is the password of the keystore, if it has
+    /// one.
     pub fn read(&self, password: Option<&str>) -> Result<NodeKeys, KeysError> {
         let keys = self.read_unverified()?;
         self.validate_session_keys(keys.session.iter(), password)?;
@@ -102,8 +104,8 @@ impl KeyFiles {
 
     /// Returns an error if a node is running on the database.
     ///
-    /// RocksDB locks a file in its folder with `fcntl` while the database is open, and the kernel reports the owner of the lock.
-    /// A node with `--database paritydb` is not detected; the documentation does not offer it.
+    /// RocksDB locks a file in its folder with `fcntl` while the database is open, and the kernel reports the owner
+    /// of the lock. A node with `--database paritydb` is not detected; the documentation does not offer it.
     pub fn ensure_node_stopped(&self) -> Result<(), KeysError> {
         let path = self.database.join("LOCK");
         let file = match File::open(&path) {
@@ -121,8 +123,8 @@ impl KeyFiles {
         }
     }
 
-    /// Writes the keys to the files that the node reads. Returns true if anything changed. If another key is there, returns an
-    /// error and changes nothing.
+    /// Writes the keys to the files that the node reads. Returns true if anything changed. If another key is there,
+    /// returns an error and changes nothing.
     pub fn install(&self, keys: &NodeKeys, voting_start: VotingStart) -> Result<bool, KeysError> {
         let stored = self.stored_keys()?;
         let network = self.read_network_key()?;
@@ -239,7 +241,7 @@ fn failed<'p>(doing: &'static str, path: &'p Path) -> impl Fn(io::Error) -> Keys
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::identity::tests::{dave, session_key};
+    use crate::keys::test_keys::{dave, session_key};
     use sc_keystore::LocalKeystore;
     use sp_core::crypto::key_types::{AURA, GRANDPA};
     use sp_keystore::Keystore as _;

@@ -8,6 +8,8 @@ pub mod held_keys;
 mod identity;
 mod key_files;
 pub mod synced_keystore;
+#[cfg(test)]
+mod test_keys;
 
 pub use commands::KeysCmd;
 

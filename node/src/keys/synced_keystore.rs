@@ -1,18 +1,20 @@
-//! The keystore of the GRANDPA voter. It syncs the database's write-ahead log before each signature, so that no vote leaves the
-//! node before its record is on the disk.
+//! The keystore of the GRANDPA voter. It syncs the database's write-ahead log before each signature, so that no vote
+//! leaves the node before its record is on the disk.
 //!
-//! `sc-consensus-grandpa` writes each vote into the database before it requests the signature, and sends the same vote again
-//! after a restart. But `sc-client-db` does not make RocksDB sync its writes: they reach the write-ahead log and stay in the
-//! kernel's memory for about half a minute. They survive a crash of the process but not a power cut. After a power cut, the
-//! node could vote differently in a round in which it has voted, and would be removed from the validators for it. The
-//! write-ahead log is ordered: a sync that covers the record of a vote also covers everything before it, including the block
-//! that is voted for.
+//! `sc-consensus-grandpa` writes each vote into the database before it requests the signature, and sends the same
+//! vote again after a restart. But `sc-client-db` does not make RocksDB sync its writes: they reach the write-ahead
+//! log and stay in the kernel's memory for about half a minute. They survive a crash of the process but not a power
+//! cut. After a power cut, the node could vote differently in a round in which it has voted, and would be removed
+//! from the validators for it. The write-ahead log is ordered: a sync that covers the record of a vote also covers
+//! everything before it, including the block that is voted for.
 //!
-//! The alternative was a separate list of votes that refuses a second vote. It has two problems. A refused signature ends the
-//! voter and thus the node, at each restart, until the other voters have reached a later round. And if the power of all
-//! validators fails together, each is bound to a block that none of them has any more, and nothing would become final again.
+//! The alternative was a separate list of votes that refuses a second vote. It has two problems. A refused signature
+//! ends the voter and thus the node, at each restart, until the other voters have reached a later round. And if the
+//! power of all validators fails together, each is bound to a block that none of them has any more, and nothing would
+//! become final again.
 //!
-//! Block production needs no sync: when the node is back, the slot of a lost block has passed, unless the clock went back.
+//! Block production needs no sync: when the node is back, the slot of a lost block has passed, unless the clock went
+//! back.
 
 use rustix::fs::Dir;
 use sc_service::config::DatabaseSource;
@@ -38,7 +40,8 @@ pub fn voter_keystore(inner: KeystorePtr, database: &DatabaseSource) -> io::Resu
         }
         other => {
             tracing::warn!(
-                "a power cut can delete the record of this node's last votes; only --database rocksdb prevents that, but this                  node uses {other}"
+                "a power cut can delete the record of this node's last votes; only --database rocksdb prevents that, but \
+                 this node uses {other}"
             );
             Ok(inner)
         }
@@ -57,7 +60,8 @@ struct WriteAheadLog {
     files: Mutex<OpenFiles>,
 }
 
-/// The open files of the log. They stay open, so that the validator can vote even if the process has run out of file descriptors.
+/// The open files of the log. They stay open, so that the validator can vote even if the process has run out of file
+/// descriptors.
 struct OpenFiles {
     folder: Dir,
     by_name: BTreeMap<OsString, LogFile>,
@@ -71,8 +75,8 @@ struct LogFile {
 }
 
 impl WriteAheadLog {
-    /// Opens the log of the database in a folder. Returns an error if there is none, because a wrong folder would otherwise not
-    /// be noticed until a power cut.
+    /// Opens the log of the database in a folder. Returns an error if there is none, because a wrong folder would
+    /// otherwise not be noticed until a power cut.
     fn open(path: &Path) -> io::Result<Self> {
         let files = OpenFiles { folder: Dir::new(File::open(path)?)?, by_name: BTreeMap::new() };
         let log = Self { path: path.to_owned(), files: Mutex::new(files) };
@@ -149,10 +153,12 @@ impl Keystore for SyncedKeystore {
         message: &[u8],
     ) -> Result<Option<ed25519::Signature>, Error> {
         self.log.sync().map_err(|error| {
-            // GRANDPA ends without saying why it has no signature. After a failed sync, only a restart shows what is on the disk.
+            // GRANDPA ends without saying why it has no signature. After a failed sync, only a restart shows what is
+            // on the disk.
             let path = self.log.path.display();
             tracing::error!(
-                "this validator stops without voting, because it cannot sync the write-ahead log of the database in {path}:                  {error}; check the disk and restart the node"
+                "this validator stops without voting, because it cannot sync the write-ahead log of the database in \
+                 {path}: {error}; check the disk and restart the node"
             );
             Error::Other(format!("syncing {path}: {error}"))
         })?;

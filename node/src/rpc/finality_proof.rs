@@ -1,12 +1,12 @@
 //! `streembit_finalityProof` and `streembit_genesisAuthorities`, which collectors of evidence call.
 //!
-//! `streembit_finalityProof(from)` returns GRANDPA's warp proof from a finalized block on: the last block of every authority set
-//! that ended after `from`, each with the justification by the voters of its time, and then the newest justified block. The
-//! encoding is SCALE of `(Vec<(Header, GrandpaJustification)>, is_finished: bool)`. If it is not finished, it was cut at 8 MiB;
-//! the next proof starts at its last block.
+//! `streembit_finalityProof(from)` returns GRANDPA's warp proof from a finalized block on: the last block of every
+//! authority set that ended after `from`, each with the justification by the voters of its time, and then the newest
+//! justified block. The encoding is SCALE of `(Vec<(Header, GrandpaJustification)>, is_finished: bool)`. If it is not
+//! finished, it was cut at 8 MiB; the next proof starts at its last block.
 //!
-//! `streembit_genesisAuthorities()` returns the first authority set from the chain spec, as SCALE of `Vec<([u8; 32], u64)>`. It
-//! verifies the first link of every proof. The state of block 0, which also has it, is pruned soon.
+//! `streembit_genesisAuthorities()` returns the first authority set from the chain spec, as SCALE of `Vec<([u8; 32],
+//! u64)>`. It verifies the first link of every proof. The state of block 0, which also has it, is pruned soon.
 
 use crate::types::{Block, FullClient};
 use jsonrpsee::{
@@ -29,8 +29,8 @@ const NO_PROOF: i32 = 2;
 /// Error code: too many proofs are being made at the moment.
 const BUSY: i32 = 3;
 
-/// The number of proofs that are made concurrently; further calls are refused. A proof is up to 8 MiB read from the database and
-/// twice as much to send, on threads that other methods need too.
+/// The number of proofs that are made concurrently; further calls are refused. A proof is up to 8 MiB read from the
+/// database and twice as much to send, on threads that other methods need too.
 const MAX_CONCURRENT_PROOFS: usize = 2;
 
 /// Makes GRANDPA's warp proofs.
@@ -93,8 +93,8 @@ impl ProofSources {
     }
 
     fn genesis_authorities(&self) -> Result<Bytes, ErrorObjectOwned> {
-        // Building the storage of a spec may compile the runtime, which takes seconds on all cores. It is done once, while
-        // concurrent calls wait. An error is kept too, since the spec does not change while the node runs.
+        // Building the storage of a spec may compile the runtime, which takes seconds on all cores. It is done once,
+        // while concurrent calls wait. An error is kept too, since the spec does not change while the node runs.
         self.authorities.get_or_init(|| first_authorities(&*self.spec)).clone()
     }
 }

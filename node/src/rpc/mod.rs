@@ -1,4 +1,5 @@
-//! The RPC methods of the node beyond the standard ones of `sc_service` (`author`, `chain`, `chainHead`, `state`, `system`, ...).
+//! The RPC methods of the node beyond the standard ones of `sc_service` (`author`, `chain`, `chainHead`, `state`,
+//! `system`, ...).
 
 mod finality_proof;
 mod voter_status;
@@ -43,8 +44,8 @@ pub struct Sources {
     pub spec: Arc<dyn ChainSpec>,
 }
 
-/// Returns the methods: `system_accountNextIndex`, `grandpa_*`, and the `streembit_*` methods that collectors of evidence and
-/// gateways use.
+/// Returns the methods: `system_accountNextIndex`, `grandpa_*`, and the `streembit_*` methods that collectors of
+/// evidence and gateways use.
 pub fn methods(
     sources: &Sources,
     executor: Arc<dyn SpawnNamed>,

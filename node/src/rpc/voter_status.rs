@@ -1,5 +1,5 @@
-//! `streembit_voters()` returns the voters as this node sees them: `{ "set", "total", "needed", "online" }`. `online` is null
-//! until a vote was seen. The result is null if the node does not follow the votes.
+//! `streembit_voters()` returns the voters as this node sees them: `{ "set", "total", "needed", "online" }`. `online`
+//! is null until a vote was seen. The result is null if the node does not follow the votes.
 
 use crate::consensus::voter_status::VoterStatus;
 use jsonrpsee::{core::RegisterMethodError, RpcModule};

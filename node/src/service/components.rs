@@ -27,14 +27,14 @@ pub type GrandpaBlockImport =
 pub type BlockImport = EquivocationDetector<GrandpaBlockImport>;
 pub type VoterLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, VoteWhenNeeded>;
 
-/// The number of blocks after which, at the latest, the justification of a finalized block is stored and synced with it. With
-/// 1, the block at the end of every round of votes has one.
+/// The number of blocks after which, at the latest, the justification of a finalized block is stored and synced with
+/// it. With 1, the block at the end of every round of votes has one.
 ///
-/// Evidence does not need it: GRANDPA stores the newest justification and those at the end of each authority set in any case,
-/// and warp proofs are made from these. But a syncing node takes a block as finalized only if it gets a justification. With a
-/// period of 32, up to 31 blocks and the anchors in them would wait until enough voters are online again. A justification
-/// takes about 130 bytes per voter, and an idle chain has few blocks. The cost: if an operator prunes blocks, those with a
-/// justification stay.
+/// Evidence does not need it: GRANDPA stores the newest justification and those at the end of each authority set in
+/// any case, and warp proofs are made from these. But a syncing node takes a block as finalized only if it gets a
+/// justification. With a period of 32, up to 31 blocks and the anchors in them would wait until enough voters are
+/// online again. A justification takes about 130 bytes per voter, and an idle chain has few blocks. The cost: if an
+/// operator prunes blocks, those with a justification stay.
 pub const JUSTIFICATION_PERIOD: u32 = 1;
 
 /// Handles to the chain that the tasks of a node share.
@@ -60,8 +60,8 @@ pub struct Components {
 }
 
 impl Components {
-    /// Opens the database and builds the parts. The compiled runtime is stored in `runtime_cache`, or in the base path if it
-    /// is `None`.
+    /// Opens the database and builds the parts. The compiled runtime is stored in `runtime_cache`, or in the base
+    /// path if it is `None`.
     pub fn new(config: &Configuration, runtime_cache: Option<&Path>) -> Result<Self, ServiceError> {
         let telemetry = start_telemetry(config)?;
         let telemetry_handle = telemetry.as_ref().map(Telemetry::handle);
@@ -118,8 +118,8 @@ fn transaction_pool(config: &Configuration, client: &Arc<FullClient>, tasks: &Ta
     )
 }
 
-/// Builds the executor as `sc_service` would, and adds the cache of the compiled runtime. On a Raspberry Pi, compiling the
-/// runtime takes longer than the rest of the start.
+/// Builds the executor as `sc_service` would, and adds the cache of the compiled runtime. On a Raspberry Pi,
+/// compiling the runtime takes longer than the rest of the start.
 fn executor(config: &Configuration, runtime_cache: Option<&Path>) -> Executor {
     let settings = &config.executor;
     let pages = settings.default_heap_pages.and_then(|pages| u32::try_from(pages).ok());

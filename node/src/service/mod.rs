@@ -26,7 +26,8 @@ pub struct Node {
 
 /// Starts a validator or a full node, as the configuration says.
 ///
-/// `heartbeat` is the longest time between two blocks of an idle validator; for `runtime_cache` see [`Components::new`].
+/// `heartbeat` is the longest time between two blocks of an idle validator; for `runtime_cache` see
+/// [`Components::new`].
 pub fn start(
     config: Configuration,
     heartbeat: Duration,

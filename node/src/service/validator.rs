@@ -17,9 +17,10 @@ use sp_keystore::KeystorePtr;
 use std::{sync::Arc, time::Duration};
 use substrate_prometheus_endpoint::Registry;
 
-/// The time in which GRANDPA expects a message to reach all voters. A voter prevotes after twice and precommits after four
-/// times this time, or as soon as it has heard enough votes. Both count from the start of the round, so they cause no delay
-/// when the chain was idle. Public networks use 1 s; with a third of it, a block is final within two seconds.
+/// The time in which GRANDPA expects a message to reach all voters. A voter prevotes after twice and precommits after
+/// four times this time, or as soon as it has heard enough votes. Both count from the start of the round, so they
+/// cause no delay when the chain was idle. Public networks use 1 s; with a third of it, a block is final within two
+/// seconds.
 const GOSSIP_DURATION: Duration = Duration::from_millis(333);
 
 /// The parts of the configuration that block production and voting use. `sc_service::spawn_tasks` takes the rest.
@@ -146,9 +147,9 @@ impl Validator {
             network: self.network,
             sync: self.sync,
             notification_service: protocol.notifications,
-            // Vote for the best block. Substrate's default rules vote two blocks or a quarter of the unfinalized chain behind
-            // it, because in networks with hundreds of voters the best block often changes. With few validators it rarely
-            // does, and a vote for a block that loses costs a round but never safety.
+            // Vote for the best block. Substrate's default rules vote two blocks or a quarter of the unfinalized
+            // chain behind it, because in networks with hundreds of voters the best block often changes. With few
+            // validators it rarely does, and a vote for a block that loses costs a round but never safety.
             voting_rule: VotingRulesBuilder::new().build(),
             prometheus_registry: self.settings.registry,
             shared_voter_state: voter_state,
