@@ -91,7 +91,7 @@ fn refound(scene: &Scene, network: &mut Network<'_>) -> Result<PathBuf> {
         streembit_node(["refound"].into_iter().chain(place).chain(files))
     };
     let made = refound(&new)?;
-    ensure!(made.code == 0 && made.stderr.contains("the last final one"), "{made:#?}");
+    ensure!(made.code == 0 && made.stderr.contains("the last finalized block"), "{made:#?}");
     refound(&new)?.refused(&["never overwritten"])?;
     // Whoever has the state and the file can check the spec.
     let again = scene.dir().join("again.json");

@@ -66,13 +66,13 @@ fn a_node_refuses_a_malformed_spec_and_malformed_keys_by_the_file_s_name() {
         for damaged in ["no JSON", "\"no phrase\"", "\"//Alice\""] {
             write_secret(&keystore.join(&key), damaged)?;
             let node = start(scene, &["--dev", "--keystore-path", path(&keystore)])?;
-            node.refused(&[&key, "not the key that its name says"])?;
+            node.refused(&[&key, "does not match the file name"])?;
         }
 
         let network = scene.dir().join("network.key");
         write_secret(&network, "too short")?;
         let node = start(scene, &["--dev", "--node-key-file", path(&network)])?;
-        node.refused(&["network.key", "no network key", "64 hexadecimal digits"])?;
+        node.refused(&["network.key", "not a network key", "64 hexadecimal digits"])?;
         start(scene, &["--dev", "--node-key", "xyz"])?.refused(&["node key"])
     })
 }

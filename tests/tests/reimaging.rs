@@ -114,7 +114,7 @@ fn refuses_what_is_wrong(scene: &Scene, backup: &Path) -> Result<()> {
         "--passphrase-file",
         path(&wrong),
     ])?;
-    tried.refused(&["passphrase is not that of", "--passphrase-file"])?;
+    tried.refused(&["wrong passphrase", "--passphrase-file"])?;
     restore(scene, backup, &base, &["--chain", "local"])?.refused(&["streembit_four", "streembit_local"])?;
     restore(scene, backup, &scene.dir().join("alice"), &[])?.refused(&["is running", "stop it"])?;
 
