@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 use streembit_tests::{
-    now_ms, number, scene, text, until, Gateway, Home, Settings, Subscriber, Subscription,
+    now_ms, run_test, str_at, u64_at, wait_until, Gateway, GatewayFixture, GatewaySettings, Subscriber,
+    Subscription,
 };
 
 /// How many events are made while things are restarted.
@@ -16,37 +17,37 @@ const EVENTS: usize = 200;
 
 #[test]
 fn the_workshop_receives_every_event_once_in_order_across_restarts() {
-    scene("delivery", |scene| {
-        let mut home = Home::in_two_processes(scene, Settings::default().hosted("shed"))?;
-        home.grant("bob", home.device_id("shed")?.parse()?, now_ms()? + 3_600_000)?;
-        let mut bob = subscriber(&home, "bob", "quic")?;
+    scene("delivery", |env| {
+        let mut fixture = GatewayFixture::in_two_processes(env, GatewaySettings::default().hosted("shed"))?;
+        fixture.grant("bob", fixture.device_id("shed")?.parse()?, now_ms()? + 3_600_000)?;
+        let mut bob = subscriber(&fixture, "bob", "quic")?;
         let made = AtomicUsize::new(0);
-        let source = home.gateway.api();
+        let source = fixture.gateway.api_client();
         thread::scope(|scope| -> Result<()> {
             scope.spawn(|| make_events(&source, &made));
             bob.start()?;
-            bob.receives(40, 60)?;
+            bob.wait_for_events(40, 60)?;
             // The workshop goes away, misses some, and comes back another way.
             bob.process()?.stop()?;
             let missed = made.load(Ordering::SeqCst) + 20;
-            until("some are missed", 60, || {
+            wait_until("some are missed", 60, || {
                 ensure!(made.load(Ordering::SeqCst) >= missed);
                 Ok(())
             })?;
-            bob.subscription.gateway = home.gateway.delivery_address("tcp")?;
+            bob.subscription.gateway = fixture.gateway.delivery_address("tcp")?;
             bob.start()?;
-            bob.receives(missed, 60)?;
+            bob.wait_for_events(missed, 60)?;
             // The gateway dies under a running subscription.
-            home.gateway.process()?.kill()?;
-            home.gateway.start(&home.node)?;
-            until("all are made", 60, || {
+            fixture.gateway.process()?.kill()?;
+            fixture.gateway.start(&fixture.node)?;
+            wait_until("all are made", 60, || {
                 ensure!(made.load(Ordering::SeqCst) == EVENTS);
                 Ok(())
             })
         })?;
-        let log = home.gateway.events("shed")?;
+        let log = fixture.gateway.events("shed")?;
         ensure!(log.len() >= EVENTS, "{} events of {EVENTS}", log.len());
-        let received = bob.receives(log.len(), 60)?;
+        let received = bob.wait_for_events(log.len(), 60)?;
         ensure!(hashes(&received)? == hashes(&log)?, "not each once and in order: {received:#?}");
         let first = received.first().context("nothing received")?;
         ensure!(first.get("readings") != Some(&json!([])), "an event without its reading: {first}");
@@ -56,43 +57,43 @@ fn the_workshop_receives_every_event_once_in_order_across_restarts() {
 
 #[test]
 fn a_stranger_and_an_ended_grant_receive_nothing() {
-    scene("grants", |scene| {
-        let home = Home::in_two_processes(scene, Settings::default().hosted("shed"))?;
-        let device = home.device_id("shed")?;
+    scene("grants", |env| {
+        let fixture = GatewayFixture::in_two_processes(env, GatewaySettings::default().hosted("shed"))?;
+        let device = fixture.device_id("shed")?;
         let until_ms = now_ms()? + 30_000;
-        home.grant("bob", device.parse()?, until_ms)?;
+        fixture.grant("bob", device.parse()?, until_ms)?;
         for at in 0..10 {
-            post(&home.gateway, at)?;
+            post(&fixture.gateway, at)?;
         }
-        let mut bob = subscriber(&home, "bob", "quic")?;
+        let mut bob = subscriber(&fixture, "bob", "quic")?;
         bob.start()?;
-        bob.receives(10, 25)?;
-        let mut charlie = subscriber(&home, "charlie", "quic")?;
+        bob.wait_for_events(10, 25)?;
+        let mut charlie = subscriber(&fixture, "charlie", "quic")?;
         charlie.start()?;
         is_told(&charlie, "granted nothing")?;
 
-        until("the grant ends", 60, || {
+        wait_until("the grant ends", 60, || {
             ensure!(now_ms()? > until_ms);
             Ok(())
         })?;
         for at in 10..20 {
-            post(&home.gateway, at)?;
+            post(&fixture.gateway, at)?;
         }
         is_told(&bob, "has ended")?;
         // Starting again does not help.
-        let mut again = Subscriber::new(scene, "bob-again", subscription(&home, "bob", "tcp")?);
+        let mut again = Subscriber::new(env, "bob-again", subscription(&fixture, "bob", "tcp")?);
         again.start()?;
         is_told(&again, "granted nothing")?;
         // The owner receives all of it: it was there to be received.
-        let mut alice = subscriber(&home, "alice", "tcp")?;
+        let mut alice = subscriber(&fixture, "alice", "tcp")?;
         alice.start()?;
-        alice.receives(20, 60)?;
+        alice.wait_for_events(20, 60)?;
 
         let (charlie, again) = (charlie.events()?, again.events()?);
         ensure!(charlie.is_empty(), "a stranger received {charlie:#?}");
         ensure!(again.is_empty(), "received after the grant's end: {again:#?}");
         let late =
-            bob.events()?.into_iter().find(|event| number(event, "/sequence").is_ok_and(|at| at >= 10));
+            bob.events()?.into_iter().find(|event| u64_at(event, "/sequence").is_ok_and(|at| at >= 10));
         ensure!(late.is_none(), "received after the grant's end: {late:#?}");
         Ok(())
     });
@@ -100,23 +101,23 @@ fn a_stranger_and_an_ended_grant_receive_nothing() {
 
 /// The subscriber says why it receives nothing.
 fn is_told(subscriber: &Subscriber, words: &str) -> Result<()> {
-    until(&format!("the subscriber is told that it {words}"), 60, || {
+    wait_until(&format!("the subscriber is told that it {words}"), 60, || {
         let said = subscriber.said();
         ensure!(said.contains(words), "it says {said:?}");
         Ok(())
     })
 }
 
-fn subscriber<'s>(home: &Home<'s>, name: &str, transport: &str) -> Result<Subscriber<'s>> {
-    Ok(Subscriber::new(home.scene, name, subscription(home, name, transport)?))
+fn subscriber<'s>(fixture: &GatewayFixture<'s>, name: &str, transport: &str) -> Result<Subscriber<'s>> {
+    Ok(Subscriber::new(fixture.env, name, subscription(fixture, name, transport)?))
 }
 
-fn subscription(home: &Home, name: &str, transport: &str) -> Result<Subscription> {
+fn subscription(fixture: &GatewayFixture, name: &str, transport: &str) -> Result<Subscription> {
     Ok(Subscription {
-        device: home.device_id("shed")?,
-        gateway: home.gateway.delivery_address(transport)?,
-        key: home.scene.key(name)?,
-        node: home.node.url(),
+        device: fixture.device_id("shed")?,
+        gateway: fixture.gateway.delivery_address(transport)?,
+        key: fixture.env.dev_keystore(name)?,
+        node: fixture.node.url(),
     })
 }
 
@@ -137,5 +138,5 @@ fn post(gateway: &Gateway, at: usize) -> Result<Value> {
 }
 
 fn hashes(events: &[Value]) -> Result<Vec<(u64, String)>> {
-    events.iter().map(|event| Ok((number(event, "/sequence")?, text(event, "/hash")?))).collect()
+    events.iter().map(|event| Ok((u64_at(event, "/sequence")?, str_at(event, "/hash")?))).collect()
 }

@@ -10,7 +10,8 @@ use std::{
     process::Command,
 };
 use streembit_tests::{
-    binary, number, request_of, scene, text, until, Gateway, Home, Meter, Network, Scene, Settings,
+    binary, event_request, run_test, str_at, u64_at, wait_until, Gateway, GatewayFixture, GatewaySettings,
+    SigningDevice, TestEnv, ValidatorNetwork,
 };
 
 /// The events of each device; the meter's are six hours apart from 2026-01-01 on.
@@ -20,23 +21,23 @@ const SIX_HOURS: u64 = 6 * 3_600_000;
 
 #[test]
 fn evidence_is_verified_with_the_network_the_node_and_the_database_removed() {
-    scene("evidence", |scene| {
-        let mut meter = Meter::new();
-        let settings = Settings::default().hosted("shed").signing("meter", &meter.configured_key());
-        let mut home = Home::in_two_processes(scene, settings)?;
-        home.register_meter("meter", &meter)?;
-        add_to_shed(&home)?;
+    scene("evidence", |env| {
+        let mut meter = SigningDevice::new();
+        let settings = GatewaySettings::default().hosted("shed").signing("meter", &meter.configured_key());
+        let mut fixture = GatewayFixture::in_two_processes(env, settings)?;
+        fixture.register_signing_device("meter", &meter)?;
+        add_to_shed(&fixture)?;
         for n in 0..EVENTS as u32 {
             let (event, body) = meter.next(n, DAY_ONE + u64::from(n) * SIX_HOURS)?;
-            home.gateway.post("/v1/events", &request_of(&event, &body))?;
+            fixture.gateway.post("/v1/events", &event_request(&event, &body))?;
         }
-        provable(&home, 2 * EVENTS as u64)?;
-        let genesis = home.node.block_hash(0)?;
+        provable(&fixture, 2 * EVENTS as u64)?;
+        let genesis = fixture.node.block_hash(0)?;
 
         // While the gateway runs, and when it does not.
-        let whole = export(&home, "shed", &[], "whole.evidence")?;
-        home.gateway.stop()?;
-        let offline = Offline::new(scene)?;
+        let whole = export(&fixture, "shed", &[], "whole.evidence")?;
+        fixture.gateway.stop()?;
+        let offline = Offline::new(env)?;
         offline.take(&whole)?;
         for (device, options, name) in [
             ("meter", &[][..], "meter"),
@@ -44,28 +45,28 @@ fn evidence_is_verified_with_the_network_the_node_and_the_database_removed() {
             ("shed", &["--disclose", "temperature"], "partial"),
             ("meter", &["--from", "2026-01-02", "--to", "2026-01-02"], "day"),
         ] {
-            let file = export(&home, device, options, &format!("{name}.evidence"))?;
+            let file = export(&fixture, device, options, &format!("{name}.evidence"))?;
             offline.take(&file)?;
         }
-        refusals(&home, &whole)?;
+        refusals(&fixture, &whole)?;
 
         // Nothing of it is left but the files.
-        home.node.kill()?;
-        fs::rename(home.gateway.data(), scene.dir().join("gone"))?;
+        fixture.node.kill()?;
+        fs::rename(fixture.gateway.data(), env.dir().join("gone"))?;
 
         let verdict = offline.verified("whole.evidence")?;
-        ensure!(text(&verdict, "/genesis")? == genesis, "of another chain than {genesis}: {verdict}");
-        ensure!(number(&verdict, "/events")? == EVENTS as u64, "{verdict}");
-        ensure!(number(&verdict, "/gateway_signed")? == EVENTS as u64, "{verdict}");
+        ensure!(str_at(&verdict, "/genesis")? == genesis, "of another chain than {genesis}: {verdict}");
+        ensure!(u64_at(&verdict, "/events")? == EVENTS as u64, "{verdict}");
+        ensure!(u64_at(&verdict, "/gateway_signed")? == EVENTS as u64, "{verdict}");
         ensure!(flag(&verdict, "/from_first") && flag(&verdict, "/to_last"), "not complete: {verdict}");
         let verdict = offline.verified("meter.evidence")?;
-        ensure!(number(&verdict, "/device_signed")? == EVENTS as u64, "{verdict}");
+        ensure!(u64_at(&verdict, "/device_signed")? == EVENTS as u64, "{verdict}");
         let verdict = offline.verified("withheld.evidence")?;
-        ensure!(number(&verdict, "/bodies/withheld")? == EVENTS as u64, "{verdict}");
+        ensure!(u64_at(&verdict, "/bodies/withheld")? == EVENTS as u64, "{verdict}");
         let verdict = offline.verified("partial.evidence")?;
-        ensure!(number(&verdict, "/bodies/parts")? == EVENTS as u64, "{verdict}");
+        ensure!(u64_at(&verdict, "/bodies/parts")? == EVENTS as u64, "{verdict}");
         let verdict = offline.verified("day.evidence")?;
-        ensure!(number(&verdict, "/events")? == 4, "four events a day: {verdict}");
+        ensure!(u64_at(&verdict, "/events")? == 4, "four events a day: {verdict}");
         ensure!(!flag(&verdict, "/from_first") && !flag(&verdict, "/to_last"), "not a part: {verdict}");
         shown(&offline)?;
         tampered(&offline)
@@ -77,36 +78,36 @@ const ONE_EVENT: u64 = 6 * 1024;
 
 #[test]
 fn evidence_after_three_changes_of_the_validators_needs_the_first_ones_alone() {
-    scene("changes", |scene| {
-        let mut network = scene.network()?;
-        change_three_times(scene, &mut network)?;
-        let mut gateway = Gateway::init(scene, "gateway", Settings::default().hosted("shed"))?;
+    scene("changes", |env| {
+        let mut network = env.network()?;
+        change_three_times(env, &mut network)?;
+        let mut gateway = Gateway::init(env, "gateway", GatewaySettings::default().hosted("shed"))?;
         gateway.start(network.node("alice")?)?;
-        let home = Home { scene, node: network.nodes.remove(0), gateway };
-        home.register()?;
-        add_to_shed(&home)?;
+        let fixture = GatewayFixture { env, node: network.nodes.remove(0), gateway };
+        fixture.register()?;
+        add_to_shed(&fixture)?;
         // One more, by a command of its own and so of another millisecond.
-        home.add("shed", "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":21.5}]\n").ok()?;
-        provable(&home, EVENTS as u64 + 1)?;
-        let whole = export(&home, "shed", &[], "whole.evidence")?;
-        let events = home.gateway.events("shed")?;
-        let time = number(events.last().context("no events")?, "/time")?;
-        let last = export(&home, "shed", &["--from", &rfc3339(time)], "last.evidence")?;
+        fixture.add("shed", "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":21.5}]\n").ok()?;
+        provable(&fixture, EVENTS as u64 + 1)?;
+        let whole = export(&fixture, "shed", &[], "whole.evidence")?;
+        let events = fixture.gateway.events("shed")?;
+        let time = u64_at(events.last().context("no events")?, "/time")?;
+        let last = export(&fixture, "shed", &["--from", &rfc3339(time)], "last.evidence")?;
 
-        let offline = Offline::new(scene)?;
+        let offline = Offline::new(env)?;
         offline.specification("four", true, "four")?;
         for file in [&whole, &last] {
             offline.take(file)?;
         }
-        drop((home, network));
+        drop((fixture, network));
         for name in ["whole.evidence", "last.evidence"] {
             let verdict = offline.verified_with(name, "four.json")?;
-            ensure!(number(&verdict, "/changes")? == 3, "not three changes: {verdict}");
-            ensure!(number(&verdict, "/last/set")? == 3, "not in set 3: {verdict}");
-            ensure!(number(&verdict, "/last/voters")? == 4, "not four voters: {verdict}");
+            ensure!(u64_at(&verdict, "/changes")? == 3, "not three changes: {verdict}");
+            ensure!(u64_at(&verdict, "/last/set")? == 3, "not in set 3: {verdict}");
+            ensure!(u64_at(&verdict, "/last/voters")? == 4, "not four voters: {verdict}");
         }
         let verdict = offline.verified_with("last.evidence", "four.json")?;
-        ensure!(number(&verdict, "/events")? == 1, "not one event: {verdict}");
+        ensure!(u64_at(&verdict, "/events")? == 1, "not one event: {verdict}");
         let bytes = fs::metadata(&last)?.len();
         println!("evidence of one event, 4 voters, 3 changes of them: {bytes} bytes");
         ensure!(bytes <= ONE_EVENT, "one event takes {bytes} bytes");
@@ -115,16 +116,16 @@ fn evidence_after_three_changes_of_the_validators_needs_the_first_ones_alone() {
 }
 
 /// One validator is voted out, another in, a third changes its keys.
-fn change_three_times(scene: &Scene, network: &mut Network<'_>) -> Result<()> {
-    let dave = scene.account("dave")?;
+fn change_three_times(env: &TestEnv, network: &mut ValidatorNetwork<'_>) -> Result<()> {
+    let dave = env.dev_account("dave")?;
     let asked = network.consortium("alice", "alice", &["remove-validator", &dave])?;
-    network.consortium("bob", "bob", &["vote", &text(&asked, "/motion/id")?, "yes"])?;
+    network.consortium("bob", "bob", &["vote", &str_at(&asked, "/motion/id")?, "yes"])?;
     in_set(network, 1)?;
     network.node("dave")?.kill()?;
     network.launch("eve", &["--validator"])?;
-    network.node("eve")?.ready()?;
+    network.node("eve")?.wait_until_ready()?;
     network.consortium("eve", "eve", &["join", "--no-wait"])?;
-    let motion = text(&network.shown("alice")?, "/motions/0/id")?;
+    let motion = str_at(&network.consortium_show("alice")?, "/motions/0/id")?;
     for member in ["alice", "charlie"] {
         network.consortium(member, member, &["vote", &motion, "yes"])?;
     }
@@ -133,10 +134,10 @@ fn change_three_times(scene: &Scene, network: &mut Network<'_>) -> Result<()> {
     in_set(network, 3)
 }
 
-fn in_set(network: &mut Network<'_>, set: u64) -> Result<()> {
-    until(&format!("authority set {set} votes"), 90, || {
+fn in_set(network: &mut ValidatorNetwork<'_>, set: u64) -> Result<()> {
+    wait_until(&format!("authority set {set} votes"), 90, || {
         let round = network.node("alice")?.rpc("grandpa_roundState", json!([]))?;
-        ensure!(number(&round, "/setId")? == set, "{round}");
+        ensure!(u64_at(&round, "/setId")? == set, "{round}");
         Ok(())
     })
 }
@@ -190,45 +191,45 @@ fn tampered(offline: &Offline) -> Result<()> {
 }
 
 /// What is never written: over another file, of what does not exist.
-fn refusals(home: &Home, whole: &Path) -> Result<()> {
+fn refusals(fixture: &GatewayFixture, whole: &Path) -> Result<()> {
     let command = |options: &[&str], file: &Path| {
-        let command = home.scene.streembit(["audit", "export", "--device", "shed", "--config"]);
-        command.arg(home.gateway.config()).args(options).arg("-o").arg(file).run()
+        let command = fixture.env.streembit(["audit", "export", "--device", "shed", "--config"]);
+        command.arg(fixture.gateway.config()).args(options).arg("-o").arg(file).run()
     };
-    command(&[], whole)?.refused(&["--force"])?;
-    let none = home.scene.dir().join("none.evidence");
-    command(&["--disclose", "odometer"], &none)?.refused(&["odometer", "temperature"])?;
-    command(&["--to", "2020-01-01"], &none)?.refused(&["its events are from"])?;
+    command(&[], whole)?.ensure_refused(&["--force"])?;
+    let none = fixture.env.dir().join("none.evidence");
+    command(&["--disclose", "odometer"], &none)?.ensure_refused(&["odometer", "temperature"])?;
+    command(&["--to", "2020-01-01"], &none)?.ensure_refused(&["its events are from"])?;
     ensure!(!none.exists(), "half a file was left");
     ensure!(command(&["--force"], whole)?.code == 0, "--force does not replace");
     Ok(())
 }
 
 /// Events of two readings, a temperature and a position.
-fn add_to_shed(home: &Home) -> Result<()> {
+fn add_to_shed(fixture: &GatewayFixture) -> Result<()> {
     let event = |n| {
         format!("[{{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":{n}.5}},{{\"n\":\"position\",\"u\":\"m\",\"v\":{n}}}]\n")
     };
     let lines: String = (0..EVENTS).map(event).collect();
-    home.add("shed", &lines).ok()?;
+    fixture.add("shed", &lines).ok()?;
     Ok(())
 }
 
 /// Waits until so many entries of the log are anchored, and the gateway has collected what proves it.
-fn provable(home: &Home, size: u64) -> Result<()> {
-    home.anchored_to(size)?;
-    until("what proves the anchor is collected", 60, || {
-        let part = home.gateway.component("evidence")?;
+fn provable(fixture: &GatewayFixture, size: u64) -> Result<()> {
+    fixture.wait_until_anchored_to(size)?;
+    wait_until("what proves the anchor is collected", 60, || {
+        let part = fixture.gateway.component("evidence")?;
         let wanted = format!("{size} events provable");
-        ensure!(text(&part, "/detail").is_ok_and(|detail| detail.starts_with(&wanted)), "{part}");
+        ensure!(str_at(&part, "/detail").is_ok_and(|detail| detail.starts_with(&wanted)), "{part}");
         Ok(())
     })
 }
 
-fn export(home: &Home, device: &str, options: &[&str], name: &str) -> Result<PathBuf> {
-    let file = home.scene.dir().join(name);
-    let command = home.scene.streembit(["audit", "export", "--device", device, "--config"]);
-    command.arg(home.gateway.config()).args(options).arg("-o").arg(&file).ok()?;
+fn export(fixture: &GatewayFixture, device: &str, options: &[&str], name: &str) -> Result<PathBuf> {
+    let file = fixture.env.dir().join(name);
+    let command = fixture.env.streembit(["audit", "export", "--device", device, "--config"]);
+    command.arg(fixture.gateway.config()).args(options).arg("-o").arg(&file).ok()?;
     Ok(file)
 }
 
@@ -239,8 +240,8 @@ struct Offline {
 
 impl Offline {
     /// With the chain's specification, raw and plain, and that of another chain.
-    fn new(scene: &Scene) -> Result<Self> {
-        let folder = scene.dir().join("offline");
+    fn new(env: &TestEnv) -> Result<Self> {
+        let folder = env.dir().join("offline");
         fs::create_dir(&folder)?;
         let offline = Self { folder };
         for (chain, raw, name) in [("dev", true, "raw"), ("dev", false, "plain"), ("local", true, "local")] {

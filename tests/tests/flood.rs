@@ -7,9 +7,9 @@ use serde_json::{json, Value};
 use streembit::keystore::KeyPair;
 use streembit_primitives::{checkpoint::HashKind, Checkpoint, Hash, LogId};
 use streembit_tests::{
-    dev_key, scene,
-    transaction::{forged, remark, submit, unsigned, Transactions},
-    until, web_sockets, Crowd, Gateway, Network, Node, Scene, Settings,
+    dev_key, open_web_sockets,
+    raw_transaction::{forged, remark, submit, unsigned, TransactionSigner},
+    run_test, wait_until, ConnectionFlood, Gateway, GatewaySettings, Node, TestEnv, ValidatorNetwork,
 };
 
 /// How many wrong transactions are sent.
@@ -29,14 +29,14 @@ const MEMORY: u64 = 1024 * 1024;
 
 #[test]
 fn wrong_transactions_are_refused_and_the_reason_is_said() {
-    scene("refusals", |scene| {
-        let node = Node::dev(scene)?;
-        let (here, alice) = (Transactions::of(&node)?, dev_key("alice")?);
+    scene("refusals", |env| {
+        let node = Node::dev(env)?;
+        let (here, alice) = (TransactionSigner::for_node(&node)?, dev_key("alice")?);
         // That a sound one is taken shows that the others are wrong in what they are to be wrong in.
         let sound = here.signed(&alice, 0, &remark(b"sound"));
-        taken(scene, &node, &sound)?;
-        until("it is in a block", 60, || {
-            let next = node.rpc("system_accountNextIndex", json!([scene.account("alice")?]))?;
+        taken(env, &node, &sound)?;
+        wait_until("it is in a block", 60, || {
+            let next = node.rpc("system_accountNextIndex", json!([env.dev_account("alice")?]))?;
             let waiting = node.rpc("author_pendingExtrinsics", json!([]))?;
             ensure!(next == json!(1) && waiting == json!([]), "nonce {next}, waiting: {waiting}");
             Ok(())
@@ -47,71 +47,71 @@ fn wrong_transactions_are_refused_and_the_reason_is_said() {
             ("noise", vec![0xffu8; 40], "Client error"),
             ("noise that looks like an extrinsic", vec![0xffu8; 40].encode(), "Verification Error"),
             ("what nobody signed", unsigned(&remark(b"x")), "Unknown Transaction Validity"),
-            ("another chain's", here.elsewhere().signed(&alice, 1, &remark(b"x")), "bad signature"),
+            ("another chain's", here.for_another_chain().signed(&alice, 1, &remark(b"x")), "bad signature"),
             ("a forged one", forged(&alice, 1, &remark(b"x")), "bad signature"),
             ("a stranger's", here.signed(&stranger, 0, &remark(b"x")), "Inability to pay"),
             ("an old nonce", here.signed(&alice, 0, &remark(b"x")), "outdated"),
             ("larger than a block", here.signed(&alice, 1, &remark(&larger_than_a_block())), "block limits"),
             ("a proof that is too long", here.signed(&alice, 1, &long_proof(&alice)), "Verification Error"),
         ] {
-            let said = refusal(scene, &node, &bytes)?;
+            let said = refusal(env, &node, &bytes)?;
             ensure!(said.contains(reason), "{what}: the refusal does not say {reason:?}: {said}");
         }
         // Once more what is in a block: its nonce is used, and the pool remembers it.
-        let said = refusal(scene, &node, &sound)?.to_lowercase();
+        let said = refusal(env, &node, &sound)?.to_lowercase();
         ensure!(["outdated", "banned", "already"].iter().any(|word| said.contains(word)), "a replay: {said}");
         ensure!(node.rpc("author_pendingExtrinsics", json!([]))? == json!([]), "something waits");
-        taken(scene, &node, &here.signed(&alice, 1, &remark(b"sound again")))
+        taken(env, &node, &here.signed(&alice, 1, &remark(b"sound again")))
     });
 }
 
 #[test]
 fn a_stranger_is_told_on_the_command_line_whom_to_ask() {
-    scene("stranger", |scene| {
-        let node = Node::dev(scene)?;
-        let key = scene.dir().join("stranger.key");
-        scene.streembit(["key", "new", "--out"]).arg(&key).ok()?;
-        let bob = scene.account("bob")?;
-        let ask = scene.streembit(["consortium", "remove-party", &bob, "--key"]).arg(&key);
-        ask.node(&node.url()).run()?.refused(&["may not submit", "gateway register", "propose-party"])
+    scene("stranger", |env| {
+        let node = Node::dev(env)?;
+        let key = env.dir().join("stranger.key");
+        env.streembit(["key", "new", "--out"]).arg(&key).ok()?;
+        let bob = env.dev_account("bob")?;
+        let ask = env.streembit(["consortium", "remove-party", &bob, "--key"]).arg(&key);
+        ask.node(&node.url()).run()?.ensure_refused(&["may not submit", "gateway register", "propose-party"])
     });
 }
 
 #[test]
 #[ignore = "takes minutes: make test-long"]
 fn a_flood_at_one_validator_does_not_stop_finality() {
-    scene("flood", |scene| {
-        let mut network = scene.network()?;
-        let gateway = gateway(scene, &mut network)?;
-        add_and_anchor(scene, &gateway)?;
+    scene("flood", |env| {
+        let mut network = env.network()?;
+        let gateway = gateway(env, &mut network)?;
+        add_and_anchor(env, &gateway)?;
         let process = network.node("alice")?.process()?.id();
         let [rpc, p2p] = network.node("alice")?.ports();
 
         // All places of the RPC are taken. Who is connected already is served.
-        let (held, refused) = web_sockets(rpc, WEB_SOCKETS)?;
+        let (held, refused) = open_web_sockets(rpc, WEB_SOCKETS)?;
         ensure!(!held.is_empty() && refused > 0, "{} WebSockets taken, {refused} refused", held.len());
-        add_and_anchor(scene, &gateway)?;
+        add_and_anchor(env, &gateway)?;
         drop(held);
         let alice = network.node("alice")?;
-        until("the RPC has places again", 90, || alice.rpc("system_health", json!([])))?;
+        wait_until("the RPC has places again", 90, || alice.rpc("system_health", json!([])))?;
 
-        let crowd = Crowd::open(&[(p2p, CONNECTIONS.0), (rpc, CONNECTIONS.1)])?;
-        let flood = Flood::at(scene, &mut network)?;
+        let connections = ConnectionFlood::open(&[(p2p, CONNECTIONS.0), (rpc, CONNECTIONS.1)])?;
+        let flood = Flood::at(env, &mut network)?;
         let before = finalized(&mut network)?;
-        let flood = scene.handle().spawn(flood.run());
+        let flood = env.handle().spawn(flood.run());
         let mut anchors = 0;
         while !flood.is_finished() {
-            add_and_anchor(scene, &gateway)?;
+            add_and_anchor(env, &gateway)?;
             anchors += u64::from(!flood.is_finished());
         }
-        let refused = scene.block_on(flood)??;
+        let refused = env.block_on(flood)??;
         let after = finalized(&mut network)?;
         ensure!(refused == TRANSACTIONS, "{refused} of {TRANSACTIONS} were refused");
         ensure!(anchors > 0, "no anchor became final while they came");
         for (name, (before, after)) in ["alice", "bob"].iter().zip(before.iter().zip(&after)) {
             ensure!(after > before, "{name}: block {before} was final before, {after} after");
         }
-        network.node("bob")?.finalizes(before[0] + anchors, 60)?;
+        network.node("bob")?.wait_until_finalized(before[0] + anchors, 60)?;
 
         let alice = network.node("alice")?;
         ensure!(alice.process()?.id() == process, "it was another process");
@@ -119,22 +119,22 @@ fn a_flood_at_one_validator_does_not_stop_finality() {
         let (memory, log) = (alice.process()?.resident_kib()?, alice.process()?.log().len());
         println!(
             "{anchors} anchors meanwhile; {} connections opened; the node holds {} MiB and has logged {} KiB",
-            crowd.opened(),
+            connections.opened(),
             memory / 1024,
             log / 1024
         );
         ensure!(memory < MEMORY, "the flooded node holds {memory} KiB");
-        until("nothing waits in the pool", 60, || {
+        wait_until("nothing waits in the pool", 60, || {
             let waiting = alice.rpc("author_pendingExtrinsics", json!([]))?;
             ensure!(waiting == json!([]), "{waiting}");
             Ok(())
         })?;
 
         // The connections are still there.
-        add_and_anchor(scene, &gateway)?;
-        drop(crowd);
+        add_and_anchor(env, &gateway)?;
+        drop(connections);
         let number = network.node("alice")?.finalized()?;
-        network.node("bob")?.finalizes(number, 60)?;
+        network.node("bob")?.wait_until_finalized(number, 60)?;
         let hashes = [network.node("alice")?.block_hash(number)?, network.node("bob")?.block_hash(number)?];
         ensure!(hashes[0] == hashes[1], "two chains at block {number}");
         Ok(())
@@ -145,8 +145,8 @@ fn a_flood_at_one_validator_does_not_stop_finality() {
 struct Flood {
     client: reqwest::Client,
     rpc_port: u16,
-    here: Transactions,
-    elsewhere: Transactions,
+    here: TransactionSigner,
+    elsewhere: TransactionSigner,
     party: KeyPair,
     stranger: KeyPair,
     /// One that is in a block already.
@@ -155,23 +155,23 @@ struct Flood {
 
 impl Flood {
     /// At Alice's node, by Ferdie and a stranger.
-    fn at(scene: &Scene, network: &mut Network<'_>) -> Result<Self> {
+    fn at(env: &TestEnv, network: &mut ValidatorNetwork<'_>) -> Result<Self> {
         let node = network.node("alice")?;
-        let (here, party) = (Transactions::of(node)?, dev_key("ferdie")?);
+        let (here, party) = (TransactionSigner::for_node(node)?, dev_key("ferdie")?);
         let used = here.signed(&party, 0, &remark(b"used"));
-        taken(scene, node, &used)?;
-        until("it is in a block", 60, || {
+        taken(env, node, &used)?;
+        wait_until("it is in a block", 60, || {
             let waiting = node.rpc("author_pendingExtrinsics", json!([]))?;
             ensure!(waiting == json!([]), "{waiting}");
             Ok(())
         })?;
         let number = node.finalized()?;
-        node.finalizes(number + 2, 60)?;
+        node.wait_until_finalized(number + 2, 60)?;
         let [rpc_port, _] = node.ports();
         Ok(Self {
             client: reqwest::Client::new(),
             rpc_port,
-            elsewhere: here.elsewhere(),
+            elsewhere: here.for_another_chain(),
             here,
             party,
             stranger: KeyPair::from_seed(rand::random()),
@@ -233,44 +233,44 @@ fn long_proof(keys: &KeyPair) -> Vec<u8> {
 }
 
 /// Submits one that the node has to take.
-fn taken(scene: &Scene, node: &Node, bytes: &[u8]) -> Result<()> {
-    match answer(scene, node, bytes)? {
+fn taken(env: &TestEnv, node: &Node, bytes: &[u8]) -> Result<()> {
+    match answer(env, node, bytes)? {
         None => Ok(()),
         Some(said) => bail!("a sound transaction is refused: {said}"),
     }
 }
 
 /// Submits one that the node has to refuse; gives what it says.
-fn refusal(scene: &Scene, node: &Node, bytes: &[u8]) -> Result<String> {
-    answer(scene, node, bytes)?.context("a wrong transaction was taken")
+fn refusal(env: &TestEnv, node: &Node, bytes: &[u8]) -> Result<String> {
+    answer(env, node, bytes)?.context("a wrong transaction was taken")
 }
 
-fn answer(scene: &Scene, node: &Node, bytes: &[u8]) -> Result<Option<String>> {
+fn answer(env: &TestEnv, node: &Node, bytes: &[u8]) -> Result<Option<String>> {
     let ([rpc_port, _], client) = (node.ports(), reqwest::Client::new());
-    let answers = scene.block_on(submit(&client, rpc_port, &[bytes.to_vec()]))?;
+    let answers = env.block_on(submit(&client, rpc_port, &[bytes.to_vec()]))?;
     answers.into_iter().next().context("no answer")
 }
 
 /// The last finalized blocks of the flooded node and of another.
-fn finalized(network: &mut Network<'_>) -> Result<[u64; 2]> {
+fn finalized(network: &mut ValidatorNetwork<'_>) -> Result<[u64; 2]> {
     Ok([network.node("alice")?.finalized()?, network.node("bob")?.finalized()?])
 }
 
 /// A gateway of Alice's, over her node.
-fn gateway(scene: &Scene, network: &mut Network<'_>) -> Result<Gateway> {
-    let mut gateway = Gateway::init(scene, "gateway", Settings::default().hosted("shed"))?;
+fn gateway(env: &TestEnv, network: &mut ValidatorNetwork<'_>) -> Result<Gateway> {
+    let mut gateway = Gateway::init(env, "gateway", GatewaySettings::default().hosted("shed"))?;
     gateway.start(network.node("alice")?)?;
-    let register = network.ask("alice", ["gateway", "register", "--config"])?.arg(gateway.config());
-    register.arg("--key").arg(scene.key("alice")?).ok()?;
+    let register = network.node_command("alice", ["gateway", "register", "--config"])?.arg(gateway.config());
+    register.arg("--key").arg(env.dev_keystore("alice")?).ok()?;
     Ok(gateway)
 }
 
 /// One more event, and its anchor.
-fn add_and_anchor(scene: &Scene, gateway: &Gateway) -> Result<()> {
-    let add = scene.streembit(["event", "add", "--device", "shed", "--config"]).arg(gateway.config());
+fn add_and_anchor(env: &TestEnv, gateway: &Gateway) -> Result<()> {
+    let add = env.streembit(["event", "add", "--device", "shed", "--config"]).arg(gateway.config());
     let receipt = add.input("[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":4.5}]\n").ok()?;
     let size = gateway.log_state()?.size;
-    until(&format!("{size} entries are anchored and final"), 180, || {
+    wait_until(&format!("{size} entries are anchored and final"), 180, || {
         let state = gateway.log_state()?;
         let chain: Value = gateway.component("chain")?;
         ensure!(state.anchored >= size, "{state:?}, {chain}; added: {}", receipt.stdout);

@@ -1,28 +1,28 @@
-//! The end-to-end tests: one file for each promise, one executable for all, so that two scenes can run at once.
+//! The end-to-end tests: one topic per file, all in one executable so that several tests can run at the same time.
 
-mod bad_input;
-mod campaign;
-mod chain;
-mod clock;
-mod consortium;
-mod contract;
-mod crash;
+mod anchoring;
+mod chain_spec;
+mod clock_skew;
+mod crash_campaign;
 mod delivery;
-mod disaster;
-mod emulator_to_audit;
 mod equivocation;
-mod erase;
+mod erasure;
 mod evidence;
+mod finality_halt;
 mod flood;
 mod forks;
-mod founding;
-mod halting;
-mod idle;
+mod idle_chain;
+mod invalid_input;
+mod kill_and_restart;
+mod log_tampering;
 mod metrics;
+mod network_partition;
+mod obd_to_audit;
 mod outages;
-mod partition;
-mod power_cut;
-mod reimaging;
-mod standard_clients;
-mod tampering;
+mod refounding;
+mod service_contract;
+mod substrate_client;
 mod upgrade;
+mod validator_changes;
+mod validator_key_restore;
+mod validator_power_cut;

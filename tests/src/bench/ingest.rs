@@ -10,9 +10,8 @@
 //! The ceiling is `verify` and, after it, what `rocksdb` takes spread over all cores. Each figure is the median of five.
 
 use super::{
-    at,
-    load::{devices, interleaved, sign_all, Device, Kind, Signed, LOG},
-    median, own_cpu_seconds, scratch,
+    at, median, own_cpu_seconds, scratch,
+    signed_events::{devices, interleaved, sign_all, Device, Kind, Signed, LOG},
 };
 use anyhow::{ensure, Result};
 use codec::Encode as _;

@@ -3,12 +3,12 @@
 //! `streembit-bench-log` runs those of the log (`make bench-log` installs what the comparison needs and runs it),
 //! `streembit-bench-chain` those of the chain.
 
+mod bar_chart;
 pub mod chain;
+pub mod comparison;
 pub mod ingest;
-pub mod large;
-mod load;
-pub mod others;
-mod plot;
+pub mod large_log;
+mod signed_events;
 
 use anyhow::Result;
 use std::{path::Path, time::Duration};

@@ -8,7 +8,7 @@
 use anyhow::{bail, Result};
 use streembit_tests::{
     bench::chain::{idle, latency, open, rate, HEARTBEAT},
-    Scene,
+    TestEnv,
 };
 
 const MINUTES: u64 = 30;
@@ -19,10 +19,10 @@ const GATEWAYS: usize = 400;
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let scene = Scene::open("bench-chain")?;
-    let network = |heartbeat| open(&scene, heartbeat);
+    let env = TestEnv::open("bench-chain")?;
+    let network = |heartbeat| open(&env, heartbeat);
     match words.as_slice() {
-        [] => all(&scene, MINUTES),
+        [] => all(&env, MINUTES),
         ["idle"] => idle::run(&mut network(HEARTBEAT)?, MINUTES),
         ["idle", minutes] => idle::run(&mut network(HEARTBEAT)?, minutes.parse()?),
         ["idle", minutes, heartbeat] => idle::run(&mut network(heartbeat.parse()?)?, minutes.parse()?),
@@ -33,15 +33,15 @@ fn main() -> Result<()> {
         ["rate", seconds, gateways] => {
             rate::run(&mut network(HEARTBEAT)?, seconds.parse()?, gateways.parse()?)
         }
-        [minutes] if minutes.parse::<u64>().is_ok() => all(&scene, minutes.parse()?),
+        [minutes] if minutes.parse::<u64>().is_ok() => all(&env, minutes.parse()?),
         _ => bail!(
             "streembit-bench-chain [MINUTES | idle [MINUTES [HEARTBEAT]] | latency [ANCHORS] | rate [SECONDS [GATEWAYS]]]"
         ),
     }
 }
 
-fn all(scene: &Scene, minutes: u64) -> Result<()> {
-    let mut network = open(scene, HEARTBEAT)?;
+fn all(env: &TestEnv, minutes: u64) -> Result<()> {
+    let mut network = open(env, HEARTBEAT)?;
     idle::run(&mut network, minutes)?;
     latency::run(&mut network, ANCHORS)?;
     rate::run(&mut network, SECONDS, GATEWAYS)

@@ -5,7 +5,7 @@
 
 use anyhow::{bail, Result};
 use std::path::Path;
-use streembit_tests::bench::{ingest, large, others};
+use streembit_tests::bench::{comparison, ingest, large_log};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -13,11 +13,11 @@ fn main() -> Result<()> {
     match words.as_slice() {
         ["ingest"] => ingest::run(200_000),
         ["ingest", count] => ingest::run(count.parse()?),
-        ["large"] => large::run(10_000_000),
-        ["large", count] => large::run(count.parse()?),
-        ["fill", folder] => large::fill(Path::new(folder)),
-        ["others"] => others::run(100_000),
-        ["others", count] => others::run(count.parse()?),
+        ["large"] => large_log::run(10_000_000),
+        ["large", count] => large_log::run(count.parse()?),
+        ["fill", folder] => large_log::fill(Path::new(folder)),
+        ["others"] => comparison::run(100_000),
+        ["others", count] => comparison::run(count.parse()?),
         _ => bail!("streembit-bench-log ingest|large|others [COUNT]"),
     }
 }

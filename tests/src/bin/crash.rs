@@ -1,17 +1,17 @@
 //! The crash campaign: `make crash CYCLES=n SEED=s`.
 
 use anyhow::{bail, Context, Result};
-use streembit_tests::{crash, Scene};
+use streembit_tests::{crash, TestEnv};
 
 fn main() -> Result<()> {
     let options = options()?;
-    let scene = Scene::open("campaign")?;
+    let env = TestEnv::open("campaign")?;
     println!("seed {}, {} cycles", options.seed, options.cycles);
-    let outcome = crash::run(&scene, &options);
+    let outcome = crash::run(&env, &options);
     match outcome {
         Ok(summary) => println!("\n{summary}"),
         Err(error) => {
-            scene.show_logs();
+            env.show_logs();
             bail!("{error:#}\n\nagain: make crash CYCLES={} SEED={}", options.cycles, options.seed);
         }
     }

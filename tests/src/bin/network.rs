@@ -7,23 +7,23 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use streembit_tests::{binary, until, Node, Scene};
+use streembit_tests::{binary, wait_until, Node, TestEnv};
 use tokio::signal::unix::{signal, Signal, SignalKind};
 
 /// The founding parties, by the names that development keys know them by; each validates.
 const PARTIES: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 
 fn main() -> Result<()> {
-    let scene = Scene::open("network")?;
+    let env = TestEnv::open("network")?;
     // From here on Ctrl-C ends the nodes, which have it from the terminal too, and this cleans up after them.
-    let signals = scene.block_on(async {
+    let signals = env.block_on(async {
         anyhow::Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
     })?;
     let mut nodes = Vec::new();
-    let result = found(&scene, &mut nodes).and_then(|()| stay(&scene, &mut nodes, signals));
+    let result = found(&env, &mut nodes).and_then(|()| stay(&env, &mut nodes, signals));
     if result.is_err() {
         // Their folder goes.
-        scene.show_logs();
+        env.show_logs();
     }
     // The validators end together: alone none of them would finalize what the others still do.
     for node in &mut nodes {
@@ -36,35 +36,35 @@ fn main() -> Result<()> {
         ensure!(ended.success() || result.is_err(), "{} ended with {ended}", node.name());
     }
     result?;
-    println!("All four have ended, and {} is removed.", scene.dir().display());
+    println!("All four have ended, and {} is removed.", env.dir().display());
     Ok(())
 }
 
 /// From keys to a chain that finalizes.
-fn found(scene: &Scene, nodes: &mut Vec<Node>) -> Result<()> {
-    println!("Founding a consortium in {}", scene.dir().display());
-    let file = scene.dir().join("consortium.toml");
-    fs::write(&file, consortium(scene)?).context("writing the consortium's file")?;
-    let spec = scene.dir().join("spec.json");
+fn found(env: &TestEnv, nodes: &mut Vec<Node>) -> Result<()> {
+    println!("Founding a consortium in {}", env.dir().display());
+    let file = env.dir().join("consortium.toml");
+    fs::write(&file, consortium(env)?).context("writing the consortium's file")?;
+    let spec = env.dir().join("spec.json");
     run(&["chain-spec", "--consortium", path(&file)?, "--out", path(&spec)?])?;
     println!("  {}\n  {}\n", file.display(), spec.display());
 
     for name in PARTIES {
         let mut arguments = vec!["--chain".to_owned(), path(&spec)?.to_owned(), "--validator".into()];
-        arguments.extend(["--keystore-path".to_owned(), path(&keystore(scene, name))?.to_owned()]);
+        arguments.extend(["--keystore-path".to_owned(), path(&keystore(env, name))?.to_owned()]);
         // As it is by default, which is not that of the tests.
         arguments.push("--heartbeat=300".into());
         if let Some(first) = nodes.first() {
             arguments.extend(["--bootnodes".to_owned(), first.address()?]);
         }
-        let mut node = Node::new(scene, name, arguments)?;
+        let mut node = Node::new(env, name, arguments)?;
         node.start()?;
         println!("  {name:<8} RPC {}  peers {}", node.url(), node.address()?);
         nodes.push(node);
     }
     println!("\nThe logs are beside: NAME.log. Waiting until the four agree on a block");
     let first = nodes.first().context("no node")?;
-    until("the four finalize", 120, || {
+    wait_until("the four finalize", 120, || {
         let number = first.finalized()?;
         ensure!(number > 0, "nothing is finalized yet");
         Ok(number)
@@ -87,12 +87,12 @@ fn found(scene: &Scene, nodes: &mut Vec<Node>) -> Result<()> {
 }
 
 /// The consortium's file, with session keys that the nodes' keystores hold.
-fn consortium(scene: &Scene) -> Result<String> {
+fn consortium(env: &TestEnv) -> Result<String> {
     let mut parties = String::new();
     let mut validators = String::new();
     for name in PARTIES {
-        parties.push_str(&format!("{name} = \"{}\"\n", scene.account(name)?));
-        let keys = run(&["session-keys", "--keystore-path", path(&keystore(scene, name))?])?;
+        parties.push_str(&format!("{name} = \"{}\"\n", env.dev_account(name)?));
+        let keys = run(&["session-keys", "--keystore-path", path(&keystore(env, name))?])?;
         validators.push_str(&format!("\n[validators.{name}]\n{keys}"));
     }
     Ok(format!(
@@ -101,13 +101,13 @@ fn consortium(scene: &Scene) -> Result<String> {
     ))
 }
 
-fn keystore(scene: &Scene, name: &str) -> PathBuf {
-    scene.dir().join(format!("{name}-keys"))
+fn keystore(env: &TestEnv, name: &str) -> PathBuf {
+    env.dir().join(format!("{name}-keys"))
 }
 
 /// Waits for Ctrl-C or SIGTERM; fails where a node ends before.
-fn stay(scene: &Scene, nodes: &mut [Node], (mut interrupt, mut terminate): (Signal, Signal)) -> Result<()> {
-    scene.block_on(async {
+fn stay(env: &TestEnv, nodes: &mut [Node], (mut interrupt, mut terminate): (Signal, Signal)) -> Result<()> {
+    env.block_on(async {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => return Ok(()),

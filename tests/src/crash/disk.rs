@@ -4,7 +4,7 @@
 //! then on, and after the next mount what was not synced is not there. Needs root; elsewhere the log is in a plain
 //! folder, and the campaign says what it does not test.
 
-use crate::{process::run, until};
+use crate::{fixtures::process::run, wait_until};
 use anyhow::{bail, Context, Result};
 use rustix::fs::{fallocate, syncfs, FallocateFlags};
 use std::{
@@ -53,7 +53,7 @@ impl Disk {
     }
 
     /// Whether its power can be cut and it can be filled.
-    pub fn is_own(&self) -> bool {
+    pub fn is_own_filesystem(&self) -> bool {
         self.image.is_some()
     }
 
@@ -80,10 +80,10 @@ impl Disk {
     }
 
     /// Fills it to the last byte; dropped, the space is free again.
-    pub fn fill(&self) -> Result<Filling> {
+    pub fn fill(&self) -> Result<DiskFiller> {
         let path = self.folder.join(FILLING);
         let file = File::create(&path)?;
-        let mut filling = Filling { path, size: 0 };
+        let mut filling = DiskFiller { path, size: 0 };
         let mut step = 64 << 20;
         while step >= 4096 {
             match fallocate(&file, FallocateFlags::empty(), filling.size, step) {
@@ -110,7 +110,7 @@ impl Disk {
     fn unmount(&mut self) -> Result<()> {
         if self.mounted {
             // A process that was just killed may still be giving its files back.
-            until("the disk is unmounted", 20, || run("umount", [&self.folder]))?;
+            wait_until("the disk is unmounted", 20, || run("umount", [&self.folder]))?;
             self.mounted = false;
         }
         Ok(())
@@ -126,13 +126,13 @@ impl Drop for Disk {
 }
 
 /// What fills a disk, until it is dropped.
-pub struct Filling {
+pub struct DiskFiller {
     path: PathBuf,
     /// How many bytes it takes.
     pub size: u64,
 }
 
-impl Drop for Filling {
+impl Drop for DiskFiller {
     fn drop(&mut self) {
         // Without power it cannot go; it does after the next mount.
         let _ = fs::remove_file(&self.path);

@@ -5,7 +5,7 @@ use streembit_primitives::{DeviceId, Hash};
 
 /// Where an event was acknowledged to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct LogPosition {
     /// The hash of its header.
     pub hash: Hash,
     /// Its index in the log.
@@ -18,7 +18,7 @@ pub struct Device {
     /// The hashes of the events that it signed, by sequence; empty where the gateway signs.
     pub signed: Vec<Hash>,
     /// By sequence, what was acknowledged.
-    pub acknowledged: BTreeMap<u64, Place>,
+    pub acknowledged: BTreeMap<u64, LogPosition>,
     /// By sequence, what an event of the gateway's making was acknowledged to say.
     pub values: BTreeMap<u64, u32>,
     /// The sequences whose bodies were asked to be erased.
@@ -45,14 +45,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Notes an acknowledgement. The same event may be acknowledged again, at the same place.
-    pub fn acknowledge(&mut self, device: DeviceId, sequence: u64, place: Place) {
-        let known = self.devices.entry(device).or_default().acknowledged.insert(sequence, place);
+    /// Notes an acknowledgement. The same event may be acknowledged again, at the same position.
+    pub fn acknowledge(&mut self, device: DeviceId, sequence: u64, position: LogPosition) {
+        let known = self.devices.entry(device).or_default().acknowledged.insert(sequence, position);
         match known {
             None => self.acknowledged += 1,
-            Some(known) if known == place => {}
+            Some(known) if known == position => {}
             Some(known) => self.violations.push(format!(
-                "event {sequence} of {device} was acknowledged as {known:?} and again as {place:?}"
+                "event {sequence} of {device} was acknowledged as {known:?} and again as {position:?}"
             )),
         }
     }

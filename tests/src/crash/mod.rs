@@ -3,27 +3,28 @@
 //!
 //! Everything that is done follows from a seed (`plan`). The gateway is the real daemon, fed through its socket by many
 //! producers at once (`load`) and anchoring to a real chain. What it acknowledged is kept outside of it (`ledger`); after
-//! each cycle the log is derived again from its raw entries and held against that (`oracle`).
+//! each cycle the log is recomputed again from its raw entries and held against that (`oracle`).
 
-mod cycle;
-mod damage;
+mod cycle_runner;
 mod disk;
-mod generation;
-pub mod inject;
+mod file_damage;
 mod ledger;
-mod load;
+mod log_under_test;
 mod oracle;
 mod plan;
+mod producers;
+mod report;
 mod subject;
-mod table;
+pub mod syscall_injection;
 
 pub use disk::Disk;
 pub use plan::{Cycle, Fault};
-pub use table::Summary;
+pub use report::Summary;
 
-use crate::{Node, Scene};
+use crate::{Node, TestEnv};
 use anyhow::{Context, Result};
-use generation::Generation;
+use log_under_test::LogUnderTest;
+use report::CycleReport;
 use std::{
     sync::{
         atomic::{AtomicBool, Ordering},
@@ -31,9 +32,8 @@ use std::{
     },
     time::Instant,
 };
-use table::Line;
 
-/// A log of so many entries is followed by another gateway's: each is derived as a whole after each cycle.
+/// A log of so many entries is followed by another gateway's: each is recomputed as a whole after each cycle.
 const LARGEST: u64 = 60_000;
 
 /// So many cycles at most with one log.
@@ -50,65 +50,67 @@ pub struct Options {
     pub only: Option<&'static str>,
 }
 
-/// Where the campaign takes place, and what can be done to a gateway there.
-pub struct Place<'s> {
-    scene: &'s Scene,
+/// Where the campaign takes campaign, and what can be done to a gateway there.
+pub struct CampaignEnv<'s> {
+    env: &'s TestEnv,
     node: Node,
     disk: Disk,
     strace: bool,
 }
 
 /// Runs a campaign; an error at the first thing that is wrong.
-pub fn run(scene: &Scene, options: &Options) -> Result<Summary> {
+pub fn run(env: &TestEnv, options: &Options) -> Result<Summary> {
     let mut cycles = plan::plan(options.seed, options.cycles);
     if let Some(only) = options.only {
         cycles.retain(|cycle| cycle.faults().any(|fault| fault.kind().contains(only)));
     }
-    run_cycles(scene, options, &cycles)
+    run_cycles(env, options, &cycles)
 }
 
 /// Runs these cycles, whatever the seed says.
-pub fn run_cycles(scene: &Scene, options: &Options, cycles: &[Cycle]) -> Result<Summary> {
+pub fn run_cycles(env: &TestEnv, options: &Options, cycles: &[Cycle]) -> Result<Summary> {
     let start = Instant::now();
-    let stop = stop_on_interrupt(scene);
+    let stop = stop_on_interrupt(env);
     eprintln!("starting a chain to anchor to");
-    let node = Node::dev(scene)?;
-    let mut place = Place { scene, node, disk: Disk::make(scene.dir())?, strace: inject::available() };
+    let node = Node::dev(env)?;
+    let mut campaign =
+        CampaignEnv { env, node, disk: Disk::make(env.dir())?, strace: syscall_injection::available() };
     let mut summary = Summary::new(options);
-    for missing in place.missing() {
+    for missing in campaign.missing() {
         eprintln!("!!! NOT TESTED HERE: {missing}");
         summary.missing.push(missing);
     }
-    let mut generation: Option<Generation> = None;
+    let mut under_test: Option<LogUnderTest> = None;
     for cycle in cycles {
         if stop.load(Ordering::Relaxed) {
             eprintln!("interrupted");
             break;
         }
         let began = Instant::now();
-        if generation.as_ref().is_some_and(|old| old.size() > LARGEST || old.cycles() >= LONGEST) {
-            generation.take().context("no log")?.finish(&mut place)?;
+        if under_test.as_ref().is_some_and(|old| old.size() > LARGEST || old.cycles() >= LONGEST) {
+            under_test.take().context("no log")?.finish(&mut campaign)?;
         }
         let told = || format!("cycle {} ({cycle}) of seed {}", cycle.number, options.seed);
-        if generation.is_none() {
-            generation = Some(Generation::new(&mut place, options.seed, cycle.number).with_context(told)?);
+        if under_test.is_none() {
+            under_test =
+                Some(LogUnderTest::new(&mut campaign, options.seed, cycle.number).with_context(told)?);
         }
-        let current = generation.as_mut().context("no log")?;
-        let line = cycle::run(cycle, current, &mut place).with_context(told)?;
-        println!("{}", summary.add(Line { seconds: began.elapsed().as_secs_f64(), ..line }));
+        let current = under_test.as_mut().context("no log")?;
+        let line = cycle_runner::run(cycle, current, &mut campaign).with_context(told)?;
+        println!("{}", summary.add(CycleReport { seconds: began.elapsed().as_secs_f64(), ..line }));
     }
-    if let Some(generation) = generation {
-        generation.finish(&mut place)?;
+    if let Some(under_test) = under_test {
+        under_test.finish(&mut campaign)?;
     }
     summary.seconds = start.elapsed().as_secs_f64();
     Ok(summary)
 }
 
-impl Place<'_> {
+impl CampaignEnv<'_> {
     /// What this machine or user cannot do, in words.
     fn missing(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
-        if !self.disk.is_own() {
+        if !self.disk.is_own_filesystem() {
             missing
                 .push("power cuts and full disks: they need root and a loop device; kill -9 in their place");
         }
@@ -118,11 +120,11 @@ impl Place<'_> {
         missing
     }
 
-    /// The fault, or what stands in its place here.
+    /// The fault, or what stands in its campaign here.
     fn possible(&self, fault: &Fault) -> Fault {
         match fault {
-            Fault::PowerCut | Fault::DiskFull if !self.disk.is_own() => Fault::Kill,
-            Fault::Calls { .. } | Fault::CallsAtStart(..) if !self.strace => Fault::Kill,
+            Fault::PowerCut | Fault::DiskFull if !self.disk.is_own_filesystem() => Fault::Kill,
+            Fault::FailingCalls { .. } | Fault::FailingCallsAtStart(..) if !self.strace => Fault::Kill,
             fault => fault.clone(),
         }
     }
@@ -130,15 +132,15 @@ impl Place<'_> {
 
 impl Cycle {
     fn faults(&self) -> impl Iterator<Item = &Fault> {
-        [&self.first, &self.last].into_iter().flatten()
+        [&self.survivable, &self.fatal].into_iter().flatten()
     }
 }
 
 /// Ends the campaign after the cycle that runs: everything is put away then.
-fn stop_on_interrupt(scene: &Scene) -> Arc<AtomicBool> {
+fn stop_on_interrupt(env: &TestEnv) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let told = stop.clone();
-    scene.handle().spawn(async move {
+    env.handle().spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             told.store(true, Ordering::Relaxed);
         }

@@ -1,4 +1,4 @@
-//! What a log must be, derived again from its raw entries without the gateway's code, and held against what the world
+//! What a log must be, recomputed again from its raw entries without the gateway's code, and held against what the world
 //! was told.
 
 use super::ledger::Ledger;
@@ -15,22 +15,22 @@ use streembit_primitives::{
 
 /// What earlier looks at the same log found: it must be true for ever.
 #[derive(Clone, Default)]
-pub struct Remembered {
+pub struct History {
     /// Roots by size.
     roots: BTreeMap<u64, Hash>,
     /// Checkpoints by size.
     checkpoints: BTreeMap<u64, Vec<u8>>,
 }
 
-/// A log as derived.
-pub struct Derived {
+/// A log as recomputed.
+pub struct RecomputedLog {
     /// By level, the hashes of the complete subtrees; the leaves first.
     levels: Vec<Vec<Hash>>,
     /// What its inner nodes are hashed as.
     node: Domain,
 }
 
-impl Derived {
+impl RecomputedLog {
     /// How many entries.
     pub fn size(&self) -> u64 {
         self.levels.first().map_or(0, |leaves| leaves.len() as u64)
@@ -74,17 +74,17 @@ impl Derived {
 
 /// Derives the log in `data` again, and compares everything: with what is stored beside the entries, with what was
 /// acknowledged, and with what it was before. Reads beside a gateway that runs but takes no events.
-pub fn check(data: &Path, ledger: &Ledger, remembered: &mut Remembered) -> Result<Derived> {
-    let raw = Raw::open(data)?;
-    let (derived, found) = raw.derive(ledger)?;
-    raw.compare(&derived, &found)?;
+pub fn check(data: &Path, ledger: &Ledger, history: &mut History) -> Result<RecomputedLog> {
+    let raw = RawLog::open(data)?;
+    let (recomputed, found) = raw.recompute(ledger)?;
+    raw.compare(&recomputed, &found)?;
     compare_acknowledged(ledger, &found)?;
-    remembered.compare(&raw, &derived, &found)?;
-    Ok(derived)
+    history.compare(&raw, &recomputed, &found)?;
+    Ok(recomputed)
 }
 
 /// The database, seen as it is now.
-struct Raw {
+struct RawLog {
     db: DB,
     // After the database: its notes are there.
     _notes: tempfile::TempDir,
@@ -94,9 +94,9 @@ struct Raw {
 type KeyValue = (Box<[u8]>, Box<[u8]>);
 
 /// A device's events as found: their hashes and indexes by sequence.
-type Found = HashMap<DeviceId, Vec<(Hash, u64)>>;
+type DeviceEvents = HashMap<DeviceId, Vec<(Hash, u64)>>;
 
-impl Raw {
+impl RawLog {
     fn open(data: &Path) -> Result<Self> {
         let notes = tempfile::tempdir()?;
         let mut options = Options::default();
@@ -116,8 +116,8 @@ impl Raw {
         Ok(pairs.map(move |pair| pair.with_context(|| format!("reading {family}"))))
     }
 
-    fn derive(&self, ledger: &Ledger) -> Result<(Derived, Found)> {
-        let (mut leaves, mut found, mut said) = (Vec::new(), Found::new(), HashSet::new());
+    fn recompute(&self, ledger: &Ledger) -> Result<(RecomputedLog, DeviceEvents)> {
+        let (mut leaves, mut found, mut said) = (Vec::new(), DeviceEvents::new(), HashSet::new());
         let mut bodies = self.all("bodies")?.peekable();
         for pair in self.all("entries")? {
             let (key, bytes) = pair?;
@@ -167,11 +167,11 @@ impl Raw {
             }
         }
         ensure!(bodies.next().is_none(), "there are more bodies than entries");
-        Ok((Derived::of(leaves, Domain::LogNode), found))
+        Ok((RecomputedLog::of(leaves, Domain::LogNode), found))
     }
 
     /// The tree, the indexes and the state that are stored, with those that follow from the entries.
-    fn compare(&self, derived: &Derived, found: &Found) -> Result<()> {
+    fn compare(&self, recomputed: &RecomputedLog, found: &DeviceEvents) -> Result<()> {
         let mut nodes = 0;
         for pair in self.all("tiles")?.chain(self.all("upper-tiles")?) {
             let (key, tile) = pair?;
@@ -180,30 +180,34 @@ impl Raw {
             let first = (u64::from_be_bytes(first.try_into()?) >> level) as usize;
             let (hashes, rest) = tile.as_chunks::<32>();
             ensure!(rest.is_empty(), "the tile from node {first} of level {level} on is no list of hashes");
-            let below = derived.levels.get(level).and_then(|nodes| nodes.get(first..first + hashes.len()));
+            let below = recomputed.levels.get(level).and_then(|nodes| nodes.get(first..first + hashes.len()));
             ensure!(
                 below.is_some_and(|nodes| nodes.iter().map(|node| &node.0).eq(hashes)),
                 "nodes {first} and up of level {level} are not what is below them"
             );
             nodes += hashes.len();
         }
-        let expected: usize = derived.levels.iter().step_by(6).map(Vec::len).sum();
+        let expected: usize = recomputed.levels.iter().step_by(6).map(Vec::len).sum();
         ensure!(nodes == expected, "{nodes} nodes are stored where {expected} belong");
-        let mut places = 0;
+        let mut positions = 0;
         for pair in self.all("by-device")? {
             let (key, index) = pair?;
             let (device, sequence) = key.split_at_checked(32).context("the key of an event")?;
             let sequence = u64::from_be_bytes(sequence.try_into()?);
             let events = found.get(&DeviceId(device.try_into()?));
-            let place = events.and_then(|events| events.get(sequence as usize));
+            let position = events.and_then(|events| events.get(sequence as usize));
             ensure!(
-                place.is_some_and(|(_, place)| place.to_be_bytes() == *index),
+                position.is_some_and(|(_, position)| position.to_be_bytes() == *index),
                 "event {sequence} of {} is said to be elsewhere",
                 hex::encode(device)
             );
-            places += 1;
+            positions += 1;
         }
-        ensure!(places == derived.size(), "{places} events are found by their device, of {}", derived.size());
+        ensure!(
+            positions == recomputed.size(),
+            "{positions} events are found by their device, of {}",
+            recomputed.size()
+        );
         let mut heads = 0;
         for pair in self.all("heads")? {
             let (device, head) = pair?;
@@ -217,22 +221,22 @@ impl Raw {
         let meta = self.db.cf_handle("meta").context("no family meta")?;
         let state = self.db.get_cf(meta, b"state")?;
         let Some(state) = state else {
-            ensure!(derived.size() == 0, "no state for {} entries", derived.size());
+            ensure!(recomputed.size() == 0, "no state for {} entries", recomputed.size());
             return Ok(());
         };
         let (size, root) = <(u64, Hash)>::decode(&mut &state[..])?;
-        ensure!(size == derived.size(), "the log says {size} entries, and has {}", derived.size());
-        ensure!(size == 0 || derived.root(size)? == root, "the stored root is not that of the entries");
+        ensure!(size == recomputed.size(), "the log says {size} entries, and has {}", recomputed.size());
+        ensure!(size == 0 || recomputed.root(size)? == root, "the stored root is not that of the entries");
         Ok(())
     }
 }
 
-impl Remembered {
+impl History {
     /// Nothing that was ever seen may be another, or gone.
-    fn compare(&mut self, raw: &Raw, derived: &Derived, found: &Found) -> Result<()> {
+    fn compare(&mut self, raw: &RawLog, recomputed: &RecomputedLog, found: &DeviceEvents) -> Result<()> {
         for (size, root) in &self.roots {
-            ensure!(derived.size() >= *size, "the log had {size} entries, now {}", derived.size());
-            ensure!(derived.root(*size)? == *root, "the first {size} entries were others before");
+            ensure!(recomputed.size() >= *size, "the log had {size} entries, now {}", recomputed.size());
+            ensure!(recomputed.root(*size)? == *root, "the first {size} entries were others before");
         }
         let mut seen = 0;
         for pair in raw.all("checkpoints")? {
@@ -249,24 +253,24 @@ impl Remembered {
             let signed = SignedCheckpoint::decode_all(&mut &*bytes).context("a checkpoint")?;
             let content = &signed.checkpoint;
             ensure!(content.size == size, "a checkpoint of {} under {size}", content.size);
-            ensure!(derived.root(size)? == content.root, "checkpoint {size} is not of this log");
+            ensure!(recomputed.root(size)? == content.root, "checkpoint {size} is not of this log");
             let heads = heads_root(found, size)?;
             ensure!(content.heads_root == Some(heads), "checkpoint {size} names other last events");
             seen += 1;
         }
         ensure!(seen == self.checkpoints.len(), "{seen} of {} checkpoints are left", self.checkpoints.len());
         for pair in raw.all("anchors")? {
-            derived.extends(&Anchor::decode_all(&mut &*pair?.1).context("an anchor")?)?;
+            recomputed.extends(&Anchor::decode_all(&mut &*pair?.1).context("an anchor")?)?;
         }
-        if derived.size() > 0 {
-            self.roots.insert(derived.size(), derived.root(derived.size())?);
+        if recomputed.size() > 0 {
+            self.roots.insert(recomputed.size(), recomputed.root(recomputed.size())?);
         }
         Ok(())
     }
 }
 
 /// What a checkpoint of a size must say of each device's last event.
-fn heads_root(found: &Found, size: u64) -> Result<Hash> {
+fn heads_root(found: &DeviceEvents, size: u64) -> Result<Hash> {
     let mut leaves = BTreeMap::new();
     for (device, events) in found {
         let count = events.partition_point(|(_, index)| *index < size);
@@ -275,19 +279,19 @@ fn heads_root(found: &Found, size: u64) -> Result<Hash> {
         }
     }
     let count = leaves.len() as u64;
-    let root = Derived::of(leaves.into_values().collect(), Domain::HeadsNode).root(count)?;
+    let root = RecomputedLog::of(leaves.into_values().collect(), Domain::HeadsNode).root(count)?;
     Ok(Domain::Heads.hash_of(&(count, root)))
 }
 
-fn compare_acknowledged(ledger: &Ledger, found: &Found) -> Result<()> {
+fn compare_acknowledged(ledger: &Ledger, found: &DeviceEvents) -> Result<()> {
     let mut lost = Vec::new();
     for (id, device) in &ledger.devices {
         let events = found.get(id).map(Vec::as_slice).unwrap_or_default();
-        for (sequence, place) in &device.acknowledged {
+        for (sequence, position) in &device.acknowledged {
             match events.get(*sequence as usize) {
-                Some((hash, index)) if *hash == place.hash && *index == place.index => {}
+                Some((hash, index)) if *hash == position.hash && *index == position.index => {}
                 other => lost.push(format!(
-                    "event {sequence} of {id} was acknowledged as {place:?}; there is {other:?}"
+                    "event {sequence} of {id} was acknowledged as {position:?}; there is {other:?}"
                 )),
             }
         }

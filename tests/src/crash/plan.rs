@@ -24,7 +24,7 @@ pub const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
 
 /// Which file of a dead gateway is damaged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Target {
+pub enum DamagedFile {
     /// A write-ahead log.
     Wal,
     /// A table.
@@ -39,7 +39,7 @@ pub enum Target {
 
 /// How it is damaged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Harm {
+pub enum DamageKind {
     /// One bit is another.
     Flip,
     /// The end is missing.
@@ -60,7 +60,7 @@ pub enum Fault {
     /// The power goes: what was not synced is gone.
     PowerCut,
     /// Calls fail from this one of a thread on: `again` says how many pass between two failures, 0 for only one failure.
-    Calls {
+    FailingCalls {
         /// The call.
         call: &'static str,
         /// Its error.
@@ -71,15 +71,15 @@ pub enum Fault {
         again: u64,
     },
     /// One call fails while the gateway starts.
-    CallsAtStart(&'static str, &'static str, u64),
+    FailingCallsAtStart(&'static str, &'static str, u64),
     /// The disk is filled by somebody else, and freed later.
     DiskFull,
     /// SIGSTOP, then SIGCONT.
     Pause,
     /// The clock jumps by so many seconds, and again to somewhere else.
-    Clock(i64, i64),
+    ClockJumps(i64, i64),
     /// A file is damaged while the gateway is dead.
-    Damage(Target, Harm),
+    Damage(DamagedFile, DamageKind),
 }
 
 /// One cycle.
@@ -94,11 +94,11 @@ pub struct Cycle {
     /// So long under load before each fault.
     pub delay: Duration,
     /// What the gateway must survive without a restart.
-    pub first: Option<Fault>,
+    pub survivable: Option<Fault>,
     /// What ends its process.
-    pub last: Option<Fault>,
+    pub fatal: Option<Fault>,
     /// Whether the gateway is waited for between the two.
-    pub rest: bool,
+    pub recover_between: bool,
     /// For what is decided on the way.
     pub seed: u64,
 }
@@ -110,11 +110,11 @@ impl Fault {
             Self::Kill => "kill -9",
             Self::Failpoint(..) => "kill at a failpoint",
             Self::PowerCut => "power cut",
-            Self::Calls { .. } => "failing calls",
-            Self::CallsAtStart(..) => "failing calls at start",
+            Self::FailingCalls { .. } => "failing calls",
+            Self::FailingCallsAtStart(..) => "failing calls at start",
             Self::DiskFull => "disk full, then freed",
             Self::Pause => "pause (SIGSTOP)",
-            Self::Clock(..) => "clock jumps",
+            Self::ClockJumps(..) => "clock jumps",
             Self::Damage(..) => "torn and flipped bytes",
         }
     }
@@ -138,13 +138,17 @@ impl fmt::Display for Fault {
         match self {
             Self::Kill | Self::PowerCut | Self::DiskFull | Self::Pause => f.write_str(self.kind()),
             Self::Failpoint(name, passage) => write!(f, "kill at {name}:{passage}"),
-            Self::Calls { call, error, first, again: 0 } => write!(f, "{call} {first} gives {error}"),
-            Self::Calls { call, error, first, again: 1 } => write!(f, "{call} {first} on gives {error}"),
-            Self::Calls { call, error, first, again } => {
+            Self::FailingCalls { call, error, first, again: 0 } => write!(f, "{call} {first} gives {error}"),
+            Self::FailingCalls { call, error, first, again: 1 } => {
+                write!(f, "{call} {first} on gives {error}")
+            }
+            Self::FailingCalls { call, error, first, again } => {
                 write!(f, "{call} {first} and every {again} gives {error}")
             }
-            Self::CallsAtStart(call, error, first) => write!(f, "at start, {call} {first} gives {error}"),
-            Self::Clock(one, two) => write!(f, "clock jumps {one:+} s, then {two:+} s"),
+            Self::FailingCallsAtStart(call, error, first) => {
+                write!(f, "at start, {call} {first} gives {error}")
+            }
+            Self::ClockJumps(one, two) => write!(f, "clock jumps {one:+} s, then {two:+} s"),
             Self::Damage(target, harm) => {
                 write!(f, "{harm:?} {target:?}")
             }
@@ -154,8 +158,9 @@ impl fmt::Display for Fault {
 
 impl fmt::Display for Cycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let faults: Vec<_> = [&self.first, &self.last].into_iter().flatten().map(Fault::to_string).collect();
-        write!(f, "{}", faults.join(if self.rest { ", later " } else { ", at once " }))
+        let faults: Vec<_> =
+            [&self.survivable, &self.fatal].into_iter().flatten().map(Fault::to_string).collect();
+        write!(f, "{}", faults.join(if self.recover_between { ", later " } else { ", at once " }))
     }
 }
 
@@ -185,21 +190,21 @@ const ROUND: [&str; 20] = [
 
 /// The cycles of a seed. A longer plan begins with the shorter one.
 pub fn plan(seed: u64, cycles: u64) -> Vec<Cycle> {
-    let mut deals = Deals::new(seed);
-    (1..=cycles).map(|number| deals.cycle(seed, number)).collect()
+    let mut generator = PlanGenerator::new(seed);
+    (1..=cycles).map(|number| generator.cycle(seed, number)).collect()
 }
 
 /// What is dealt one after the other, so that each has its turn.
-struct Deals {
+struct PlanGenerator {
     random: StdRng,
     kinds: Vec<&'static str>,
     calls: Vec<(&'static str, &'static str)>,
     starts: Vec<(&'static str, &'static str)>,
     failpoints: Vec<&'static str>,
-    damages: Vec<(Target, Harm)>,
+    damages: Vec<(DamagedFile, DamageKind)>,
 }
 
-impl Deals {
+impl PlanGenerator {
     fn new(seed: u64) -> Self {
         let random = StdRng::seed_from_u64(seed);
         let (kinds, calls, starts) = (Vec::new(), Vec::new(), Vec::new());
@@ -207,10 +212,10 @@ impl Deals {
     }
 
     fn cycle(&mut self, seed: u64, number: u64) -> Cycle {
-        let kind = deal(&mut self.kinds, &mut self.random, || ROUND.to_vec());
+        let kind = draw(&mut self.kinds, &mut self.random, || ROUND.to_vec());
         let fault = self.fault(kind);
         let random = &mut self.random;
-        let (mut first, mut last) = match kind {
+        let (mut survivable, mut fatal) = match kind {
             "failing calls" | "disk full, then freed" | "pause (SIGSTOP)" | "clock jumps" => {
                 (Some(fault), None)
             }
@@ -221,15 +226,15 @@ impl Deals {
             "kill -9" | "power cut" if random.gen_bool(0.5) => {
                 let kinds = ["failing calls", "disk full, then freed", "pause (SIGSTOP)", "clock jumps"];
                 let kind = kinds.choose(random).copied().unwrap_or("failing calls");
-                first = Some(self.fault(kind));
+                survivable = Some(self.fault(kind));
             }
             "failing calls" | "disk full, then freed" if random.gen_bool(0.4) => {
-                last = Some(if random.gen_bool(0.5) { Fault::Kill } else { Fault::PowerCut });
+                fatal = Some(if random.gen_bool(0.5) { Fault::Kill } else { Fault::PowerCut });
             }
             _ => {}
         }
-        if matches!(last, Some(Fault::Failpoint("reopen", _))) {
-            first = Some(Fault::Calls { call: "fdatasync", error: "EIO", first: 1, again: 0 });
+        if matches!(fatal, Some(Fault::Failpoint("reopen", _))) {
+            survivable = Some(Fault::FailingCalls { call: "fdatasync", error: "EIO", first: 1, again: 0 });
         }
         let random = &mut self.random;
         let batch = *[1, 3, 20, 100, 250].choose(random).unwrap_or(&20);
@@ -238,9 +243,9 @@ impl Deals {
             batch,
             load: random.gen_range(100..800),
             delay: Duration::from_millis(random.gen_range(0..400)),
-            first,
-            last,
-            rest: random.gen_bool(0.5),
+            survivable,
+            fatal,
+            recover_between: random.gen_bool(0.5),
             seed: seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
         }
     }
@@ -251,20 +256,20 @@ impl Deals {
             "kill at a failpoint" => {
                 // Those of a folder that is just being made are for each log's first start.
                 let names = || failpoint::NAMES.into_iter().filter(|name| *name != "open-folder").collect();
-                let name = deal(&mut self.failpoints, random, names);
+                let name = draw(&mut self.failpoints, random, names);
                 let many = name.starts_with("write") || name.starts_with("ack") || name.starts_with("reply");
                 Fault::Failpoint(name, if many { random.gen_range(1..40) } else { 1 })
             }
             "power cut" => Fault::PowerCut,
             "failing calls" => {
-                let (call, error) = deal(&mut self.calls, random, every_call);
+                let (call, error) = draw(&mut self.calls, random, every_call);
                 let first = random.gen_range(1..if matches!(call, "write" | "fdatasync") { 12 } else { 4 });
-                Fault::Calls { call, error, first, again: *[0, 0, 1, 3].choose(random).unwrap_or(&0) }
+                Fault::FailingCalls { call, error, first, again: *[0, 0, 1, 3].choose(random).unwrap_or(&0) }
             }
             "failing calls at start" => {
-                let (call, error) = deal(&mut self.starts, random, every_call);
+                let (call, error) = draw(&mut self.starts, random, every_call);
                 let most = if matches!(call, "write" | "openat" | "pread64") { 12 } else { 3 };
-                Fault::CallsAtStart(call, error, random.gen_range(1..most))
+                Fault::FailingCallsAtStart(call, error, random.gen_range(1..most))
             }
             "disk full, then freed" => Fault::DiskFull,
             "pause (SIGSTOP)" => Fault::Pause,
@@ -277,10 +282,10 @@ impl Deals {
                         -size
                     }
                 };
-                Fault::Clock(jump(), jump())
+                Fault::ClockJumps(jump(), jump())
             }
             "torn and flipped bytes" => {
-                let (target, harm) = deal(&mut self.damages, random, every_damage);
+                let (target, harm) = draw(&mut self.damages, random, every_damage);
                 Fault::Damage(target, harm)
             }
             _ => Fault::Kill,
@@ -292,15 +297,15 @@ fn every_call() -> Vec<(&'static str, &'static str)> {
     CALLS.into_iter().flat_map(|call| ERRORS.map(|error| (call, error))).collect()
 }
 
-fn every_damage() -> Vec<(Target, Harm)> {
-    use {Harm::*, Target::*};
+fn every_damage() -> Vec<(DamagedFile, DamageKind)> {
+    use {DamageKind::*, DamagedFile::*};
     let all = [Wal, Table, Manifest, Current, Acknowledged];
     let pairs = all.into_iter().flat_map(|target| [Flip, Tear, Zero, Remove].map(|harm| (target, harm)));
     pairs.filter(|(target, harm)| *harm != Zero || !matches!(target, Current | Acknowledged)).collect()
 }
 
 /// The next of a shuffled deck; a new one when it is used up.
-fn deal<T>(deck: &mut Vec<T>, random: &mut StdRng, new: impl FnOnce() -> Vec<T>) -> T
+fn draw<T>(deck: &mut Vec<T>, random: &mut StdRng, new: impl FnOnce() -> Vec<T>) -> T
 where
     T: Clone,
 {
@@ -326,7 +331,7 @@ mod tests {
     #[test]
     fn every_kind_has_its_turn_in_each_round_and_every_call_within_six() {
         let kinds = |cycles: &[Cycle]| -> std::collections::BTreeSet<_> {
-            let faults = cycles.iter().flat_map(|cycle| [&cycle.first, &cycle.last]);
+            let faults = cycles.iter().flat_map(|cycle| [&cycle.survivable, &cycle.fatal]);
             faults.flatten().map(Fault::kind).collect()
         };
         let cycles = plan(1, 120);
@@ -335,8 +340,8 @@ mod tests {
         }
         let calls: std::collections::BTreeSet<_> = cycles
             .iter()
-            .filter_map(|cycle| match cycle.first {
-                Some(Fault::Calls { call, error, .. }) => Some((call, error)),
+            .filter_map(|cycle| match cycle.survivable {
+                Some(Fault::FailingCalls { call, error, .. }) => Some((call, error)),
                 _ => None,
             })
             .collect();

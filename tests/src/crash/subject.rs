@@ -1,7 +1,9 @@
 //! The process under test: a real gateway daemon over a log on the campaign's disk.
 
-use super::inject::Injection;
-use crate::{binary, process::bound_command, until, Gateway, Process, Scene, Settings};
+use super::syscall_injection::SyscallInjection;
+use crate::{
+    binary, fixtures::process::bound_command, wait_until, Gateway, GatewaySettings, Process, TestEnv,
+};
 use anyhow::{ensure, Context, Result};
 use rustix::process::{kill_process, Pid, Signal};
 use serde_json::Value;
@@ -15,18 +17,18 @@ use std::{
 const START: u64 = 40;
 
 /// How a gateway is started.
-pub enum Manner<'a> {
+pub enum StartMode<'a> {
     /// As a user would.
     Plain,
     /// To die at a named place.
     Failpoint(&'a str, u64),
     /// With calls that fail from the start on.
-    Failing(&'a Injection),
+    Failing(&'a SyscallInjection),
 }
 
 /// What a start came to.
 #[derive(Debug)]
-pub enum Started {
+pub enum StartOutcome {
     /// Its API answers.
     Ready,
     /// It has ended; what it said.
@@ -35,7 +37,7 @@ pub enum Started {
 
 /// A gateway's folder, and its process while it runs.
 pub struct Subject<'s> {
-    scene: &'s Scene,
+    env: &'s TestEnv,
     gateway: Gateway,
     config: PathBuf,
     data: PathBuf,
@@ -47,15 +49,21 @@ pub struct Subject<'s> {
 
 impl<'s> Subject<'s> {
     /// A gateway that keeps its log in `data`, for a node at `url` that need not be there.
-    pub fn new(scene: &'s Scene, name: &str, settings: Settings, data: PathBuf, url: &str) -> Result<Self> {
-        let gateway = Gateway::init(scene, name, settings)?;
+    pub fn new(
+        env: &'s TestEnv,
+        name: &str,
+        settings: GatewaySettings,
+        data: PathBuf,
+        url: &str,
+    ) -> Result<Self> {
+        let gateway = Gateway::init(env, name, settings)?;
         let config = gateway.configure_copy(url, &data, "crash")?;
         let client = reqwest::Client::builder()
             .unix_socket(gateway.dir().join("gateway.sock"))
             .timeout(Duration::from_secs(5))
             .build()?;
-        let (clock, log) = (gateway.dir().join("clock"), scene.dir().join(format!("{name}.log")));
-        Ok(Self { scene, gateway, config, data, clock, log, process: None, client })
+        let (clock, log) = (gateway.dir().join("clock"), env.dir().join(format!("{name}.log")));
+        Ok(Self { env, gateway, config, data, clock, log, process: None, client })
     }
 
     /// Its configuration.
@@ -74,10 +82,10 @@ impl<'s> Subject<'s> {
     }
 
     /// Starts it, and does not wait.
-    pub fn spawn(&mut self, manner: &Manner) -> Result<()> {
+    pub fn spawn(&mut self, mode: &StartMode) -> Result<()> {
         let program = binary("streembit")?;
-        let mut command = match manner {
-            Manner::Failing(injection) => {
+        let mut command = match mode {
+            StartMode::Failing(injection) => {
                 let mut words = injection.prefix();
                 let mut command = bound_command(words.next().context("no tracer")?);
                 command.args(words).arg("--").arg(program);
@@ -87,7 +95,7 @@ impl<'s> Subject<'s> {
         };
         command.args(["gateway", "run", "--config"]).arg(&self.config);
         command.env("STREEMBIT_TEST_CLOCK", &self.clock);
-        if let Manner::Failpoint(name, passage) = manner {
+        if let StartMode::Failpoint(name, passage) = mode {
             command.env("STREEMBIT_TEST_FAILPOINT", format!("{name}:{passage}"));
         }
         self.process = Some(Process::start("the gateway", command, &self.log)?);
@@ -95,23 +103,23 @@ impl<'s> Subject<'s> {
     }
 
     /// Starts it, and waits until its API answers or it has ended.
-    pub fn start(&mut self, manner: &Manner) -> Result<Started> {
+    pub fn start(&mut self, mode: &StartMode) -> Result<StartOutcome> {
         let before = self.said_bytes();
-        self.spawn(manner)?;
-        until("the gateway starts or ends", START, || {
+        self.spawn(mode)?;
+        wait_until("the gateway starts or ends", START, || {
             if self.has_ended()? {
-                return Ok(Started::Ended(self.said_since(before)));
+                return Ok(StartOutcome::Ended(self.said_since(before)));
             }
             self.answers()?;
-            Ok(Started::Ready)
+            Ok(StartOutcome::Ready)
         })
     }
 
     /// Starts it as a user would; it must run.
     pub fn must_start(&mut self) -> Result<()> {
-        match self.start(&Manner::Plain)? {
-            Started::Ready => Ok(()),
-            Started::Ended(said) => anyhow::bail!("the gateway does not start any more:\n{said}"),
+        match self.start(&StartMode::Plain)? {
+            StartOutcome::Ready => Ok(()),
+            StartOutcome::Ended(said) => anyhow::bail!("the gateway does not start any more:\n{said}"),
         }
     }
 
@@ -160,7 +168,7 @@ impl<'s> Subject<'s> {
 
     /// The size of the log, as its API says.
     pub fn answers(&self) -> Result<u64> {
-        crate::number(&self.get("/v1/log")?, "/size")
+        crate::u64_at(&self.get("/v1/log")?, "/size")
     }
 
     /// The gateway in one screen, as its API says.
@@ -169,7 +177,7 @@ impl<'s> Subject<'s> {
     }
 
     fn get(&self, path: &str) -> Result<Value> {
-        self.scene.block_on(async {
+        self.env.block_on(async {
             let response =
                 self.client.get(format!("http://gateway{path}")).send().await?.error_for_status()?;
             Ok(serde_json::from_slice(&response.bytes().await?)?)

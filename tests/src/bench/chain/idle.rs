@@ -1,7 +1,7 @@
 //! What a validator uses while nobody asks anything of the chain.
 
-use super::{shown, usages, Usage};
-use crate::Network;
+use super::{shown, usages, ResourceUsage};
+use crate::ValidatorNetwork;
 use anyhow::{Context, Result};
 use std::{
     thread,
@@ -16,19 +16,23 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// A validator, from the first look to the last.
 struct Watched {
     name: String,
-    first: Usage,
-    last: Usage,
+    first: ResourceUsage,
+    last: ResourceUsage,
     largest: u64,
 }
 
 /// Looks at the validators for so long, and prints a table.
-pub fn run(network: &mut Network<'_>, minutes: u64) -> Result<()> {
+pub fn run(network: &mut ValidatorNetwork<'_>, minutes: u64) -> Result<()> {
     eprintln!("settling for {} s, then idle for {minutes} min", SETTLING.as_secs());
     thread::sleep(SETTLING);
     let before = network.node("alice")?.finalized()?;
     let start = Instant::now();
-    let watch =
-        |(name, first): (String, Usage)| Watched { name, first, last: first, largest: first.resident };
+    let watch = |(name, first): (String, ResourceUsage)| Watched {
+        name,
+        first,
+        last: first,
+        largest: first.resident,
+    };
     let mut watched: Vec<Watched> = usages(network)?.into_iter().map(watch).collect();
     while start.elapsed() < Duration::from_secs(minutes * 60) {
         thread::sleep(PAUSE);

@@ -7,12 +7,12 @@
 pub mod idle;
 pub mod latency;
 pub mod rate;
-mod usage;
+mod resource_usage;
 
-use crate::{Gateway, Network, Scene, Settings};
+use crate::{Gateway, GatewaySettings, TestEnv, ValidatorNetwork};
 use anyhow::{ensure, Result};
+use resource_usage::ResourceUsage;
 use std::time::Duration;
-use usage::Usage;
 
 /// How often a validator makes a block while nothing waits, in seconds, unless told otherwise.
 pub const HEARTBEAT: u64 = 300;
@@ -21,35 +21,35 @@ pub const HEARTBEAT: u64 = 300;
 const HOST: &str = "dave";
 
 /// Founds the network. The gateway is registered and has nothing to log; it lives as long as its folder.
-pub fn open(scene: &Scene, heartbeat: u64) -> Result<Network<'_>> {
+pub fn open(env: &TestEnv, heartbeat: u64) -> Result<ValidatorNetwork<'_>> {
     eprintln!("starting four validators with a heartbeat of {heartbeat} s");
-    let mut gateway = Gateway::init(scene, "gateway", Settings::default().hosted("shed"))?;
+    let mut gateway = Gateway::init(env, "gateway", GatewaySettings::default().hosted("shed"))?;
     let config = gateway.config().to_string_lossy().into_owned();
-    let mut network = scene.network_with(|name| {
+    let mut network = env.network_with(|name| {
         let mut more = vec![format!("--heartbeat={heartbeat}")];
         if name == HOST {
             more.extend(["--gateway".to_owned(), config.clone()]);
         }
         more
     })?;
-    gateway.ready()?;
-    let key = scene.key(HOST)?;
-    let register = network.ask(HOST, ["gateway", "register", "--config"])?.arg(gateway.config());
+    gateway.wait_until_ready()?;
+    let key = env.dev_keystore(HOST)?;
+    let register = network.node_command(HOST, ["gateway", "register", "--config"])?.arg(gateway.config());
     register.arg("--key").arg(key).ok()?;
     for (name, usage) in usages(&mut network)? {
         ensure!(
             usage.written > 0,
             "{name} has written nothing: {} is in memory. Set TMPDIR to a folder on a disk",
-            scene.dir().display()
+            env.dir().display()
         );
     }
     Ok(network)
 }
 
 /// What each validator has used so far, by its name.
-fn usages(network: &mut Network<'_>) -> Result<Vec<(String, Usage)>> {
+fn usages(network: &mut ValidatorNetwork<'_>) -> Result<Vec<(String, ResourceUsage)>> {
     let nodes = network.nodes.iter_mut();
-    nodes.map(|node| Ok((node.name().to_owned(), Usage::of(node.process()?)?))).collect()
+    nodes.map(|node| Ok((node.name().to_owned(), ResourceUsage::of(node.process()?)?))).collect()
 }
 
 /// How a table calls a validator.

@@ -2,7 +2,10 @@
 //! final.
 
 use super::{seconds_at, shown, usages};
-use crate::{bench::own_cpu_seconds, dev_key, text, transaction::Transactions, Logger, Network, Node};
+use crate::{
+    bench::own_cpu_seconds, dev_key, raw_transaction::TransactionSigner, str_at, GrowingLog, Node,
+    ValidatorNetwork,
+};
 use anyhow::{bail, ensure, Context, Result};
 use codec::{Decode as _, Encode as _};
 use futures::future::try_join_all;
@@ -42,33 +45,33 @@ struct Waiting(Mutex<HashMap<String, oneshot::Sender<()>>>);
 type Way = (Instant, Instant);
 
 /// Lets so many gateways anchor for so long, and prints a table.
-pub fn run(network: &mut Network<'_>, seconds: u64, gateways: usize) -> Result<()> {
+pub fn run(network: &mut ValidatorNetwork<'_>, seconds: u64, gateways: usize) -> Result<()> {
     eprintln!("raising the quotas of the {} parties", PARTIES.len());
     PARTIES.iter().try_for_each(|party| raise_quota(network, party))?;
-    let signing = Transactions::of(network.node("alice")?)?;
+    let signing = TransactionSigner::for_node(network.node("alice")?)?;
     let urls: Vec<String> = network.nodes.iter().map(Node::url).collect();
-    let scene = network.scene;
-    let clients = scene.block_on(try_join_all(urls.iter().map(RpcClient::from_insecure_url)))?;
+    let env = network.env;
+    let clients = env.block_on(try_join_all(urls.iter().map(RpcClient::from_insecure_url)))?;
     let waiting = Waiting::default();
 
     eprintln!("registering {gateways} gateways");
-    let mut loggers: Vec<Logger> = (0..gateways).map(|_| Logger::default()).collect();
-    scene.block_on(beside(&clients, &waiting, register(&clients, &waiting, &signing, &loggers)))?;
+    let mut logs: Vec<GrowingLog> = (0..gateways).map(|_| GrowingLog::default()).collect();
+    env.block_on(beside(&clients, &waiting, register(&clients, &waiting, &signing, &logs)))?;
 
     eprintln!("anchoring for {} s, and then for {seconds} s that count", WARMING.as_secs());
     let (before, own) = (usages(network)?, own_cpu_seconds());
     let start = Instant::now();
     let end = start + WARMING + Duration::from_secs(seconds);
-    let anchoring = loggers.iter_mut().enumerate().map(|(at, logger)| {
+    let anchoring = logs.iter_mut().enumerate().map(|(at, log)| {
         let client = clients.iter().cycle().nth(at);
         let (waiting, signing) = (&waiting, &signing);
-        async move { anchor_until(end, client.context("no node")?, waiting, signing, logger).await }
+        async move { anchor_until(end, client.context("no node")?, waiting, signing, log).await }
     });
-    let ways = scene.block_on(beside(&clients, &waiting, try_join_all(anchoring)))?.concat();
+    let ways = env.block_on(beside(&clients, &waiting, try_join_all(anchoring)))?.concat();
     let ran = start.elapsed().as_secs_f64();
     let (after, own) = (usages(network)?, own_cpu_seconds() - own);
     let first = clients.first().context("no node")?;
-    loggers.iter().try_for_each(|logger| scene.block_on(ended_as_anchored(first, logger)))?;
+    logs.iter().try_for_each(|log| env.block_on(ended_as_anchored(first, log)))?;
 
     let counted: Vec<Way> =
         ways.into_iter().filter(|(_, last)| (start + WARMING..end).contains(last)).collect();
@@ -98,12 +101,12 @@ fn print_table(ways: &[Way], seconds: u64, gateways: usize) {
 }
 
 /// The council lets a party spend without a limit that would be felt: two of its three members vote.
-fn raise_quota(network: &mut Network<'_>, party: &str) -> Result<()> {
-    let account = network.scene.account(party)?;
+fn raise_quota(network: &mut ValidatorNetwork<'_>, party: &str) -> Result<()> {
+    let account = network.env.dev_account(party)?;
     let plenty = ["--milliseconds", "1000000000", "--bytes", "1000000000000"];
     let ask = [&["set-quota", &account], plenty.as_slice()].concat();
     let asked = network.consortium("alice", "alice", &ask)?;
-    let motion = text(&asked, "/motion/id")?;
+    let motion = str_at(&asked, "/motion/id")?;
     let voted = network.consortium("bob", "bob", &["vote", &motion, "yes"])?;
     ensure!(voted.get("decided") == Some(&json!(true)), "two of three are a majority: {voted}");
     Ok(())
@@ -113,17 +116,17 @@ fn raise_quota(network: &mut Network<'_>, party: &str) -> Result<()> {
 async fn register(
     clients: &[RpcClient],
     waiting: &Waiting,
-    signing: &Transactions,
-    loggers: &[Logger],
+    signing: &TransactionSigner,
+    logs: &[GrowingLog],
 ) -> Result<()> {
     try_join_all(PARTIES.iter().zip(clients).enumerate().map(|(at, (party, client))| async move {
         let party = dev_key(party)?;
         let account = streembit::account::show(&party.account());
         let mut nonce: u32 = client.request("system_accountNextIndex", rpc_params![account]).await?;
-        let share: Vec<&Logger> = loggers.iter().skip(at).step_by(PARTIES.len()).collect();
+        let share: Vec<&GrowingLog> = logs.iter().skip(at).step_by(PARTIES.len()).collect();
         for some in share.chunks(AT_A_TIME) {
             let mut sent = Vec::new();
-            for Logger { gateway, .. } in some {
+            for GrowingLog { gateway, .. } in some {
                 let consent = gateway_consent(signing.genesis, &gateway.keys, party.account());
                 let call = (ADD_GATEWAY, gateway.keys.account(), consent).encode();
                 sent.push(waiting.send(client, hexed(&signing.signed(&party, nonce, &call))).await?);
@@ -142,8 +145,8 @@ async fn anchor_until(
     end: Instant,
     client: &RpcClient,
     waiting: &Waiting,
-    signing: &Transactions,
-    logger: &mut Logger,
+    signing: &TransactionSigner,
+    log: &mut GrowingLog,
 ) -> Result<Vec<Way>> {
     let mut ways = Vec::new();
     for nonce in 0.. {
@@ -151,9 +154,9 @@ async fn anchor_until(
         if start >= end {
             break;
         }
-        let Call::Anchor { checkpoint, proof } = logger.anchor() else { bail!("no anchor") };
+        let Call::Anchor { checkpoint, proof } = log.anchor() else { bail!("no anchor") };
         let call = (ANCHOR, checkpoint, proof).encode();
-        let transaction = hexed(&signing.signed(&logger.gateway.keys, nonce, &call));
+        let transaction = hexed(&signing.signed(&log.gateway.keys, nonce, &call));
         is_final(waiting.send(client, transaction).await?).await?;
         ways.push((start, Instant::now()));
     }
@@ -161,12 +164,12 @@ async fn anchor_until(
 }
 
 /// Fails where an anchor of a log was final and refused: none after it would have been taken.
-async fn ended_as_anchored(client: &RpcClient, Logger { gateway, leaves }: &Logger) -> Result<()> {
+async fn ended_as_anchored(client: &RpcClient, GrowingLog { gateway, entries }: &GrowingLog) -> Result<()> {
     let log = format!("0x{}", hex::encode(gateway.log().encode()));
     let answer: String = client.request("state_call", rpc_params!["AnchorsApi_latest", log]).await?;
     let answer = hex::decode(answer.trim_start_matches("0x"))?;
     let anchor = Option::<Anchor>::decode(&mut answer.as_slice())?.context("a log without an anchor")?;
-    let (anchored, size) = (anchor.checkpoint.size, leaves.size());
+    let (anchored, size) = (anchor.checkpoint.size, entries.size());
     ensure!(anchored == size, "a log of {size} entries is anchored at {anchored}");
     Ok(())
 }
@@ -243,5 +246,5 @@ async fn is_final(told: oneshot::Receiver<()>) -> Result<()> {
 async fn finalized(client: &RpcClient) -> Result<u64> {
     let hash: String = client.request("chain_getFinalizedHead", rpc_params![]).await?;
     let header: Value = client.request("chain_getHeader", rpc_params![hash]).await?;
-    Ok(u64::from_str_radix(text(&header, "/number")?.trim_start_matches("0x"), 16)?)
+    Ok(u64::from_str_radix(str_at(&header, "/number")?.trim_start_matches("0x"), 16)?)
 }
