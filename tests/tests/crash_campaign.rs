@@ -61,7 +61,7 @@ fn a_disk_without_space_at_two_moments_does_not_tear_the_log_apart() {
             .map(|(number, first)| Cycle {
                 number,
                 batch: 1,
-                load: 200,
+                events: 200,
                 delay: Duration::from_millis(20),
                 survivable: Some(Fault::FailingCalls { call: "fdatasync", error: "ENOSPC", first, again: 0 }),
                 fatal: Some(Fault::Kill),

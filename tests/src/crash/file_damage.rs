@@ -1,4 +1,4 @@
-//! Torn and flipped bytes in the files of a gateway that does not run.
+//! Damage to the files of a gateway that is not running.
 
 use super::plan::{DamageKind, DamagedFile};
 use anyhow::{Context, Result};
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Damages one file of its kind; says which and where. `None` where there is no such file, or it is empty.
+/// Damages a random file of a kind. Returns a description, or `None` if there is no such file or it is empty.
 pub fn damage(
     data: &Path,
     target: DamagedFile,
@@ -23,11 +23,11 @@ pub fn damage(
         return Ok(Some(format!("{name} removed")));
     }
     let file = File::options().read(true).write(true).open(&path)?;
-    let length = content(&path)?;
+    let length = content_length(&path)?;
     if length == 0 {
         return Ok(None);
     }
-    // Often near the end, where the newest is.
+    // Often near the end, where the newest data is.
     let at = if random.gen_bool(0.5) {
         random.gen_range(length - length.min(2000)..length)
     } else {
@@ -53,8 +53,8 @@ pub fn damage(
     }
 }
 
-/// How long a file is up to its last byte that is not 0: a write-ahead log is longer than what is in it.
-fn content(path: &Path) -> Result<u64> {
+/// Returns the length of a file without trailing zeros, because write-ahead logs are preallocated.
+fn content_length(path: &Path) -> Result<u64> {
     let bytes = fs::read(path)?;
     Ok(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1))
 }

@@ -1,4 +1,4 @@
-//! One log of the campaign from its first start to its last check: a gateway of its own, its producers, what is known.
+//! One log of the campaign, from its first start to its last check.
 
 use super::{
     oracle::{self, History, RecomputedLog},
@@ -8,29 +8,28 @@ use super::{
 };
 use crate::{wait_until, GatewaySettings, SigningDevice};
 use anyhow::{ensure, Context, Result};
-use codec::{Decode as _, Encode as _};
 use rand::{rngs::StdRng, seq::SliceRandom as _, Rng as _, SeedableRng as _};
 use serde_json::json;
 use std::fs;
 use streembit_primitives::{chain::Anchor, AccountId, LogId};
 
-/// How many devices sign their events.
+/// The number of devices that sign their own events.
 const METERS: usize = 6;
 
-/// The devices that the gateway signs for.
+/// The hosted devices.
 const HOSTED: [&str; 2] = ["shed", "barn"];
 
-/// The places at which the very first start may be cut short.
-const BIRTH: [&str; 3] = ["open-folder", "open-identity", "open-checks"];
+/// The failpoints at which the very first start is interrupted.
+const FIRST_START_FAILPOINTS: [&str; 3] = ["open-folder", "open-identity", "open-checks"];
 
-/// How many cycles may pass until an anchor has caught up.
+/// The log is fully anchored at least once in this many cycles.
 const ANCHORED_EVERY: u64 = 5;
 
-/// A log with everything about it.
+/// A log with its gateway, its producers and the results of earlier checks.
 pub struct LogUnderTest<'s> {
-    /// Its gateway.
+    /// The gateway.
     pub subject: Subject<'s>,
-    /// Its producers.
+    /// The producers.
     pub producers: Producers,
     log: LogId,
     history: History,
@@ -40,7 +39,7 @@ pub struct LogUnderTest<'s> {
 }
 
 impl<'s> LogUnderTest<'s> {
-    /// A new gateway, known to the chain, whose first start is cut short.
+    /// Creates a gateway, interrupts its first start at a failpoint, starts it again and registers it.
     pub fn new(campaign: &mut CampaignEnv<'s>, seed: u64, number: u64) -> Result<Self> {
         let mut random = StdRng::seed_from_u64(seed ^ number.rotate_left(32));
         let meters: Vec<_> = (0..METERS).map(|_| SigningDevice::from_seed(random.gen())).collect();
@@ -53,40 +52,42 @@ impl<'s> LogUnderTest<'s> {
         let name = format!("gateway{number}");
         let data = campaign.disk.folder().join(&name);
         let mut subject = Subject::new(campaign.env, &name, settings, data, &campaign.node.url())?;
-        let birth = BIRTH.choose(&mut random).copied().unwrap_or("open-checks");
-        match subject.start(&StartMode::Failpoint(birth, 1))? {
+        let failpoint = FIRST_START_FAILPOINTS.choose(&mut random).copied().unwrap_or("open-checks");
+        match subject.start(&StartMode::Failpoint(failpoint, 1))? {
             StartOutcome::Ended(_) => {}
-            StartOutcome::Ready => anyhow::bail!("the first start does not come by {birth}"),
+            StartOutcome::Ready => anyhow::bail!("the first start does not reach {failpoint}"),
         }
-        subject.must_start().with_context(|| format!("after a first start that was cut short at {birth}"))?;
+        subject
+            .must_start()
+            .with_context(|| format!("after a first start that was interrupted at {failpoint}"))?;
         let hosted = HOSTED.map(String::from);
         let producers = Producers::new(campaign.env.handle(), &subject.socket(), meters, &hosted)?;
+        campaign.env.register_gateway(subject.config(), &campaign.node, "alice")?;
         let log = LogId { gateway: subject.account()?, epoch: 0 };
         let history = History::default();
         let under_test = Self { subject, producers, log, history, size: 0, anchored: 0, cycles: 0 };
-        under_test.register(campaign)?;
         Ok(under_test)
     }
 
-    /// How many entries there were at the last check.
+    /// The number of entries at the last check.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// How many are anchored, as far as is known.
+    /// The number of entries that were anchored at the last check.
     pub fn anchored(&self) -> u64 {
         self.anchored
     }
 
-    /// How many cycles it went through.
+    /// The number of cycles so far.
     pub fn cycles(&self) -> u64 {
         self.cycles
     }
 
-    /// Everything that must be true now. The producers are paused, the gateway runs.
+    /// Runs all checks. The producers must be paused, and the gateway must be running.
     pub fn check(&mut self, campaign: &mut CampaignEnv) -> Result<()> {
         let recomputed = self.recompute()?;
-        let said = self.subject.answers()?;
+        let reported = self.subject.log_size()?;
         ensure!(
             said == recomputed.size(),
             "the gateway says {said} entries, there are {}",
@@ -102,28 +103,28 @@ impl<'s> LogUnderTest<'s> {
         Ok(())
     }
 
-    /// Derives the log from its entries and holds it against what was acknowledged and what was there before.
+    /// Recomputes the log from its entries, and compares it with the ledger and with earlier checks.
     pub fn recompute(&mut self) -> Result<RecomputedLog> {
-        let (recomputed, history) = self.look()?;
+        let (recomputed, history) = self.recompute_and_compare()?;
         self.history = history;
         Ok(recomputed)
     }
 
-    /// The same, of a log that may be put back afterwards: nothing of it is history.
+    /// Does the same for a log that may be restored from a copy afterwards, and so does not record the results.
     pub fn recompute_without_recording(&self) -> Result<RecomputedLog> {
-        self.look().map(|(recomputed, _)| recomputed)
+        self.recompute_and_compare().map(|(recomputed, _)| recomputed)
     }
 
-    fn look(&self) -> Result<(RecomputedLog, History)> {
+    fn recompute_and_compare(&self) -> Result<(RecomputedLog, History)> {
         let ledger = self.producers.ledger();
         if let Some(violation) = ledger.violations.first() {
-            anyhow::bail!("{violation} ({} such)", ledger.violations.len());
+            anyhow::bail!("{violation} ({} violations)", ledger.violations.len());
         }
         let mut history = self.history.clone();
         Ok((oracle::check(self.subject.data(), &ledger, &mut history)?, history))
     }
 
-    /// The last check of this log: all of it is anchored. Its data is removed.
+    /// Waits until all entries are anchored, runs the last checks, and removes the data.
     pub fn finish(mut self, campaign: &mut CampaignEnv) -> Result<()> {
         self.wait_for_anchor(campaign, self.size)?;
         self.producers.pause();
@@ -134,11 +135,11 @@ impl<'s> LogUnderTest<'s> {
     }
 
     fn check_anchor(&mut self, campaign: &CampaignEnv, recomputed: &RecomputedLog) -> Result<()> {
-        let Some(anchor) = self.latest(campaign)? else {
-            ensure!(self.anchored == 0, "the chain has no anchor any more");
+        let Some(anchor) = self.latest_anchor(campaign)? else {
+            ensure!(self.anchored == 0, "the anchor has disappeared from the chain");
             return Ok(());
         };
-        ensure!(anchor.checkpoint.size >= self.anchored, "the chain went back");
+        ensure!(anchor.checkpoint.size >= self.anchored, "the anchored size has decreased");
         self.anchored = anchor.checkpoint.size;
         recomputed.extends(&anchor)
     }
@@ -146,31 +147,16 @@ impl<'s> LogUnderTest<'s> {
     fn wait_for_anchor(&mut self, campaign: &CampaignEnv, size: u64) -> Result<()> {
         wait_until(&format!("{size} entries are anchored"), 90, || {
             self.subject.check_running()?;
-            let anchored = self.latest(campaign)?.map_or(0, |anchor| anchor.checkpoint.size);
-            ensure!(anchored >= size, "{anchored} are");
+            let anchored = self.latest_anchor(campaign)?.map_or(0, |anchor| anchor.checkpoint.size);
+            ensure!(anchored >= size, "{anchored} entries are anchored");
             Ok(())
         })
     }
 
-    /// The last finalized anchor of the log.
-    fn latest(&self, campaign: &CampaignEnv) -> Result<Option<Anchor>> {
+    /// Returns the last finalized anchor of the log.
+    fn latest_anchor(&self, campaign: &CampaignEnv) -> Result<Option<Anchor>> {
         let head = campaign.node.rpc("chain_getFinalizedHead", json!([]))?;
-        let argument = format!("0x{}", hex::encode(self.log.encode()));
-        let answer = campaign.node.rpc("state_call", json!(["AnchorsApi_latest", argument, head]))?;
-        let bytes = hex::decode(answer.as_str().context("no bytes")?.trim_start_matches("0x"))?;
-        Ok(Option::<Anchor>::decode(&mut &bytes[..])?)
-    }
-
-    fn register(&self, campaign: &CampaignEnv) -> Result<()> {
-        campaign
-            .env
-            .streembit(["gateway", "register", "--config"])
-            .arg(self.subject.config())
-            .arg("--key")
-            .arg(campaign.env.dev_keystore("alice")?)
-            .node(&campaign.node.url())
-            .ok()?;
-        Ok(())
+        campaign.node.latest_anchor(&self.log, &head)
     }
 }
 

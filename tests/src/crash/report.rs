@@ -1,25 +1,25 @@
-//! What a campaign says: a line a cycle, and a table at the end.
+//! The report of a campaign: one line per cycle, and a table at the end.
 
 use super::{Fault, Options};
 use std::{collections::BTreeMap, fmt};
 
-/// A cycle that was passed.
+/// The report of a cycle that passed.
 pub struct CycleReport {
-    /// Its number.
+    /// The number of the cycle.
     pub number: u64,
-    /// What was done.
+    /// The injected faults.
     pub faults: Vec<Fault>,
-    /// How many events were acknowledged in it.
+    /// How many events were acknowledged during the cycle.
     pub acknowledged: u64,
-    /// The log's entries after it.
+    /// The size of the log after the cycle.
     pub size: u64,
-    /// How many of them were anchored.
+    /// The anchored size after the cycle.
     pub anchored: u64,
-    /// What else is worth saying.
+    /// Remarks.
     pub notes: String,
-    /// How many calls were made to fail.
+    /// How many system calls were made to fail.
     pub injected: usize,
-    /// How long it took.
+    /// The duration.
     pub seconds: f64,
 }
 
@@ -36,16 +36,16 @@ impl fmt::Display for CycleReport {
     }
 }
 
-/// All that was passed.
+/// The summary of all cycles.
 pub struct Summary {
     options: Options,
     cycles: u64,
     acknowledged: u64,
     injected: usize,
     kinds: BTreeMap<&'static str, u64>,
-    /// What was not tested.
+    /// The faults that could not be injected here.
     pub missing: Vec<&'static str>,
-    /// How long it took.
+    /// The duration.
     pub seconds: f64,
 }
 
@@ -65,12 +65,12 @@ impl Summary {
         line
     }
 
-    /// How many cycles were passed.
+    /// The number of cycles.
     pub fn cycles(&self) -> u64 {
         self.cycles
     }
 
-    /// How many events were acknowledged in them.
+    /// The number of acknowledged events.
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
@@ -82,7 +82,7 @@ impl fmt::Display for Summary {
         for kind in Fault::KINDS {
             writeln!(f, "| {kind} | {} |", self.kinds.get(kind).copied().unwrap_or(0))?;
         }
-        writeln!(f, "| all (some have two) | {} |", self.cycles)?;
+        writeln!(f, "| all cycles (some have two faults) | {} |", self.cycles)?;
         let Self { acknowledged, injected, seconds, options, .. } = self;
         writeln!(f, "\n{acknowledged} events acknowledged, 0 lost; {injected} calls failed; {seconds:.0} s")?;
         for missing in &self.missing {

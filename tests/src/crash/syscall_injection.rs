@@ -1,4 +1,4 @@
-//! Failing calls: `strace` gives the log's own calls an error, and no others.
+//! Makes system calls on the log's files fail, with `strace`.
 
 use super::plan::Fault;
 use anyhow::{ensure, Context, Result};
@@ -10,19 +10,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many files that the log may yet make are watched for.
-const AHEAD: u64 = 60;
+/// How many files that the log may create later are included.
+const FUTURE_FILES: u64 = 60;
 
-/// Whether `strace` is here and may trace another process of this user.
+/// Returns true if `strace` is installed and may trace another process of this user.
 pub fn available() -> bool {
     let Ok(mut child) = Command::new("sleep").arg("20").spawn() else { return false };
     let pid = child.id().to_string();
     let traced = Command::new("strace").args(["-qq", "-o", "/dev/null", "-p", &pid]).spawn().is_ok_and(
         |mut tracer| {
-            // Refused at once, or tracing until it is told to stop.
+            // Either it fails at once, or it traces until it is stopped.
             std::thread::sleep(Duration::from_millis(300));
             let traced = matches!(tracer.try_wait(), Ok(None));
-            let _ = end(&mut tracer);
+            let _ = detach(&mut tracer);
             traced
         },
     );
@@ -31,14 +31,14 @@ pub fn available() -> bool {
     traced
 }
 
-/// What `strace` is told: which calls of which files fail, when and how.
+/// The arguments of `strace`: which calls on which files fail, when, and how.
 pub struct SyscallInjection {
     arguments: Vec<String>,
     report: PathBuf,
 }
 
 impl SyscallInjection {
-    /// For the log in `data`.
+    /// Prepares the injection of a fault into the log in `data`.
     pub fn new(fault: &Fault, data: &Path, report: &Path) -> Result<Self> {
         let mut rules = Vec::new();
         match fault {
@@ -49,7 +49,7 @@ impl SyscallInjection {
                     step => format!("+{step}"),
                 };
                 rules.push((*call, format!("{call}:error={error}:when={first}{again}")));
-                // Most calls are made when the log is opened again, and it is when a write has failed.
+                // Most of these calls are made only when the log is reopened, which a failed write triggers.
                 if !matches!(*call, "write" | "fdatasync" | "pwrite64") {
                     rules.push(("fdatasync", "fdatasync:error=EIO:when=2".into()));
                 }
@@ -57,7 +57,7 @@ impl SyscallInjection {
             Fault::FailingCallsAtStart(call, error, first) => {
                 rules.push((*call, format!("{call}:error={error}:when={first}")));
             }
-            other => anyhow::bail!("{other} is none of calls"),
+            other => anyhow::bail!("{other} is not a fault of system calls"),
         }
         let calls: Vec<_> = rules.iter().map(|(call, _)| *call).collect();
         let mut arguments: Vec<String> = ["-f", "-qq", "-o"].map(String::from).into();
@@ -75,12 +75,12 @@ impl SyscallInjection {
         Ok(Self { arguments, report: report.to_owned() })
     }
 
-    /// The words before a command that is to run under it. The command's process stays the caller's child.
+    /// The command-line prefix that runs a program under `strace`. The program stays the caller's child.
     pub fn prefix(&self) -> impl Iterator<Item = &str> {
         ["strace", "-D"].into_iter().chain(self.arguments.iter().map(String::as_str))
     }
 
-    /// Traces a running process.
+    /// Attaches to a running process.
     pub fn attach(&self, pid: u32) -> Result<Tracer> {
         let child = Command::new("strace")
             .args(&self.arguments)
@@ -92,14 +92,14 @@ impl SyscallInjection {
         Ok(Tracer { child: Some(child) })
     }
 
-    /// How many calls were made to fail.
+    /// Returns how many calls were made to fail.
     pub fn injected(&self) -> usize {
         let report = fs::read(&self.report).unwrap_or_default();
         String::from_utf8_lossy(&report).matches("(INJECTED)").count()
     }
 }
 
-/// A running `strace`; detached when dropped.
+/// A running `strace`, which is detached when this value is dropped.
 pub struct Tracer {
     child: Option<Child>,
 }
@@ -107,26 +107,26 @@ pub struct Tracer {
 impl Drop for Tracer {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            if let Err(error) = end(&mut child) {
+            if let Err(error) = detach(&mut child) {
                 eprintln!("strace: {error:#}");
             }
         }
     }
 }
 
-/// Has a tracer let go of what it traces.
-fn end(tracer: &mut Child) -> Result<()> {
-    let id = i32::try_from(tracer.id()).ok().and_then(Pid::from_raw).context("a process without an id")?;
+/// Detaches a tracer.
+fn detach(tracer: &mut Child) -> Result<()> {
+    let id = i32::try_from(tracer.id()).ok().and_then(Pid::from_raw).context("invalid process id")?;
     let start = Instant::now();
     while tracer.try_wait()?.is_none() {
-        ensure!(start.elapsed() < Duration::from_secs(20), "it does not end");
+        ensure!(start.elapsed() < Duration::from_secs(20), "it does not stop");
         let _ = kill_process(id, Signal::INT);
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
 }
 
-/// The files of a log: those that are there, and those that it may make next.
+/// Lists the existing files of a log and those that it may create next.
 fn files(data: &Path) -> Result<Vec<PathBuf>> {
     let mut files = vec![data.to_owned()];
     let mut newest = 0;
@@ -135,12 +135,12 @@ fn files(data: &Path) -> Result<Vec<PathBuf>> {
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let digits = stem.trim_start_matches(|byte: char| !byte.is_ascii_digit());
         newest = newest.max(digits.parse().unwrap_or(0));
-        // Its lock is no storage, and its own log is none of ours.
+        // The lock holds no data, and RocksDB's own log is not part of ours.
         if !matches!(stem, "LOCK" | "LOG") && !stem.starts_with("LOG.") {
             files.push(path);
         }
     }
-    for number in newest + 1..newest + AHEAD {
+    for number in newest + 1..newest + FUTURE_FILES {
         for name in [format!("{number:06}.log"), format!("{number:06}.sst"), format!("{number:06}.dbtmp")] {
             files.push(data.join(name));
         }
