@@ -1,4 +1,4 @@
-//! A bar chart as SVG: one bar a row, on a logarithmic scale.
+//! A horizontal bar chart as SVG, on a logarithmic scale.
 
 use std::fmt::Write as _;
 
@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 pub(super) struct Bar {
     pub(super) name: String,
     pub(super) value: f64,
-    /// Whether it is ours.
-    pub(super) own: bool,
+    /// Whether to draw it in the colour of Streembit.
+    pub(super) highlighted: bool,
 }
 
 const WIDTH: f64 = 900.0;
@@ -16,8 +16,8 @@ const RIGHT: f64 = 90.0;
 const ROW: f64 = 30.0;
 const TOP: f64 = 56.0;
 
-/// The chart, with a title and what the values are.
-pub(super) fn bars(title: &str, unit: &str, bars: &[Bar]) -> String {
+/// Draws a chart with a title and a subtitle.
+pub(super) fn bar_chart(title: &str, subtitle: &str, bars: &[Bar]) -> String {
     let height = TOP + ROW * bars.len() as f64 + 34.0;
     let least = bars.iter().map(|bar| bar.value).fold(f64::INFINITY, f64::min).max(1.0).log10().floor();
     let most = bars.iter().map(|bar| bar.value).fold(1.0, f64::max).log10().ceil().max(least + 1.0);
@@ -28,7 +28,7 @@ pub(super) fn bars(title: &str, unit: &str, bars: &[Bar]) -> String {
          <text x=\"16\" y=\"24\" font-size=\"16\" font-weight=\"bold\">{}</text>\n\
          <text x=\"16\" y=\"43\" fill=\"#555\">{}</text>\n",
         escape(title),
-        escape(unit)
+        escape(subtitle)
     );
     let bottom = TOP + ROW * bars.len() as f64;
     for power in least as i32..=most as i32 {
@@ -42,7 +42,7 @@ pub(super) fn bars(title: &str, unit: &str, bars: &[Bar]) -> String {
     }
     for (row, bar) in bars.iter().enumerate() {
         let y = TOP + ROW * row as f64;
-        let (end, colour) = (x(bar.value), if bar.own { "#0b6e4f" } else { "#9aa5b1" });
+        let (end, colour) = (x(bar.value), if bar.highlighted { "#0b6e4f" } else { "#9aa5b1" });
         let _ = writeln!(
             svg,
             "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{}</text>\
@@ -61,7 +61,7 @@ pub(super) fn bars(title: &str, unit: &str, bars: &[Bar]) -> String {
     svg + "</svg>\n"
 }
 
-/// With a comma before each three digits.
+/// Formats a number with thousands separators.
 pub(super) fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let length = digits.len();
@@ -83,9 +83,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chart_has_a_bar_for_each_row_and_no_open_text() {
-        let bar = |name: &str, value, own| Bar { name: name.into(), value, own };
-        let svg = bars("a < b", "events/s", &[bar("one & two", 12.0, false), bar("ours", 54_321.0, true)]);
+    fn a_chart_has_a_bar_for_each_row_and_escapes_text() {
+        let bar = |name: &str, value, highlighted| Bar { name: name.into(), value, highlighted };
+        let svg =
+            bar_chart("a < b", "events/s", &[bar("one & two", 12.0, false), bar("ours", 54_321.0, true)]);
         assert_eq!(svg.matches("height=\"18\"").count(), 2);
         assert!(svg.contains("a &lt; b") && svg.contains("one &amp; two") && svg.contains("54,321"));
         assert_eq!(thousands(999.6), "1,000");

@@ -1,14 +1,15 @@
-//! A log of many events: memory while it grows, opening after a kill, proofs, bytes on disk.
+//! A log of many events: memory while it grows, time to open it after a kill, time of proofs, size on disk.
 //!
-//! A process of its own signs events on all cores and brings them to the product's own ingest: real signatures, each
-//! verified, each acknowledged after its synced write. When it has brought all of them it goes on, and is killed under
-//! load. Then the log is opened, and random entries are proven and the proofs verified: at once, while RocksDB still merges
-//! what the kill left unmerged, and when it has come to rest.
+//! A separate process signs events on all cores and submits them to ingest, which verifies each and acknowledges it after a
+//! synced write. When all events are acknowledged, the process continues for a while and is killed under load. Then the log
+//! is opened, and proofs of random entries are made and verified: first at once, while RocksDB still compacts what the kill
+//! left, and again when RocksDB is idle.
 
 use super::{
-    at, disk_bytes,
+    disk_bytes, percentile_us, runtime,
     signed_events::{devices, sign_all, Device, Kind, LOG},
 };
+use crate::fixtures::process::{resident_kib, written_bytes};
 use anyhow::{ensure, Context, Result};
 use rand::Rng as _;
 use std::{
@@ -20,19 +21,20 @@ use std::{
 use streembit::{ingest::Ingest, keystore::KeyPair, log::Log};
 use streembit_primitives::hash::Domain;
 
-/// How many events each device signs before they are brought.
-const ROUND: usize = 500;
-/// How often the filling process tells of itself.
-const REPORT: u64 = 500_000;
-/// How many entries are proven, in so many rounds: each from disk, and then again, which is from the system's memory.
+/// How many events each device signs before they are submitted.
+const EVENTS_PER_ROUND: usize = 500;
+/// The filling process marks a line for the report after this many events.
+const REPORT_INTERVAL: u64 = 500_000;
+/// How many entries are proven in each round. Each is proven twice: the second time, it is in the page cache.
 const PROOFS: usize = 2_000;
+/// The number of rounds.
 const ROUNDS: usize = 10;
-/// The most that one proof reads at once, in bytes.
+/// The largest read of a proof, in bytes.
 const READ: usize = 32 << 10;
-/// How long the load goes on before the kill.
-const BEYOND: Duration = Duration::from_secs(2);
+/// How long the load continues before the kill.
+const TIME_BEFORE_KILL: Duration = Duration::from_secs(2);
 
-/// Fills a log with `count` events in a folder of the system's temporary folder, and measures it.
+/// Fills a log with `count` events in a temporary folder, and measures it.
 pub fn run(count: u64) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("streembit-bench-").tempdir()?;
     let path = folder.path().join("log");
@@ -56,7 +58,7 @@ pub fn run(count: u64) -> Result<()> {
             println!("| {acknowledged} | {:.0} | {} |", start.elapsed().as_secs_f64(), resident >> 10);
         }
         full = full.or((acknowledged >= count).then(Instant::now));
-        if full.is_some_and(|since| since.elapsed() > BEYOND) {
+        if full.is_some_and(|since| since.elapsed() > TIME_BEFORE_KILL) {
             break;
         }
     }
@@ -71,38 +73,41 @@ fn measure(path: &Path, acknowledged: u64) -> Result<()> {
     let log = Log::open(path, LOG)?;
     let opened = start.elapsed();
     let size = log.size();
-    ensure!(size >= acknowledged, "{acknowledged} were acknowledged, {size} are here");
-    let unrested = prove(&log, size)?;
-    let merged = rest()?;
-    let rested = prove(&log, size)?;
+    ensure!(size >= acknowledged, "{acknowledged} were acknowledged, but the log has {size}");
+    let during_compaction = prove(&log, size)?;
+    let compacted = wait_for_compaction()?;
+    let at_rest = prove(&log, size)?;
     let reads = random_reads(path, PROOFS)?;
     let bytes = disk_bytes(path);
     println!("| after the kill | measured |\n|---|---|");
     println!("| entries, of {acknowledged} known to be acknowledged | {size} |");
     println!("| opening, with all of its checks | {:.2} s |", opened.as_secs_f64());
-    println!("| until RocksDB has merged all that was left | {:.0} s |", merged.as_secs_f64());
+    println!("| until RocksDB has compacted what the kill left | {:.0} s |", compacted.as_secs_f64());
     for (what, times) in [
-        ("inclusion proof of a random entry, at once", &unrested.first),
-        ("the same entries again, after 2,000 others, at once", &unrested.again),
-        ("inclusion proof of a random entry, at rest", &rested.first),
-        ("the same entries again, after 2,000 others, at rest", &rested.again),
-        ("one random read of 32 KiB from this disk, past the system's memory", &reads),
+        ("inclusion proof of a random entry, during compaction", &during_compaction.first),
+        ("the same entries again, after 2,000 others, during compaction", &during_compaction.again),
+        ("inclusion proof of a random entry, at rest", &at_rest.first),
+        ("the same entries again, after 2,000 others, at rest", &at_rest.again),
+        ("one random read of 32 KiB from this disk, without the page cache", &reads),
     ] {
-        println!("| {what}, p50 | {:.0} us |", at(times, 50));
-        println!("| {what}, p95 | {:.0} us |", at(times, 95));
+        println!("| {what}, p50 | {:.0} us |", percentile_us(times, 50));
+        println!("| {what}, p95 | {:.0} us |", percentile_us(times, 95));
     }
-    println!("| bytes on disk an event, bodies of 200 bytes included | {} |", bytes / size.max(1));
-    println!("| resident memory of the reading process | {} MiB |", resident_kib() >> 10);
+    println!("| bytes on disk per event, including a body of 200 bytes | {} |", bytes / size.max(1));
+    println!(
+        "| resident memory of the reading process | {} MiB |",
+        resident_kib(std::process::id()).unwrap_or(0) >> 10
+    );
     Ok(())
 }
 
-/// How long proofs took, sorted.
+/// Times of proofs, sorted.
 struct Proofs {
     first: Vec<Duration>,
     again: Vec<Duration>,
 }
 
-/// Proves random entries, round by round, and verifies every proof.
+/// Proves random entries twice per round, and verifies every proof.
 fn prove(log: &Log, size: u64) -> Result<Proofs> {
     let root = log.root(size)?;
     let mut random = rand::thread_rng();
@@ -114,7 +119,7 @@ fn prove(log: &Log, size: u64) -> Result<Proofs> {
                 let start = Instant::now();
                 let proof = log.inclusion(*index, size)?;
                 times.push(start.elapsed());
-                let stored = log.stored(*index)?.context("an entry is not there")?;
+                let stored = log.stored(*index)?.context("a missing entry")?;
                 let leaf = Domain::LogLeaf.hash_of(&stored.entry);
                 let holds = proof.verify(leaf, *index, size, &root);
                 ensure!(holds, "the proof of entry {index} does not verify");
@@ -127,13 +132,13 @@ fn prove(log: &Log, size: u64) -> Result<Proofs> {
 }
 
 /// Waits until this process has written nothing for some seconds.
-fn rest() -> Result<Duration> {
+fn wait_for_compaction() -> Result<Duration> {
     const QUIET: Duration = Duration::from_secs(5);
     let start = Instant::now();
-    let (mut before, mut since) = (written()?, start);
+    let (mut before, mut since) = (written_bytes(std::process::id())?, start);
     while since.elapsed() < QUIET {
         std::thread::sleep(Duration::from_millis(200));
-        let now = written()?;
+        let now = written_bytes(std::process::id())?;
         if now != before {
             (before, since) = (now, Instant::now());
         }
@@ -141,14 +146,7 @@ fn rest() -> Result<Duration> {
     Ok(since.duration_since(start))
 }
 
-/// What this process has written to disk so far, in bytes.
-fn written() -> Result<u64> {
-    let text = std::fs::read_to_string("/proc/self/io")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: ")).context("no write_bytes")?;
-    Ok(line.trim().parse()?)
-}
-
-/// How long the disk takes for reads like those of a proof, in the log's largest table.
+/// Measures reads of the size that a proof needs, in the log's largest table.
 fn random_reads(path: &Path, count: usize) -> Result<Vec<Duration>> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let tables = std::fs::read_dir(path)?.filter_map(|file| {
@@ -159,7 +157,7 @@ fn random_reads(path: &Path, count: usize) -> Result<Vec<Duration>> {
     let (length, table) = tables.max().context("a log without tables")?;
     let direct = i32::try_from(rustix::fs::OFlags::DIRECT.bits())?;
     let file = std::fs::File::options().read(true).custom_flags(direct).open(table)?;
-    // Reads past the system's memory must begin at a multiple of a page, in the file as in memory.
+    // Direct reads must be aligned to pages, in the file and in memory.
     let mut bytes = vec![0u8; READ + 4096];
     let start = bytes.as_ptr().align_offset(4096);
     let page = bytes.get_mut(start..start + READ).context("no aligned page")?;
@@ -176,17 +174,17 @@ fn random_reads(path: &Path, count: usize) -> Result<Vec<Duration>> {
     Ok(times)
 }
 
-/// The filling process: brings events until it is killed. A line for each round: acknowledged, resident KiB, and a mark
-/// now and then.
+/// The filling process: submits events until it is killed. Prints a line per round: acknowledged events, resident KiB, and
+/// a mark if the line belongs in the report.
 pub fn fill(path: &Path) -> Result<()> {
     let log = Log::open(path, LOG)?;
     let mut devices = devices(Kind::Ed25519);
     let keys = devices.iter().map(Device::key).collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let ingest = runtime.block_on(async { Ingest::new(log.clone(), KeyPair::from_seed([7; 32]), keys) });
-    let mut told = 0;
+    let mut reported = 0;
     loop {
-        let events = sign_all(&mut devices, ROUND)?;
+        let events = sign_all(&mut devices, EVENTS_PER_ROUND)?;
         let count: usize = events.iter().map(Vec::len).sum();
         let acknowledged = runtime.block_on(async {
             let callers: Vec<_> = events
@@ -206,17 +204,10 @@ pub fn fill(path: &Path) -> Result<()> {
         })?;
         ensure!(acknowledged == count, "{acknowledged} of {count} acknowledged");
         let size = log.size();
-        let mark = if size / REPORT > told / REPORT { " report" } else { "" };
-        told = size;
+        let mark = if size / REPORT_INTERVAL > reported / REPORT_INTERVAL { " report" } else { "" };
+        reported = size;
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{size} {}{mark}", resident_kib())?;
+        writeln!(out, "{size} {}{mark}", resident_kib(std::process::id()).unwrap_or(0))?;
         out.flush()?;
     }
-}
-
-/// This process's resident memory.
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }

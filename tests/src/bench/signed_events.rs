@@ -9,9 +9,9 @@ use streembit_primitives::{
     AccountId, Body, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, SignedEvent, Signer, Text,
 };
 
-/// How many devices.
+/// The number of devices.
 pub(super) const DEVICES: u8 = 100;
-/// With its seed and lengths, a body of 200 bytes.
+/// The length of the text. Together with the seed and the lengths, the body has 200 bytes.
 const TEXT: usize = 164;
 
 /// An event and its body.
@@ -24,13 +24,13 @@ pub(super) enum Kind {
     Ed25519,
 }
 
-#[allow(clippy::large_enum_variant, reason = "there are some dozen of them")]
+#[allow(clippy::large_enum_variant, reason = "there are only 100 of them")]
 enum Secret {
     Sr25519(KeyPair),
     Ed25519(Box<ed25519_dalek::SigningKey>),
 }
 
-/// A device that signs one event after another.
+/// A device that signs events in sequence.
 pub(super) struct Device {
     number: u8,
     id: DeviceId,
@@ -54,7 +54,7 @@ impl Device {
         key_of(&self.secret)
     }
 
-    /// The next event, signed.
+    /// Signs the next event.
     pub(super) fn next(&mut self) -> Result<Signed> {
         let body = body(self.number, self.sequence)?;
         let header = EventHeader {
@@ -75,7 +75,7 @@ impl Device {
         Ok((SignedEvent { header, signer: Signer::Device, signature }, body))
     }
 
-    /// The next `count` events.
+    /// Signs the next `count` events.
     pub(super) fn take(&mut self, count: usize) -> Result<Vec<Signed>> {
         (0..count).map(|_| self.next()).collect()
     }
@@ -95,15 +95,15 @@ fn body(device: u8, sequence: u64) -> Result<Body> {
     Ok(Body { seed, parts })
 }
 
-/// All devices of a kind.
+/// Creates all devices with keys of a kind.
 pub(super) fn devices(kind: Kind) -> Vec<Device> {
     (0..DEVICES).map(|number| Device::new(kind, number)).collect()
 }
 
-/// The log that is measured.
+/// The id of the measured log.
 pub(super) const LOG: LogId = LogId { gateway: AccountId([1; 32]), epoch: 0 };
 
-/// The next `each` events of each device, signed on all cores; by device.
+/// Signs the next `each` events of each device on all cores. Returns them by device.
 pub(super) fn sign_all(devices: &mut [Device], each: usize) -> Result<Vec<Vec<Signed>>> {
     let cores = std::thread::available_parallelism()?.get();
     let share = devices.len().div_ceil(cores).max(1);
@@ -118,13 +118,13 @@ pub(super) fn sign_all(devices: &mut [Device], each: usize) -> Result<Vec<Vec<Si
             .collect();
         let mut all = Vec::new();
         for part in parts {
-            all.extend(part.join().map_err(|_| anyhow::anyhow!("signing ended in a panic"))??);
+            all.extend(part.join().map_err(|_| anyhow::anyhow!("signing panicked"))??);
         }
         Ok(all)
     })
 }
 
-/// Events as they come: one of each device in turn.
+/// Returns events in their order of arrival: one of each device in turn.
 pub(super) fn interleaved(by_device: &[Vec<Signed>]) -> Vec<Signed> {
     let rounds = by_device.first().map_or(0, Vec::len);
     (0..rounds)

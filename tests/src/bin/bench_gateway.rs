@@ -1,28 +1,29 @@
-//! Measures a gateway inside of a node on the dev chain, and prints a table for `docs/benchmarks.md`.
+//! Benchmarks a gateway inside of a node on a development chain, and prints a table for `docs/benchmarks.md`.
 //!
-//! One process, real signatures, every acknowledgement after a synced write. Loopback, so no network.
+//! Everything runs in one process, with real signatures. Every acknowledgement follows a synced write. All connections use
+//! the loopback interface.
 
 use anyhow::{ensure, Context, Result};
-use codec::{Decode as _, Encode as _};
+use codec::Encode as _;
 use serde_json::{json, Value};
 use std::{
     thread,
     time::{Duration, Instant},
 };
-use streembit_primitives::{chain::Anchor, Body, LogId, SignedEvent};
+use streembit_primitives::{Body, LogId, SignedEvent};
 use streembit_tests::{u64_at, Gateway, GatewayFixture, GatewaySettings, Node, SigningDevice, TestEnv};
 
-/// How many events are followed to the end, one after the other.
-const FOLLOWED: usize = 60;
-/// How many devices send at once in the load.
-const METERS: usize = 4;
-/// How many events each of them sends.
-const LOAD: usize = 100_000;
-/// How many of them in one request.
+/// How many events are followed, one after the other, until their anchors are final.
+const FOLLOWED_EVENTS: usize = 60;
+/// How many devices send at the same time under load.
+const DEVICES: usize = 4;
+/// How many events each device sends under load.
+const EVENTS_PER_DEVICE: usize = 100_000;
+/// The number of events in a request.
 const BATCH: usize = 500;
 
-/// How long one event took from its reading on.
-struct Way {
+/// How long it took from the reading until the event reached a state.
+struct EventTimes {
     acknowledged: Duration,
     anchored: Duration,
     finalized: Duration,
@@ -30,7 +31,7 @@ struct Way {
 
 fn main() -> Result<()> {
     let env = TestEnv::open("measure")?;
-    let mut meters: Vec<SigningDevice> = (0..METERS).map(|_| SigningDevice::new()).collect();
+    let mut meters: Vec<SigningDevice> = (0..DEVICES).map(|_| SigningDevice::new()).collect();
     let mut settings =
         GatewaySettings { anchor_events: 1, anchor_seconds: 1, ..GatewaySettings::default() }.hosted("shed");
     for (at, meter) in meters.iter().enumerate() {
@@ -44,22 +45,22 @@ fn main() -> Result<()> {
     thread::sleep(Duration::from_secs(20));
     let idle = fixture.node.process()?.resident_kib()?;
 
-    eprintln!("following {FOLLOWED} events to their finalized anchors");
-    let ways = (0..FOLLOWED).map(|at| follow(&fixture, at)).collect::<Result<Vec<_>>>()?;
+    eprintln!("following {FOLLOWED_EVENTS} events until their anchors are final");
+    let times = (0..FOLLOWED_EVENTS).map(|at| follow(&fixture, at)).collect::<Result<Vec<_>>>()?;
 
-    eprintln!("signing {} events", METERS * LOAD);
+    eprintln!("signing {} events", DEVICES * EVENTS_PER_DEVICE);
     let batches = meters.iter_mut().map(sign).collect::<Result<Vec<_>>>()?;
     eprintln!("sending them");
     let (seconds, loaded) = send(&mut fixture, batches)?;
     let state = fixture.wait_until_anchored()?;
     eprintln!("{} entries, all anchored", state.size);
-    print_table(idle, &ways, seconds, loaded);
+    print_table(idle, &times, seconds, loaded);
     Ok(())
 }
 
-/// One reading through the API, then its index in the anchors of the best and of the finalized block.
-fn follow(fixture: &GatewayFixture, at: usize) -> Result<Way> {
-    let log = log_of(&fixture.gateway)?;
+/// Adds a reading through the API, and waits until it is anchored in the best block and in the finalized block.
+fn follow(fixture: &GatewayFixture, at: usize) -> Result<EventTimes> {
+    let log = fixture.gateway.log_id()?;
     let reading = json!({"name": "temperature", "unit": "Cel", "value": {"decimal": format!("{at}.5")}});
     let start = Instant::now();
     let receipt = fixture.gateway.post("/v1/devices/shed/readings", &json!({"readings": [reading]}))?;
@@ -77,32 +78,27 @@ fn follow(fixture: &GatewayFixture, at: usize) -> Result<Way> {
     };
     let anchored = reached("chain_getBlockHash")?;
     let finalized = reached("chain_getFinalizedHead")?;
-    // Not in step with the blocks, or every event would meet them at the same moment.
+    // Vary the pause, so that the events do not always hit the same moment between two blocks.
     thread::sleep(Duration::from_millis(137 * (at as u64 % 7)));
-    Ok(Way { acknowledged, anchored, finalized })
+    Ok(EventTimes { acknowledged, anchored, finalized })
 }
 
 fn anchored_size(node: &Node, log: &LogId, head: &str) -> Result<u64> {
-    let hash = node.rpc(head, json!([]))?;
-    let argument = format!("0x{}", hex::encode(log.encode()));
-    let answer = node.rpc("state_call", json!(["AnchorsApi_latest", argument, hash]))?;
-    let bytes = hex::decode(answer.as_str().context("no bytes")?.trim_start_matches("0x"))?;
-    let anchor = Option::<Anchor>::decode(&mut &bytes[..])?;
+    let anchor = node.latest_anchor(log, &node.rpc(head, json!([]))?)?;
     Ok(anchor.map_or(0, |anchor| anchor.checkpoint.size))
-}
-
-fn log_of(gateway: &Gateway) -> Result<LogId> {
-    Ok(LogId { gateway: gateway.account()?, epoch: 0 })
 }
 
 fn sign(meter: &mut SigningDevice) -> Result<Vec<Vec<u8>>> {
     let start = 1_700_000_000_000u64;
-    let events: Vec<(SignedEvent, Body)> =
-        (0u32..).take(LOAD).map(|at| meter.next(at, start + u64::from(at))).collect::<Result<_>>()?;
+    let events: Vec<(SignedEvent, Body)> = (0u32..)
+        .take(EVENTS_PER_DEVICE)
+        .map(|at| meter.next(at, start + u64::from(at)))
+        .collect::<Result<_>>()?;
     Ok(events.chunks(BATCH).map(|batch| batch.to_vec().encode()).collect())
 }
 
-/// Sends every device's batches in order, the devices at once. Gives the time, and the largest resident memory met.
+/// Sends the batches of all devices at the same time, those of each device in order. Returns the time in seconds and the
+/// largest resident memory.
 fn send(fixture: &mut GatewayFixture, batches: Vec<Vec<Vec<u8>>>) -> Result<(f64, u64)> {
     let apis: Vec<Gateway> = batches.iter().map(|_| fixture.gateway.api_client()).collect();
     let (env, process) = (fixture.env, fixture.node.process()?);
@@ -138,22 +134,22 @@ fn post(env: &TestEnv, gateway: &Gateway, batch: Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-fn print_table(idle: u64, ways: &[Way], seconds: f64, loaded: u64) {
-    let events = METERS * LOAD;
+fn print_table(idle: u64, times: &[EventTimes], seconds: f64, loaded: u64) {
+    let events = DEVICES * EVENTS_PER_DEVICE;
     let mebibytes = |kib: u64| kib / 1024;
-    println!("`[anchor] every_events = 1`, {} events one after the other:\n", ways.len());
+    println!("`[anchor] every_events = 1`, {} events one after the other:\n", times.len());
     println!("| what | p50 | p95 |\n|---|---|---|");
     for (name, of) in [
         (
             "event read -> acknowledged (on disk, in the log)",
-            (|way: &Way| way.acknowledged) as fn(&Way) -> Duration,
+            (|times: &EventTimes| times.acknowledged) as fn(&EventTimes) -> Duration,
         ),
-        ("event read -> anchored (in a block)", |way| way.anchored),
-        ("event read -> finalized", |way| way.finalized),
+        ("event read -> anchored (in a block)", |times| times.anchored),
+        ("event read -> finalized", |times| times.finalized),
     ] {
-        let mut times: Vec<Duration> = ways.iter().map(of).collect();
-        times.sort();
-        let at = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
+        let mut sorted: Vec<Duration> = times.iter().map(of).collect();
+        sorted.sort();
+        let at = |share: usize| sorted.get((sorted.len() * share / 100).min(sorted.len().saturating_sub(1)));
         let shown = |time: Option<&Duration>| {
             time.map_or("-".into(), |time| format!("{:.1} ms", time.as_secs_f64() * 1e3))
         };
@@ -161,9 +157,9 @@ fn print_table(idle: u64, ways: &[Way], seconds: f64, loaded: u64) {
     }
     println!("\n| what | measured |\n|---|---|");
     println!(
-        "| acknowledged device-signed events through the API, {METERS} devices at once, batches of {BATCH} | {:.0}/s ({events} in {seconds:.1} s) |",
+        "| acknowledged device-signed events through the API, {DEVICES} devices at the same time, batches of {BATCH} | {:.0}/s ({events} in {seconds:.1} s) |",
         events as f64 / seconds
     );
     println!("| resident memory of streembit-node --dev --gateway, idle | {} MiB |", mebibytes(idle));
-    println!("| the same under that load, largest | {} MiB |", mebibytes(loaded));
+    println!("| largest resident memory under that load | {} MiB |", mebibytes(loaded));
 }

@@ -1,7 +1,7 @@
-//! Measures the log, for `docs/benchmarks.md`:
-//! - `ingest [EVENTS]`: signed events a second beside the machine's ceiling, and one at a time;
+//! Benchmarks of the log for `docs/benchmarks.md`:
+//! - `ingest [EVENTS]`: signed events per second compared with the machine's ceiling, and the latency of single events;
 //! - `large [EVENTS]`: a log of many events: memory, opening after a kill, proofs;
-//! - `others [ENTRIES]`: side by side with raw RocksDB, ct-merkle, siglog and Hypercore, and a plot in `docs/`.
+//! - `compare [ENTRIES]`: comparison with bare RocksDB, ct-merkle, siglog and Hypercore, and a chart in `docs/`.
 
 use anyhow::{bail, Result};
 use std::path::Path;
@@ -16,8 +16,8 @@ fn main() -> Result<()> {
         ["large"] => large_log::run(10_000_000),
         ["large", count] => large_log::run(count.parse()?),
         ["fill", folder] => large_log::fill(Path::new(folder)),
-        ["others"] => comparison::run(100_000),
-        ["others", count] => comparison::run(count.parse()?),
-        _ => bail!("streembit-bench-log ingest|large|others [COUNT]"),
+        ["compare"] => comparison::run(100_000),
+        ["compare", count] => comparison::run(count.parse()?),
+        _ => bail!("usage: streembit-bench-log ingest|large|compare [COUNT]"),
     }
 }
