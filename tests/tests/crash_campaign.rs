@@ -1,4 +1,5 @@
-//! A short crash campaign with every kind of fault; `make crash` runs a long one.
+//! A short crash campaign with every kind of fault, and named tests for what longer campaigns found. `make crash` runs a long
+//! one.
 
 use anyhow::ensure;
 use serde_json::json;
@@ -8,28 +9,28 @@ use streembit_tests::{
     run_test, GatewayFixture, GatewaySettings,
 };
 
-/// As many cycles as one round of all kinds of faults has.
+/// The number of cycles in one round of all kinds of faults.
 const CYCLES: u64 = 20;
 
 #[test]
 fn nothing_acknowledged_is_lost_in_a_round_of_all_faults() {
-    scene("campaign", |env| {
+    run_test("campaign", |env| {
         let options = crash::Options { cycles: CYCLES, seed: rand::random::<u32>().into(), only: None };
-        let again = format!("again: make crash CYCLES={CYCLES} SEED={}", options.seed);
-        let summary = crash::run(env, &options).map_err(|error| error.context(again))?;
+        let repeat = format!("to repeat: make crash CYCLES={CYCLES} SEED={}", options.seed);
+        let summary = crash::run(env, &options).map_err(|error| error.context(repeat))?;
         ensure!(summary.cycles() == CYCLES, "{} cycles", summary.cycles());
-        ensure!(summary.acknowledged() > CYCLES * 100, "too little load: {}", summary.acknowledged());
+        ensure!(summary.acknowledged() > CYCLES * 100, "too few events: {}", summary.acknowledged());
         Ok(())
     });
 }
 
 /// DeviceEvents by `make crash CYCLES=60 SEED=2`: the gateway ended when its checkpoint met a failing disk.
 #[test]
-fn a_checkpoint_that_cannot_be_written_ends_nothing_and_is_written_later() {
+fn the_gateway_survives_a_failed_checkpoint_and_writes_it_later() {
     if !syscall_injection::available() {
-        return eprintln!("!!! NOT TESTED HERE: failing calls, which need strace and the right to trace");
+        return eprintln!("!!! NOT TESTED HERE: failing calls, which need strace and permission to trace");
     }
-    scene("checkpoint", |env| {
+    run_test("checkpoint", |env| {
         let settings =
             GatewaySettings { anchor_events: 1000, anchor_seconds: 3, ..GatewaySettings::default() };
         let mut fixture = GatewayFixture::in_two_processes(env, settings.hosted("shed"))?;
@@ -41,7 +42,7 @@ fn a_checkpoint_that_cannot_be_written_ends_nothing_and_is_written_later() {
         let tracer = injection.attach(fixture.gateway.process()?.id())?;
         fixture.gateway.wait_for_component("anchor", "retrying", 30)?;
         drop(tracer);
-        // No event comes that would have the log opened again.
+        // There are no further events, which would make the gateway reopen the log.
         fixture.wait_until_anchored_to(1)?;
         fixture.gateway.process()?.check_running()
     });
@@ -50,12 +51,12 @@ fn a_checkpoint_that_cannot_be_written_ends_nothing_and_is_written_later() {
 /// DeviceEvents by `make crash CYCLES=120 SEED=2`: after a write that failed for want of space RocksDB wrote out half of the
 /// column families by itself. The next start replayed the failed write into the other half, and the log was lost.
 #[test]
-fn a_disk_without_space_at_two_moments_does_not_tear_the_log_apart() {
+fn a_disk_that_is_full_twice_leaves_the_log_consistent() {
     if !syscall_injection::available() {
-        return eprintln!("!!! NOT TESTED HERE: failing calls, which need strace and the right to trace");
+        return eprintln!("!!! NOT TESTED HERE: failing calls, which need strace and permission to trace");
     }
-    scene("no-space", |env| {
-        // The write, and some moments later one of the tables.
+    run_test("no-space", |env| {
+        // The first failure hits the write, the second one a table.
         let cycles: Vec<_> = (1..)
             .zip([5, 7, 9, 11, 13])
             .map(|(number, first)| Cycle {

@@ -1,4 +1,4 @@
-//! What is erased is in no file of the gateway any more, and everything that was proven of it still is.
+//! An erased body is in no file of the gateway any more, and all proofs about its event still verify.
 
 use anyhow::{bail, ensure, Context, Result};
 use codec::DecodeAll as _;
@@ -9,13 +9,13 @@ use streembit_tests::{
     event_request, run_test, str_at, u64_at, Gateway, GatewayFixture, GatewaySettings, SigningDevice,
 };
 
-/// The event of the shed that is erased: in the middle, so that there are others in the same files.
+/// The sequence of the erased event. It is in the middle, so that the same files contain other events.
 const ERASED: u64 = 5;
 const EVENTS: usize = 12;
 
 #[test]
-fn what_is_erased_is_in_no_file_and_the_audit_holds() {
-    scene("erase", |env| {
+fn an_erased_body_is_in_no_file_and_the_audit_still_verifies() {
+    run_test("erase", |env| {
         let mut meter = SigningDevice::new();
         let settings = GatewaySettings::default().hosted("shed").signing("meter", &meter.configured_key());
         let mut fixture = GatewayFixture::in_two_processes(env, settings)?;
@@ -23,7 +23,7 @@ fn what_is_erased_is_in_no_file_and_the_audit_holds() {
         let lines: String = (0..EVENTS)
             .map(|at| format!("[{{\"n\":\"note\",\"vs\":\"who was in the shed: {at}-{at}\"}}]\n"))
             .collect();
-        fixture.add("shed", &lines).ok()?;
+        fixture.add_senml("shed", &lines).ok()?;
         let (signed, signed_body) = meter.next(4711, 1_700_000_000_000)?;
         let request = event_request(&signed, &signed_body);
         let receipt = fixture.gateway.post("/v1/events", &request)?;
@@ -33,38 +33,40 @@ fn what_is_erased_is_in_no_file_and_the_audit_holds() {
         let body = body_of(&fixture.gateway, "shed", ERASED)?;
         let secrets: [&[u8]; 3] = [words.as_bytes(), &body.seed, &signed_body.seed];
         for secret in secrets {
-            ensure!(is_below(fixture.gateway.dir(), secret)?, "it cannot be found to begin with");
+            ensure!(
+                contains(fixture.gateway.dir(), secret)?,
+                "the text to erase is in no file to begin with"
+            );
         }
 
-        // Nobody is there to ask, so nothing happens without --yes.
-        erase(&fixture, &["--device", "shed", "--sequence", "5"]).run()?.ensure_refused(&["--yes"])?;
-        erase(&fixture, &["--yes", "--device", "shed", "--sequence", "12"])
+        // Without a terminal to ask for confirmation on, --yes is required.
+        erase_command(&fixture, &["--device", "shed", "--sequence", "5"])
+            .run()?
+            .ensure_refused(&["--yes"])?;
+        erase_command(&fixture, &["--yes", "--device", "shed", "--sequence", "12"])
             .run()?
             .ensure_refused(&["nothing is erased"])?;
-        ensure!(
-            is_below(fixture.gateway.dir(), words.as_bytes())?,
-            "it was erased by a command that was refused"
-        );
+        ensure!(contains(fixture.gateway.dir(), words.as_bytes())?, "a rejected command erased the body");
 
-        let erased = erase(&fixture, &["--yes", "--device", "shed", "--sequence", "5"]).json()?;
+        let erased = erase_command(&fixture, &["--yes", "--device", "shed", "--sequence", "5"]).json()?;
         ensure!(u64_at(&erased, "/0/sequence")? == ERASED, "{erased}");
         let index = u64_at(&receipt, "/index")?.to_string();
-        let shown = erase(&fixture, &["--yes", "--index", &index]).ok()?;
+        let shown = erase_command(&fixture, &["--yes", "--index", &index]).ok()?;
         ensure!(shown.stdout.contains("is erased"), "{shown:#?}");
-        still_erased(&fixture, &secrets)?;
+        ensure_erased(&fixture, &secrets)?;
 
-        // The same event once more: its receipt, and nothing comes back.
-        ensure!(fixture.gateway.post("/v1/events", &request)? == receipt, "another receipt");
-        still_erased(&fixture, &secrets)?;
+        // Sending the event again returns the same receipt and does not store the body again.
+        ensure!(fixture.gateway.post("/v1/events", &request)? == receipt, "a different receipt");
+        ensure_erased(&fixture, &secrets)?;
 
-        // After a restart, and with what comes later.
+        // The bodies stay erased after a restart and after further events.
         fixture.gateway.stop()?;
-        ensure!(!secrets_below(fixture.gateway.dir(), &secrets)?, "closing the log wrote it out again");
+        ensure!(!contains_any(fixture.gateway.dir(), &secrets)?, "closing the log wrote the bodies again");
         fixture.gateway.start(&fixture.node)?;
-        fixture.add("shed", &lines.replace("who was", "who is")).ok()?;
+        fixture.add_senml("shed", &lines.replace("who was", "who is")).ok()?;
         fixture.wait_until_anchored()?;
-        still_erased(&fixture, &secrets)?;
-        let again = erase(&fixture, &["--yes", "--device", "shed", "--sequence", "5"]).json()?;
+        ensure_erased(&fixture, &secrets)?;
+        let again = erase_command(&fixture, &["--yes", "--device", "shed", "--sequence", "5"]).json()?;
         ensure!(
             u64_at(&again, "/0/erased")? == u64_at(&erased, "/0/erased")?
                 && again.pointer("/0/before") == Some(&Value::Bool(true)),
@@ -74,17 +76,17 @@ fn what_is_erased_is_in_no_file_and_the_audit_holds() {
     });
 }
 
-fn erase<'s>(fixture: &GatewayFixture<'s>, arguments: &[&str]) -> streembit_tests::CliCommand<'s> {
+fn erase_command<'s>(fixture: &GatewayFixture<'s>, arguments: &[&str]) -> streembit_tests::CliCommand<'s> {
     fixture.env.streembit(["event", "erase"]).args(arguments).arg("--config").arg(fixture.gateway.config())
 }
 
-/// Nothing is left of the secrets, the API says so, and the history verifies to its end.
-fn still_erased(fixture: &GatewayFixture<'_>, secrets: &[&[u8]]) -> Result<()> {
-    ensure!(!secrets_below(fixture.gateway.dir(), secrets)?, "something is left on the disk");
+/// Checks that no file contains the erased bodies, that the API reports the erasure, and that the complete history verifies.
+fn ensure_erased(fixture: &GatewayFixture<'_>, secrets: &[&[u8]]) -> Result<()> {
+    ensure!(!contains_any(fixture.gateway.dir(), secrets)?, "the disk still contains an erased body");
     let events = fixture.gateway.events("shed")?;
     let is_null = |event: &Value, field: &str| event.get(field).is_none_or(Value::is_null);
     let (gone, kept): (Vec<_>, Vec<_>) = events.iter().partition(|event| is_null(event, "body"));
-    let [gone] = gone[..] else { bail!("not one event without a body: {gone:?}") };
+    let [gone] = gone[..] else { bail!("expected one event without a body: {gone:?}") };
     ensure!(u64_at(gone, "/sequence")? == ERASED, "{gone}");
     ensure!(gone.get("erased").is_some_and(Value::is_u64) && is_null(gone, "parts"), "{gone}");
     ensure!(kept.iter().all(|event| is_null(event, "erased")), "{kept:?}");
@@ -102,22 +104,22 @@ fn body_of(gateway: &Gateway, device: &str, sequence: u64) -> Result<Body> {
     Body::decode_all(&mut bytes.as_slice()).context("no body")
 }
 
-fn secrets_below(folder: &Path, secrets: &[&[u8]]) -> Result<bool> {
+fn contains_any(folder: &Path, secrets: &[&[u8]]) -> Result<bool> {
     for secret in secrets {
-        if is_below(folder, secret)? {
+        if contains(folder, secret)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Whether some bytes are in any file below a folder, as whoever has the disk would look for them.
-fn is_below(folder: &Path, bytes: &[u8]) -> Result<bool> {
+/// Returns true if any file below a folder contains these bytes.
+fn contains(folder: &Path, bytes: &[u8]) -> Result<bool> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
         let found = if kind.is_dir() {
-            is_below(&path, bytes)?
+            contains(&path, bytes)?
         } else {
             kind.is_file() && fs::read(&path)?.windows(bytes.len()).any(|window| window == bytes)
         };

@@ -30,7 +30,7 @@ const CONFIGURATIONS: [(&str, &[&str]); 12] = [
 
 #[test]
 fn a_configuration_is_refused_with_its_line_and_what_would_be_right() {
-    scene("configuration", |env| {
+    run_test("configuration", |env| {
         let file = env.dir().join("gateway.toml");
         let run = || env.streembit(["gateway", "run", "--config"]).arg(&file);
         for (text, words) in CONFIGURATIONS {
@@ -49,7 +49,7 @@ fn a_configuration_is_refused_with_its_line_and_what_would_be_right() {
 
 #[test]
 fn keys_are_not_overwritten_and_open_with_their_passphrase_alone() {
-    scene("keys", |env| {
+    run_test("keys", |env| {
         let alice = env.dev_keystore("alice")?;
         let before = fs::read(&alice)?;
         env.streembit(["key", "new", "--out"]).arg(&alice).run()?.ensure_refused(&["alice.key", "exists"])?;
@@ -78,7 +78,7 @@ fn keys_are_not_overwritten_and_open_with_their_passphrase_alone() {
 
 #[test]
 fn arguments_are_refused_by_name() {
-    scene("arguments", |env| {
+    run_test("arguments", |env| {
         let (alice, bob) = (env.dev_account("alice")?, env.dev_account("bob")?);
         let key = env.dev_keystore("alice")?.to_string_lossy().into_owned();
         let device = format!("0x{}", "ab".repeat(32));
@@ -120,7 +120,7 @@ fn arguments_are_refused_by_name() {
 
 #[test]
 fn an_rpc_address_where_no_node_is_is_named_with_the_remedy() {
-    scene("rpc-address", |env| {
+    run_test("rpc-address", |env| {
         let gateway = Gateway::init(env, "gateway", GatewaySettings::default())?;
         let alice = env.dev_keystore("alice")?;
         let register = |url: &str| {
@@ -159,7 +159,7 @@ const LINES: [(&str, &str); 10] = [
 
 #[test]
 fn a_bad_senml_line_is_named_by_number_and_the_others_go_in() {
-    scene("senml", |env| {
+    run_test("senml", |env| {
         let gateway = without_a_node(env, GatewaySettings::default().hosted("shed"))?;
         let add = |device: &str, lines: &[u8]| {
             let command = env.streembit(["event", "add", "--device", device, "--config"]);
@@ -203,7 +203,7 @@ enum Adapter {
 
 #[test]
 fn broken_adapters_and_peers_do_not_bring_the_gateway_down() {
-    scene("frames", |env| {
+    run_test("frames", |env| {
         let adapters = [
             ("noise", Adapter::Noise),
             ("silence", Adapter::Silence),

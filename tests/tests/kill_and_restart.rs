@@ -1,4 +1,4 @@
-//! The whole process is killed in the middle of a stream: what was acknowledged is there, once, and the anchors go on.
+//! The process is killed while events arrive: every acknowledged event is in the log once, and anchoring continues.
 
 use anyhow::{bail, ensure, Context, Result};
 use rand::Rng as _;
@@ -16,39 +16,39 @@ use streembit_tests::{
     SigningDevice,
 };
 
-/// How many devices send at once.
+/// The number of devices that send at the same time.
 const METERS: usize = 4;
 /// How often the process is killed.
 const KILLS: usize = 3;
-/// How many events are acknowledged between two kills, at least.
-const LOAD: usize = 300;
+/// The smallest number of acknowledged events between two kills.
+const EVENTS_BETWEEN_KILLS: usize = 300;
 
-/// A device's event: the device's id, its sequence.
+/// An event: the id of its device and its sequence.
 type Event = (String, u64);
-/// Where it was acknowledged: its hash, its index in the log.
-type Place = (String, u64);
+/// The position at which it was acknowledged: its hash and its index in the log.
+type Position = (String, u64);
 
-/// What the gateway acknowledged, kept outside of its process.
+/// What the gateway acknowledged, recorded outside of its process.
 #[derive(Default)]
-struct Acknowledged(Mutex<BTreeMap<Event, Place>>);
+struct Acknowledged(Mutex<BTreeMap<Event, Position>>);
 
 impl Acknowledged {
-    fn note(&self, event: Event, place: Place) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(event, place);
+    fn record(&self, event: Event, position: Position) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(event, position);
     }
 
     fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn into_inner(self) -> BTreeMap<Event, Place> {
+    fn into_inner(self) -> BTreeMap<Event, Position> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[test]
-fn every_acknowledged_event_is_there_once_after_each_kill() {
-    scene("crash", |env| {
+fn every_acknowledged_event_is_in_the_log_once_after_each_kill() {
+    run_test("crash", |env| {
         let mut meters: Vec<SigningDevice> = (0..METERS).map(|_| SigningDevice::new()).collect();
         let settings = meters.iter().enumerate().fold(GatewaySettings::default(), |settings, (at, meter)| {
             settings.signing(&format!("meter{at}"), &meter.configured_key())
@@ -65,7 +65,7 @@ fn every_acknowledged_event_is_there_once_after_each_kill() {
                 let (gateway, acknowledged, stop) = (gateway.api_client(), &acknowledged, &stop);
                 scope.spawn(move || stream(meter, &gateway, acknowledged, stop));
             }
-            let outcome = kill_again_and_again(&mut node, &mut gateway, &acknowledged);
+            let outcome = kill_and_restart(&mut node, &mut gateway, &acknowledged);
             stop.store(true, Ordering::SeqCst);
             outcome
         })?;
@@ -74,7 +74,7 @@ fn every_acknowledged_event_is_there_once_after_each_kill() {
         let acknowledged = acknowledged.into_inner();
         let size = fixture.gateway.log_state()?.size;
         let state = fixture.wait_until_anchored_to(size)?;
-        ensure!(state.anchored > anchored, "the anchors did not go on after {anchored}: {state:?}");
+        ensure!(state.anchored > anchored, "anchoring did not continue after {anchored}: {state:?}");
         let mut found = 0;
         for (at, meter) in meters.iter().enumerate() {
             let name = format!("meter{at}");
@@ -89,7 +89,7 @@ fn every_acknowledged_event_is_there_once_after_each_kill() {
     });
 }
 
-/// Sends one event after the other until told to stop; one that was not acknowledged is sent again, unchanged.
+/// Sends events one after the other until `stop` is set. An event that was not acknowledged is sent again, unchanged.
 fn stream(
     meter: &mut SigningDevice,
     gateway: &Gateway,
@@ -109,23 +109,23 @@ fn stream(
             }
         };
         let key = (str_at(&receipt, "/device")?, u64_at(&receipt, "/sequence")?);
-        let place = (str_at(&receipt, "/hash")?, u64_at(&receipt, "/index")?);
-        ensure!(key.1 == event.header.sequence, "a receipt for another event: {receipt}");
-        ensure!(place.0 == event.header.hash().to_string(), "a receipt for another event: {receipt}");
-        acknowledged.note(key, place);
+        let position = (str_at(&receipt, "/hash")?, u64_at(&receipt, "/index")?);
+        ensure!(key.1 == event.header.sequence, "receipt of another event: {receipt}");
+        ensure!(position.0 == event.header.hash().to_string(), "receipt of another event: {receipt}");
+        acknowledged.record(key, position);
     }
     Ok(())
 }
 
-/// Gives what was anchored just before the last kill.
-fn kill_again_and_again(node: &mut Node, gateway: &mut Gateway, acknowledged: &Acknowledged) -> Result<u64> {
+/// Kills and restarts the node several times. Returns the anchored size just before the last kill.
+fn kill_and_restart(node: &mut Node, gateway: &mut Gateway, acknowledged: &Acknowledged) -> Result<u64> {
     let mut anchored = 0;
     for _ in 0..KILLS {
         let before = acknowledged.count();
-        wait_until("the stream flows and anchors move", 90, || {
+        wait_until("events are acknowledged and anchored", 90, || {
             let now = acknowledged.count();
             let state = gateway.log_state()?;
-            ensure!(now >= before + LOAD, "{now} acknowledged, {before} before");
+            ensure!(now >= before + EVENTS_BETWEEN_KILLS, "{now} acknowledged, {before} before");
             ensure!(state.anchored > anchored, "{state:?}, {anchored} before");
             anchored = state.anchored;
             Ok(())
@@ -136,29 +136,29 @@ fn kill_again_and_again(node: &mut Node, gateway: &mut Gateway, acknowledged: &A
         gateway.wait_until_ready()?;
     }
     let before = acknowledged.count();
-    wait_until("the stream flows after the last restart", 60, || {
+    wait_until("events are acknowledged after the last restart", 60, || {
         let now = acknowledged.count();
-        ensure!(now >= before + LOAD, "{now} acknowledged, {before} before");
+        ensure!(now >= before + EVENTS_BETWEEN_KILLS, "{now} acknowledged, {before} before");
         Ok(())
     })?;
     Ok(anchored)
 }
 
-/// Gives how many acknowledged events of the device are there as acknowledged.
+/// Returns how many acknowledged events of the device are in the log, all at the acknowledged positions.
 fn check_device(
     gateway: &Gateway,
     device: &str,
     id: &str,
-    acknowledged: &BTreeMap<Event, Place>,
+    acknowledged: &BTreeMap<Event, Position>,
 ) -> Result<usize> {
     let mut found = 0;
     for (expected, event) in (0..).zip(gateway.events(device)?) {
         let (sequence, hash, index) =
             (u64_at(&event, "/sequence")?, str_at(&event, "/hash")?, u64_at(&event, "/index")?);
-        ensure!(sequence == expected, "{device}: sequence {sequence} where {expected} is next");
-        if let Some(place) = acknowledged.get(&(id.to_owned(), sequence)) {
-            if *place != (hash, index) {
-                bail!("{device}: event {sequence} was acknowledged as {place:?}, but is {event}");
+        ensure!(sequence == expected, "{device}: expected sequence {expected}, found {sequence}");
+        if let Some(position) = acknowledged.get(&(id.to_owned(), sequence)) {
+            if *position != (hash, index) {
+                bail!("{device}: event {sequence} was acknowledged as {position:?}, but is {event}");
             }
             found += 1;
         }

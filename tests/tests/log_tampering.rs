@@ -18,8 +18,8 @@ const EVENTS: usize = 27;
 
 #[test]
 fn one_changed_byte_is_named_wherever_it_is() {
-    scene("tampering", |env| {
-        let mut fixture = GatewayFixture::in_two_processes(env, GatewaySettings::default().hosted("shed"))?;
+    run_test("tampering", |env| {
+        let mut fixture = GatewayFixture::with_hosted_device(env)?;
         add(&fixture, EVENTS)?;
         fixture.wait_until_anchored()?;
         fixture.gateway.stop()?;
@@ -50,8 +50,8 @@ fn one_changed_byte_is_named_wherever_it_is() {
 
 #[test]
 fn a_log_truncated_below_its_anchor_is_not_run() {
-    scene("truncation", |env| {
-        let mut fixture = GatewayFixture::in_two_processes(env, GatewaySettings::default().hosted("shed"))?;
+    run_test("truncation", |env| {
+        let mut fixture = GatewayFixture::with_hosted_device(env)?;
         add(&fixture, EVENTS)?;
         fixture.wait_until_anchored()?;
         fixture.gateway.stop()?;
@@ -177,6 +177,6 @@ fn audit(fixture: &GatewayFixture, data: &Path, name: &str) -> Result<CliOutput>
 fn add(fixture: &GatewayFixture, count: usize) -> Result<()> {
     let lines: String =
         (0..count).map(|at| format!("[{{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":{at}.5}}]\n")).collect();
-    fixture.add("shed", &lines).ok()?;
+    fixture.add_senml("shed", &lines).ok()?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use streembit_tests::{
 
 #[test]
 fn a_gateway_over_its_quota_logs_on_and_prometheus_reads_it() {
-    scene("metrics", |env| {
+    run_test("metrics", |env| {
         let port = free_port()?;
         let mut node = Node::new(env, "node", ["--dev", &format!("--prometheus-port={port}")])?;
         node.start()?;
@@ -97,7 +97,7 @@ fn set_quota(env: &TestEnv, node: &Node, party: &str, milliseconds: &str, bytes:
 }
 
 fn add(env: &TestEnv, gateway: &Gateway, count: usize) -> Result<()> {
-    let line = "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":4.5}]\n";
+    let line = TEMPERATURE_SENML;
     let add = env.streembit(["event", "add", "--device", "shed", "--config"]).arg(gateway.config());
     add.input(line.repeat(count)).ok().context("adding events")?;
     Ok(())

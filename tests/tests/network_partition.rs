@@ -17,13 +17,13 @@ fn three_go_on_and_change_the_validators_and_the_one_that_was_cut_off_follows() 
     if !VirtualSwitch::available() {
         return eprintln!("!!! NOT TESTED HERE: a partition 3|1");
     }
-    scene("partition-3-1", |env| {
-        let mut network = env.network_on_switch(Some(VirtualSwitch::new()?))?;
+    run_test("partition-3-1", |env| {
+        let mut network = env.network_on_switch(VirtualSwitch::new()?)?;
         let monitor = FinalityMonitor::start(env, &network.nodes);
         network.wait_until_connected()?;
-        let device = HostedDevice::over(&mut network, "dave")?;
-        device.add(3)?;
-        device.wait_until_anchored(120)?;
+        let device = HostedDevice::start(&mut network, "dave")?;
+        device.add_events(3)?;
+        device.gateway.wait_until_anchored(120)?;
 
         network.isolate(&["dave"])?;
         // What the others had sent may still become final there; nothing else can.
@@ -44,7 +44,7 @@ fn three_go_on_and_change_the_validators_and_the_one_that_was_cut_off_follows() 
         network.wait_for_agreement(&["alice", "bob", "charlie", "dave", "eve"], reached, 300)?;
         network.node("dave")?.wait_for_authority_set(1)?;
         device.gateway.wait_for_component("chain", "running", 120)?;
-        device.wait_until_anchored(240)?;
+        device.gateway.wait_until_anchored(240)?;
 
         // It votes with the new validators: without another one, every one of the four that are left is needed.
         network.node("charlie")?.kill()?;
@@ -60,8 +60,8 @@ fn two_and_two_finalize_nothing_and_are_one_chain_again_when_the_network_heals()
     if !VirtualSwitch::available() {
         return eprintln!("!!! NOT TESTED HERE: a partition 2|2");
     }
-    scene("partition-2-2", |env| {
-        let mut network = env.network_on_switch(Some(VirtualSwitch::new()?))?;
+    run_test("partition-2-2", |env| {
+        let mut network = env.network_on_switch(VirtualSwitch::new()?)?;
         let monitor = FinalityMonitor::start(env, &network.nodes);
         network.wait_until_connected()?;
 

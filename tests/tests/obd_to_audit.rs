@@ -12,7 +12,7 @@ const ODOMETER: &str = "Vehicle.TraveledDistance";
 
 #[test]
 fn the_audited_odometer_is_what_the_emulator_sends() {
-    scene("odometer", |env| {
+    run_test("odometer", |env| {
         let mut emulator = ObdEmulator::start(env, "car")?;
         let settings = GatewaySettings::default().car("car", &emulator.port().to_string_lossy());
         let fixture = GatewayFixture::in_one_process(env, settings)?;

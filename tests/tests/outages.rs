@@ -7,7 +7,7 @@ const ODOMETER: &str = "Vehicle.TraveledDistance";
 
 #[test]
 fn the_gateway_outlives_the_emulator_and_the_node() {
-    scene("outages", |env| {
+    run_test("outages", |env| {
         let mut emulator = ObdEmulator::start(env, "car")?;
         let settings =
             GatewaySettings::default().car("car", &emulator.port().to_string_lossy()).hosted("shed");
@@ -76,6 +76,6 @@ fn read_anew(fixture: &GatewayFixture, emulator: &mut ObdEmulator, tenths: u32) 
 }
 
 fn add_one(fixture: &GatewayFixture) -> Result<()> {
-    fixture.add("shed", "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":4.5}]\n").ok()?;
+    fixture.add_senml("shed", TEMPERATURE_SENML).ok()?;
     Ok(())
 }

@@ -18,11 +18,11 @@ const VALIDATORS: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 #[test]
 #[ignore = "takes minutes: make test-long"]
 fn a_chain_whose_validators_never_come_back_goes_on_as_another_one() {
-    scene("disaster", |env| {
+    run_test("disaster", |env| {
         let mut network = env.network()?;
-        let mut device = HostedDevice::over(&mut network, "alice")?;
-        device.add(3)?;
-        device.wait_until_anchored(120)?;
+        let mut device = HostedDevice::start(&mut network, "alice")?;
+        device.add_events(3)?;
+        device.gateway.wait_until_anchored(120)?;
         let old = env.dir().join("old.json");
         let exported = streembit_node(["export-chain-spec", "--chain", "four", "--raw"])?;
         ensure!(exported.code == 0, "{exported:#?}");
@@ -51,7 +51,7 @@ fn a_chain_whose_validators_never_come_back_goes_on_as_another_one() {
         // The same gateway, with the same log, on the new chain: what waited is anchored beside what was.
         device.gateway.stop()?;
         device.gateway.start(first)?;
-        device.wait_until_anchored(240)?;
+        device.gateway.wait_until_anchored(240)?;
         let config = device.gateway.config();
         env.streembit(["audit", "device", "shed", "--config"]).arg(config).node(&first.url()).ok()?;
 

@@ -15,7 +15,7 @@ const ODOMETER: &str = "Vehicle.TraveledDistance";
 
 #[test]
 fn the_odometer_proves_the_service_due_and_the_confirmed_record_moves_it() {
-    scene("contract", |env| {
+    run_test("contract", |env| {
         let mut emulator = ObdEmulator::start(env, "car")?;
         // Before the first connection: the odometer of the scenario is never seen.
         emulator.set_odometer(149_990)?;
@@ -155,7 +155,7 @@ fn drive_to(fixture: &GatewayFixture, emulator: &mut ObdEmulator, tenths: u32) -
 
 /// Real events and real paths, submitted straight to the chain, each refused for its own reason.
 fn wrong_proofs_are_refused(fixture: &GatewayFixture, id: &str) -> Result<()> {
-    fixture.add("van", &format!("[{{\"n\":\"{ODOMETER}\",\"u\":\"km\",\"v\":99000}}]\n")).ok()?;
+    fixture.add_senml("van", &format!("[{{\"n\":\"{ODOMETER}\",\"u\":\"km\",\"v\":99000}}]\n")).ok()?;
     fixture.wait_until_anchored()?;
     // The chain knows a root for the last few anchored sizes only: each proof is made when it is needed.
     let anchored = || Ok::<_, anyhow::Error>(fixture.gateway.log_state()?.anchored);

@@ -8,13 +8,13 @@ use streembit_tests::{run_test, str_at, u64_at, GatewayFixture, GatewaySettings}
 
 #[test]
 fn a_foreign_library_reads_the_chain_and_submits_to_it() {
-    scene("clients", |env| {
-        let fixture = GatewayFixture::in_two_processes(env, GatewaySettings::default().hosted("shed"))?;
-        let line = "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":4.5}]\n";
-        fixture.add("shed", &line.repeat(7)).ok()?;
+    run_test("clients", |env| {
+        let fixture = GatewayFixture::with_hosted_device(env)?;
+        let line = TEMPERATURE_SENML;
+        fixture.add_senml("shed", &line.repeat(7)).ok()?;
         let log = fixture.wait_until_anchored()?;
 
-        let found = env.python("wallet.py", &[&fixture.node.url()])?;
+        let found = env.run_python_client("wallet.py", &[&fixture.node.url()])?;
         reads(&fixture, &found, log.anchored)?;
         submits(&fixture, &found)
     });

@@ -18,11 +18,11 @@ const NOW: u64 = 4;
 const PARTY_KEY: usize = 2 + 2 * (32 + 16 + 32);
 
 /// A line that makes an event.
-const LINE: &str = "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":4.5}]\n";
+const LINE: &str = TEMPERATURE_SENML;
 
 #[test]
 fn the_council_upgrades_a_running_chain_and_the_gateways_go_on() {
-    scene("upgrade", |env| {
+    run_test("upgrade", |env| {
         let spec = found(env)?;
         let (mut network, mut fixture) = start(env, &spec)?;
         versions(&mut network, &fixture, 2)?;
@@ -30,7 +30,7 @@ fn the_council_upgrades_a_running_chain_and_the_gateways_go_on() {
         ensure!(shown.get("memberships") == Some(&Value::Null), "runtime 2 knows of memberships: {shown}");
         let parties = empty_values(&fixture.node)?;
         ensure!(parties.len() == 6, "six parties without anything said of them: {parties:?}");
-        fixture.add("shed", &LINE.repeat(3)).ok()?;
+        fixture.add_senml("shed", &LINE.repeat(3)).ok()?;
         provable(&fixture, 3)?;
         let before = export(&fixture, "before.evidence")?;
 
@@ -62,7 +62,7 @@ fn the_council_upgrades_a_running_chain_and_the_gateways_go_on() {
 
         // The gateway never stopped, nor did a node.
         fixture.gateway.process()?.check_running()?;
-        fixture.add("shed", &LINE.repeat(3)).ok()?;
+        fixture.add_senml("shed", &LINE.repeat(3)).ok()?;
         provable(&fixture, 6)?;
         let after = export(&fixture, "after.evidence")?;
         for node in &mut network.nodes {

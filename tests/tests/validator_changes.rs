@@ -6,7 +6,7 @@ use streembit_tests::{run_test, str_at, u64_at, wait_until, Node, ValidatorNetwo
 
 #[test]
 fn validators_leave_join_and_change_their_keys_while_the_chain_goes_on() {
-    scene("consortium", |env| {
+    run_test("consortium", |env| {
         let mut network = env.network()?;
         ensure!(states(&network.consortium_show("alice")?)? == vec!["active"; 4], "four validators");
 
@@ -56,7 +56,7 @@ fn validators_leave_join_and_change_their_keys_while_the_chain_goes_on() {
 
 #[test]
 fn a_party_that_has_spent_its_quota_is_told_what_is_left_and_when_it_refills() {
-    scene("quota", |env| {
+    run_test("quota", |env| {
         let node = Node::dev(env)?;
         let bob = env.dev_account("bob")?;
         let alice = ["consortium", "set-quota", &bob, "--milliseconds", "10", "--bytes", "5000", "--key"];

@@ -14,7 +14,7 @@ const SLOT: &str = "0x066175726120";
 
 #[test]
 fn a_validator_comes_back_from_the_backup_of_its_keys() {
-    scene("reimaging", |env| {
+    run_test("reimaging", |env| {
         let mut network = network(env)?;
         let backup = env.dir().join("dave.backup");
         let dave = back_up(env, &mut network, &backup)?;

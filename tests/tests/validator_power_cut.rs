@@ -6,8 +6,8 @@ use streembit_tests::{crash::Disk, run_test, u64_at, wait_until, Node};
 
 #[test]
 fn a_vote_and_its_block_survive_the_power_cut_after_it() {
-    scene("power-cut", |env| {
-        let mut disk = Disk::make(env.dir())?;
+    run_test("power-cut", |env| {
+        let mut disk = Disk::create(env.dir())?;
         if !disk.is_own() {
             eprintln!("!!! NOT TESTED HERE: power cuts, which need root and a loop device");
             return Ok(());
