@@ -24,7 +24,7 @@ fn nothing_acknowledged_is_lost_in_a_round_of_all_faults() {
     });
 }
 
-/// DeviceEvents by `make crash CYCLES=60 SEED=2`: the gateway ended when its checkpoint met a failing disk.
+/// Found by `make crash CYCLES=60 SEED=2`: the gateway exited when it could not write a checkpoint.
 #[test]
 fn the_gateway_survives_a_failed_checkpoint_and_writes_it_later() {
     if !syscall_injection::available() {
@@ -48,8 +48,8 @@ fn the_gateway_survives_a_failed_checkpoint_and_writes_it_later() {
     });
 }
 
-/// DeviceEvents by `make crash CYCLES=120 SEED=2`: after a write that failed for want of space RocksDB wrote out half of the
-/// column families by itself. The next start replayed the failed write into the other half, and the log was lost.
+/// Found by `make crash CYCLES=120 SEED=2`: after a write failed for lack of space, RocksDB flushed half of the column
+/// families on its own. The next start replayed the failed write into the other half, which made the log inconsistent.
 #[test]
 fn a_disk_that_is_full_twice_leaves_the_log_consistent() {
     if !syscall_injection::available() {

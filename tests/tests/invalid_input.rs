@@ -1,4 +1,5 @@
-//! Bad input of every kind gets a message that names the place and the remedy, and the gateway stays up.
+//! Invalid input of every kind is rejected with a message that names the location and the remedy, and the gateway keeps
+//! running.
 
 use anyhow::{ensure, Result};
 use rand::RngCore as _;
@@ -12,7 +13,7 @@ use std::{
 };
 use streembit_tests::{run_test, wait_until, Gateway, GatewaySettings, TestEnv};
 
-/// What a configuration says, and what its refusal says beside the file's name.
+/// Invalid configurations, and what the error message must contain besides the file's name.
 const CONFIGURATIONS: [(&str, &[&str]); 12] = [
     ("[anchor]\nevery_event = 5\n", &[":2:", "every_event", "every_events"]),
     ("[anchors]\n", &[":1:", "anchors", "anchor"]),
@@ -29,7 +30,7 @@ const CONFIGURATIONS: [(&str, &[&str]); 12] = [
 ];
 
 #[test]
-fn a_configuration_is_refused_with_its_line_and_what_would_be_right() {
+fn an_invalid_configuration_is_rejected_with_its_line_and_the_remedy() {
     run_test("configuration", |env| {
         let file = env.dir().join("gateway.toml");
         let run = || env.streembit(["gateway", "run", "--config"]).arg(&file);
@@ -48,12 +49,12 @@ fn a_configuration_is_refused_with_its_line_and_what_would_be_right() {
 }
 
 #[test]
-fn keys_are_not_overwritten_and_open_with_their_passphrase_alone() {
+fn keys_are_not_overwritten_and_open_only_with_their_passphrase() {
     run_test("keys", |env| {
         let alice = env.dev_keystore("alice")?;
         let before = fs::read(&alice)?;
         env.streembit(["key", "new", "--out"]).arg(&alice).run()?.ensure_refused(&["alice.key", "exists"])?;
-        ensure!(fs::read(&alice)? == before, "the key was touched");
+        ensure!(fs::read(&alice)? == before, "the key was changed");
         let mallory = env.dir().join("mallory.key");
         env.streembit(["key", "dev", "mallory", "--out"])
             .arg(mallory)
@@ -77,15 +78,15 @@ fn keys_are_not_overwritten_and_open_with_their_passphrase_alone() {
 }
 
 #[test]
-fn arguments_are_refused_by_name() {
+fn invalid_arguments_are_rejected_by_name() {
     run_test("arguments", |env| {
         let (alice, bob) = (env.dev_account("alice")?, env.dev_account("bob")?);
         let key = env.dev_keystore("alice")?.to_string_lossy().into_owned();
         let device = format!("0x{}", "ab".repeat(32));
         let book = env.dir().join("book.toml").to_string_lossy().into_owned();
-        // A sound command, but for one option.
+        // A valid command, except for one option.
         let new = |changed: &str, value: &str| {
-            let sound = [
+            let valid = [
                 ("--template", "vehicle-service"),
                 ("--device", &device),
                 ("--owner", &alice),
@@ -96,7 +97,7 @@ fn arguments_are_refused_by_name() {
                 ("-o", &book),
             ];
             let options =
-                sound.map(|(option, sound)| [option, if option == changed { value } else { sound }]);
+                valid.map(|(option, valid)| [option, if option == changed { value } else { valid }]);
             env.streembit(["contract", "new"]).args(options.as_flattened()).run()
         };
         new("--workshop", "5GrwvaEF")?.ensure_refused(&["--workshop", "5GrwvaEF", "SS58"])?;
@@ -105,9 +106,9 @@ fn arguments_are_refused_by_name() {
         new("--every", "0")?.ensure_refused(&["above zero"])?;
         new("--until", "tomorrow")?.ensure_refused(&["--until", "tomorrow"])?;
         new("--template", "barter")?.ensure_refused(&["barter", "vehicle-service"])?;
-        // One account on both sides is no contract.
+        // The same account cannot be on both sides of a contract.
         new("--workshop", &alice)?.ensure_refused(&["part"])?;
-        ensure!(!env.dir().join("book.toml").exists(), "a contract was written after all");
+        ensure!(!env.dir().join("book.toml").exists(), "a rejected command wrote a contract");
 
         env.streembit(["contract", "show", "0x12"]).run()?.ensure_refused(&["0x12", "64"])?;
         env.streembit(["frobnicate"]).run()?.ensure_refused(&["frobnicate"])?;
@@ -119,7 +120,7 @@ fn arguments_are_refused_by_name() {
 }
 
 #[test]
-fn an_rpc_address_where_no_node_is_is_named_with_the_remedy() {
+fn an_unusable_rpc_address_is_reported_with_the_remedy() {
     run_test("rpc-address", |env| {
         let gateway = Gateway::init(env, "gateway", GatewaySettings::default())?;
         let alice = env.dev_keystore("alice")?;
@@ -130,7 +131,7 @@ fn an_rpc_address_where_no_node_is_is_named_with_the_remedy() {
         register("telnet://127.0.0.1")?.ensure_refused(&["--node", "telnet://127.0.0.1", "ws://"])?;
         register("ws://127.0.0.1:1")?.ensure_refused(&["ws://127.0.0.1:1", "node"])?;
 
-        // A web server that knows nothing of JSON-RPC.
+        // A web server that does not support JSON-RPC.
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("ws://{}", listener.local_addr()?);
         thread::spawn(move || {
@@ -143,7 +144,7 @@ fn an_rpc_address_where_no_node_is_is_named_with_the_remedy() {
     });
 }
 
-/// SenML lines that are refused, each with a word of its refusal.
+/// Invalid lines of SenML, each with a word that the error message must contain.
 const LINES: [(&str, &str); 10] = [
     ("not json", "JSON"),
     (r#"{"n":"x","v":1}"#, "array"),
@@ -158,41 +159,38 @@ const LINES: [(&str, &str); 10] = [
 ];
 
 #[test]
-fn a_bad_senml_line_is_named_by_number_and_the_others_go_in() {
+fn an_invalid_senml_line_is_reported_by_number_and_the_others_are_added() {
     run_test("senml", |env| {
-        let gateway = without_a_node(env, GatewaySettings::default().hosted("shed"))?;
-        let add = |device: &str, lines: &[u8]| {
-            let command = env.streembit(["event", "add", "--device", device, "--config"]);
-            command.arg(gateway.config()).input(lines).run()
-        };
+        let gateway = start_without_node(env, GatewaySettings::default().hosted("shed"))?;
+        let add = |device: &str, lines: &[u8]| gateway.add_senml(env, device, lines).run();
         let mut lines = String::new();
         for (number, (bad, _)) in LINES.iter().enumerate() {
             lines += &format!("{bad}\n[{{\"n\":\"good\",\"u\":\"Cel\",\"v\":{number}.5}}]\n");
         }
         let output = add("shed", lines.as_bytes())?;
-        ensure!(output.code == 1, "some lines refused is exit code 1: {output:#?}");
+        ensure!(output.code == 1, "expected exit code 1 because some lines are invalid: {output:#?}");
         for (at, (bad, word)) in LINES.iter().enumerate() {
             let number = format!("line {}: ", 2 * at + 1);
             let said = output.stderr.lines().find(|line| line.contains(&number));
             let said = said.is_some_and(|line| line.contains(word));
-            ensure!(said, "nothing names {number:?} ({bad}) with {word:?}:\n{}", output.stderr);
+            ensure!(said, "no message for {number:?} ({bad}) contains {word:?}:\n{}", output.stderr);
         }
-        ensure!(!output.stderr.contains("line 2: "), "a good line is named:\n{}", output.stderr);
+        ensure!(!output.stderr.contains("line 2: "), "a valid line is reported:\n{}", output.stderr);
         let count = gateway.events("shed")?.len();
-        ensure!(count == LINES.len(), "{count} events of {} good lines", LINES.len());
+        ensure!(count == LINES.len(), "{count} events of {} valid lines", LINES.len());
 
         let output =
             add("shed", b"[{\"n\":\"x\",\"v\":1,\"u\":\"\xff\xfe\"}]\n[{\"n\":\"good\",\"v\":2}]\n")?;
         ensure!(output.code == 1 && output.stderr.contains("line 1: "), "{output:#?}");
-        ensure!(gateway.events("shed")?.len() == count + 1, "the good line after bad bytes is missing");
+        ensure!(gateway.events("shed")?.len() == count + 1, "the valid line after invalid bytes is missing");
 
         let output = add("shed", b"[{\"n\":\"good\",\"v\":3}]\n")?;
-        ensure!(output.code == 0 && !output.stderr.contains("line"), "a good line alone: {output:#?}");
+        ensure!(output.code == 0 && !output.stderr.contains("line"), "only a valid line: {output:#?}");
         add("ghost", b"[{\"n\":\"x\",\"v\":1}]\n")?.ensure_refused(&["ghost", "shed"])
     });
 }
 
-/// How a broken adapter treats whoever connects.
+/// How a broken adapter behaves.
 #[derive(Clone, Copy)]
 enum Adapter {
     Noise,
@@ -202,7 +200,7 @@ enum Adapter {
 }
 
 #[test]
-fn broken_adapters_and_peers_do_not_bring_the_gateway_down() {
+fn broken_adapters_and_peers_do_not_stop_the_gateway() {
     run_test("frames", |env| {
         let adapters = [
             ("noise", Adapter::Noise),
@@ -214,7 +212,7 @@ fn broken_adapters_and_peers_do_not_bring_the_gateway_down() {
         for (name, adapter) in adapters {
             settings = settings.car(name, &format!("tcp://127.0.0.1:{}", listen(adapter)?));
         }
-        let gateway = without_a_node(env, settings)?;
+        let gateway = start_without_node(env, settings)?;
         for name in ["noise", "silence", "hangsup"] {
             let component = gateway.wait_for_component(&format!("device/{name}"), "retrying", 60)?;
             for key in ["problem", "remedy"] {
@@ -222,40 +220,42 @@ fn broken_adapters_and_peers_do_not_bring_the_gateway_down() {
                 ensure!(said.len() > 10, "no {key}: {component}");
             }
         }
-        throw_noise_at(&gateway)?;
+        send_noise_to(&gateway)?;
         for (name, _) in adapters {
             for event in gateway.events(name)? {
-                ensure!(!event.to_string().contains("TraveledDistance"), "a reading out of nothing: {event}");
+                ensure!(
+                    !event.to_string().contains("TraveledDistance"),
+                    "a reading from invalid frames: {event}"
+                );
             }
         }
-        let add = env.streembit(["event", "add", "--device", "shed", "--config"]).arg(gateway.config());
-        add.input("[{\"n\":\"good\",\"v\":3}]\n").ok()?;
+        gateway.add_senml(env, "shed", "[{\"n\":\"good\",\"v\":3}]\n").ok()?;
         gateway.wait_for_component("chain", "retrying", 30)?;
         Ok(())
     });
 }
 
-/// Noise and half-sent requests at every port of the gateway.
-fn throw_noise_at(gateway: &Gateway) -> Result<()> {
+/// Sends random bytes and incomplete requests to every port of the gateway.
+fn send_noise_to(gateway: &Gateway) -> Result<()> {
     for port in gateway.ports() {
         let mut noise = [0u8; 4096];
         rand::thread_rng().fill_bytes(&mut noise);
         let request = b"POST /v1/events HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n";
         for bytes in [&noise[..], &[0xff; 4], request] {
             let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-            // The gateway may hang up in the middle of it.
+            // The gateway may close the connection early.
             let _ = stream.write_all(bytes);
             let _ = stream.shutdown(Shutdown::Write);
         }
     }
     let bad = gateway.post("/v1/events", &serde_json::json!({"event": "0x00", "body": "0x00"}));
-    ensure!(bad.is_err(), "an event out of nothing");
+    ensure!(bad.is_err(), "an invalid event was accepted");
     let said = match gateway.post("/v1/devices/shed/readings", &serde_json::json!({"readings": "many"})) {
-        Ok(receipt) => anyhow::bail!("readings out of nothing: {receipt}"),
+        Ok(receipt) => anyhow::bail!("invalid readings were accepted: {receipt}"),
         Err(error) => format!("{error:#}"),
     };
-    ensure!(said.contains("readings"), "it does not name the place: {said}");
-    wait_until("the gateway still answers", 10, || gateway.get("/v1/status"))?;
+    ensure!(said.contains("readings"), "the message does not name the field: {said}");
+    wait_until("the gateway still responds", 10, || gateway.get("/v1/status"))?;
     Ok(())
 }
 
@@ -295,8 +295,8 @@ fn misbehave(adapter: Adapter, mut stream: TcpStream) {
     }
 }
 
-/// A running gateway whose node is not there.
-fn without_a_node(env: &TestEnv, settings: GatewaySettings) -> Result<Gateway> {
+/// Starts a gateway whose node does not exist.
+fn start_without_node(env: &TestEnv, settings: GatewaySettings) -> Result<Gateway> {
     let mut gateway = Gateway::init(env, "gateway", settings)?;
     gateway.start_at("ws://127.0.0.1:1")?;
     Ok(gateway)

@@ -1,4 +1,5 @@
-//! What is changed in the database behind the gateway's back is named by the audit; a log that lost its end is not run.
+//! The audit detects every change of the database made behind the gateway's back, and the gateway does not run on a log that
+//! has lost its end.
 
 use anyhow::{ensure, Context, Result};
 use rand::Rng as _;
@@ -11,13 +12,13 @@ use std::{
 };
 use streembit_tests::{run_test, u64_at, CliOutput, GatewayFixture, GatewaySettings};
 
-/// How many bytes are changed in each family, each in a copy of its own.
+/// How many bytes are changed in each column family, each in a separate copy.
 const TRIES: usize = 4;
-/// How many events the log has when it is tampered with: not a power of two, so that the tree is ragged.
+/// The number of events in the log. It is not a power of two, so that the tree is not complete.
 const EVENTS: usize = 27;
 
 #[test]
-fn one_changed_byte_is_named_wherever_it_is() {
+fn the_audit_names_the_location_of_a_changed_byte() {
     run_test("tampering", |env| {
         let mut fixture = GatewayFixture::with_hosted_device(env)?;
         add(&fixture, EVENTS)?;
@@ -31,16 +32,16 @@ fn one_changed_byte_is_named_wherever_it_is() {
             "not all are anchored: {untouched:#?}"
         );
 
-        for (family, place) in [("entries", "entry"), ("tiles", "node"), ("bodies", "body")] {
+        for (family, location) in [("entries", "entry"), ("tiles", "node"), ("bodies", "body")] {
             for number in 0..TRIES {
                 let name = format!("{family}-{number}");
                 let copy = copy_of(&data, &env.dir().join(&name))?;
                 let changed = change_one_byte(&copy, family)?;
                 let output = audit(&fixture, &copy, &name)?;
-                ensure!(output.code == 1, "{changed:?}, and the audit does not say no: {output:#?}");
+                ensure!(output.code == 1, "{changed:?}, but the audit succeeds: {output:#?}");
                 ensure!(
-                    names(&output.json()?, place, changed.index),
-                    "{changed:?} is not named: {output:#?}"
+                    reports(&output.json()?, location, changed.index),
+                    "{changed:?} is not reported: {output:#?}"
                 );
             }
         }
@@ -49,7 +50,7 @@ fn one_changed_byte_is_named_wherever_it_is() {
 }
 
 #[test]
-fn a_log_truncated_below_its_anchor_is_not_run() {
+fn the_gateway_does_not_run_on_a_log_shorter_than_its_anchor() {
     run_test("truncation", |env| {
         let mut fixture = GatewayFixture::with_hosted_device(env)?;
         add(&fixture, EVENTS)?;
@@ -62,18 +63,18 @@ fn a_log_truncated_below_its_anchor_is_not_run() {
         fixture.wait_until_anchored()?;
         fixture.gateway.stop()?;
 
-        // Whole in itself, but older than its anchor on the chain.
+        // The backup is consistent, but older than its anchor on the chain.
         let url = fixture.node.url();
         let config = fixture.gateway.configure_copy(&url, &backup, "backup")?;
         let mut process = fixture.gateway.spawn(&config)?;
         let status = process.wait_for_exit(60)?;
         let said = process.log();
-        ensure!(!status.success(), "it ran an old copy and ended well");
+        ensure!(!status.success(), "the gateway ran on an old copy");
         for word in ["anchored", "backup", "epoch"] {
-            ensure!(said.contains(word), "it does not say {word:?}:\n{said}");
+            ensure!(said.contains(word), "the message does not contain {word:?}:\n{said}");
         }
 
-        // Its end cut off, no more.
+        // A log that only lost its last entries.
         let cut = copy_of(&data, &env.dir().join("cut"))?;
         cut_the_end(&cut, 3)?;
         let config = fixture.gateway.configure_copy(&url, &cut, "cut")?;
@@ -82,23 +83,23 @@ fn a_log_truncated_below_its_anchor_is_not_run() {
     });
 }
 
-/// Whether an audit's report has a problem at a place of an entry.
-fn names(report: &Value, place: &str, index: u64) -> bool {
+/// Returns true if an audit's report has a problem of this kind at this index.
+fn reports(report: &Value, location: &str, index: u64) -> bool {
     let problems = report.get("problems").and_then(Value::as_array);
     problems.is_some_and(|problems| {
         problems.iter().any(|problem| {
-            problem.get("where").and_then(Value::as_str) == Some(place)
+            problem.get("where").and_then(Value::as_str) == Some(location)
                 && problem.get("index").and_then(Value::as_u64) == Some(index)
         })
     })
 }
 
-/// What was changed.
+/// A changed byte.
 #[derive(Debug)]
 #[allow(dead_code, reason = "shown when a test fails")]
 struct Changed {
     family: String,
-    /// The entry that it belongs to.
+    /// The index of the entry.
     index: u64,
     key: Vec<u8>,
     byte: usize,
@@ -117,12 +118,12 @@ fn change_one_byte(data: &Path, family: &str) -> Result<Changed> {
     db.put_cf(handle, key, value)?;
     db.flush_wal(true)?;
     let first = key.get(..8).context("a short key")?.try_into().map(u64::from_be_bytes)?;
-    // A tile has the hashes of entries that follow each other.
+    // A tile contains the hashes of consecutive entries.
     let index = if family == "tiles" { first + byte as u64 / 32 } else { first };
     Ok(Changed { family: family.to_owned(), index, key: key.to_vec(), byte })
 }
 
-/// Removes the last entries with their bodies and what they completed of the tree.
+/// Removes the last entries with their bodies and their hashes in the tree.
 fn cut_the_end(data: &Path, count: usize) -> Result<()> {
     let db = open(data)?;
     let entries = db.cf_handle("entries").context("no column family entries")?;
@@ -150,7 +151,7 @@ fn open(data: &Path) -> Result<DB> {
     DB::open_cf(&options, &path, families).with_context(|| format!("opening {}", path.display()))
 }
 
-/// The folder of the database somewhere below the data folder.
+/// Finds the folder of the database below the data folder.
 fn database_in(folder: &Path) -> Result<PathBuf> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

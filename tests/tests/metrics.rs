@@ -1,5 +1,5 @@
-//! What Prometheus reads of a node and of a gateway: the voters, the quota, what becomes of anchors. On the way, a gateway
-//! whose party has spent its quota loses nothing.
+//! The Prometheus metrics of a node and of a gateway: voters, quota and anchors. A gateway whose party has spent its quota
+//! continues to log, and anchors later.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
@@ -10,37 +10,39 @@ use streembit_tests::{
 };
 
 #[test]
-fn a_gateway_over_its_quota_logs_on_and_prometheus_reads_it() {
+fn a_gateway_over_its_quota_continues_to_log_and_its_metrics_show_it() {
     run_test("metrics", |env| {
         let port = free_port()?;
         let mut node = Node::new(env, "node", ["--dev", &format!("--prometheus-port={port}")])?;
         node.start()?;
         let mut gateway = Gateway::init(env, "gateway", GatewaySettings::default().hosted("shed"))?;
         gateway.start(&node)?;
-        let (bob, key) = (env.dev_account("bob")?, env.dev_keystore("bob")?);
-        let register = env.streembit(["gateway", "register", "--config"]).arg(gateway.config());
-        register.arg("--key").arg(key).node(&node.url()).ok()?;
-        add(env, &gateway, 3)?;
-        anchored(&gateway)?;
+        gateway.register(env, &node, "bob")?;
+        let bob = env.dev_account("bob")?;
+        gateway.add_senml(env, "shed", TEMPERATURE_SENML.repeat(3)).ok()?;
+        gateway.wait_until_anchored(120)?;
 
         set_quota(env, &node, &bob, "1", "100")?;
         let before = gateway.log_state()?;
-        add(env, &gateway, 200)?;
+        gateway.add_senml(env, "shed", TEMPERATURE_SENML.repeat(200)).ok()?;
         let component = gateway.wait_for_component("anchor", "retrying", 60)?;
         let said = |key: &str| component.get(key).and_then(Value::as_str).unwrap_or_default();
         ensure!(said("problem").contains("quota") && said("remedy").contains("set-quota"), "{component}");
         let during = gateway.log_state()?;
-        ensure!(during.size == before.size + 200, "the log stood still: {before:?}, {during:?}");
-        reads(&gateway, &[("streembit_quota_bytes", 100.0), ("streembit_quota_time_seconds", 0.001)])?;
+        ensure!(during.size == before.size + 200, "the log did not grow: {before:?}, {during:?}");
+        wait_for_metrics(
+            &gateway,
+            &[("streembit_quota_bytes", 100.0), ("streembit_quota_time_seconds", 0.001)],
+        )?;
         ensure!(
             metric_value(&gateway.metrics()?, "streembit_anchors_failed_total")? > 0.0,
-            "none has failed"
+            "no failed anchor is counted"
         );
 
         set_quota(env, &node, &bob, "20000", "50000000")?;
-        anchored(&gateway)?;
+        gateway.wait_until_anchored(120)?;
         let size = gateway.log_state()?.size as f64;
-        reads(
+        wait_for_metrics(
             &gateway,
             &[
                 ("streembit_log_size", size),
@@ -61,7 +63,7 @@ fn a_gateway_over_its_quota_logs_on_and_prometheus_reads_it() {
         ensure!(metric_value(&text, "streembit_quota_refill_seconds")? <= 600.0, "{text}");
         ensure!(metric_value(&text, "streembit_anchor_age_seconds")? >= 0.0, "{text}");
 
-        // The node says the same of the voters, beside what Substrate says of it.
+        // The node reports the same voters, besides the metrics of Substrate.
         let text = env.block_on(node_metrics(port))?;
         for (name, expected) in
             [("voter_set", 0.0), ("voters", 1.0), ("voters_needed", 1.0), ("voters_online", 1.0)]
@@ -76,9 +78,9 @@ fn a_gateway_over_its_quota_logs_on_and_prometheus_reads_it() {
     });
 }
 
-/// Waits until the gateway's metrics have these values; those of the chain are asked for every half minute.
-fn reads(gateway: &Gateway, expected: &[(&str, f64)]) -> Result<()> {
-    wait_until("Prometheus reads it", 120, || {
+/// Waits until the gateway's metrics have these values. Those of the chain are refreshed every half minute.
+fn wait_for_metrics(gateway: &Gateway, expected: &[(&str, f64)]) -> Result<()> {
+    wait_until("the metrics have the expected values", 120, || {
         let text = gateway.metrics()?;
         for (name, expected) in expected {
             let found = metric_value(&text, name)?;
@@ -88,26 +90,10 @@ fn reads(gateway: &Gateway, expected: &[(&str, f64)]) -> Result<()> {
     })
 }
 
-/// The council, which is Alice, gives a party another quota.
+/// Sets a party's quota by vote of the council, whose only member is Alice.
 fn set_quota(env: &TestEnv, node: &Node, party: &str, milliseconds: &str, bytes: &str) -> Result<()> {
     let ask = ["consortium", "set-quota", party, "--milliseconds", milliseconds, "--bytes", bytes, "--key"];
     let set = env.streembit(ask).arg(env.dev_keystore("alice")?).node(&node.url()).json()?;
     ensure!(set.get("decided") == Some(&json!(true)), "a council of one decides at once: {set}");
     Ok(())
-}
-
-fn add(env: &TestEnv, gateway: &Gateway, count: usize) -> Result<()> {
-    let line = TEMPERATURE_SENML;
-    let add = env.streembit(["event", "add", "--device", "shed", "--config"]).arg(gateway.config());
-    add.input(line.repeat(count)).ok().context("adding events")?;
-    Ok(())
-}
-
-fn anchored(gateway: &Gateway) -> Result<()> {
-    let size = gateway.log_state()?.size;
-    wait_until(&format!("{size} entries are anchored and final"), 120, || {
-        let state = gateway.log_state()?;
-        ensure!(state.anchored >= size, "{state:?}");
-        Ok(())
-    })
 }

@@ -1,6 +1,6 @@
-//! The network between four validators is cut, 3|1 and 2|2, and heals: whoever has enough voters goes on, whoever has not
-//! says so, and all of them are one chain again by themselves. The validators change meanwhile. There are never two final
-//! blocks at one height.
+//! The network of four validators is partitioned, 3|1 and 2|2, and heals. A side with enough voters continues, a side without
+//! reports it, and all nodes agree on one chain again without intervention. The validators change during the partition. There
+//! are never two final blocks at one height.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
@@ -13,7 +13,7 @@ const ALL: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 
 #[test]
 #[ignore = "takes minutes: make test-long"]
-fn three_go_on_and_change_the_validators_and_the_one_that_was_cut_off_follows() {
+fn in_a_3_1_partition_the_three_continue_and_the_isolated_one_catches_up() {
     if !VirtualSwitch::available() {
         return eprintln!("!!! NOT TESTED HERE: a partition 3|1");
     }
@@ -26,18 +26,18 @@ fn three_go_on_and_change_the_validators_and_the_one_that_was_cut_off_follows() 
         device.gateway.wait_until_anchored(120)?;
 
         network.isolate(&["dave"])?;
-        // What the others had sent may still become final there; nothing else can.
+        // Blocks whose votes had already arrived may still become final there, but no others.
         let most = network.node("dave")?.best()?;
         let before = device.ensure_logging_continues(5)?;
         network.admit_eve(&monitor)?;
         let reached = network.node("alice")?.finalized()?;
         network.node("alice")?.wait_until_finalized(reached + 4, 90)?;
 
-        says_that_it_is_alone(&device)?;
-        let lonely = network.node("dave")?.finalized()?;
-        ensure!(lonely <= most, "block {lonely} became final by one of four, when {most} was its best");
+        ensure_isolation_is_reported(&device)?;
+        let isolated = network.node("dave")?.finalized()?;
+        ensure!(isolated <= most, "one of four validators finalized block {isolated}, beyond block {most}");
         let during = device.gateway.log_state()?;
-        ensure!(during.anchored < before.size, "anchored by one of four: {during:?}");
+        ensure!(during.anchored < before.size, "anchored with one of four validators: {during:?}");
 
         network.heal()?;
         let reached = network.node("alice")?.finalized()?;
@@ -46,7 +46,7 @@ fn three_go_on_and_change_the_validators_and_the_one_that_was_cut_off_follows() 
         device.gateway.wait_for_component("chain", "running", 120)?;
         device.gateway.wait_until_anchored(240)?;
 
-        // It votes with the new validators: without another one, every one of the four that are left is needed.
+        // Without Charlie, all four remaining validators are needed, so this shows that Dave votes with the new set.
         network.node("charlie")?.kill()?;
         let reached = network.node("alice")?.finalized()?;
         network.wait_for_agreement(&["alice", "bob", "dave", "eve"], reached + 4, 120)?;
@@ -56,7 +56,7 @@ fn three_go_on_and_change_the_validators_and_the_one_that_was_cut_off_follows() 
 
 #[test]
 #[ignore = "takes minutes: make test-long"]
-fn two_and_two_finalize_nothing_and_are_one_chain_again_when_the_network_heals() {
+fn in_a_2_2_partition_nothing_is_finalized_and_all_agree_again_when_it_heals() {
     if !VirtualSwitch::available() {
         return eprintln!("!!! NOT TESTED HERE: a partition 2|2");
     }
@@ -66,7 +66,7 @@ fn two_and_two_finalize_nothing_and_are_one_chain_again_when_the_network_heals()
         network.wait_until_connected()?;
 
         network.isolate(&["charlie", "dave"])?;
-        // Whatever is made from here on only two of four have seen. What was under way may still become final.
+        // From here on, only two of four see each block. Earlier blocks may still become final.
         let most = best(&network)?;
         network.vote_out("dave", ["alice", "bob"])?;
         let fork = most + 5;
@@ -79,39 +79,43 @@ fn two_and_two_finalize_nothing_and_are_one_chain_again_when_the_network_heals()
         }
         let (ours, theirs) =
             (network.node("alice")?.block_hash(fork)?, network.node("charlie")?.block_hash(fork)?);
-        ensure!(ours != theirs, "both sides have block {fork}: the network is not cut");
+        ensure!(ours != theirs, "both sides have block {fork}: the network is not partitioned");
         for node in &network.nodes {
             let last = node.finalized()?;
-            ensure!(last <= most, "block {last} became final by two of four, after {most}: {}", node.name());
+            ensure!(
+                last <= most,
+                "two of four validators finalized block {last}, beyond block {most}: {}",
+                node.name()
+            );
         }
         monitor.check()?;
 
         network.heal()?;
         let reached = best(&network)?;
         network.wait_for_agreement(&ALL, reached + 3, 300)?;
-        settled(&network)?;
+        wait_for_same_validators(&network)?;
         let reached = best(&network)?;
         network.wait_for_agreement(&ALL, reached + 3, 120)?;
         monitor.finish().map(|_| ())
     });
 }
 
-/// The gateway's part `chain` names a problem that somebody can do something about, on the screen too.
-fn says_that_it_is_alone(device: &HostedDevice<'_>) -> Result<()> {
+/// Checks that the gateway's status reports the isolation with a remedy.
+fn ensure_isolation_is_reported(device: &HostedDevice<'_>) -> Result<()> {
     let component = device.gateway.wait_for_component("chain", "retrying", 180)?;
     let problem = component.get("problem").and_then(Value::as_str).context("no problem")?;
     ensure!(problem.contains("voters online") || problem.contains("connected to no other"), "{component}");
     let remedy = component.get("remedy").and_then(Value::as_str).unwrap_or_default();
     ensure!(!remedy.is_empty(), "no remedy: {component}");
-    let screen = device.command(["status"]).run()?;
+    let status = device.command(["status"]).run()?;
     ensure!(
-        screen.stdout.contains("voters online") || screen.stdout.contains("connected to no other"),
-        "the screen does not say so: {screen:#?}"
+        status.stdout.contains("voters online") || status.stdout.contains("connected to no other"),
+        "the status does not report it: {status:#?}"
     );
     Ok(())
 }
 
-/// The highest of the nodes' best blocks.
+/// Returns the highest best block of all nodes.
 fn best(network: &ValidatorNetwork<'_>) -> Result<u64> {
     let mut best = 0;
     for node in &network.nodes {
@@ -120,10 +124,10 @@ fn best(network: &ValidatorNetwork<'_>) -> Result<u64> {
     Ok(best)
 }
 
-/// Waits until the final state of every node says the same: three validators where the vote survived, four where it was lost
-/// with its fork, and no change under way.
-fn settled(network: &ValidatorNetwork<'_>) -> Result<()> {
-    wait_until("all have the same validators", 180, || {
+/// Waits until the final state of all nodes has the same validators: three if the vote survived, or four if it was lost with
+/// its fork.
+fn wait_for_same_validators(network: &ValidatorNetwork<'_>) -> Result<()> {
+    wait_until("all nodes have the same validators", 180, || {
         let mut found = BTreeSet::new();
         for node in &network.nodes {
             let last = node.block_hash(node.finalized()?)?;

@@ -1,4 +1,4 @@
-//! A foreign ELM327 on a pseudo-terminal, the gateway, the chain, the audit: what the car says is what is proven.
+//! From an ELM327 adapter through gateway and chain to the audit: the proven odometer is the one that the car sent.
 
 use anyhow::{ensure, Result};
 use std::{collections::BTreeSet, time::SystemTime};
@@ -11,38 +11,38 @@ use streembit_tests::{
 const ODOMETER: &str = "Vehicle.TraveledDistance";
 
 #[test]
-fn the_audited_odometer_is_what_the_emulator_sends() {
+fn the_audited_odometer_is_the_one_that_the_emulator_sent() {
     run_test("odometer", |env| {
         let mut emulator = ObdEmulator::start(env, "car")?;
         let settings = GatewaySettings::default().car("car", &emulator.port().to_string_lossy());
         let fixture = GatewayFixture::in_one_process(env, settings)?;
 
-        // First the scenario's own answers, then two that nobody could guess. A meter does not go back.
+        // First the values of the scenario, then two random ones. An odometer never decreases.
         let scenario = car_scenario_odometers()?;
-        let untouched: BTreeSet<_> = scenario.iter().map(|tenths| kilometres(*tenths)).collect();
-        odometer_becomes(&fixture.gateway, |value| untouched.contains(value))?;
+        let scenario_values: BTreeSet<_> = scenario.iter().map(|tenths| kilometres(*tenths)).collect();
+        wait_for_odometer(&fixture.gateway, |value| scenario_values.contains(value))?;
         let seed = u32::try_from(SystemTime::UNIX_EPOCH.elapsed()?.as_millis() % 500_000)?;
         let (first, second) = (1_000_000 + seed, 1_000_013 + 2 * seed);
         for tenths in [first, second] {
             emulator.set_odometer(tenths)?;
-            odometer_becomes(&fixture.gateway, |value| *value == kilometres(tenths))?;
+            wait_for_odometer(&fixture.gateway, |value| *value == kilometres(tenths))?;
         }
 
-        let mut allowed = untouched;
+        let mut allowed = scenario_values;
         allowed.extend([kilometres(first), kilometres(second)]);
         let readings = fixture.gateway.readings("car", ODOMETER)?;
         for reading in &readings {
-            let sent = value(reading).is_some_and(|value| allowed.contains(&value));
-            ensure!(sent, "the emulator never sent {reading:?}");
+            let was_sent = value(reading).is_some_and(|value| allowed.contains(&value));
+            ensure!(was_sent, "the emulator did not send {reading:?}");
             ensure!(
                 reading.source == Source::Obd { service: 0x01, pid: 0xA6 },
-                "from elsewhere: {reading:?}"
+                "from another source: {reading:?}"
             );
             ensure!(reading.unit.as_str() == "km", "not in km: {reading:?}");
         }
         ensure!(
             readings.windows(2).all(|pair| value(&pair[0]) <= value(&pair[1])),
-            "it went back: {readings:?}"
+            "the odometer decreased: {readings:?}"
         );
         for name in ["Vehicle.Speed", "Vehicle.Powertrain.CombustionEngine.Speed"] {
             ensure!(!fixture.gateway.readings("car", name)?.is_empty(), "no {name}");
@@ -63,7 +63,7 @@ fn the_audited_odometer_is_what_the_emulator_sends() {
     });
 }
 
-fn odometer_becomes(gateway: &Gateway, wanted: impl Fn(&Decimal) -> bool) -> Result<()> {
+fn wait_for_odometer(gateway: &Gateway, wanted: impl Fn(&Decimal) -> bool) -> Result<()> {
     wait_until("the odometer is read", 60, || {
         let readings = gateway.readings("car", ODOMETER)?;
         let last = readings.last().and_then(value);
@@ -76,7 +76,7 @@ fn kilometres(tenths: u32) -> Decimal {
     Decimal::new(i64::from(tenths), -1).unwrap_or_default()
 }
 
-/// `None` for a reading that is no number.
+/// Returns the value of a numeric reading.
 fn value(reading: &Reading) -> Option<Decimal> {
     match &reading.value {
         Value::Decimal(value) => Some(*value),

@@ -1,5 +1,5 @@
-//! Three of four validators are gone for good, keys and backups and all: the chain goes on as another one, founded anew from its
-//! last final state by the commands of docs/chain.md, and nothing that was recorded or logged is lost.
+//! Three of four validators are lost for good, including keys and backups. The consortium founds a new chain from the last
+//! final state of the old one, with the commands of docs/chain.md. No recorded state and no log entry is lost.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
@@ -12,12 +12,12 @@ use streembit_tests::{
     ValidatorNetwork,
 };
 
-/// The accounts that validate on both chains.
+/// The validators of both chains.
 const VALIDATORS: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 
 #[test]
 #[ignore = "takes minutes: make test-long"]
-fn a_chain_whose_validators_never_come_back_goes_on_as_another_one() {
+fn a_chain_that_lost_its_validators_is_refounded_without_losses() {
     run_test("disaster", |env| {
         let mut network = env.network()?;
         let mut device = HostedDevice::start(&mut network, "alice")?;
@@ -27,7 +27,7 @@ fn a_chain_whose_validators_never_come_back_goes_on_as_another_one() {
         let exported = streembit_node(["export-chain-spec", "--chain", "four", "--raw"])?;
         ensure!(exported.code == 0, "{exported:#?}");
         fs::write(&old, exported.stdout)?;
-        let before = evidence(env, &device, 3, "before")?;
+        let before = export_when_provable(env, &device, 3, "before")?;
 
         for name in ["bob", "charlie", "dave"] {
             network.node(name)?.kill()?;
@@ -38,48 +38,55 @@ fn a_chain_whose_validators_never_come_back_goes_on_as_another_one() {
         let parties = parties(&network.consortium_show("alice")?)?;
 
         let new = refound(env, &mut network)?;
-        let nodes = start(env, &new)?;
+        let nodes = start_nodes(env, &new)?;
         let monitor = FinalityMonitor::start(env, &nodes);
         let first = nodes.first().context("no node")?;
         first.wait_until_finalized(2, 120)?;
         let shown = env.streembit(["consortium", "show"]).node(&first.url()).json()?;
-        ensure!(self::parties(&shown)? == parties, "other parties: {shown}");
+        ensure!(self::parties(&shown)? == parties, "the parties differ: {shown}");
         let validators = shown.get("validators").and_then(Value::as_array).context("no validators")?;
         ensure!(validators.len() == VALIDATORS.len(), "{shown}");
         ensure!(u64_at(&shown, "/authority_set")? == 0, "{shown}");
 
-        // The same gateway, with the same log, on the new chain: what waited is anchored beside what was.
+        // The same gateway anchors its whole log on the new chain.
         device.gateway.stop()?;
         device.gateway.start(first)?;
         device.gateway.wait_until_anchored(240)?;
         let config = device.gateway.config();
         env.streembit(["audit", "device", "shed", "--config"]).arg(config).node(&first.url()).ok()?;
 
-        // Evidence ends at the chain that it is of; the new one's is of the whole log.
-        let after = evidence(env, &device, 6, "after")?;
-        ensure!(verified(env, &before, &old)? == Some(3), "evidence of before, by the old chain");
-        ensure!(verified(env, &before, &new)?.is_none(), "evidence of before, by the new chain");
-        ensure!(verified(env, &after, &new)? == Some(6), "evidence of now, by the new chain");
-        ensure!(verified(env, &after, &old)?.is_none(), "evidence of now, by the old chain");
+        // Evidence verifies only with the spec of its own chain. On the new chain, it covers the whole log.
+        let after = export_when_provable(env, &device, 6, "after")?;
+        ensure!(verify(env, &before, &old)? == Some(3), "old evidence, old chain");
+        ensure!(verify(env, &before, &new)?.is_none(), "old evidence, new chain");
+        ensure!(verify(env, &after, &new)? == Some(6), "new evidence, new chain");
+        ensure!(verify(env, &after, &old)?.is_none(), "new evidence, old chain");
 
-        // What proves the old one is still there: by its genesis it proves what it proved.
+        // The gateway still has the proofs of the old chain, which are selected by its genesis.
         let chains = device.command(["audit", "chains"]).json()?;
         ensure!(chains.as_array().map(Vec::len) == Some(2), "not two chains: {chains}");
-        ensure!(chains.pointer("/1/current") == Some(&Value::Bool(true)), "not collected last: {chains}");
+        ensure!(
+            chains.pointer("/1/current") == Some(&Value::Bool(true)),
+            "the new chain is not the current one: {chains}"
+        );
         let again = export(env, &device, "again", &["--chain", &str_at(&chains, "/0/genesis")?])?;
-        ensure!(verified(env, &again, &old)? == Some(3), "exported now, by the old chain");
-        ensure!(verified(env, &again, &new)?.is_none(), "the old chain's evidence, by the new one");
+        ensure!(
+            verify(env, &again, &old)? == Some(3),
+            "evidence of the old chain, exported later, old chain"
+        );
+        ensure!(verify(env, &again, &new)?.is_none(), "evidence of the old chain, exported later, new chain");
         monitor.finish().map(|_| ())
     });
 }
 
-/// Makes the new chain's spec as the one who is left would: keys on four boxes, a file, one command on the stopped node.
+/// Creates the spec of the new chain: session keys for four nodes, a file with the validators, and one command on the stopped
+/// node of the remaining validator.
 fn refound(env: &TestEnv, network: &mut ValidatorNetwork<'_>) -> Result<PathBuf> {
     let (file, new, base) =
         (env.dir().join("successor.toml"), env.dir().join("new.json"), env.dir().join("alice"));
     let mut toml = String::from("name = \"Founded anew\"\nid = \"four_anew\"\n");
     for name in VALIDATORS {
-        let made = streembit_node(["session-keys", "--keystore-path", path(&keystore(env, name))?])?;
+        let made = streembit_node(["session-keys", "--keystore-path", path_str(&keystore(env, name))?])?;
         ensure!(made.code == 0, "{made:#?}");
         let account = env.dev_account(name)?;
         toml.push_str(&format!("[validators.{name}]\naccount = \"{account}\"\n{}", made.stdout));
@@ -87,25 +94,26 @@ fn refound(env: &TestEnv, network: &mut ValidatorNetwork<'_>) -> Result<PathBuf>
     fs::write(&file, toml)?;
     network.node("alice")?.kill()?;
     let refound = |out: &Path| {
-        let place = ["--chain", "four", "--base-path", path(&base)?];
-        let files = ["--validators", path(&file)?, "--out", path(out)?];
+        let place = ["--chain", "four", "--base-path", path_str(&base)?];
+        let files = ["--validators", path_str(&file)?, "--out", path_str(out)?];
         streembit_node(["refound"].into_iter().chain(place).chain(files))
     };
     let made = refound(&new)?;
     ensure!(made.code == 0 && made.stderr.contains("the last final one"), "{made:#?}");
     refound(&new)?.ensure_refused(&["never overwritten"])?;
-    // Whoever has the state and the file can check the spec.
+    // The spec can be reproduced from the state and the file.
     let again = env.dir().join("again.json");
-    ensure!(refound(&again)?.code == 0 && fs::read(&again)? == fs::read(&new)?, "another spec");
+    ensure!(refound(&again)?.code == 0 && fs::read(&again)? == fs::read(&new)?, "the specs differ");
     Ok(new)
 }
 
-/// Four new boxes, each with its keys and an empty database.
-fn start(env: &TestEnv, spec: &Path) -> Result<Vec<Node>> {
+/// Starts four new nodes, each with its session keys and an empty database.
+fn start_nodes(env: &TestEnv, spec: &Path) -> Result<Vec<Node>> {
     let mut nodes: Vec<Node> = Vec::new();
     for name in VALIDATORS {
         let keys = keystore(env, name);
-        let mut arguments = vec!["--chain", path(spec)?, "--validator", "--keystore-path", path(&keys)?];
+        let mut arguments =
+            vec!["--chain", path_str(spec)?, "--validator", "--keystore-path", path_str(&keys)?];
         let bootnode = nodes.first().map(Node::address).transpose()?;
         if let Some(bootnode) = &bootnode {
             arguments.extend(["--bootnodes", bootnode]);
@@ -117,26 +125,23 @@ fn start(env: &TestEnv, spec: &Path) -> Result<Vec<Node>> {
     Ok(nodes)
 }
 
-/// Exports what is proven of the device once so many of its events are.
-fn evidence(env: &TestEnv, device: &HostedDevice<'_>, events: u64, name: &str) -> Result<PathBuf> {
-    wait_until(&format!("{events} events are provable"), 120, || {
-        let part = device.gateway.component("evidence")?;
-        let wanted = format!("{events} events provable");
-        ensure!(str_at(&part, "/detail").is_ok_and(|detail| detail.starts_with(&wanted)), "{part}");
-        Ok(())
-    })?;
+/// Waits until `events` events are provable, and exports the evidence.
+fn export_when_provable(
+    env: &TestEnv,
+    device: &HostedDevice<'_>,
+    events: u64,
+    name: &str,
+) -> Result<PathBuf> {
+    device.gateway.wait_until_provable(events, 120)?;
     export(env, device, name, &[])
 }
 
 fn export(env: &TestEnv, device: &HostedDevice<'_>, name: &str, options: &[&str]) -> Result<PathBuf> {
-    let file = env.dir().join(format!("{name}.evidence"));
-    let export = device.command(["audit", "export", "--device", "shed"]).args(options);
-    export.arg("-o").arg(&file).ok()?;
-    Ok(file)
+    device.gateway.export_evidence(env, "shed", options, &format!("{name}.evidence"))
 }
 
-/// How many events a file proves by a chain's specification; `None` where it is refused.
-fn verified(env: &TestEnv, file: &Path, spec: &Path) -> Result<Option<u64>> {
+/// Verifies evidence with a chain spec. Returns the number of proven events, or `None` if it does not verify.
+fn verify(env: &TestEnv, file: &Path, spec: &Path) -> Result<Option<u64>> {
     let verify = env.streembit(["audit", "verify"]).arg(file).arg("--chain-spec").arg(spec);
     let output = verify.arg("--json").run()?;
     match output.code {
@@ -152,8 +157,4 @@ fn parties(shown: &Value) -> Result<Value> {
 
 fn keystore(env: &TestEnv, name: &str) -> PathBuf {
     env.dir().join(format!("{name}-keys"))
-}
-
-fn path(path: &Path) -> Result<&str> {
-    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }

@@ -1,11 +1,12 @@
-//! The service book of a car: signed by owner and workshop, due by the emulator's odometer, done, confirmed.
+//! A service contract of a car: owner and workshop sign it, a proven odometer makes the service due, and a confirmed record
+//! moves the due point.
 
 use anyhow::{bail, ensure, Context, Result};
 use codec::Decode as _;
 use serde_json::Value;
 use streembit::chain::Call;
 use streembit_primitives::{
-    contract::ContractId, merkle::InclusionProof, proof::ReadingProof, Body, Hash, LogEntry, LogId, Part,
+    contract::ContractId, merkle::InclusionProof, proof::ReadingProof, Body, Hash, LogEntry, Part,
 };
 use streembit_tests::{
     dev_key, run_test, str_at, u64_at, wait_until, GatewayFixture, GatewaySettings, ObdEmulator,
@@ -14,29 +15,29 @@ use streembit_tests::{
 const ODOMETER: &str = "Vehicle.TraveledDistance";
 
 #[test]
-fn the_odometer_proves_the_service_due_and_the_confirmed_record_moves_it() {
+fn a_proven_odometer_makes_a_service_due_and_a_confirmed_record_moves_the_due_point() {
     run_test("contract", |env| {
         let mut emulator = ObdEmulator::start(env, "car")?;
-        // Before the first connection: the odometer of the scenario is never seen.
+        // Set before the first connection, so that the odometer of the scenario is never read.
         emulator.set_odometer(149_990)?;
         let settings =
             GatewaySettings::default().car("car", &emulator.port().to_string_lossy()).hosted("van");
         let fixture = GatewayFixture::in_one_process(env, settings)?;
-        drive_to(&fixture, &mut emulator, 149_990)?;
+        fixture.drive_to(&mut emulator, 149_990)?;
 
-        let id = sign_the_service_book(&fixture)?;
+        let id = sign_contract(&fixture)?;
         due(&fixture, &id)?.is(None, "15000", false)?;
         report(&fixture, &id)?.ok()?;
         due(&fixture, &id)?.is(Some("14999"), "15000", false)?;
 
-        drive_to(&fixture, &mut emulator, 150_004)?;
+        fixture.drive_to(&mut emulator, 150_004)?;
         report(&fixture, &id)?.ok()?;
         due(&fixture, &id)?.is(Some("15000.4"), "15000", true)?;
 
-        wrong_proofs_are_refused(&fixture, &id)?;
+        ensure_invalid_proofs_are_rejected(&fixture, &id)?;
         due(&fixture, &id)?.is(Some("15000.4"), "15000", true)?;
 
-        // The workshop's claim alone moves nothing; only the owner's word does, and only on a record that is there.
+        // The workshop's record alone does not move the due point. Only the owner can confirm it, and only an existing record.
         record(&fixture, &id)?;
         due(&fixture, &id)?.is(Some("15000.4"), "15000", true)?;
         confirm(&fixture, &id, 0, "bob")?.run()?.ensure_refused(&["customer"])?;
@@ -47,7 +48,7 @@ fn the_odometer_proves_the_service_due_and_the_confirmed_record_moves_it() {
     });
 }
 
-/// What `contract due` says of the only service clause.
+/// The output of `contract due` for the only service clause.
 #[derive(Debug)]
 struct Due(Value);
 
@@ -69,8 +70,8 @@ fn due(fixture: &GatewayFixture, id: &str) -> Result<Due> {
     Ok(Due(clause.with_context(|| format!("no clause 0: {due}"))?.clone()))
 }
 
-/// Owner and workshop sign the same content; gives the contract's id.
-fn sign_the_service_book(fixture: &GatewayFixture) -> Result<String> {
+/// Has owner and workshop sign the contract, and returns its id.
+fn sign_contract(fixture: &GatewayFixture) -> Result<String> {
     let env = fixture.env;
     let book = env.dir().join("book.toml");
     let (owner, workshop, device) =
@@ -104,13 +105,13 @@ fn sign_the_service_book(fixture: &GatewayFixture) -> Result<String> {
 }
 
 fn report<'s>(fixture: &GatewayFixture<'s>, id: &str) -> Result<streembit_tests::CliCommand<'s>> {
-    // The newest reading has to be under an anchor before it proves anything.
+    // The newest reading must be anchored before it can be proven.
     fixture.wait_until_anchored()?;
     let command = fixture.node_command(["contract", "report", id, "--config"]).arg(fixture.gateway.config());
     Ok(command.arg("--key").arg(fixture.env.dev_keystore("alice")?))
 }
 
-/// The workshop records the service, from a proof that the owner's gateway handed it.
+/// Has the workshop record the service, with a proof from the owner's gateway.
 fn record(fixture: &GatewayFixture, id: &str) -> Result<()> {
     let proof = fixture.env.dir().join("proof.json");
     fixture.wait_until_anchored()?;
@@ -142,51 +143,40 @@ fn confirm<'s>(
     Ok(command.arg(fixture.env.dev_keystore(name)?))
 }
 
-fn drive_to(fixture: &GatewayFixture, emulator: &mut ObdEmulator, tenths: u32) -> Result<()> {
-    emulator.set_odometer(tenths)?;
-    let wanted = f64::from(tenths) / 10.0;
-    wait_until("the odometer is read", 60, || {
-        let readings = fixture.gateway.readings("car", ODOMETER)?;
-        let last = readings.last().map(|reading| reading.value.to_string());
-        ensure!(last.as_deref() == Some(wanted.to_string().as_str()), "the last is {last:?}");
-        Ok(())
-    })
-}
-
-/// Real events and real paths, submitted straight to the chain, each refused for its own reason.
-fn wrong_proofs_are_refused(fixture: &GatewayFixture, id: &str) -> Result<()> {
+/// Submits proofs of real events directly to the chain, which must reject each for a different reason.
+fn ensure_invalid_proofs_are_rejected(fixture: &GatewayFixture, id: &str) -> Result<()> {
     fixture.add_senml("van", &format!("[{{\"n\":\"{ODOMETER}\",\"u\":\"km\",\"v\":99000}}]\n")).ok()?;
     fixture.wait_until_anchored()?;
-    // The chain knows a root for the last few anchored sizes only: each proof is made when it is needed.
+    // The chain stores the roots of the last few anchored sizes only, so each proof is made just before it is used.
     let anchored = || Ok::<_, anyhow::Error>(fixture.gateway.log_state()?.anchored);
-    refused(fixture, id, proof_of(fixture, "van", anchored()?)?, "OtherDevice")?;
+    ensure_rejected(fixture, id, proof_of(fixture, "van", anchored()?)?, "OtherDevice")?;
     let never_anchored = unanchored_size(fixture, anchored()?)?;
-    refused(fixture, id, proof_of(fixture, "car", never_anchored)?, "NotAnchored")?;
+    ensure_rejected(fixture, id, proof_of(fixture, "car", never_anchored)?, "NotAnchored")?;
     let mut rewritten = proof_of(fixture, "car", anchored()?)?;
     if let Part::Reading(reading) = &mut rewritten.disclosure.part {
         reading.value = streembit_primitives::Value::Decimal("20000".parse()?);
     }
-    refused(fixture, id, rewritten, "NotInEvent")?;
-    // Sound in every way, but older than what was proven: nothing else was wrong with the others.
-    refused(fixture, id, proof_of(fixture, "car", anchored()?)?, "NotNewer")
+    ensure_rejected(fixture, id, rewritten, "NotInEvent")?;
+    // Valid except for its age, which shows that nothing else was wrong with the other proofs.
+    ensure_rejected(fixture, id, proof_of(fixture, "car", anchored()?)?, "NotNewer")
 }
 
-fn refused(fixture: &GatewayFixture, id: &str, proof: ReadingProof, reason: &str) -> Result<()> {
+fn ensure_rejected(fixture: &GatewayFixture, id: &str, proof: ReadingProof, reason: &str) -> Result<()> {
     let (chain, alice) = (fixture.chain()?, dev_key("alice")?);
     let call = Call::Report { id: id.parse::<ContractId>()?, clause: 0, proof };
     match fixture.env.block_on(chain.submit(&alice, call)) {
-        Ok(submitted) => bail!("not refused as {reason}, but accepted in block {}", submitted.block),
+        Ok(submitted) => bail!("accepted in block {}, expected {reason}", submitted.block),
         Err(error) => {
             let said = error.dispatch_error() == Some(&format!("ServiceContracts::{reason}"));
-            ensure!(said, "not refused by the chain as {reason}: {error}");
+            ensure!(said, "expected {reason} from the chain: {error}");
             Ok(())
         }
     }
 }
 
-/// A size that the log had and that the chain knows no root for.
+/// Returns a size of the log whose root the chain does not store.
 fn unanchored_size(fixture: &GatewayFixture, anchored: u64) -> Result<u64> {
-    let (chain, log) = (fixture.chain()?, log_of(fixture)?);
+    let (chain, log) = (fixture.chain()?, fixture.gateway.log_id()?);
     fixture.env.block_on(async {
         let view = chain.view().await?;
         for size in (2..anchored).rev() {
@@ -198,21 +188,21 @@ fn unanchored_size(fixture: &GatewayFixture, anchored: u64) -> Result<u64> {
     })
 }
 
-/// The proof of the first odometer reading of a device, from what the gateway's API gives to anybody.
+/// Builds the proof of a device's first odometer reading from the gateway's API.
 fn proof_of(fixture: &GatewayFixture, device: &str, size: u64) -> Result<ReadingProof> {
     for event in fixture.gateway.events(device)? {
         let index = u64_at(&event, "/index")?;
-        let body = Body::decode(&mut &scale(&event, "/body")?[..])?;
+        let body = Body::decode(&mut &scale_bytes(&event, "/body")?[..])?;
         let named = |part: &Part| matches!(part, Part::Reading(reading) if reading.name.as_str() == ODOMETER);
         let Some(part) = body.parts.iter().position(named) else { continue };
         ensure!(index < size, "event {index} is beyond size {size}");
         let path = fixture.gateway.get(&format!("/v1/log/proof/{index}?size={size}"))?;
         let path: Vec<Hash> = serde_json::from_value(path.get("path").context("no path")?.clone())?;
         return Ok(ReadingProof {
-            log: log_of(fixture)?,
+            log: fixture.gateway.log_id()?,
             size,
             index,
-            entry: LogEntry::decode(&mut &scale(&event, "/entry")?[..])?,
+            entry: LogEntry::decode(&mut &scale_bytes(&event, "/entry")?[..])?,
             inclusion: InclusionProof::new(path),
             disclosure: body.disclose(part as u32).context("no such part")?,
         });
@@ -220,10 +210,6 @@ fn proof_of(fixture: &GatewayFixture, device: &str, size: u64) -> Result<Reading
     bail!("{device} has no odometer")
 }
 
-fn log_of(fixture: &GatewayFixture) -> Result<LogId> {
-    Ok(LogId { gateway: fixture.gateway.account()?, epoch: 0 })
-}
-
-fn scale(event: &Value, path: &str) -> Result<Vec<u8>> {
+fn scale_bytes(event: &Value, path: &str) -> Result<Vec<u8>> {
     Ok(hex::decode(str_at(event, path)?.trim_start_matches("0x"))?)
 }

@@ -1,4 +1,5 @@
-//! A client library that knows Substrate and nothing of this chain reads it and submits to it, as a wallet does.
+//! A generic Substrate client library, which has no code for this chain, reads the state and submits transactions like a
+//! wallet.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
@@ -7,7 +8,7 @@ use streembit_primitives::consortium::refusal;
 use streembit_tests::{run_test, str_at, u64_at, GatewayFixture, GatewaySettings};
 
 #[test]
-fn a_foreign_library_reads_the_chain_and_submits_to_it() {
+fn a_generic_substrate_library_reads_the_chain_and_submits_transactions() {
     run_test("clients", |env| {
         let fixture = GatewayFixture::with_hosted_device(env)?;
         let line = TEMPERATURE_SENML;
@@ -15,29 +16,29 @@ fn a_foreign_library_reads_the_chain_and_submits_to_it() {
         let log = fixture.wait_until_anchored()?;
 
         let found = env.run_python_client("wallet.py", &[&fixture.node.url()])?;
-        reads(&fixture, &found, log.anchored)?;
-        submits(&fixture, &found)
+        check_reads(&fixture, &found, log.anchored)?;
+        check_submissions(&fixture, &found)
     });
 }
 
-/// The metadata, constants, and the storage of every pallet it asks for, with accounts as addresses.
-fn reads(fixture: &GatewayFixture<'_>, found: &Value, anchored: u64) -> Result<()> {
+/// Checks what the library read: metadata, constants and storage, with accounts as addresses.
+fn check_reads(fixture: &GatewayFixture<'_>, found: &Value, anchored: u64) -> Result<()> {
     ensure!(str_at(found, "/chain")? == "Streembit development", "{found}");
     ensure!(u64_at(found, "/properties/ss58Format")? == 42, "{found}");
     let runtime = fixture.node.rpc("state_getRuntimeVersion", json!([]))?;
     ensure!(u64_at(found, "/spec_version")? == u64_at(&runtime, "/specVersion")?, "{found}");
     for pallet in ["System", "Consortium", "Council", "Devices", "Anchors", "ServiceContracts"] {
-        ensure!(has(found, "/pallets", pallet), "no {pallet}: {found}");
+        ensure!(contains(found, "/pallets", pallet), "no {pallet}: {found}");
     }
-    ensure!(has(found, "/extensions", "SpendQuota"), "{found}");
+    ensure!(contains(found, "/extensions", "SpendQuota"), "{found}");
     ensure!(u64_at(found, "/period")? == 600_000, "ten minutes: {found}");
 
-    // An account without a balance, whose next number the node and the state agree on.
+    // The account has no balance, and node and state agree on its nonce.
     ensure!(u64_at(found, "/account/providers")? == 1, "{found}");
     ensure!(u64_at(found, "/account/nonces/0")? == u64_at(found, "/account/nonces/1")?, "{found}");
     ensure!(found.get("council") == Some(&json!([fixture.env.dev_account("alice")?])), "{found}");
     for party in ["alice", "bob", "charlie", "dave", "eve", "ferdie"] {
-        ensure!(has(found, "/parties", &fixture.env.dev_account(party)?), "no {party}: {found}");
+        ensure!(contains(found, "/parties", &fixture.env.dev_account(party)?), "no {party}: {found}");
     }
     let gateway = account::show(&fixture.gateway.account()?);
     ensure!(found.get("anchors") == Some(&json!([[gateway, anchored]])), "{gateway}, {anchored}: {found}");
@@ -47,7 +48,7 @@ fn reads(fixture: &GatewayFixture<'_>, found: &Value, anchored: u64) -> Result<(
 /// TransactionSigner of parties, what they did, why another one failed and a third was not taken; and those of a stranger, who is then
 /// taken in.
 fn submits(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> {
-    ensure!(u64_at(found, "/refused/code")? == 1010, "a stranger was not refused: {found}");
+    ensure!(u64_at(found, "/refused/code")? == 1010, "the unknown account was not rejected: {found}");
     ensure!(str_at(found, "/refused/data")?.contains("Inability to pay"), "{found}");
 
     let (alice, bob) = (fixture.env.dev_account("alice")?, fixture.env.dev_account("bob")?);
@@ -57,13 +58,16 @@ fn submits(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> {
     ensure!(proposed.get("by") == Some(&json!(bob)), "{proposed}");
     ensure!(proposed.get("change") == Some(&json!({"AddParty": stranger})), "{proposed}");
 
-    ensure!(u64_at(found, "/forbidden/code")? == 1010, "who is not in the council voted: {found}");
-    let outside = format!("Custom error: {}", refusal::NOT_IN_COUNCIL);
-    ensure!(str_at(found, "/forbidden/data")? == outside, "{found}");
+    ensure!(
+        u64_at(found, "/forbidden/code")? == 1010,
+        "a vote from outside of the council was accepted: {found}"
+    );
+    let expected = format!("Custom error: {}", refusal::NOT_IN_COUNCIL);
+    ensure!(str_at(found, "/forbidden/data")? == expected, "{found}");
 
     ensure!(
         found.pointer("/failed/success") == Some(&json!(false)),
-        "who is no validator left the validators: {found}"
+        "an account that is not a validator left the validators: {found}"
     );
     ensure!(str_at(found, "/failed/error/name")? == "NotAValidator", "{found}");
 
@@ -72,13 +76,13 @@ fn submits(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> {
     succeeded(found, "/vote", "Consortium.Changed")?;
     let welcome = succeeded(found, "/welcome", "System.Remarked")?;
     ensure!(welcome.get("sender") == Some(&json!(stranger)), "{welcome}");
-    ensure!(has(found, "/parties_after", &stranger), "{found}");
+    ensure!(contains(found, "/parties_after", &stranger), "{found}");
     let shown = fixture.node_command(["consortium", "show"]).ok()?.stdout;
-    ensure!(shown.contains(&stranger), "the command line knows no {stranger}: {shown}");
+    ensure!(shown.contains(&stranger), "the command line does not show {stranger}: {shown}");
     Ok(())
 }
 
-/// What an event of a transaction says that did what it was to do.
+/// Returns the attributes of an event of a transaction, which must have succeeded.
 fn succeeded<'f>(found: &'f Value, transaction: &str, event: &str) -> Result<&'f Value> {
     ensure!(
         found.pointer(&format!("{transaction}/success")) == Some(&json!(true)),
@@ -88,8 +92,8 @@ fn succeeded<'f>(found: &'f Value, transaction: &str, event: &str) -> Result<&'f
     said.with_context(|| format!("no {event} by {transaction}: {found}"))
 }
 
-/// Whether a list has a text.
-fn has(found: &Value, list: &str, wanted: &str) -> bool {
+/// Returns true if a list contains a string.
+fn contains(found: &Value, list: &str, wanted: &str) -> bool {
     let list = found.pointer(list).and_then(Value::as_array);
     list.is_some_and(|list| list.iter().any(|value| value.as_str() == Some(wanted)))
 }
