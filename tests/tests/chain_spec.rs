@@ -3,7 +3,7 @@
 
 use anyhow::{ensure, Result};
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
-use streembit_tests::{binary, free_port, run_test, streembit_node, CliOutput, Node, TestEnv};
+use streembit_tests::{free_port, path_str, run_test, streembit_node, CliOutput, Node, TestEnv};
 
 #[test]
 fn a_consortium_file_makes_a_working_chain_or_is_rejected_by_line() {

@@ -8,8 +8,7 @@ use std::{
     time::Duration,
 };
 use streembit_tests::{
-    now_ms, run_test, str_at, u64_at, wait_until, Gateway, GatewayFixture, GatewaySettings, Subscriber,
-    Subscription,
+    now_ms, run_test, str_at, u64_at, wait_until, Gateway, GatewayFixture, Subscriber, Subscription,
 };
 
 /// How many events are added during the restarts.

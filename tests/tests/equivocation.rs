@@ -4,7 +4,7 @@
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
 use streembit_tests::{
-    run_test, str_at, streembit_node, u64_at, wait_until, Gateway, GatewaySettings, Node, TestEnv,
+    insert_dave_session_key, run_test, str_at, u64_at, wait_until, Gateway, GatewaySettings, Node,
     ValidatorNetwork,
 };
 

@@ -1,7 +1,7 @@
 //! An evidence file proves a device's history to anyone who has the chain spec, without network, node or database.
 
 use anyhow::{ensure, Context, Result};
-use serde_json::{json, Value};
+use serde_json::Value;
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 use streembit_tests::{
-    binary, event_request, run_test, str_at, u64_at, wait_until, Gateway, GatewayFixture, GatewaySettings,
+    binary, bool_at, event_request, run_test, str_at, u64_at, Gateway, GatewayFixture, GatewaySettings,
     SigningDevice, TestEnv, ValidatorNetwork,
 };
 

@@ -1,9 +1,8 @@
 //! An idle chain makes no blocks and does not vote. A transaction is still included at once and becomes final.
 
 use anyhow::{ensure, Result};
-use serde_json::json;
 use std::{thread, time::Duration};
-use streembit_tests::{run_test, u64_at, Node};
+use streembit_tests::{run_test, Node};
 
 /// The idle time: ten slots.
 const IDLE: Duration = Duration::from_secs(20);

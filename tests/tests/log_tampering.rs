@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use streembit_tests::{run_test, u64_at, CliOutput, GatewayFixture, GatewaySettings};
+use streembit_tests::{run_test, u64_at, CliOutput, GatewayFixture};
 
 /// How many bytes are changed in each column family, each in a separate copy.
 const TRIES: usize = 4;

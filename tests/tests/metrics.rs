@@ -1,12 +1,12 @@
 //! The Prometheus metrics of a node and of a gateway: voters, quota and anchors. A gateway whose party has spent its quota
 //! continues to log, and anchors later.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 use serde_json::{json, Value};
 use streembit_tests::{
     free_port,
     prometheus::{metric_value, node_metrics},
-    run_test, wait_until, Gateway, GatewaySettings, Node, TestEnv,
+    run_test, wait_until, Gateway, GatewaySettings, Node, TestEnv, TEMPERATURE_SENML,
 };
 
 #[test]

@@ -1,7 +1,7 @@
 //! The car's adapter and the node fail and return. The gateway reports it and recovers without a restart.
 
 use anyhow::{ensure, Context, Result};
-use streembit_tests::{run_test, wait_until, GatewayFixture, GatewaySettings, ObdEmulator};
+use streembit_tests::{run_test, GatewayFixture, GatewaySettings, ObdEmulator, TEMPERATURE_SENML};
 
 #[test]
 fn the_gateway_recovers_from_outages_of_the_adapter_and_the_node() {

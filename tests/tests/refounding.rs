@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use streembit_tests::{
-    run_test, str_at, streembit_node, u64_at, wait_until, FinalityMonitor, HostedDevice, Node, TestEnv,
+    path_str, run_test, str_at, streembit_node, u64_at, FinalityMonitor, HostedDevice, Node, TestEnv,
     ValidatorNetwork,
 };
 

@@ -8,9 +8,7 @@ use streembit::chain::Call;
 use streembit_primitives::{
     contract::ContractId, merkle::InclusionProof, proof::ReadingProof, Body, Hash, LogEntry, Part,
 };
-use streembit_tests::{
-    dev_key, run_test, str_at, u64_at, wait_until, GatewayFixture, GatewaySettings, ObdEmulator,
-};
+use streembit_tests::{dev_key, run_test, str_at, u64_at, GatewayFixture, GatewaySettings, ObdEmulator};
 
 const ODOMETER: &str = "Vehicle.TraveledDistance";
 

@@ -5,7 +5,7 @@ use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
 use streembit::account;
 use streembit_primitives::consortium::refusal;
-use streembit_tests::{run_test, str_at, u64_at, GatewayFixture, GatewaySettings};
+use streembit_tests::{run_test, str_at, u64_at, GatewayFixture, TEMPERATURE_SENML};
 
 #[test]
 fn a_generic_substrate_library_reads_the_chain_and_submits_transactions() {

@@ -4,8 +4,8 @@ use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
 use streembit_tests::{
-    run_test, str_at, streembit_node, u64_at, wait_until, CliOutput, Gateway, GatewayFixture,
-    GatewaySettings, Node, TestEnv, ValidatorNetwork,
+    path_str, run_test, str_at, streembit_node, u64_at, wait_until, CliOutput, Gateway, GatewayFixture,
+    GatewaySettings, Node, TestEnv, ValidatorNetwork, TEMPERATURE_SENML,
 };
 
 /// An earlier runtime, whose state the upgrade migrates.

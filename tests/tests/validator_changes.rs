@@ -2,7 +2,7 @@
 
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
-use streembit_tests::{run_test, str_at, u64_at, wait_until, Node, ValidatorNetwork};
+use streembit_tests::{run_test, str_at, u64_at, wait_until, ValidatorNetwork};
 
 #[test]
 fn validators_leave_join_and_rotate_keys_while_the_chain_continues() {

@@ -6,7 +6,8 @@ use serde_json::{json, Value};
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use streembit::keystore::Passphrase;
 use streembit_tests::{
-    run_test, str_at, streembit_node, wait_until, CliOutput, Node, TestEnv, ValidatorNetwork,
+    insert_dave_session_key, path_str, run_test, str_at, streembit_node, wait_until, CliOutput, Node,
+    TestEnv, ValidatorNetwork,
 };
 
 /// The prefix of the pre-runtime digest of Aura, followed by the slot in 8 bytes.

@@ -1,9 +1,8 @@
 //! After a power cut of a validator, every block that it voted for is on its disk, and it does not vote again in a round in
 //! which it has voted.
 
-use anyhow::{ensure, Context, Result};
-use serde_json::json;
-use streembit_tests::{crash::Disk, run_test, u64_at, wait_until, Node};
+use anyhow::{ensure, Context};
+use streembit_tests::{crash::Disk, run_test, wait_until, Node};
 
 #[test]
 fn a_vote_and_its_block_survive_a_power_cut() {

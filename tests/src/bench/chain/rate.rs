@@ -8,7 +8,7 @@ use crate::{
 use anyhow::{bail, ensure, Context, Result};
 use codec::{Decode as _, Encode as _};
 use futures::future::try_join_all;
-use serde_json::{json, Value};
+use serde_json::Value;
 use std::{
     collections::HashMap,
     convert::Infallible,
