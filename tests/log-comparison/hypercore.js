@@ -1,4 +1,4 @@
-// How long Hypercore takes to append: FOLDER COUNT BYTES BATCH are the arguments, seconds are printed.
+// Measures how long Hypercore takes to append entries. Arguments: FOLDER COUNT BYTES BATCH. Prints seconds.
 const Hypercore = require('hypercore')
 
 const [folder, count, bytes, batch] = [process.argv[2], ...process.argv.slice(3).map(Number)]

@@ -39,14 +39,7 @@ fn an_erased_body_is_in_no_file_and_the_audit_still_verifies() {
             );
         }
 
-        // Without a terminal to ask for confirmation on, --yes is required.
-        erase_command(&fixture, &["--device", "shed", "--sequence", "5"])
-            .run()?
-            .ensure_refused(&["--yes"])?;
-        erase_command(&fixture, &["--yes", "--device", "shed", "--sequence", "12"])
-            .run()?
-            .ensure_refused(&["nothing is erased"])?;
-        ensure!(contains(fixture.gateway.dir(), words.as_bytes())?, "a rejected command erased the body");
+        ensure_erasure_needs_confirmation(&fixture, &words)?;
 
         let erased = erase_command(&fixture, &["--yes", "--device", "shed", "--sequence", "5"]).json()?;
         ensure!(u64_at(&erased, "/0/sequence")? == ERASED, "{erased}");
@@ -74,6 +67,17 @@ fn an_erased_body_is_in_no_file_and_the_audit_still_verifies() {
         );
         Ok(())
     });
+}
+
+/// Checks that nothing is erased without confirmation, or if the event does not exist.
+fn ensure_erasure_needs_confirmation(fixture: &GatewayFixture<'_>, words: &str) -> Result<()> {
+    // Without a terminal to ask for confirmation on, --yes is required.
+    erase_command(fixture, &["--device", "shed", "--sequence", "5"]).run()?.ensure_refused(&["--yes"])?;
+    erase_command(fixture, &["--yes", "--device", "shed", "--sequence", "12"])
+        .run()?
+        .ensure_refused(&["nothing is erased"])?;
+    ensure!(contains(fixture.gateway.dir(), words.as_bytes())?, "a rejected command erased the body");
+    Ok(())
 }
 
 fn erase_command<'s>(fixture: &GatewayFixture<'s>, arguments: &[&str]) -> streembit_tests::CliCommand<'s> {

@@ -54,26 +54,32 @@ fn evidence_verifies_without_network_node_and_database() {
         fixture.node.kill()?;
         fs::rename(fixture.gateway.data(), env.dir().join("gone"))?;
 
-        let verdict = offline.verify("whole.evidence")?;
-        ensure!(str_at(&verdict, "/genesis")? == genesis, "not of chain {genesis}: {verdict}");
-        ensure!(u64_at(&verdict, "/events")? == EVENTS as u64, "{verdict}");
-        ensure!(u64_at(&verdict, "/gateway_signed")? == EVENTS as u64, "{verdict}");
-        ensure!(bool_at(&verdict, "/from_first") && bool_at(&verdict, "/to_last"), "not complete: {verdict}");
-        let verdict = offline.verify("meter.evidence")?;
-        ensure!(u64_at(&verdict, "/device_signed")? == EVENTS as u64, "{verdict}");
-        let verdict = offline.verify("withheld.evidence")?;
-        ensure!(u64_at(&verdict, "/bodies/withheld")? == EVENTS as u64, "{verdict}");
-        let verdict = offline.verify("partial.evidence")?;
-        ensure!(u64_at(&verdict, "/bodies/parts")? == EVENTS as u64, "{verdict}");
-        let verdict = offline.verify("day.evidence")?;
-        ensure!(u64_at(&verdict, "/events")? == 4, "expected four events a day: {verdict}");
-        ensure!(
-            !bool_at(&verdict, "/from_first") && !bool_at(&verdict, "/to_last"),
-            "the range is reported as complete: {verdict}"
-        );
+        check_verdicts(&offline, &genesis)?;
         check_show(&offline)?;
         ensure_tampering_is_detected(&offline)
     });
+}
+
+/// Checks what the verification of each file reports.
+fn check_verdicts(offline: &Offline, genesis: &str) -> Result<()> {
+    let verdict = offline.verify("whole.evidence")?;
+    ensure!(str_at(&verdict, "/genesis")? == genesis, "not of chain {genesis}: {verdict}");
+    ensure!(u64_at(&verdict, "/events")? == EVENTS as u64, "{verdict}");
+    ensure!(u64_at(&verdict, "/gateway_signed")? == EVENTS as u64, "{verdict}");
+    ensure!(bool_at(&verdict, "/from_first") && bool_at(&verdict, "/to_last"), "not complete: {verdict}");
+    let verdict = offline.verify("meter.evidence")?;
+    ensure!(u64_at(&verdict, "/device_signed")? == EVENTS as u64, "{verdict}");
+    let verdict = offline.verify("withheld.evidence")?;
+    ensure!(u64_at(&verdict, "/bodies/withheld")? == EVENTS as u64, "{verdict}");
+    let verdict = offline.verify("partial.evidence")?;
+    ensure!(u64_at(&verdict, "/bodies/parts")? == EVENTS as u64, "{verdict}");
+    let verdict = offline.verify("day.evidence")?;
+    ensure!(u64_at(&verdict, "/events")? == 4, "expected four events a day: {verdict}");
+    ensure!(
+        !bool_at(&verdict, "/from_first") && !bool_at(&verdict, "/to_last"),
+        "the range is reported as complete: {verdict}"
+    );
+    Ok(())
 }
 
 /// The largest size of evidence of one event, in bytes, with 4 validators and three changes of the validators.

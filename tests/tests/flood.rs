@@ -39,33 +39,11 @@ fn a_flood_of_one_validator_does_not_stop_finality() {
         let gateway = gateway(env, &mut network)?;
         add_and_anchor(env, &gateway)?;
         let process = network.node("alice")?.process()?.id();
+        use_all_web_sockets(env, &mut network, &gateway)?;
+
         let [rpc, p2p] = network.node("alice")?.ports();
-
-        // All WebSocket slots of the RPC are used. Clients that are already connected are still served.
-        let (held, rejected) = open_web_sockets(rpc, WEB_SOCKETS)?;
-        ensure!(!held.is_empty() && rejected > 0, "{} WebSockets accepted, {rejected} rejected", held.len());
-        add_and_anchor(env, &gateway)?;
-        drop(held);
-        let alice = network.node("alice")?;
-        wait_until("the RPC accepts connections again", 90, || alice.rpc("system_health", json!([])))?;
-
         let connections = ConnectionFlood::open(&[(p2p, P2P_CONNECTIONS), (rpc, RPC_CONNECTIONS)])?;
-        let flood = Flood::new(&mut network)?;
-        let before = finalized(&mut network)?;
-        let flood = env.handle().spawn(flood.run());
-        let mut anchors = 0;
-        while !flood.is_finished() {
-            add_and_anchor(env, &gateway)?;
-            anchors += u64::from(!flood.is_finished());
-        }
-        let rejected = env.block_on(flood)??;
-        let after = finalized(&mut network)?;
-        ensure!(rejected == TRANSACTIONS, "{rejected} of {TRANSACTIONS} were rejected");
-        ensure!(anchors > 0, "no anchor became final during the flood");
-        for (name, (before, after)) in ["alice", "bob"].iter().zip(before.iter().zip(&after)) {
-            ensure!(after > before, "{name}: block {before} was final before the flood, {after} after it");
-        }
-        network.node("bob")?.wait_until_finalized(before[0] + anchors, 60)?;
+        let anchors = flood_and_anchor(env, &mut network, &gateway)?;
 
         let alice = network.node("alice")?;
         ensure!(alice.process()?.id() == process, "the node was restarted");
@@ -84,11 +62,40 @@ fn a_flood_of_one_validator_does_not_stop_finality() {
         add_and_anchor(env, &gateway)?;
         drop(connections);
         let number = network.node("alice")?.finalized()?;
-        network.node("bob")?.wait_until_finalized(number, 60)?;
-        let hashes = [network.node("alice")?.block_hash(number)?, network.node("bob")?.block_hash(number)?];
-        ensure!(hashes[0] == hashes[1], "the nodes disagree on block {number}");
-        Ok(())
+        network.wait_for_agreement(&["alice", "bob"], number, 60)
     });
+}
+
+/// Uses all WebSocket slots of the RPC. Clients that are already connected, such as the gateway, must still be served.
+fn use_all_web_sockets(env: &TestEnv, network: &mut ValidatorNetwork<'_>, gateway: &Gateway) -> Result<()> {
+    let alice = network.node("alice")?;
+    let (held, rejected) = open_web_sockets(alice.rpc_port(), WEB_SOCKETS)?;
+    ensure!(!held.is_empty() && rejected > 0, "{} WebSockets accepted, {rejected} rejected", held.len());
+    add_and_anchor(env, gateway)?;
+    drop(held);
+    wait_until("the RPC accepts connections again", 90, || alice.rpc("system_health", json!([])))?;
+    Ok(())
+}
+
+/// Sends the invalid transactions while the gateway anchors. Returns how many anchors became final during the flood.
+fn flood_and_anchor(env: &TestEnv, network: &mut ValidatorNetwork<'_>, gateway: &Gateway) -> Result<u64> {
+    let flood = Flood::new(network)?;
+    let before = finalized(network)?;
+    let flood = env.handle().spawn(flood.run());
+    let mut anchors = 0;
+    while !flood.is_finished() {
+        add_and_anchor(env, gateway)?;
+        anchors += u64::from(!flood.is_finished());
+    }
+    let rejected = env.block_on(flood)??;
+    let after = finalized(network)?;
+    ensure!(rejected == TRANSACTIONS, "{rejected} of {TRANSACTIONS} were rejected");
+    ensure!(anchors > 0, "no anchor became final during the flood");
+    for (name, (before, after)) in ["alice", "bob"].iter().zip(before.iter().zip(&after)) {
+        ensure!(after > before, "{name}: block {before} was final before the flood, {after} after it");
+    }
+    network.node("bob")?.wait_until_finalized(before[0] + anchors, 60)?;
+    Ok(anchors)
 }
 
 /// Sends invalid transactions to a node.

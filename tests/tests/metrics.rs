@@ -53,29 +53,36 @@ fn a_gateway_over_its_quota_continues_to_log_and_its_metrics_show_it() {
                 ("streembit_voters_online", 1.0),
             ],
         )?;
-        let text = gateway.metrics()?;
-        let [submitted, finalized, failed] = ["submitted", "finalized", "failed"].map(|ended| {
-            metric_value(&text, &format!("streembit_anchors_{ended}_total")).unwrap_or(f64::NAN)
-        });
-        ensure!(finalized >= 2.0 && submitted == finalized + failed, "{submitted}, {finalized}, {failed}");
-        let left = metric_value(&text, "streembit_quota_left_bytes")?;
-        ensure!(left > 0.0 && left <= 50_000_000.0, "{left} bytes left");
-        ensure!(metric_value(&text, "streembit_quota_refill_seconds")? <= 600.0, "{text}");
-        ensure!(metric_value(&text, "streembit_anchor_age_seconds")? >= 0.0, "{text}");
-
-        // The node reports the same voters, besides the metrics of Substrate.
-        let text = env.block_on(node_metrics(port))?;
-        for (name, expected) in
-            [("voter_set", 0.0), ("voters", 1.0), ("voters_needed", 1.0), ("voters_online", 1.0)]
-        {
-            let found = metric_value(&text, &format!("streembit_{name}"))?;
-            ensure!(found == expected, "{name} is {found}");
-        }
-        ensure!(metric_value(&text, "substrate_finality_grandpa_round")? > 0.0, "no rounds");
-        let answer = node.rpc("streembit_voters", json!([]))?;
-        ensure!(answer == json!({ "set": 0, "total": 1, "needed": 1, "online": 1 }), "{answer}");
-        Ok(())
+        check_anchor_and_quota_metrics(&gateway)?;
+        check_node_metrics(env, &node, port)
     });
+}
+
+fn check_anchor_and_quota_metrics(gateway: &Gateway) -> Result<()> {
+    let text = gateway.metrics()?;
+    let [submitted, finalized, failed] = ["submitted", "finalized", "failed"]
+        .map(|ended| metric_value(&text, &format!("streembit_anchors_{ended}_total")).unwrap_or(f64::NAN));
+    ensure!(finalized >= 2.0 && submitted == finalized + failed, "{submitted}, {finalized}, {failed}");
+    let left = metric_value(&text, "streembit_quota_left_bytes")?;
+    ensure!(left > 0.0 && left <= 50_000_000.0, "{left} bytes left");
+    ensure!(metric_value(&text, "streembit_quota_refill_seconds")? <= 600.0, "{text}");
+    ensure!(metric_value(&text, "streembit_anchor_age_seconds")? >= 0.0, "{text}");
+    Ok(())
+}
+
+/// Checks that the node reports the same voters as the gateway, besides the metrics of Substrate.
+fn check_node_metrics(env: &TestEnv, node: &Node, port: u16) -> Result<()> {
+    let text = env.block_on(node_metrics(port))?;
+    for (name, expected) in
+        [("voter_set", 0.0), ("voters", 1.0), ("voters_needed", 1.0), ("voters_online", 1.0)]
+    {
+        let found = metric_value(&text, &format!("streembit_{name}"))?;
+        ensure!(found == expected, "{name} is {found}");
+    }
+    ensure!(metric_value(&text, "substrate_finality_grandpa_round")? > 0.0, "no rounds");
+    let answer = node.rpc("streembit_voters", json!([]))?;
+    ensure!(answer == json!({ "set": 0, "total": 1, "needed": 1, "online": 1 }), "{answer}");
+    Ok(())
 }
 
 /// Waits until the gateway's metrics have these values. Those of the chain are refreshed every half minute.

@@ -55,28 +55,37 @@ fn a_chain_that_lost_its_validators_is_refounded_without_losses() {
         let config = device.gateway.config();
         env.streembit(["audit", "device", "shed", "--config"]).arg(config).node(&first.url()).ok()?;
 
-        // Evidence verifies only with the spec of its own chain. On the new chain, it covers the whole log.
-        let after = export_when_provable(env, &device, 6, "after")?;
-        ensure!(verify(env, &before, &old)? == Some(3), "old evidence, old chain");
-        ensure!(verify(env, &before, &new)?.is_none(), "old evidence, new chain");
-        ensure!(verify(env, &after, &new)? == Some(6), "new evidence, new chain");
-        ensure!(verify(env, &after, &old)?.is_none(), "new evidence, old chain");
-
-        // The gateway still has the proofs of the old chain, which are selected by its genesis.
-        let chains = device.command(["audit", "chains"]).json()?;
-        ensure!(chains.as_array().map(Vec::len) == Some(2), "not two chains: {chains}");
-        ensure!(
-            chains.pointer("/1/current") == Some(&Value::Bool(true)),
-            "the new chain is not the current one: {chains}"
-        );
-        let again = export(env, &device, "again", &["--chain", &str_at(&chains, "/0/genesis")?])?;
-        ensure!(
-            verify(env, &again, &old)? == Some(3),
-            "evidence of the old chain, exported later, old chain"
-        );
-        ensure!(verify(env, &again, &new)?.is_none(), "evidence of the old chain, exported later, new chain");
+        check_evidence(env, &device, &before, &old, &new)?;
         monitor.finish().map(|_| ())
     });
+}
+
+/// Checks that evidence verifies only with the spec of its own chain. `before` was exported before the loss.
+fn check_evidence(
+    env: &TestEnv,
+    device: &HostedDevice<'_>,
+    before: &Path,
+    old: &Path,
+    new: &Path,
+) -> Result<()> {
+    // On the new chain, evidence covers the whole log.
+    let after = export_when_provable(env, device, 6, "after")?;
+    ensure!(verify(env, before, old)? == Some(3), "old evidence, old chain");
+    ensure!(verify(env, before, new)?.is_none(), "old evidence, new chain");
+    ensure!(verify(env, &after, new)? == Some(6), "new evidence, new chain");
+    ensure!(verify(env, &after, old)?.is_none(), "new evidence, old chain");
+
+    // The gateway still has the proofs of the old chain, which are selected by its genesis.
+    let chains = device.command(["audit", "chains"]).json()?;
+    ensure!(chains.as_array().map(Vec::len) == Some(2), "not two chains: {chains}");
+    ensure!(
+        chains.pointer("/1/current") == Some(&Value::Bool(true)),
+        "the new chain is not the current one: {chains}"
+    );
+    let again = export(env, device, "again", &["--chain", &str_at(&chains, "/0/genesis")?])?;
+    ensure!(verify(env, &again, old)? == Some(3), "evidence of the old chain, exported later, old chain");
+    ensure!(verify(env, &again, new)?.is_none(), "evidence of the old chain, exported later, new chain");
+    Ok(())
 }
 
 /// Creates the spec of the new chain: session keys for four nodes, a file with the validators, and one command on the stopped

@@ -1,8 +1,9 @@
-//! How many entries a second `siglog` acknowledges and integrates: FOLDER, COUNT and BYTES are the arguments.
+//! Measures how long `siglog` takes to acknowledge and to integrate entries. Arguments: FOLDER COUNT BYTES. Prints both times
+//! in seconds.
 //!
-//! In process, without its HTTP server, over SQLite and files, with its own defaults (batches of 256, integration every
-//! 100 ms). Acknowledged is what its sequencer has committed to SQLite: `journal_mode=WAL` with SQLite's default
-//! `synchronous=FULL`, so every batch is synced. Integrated is what its tiles have.
+//! siglog runs in process, without its HTTP server, on SQLite and files, with its defaults (batches of 256, integration every
+//! 100 ms). An entry is acknowledged when the sequencer has committed it to SQLite. SQLite uses `journal_mode=WAL` and its
+//! default `synchronous=FULL`, so every batch is synced. An entry is integrated when it is in the tiles.
 
 use siglog::{
     sequencer::{Sequencer, SequencerConfig},
@@ -12,13 +13,13 @@ use siglog::{
 };
 use std::time::{Duration, Instant};
 
-/// How many callers wait for an acknowledgement at once.
+/// The number of concurrent callers.
 const CALLERS: usize = 1024;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, count, bytes] = arguments.as_slice() else { anyhow::bail!("FOLDER COUNT BYTES") };
+    let [folder, count, bytes] = arguments.as_slice() else { anyhow::bail!("usage: streembit-bench-siglog FOLDER COUNT BYTES") };
     let (count, bytes): (usize, usize) = (count.parse()?, bytes.parse()?);
     let db = Database::connect(&format!("sqlite:{folder}/log.db?mode=rwc")).await?;
     db.run_migrations().await?;
@@ -59,7 +60,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Adds an entry, again where SQLite was locked by the integration: such a batch was rolled back, and a client would.
+/// Adds an entry. Retries if the integration had locked SQLite, because the batch was rolled back then.
 async fn add(sequencer: &Sequencer, content: Vec<u8>) -> anyhow::Result<()> {
     let entry = Entry::new(EntryData::new(content));
     for _ in 0..1000 {
