@@ -14,7 +14,7 @@ use std::fs;
 use streembit_primitives::{chain::Anchor, AccountId, LogId};
 
 /// The number of devices that sign their own events.
-const METERS: usize = 6;
+const SIGNING_DEVICES: usize = 6;
 
 /// The hosted devices.
 const HOSTED: [&str; 2] = ["shed", "barn"];
@@ -42,11 +42,11 @@ impl<'s> LogUnderTest<'s> {
     /// Creates a gateway, interrupts its first start at a failpoint, starts it again and registers it.
     pub fn new(campaign: &mut CampaignEnv<'s>, seed: u64, number: u64) -> Result<Self> {
         let mut random = StdRng::seed_from_u64(seed ^ number.rotate_left(32));
-        let meters: Vec<_> = (0..METERS).map(|_| SigningDevice::from_seed(random.gen())).collect();
+        let devices: Vec<_> = (0..SIGNING_DEVICES).map(|_| SigningDevice::from_seed(random.gen())).collect();
         let mut settings =
             GatewaySettings { anchor_events: 2_000, anchor_seconds: 1, ..GatewaySettings::default() };
-        for (at, meter) in meters.iter().enumerate() {
-            settings = settings.signing(&format!("meter{at}"), &meter.configured_key());
+        for (at, device) in devices.iter().enumerate() {
+            settings = settings.signing(&format!("meter{at}"), &device.configured_key());
         }
         let settings = HOSTED.into_iter().fold(settings, GatewaySettings::hosted);
         let name = format!("gateway{number}");
@@ -61,12 +61,11 @@ impl<'s> LogUnderTest<'s> {
             .must_start()
             .with_context(|| format!("after a first start that was interrupted at {failpoint}"))?;
         let hosted = HOSTED.map(String::from);
-        let producers = Producers::new(campaign.env.handle(), &subject.socket(), meters, &hosted)?;
+        let producers = Producers::new(campaign.env.handle(), &subject.socket(), devices, &hosted)?;
         campaign.env.register_gateway(subject.config(), &campaign.node, "alice")?;
         let log = LogId { gateway: subject.account()?, epoch: 0 };
         let history = History::default();
-        let under_test = Self { subject, producers, log, history, size: 0, anchored: 0, cycles: 0 };
-        Ok(under_test)
+        Ok(Self { subject, producers, log, history, size: 0, anchored: 0, cycles: 0 })
     }
 
     /// The number of entries at the last check.
@@ -141,7 +140,7 @@ impl<'s> LogUnderTest<'s> {
         };
         ensure!(anchor.checkpoint.size >= self.anchored, "the anchored size has decreased");
         self.anchored = anchor.checkpoint.size;
-        recomputed.extends(&anchor)
+        recomputed.ensure_contains(&anchor)
     }
 
     fn wait_for_anchor(&mut self, campaign: &CampaignEnv, size: u64) -> Result<()> {

@@ -52,7 +52,7 @@ impl RecomputedLog {
     }
 
     /// Checks that an anchor of the chain belongs to this log.
-    pub fn extends(&self, anchor: &Anchor) -> Result<()> {
+    pub fn ensure_contains(&self, anchor: &Anchor) -> Result<()> {
         let (size, root) = (anchor.checkpoint.size, anchor.checkpoint.root);
         ensure!(size <= self.size(), "{size} entries are anchored, the log has {}", self.size());
         ensure!(self.root(size)? == root, "the first {size} entries differ from the anchored ones");
@@ -295,7 +295,7 @@ impl History {
         }
         ensure!(seen == self.checkpoints.len(), "{seen} of {} checkpoints are left", self.checkpoints.len());
         for pair in raw.all("anchors")? {
-            recomputed.extends(&Anchor::decode_all(&mut &*pair?.1).context("an anchor")?)?;
+            recomputed.ensure_contains(&Anchor::decode_all(&mut &*pair?.1).context("an anchor")?)?;
         }
         if recomputed.size() > 0 {
             self.roots.insert(recomputed.size(), recomputed.root(recomputed.size())?);

@@ -49,20 +49,20 @@ impl Producers {
     pub fn new(
         runtime: tokio::runtime::Handle,
         socket: &Path,
-        meters: Vec<SigningDevice>,
+        signing: Vec<SigningDevice>,
         hosted: &[String],
     ) -> Result<Self> {
         let client = reqwest::Client::builder()
             .unix_socket(PathBuf::from(socket))
             .timeout(Duration::from_secs(30))
             .build()?;
-        let producers = meters.len() + hosted.len() * CONCURRENT_READINGS as usize;
+        let producers = signing.len() + hosted.len() * CONCURRENT_READINGS as usize;
         let ledger = Mutex::new(Ledger { progress: vec![0; producers], ..Ledger::default() });
         let shared = Arc::new(Shared { gate: Arc::default(), batch: AtomicUsize::new(1), ledger, client });
         let paused = runtime.block_on(shared.gate.clone().write_owned());
         let mut load = Self { shared, tasks: Vec::new(), paused: Some(paused), runtime };
-        for (at, meter) in meters.into_iter().enumerate() {
-            let task = load.runtime.spawn(run_signing_device(load.shared.clone(), at, meter));
+        for (at, device) in signing.into_iter().enumerate() {
+            let task = load.runtime.spawn(run_signing_device(load.shared.clone(), at, device));
             load.tasks.push(task);
         }
         for name in hosted {
@@ -157,16 +157,16 @@ impl Shared {
     }
 }
 
-async fn run_signing_device(shared: Arc<Shared>, at: usize, mut meter: SigningDevice) {
+async fn run_signing_device(shared: Arc<Shared>, at: usize, mut device: SigningDevice) {
     let mut pending: Vec<(SignedEvent, Body)> = Vec::new();
     let mut value = 0;
     loop {
         let in_flight = shared.gate.read().await;
         while pending.len() < shared.batch.load(Ordering::Relaxed) {
-            let Ok(next) = meter.next(value, 1_700_000_000_000 + u64::from(value)) else { break };
+            let Ok(next) = device.next(value, 1_700_000_000_000 + u64::from(value)) else { break };
             value += 1;
             let hash = next.0.header.hash();
-            shared.ledger().devices.entry(meter.id()).or_default().signed.push(hash);
+            shared.ledger().devices.entry(device.id()).or_default().signed.push(hash);
             pending.push(next);
         }
         match shared.post("/v1/events/batch", pending.encode(), "application/octet-stream").await {
