@@ -138,7 +138,7 @@ fn print_table(idle: u64, times: &[EventTimes], seconds: f64, loaded: u64) {
     let events = DEVICES * EVENTS_PER_DEVICE;
     let mebibytes = |kib: u64| kib / 1024;
     println!("`[anchor] every_events = 1`, {} events one after the other:\n", times.len());
-    println!("| what | p50 | p95 |\n|---|---|---|");
+    println!("| measured | p50 | p95 |\n|---|---|---|");
     for (name, of) in [
         (
             "event read -> acknowledged (on disk, in the log)",
@@ -155,7 +155,7 @@ fn print_table(idle: u64, times: &[EventTimes], seconds: f64, loaded: u64) {
         };
         println!("| {name} | {} | {} |", shown(at(50)), shown(at(95)));
     }
-    println!("\n| what | measured |\n|---|---|");
+    println!("\n| measured | value |\n|---|---|");
     println!(
         "| acknowledged device-signed events through the API, {DEVICES} devices at the same time, batches of {BATCH} | {:.0}/s ({events} in {seconds:.1} s) |",
         events as f64 / seconds
