@@ -1,4 +1,4 @@
-"""Does what a wallet does, with PyPI's substrate-interface over a node's RPC: reads metadata and storage, signs and submits.
+"""Does what a wallet does, with PyPI's substrate-interface over a node's RPC: reads the state, signs and submits.
 
 It has no code for this chain. Prints one JSON object, which `tests/substrate_client.rs` checks.
 """

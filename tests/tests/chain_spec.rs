@@ -1,5 +1,5 @@
-//! A consortium file is turned into the chain spec of a chain that finalizes, or rejected with a message that names the line.
-//! A node rejects malformed specs and keys with a message that names the file.
+//! A consortium file is turned into the chain spec of a chain that finalizes, or rejected with a message that names
+//! the line. A node rejects malformed specs and keys with a message that names the file.
 
 use anyhow::{ensure, Result};
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};

@@ -1,6 +1,6 @@
-//! The clock of one of four validators is wrong by a minute. The other three finalize and change the validators as if it were
-//! down, and the chain's time stays right. The validator's log reports the wrong clock. When the clock is corrected, the
-//! validator takes part again.
+//! The clock of one of four validators is wrong by a minute. The other three finalize and change the validators as if
+//! it were down, and the chain's time stays right. The validator's log reports the wrong clock. When the clock is
+//! corrected, the validator takes part again.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::json;
@@ -9,8 +9,8 @@ use streembit_tests::{now_ms, run_test, wait_until, FinalityMonitor, Node, Skewe
 /// The error of the clock, in seconds.
 const MINUTE: i64 = 60;
 
-/// How far ahead the time of a block may be, in milliseconds: nodes accept a block one slot early, and another slot may begin
-/// during the check.
+/// How far ahead the time of a block may be, in milliseconds: nodes accept a block one slot early, and another slot
+/// may begin during the check.
 const TOLERANCE_MS: u64 = 4_000;
 
 /// The storage key of `Timestamp::Now`.
@@ -43,8 +43,8 @@ fn a_clock_a_minute_behind_affects_only_its_own_validator() {
     with_skewed_clock("clock-behind", -MINUTE, |network| wait_for_warning(network, "BEHIND"));
 }
 
-/// Runs a network in which Dave's clock is wrong by `seconds`. The other three must finalize, admit a fifth validator and
-/// keep the right time. After `meanwhile`, Dave's clock is corrected, and Dave must take part again.
+/// Runs a network in which Dave's clock is wrong by `seconds`. The other three must finalize, admit a fifth validator
+/// and keep the right time. After `meanwhile`, Dave's clock is corrected, and Dave must take part again.
 fn with_skewed_clock(
     name: &str,
     seconds: i64,

@@ -1,5 +1,5 @@
-//! A short crash campaign with every kind of fault, and named tests for what longer campaigns found. `make crash` runs a long
-//! one.
+//! A short crash campaign with every kind of fault, and named tests for what longer campaigns found. `make crash`
+//! runs a long one.
 
 use anyhow::ensure;
 use serde_json::json;

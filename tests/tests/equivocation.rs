@@ -1,5 +1,5 @@
-//! A validator whose keys are used on two nodes equivocates. The chain accepts the proof and removes the validator, every
-//! gateway raises an alarm, and the other validators continue.
+//! A validator whose keys are used on two nodes equivocates. The chain accepts the proof and removes the validator,
+//! every gateway raises an alarm, and the other validators continue.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
@@ -47,8 +47,8 @@ fn a_validator_that_makes_two_blocks_in_a_slot_is_removed_and_reported() {
     });
 }
 
-/// Only the voting key is used on two nodes. One of them makes all of Dave's blocks, so no slot has two blocks. One node votes
-/// in the first round before it is connected to the others, and the other node votes together with them.
+/// Only the voting key is used on two nodes. One of them makes all of Dave's blocks, so no slot has two blocks. One
+/// node votes in the first round before it is connected to the others, and the other node votes together with them.
 #[test]
 #[ignore = "takes minutes: make test-long"]
 fn a_validator_that_votes_twice_in_a_round_is_removed() {

@@ -84,7 +84,8 @@ fn erase_command<'s>(fixture: &GatewayFixture<'s>, arguments: &[&str]) -> streem
     fixture.env.streembit(["event", "erase"]).args(arguments).arg("--config").arg(fixture.gateway.config())
 }
 
-/// Checks that no file contains the erased bodies, that the API reports the erasure, and that the complete history verifies.
+/// Checks that no file contains the erased bodies, that the API reports the erasure, and that the complete history
+/// verifies.
 fn ensure_erased(fixture: &GatewayFixture<'_>, secrets: &[&[u8]]) -> Result<()> {
     ensure!(!contains_any(fixture.gateway.dir(), secrets)?, "the disk still contains an erased body");
     let events = fixture.gateway.events("shed")?;

@@ -1,5 +1,5 @@
-//! Validators fail and return. With one of four missing, the chain continues. With two missing, finality halts and the status
-//! says why. Everything resumes by itself, and gateways continue to log in the meantime.
+//! Validators fail and return. With one of four missing, the chain continues. With two missing, finality halts and
+//! the status says why. Everything resumes by itself, and gateways continue to log in the meantime.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};

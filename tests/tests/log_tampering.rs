@@ -1,5 +1,5 @@
-//! The audit detects every change of the database made behind the gateway's back, and the gateway does not run on a log that
-//! has lost its end.
+//! The audit detects every change of the database made behind the gateway's back, and the gateway does not run on a
+//! log that has lost its end.
 
 use anyhow::{ensure, Context, Result};
 use rand::Rng as _;

@@ -1,5 +1,5 @@
-//! The Prometheus metrics of a node and of a gateway: voters, quota and anchors. A gateway whose party has spent its quota
-//! continues to log, and anchors later.
+//! The Prometheus metrics of a node and of a gateway: voters, quota and anchors. A gateway whose party has spent its
+//! quota continues to log, and anchors later.
 
 use anyhow::{ensure, Result};
 use serde_json::{json, Value};

@@ -1,6 +1,6 @@
-//! The network of four validators is partitioned, 3|1 and 2|2, and heals. A side with enough voters continues, a side without
-//! reports it, and all nodes agree on one chain again without intervention. The validators change during the partition. There
-//! are never two final blocks at one height.
+//! The network of four validators is partitioned, 3|1 and 2|2, and heals. A side with enough voters continues, a side
+//! without reports it, and all nodes agree on one chain again without intervention. The validators change during the
+//! partition. There are never two final blocks at one height.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
@@ -124,8 +124,8 @@ fn best(network: &ValidatorNetwork<'_>) -> Result<u64> {
     Ok(best)
 }
 
-/// Waits until the final state of all nodes has the same validators: three if the vote survived, or four if it was lost with
-/// its fork.
+/// Waits until the final state of all nodes has the same validators: three if the vote survived, or four if it was
+/// lost with its fork.
 fn wait_for_same_validators(network: &ValidatorNetwork<'_>) -> Result<()> {
     wait_until("all nodes have the same validators", 180, || {
         let mut found = BTreeSet::new();

@@ -15,7 +15,8 @@ fn a_spent_quota_is_reported_with_the_remainder_and_the_refill_time() {
         let quota = || env.streembit(["consortium", "quota", &bob]).node(&node.url()).json();
         ensure!(u64_at(&quota()?, "/left/microseconds")? == 10_000, "something is already spent");
 
-        // A proposal takes about 7 ms of the 10 ms, so the second one is rejected, or the third if a new period starts in between.
+        // A proposal takes about 7 ms of the 10 ms, so the second one is rejected, or the third if a new period
+        // starts in between.
         let key = env.dev_keystore("bob")?;
         let propose = |name: &str| {
             let account = env.dev_account(name)?;

@@ -1,5 +1,5 @@
-//! Three of four validators are lost for good, including keys and backups. The consortium founds a new chain from the last
-//! final state of the old one, with the commands of docs/chain.md. No recorded state and no log entry is lost.
+//! Three of four validators are lost for good, including keys and backups. The consortium founds a new chain from the
+//! last final state of the old one, with the commands of docs/chain.md. No recorded state and no log entry is lost.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
@@ -88,8 +88,8 @@ fn check_evidence(
     Ok(())
 }
 
-/// Creates the spec of the new chain: session keys for four nodes, a file with the validators, and one command on the stopped
-/// node of the remaining validator.
+/// Creates the spec of the new chain: session keys for four nodes, a file with the validators, and one command on the
+/// stopped node of the remaining validator.
 fn refound(env: &TestEnv, network: &mut ValidatorNetwork<'_>) -> Result<PathBuf> {
     let (file, new, base) =
         (env.dir().join("successor.toml"), env.dir().join("new.json"), env.dir().join("alice"));

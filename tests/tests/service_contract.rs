@@ -1,5 +1,5 @@
-//! A service contract of a car: owner and workshop sign it, a proven odometer makes the service due, and a confirmed record
-//! moves the due point.
+//! A service contract of a car: owner and workshop sign it, a proven odometer makes the service due, and a confirmed
+//! record moves the due point.
 
 use anyhow::{bail, ensure, Context, Result};
 use codec::Decode as _;
@@ -35,7 +35,8 @@ fn a_proven_odometer_makes_a_service_due_and_a_confirmed_record_moves_the_due_po
         ensure_invalid_proofs_are_rejected(&fixture, &id)?;
         due(&fixture, &id)?.is(Some("15000.4"), "15000", true)?;
 
-        // The workshop's record alone does not move the due point. Only the owner can confirm it, and only an existing record.
+        // The workshop's record alone does not move the due point. Only the owner can confirm it, and only an
+        // existing record.
         record(&fixture, &id)?;
         due(&fixture, &id)?.is(Some("15000.4"), "15000", true)?;
         confirm(&fixture, &id, 0, "bob")?.run()?.ensure_refused(&["customer"])?;

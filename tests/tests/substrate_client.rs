@@ -1,5 +1,5 @@
-//! A generic Substrate client library, which has no code for this chain, reads the state and submits transactions like a
-//! wallet.
+//! A generic Substrate client library, which has no code for this chain, reads the state and submits transactions
+//! like a wallet.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
@@ -45,8 +45,8 @@ fn check_reads(fixture: &GatewayFixture<'_>, found: &Value, anchored: u64) -> Re
     Ok(())
 }
 
-/// Checks the results of the submitted transactions: of parties, of an unknown account, and of that account after it became a
-/// party.
+/// Checks the results of the submitted transactions: of parties, of an unknown account, and of that account after it
+/// became a party.
 fn submits(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> {
     ensure!(u64_at(found, "/refused/code")? == 1010, "the unknown account was not rejected: {found}");
     ensure!(str_at(found, "/refused/data")?.contains("Inability to pay"), "{found}");

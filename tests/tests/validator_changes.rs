@@ -39,8 +39,8 @@ fn validators_leave_join_and_rotate_keys_while_the_chain_continues() {
         ensure!(rotated.get("active") == Some(&json!(true)), "{rotated}");
         wait_for_validators(&mut network, 4, 3)?;
 
-        // Without Charlie, all three remaining validators are needed, so this shows that the new one and the one with new keys
-        // vote.
+        // Without Charlie, all three remaining validators are needed, so this shows that the new one and the one with
+        // new keys vote.
         network.node("charlie")?.kill()?;
         network.ensure_finality_progresses(&[("alice", 60), ("eve", 20)])?;
 

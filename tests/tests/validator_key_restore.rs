@@ -1,5 +1,5 @@
-//! A validator's machine is lost, and a new one is set up from the backup of its keys. It is the same validator again, and
-//! never casts a vote that contradicts an earlier one.
+//! A validator's machine is lost, and a new one is set up from the backup of its keys. It is the same validator
+//! again, and never casts a vote that contradicts an earlier one.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::{json, Value};

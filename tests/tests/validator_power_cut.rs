@@ -1,5 +1,5 @@
-//! After a power cut of a validator, every block that it voted for is on its disk, and it does not vote again in a round in
-//! which it has voted.
+//! After a power cut of a validator, every block that it voted for is on its disk, and it does not vote again in a
+//! round in which it has voted.
 
 use anyhow::{ensure, Context};
 use streembit_tests::{crash::Disk, run_test, wait_until, Node};
@@ -8,7 +8,7 @@ use streembit_tests::{crash::Disk, run_test, wait_until, Node};
 fn a_vote_and_its_block_survive_a_power_cut() {
     run_test("power-cut", |env| {
         let mut disk = Disk::create(env.dir())?;
-        if !disk.is_own() {
+        if !disk.is_own_filesystem() {
             eprintln!("!!! NOT TESTED HERE: power cuts, which need root and a loop device");
             return Ok(());
         }

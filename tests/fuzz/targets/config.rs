@@ -1,5 +1,5 @@
-//! Configuration files and overrides: errors have a message, and in an accepted configuration each name and id identifies
-//! exactly one device.
+//! Configuration files and overrides: errors have a message, and in an accepted configuration each name and id
+//! identifies exactly one device.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Events, bodies, log entries and checkpoints, as devices and peers send them: decoding and encoding gives the same bytes, and
-//! no random signature verifies.
+//! Events, bodies, log entries and checkpoints, as devices and peers send them: decoding and encoding gives the same
+//! bytes, and no random signature verifies.
 #![no_main]
 
 use codec::{DecodeAll as _, Encode as _};

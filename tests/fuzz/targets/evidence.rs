@@ -1,4 +1,5 @@
-//! Evidence files, verified against the trust root of the committed vectors: nothing verifies except what the vectors prove.
+//! Evidence files, verified against the trust root of the committed vectors: nothing verifies except what the vectors
+//! prove.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

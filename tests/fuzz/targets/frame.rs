@@ -15,7 +15,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Reads frames to the end of a stream. Each must be encoded to the same bytes, and none may be larger than its type allows.
+/// Reads frames to the end of a stream. Each must be encoded to the same bytes, and none may be larger than its type
+/// allows.
 fn read<T: Decode + Encode + MaxEncodedLen>(bytes: &[u8]) {
     let mut rest = bytes;
     loop {

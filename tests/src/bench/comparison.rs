@@ -1,7 +1,8 @@
 //! Compares the log with other logs and with bare RocksDB: entries of the same size, on one disk, in one run.
 //!
-//! The programs do different work per entry, and guarantee different things when they acknowledge it. Every row of the table
-//! states both. `siglog` and Hypercore are skipped with a message if `tests/log-comparison/setup` has not installed them.
+//! The programs do different work per entry, and guarantee different things when they acknowledge it. Every row of
+//! the table states both. `siglog` and Hypercore are skipped with a message if `tests/log-comparison/setup` has not
+//! installed them.
 
 use super::{
     bar_chart::{bar_chart, thousands, Bar},

@@ -1,14 +1,14 @@
 //! Signed events per second that are verified, written and acknowledged, compared with the ceiling of the machine.
 //!
-//! Events of 100 devices with bodies of 200 bytes are signed beforehand. Then three things are measured in one process and
-//! on one disk, five times in turn:
+//! Events of 100 devices with bodies of 200 bytes are signed beforehand. Then three things are measured in one
+//! process and on one disk, five times in turn:
 //! - `verify`: only batched verification and hashing, on all cores;
-//! - `rocksdb`: one thread writes the same bytes (entries, bodies, tree and index) to a bare RocksDB with the same column
-//!   families and buffers, with a synced WAL;
+//! - `rocksdb`: one thread writes the same bytes (entries, bodies, tree and index) to a bare RocksDB with the same
+//!   column families and buffers, with a synced WAL;
 //! - `ingest`: the complete ingest, including the load generator. Each event is acknowledged after its synced write.
 //!
-//! The ceiling is the time of `verify` plus the time of `rocksdb` divided by the number of cores. All results are medians of
-//! the five rounds.
+//! The ceiling is the time of `verify` plus the time of `rocksdb` divided by the number of cores. All results are
+//! medians of the five rounds.
 
 use super::{
     at, median, own_cpu_seconds, runtime,
@@ -274,8 +274,8 @@ fn ingest(keys: &[DeviceKey], events: &[Vec<Signed>]) -> Result<Cost> {
     Ok(cost)
 }
 
-/// Submits the calls of one device, each after the acknowledgement of the one before. Returns the number of acknowledged
-/// events.
+/// Submits the calls of one device, each after the acknowledgement of the one before. Returns the number of
+/// acknowledged events.
 async fn submit_calls(ingest: Ingest, calls: Vec<Vec<Signed>>) -> usize {
     let mut acknowledged = 0;
     for call in calls {

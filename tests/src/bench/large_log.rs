@@ -1,9 +1,9 @@
 //! A log of many events: memory while it grows, time to open it after a kill, time of proofs, size on disk.
 //!
-//! A separate process signs events on all cores and submits them to ingest, which verifies each and acknowledges it after a
-//! synced write. When all events are acknowledged, the process continues for a while and is killed under load. Then the log
-//! is opened, and proofs of random entries are made and verified: first at once, while RocksDB still compacts what the kill
-//! left, and again when RocksDB is idle.
+//! A separate process signs events on all cores and submits them to ingest, which verifies each and acknowledges it
+//! after a synced write. When all events are acknowledged, the process continues for a while and is killed under
+//! load. Then the log is opened, and proofs of random entries are made and verified: first at once, while RocksDB
+//! still compacts what the kill left, and again when RocksDB is idle.
 
 use super::{
     disk_bytes, percentile_us, runtime,
@@ -174,8 +174,8 @@ fn random_reads(path: &Path, count: usize) -> Result<Vec<Duration>> {
     Ok(times)
 }
 
-/// The filling process: submits events until it is killed. Prints a line per round: acknowledged events, resident KiB, and
-/// a mark if the line belongs in the report.
+/// The filling process: submits events until it is killed. Prints a line per round: acknowledged events, resident
+/// KiB, and a mark if the line belongs in the report.
 pub fn fill(path: &Path) -> Result<()> {
     let log = Log::open(path, LOG)?;
     let mut devices = devices(Kind::Ed25519);

@@ -1,7 +1,7 @@
-//! Benchmarks of the chain for `docs/benchmarks.md`, with four validators on this machine. Without a subcommand, runs all
-//! three:
-//! - `idle [MINUTES [HEARTBEAT]]`: memory, disk writes and CPU of idle validators, by default for 30 minutes with a block
-//!   every 300 s;
+//! Benchmarks of the chain for `docs/benchmarks.md`, with four validators on this machine. Without a subcommand, runs
+//! all three:
+//! - `idle [MINUTES [HEARTBEAT]]`: memory, disk writes and CPU of idle validators, by default for 30 minutes with a
+//!   block every 300 s;
 //! - `latency [ANCHORS]`: the time from the submission of an anchor until it is final, by default for 100 anchors;
 //! - `rate [SECONDS [GATEWAYS]]`: final anchors per second, by default for 120 s with 400 gateways.
 

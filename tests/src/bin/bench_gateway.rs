@@ -1,7 +1,7 @@
 //! Benchmarks a gateway inside of a node on a development chain, and prints a table for `docs/benchmarks.md`.
 //!
-//! Everything runs in one process, with real signatures. Every acknowledgement follows a synced write. All connections use
-//! the loopback interface.
+//! Everything runs in one process, with real signatures. Every acknowledgement follows a synced write. All
+//! connections use the loopback interface.
 
 use anyhow::{ensure, Context, Result};
 use codec::Encode as _;
@@ -97,8 +97,8 @@ fn sign(meter: &mut SigningDevice) -> Result<Vec<Vec<u8>>> {
     Ok(events.chunks(BATCH).map(|batch| batch.to_vec().encode()).collect())
 }
 
-/// Sends the batches of all devices at the same time, those of each device in order. Returns the time in seconds and the
-/// largest resident memory.
+/// Sends the batches of all devices at the same time, those of each device in order. Returns the time in seconds and
+/// the largest resident memory.
 fn send(fixture: &mut GatewayFixture, batches: Vec<Vec<Vec<u8>>>) -> Result<(f64, u64)> {
     let apis: Vec<Gateway> = batches.iter().map(|_| fixture.gateway.api_client()).collect();
     let (env, process) = (fixture.env, fixture.node.process()?);

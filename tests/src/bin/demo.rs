@@ -1,6 +1,6 @@
-//! `make demo`: shows the main use of Streembit, with real processes. A car's odometer becomes a signed event, the log is
-//! anchored on chain, a service falls due and is done, the workshop receives the events, an audit verifies the history, and a
-//! file proves it offline. Ends by itself.
+//! `make demo`: shows the main use of Streembit, with real processes. A car's odometer becomes a signed event, the
+//! log is anchored on chain, a service falls due and is done, the workshop receives the events, an audit verifies the
+//! history, and a file proves it offline. Ends by itself.
 
 use anyhow::{bail, ensure, Context, Result};
 use std::{fs, io::Read as _, time::Duration};

@@ -1,5 +1,5 @@
-//! `make network`: runs a consortium of four validators on this machine. It is set up like a real one: session keys on each
-//! node, a TOML file, a chain spec, four nodes. Runs until Ctrl-C and then stops everything.
+//! `make network`: runs a consortium of four validators on this machine. It is set up like a real one: session keys
+//! on each node, a TOML file, a chain spec, four nodes. Runs until Ctrl-C and then stops everything.
 
 use anyhow::{ensure, Context, Result};
 use std::{fs, path::PathBuf};

@@ -1,4 +1,5 @@
-//! One cycle of the campaign: load, a fault that the gateway must survive, a fault that ends its process, and all checks.
+//! One cycle of the campaign: load, a fault that the gateway must survive, a fault that ends its process, and all
+//! checks.
 
 use super::{
     disk::DiskFiller,
@@ -244,8 +245,8 @@ impl CycleRunner<'_, '_> {
         self.under_test.subject.must_start()
     }
 
-    /// Starts the gateway while a call fails. It may start or refuse to start. If it refuses, it must say why, and the next
-    /// start must succeed.
+    /// Starts the gateway while a call fails. It may start or refuse to start. If it refuses, it must say why, and
+    /// the next start must succeed.
     fn start_with_failing_calls(&mut self, fault: &Fault) -> Result<()> {
         let report = self.campaign.env.dir().join("calls.txt");
         let injection = SyscallInjection::new(fault, self.under_test.subject.data(), &report)?;
@@ -262,8 +263,8 @@ impl CycleRunner<'_, '_> {
         Ok(())
     }
 
-    /// Starts the gateway on damaged data. The damage must be reported, unless nothing acknowledged is affected. If the data
-    /// had to be restored, the gateway is left stopped.
+    /// Starts the gateway on damaged data. The damage must be reported, unless nothing acknowledged is affected. If
+    /// the data had to be restored, the gateway is left stopped.
     fn start_damaged(&mut self, target: DamagedFile, kind: DamageKind) -> Result<()> {
         let data = self.under_test.subject.data().to_owned();
         let kept = data.with_extension("kept");
@@ -283,8 +284,8 @@ impl CycleRunner<'_, '_> {
         self.campaign.disk.sync()
     }
 
-    /// Starts the gateway on damaged data and checks that the damage is reported by the gateway or by an audit. Returns true if
-    /// nothing acknowledged is affected, so that the data can stay.
+    /// Starts the gateway on damaged data and checks that the damage is reported by the gateway or by an audit.
+    /// Returns true if nothing acknowledged is affected, so that the data can stay.
     fn is_undamaged(&mut self, data: &Path, target: DamagedFile) -> Result<bool> {
         let before = self.under_test.subject.output_length();
         let undamaged = match self.under_test.subject.start(&StartMode::Plain)? {

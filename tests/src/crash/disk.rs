@@ -1,8 +1,8 @@
 //! The disk under the log: its own file system, which can lose power and can be filled.
 //!
-//! The file system is ext4 in a file. `EXT4_IOC_SHUTDOWN` without a log flush simulates a power cut: all operations fail from
-//! then on, and after the next mount everything that was not synced is gone. This needs root. Without root the log is in a
-//! plain folder, and the campaign reports what it does not test.
+//! The file system is ext4 in a file. `EXT4_IOC_SHUTDOWN` without a log flush simulates a power cut: all operations
+//! fail from then on, and after the next mount everything that was not synced is gone. This needs root. Without root
+//! the log is in a plain folder, and the campaign reports what it does not test.
 
 use crate::{fixtures::process::run, wait_until};
 use anyhow::{bail, Context, Result};

@@ -239,8 +239,8 @@ impl DeviceEvents {
         self.0.get(device).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Appends the event of entry `index`, which must continue its device's events. If the device signs its own events, it
-    /// must be the one that the device signed, and the result is true.
+    /// Appends the event of entry `index`, which must continue its device's events. If the device signs its own
+    /// events, it must be the one that the device signed, and the result is true.
     fn append(&mut self, header: &EventHeader, index: u64, device: Option<&ledger::Device>) -> Result<bool> {
         let hash = header.hash();
         let events = self.0.entry(header.device).or_default();

@@ -1,9 +1,10 @@
-//! Measures how long `siglog` takes to acknowledge and to integrate entries. Arguments: FOLDER COUNT BYTES. Prints both times
-//! in seconds.
+//! Measures how long `siglog` takes to acknowledge and to integrate entries. Arguments: FOLDER COUNT BYTES. Prints
+//! both times in seconds.
 //!
-//! siglog runs in process, without its HTTP server, on SQLite and files, with its defaults (batches of 256, integration every
-//! 100 ms). An entry is acknowledged when the sequencer has committed it to SQLite. SQLite uses `journal_mode=WAL` and its
-//! default `synchronous=FULL`, so every batch is synced. An entry is integrated when it is in the tiles.
+//! siglog runs in process, without its HTTP server, on SQLite and files, with its defaults (batches of 256,
+//! integration every 100 ms). An entry is acknowledged when the sequencer has committed it to SQLite. SQLite uses
+//! `journal_mode=WAL` and its default `synchronous=FULL`, so every batch is synced. An entry is integrated when it is
+//! in the tiles.
 
 use siglog::{
     sequencer::{Sequencer, SequencerConfig},
@@ -19,7 +20,9 @@ const CALLERS: usize = 1024;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, count, bytes] = arguments.as_slice() else { anyhow::bail!("usage: streembit-bench-siglog FOLDER COUNT BYTES") };
+    let [folder, count, bytes] = arguments.as_slice() else {
+        anyhow::bail!("usage: streembit-bench-siglog FOLDER COUNT BYTES")
+    };
     let (count, bytes): (usize, usize) = (count.parse()?, bytes.parse()?);
     let db = Database::connect(&format!("sqlite:{folder}/log.db?mode=rwc")).await?;
     db.run_migrations().await?;

@@ -1,5 +1,5 @@
-//! Benchmarks of the chain: four validators on this machine with the default settings, while the chain is idle, while one
-//! gateway anchors from time to time, and while many gateways anchor continuously.
+//! Benchmarks of the chain: four validators on this machine with the default settings, while the chain is idle, while
+//! one gateway anchors from time to time, and while many gateways anchor continuously.
 //!
 //! `streembit-bench-chain` runs them. All three use one network, whose last validator runs a gateway in its process.
 

@@ -1,4 +1,5 @@
-//! How many anchors per second become final if many gateways anchor continuously, each as soon as its last anchor is final.
+//! How many anchors per second become final if many gateways anchor continuously, each as soon as its last anchor is
+//! final.
 
 use super::{label, percentile_s, usages};
 use crate::{
@@ -30,7 +31,8 @@ const ANCHOR: [u8; 2] = [12, 0];
 const WARM_UP: Duration = Duration::from_secs(20);
 /// The time limit for a transaction to become final.
 const FINALITY_TIMEOUT: Duration = Duration::from_secs(180);
-/// How many gateways a party registers at the same time. All four parties together must fit into a pool of 512 transactions.
+/// How many gateways a party registers at the same time. All four parties together must fit into a pool of 512
+/// transactions.
 const REGISTRATION_BATCH: usize = 100;
 /// The error code of the RPC if the pool is full (`sc-rpc-api`, `author`).
 const POOL_IS_FULL: i32 = 1016;
