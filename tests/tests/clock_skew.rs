@@ -4,7 +4,7 @@
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::json;
-use streembit_tests::{now_ms, run_test, wait_until, FinalityMonitor, Node, SkewedClock, ValidatorNetwork};
+use streembit_tests::{now_ms, run_test, wait_until, Node, SkewedClock, ValidatorNetwork};
 
 /// The error of the clock, in seconds.
 const MINUTE: i64 = 60;
@@ -55,7 +55,7 @@ fn with_skewed_clock(
     }
     run_test(name, |env| {
         let mut network = env.network()?;
-        let monitor = FinalityMonitor::start(env, &network.nodes);
+        let monitor = network.monitor_finality();
         let clock = SkewedClock::new(env, "dave", seconds)?;
         network.node("dave")?.kill()?;
         network.node("dave")?.set_clock(clock.clone());

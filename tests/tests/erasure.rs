@@ -5,9 +5,7 @@ use codec::DecodeAll as _;
 use serde_json::{json, Value};
 use std::{fs, path::Path};
 use streembit_primitives::Body;
-use streembit_tests::{
-    event_request, run_test, str_at, u64_at, Gateway, GatewayFixture, GatewaySettings, SigningDevice,
-};
+use streembit_tests::{event_request, run_test, str_at, u64_at, Gateway, GatewayFixture};
 
 /// The sequence of the erased event. It is in the middle, so that the same files contain other events.
 const ERASED: u64 = 5;
@@ -16,10 +14,7 @@ const EVENTS: usize = 12;
 #[test]
 fn an_erased_body_is_in_no_file_and_the_audit_still_verifies() {
     run_test("erase", |env| {
-        let mut meter = SigningDevice::new();
-        let settings = GatewaySettings::default().hosted("shed").signing("meter", &meter.configured_key());
-        let mut fixture = GatewayFixture::in_two_processes(env, settings)?;
-        fixture.register_signing_device("meter", &meter)?;
+        let (mut fixture, mut meter) = GatewayFixture::with_hosted_and_signing_device(env)?;
         let lines: String = (0..EVENTS)
             .map(|at| format!("[{{\"n\":\"note\",\"vs\":\"who was in the shed: {at}-{at}\"}}]\n"))
             .collect();

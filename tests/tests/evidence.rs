@@ -10,7 +10,7 @@ use std::{
 };
 use streembit_tests::{
     binary, bool_at, event_request, run_test, str_at, u64_at, Gateway, GatewayFixture, GatewaySettings,
-    SigningDevice, TestEnv, ValidatorNetwork,
+    TestEnv, ValidatorNetwork,
 };
 
 /// The number of events of each device. Those of the meter start on 2026-01-01 and are six hours apart.
@@ -21,10 +21,7 @@ const SIX_HOURS: u64 = 6 * 3_600_000;
 #[test]
 fn evidence_verifies_without_network_node_and_database() {
     run_test("evidence", |env| {
-        let mut meter = SigningDevice::new();
-        let settings = GatewaySettings::default().hosted("shed").signing("meter", &meter.configured_key());
-        let mut fixture = GatewayFixture::in_two_processes(env, settings)?;
-        fixture.register_signing_device("meter", &meter)?;
+        let (mut fixture, mut meter) = GatewayFixture::with_hosted_and_signing_device(env)?;
         add_to_shed(&fixture)?;
         for n in 0..EVENTS as u32 {
             let (event, body) = meter.next(n, DAY_ONE + u64::from(n) * SIX_HOURS)?;

@@ -5,8 +5,7 @@ use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
 use std::time::{Duration, Instant};
 use streembit_tests::{
-    prometheus::metric_value, run_test, validator_accounts, wait_until, FinalityMonitor, HostedDevice,
-    ValidatorNetwork,
+    prometheus::metric_value, run_test, validator_accounts, wait_until, HostedDevice, ValidatorNetwork,
 };
 
 /// The environment variable with the number of seconds for which the chain stays halted, by default 0.
@@ -16,10 +15,8 @@ const HALT_SECONDS: &str = "STREEMBIT_TESTS_HALT";
 fn finality_halts_with_two_of_four_validators_missing_and_resumes_without_losses() {
     run_test("halting", |env| {
         let mut network = env.network()?;
-        let monitor = FinalityMonitor::start(env, &network.nodes);
-        let device = HostedDevice::start(&mut network, "alice")?;
-        device.add_events(3)?;
-        device.gateway.wait_until_anchored(120)?;
+        let monitor = network.monitor_finality();
+        let device = HostedDevice::start_anchored(&mut network, "alice")?;
         wait_for_online_voters(&mut network, 4)?;
 
         network.node("dave")?.kill()?;
@@ -56,10 +53,8 @@ fn finality_halts_with_two_of_four_validators_missing_and_resumes_without_losses
 fn a_change_of_the_validators_that_is_not_final_takes_effect_when_validators_return() {
     run_test("halting-change", |env| {
         let mut network = env.network()?;
-        let monitor = FinalityMonitor::start(env, &network.nodes);
-        let device = HostedDevice::start(&mut network, "alice")?;
-        device.add_events(3)?;
-        device.gateway.wait_until_anchored(120)?;
+        let monitor = network.monitor_finality();
+        let device = HostedDevice::start_anchored(&mut network, "alice")?;
 
         for name in ["charlie", "dave"] {
             network.node(name)?.kill()?;

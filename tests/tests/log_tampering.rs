@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use streembit_tests::{run_test, u64_at, CliOutput, GatewayFixture};
+use streembit_tests::{run_test, u64_at, CliOutput, GatewayFixture, TestEnv};
 
 /// How many bytes are changed in each column family, each in a separate copy.
 const TRIES: usize = 4;
@@ -20,10 +20,7 @@ const EVENTS: usize = 27;
 #[test]
 fn the_audit_names_the_location_of_a_changed_byte() {
     run_test("tampering", |env| {
-        let mut fixture = GatewayFixture::with_hosted_device(env)?;
-        add(&fixture, EVENTS)?;
-        fixture.wait_until_anchored()?;
-        fixture.gateway.stop()?;
+        let fixture = stopped_gateway(env)?;
         let data = fixture.gateway.data();
         let untouched = audit(&fixture, &data, "untouched")?;
         ensure!(untouched.code == 0, "the untouched log does not verify: {untouched:#?}");
@@ -52,10 +49,7 @@ fn the_audit_names_the_location_of_a_changed_byte() {
 #[test]
 fn the_gateway_does_not_run_on_a_log_shorter_than_its_anchor() {
     run_test("truncation", |env| {
-        let mut fixture = GatewayFixture::with_hosted_device(env)?;
-        add(&fixture, EVENTS)?;
-        fixture.wait_until_anchored()?;
-        fixture.gateway.stop()?;
+        let mut fixture = stopped_gateway(env)?;
         let data = fixture.gateway.data();
         let backup = copy_of(&data, &env.dir().join("backup"))?;
         fixture.gateway.start(&fixture.node)?;
@@ -81,6 +75,15 @@ fn the_gateway_does_not_run_on_a_log_shorter_than_its_anchor() {
         let output = env.streembit(["gateway", "run", "--config"]).arg(config).run()?;
         output.ensure_refused(&["damaged", "backup"])
     });
+}
+
+/// Returns a stopped gateway whose log has [`EVENTS`] anchored events.
+fn stopped_gateway(env: &TestEnv) -> Result<GatewayFixture<'_>> {
+    let mut fixture = GatewayFixture::with_hosted_device(env)?;
+    add(&fixture, EVENTS)?;
+    fixture.wait_until_anchored()?;
+    fixture.gateway.stop()?;
+    Ok(fixture)
 }
 
 /// Returns true if an audit's report has a problem of this kind at this index.

@@ -14,22 +14,14 @@ const ALL: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 #[test]
 #[ignore = "takes minutes: make test-long"]
 fn in_a_3_1_partition_the_three_continue_and_the_isolated_one_catches_up() {
-    if !VirtualSwitch::available() {
-        return eprintln!("!!! NOT TESTED HERE: a partition 3|1");
-    }
-    run_test("partition-3-1", |env| {
-        let mut network = env.network_on_switch(VirtualSwitch::new()?)?;
-        let monitor = FinalityMonitor::start(env, &network.nodes);
-        network.wait_until_connected()?;
-        let device = HostedDevice::start(&mut network, "dave")?;
-        device.add_events(3)?;
-        device.gateway.wait_until_anchored(120)?;
+    with_network_on_switch("partition-3-1", |network, monitor| {
+        let device = HostedDevice::start_anchored(network, "dave")?;
 
         network.isolate(&["dave"])?;
         // Blocks whose votes had already arrived may still become final there, but no others.
         let most = network.node("dave")?.best()?;
         let before = device.ensure_logging_continues(5)?;
-        network.admit_eve(&monitor)?;
+        network.admit_eve(monitor)?;
         let reached = network.node("alice")?.finalized()?;
         network.node("alice")?.wait_until_finalized(reached + 4, 90)?;
 
@@ -50,24 +42,17 @@ fn in_a_3_1_partition_the_three_continue_and_the_isolated_one_catches_up() {
         network.node("charlie")?.kill()?;
         let reached = network.node("alice")?.finalized()?;
         network.wait_for_agreement(&["alice", "bob", "dave", "eve"], reached + 4, 120)?;
-        monitor.finish().map(|_| ())
+        Ok(())
     });
 }
 
 #[test]
 #[ignore = "takes minutes: make test-long"]
 fn in_a_2_2_partition_nothing_is_finalized_and_all_agree_again_when_it_heals() {
-    if !VirtualSwitch::available() {
-        return eprintln!("!!! NOT TESTED HERE: a partition 2|2");
-    }
-    run_test("partition-2-2", |env| {
-        let mut network = env.network_on_switch(VirtualSwitch::new()?)?;
-        let monitor = FinalityMonitor::start(env, &network.nodes);
-        network.wait_until_connected()?;
-
+    with_network_on_switch("partition-2-2", |network, monitor| {
         network.isolate(&["charlie", "dave"])?;
         // From here on, only two of four see each block. Earlier blocks may still become final.
-        let most = best(&network)?;
+        let most = best(network)?;
         network.vote_out("dave", ["alice", "bob"])?;
         let fork = most + 5;
         for name in ["alice", "charlie"] {
@@ -91,11 +76,28 @@ fn in_a_2_2_partition_nothing_is_finalized_and_all_agree_again_when_it_heals() {
         monitor.check()?;
 
         network.heal()?;
-        let reached = best(&network)?;
+        let reached = best(network)?;
         network.wait_for_agreement(&ALL, reached + 3, 300)?;
-        wait_for_same_validators(&network)?;
-        let reached = best(&network)?;
+        wait_for_same_validators(network)?;
+        let reached = best(network)?;
         network.wait_for_agreement(&ALL, reached + 3, 120)?;
+        Ok(())
+    });
+}
+
+/// Runs a test with four validators that can be partitioned, and checks at the end that all final blocks agree.
+fn with_network_on_switch(
+    name: &str,
+    test: impl FnOnce(&mut ValidatorNetwork<'_>, &FinalityMonitor) -> Result<()>,
+) {
+    if !VirtualSwitch::available() {
+        return eprintln!("!!! NOT TESTED HERE: {name}");
+    }
+    run_test(name, |env| {
+        let mut network = env.network_on_switch(VirtualSwitch::new()?)?;
+        let monitor = network.monitor_finality();
+        network.wait_until_connected()?;
+        test(&mut network, &monitor)?;
         monitor.finish().map(|_| ())
     });
 }

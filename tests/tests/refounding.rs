@@ -20,9 +20,7 @@ const VALIDATORS: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 fn a_chain_that_lost_its_validators_is_refounded_without_losses() {
     run_test("disaster", |env| {
         let mut network = env.network()?;
-        let mut device = HostedDevice::start(&mut network, "alice")?;
-        device.add_events(3)?;
-        device.gateway.wait_until_anchored(120)?;
+        let mut device = HostedDevice::start_anchored(&mut network, "alice")?;
         let old = env.dir().join("old.json");
         let exported = streembit_node(["export-chain-spec", "--chain", "four", "--raw"])?;
         ensure!(exported.code == 0, "{exported:#?}");
