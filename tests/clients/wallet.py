@@ -1,6 +1,6 @@
-"""What a wallet does, with PyPI's substrate-interface over the RPC of a node: reads the metadata and the storage, signs and sends.
+"""Does what a wallet does, with PyPI's substrate-interface over a node's RPC: reads the state, signs and submits.
 
-It knows what any Substrate chain is like and nothing of this one. Prints one JSON object; the test judges it.
+It has no code for this chain. Prints one JSON object, which `tests/substrate_client.rs` checks.
 """
 
 import json
@@ -29,7 +29,7 @@ def main(url):
 
 
 def read(chain, keys):
-    """Constants, a value, maps, and an account that has no balance."""
+    """Reads constants, a value, maps, and an account, which has no balance."""
     account = chain.query("System", "Account", [keys.ss58_address]).value
     anchors = chain.query_map("Anchors", "Latest", ignore_decoding_errors=False)
     next_index = chain.rpc_request("system_accountNextIndex", [keys.ss58_address])["result"]
@@ -53,7 +53,7 @@ def parties(chain):
 
 
 def send(chain, keys, pallet, name, arguments):
-    """Signs a mortal transaction, waits until it is final, and reads what it did."""
+    """Signs and submits a mortal transaction, waits until it is final, and returns its result and events."""
     call = chain.compose_call(pallet, name, arguments)
     signed = chain.create_signed_extrinsic(call, keys, era={"period": 64})
     receipt = chain.submit_extrinsic(signed, wait_for_finalization=True)
@@ -66,7 +66,7 @@ def send(chain, keys, pallet, name, arguments):
 
 
 def refused(chain, keys, pallet, name, arguments):
-    """What the node says to somebody whose transaction it does not take."""
+    """Submits a transaction that the node must reject, and returns the error."""
     try:
         send(chain, keys, pallet, name, arguments)
     except SubstrateRequestException as error:
