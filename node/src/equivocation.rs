@@ -3,14 +3,14 @@
 //! `sc-consensus-aura` would write the header of every block into the database once more to see them, without the seal that
 //! proves who made it, and only log. Here the last headers are kept in memory. GRANDPA reports contradicting votes itself.
 //!
-//! The chain takes what it can prove (see `pallet-consortium`). Whatever it makes of them, `streembit_doubleBlocks` lists
+//! The chain takes what it can prove (see `pallet-validators`). Whatever it makes of them, `streembit_doubleBlocks` lists
 //! what this node has seen since it started, and the gateways at this node raise the alarm.
 
 use crate::service::{Block, FullClient, FullPool};
 use async_trait::async_trait;
 use codec::Encode as _;
 use futures::{stream::FuturesUnordered, StreamExt as _};
-use pallet_consortium::runtime_api::ConsortiumApi as _;
+use pallet_validators::runtime_api::ValidatorsApi as _;
 use sc_consensus::{BlockCheckParams, BlockImport, BlockImportParams, ImportResult};
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 use serde::Serialize;

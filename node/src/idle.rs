@@ -11,7 +11,6 @@
 use crate::service::{Block, FullBackend, FullClient, FullPool};
 use async_trait::async_trait;
 use futures::{stream, FutureExt as _, StreamExt as _};
-use pallet_consortium::runtime_api::ConsortiumApi as _;
 use sc_client_api::BlockchainEvents;
 use sc_consensus::LongestChain;
 use sc_consensus_grandpa::find_scheduled_change;
@@ -64,7 +63,7 @@ impl AuthorWhenNeeded {
     fn something_waits(&self) -> bool {
         let best = self.client.info().best_hash;
         self.pool.ready_at(best).now_or_never().is_none_or(|mut ready| ready.next().is_some())
-            || self.client.runtime_api().is_turning(best).unwrap_or(false)
+            || self.client.runtime_api().has_pending_work(best).unwrap_or(false)
     }
 }
 

@@ -26,7 +26,17 @@ fn reads(home: &Home<'_>, found: &Value, anchored: u64) -> Result<()> {
     ensure!(number(found, "/properties/ss58Format")? == 42, "{found}");
     let runtime = home.node.rpc("state_getRuntimeVersion", json!([]))?;
     ensure!(number(found, "/spec_version")? == number(&runtime, "/specVersion")?, "{found}");
-    for pallet in ["System", "Consortium", "Council", "Devices", "Anchors", "ServiceContracts"] {
+    for pallet in [
+        "System",
+        "Parties",
+        "Validators",
+        "Quotas",
+        "Council",
+        "Collective",
+        "Devices",
+        "Anchors",
+        "ServiceContracts",
+    ] {
         ensure!(has(found, "/pallets", pallet), "no {pallet}: {found}");
     }
     ensure!(has(found, "/extensions", "SpendQuota"), "{found}");
@@ -53,7 +63,7 @@ fn submits(home: &Home<'_>, found: &Value) -> Result<()> {
     let (alice, bob) = (home.scene.account("alice")?, home.scene.account("bob")?);
     let stranger = text(found, "/stranger")?;
     ensure!(succeeded(found, "/remark", "System.Remarked")?.get("sender") == Some(&json!(bob)), "{found}");
-    let proposed = succeeded(found, "/proposal", "Consortium.Proposed")?;
+    let proposed = succeeded(found, "/proposal", "Council.Proposed")?;
     ensure!(proposed.get("by") == Some(&json!(bob)), "{proposed}");
     ensure!(proposed.get("change") == Some(&json!({"AddParty": stranger})), "{proposed}");
 
@@ -67,9 +77,9 @@ fn submits(home: &Home<'_>, found: &Value) -> Result<()> {
     );
     ensure!(text(found, "/failed/error/name")? == "NotAValidator", "{found}");
 
-    let voted = succeeded(found, "/vote", "Council.Voted")?;
+    let voted = succeeded(found, "/vote", "Collective.Voted")?;
     ensure!(voted.get("account") == Some(&json!(alice)), "{voted}");
-    succeeded(found, "/vote", "Consortium.Changed")?;
+    succeeded(found, "/vote", "Parties.PartyAdded")?;
     let welcome = succeeded(found, "/welcome", "System.Remarked")?;
     ensure!(welcome.get("sender") == Some(&json!(stranger)), "{welcome}");
     ensure!(has(found, "/parties_after", &stranger), "{found}");

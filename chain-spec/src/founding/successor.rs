@@ -12,7 +12,7 @@ use sp_runtime::BuildStorage as _;
 use sp_state_machine::BasicExternalities;
 use std::{collections::BTreeMap, path::Path};
 use streembit_runtime::{
-    refounding::{is_carried_over, is_of_session_keys, take_leave},
+    refounding::{is_carried_over, is_of_session_keys, prepare_successor_state},
     AccountId, RuntimeGenesisConfig, SessionKeys,
 };
 use toml::Spanned;
@@ -100,7 +100,8 @@ impl Successor {
                 "the state has child tries, which no Streembit chain has".into(),
             ));
         }
-        let founding = BasicExternalities::execute_with_storage(&mut old, || take_leave(&self.validators));
+        let founding =
+            BasicExternalities::execute_with_storage(&mut old, || prepare_successor_state(&self.validators));
         let founding = founding.map_err(|refusal| SpecError::Successor(refusal.to_string()))?;
         let genesis = RuntimeGenesisConfig::from(founding).build_storage().map_err(SpecError::Successor)?;
         let mut new = Storage::default();
@@ -191,9 +192,9 @@ mod tests {
         };
         for (pallet, item, same) in [
             // The same parties; since which block they belong was counted on the old chain.
-            ("Consortium", "Parties", false),
-            ("Council", "Members", true),
-            ("Consortium", "Validators", true),
+            ("Parties", "Parties", false),
+            ("Collective", "Members", true),
+            ("Validators", "Validators", true),
             ("Aura", "Authorities", false),
             ("Grandpa", "Authorities", false),
             ("Session", "QueuedKeys", false),
@@ -203,7 +204,7 @@ mod tests {
             assert!(!after.is_empty(), "{pallet}::{item} is gone");
             assert_eq!(before == after, same, "{pallet}::{item}");
         }
-        assert_eq!(entries(&after, &prefix("Consortium", "Parties")).len(), 6);
+        assert_eq!(entries(&after, &prefix("Parties", "Parties")).len(), 6);
         // All four have new keys.
         assert_eq!(entries(&after, &prefix("Session", "NextKeys")).len(), 4);
         // The old ones are known still, so that nobody sets them again.

@@ -1,7 +1,7 @@
 //! `streembit-node benchmark`: what the calls of the runtime weigh.
 //!
 //! Runs every benchmark of our pallets in the compiled Wasm, on the state of a founded chain in memory, fits a line through
-//! the times, and writes the weights as the source file that the runtime takes them from.
+//! the times, and writes the weights of each pallet as a source file of the runtime.
 
 mod machine;
 mod source;
@@ -19,8 +19,8 @@ const STEPS: u32 = 10;
 /// `streembit-node benchmark`
 #[derive(Debug, clap::Parser)]
 pub struct BenchmarkCmd {
-    /// Where the weights go; what was there is replaced.
-    #[arg(long, value_name = "FILE", default_value = "runtime/src/weights/measured.rs")]
+    /// The folder for the weights: one file per pallet, which replaces an existing one.
+    #[arg(long, value_name = "FOLDER", default_value = "runtime/src/weights")]
     out: PathBuf,
 
     /// How often each call is measured at each point.
@@ -32,7 +32,7 @@ impl BenchmarkCmd {
     /// Measures all calls of all pallets, with a line about each.
     pub fn run(&self) -> Result<()> {
         let machine = Machine::new()?;
-        let mut pallets = Vec::new();
+        let processor = machine::processor();
         for list in machine.list()? {
             let (crate_name, name) = (text(&list.pallet), text(&list.instance));
             let mut calls = Vec::new();
@@ -44,12 +44,12 @@ impl BenchmarkCmd {
                 eprintln!("{name}.{}", weight.summary());
                 calls.push(weight);
             }
-            pallets.push(source::Pallet { crate_name, name, calls });
+            let pallet = source::Pallet { crate_name, calls };
+            let file = self.out.join(pallet.file_name());
+            fs::write(&file, pallet.source(&processor, self.repeat))
+                .map_err(|error| Error::Input(format!("writing {}: {error}", file.display())))?;
+            eprintln!("written to {}", file.display());
         }
-        let file = source::write(&pallets, &machine::processor(), self.repeat);
-        fs::write(&self.out, file)
-            .map_err(|error| Error::Input(format!("writing {}: {error}", self.out.display())))?;
-        eprintln!("written to {}", self.out.display());
         Ok(())
     }
 }

@@ -1,38 +1,42 @@
-//! The weights as the source file that the runtime takes them from.
+//! The weights of a pallet as the source file that the runtime includes.
 
 use super::{Line, Measured};
 
 /// A pallet with its calls.
 pub struct Pallet {
-    /// Its crate.
+    /// The name of its crate.
     pub crate_name: String,
-    /// What the runtime calls it.
-    pub name: String,
-    /// What was measured.
+    /// The measured calls.
     pub calls: Vec<Measured>,
 }
 
-/// The whole file.
-pub fn write(pallets: &[Pallet], processor: &str, repeat: u32) -> String {
-    let mut file = format!(
-        "//! What the calls of our pallets weigh: measured in the compiled Wasm, {repeat} times each, on\n\
-         //! {processor}.\n\
-         //!\n\
-         //! Written by `streembit-node benchmark`, and by nobody's hand.\n\
-         \n\
-         use super::on_pi;\n\
-         use core::marker::PhantomData;\n\
-         use frame_support::{{traits::Get, weights::Weight}};\n"
-    );
-    for pallet in pallets {
-        let Pallet { crate_name, name, calls } = pallet;
-        file += &format!("\n/// Of `{crate_name}`.\npub struct {name}<T>(PhantomData<T>);\n\n");
-        file += &format!("impl<T: frame_system::Config> {crate_name}::WeightInfo for {name}<T> {{\n");
-        let calls: Vec<_> = calls.iter().map(function).collect();
-        file += &calls.join("\n");
-        file += "}\n";
+impl Pallet {
+    /// Returns the name of the source file: `service_contracts.rs` for `pallet_service_contracts`.
+    pub fn file_name(&self) -> String {
+        format!("{}.rs", self.crate_name.trim_start_matches("pallet_"))
     }
-    file
+
+    /// Returns the source file.
+    pub fn source(&self, processor: &str, repeat: u32) -> String {
+        let Self { crate_name, calls } = self;
+        let calls: Vec<_> = calls.iter().map(function).collect();
+        format!(
+            "//! The weights of `{crate_name}`, measured in the compiled Wasm on {processor}, {repeat} times for each call.\n\
+             //!\n\
+             //! `streembit-node benchmark` writes this file. Do not edit it.\n\
+             \n\
+             use super::on_pi;\n\
+             use core::marker::PhantomData;\n\
+             use frame_support::{{traits::Get, weights::Weight}};\n\
+             \n\
+             /// The weights.\n\
+             pub struct WeightInfo<T>(PhantomData<T>);\n\
+             \n\
+             impl<T: frame_system::Config> {crate_name}::WeightInfo for WeightInfo<T> {{\n\
+             {}}}\n",
+            calls.join("\n")
+        )
+    }
 }
 
 fn function(call: &Measured) -> String {
@@ -101,6 +105,26 @@ mod tests {
                         .saturating_add(T::DbWeight::get().reads(3))\n            \
                         .saturating_add(T::DbWeight::get().reads(1).saturating_mul(p.into()))\n    }\n";
         assert_eq!(function(&call), expected);
+    }
+
+    #[test]
+    fn each_pallet_has_a_file_of_its_own() {
+        let call = Measured {
+            name: "leave".into(),
+            components: vec![],
+            time: Line { base: 7, slopes: vec![] },
+            reads: Line { base: 0, slopes: vec![] },
+            writes: Line { base: 1, slopes: vec![] },
+        };
+        let pallet = Pallet { crate_name: "pallet_service_contracts".into(), calls: vec![call] };
+        assert_eq!(pallet.file_name(), "service_contracts.rs");
+        let source = pallet.source("a processor", 1_000);
+        assert!(source.starts_with("//! The weights of `pallet_service_contracts`, measured"), "{source}");
+        let end =
+            "impl<T: frame_system::Config> pallet_service_contracts::WeightInfo for WeightInfo<T> {\n    \
+                   fn leave() -> Weight {\n        on_pi(7)\n            \
+                   .saturating_add(T::DbWeight::get().writes(1))\n    }\n}\n";
+        assert!(source.ends_with(end), "{source}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub const KEPT_ROOTS: u32 = 8;
 
 /// The pallet.
 #[frame_support::pallet]
-#[allow(clippy::expect_used, reason = "what the macros of FRAME expand to")]
+#[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
     use crate::{WeightInfo, KEPT_ROOTS};
     use frame_support::{pallet_prelude::*, traits::Contains};
@@ -97,7 +97,7 @@ pub mod pallet {
     pub enum Error<T> {
         /// The sender is not the gateway whose log this is.
         NotYourLog,
-        /// The account is no gateway of the consortium: add it with `consortium.add_gateway` first.
+        /// The account is no gateway of the consortium: add it with `parties.add_gateway` first.
         NotAGateway,
         /// Only epoch 0 of a log can be anchored.
         EpochNotOpen,

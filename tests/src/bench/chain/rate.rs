@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 /// Whose gateways they are; each sends to the node of its party.
 const PARTIES: [&str; 4] = ["alice", "bob", "charlie", "dave"];
-/// `Consortium.add_gateway` and `Anchors.anchor`, as the runtime numbers them.
+/// `Parties.add_gateway` and `Anchors.anchor`, as the runtime numbers them.
 const ADD_GATEWAY: [u8; 2] = [10, 0];
 const ANCHOR: [u8; 2] = [12, 0];
 /// How long the load goes on before anything is counted.
