@@ -21,7 +21,9 @@ use sp_blockchain::HeaderBackend;
 use sp_consensus::{Error, SelectChain};
 use sp_consensus_aura::Slot;
 use std::{sync::Arc, time::Duration};
-use streembit_runtime::{configs::QUOTA_PERIOD, BlockNumber, Hash, Header, SLOT_DURATION};
+use streembit_runtime::{
+    configs::QUOTA_PERIOD, consortium::ConsortiumApi as _, BlockNumber, Hash, Header, SLOT_DURATION,
+};
 
 /// How many slots a period of the quotas has.
 const PERIOD: u64 = QUOTA_PERIOD / SLOT_DURATION;

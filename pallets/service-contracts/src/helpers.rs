@@ -1,4 +1,4 @@
-//! What the calls check and do in common.
+//! The checks and steps that several calls share.
 
 use crate::{
     types::{ContractStatus, ProvenMeter, ServiceProgress},
