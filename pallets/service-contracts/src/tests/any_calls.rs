@@ -262,8 +262,11 @@ fn a_record_that_no_call_leaves_is_noticed() {
         ("a record ahead of the proven meter", |id| {
             Records::<Test>::mutate(id, 1, |record| record.as_mut().unwrap().meter = km(90_000));
         }),
-        ("the progress of what is no service", |id| {
+        ("the progress of a clause that has none", |id| {
             ClauseProgress::<Test>::insert(id, ACCESS, ClauseProgress::<Test>::get(id, SERVICE));
+        }),
+        ("the progress of an unknown clause", |id| {
+            ClauseProgress::<Test>::insert(id, 2, ClauseProgress::<Test>::get(id, SERVICE));
         }),
         ("progress before all have accepted", |_| {
             let mut proposed = contract();
