@@ -4,8 +4,8 @@ use crate::{contract::ServiceClause, Decimal};
 
 /// Returns the meter value at which a service falls due next, or `None` if a decimal cannot hold it.
 ///
-/// `served` is the meter value of the last confirmed service. The interval counts from there, or from the start that the
-/// clause names if no service is confirmed yet.
+/// `served` is the meter value of the last confirmed service. The interval counts from there, or from the start that
+/// the clause names if no service is confirmed yet.
 pub fn due_at(service: &ServiceClause, served: Option<Decimal>) -> Option<Decimal> {
     served.unwrap_or(service.from).checked_add(&service.every)
 }

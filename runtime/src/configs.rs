@@ -39,8 +39,8 @@ pub const MOTION_BLOCKS: BlockNumber = (7 * 24 * 60 * 60 * 1000 / SLOT_DURATION)
 pub const MIN_SESSION: BlockNumber = 5;
 /// The period after which quotas are full again, in milliseconds: ten minutes, 300 slots.
 pub const QUOTA_PERIOD: u64 = 10 * 60 * 1_000;
-/// How long a block may take to execute on a Raspberry Pi 4, in milliseconds: a quarter of a slot. The rest is for sending it
-/// to the other nodes, and for other work of the machine.
+/// How long a block may take to execute on a Raspberry Pi 4, in milliseconds: a quarter of a slot. The rest is for
+/// sending it to the other nodes, and for other work of the machine.
 pub const BLOCK_MILLISECONDS: u64 = SLOT_DURATION / 4;
 /// The highest length of a block in bytes.
 pub const BLOCK_BYTES: u32 = 1024 * 1024;
@@ -67,8 +67,8 @@ parameter_types! {
 
 /// A block takes [`BLOCK_MILLISECONDS`]. Three quarters are for everybody, the rest is for the council's votes.
 ///
-/// The base weights of a block and of an extrinsic, which include the check of a signature, are the SDK's measurements times
-/// [`PI_FACTOR`].
+/// The base weights of a block and of an extrinsic, which include the check of a signature, are the SDK's measurements
+/// times [`PI_FACTOR`].
 fn block_weights() -> BlockWeights {
     let block = Weight::from_parts(BLOCK_MILLISECONDS * WEIGHT_REF_TIME_PER_MILLIS, u64::MAX);
     let normal = Perbill::from_percent(75) * block;

@@ -15,8 +15,8 @@ sp_api::decl_runtime_apis! {
     pub trait ConsortiumApi {
         /// Returns the parties, the council, the validators and the open motions.
         fn consortium() -> types::Consortium;
-        /// Returns true if the next blocks have work of their own and should be made soon: a change of the validators that is
-        /// not in force yet, or the migrations of a new runtime.
+        /// Returns true if the next blocks have work of their own and should be made soon: a change of the validators
+        /// that is not in force yet, or the migrations of a new runtime.
         fn has_pending_work() -> bool;
     }
 }

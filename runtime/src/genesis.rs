@@ -63,8 +63,8 @@ pub fn presets() -> Vec<PresetId> {
     vec![DEV_RUNTIME_PRESET.into(), LOCAL_TESTNET_RUNTIME_PRESET.into(), FOUR_PRESET.into()]
 }
 
-/// Returns a preset by its name. `development` has one validator, Alice; `local_testnet` has Alice and Bob. Alice is the
-/// council of both. `four` has the validators Alice to Dave and the council Alice, Bob and Charlie.
+/// Returns a preset by its name. `development` has one validator, Alice; `local_testnet` has Alice and Bob. Alice is
+/// the council of both. `four` has the validators Alice to Dave and the council Alice, Bob and Charlie.
 ///
 /// All presets have six parties, Alice to Ferdie, whose keys everybody knows.
 pub fn preset(id: &str) -> Option<RuntimeGenesisConfig> {

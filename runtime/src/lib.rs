@@ -1,8 +1,8 @@
 //! The Streembit chain: the pallets put together.
 //!
-//! A permissioned chain without a token. Aura makes blocks, GRANDPA finalizes them, and only parties and gateways may submit.
-//! Extrinsics are those of any Substrate chain without fees: version, genesis, mortality, nonce and weight are checked.
-//! Standard clients need not know anything about this chain.
+//! A permissioned chain without a token. Aura makes blocks, GRANDPA finalizes them, and only parties and gateways may
+//! submit. Extrinsics are those of any Substrate chain without fees: version, genesis, mortality, nonce and weight are
+//! checked. Standard clients need not know anything about this chain.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 // `construct_runtime!` recurses deeply.
@@ -110,8 +110,8 @@ impl_opaque_keys! {
     }
 }
 
-/// The version of this runtime. `spec_version` rises with every change of its behaviour, `transaction_version` with every
-/// change of the encoding of extrinsics.
+/// The version of this runtime. `spec_version` rises with every change of its behaviour, `transaction_version` with
+/// every change of the encoding of extrinsics.
 #[sp_version::runtime_version]
 pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("streembit"),
@@ -124,10 +124,10 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     system_version: 1,
 };
 
-// The numbers are part of the format. The order is that of the genesis: parties come before the pallets that look them up, and
-// the session pallet asks the validators and gives Aura and GRANDPA their authorities. GRANDPA takes no calls, because
-// equivocations are reported to the validators pallet. The system pallet takes no unsigned calls: like everything else, the
-// code of a new runtime comes from an account that may submit.
+// The numbers are part of the format. The order is that of the genesis: parties come before the pallets that look them
+// up, and the session pallet asks the validators and gives Aura and GRANDPA their authorities. GRANDPA takes no calls,
+// because equivocations are reported to the validators pallet. The system pallet takes no unsigned calls: like
+// everything else, the code of a new runtime comes from an account that may submit.
 frame_support::construct_runtime!(
     pub enum Runtime {
         System: frame_system exclude_parts { ValidateUnsigned } = 0,

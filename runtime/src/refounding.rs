@@ -1,8 +1,8 @@
 //! Founds a new chain from the last finalized state of a chain that lost too many validators.
 //!
-//! Consensus begins anew like in any genesis, with the validators that are named: block 0, session 0, the first voter set. The
-//! decisions and records of the parties are carried over. The new chain has another genesis hash, so nothing that is signed
-//! for one of the two chains is valid on the other.
+//! Consensus begins anew like in any genesis, with the validators that are named: block 0, session 0, the first voter
+//! set. The decisions and records of the parties are carried over. The new chain has another genesis hash, so nothing
+//! that is signed for one of the two chains is valid on the other.
 
 use crate::{genesis::Founding, AccountId, Council, Parties, Runtime, SessionKeys, System, VERSION};
 use alloc::{string::String, vec::Vec};
@@ -81,7 +81,8 @@ impl fmt::Display for RefoundError {
     }
 }
 
-/// Prepares the state of the old chain for the new one, and returns the founding of the new chain. Runs on the old state.
+/// Prepares the state of the old chain for the new one, and returns the founding of the new chain. Runs on the old
+/// state.
 pub fn prepare_successor_state(validators: &[(AccountId, SessionKeys)]) -> Result<Founding, RefoundError> {
     let state = frame_system::LastRuntimeUpgrade::<Runtime>::get().map(|last| last.spec_version.0);
     if state != Some(VERSION.spec_version) {
@@ -99,7 +100,8 @@ pub fn prepare_successor_state(validators: &[(AccountId, SessionKeys)]) -> Resul
             return Err(RefoundError::KnownKey(account.clone()));
         }
     }
-    // Every validator sets new keys, and nobody can set an old one: votes of the old chain would prove its owner guilty here.
+    // Every validator sets new keys, and nobody can set an old one: votes of the old chain would prove its owner guilty
+    // here.
     let old: Vec<_> = NextKeys::<Runtime>::drain().map(|(account, _)| account).collect();
     KeyOwner::<Runtime>::translate_values(|_: AccountId| Some(NOBODY));
     // The session pallet counts a consumer for each account with keys.

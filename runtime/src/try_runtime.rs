@@ -6,7 +6,8 @@ use frame_support::weights::Weight;
 use frame_try_runtime::{TryStateSelect, UpgradeCheckSelect};
 use sp_runtime::traits::Block as BlockT;
 
-/// Migrates the state with the checks before and after. Returns the weight of the migration and the highest weight of a block.
+/// Migrates the state with the checks before and after. Returns the weight of the migration and the highest weight of a
+/// block.
 pub fn upgrade(checks: UpgradeCheckSelect) -> (Weight, Weight) {
     let weight = Executive::try_runtime_upgrade(checks).expect("the state can be migrated");
     (weight, RuntimeBlockWeights::get().max_block)

@@ -23,8 +23,8 @@ fn checkpoint(size: u64, root: Hash) -> Checkpoint {
     Checkpoint { log: LOG, size, root, heads_root: Some(root), time: u64::MAX, hash: HashKind::Blake3 }
 }
 
-/// Returns the old root, the new root and the proof that takes the most work for `count` hashes, 3 to 63: from one entry
-/// below a complete tree to the complete tree. All hashes but the first two go into both roots.
+/// Returns the old root, the new root and the proof that takes the most work for `count` hashes, 3 to 63: from one
+/// entry below a complete tree to the complete tree. All hashes but the first two go into both roots.
 fn hardest_proof(count: u32) -> (Hash, Hash, ConsistencyProof) {
     let hashes: Vec<_> = (0..count).map(|n| Hash([n as u8; 32])).collect();
     let mut rest = hashes.iter();

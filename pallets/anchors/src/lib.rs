@@ -74,8 +74,8 @@ pub mod pallet {
     pub type Roots<T: Config> =
         StorageMap<_, Blake2_128Concat, LogId, BoundedVec<(u64, Hash), ConstU32<KEPT_ROOTS>>, ValueQuery>;
 
-    /// The genesis hash. A proof of the state finds it beside the anchors, because the voters' signatures do not name their
-    /// chain. `None` in the first block only.
+    /// The genesis hash. A proof of the state finds it beside the anchors, because the voters' signatures do not name
+    /// their chain. `None` in the first block only.
     #[pallet::storage]
     pub type Genesis<T: Config> = StorageValue<_, Hash>;
 
@@ -131,9 +131,9 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Anchors a checkpoint, if the log extends the one anchored before.
         ///
-        /// May be called by the log's gateway, whose signature on the extrinsic covers the checkpoint. `proof` leads from the
-        /// size of the latest anchor to the size of the checkpoint; it is empty for the first anchor. The checkpoint needs a
-        /// heads map, which the chain cannot check. Whoever has the log derives it again.
+        /// May be called by the log's gateway, whose signature on the extrinsic covers the checkpoint. `proof` leads
+        /// from the size of the latest anchor to the size of the checkpoint; it is empty for the first anchor. The
+        /// checkpoint needs a heads map, which the chain cannot check. Whoever has the log derives it again.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::anchor(proof.path().len() as u32))]
         pub fn anchor(

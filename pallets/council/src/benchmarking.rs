@@ -13,8 +13,8 @@ use streembit_primitives::{
 
 /// Prepares the other pallets for a benchmark.
 pub trait Helper {
-    /// Stores as much as possible in the pallets that are asked when a party is removed, and returns a party whose removal
-    /// takes longest.
+    /// Stores as much as possible in the pallets that are asked when a party is removed, and returns a party whose
+    /// removal takes longest.
     fn worst_removal() -> Result<AccountId, BenchmarkError>;
 }
 

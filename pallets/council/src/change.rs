@@ -30,8 +30,8 @@ impl<T: Config> Pallet<T> {
             Change::RemoveValidator(account) => T::Validators::remove(account),
             Change::SetQuota { party, quota } => T::Quotas::set(party, quota),
             Change::Upgrade { code } => {
-                // Replaces an earlier decision that nobody has acted on. When the code is submitted, the system pallet checks
-                // that it is of this chain and newer than the runtime in force.
+                // Replaces an earlier decision that nobody has acted on. When the code is submitted, the system pallet
+                // checks that it is of this chain and newer than the runtime in force.
                 frame_system::Pallet::<T>::do_authorize_upgrade(code.0.into(), true);
                 Ok(())
             }

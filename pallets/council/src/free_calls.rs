@@ -1,4 +1,5 @@
-//! The calls that cost no quota, and those that the pool rejects because they would only waste the council's part of a block.
+//! The calls that cost no quota, and those that the pool rejects because they would only waste the council's part of a
+//! block.
 
 use crate::{Call, Config, Pallet};
 use codec::{Decode, Encode};

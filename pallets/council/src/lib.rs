@@ -99,7 +99,8 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Asks the council for a change. A member that asks votes for it at once, which may decide it.
         ///
-        /// May be called by a party, a party's gateway, or a member of the council. Fails if the change is impossible now.
+        /// May be called by a party, a party's gateway, or a member of the council. Fails if the change is impossible
+        /// now.
         #[pallet::call_index(0)]
         #[pallet::weight(<T as Config>::WeightInfo::propose())]
         pub fn propose(origin: OriginFor<T>, change: Change) -> DispatchResult {

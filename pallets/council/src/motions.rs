@@ -91,8 +91,8 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Returns true if a vote would be the account's first on a motion, and false if it would change its vote. Fails with a
-    /// code of [`refusal`] if the account cannot vote so.
+    /// Returns true if a vote would be the account's first on a motion, and false if it would change its vote. Fails
+    /// with a code of [`refusal`] if the account cannot vote so.
     pub(crate) fn is_first_vote(account: &T::AccountId, motion: &T::Hash, approve: bool) -> Result<bool, u8> {
         ensure!(Self::is_member(account), refusal::NOT_IN_COUNCIL);
         let votes = Self::votes(motion).ok_or(refusal::NO_SUCH_MOTION)?;

@@ -1,4 +1,5 @@
-//! The weights of the calls. A runtime sets measured weights. `()` is for tests: 100 us for a call, and nothing for storage.
+//! The weights of the calls. A runtime sets measured weights. `()` is for tests: 100 us for a call, and nothing for
+//! storage.
 
 use frame_support::weights::Weight;
 

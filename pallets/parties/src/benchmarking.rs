@@ -8,7 +8,8 @@ use streembit_primitives::{consortium::Membership, AccountId, Signature};
 
 /// Prepares the other pallets for a benchmark.
 pub trait Helper {
-    /// Stores as much as there may be in the pallets that are asked when `party` leaves, so that the answer takes longest.
+    /// Stores as much as there may be in the pallets that are asked when `party` leaves, so that the answer takes
+    /// longest.
     fn fill(party: AccountId);
 }
 
@@ -22,8 +23,8 @@ const GATEWAY: AccountId = AccountId([
     0x18, 0x9d, 0xac, 0x29, 0x29, 0x6d, 0x31, 0x81, 0x4d, 0xc8, 0xc5, 0x6c, 0xf3, 0xd3, 0x6a, 0x05, 0x43,
     0x37, 0x2b, 0xba, 0x75, 0x38, 0xfa, 0x32, 0x2a, 0x4a, 0xeb, 0xfe, 0xbc, 0x39, 0xe0, 0x56,
 ]);
-/// The gateway's consent to belong to the party, on a chain whose genesis hash is zero. It is precomputed because sr25519
-/// signs with randomness, which the Wasm runtime does not have.
+/// The gateway's consent to belong to the party, on a chain whose genesis hash is zero. It is precomputed because
+/// sr25519 signs with randomness, which the Wasm runtime does not have.
 const CONSENT: [u8; 64] = [
     0x0e, 0xec, 0x80, 0xbe, 0x3e, 0xc4, 0xf4, 0x07, 0x7e, 0x9f, 0xbe, 0x88, 0x5d, 0x8b, 0x4b, 0xf9, 0xfb,
     0xb5, 0xbc, 0xa0, 0x88, 0x62, 0x1a, 0x9e, 0x59, 0x73, 0x7c, 0xd6, 0x33, 0x81, 0x09, 0x22, 0x0b, 0xce,

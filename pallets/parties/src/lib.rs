@@ -175,8 +175,8 @@ pub mod pallet {
 
         /// Removes a gateway from its party. It may no longer submit.
         ///
-        /// May be called by the gateway's party, or by the gateway. A gateway that validates has to leave the validators
-        /// first.
+        /// May be called by the gateway's party, or by the gateway. A gateway that validates has to leave the
+        /// validators first.
         #[pallet::call_index(1)]
         #[pallet::weight(<T as Config>::WeightInfo::remove_gateway())]
         pub fn remove_gateway(origin: OriginFor<T>, gateway: AccountId) -> DispatchResult {

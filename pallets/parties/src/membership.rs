@@ -40,7 +40,8 @@ impl<T: Config> Registry for Pallet<T> {
 impl<T: Config> Pallet<T> {
     /// Makes sure that the account exists in the system pallet and so has a nonce.
     ///
-    /// The provider is never removed. An account that left keeps its nonce, so no earlier transaction becomes valid again.
+    /// The provider is never removed. An account that left keeps its nonce, so no earlier transaction becomes valid
+    /// again.
     pub(crate) fn ensure_provider(account: AccountId) {
         let account: T::AccountId = account.0.into();
         if frame_system::Pallet::<T>::providers(&account) == 0 {

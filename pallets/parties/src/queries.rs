@@ -28,8 +28,8 @@ impl<T: Config> Contains<AccountId> for IsGateway<T> {
 
 /// The hash of the genesis block, which names the chain in every consent and contract.
 ///
-/// `frame-system` prunes the hashes of old blocks but keeps this one. It is stored with block 1, so every call sees it; while
-/// the genesis itself is built there is none yet.
+/// `frame-system` prunes the hashes of old blocks but keeps this one. It is stored with block 1, so every call sees it;
+/// while the genesis itself is built there is none yet.
 pub struct GenesisHash<T>(PhantomData<T>);
 
 impl<T: Config> Get<Hash> for GenesisHash<T> {

@@ -5,7 +5,8 @@ use streembit_primitives::AccountId;
 
 /// Tells which party an account acts for.
 pub trait PartyLookup {
-    /// Returns the party that `account` acts for: itself if it is a party, its party if it is a gateway, `None` otherwise.
+    /// Returns the party that `account` acts for: itself if it is a party, its party if it is a gateway, `None`
+    /// otherwise.
     fn acts_for(account: &AccountId) -> Option<AccountId>;
 
     /// Returns true if `account` is the party itself or one of its gateways. `party` has to be a party.

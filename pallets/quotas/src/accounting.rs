@@ -40,8 +40,8 @@ impl<T: Config> Pallet<T> {
         Self::payer(&account.0.into()).map(Self::left)
     }
 
-    /// Returns the account whose quota `account` spends: its party, or itself if it is a member of the council that acts for
-    /// no party. `None` if it may not submit.
+    /// Returns the account whose quota `account` spends: its party, or itself if it is a member of the council that
+    /// acts for no party. `None` if it may not submit.
     pub(crate) fn payer(account: &T::AccountId) -> Option<AccountId> {
         let id = AccountId(account.clone().into());
         T::Parties::acts_for(&id).or_else(|| T::Council::is_member(account).then_some(id))

@@ -29,8 +29,8 @@ pub trait Helper<Call> {
 mod benchmarks {
     use super::*;
 
-    /// A member of the council changes its vote. It is also the gateway of a party that left, so that the council is asked
-    /// last whether it may submit.
+    /// A member of the council changes its vote. It is also the gateway of a party that left, so that the council is
+    /// asked last whether it may submit.
     #[benchmark]
     fn spend_quota() -> Result<(), BenchmarkError> {
         let (payer, call) = T::BenchmarkHelper::worst_call()?;

@@ -31,11 +31,11 @@ fn microseconds(weight: Weight) -> u64 {
     weight.ref_time().div_ceil(PICOSECONDS)
 }
 
-/// Rejects transactions of accounts that may not submit, and transactions for which the quota has too little left. Spends
-/// the quota for all others, and refunds the time that a call did not need.
+/// Rejects transactions of accounts that may not submit, and transactions for which the quota has too little left.
+/// Spends the quota for all others, and refunds the time that a call did not need.
 ///
-/// Some calls of the council are free or rejected, see [`CouncilCalls`]. Transactions that nobody signed, such as inherents,
-/// spend nothing. The extension adds nothing to what is signed or sent.
+/// Some calls of the council are free or rejected, see [`CouncilCalls`]. Transactions that nobody signed, such as
+/// inherents, spend nothing. The extension adds nothing to what is signed or sent.
 #[derive(Clone, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 #[scale_info(skip_type_params(T))]
 pub struct SpendQuota<T>(PhantomData<T>);

@@ -76,8 +76,8 @@ pub mod pallet {
     #[pallet::storage]
     pub type Quotas<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, Quota>;
 
-    /// The number of the period in which an account last spent, and what it spent in that period. Only parties, and accounts
-    /// that were ever in the council without being a party, have an entry.
+    /// The number of the period in which an account last spent, and what it spent in that period. Only parties, and
+    /// accounts that were ever in the council without being a party, have an entry.
     #[pallet::storage]
     pub type Spent<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, (u64, Quota), ValueQuery>;
 

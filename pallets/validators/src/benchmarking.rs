@@ -43,8 +43,8 @@ const SIGNATURE: [u8; 64] = [
     0x4e, 0x9f, 0x82, 0x3d, 0x09, 0x04, 0x5d, 0x85, 0xdb, 0xa4, 0x4a, 0xe1, 0x8d,
 ];
 
-/// Makes `count` gateways of one party the only validators, with session keys in force, and stores as many equivocations as
-/// possible.
+/// Makes `count` gateways of one party the only validators, with session keys in force, and stores as many
+/// equivocations as possible.
 pub fn fill<T: Config>(count: u32) -> Result<(), BenchmarkError> {
     let keys = <T as pallet_session::Config>::Keys::decode(&mut TrailingZeroInput::zeroes())
         .map_err(|_| BenchmarkError::Stop("zeros are no keys"))?;
@@ -172,8 +172,8 @@ mod benchmarks {
         Ok(())
     }
 
-    /// Two blocks of two sets, checked twice. The seal of the first block is wrong, so the check does not reach the second
-    /// seal; one more seal is checked each time to make up for it.
+    /// Two blocks of two sets, checked twice. The seal of the first block is wrong, so the check does not reach the
+    /// second seal; one more seal is checked each time to make up for it.
     #[benchmark]
     fn report_blocks() -> Result<(), BenchmarkError> {
         let last = fill_authorities::<T>()?;

@@ -1,9 +1,9 @@
 //! Validators that contradict themselves: how it is proven, and the consequences.
 //!
-//! A validator votes once in a round of GRANDPA and makes one block in a slot of Aura. Two signatures of its key prove that
-//! it did so twice. The signer is looked up in the set of validators that was in force at that time; the keys of the present
-//! set and of the one before are stored. One report per set is enough, so no old proof removes a validator that the council
-//! added again.
+//! A validator votes once in a round of GRANDPA and makes one block in a slot of Aura. Two signatures of its key prove
+//! that it did so twice. The signer is looked up in the set of validators that was in force at that time; the keys of
+//! the present set and of the one before are stored. One report per set is enough, so no old proof removes a validator
+//! that the council added again.
 
 use crate::{authorities::Place, Call, Config, Equivocations, Error, Event, Pallet};
 use alloc::{vec, vec::Vec};
@@ -98,8 +98,8 @@ impl<T: Config> Pallet<T> {
 
     /// Checks that two headers prove an offence.
     ///
-    /// Slots are those of the clock, the same on every chain. Both blocks therefore have to follow a block of this chain,
-    /// which also tells the set of validators that was in force.
+    /// Slots are those of the clock, the same on every chain. Both blocks therefore have to follow a block of this
+    /// chain, which also tells the set of validators that was in force.
     pub(crate) fn verify_blocks(
         first: &HeaderFor<T>,
         second: &HeaderFor<T>,

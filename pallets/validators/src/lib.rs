@@ -81,8 +81,8 @@ pub mod pallet {
         type BenchmarkHelper: crate::benchmarking::Helper;
     }
 
-    /// The validators as decided, in the order of their authorities. Each has session keys. The session pallet has those
-    /// in force.
+    /// The validators as decided, in the order of their authorities. Each has session keys. The session pallet has
+    /// those in force.
     #[pallet::storage]
     pub type Validators<T: Config> = StorageValue<_, BoundedVec<T::AccountId, T::MaxValidators>, ValueQuery>;
 
@@ -90,7 +90,8 @@ pub mod pallet {
     #[pallet::storage]
     pub type SessionBegan<T: Config> = StorageValue<_, BlockNumberFor<T>, ValueQuery>;
 
-    /// True after the first rotation of a change: the next block makes the second one, which puts the change into force.
+    /// True after the first rotation of a change: the next block makes the second one, which puts the change into
+    /// force.
     #[pallet::storage]
     pub type SecondRotationPending<T: Config> = StorageValue<_, bool, ValueQuery>;
 
@@ -104,8 +105,8 @@ pub mod pallet {
 
     /// The accounts that contradicted themselves as validators, once each, oldest first.
     ///
-    /// The oldest entry is dropped if there are too many. An entry is removed when the account becomes a validator again or
-    /// no longer acts for a party.
+    /// The oldest entry is dropped if there are too many. An entry is removed when the account becomes a validator
+    /// again or no longer acts for a party.
     #[pallet::storage]
     pub type Equivocations<T: Config> =
         StorageValue<_, BoundedVec<Equivocation, ConstU32<MAX_EQUIVOCATIONS>>, ValueQuery>;
@@ -159,8 +160,8 @@ pub mod pallet {
             validator: AccountId,
             /// The proven offence.
             offence: Offence,
-            /// True if the validator is removed with the next session rotations. False if it is the last validator or no
-            /// longer one.
+            /// True if the validator is removed with the next session rotations. False if it is the last validator or
+            /// no longer one.
             removed: bool,
         },
     }
@@ -180,7 +181,8 @@ pub mod pallet {
         LastValidator,
         /// There are already as many validators as allowed.
         TooManyValidators,
-        /// The account contradicted itself, and its removal is not in force yet. Ask again after the next session rotations.
+        /// The account contradicted itself, and its removal is not in force yet. Ask again after the next session
+        /// rotations.
         StillInForce,
         /// The two votes or blocks do not contradict each other, or a signature is not the validator's.
         NoEquivocation,

@@ -1,7 +1,7 @@
 //! The currency of a chain without one.
 //!
-//! The session pallet can take a deposit for a validator's keys, so it asks for a currency. The deposit here is zero. Any
-//! other deposit fails, because every account is empty and nothing can be minted.
+//! The session pallet can take a deposit for a validator's keys, so it asks for a currency. The deposit here is zero.
+//! Any other deposit fails, because every account is empty and nothing can be minted.
 
 use codec::Encode;
 use core::marker::PhantomData;

@@ -2,8 +2,8 @@
 //!
 //! The session pallet knows two sets of validators: the one in force and the one queued for the next session. A change
 //! therefore takes two rotations. The first queues the change. The second puts it into force and gives Aura and GRANDPA
-//! their new authorities, GRANDPA as a scheduled change without delay. Sessions rotate for changes alone, in the two blocks
-//! after the change.
+//! their new authorities, GRANDPA as a scheduled change without delay. Sessions rotate for changes alone, in the two
+//! blocks after the change.
 
 use crate::{Config, Pallet, SecondRotationPending, SessionBegan, Validators};
 use alloc::vec::Vec;
@@ -16,7 +16,8 @@ use sp_runtime::traits::{Convert, Saturating};
 use streembit_primitives::AccountId;
 
 impl<T: Config> Pallet<T> {
-    /// Returns true if a change of the validators or of their keys is not in force yet. The next blocks rotate the session.
+    /// Returns true if a change of the validators or of their keys is not in force yet. The next blocks rotate the
+    /// session.
     pub fn is_rotation_pending() -> bool {
         QueuedChanged::<T>::get() || Self::is_changed()
     }

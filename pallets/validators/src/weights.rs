@@ -1,7 +1,7 @@
 //! The weights of the calls.
 //!
-//! A runtime sets measured weights. `()` is for tests: 2 ms for a signature, 100 us for the rest of a call, and nothing for
-//! storage.
+//! A runtime sets measured weights. `()` is for tests: 2 ms for a signature, 100 us for the rest of a call, and nothing
+//! for storage.
 
 use frame_support::weights::Weight;
 

@@ -75,7 +75,8 @@ fn every_call_at_its_worst_fits_into_a_block_with_others() {
 fn many_of_the_everyday_calls_fit_into_a_block() {
     let limits: BlockWeights = <Runtime as frame_system::Config>::BlockWeights::get();
     let room = limits.get(DispatchClass::Normal).max_total.unwrap();
-    // The proofs of a log of a million entries have up to 21 hashes. A service book has two parties, one device and two clauses.
+    // The proofs of a log of a million entries have up to 21 hashes. A service book has two parties, one device and two
+    // clauses.
     for (name, weight) in [
         ("anchors.anchor", weights::anchors::WeightInfo::<Runtime>::anchor(21)),
         ("parties.add_gateway", weights::parties::WeightInfo::<Runtime>::add_gateway()),

@@ -31,8 +31,8 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// A transaction is accepted if and only if it fits into what is left. Nobody spends the quota of another party, and the
-    /// state does not grow with time.
+    /// A transaction is accepted if and only if it fits into what is left. Nobody spends the quota of another party,
+    /// and the state does not grow with time.
     #[test]
     fn no_sequence_of_transactions_spends_more_than_the_quota(steps in prop::collection::vec(step(), 1..80)) {
         Now::set(5_000);
