@@ -1,8 +1,8 @@
 //! The Streembit chain: the pallets put together.
 //!
-//! A permissioned chain without a token. Aura makes blocks, GRANDPA finalizes them, and only parties and gateways may
-//! submit. Extrinsics are those of any Substrate chain without fees: version, genesis, mortality, nonce and weight are
-//! checked. Standard clients need not know anything about this chain.
+//! A permissioned chain without a token. Aura makes blocks, GRANDPA finalizes them, and only parties,
+//! gateways and members of the council may submit. Extrinsics are those of any Substrate chain without fees: version,
+//! genesis, mortality, nonce and weight are checked. Standard clients need not know anything about this chain.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 // `construct_runtime!` recurses deeply.
