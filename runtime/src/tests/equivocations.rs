@@ -124,7 +124,7 @@ fn two_blocks_that_a_node_has_seen_remove_their_author() {
 }
 
 #[test]
-fn what_proves_nothing_reaches_no_block() {
+fn a_report_that_proves_nothing_reaches_no_block() {
     let mut chain = Chain::new("four");
     let [first, second] = two_blocks(&mut chain, Sr25519Keyring::Alice).map(Box::new);
     let mut other_key = two_votes(Ed25519Keyring::Dave).encode();

@@ -111,7 +111,7 @@ fn no_check_of_a_signature_or_a_proof_is_free() {
 }
 
 #[test]
-fn what_a_block_begins_with_and_what_the_council_decides_leave_room() {
+fn the_start_of_a_block_and_a_decision_of_the_council_leave_room() {
     let limits: BlockWeights = <Runtime as frame_system::Config>::BlockWeights::get();
     let begin = weights::validators::WeightInfo::<Runtime>::on_initialize(MAX_VALIDATORS)
         .saturating_add(limits.base_block);

@@ -35,7 +35,7 @@ fn of_bob(chain: &mut Chain) -> QuotaLeft {
 }
 
 #[test]
-fn what_is_more_than_is_left_is_refused_in_the_pool_until_the_next_period() {
+fn a_transaction_above_the_quota_is_refused_in_the_pool_until_the_next_period() {
     let mut chain = chain(1_000);
     let fits = chain.signed(&Bob.pair(), remark(600));
     assert!(chain.validate(fits.clone()).is_ok());

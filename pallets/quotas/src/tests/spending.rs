@@ -28,7 +28,7 @@ fn a_party_spends_its_quota_and_has_it_again_in_the_next_period() {
 }
 
 #[test]
-fn what_a_call_did_not_need_is_given_back_but_not_to_who_left() {
+fn unused_time_is_refunded_but_not_to_a_former_party() {
     chain().execute_with(|| {
         assert_ok!(carry_out(WORKSHOP, remark(), (90, 20), 300, || {
             assert_eq!(left(WORKSHOP), quota(10, 700), "the full weight is spent while it runs");
@@ -41,7 +41,7 @@ fn what_a_call_did_not_need_is_given_back_but_not_to_who_left() {
 }
 
 #[test]
-fn what_takes_less_than_a_microsecond_is_not_free() {
+fn a_call_of_less_than_a_microsecond_is_not_free() {
     chain().execute_with(|| {
         let info = DispatchInfo { call_weight: Weight::from_parts(1, 0), ..Default::default() };
         let check = SpendQuota::<Test>::new();
@@ -51,7 +51,7 @@ fn what_takes_less_than_a_microsecond_is_not_free() {
 }
 
 #[test]
-fn what_nobody_signed_spends_nothing() {
+fn unsigned_transactions_spend_nothing() {
     chain().execute_with(|| {
         let info = DispatchInfo { call_weight: Weight::from_parts(u64::MAX, 0), ..Default::default() };
         let (check, call, source) = (SpendQuota::<Test>::new(), remark(), TransactionSource::InBlock);

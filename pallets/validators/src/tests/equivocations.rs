@@ -40,14 +40,14 @@ fn known(account: AccountId, offence: Offence, block: u32) -> Vec<Equivocation> 
 }
 
 #[test]
-fn who_votes_twice_in_a_round_is_removed() {
+fn a_validator_that_votes_twice_in_a_round_is_removed() {
     two_validators().execute_with(|| {
         assert_ok!(report(two_votes(2, 0, 7)));
         let offence = Offence::Votes { set: 0, round: 7 };
         System::assert_has_event(Event::Equivocated { validator: WORKSHOP, offence, removed: true }.into());
         System::assert_has_event(Event::ValidatorRemoved { validator: WORKSHOP }.into());
         assert_eq!(Validators::equivocations(), known(WORKSHOP, offence, 6));
-        // Once, whatever it did besides; also when others are in force.
+        // One report is enough, whatever else it did, and also when other validators are in force.
         for _ in 0..3 {
             for again in [two_votes(2, 0, 7), two_votes(2, 0, 8)] {
                 assert_noop!(report(again), Error::<Test>::AlreadyReported);
@@ -95,7 +95,7 @@ fn votes_of_the_set_before_count_and_older_ones_do_not() {
         assert_eq!((VoterSet::get(), KeysInForce::get()), (2, vec![1, 3]));
         assert_noop!(report(two_votes(1, 0, 1)), Error::<Test>::TooOld);
         assert_ok!(report(two_votes(3, 1, 1)));
-        // It was none any more in the set that is in force now.
+        // It was not in the set that is in force now.
         assert_noop!(report(two_votes(2, 2, 1)), Error::<Test>::NotAnAuthority);
         blocks(8);
         assert_eq!(KeysInForce::get(), [1]);
@@ -116,7 +116,7 @@ fn the_last_validator_stays_and_is_known() {
 }
 
 #[test]
-fn who_is_made_a_validator_again_is_not_removed_for_the_same() {
+fn a_validator_that_is_added_again_is_not_removed_for_the_same_offence() {
     two_validators().execute_with(|| {
         assert_ok!(report(two_votes(2, 0, 7)));
         assert_noop!(add(WORKSHOP), Error::<Test>::StillInForce);
@@ -127,14 +127,14 @@ fn who_is_made_a_validator_again_is_not_removed_for_the_same() {
         blocks(8);
         assert_eq!((VoterSet::get(), KeysInForce::get()), (2, vec![1, 2]));
         assert_noop!(report(two_votes(2, 0, 8)), Error::<Test>::TooOld);
-        // But it is for what it does from now on.
+        // It is removed for a new offence.
         assert_ok!(report(two_votes(2, 2, 1)));
         assert_eq!(Validators::equivocations().len(), 1);
     });
 }
 
 #[test]
-fn who_leaves_the_consortium_is_forgotten() {
+fn the_equivocation_of_a_party_that_leaves_is_forgotten() {
     two_validators().execute_with(|| {
         assert_ok!(report(two_votes(2, 0, 7)));
         assert_ok!(Parties::leave(WORKSHOP));
@@ -144,9 +144,9 @@ fn who_leaves_the_consortium_is_forgotten() {
 }
 
 #[test]
-fn who_makes_two_blocks_in_a_slot_is_removed() {
+fn a_validator_that_makes_two_blocks_in_a_slot_is_removed() {
     two_validators().execute_with(|| {
-        // Two validators: every odd slot is the second's. After the same block, and after two.
+        // With two validators every odd slot belongs to the second one. The blocks follow two different blocks.
         let first = block(2, 1_001, 5, hash(4), 1);
         assert_ok!(report_blocks(first.clone(), block(2, 1_001, 6, hash(5), 2)));
         let offence = Offence::Blocks { slot: 1_001 };
@@ -161,12 +161,12 @@ fn who_makes_two_blocks_in_a_slot_is_removed() {
 }
 
 #[test]
-fn blocks_are_of_those_who_were_in_force_then() {
+fn a_block_is_judged_by_the_validators_of_its_time() {
     two_validators().execute_with(|| {
         assert_ok!(<Validators as Registry>::remove(OWNER));
         blocks(4);
         assert_eq!((KeysInForce::get(), System::block_number()), (vec![2], 10));
-        // Block 8 put the second validator alone into force, and was made by one of the two.
+        // Block 8 put the second validator alone into force. One of the two validators made it.
         let in_slot = |key, slot, number: u64, content| block(key, slot, number, hash(number - 1), content);
         let late = |number| report_blocks(in_slot(1, 1_000, number, 1), in_slot(1, 1_000, number, 2));
         assert_noop!(late(9), Error::<Test>::NoEquivocation);
@@ -185,7 +185,7 @@ fn blocks_of_two_sets_count_in_both() {
             assert_ok!(add(INSURER));
             blocks(4);
             assert_eq!((KeysInForce::get(), System::block_number()), (vec![1, 2, 3], 10));
-            // The slot is the second's among two and among three. Those of two made block 8, as the last.
+            // The slot belongs to the second of two and of three validators. The set of two made block 8 as its last.
             let [former, one, other] = [(8, 1), (9, 2), (9, 3)]
                 .map(|(number, content)| block(2, 1_003, number, hash(number - 1), content));
             let (first, second) = if turned { (&one, &former) } else { (&former, &one) };
@@ -199,7 +199,7 @@ fn blocks_of_two_sets_count_in_both() {
             blocks(8);
             assert_eq!(KeysInForce::get(), [1, 3]);
 
-            // What it did before is no reason to remove it when the council has made it a validator again.
+            // Its earlier offences do not remove it after the council has added it again.
             assert_ok!(add(WORKSHOP));
             assert_noop!(report_blocks(former, one.clone()), Error::<Test>::TooOld);
             assert_noop!(report_blocks(one, other), Error::<Test>::AlreadyReported);
@@ -215,7 +215,7 @@ fn blocks_that_prove_nothing_are_refused() {
     two_validators().execute_with(|| {
         let sound = || block(2, 1_001, 6, hash(5), 1);
         let resealed = {
-            // The same content with another signature: sr25519 signs with randomness.
+            // The same content with another signature, because sr25519 signs with randomness.
             let other = sound();
             assert_ne!(other.hash(), sound().hash());
             other
@@ -246,7 +246,7 @@ fn blocks_that_prove_nothing_are_refused() {
             assert_noop!(report_blocks(sound(), second.clone()), error);
             assert!(report_blocks(second, sound()).is_err());
         }
-        // Both of another chain, in which the same key makes blocks.
+        // Both blocks are of another chain, on which the same key makes blocks.
         let foreign = |content| block(2, 1_001, 6, unknown, content);
         assert_noop!(report_blocks(foreign(1), foreign(2)), Error::<Test>::NotOfThisChain);
         assert!(Validators::equivocations().is_empty() && !Validators::is_rotation_pending());
@@ -270,7 +270,7 @@ fn pools_take_reports_of_their_own_node_only() {
             first: block(2, 1_001, 6, hash(5), 1),
             second: block(2, 1_001, 6, hash(5), 2),
         };
-        // Votes or blocks: one report of each validator waits in a pool.
+        // At most one report of each validator waits in a pool, about votes or about blocks.
         let tags = |call: &Call<Test>| valid(TransactionSource::Local, call).unwrap().provides;
         assert_eq!(tags(&blocks), tags(&report(2)));
         assert_ne!(tags(&blocks), tags(&report(1)));
