@@ -19,6 +19,7 @@ pub mod consortium;
 pub mod contract;
 pub mod decimal;
 pub mod device;
+pub mod due;
 pub mod ed25519;
 pub mod event;
 pub mod evidence;

@@ -18,11 +18,11 @@ def main(url):
         found["refused"] = refused(chain, stranger, "System", "remark_with_event", {"remark": "by a stranger"})
         found["remark"] = send(chain, bob, "System", "remark_with_event", {"remark": "by a wallet"})
         change = {"change": {"AddParty": stranger.ss58_address}}
-        found["proposal"] = send(chain, bob, "Consortium", "propose", change)
-        vote = {"motion": found["proposal"]["events"]["Consortium.Proposed"]["motion"], "approve": True}
-        found["forbidden"] = refused(chain, bob, "Consortium", "vote", vote)
-        found["failed"] = send(chain, bob, "Consortium", "leave_validators", {})
-        found["vote"] = send(chain, alice, "Consortium", "vote", vote)
+        found["proposal"] = send(chain, bob, "Council", "propose", change)
+        vote = {"motion": found["proposal"]["events"]["Council.Proposed"]["motion"], "approve": True}
+        found["forbidden"] = refused(chain, bob, "Council", "vote", vote)
+        found["failed"] = send(chain, bob, "Validators", "leave", {})
+        found["vote"] = send(chain, alice, "Council", "vote", vote)
         found["welcome"] = send(chain, stranger, "System", "remark_with_event", {"remark": "by a party"})
         found["parties_after"] = parties(chain)
     print(json.dumps(found))
@@ -39,16 +39,16 @@ def read(chain, keys):
         "spec_version": chain.runtime_version,
         "pallets": [pallet.name for pallet in chain.metadata.pallets],
         "extensions": list(chain.metadata.get_signed_extensions()),
-        "period": chain.get_constant("Consortium", "QuotaPeriod").value,
+        "period": chain.get_constant("Quotas", "QuotaPeriod").value,
         "account": {"providers": account["providers"], "nonces": [account["nonce"], next_index]},
-        "council": chain.query("Council", "Members").value,
+        "council": chain.query("Collective", "Members").value,
         "parties": parties(chain),
         "anchors": [[log.value["gateway"], anchor.value["checkpoint"]["size"]] for log, anchor in anchors],
     }
 
 
 def parties(chain):
-    found = chain.query_map("Consortium", "Parties", ignore_decoding_errors=False)
+    found = chain.query_map("Parties", "Parties", ignore_decoding_errors=False)
     return [party.value for party, _ in found]
 
 

@@ -27,7 +27,17 @@ fn check_reads(fixture: &GatewayFixture<'_>, found: &Value, anchored: u64) -> Re
     ensure!(u64_at(found, "/properties/ss58Format")? == 42, "{found}");
     let runtime = fixture.node.rpc("state_getRuntimeVersion", json!([]))?;
     ensure!(u64_at(found, "/spec_version")? == u64_at(&runtime, "/specVersion")?, "{found}");
-    for pallet in ["System", "Consortium", "Council", "Devices", "Anchors", "ServiceContracts"] {
+    for pallet in [
+        "System",
+        "Parties",
+        "Validators",
+        "Quotas",
+        "Council",
+        "Collective",
+        "Devices",
+        "Anchors",
+        "ServiceContracts",
+    ] {
         ensure!(contains(found, "/pallets", pallet), "no {pallet}: {found}");
     }
     ensure!(contains(found, "/extensions", "SpendQuota"), "{found}");
@@ -54,7 +64,7 @@ fn submits(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> {
     let (alice, bob) = (fixture.env.dev_account("alice")?, fixture.env.dev_account("bob")?);
     let stranger = str_at(found, "/stranger")?;
     ensure!(succeeded(found, "/remark", "System.Remarked")?.get("sender") == Some(&json!(bob)), "{found}");
-    let proposed = succeeded(found, "/proposal", "Consortium.Proposed")?;
+    let proposed = succeeded(found, "/proposal", "Council.Proposed")?;
     ensure!(proposed.get("by") == Some(&json!(bob)), "{proposed}");
     ensure!(proposed.get("change") == Some(&json!({"AddParty": stranger})), "{proposed}");
 
@@ -71,9 +81,9 @@ fn submits(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> {
     );
     ensure!(str_at(found, "/failed/error/name")? == "NotAValidator", "{found}");
 
-    let voted = succeeded(found, "/vote", "Council.Voted")?;
+    let voted = succeeded(found, "/vote", "Collective.Voted")?;
     ensure!(voted.get("account") == Some(&json!(alice)), "{voted}");
-    succeeded(found, "/vote", "Consortium.Changed")?;
+    succeeded(found, "/vote", "Parties.PartyAdded")?;
     let welcome = succeeded(found, "/welcome", "System.Remarked")?;
     ensure!(welcome.get("sender") == Some(&json!(stranger)), "{welcome}");
     ensure!(contains(found, "/parties_after", &stranger), "{found}");

@@ -16,7 +16,7 @@ use sp_core::storage::{well_known_keys::CODE, Storage};
 use sp_runtime::BuildStorage as _;
 use sp_state_machine::BasicExternalities;
 use streembit_runtime::{
-    refounding::{is_carried_over, is_of_session_keys, take_leave},
+    refounding::{is_carried_over, is_of_session_keys, prepare_successor_state},
     RuntimeGenesisConfig,
 };
 
@@ -49,7 +49,8 @@ impl Successor {
                 "the state has child tries, which no Streembit chain has".into(),
             ));
         }
-        let founding = BasicExternalities::execute_with_storage(&mut old, || take_leave(&self.validators));
+        let founding =
+            BasicExternalities::execute_with_storage(&mut old, || prepare_successor_state(&self.validators));
         let founding = founding.map_err(|refusal| SpecError::Successor(refusal.to_string()))?;
         let genesis = RuntimeGenesisConfig::from(founding).build_storage().map_err(SpecError::Successor)?;
         let mut new = Storage::default();

@@ -29,9 +29,9 @@ fn the_genesis_has_the_new_validators_and_keeps_the_rest_of_the_state() {
     };
     for (pallet, item, same) in [
         // The parties are the same, but not the blocks since which they belong: block numbers start again.
-        ("Consortium", "Parties", false),
-        ("Council", "Members", true),
-        ("Consortium", "Validators", true),
+        ("Parties", "Parties", false),
+        ("Collective", "Members", true),
+        ("Validators", "Validators", true),
         ("Aura", "Authorities", false),
         ("Grandpa", "Authorities", false),
         ("Session", "QueuedKeys", false),
@@ -41,7 +41,7 @@ fn the_genesis_has_the_new_validators_and_keeps_the_rest_of_the_state() {
         assert!(!after.is_empty(), "{pallet}::{item} is missing");
         assert_eq!(before == after, same, "{pallet}::{item}");
     }
-    assert_eq!(entries(&after, &prefix("Consortium", "Parties")).len(), 6);
+    assert_eq!(entries(&after, &prefix("Parties", "Parties")).len(), 6);
     // All four validators have new keys.
     assert_eq!(entries(&after, &prefix("Session", "NextKeys")).len(), 4);
     // The old keys stay registered, so that nobody can set them again.

@@ -1,8 +1,8 @@
 //! `streembit-node benchmark`: measures the weights of the runtime's calls.
 //!
 //! It runs every benchmark of the pallets in this repository in the compiled Wasm runtime, on the genesis state of a
-//! chain in memory. A line is fitted to the results of each call, and the weights are written to a Rust source file
-//! of the runtime.
+//! chain in memory. A line is fitted to the results of each call, and the weights of each pallet are written to a Rust
+//! source file of the runtime.
 
 mod measure;
 mod runner;
@@ -16,8 +16,8 @@ use std::{fs, path::PathBuf};
 /// `streembit-node benchmark`
 #[derive(Debug, clap::Parser)]
 pub struct BenchmarkCmd {
-    /// The file to write the weights to; an existing file is replaced.
-    #[arg(long, value_name = "FILE", default_value = "runtime/src/weights/measured.rs")]
+    /// The folder to write the weights to, one file per pallet; existing files are replaced.
+    #[arg(long, value_name = "FOLDER", default_value = "runtime/src/weights")]
     out: PathBuf,
 
     /// The number of measurements of each call at each point.
@@ -28,8 +28,7 @@ pub struct BenchmarkCmd {
 impl BenchmarkCmd {
     /// Measures all calls of all pallets and prints a line for each.
     pub fn run(&self) -> Result<()> {
-        let runner = BenchmarkRunner::new()?;
-        let mut pallets = Vec::new();
+        let (runner, processor) = (BenchmarkRunner::new()?, processor());
         for list in runner.benchmarks()? {
             let (crate_name, name) = (text(&list.pallet), text(&list.instance));
             let mut calls = Vec::new();
@@ -45,12 +44,12 @@ impl BenchmarkCmd {
                 eprintln!("{name}.{}", weight.summary());
                 calls.push(weight);
             }
-            pallets.push(source::Pallet { crate_name, name, calls });
+            let pallet = source::Pallet { crate_name, calls };
+            let file = self.out.join(pallet.file_name());
+            fs::write(&file, pallet.source(&processor, self.repeat))
+                .map_err(|error| Error::Input(format!("cannot write {}: {error}", file.display())))?;
+            eprintln!("The weights are in {}.", file.display());
         }
-        let file = source::render(&pallets, &processor(), self.repeat);
-        fs::write(&self.out, file)
-            .map_err(|error| Error::Input(format!("cannot write {}: {error}", self.out.display())))?;
-        eprintln!("The weights are in {}.", self.out.display());
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! without the seal that proves the author, and only log. This module keeps the latest headers in memory instead.
 //! GRANDPA itself reports contradicting votes.
 //!
-//! The chain acts on the pairs that it can verify as proofs (see `pallet-consortium`). Independently of the chain,
+//! The chain acts on the pairs that it can verify as proofs (see `pallet-validators`). Independently of the chain,
 //! `streembit_doubleBlocks` lists the pairs that this node has seen since its start, and the gateways that use this
 //! node raise an alarm.
 
@@ -12,7 +12,7 @@ use crate::types::{Block, FullClient, FullPool};
 use async_trait::async_trait;
 use codec::Encode as _;
 use futures::{stream::FuturesUnordered, StreamExt as _};
-use pallet_consortium::runtime_api::ConsortiumApi as _;
+use pallet_validators::runtime_api::ValidatorsApi as _;
 use sc_consensus::{BlockCheckParams, BlockImport, BlockImportParams, ImportResult};
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 use serde::Serialize;

@@ -11,7 +11,6 @@
 use crate::types::{Block, FullClient, FullPool, FullSelectChain};
 use async_trait::async_trait;
 use futures::{stream, FutureExt as _, StreamExt as _};
-use pallet_consortium::runtime_api::ConsortiumApi as _;
 use sc_client_api::BlockchainEvents;
 use sc_consensus_grandpa::find_scheduled_change;
 use sc_consensus_slots::{BackoffAuthoringBlocksStrategy, BackoffAuthoringOnFinalizedHeadLagging};
@@ -21,7 +20,9 @@ use sp_blockchain::HeaderBackend;
 use sp_consensus::{Error, SelectChain};
 use sp_consensus_aura::Slot;
 use std::{sync::Arc, time::Duration};
-use streembit_runtime::{configs::QUOTA_PERIOD, BlockNumber, Hash, Header, SLOT_DURATION};
+use streembit_runtime::{
+    configs::QUOTA_PERIOD, consortium::ConsortiumApi as _, BlockNumber, Hash, Header, SLOT_DURATION,
+};
 
 /// The length of a quota period, in slots.
 const QUOTA_PERIOD_SLOTS: u64 = QUOTA_PERIOD / SLOT_DURATION;
@@ -64,7 +65,7 @@ impl AuthorWhenNeeded {
     fn is_block_needed(&self) -> bool {
         let best = self.client.info().best_hash;
         self.pool.ready_at(best).now_or_never().is_none_or(|mut ready| ready.next().is_some())
-            || self.client.runtime_api().is_turning(best).unwrap_or(false)
+            || self.client.runtime_api().has_pending_work(best).unwrap_or(false)
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 /// The owners of the gateways. A gateway submits to its owner's node.
 const PARTIES: [&str; 4] = ["alice", "bob", "charlie", "dave"];
-/// The pallet and call indexes of `Consortium.add_gateway` and `Anchors.anchor`.
+/// `Parties.add_gateway` and `Anchors.anchor`, as the runtime numbers them.
 const ADD_GATEWAY: [u8; 2] = [10, 0];
 const ANCHOR: [u8; 2] = [12, 0];
 /// How long the load runs before anchors are counted.
