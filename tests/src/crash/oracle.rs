@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 use streembit_primitives::{
-    chain::Anchor, hash::Domain, Body, DeviceId, Hash, LogEntry, Part, SignedCheckpoint, Value,
+    checkpoint::Anchor, hash::Domain, Body, DeviceId, Hash, LogEntry, Part, SignedCheckpoint, Value,
 };
 
 /// What earlier looks at the same log found: it must be true for ever.
