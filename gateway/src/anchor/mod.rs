@@ -12,8 +12,8 @@
 mod tests;
 
 use crate::{
+    errors::Remedy as _,
     metrics::Metrics,
-    remedies::Remedy as _,
     status::{ComponentState, StatusBoard},
 };
 use backon::{BackoffBuilder as _, ExponentialBuilder};

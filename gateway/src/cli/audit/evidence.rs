@@ -19,11 +19,12 @@ use std::{
 };
 use streembit_clock as clock;
 use streembit_clock::End;
+use streembit_clock::Start;
 use streembit_evidence::{
     chain_spec,
     export::{self, ExportSummary, Request},
     output::Output,
-    select::{Disclose, Span, Start},
+    select::{Disclose, Span},
     show::{self, Disclosed, UnverifiedEvent, UnverifiedSummary},
     verify::{self, VerifyError},
 };
