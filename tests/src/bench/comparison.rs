@@ -252,9 +252,8 @@ fn ingest(keys: Vec<streembit_primitives::DeviceKey>, events: Vec<Signed>) -> Re
     let runtime = runtime()?;
     let start = Instant::now();
     let ingest = Ingest::new(log, KeyPair::from_seed([7; 32]), keys)?;
-    let acknowledged = runtime.block_on(async {
-        ingest.signed_batch(events).await.iter().filter(|result| result.is_ok()).count()
-    });
+    let acknowledged = runtime
+        .block_on(async { ingest.signed_batch(events).await.iter().filter(|result| result.is_ok()).count() });
     ensure!(acknowledged == count, "{acknowledged} of {count} acknowledged");
     let program = Program {
         name: "Streembit's ingest",
