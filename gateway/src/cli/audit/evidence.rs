@@ -18,8 +18,7 @@ use std::{
     process::ExitCode,
 };
 use streembit_clock as clock;
-use streembit_clock::End;
-use streembit_clock::Start;
+use streembit_clock::{End, Start};
 use streembit_evidence::{
     chain_spec,
     export::{self, ExportSummary, Request},
