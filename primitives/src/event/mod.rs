@@ -1,134 +1,145 @@
-//! Events: signed, ordered entries of one device, and the entries of a log that hold them.
+//! Events: the signed, ordered entries of a device, and the log entries that contain them.
+//!
+//! `mod.rs` has the types and the verification of a single event. `batch.rs` verifies many events at once.
 
-use crate::{hash::Domain, AccountId, Body, DeviceId, Hash, Part, PublicKey, Signature};
+use crate::{hash::Domain, AccountId, Body, DeviceId, DeviceKey, Hash, Part, PublicKey, Signature};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
 use scale_info::TypeInfo;
 
+#[cfg(feature = "std")]
+mod batch;
+#[cfg(feature = "std")]
+pub use batch::{verify_batch, ParsedDeviceKey};
+
 /// The version of the formats in this module.
 pub const VERSION: u8 = 1;
 
-/// What a device (or its gateway) signs.
+/// The header of an event, which the device or its gateway signs.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EventHeader {
-    /// [`VERSION`].
+    /// The version of the format: [`VERSION`].
     pub version: u8,
-    /// Whose event it is.
+    /// The device whose event this is.
     pub device: DeviceId,
-    /// The event's place in the device's history, from 0 and without gaps.
+    /// The position of the event in the device's history, counted from 0 without gaps.
     pub sequence: u64,
-    /// The hash of the device's header before this one; [`Hash::ZERO`] at sequence 0.
+    /// The hash of the header of the device's previous event, or [`Hash::ZERO`] at sequence 0.
     pub previous: Hash,
-    /// When it happened by the signer's clock, in milliseconds since 1970-01-01 UTC.
+    /// When the event happened by the signer's clock, in milliseconds since 1970-01-01 UTC.
     pub time: u64,
-    /// What the body's parts are.
+    /// The kind of the parts in the body.
     pub kind: EventKind,
-    /// [`Body::hash`].
+    /// The hash of the body: [`Body::hash`].
     pub body_hash: Hash,
 }
 
-/// What an event's body holds.
+/// The kind of an event.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum EventKind {
-    /// Readings.
+    /// The body contains readings.
     #[codec(index = 0)]
     Readings,
-    /// The device's condition. (1 and 2 are for commands and their results.)
+    /// The body describes the condition of the device. Indices 1 and 2 are reserved for commands and their results.
     #[codec(index = 3)]
     Status,
 }
 
 impl EventKind {
-    /// Whether a part belongs into an event of this kind.
-    pub fn admits(self, part: &Part) -> bool {
-        matches!((self, part), (Self::Readings, Part::Reading(_)) | (Self::Status, Part::Status(_)))
+    /// Returns true if an event of this kind may contain the part.
+    pub fn allows(self, part: &Part) -> bool {
+        match part {
+            Part::Reading(_) => self == Self::Readings,
+            Part::Status(_) => self == Self::Status,
+        }
     }
 }
 
-/// Whose signature an event carries; provenance is never blurred.
+/// The signer of an event: the device itself or its gateway.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Signer {
-    /// The device's own key.
+    /// The device, with its own key.
     Device,
-    /// The key of the gateway that hosts a device which cannot sign.
+    /// The gateway with this account, on behalf of a device that cannot sign.
     Gateway(AccountId),
 }
 
-/// A header with its signature, not yet checked.
+/// An event header with its signature. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct SignedEvent {
     /// The header.
     pub header: EventHeader,
-    /// Who signed it.
+    /// The signer.
     pub signer: Signer,
     /// The signature over [`EventHeader::hash`].
     pub signature: Signature,
 }
 
-/// An event whose signature was checked against a key. Made by [`SignedEvent::verify`], by the same in batches
-/// (module `batch`, with `std`), and by nothing else.
+/// An event whose signature was verified.
+///
+/// Only [`SignedEvent::verify`] and (with `std`) `verify_batch` construct this type.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VerifiedEvent {
     event: SignedEvent,
     hash: Hash,
 }
 
-/// What a leaf of a log is: an event and when the gateway received it.
+/// An entry of a log: an event and the time at which the gateway received it.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct LogEntry {
     /// The event.
     pub event: SignedEvent,
-    /// The gateway's clock when it was received, in milliseconds since 1970-01-01 UTC.
+    /// When the gateway received the event by the gateway's clock, in milliseconds since 1970-01-01 UTC.
     pub received: u64,
 }
 
-/// What is wrong with an event.
+/// Why an event is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EventError {
-    /// Of a version that this code does not know.
+    /// The version of the event format is not supported.
     Version(u8),
-    /// The signature is not that of the key.
+    /// The signature is not valid for the key.
     Signature,
-    /// Signed by the wrong side: a hosted device's event must be its gateway's, any other the device's own.
+    /// The wrong side signed the event: the gateway must sign for a hosted device, and any other device must sign itself.
     Signer,
-    /// The body is not the one that the header commits to.
+    /// The header commits to another body.
     BodyHash,
-    /// The body has a part of another kind than the header says.
+    /// The body contains a part that does not fit the kind in the header.
     Kind,
-    /// Another device's event.
+    /// The event is of another device.
     Device,
-    /// Not the next of the device's sequence.
+    /// The event is not the next one of the device.
     Sequence {
-        /// The sequence that would be next.
+        /// The sequence of the next event.
         expected: u64,
-        /// The sequence that it has.
+        /// The sequence of this event.
         found: u64,
     },
-    /// Does not name the device's last header as its previous.
+    /// The header does not refer to the device's previous event.
     Previous,
 }
 
 impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Version(version) => write!(f, "version {version} of the event format is not known here"),
-            Self::Signature => f.write_str("the signature is not that of the key"),
-            Self::Signer => f.write_str("signed by the wrong side: device and gateway are confused"),
-            Self::BodyHash => f.write_str("the body is not the one that the header commits to"),
-            Self::Kind => f.write_str("the body has a part of another kind than the header says"),
-            Self::Device => f.write_str("the event is another device's"),
+            Self::Version(version) => write!(f, "version {version} of the event format is not supported"),
+            Self::Signature => f.write_str("the signature is not valid for the device's key"),
+            Self::Signer => f.write_str("signed by the wrong side: a gateway signs for a hosted device, any other device signs itself"),
+            Self::BodyHash => f.write_str("the header commits to another body"),
+            Self::Kind => f.write_str("the body contains a part that does not fit the kind in the header"),
+            Self::Device => f.write_str("the event is of another device"),
             Self::Sequence { expected, found } => {
-                write!(f, "sequence {found} where {expected} is next: an event is missing or doubled")
+                write!(f, "sequence {found} instead of {expected}: an event is missing or repeated")
             }
             Self::Previous => {
-                f.write_str("does not follow the device's last event: its previous hash is another")
+                f.write_str("does not follow the device's last event: its `previous` is the hash of another event")
             }
         }
     }
@@ -137,14 +148,14 @@ impl fmt::Display for EventError {
 impl core::error::Error for EventError {}
 
 impl EventHeader {
-    /// What is signed, and what the next header names as its previous.
+    /// Returns the hash of the header. It is signed, and the device's next header refers to it.
     pub fn hash(&self) -> Hash {
         Domain::EventHeader.hash_of(self)
     }
 
-    /// Whether a body is the one that this header commits to.
-    pub fn check_body(&self, body: &Body) -> Result<(), EventError> {
-        if !body.parts.iter().all(|part| self.kind.admits(part)) {
+    /// Verifies that this header commits to `body`, and that its parts fit the header's kind.
+    pub fn verify_body(&self, body: &Body) -> Result<(), EventError> {
+        if !body.parts.iter().all(|part| self.kind.allows(part)) {
             return Err(EventError::Kind);
         }
         if body.hash() != self.body_hash {
@@ -153,8 +164,9 @@ impl EventHeader {
         Ok(())
     }
 
-    /// Whether this header follows a device's last one; `last` is `None` before the first event.
-    pub fn check_follows(&self, last: Option<(u64, Hash)>) -> Result<(), EventError> {
+    /// Ensures that this header follows the device's last one, given by its sequence and hash. `last` is `None` before the
+    /// first event.
+    pub fn ensure_follows(&self, last: Option<(u64, Hash)>) -> Result<(), EventError> {
         let (expected, previous) = match last {
             Some((sequence, hash)) => (sequence.saturating_add(1), hash),
             None => (0, Hash::ZERO),
@@ -170,8 +182,8 @@ impl EventHeader {
 }
 
 impl SignedEvent {
-    /// Checks version, signer and signature against the device's key.
-    pub fn verify(self, key: &crate::DeviceKey) -> Result<VerifiedEvent, EventError> {
+    /// Verifies version, signer and signature against the device's key.
+    pub fn verify(self, key: &DeviceKey) -> Result<VerifiedEvent, EventError> {
         let public = self.expected_key(key)?;
         let hash = self.header.hash();
         if !public.verify(Domain::EventHeader, &hash, &self.signature) {
@@ -180,46 +192,42 @@ impl SignedEvent {
         Ok(VerifiedEvent { event: self, hash })
     }
 
-    /// The key that must have signed, where the signer is the right side.
-    pub(crate) fn expected_key(&self, key: &crate::DeviceKey) -> Result<PublicKey, EventError> {
+    /// Returns the key that must have signed the event, or an error if the signer is the wrong side.
+    fn expected_key(&self, key: &DeviceKey) -> Result<PublicKey, EventError> {
         if self.header.version != VERSION {
             return Err(EventError::Version(self.header.version));
         }
         match (key, self.signer) {
-            (crate::DeviceKey::Own(public), Signer::Device) => Ok(*public),
-            (crate::DeviceKey::Hosted { gateway, .. }, Signer::Gateway(signer)) if *gateway == signer => {
+            (DeviceKey::Own(public), Signer::Device) => Ok(*public),
+            (DeviceKey::Hosted { gateway, .. }, Signer::Gateway(signer)) if *gateway == signer => {
                 Ok(PublicKey::Sr25519(gateway.0))
             }
-            _ => Err(EventError::Signer),
+            (DeviceKey::Own(_), Signer::Gateway(_)) | (DeviceKey::Hosted { .. }, _) => {
+                Err(EventError::Signer)
+            }
         }
     }
 }
 
 impl VerifiedEvent {
-    /// Says that the signature over `hash`, which is the header's, was checked.
-    #[cfg(feature = "std")]
-    pub(crate) fn checked(event: SignedEvent, hash: Hash) -> Self {
-        Self { event, hash }
-    }
-
-    /// The event.
+    /// Returns the event.
     pub fn event(&self) -> &SignedEvent {
         &self.event
     }
 
-    /// The hash of its header: what was signed.
+    /// Returns the hash of the event's header.
     pub fn hash(&self) -> Hash {
         self.hash
     }
 
-    /// The event, given away.
+    /// Converts into the event.
     pub fn into_event(self) -> SignedEvent {
         self.event
     }
 }
 
 impl LogEntry {
-    /// The leaf of the log's tree.
+    /// Returns the leaf of this entry in the log's tree.
     pub fn leaf(&self) -> Hash {
         Domain::LogLeaf.hash_of(self)
     }
@@ -254,13 +262,13 @@ mod tests {
     }
 
     #[test]
-    fn the_signer_is_never_blurred() {
+    fn the_signer_must_be_the_right_side() {
         let gateway = AccountId(pair().public.to_bytes());
         let own = DeviceKey::Own(PublicKey::Sr25519(gateway.0));
         let hosted = DeviceKey::Hosted { gateway, label: Text::try_from("car").unwrap() };
         assert!(signed(Signer::Device).verify(&own).is_ok());
         assert!(signed(Signer::Gateway(gateway)).verify(&hosted).is_ok());
-        // The same key, but claimed for the other side.
+        // The key is right, but the claimed signer is the other side.
         assert_eq!(signed(Signer::Device).verify(&hosted), Err(EventError::Signer));
         assert_eq!(signed(Signer::Gateway(gateway)).verify(&own), Err(EventError::Signer));
         assert_eq!(signed(Signer::Gateway(AccountId([0; 32]))).verify(&hosted), Err(EventError::Signer));
@@ -290,13 +298,13 @@ mod tests {
     #[test]
     fn a_sequence_has_no_gaps_and_no_forks() {
         let first = header();
-        assert_eq!(first.check_follows(None), Ok(()));
+        assert_eq!(first.ensure_follows(None), Ok(()));
         let mut second = header();
         second.sequence = 1;
         second.previous = first.hash();
-        assert_eq!(second.check_follows(Some((0, first.hash()))), Ok(()));
-        assert_eq!(second.check_follows(Some((0, Hash::ZERO))), Err(EventError::Previous));
-        assert_eq!(second.check_follows(None), Err(EventError::Sequence { expected: 0, found: 1 }));
-        assert!(second.check_follows(Some((u64::MAX, first.hash()))).is_err());
+        assert_eq!(second.ensure_follows(Some((0, first.hash()))), Ok(()));
+        assert_eq!(second.ensure_follows(Some((0, Hash::ZERO))), Err(EventError::Previous));
+        assert_eq!(second.ensure_follows(None), Err(EventError::Sequence { expected: 0, found: 1 }));
+        assert!(second.ensure_follows(Some((u64::MAX, first.hash()))).is_err());
     }
 }

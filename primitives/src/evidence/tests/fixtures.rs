@@ -1,13 +1,13 @@
-//! A chain and a log made up for tests, with real keys, real votes and a real state trie.
+//! A made-up chain and log for tests, with real keys, votes and state trie.
 
-use super::{
-    block::{ConsensusLog, DigestItem, Header},
-    grandpa::{Precommit, Raw, Target},
+use super::super::{
+    grandpa::{GrandpaJustification, Precommit, Target},
+    header::{ConsensusLog, DigestItem, Header},
     *,
 };
 use crate::{
-    chain::{Anchor, DeviceRecord},
-    checkpoint::HashKind,
+    checkpoint::{Anchor, HashAlgorithm},
+    device::DeviceRecord,
     event::{EventHeader, EventKind, Signer, VERSION},
     hash::Domain,
     heads::{HeadEntry, HeadsMap},
@@ -19,74 +19,74 @@ use sp_core::{Blake2Hasher, H256};
 use sp_crypto_hashing::{blake2_128, blake2_256, twox_128};
 use sp_trie::{generate_trie_proof, trie_types::TrieDBMutBuilderV1, LayoutV1, MemoryDB, TrieMut};
 
-/// What evidence to make.
+/// A description of the evidence to make.
 #[derive(Clone)]
-pub(crate) struct Plan {
-    /// Voters of each set.
+pub(crate) struct EvidenceSpec {
+    /// The number of voters in each set.
     pub voters: u8,
-    /// Changes of voters before the last block.
+    /// The number of changes of voters before the last block.
     pub changes: u8,
-    /// How many entries the log has.
+    /// The number of entries in the log.
     pub size: u64,
-    /// Which entries of the log are the device's events, ascending.
+    /// The indices of the device's events in the log, ascending.
     pub events: Vec<u64>,
-    /// Which of them are in the evidence.
+    /// The events that are in the evidence, by their position in `events`.
     pub shown: core::ops::Range<usize>,
-    /// How many other devices the log and the chain have.
+    /// The number of other devices in the heads map and on the chain.
     pub others: u32,
-    /// The device's key.
-    pub key: Signing,
-    /// What is shown of the bodies, by the event's sequence.
-    pub bodies: fn(&Body, u64) -> Shown,
-    /// What is wrong with it.
-    pub twist: Twist,
-    /// Whether justifications are carried in full.
+    /// The kind of the device's key.
+    pub key: DeviceKeyKind,
+    /// Chooses how much of a body is disclosed, by the event's sequence.
+    pub bodies: fn(&Body, u64) -> ShownBody,
+    /// How the evidence is tampered with.
+    pub tampering: Tampering,
+    /// True if justifications are not compacted.
     pub full: bool,
 }
 
-/// Who signs the device's events.
+/// The kind of the device's key. A gateway signs for a device without a key of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signing {
+pub(crate) enum DeviceKeyKind {
     Sr25519,
     Ed25519,
     Gateway,
 }
 
-/// What a dishonest maker of evidence does, all of it signed and proven as if it were right.
+/// A way to tamper with evidence. Everything else in it is signed and proven correctly.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Twist {
+pub(crate) enum Tampering {
     None,
-    /// A change of voters by force.
+    /// A forced change of voters.
     Forced,
-    /// A change of voters that waits.
+    /// A delayed change of voters.
     Delayed,
-    /// A last block of a set that names no next one.
+    /// A last block of a set that announces no next set.
     NoChange,
-    /// A last block below the last change.
+    /// The last block has a lower number than the last change of voters.
     Order,
-    /// A map that hides the device's last event.
+    /// A heads map that hides the device's last event.
     Hides,
-    /// A map that names another last event.
+    /// A heads map that names another last event.
     OtherHead,
-    /// No map at all.
+    /// No heads map.
     NoHeads,
     /// Another gateway keeps the device's log.
     Moved,
-    /// An event of the middle is shown as a skipped subtree.
+    /// An event between two others is replaced by a skipped subtree.
     Gap,
-    /// The second event shown does not name the first as its previous.
+    /// The second event does not name the first as its previous one.
     Unlinked,
-    /// The second event shown is signed by somebody else.
+    /// The second event is signed by another key.
     Forged,
     /// The state of another chain with the same voters.
     OtherChain,
-    /// An anchor of a block after the last.
+    /// An anchor of a later block than the last.
     Later,
-    /// A vote for a descendant of the last block in place of one for itself, and the header between.
+    /// Some votes are for a descendant of the last block instead of the block itself.
     Descendant,
 }
 
-impl Default for Plan {
+impl Default for EvidenceSpec {
     fn default() -> Self {
         Self {
             voters: 4,
@@ -95,25 +95,25 @@ impl Default for Plan {
             events: vec![1, 2, 6, 10],
             shown: 0..4,
             others: 3,
-            key: Signing::Sr25519,
-            bodies: by_turns,
-            twist: Twist::None,
+            key: DeviceKeyKind::Sr25519,
+            bodies: alternating,
+            tampering: Tampering::None,
             full: false,
         }
     }
 }
 
-/// Whole, in part, withheld, erased, and again.
-pub(crate) fn by_turns(body: &Body, sequence: u64) -> Shown {
+/// Alternates between whole, in part, withheld and erased.
+pub(crate) fn alternating(body: &Body, sequence: u64) -> ShownBody {
     match sequence % 4 {
-        0 => Shown::Whole(body.clone()),
-        1 => Shown::Parts(vec![body.disclose(0).unwrap(), body.disclose(2).unwrap()].try_into().unwrap()),
-        2 => Shown::Withheld,
-        _ => Shown::Erased,
+        0 => ShownBody::Whole(body.clone()),
+        1 => ShownBody::Parts(vec![body.disclose(0).unwrap(), body.disclose(2).unwrap()].try_into().unwrap()),
+        2 => ShownBody::Withheld,
+        _ => ShownBody::Erased,
     }
 }
 
-/// Everything of a file, and what it is verified against.
+/// The contents of a file, and the trust root to verify it with.
 #[derive(Clone)]
 pub(crate) struct Evidence {
     pub trust: TrustRoot,
@@ -123,12 +123,12 @@ pub(crate) struct Evidence {
 
 impl Evidence {
     pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = file::begin(&self.prelude).unwrap();
+        let mut bytes = file::encode_prelude(&self.prelude).unwrap();
         self.items.iter().for_each(|item| item.encode_to(&mut bytes));
         bytes
     }
 
-    pub fn verify(&self) -> Result<Verdict, EvidenceError> {
+    pub fn verify(&self) -> Result<VerifiedEvidence, EvidenceError> {
         file::verify(&mut self.bytes().as_slice(), &self.trust, |_| {})
     }
 }
@@ -155,7 +155,7 @@ pub(crate) fn authority(seed: u8) -> AuthorityKey {
     AuthorityKey(ed25519_zebra::VerificationKeyBytes::from(&voter(seed)).into())
 }
 
-/// The seeds of the voters of a set: each change replaces one.
+/// Returns the seeds of the voters' keys in a set. Each change of voters replaces one of them.
 pub(crate) fn seeds(set: u8, voters: u8) -> Vec<u8> {
     (set + 1..=set + voters).collect()
 }
@@ -166,7 +166,7 @@ pub(crate) fn set(id: u8, voters: u8) -> AuthoritySet {
     AuthoritySet { id: id.into(), voters }
 }
 
-/// A signed vote.
+/// Makes a signed vote.
 pub(super) fn precommit(seed: u8, target: Target, round: u64, set: u64) -> Precommit {
     let signature = voter(seed).sign(&target.message(round, set)).into();
     Precommit { target, signature, key: authority(seed) }
@@ -179,18 +179,18 @@ pub(super) fn header(number: u32, parent: Hash, state_root: Hash, logs: Vec<Dige
     Header { parent, number, state_root, extrinsics_root: Hash([number as u8; 32]), digest }
 }
 
-/// A block with the votes of all voters of a set for it.
-pub(super) fn finalize(header: &Header, set: &AuthoritySet, seeds: &[u8]) -> (Vec<u8>, Raw) {
+/// Makes a block with the votes of all voters in a set.
+pub(super) fn finalize(header: &Header, set: &AuthoritySet, seeds: &[u8]) -> (Vec<u8>, GrandpaJustification) {
     let block = header.block();
     let target = Target { hash: block.hash, number: block.number };
     let round = 3 + u64::from(block.number);
     let precommits = seeds.iter().map(|seed| precommit(*seed, target, round, set.id)).collect();
-    (header.encode(), Raw { round, target, precommits, ancestries: Vec::new() })
+    (header.encode(), GrandpaJustification { round, target, precommits, ancestries: Vec::new() })
 }
 
-impl Plan {
+impl EvidenceSpec {
     pub fn make(&self) -> Evidence {
-        let log = LogId { gateway: account(&gateway()), epoch: 0 };
+        let log = LogId::first(account(&gateway()));
         let device = self.device_key().device_id();
         let (items, root, head) = self.log();
         let heads = self.heads(head);
@@ -198,14 +198,14 @@ impl Plan {
             log,
             size: self.size,
             root,
-            heads_root: heads.root().filter(|_| self.twist != Twist::NoHeads),
+            heads_root: heads.root().filter(|_| self.tampering != Tampering::NoHeads),
             time: 1_760_000_000_000,
-            hash: HashKind::Blake3,
+            hash: HashAlgorithm::Blake3,
         };
         let last = 10 * (u32::from(self.changes) + 1);
-        let block = if self.twist == Twist::Later { last + 1 } else { last - 3 };
+        let block = if self.tampering == Tampering::Later { last + 1 } else { last - 3 };
         let anchor = Anchor { checkpoint, block };
-        let keeper = if self.twist == Twist::Moved { AccountId([9; 32]) } else { log.gateway };
+        let keeper = if self.tampering == Tampering::Moved { AccountId([9; 32]) } else { log.gateway };
         let record = DeviceRecord {
             key: self.device_key(),
             owner: AccountId([7; 32]),
@@ -213,22 +213,22 @@ impl Plan {
             registered: 4,
         };
         let genesis = Hash([0x9e; 32]);
-        let of = if self.twist == Twist::OtherChain { Hash([0x9f; 32]) } else { genesis };
+        let of = if self.tampering == Tampering::OtherChain { Hash([0x9f; 32]) } else { genesis };
         let (state_root, nodes) = state(&of, &log, &anchor, &device, &record, self.others);
         let chain = self.chain(genesis, state_root, StateProof { anchor, device: record, nodes });
-        let prelude = Prelude { genesis, log, device, chain, head: heads.proof(&device).unwrap() };
+        let prelude = Prelude { genesis, log, device, chain, head: heads.prove(&device).unwrap() };
         let trust = TrustRoot { genesis, authorities: set(0, self.voters) };
         Evidence { trust, prelude, items }
     }
 
     pub fn device_key(&self) -> DeviceKey {
         match self.key {
-            Signing::Sr25519 => DeviceKey::Own(PublicKey::Sr25519(pair(0x5d).public.to_bytes())),
-            Signing::Ed25519 => {
+            DeviceKeyKind::Sr25519 => DeviceKey::Own(PublicKey::Sr25519(pair(0x5d).public.to_bytes())),
+            DeviceKeyKind::Ed25519 => {
                 let key = ed25519_dalek::SigningKey::from_bytes(&[0x5e; 32]);
                 DeviceKey::Own(PublicKey::Ed25519(key.verifying_key().to_bytes()))
             }
-            Signing::Gateway => {
+            DeviceKeyKind::Gateway => {
                 DeviceKey::Hosted { gateway: account(&gateway()), label: Text::try_from("car").unwrap() }
             }
         }
@@ -237,19 +237,19 @@ impl Plan {
     fn sign(&self, header: EventHeader) -> SignedEvent {
         let hash = header.hash();
         let (signer, signature) = match self.key {
-            Signing::Sr25519 => (Signer::Device, sign_sr25519(&pair(0x5d), Domain::EventHeader, &hash)),
-            Signing::Ed25519 => {
+            DeviceKeyKind::Sr25519 => (Signer::Device, sign_sr25519(&pair(0x5d), Domain::EventHeader, &hash)),
+            DeviceKeyKind::Ed25519 => {
                 let key = ed25519_dalek::SigningKey::from_bytes(&[0x5e; 32]);
                 (Signer::Device, sign_ed25519(&key, Domain::EventHeader, &hash))
             }
-            Signing::Gateway => {
+            DeviceKeyKind::Gateway => {
                 (Signer::Gateway(account(&gateway())), sign_sr25519(&gateway(), Domain::EventHeader, &hash))
             }
         };
         SignedEvent { header, signer, signature }
     }
 
-    /// The device's events in their order.
+    /// Returns the device's events in order.
     pub fn entries(&self) -> impl Iterator<Item = (LogEntry, Body)> + '_ {
         let device = self.device_key().device_id();
         let mut previous = Hash::ZERO;
@@ -266,19 +266,19 @@ impl Plan {
                 body_hash: body.hash(),
             };
             let second = self.shown.start as u64 + 1 == sequence;
-            if second && self.twist == Twist::Unlinked {
+            if second && self.tampering == Tampering::Unlinked {
                 header.previous = Hash([1; 32]);
             }
             previous = header.hash();
             let mut event = self.sign(header);
-            if second && self.twist == Twist::Forged {
+            if second && self.tampering == Tampering::Forged {
                 event.signature = sign_sr25519(&pair(0x11), Domain::EventHeader, &previous);
             }
             (LogEntry { event, received: time + 40 }, body)
         })
     }
 
-    /// The items, the log's root, and the device's last event.
+    /// Returns the items, the root of the log, and the device's last event.
     fn log(&self) -> (Vec<Item>, Hash, HeadEntry) {
         let (mut items, mut frontier) = (Vec::new(), Frontier::new());
         let mut head = HeadEntry { device: self.device_key().device_id(), sequence: 0, hash: Hash::ZERO };
@@ -287,7 +287,7 @@ impl Plan {
             head = HeadEntry { sequence: header.sequence, hash: header.hash(), ..head };
             skip_to(*index, &mut frontier, &mut items);
             frontier.append(entry.leaf(), |_| {});
-            let gap = self.twist == Twist::Gap && nth == self.shown.start + 1;
+            let gap = self.tampering == Tampering::Gap && nth == self.shown.start + 1;
             items.push(if self.shown.contains(&nth) && !gap {
                 let shown = (self.bodies)(&body, entry.event.header.sequence);
                 Item::Event { entry, body: shown }
@@ -301,13 +301,13 @@ impl Plan {
     }
 
     fn heads(&self, mut head: HeadEntry) -> HeadsMap {
-        match self.twist {
-            Twist::Hides => {
+        match self.tampering {
+            Tampering::Hides => {
                 let (before, _) = self.entries().nth(self.events.len() - 2).unwrap();
                 let header = before.event.header;
                 head = HeadEntry { sequence: header.sequence, hash: header.hash(), ..head };
             }
-            Twist::OtherHead => head.hash = Hash([2; 32]),
+            Tampering::OtherHead => head.hash = Hash([2; 32]),
             _ => {}
         }
         (0..self.others)
@@ -316,14 +316,14 @@ impl Plan {
             .collect()
     }
 
-    fn chain(&self, genesis: Hash, state_root: Hash, state: StateProof) -> ChainPart {
+    fn chain(&self, genesis: Hash, state_root: Hash, state: StateProof) -> ChainEvidence {
         let mut changes = Vec::new();
         for id in 0..self.changes {
             let next = set(id + 1, self.voters).voters;
-            let log = match self.twist {
-                Twist::Forced => ConsensusLog::Forced(0, next, 0),
-                Twist::Delayed => ConsensusLog::Scheduled(next, 2),
-                Twist::NoChange => ConsensusLog::Disabled(0),
+            let log = match self.tampering {
+                Tampering::Forced => ConsensusLog::Forced(0, next, 0),
+                Tampering::Delayed => ConsensusLog::Scheduled(next, 2),
+                Tampering::NoChange => ConsensusLog::Disabled(0),
                 _ => ConsensusLog::Scheduled(next, 0),
             };
             let logs = vec![DigestItem::Consensus(*b"FRNK", log.encode())];
@@ -331,11 +331,11 @@ impl Plan {
             let (bytes, raw) = finalize(&header, &set(id, self.voters), &seeds(id, self.voters));
             changes.push(self.carry(bytes, &raw, id));
         }
-        let number = if self.twist == Twist::Order { 10 } else { 10 * (u32::from(self.changes) + 1) };
+        let number = if self.tampering == Tampering::Order { 10 } else { 10 * (u32::from(self.changes) + 1) };
         let header = header(number, genesis, state_root, Vec::new());
         let (bytes, mut raw) =
             finalize(&header, &set(self.changes, self.voters), &seeds(self.changes, self.voters));
-        if self.twist == Twist::Descendant {
+        if self.tampering == Tampering::Descendant {
             let child = self::header(number + 1, raw.target.hash, Hash([1; 32]), Vec::new());
             let target = Target { hash: child.hash(), number: number + 1 };
             let seeds = seeds(self.changes, self.voters);
@@ -345,20 +345,20 @@ impl Plan {
             }
             raw.ancestries.push(child);
         }
-        ChainPart { changes, last: self.carry(bytes, &raw, self.changes), state }
+        ChainEvidence { changes, last: self.carry(bytes, &raw, self.changes), state }
     }
 
-    fn carry(&self, header: Vec<u8>, raw: &Raw, id: u8) -> FinalBlock {
+    fn carry(&self, header: Vec<u8>, raw: &GrandpaJustification, id: u8) -> JustifiedBlock {
         let justification = if self.full {
             Justification::Full(raw.encode())
         } else {
             Justification::compact(raw.encode(), &header, &set(id, self.voters))
         };
-        FinalBlock { header, justification }
+        JustifiedBlock { header, justification }
     }
 }
 
-/// Skips to an entry of the log by complete subtrees of entries that nobody here knows.
+/// Skips to an index of the log, by complete subtrees with arbitrary roots.
 fn skip_to(end: u64, frontier: &mut Frontier, items: &mut Vec<Item>) {
     while frontier.size() < end {
         let start = frontier.size();
@@ -372,7 +372,7 @@ fn skip_to(end: u64, frontier: &mut Frontier, items: &mut Vec<Item>) {
     }
 }
 
-/// Three readings, as a car's.
+/// Returns three readings of a car.
 pub(crate) fn body(sequence: u64) -> Body {
     let reading = |name: &str, unit: &str, value: u32, pid| {
         Part::Reading(Reading {
@@ -395,7 +395,7 @@ fn other(n: u32) -> DeviceId {
     DeviceId(Domain::DeviceId.hash(&n.to_le_bytes()).0)
 }
 
-/// The root of a state with what is proven and much else, and the proof.
+/// Returns the root of a state that contains the anchor, the record and many other entries, and the state proof.
 fn state(
     genesis: &Hash,
     log: &LogId,
@@ -405,9 +405,9 @@ fn state(
     others: u32,
 ) -> (Hash, Vec<Vec<u8>>) {
     let mut entries = vec![
-        (anchor_key(log), anchor.encode()),
-        (device_key(device), record.encode()),
-        (genesis_key(), genesis.encode()),
+        (anchor_storage_key(log), anchor.encode()),
+        (device_storage_key(device), record.encode()),
+        (genesis_storage_key(), genesis.encode()),
         (b":code".to_vec(), vec![1; 1_000]),
     ];
     let item = |pallet: &str, item: &str| [twox_128(pallet.as_bytes()), twox_128(item.as_bytes())].concat();
@@ -448,7 +448,7 @@ fn state(
             trie.insert(key, value).unwrap();
         }
     }
-    let keys = [anchor_key(log), device_key(device), genesis_key()];
+    let keys = [anchor_storage_key(log), device_storage_key(device), genesis_storage_key()];
     let proof = generate_trie_proof::<LayoutV1<Blake2Hasher>, _, _, _>(&nodes, root, &keys).unwrap();
     (Hash(root.0), proof)
 }

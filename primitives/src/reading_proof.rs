@@ -1,4 +1,4 @@
-//! The proof of one reading: from a disclosed part of a body up to an anchored root.
+//! The proof of a reading: from a disclosed part of an event's body up to an anchored root.
 
 use crate::{
     body::Disclosure, event::EventError, merkle::InclusionProof, DeviceKey, Hash, LogEntry, LogId, Part,
@@ -8,85 +8,85 @@ use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
 use scale_info::TypeInfo;
 
-/// Claims that a reading was signed, and is in a log at an anchored size. Not yet checked.
+/// Proves that a reading was signed and is in a log at an anchored size. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct ReadingProof {
     /// The log.
     pub log: LogId,
-    /// The size of the log at the checkpoint.
+    /// The size of the log at the anchored checkpoint.
     pub size: u64,
-    /// The entry's place in the log.
+    /// The index of the entry in the log.
     pub index: u64,
-    /// The entry.
+    /// The log entry with the event.
     pub entry: LogEntry,
-    /// The way from the entry to the checkpoint's root.
+    /// Proves that the entry is in the log.
     pub inclusion: InclusionProof,
-    /// The reading, and its way to the body's hash.
+    /// The reading, with the proof that it is in the event's body.
     pub disclosure: Disclosure,
 }
 
-/// A reading that was proven. Made by [`ReadingProof::verify`] and by nothing else.
+/// A reading that was proven. Only [`ReadingProof::verify`] constructs this type.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProvenReading {
     reading: Reading,
     sequence: u64,
 }
 
-/// What is wrong with a proof.
+/// Why the proof of a reading is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ProofError {
-    /// The event's own fault.
+pub enum ReadingProofError {
+    /// The event is invalid.
     Event(EventError),
-    /// The entry is not in the log at that checkpoint.
+    /// The inclusion proof does not lead to the anchored root.
     Inclusion,
-    /// The disclosed part is not in the event's body.
+    /// The disclosed part does not belong to the event's body.
     Disclosure,
-    /// The disclosed part is no reading.
+    /// The disclosed part is not a reading.
     NotAReading,
 }
 
-impl fmt::Display for ProofError {
+impl fmt::Display for ReadingProofError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Event(error) => error.fmt(f),
-            Self::Inclusion => f.write_str("the entry is not in the log at that checkpoint"),
-            Self::Disclosure => f.write_str("the disclosed part is not one of the event's body"),
+            Self::Inclusion => f.write_str("the entry is not in the log at this checkpoint"),
+            Self::Disclosure => f.write_str("the disclosed part does not belong to the event's body"),
             Self::NotAReading => f.write_str("the disclosed part is not a reading"),
         }
     }
 }
 
-impl core::error::Error for ProofError {}
+impl core::error::Error for ReadingProofError {}
 
 impl ReadingProof {
-    /// Checks everything against a device's key and the root anchored for ([`Self::log`], [`Self::size`]).
-    pub fn verify(self, key: &DeviceKey, root: &Hash) -> Result<ProvenReading, ProofError> {
+    /// Verifies the proof against the device's key and the root that is anchored for [`Self::log`] at [`Self::size`].
+    pub fn verify(self, key: &DeviceKey, root: &Hash) -> Result<ProvenReading, ReadingProofError> {
         if !self.inclusion.verify(self.entry.leaf(), self.index, self.size, root) {
-            return Err(ProofError::Inclusion);
+            return Err(ReadingProofError::Inclusion);
         }
-        let event = self.entry.event.verify(key).map_err(ProofError::Event)?;
+        let event = self.entry.event.verify(key).map_err(ReadingProofError::Event)?;
         let header = &event.event().header;
-        // The id is the hash of the device's first key: while keys do not rotate, this ties the key to the event.
+        // The id is the hash of the device's first key. As long as keys cannot change, this binds the key to the event.
         if header.device != key.device_id() {
-            return Err(ProofError::Event(EventError::Device));
+            return Err(ReadingProofError::Event(EventError::Device));
         }
         if !self.disclosure.verify(&header.body_hash) {
-            return Err(ProofError::Disclosure);
+            return Err(ReadingProofError::Disclosure);
         }
         match self.disclosure.part {
             Part::Reading(reading) => Ok(ProvenReading { reading, sequence: header.sequence }),
-            Part::Status(_) => Err(ProofError::NotAReading),
+            Part::Status(_) => Err(ReadingProofError::NotAReading),
         }
     }
 }
 
 impl ProvenReading {
-    /// The reading.
+    /// Returns the reading.
     pub fn reading(&self) -> &Reading {
         &self.reading
     }
 
-    /// The place of its event in the device's history.
+    /// Returns the sequence of the reading's event.
     pub fn sequence(&self) -> u64 {
         self.sequence
     }
@@ -99,7 +99,7 @@ mod tests {
         body::Body,
         event::{EventHeader, EventKind, Signer, VERSION},
         hash::Domain,
-        merkle::{path_of, root_of},
+        merkle::{path_of_leaf, root_of_leaves},
         reading::{Name, Unit},
         signature::sign_sr25519,
         AccountId, Decimal, SignedEvent, Source, Text, Value,
@@ -131,7 +131,7 @@ mod tests {
         })
     }
 
-    /// A log of five entries of which the fourth is the car's; and the proof of its odometer.
+    /// Returns the proof of an odometer reading in the fourth of five log entries, and the root of the log.
     fn proof() -> (ReadingProof, Hash) {
         let gateway = AccountId(pair().public.to_bytes());
         let body = Body { seed: [4; 32], parts: vec![reading(1), reading(123)].try_into().unwrap() };
@@ -151,16 +151,16 @@ mod tests {
         };
         let leaves: Vec<Hash> =
             (0..SIZE).map(|n| if n == INDEX { entry.leaf() } else { Hash([n as u8; 32]) }).collect();
-        let path = path_of(Domain::LogNode, &leaves, INDEX).unwrap();
+        let path = path_of_leaf(Domain::LogNode, &leaves, INDEX).unwrap();
         let proof = ReadingProof {
-            log: LogId { gateway, epoch: 0 },
+            log: LogId::first(gateway),
             size: SIZE,
             index: INDEX,
             entry,
             inclusion: InclusionProof::new(path),
             disclosure: body.disclose(1).unwrap(),
         };
-        (proof, root_of(Domain::LogNode, &leaves))
+        (proof, root_of_leaves(Domain::LogNode, &leaves))
     }
 
     #[test]
@@ -172,22 +172,22 @@ mod tests {
     }
 
     #[test]
-    fn another_devices_event_proves_nothing() {
+    fn the_event_of_another_device_proves_nothing() {
         let (proof, root) = proof();
-        // The same gateway hosts both and signed the event: only the device's id differs.
-        assert_eq!(proof.verify(&key("other car"), &root), Err(ProofError::Event(EventError::Device)));
+        // The gateway that signed the event hosts both devices, so only the device id differs.
+        assert_eq!(proof.verify(&key("other car"), &root), Err(ReadingProofError::Event(EventError::Device)));
     }
 
     #[test]
-    fn every_broken_link_is_named() {
+    fn each_broken_link_is_named_in_the_error() {
         type Break = fn(&mut ReadingProof);
-        let breaks: [(ProofError, Break); 6] = [
-            (ProofError::Inclusion, |p| p.index = 2),
-            (ProofError::Inclusion, |p| p.entry.received += 1),
-            (ProofError::Inclusion, |p| p.entry.event.signature = crate::Signature::Sr25519([1; 64])),
-            (ProofError::Disclosure, |p| p.disclosure.part = reading(124)),
-            (ProofError::Disclosure, |p| p.disclosure.salt = Hash::ZERO),
-            (ProofError::Disclosure, |p| p.disclosure.index = 0),
+        let breaks: [(ReadingProofError, Break); 6] = [
+            (ReadingProofError::Inclusion, |p| p.index = 2),
+            (ReadingProofError::Inclusion, |p| p.entry.received += 1),
+            (ReadingProofError::Inclusion, |p| p.entry.event.signature = crate::Signature::Sr25519([1; 64])),
+            (ReadingProofError::Disclosure, |p| p.disclosure.part = reading(124)),
+            (ReadingProofError::Disclosure, |p| p.disclosure.salt = Hash::ZERO),
+            (ReadingProofError::Disclosure, |p| p.disclosure.index = 0),
         ];
         for (error, change) in breaks {
             let (mut proof, root) = proof();
@@ -195,11 +195,11 @@ mod tests {
             assert_eq!(proof.verify(&key("car"), &root), Err(error));
         }
         let (proof, _) = proof();
-        assert_eq!(proof.verify(&key("car"), &Hash::ZERO), Err(ProofError::Inclusion));
+        assert_eq!(proof.verify(&key("car"), &Hash::ZERO), Err(ReadingProofError::Inclusion));
     }
 
     #[test]
-    fn no_byte_of_a_proof_can_change_its_meaning() {
+    fn changing_a_byte_cannot_change_the_meaning_of_a_proof() {
         let (honest, root) = proof();
         let proven = honest.clone().verify(&key("car"), &root).unwrap();
         let bytes = honest.encode();
@@ -209,7 +209,7 @@ mod tests {
             let Ok(bent) = ReadingProof::decode(&mut &bent[..]) else { continue };
             match bent.clone().verify(&key("car"), &root) {
                 Err(_) => {}
-                // The log's id is checked by whoever looks its root up.
+                // The caller checks the log id when it looks up the anchored root.
                 Ok(other) => assert!(other == proven && bent.log != honest.log, "byte {at}"),
             }
         }

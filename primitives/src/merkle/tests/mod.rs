@@ -3,15 +3,17 @@ use crate::{hash::Domain, Hash};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
-/// Nodes in memory.
+mod ct_merkle;
+
+/// A node store in memory.
 #[derive(Default)]
-pub(super) struct Memory(pub(super) HashMap<NodeId, Hash>);
+pub(super) struct MemoryStore(pub(super) HashMap<NodeId, Hash>);
 
-impl Nodes for Memory {
-    type Error = MissingNode;
+impl NodeStore for MemoryStore {
+    type Error = MissingNodeError;
 
-    fn node(&self, id: NodeId) -> Result<Hash, MissingNode> {
-        self.0.get(&id).copied().ok_or(MissingNode(id))
+    fn node(&self, id: NodeId) -> Result<Hash, MissingNodeError> {
+        self.0.get(&id).copied().ok_or(MissingNodeError(id))
     }
 }
 
@@ -19,8 +21,8 @@ fn leaf(n: u64) -> Hash {
     Domain::LogLeaf.hash(&n.to_le_bytes())
 }
 
-fn log(size: u64) -> (Memory, Frontier) {
-    let (mut memory, mut frontier) = (Memory::default(), Frontier::new());
+fn log(size: u64) -> (MemoryStore, Frontier) {
+    let (mut memory, mut frontier) = (MemoryStore::default(), Frontier::new());
     for n in 0..size {
         frontier.append(leaf(n), |node| {
             memory.0.insert(node.id, node.hash);
@@ -30,23 +32,24 @@ fn log(size: u64) -> (Memory, Frontier) {
 }
 
 #[test]
-fn split_is_the_largest_power_of_two_below() {
-    for (size, expected) in [(2, 1), (3, 2), (4, 2), (5, 4), (8, 4), (9, 8), (MAX_SIZE, MAX_SIZE / 2)] {
-        assert_eq!(split(size), expected, "{size}");
+fn split_point_is_the_largest_power_of_two_below() {
+    for (size, expected) in [(2, 1), (3, 2), (4, 2), (5, 4), (8, 4), (9, 8), (MAX_LOG_SIZE, MAX_LOG_SIZE / 2)]
+    {
+        assert_eq!(split_point(size), expected, "{size}");
     }
 }
 
 #[test]
-fn every_proof_of_every_small_log_verifies_and_of_no_other_place() {
+fn every_proof_of_a_small_log_verifies_only_for_its_own_index() {
     let (memory, _) = log(33);
     for size in 1..=33u64 {
         let tree = Tree::new(&memory, size);
         let leaves: Vec<Hash> = (0..size).map(leaf).collect();
         let root = tree.root().unwrap();
-        assert_eq!(root, root_of(Domain::LogNode, &leaves), "{size}");
+        assert_eq!(root, root_of_leaves(Domain::LogNode, &leaves), "{size}");
         for index in 0..size {
-            let proof = tree.inclusion(index).unwrap();
-            assert_eq!(proof.path(), path_of(Domain::LogNode, &leaves, index).unwrap());
+            let proof = tree.prove_inclusion(index).unwrap();
+            assert_eq!(proof.path(), path_of_leaf(Domain::LogNode, &leaves, index).unwrap());
             for other in 0..size {
                 assert_eq!(
                     proof.verify(leaf(index), other, size, &root),
@@ -58,7 +61,7 @@ fn every_proof_of_every_small_log_verifies_and_of_no_other_place() {
         }
         for old in 0..=size {
             let old_root = Tree::new(&memory, old).root().unwrap();
-            let proof = tree.consistency(old).unwrap();
+            let proof = tree.prove_consistency(old).unwrap();
             assert!(proof.verify(old, &old_root, size, &root), "{old} to {size}");
             if old != 0 && old != size {
                 assert!(!proof.verify(old, &root, size, &old_root));
@@ -72,10 +75,10 @@ fn every_proof_of_every_small_log_verifies_and_of_no_other_place() {
 #[test]
 fn a_log_never_extends_a_larger_one() {
     let (memory, frontier) = log(8);
-    let proof = Tree::new(&memory, 8).consistency(5).unwrap();
+    let proof = Tree::new(&memory, 8).prove_consistency(5).unwrap();
     assert!(!proof.verify(8, &frontier.root(), 5, &Tree::new(&memory, 5).root().unwrap()));
     assert_eq!(
-        Tree::new(&memory, 5).consistency(6).unwrap_err(),
+        Tree::new(&memory, 5).prove_consistency(6).unwrap_err(),
         TreeError::OutOfRange { asked: 6, size: 5 }
     );
 }
@@ -87,12 +90,12 @@ fn the_empty_log_has_one_root() {
     assert_eq!(empty, frontier.root());
     assert!(ConsistencyProof::default().verify(0, &empty, 5, &leaf(1)));
     assert!(!ConsistencyProof::default().verify(0, &leaf(3), 5, &leaf(1)));
-    assert!(Tree::new(&memory, 0).inclusion(0).is_err());
+    assert!(Tree::new(&memory, 0).prove_inclusion(0).is_err());
 }
 
 proptest! {
     #[test]
-    fn the_frontier_is_what_the_stored_nodes_say(size in 0u64..300) {
+    fn the_frontier_agrees_with_the_stored_nodes(size in 0u64..300) {
         let (memory, frontier) = log(size);
         prop_assert_eq!(frontier.root(), Tree::new(&memory, size).root().unwrap());
         let peaks: Vec<Hash> = Frontier::peak_ids(size).map(|id| memory.node(id).unwrap()).collect();
@@ -101,13 +104,13 @@ proptest! {
     }
 
     #[test]
-    fn proofs_hold_in_larger_logs_and_break_with_any_bit(size in 2u64..600, a in any::<u64>(), b in any::<u64>(), flip in any::<u16>()) {
+    fn proofs_of_larger_logs_verify_and_break_with_any_changed_bit(size in 2u64..600, a in any::<u64>(), b in any::<u64>(), flip in any::<u16>()) {
         let (memory, frontier) = log(size);
         let (index, old) = (a % size, 1 + b % (size - 1));
         let (root, old_root) = (frontier.root(), Tree::new(&memory, old).root().unwrap());
         let tree = Tree::new(&memory, size);
-        let inclusion = tree.inclusion(index).unwrap();
-        let consistency = tree.consistency(old).unwrap();
+        let inclusion = tree.prove_inclusion(index).unwrap();
+        let consistency = tree.prove_consistency(old).unwrap();
         prop_assert!(inclusion.verify(leaf(index), index, size, &root));
         prop_assert!(consistency.verify(old, &old_root, size, &root));
 
@@ -129,7 +132,7 @@ proptest! {
     }
 }
 
-/// The fewest complete subtrees between two places of a log.
+/// The fewest complete subtrees that cover a range of a log.
 fn cover(start: u64, end: u64) -> Vec<NodeId> {
     let (mut at, mut nodes) = (start, Vec::new());
     while at < end {
@@ -164,7 +167,7 @@ proptest! {
     }
 
     #[test]
-    fn a_subtree_is_taken_at_its_own_places_only(size in 0u64..200, level in 0u8..70) {
+    fn a_subtree_is_accepted_only_where_it_is_aligned(size in 0u64..200, level in 0u8..70) {
         let (_, mut frontier) = log(size);
         let before = frontier.clone();
         let aligned = level < 62 && size % (1 << level) == 0;
@@ -173,7 +176,7 @@ proptest! {
         let largest = size == 0 && level == 62;
         prop_assert_eq!(taken.is_ok(), aligned || largest);
         if taken.is_err() {
-            prop_assert_eq!(taken, Err(Misaligned { size, level }));
+            prop_assert_eq!(taken, Err(AlignmentError { size, level }));
             prop_assert_eq!(frontier, before);
         }
     }

@@ -1,4 +1,4 @@
-//! Verification of inclusion and consistency.
+//! Verifying inclusion and consistency proofs.
 
 use crate::{hash::Domain, Hash};
 use alloc::vec::Vec;
@@ -6,19 +6,20 @@ use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// The most hashes in a proof: a log has at most 2^62 entries, and a consistency proof one hash more than levels.
-pub const MAX_PROOF: u32 = 64;
+/// The maximum number of hashes in a proof. A log has at most 2^62 entries, and a consistency proof may have one hash more
+/// than the tree has levels.
+pub const MAX_PROOF_HASHES: u32 = 64;
 
-type Path = BoundedVec<Hash, ConstU32<MAX_PROOF>>;
+type Path = BoundedVec<Hash, ConstU32<MAX_PROOF_HASHES>>;
 
-/// Proves that a leaf is in a log: the hashes beside its path, lowest first.
+/// Proves that a leaf is in a log: the sibling hashes along its path to the root, lowest first.
 #[derive(
     Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct InclusionProof(Path);
 
-/// Proves that a log extends an older one: hashes as in RFC 9162, section 2.1.4.1.
+/// Proves that a log extends an older one: the hashes of RFC 9162, section 2.1.4.1.
 #[derive(
     Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
@@ -26,36 +27,36 @@ pub struct InclusionProof(Path);
 pub struct ConsistencyProof(Path);
 
 impl InclusionProof {
-    /// From the hashes, lowest first. Hashes beyond the most that a log has are cut, so that the proof fails.
+    /// Makes a proof from hashes, lowest first. More than [`MAX_PROOF_HASHES`] are truncated, so that the proof fails.
     pub fn new(path: Vec<Hash>) -> Self {
         Self(BoundedVec::truncate_from(path))
     }
 
-    /// The hashes, lowest first.
+    /// Returns the hashes, lowest first.
     pub fn path(&self) -> &[Hash] {
         &self.0
     }
 
-    /// Whether `leaf` is entry `index` of the log with this size and root.
+    /// Returns true if `leaf` is entry `index` of the log with this size and root.
     pub fn verify(&self, leaf: Hash, index: u64, size: u64, root: &Hash) -> bool {
-        climb(Domain::LogNode, leaf, index, size, &self.0).is_some_and(|reached| reached == *root)
+        root_from_path(Domain::LogNode, leaf, index, size, &self.0).is_some_and(|reached| reached == *root)
     }
 }
 
 impl ConsistencyProof {
-    /// From the hashes. Hashes beyond the most that a log has are cut, so that the proof fails.
+    /// Makes a proof from hashes. More than [`MAX_PROOF_HASHES`] are truncated, so that the proof fails.
     pub fn new(path: Vec<Hash>) -> Self {
         Self(BoundedVec::truncate_from(path))
     }
 
-    /// The hashes.
+    /// Returns the hashes.
     pub fn path(&self) -> &[Hash] {
         &self.0
     }
 
-    /// Whether the log (`size`, `root`) extends the log (`old_size`, `old_root`): RFC 9162, section 2.1.4.2.
+    /// Returns true if the log (`size`, `root`) extends the log (`old_size`, `old_root`): RFC 9162, section 2.1.4.2.
     ///
-    /// Everything extends the empty log, with no hashes; a log extends itself.
+    /// Every log extends the empty log and itself; both proofs are empty.
     pub fn verify(&self, old_size: u64, old_root: &Hash, size: u64, root: &Hash) -> bool {
         if old_size == 0 || old_size == size {
             let same =
@@ -63,16 +64,16 @@ impl ConsistencyProof {
             return self.0.is_empty() && same;
         }
         old_size < size
-            && size <= super::MAX_SIZE
-            && self.climb_both(old_size, old_root, size, root) == Some(true)
+            && size <= super::MAX_LOG_SIZE
+            && self.verify_roots(old_size, old_root, size, root) == Some(true)
     }
 
-    fn climb_both(&self, old_size: u64, old_root: &Hash, size: u64, root: &Hash) -> Option<bool> {
+    fn verify_roots(&self, old_size: u64, old_root: &Hash, size: u64, root: &Hash) -> Option<bool> {
         let mut hashes = self.0.iter();
         let (mut old_last, mut last) = (old_size - 1, size - 1);
         let skip = old_last.trailing_ones();
         (old_last, last) = (old_last >> skip, last >> skip);
-        // An old log that is one complete subtree is its own starting point.
+        // If the old log is one complete subtree, its root is the first hash.
         let start = if old_last == 0 { old_root } else { hashes.next()? };
         let (mut old_reached, mut reached) = (*start, *start);
         for hash in hashes {
@@ -80,13 +81,13 @@ impl ConsistencyProof {
                 return Some(false);
             }
             if old_last & 1 == 1 || old_last == last {
-                old_reached = Domain::LogNode.node(hash, &old_reached);
-                reached = Domain::LogNode.node(hash, &reached);
+                old_reached = Domain::LogNode.hash_pair(hash, &old_reached);
+                reached = Domain::LogNode.hash_pair(hash, &reached);
                 while old_last & 1 == 0 && old_last != 0 {
                     (old_last, last) = (old_last >> 1, last >> 1);
                 }
             } else {
-                reached = Domain::LogNode.node(&reached, hash);
+                reached = Domain::LogNode.hash_pair(&reached, hash);
             }
             (old_last, last) = (old_last >> 1, last >> 1);
         }
@@ -94,9 +95,9 @@ impl ConsistencyProof {
     }
 }
 
-/// The root that a leaf and the hashes beside its path lead to (RFC 9162, section 2.1.3.2); `None` where the path
-/// has another length than the leaf's place asks for.
-pub fn climb(domain: Domain, leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
+/// Computes the root from a leaf and its inclusion path (RFC 9162, section 2.1.3.2). Returns `None` if the path has the
+/// wrong length for the leaf's index.
+pub fn root_from_path(domain: Domain, leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
     if index >= size {
         return None;
     }
@@ -107,12 +108,12 @@ pub fn climb(domain: Domain, leaf: Hash, index: u64, size: u64, path: &[Hash]) -
             return None;
         }
         if at & 1 == 1 || at == last {
-            reached = domain.node(hash, &reached);
+            reached = domain.hash_pair(hash, &reached);
             while at & 1 == 0 && at != 0 {
                 (at, last) = (at >> 1, last >> 1);
             }
         } else {
-            reached = domain.node(&reached, hash);
+            reached = domain.hash_pair(&reached, hash);
         }
         (at, last) = (at >> 1, last >> 1);
     }

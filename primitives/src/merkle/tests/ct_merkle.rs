@@ -1,10 +1,11 @@
-//! Judged by `ct-merkle`, an implementation of RFC 6962 that is not ours: it verifies our proofs and we verify its.
+//! Cross-checks the tree against `ct-merkle`, an independent implementation of RFC 6962: it verifies our proofs, and we
+//! verify its proofs.
 //!
-//! It fixes the prefixes of that RFC, 0x00 before a leaf and 0x01 before two nodes, but takes any digest. The digest given
-//! to it here turns what it is fed back into our domains: so both make the same tree, root and proofs, and what is judged
-//! is the shape of the tree and of the proofs. (The domains are our own and have no judge.)
+//! `ct-merkle` always uses the prefixes of that RFC, 0x00 before a leaf and 0x01 before two nodes, but accepts any digest.
+//! The digest here maps the prefixes to our domains, so that both make the same tree. The test therefore covers the shape
+//! of the tree and of the proofs, but not the domains.
 
-use super::{tests::Memory, *};
+use super::{super::*, MemoryStore};
 use crate::{hash::Domain, Hash};
 use ct_merkle::{
     digest::{consts::U32, FixedOutput, HashMarker, Output, OutputSizeUser, Update},
@@ -12,7 +13,7 @@ use ct_merkle::{
     ConsistencyProof as TheirConsistency, InclusionProof as TheirInclusion, RootHash,
 };
 
-/// The domains of a log behind the prefixes of RFC 6962.
+/// A digest that maps the prefixes of RFC 6962 to the domains of a log.
 #[derive(Clone, Default)]
 struct LogDigest(Vec<u8>);
 
@@ -41,11 +42,11 @@ impl FixedOutput for LogDigest {
 
 type Their = MemoryBackedTree<LogDigest, [u8; 8]>;
 
-const MOST: u64 = 40;
+const MAX_SIZE: u64 = 40;
 
-/// Both trees over the same leaves.
-fn both(size: u64) -> (Their, Memory) {
-    let (mut their, mut ours, mut frontier) = (Their::new(), Memory::default(), Frontier::new());
+/// Returns both trees over the same leaves.
+fn both(size: u64) -> (Their, MemoryStore) {
+    let (mut their, mut ours, mut frontier) = (Their::new(), MemoryStore::default(), Frontier::new());
     for n in 0..size {
         their.push(n.to_le_bytes());
         frontier.append(Domain::LogLeaf.hash(&n.to_le_bytes()), |node| {
@@ -63,36 +64,39 @@ fn bytes(path: &[Hash]) -> Vec<u8> {
     path.iter().flat_map(|hash| hash.0).collect()
 }
 
-fn root(tree: &Tree<'_, Memory>, size: u64) -> RootHash<LogDigest> {
+fn root(tree: &Tree<'_, MemoryStore>, size: u64) -> RootHash<LogDigest> {
     RootHash::new(tree.root().unwrap().0.into(), size)
 }
 
 #[test]
 fn roots_and_inclusion_agree() {
-    for size in 1..=MOST {
+    for size in 1..=MAX_SIZE {
         let (their, ours) = both(size);
         let tree = Tree::new(&ours, size);
         let (our_root, their_root) = (tree.root().unwrap(), their.root());
         assert_eq!(our_root.0[..], their_root.as_bytes()[..], "{size}");
         for index in 0..size {
-            let ours = tree.inclusion(index).unwrap();
-            let judged = TheirInclusion::from_bytes(bytes(ours.path()));
+            let ours = tree.prove_inclusion(index).unwrap();
+            let theirs_from_ours = TheirInclusion::from_bytes(bytes(ours.path()));
             let leaf = index.to_le_bytes();
-            assert!(root(&tree, size).verify_inclusion(&leaf, index, &judged).is_ok(), "{index} of {size}");
+            assert!(
+                root(&tree, size).verify_inclusion(&leaf, index, &theirs_from_ours).is_ok(),
+                "{index} of {size}"
+            );
             let theirs = their.prove_inclusion(index as usize);
             let proof = InclusionProof::new(hashes(theirs.as_bytes()));
             assert!(proof.verify(Domain::LogLeaf.hash(&leaf), index, size, &our_root), "{index} of {size}");
             assert_eq!(proof, ours);
-            // Refused by both: every other place, and every hash bent.
+            // Both reject every other index, and every changed hash.
             for other in (0..size).filter(|other| *other != index) {
-                assert!(root(&tree, size).verify_inclusion(&leaf, other, &judged).is_err());
+                assert!(root(&tree, size).verify_inclusion(&leaf, other, &theirs_from_ours).is_err());
                 assert!(!ours.verify(Domain::LogLeaf.hash(&leaf), other, size, &our_root));
             }
             for at in 0..ours.path().len() {
                 let mut bent = ours.path().to_vec();
                 bent[at].0[at % 32] ^= 1;
-                let judged = TheirInclusion::from_bytes(bytes(&bent));
-                assert!(root(&tree, size).verify_inclusion(&leaf, index, &judged).is_err());
+                let theirs_from_ours = TheirInclusion::from_bytes(bytes(&bent));
+                assert!(root(&tree, size).verify_inclusion(&leaf, index, &theirs_from_ours).is_err());
                 assert!(!InclusionProof::new(bent).verify(
                     Domain::LogLeaf.hash(&leaf),
                     index,
@@ -106,20 +110,20 @@ fn roots_and_inclusion_agree() {
 
 #[test]
 fn consistency_agrees() {
-    for size in 1..=MOST {
+    for size in 1..=MAX_SIZE {
         let (their, ours) = both(size);
         let tree = Tree::new(&ours, size);
         let new = tree.root().unwrap();
         for old_size in 1..=size {
             let old_tree = Tree::new(&ours, old_size);
             let old = old_tree.root().unwrap();
-            let ours = tree.consistency(old_size).unwrap();
-            let judge = |path: &[Hash]| {
+            let ours = tree.prove_consistency(old_size).unwrap();
+            let is_valid = |path: &[Hash]| {
                 TheirConsistency::try_from_bytes(bytes(path)).is_ok_and(|proof| {
                     root(&tree, size).verify_consistency(&root(&old_tree, old_size), &proof).is_ok()
                 })
             };
-            assert!(judge(ours.path()), "{old_size} to {size}");
+            assert!(is_valid(ours.path()), "{old_size} to {size}");
             let theirs = their.prove_consistency((size - old_size) as usize);
             let proof = ConsistencyProof::new(hashes(theirs.as_bytes()));
             assert!(proof.verify(old_size, &old, size, &new), "{old_size} to {size}");
@@ -127,7 +131,7 @@ fn consistency_agrees() {
             for at in 0..ours.path().len() {
                 let mut bent = ours.path().to_vec();
                 bent[at].0[at % 32] ^= 1;
-                assert!(!judge(&bent), "{old_size} to {size}, hash {at}");
+                assert!(!is_valid(&bent), "{old_size} to {size}, hash {at}");
                 assert!(!ConsistencyProof::new(bent).verify(old_size, &old, size, &new));
             }
         }

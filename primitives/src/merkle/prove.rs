@@ -1,20 +1,20 @@
-//! Proofs from stored nodes, and the same computed directly from a list of leaves.
+//! Making proofs, either from the stored nodes of a log or directly from a short list of leaves.
 
-use super::{split, ConsistencyProof, InclusionProof, NodeId};
+use super::{split_point, ConsistencyProof, InclusionProof, NodeId};
 use crate::{hash::Domain, Hash};
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Where the complete subtrees of a log are kept.
-pub trait Nodes {
-    /// What reading can fail with.
+/// Gives access to the stored nodes of a log.
+pub trait NodeStore {
+    /// The error of a read.
     type Error;
 
-    /// The hash of a complete subtree.
+    /// Returns the root of a complete subtree.
     fn node(&self, id: NodeId) -> Result<Hash, Self::Error>;
 }
 
-/// A log of a given size over stored nodes.
+/// The tree of a log at some size, over its stored nodes.
 #[derive(Clone, Copy, Debug)]
 pub struct Tree<'a, N> {
     nodes: &'a N,
@@ -24,35 +24,37 @@ pub struct Tree<'a, N> {
 /// Why a proof cannot be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TreeError<E> {
-    /// There is no such entry, or no such smaller size.
+    /// The log has no entry with this index, or is smaller than this size.
     OutOfRange {
-        /// What was asked for.
+        /// The index or size asked for.
         asked: u64,
         /// The size of the log.
         size: u64,
     },
     /// A node could not be read.
-    Nodes(E),
+    Store(E),
 }
 
 impl<E: fmt::Display> fmt::Display for TreeError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OutOfRange { asked, size } => write!(f, "{asked} is outside of a log of {size} entries"),
-            Self::Nodes(error) => write!(f, "reading a node of the log's tree: {error}"),
+            Self::OutOfRange { asked, size } => {
+                write!(f, "{asked} is beyond the end of a log of {size} entries")
+            }
+            Self::Store(error) => write!(f, "reading a node of the log's tree: {error}"),
         }
     }
 }
 
 impl<E: fmt::Debug + fmt::Display> core::error::Error for TreeError<E> {}
 
-impl<'a, N: Nodes> Tree<'a, N> {
-    /// The tree of the first `size` entries.
+impl<'a, N: NodeStore> Tree<'a, N> {
+    /// Returns the tree of the first `size` entries.
     pub fn new(nodes: &'a N, size: u64) -> Self {
         Self { nodes, size }
     }
 
-    /// The root.
+    /// Returns the root of the tree.
     pub fn root(&self) -> Result<Hash, N::Error> {
         if self.size == 0 {
             return Ok(Domain::LogEmpty.hash(b""));
@@ -61,19 +63,19 @@ impl<'a, N: Nodes> Tree<'a, N> {
     }
 
     /// Proves that an entry is in the log (RFC 9162, section 2.1.3.1).
-    pub fn inclusion(&self, index: u64) -> Result<InclusionProof, TreeError<N::Error>> {
+    pub fn prove_inclusion(&self, index: u64) -> Result<InclusionProof, TreeError<N::Error>> {
         if index >= self.size {
             return Err(TreeError::OutOfRange { asked: index, size: self.size });
         }
         let mut path = Vec::new();
         let (mut start, mut end) = (0, self.size);
         while end - start > 1 {
-            let middle = start + split(end - start);
+            let middle = start + split_point(end - start);
             if index < middle {
-                path.push(self.range(middle, end).map_err(TreeError::Nodes)?);
+                path.push(self.range(middle, end).map_err(TreeError::Store)?);
                 end = middle;
             } else {
-                path.push(self.range(start, middle).map_err(TreeError::Nodes)?);
+                path.push(self.range(start, middle).map_err(TreeError::Store)?);
                 start = middle;
             }
         }
@@ -82,7 +84,7 @@ impl<'a, N: Nodes> Tree<'a, N> {
     }
 
     /// Proves that the log extends its first `old` entries (RFC 9162, section 2.1.4.1).
-    pub fn consistency(&self, old: u64) -> Result<ConsistencyProof, TreeError<N::Error>> {
+    pub fn prove_consistency(&self, old: u64) -> Result<ConsistencyProof, TreeError<N::Error>> {
         if old > self.size {
             return Err(TreeError::OutOfRange { asked: old, size: self.size });
         }
@@ -91,62 +93,64 @@ impl<'a, N: Nodes> Tree<'a, N> {
             return Ok(ConsistencyProof::new(path));
         }
         let (mut start, mut end) = (0, self.size);
-        // SUBPROOF(m, D_n, b): down to the subtree that ends where the old log ended.
+        // SUBPROOF(m, D_n, b): descend to the subtree that ends where the old log ended.
         while old != end {
-            let middle = start + split(end - start);
+            let middle = start + split_point(end - start);
             if old <= middle {
-                path.push(self.range(middle, end).map_err(TreeError::Nodes)?);
+                path.push(self.range(middle, end).map_err(TreeError::Store)?);
                 end = middle;
             } else {
-                path.push(self.range(start, middle).map_err(TreeError::Nodes)?);
+                path.push(self.range(start, middle).map_err(TreeError::Store)?);
                 start = middle;
             }
         }
         if start != 0 {
-            path.push(self.range(start, end).map_err(TreeError::Nodes)?);
+            path.push(self.range(start, end).map_err(TreeError::Store)?);
         }
         path.reverse();
         Ok(ConsistencyProof::new(path))
     }
 
-    /// The root of the entries from `start` (a multiple of the range's own power of two) to before `end`.
+    /// Returns the root of the entries from `start` up to but excluding `end`. `start` is a multiple of the smallest power
+    /// of two that is not below the length of the range.
     fn range(&self, start: u64, end: u64) -> Result<Hash, N::Error> {
         let size = end - start;
         if size.is_power_of_two() {
             let level = size.trailing_zeros() as u8;
             return self.nodes.node(NodeId { level, index: start >> level });
         }
-        let middle = start + split(size);
-        Ok(Domain::LogNode.node(&self.range(start, middle)?, &self.range(middle, end)?))
+        let middle = start + split_point(size);
+        Ok(Domain::LogNode.hash_pair(&self.range(start, middle)?, &self.range(middle, end)?))
     }
 }
 
-/// A node that a list of leaves does not have.
+/// The node store has no such node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct MissingNode(pub NodeId);
+pub struct MissingNodeError(pub NodeId);
 
-impl fmt::Display for MissingNode {
+impl fmt::Display for MissingNodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "there is no node {} at level {}", self.0.index, self.0.level)
     }
 }
 
-impl core::error::Error for MissingNode {}
+impl core::error::Error for MissingNodeError {}
 
-/// The root over a short list of leaves with nodes in some domain; that of nothing where there are none.
-pub fn root_of(domain: Domain, leaves: &[Hash]) -> Hash {
+/// Returns the root over a short list of leaves, with nodes hashed in `domain`. The root of an empty list is that of an
+/// empty log.
+pub fn root_of_leaves(domain: Domain, leaves: &[Hash]) -> Hash {
     match leaves {
         [] => Domain::LogEmpty.hash(b""),
         [leaf] => *leaf,
         _ => {
-            let (left, right) = leaves.split_at(split(leaves.len() as u64) as usize);
-            domain.node(&root_of(domain, left), &root_of(domain, right))
+            let (left, right) = leaves.split_at(split_point(leaves.len() as u64) as usize);
+            domain.hash_pair(&root_of_leaves(domain, left), &root_of_leaves(domain, right))
         }
     }
 }
 
-/// The inclusion path of one of a short list of leaves, lowest first; `None` where there is no such leaf.
-pub fn path_of(domain: Domain, leaves: &[Hash], index: u64) -> Option<Vec<Hash>> {
+/// Returns the inclusion path of a leaf in a short list, lowest first, or `None` if there is no such leaf.
+pub fn path_of_leaf(domain: Domain, leaves: &[Hash], index: u64) -> Option<Vec<Hash>> {
     let size = leaves.len() as u64;
     if index >= size {
         return None;
@@ -154,13 +158,13 @@ pub fn path_of(domain: Domain, leaves: &[Hash], index: u64) -> Option<Vec<Hash>>
     if size == 1 {
         return Some(Vec::new());
     }
-    let middle = split(size);
+    let middle = split_point(size);
     let (left, right) = leaves.split_at(middle as usize);
-    let (mut path, beside) = if index < middle {
-        (path_of(domain, left, index)?, root_of(domain, right))
+    let (mut path, sibling) = if index < middle {
+        (path_of_leaf(domain, left, index)?, root_of_leaves(domain, right))
     } else {
-        (path_of(domain, right, index - middle)?, root_of(domain, left))
+        (path_of_leaf(domain, right, index - middle)?, root_of_leaves(domain, left))
     };
-    path.push(beside);
+    path.push(sibling);
     Some(path)
 }
