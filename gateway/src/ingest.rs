@@ -22,7 +22,7 @@ use crate::{
 use codec::Encode as _;
 use pipeline::{Pipeline, Submission};
 use std::{collections::HashMap, sync::Arc};
-use streembit_primitives::{batch::EventKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
+use streembit_primitives::{event::ParsedDeviceKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
 use tokio::sync::{oneshot, Semaphore};
 
 /// How much may be under way at once.
@@ -53,7 +53,7 @@ pub struct Ingest {
 struct Inner {
     log: Log,
     keys: Arc<KeyPair>,
-    devices: Arc<HashMap<DeviceId, EventKey>>,
+    devices: Arc<HashMap<DeviceId, ParsedDeviceKey>>,
     /// Permits of [`UNIT`] bytes each, taken when an event comes and given back when it is answered.
     budget: Arc<Semaphore>,
     /// All of them.
@@ -77,7 +77,7 @@ impl Ingest {
     /// The same with other limits.
     pub fn with_limits(log: Log, keys: KeyPair, devices: Vec<DeviceKey>, limits: Limits) -> Self {
         let devices: HashMap<_, _> =
-            devices.into_iter().map(EventKey::new).map(|key| (key.device(), key)).collect();
+            devices.into_iter().map(ParsedDeviceKey::new).map(|key| (key.device(), key)).collect();
         let devices = Arc::new(devices);
         let pipeline = Pipeline::start(log.clone(), devices.clone(), limits);
         // At least one event of the largest kind, so that each gets its permits.

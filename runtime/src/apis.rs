@@ -22,8 +22,10 @@ use sp_runtime::{
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 use streembit_primitives::{
-    chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
+    checkpoint::Anchor,
     contract::ContractId,
+    contract_state::{ContractView, Grant, ServiceDue},
+    device::DeviceRecord,
     AccountId as Account, DeviceId, Hash, LogId,
 };
 
@@ -179,7 +181,7 @@ impl_runtime_apis! {
             consortium::view()
         }
 
-        fn quota(account: Account) -> Option<streembit_primitives::consortium::QuotaLeft> {
+        fn quota(account: Account) -> Option<streembit_primitives::consortium::QuotaStatus> {
             Consortium::quota(&account)
         }
 
@@ -241,7 +243,7 @@ impl_runtime_apis! {
             ServiceContracts::contracts_of(&party)
         }
 
-        fn due(id: ContractId) -> Option<Vec<Due>> {
+        fn due(id: ContractId) -> Option<Vec<ServiceDue>> {
             ServiceContracts::due(id)
         }
 

@@ -8,9 +8,9 @@ use streembit::{
     keystore::KeyPair,
 };
 use streembit_primitives::{
-    checkpoint::HashKind,
+    checkpoint::HashAlgorithm,
     hash::Domain,
-    merkle::{ConsistencyProof, Frontier, MissingNode, NodeId, Nodes, Tree},
+    merkle::{ConsistencyProof, Frontier, MissingNodeError, NodeId, NodeStore, Tree},
     Checkpoint, Hash, LogId,
 };
 
@@ -35,13 +35,14 @@ impl FakeGateway {
 
     /// Its log.
     pub fn log(&self) -> LogId {
-        LogId { gateway: self.keys.account(), epoch: 0 }
+        LogId::first(self.keys.account())
     }
 
     /// The call that anchors a log at a size.
     pub fn anchor(&self, log: LogId, size: u64, root: Hash, proof: ConsistencyProof) -> Call {
         let time = now_ms().unwrap_or_default();
-        let checkpoint = Checkpoint { log, size, root, heads_root: Some(root), time, hash: HashKind::Blake3 };
+        let checkpoint =
+            Checkpoint { log, size, root, heads_root: Some(root), time, hash: HashAlgorithm::Blake3 };
         Call::Anchor { checkpoint, proof }
     }
 }
@@ -90,15 +91,15 @@ impl Leaves {
 
     /// That the tree at one size is a beginning of that at another.
     pub fn consistency(&self, old: u64, size: u64) -> ConsistencyProof {
-        Tree::new(self, size).consistency(old).unwrap_or_default()
+        Tree::new(self, size).prove_consistency(old).unwrap_or_default()
     }
 }
 
-impl Nodes for Leaves {
-    type Error = MissingNode;
+impl NodeStore for Leaves {
+    type Error = MissingNodeError;
 
-    fn node(&self, id: NodeId) -> Result<Hash, MissingNode> {
-        self.nodes.get(&id).copied().ok_or(MissingNode(id))
+    fn node(&self, id: NodeId) -> Result<Hash, MissingNodeError> {
+        self.nodes.get(&id).copied().ok_or(MissingNodeError(id))
     }
 }
 

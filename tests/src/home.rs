@@ -4,7 +4,7 @@ use crate::{dev_key, until, Gateway, LogState, Meter, Node, Output, Scene, Setti
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 use std::{ffi::OsStr, path::PathBuf};
-use streembit_primitives::device::Registration;
+use streembit_primitives::device::RegistrationConsent;
 
 /// A dev chain with one gateway, which belongs to Alice; Bob is the workshop, Charlie the stranger.
 pub struct Home<'s> {
@@ -72,7 +72,7 @@ impl<'s> Home<'s> {
 
     /// Registers a device that signs itself as Alice's; its key consents.
     pub fn register_meter(&self, name: &str, meter: &Meter) -> Result<()> {
-        let registration = Registration {
+        let registration = RegistrationConsent {
             genesis: self.node.block_hash(0)?.parse()?,
             key: meter.key(),
             owner: dev_key("alice")?.account(),

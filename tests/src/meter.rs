@@ -5,8 +5,8 @@ use codec::Encode as _;
 use serde_json::{json, Value};
 use streembit::keystore::KeyPair;
 use streembit_primitives::{
-    device::Registration, event::VERSION, hash::Domain, Body, Decimal, DeviceId, DeviceKey, EventHeader,
-    EventKind, Hash, Part, PublicKey, Reading, Signature, SignedEvent, Signer, Source, Text,
+    device::RegistrationConsent, event::VERSION, hash::Domain, Body, Decimal, DeviceId, DeviceKey,
+    EventHeader, EventKind, Hash, Part, PublicKey, Reading, Signature, SignedEvent, Signer, Source, Text,
     Value as ReadingValue,
 };
 
@@ -45,7 +45,7 @@ impl Meter {
     }
 
     /// Its consent to be registered.
-    pub fn consent(&self, registration: &Registration) -> Signature {
+    pub fn consent(&self, registration: &RegistrationConsent) -> Signature {
         self.keys.sign(Domain::Registration, &registration.message())
     }
 

@@ -5,7 +5,8 @@ use codec::Decode as _;
 use serde_json::Value;
 use streembit::chain::Call;
 use streembit_primitives::{
-    contract::ContractId, merkle::InclusionProof, proof::ReadingProof, Body, Hash, LogEntry, LogId, Part,
+    contract::ContractId, merkle::InclusionProof, reading_proof::ReadingProof, Body, Hash, LogEntry, LogId,
+    Part,
 };
 use streembit_tests::{dev_key, number, scene, text, until, Emulator, Home, Settings};
 
@@ -207,7 +208,7 @@ fn proof_of(home: &Home, device: &str, size: u64) -> Result<ReadingProof> {
 }
 
 fn log_of(home: &Home) -> Result<LogId> {
-    Ok(LogId { gateway: home.gateway.account()?, epoch: 0 })
+    Ok(LogId::first(home.gateway.account()?))
 }
 
 fn scale(event: &Value, path: &str) -> Result<Vec<u8>> {

@@ -5,7 +5,7 @@ use codec::Encode;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::{json, Value};
 use streembit::keystore::KeyPair;
-use streembit_primitives::{checkpoint::HashKind, Checkpoint, Hash, LogId};
+use streembit_primitives::{checkpoint::HashAlgorithm, Checkpoint, Hash, LogId};
 use streembit_tests::{
     dev_key, scene,
     transaction::{forged, remark, submit, unsigned, Transactions},
@@ -225,10 +225,10 @@ fn larger_than_a_block() -> Vec<u8> {
 
 /// An anchor with more hashes than any proof has.
 fn long_proof(keys: &KeyPair) -> Vec<u8> {
-    let log = LogId { gateway: keys.account(), epoch: 0 };
+    let log = LogId::first(keys.account());
     let root = Hash([1; 32]);
     let checkpoint =
-        Checkpoint { log, size: 9, root, heads_root: Some(root), time: 1, hash: HashKind::Blake3 };
+        Checkpoint { log, size: 9, root, heads_root: Some(root), time: 1, hash: HashAlgorithm::Blake3 };
     (12u8, 0u8, checkpoint, vec![root; 1_000]).encode()
 }
 

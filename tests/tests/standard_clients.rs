@@ -3,7 +3,7 @@
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
 use streembit::account;
-use streembit_primitives::consortium::refusal;
+use streembit_primitives::consortium::invalid_transaction;
 use streembit_tests::{number, scene, text, Home, Settings};
 
 #[test]
@@ -58,7 +58,7 @@ fn submits(home: &Home<'_>, found: &Value) -> Result<()> {
     ensure!(proposed.get("change") == Some(&json!({"AddParty": stranger})), "{proposed}");
 
     ensure!(number(found, "/forbidden/code")? == 1010, "who is not in the council voted: {found}");
-    let outside = format!("Custom error: {}", refusal::NOT_IN_COUNCIL);
+    let outside = format!("Custom error: {}", invalid_transaction::NOT_IN_COUNCIL);
     ensure!(text(found, "/forbidden/data")? == outside, "{found}");
 
     ensure!(

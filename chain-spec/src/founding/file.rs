@@ -17,7 +17,7 @@ use streembit_runtime::{
 use toml::Spanned;
 
 /// The fewest validators of which one may fail.
-const SAFE: usize = streembit_primitives::consortium::SAFE_VALIDATORS as usize;
+const SAFE: usize = streembit_primitives::consortium::MIN_FAULT_TOLERANT_VALIDATORS as usize;
 
 /// The longest id, in letters: folders and protocols are named by it.
 const LONGEST_ID: usize = 64;

@@ -21,8 +21,10 @@ use crate::{
 };
 use std::{future::Future, time::Duration};
 use streembit_primitives::{
-    chain::Anchor, checkpoint::HashKind, hash::Domain, merkle::ConsistencyProof, Checkpoint, Hash, LogId,
-    SignedCheckpoint,
+    checkpoint::{Anchor, HashAlgorithm},
+    hash::Domain,
+    merkle::ConsistencyProof,
+    Checkpoint, Hash, LogId, SignedCheckpoint,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -276,7 +278,7 @@ impl<C: Chain> Anchoring<C> {
             root,
             heads_root: self.log.heads_root(size)?,
             time: clock::now_ms(),
-            hash: HashKind::Blake3,
+            hash: HashAlgorithm::Blake3,
         };
         let signature = self.keys.sign(Domain::Checkpoint, &checkpoint.message(&self.chain.genesis()));
         let signed = SignedCheckpoint { checkpoint, signature };

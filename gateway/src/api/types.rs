@@ -9,7 +9,9 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use streembit_primitives::{
-    chain::Anchor, reading::Name, reading::Unit, Checkpoint, EventKind, Part, Reading, Signer, Source, Value,
+    checkpoint::Anchor,
+    reading::{Name, Unit},
+    Checkpoint, EventKind, Part, Reading, Signer, Source, Value,
 };
 use utoipa::ToSchema;
 

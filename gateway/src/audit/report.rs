@@ -8,7 +8,7 @@ use crate::{
 use serde::Serialize;
 use std::fmt;
 use streembit_primitives::{
-    chain::Anchor, AccountId, DeviceId, DeviceKey, EventKind, Hash, LogId, Part, Signer,
+    checkpoint::Anchor, AccountId, DeviceId, DeviceKey, EventKind, Hash, LogId, Part, Signer,
 };
 
 /// The result of an audit.

@@ -6,7 +6,7 @@ use crate::{
 use rocksdb::{Options, DB};
 use std::path::{Path, PathBuf};
 use streembit_primitives::{
-    checkpoint::HashKind,
+    checkpoint::HashAlgorithm,
     event::{EventKind, Signer, VERSION},
     hash::Domain,
     heads::{HeadEntry, HeadsMap},
@@ -76,7 +76,7 @@ impl Scene {
             root: log.root(ANCHORED).unwrap(),
             heads_root: log.heads_root(ANCHORED).unwrap(),
             time: 1,
-            hash: HashKind::Blake3,
+            hash: HashAlgorithm::Blake3,
         };
         let device = Device::new(1);
         let record =
@@ -129,7 +129,7 @@ fn raw(path: &Path) -> DB {
 }
 
 fn id() -> LogId {
-    LogId { gateway: KeyPair::from_seed([9; 32]).account(), epoch: 0 }
+    LogId::first(KeyPair::from_seed([9; 32]).account())
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::{
     status::{ComponentState, StatusBoard},
 };
 use std::time::{Duration, Instant};
-use streembit_primitives::{consortium::QuotaLeft, AccountId};
+use streembit_primitives::{consortium::QuotaStatus, AccountId};
 use tokio_util::sync::CancellationToken;
 
 /// The name on the status board.
@@ -92,7 +92,7 @@ impl ChainClient {
     }
 
     /// What the account has left to spend; `None` where it may not submit, or the node does not say.
-    async fn quota(&self, account: AccountId) -> Option<QuotaLeft> {
+    async fn quota(&self, account: AccountId) -> Option<QuotaStatus> {
         self.view().await.ok()?.quota(account).await.ok()?
     }
 
@@ -106,11 +106,11 @@ impl ChainClient {
     }
 
     /// Whether the time that a quota was for is over by the chain's clock.
-    fn is_over(&self, quota: Option<&QuotaLeft>) -> bool {
+    fn is_over(&self, quota: Option<&QuotaStatus>) -> bool {
         quota.is_some_and(|quota| self.inner.reports.finalized.borrow().time >= quota.refills)
     }
 
-    fn report_to(&self, board: &StatusBoard, quota: Option<&QuotaLeft>) {
+    fn report_to(&self, board: &StatusBoard, quota: Option<&QuotaStatus>) {
         let problem = self.inner.reports.problem.borrow().clone();
         let stalled = *self.inner.reports.stalled.borrow();
         match (problem, stalled) {

@@ -1,6 +1,6 @@
 //! What to do about the errors that the pallets answer with, and about what the chain's own check refuses.
 
-use streembit_primitives::consortium::refusal;
+use streembit_primitives::consortium::invalid_transaction;
 
 /// The remedy for a `Pallet::Error`, or for an error of the runtime in its own words.
 pub(super) fn of(error: &str) -> &'static str {
@@ -10,10 +10,10 @@ pub(super) fn of(error: &str) -> &'static str {
 /// What it means that the pool refuses with a code, and what to do; `None` of codes that are not about what the council does.
 pub(super) fn of_refusal(code: u8) -> Option<(&'static str, &'static str)> {
     Some(match code {
-        refusal::NOT_IN_COUNCIL => ("the account is not in the council", of("Consortium::NotInCouncil")),
-        refusal::NO_SUCH_MOTION => ("there is no such motion, or it is closed", of("Consortium::NoMotion")),
-        refusal::VOTED_ALREADY => ("the account has voted so already", of("Council::DuplicateVote")),
-        refusal::NOT_DECIDED => (
+        invalid_transaction::NOT_IN_COUNCIL => ("the account is not in the council", of("Consortium::NotInCouncil")),
+        invalid_transaction::NO_SUCH_MOTION => ("there is no such motion, or it is closed", of("Consortium::NoMotion")),
+        invalid_transaction::ALREADY_VOTED => ("the account has voted so already", of("Council::DuplicateVote")),
+        invalid_transaction::NOT_AUTHORIZED => (
             "the council has not decided on this code, or it was brought in already",
             "submit the very file that the council decided on: `streembit consortium show` says its hash, and the version in force",
         ),
@@ -137,11 +137,14 @@ mod tests {
 
     #[test]
     fn every_refusal_of_what_the_council_does_has_words_and_a_remedy() {
-        for code in refusal::NOT_IN_COUNCIL..=refusal::NOT_DECIDED {
+        for code in invalid_transaction::NOT_IN_COUNCIL..=invalid_transaction::NOT_AUTHORIZED {
             let (words, remedy) = of_refusal(code).unwrap();
             assert!(!words.is_empty() && remedy != UNKNOWN, "{code}");
         }
         // Those of the quota come with what is left of it.
-        assert_eq!([refusal::TIME, refusal::BYTES, u8::MAX].map(of_refusal), [None; 3]);
+        assert_eq!(
+            [invalid_transaction::QUOTA_TIME, invalid_transaction::QUOTA_BYTES, u8::MAX].map(of_refusal),
+            [None; 3]
+        );
     }
 }

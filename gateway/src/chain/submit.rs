@@ -14,7 +14,7 @@ use super::{
 use crate::keystore::KeyPair;
 use futures::StreamExt as _;
 use std::{future::Future, time::Duration};
-use streembit_primitives::{consortium::refusal, Hash};
+use streembit_primitives::{consortium::invalid_transaction, Hash};
 use subxt::config::substrate::H256;
 use subxt_rpcs::methods::legacy::TransactionStatus;
 use tokio::time::Instant;
@@ -307,7 +307,7 @@ fn judge_reason(reason: &str) -> Judgement {
     let code: Option<u8> = reason.strip_prefix("Custom error: ").and_then(|code| code.parse().ok());
     if let Some(code) = code {
         return match (code, remedy::of_refusal(code)) {
-            (refusal::TIME | refusal::BYTES, _) => Judgement::OverQuota,
+            (invalid_transaction::QUOTA_TIME | invalid_transaction::QUOTA_BYTES, _) => Judgement::OverQuota,
             (_, Some((words, remedy))) => Judgement::Futile { words, remedy },
             (_, None) => Judgement::Refuse,
         };
@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn refusals_are_told_apart() {
         let refusal = |code, data: &str| PoolError { code, message: "no".into(), data: data.into() };
-        let (words, remedy) = remedy::of_refusal(refusal::NOT_IN_COUNCIL).unwrap();
+        let (words, remedy) = remedy::of_refusal(invalid_transaction::NOT_IN_COUNCIL).unwrap();
         let futile = Judgement::Futile { words, remedy };
         for (refusal, expected) in [
             (refusal(1013, ""), Judgement::Known),

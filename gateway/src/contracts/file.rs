@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use streembit_primitives::{
-    contract::{AccessClause, Clause, Contract, ContractFault, ServiceClause},
+    contract::{AccessClause, Clause, Contract, ContractError, ServiceClause},
     reading::Name,
     AccountId, BoundedVec, ConstU32, Decimal, DeviceId, Hash, Text,
 };
@@ -46,7 +46,7 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
         /// What is wrong, and what would be right.
-        fault: ContractFault,
+        fault: ContractError,
     },
 }
 
@@ -80,7 +80,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Contract, FileError> {
         devices: file.devices.0,
         clauses,
     };
-    contract.check().map_err(|fault| FileError::Content { path: path.to_owned(), fault })?;
+    contract.validate().map_err(|fault| FileError::Content { path: path.to_owned(), fault })?;
     Ok(contract)
 }
 

@@ -2,7 +2,7 @@
 
 use super::grants::{ChainUnavailable, Grants, Registry, Standing};
 use crate::chain::{ChainClient, ChainError, Finalized};
-use streembit_primitives::{chain::DeviceRecord, DeviceId, Hash, LogId};
+use streembit_primitives::{device::DeviceRecord, DeviceId, Hash, LogId};
 use tokio::sync::watch;
 
 impl From<ChainError> for ChainUnavailable {

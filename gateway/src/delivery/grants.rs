@@ -3,9 +3,7 @@
 use crate::chain::Finalized;
 use std::collections::BTreeSet;
 use streembit_primitives::{
-    chain::{DeviceRecord, Grant},
-    reading::Name,
-    AccountId, DeviceId, Hash, LogId, Part,
+    contract_state::Grant, device::DeviceRecord, reading::Name, AccountId, DeviceId, Hash, LogId, Part,
 };
 use tokio::sync::watch;
 

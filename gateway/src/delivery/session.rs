@@ -31,7 +31,7 @@ use std::{
     },
     time::Duration,
 };
-use streembit_primitives::{chain::Anchor, AccountId};
+use streembit_primitives::{checkpoint::Anchor, AccountId};
 use tokio::{
     sync::{watch, Notify},
     time::{sleep_until, timeout, Instant},

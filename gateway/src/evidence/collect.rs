@@ -14,8 +14,8 @@ use codec::DecodeAll as _;
 use std::{future::Future, time::Duration};
 use streembit_primitives::{
     evidence::{
-        anchor_key, device_key, genesis_key, AuthoritySet, EvidenceError, FinalBlock, FinalityProof, Link,
-        Voter,
+        anchor_storage_key, device_storage_key, genesis_storage_key, AuthoritySet, EvidenceError,
+        FinalityProof, JustifiedBlock, ProvenBlock, Voter,
     },
     DeviceId, Hash,
 };
@@ -228,7 +228,7 @@ pub async fn collect(log: &Log, chain: &impl Source, wanted: u64) -> Result<Coll
 struct Progress {
     voters: Voters,
     /// The changes that are new.
-    changes: Vec<FinalBlock>,
+    changes: Vec<JustifiedBlock>,
     newest: Newest,
 }
 
@@ -237,12 +237,12 @@ struct Newest {
     number: u32,
     hash: Hash,
     state_root: Hash,
-    block: FinalBlock,
+    block: JustifiedBlock,
 }
 
-impl From<Link> for Newest {
-    fn from(link: Link) -> Self {
-        let Link { at, state_root, block, .. } = link;
+impl From<ProvenBlock> for Newest {
+    fn from(link: ProvenBlock) -> Self {
+        let ProvenBlock { at, state_root, block, .. } = link;
         Self { number: at.number, hash: at.hash, state_root, block }
     }
 }
@@ -259,9 +259,9 @@ async fn newest(chain: &impl Source, kept: Option<ChainProof>) -> Result<Progres
     let mut changes = Vec::new();
     for _ in 0..ANSWERS {
         let answer = chain.finality_proof(voters.since).await?;
-        let proof = FinalityProof::read(&answer, &voters.since, &mut voters.current)?;
-        let moved = !proof.links.is_empty();
-        for link in proof.links {
+        let proof = FinalityProof::verify(&answer, &voters.since, &mut voters.current)?;
+        let moved = !proof.blocks.is_empty();
+        for link in proof.blocks {
             if link.ends_set {
                 voters.since = link.at.hash;
                 changes.push(link.block.clone());
@@ -287,8 +287,8 @@ async fn first_voters(chain: &impl Source) -> Result<Voters, CollectError> {
 async fn state_at(log: &Log, chain: &impl Source, newest: Newest) -> Result<LastBlock, CollectError> {
     let Newest { number, hash, state_root, block } = newest;
     let devices = log.heads()?;
-    let mut keys = vec![genesis_key(), anchor_key(&log.id())];
-    keys.extend(devices.iter().map(|(device, _)| device_key(device)));
+    let mut keys = vec![genesis_storage_key(), anchor_storage_key(&log.id())];
+    keys.extend(devices.iter().map(|(device, _)| device_storage_key(device)));
     let nodes = chain.read_proof(keys, hash).await?;
     Ok(LastBlock { number, hash, state_root, block, nodes })
 }

@@ -11,8 +11,10 @@ use codec::Encode as _;
 use serde::Serialize;
 use std::io::{self, Write};
 use streembit_primitives::{
-    evidence::{file, ChainPart, EvidenceError, Item, Prelude, Shares, Shown, TrustRoot, Verifier},
-    merkle::{Frontier, NodeId, Nodes as _},
+    evidence::{
+        file, BodyCounts, ChainEvidence, EvidenceError, Item, Prelude, ShownBody, TrustRoot, Verifier,
+    },
+    merkle::{Frontier, NodeId, NodeStore as _},
     Body, BoundedVec, Checkpoint, DeviceId, Hash,
 };
 
@@ -54,7 +56,7 @@ pub struct Exported {
     /// The final block that all is proven at.
     pub block: u32,
     /// How many bodies are shown, and how.
-    pub bodies: Shares,
+    pub bodies: BodyCounts,
     /// How long the file is.
     pub bytes: u64,
 }
@@ -153,10 +155,10 @@ impl Beginning {
         // The newest block may be the last of its set of voters: then no later set is needed.
         changes.retain(|change| change.header != last.block.header);
         let genesis = voters.genesis;
-        let chain = ChainPart { changes, last: last.block, state: proof };
+        let chain = ChainEvidence { changes, last: last.block, state: proof };
         let prelude = Prelude { genesis, log: log.id(), device, chain, head };
         let trust = TrustRoot { genesis, authorities: voters.first };
-        Verifier::begin(&prelude, &trust)?;
+        Verifier::new(&prelude, &trust)?;
         Ok(Self { prelude, trust, checkpoint, block: last.number })
     }
 }
@@ -178,8 +180,8 @@ pub fn write(
     let beginning = Beginning::new(log, request.device, request.chain)?;
     let head = beginning.prelude.head.entry.sequence;
     let (first, last) = sequences(log, request, head)?;
-    let bytes =
-        file::begin(&beginning.prelude).ok_or(EvidenceError::Malformed { what: "prelude", items: 0 })?;
+    let bytes = file::encode_prelude(&beginning.prelude)
+        .ok_or(EvidenceError::Malformed { what: "prelude", items: 0 })?;
     let mut stream = Stream {
         log,
         nodes: log.nodes(),
@@ -187,7 +189,7 @@ pub fn write(
         bytes: 0,
         frontier: Frontier::new(),
         size: beginning.checkpoint.size,
-        bodies: Shares::default(),
+        bodies: BodyCounts::default(),
         missing: Missing::of(&request.disclose),
         progress,
         events: 0,
@@ -251,7 +253,7 @@ struct Stream<'a, W, P> {
     /// What a verifier will make of the items.
     frontier: Frontier,
     size: u64,
-    bodies: Shares,
+    bodies: BodyCounts,
     missing: Missing,
     progress: P,
     events: u64,
@@ -289,10 +291,10 @@ impl<W: Write, P: FnMut(u64, u64, u64)> Stream<'_, W, P> {
         let body = shown(stored.body, disclose, &mut self.missing)
             .ok_or_else(|| LogError::damaged(format!("the body of entry {} is not there", stored.index)))?;
         let counter = match &body {
-            Shown::Whole(_) => &mut self.bodies.whole,
-            Shown::Parts(_) => &mut self.bodies.parts,
-            Shown::Withheld => &mut self.bodies.withheld,
-            Shown::Erased => &mut self.bodies.erased,
+            ShownBody::Whole(_) => &mut self.bodies.whole,
+            ShownBody::Parts(_) => &mut self.bodies.parts,
+            ShownBody::Withheld => &mut self.bodies.withheld,
+            ShownBody::Erased => &mut self.bodies.erased,
         };
         *counter = counter.saturating_add(1);
         self.events = self.events.saturating_add(1);
@@ -340,15 +342,15 @@ fn subtree_at(start: u64, end: u64) -> NodeId {
 }
 
 /// What is shown of a body; `None` of one that is missing though nobody erased it.
-fn shown(body: StoredBody, disclose: &Disclose, missing: &mut Missing) -> Option<Shown> {
+fn shown(body: StoredBody, disclose: &Disclose, missing: &mut Missing) -> Option<ShownBody> {
     let body = match body {
         StoredBody::Present(body) => body,
-        StoredBody::Erased { .. } => return Some(Shown::Erased),
+        StoredBody::Erased { .. } => return Some(ShownBody::Erased),
         StoredBody::Missing => return None,
     };
     Some(match disclose {
-        Disclose::All => Shown::Whole(body),
-        Disclose::None => Shown::Withheld,
+        Disclose::All => ShownBody::Whole(body),
+        Disclose::None => ShownBody::Withheld,
         Disclose::Names(names) => {
             let picked = missing.pick(names, &body);
             disclosed(&body, &picked)
@@ -356,11 +358,11 @@ fn shown(body: StoredBody, disclose: &Disclose, missing: &mut Missing) -> Option
     })
 }
 
-fn disclosed(body: &Body, places: &[u32]) -> Shown {
+fn disclosed(body: &Body, places: &[u32]) -> ShownBody {
     let parts: Vec<_> = places.iter().filter_map(|place| body.disclose(*place)).collect();
     match BoundedVec::try_from(parts) {
-        Ok(parts) if !parts.is_empty() => Shown::Parts(parts),
-        _ => Shown::Withheld,
+        Ok(parts) if !parts.is_empty() => ShownBody::Parts(parts),
+        _ => ShownBody::Withheld,
     }
 }
 

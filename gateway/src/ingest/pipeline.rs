@@ -6,7 +6,10 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
-use streembit_primitives::{batch, batch::EventKey, Body, DeviceId, SignedEvent};
+use streembit_primitives::{
+    event::{self, ParsedDeviceKey},
+    Body, DeviceId, SignedEvent,
+};
 use tokio::{
     sync::{mpsc, oneshot, OwnedSemaphorePermit},
     task::JoinHandle,
@@ -41,7 +44,7 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(super) fn start(log: Log, devices: Arc<HashMap<DeviceId, EventKey>>, limits: Limits) -> Self {
+    pub(super) fn start(log: Log, devices: Arc<HashMap<DeviceId, ParsedDeviceKey>>, limits: Limits) -> Self {
         let (queue, submissions) = mpsc::channel(QUEUE);
         // A place for each batch that is being verified: gathering waits for one, and so batches grow under load.
         let (jobs, verified) = mpsc::channel(limits.verifiers.max(1));
@@ -74,7 +77,7 @@ impl Pipeline {
 async fn gather(
     mut submissions: mpsc::Receiver<Submission>,
     jobs: mpsc::Sender<JoinHandle<Vec<Checked>>>,
-    devices: Arc<HashMap<DeviceId, EventKey>>,
+    devices: Arc<HashMap<DeviceId, ParsedDeviceKey>>,
     most: usize,
 ) {
     loop {
@@ -111,7 +114,7 @@ async fn forward(mut verified: mpsc::Receiver<JoinHandle<Vec<Checked>>>, log: Lo
 }
 
 /// Verifies the events of several submissions in one batch.
-fn verify(batch: Vec<Submission>, devices: &HashMap<DeviceId, EventKey>) -> Vec<Checked> {
+fn verify(batch: Vec<Submission>, devices: &HashMap<DeviceId, ParsedDeviceKey>) -> Vec<Checked> {
     let count = batch.iter().map(|submission| submission.events.len()).sum();
     let mut events = Vec::with_capacity(count);
     let mut bodies = Vec::with_capacity(count);
@@ -132,7 +135,7 @@ fn verify(batch: Vec<Submission>, devices: &HashMap<DeviceId, EventKey>) -> Vec<
         }
         open.push((slots, received, reply, permit));
     }
-    let mut verified = batch::verify(events).into_iter().zip(bodies);
+    let mut verified = event::verify_batch(events).into_iter().zip(bodies);
     open.into_iter()
         .map(|(slots, received, reply, permit)| {
             let entries = slots

@@ -39,7 +39,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use streembit_primitives::{chain::Anchor, LogId, SignedCheckpoint};
+use streembit_primitives::{checkpoint::Anchor, LogId, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 use writer::{Command, Writer};
 

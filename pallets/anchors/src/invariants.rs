@@ -3,7 +3,7 @@
 use crate::{Config, Latest, Pallet, Roots};
 use frame_support::ensure;
 use sp_runtime::SaturatedConversion;
-use streembit_primitives::merkle::MAX_SIZE;
+use streembit_primitives::merkle::MAX_LOG_SIZE;
 
 impl<T: Config> Pallet<T> {
     /// Says what does not hold that must.
@@ -13,7 +13,7 @@ impl<T: Config> Pallet<T> {
             let checkpoint = &anchor.checkpoint;
             ensure!(checkpoint.log == log, "an anchor under another log's name");
             ensure!(log.epoch == 0, "an anchor of an epoch that is not open");
-            ensure!((1..=MAX_SIZE).contains(&checkpoint.size), "an anchored size that no log has");
+            ensure!((1..=MAX_LOG_SIZE).contains(&checkpoint.size), "an anchored size that no log has");
             ensure!(checkpoint.heads_root.is_some(), "an anchor without a heads map");
             ensure!(anchor.block <= now, "an anchor of a block to come");
             let last = (checkpoint.size, checkpoint.root);

@@ -1,6 +1,6 @@
 //! What the chain answers about logs.
 
-use streembit_primitives::{chain::Anchor, Hash, LogId};
+use streembit_primitives::{checkpoint::Anchor, Hash, LogId};
 
 sp_api::decl_runtime_apis! {
     /// Anchored logs.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use frame_support::{ensure, traits::Get, BoundedVec};
 use sp_runtime::{DispatchError, DispatchResult, SaturatedConversion};
 use streembit_primitives::{
-    consortium::{Change, Membership, SAFE_VALIDATORS},
+    consortium::{Change, Membership, MIN_FAULT_TOLERANT_VALIDATORS},
     AccountId,
 };
 
@@ -95,7 +95,7 @@ impl<T: Config> Pallet<T> {
             validators.try_into().map_err(|_| Error::<T>::TooManyValidators)?;
         let fewer = Validators::<T>::decode_len().unwrap_or_default() > count as usize;
         Validators::<T>::put(bounded);
-        if fewer && count < SAFE_VALIDATORS {
+        if fewer && count < MIN_FAULT_TOLERANT_VALIDATORS {
             Self::deposit_event(Event::FewValidators { validators: count });
         }
         Ok(())

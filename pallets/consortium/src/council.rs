@@ -14,7 +14,7 @@ use sp_runtime::{
 #[cfg(feature = "runtime-benchmarks")]
 use streembit_primitives::consortium::Quota;
 use streembit_primitives::{
-    consortium::{refusal, Change, Motion},
+    consortium::{invalid_transaction, Change, Motion},
     AccountId, Hash,
 };
 
@@ -96,10 +96,10 @@ where
     }
 
     fn is_first_vote(account: &T::AccountId, motion: &T::Hash, approve: bool) -> Result<bool, u8> {
-        ensure!(Self::contains(account), refusal::NOT_IN_COUNCIL);
-        let votes = Self::votes(motion).ok_or(refusal::NO_SUCH_MOTION)?;
+        ensure!(Self::contains(account), invalid_transaction::NOT_IN_COUNCIL);
+        let votes = Self::votes(motion).ok_or(invalid_transaction::NO_SUCH_MOTION)?;
         let (same, other) = if approve { (votes.ayes, votes.nays) } else { (votes.nays, votes.ayes) };
-        ensure!(!same.contains(account), refusal::VOTED_ALREADY);
+        ensure!(!same.contains(account), invalid_transaction::ALREADY_VOTED);
         Ok(!other.contains(account))
     }
 

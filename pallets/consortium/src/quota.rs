@@ -21,7 +21,7 @@ use sp_runtime::{
     DispatchResult,
 };
 use streembit_primitives::{
-    consortium::{refusal, Quota, QuotaLeft},
+    consortium::{invalid_transaction, Quota, QuotaStatus},
     AccountId,
 };
 
@@ -73,44 +73,47 @@ impl<T: Config> Pallet<T> {
         let operational = class == DispatchClass::Operational;
         match IsSubType::<frame_system::Call<T>>::is_sub_type(call) {
             Some(frame_system::Call::apply_authorized_upgrade { code }) => {
-                ensure!(Self::is_decided(code), refused(refusal::NOT_DECIDED));
+                ensure!(Self::is_decided(code), refused(invalid_transaction::NOT_AUTHORIZED));
                 Ok(true)
             }
             // The rest of the system's takes root, which nobody signs as.
             Some(_) if operational => Err(InvalidTransaction::Call),
             _ => {
-                ensure!(!operational || T::Council::contains(account), refused(refusal::NOT_IN_COUNCIL));
+                ensure!(
+                    !operational || T::Council::contains(account),
+                    refused(invalid_transaction::NOT_IN_COUNCIL)
+                );
                 Ok(false)
             }
         }
     }
 
     /// What an account has left to spend, with those it shares it with; `None` where it may not submit.
-    pub fn quota(account: &AccountId) -> Option<QuotaLeft> {
+    pub fn quota(account: &AccountId) -> Option<QuotaStatus> {
         Self::payer(&account.0.into()).map(Self::left)
     }
 
-    fn left(payer: AccountId) -> QuotaLeft {
+    fn left(payer: AccountId) -> QuotaStatus {
         let quota = Quotas::<T>::get(payer).unwrap_or_else(T::DefaultQuota::get);
         let period = Self::period();
         let (spent_in, spent) = Spent::<T>::get(payer);
-        let left = if spent_in == period { quota.without(&spent) } else { quota };
+        let left = if spent_in == period { quota.saturating_sub(&spent) } else { quota };
         let refills = period.saturating_add(1).saturating_mul(T::QuotaPeriod::get());
-        QuotaLeft { payer, quota, left, refills }
+        QuotaStatus { payer, quota, left, refills }
     }
 
     fn spend(payer: AccountId, cost: &Quota) {
         let period = Self::period();
         Spent::<T>::mutate(payer, |(spent_in, spent)| {
             let before = if *spent_in == period { *spent } else { Quota::default() };
-            (*spent_in, *spent) = (period, before.plus(cost));
+            (*spent_in, *spent) = (period, before.saturating_add(cost));
         });
     }
 
     /// Gives back what a transaction did not need; not to a party that left by it.
     fn give_back(payer: AccountId, unused: &Quota) {
         if *unused != Quota::default() {
-            Spent::<T>::mutate_extant(payer, |(_, spent)| *spent = spent.without(unused));
+            Spent::<T>::mutate_extant(payer, |(_, spent)| *spent = spent.saturating_sub(unused));
         }
     }
 
@@ -196,10 +199,10 @@ where
         let cost = Quota { microseconds: microseconds(info.total_weight()), bytes: length as u64 };
         let left = Pallet::<T>::left(payer).left;
         if cost.microseconds > left.microseconds {
-            return Err(InvalidTransaction::Custom(refusal::TIME).into());
+            return Err(InvalidTransaction::Custom(invalid_transaction::QUOTA_TIME).into());
         }
         if cost.bytes > left.bytes {
-            return Err(InvalidTransaction::Custom(refusal::BYTES).into());
+            return Err(InvalidTransaction::Custom(invalid_transaction::QUOTA_BYTES).into());
         }
         Ok((ValidTransaction::default(), Some((payer, cost)), origin))
     }
@@ -227,7 +230,7 @@ where
     ) -> Result<Weight, TransactionValidityError> {
         if let Some((payer, cost)) = spent {
             let needed = Quota { microseconds: microseconds(done.calc_actual_weight(info)), ..cost };
-            Pallet::<T>::give_back(payer, &cost.without(&needed));
+            Pallet::<T>::give_back(payer, &cost.saturating_sub(&needed));
         }
         Ok(Weight::zero())
     }

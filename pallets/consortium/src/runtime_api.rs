@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 use streembit_primitives::{
-    consortium::{Consortium, Equivocation, Membership, QuotaLeft},
+    consortium::{Consortium, Equivocation, Membership, QuotaStatus},
     AccountId,
 };
 
@@ -20,7 +20,7 @@ sp_api::decl_runtime_apis! {
         /// The whole of it: parties, council, validators and open motions.
         fn consortium() -> Consortium;
         /// What an account has left to spend, with those it shares it with; `None` where it may not submit.
-        fn quota(account: AccountId) -> Option<QuotaLeft>;
+        fn quota(account: AccountId) -> Option<QuotaStatus>;
         /// Whether the next blocks have something to do by themselves, which they should soon: a change of the validators
         /// waits to come into force, or the migrations of a new runtime to be run.
         fn is_turning() -> bool;

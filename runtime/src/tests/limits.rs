@@ -15,11 +15,11 @@ use pallet_consortium::WeightInfo as _;
 use pallet_devices::WeightInfo as _;
 use pallet_service_contracts::WeightInfo as _;
 use streembit_primitives::{
-    consortium::MAX_CODE,
+    consortium::MAX_RUNTIME_CODE_BYTES,
     contract::{Contract, MAX_CLAUSES, MAX_DEVICES, MAX_PARTIES},
     device::DeviceKey,
-    merkle::{ConsistencyProof, MAX_PROOF},
-    proof::ReadingProof,
+    merkle::{ConsistencyProof, MAX_PROOF_HASHES},
+    reading_proof::ReadingProof,
 };
 
 /// Every call of ours at its worst, as this runtime weighs it.
@@ -35,7 +35,7 @@ fn calls() -> Vec<(&'static str, Weight)> {
         ("consortium.report_votes", weights::Consortium::report_votes()),
         ("consortium.report_blocks", weights::Consortium::report_blocks()),
         ("devices.register", weights::Devices::register()),
-        ("anchors.anchor", weights::Anchors::anchor(MAX_PROOF)),
+        ("anchors.anchor", weights::Anchors::anchor(MAX_PROOF_HASHES)),
         (
             "serviceContracts.propose",
             weights::ServiceContracts::propose(MAX_PARTIES, MAX_DEVICES, MAX_CLAUSES),
@@ -90,13 +90,13 @@ fn no_check_of_a_signature_or_a_proof_is_free() {
         ("consortium.report_votes", weights::Consortium::report_votes()),
         ("consortium.report_blocks", weights::Consortium::report_blocks()),
         ("devices.register", weights::Devices::register()),
-        ("anchors.anchor", weights::Anchors::anchor(MAX_PROOF)),
+        ("anchors.anchor", weights::Anchors::anchor(MAX_PROOF_HASHES)),
         ("serviceContracts.report", weights::ServiceContracts::report()),
         ("serviceContracts.record", weights::ServiceContracts::record()),
     ] {
         assert!(least.all_lte(weight), "{name} weighs only {weight:?}");
     }
-    let (short, long) = (weights::Anchors::anchor(3), weights::Anchors::anchor(MAX_PROOF));
+    let (short, long) = (weights::Anchors::anchor(3), weights::Anchors::anchor(MAX_PROOF_HASHES));
     assert!(short.ref_time() < long.ref_time(), "a longer proof weighs no more: {short:?}, {long:?}");
 }
 
@@ -123,7 +123,7 @@ fn the_largest_arguments_fit_into_a_block() {
 }
 
 // An eighth of a block is left for what else it needs.
-const _: () = assert!(MAX_CODE < BLOCK_BYTES / 8 * 7);
+const _: () = assert!(MAX_RUNTIME_CODE_BYTES < BLOCK_BYTES / 8 * 7);
 
 #[test]
 fn the_code_of_a_runtime_fits_into_a_block() {
@@ -134,5 +134,5 @@ fn the_code_of_a_runtime_fits_into_a_block() {
     let room = limits.get(info.class).max_extrinsic.unwrap();
     assert!(info.call_weight.all_lte(room), "{:?} of {room:?}", info.call_weight);
     let ours = crate::WASM_BINARY.map_or(0, <[u8]>::len);
-    assert!(ours < MAX_CODE as usize, "this runtime's own code has {ours} bytes");
+    assert!(ours < MAX_RUNTIME_CODE_BYTES as usize, "this runtime's own code has {ours} bytes");
 }

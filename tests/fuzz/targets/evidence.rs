@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use streembit_primitives::{
-    evidence::{file, EvidenceError, TrustRoot, Verdict},
+    evidence::{file, EvidenceError, TrustRoot, VerifiedEvidence},
     Hash,
 };
 
@@ -39,6 +39,6 @@ fn look(file: &[u8]) {
     }
 }
 
-fn check(mut bytes: &[u8]) -> Result<Verdict, EvidenceError> {
+fn check(mut bytes: &[u8]) -> Result<VerifiedEvidence, EvidenceError> {
     file::verify(&mut bytes, &TRUST, |_| {})
 }

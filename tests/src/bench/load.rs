@@ -101,7 +101,7 @@ pub(super) fn devices(kind: Kind) -> Vec<Device> {
 }
 
 /// The log that is measured.
-pub(super) const LOG: LogId = LogId { gateway: AccountId([1; 32]), epoch: 0 };
+pub(super) const LOG: LogId = LogId::first(AccountId([1; 32]));
 
 /// The next `each` events of each device, signed on all cores; by device.
 pub(super) fn sign_all(devices: &mut [Device], each: usize) -> Result<Vec<Vec<Signed>>> {

@@ -23,7 +23,7 @@ use streembit::{
     keystore::KeyPair,
     log::{Log, NewEntry},
 };
-use streembit_primitives::batch::{self, EventKey};
+use streembit_primitives::event::{self, ParsedDeviceKey};
 
 /// An entry of the log and its body: 188 and 200 bytes.
 const BYTES: usize = 388;
@@ -193,10 +193,10 @@ fn hypercore(count: usize) -> Result<Vec<Row>> {
 
 /// Verified beforehand, so that only the log is measured.
 fn prepare(keys: &[streembit_primitives::DeviceKey], events: &[Signed]) -> Result<Vec<NewEntry>> {
-    let keys: Vec<EventKey> = keys.iter().cloned().map(EventKey::new).collect();
+    let keys: Vec<ParsedDeviceKey> = keys.iter().cloned().map(ParsedDeviceKey::new).collect();
     let keyed =
         events.iter().zip(keys.iter().cycle()).map(|((event, _), key)| (event.clone(), key)).collect();
-    batch::verify(keyed)
+    event::verify_batch(keyed)
         .into_iter()
         .zip(events)
         .map(|(event, (_, body))| Ok(NewEntry::new(event?, body, 1)?))

@@ -9,7 +9,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use streembit_primitives::{chain::Anchor, Body, LogId, SignedEvent};
+use streembit_primitives::{checkpoint::Anchor, Body, LogId, SignedEvent};
 use streembit_tests::{number, Gateway, Home, Meter, Node, Scene, Settings};
 
 /// How many events are followed to the end, one after the other.
@@ -91,7 +91,7 @@ fn anchored_size(node: &Node, log: &LogId, head: &str) -> Result<u64> {
 }
 
 fn log_of(gateway: &Gateway) -> Result<LogId> {
-    Ok(LogId { gateway: gateway.account()?, epoch: 0 })
+    Ok(LogId::first(gateway.account()?))
 }
 
 fn sign(meter: &mut Meter) -> Result<Vec<Vec<u8>>> {

@@ -12,7 +12,7 @@ use codec::{Decode as _, Encode as _};
 use rand::{rngs::StdRng, seq::SliceRandom as _, Rng as _, SeedableRng as _};
 use serde_json::json;
 use std::fs;
-use streembit_primitives::{chain::Anchor, AccountId, LogId};
+use streembit_primitives::{checkpoint::Anchor, AccountId, LogId};
 
 /// How many devices sign their events.
 const METERS: usize = 6;
@@ -60,7 +60,7 @@ impl<'s> Generation<'s> {
         subject.must_start().with_context(|| format!("after a first start that was cut short at {birth}"))?;
         let hosted = HOSTED.map(String::from);
         let load = Load::new(place.scene.handle(), &subject.socket(), meters, &hosted)?;
-        let log = LogId { gateway: subject.account()?, epoch: 0 };
+        let log = LogId::first(subject.account()?);
         let remembered = Remembered::default();
         let generation = Self { subject, load, log, remembered, size: 0, anchored: 0, cycles: 0 };
         generation.register(place)?;

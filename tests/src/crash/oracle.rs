@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 use streembit_primitives::{
-    chain::Anchor, hash::Domain, Body, DeviceId, Hash, LogEntry, Part, SignedCheckpoint, Value,
+    checkpoint::Anchor, hash::Domain, Body, DeviceId, Hash, LogEntry, Part, SignedCheckpoint, Value,
 };
 
 /// What earlier looks at the same log found: it must be true for ever.
@@ -48,7 +48,7 @@ impl Derived {
         }
         let mut peaks = peaks.into_iter().rev();
         let last = peaks.next().context("no subtree")?;
-        Ok(peaks.fold(last, |right, left| self.node.node(&left, &right)))
+        Ok(peaks.fold(last, |right, left| self.node.hash_pair(&left, &right)))
     }
 
     /// Whether an anchor of the chain is of this log.
@@ -63,7 +63,7 @@ impl Derived {
         let mut levels = vec![leaves];
         while let Some(below) = levels.last().filter(|below| below.len() > 1) {
             let pairs = below.chunks_exact(2).filter_map(|pair| match pair {
-                [left, right] => Some(node.node(left, right)),
+                [left, right] => Some(node.hash_pair(left, right)),
                 _ => None,
             });
             levels.push(pairs.collect());

@@ -13,7 +13,7 @@ use sp_runtime::{
     transaction_validity::{InvalidTransaction, TransactionSource, TransactionValidityError},
 };
 use streembit_primitives::{
-    consortium::{refusal, Change, Quota},
+    consortium::{invalid_transaction, Change, Quota},
     AccountId, Hash,
 };
 
@@ -71,15 +71,15 @@ fn a_party_spends_its_quota_and_has_it_again_in_the_next_period() {
         let shown = Consortium::quota(&OWNER).unwrap();
         assert_eq!((shown.payer, shown.quota, shown.left), (OWNER, quota(100, 1_000), quota(40, 700)));
         assert_eq!(shown.refills, 6_000);
-        assert_eq!(spend(OWNER, 41, 0), refused(refusal::TIME));
-        assert_eq!(spend(OWNER, 0, 701), refused(refusal::BYTES));
+        assert_eq!(spend(OWNER, 41, 0), refused(invalid_transaction::QUOTA_TIME));
+        assert_eq!(spend(OWNER, 0, 701), refused(invalid_transaction::QUOTA_BYTES));
         assert_eq!(left(OWNER), quota(40, 700), "what is refused costs nothing");
         assert_ok!(spend(OWNER, 40, 700));
-        assert_eq!(spend(OWNER, 1, 0), refused(refusal::TIME));
+        assert_eq!(spend(OWNER, 1, 0), refused(invalid_transaction::QUOTA_TIME));
         // The others have theirs.
         assert_ok!(spend(WORKSHOP, 100, 1_000));
         Now::set(5_999);
-        assert_eq!(spend(OWNER, 1, 0), refused(refusal::TIME));
+        assert_eq!(spend(OWNER, 1, 0), refused(invalid_transaction::QUOTA_TIME));
         Now::set(6_000);
         assert_eq!(left(OWNER), quota(100, 1_000));
         assert_ok!(spend(OWNER, 100, 1_000));
@@ -93,7 +93,7 @@ fn what_a_call_did_not_need_is_given_back_but_not_to_who_left() {
             assert_eq!(left(WORKSHOP), quota(10, 700), "as it is weighed, while it runs");
         }));
         assert_eq!(left(WORKSHOP), quota(80, 700));
-        assert_eq!(spend(WORKSHOP, 81, 0), refused(refusal::TIME));
+        assert_eq!(spend(WORKSHOP, 81, 0), refused(invalid_transaction::QUOTA_TIME));
         let leave = crate::Call::leave {}.into();
         assert_ok!(carry_out(WORKSHOP, leave, (80, 20), 300, || {
             assert_ok!(Consortium::leave(signed(WORKSHOP)));
@@ -150,7 +150,7 @@ fn gateways_spend_what_their_party_has() {
         assert_ok!(spend(gateway.account(), 70, 0));
         assert_eq!(left(OWNER), quota(30, 1_000));
         assert_eq!(Consortium::quota(&gateway.account()), Consortium::quota(&OWNER));
-        assert_eq!(spend(OWNER, 31, 0), refused(refusal::TIME));
+        assert_eq!(spend(OWNER, 31, 0), refused(invalid_transaction::QUOTA_TIME));
     });
 }
 
@@ -165,7 +165,7 @@ fn the_council_sets_a_quota_and_votes_for_nothing() {
         };
         // A member that is no party spends its own, but not for the vote that is waited for.
         assert_ok!(spend(INSURER, 100, 0));
-        assert_eq!(spend(INSURER, 1, 0), refused(refusal::TIME));
+        assert_eq!(spend(INSURER, 1, 0), refused(invalid_transaction::QUOTA_TIME));
         assert_ok!(spend_on(INSURER, vote(), 1_000, 10_000));
         assert_ok!(Consortium::vote(signed(INSURER), motion(set(Some(quota(7, 7)))), true));
         assert_eq!(left(WORKSHOP), quota(7, 7));
@@ -193,7 +193,7 @@ fn a_second_vote_on_a_motion_is_not_free() {
         // However often it changes its mind, it takes no more of the blocks than others do.
         assert_ok!(spend_on(INSURER, vote(true), 60, 0));
         assert_ok!(Consortium::vote(signed(INSURER), motion(change), true));
-        assert_eq!(spend_on(INSURER, vote(false), 60, 0), refused(refusal::TIME));
+        assert_eq!(spend_on(INSURER, vote(false), 60, 0), refused(invalid_transaction::QUOTA_TIME));
         // The motion still waits for the others.
         assert_ok!(spend_on(OWNER, vote(true), 1_000, 0));
     });
@@ -205,22 +205,26 @@ fn a_vote_that_cannot_be_cast_is_refused() {
         let change = Change::AddParty(AccountId([7; 32]));
         let vote = |approve| RuntimeCall::from(crate::Call::vote { motion: motion(change), approve });
         // A motion is there with the block that opens it.
-        assert_eq!(spend_on(OWNER, vote(true), 1, 0), refused(refusal::NO_SUCH_MOTION));
+        assert_eq!(spend_on(OWNER, vote(true), 1, 0), refused(invalid_transaction::NO_SUCH_MOTION));
         assert_ok!(Consortium::propose(signed(WORKSHOP), change));
         for approve in [true, false] {
-            assert_eq!(spend_on(WORKSHOP, vote(approve), 1, 0), refused(refusal::NOT_IN_COUNCIL));
+            assert_eq!(spend_on(WORKSHOP, vote(approve), 1, 0), refused(invalid_transaction::NOT_IN_COUNCIL));
         }
         let nobody = AccountId([8; 32]);
         assert_eq!(spend_on(nobody, vote(true), 1, 0), Err(InvalidTransaction::Payment.into()));
 
         assert_ok!(spend_on(OWNER, vote(false), 1, 0));
         assert_ok!(Consortium::vote(signed(OWNER), motion(change), false));
-        assert_eq!(spend_on(OWNER, vote(false), 1, 0), refused(refusal::VOTED_ALREADY));
+        assert_eq!(spend_on(OWNER, vote(false), 1, 0), refused(invalid_transaction::ALREADY_VOTED));
         assert_ok!(spend_on(OWNER, vote(true), 1, 0));
         assert_ok!(Consortium::vote(signed(OWNER), motion(change), true));
-        assert_eq!(spend_on(OWNER, vote(true), 1, 0), refused(refusal::VOTED_ALREADY));
+        assert_eq!(spend_on(OWNER, vote(true), 1, 0), refused(invalid_transaction::ALREADY_VOTED));
         assert_ok!(Consortium::vote(signed(INSURER), motion(change), true));
-        assert_eq!(spend_on(STRANGER, vote(true), 1, 0), refused(refusal::NO_SUCH_MOTION), "it is decided");
+        assert_eq!(
+            spend_on(STRANGER, vote(true), 1, 0),
+            refused(invalid_transaction::NO_SUCH_MOTION),
+            "it is decided"
+        );
     });
 }
 
@@ -233,7 +237,7 @@ fn what_blocks_keep_for_the_council_others_do_not_use() {
             proposal_weight_bound: Weight::zero(),
             length_bound: 0,
         });
-        assert_eq!(spend_on(WORKSHOP, close.clone(), 1, 0), refused(refusal::NOT_IN_COUNCIL));
+        assert_eq!(spend_on(WORKSHOP, close.clone(), 1, 0), refused(invalid_transaction::NOT_IN_COUNCIL));
         assert_ok!(spend_on(OWNER, close, 1, 0));
         assert_eq!(left(OWNER), quota(99, 1_000), "it is not free");
         let root = RuntimeCall::System(frame_system::Call::set_heap_pages { pages: 1 });
@@ -250,7 +254,7 @@ fn the_code_of_a_decided_upgrade_costs_nothing_and_other_code_is_refused() {
         let apply = |code: &[u8]| -> RuntimeCall {
             frame_system::Call::apply_authorized_upgrade { code: code.to_vec() }.into()
         };
-        let undecided = || refused(refusal::NOT_DECIDED);
+        let undecided = || refused(invalid_transaction::NOT_AUTHORIZED);
         assert_eq!(spend_on(WORKSHOP, apply(&code), 1, 0), undecided(), "nothing is decided");
         let hash = Hash(BlakeTwo256::hash(&code).0);
         assert_ok!(Consortium::propose(signed(WORKSHOP), Change::Upgrade { code: hash }));
@@ -341,13 +345,13 @@ proptest! {
                         if fits {
                             let cost = quota(needed, bytes as u64);
                             spent = spent.map(|(of, all)| {
-                                (of, if of == payer { all.plus(&cost) } else { all })
+                                (of, if of == payer { all.saturating_add(&cost) } else { all })
                             });
                         }
                     }
                 }
                 for ((party, all), (_, whole)) in spent.iter().zip(whole) {
-                    prop_assert_eq!(left(*party), whole.without(all), "after {:?}", step);
+                    prop_assert_eq!(left(*party), whole.saturating_sub(all), "after {:?}", step);
                 }
                 prop_assert!(crate::Spent::<Test>::iter().count() <= 2);
             }
