@@ -4,7 +4,7 @@ use crate::{config::GatewayConfig, errors::explain};
 use std::path::Path;
 use streembit_keystore::{self as keystore, KeyPair, Passphrase};
 
-/// Reads the passphrase of a key from a file, or asks for it on the terminal if there is no file.
+/// Reads the passphrase of `key` from `file`, or asks for it on the terminal if `file` is `None`.
 pub fn read_passphrase(key: &Path, file: Option<&Path>) -> anyhow::Result<Passphrase> {
     match file {
         Some(file) => Passphrase::from_file(file),
@@ -13,7 +13,7 @@ pub fn read_passphrase(key: &Path, file: Option<&Path>) -> anyhow::Result<Passph
     .map_err(explain)
 }
 
-/// Opens a key.
+/// Opens the encrypted key in the file `key`.
 pub fn open_key(key: &Path, passphrase_file: Option<&Path>) -> anyhow::Result<KeyPair> {
     keystore::open(key, &read_passphrase(key, passphrase_file)?).map_err(explain)
 }

@@ -1,4 +1,4 @@
-//! What Prometheus reads.
+//! The metrics that Prometheus scrapes.
 
 use crate::status::StatusBoard;
 use prometheus_client::{
@@ -16,7 +16,7 @@ use streembit_primitives::consortium::QuotaStatus;
 /// The content type of the text that [`Metrics::encode`] writes.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The gateway's metrics; a clone is the same.
+/// The gateway's metrics. Clones share the same values.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -31,45 +31,45 @@ pub struct Metrics {
     anchors_finalized: Counter,
     anchors_failed: Counter,
     chain: ChainGauges,
-    known: Arc<Mutex<Known>>,
+    node_report: Arc<Mutex<NodeReport>>,
 }
 
-/// What the node last said of the chain; `None` where it says nothing.
+/// The last report of the node; `None` for values that it did not report.
 #[derive(Clone, Copy, Debug, Default)]
-struct Known {
+struct NodeReport {
     quota: Option<QuotaStatus>,
     voters: Option<SeenVoters>,
 }
 
-/// A gauge that is NaN while nothing is known.
-type WhenKnown = Gauge<f64, AtomicU64>;
+/// A gauge that is NaN while its value is unknown.
+type OptionalGauge = Gauge<f64, AtomicU64>;
 
-/// What is known by the chain's word.
+/// The gauges whose values come from the chain.
 #[derive(Clone, Debug, Default)]
 struct ChainGauges {
-    quota_time: WhenKnown,
-    quota_time_left: WhenKnown,
-    quota_bytes: WhenKnown,
-    quota_bytes_left: WhenKnown,
-    quota_refill: WhenKnown,
-    voters: WhenKnown,
-    voters_needed: WhenKnown,
-    voters_online: WhenKnown,
-    anchor_age: WhenKnown,
+    quota_time: OptionalGauge,
+    quota_time_left: OptionalGauge,
+    quota_bytes: OptionalGauge,
+    quota_bytes_left: OptionalGauge,
+    quota_refill: OptionalGauge,
+    voters: OptionalGauge,
+    voters_needed: OptionalGauge,
+    voters_online: OptionalGauge,
+    anchor_age: OptionalGauge,
 }
 
-/// What gauges say at the moment of a scrape.
+/// The state of the log at the time of a scrape.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LogGauges {
-    /// How many events the log holds.
+    /// The number of events in the log.
     pub size: u64,
-    /// How many of them are anchored in a finalized block.
+    /// The number of events that are anchored in a finalized block.
     pub anchored_size: u64,
     /// The block of the last finalized anchor.
     pub anchored_block: u64,
-    /// When the checkpoint of that anchor was made, in milliseconds since 1970-01-01 UTC.
+    /// When the last anchored checkpoint was signed, in milliseconds since 1970-01-01 UTC.
     pub anchored_time: Option<u64>,
-    /// How many appends wait for the log's writer.
+    /// The number of appends that wait for the log's writer.
     pub queue: u64,
 }
 
@@ -90,15 +90,19 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All at zero.
+    /// Creates the metrics, with all counters at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("streembit");
         let (acknowledged, refused) = (Counter::default(), Family::default());
         let [log_size, anchored_size, anchored_block, queue] = std::array::from_fn(|_| Gauge::default());
         let component_up = Family::default();
-        registry.register("events_acknowledged", "Events on disk and in the log", acknowledged.clone());
+        registry.register(
+            "events_acknowledged",
+            "Events that were written to the log and acknowledged",
+            acknowledged.clone(),
+        );
         registry.register("events_refused", "Events that were refused, by reason", refused.clone());
-        registry.register("log_size", "Events that the log holds", log_size.clone());
+        registry.register("log_size", "Events in the log", log_size.clone());
         registry.register(
             "log_anchored_size",
             "Events that are anchored in a finalized block",
@@ -109,15 +113,19 @@ impl Metrics {
             "The block of the last finalized anchor",
             anchored_block.clone(),
         );
-        registry.register("log_queue", "Appends that wait for the log's writer", queue.clone());
-        let help = "Whether a component is at work, and all is well";
+        registry.register("log_queue", "Appends waiting for the log's writer", queue.clone());
+        let help = "1 if the component works without a problem, otherwise 0";
         registry.register("component_up", help, component_up.clone());
         let [anchors_submitted, anchors_finalized, anchors_failed] =
             std::array::from_fn(|_| Counter::default());
         for (name, help, counter) in [
-            ("anchors_submitted", "Anchors that were sent to the chain", &anchors_submitted),
-            ("anchors_finalized", "Anchors that became final", &anchors_finalized),
-            ("anchors_failed", "Anchors that were refused or lost; they are sent again", &anchors_failed),
+            ("anchors_submitted", "Anchors submitted to the chain", &anchors_submitted),
+            ("anchors_finalized", "Anchors that were finalized", &anchors_finalized),
+            (
+                "anchors_failed",
+                "Anchors that were rejected or lost; the gateway submits them again",
+                &anchors_failed,
+            ),
         ] {
             registry.register(name, help, counter.clone());
         }
@@ -136,37 +144,37 @@ impl Metrics {
             anchors_finalized,
             anchors_failed,
             chain,
-            known: Arc::default(),
+            node_report: Arc::default(),
         }
     }
 
-    /// Counts an anchor that is sent to the chain.
+    /// Counts an anchor that was submitted to the chain.
     pub fn anchor_submitted(&self) {
         self.anchors_submitted.inc();
     }
 
-    /// Counts what became of an anchor that was sent.
+    /// Counts a submitted anchor as finalized or failed.
     pub fn anchor_ended(&self, is_final: bool) {
         let counter = if is_final { &self.anchors_finalized } else { &self.anchors_failed };
         counter.inc();
     }
 
-    /// Notes what the node says of the gateway's quota and of the voters; `None` where it says nothing.
+    /// Sets the gateway's quota and the voters, as the node reports them; `None` if they are unknown.
     pub fn on_chain(&self, quota: Option<QuotaStatus>, voters: Option<SeenVoters>) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known { quota, voters };
+        *self.node_report.lock().unwrap_or_else(PoisonError::into_inner) = NodeReport { quota, voters };
     }
 
-    /// Counts an event that was acknowledged.
+    /// Counts an acknowledged event.
     pub fn acknowledged(&self) {
         self.acknowledged.inc();
     }
 
-    /// Counts an event that was not admitted.
+    /// Counts a refused event.
     pub fn refused(&self, error: &IngestError) {
         self.count_refused(reason(error));
     }
 
-    /// Counts something that could not be read as an event.
+    /// Counts input that could not be parsed as an event.
     pub fn unreadable(&self) {
         self.count_refused("unreadable");
     }
@@ -175,14 +183,14 @@ impl Metrics {
         self.refused.get_or_create(&Reason { reason }).inc();
     }
 
-    /// The text that Prometheus reads.
+    /// Encodes all metrics in the OpenMetrics text format.
     pub fn encode(&self, log: LogGauges, board: &StatusBoard) -> Result<String, std::fmt::Error> {
         self.log_size.set(log.size);
         self.anchored_size.set(log.anchored_size);
         self.anchored_block.set(log.anchored_block);
         self.queue.set(log.queue);
-        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        self.chain.set(&known, log.anchored_time, clock::now_ms());
+        let report = *self.node_report.lock().unwrap_or_else(PoisonError::into_inner);
+        self.chain.set(&report, log.anchored_time, clock::now_ms());
         for component in board.snapshot() {
             let up = u64::from(component.state.is_running());
             self.component_up.get_or_create(&ComponentName { component: component.name }).set(up);
@@ -196,36 +204,44 @@ impl Metrics {
 impl ChainGauges {
     fn register(&self, registry: &mut Registry) {
         for (name, help, gauge) in [
-            ("quota_time_seconds", "Time of the blocks that the party may use in a period", &self.quota_time),
-            ("quota_time_left_seconds", "What is left of it in this period", &self.quota_time_left),
-            ("quota_bytes", "Bytes that the party may submit in a period", &self.quota_bytes),
-            ("quota_left_bytes", "What is left of them in this period", &self.quota_bytes_left),
-            ("quota_refill_seconds", "Time until the quota is whole again", &self.quota_refill),
-            ("voters", "Voters of the chain", &self.voters),
-            ("voters_needed", "Voters without whom no block becomes final", &self.voters_needed),
-            ("voters_online", "Voters that the node has seen voting lately", &self.voters_online),
-            ("anchor_age_seconds", "Age of what the last finalized anchor covers", &self.anchor_age),
+            (
+                "quota_time_seconds",
+                "Block execution time that the party may use per period",
+                &self.quota_time,
+            ),
+            (
+                "quota_time_left_seconds",
+                "Block execution time that is left in this period",
+                &self.quota_time_left,
+            ),
+            ("quota_bytes", "Bytes that the party may submit per period", &self.quota_bytes),
+            ("quota_left_bytes", "Bytes that are left in this period", &self.quota_bytes_left),
+            ("quota_refill_seconds", "Time until the quota is full again", &self.quota_refill),
+            ("voters", "Validators that vote on finality", &self.voters),
+            ("voters_needed", "Votes needed to finalize a block", &self.voters_needed),
+            ("voters_online", "Validators whose votes the node has received recently", &self.voters_online),
+            ("anchor_age_seconds", "Age of the last anchored checkpoint", &self.anchor_age),
         ] {
             registry.register(name, help, gauge.clone());
         }
     }
 
-    fn set(&self, known: &Known, anchored: Option<u64>, now: u64) {
-        let quota = |value: &dyn Fn(&QuotaStatus) -> f64| known.quota.as_ref().map_or(f64::NAN, value);
+    fn set(&self, report: &NodeReport, anchored: Option<u64>, now: u64) {
+        let quota = |value: &dyn Fn(&QuotaStatus) -> f64| report.quota.as_ref().map_or(f64::NAN, value);
         self.quota_time.set(quota(&|quota| quota.quota.microseconds as f64 / 1e6));
         self.quota_time_left.set(quota(&|quota| quota.left.microseconds as f64 / 1e6));
         self.quota_bytes.set(quota(&|quota| quota.quota.bytes as f64));
         self.quota_bytes_left.set(quota(&|quota| quota.left.bytes as f64));
         self.quota_refill.set(quota(&|quota| quota.refills.saturating_sub(now) as f64 / 1e3));
         let voters = |count: Option<u32>| count.map_or(f64::NAN, f64::from);
-        self.voters.set(voters(known.voters.map(|voters| voters.total)));
-        self.voters_needed.set(voters(known.voters.map(|voters| voters.needed)));
-        self.voters_online.set(voters(known.voters.and_then(|voters| voters.online)));
+        self.voters.set(voters(report.voters.map(|voters| voters.total)));
+        self.voters_needed.set(voters(report.voters.map(|voters| voters.needed)));
+        self.voters_online.set(voters(report.voters.and_then(|voters| voters.online)));
         self.anchor_age.set(anchored.map_or(f64::NAN, |time| now.saturating_sub(time) as f64 / 1e3));
     }
 }
 
-/// In one of a few words, so that the metric has few labels.
+/// Returns the `reason` label of an error: one of a few words, to keep the number of time series small.
 fn reason(error: &IngestError) -> &'static str {
     match error {
         IngestError::UnknownDevice { .. } => "unknown_device",
@@ -275,7 +291,7 @@ mod tests {
         }
     }
 
-    /// The value of a metric without labels.
+    /// Returns the value of a metric that has no labels.
     fn value(metrics: &Metrics, anchored_time: Option<u64>, name: &str) -> f64 {
         let gauges = LogGauges { anchored_time, ..LogGauges::default() };
         let text = metrics.encode(gauges, &StatusBoard::new()).unwrap();
@@ -284,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_s_word_is_nan_until_it_is_known() {
+    fn values_from_the_chain_are_nan_while_unknown() {
         let metrics = Metrics::new();
         let names = ["quota_time_seconds", "quota_left_bytes", "quota_refill_seconds", "voters_online"];
         for name in names.into_iter().chain(["voters", "anchor_age_seconds"]) {
@@ -313,13 +329,13 @@ mod tests {
         let age = value(&metrics, Some(clock::now_ms() - 5_000), "anchor_age_seconds");
         assert!((5.0..1_000.0).contains(&age), "{age}");
 
-        // The node is away: what it said holds no more.
+        // The node is unreachable, so its last report no longer applies.
         metrics.on_chain(None, None);
         assert!(value(&metrics, None, "voters_online").is_nan());
     }
 
     #[test]
-    fn anchors_are_counted_by_what_became_of_them() {
+    fn anchors_are_counted_by_outcome() {
         let metrics = Metrics::new();
         for is_final in [true, false, true] {
             metrics.anchor_submitted();

@@ -1,4 +1,4 @@
-//! What each part of the daemon says about itself, and what somebody should do about it.
+//! The status of the daemon's components, and the remedies for their problems.
 
 use serde::{Deserialize, Serialize};
 use std::{
@@ -8,111 +8,111 @@ use std::{
 use streembit_clock::now_ms;
 use utoipa::ToSchema;
 
-/// The condition of one part of the daemon.
+/// The state of a component.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum ComponentState {
-    /// Not yet at work.
+    /// The component is starting.
     Starting,
-    /// At work.
+    /// The component works.
     Running {
-        /// What it is connected to or doing, in a few words.
+        /// What the component is doing or connected to, in a few words.
         detail: String,
     },
-    /// Cannot work now, tries again by itself.
+    /// The component cannot work now and retries by itself.
     Retrying {
         /// What is wrong.
         problem: String,
         /// What somebody can do about it.
         remedy: String,
     },
-    /// At work, but somebody has to see to it.
+    /// The component works, but has a problem that only a person can solve.
     Alarm {
         /// What is wrong.
         problem: String,
         /// What somebody can do about it.
         remedy: String,
     },
-    /// Ended, as asked.
+    /// The component has ended because the daemon shuts down.
     Stopped,
 }
 
 impl ComponentState {
-    /// At work.
+    /// Returns [`ComponentState::Running`].
     pub fn running(detail: impl ToString) -> Self {
         Self::Running { detail: detail.to_string() }
     }
 
-    /// Cannot work now, tries again by itself.
+    /// Returns [`ComponentState::Retrying`].
     pub fn retrying(problem: impl ToString, remedy: impl ToString) -> Self {
         Self::Retrying { problem: problem.to_string(), remedy: remedy.to_string() }
     }
 
-    /// At work, but somebody has to see to it.
+    /// Returns [`ComponentState::Alarm`].
     pub fn alarm(problem: impl ToString, remedy: impl ToString) -> Self {
         Self::Alarm { problem: problem.to_string(), remedy: remedy.to_string() }
     }
 
-    /// Whether it is at work, and all is well.
+    /// Returns true if the component works without a problem.
     pub fn is_running(&self) -> bool {
         matches!(self, Self::Running { .. })
     }
 }
 
-/// One part of the daemon with its condition.
+/// A component of the daemon and its state.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Component {
-    /// Its name: `log`, `chain`, `validators`, `anchor`, `delivery`, `api`, `device/NAME`.
+    /// The name, such as `log`, `chain`, `validators`, `anchor`, `delivery`, `evidence`, `api` or `device/NAME`.
     pub name: String,
-    /// Its condition.
+    /// The state.
     #[serde(flatten)]
     pub state: ComponentState,
-    /// Since when it has been in a condition of this kind, in milliseconds since 1970-01-01 UTC.
+    /// When the component entered this kind of state, in milliseconds since 1970-01-01 UTC.
     pub since: u64,
 }
 
-/// Where components report; a clone is the same board.
+/// The board on which components report their state. Clones share one board.
 #[derive(Clone, Debug, Default)]
 pub struct StatusBoard {
     components: Arc<Mutex<BTreeMap<String, Component>>>,
 }
 
 impl StatusBoard {
-    /// An empty board.
+    /// Returns an empty board.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Notes a component's condition. A change of its kind, or of the problem, is logged; a repeated one is not.
+    /// Sets a component's state, and logs it if it has changed.
     pub fn report(&self, component: &str, state: ComponentState) {
         let mut components = self.lock();
         let before = components.get(component);
         let same_kind = before
             .is_some_and(|before| std::mem::discriminant(&before.state) == std::mem::discriminant(&state));
         if before.is_none_or(|before| before.state != state) {
-            announce(component, &state, same_kind);
+            log_state(component, &state, same_kind);
         }
         let since = before.filter(|_| same_kind).map_or_else(now_ms, |before| before.since);
         components.insert(component.to_owned(), Component { name: component.to_owned(), state, since });
     }
 
-    /// All components by name.
+    /// Returns all components, sorted by name.
     pub fn snapshot(&self) -> Vec<Component> {
         self.lock().values().cloned().collect()
     }
 
-    /// The condition of one component.
+    /// Returns the state of a component, or `None` if it has not reported.
     pub fn get(&self, component: &str) -> Option<ComponentState> {
         self.lock().get(component).map(|found| found.state.clone())
     }
 
-    /// The board stays usable where a thread panicked over it: every entry is written whole.
+    /// Ignores poisoning: each insert replaces a whole entry, so a panic cannot leave the board inconsistent.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Component>> {
         self.components.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn announce(component: &str, state: &ComponentState, same_kind: bool) {
+fn log_state(component: &str, state: &ComponentState, same_kind: bool) {
     match state {
         ComponentState::Running { detail } if same_kind => tracing::debug!(component, detail, "running"),
         ComponentState::Running { detail } => tracing::info!(component, detail, "running"),
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_the_last_word_of_each_component() {
+    fn keeps_the_last_state_of_each_component() {
         let board = StatusBoard::new();
         let same = board.clone();
         board.report("chain", ComponentState::Starting);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn since_counts_from_the_change_of_kind() {
+    fn since_changes_only_with_the_kind_of_state() {
         let board = StatusBoard::new();
         board.report("chain", ComponentState::running("block 1"));
         let first = board.snapshot()[0].since;
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn json_names_the_state_beside_the_name() {
+    fn json_has_the_name_and_the_state_in_one_object() {
         let board = StatusBoard::new();
         board.report("chain", ComponentState::retrying("no node", "start one"));
         let json = serde_json::to_value(&board.snapshot()[0]).unwrap();

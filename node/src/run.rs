@@ -34,7 +34,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         let node = service::start(config, heartbeat, cli.runtime_cache.as_deref());
         let mut node = node.map_err(|error| start_error(&chain, &error))?;
         let gateway = gateway.map(|gateway| gateway.start(&node.rpc));
-        let _memory = tokio::spawn(streembit::memory::give_back());
+        let _memory = tokio::spawn(streembit::memory::trim_periodically());
         let result = signals.run_until_signal(node.tasks.future().fuse()).await;
         // Stop the gateway first: it may still query the node while it closes its log.
         if let Some(gateway) = gateway {

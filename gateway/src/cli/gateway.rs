@@ -126,7 +126,7 @@ async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     };
     tokio::select! {
         ended = daemon => Ok(ended?),
-        never = memory::give_back() => match never {},
+        never = memory::trim_periodically() => match never {},
         () = stopping => anyhow::bail!("stopped before everything had ended; what was acknowledged is on disk"),
     }
 }

@@ -1,4 +1,4 @@
-//! `[[device]]`: what the gateway reads or takes in.
+//! The `[[device]]` sections of the configuration.
 
 use serde::{
     de::{Error as _, MapAccess, Visitor},
@@ -8,22 +8,23 @@ use std::fmt;
 use streembit_adapters::AdapterConfig;
 use streembit_primitives::{AccountId, DeviceId, DeviceKey, PublicKey, Text};
 
-/// One device.
+/// A `[[device]]` section.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(try_from = "RawDevice")]
 pub struct DeviceConfig {
-    /// What people call it; letters, digits, `-` and `_`.
+    /// The name: 1 to 32 letters, digits, `-` and `_`.
     pub name: String,
-    /// What its identity is made of, beside the gateway's account, where it cannot sign; its name where none is given.
+    /// The label from which the id of a hosted device is derived, together with the gateway's account. Defaults to the
+    /// name.
     pub label: Text<64>,
-    /// Its own key, where it signs its own events.
+    /// The device's own key, or `None` if the gateway signs its events.
     pub key: Option<PublicKey>,
-    /// How it is read; `None` if its events or readings come by themselves.
+    /// The adapter that reads the device, or `None` if its events or readings arrive through the API.
     pub adapter: Option<AdapterConfig>,
 }
 
 impl DeviceConfig {
-    /// What its events are verified with.
+    /// Returns the key that verifies the device's events.
     pub fn device_key(&self, gateway: AccountId) -> DeviceKey {
         match self.key {
             Some(key) => DeviceKey::Own(key),
@@ -31,13 +32,13 @@ impl DeviceConfig {
         }
     }
 
-    /// Its id.
+    /// Returns the device's id.
     pub fn id(&self, gateway: AccountId) -> DeviceId {
         self.device_key(gateway).device_id()
     }
 }
 
-/// The keys of `[[device]]` beside the table of an adapter.
+/// The keys of `[[device]]`, except the tables of the adapters.
 const KEYS: [&str; 3] = ["name", "label", "key"];
 
 struct RawDevice {
@@ -77,7 +78,7 @@ impl<'de> Visitor<'de> for RawDeviceVisitor {
     }
 }
 
-/// A key of `[[device]]`. An unknown one is refused here, so that the error has its place.
+/// A key of `[[device]]`. Unknown keys are rejected during parsing so that the error has a line number.
 struct Key(String);
 
 impl<'de> Deserialize<'de> for Key {
@@ -101,29 +102,32 @@ impl TryFrom<RawDevice> for DeviceConfig {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > 32 || !name.chars().all(allowed) || name.starts_with("0x") {
             return Err(format!(
-                "{name:?} cannot name a device: use 1 to 32 letters, digits, - and _, not starting with 0x"
+                "the device name {name:?} is invalid: use 1 to 32 letters, digits, - and _, and do not start with 0x"
             ));
         }
         let key = key
-            .map(|key| key.parse::<PublicKey>().map_err(|error| format!("key of device {name:?}: {error}")))
+            .map(|key| {
+                key.parse::<PublicKey>()
+                    .map_err(|error| format!("the key of device {name:?} is invalid: {error}"))
+            })
             .transpose()?;
         let adapter = adapters.pop();
         if let (Some(one), Some(other)) = (&adapter, adapters.last()) {
             return Err(format!(
-                "device {name:?} has both [device.{}] and [device.{}]: give it one",
+                "device {name:?} has both [device.{}] and [device.{}]: keep one of them",
                 other.kind(),
                 one.kind()
             ));
         }
         if key.is_some() && (adapter.is_some() || label.is_some()) {
             return Err(format!(
-                "device {name:?} has a key, so it signs its own events: it has no adapter such as [device.obd] and no label"
+                "device {name:?} has a key and signs its own events, so it can have no label and no adapter such as [device.obd]: remove them, or the key"
             ));
         }
         let label = Text::try_from(label.as_deref().unwrap_or(&name))
-            .map_err(|error| format!("label of device {name:?}: {error}"))?;
+            .map_err(|error| format!("the label of device {name:?} is invalid: {error}"))?;
         if label.as_str().is_empty() {
-            return Err(format!("label of device {name:?} is empty: give it one, or none"));
+            return Err(format!("the label of device {name:?} is empty: set one, or remove the key"));
         }
         Ok(Self { name, label, key, adapter })
     }

@@ -1,5 +1,7 @@
-//! The gateway's configuration: one TOML file, every key of it commented in the template that `gateway init` writes,
-//! and each overridable by a `STREEMBIT_*` variable. What is unknown or cannot be is an error with its place.
+//! The gateway's configuration: a TOML file, whose keys `STREEMBIT_*` environment variables override.
+//!
+//! The template that `gateway init` writes documents every key. An unknown key or an invalid value is an error that
+//! names its line or variable.
 
 mod device;
 mod overrides;
@@ -21,26 +23,26 @@ use streembit_delivery::DeliveryConfig;
 use streembit_keystore::files::directory;
 use streembit_primitives::{AccountId, DeviceId};
 
-/// The configuration of a gateway, checked; paths are complete.
+/// A validated configuration. Its paths no longer depend on the file's folder.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The gateway itself.
+    /// `[gateway]`: the name, the log and the key.
     #[serde(default)]
     pub gateway: GatewayConfig,
-    /// The node of the chain.
+    /// `[node]`: the connection to the chain.
     #[serde(default)]
     pub node: NodeConfig,
-    /// The local API.
+    /// `[api]`: the local API.
     #[serde(default)]
     pub api: ApiConfig,
-    /// Anchoring.
+    /// `[anchor]`: the schedule of anchors.
     #[serde(default)]
     pub anchor: AnchorConfig,
-    /// Delivery to other parties.
+    /// `[delivery]`: delivery to other parties.
     #[serde(default)]
     pub delivery: DeliveryConfig,
-    /// The devices.
+    /// `[[device]]`: the devices.
     #[serde(default, rename = "device")]
     pub devices: Vec<DeviceConfig>,
 }
@@ -49,13 +51,13 @@ pub struct Config {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayConfig {
-    /// What people call it.
+    /// The display name.
     pub name: String,
-    /// Where the log is kept.
+    /// The folder of the log.
     pub data_dir: PathBuf,
-    /// The encrypted keystore.
+    /// The file of the encrypted key.
     pub key_file: PathBuf,
-    /// The file with the keystore's passphrase; asked for on the terminal where there is none.
+    /// The file of the key's passphrase, or `None` to ask for it on the terminal.
     pub passphrase_file: Option<PathBuf>,
 }
 
@@ -63,7 +65,7 @@ pub struct GatewayConfig {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NodeConfig {
-    /// The node's RPC address.
+    /// The URL of the node's RPC.
     pub url: NodeUrl,
 }
 
@@ -71,13 +73,13 @@ pub struct NodeConfig {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
-    /// The Unix socket; its permissions are the authentication.
+    /// The Unix socket. Its file permissions control access.
     pub socket: PathBuf,
-    /// A TCP address, where there is to be one; callers authenticate with the token.
+    /// The TCP address, or `None` for the Unix socket only. Callers authenticate with the token.
     pub tcp: Option<SocketAddr>,
-    /// The file with the generated token.
+    /// The file of the generated token.
     pub token_file: PathBuf,
-    /// Whether `tcp` may be an address that other machines reach.
+    /// Whether `tcp` may be an address that other machines can reach.
     pub allow_remote: bool,
 }
 
@@ -85,10 +87,10 @@ pub struct ApiConfig {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnchorConfig {
-    /// Anchors when so many events are new.
+    /// The number of new events after which the log is anchored.
     #[serde(deserialize_with = "values::above_zero")]
     pub every_events: u64,
-    /// Anchors what is new after so many seconds.
+    /// The longest time that a new event waits for an anchor, in seconds.
     #[serde(deserialize_with = "values::above_zero")]
     pub every_seconds: u64,
 }
@@ -122,18 +124,18 @@ impl Default for AnchorConfig {
     }
 }
 
-/// What is wrong with a configuration.
+/// An error in the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
-    #[error("reading {}: {source}; `streembit gateway init --dir DIR` makes one, --config names another", .path.display())]
+    #[error("reading {}: {source}; create one with `streembit gateway init --dir DIR`, or name another with --config", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Something in the file cannot be.
+    /// A line of the file is invalid.
     #[error("{}:{line}: {problem}", .path.display())]
     File {
         /// The file.
@@ -143,15 +145,15 @@ pub enum ConfigError {
         /// What is wrong, and what would be right.
         problem: String,
     },
-    /// An environment variable cannot be.
+    /// An environment variable is unknown or invalid.
     #[error("environment variable {name}: {problem}")]
     Variable {
-        /// Its name.
+        /// The variable's name.
         name: String,
         /// What is wrong, and what would be right.
         problem: String,
     },
-    /// The parts do not go together.
+    /// Two values contradict each other.
     #[error("{}: {problem}", .path.display())]
     Whole {
         /// The file.
@@ -161,10 +163,10 @@ pub enum ConfigError {
     },
 }
 
-/// There is no such device in the configuration.
+/// The configuration has no device with the given name or id.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no device {asked:?} in the configuration; it has {known}: add a [[device]], or use a name that it has"
+    "the configuration has no device {asked:?} (its devices: {known}): add a [[device]] section, or use the name or id of one that exists"
 )]
 pub struct UnknownDeviceError {
     asked: String,
@@ -172,18 +174,19 @@ pub struct UnknownDeviceError {
 }
 
 impl Config {
-    /// Reads and checks a file, and applies the overrides of this process's environment.
+    /// Reads and validates a file, with the overrides from this process's environment.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        // Names that are not Unicode cannot be one of ours; such values are refused as unreadable.
+        // A name that is not Unicode cannot be one of ours. A value that is not Unicode fails to parse, or is kept with
+        // replacement characters.
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         });
         Self::parse(&text, path, variables)
     }
 
-    /// Checks the text of a file at `path`, with overrides.
+    /// Parses and validates `text` as the content of the file at `path`, with `variables` as overrides.
     pub fn parse(
         text: &str,
         path: &Path,
@@ -195,12 +198,12 @@ impl Config {
             problem: error.message().to_owned(),
         })?;
         overrides::apply(&mut config, variables)?;
-        config.check().map_err(|problem| ConfigError::Whole { path: path.to_owned(), problem })?;
-        config.complete_paths(path);
+        config.validate().map_err(|problem| ConfigError::Whole { path: path.to_owned(), problem })?;
+        config.resolve_paths(path);
         Ok(config)
     }
 
-    /// The device with this name or id.
+    /// Returns the device with this name or id.
     pub fn device(&self, name_or_id: &str, gateway: AccountId) -> Result<&DeviceConfig, UnknownDeviceError> {
         let id = name_or_id.parse::<DeviceId>().ok();
         self.devices
@@ -213,18 +216,19 @@ impl Config {
             })
     }
 
-    /// What no single value shows.
-    fn check(&self) -> Result<(), String> {
+    /// Validates the values against each other.
+    fn validate(&self) -> Result<(), String> {
         for (at, device) in self.devices.iter().enumerate() {
             let earlier = self.devices.iter().take(at);
             if earlier.clone().any(|other| other.name == device.name) {
-                return Err(format!("two devices are named {:?}: give each its own name", device.name));
+                return Err(format!("two devices are named {:?}: give each a different name", device.name));
             }
-            // The gateway's account is not needed to see that two ids will be the same.
-            let nobody = AccountId([0; 32]);
-            if let Some(other) = earlier.clone().find(|other| other.id(nobody) == device.id(nobody)) {
+            // Any gateway account serves to find devices whose ids will be equal.
+            let any_gateway = AccountId([0; 32]);
+            if let Some(other) = earlier.clone().find(|other| other.id(any_gateway) == device.id(any_gateway))
+            {
                 return Err(format!(
-                    "devices {:?} and {:?} have the same key or label, so they would be one device: give each its own",
+                    "devices {:?} and {:?} have the same key or label, so they would have the same id: give each its own",
                     other.name, device.name
                 ));
             }
@@ -238,8 +242,8 @@ impl Config {
         Ok(())
     }
 
-    /// Paths in the file are relative to the file.
-    fn complete_paths(&mut self, path: &Path) {
+    /// Joins the paths to the folder of the file at `path`, because paths in it are relative to it.
+    fn resolve_paths(&mut self, path: &Path) {
         let directory = directory(path);
         let own = [
             Some(&mut self.gateway.data_dir),
@@ -254,7 +258,7 @@ impl Config {
     }
 }
 
-/// The number of the line with this byte, from 1.
+/// Returns the number of the line with the byte at `offset`, from 1.
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }

@@ -1,18 +1,21 @@
-//! `STREEMBIT_SECTION_KEY` variables override the file.
+//! The `STREEMBIT_SECTION_KEY` environment variables, which override the file.
 
-use super::{values::check_above_zero, Config, ConfigError};
+use super::{values::ensure_above_zero, Config, ConfigError};
 
-/// Variables of the same prefix that are no configuration: options of the command line, and where tests find things.
+/// Variables with the same prefix that do not belong to the configuration. They set options of the command line and of
+/// the tests.
 pub const NOT_CONFIGURATION: [&str; 5] =
     ["STREEMBIT_CONFIG", "STREEMBIT_KEY", "STREEMBIT_NODE", "STREEMBIT_PASSPHRASE_FILE", "STREEMBIT_PYTHON"];
 
-/// What variables of the project's own set-up, tests, demo and build begin with.
+/// The prefixes of the variables of the project's build, demo, set-up and tests. These do not belong to the
+/// configuration either.
 const RESERVED_PREFIXES: [&str; 5] =
     ["STREEMBIT_BUILD_", "STREEMBIT_DEMO_", "STREEMBIT_SETUP_", "STREEMBIT_TEST_", "STREEMBIT_TESTS_"];
 
 type Set = fn(&mut Config, &str) -> Result<(), String>;
 
-/// Every override: the key in the file is the name in lower case, its section first. Devices have none: they are a list.
+/// All overrides, each with a function that parses and sets the value. A name is the section and the key in upper case.
+/// Devices are a list and cannot be overridden.
 pub(super) const OVERRIDES: [(&str, Set); 13] = [
     ("STREEMBIT_GATEWAY_NAME", |c, v| set(&mut c.gateway.name, Ok(v.into()))),
     ("STREEMBIT_GATEWAY_DATA_DIR", |c, v| set(&mut c.gateway.data_dir, path(v))),
@@ -21,26 +24,28 @@ pub(super) const OVERRIDES: [(&str, Set); 13] = [
     ("STREEMBIT_NODE_URL", |c, v| set(&mut c.node.url, v.parse())),
     ("STREEMBIT_API_SOCKET", |c, v| set(&mut c.api.socket, path(v))),
     ("STREEMBIT_API_TCP", |c, v| {
-        let expected = |_| format!("{v:?} is no address and port: expected one such as 127.0.0.1:8080");
+        let expected =
+            |_| format!("{v:?} is not an address with a port: expected a value such as 127.0.0.1:8080");
         set(&mut c.api.tcp, v.parse().map(Some).map_err(expected))
     }),
     ("STREEMBIT_API_TOKEN_FILE", |c, v| set(&mut c.api.token_file, path(v))),
-    ("STREEMBIT_API_ALLOW_REMOTE", |c, v| set(&mut c.api.allow_remote, switch(v))),
+    ("STREEMBIT_API_ALLOW_REMOTE", |c, v| set(&mut c.api.allow_remote, boolean(v))),
     ("STREEMBIT_ANCHOR_EVERY_EVENTS", |c, v| set(&mut c.anchor.every_events, number(v))),
     ("STREEMBIT_ANCHOR_EVERY_SECONDS", |c, v| set(&mut c.anchor.every_seconds, number(v))),
     ("STREEMBIT_DELIVERY_LISTEN", |c, v| {
         let addresses = v.split(',').map(str::trim).filter(|part| !part.is_empty());
         let parsed = addresses.map(|part| {
             part.parse().map_err(|error| {
-                format!("{part:?} is no multiaddress ({error}): expected ones such as /ip4/127.0.0.1/tcp/0, separated by commas")
+                format!("{part:?} is not a multiaddress ({error}): expected addresses such as /ip4/127.0.0.1/tcp/0, separated by commas")
             })
         });
         set(&mut c.delivery.listen, parsed.collect())
     }),
-    ("STREEMBIT_DELIVERY_MDNS", |c, v| set(&mut c.delivery.mdns, switch(v))),
+    ("STREEMBIT_DELIVERY_MDNS", |c, v| set(&mut c.delivery.mdns, boolean(v))),
 ];
 
-/// Applies the variables among these that are overrides; refuses those that look like one and are none.
+/// Applies all overrides in `variables`. Returns an error if a value is invalid or if a `STREEMBIT_*` variable is
+/// unknown; ignores all other variables.
 pub(super) fn apply(
     config: &mut Config,
     variables: impl IntoIterator<Item = (String, String)>,
@@ -56,7 +61,10 @@ pub(super) fn apply(
             Some((_, set)) => set(config, &value),
             None => {
                 let known: Vec<_> = OVERRIDES.iter().map(|(known, _)| *known).collect();
-                Err(format!("overrides nothing: unset it; those that do are {}", known.join(", ")))
+                Err(format!(
+                    "overrides no key of the configuration: unset it, or use one of {}",
+                    known.join(", ")
+                ))
             }
         };
         result.map_err(|problem| ConfigError::Variable { name, problem })?;
@@ -71,17 +79,17 @@ fn set<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
 
 fn path(text: &str) -> Result<std::path::PathBuf, String> {
     if text.is_empty() {
-        return Err("is empty: expected a path, or unset it".into());
+        return Err("is empty: set it to a path, or unset it".into());
     }
-    // Where a path in the file is relative to the file, one in the environment is relative to the working folder.
-    std::path::absolute(text).map_err(|error| format!("{text:?} is no path: {error}"))
+    // A path in the file is relative to the file; a path in the environment is relative to the working folder.
+    std::path::absolute(text).map_err(|error| format!("{text:?} is not a valid path: {error}"))
 }
 
 fn number(text: &str) -> Result<u64, String> {
-    let number = text.parse().map_err(|_| format!("{text:?} is no whole number above 0"))?;
-    check_above_zero(number)
+    let number = text.parse().map_err(|_| format!("{text:?} is not a whole number above 0"))?;
+    ensure_above_zero(number)
 }
 
-fn switch(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
+fn boolean(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("{text:?} is neither true nor false: use one of the two"))
 }

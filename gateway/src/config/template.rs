@@ -1,10 +1,10 @@
-//! The commented file that `gateway init` writes; the reference of every key.
+//! The commented configuration file that `gateway init` writes. It is the reference of all keys.
 
 use std::path::Path;
 
 const TEMPLATE: &str = include_str!("template.toml");
 
-/// The template with a gateway's name and, where there is one, its passphrase file.
+/// Renders the template with the gateway's name and, if given, its passphrase file.
 pub fn render(name: &str, passphrase_file: Option<&Path>) -> String {
     let quoted = |text: String| toml::Value::String(text).to_string();
     let text = TEMPLATE.replacen("name = \"gateway\"", &format!("name = {}", quoted(name.to_owned())), 1);

@@ -18,7 +18,7 @@ fn gateway() -> AccountId {
     AccountId([1; 32])
 }
 
-/// The template with its examples switched on: comments that are TOML become TOML.
+/// Returns the template with its commented-out keys and tables uncommented.
 fn template_with_examples() -> String {
     let example = |line: &&str| {
         let key = line
@@ -48,7 +48,7 @@ fn keys_of(table: &toml::Table, prefix: &str, keys: &mut BTreeSet<String>) {
     }
 }
 
-/// The keys that a section of the configuration knows, as serde says when it meets one that it does not know.
+/// Returns the keys of a section, taken from serde's error for the file `unknown`, which sets an unknown key there.
 fn keys_known_to(section: &str, unknown: &str) -> BTreeSet<String> {
     let error = parse(unknown).unwrap_err().to_string();
     let (_, known) = error.split_once("expected").unwrap();
@@ -56,7 +56,7 @@ fn keys_known_to(section: &str, unknown: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_template_shows_every_key_and_no_other() {
+fn the_template_shows_exactly_the_known_keys() {
     let text = template_with_examples();
     let mut shown = BTreeSet::new();
     keys_of(&text.parse().unwrap(), "", &mut shown);
@@ -71,13 +71,13 @@ fn the_template_shows_every_key_and_no_other() {
     ];
     let mut known: BTreeSet<_> =
         sections.iter().flat_map(|(section, unknown)| keys_known_to(section, unknown)).collect();
-    assert!(known.remove("device.obd"), "a table of its own: {known:?}");
+    assert!(known.remove("device.obd"), "an adapter is a table, not a key: {known:?}");
     assert_eq!(shown, known);
     parse(&text).unwrap();
 }
 
 #[test]
-fn the_template_says_the_defaults() {
+fn the_template_shows_the_defaults() {
     assert_eq!(parse(template::TEXT).unwrap(), parse("").unwrap());
     let rendered = template("Anna's \"car\"", Some(Path::new("/run/secrets/pass")));
     let config = parse(&rendered).unwrap();
@@ -100,7 +100,7 @@ fn every_key_outside_of_devices_can_be_overridden() {
 }
 
 #[test]
-fn overrides_win_over_the_file() {
+fn overrides_take_precedence_over_the_file() {
     let config = parse_with(
         "[node]\nurl = \"ws://a:1\"\n[anchor]\nevery_events = 5\nevery_seconds = 7",
         &[
@@ -110,7 +110,7 @@ fn overrides_win_over_the_file() {
             ("STREEMBIT_DELIVERY_LISTEN", "/ip4/127.0.0.1/tcp/1, /ip6/::1/udp/2/quic-v1"),
             ("STREEMBIT_DELIVERY_MDNS", "true"),
             ("STREEMBIT_GATEWAY_PASSPHRASE_FILE", "/run/pass"),
-            // Not configuration, or somebody else's.
+            // These are not part of the configuration.
             ("STREEMBIT_PASSPHRASE_FILE", "x"),
             ("STREEMBIT_CONFIG", "x"),
             ("STREEMBIT_NODE", "x"),
@@ -130,7 +130,7 @@ fn overrides_win_over_the_file() {
 }
 
 #[test]
-fn overrides_that_cannot_be_name_the_variable() {
+fn errors_in_overrides_name_the_variable() {
     for (name, value, problem) in [
         ("STREEMBIT_NODE_ULR", "ws://a:1", "STREEMBIT_NODE_URL"),
         ("STREEMBIT_NODE_URL", "http://a:1", "WebSocket"),
@@ -147,7 +147,7 @@ fn overrides_that_cannot_be_name_the_variable() {
 }
 
 #[test]
-fn faults_name_file_line_and_remedy() {
+fn errors_name_the_file_the_line_and_the_remedy() {
     let key = "sr25519:".to_owned() + &"00".repeat(32);
     for (line, text, problem) in [
         (1, "[gateway", "expected"),
@@ -179,7 +179,7 @@ fn faults_name_file_line_and_remedy() {
 }
 
 #[test]
-fn faults_of_the_whole_name_what_does_not_go_together() {
+fn errors_name_the_values_that_contradict_each_other() {
     let key = "ed25519:".to_owned() + &"11".repeat(32);
     for (text, problem) in [
         ("[[device]]\nname = \"a\"\n[[device]]\nname = \"a\"", "two devices are named \"a\""),
@@ -214,14 +214,14 @@ fn a_device_is_found_by_name_and_by_id() {
     let meter = config.device("meter", gateway()).unwrap();
     assert_eq!(meter.device_key(gateway()), DeviceKey::Own(key.parse().unwrap()));
     assert_eq!(config.device("shed", gateway()).unwrap().label.as_str(), "shed");
-    // Hosted by another gateway it is another device.
+    // The same label at another gateway gives another id.
     assert!(config.device(&car.id(AccountId([2; 32])).to_string(), gateway()).is_err());
     let error = config.device("boat", gateway()).unwrap_err().to_string();
     assert!(error.contains("boat") && error.contains("car, meter, shed"), "{error}");
 }
 
 #[test]
-fn a_missing_file_says_how_to_make_one() {
+fn the_error_for_a_missing_file_says_how_to_create_one() {
     let error = Config::load(Path::new("/nonexistent/gateway.toml")).unwrap_err().to_string();
     assert!(error.contains("/nonexistent/gateway.toml") && error.contains("gateway init"), "{error}");
 }

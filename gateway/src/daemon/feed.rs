@@ -1,4 +1,4 @@
-//! What adapters observe goes into the log: one task a device, in order, nothing dropped.
+//! Runs the adapters and appends their observations to the log, in order, with one task per device.
 
 use crate::{
     config::{Config, DeviceConfig},
@@ -15,20 +15,22 @@ use streembit_primitives::{DeviceId, Value};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-/// How many observations may wait for the log before the adapter does.
+/// The capacity of the channel between an adapter and the log. The adapter waits while it is full.
 const QUEUE: usize = 16;
 
-/// The pauses before the log is tried again.
+/// The pauses between attempts to append an observation.
 const RETRY: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(200))
     .with_max_delay(Duration::from_secs(10))
     .without_max_times();
 
-/// How many of a device's last events are searched for a reading; read a page at a time.
-const SEARCHED: u64 = 10_000;
+/// The number of a device's newest events that are searched for a reading.
+const MAX_SEARCHED: u64 = 10_000;
+
+/// The number of events that the search reads at once.
 const PAGE: u64 = 200;
 
-/// What the adapters feed.
+/// Runs the adapters of all devices.
 pub(super) struct Feed {
     pub log: Log,
     pub ingest: Ingest,
@@ -37,14 +39,14 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// Reads all devices that are read, until shut down.
+    /// Runs the adapter of every device that has one, until shutdown.
     pub async fn run(self, config: &Config, shutdown: &CancellationToken) {
         let gateway = self.log.id().gateway;
         let devices = config.devices.iter();
-        join_all(devices.map(|device| self.device(device, device.id(gateway), shutdown))).await;
+        join_all(devices.map(|device| self.run_device(device, device.id(gateway), shutdown))).await;
     }
 
-    async fn device(&self, device: &DeviceConfig, id: DeviceId, shutdown: &CancellationToken) {
+    async fn run_device(&self, device: &DeviceConfig, id: DeviceId, shutdown: &CancellationToken) {
         let Some(adapter) = device.adapter.clone() else { return };
         let (sender, observed) = mpsc::channel(QUEUE);
         let (state, states) = watch::channel(AdapterState::default());
@@ -53,12 +55,12 @@ impl Feed {
         tokio::join!(
             adapter.run(context),
             self.log_all(&device.name, id, observed, shutdown),
-            self.report(&device.name, states),
+            self.report_states(&device.name, states),
         );
     }
 
-    /// Shows the adapter's condition in the status until the adapter has ended.
-    async fn report(&self, name: &str, mut states: watch::Receiver<AdapterState>) {
+    /// Reports the adapter's state to the status board until the adapter ends.
+    async fn report_states(&self, name: &str, mut states: watch::Receiver<AdapterState>) {
         let component = format!("device/{name}");
         loop {
             let state = states.borrow_and_update().clone();
@@ -69,7 +71,7 @@ impl Feed {
         }
     }
 
-    /// Until the adapter has ended and everything that it observed is in the log.
+    /// Logs observations until the adapter has ended and its channel is empty.
     async fn log_all(
         &self,
         name: &str,
@@ -85,13 +87,14 @@ impl Feed {
                 }
                 Err(error) => {
                     self.metrics.refused(&error);
-                    tracing::error!(device = name, %error, "an observation is lost");
+                    tracing::error!(device = name, %error, "dropped an observation that the log refused");
                 }
             }
         }
     }
 
-    /// Tries again while the log cannot write; an observation is lost only if it can never be logged.
+    /// Logs one observation and retries temporary errors. An observation is dropped only if the error is permanent, or
+    /// if the last attempt during shutdown fails.
     async fn log_one(
         &self,
         id: DeviceId,
@@ -105,7 +108,7 @@ impl Feed {
             }
         };
         let stop = shutdown.clone();
-        // The pause ends early on shutdown, for one last attempt. An attempt itself is never cut short: nobody would
+        // Shutdown ends the pause early, for one last attempt. It never cancels an attempt, because then nobody would
         // know whether the observation is in the log.
         let pause = move |duration| {
             let stop = stop.clone();
@@ -120,7 +123,7 @@ impl Feed {
             .retry(RETRY)
             .sleep(pause)
             .when(|error: &IngestError| error.is_temporary() && !shutdown.is_cancelled())
-            .notify(|error, _| tracing::warn!(%error, "trying again"))
+            .notify(|error, _| tracing::warn!(%error, "cannot log an observation; retrying"))
             .await
     }
 }
@@ -134,7 +137,7 @@ fn component_state(state: AdapterState) -> ComponentState {
     }
 }
 
-/// What the log holds of one device.
+/// The history of one device, read from the log.
 struct LogHistory {
     log: Log,
     device: DeviceId,
@@ -146,17 +149,18 @@ impl History for LogHistory {
         let (log, device, name) = (self.log.clone(), self.device, name.to_owned());
         let searched = tokio::task::spawn_blocking(move || last_reading(&log, &device, &name)).await;
         searched.ok()?.unwrap_or_else(|error| {
-            tracing::warn!(device = %self.device, %error, "the last value of a reading is not known");
+            tracing::warn!(device = %self.device, %error, "cannot read the last value of a reading from the log");
             None
         })
     }
 }
 
-/// The value of the newest reading of a device with this name, from the newest of its events that has one.
+/// Returns the value of `name` from the device's newest event that has it, or `None` if none of the last
+/// [`MAX_SEARCHED`] events has it.
 fn last_reading(log: &Log, device: &DeviceId, name: &str) -> Result<Option<Value>, LogError> {
     let Some(head) = log.head(device)? else { return Ok(None) };
     let mut end = head.sequence.saturating_add(1);
-    let oldest = end.saturating_sub(SEARCHED);
+    let oldest = end.saturating_sub(MAX_SEARCHED);
     while end > oldest {
         let start = end.saturating_sub(PAGE).max(oldest);
         let page = log.device_events(device, start, (end - start) as usize)?;
@@ -182,7 +186,7 @@ mod tests {
     const ODOMETER: &str = "Vehicle.TraveledDistance";
 
     #[tokio::test]
-    async fn the_last_reading_is_found_behind_many_events_without_it() {
+    async fn the_last_reading_is_found_before_many_events_without_it() {
         let dir = tempfile::tempdir().unwrap();
         let keys = KeyPair::from_seed([7; 32]);
         let gateway = keys.account();

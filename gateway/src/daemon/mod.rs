@@ -1,8 +1,8 @@
-//! The gateway at work: the log, what feeds it, and what has it anchored and served, joined in one short function and
-//! shut down together.
+//! The gateway daemon. [`run`] starts all tasks (the log, adapters, API, anchoring and delivery) and shuts them down
+//! together.
 //!
-//! What fails is tried again and shown in the status. Three things end the daemon: a log that must not be used, an API
-//! that cannot listen as configured, a transport key that the system refuses.
+//! A task that fails is retried, and its failure is shown in the status. The daemon ends by itself only if the log must
+//! not be used, if the API or delivery cannot start as configured, or if a thread cannot be started.
 
 mod feed;
 mod reports;
@@ -28,27 +28,27 @@ use streembit_primitives::LogId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The log that a gateway keeps: its first. A log that is closed on the chain is followed by another.
+/// The epoch of the log. The daemon supports only a gateway's first log so far.
 const EPOCH: u32 = 0;
 
-/// How long the start waits for the node, to compare the log with its anchor before anything is added to it.
-const FIRST_LOOK: Duration = Duration::from_secs(3);
+/// How long startup waits for the node, to check the log against its anchor before events are appended.
+const FIRST_CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Why the daemon ends before it is asked to.
+/// An error that ends the daemon.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// The folder of the log could not be made.
-    #[error("making the folder {}: {source}; check data_dir in the configuration", .path.display())]
+    /// The log's folder could not be created.
+    #[error("creating the folder {}: {source}; check data_dir in the configuration", .path.display())]
     DataDir {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The log must not be used.
+    /// The log cannot be opened, or must not be used.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The log is not what this gateway has signed for, or not what the chain has anchored.
+    /// The log differs from a checkpoint that the gateway signed or from an anchor on the chain.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
     /// The API cannot listen.
@@ -60,12 +60,13 @@ pub enum DaemonError {
     /// The threads that verify events could not be started.
     #[error("starting the threads that verify events: {0}; check the limits on processes and memory")]
     Threads(std::io::Error),
-    /// A thread ended in a panic.
+    /// The thread that opens the log panicked.
     #[error("opening the log: {0}")]
     Panicked(#[from] tokio::task::JoinError),
 }
 
-/// Runs a gateway until it is told to stop.
+/// Runs a gateway until `shutdown` is cancelled or a task fails for good. All accepted events are written to the log
+/// before this returns.
 pub async fn run(
     config: Config,
     keys: KeyPair,
@@ -75,7 +76,7 @@ pub async fn run(
     let (status, metrics) = (StatusBoard::new(), Metrics::new());
     let log = open_log(&config, &keys).await?;
     status.report("log", ComponentState::running(format!("{} events", log.size())));
-    let chain = first_look(&node, &log, &status).await?;
+    let chain = check_against_chain(&node, &log, &status).await?;
     let devices = config.devices.iter().map(|device| device.device_key(keys.account())).collect();
     let ingest = Ingest::new(log.clone(), keys.clone(), devices).map_err(DaemonError::Threads)?;
     let peer = Peer::start(streembit_delivery::identity(&keys)?, &config.delivery, &Limits::default())?;
@@ -93,33 +94,33 @@ pub async fn run(
     let feed =
         Feed { log: log.clone(), ingest: ingest.clone(), status: status.clone(), metrics: metrics.clone() };
     let (anchoring, seen) = (config.anchor.clone(), status.clone());
-    let on_chain = OnChain { config: anchoring, keys, log: log.clone(), status: seen, metrics, peer };
+    let chain_tasks = ChainTasks { config: anchoring, keys, log: log.clone(), status: seen, metrics, peer };
 
-    let (api, on_chain, (), ()) = tokio::join!(
-        or_all_end(&shutdown, api.run(config.api.clone(), shutdown.clone())),
-        or_all_end(&shutdown, on_chain.run(node, chain, &shutdown)),
+    let (api, chain_tasks, (), ()) = tokio::join!(
+        shut_down_on_error(&shutdown, api.run(config.api.clone(), shutdown.clone())),
+        shut_down_on_error(&shutdown, chain_tasks.run(node, chain, &shutdown)),
         feed.run(&config, &shutdown),
-        follow(&log, &status, &shutdown),
+        report_log_size(&log, &status, &shutdown),
     );
-    // What was taken is written before the log closes.
+    // Write all accepted events before the log closes.
     ingest.close().await;
-    api.map_err(DaemonError::from).and(on_chain)
+    api.map_err(DaemonError::from).and(chain_tasks)
 }
 
-/// Ends the whole daemon when one part of it fails.
-async fn or_all_end<T, E>(
+/// Runs a task, and shuts down the whole daemon if the task fails.
+async fn shut_down_on_error<T, E>(
     shutdown: &CancellationToken,
-    part: impl Future<Output = Result<T, E>>,
+    task: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    part.await.inspect_err(|_| shutdown.cancel())
+    task.await.inspect_err(|_| shutdown.cancel())
 }
 
-/// Opens the log and checks it against the last anchor that was kept beside it.
+/// Opens the log and checks it against the last anchor that is stored with it.
 async fn open_log(config: &Config, keys: &KeyPair) -> Result<Log, DaemonError> {
     let path = config.gateway.data_dir.clone();
     let id = LogId { gateway: keys.account(), epoch: EPOCH };
     tokio::task::spawn_blocking(move || {
-        // For its owner alone: the bodies of events are in it.
+        // Only the owner may read the folder, because it holds the bodies of events.
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -134,20 +135,20 @@ async fn open_log(config: &Config, keys: &KeyPair) -> Result<Log, DaemonError> {
     .await?
 }
 
-/// Where the node answers at once, the log is compared with its anchor on the chain before anything is added to it.
-/// Where it does not, that is done when it does.
-async fn first_look(
+/// Connects to the node and checks the log against its anchor on the chain. Returns `None` if the node does not answer
+/// within [`FIRST_CHECK_TIMEOUT`]; anchoring then makes the check once the node answers.
+async fn check_against_chain(
     node: &NodeConnection,
     log: &Log,
     status: &StatusBoard,
 ) -> Result<Option<ChainClient>, LogError> {
-    let look = async {
+    let check = async {
         let chain = ChainClient::connect(node.clone()).await?;
         let anchor = chain.latest_anchor(log.id()).await?;
         Ok::<_, ChainError>((chain, anchor))
     };
     status.report("chain", ComponentState::Starting);
-    match tokio::time::timeout(FIRST_LOOK, look).await {
+    match tokio::time::timeout(FIRST_CHECK_TIMEOUT, check).await {
         Ok(Ok((chain, anchor))) => {
             anchor.map(|anchor| log.check_against(&anchor)).transpose()?;
             Ok(Some(chain))
@@ -160,8 +161,8 @@ async fn first_look(
     }
 }
 
-/// Keeps the status up to date on the log.
-async fn follow(log: &Log, status: &StatusBoard, shutdown: &CancellationToken) {
+/// Reports the size of the log to the status board until shutdown.
+async fn report_log_size(log: &Log, status: &StatusBoard, shutdown: &CancellationToken) {
     let mut size = log.changes();
     loop {
         let events = *size.borrow_and_update();
@@ -174,8 +175,8 @@ async fn follow(log: &Log, status: &StatusBoard, shutdown: &CancellationToken) {
     status.report("log", ComponentState::Stopped);
 }
 
-/// What needs the chain: anchoring, and serving those to whom it grants something.
-struct OnChain {
+/// The tasks that need the chain: anchoring, collecting evidence, and delivery.
+struct ChainTasks {
     config: AnchorConfig,
     keys: KeyPair,
     log: Log,
@@ -184,7 +185,7 @@ struct OnChain {
     peer: Peer,
 }
 
-impl OnChain {
+impl ChainTasks {
     async fn run(
         self,
         node: NodeConnection,
@@ -192,8 +193,8 @@ impl OnChain {
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
         let (status, metrics) = (self.status.clone(), self.metrics.clone());
-        for waiting in ["anchor", "evidence", "delivery", "validators"] {
-            status.report(waiting, ComponentState::Starting);
+        for component in ["anchor", "evidence", "delivery", "validators"] {
+            status.report(component, ComponentState::Starting);
         }
         let (report, reports) = watch::channel(ChainReport::default());
         let connected = async move {
@@ -204,13 +205,13 @@ impl OnChain {
                     chain = ChainClient::connect_with_retry(node, &report) => chain,
                 },
             };
-            self.work(chain, report, shutdown).await
+            self.run_connected(chain, report, shutdown).await
         };
         let (ended, ()) = tokio::join!(connected, reports::chain(reports, &status, &metrics));
         ended
     }
 
-    async fn work(
+    async fn run_connected(
         self,
         chain: ChainClient,
         report: watch::Sender<ChainReport>,
@@ -228,9 +229,9 @@ impl OnChain {
         )?;
         let every = Duration::from_secs(config.every_seconds);
         let schedule = Schedule { every_events: config.every_events, every };
-        let (tell, anchored) = watch::channel(0);
-        let outlets = AnchorOutputs { board: status.clone(), metrics, anchored: tell };
-        let anchoring = anchor::run(log.clone(), keys, chain.clone(), schedule, outlets, shutdown.clone());
+        let (anchored_sender, anchored) = watch::channel(0);
+        let outputs = AnchorOutputs { board: status.clone(), metrics, anchored: anchored_sender };
+        let anchoring = anchor::run(log.clone(), keys, chain.clone(), schedule, outputs, shutdown.clone());
         let (collecting, collected) = watch::channel(CollectState::default());
         let collect = {
             let (chain, stop) = (chain.clone(), shutdown.clone());
@@ -238,7 +239,7 @@ impl OnChain {
         };
         let served = server.state();
         let (anchored, (), (), (), (), ()) = tokio::join!(
-            or_all_end(shutdown, anchoring),
+            shut_down_on_error(shutdown, anchoring),
             collect,
             reports::evidence(collected, &status),
             server.run(&peer),

@@ -1,4 +1,4 @@
-//! What the parts of the gateway report, as status and metrics.
+//! Converts the reports of the gateway's tasks into status and metrics.
 
 use crate::{
     errors::Remedy as _,
@@ -12,13 +12,13 @@ use streembit_evidence::collect::CollectState;
 use streembit_primitives::consortium::QuotaStatus;
 use tokio::sync::watch;
 
-/// What somebody can do about a validator that contradicts itself.
-const CONTRADICTION: &str = "stop every node but one that holds the validator's keys, and find out how they got there; with \
-                             new keys the council may make it a validator again (docs/validator/equivocations.md)";
+/// The remedy for a validator that has equivocated.
+const EQUIVOCATION_REMEDY: &str = "stop all but one of the nodes that hold the validator's keys, and find out how the keys were \
+                             copied; the council can reinstate the validator with new keys (docs/validator/equivocations.md)";
 
-/// Shows the chain in status and metrics until nobody reports any more.
+/// Reports the chain's state to the status board and the metrics until the sender is dropped.
 pub(super) async fn chain(reports: watch::Receiver<ChainReport>, status: &StatusBoard, metrics: &Metrics) {
-    each(reports, |report| {
+    for_each_value(reports, |report| {
         status.report("chain", chain_state(report));
         if let Some(validators) = &report.validators {
             status.report("validators", validators_state(validators));
@@ -30,20 +30,20 @@ pub(super) async fn chain(reports: watch::Receiver<ChainReport>, status: &Status
     status.report("validators", ComponentState::Stopped);
 }
 
-/// Shows the collecting of evidence in the status until nobody reports any more.
+/// Reports the collection of evidence to the status board until the sender is dropped.
 pub(super) async fn evidence(states: watch::Receiver<CollectState>, status: &StatusBoard) {
-    each(states, |state| status.report("evidence", evidence_state(state))).await;
+    for_each_value(states, |state| status.report("evidence", evidence_state(state))).await;
     status.report("evidence", ComponentState::Stopped);
 }
 
-/// Shows delivery in the status until nobody reports any more.
+/// Reports delivery to the status board until the sender is dropped.
 pub(super) async fn delivery(states: watch::Receiver<ServerState>, status: &StatusBoard) {
-    each(states, |state| status.report("delivery", ComponentState::running(state))).await;
+    for_each_value(states, |state| status.report("delivery", ComponentState::running(state))).await;
     status.report("delivery", ComponentState::Stopped);
 }
 
-/// Calls `show` with the current value and with every later one, until the sender is gone.
-async fn each<T>(mut values: watch::Receiver<T>, show: impl Fn(&T)) {
+/// Calls `show` with the current value and after each change, until the sender is dropped.
+async fn for_each_value<T>(mut values: watch::Receiver<T>, show: impl Fn(&T)) {
     loop {
         show(&values.borrow_and_update());
         if values.changed().await.is_err() {
@@ -58,13 +58,13 @@ fn chain_state(report: &ChainReport) -> ComponentState {
         NodeState::Failing(error) => ComponentState::retrying(error, error.remedy()),
         NodeState::Stalled(stall) => ComponentState::retrying(stall, stall.remedy()),
         NodeState::Following { node, block } => {
-            let quota = report.quota.as_ref().map_or_else(String::new, quota_words);
+            let quota = report.quota.as_ref().map_or_else(String::new, quota_text);
             ComponentState::running(format!("{node}, block {block} finalized{quota}"))
         }
     }
 }
 
-fn quota_words(quota: &QuotaStatus) -> String {
+fn quota_text(quota: &QuotaStatus) -> String {
     format!("; {} % of the quota left until {}", percent(quota), clock::show(quota.refills))
 }
 
@@ -72,7 +72,7 @@ fn validators_state(report: &ValidatorsReport) -> ComponentState {
     if report.offences.is_empty() {
         return ComponentState::running(format!("{} validators", report.count));
     }
-    ComponentState::alarm(report.offences.join("; "), CONTRADICTION)
+    ComponentState::alarm(report.offences.join("; "), EQUIVOCATION_REMEDY)
 }
 
 fn evidence_state(state: &CollectState) -> ComponentState {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn validators_that_contradict_themselves_are_an_alarm() {
+    fn an_equivocation_raises_an_alarm() {
         let report = |offences: &[&str]| ValidatorsReport {
             count: 4,
             offences: offences.iter().map(|offence| offence.to_string()).collect(),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_part_that_reports_no_more_is_said_to_have_stopped() {
+    async fn components_are_stopped_when_the_sender_is_dropped() {
         let (sender, reports) = watch::channel(ChainReport::default());
         let (status, metrics) = (StatusBoard::new(), Metrics::new());
         let (board, shown) = (status.clone(), metrics.clone());

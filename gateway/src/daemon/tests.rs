@@ -17,7 +17,7 @@ fn keys() -> KeyPair {
 }
 
 #[tokio::test]
-async fn without_a_node_it_logs_and_says_what_is_missing_and_a_restart_has_everything() {
+async fn a_gateway_without_a_node_logs_events_and_keeps_them_across_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path());
     for run_number in 1..=2 {
@@ -41,7 +41,7 @@ async fn without_a_node_it_logs_and_says_what_is_missing_and_a_restart_has_every
 }
 
 #[tokio::test]
-async fn two_gateways_over_one_folder_are_one_too_many() {
+async fn a_second_gateway_on_the_same_folder_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path());
     let log = Log::open(&config.gateway.data_dir, LogId { gateway: keys().account(), epoch: EPOCH }).unwrap();
@@ -51,7 +51,7 @@ async fn two_gateways_over_one_folder_are_one_too_many() {
 }
 
 #[tokio::test]
-async fn another_key_does_not_continue_a_log() {
+async fn a_log_of_another_key_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path());
     drop(Log::open(&config.gateway.data_dir, LogId { gateway: keys().account(), epoch: EPOCH }).unwrap());
@@ -61,7 +61,7 @@ async fn another_key_does_not_continue_a_log() {
 }
 
 #[tokio::test]
-async fn an_api_that_cannot_listen_ends_the_daemon_at_once() {
+async fn an_api_that_cannot_listen_ends_the_daemon() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path());
     std::fs::write(dir.path().join("file"), "no socket").unwrap();
