@@ -1,12 +1,12 @@
-//! Anchoring: has the chain accept the state of the log, again and again, when there is something new.
+//! Anchoring: submits signed checkpoints of the log to the chain while there are new events.
 //!
-//! What is anchored is asked of the chain each time, never assumed: whatever happened in between (a crash after sending,
-//! a node that was away, an anchor of an earlier run that got through late), the next anchor starts from what is
-//! finalized. A checkpoint is kept before it is sent, and no two are ever made of one size. Events wait in the log, so
-//! nothing is lost while the node is away.
+//! Each attempt first asks the chain for the last finalized anchor and continues from it. This covers a crash after
+//! submission, an unreachable node, and an anchor of an earlier run that was finalized late. A checkpoint is stored
+//! before it is submitted, and no two checkpoints are ever signed for one size. Events wait in the log, so nothing is
+//! lost while the node is unreachable.
 //!
-//! A log that is shorter than its anchor, or another than was anchored, is an error that ends the daemon: going on
-//! would make it worse.
+//! A log that is shorter than its last anchor or checkpoint, or differs from it, is an error that ends the daemon,
+//! because any further event would continue a wrong history.
 
 #[cfg(test)]
 mod tests;
@@ -31,68 +31,68 @@ use streembit_primitives::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The name on the status board.
+/// The component's name on the status board.
 const COMPONENT: &str = "anchor";
 
-/// The pauses after a failure.
+/// The pauses between failed attempts.
 const RETRY: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(500))
     .with_max_delay(Duration::from_secs(5))
     .without_max_times();
 
-/// How often in a row the chain may have moved on between question and call.
-const RACES: u32 = 5;
+/// The number of times in a row that the chain may reject a checkpoint because it has accepted another meanwhile.
+const MAX_RACES: u32 = 5;
 
-/// When to anchor.
+/// The schedule of anchors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Schedule {
-    /// When so many events are new.
+    /// The number of new events after which the log is anchored.
     pub every_events: u64,
-    /// So long after the first new event, at the latest.
+    /// The longest time that a new event waits for an anchor.
     pub every: Duration,
 }
 
-/// Why anchoring ends.
+/// An error that ends anchoring.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AnchorError {
-    /// The log is not what the chain knows of it, or cannot be read.
+    /// The log differs from its anchor on the chain, or cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The log has fewer entries than this gateway has signed for.
-    #[error("the log has {size} entries, but this gateway has signed a checkpoint of {signed}: its end is lost. Restore the data folder from a backup that has it; if there is none, close this log on the chain at its anchored size and open the next epoch")]
+    /// The log has fewer entries than a checkpoint that this gateway has signed.
+    #[error("the log has {size} entries, but this gateway has signed a checkpoint of {signed}, so the end of the log is lost. Restore the data folder from a backup that has all entries; if there is none, close this log on the chain at its anchored size and open the next epoch")]
     ShorterThanCheckpoint {
-        /// What is here.
+        /// The number of entries in the log.
         size: u64,
-        /// What was signed.
+        /// The number of entries in the signed checkpoint.
         signed: u64,
     },
-    /// The log leads to another root than this gateway has signed for.
-    #[error("the first {size} entries of the log lead to {found}, but this gateway has signed {signed}: they were changed. Restore the data folder from a backup; if there is none, close this log on the chain at its anchored size and open the next epoch")]
+    /// The log has a different root than a checkpoint that this gateway has signed.
+    #[error("the first {size} entries of the log have the root {found}, but this gateway has signed {signed}, so the entries were changed. Restore the data folder from a backup; if there is none, close this log on the chain at its anchored size and open the next epoch")]
     DifferentFromCheckpoint {
         /// The size of the checkpoint.
         size: u64,
-        /// The root here.
+        /// The root of the log at this size.
         found: Hash,
-        /// The root that was signed.
+        /// The root in the signed checkpoint.
         signed: Hash,
     },
 }
 
-/// Why an attempt to anchor failed.
+/// An error of one attempt to anchor.
 #[derive(Debug)]
 enum AttemptError {
-    /// Ends the daemon.
+    /// The error ends the daemon.
     Fatal(AnchorError),
-    /// Another attempt may succeed: what is wrong, and what somebody can do.
+    /// Another attempt may succeed.
     Transient { problem: String, remedy: String },
 }
 
 impl<E: Into<AnchorError>> From<E> for AttemptError {
-    /// A disk that is full or fails may be well again; what was read and found wrong will not.
+    /// Storage errors are transient, because a full or failing disk may recover. All other errors are fatal.
     fn from(error: E) -> Self {
         match error.into() {
             AnchorError::Log(error @ (LogError::Storage { .. } | LogError::Open { .. })) => {
-                let remedy = "check the disk and its free space; it goes on by itself";
+                let remedy = "check the disk and its free space; the gateway retries by itself";
                 Self::Transient { problem: error.to_string(), remedy: remedy.into() }
             }
             error => Self::Fatal(error),
@@ -106,13 +106,13 @@ impl From<ChainError> for AttemptError {
     }
 }
 
-/// What anchoring needs of the chain.
+/// The chain's functions that anchoring uses.
 trait Chain: Send + Sync {
-    /// The chain's genesis hash.
+    /// Returns the chain's genesis hash.
     fn genesis(&self) -> Hash;
-    /// The last finalized anchor of a log.
+    /// Returns the last finalized anchor of a log.
     fn latest(&self, log: LogId) -> impl Future<Output = Result<Option<Anchor>, ChainError>> + Send;
-    /// Anchors a checkpoint, and waits until that is final.
+    /// Submits a checkpoint, and waits until it is finalized.
     fn anchor(
         &self,
         keys: &KeyPair,
@@ -140,17 +140,17 @@ impl Chain for ChainClient {
     }
 }
 
-/// Who is told what.
+/// The outputs of anchoring.
 pub struct AnchorOutputs {
-    /// How anchoring goes.
+    /// The status board.
     pub board: StatusBoard,
-    /// What becomes of each anchor.
+    /// The metrics, which count the anchors.
     pub metrics: Metrics,
     /// The size of the last finalized anchor.
     pub anchored: watch::Sender<u64>,
 }
 
-/// Anchors until it is told to stop. Returns early only where the log must not be used any more.
+/// Anchors the log until `stop` is cancelled. Returns an error if the log must no longer be used.
 pub async fn run(
     log: Log,
     keys: KeyPair,
@@ -183,8 +183,8 @@ struct Anchoring<C> {
 impl<C: Chain> Anchoring<C> {
     async fn run(&self) -> Result<(), AnchorError> {
         let mut pauses = RETRY.build();
-        let mut compared = false;
-        let mut attempt = self.compare().await;
+        let mut checked = false;
+        let mut attempt = self.initial_check().await;
         loop {
             let anchored = match attempt {
                 Ok(anchored) => anchored,
@@ -192,11 +192,11 @@ impl<C: Chain> Anchoring<C> {
                 Err(AttemptError::Transient { problem, remedy }) => {
                     self.board.report(COMPONENT, ComponentState::retrying(problem, remedy));
                     tokio::time::sleep(pauses.next().unwrap_or_default()).await;
-                    attempt = if compared { self.anchor().await } else { self.compare().await };
+                    attempt = if checked { self.anchor().await } else { self.initial_check().await };
                     continue;
                 }
             };
-            (pauses, compared) = (RETRY.build(), true);
+            (pauses, checked) = (RETRY.build(), true);
             self.report(anchored.as_ref());
             self.wait_for_work(anchored.map_or(0, |anchor| anchor.checkpoint.size)).await?;
             attempt = self.anchor().await;
@@ -214,24 +214,24 @@ impl<C: Chain> Anchoring<C> {
         self.board.report(COMPONENT, ComponentState::running(detail));
     }
 
-    /// Waits until there is enough that is new, or something for long enough.
+    /// Waits until the schedule asks for an anchor, given the size of the last one.
     async fn wait_for_work(&self, anchored: u64) -> Result<(), AnchorError> {
         let mut size = self.log.changes();
         let closed = |_| AnchorError::Log(LogError::Closed);
         size.wait_for(|size| *size > anchored).await.map_err(closed)?;
         let enough = anchored.saturating_add(self.schedule.every_events);
         let reached = async { size.wait_for(|size| *size >= enough).await.map(|_| ()).map_err(closed) };
-        // Whichever comes first: enough events, or the time.
         tokio::time::timeout(self.schedule.every, reached).await.unwrap_or(Ok(()))
     }
 
-    /// The log against what this gateway itself knows of the chain, also while no node answers; then what is anchored.
-    async fn compare(&self) -> Result<Option<Anchor>, AttemptError> {
-        self.check_own_word()?;
+    /// Checks the log against the stored checkpoint and anchor, which needs no node, and then against the chain. Returns the
+    /// last finalized anchor.
+    async fn initial_check(&self) -> Result<Option<Anchor>, AttemptError> {
+        self.check_stored_checkpoint_and_anchor()?;
         self.catch_up().await
     }
 
-    /// What is anchored now, checked against the log and kept there.
+    /// Fetches the last finalized anchor, checks the log against it, and stores it in the log.
     async fn catch_up(&self) -> Result<Option<Anchor>, AttemptError> {
         let Some(anchor) = self.chain.latest(self.log.id()).await? else { return Ok(None) };
         self.log.check_against(&anchor)?;
@@ -242,10 +242,10 @@ impl<C: Chain> Anchoring<C> {
         Ok(Some(anchor))
     }
 
-    /// Anchors the log as it is now, where the chain does not know it yet; gives the last finalized anchor.
+    /// Anchors the current state of the log unless the chain already has it. Returns the last finalized anchor.
     async fn anchor(&self) -> Result<Option<Anchor>, AttemptError> {
         let mut refused = None;
-        for _ in 0..RACES {
+        for _ in 0..MAX_RACES {
             let anchored = self.catch_up().await?;
             let from = anchored.as_ref().map_or(0, |anchor| anchor.checkpoint.size);
             if self.log.size() <= from {
@@ -254,12 +254,12 @@ impl<C: Chain> Anchoring<C> {
             let signed = self.checkpoint()?;
             let proof = self.log.consistency(from, signed.checkpoint.size)?;
             self.metrics.anchor_submitted();
-            let sent = self.chain.anchor(&self.keys, signed.checkpoint, proof).await;
-            self.metrics.anchor_ended(sent.is_ok());
-            match sent {
+            let result = self.chain.anchor(&self.keys, signed.checkpoint, proof).await;
+            self.metrics.anchor_ended(result.is_ok());
+            match result {
                 Ok(()) => return self.catch_up().await,
-                // The chain has moved on in between: an anchor that was sent before a crash, or by an earlier
-                // attempt, got through. Asking again shows how far it is.
+                // The chain has meanwhile accepted an anchor that was submitted before a crash or by an earlier attempt.
+                // Start again from it.
                 Err(error) if is_race(&error) => refused = Some(error),
                 Err(error) => return Err(error.into()),
             }
@@ -267,14 +267,15 @@ impl<C: Chain> Anchoring<C> {
         Err(refused.map_or(AttemptError::Fatal(LogError::Closed.into()), AttemptError::from))
     }
 
-    /// A signed checkpoint of the log as it is now, kept; the one that was made of this size before, if any.
+    /// Returns a signed and stored checkpoint of the current log. If one was already signed for this size, returns that
+    /// one.
     fn checkpoint(&self) -> Result<SignedCheckpoint, AnchorError> {
         let size = self.log.size();
         let root = self.log.root(size)?;
-        if let Some(kept) = self.log.last_checkpoint()?.filter(|kept| kept.checkpoint.size >= size) {
-            let kept = check_kept(kept, size, root)?;
-            self.log.check_own(&kept.checkpoint)?;
-            return Ok(kept);
+        if let Some(stored) = self.log.last_checkpoint()?.filter(|stored| stored.checkpoint.size >= size) {
+            let stored = ensure_matches(stored, size, root)?;
+            self.log.check_own(&stored.checkpoint)?;
+            return Ok(stored);
         }
         let checkpoint = Checkpoint {
             log: self.log.id(),
@@ -290,34 +291,34 @@ impl<C: Chain> Anchoring<C> {
         Ok(signed)
     }
 
-    /// The log against the last checkpoint and anchor that it holds itself.
-    fn check_own_word(&self) -> Result<(), AnchorError> {
+    /// Checks the log against the last checkpoint and the last anchor that are stored in it.
+    fn check_stored_checkpoint_and_anchor(&self) -> Result<(), AnchorError> {
         if let Some(anchor) = self.log.last_anchor()? {
             self.log.check_against(&anchor)?;
         }
-        let Some(kept) = self.log.last_checkpoint()? else { return Ok(()) };
-        let (size, signed) = (self.log.size(), kept.checkpoint.size);
+        let Some(stored) = self.log.last_checkpoint()? else { return Ok(()) };
+        let (size, signed) = (self.log.size(), stored.checkpoint.size);
         if size < signed {
             return Err(AnchorError::ShorterThanCheckpoint { size, signed });
         }
-        let kept = check_kept(kept, signed, self.log.root(signed)?)?;
-        Ok(self.log.check_own(&kept.checkpoint)?)
+        let stored = ensure_matches(stored, signed, self.log.root(signed)?)?;
+        Ok(self.log.check_own(&stored.checkpoint)?)
     }
 }
 
-/// A checkpoint that was kept, where it is of this size and root.
-fn check_kept(kept: SignedCheckpoint, size: u64, root: Hash) -> Result<SignedCheckpoint, AnchorError> {
-    let signed = &kept.checkpoint;
+/// Returns the stored checkpoint if it has this size and root, and otherwise an error.
+fn ensure_matches(stored: SignedCheckpoint, size: u64, root: Hash) -> Result<SignedCheckpoint, AnchorError> {
+    let signed = &stored.checkpoint;
     if signed.size > size {
         return Err(AnchorError::ShorterThanCheckpoint { size, signed: signed.size });
     }
     if signed.root != root {
         return Err(AnchorError::DifferentFromCheckpoint { size, found: root, signed: signed.root });
     }
-    Ok(kept)
+    Ok(stored)
 }
 
-/// Whether the chain refused an anchor because it has got another one since it was asked.
+/// Returns true if the chain rejected an anchor because it has meanwhile accepted another.
 fn is_race(error: &ChainError) -> bool {
     matches!(error.dispatch_error(), Some("Anchors::NotLarger" | "Anchors::Inconsistent"))
 }

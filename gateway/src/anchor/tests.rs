@@ -9,24 +9,24 @@ use streembit_primitives::{
     Body, DeviceKey, EventHeader, Part, PublicKey, SignedEvent, Text,
 };
 
-/// A chain in memory that holds to the rule of the anchors pallet.
+/// A chain in memory that applies the rule of the anchors pallet.
 #[derive(Default)]
-struct Memory {
+struct MemoryChain {
     anchors: Mutex<Vec<Anchor>>,
-    /// What to answer before anything else, the last first.
-    troubles: Mutex<Vec<Trouble>>,
-    questions: AtomicUsize,
+    /// Failures of the next submissions, the last one first.
+    failures: Mutex<Vec<Failure>>,
+    queries: AtomicUsize,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
-enum Trouble {
-    /// The node does not answer.
+enum Failure {
+    /// The node is unreachable.
     Away,
-    /// The anchor gets through, but the answer does not.
+    /// The chain accepts the anchor, but the answer is lost.
     AnswerLost,
 }
 
-impl Memory {
+impl MemoryChain {
     fn away() -> ChainError {
         ChainError::Away { node: "memory".into(), problem: "test".into() }
     }
@@ -59,13 +59,13 @@ impl Memory {
     }
 }
 
-impl Chain for Memory {
+impl Chain for MemoryChain {
     fn genesis(&self) -> Hash {
         Hash([1; 32])
     }
 
     async fn latest(&self, _: LogId) -> Result<Option<Anchor>, ChainError> {
-        self.questions.fetch_add(1, Ordering::SeqCst);
+        self.queries.fetch_add(1, Ordering::SeqCst);
         Ok(self.anchors.lock().unwrap().last().cloned())
     }
 
@@ -75,10 +75,10 @@ impl Chain for Memory {
         checkpoint: Checkpoint,
         proof: ConsistencyProof,
     ) -> Result<(), ChainError> {
-        let trouble = self.troubles.lock().unwrap().pop();
-        match trouble {
-            Some(Trouble::Away) => Err(Self::away()),
-            Some(Trouble::AnswerLost) => self.accept(checkpoint, &proof).and(Err(Self::away())),
+        let failure = self.failures.lock().unwrap().pop();
+        match failure {
+            Some(Failure::Away) => Err(Self::away()),
+            Some(Failure::AnswerLost) => self.accept(checkpoint, &proof).and(Err(Self::away())),
             None => self.accept(checkpoint, &proof),
         }
     }
@@ -92,12 +92,12 @@ fn open(folder: &tempfile::TempDir) -> Log {
     Log::open(&folder.path().join("log"), LogId::first(keys().account())).unwrap()
 }
 
-/// Appends events of one device, numbered on from what the log has.
+/// Appends events of one device, numbered from the end of the log.
 async fn append(log: &Log, count: u64) {
-    append_saying(log, count, "event").await;
+    append_with_text(log, count, "event").await;
 }
 
-async fn append_saying(log: &Log, count: u64, word: &str) {
+async fn append_with_text(log: &Log, count: u64, word: &str) {
     let device = KeyPair::from_seed([5; 32]);
     let key = DeviceKey::Own(PublicKey::Sr25519(device.account().0));
     for _ in 0..count {
@@ -120,7 +120,7 @@ async fn append_saying(log: &Log, count: u64, word: &str) {
     }
 }
 
-fn anchoring(log: Log, chain: Memory) -> Anchoring<Memory> {
+fn anchoring(log: Log, chain: MemoryChain) -> Anchoring<MemoryChain> {
     let schedule = Schedule { every_events: 10, every: Duration::from_millis(200) };
     Anchoring {
         log,
@@ -133,13 +133,13 @@ fn anchoring(log: Log, chain: Memory) -> Anchoring<Memory> {
     }
 }
 
-/// Runs until the chain has so many anchors, or the log is refused.
-async fn run_until(anchoring: &Anchoring<Memory>, anchors: usize) -> Result<(), AnchorError> {
+/// Runs until the chain has this number of anchors, or until the log is refused.
+async fn run_until(anchoring: &Anchoring<MemoryChain>, anchors: usize) -> Result<(), AnchorError> {
     let enough = async {
         while anchoring.chain.accepted().len() < anchors {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        // What follows the acceptance: the anchor is kept in the log.
+        // Leave time to store the accepted anchor in the log.
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     tokio::select! {
@@ -150,9 +150,9 @@ async fn run_until(anchoring: &Anchoring<Memory>, anchors: usize) -> Result<(), 
 }
 
 #[tokio::test]
-async fn anchors_by_time_and_by_count_and_only_what_is_new() {
+async fn anchors_new_events_by_time_and_by_count() {
     let folder = tempfile::tempdir().unwrap();
-    let anchoring = anchoring(open(&folder), Memory::default());
+    let anchoring = anchoring(open(&folder), MemoryChain::default());
     append(&anchoring.log, 3).await;
     run_until(&anchoring, 1).await.unwrap();
     let first = anchoring.chain.accepted()[0].checkpoint.clone();
@@ -162,7 +162,7 @@ async fn anchors_by_time_and_by_count_and_only_what_is_new() {
     assert_eq!(kept.checkpoint, first);
     assert!(kept.verify(&anchoring.chain.genesis()));
 
-    // Nothing new: no further anchor, however long it runs.
+    // There is no further anchor without new events.
     let idle = tokio::time::timeout(Duration::from_millis(600), anchoring.run()).await;
     assert!(idle.is_err());
     assert_eq!(anchoring.chain.accepted().len(), 1);
@@ -174,9 +174,9 @@ async fn anchors_by_time_and_by_count_and_only_what_is_new() {
 }
 
 #[tokio::test]
-async fn the_count_does_not_wait_for_the_time() {
+async fn enough_events_are_anchored_without_waiting_for_the_time() {
     let folder = tempfile::tempdir().unwrap();
-    let mut anchoring = anchoring(open(&folder), Memory::default());
+    let mut anchoring = anchoring(open(&folder), MemoryChain::default());
     anchoring.schedule.every = Duration::from_secs(3600);
     append(&anchoring.log, 10).await;
     run_until(&anchoring, 1).await.unwrap();
@@ -184,9 +184,9 @@ async fn the_count_does_not_wait_for_the_time() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_away_is_tried_again_with_the_same_checkpoint() {
+async fn the_same_checkpoint_is_submitted_again_after_the_node_was_unreachable() {
     let folder = tempfile::tempdir().unwrap();
-    let chain = Memory { troubles: vec![Trouble::Away, Trouble::Away].into(), ..Memory::default() };
+    let chain = MemoryChain { failures: vec![Failure::Away, Failure::Away].into(), ..MemoryChain::default() };
     let anchoring = anchoring(open(&folder), chain);
     append(&anchoring.log, 2).await;
     let running = async {
@@ -198,22 +198,22 @@ async fn a_node_that_is_away_is_tried_again_with_the_same_checkpoint() {
         anchoring.log.last_checkpoint().unwrap().unwrap()
     };
     let signed = tokio::select! {
-        _ = anchoring.run() => panic!("it ended"),
+        _ = anchoring.run() => panic!("anchoring ended"),
         signed = running => signed,
     };
     run_until(&anchoring, 1).await.unwrap();
-    // Signed once: the time in it would differ otherwise.
+    // A second signature would have another time.
     assert_eq!(anchoring.chain.accepted()[0].checkpoint, signed.checkpoint);
 }
 
 #[tokio::test]
-async fn an_anchor_that_got_through_unheard_is_found_and_built_on() {
+async fn the_next_run_continues_from_an_accepted_anchor_whose_answer_was_lost() {
     let folder = tempfile::tempdir().unwrap();
-    let chain = Memory { troubles: vec![Trouble::AnswerLost].into(), ..Memory::default() };
+    let chain = MemoryChain { failures: vec![Failure::AnswerLost].into(), ..MemoryChain::default() };
     let first = anchoring(open(&folder), chain);
     append(&first.log, 2).await;
     run_until(&first, 1).await.unwrap();
-    // The process ends here, and starts again over the same folder.
+    // The process ends here and starts again with the same folder.
     let Anchoring { log, chain, .. } = first;
     drop(log);
     let second = anchoring(open(&folder), chain);
@@ -225,29 +225,29 @@ async fn an_anchor_that_got_through_unheard_is_found_and_built_on() {
 }
 
 #[tokio::test]
-async fn a_log_that_lost_its_end_or_was_changed_is_refused_with_the_way_back() {
+async fn a_truncated_or_changed_log_is_refused_with_a_remedy() {
     let (whole, short, other) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let first = anchoring(open(&whole), Memory::default());
+    let first = anchoring(open(&whole), MemoryChain::default());
     append(&first.log, 5).await;
     run_until(&first, 1).await.unwrap();
     let anchors = first.chain.accepted();
-    let knowing = || Memory { anchors: anchors.clone().into(), ..Memory::default() };
+    let chain_with_anchors = || MemoryChain { anchors: anchors.clone().into(), ..MemoryChain::default() };
 
-    let cut = anchoring(open(&short), knowing());
+    let cut = anchoring(open(&short), chain_with_anchors());
     append(&cut.log, 4).await;
     let error = run_until(&cut, 2).await.unwrap_err();
     assert_eq!(error, AnchorError::Log(LogError::ShorterThanAnchor { size: 4, anchored: 5 }));
     assert!(error.to_string().contains("backup") && error.to_string().contains("epoch"));
 
-    let changed = anchoring(open(&other), knowing());
-    append_saying(&changed.log, 7, "lie").await;
+    let changed = anchoring(open(&other), chain_with_anchors());
+    append_with_text(&changed.log, 7, "lie").await;
     let error = run_until(&changed, 2).await.unwrap_err();
     assert!(matches!(error, AnchorError::Log(LogError::DifferentFromAnchor { anchored: 5, .. })));
     assert_eq!(changed.chain.accepted(), anchors);
 }
 
-/// A copy of a log as it is on disk, closed.
+/// Copies the folder of a closed log.
 fn copy_of(folder: &tempfile::TempDir) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     std::fs::create_dir(copy.path().join("log")).unwrap();
@@ -259,9 +259,9 @@ fn copy_of(folder: &tempfile::TempDir) -> tempfile::TempDir {
 }
 
 #[tokio::test]
-async fn of_two_histories_from_one_point_only_the_first_told_is_anchored() {
+async fn only_the_first_of_two_forked_histories_is_anchored() {
     let folder = tempfile::tempdir().unwrap();
-    let common = anchoring(open(&folder), Memory::default());
+    let common = anchoring(open(&folder), MemoryChain::default());
     append(&common.log, 6).await;
     run_until(&common, 1).await.unwrap();
     let Anchoring { log, chain, .. } = common;
@@ -269,14 +269,14 @@ async fn of_two_histories_from_one_point_only_the_first_told_is_anchored() {
     let fork = copy_of(&folder);
 
     let told = anchoring(open(&folder), chain);
-    append_saying(&told.log, 2, "told").await;
+    append_with_text(&told.log, 2, "told").await;
     run_until(&told, 2).await.unwrap();
     let anchors = told.chain.accepted();
-    // Shorter than what is anchored, as long, and longer: with keys and heads of its own that are all in order.
+    // The fork is valid in itself, and shorter than the anchored log, as long, or longer.
     for (more, size) in [(1, 7), (1, 8), (5, 13)] {
-        let knowing = Memory { anchors: anchors.clone().into(), ..Memory::default() };
-        let hidden = anchoring(open(&fork), knowing);
-        append_saying(&hidden.log, more, "hidden").await;
+        let chain = MemoryChain { anchors: anchors.clone().into(), ..MemoryChain::default() };
+        let hidden = anchoring(open(&fork), chain);
+        append_with_text(&hidden.log, more, "hidden").await;
         assert_eq!((hidden.log.size(), hidden.log.verify(0..size).unwrap()), (size, vec![]));
         let error = run_until(&hidden, 3).await.unwrap_err();
         match size {
@@ -287,21 +287,21 @@ async fn of_two_histories_from_one_point_only_the_first_told_is_anchored() {
         }
         assert!(error.to_string().contains("Restore the data folder"), "{error}");
         assert_eq!(hidden.chain.accepted(), anchors);
-        // Nor by a gateway that asks nobody and sends what it has: the rule is the chain's.
+        // The chain rejects the fork even if a gateway submits it without checking the last anchor.
         let checkpoint = Checkpoint { time: 9, ..hidden.checkpoint().unwrap().checkpoint };
         for old in [0, 6, size.min(8)] {
             let proof = hidden.log.consistency(old, size).unwrap();
             assert!(hidden.chain.accept(checkpoint.clone(), &proof).is_err(), "{size} from {old}");
         }
     }
-    append_saying(&told.log, 1, "told").await;
+    append_with_text(&told.log, 1, "told").await;
     run_until(&told, 3).await.unwrap();
 }
 
 #[tokio::test]
-async fn without_a_node_the_log_is_held_against_what_it_signed_itself() {
+async fn without_a_node_the_log_is_checked_against_its_signed_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
-    let anchoring = anchoring(open(&folder), Memory::default());
+    let anchoring = anchoring(open(&folder), MemoryChain::default());
     append(&anchoring.log, 4).await;
     let signed = anchoring.checkpoint().unwrap();
     let ahead = Checkpoint { size: 6, root: Hash([7; 32]), heads_root: None, ..signed.checkpoint.clone() };
@@ -312,5 +312,5 @@ async fn without_a_node_the_log_is_held_against_what_it_signed_itself() {
     append(&anchoring.log, 4).await;
     let error = anchoring.run().await.unwrap_err();
     assert!(matches!(error, AnchorError::DifferentFromCheckpoint { size: 6, .. }));
-    assert_eq!(anchoring.chain.questions.load(Ordering::SeqCst), 0, "nobody was asked");
+    assert_eq!(anchoring.chain.queries.load(Ordering::SeqCst), 0, "the chain was queried");
 }

@@ -8,77 +8,83 @@ use std::collections::BTreeSet;
 use streembit_log::{Finding, LogError, LogReader, Place, StoredBody, StoredEvent};
 use streembit_primitives::{device::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, Hash};
 
-/// How many events are read at once.
+/// The number of events that are read at once.
 const CHUNK: usize = 256;
 
-/// Replays a device's history. The chain's state must be older than the view of the log, so that the log cannot be
-/// behind it for an honest reason. An error means that nothing could be said; what is damaged is in the report.
+/// Audits a device's history. `chain` must have been read before `log` was opened, so that an honest log cannot be behind
+/// its anchor.
+///
+/// # Errors
+///
+/// Fails if the log cannot be read. Damaged data is no error but a problem in the report.
 pub fn audit(log: &LogReader, subject: Subject, chain: &ChainState) -> Result<Report, LogError> {
     let report = Report::new(subject, chain, log.id());
-    let mut audit = Audit { log, chain, report, bad: BTreeSet::new(), heads: None };
+    let mut audit = Audit { log, chain, report, damaged: BTreeSet::new(), heads: None };
     audit.report.log_size = log.size();
-    audit.chain_record();
-    audit.stored_log()?;
-    audit.against_anchor()?;
-    audit.history()?;
-    audit.copied_key()?;
-    audit.completeness();
+    audit.check_device_record();
+    audit.check_stored_log()?;
+    audit.check_against_anchor()?;
+    audit.check_history()?;
+    audit.check_copied_key()?;
+    audit.check_completeness();
     Ok(audit.conclude())
 }
 
-/// What an event has to follow.
+/// The event that the next event must follow.
 #[derive(Clone, Copy)]
 enum Predecessor {
-    /// Nothing: it is the first.
+    /// There is no event before it.
     None,
-    /// This sequence and hash.
+    /// The event with this sequence and hash.
     Event(u64, Hash),
-    /// Something that cannot be read, or was changed.
+    /// An event that is unreadable or was changed, so the order cannot be checked.
     Unknown,
 }
 
-/// Some events of the device, in order.
-struct Read {
+/// Consecutive events of the device.
+struct Batch {
     events: Vec<StoredEvent>,
-    /// Whether there are others before them that cannot be read.
-    passed_over: bool,
+    /// Whether unreadable events before these were skipped.
+    skipped: bool,
 }
 
 struct Audit<'a> {
     log: &'a LogReader,
     chain: &'a ChainState,
     report: Report,
-    /// Entries of the log that are known to be wrong in themselves.
-    bad: BTreeSet<u64>,
-    /// The last event of each device at the anchored size, derived from the entries; `None` where they are damaged.
+    /// The indexes of entries whose stored entry or body is damaged.
+    damaged: BTreeSet<u64>,
+    /// The last event of each device at the anchored size, computed from the entries; `None` if entries are damaged.
     heads: Option<HeadsMap>,
 }
 
 impl Audit<'_> {
-    fn problem(&mut self, problem: AuditProblem) {
+    fn add_problem(&mut self, problem: AuditProblem) {
         self.report.problems.push(problem);
     }
 
-    /// What the chain says of the device: registered, and with this gateway.
-    fn chain_record(&mut self) {
+    /// Checks that the device is registered on the chain with this gateway and the right key.
+    fn check_device_record(&mut self) {
         let (device, gateway) = (self.report.device, self.log.id().gateway);
         let problem = match &self.chain.device {
-            None => format!("device {device} is not registered: `streembit device register`"),
+            None => {
+                format!("device {device} is not registered on the chain: run `streembit device register`")
+            }
             Some(record) if record.gateway != gateway => format!(
-                "device {device} is registered with gateway {}, this is the log of {}",
+                "device {device} is registered with gateway {}, but this is the log of gateway {}",
                 streembit_keystore::account::show(&record.gateway),
                 streembit_keystore::account::show(&gateway)
             ),
             Some(record) if record.key.device_id() != device => {
-                "the registered key is not the one that the device's id was made of".into()
+                "the registered key is not the one from which the device's id is derived".into()
             }
             Some(_) => return,
         };
-        self.problem(AuditProblem::new(ProblemPlace::Chain, problem));
+        self.add_problem(AuditProblem::new(ProblemPlace::Chain, problem));
     }
 
-    /// Everything stored, derived again.
-    fn stored_log(&mut self) -> Result<(), LogError> {
+    /// Recomputes everything that the log stores, and reports what differs.
+    fn check_stored_log(&mut self) -> Result<(), LogError> {
         let anchored = self.chain.anchor.as_ref().map_or(0, |anchor| anchor.checkpoint.size);
         let (findings, heads) = self.log.verify_with_heads(anchored)?;
         self.heads = heads;
@@ -92,20 +98,20 @@ impl Audit<'_> {
                 },
                 _ => problem,
             };
-            if !self.concerns(&finding)? {
+            if !self.concerns_device(&finding)? {
                 self.report.elsewhere.push(problem);
                 continue;
             }
             if matches!(finding.place, Place::Entry | Place::Body) {
-                self.bad.insert(finding.index);
+                self.damaged.insert(finding.index);
             }
-            self.problem(problem);
+            self.add_problem(problem);
         }
         Ok(())
     }
 
-    /// Whether a finding touches this device: the entries and the tree are everyone's, bodies are one device's.
-    fn concerns(&self, finding: &Finding) -> Result<bool, LogError> {
+    /// Returns true if a finding affects this device. Entries and the tree affect all devices, a body only one.
+    fn concerns_device(&self, finding: &Finding) -> Result<bool, LogError> {
         if matches!(finding.place, Place::Entry | Place::Node(_) | Place::Root) {
             return Ok(true);
         }
@@ -118,11 +124,12 @@ impl Audit<'_> {
         }
     }
 
-    /// The log against what is anchored of it.
-    fn against_anchor(&mut self) -> Result<(), LogError> {
+    /// Checks the log against its last anchor.
+    fn check_against_anchor(&mut self) -> Result<(), LogError> {
         let Some(anchor) = &self.chain.anchor else { return Ok(()) };
         match self.log.check_against(anchor) {
-            // Held against the entries themselves in `completeness`; an index that was changed is named already.
+            // `check_completeness` compares the heads map with the entries, and `check_stored_log` has reported a damaged
+            // index.
             Ok(()) | Err(LogError::DifferentHeads { .. }) => Ok(()),
             Err(
                 error @ (LogError::ShorterThanAnchor { .. }
@@ -130,47 +137,47 @@ impl Audit<'_> {
                 | LogError::ForeignCheckpoint { .. }
                 | LogError::Damaged { .. }),
             ) => {
-                self.problem(AuditProblem::new(ProblemPlace::Anchor, error.to_string()));
+                self.add_problem(AuditProblem::new(ProblemPlace::Anchor, error.to_string()));
                 Ok(())
             }
             Err(error) => Err(error),
         }
     }
 
-    /// The device's events, each and in their order.
-    fn history(&mut self) -> Result<(), LogError> {
+    /// Checks each of the device's events and their order.
+    fn check_history(&mut self) -> Result<(), LogError> {
         let mut last = Predecessor::None;
         let mut next = 0;
-        while let Some(read) = self.read(next)? {
-            if read.passed_over {
+        while let Some(batch) = self.read_batch(next)? {
+            if batch.skipped {
                 last = Predecessor::Unknown;
             }
-            for event in read.events {
+            for event in batch.events {
                 next = event.entry.event.header.sequence.max(next).saturating_add(1);
-                last = self.event(event, last);
+                last = self.check_event(event, last);
             }
         }
         Ok(())
     }
 
-    /// The events from a sequence on; `None` at the end. Those that cannot be read are passed over, and are a problem.
-    fn read(&mut self, mut from: u64) -> Result<Option<Read>, LogError> {
+    /// Reads events from the sequence `from` on. Skips unreadable events and reports them as problems. Returns `None` at the
+    /// end of the history.
+    fn read_batch(&mut self, mut from: u64) -> Result<Option<Batch>, LogError> {
         let device = self.report.device;
-        let some = |events: Vec<StoredEvent>, passed_over| {
-            (!events.is_empty()).then_some(Read { events, passed_over })
-        };
+        let batch =
+            |events: Vec<StoredEvent>, skipped| (!events.is_empty()).then_some(Batch { events, skipped });
         match self.log.device_events(&device, from, CHUNK) {
-            Ok(events) => return Ok(some(events, false)),
+            Ok(events) => return Ok(batch(events, false)),
             Err(LogError::Damaged { .. }) => {}
             Err(error) => return Err(error),
         }
-        // One of them cannot be read: one by one up to it, then past it.
+        // An event in this range is unreadable. Read the events one by one to find and skip it.
         let (start, end) = (from, self.last_sequence(&device)?);
         while from <= end {
             match self.log.device_events(&device, from, 1) {
-                Ok(events) => return Ok(some(events, from > start)),
+                Ok(events) => return Ok(batch(events, from > start)),
                 Err(LogError::Damaged { what }) => {
-                    self.unreadable(from, what);
+                    self.report_unreadable(from, what);
                     from = from.saturating_add(1);
                 }
                 Err(error) => return Err(error),
@@ -179,14 +186,14 @@ impl Audit<'_> {
         Ok(None)
     }
 
-    /// An event that cannot be read: the look at everything stored has named the very place, if it is one.
-    fn unreadable(&mut self, sequence: u64, what: String) {
-        if self.bad.is_empty() {
-            self.problem(AuditProblem::new(ProblemPlace::Entry, what).of_event(sequence));
+    /// Reports an unreadable event, unless `check_stored_log` has already found the damage.
+    fn report_unreadable(&mut self, sequence: u64, what: String) {
+        if self.damaged.is_empty() {
+            self.add_problem(AuditProblem::new(ProblemPlace::Entry, what).of_event(sequence));
         }
     }
 
-    /// The sequence of the device's last event, as far as the log can say.
+    /// Returns the sequence of the device's last event, or an upper bound if its head is damaged.
     fn last_sequence(&self, device: &DeviceId) -> Result<u64, LogError> {
         match self.log.head(device) {
             Ok(head) => Ok(head.map_or(0, |head| head.sequence)),
@@ -195,8 +202,8 @@ impl Audit<'_> {
         }
     }
 
-    /// Checks one event; gives what the next one has to follow.
-    fn event(&mut self, stored: StoredEvent, last: Predecessor) -> Predecessor {
+    /// Checks one event and adds it to the report. Returns the predecessor of the next event.
+    fn check_event(&mut self, stored: StoredEvent, last: Predecessor) -> Predecessor {
         let StoredEvent { index, entry, body } = stored;
         let header = entry.event.header.clone();
         let (sequence, hash) = (header.sequence, header.hash());
@@ -204,7 +211,10 @@ impl Audit<'_> {
         let at = |place, problem: String| AuditProblem::new(place, problem).at(index).of_event(sequence);
 
         if header.device != self.report.device {
-            self.problem(at(ProblemPlace::Index, "it is another device's event".into()));
+            self.add_problem(at(
+                ProblemPlace::Index,
+                "the index points to an event of another device".into(),
+            ));
         }
         let follows = match last {
             Predecessor::None => header.ensure_follows(None),
@@ -212,28 +222,31 @@ impl Audit<'_> {
             Predecessor::Unknown => Ok(()),
         };
         if let Err(error) = follows {
-            self.problem(at(ProblemPlace::Sequence, error.to_string()));
+            self.add_problem(at(ProblemPlace::Sequence, error.to_string()));
         }
-        // Without the key of the chain no signature can be checked: that the device is not registered is said already.
+        // Without the registered key, no signature can be checked. `check_device_record` has reported this.
         let checked =
             self.chain.device.as_ref().map(|DeviceRecord { key, .. }| entry.event.clone().verify(key));
         if let Some(Err(error)) = &checked {
-            self.problem(at(ProblemPlace::Signature, error.to_string()));
+            self.add_problem(at(ProblemPlace::Signature, error.to_string()));
         }
         match &body {
             StoredBody::Missing => {
-                self.body_problem(at(ProblemPlace::Body, "missing, and nobody has erased it".into()));
+                self.add_body_problem(at(
+                    ProblemPlace::Body,
+                    "it is missing, but the log has no record that it was erased".into(),
+                ));
             }
             StoredBody::Erased { .. } => {}
             StoredBody::Present(body) => {
                 if let Err(error) = header.verify_body(body) {
-                    self.body_problem(at(ProblemPlace::Body, error.to_string()));
+                    self.add_body_problem(at(ProblemPlace::Body, error.to_string()));
                 }
             }
         }
         let anchor = self.anchor_state(index, entry.leaf());
         if anchor == AnchorState::Outside {
-            self.problem(at(ProblemPlace::Anchor, "the entry does not lead to the anchored root".into()));
+            self.add_problem(at(ProblemPlace::Anchor, "the entry is not under the anchored root".into()));
         }
         self.report.history.push(AuditedEvent {
             sequence,
@@ -246,26 +259,26 @@ impl Audit<'_> {
             parts: body.into_present().map(|body| body.parts.into_inner()),
             hash,
             anchor,
-            ok: checked.is_some() && self.report.problems.len() == before && !self.bad.contains(&index),
+            ok: checked.is_some() && self.report.problems.len() == before && !self.damaged.contains(&index),
         });
-        // Nothing can be held against an entry that was changed: it is not what the next one follows.
-        match self.log_entry_is_changed(index) {
+        // The hash of a changed entry says nothing about the order of the next event.
+        match self.is_entry_changed(index) {
             true => Predecessor::Unknown,
             false => Predecessor::Event(sequence, hash),
         }
     }
 
-    fn log_entry_is_changed(&self, index: u64) -> bool {
+    fn is_entry_changed(&self, index: u64) -> bool {
         let entry =
             |problem: &AuditProblem| problem.place == ProblemPlace::Entry && problem.index == Some(index);
-        self.bad.contains(&index) && self.report.problems.iter().any(entry)
+        self.damaged.contains(&index) && self.report.problems.iter().any(entry)
     }
 
-    /// A body's fault is told once: here or by the look at everything stored.
-    fn body_problem(&mut self, problem: AuditProblem) {
+    /// Adds a problem of a body, unless `check_stored_log` has already reported one.
+    fn add_body_problem(&mut self, problem: AuditProblem) {
         let known = |other: &AuditProblem| other.place == ProblemPlace::Body && other.index == problem.index;
         if !self.report.problems.iter().any(known) {
-            self.problem(problem);
+            self.add_problem(problem);
         }
     }
 
@@ -277,7 +290,8 @@ impl Audit<'_> {
         if index >= *size {
             return AnchorState::Pending;
         }
-        // From the nodes as stored; if one of them was changed, the proof fails, and the node is named elsewhere.
+        // The proof is made from the stored nodes. If one of them was changed, the proof fails, and `check_stored_log` has
+        // reported the node.
         let proven =
             self.log.inclusion(index, *size).is_ok_and(|proof| proof.verify(leaf, index, *size, root));
         if proven {
@@ -287,37 +301,39 @@ impl Audit<'_> {
         }
     }
 
-    /// Whether the log holds a proof that the device's key was copied.
-    fn copied_key(&mut self) -> Result<(), LogError> {
+    /// Reports a proof in the log that the device's key was copied.
+    fn check_copied_key(&mut self) -> Result<(), LogError> {
         match self.log.copied_key(&self.report.device) {
             Ok(None) => {}
             Ok(Some(copied)) => {
                 let record = self.chain.device.as_ref();
                 let problem = match record.map(|DeviceRecord { key, .. }| copied.verify(key)) {
                     Some(Ok(())) | None => {
-                        "its key signed two different events for this number: the key was copied \
-                         (`streembit audit forks` shows both)"
+                        "the device's key signed two different events with this sequence, so the key was copied \
+                         (`streembit audit forks` shows both events)"
                             .into()
                     }
-                    Some(Err(error)) => format!("two events are kept as proof of a copied key, but: {error}"),
+                    Some(Err(error)) => format!("the log holds a proof of a copied key, but the proof is invalid: {error}"),
                 };
                 let problem = AuditProblem::new(ProblemPlace::Signature, problem);
-                self.problem(problem.at(copied.first.index.unwrap_or_default()).of_event(copied.sequence));
+                self.add_problem(
+                    problem.at(copied.first.index.unwrap_or_default()).of_event(copied.sequence),
+                );
                 self.report.copied_key = Some(copied);
             }
-            Err(LogError::Damaged { what }) => self.problem(AuditProblem::new(ProblemPlace::Index, what)),
+            Err(LogError::Damaged { what }) => self.add_problem(AuditProblem::new(ProblemPlace::Index, what)),
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// Whether the device's history has no missing end: its last event at the anchored size, from the entries, is what
-    /// the anchored heads map commits to.
-    fn completeness(&mut self) {
+    /// Checks that the history has no missing end: the anchored heads map must be the one computed from the entries, and
+    /// the history must reach the last event in it.
+    fn check_completeness(&mut self) {
         let Some(Checkpoint { size, heads_root, .. }) =
             self.chain.anchor.as_ref().map(|anchor| anchor.checkpoint.clone())
         else {
-            self.report.completeness = Completeness::unknown("nothing of the log is anchored yet");
+            self.report.completeness = Completeness::unknown("the log has no anchor yet");
             return;
         };
         let Some(expected) = heads_root else {
@@ -325,21 +341,21 @@ impl Audit<'_> {
             return;
         };
         if self.report.problems.iter().any(|problem| problem.place == ProblemPlace::Anchor) {
-            self.report.completeness = Completeness::unknown("the log is not the one that is anchored");
+            self.report.completeness = Completeness::unknown("the log differs from its anchor");
             return;
         }
         let Some(heads) = &self.heads else {
-            let why = "the entries cannot all be read as they were, so that the heads map cannot be derived";
+            let why = "entries are damaged, so the heads map cannot be computed";
             self.report.completeness = Completeness::unknown(why);
             return;
         };
         if heads.root() != Some(expected) {
             let found = heads.root().map_or_else(|| "none".into(), |root| root.to_string());
             let problem = format!(
-                "the gateway anchored {expected} as the map of the devices' last events at {size} entries, but the \
-                 entries lead to {found}: it was false when it was signed, and hides or invents the end of a history"
+                "the gateway anchored the heads map {expected} at {size} entries, but the heads map of these entries is \
+                 {found}: the map was false when it was signed, and hides or invents the end of a history"
             );
-            self.problem(AuditProblem::new(ProblemPlace::Heads, problem));
+            self.add_problem(AuditProblem::new(ProblemPlace::Heads, problem));
             self.report.completeness = Completeness::unknown("the anchored heads map is false");
             return;
         }
@@ -362,12 +378,12 @@ impl Audit<'_> {
             report.problems.push(AuditProblem::new(
                 ProblemPlace::Anchor,
                 format!(
-                    "{} events, and none of them is anchored yet: nothing to hold them against",
+                    "none of the device's events is anchored yet ({} pending): wait for the next anchor",
                     report.pending
                 ),
             ));
         }
-        // What is stored wrong explains what does not lead to the anchor: first the cause.
+        // Put causes before their consequences: damaged storage explains why an entry is not under the anchored root.
         report.problems.sort_by_key(|problem| match problem.place {
             ProblemPlace::Chain => 0,
             ProblemPlace::Entry | ProblemPlace::Body | ProblemPlace::Node => 1,

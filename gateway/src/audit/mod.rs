@@ -1,9 +1,9 @@
-//! The audit of a device: its whole history, replayed from the log against the finalized chain.
+//! The audit of a device: verifies its whole history in the log against the finalized chain.
 //!
-//! Nothing that the gateway says of itself is taken for granted. From the chain come the device's key, its owner, its
-//! gateway and the anchored root; from the log come the entries, bodies and nodes, all of them derived again. An event
-//! is *anchored* when its own entry leads to the chain's root. Events after the last anchor are checked in every other
-//! way and reported as pending.
+//! An audit trusts the chain only. The device's key, owner and gateway and the anchored root come from the chain. The
+//! entries, bodies and nodes come from the log, and all their hashes are computed again. An event is *anchored* if a
+//! proof leads from its entry to the root on the chain. Events after the last anchor pass all other checks and are
+//! reported as pending.
 
 mod check;
 mod report;
@@ -16,28 +16,28 @@ pub use report::{AnchorState, AuditProblem, AuditedEvent, Completeness, ProblemP
 
 use streembit_primitives::{checkpoint::Anchor, device::DeviceRecord, DeviceId, Hash};
 
-/// What the finalized chain says: all that an audit trusts.
+/// The finalized state of the chain, which an audit trusts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChainState {
     /// The chain's genesis hash.
     pub genesis: Hash,
-    /// The finalized block.
+    /// The number of the finalized block.
     pub block: u32,
-    /// Its hash.
+    /// The block's hash.
     pub hash: Hash,
-    /// Its time, in milliseconds since 1970-01-01 UTC.
+    /// The block's time, in milliseconds since 1970-01-01 UTC.
     pub time: u64,
-    /// The device, where it is registered.
+    /// The device's record, or `None` if it is not registered.
     pub device: Option<DeviceRecord>,
-    /// The last anchor of the log.
+    /// The last anchor of the log, or `None` if it has none.
     pub anchor: Option<Anchor>,
 }
 
-/// What is audited.
+/// The device to audit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Subject {
-    /// The device.
+    /// The device's id.
     pub device: DeviceId,
-    /// What its gateway calls it.
+    /// The device's name in the gateway's configuration.
     pub name: Option<String>,
 }

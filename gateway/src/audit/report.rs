@@ -1,4 +1,4 @@
-//! What an audit has found.
+//! The report of an audit.
 
 use super::{ChainState, Subject};
 use serde::Serialize;
@@ -13,148 +13,148 @@ use streembit_primitives::{
 /// The result of an audit.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Report {
-    /// Whether everything holds: nothing in [`Self::problems`].
+    /// Whether the history is verified, so that [`Self::problems`] is empty.
     pub verified: bool,
-    /// The device.
+    /// The device's id.
     pub device: DeviceId,
-    /// What its gateway calls it.
+    /// The device's name in the gateway's configuration.
     pub name: Option<String>,
     /// The chain's genesis hash.
     pub genesis: Hash,
-    /// The finalized block that the audit holds the log against.
+    /// The number of the finalized block that the log is checked against.
     pub block: u32,
-    /// Its hash.
+    /// The block's hash.
     pub block_hash: Hash,
-    /// Its time, in milliseconds since 1970-01-01 UTC.
+    /// The block's time, in milliseconds since 1970-01-01 UTC.
     pub block_time: u64,
-    /// The key that the chain has of the device.
+    /// The device's key, as registered on the chain.
     pub key: Option<DeviceKey>,
     /// The device's owner.
     #[serde(serialize_with = "optional_account")]
     pub owner: Option<AccountId>,
-    /// The gateway that keeps its log.
+    /// The gateway that keeps the log.
     #[serde(serialize_with = "account::ss58::serialize")]
     pub gateway: AccountId,
-    /// The log.
+    /// The log's id.
     pub log: LogId,
-    /// How many entries it has, those of other devices included.
+    /// The number of entries in the log, including entries of other devices.
     pub log_size: u64,
-    /// Its last finalized anchor.
+    /// The log's last finalized anchor.
     pub anchor: Option<Anchor>,
-    /// How many events of the device are proven to be under the anchor, and hold.
+    /// The number of the device's events that are valid and proven to be anchored.
     pub anchored: u64,
-    /// How many hold, and wait for the next anchor.
+    /// The number of the device's events that are valid and wait for the next anchor.
     pub pending: u64,
-    /// How many of the device's bodies were erased; all else of those events holds without them.
+    /// The number of the device's events whose bodies were erased. The rest of these events is still verified.
     pub erased: u64,
-    /// Whether the history has neither gap nor missing end.
+    /// Whether the history is proven to have no gap and no missing end.
     pub completeness: Completeness,
-    /// What is wrong, worst first.
+    /// The problems, with causes before their consequences.
     pub problems: Vec<AuditProblem>,
-    /// The two events that prove that the device's key was copied, where it was.
+    /// The two events that prove that the device's key was copied, if the log holds such a proof.
     pub copied_key: Option<CopiedKey>,
-    /// What is wrong with bodies of other devices: no matter of this one.
+    /// Problems that concern other devices only. They do not affect [`Self::verified`].
     pub elsewhere: Vec<AuditProblem>,
-    /// How many events the log has of the device.
+    /// The number of the device's events in the log.
     pub events: u64,
-    /// Every one of them.
+    /// All of the device's events.
     pub history: Vec<AuditedEvent>,
 }
 
-/// Whether a device's history is all that there was, up to a checkpoint.
+/// Whether a device's history is complete up to a checkpoint.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Completeness {
-    /// Whether it is proven: no gap, and the last event is the one that the anchored heads map commits to.
+    /// Whether completeness is proven: there is no gap, and the anchored heads map commits to the last event.
     pub proven: bool,
-    /// How many events the device had at the checkpoint; 0 where it is not proven.
+    /// The number of events that the device had at the checkpoint; 0 if completeness is not proven.
     pub events: u64,
-    /// The size of the log at that checkpoint.
+    /// The size of the log at the checkpoint.
     pub checkpoint: Option<u64>,
-    /// Why it is not proven.
+    /// The reason why completeness is not proven.
     pub why: Option<String>,
 }
 
-/// One thing that is wrong.
+/// A problem that an audit found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct AuditProblem {
-    /// Where.
+    /// The part of the log or the chain that is wrong.
     #[serde(rename = "where")]
     pub place: ProblemPlace,
-    /// The entry's place in the log, where it is one entry's.
+    /// The index of the entry in the log, if the problem concerns one entry.
     pub index: Option<u64>,
-    /// The event's place in the device's history, where it is one event's.
+    /// The sequence of the event, if the problem concerns one event.
     pub sequence: Option<u64>,
-    /// What.
+    /// The description.
     pub problem: String,
 }
 
-/// ProblemPlace something is wrong.
+/// The part of the log or the chain that a problem is in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProblemPlace {
-    /// The log against its anchor: cut short or rewritten.
+    /// The anchor: the log was cut short or rewritten after it was anchored.
     Anchor,
-    /// A stored entry: an event as signed and received.
+    /// A stored entry, which holds an event's header and signature.
     Entry,
-    /// A stored body: what an event says.
+    /// A stored body, which holds an event's content.
     Body,
-    /// A stored node of the tree.
+    /// A stored node of the Merkle tree.
     Node,
-    /// The stored size and root.
+    /// The stored size and root of the log.
     Root,
-    /// The anchored map of the devices' last events.
+    /// The anchored map of each device's last event.
     Heads,
-    /// What the log keeps to find a device's events.
+    /// The index by which the log finds a device's events.
     Index,
-    /// Who signed.
+    /// The signature of an event.
     Signature,
     /// The order of the device's events.
     Sequence,
-    /// What the chain says of the device.
+    /// The device's record on the chain.
     Chain,
 }
 
-/// How an event stands to the anchor.
+/// Whether an event is anchored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AnchorState {
-    /// Proven to be under the chain's root.
+    /// The event is proven to be under the root on the chain.
     Anchored,
-    /// After the last anchor.
+    /// The event comes after the last anchor.
     Pending,
-    /// Before the last anchor, and not under the chain's root.
+    /// The event should be anchored, but is not under the root on the chain.
     Outside,
 }
 
-/// One event.
+/// An event in the report.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct AuditedEvent {
-    /// Its place in the device's history.
+    /// The event's number in the device's history.
     pub sequence: u64,
-    /// Its place in the log.
+    /// The event's index in the log.
     pub index: u64,
-    /// When it happened, by its signer's clock.
+    /// When the event happened by its signer's clock, in milliseconds since 1970-01-01 UTC.
     pub time: u64,
-    /// When the gateway received it.
+    /// When the gateway received the event, in milliseconds since 1970-01-01 UTC.
     pub received: u64,
-    /// What kind it is.
+    /// The kind of event.
     pub kind: EventKind,
-    /// Whose signature it carries.
+    /// The signer.
     pub signer: Signer,
-    /// Its parts; `None` where the body is not kept or not readable.
+    /// The parts of the body, or `None` if the body is erased, missing or unreadable.
     pub parts: Option<Vec<Part>>,
-    /// When its body was erased, where it was: milliseconds since 1970-01-01 UTC.
+    /// When the body was erased, in milliseconds since 1970-01-01 UTC, or `None` if it was not.
     pub erased: Option<u64>,
-    /// The hash of its header.
+    /// The hash of the header.
     pub hash: Hash,
-    /// How it stands to the anchor.
+    /// Whether the event is anchored.
     pub anchor: AnchorState,
-    /// Whether all holds.
+    /// Whether the event passed all checks.
     pub ok: bool,
 }
 
 impl Report {
-    /// An empty report on a subject.
+    /// Returns a report without events and problems.
     pub(super) fn new(subject: Subject, chain: &ChainState, log: LogId) -> Self {
         let record = chain.device.as_ref();
         Self {
@@ -183,14 +183,14 @@ impl Report {
         }
     }
 
-    /// A report that there is no log to read.
-    pub fn of_unreadable(subject: Subject, chain: &ChainState, log: LogId, problem: String) -> Self {
+    /// Returns the report for a log that cannot be read because of `problem`.
+    pub fn for_unreadable_log(subject: Subject, chain: &ChainState, log: LogId, problem: String) -> Self {
         let mut report = Self::new(subject, chain, log);
         report.problems.push(AuditProblem::new(ProblemPlace::Root, problem));
         report
     }
 
-    /// The verdict in a sentence.
+    /// Returns the verdict in one line.
     pub fn verdict(&self) -> String {
         let count = |number: u64| format!("{number} event{}", if number == 1 { "" } else { "s" });
         if let Some(first) = self.problems.first() {
@@ -293,7 +293,7 @@ impl fmt::Display for AuditProblem {
 }
 
 impl AuditedEvent {
-    /// What it says, in one line.
+    /// Returns the content in one line.
     pub fn summary(&self) -> String {
         let Some(parts) = &self.parts else {
             return self.erased.map_or("(no body)".into(), |at| format!("(erased {})", clock::show(at)));
@@ -308,12 +308,12 @@ impl AuditedEvent {
         texts.collect::<Vec<_>>().join(", ")
     }
 
-    /// When it happened, for people.
+    /// Returns the event's time as readable text.
     pub fn when(&self) -> String {
         clock::show(self.time)
     }
 
-    /// Who signed, for people.
+    /// Returns the kind of signer: `device` or `gateway`.
     pub fn signed_by(&self) -> &'static str {
         match self.signer {
             Signer::Device => "device",

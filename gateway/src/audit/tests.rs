@@ -11,12 +11,12 @@ use streembit_primitives::{
     AccountId, Body, Checkpoint, DeviceKey, EventHeader, LogId, Part, PublicKey, SignedEvent, Text,
 };
 
-/// How many events each of the two devices has.
+/// The number of events of each of the two devices.
 const EVENTS: u64 = 9;
-/// How many entries of the log are anchored: the last four wait.
+/// The number of anchored entries. The last four of the log are pending.
 const ANCHORED: u64 = 14;
 
-/// A device that signs itself.
+/// A device that signs its own events: its key pair and its device key.
 struct Device(KeyPair, DeviceKey);
 
 impl Device {
@@ -50,18 +50,18 @@ impl Device {
     }
 }
 
-/// A log of two devices in turn, and the chain that has anchored most of it.
-struct Scene {
+/// A log with alternating events of two devices, and the state of a chain that has anchored most of it.
+struct AuditFixture {
     folder: tempfile::TempDir,
     chain: ChainState,
 }
 
-impl Scene {
+impl AuditFixture {
     async fn new() -> Self {
-        Self::saying("event").await
+        Self::with_text("event").await
     }
 
-    async fn saying(word: &str) -> Self {
+    async fn with_text(word: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = Log::open(&folder.path().join("log"), id()).unwrap();
         for _ in 0..EVENTS {
@@ -103,13 +103,13 @@ impl Scene {
         match self.open() {
             Ok(log) => super::audit(&log, subject, &self.chain).unwrap(),
             Err(streembit_log::LogError::Damaged { what }) => {
-                Report::of_unreadable(subject, &self.chain, id(), what)
+                Report::for_unreadable_log(subject, &self.chain, id(), what)
             }
             Err(error) => panic!("{error}"),
         }
     }
 
-    /// Changes one byte of a stored value behind everybody's back.
+    /// Flips one bit of a stored value directly in the database.
     fn tamper(&self, family: &str, key: &[u8], byte: usize) {
         let db = raw(&self.path());
         let handle = db.cf_handle(family).unwrap();
@@ -131,9 +131,9 @@ fn id() -> LogId {
 }
 
 #[tokio::test]
-async fn an_untouched_history_verifies_and_says_what_waits() {
-    let scene = Scene::new().await;
-    let report = scene.audit();
+async fn an_unchanged_history_is_verified_and_its_pending_events_are_counted() {
+    let fixture = AuditFixture::new().await;
+    let report = fixture.audit();
     assert!(report.verified, "{:?}", report.problems);
     assert_eq!((report.events, report.anchored, report.pending), (9, 7, 2));
     assert_eq!(
@@ -146,25 +146,25 @@ async fn an_untouched_history_verifies_and_says_what_waits() {
 }
 
 #[tokio::test]
-async fn it_verifies_beside_the_gateway_that_writes() {
-    let scene = Scene::new().await;
-    let writer = Log::open(&scene.path(), id()).unwrap();
+async fn an_audit_works_while_the_gateway_writes_to_the_log() {
+    let fixture = AuditFixture::new().await;
+    let writer = Log::open(&fixture.path(), id()).unwrap();
     Device::new(1).append(&writer, "more").await;
-    let report = scene.audit();
+    let report = fixture.audit();
     assert!(report.verified, "{:?}", report.problems);
     assert_eq!((report.events, report.pending), (10, 3));
 }
 
 #[tokio::test]
-async fn a_changed_byte_of_entry_body_and_node_is_named_as_such() {
-    // The last entry is the other device's, the last of this one is before it.
+async fn a_changed_byte_is_reported_with_its_entry_body_or_node() {
+    // Index 17 is the other device's last entry, and index 16 is this device's last body.
     for (family, place, last) in [("entries", ProblemPlace::Entry, 17u64), ("bodies", ProblemPlace::Body, 16)]
     {
         for (index, bytes) in [(0, [0, 40]), (4, [32, 90]), (last, [9, 150])] {
             for byte in bytes {
-                let scene = Scene::new().await;
-                scene.tamper(family, &index.to_be_bytes(), byte);
-                let report = scene.audit();
+                let fixture = AuditFixture::new().await;
+                fixture.tamper(family, &index.to_be_bytes(), byte);
+                let report = fixture.audit();
                 assert!(!report.verified, "{family} {index} byte {byte}");
                 let first = &report.problems[0];
                 assert_eq!(
@@ -178,10 +178,10 @@ async fn a_changed_byte_of_entry_body_and_node_is_named_as_such() {
         }
     }
     for index in (0..18).step_by(3) {
-        let scene = Scene::new().await;
-        // In the first tile, and no other is there.
-        scene.tamper("tiles", &[0; 9], 32 * index as usize + 5);
-        let report = scene.audit();
+        let fixture = AuditFixture::new().await;
+        // The key of the first tile, which is the only one.
+        fixture.tamper("tiles", &[0; 9], 32 * index as usize + 5);
+        let report = fixture.audit();
         assert!(!report.verified, "leaf {index}");
         let first = &report.problems[0];
         assert_eq!((first.place, first.index), (ProblemPlace::Node, Some(index)), "{:?}", report.problems);
@@ -189,11 +189,11 @@ async fn a_changed_byte_of_entry_body_and_node_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn a_changed_size_or_root_of_the_log_is_named() {
+async fn a_changed_size_or_root_of_the_log_is_reported() {
     for byte in [0, 8, 20] {
-        let scene = Scene::new().await;
-        scene.tamper("meta", b"state", byte);
-        let report = scene.audit();
+        let fixture = AuditFixture::new().await;
+        fixture.tamper("meta", b"state", byte);
+        let report = fixture.audit();
         assert!(!report.verified, "byte {byte}");
         let named = [ProblemPlace::Root, ProblemPlace::Anchor, ProblemPlace::Entry, ProblemPlace::Node];
         assert!(named.contains(&report.problems[0].place), "byte {byte}: {:?}", report.problems);
@@ -201,46 +201,46 @@ async fn a_changed_size_or_root_of_the_log_is_named() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_device_is_no_matter_of_this_one() {
-    let scene = Scene::new().await;
-    scene.tamper("bodies", &1u64.to_be_bytes(), 3);
-    let report = scene.audit();
+async fn a_damaged_body_of_another_device_does_not_affect_the_verdict() {
+    let fixture = AuditFixture::new().await;
+    fixture.tamper("bodies", &1u64.to_be_bytes(), 3);
+    let report = fixture.audit();
     assert!(report.verified, "{:?}", report.problems);
     assert_eq!(report.elsewhere.len(), 1);
 }
 
 #[tokio::test]
 async fn a_history_is_complete_up_to_the_anchor() {
-    let scene = Scene::new().await;
-    let report = scene.audit();
+    let fixture = AuditFixture::new().await;
+    let report = fixture.audit();
     let Completeness { proven, events, checkpoint, .. } = report.completeness.clone();
     assert_eq!((proven, events, checkpoint), (true, 7, Some(ANCHORED)));
     assert!(report.completeness.to_string().starts_with("events 0 to 6, nothing missing"));
 }
 
-/// The map of the last events at the anchored size, and what a liar makes of it.
+/// Returns the report for a log whose anchored heads map was falsified by `lie`.
 async fn with_heads(lie: impl FnOnce(&mut Vec<HeadEntry>)) -> Report {
-    let mut scene = Scene::new().await;
-    let log = scene.open().unwrap();
+    let mut fixture = AuditFixture::new().await;
+    let log = fixture.open().unwrap();
     let mut entries = log.heads_map(ANCHORED).unwrap().entries().to_vec();
     lie(&mut entries);
-    scene.chain.anchor.as_mut().unwrap().checkpoint.heads_root =
+    fixture.chain.anchor.as_mut().unwrap().checkpoint.heads_root =
         entries.into_iter().collect::<HeadsMap>().root();
     drop(log);
-    scene.audit()
+    fixture.audit()
 }
 
 #[tokio::test]
-async fn a_gateway_that_anchors_a_false_heads_map_is_caught() {
+async fn a_false_heads_map_in_the_anchor_is_detected() {
     assert!(with_heads(|_| {}).await.verified);
     type Lie = fn(&mut Vec<HeadEntry>);
     let lies: [Lie; 5] = [
-        // The end of a history left out: the event before the last as the last, with its own right hash.
+        // Hide the end of a history: name the event before the last as the last.
         |heads| {
             let at = heads.iter().position(|head| head.device == Device::new(1).id()).unwrap();
             heads[at].sequence -= 1;
         },
-        // A device left out, one invented, one with an event that is not there, one with another event.
+        // Omit a device, invent a device, invent an event, replace an event.
         |heads| heads.retain(|head| head.device != Device::new(1).id()),
         |heads| heads.push(HeadEntry { device: DeviceId([7; 32]), sequence: 0, hash: Hash([7; 32]) }),
         |heads| heads[1].sequence += 1,
@@ -256,18 +256,18 @@ async fn a_gateway_that_anchors_a_false_heads_map_is_caught() {
 }
 
 #[tokio::test]
-async fn an_anchor_without_a_heads_map_proves_no_end() {
-    let mut scene = Scene::new().await;
-    scene.chain.anchor.as_mut().unwrap().checkpoint.heads_root = None;
-    let report = scene.audit();
+async fn an_anchor_without_a_heads_map_does_not_prove_completeness() {
+    let mut fixture = AuditFixture::new().await;
+    fixture.chain.anchor.as_mut().unwrap().checkpoint.heads_root = None;
+    let report = fixture.audit();
     assert!(report.verified && !report.completeness.proven, "{:?}", report.problems);
     assert!(report.completeness.to_string().contains("no heads map"));
 }
 
 #[tokio::test]
-async fn a_whole_other_history_is_outside_of_the_anchor() {
-    let (honest, mut forged) = (Scene::new().await, Scene::saying("lie").await);
-    // Signed, in order, with a tree of its own: only the chain knows better.
+async fn a_forged_history_is_not_under_the_anchored_root() {
+    let (honest, mut forged) = (AuditFixture::new().await, AuditFixture::with_text("lie").await);
+    // The forged log is consistent in itself, so only the chain can show that it is forged.
     assert!(forged.audit().verified);
     forged.chain = honest.chain.clone();
     let report = forged.audit();
@@ -283,25 +283,25 @@ async fn a_whole_other_history_is_outside_of_the_anchor() {
 }
 
 #[tokio::test]
-async fn a_log_shorter_than_its_anchor_does_not_verify() {
-    let mut scene = Scene::new().await;
-    let anchor = scene.chain.anchor.as_mut().unwrap();
+async fn a_log_shorter_than_its_anchor_is_not_verified() {
+    let mut fixture = AuditFixture::new().await;
+    let anchor = fixture.chain.anchor.as_mut().unwrap();
     anchor.checkpoint.size = 100;
-    let report = scene.audit();
+    let report = fixture.audit();
     assert!(report.verdict().contains("its end is lost"), "{}", report.verdict());
 }
 
 #[tokio::test]
-async fn without_an_anchor_there_is_nothing_to_hold_it_against() {
-    let mut scene = Scene::new().await;
-    scene.chain.anchor = None;
-    let report = scene.audit();
+async fn a_history_without_an_anchor_is_not_verified() {
+    let mut fixture = AuditFixture::new().await;
+    fixture.chain.anchor = None;
+    let report = fixture.audit();
     assert!(!report.verified);
-    assert!(report.verdict().contains("none of them is anchored yet"), "{}", report.verdict());
+    assert!(report.verdict().contains("is anchored yet (9 pending)"), "{}", report.verdict());
 }
 
 #[tokio::test]
-async fn the_chain_says_whose_device_it_is_and_with_which_key() {
+async fn the_gateway_and_the_key_on_the_chain_must_match() {
     type Change = fn(&mut ChainState);
     let changes: [(ProblemPlace, &str, Change); 3] = [
         (ProblemPlace::Chain, "not registered", |chain| chain.device = None),
@@ -311,33 +311,33 @@ async fn the_chain_says_whose_device_it_is_and_with_which_key() {
         (ProblemPlace::Chain, "not the one", |chain| chain.device.as_mut().unwrap().key = Device::new(2).1),
     ];
     for (place, words, change) in changes {
-        let mut scene = Scene::new().await;
-        change(&mut scene.chain);
-        let report = scene.audit();
+        let mut fixture = AuditFixture::new().await;
+        change(&mut fixture.chain);
+        let report = fixture.audit();
         assert!(!report.verified, "{words}");
         assert_eq!(report.problems[0].place, place);
         assert!(report.problems[0].problem.contains(words), "{:?}", report.problems[0]);
     }
-    let mut scene = Scene::new().await;
-    scene.chain.device.as_mut().unwrap().key = Device::new(2).1;
+    let mut fixture = AuditFixture::new().await;
+    fixture.chain.device.as_mut().unwrap().key = Device::new(2).1;
     let signatures =
-        scene.audit().problems.iter().filter(|problem| problem.place == ProblemPlace::Signature).count();
+        fixture.audit().problems.iter().filter(|problem| problem.place == ProblemPlace::Signature).count();
     assert_eq!(signatures as u64, EVENTS);
 }
 
 #[tokio::test]
-async fn an_event_that_the_index_hides_is_missed() {
-    let scene = Scene::new().await;
+async fn an_event_missing_from_the_index_is_detected() {
+    let fixture = AuditFixture::new().await;
     let key = {
         let mut key = Device::new(1).id().0.to_vec();
         key.extend(3u64.to_be_bytes());
         key
     };
     {
-        let db = raw(&scene.path());
+        let db = raw(&fixture.path());
         db.delete_cf(db.cf_handle("by-device").unwrap(), &key).unwrap();
     }
-    let report = scene.audit();
+    let report = fixture.audit();
     assert!(!report.verified);
     assert!(report
         .problems

@@ -98,7 +98,7 @@ async fn audit_device(
     let report = tokio::task::spawn_blocking(move || match Log::open_for_audit(&path) {
         Ok(log) if log.id() == id => audit(&log, subject, &state),
         Ok(log) => Err(LogError::OtherLog { path, expected: id.into(), found: log.id().into() }),
-        Err(LogError::Damaged { what }) => Ok(Report::of_unreadable(subject, &state, id, what)),
+        Err(LogError::Damaged { what }) => Ok(Report::for_unreadable_log(subject, &state, id, what)),
         Err(error) => Err(error),
     })
     .await??;
