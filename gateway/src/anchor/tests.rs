@@ -268,17 +268,17 @@ async fn only_the_first_of_two_forked_histories_is_anchored() {
     drop(log);
     let fork = copy_of(&folder);
 
-    let told = anchoring(open(&folder), chain);
-    append_with_text(&told.log, 2, "told").await;
-    run_until(&told, 2).await.unwrap();
-    let anchors = told.chain.accepted();
+    let original = anchoring(open(&folder), chain);
+    append_with_text(&original.log, 2, "original").await;
+    run_until(&original, 2).await.unwrap();
+    let anchors = original.chain.accepted();
     // The fork is valid in itself, and shorter than the anchored log, as long, or longer.
     for (more, size) in [(1, 7), (1, 8), (5, 13)] {
         let chain = MemoryChain { anchors: anchors.clone().into(), ..MemoryChain::default() };
-        let hidden = anchoring(open(&fork), chain);
-        append_with_text(&hidden.log, more, "hidden").await;
-        assert_eq!((hidden.log.size(), hidden.log.verify(0..size).unwrap()), (size, vec![]));
-        let error = run_until(&hidden, 3).await.unwrap_err();
+        let forked = anchoring(open(&fork), chain);
+        append_with_text(&forked.log, more, "forked").await;
+        assert_eq!((forked.log.size(), forked.log.verify(0..size).unwrap()), (size, vec![]));
+        let error = run_until(&forked, 3).await.unwrap_err();
         match size {
             7 => assert_eq!(error, AnchorError::Log(LogError::ShorterThanAnchor { size: 7, anchored: 8 })),
             _ => {
@@ -286,16 +286,16 @@ async fn only_the_first_of_two_forked_histories_is_anchored() {
             }
         }
         assert!(error.to_string().contains("Restore the data folder"), "{error}");
-        assert_eq!(hidden.chain.accepted(), anchors);
+        assert_eq!(forked.chain.accepted(), anchors);
         // The chain rejects the fork even if a gateway submits it without checking the last anchor.
-        let checkpoint = Checkpoint { time: 9, ..hidden.checkpoint().unwrap().checkpoint };
+        let checkpoint = Checkpoint { time: 9, ..forked.checkpoint().unwrap().checkpoint };
         for old in [0, 6, size.min(8)] {
-            let proof = hidden.log.consistency(old, size).unwrap();
-            assert!(hidden.chain.accept(checkpoint.clone(), &proof).is_err(), "{size} from {old}");
+            let proof = forked.log.consistency(old, size).unwrap();
+            assert!(forked.chain.accept(checkpoint.clone(), &proof).is_err(), "{size} from {old}");
         }
     }
-    append_with_text(&told.log, 1, "told").await;
-    run_until(&told, 3).await.unwrap();
+    append_with_text(&original.log, 1, "original").await;
+    run_until(&original, 3).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
-//! The file that a contract is written in.
+//! The TOML file in which a contract is written.
 //!
-//! What parties accept is the content that [`read`] makes of it, by its hash: spaces, comments and the way in which an
-//! account or a number is written do not matter.
+//! Parties accept the hash of the [`Contract`] that [`read`] returns, not the file's text. White space, comments and the
+//! notation of accounts and numbers do not change the hash.
 
 use serde::{de::Error as _, Deserialize, Deserializer, Serialize, Serializer};
 use std::{
@@ -16,21 +16,21 @@ use streembit_primitives::{
     AccountId, BoundedVec, ConstU32, Decimal, DeviceId, Hash, Text,
 };
 
-/// The largest file that is read; a contract encodes to far less.
+/// The size limit of a contract file, in bytes. Contracts are far smaller.
 const MAX_BYTES: u64 = 256 * 1024;
 
-/// What is wrong with a contract's file.
+/// An error in a contract file.
 #[derive(Debug, thiserror::Error)]
 pub enum ContractFileError {
-    /// It could not be read.
-    #[error("reading {}: {source}; `streembit contract new` makes one", .path.display())]
+    /// The file could not be read.
+    #[error("reading {}: {source}; create one with `streembit contract new`", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Something in it cannot be.
+    /// A line of the file is invalid.
     #[error("{}:{line}: {problem}", .path.display())]
     Line {
         /// The file.
@@ -40,27 +40,30 @@ pub enum ContractFileError {
         /// What is wrong, and what would be right.
         problem: String,
     },
-    /// The parts do not go together.
+    /// The contract as a whole is invalid.
     #[error("{}: {fault}", .path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and what would be right.
+        /// What is wrong.
         fault: ContractError,
     },
 }
 
-/// Reads a contract and checks that it is one that can be agreed on.
+/// Reads and validates a contract.
 pub fn read(path: &Path) -> Result<Contract, ContractFileError> {
     let failed = |source| ContractFileError::Read { path: path.to_owned(), source };
     let length = fs::metadata(path).map_err(failed)?.len();
     if length > MAX_BYTES {
-        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, "it is no contract")));
+        return Err(failed(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "a contract file has at most 256 KiB",
+        )));
     }
     parse(&fs::read_to_string(path).map_err(failed)?, path)
 }
 
-/// Checks the text of a file at `path`.
+/// Parses and validates `text` as the content of the file at `path`.
 pub fn parse(text: &str, path: &Path) -> Result<Contract, ContractFileError> {
     let at = |offset, problem| ContractFileError::Line {
         path: path.to_owned(),
@@ -73,7 +76,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Contract, ContractFileError> {
     for raw in file.clause.0 {
         let start = raw.span().start;
         let clause = ClauseFile::try_from(raw.into_inner()).map_err(|problem| at(start, problem))?;
-        // As many as the list had, which has the same bound.
+        // The push cannot fail, because the list in the file has the same bound.
         let _ = clauses.try_push(clause.into());
     }
     let contract = Contract {
@@ -87,16 +90,17 @@ pub fn parse(text: &str, path: &Path) -> Result<Contract, ContractFileError> {
     Ok(contract)
 }
 
-/// A contract as the text of a file: what [`read`] makes the same contract of.
+/// Formats a contract as the text of a file, from which [`read`] returns the same contract.
 pub fn write(contract: &Contract) -> Result<String, toml::ser::Error> {
     toml::to_string_pretty(&ContractFile::from(contract.clone()))
 }
 
+/// Returns the number of the line with the byte at `offset`, from 1.
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// What stands in the file, as it is read.
+/// The file's content for deserialization.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFile {
@@ -107,7 +111,7 @@ struct RawFile {
     clause: List<toml::Spanned<RawClause>, { streembit_primitives::contract::MAX_CLAUSES }>,
 }
 
-/// What stands in the file, as it is written.
+/// The file's content for serialization.
 #[derive(Serialize)]
 struct ContractFile {
     title: Text<96>,
@@ -137,7 +141,7 @@ enum ClauseFile {
     },
 }
 
-/// A clause of any kind, flat: so that an error has the line of its value, which an enum of serde would lose.
+/// A clause of any kind. It is flat because serde loses the line of an error inside a tagged enum.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawClause {
@@ -215,7 +219,7 @@ fn forbid(kind: Kind, given: &[(&str, bool)]) -> Result<(), String> {
     }
 }
 
-/// A list that says by itself when it is too long.
+/// A bounded list whose error for too many items names the bound.
 #[derive(Clone)]
 struct List<T, const N: u32>(BoundedVec<T, ConstU32<N>>);
 
@@ -229,18 +233,20 @@ impl<'de, T: Deserialize<'de>, const N: u32> Deserialize<'de> for List<T, N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let items = Vec::deserialize(deserializer)?;
         let count = items.len();
-        BoundedVec::try_from(items)
-            .map(Self)
-            .map_err(|_| D::Error::custom(format!("{count} in a list of at most {N}: split the contract")))
+        BoundedVec::try_from(items).map(Self).map_err(|_| {
+            D::Error::custom(format!(
+                "the list has {count} items, but at most {N} are allowed: split the contract"
+            ))
+        })
     }
 }
 
-/// An account in SS58 or hexadecimal digits.
+/// An account in SS58 or hexadecimal notation.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(transparent)]
 struct Account(#[serde(with = "account::ss58")] AccountId);
 
-/// A decimal: a whole number, or a text where it has a fraction, as a float of TOML would not be exact.
+/// A decimal: a TOML integer, or a TOML string if it has a fraction, because TOML floats are not exact.
 #[derive(Clone, Copy)]
 struct Number(Decimal);
 
@@ -260,7 +266,7 @@ impl<'de> Deserialize<'de> for Number {
             toml::Value::String(text) => text,
             toml::Value::Float(float) => {
                 return Err(D::Error::custom(format!(
-                    "a number with a fraction is written as a text, which is exact: \"{float}\""
+                    "a number with a fraction must be in quotes to be exact: \"{float}\""
                 )))
             }
             other => return Err(D::Error::custom(format!("expected a number, not a {}", other.type_str()))),
@@ -342,7 +348,7 @@ impl From<Clause> for ClauseFile {
     }
 }
 
-/// A bounded list of as many other things.
+/// Maps each item of a bounded list.
 fn map<A, B, const N: u32>(
     items: BoundedVec<A, ConstU32<N>>,
     change: impl Fn(A) -> B,
@@ -355,7 +361,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SOUND: &str = r#"
+    const VALID: &str = r#"
 title = "book"
 nonce = "0x0000000000000000000000000000000000000000000000000000000000000001"
 parties = ["5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY", "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"]
@@ -382,18 +388,18 @@ until = "2027-06-30"
     }
 
     #[test]
-    fn what_is_written_is_read_as_the_same_contract() {
-        let contract = parse(SOUND).unwrap();
+    fn a_written_contract_is_read_back_unchanged() {
+        let contract = parse(VALID).unwrap();
         assert_eq!(parse(&write(&contract).unwrap()).unwrap(), contract);
         let Clause::Service(service) = &contract.clauses[0] else { panic!() };
         assert_eq!((service.from.to_string(), service.every.to_string()), ("1200.5".into(), "15000".into()));
     }
 
     #[test]
-    fn every_error_has_its_line_and_its_remedy() {
+    fn errors_name_the_line_and_the_remedy() {
         let device = "0x0303030303030303030303030303030303030303030303030303030303030303";
         for (from, to, line, word) in [
-            ("every = 15000", "every = 15000.5", 12, "as a text"),
+            ("every = 15000", "every = 15000.5", 12, "in quotes"),
             ("every = 15000", "every = \"much\"", 12, "decimal number"),
             ("every = 15000", "every = true", 12, "boolean"),
             ("until = \"2027-06-30\"", "until = \"soon\"", 20, "2027-06-30T12:00:00Z"),
@@ -408,8 +414,8 @@ until = "2027-06-30"
             ("what = \"oil\"\n", "what = \"oil\"\ngrantee = \"0x\"\n", 9, "SS58"),
             ("names = []\n", "names = []\nevery = 7\n", 15, "has no every"),
         ] {
-            let text = SOUND.replacen(from, to, 1);
-            assert_ne!(text, SOUND, "{from}");
+            let text = VALID.replacen(from, to, 1);
+            assert_ne!(text, VALID, "{from}");
             let error = parse(&text).unwrap_err().to_string();
             assert!(error.contains(word), "{to}: {error}");
             let place: usize = error.split(':').nth(1).unwrap().parse().unwrap();
@@ -418,21 +424,21 @@ until = "2027-06-30"
     }
 
     #[test]
-    fn a_content_that_cannot_be_agreed_on_is_named() {
-        let error = parse(&SOUND.replace("every = 15000", "every = 0")).unwrap_err().to_string();
+    fn an_invalid_contract_is_refused() {
+        let error = parse(&VALID.replace("every = 15000", "every = 0")).unwrap_err().to_string();
         assert!(error.contains("interval above zero"), "{error}");
         let many = format!("names = [{}]", "\"a\", ".repeat(17));
-        let error = parse(&SOUND.replace("names = []", &many)).unwrap_err().to_string();
+        let error = parse(&VALID.replace("names = []", &many)).unwrap_err().to_string();
         assert!(error.contains("at most 16"), "{error}");
     }
 
     #[test]
-    fn a_missing_file_and_a_huge_one_are_named() {
+    fn a_missing_file_and_a_huge_file_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("book.toml");
         assert!(read(&path).unwrap_err().to_string().contains("contract new"));
         fs::write(&path, "#".repeat(300_000)).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("no contract"));
+        assert!(read(&path).unwrap_err().to_string().contains("at most 256 KiB"));
     }
 
     proptest! {
@@ -441,7 +447,7 @@ until = "2027-06-30"
             title in "\\PC{0,20}", names in proptest::collection::vec("[A-Za-z.]{0,20}", 0..5),
             mantissa in 1i64..1_000_000_000, exponent in -6i8..6, until in 0u64..253_402_300_799_000, nonce: [u8; 32],
         ) {
-            let mut contract = parse(SOUND).unwrap();
+            let mut contract = parse(VALID).unwrap();
             contract.title = Text::try_from(title.as_str()).unwrap();
             contract.nonce = Hash(nonce);
             let names: Vec<Name> = names.iter().map(|name| Name::try_from(name.as_str()).unwrap()).collect();
@@ -458,7 +464,7 @@ until = "2027-06-30"
         }
 
         #[test]
-        fn no_text_panics(text in "\\PC{0,200}") {
+        fn parsing_never_panics(text in "\\PC{0,200}") {
             let _ = parse(&text);
         }
     }

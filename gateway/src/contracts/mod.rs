@@ -1,10 +1,10 @@
-//! Contracts in the hands of people: the TOML file that a contract is written in, the templates that such files are
-//! made from, and the proofs that a gateway makes under a contract.
+//! Contracts as users handle them: the TOML files in which contracts are written, the templates of these files, and the
+//! files with proofs of readings.
 
 mod file;
 mod prove;
 mod template;
 
 pub use file::{parse, read, write, ContractFileError};
-pub use prove::{newest_reading, read_proof, write_proof, ProveError, ProvenAt};
+pub use prove::{newest_reading, read_proof, write_proof, ProveError, ProvenReading};
 pub use template::{fill, template_names, Terms, UnknownTemplateError};

@@ -1,4 +1,4 @@
-//! Proofs of a meter, from a gateway's log against what the chain has anchored of it.
+//! Proofs of meter readings, made from a gateway's log and verified against its anchor on the chain.
 
 use codec::{DecodeAll as _, Encode as _};
 use serde::{Deserialize, Serialize};
@@ -12,62 +12,62 @@ use streembit_primitives::{
     DeviceId, Part, Reading,
 };
 
-/// The largest file of a proof that is read; a proof has at most a few kilobytes.
+/// The size limit of a proof file, in bytes. A proof takes a few kilobytes.
 const MAX_BYTES: u64 = 256 * 1024;
 
-/// Why there is no proof.
+/// An error in making, writing or reading a proof.
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// Nothing of the log is anchored.
-    #[error("nothing of this gateway's log is anchored yet: run the gateway beside a node, and wait for the anchor (`streembit status` shows it)")]
+    /// The log has no anchor yet.
+    #[error("this gateway's log has no anchor yet: run the gateway with a node, and wait for the first anchor (`streembit status` shows it)")]
     NotAnchored,
-    /// No anchored event has the reading.
-    #[error("no anchored event of device {device} reads {meter}: wait until the device has been read and the log anchored (`streembit status` shows both)")]
+    /// No anchored event of the device has the reading.
+    #[error("no anchored event of device {device} has the reading {meter}: wait until the device has been read and the log is anchored (`streembit status` shows both)")]
     NoReading {
         /// The device.
         device: DeviceId,
-        /// The reading.
+        /// The name of the reading.
         meter: Name,
     },
     /// The file could not be read or written.
     #[error("{doing} {}: {source}", .path.display())]
     File {
-        /// What was being done.
+        /// The operation: `reading` or `writing`.
         doing: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file holds no proof.
-    #[error("{} holds no proof: {problem}; `streembit contract prove` makes one", .path.display())]
+    /// The file does not hold a proof.
+    #[error("{} is not a proof file: {problem}; create one with `streembit contract prove`", .path.display())]
     NoProof {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         problem: String,
     },
 }
 
-/// A proof with what it proves, for people.
+/// A proof and the reading that it proves.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ProvenAt {
+pub struct ProvenReading {
     /// The proof.
     pub proof: ReadingProof,
-    /// What it proves.
+    /// The proven reading.
     pub reading: Reading,
 }
 
-/// Proves the newest anchored reading of a device with this name. `anchor` is the log's last on the chain.
+/// Proves the device's newest anchored reading with the name `meter`. `anchor` is the log's last anchor on the chain.
 pub fn newest_reading(
     log: &LogReader,
     anchor: Option<&Anchor>,
     device: &DeviceId,
     meter: &Name,
-) -> Result<ProvenAt, ProveError> {
+) -> Result<ProvenReading, ProveError> {
     let anchor = anchor.ok_or(ProveError::NotAnchored)?;
     log.check_against(anchor)?;
     let size = anchor.checkpoint.size;
@@ -83,7 +83,7 @@ pub fn newest_reading(
     Err(ProveError::NoReading { device: *device, meter: meter.clone() })
 }
 
-/// The last of an event's readings with this name, disclosed.
+/// Returns the disclosure of the last reading in `event` with the name `meter`, or `None` if it has none.
 fn disclose(event: &StoredEvent, meter: &Name) -> Option<Disclosure> {
     let body = event.body.present()?;
     let place = body
@@ -98,37 +98,37 @@ fn prove(
     size: u64,
     event: StoredEvent,
     disclosure: Disclosure,
-) -> Result<ProvenAt, ProveError> {
+) -> Result<ProvenReading, ProveError> {
     let StoredEvent { index, entry, .. } = event;
     let inclusion = log.inclusion(index, size)?;
     let Part::Reading(reading) = disclosure.part.clone() else {
         return Err(
-            LogError::Damaged { what: format!("entry {index} discloses what it was not asked for") }.into()
+            LogError::Damaged { what: format!("the disclosure of entry {index} is not a reading") }.into()
         );
     };
     let proof = ReadingProof { log: log.id(), size, index, entry, inclusion, disclosure };
-    Ok(ProvenAt { proof, reading })
+    Ok(ProvenReading { proof, reading })
 }
 
-/// A proof on its way to another party.
+/// The JSON file in which a proof is sent to another party.
 #[derive(Serialize, Deserialize)]
 struct ProofFile {
-    /// For people; what counts is in the proof.
+    /// For the reader only; the proof alone counts.
     contract: ContractId,
-    /// For people.
+    /// For the reader only.
     clause: u32,
-    /// For people.
+    /// For the reader only.
     reading: Reading,
-    /// The proof's SCALE encoding in hexadecimal digits.
+    /// The SCALE encoding of the proof, in hexadecimal.
     proof: String,
 }
 
-/// Writes a proof into a new file, for another party.
+/// Writes a proof to the file at `path`, to send to another party.
 pub fn write_proof(
     path: &Path,
     contract: ContractId,
     clause: u32,
-    proven: &ProvenAt,
+    proven: &ProvenReading,
 ) -> Result<(), ProveError> {
     let failed = |source| ProveError::File { doing: "writing", path: path.to_owned(), source };
     let file = ProofFile {
@@ -141,12 +141,12 @@ pub fn write_proof(
     fs::write(path, text + "\n").map_err(failed)
 }
 
-/// Reads a proof from a file. Whether it proves anything is for the chain to say.
+/// Reads a proof from a file. Does not verify the proof; the chain does.
 pub fn read_proof(path: &Path) -> Result<ReadingProof, ProveError> {
     let failed = |source| ProveError::File { doing: "reading", path: path.to_owned(), source };
     let refused = |problem: String| ProveError::NoProof { path: path.to_owned(), problem };
     if fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
-        return Err(refused("it is too large".into()));
+        return Err(refused(format!("it is larger than {MAX_BYTES} bytes")));
     }
     let text = fs::read(path).map_err(failed)?;
     let file: ProofFile = serde_json::from_slice(&text).map_err(|error| refused(error.to_string()))?;
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_there_is_nothing_to_prove_the_error_says_what_to_wait_for() {
+    async fn without_an_anchored_reading_the_error_says_what_to_wait_for() {
         let folder = tempfile::tempdir().unwrap();
         let log = log(&folder).await;
         let (car, van) = (key("car").device_id(), key("van").device_id());
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_proof_travels_in_a_file_and_anything_else_is_named() {
+    async fn a_proof_file_round_trips_and_an_invalid_one_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let log = log(&folder).await;
         let anchor = anchor(&log, 5);

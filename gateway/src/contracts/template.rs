@@ -1,45 +1,45 @@
-//! Templates: contracts' files with places to be filled.
+//! Templates: contract files with `{{name}}` placeholders.
 
 use rand::RngCore as _;
 use streembit_clock::End;
 use streembit_keystore::account;
 use streembit_primitives::{AccountId, Decimal, DeviceId, Hash};
 
-/// The templates by their names.
+/// The names and texts of the templates.
 const TEMPLATES: &[(&str, &str)] =
     &[("vehicle-service", include_str!("../../templates/vehicle-service.toml"))];
 
-/// What a template's places are filled with.
+/// The values for a template's placeholders.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Terms {
-    /// What people call the contract.
+    /// The title of the contract.
     pub title: String,
-    /// The device that it is about.
+    /// The device that the contract is about.
     pub device: DeviceId,
-    /// Who owns the device.
+    /// The owner's account.
     pub owner: AccountId,
-    /// Who services it.
+    /// The workshop's account.
     pub workshop: AccountId,
-    /// The interval of the service.
+    /// The service interval.
     pub every: Decimal,
-    /// The meter from which the first interval counts.
+    /// The meter value at which the first interval starts.
     pub from: Decimal,
-    /// When the workshop's right to read ends.
+    /// The end of the workshop's right to read.
     pub until: End,
 }
 
-/// There is no such template.
+/// The given template does not exist.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("there is no template {0:?}: use one of {names}", names = template_names())]
 pub struct UnknownTemplateError(String);
 
-/// The names of the templates, for messages.
+/// Returns the names of the templates, separated by commas.
 pub fn template_names() -> String {
     let names: Vec<_> = TEMPLATES.iter().map(|(name, _)| *name).collect();
     names.join(", ")
 }
 
-/// A template as the text of a contract's file, with a fresh nonce.
+/// Fills a template with `terms` and a random nonce. Returns the text of a contract file.
 pub fn fill(template: &str, terms: &Terms) -> Result<String, UnknownTemplateError> {
     let (_, text) = TEMPLATES
         .iter()
@@ -47,7 +47,7 @@ pub fn fill(template: &str, terms: &Terms) -> Result<String, UnknownTemplateErro
         .ok_or_else(|| UnknownTemplateError(template.to_owned()))?;
     let mut nonce = Hash::ZERO;
     rand::rngs::OsRng.fill_bytes(&mut nonce.0);
-    let places = [
+    let placeholders = [
         ("title", escape(&terms.title)),
         ("nonce", nonce.to_string()),
         ("owner", account::show(&terms.owner)),
@@ -57,20 +57,25 @@ pub fn fill(template: &str, terms: &Terms) -> Result<String, UnknownTemplateErro
         ("every", number(&terms.every)),
         ("until", terms.until.to_string()),
     ];
-    // In one pass: what is filled in is not looked through for further places.
+    // A single pass, so that a placeholder inside a value is not replaced.
     let mut filled = String::with_capacity(text.len());
     let mut rest = *text;
     while let Some((before, after)) = rest.split_once("{{") {
         filled.push_str(before);
         let (name, after) = after.split_once("}}").unwrap_or((after, ""));
-        filled.extend(places.iter().find(|(place, _)| *place == name).map(|(_, value)| value.as_str()));
+        filled.extend(
+            placeholders
+                .iter()
+                .find(|(placeholder, _)| *placeholder == name)
+                .map(|(_, value)| value.as_str()),
+        );
         rest = after;
     }
     filled.push_str(rest);
     Ok(filled)
 }
 
-/// What stands between the quotes of a TOML text.
+/// Escapes `text` for a quoted TOML string. Control characters become spaces.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -83,7 +88,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// A whole number as it is, any other as a text.
+/// Formats a whole number as a TOML integer, and any other number as a TOML string.
 fn number(value: &Decimal) -> String {
     let text = value.to_string();
     if text.parse::<i64>().is_ok() {
@@ -113,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn every_template_is_a_sound_contract_with_no_place_left() {
+    fn every_filled_template_is_a_valid_contract_without_placeholders() {
         for (name, text) in TEMPLATES {
             let filled = fill(name, &terms()).unwrap();
             assert_eq!(filled.matches("{{").count(), 1, "only the one in the title: {filled}");
@@ -126,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_service_book_says_who_does_what() {
+    fn the_vehicle_service_template_assigns_the_roles() {
         let contract = parse(&fill("vehicle-service", &terms()).unwrap(), Path::new("book.toml")).unwrap();
         let [Clause::Service(service), Clause::Access(access)] = &contract.clauses[..] else { panic!() };
         assert_eq!((service.provider, service.customer), (terms().workshop, terms().owner));
@@ -136,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn two_contracts_of_the_same_terms_are_two() {
+    fn two_contracts_with_the_same_terms_have_different_nonces() {
         let nonce = || parse(&fill("vehicle-service", &terms()).unwrap(), Path::new("x")).unwrap().nonce;
         assert_ne!(nonce(), nonce());
         assert!(fill("lease", &terms()).unwrap_err().to_string().contains("vehicle-service"));

@@ -1,18 +1,19 @@
-//! A small ELM327 v1.5: from commands to answers. Pure but for the time that it is given.
+//! A simulated ELM327 v1.5 adapter, which maps commands to answers. It does no I/O; the caller passes in the time.
 //!
-//! Written after the data sheet: echo on until `ATE0`, carriage returns, spaces and no headers by default, `SEARCHING...`
-//! at the first request, long answers cut into `0:`, `1:` lines, an empty line repeats the last command, what it does
-//! not know is `?`. One control unit (7E8) answers, over CAN with 11-bit ids at 500 kbit/s.
+//! It follows the data sheet: echo is on until `ATE0`, lines end with carriage returns, spaces are on and headers are off
+//! by default, the first request answers `SEARCHING...`, long answers are split into lines `0:`, `1:` and so on, an empty
+//! line repeats the last command, and the answer to an unknown command is `?`. One control unit (7E8) answers over CAN
+//! with 11-bit ids at 500 kbit/s.
 
 use super::vehicle::Vehicle;
 use std::{fmt::Write, time::Duration};
 
-/// A longer line is cut off, as the real one's buffer does.
+/// The longest command line in bytes. The rest is cut off, as in the buffer of the real adapter.
 const LINE_LIMIT: usize = 254;
 const NAME: &str = "ELM327 v1.5";
 const PIDS: [u8; 10] = [0x01, 0x05, 0x0c, 0x0d, 0x20, 0x40, 0x60, 0x80, 0xa0, 0xa6];
 
-/// The adapter's state.
+/// The simulated adapter, with its settings and its input buffer.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Elm327 {
     vehicle: Vehicle,
@@ -27,24 +28,24 @@ struct Settings {
     linefeeds: bool,
     spaces: bool,
     headers: bool,
-    /// Whether the protocol was found.
-    found: bool,
+    /// Whether the search for the protocol has succeeded.
+    protocol_found: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { echo: true, linefeeds: false, spaces: true, headers: false, found: false }
+        Self { echo: true, linefeeds: false, spaces: true, headers: false, protocol_found: false }
     }
 }
 
 impl Elm327 {
-    /// An adapter plugged into a vehicle.
+    /// Returns an adapter that is plugged into `vehicle`.
     pub fn new(vehicle: Vehicle) -> Self {
         Self { vehicle, settings: Settings::default(), line: Vec::new(), last: String::new() }
     }
 
-    /// Takes bytes as they come in, however split. `driven` is how long the vehicle has been driving. Returns what to
-    /// send back, which may be nothing yet.
+    /// Processes received bytes, which may be split anywhere. `driven` is the time that the vehicle has been driving. Returns
+    /// the bytes to send back, which may be none.
     pub fn receive(&mut self, bytes: &[u8], driven: Duration) -> String {
         let mut out = String::new();
         for byte in bytes {
@@ -91,14 +92,16 @@ impl Elm327 {
             "I" => return NAME.into(),
             "@1" => return "OBDII to RS232 Interpreter".into(),
             "RV" => return "13.8V".into(),
-            "DP" => return if settings.found { "AUTO, ISO 15765-4 (CAN 11/500)" } else { "AUTO" }.into(),
-            "DPN" => return if settings.found { "A6" } else { "A0" }.into(),
-            "D" => *settings = Settings { found: settings.found, ..Settings::default() },
+            "DP" => {
+                return if settings.protocol_found { "AUTO, ISO 15765-4 (CAN 11/500)" } else { "AUTO" }.into()
+            }
+            "DPN" => return if settings.protocol_found { "A6" } else { "A0" }.into(),
+            "D" => *settings = Settings { protocol_found: settings.protocol_found, ..Settings::default() },
             "E0" | "E1" => settings.echo = setting == "E1",
             "L0" | "L1" => settings.linefeeds = setting == "L1",
             "S0" | "S1" => settings.spaces = setting == "S1",
             "H0" | "H1" => settings.headers = setting == "H1",
-            "SP0" | "SPA0" | "SPA6" | "PC" => settings.found = false,
+            "SP0" | "SPA0" | "SPA6" | "PC" => settings.protocol_found = false,
             "AT0" | "AT1" | "AT2" | "M0" | "M1" | "CAF1" | "SP6" => {}
             _ => return "?".into(),
         }
@@ -106,7 +109,7 @@ impl Elm327 {
     }
 
     fn request(&mut self, command: &str, driven: Duration) -> Vec<String> {
-        // A single digit at the end says how many answers to wait for.
+        // An odd digit at the end is the number of answers to wait for, which the simulator ignores.
         let digits = if command.len() % 2 == 1 { command.get(..command.len() - 1) } else { Some(command) };
         let Some(request) =
             digits.and_then(|digits| hex::decode(digits).ok()).filter(|request| !request.is_empty())
@@ -114,7 +117,7 @@ impl Elm327 {
             return vec!["?".into()];
         };
         let mut lines = Vec::new();
-        if !std::mem::replace(&mut self.settings.found, true) {
+        if !std::mem::replace(&mut self.settings.protocol_found, true) {
             lines.push("SEARCHING...".into());
         }
         match self.message(&request, driven) {
@@ -124,7 +127,7 @@ impl Elm327 {
         lines
     }
 
-    /// What the control unit answers, beginning with the service byte.
+    /// Returns the answer of the control unit, starting with the service byte, or `None` if the request is not supported.
     fn message(&mut self, request: &[u8], driven: Duration) -> Option<Vec<u8>> {
         let vehicle = &mut self.vehicle;
         let faults = u8::try_from(vehicle.faults.len()).unwrap_or(u8::MAX);
@@ -132,7 +135,7 @@ impl Elm327 {
             [0x01, range] if range % 0x20 == 0 && (*range == 0 || PIDS.contains(range)) => {
                 supported(*range).to_vec()
             }
-            // The lamp is on where there are faults; no tests are listed.
+            // The malfunction lamp is on if there are faults. No readiness tests are listed.
             [0x01, 0x01] => vec![if faults > 0 { 0x80 | faults } else { 0 }, 0x07, 0, 0],
             [0x01, 0x05] => vec![vehicle.coolant_celsius(driven).saturating_add(40)],
             [0x01, 0x0c] => vehicle.engine_quarters().to_be_bytes().to_vec(),
@@ -151,7 +154,7 @@ impl Elm327 {
         Some(std::iter::once(service | 0x40).chain(parameter.iter().copied()).chain(values).collect())
     }
 
-    /// The lines of a message: one where it fits into a CAN frame (ISO 15765-2), several where not.
+    /// Returns the lines of a message: one if it fits into a single CAN frame (ISO 15765-2), otherwise several.
     fn frame(&self, message: &[u8]) -> Vec<String> {
         let id = if !self.settings.headers {
             ""
@@ -188,7 +191,7 @@ impl Elm327 {
         lines
     }
 
-    /// Hexadecimal digits, each byte followed by a space unless spaces are off.
+    /// Formats bytes in hexadecimal, each followed by a space unless spaces are off.
     fn hex(&self, bytes: &[u8]) -> String {
         let mut text = String::new();
         for byte in bytes {
@@ -199,7 +202,7 @@ impl Elm327 {
     }
 }
 
-/// Which of the 32 parameters after `range` there are, the first in the highest bit.
+/// Returns the bit mask of the supported parameters among the 32 after `range`. The first one is the highest bit.
 fn supported(range: u8) -> [u8; 4] {
     let mut bits = 0u32;
     for pid in PIDS {
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn talks_as_the_data_sheet_says() {
+    fn answers_follow_the_data_sheet() {
         let mut elm = elm();
         for (command, answer) in [
             ("ATZ", "ATZ\r\r\rELM327 v1.5\r\r>"),
@@ -260,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_adapter_reads_what_it_says() {
+    fn the_obd_adapter_parses_its_answers() {
         use streembit_adapters::obd::{answer, pids};
         for (headers, framing) in [("ATH0", answer::Framing::Bare), ("ATH1", answer::Framing::Can11)] {
             let mut elm = elm();
@@ -275,7 +278,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_any_split(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
+        fn answers_do_not_depend_on_how_the_input_is_split(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
             let (mut whole, mut split) = (elm(), elm());
             let expected = whole.receive(&bytes, Duration::ZERO);
             let (left, right) = bytes.split_at(cut.min(bytes.len()));

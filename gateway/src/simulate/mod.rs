@@ -1,4 +1,4 @@
-//! Devices that are not there: what the demo and the tests read from.
+//! Simulated devices for the demo and the tests.
 
 pub mod elm327;
 pub mod serve;

@@ -1,4 +1,4 @@
-//! The simulated adapter at the end of a pseudo-terminal or a TCP port.
+//! Serves the simulated adapter on a pseudo-terminal or a TCP port.
 
 use super::{elm327::Elm327, vehicle::Vehicle};
 use std::{
@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_serial::{SerialPort, SerialStream};
 
-/// A vehicle that has begun to drive. Several ends may serve it; the odometer is the same at each.
+/// A vehicle that is driving. Several ports may serve it, and all show the same odometer.
 #[derive(Clone, Debug)]
 pub struct Drive {
     vehicle: Vehicle,
@@ -22,18 +22,18 @@ pub struct Drive {
 }
 
 impl Drive {
-    /// Begins to drive.
+    /// Starts driving.
     pub fn begin(vehicle: Vehicle) -> Self {
         Self { vehicle, since: Instant::now() }
     }
 
-    /// What the odometer reads now, in tenths of kilometres.
+    /// Returns the odometer, in tenths of a kilometre.
     pub fn odometer_tenths(&self) -> u32 {
         self.vehicle.odometer_tenths(self.since.elapsed())
     }
 
-    /// Talks to one client until the stream ends.
-    async fn talk(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
+    /// Serves one client until the stream ends.
+    async fn serve_client(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
         let mut adapter = Elm327::new(self.vehicle.clone());
         let mut chunk = [0u8; 256];
         loop {
@@ -45,19 +45,22 @@ impl Drive {
     }
 }
 
-/// A serial port of the simulated adapter: a pseudo-terminal with a link to it. Dropped, both are gone.
+/// A serial port of the simulated adapter: a pseudo-terminal and a symbolic link to it. Dropping it removes both.
 #[derive(Debug)]
 pub struct SerialEnd {
     link: PathBuf,
     device: String,
     master: SerialStream,
-    /// Held open, so that the terminal outlives its clients as a plugged-in adapter does.
+    /// Held open so that the terminal stays alive between clients, as a plugged-in adapter does.
     _slave: SerialStream,
 }
 
 impl SerialEnd {
-    /// Makes the terminal, and the link `link` to it. A link left over by one that was killed is replaced; a file that
-    /// is no such link is not touched.
+    /// Creates the terminal and the symbolic link `link` to it. Replaces a link that a killed simulator left behind.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `link` exists and is not a link to a pseudo-terminal.
     pub fn open(link: &Path) -> io::Result<Self> {
         let (master, slave) = SerialStream::pair()?;
         let device = slave.name().ok_or_else(|| io::Error::other("the pseudo-terminal has no name"))?;
@@ -68,50 +71,50 @@ impl SerialEnd {
         Ok(Self { link: link.to_owned(), device, master, _slave: slave })
     }
 
-    /// The terminal's own name, such as `/dev/pts/3`.
+    /// Returns the path of the terminal, such as `/dev/pts/3`.
     pub fn device(&self) -> &str {
         &self.device
     }
 
-    /// Serves whoever opens the port, one after the other. Ends only by an error.
+    /// Serves the clients that open the port, one after the other. Returns only on an error.
     pub async fn serve(&mut self, drive: &Drive) -> io::Result<()> {
-        drive.talk(&mut self.master).await
+        drive.serve_client(&mut self.master).await
     }
 }
 
 impl Drop for SerialEnd {
     fn drop(&mut self) {
-        // Unless another simulator has taken the name meanwhile.
+        // Another simulator may have replaced the link meanwhile.
         if std::fs::read_link(&self.link).is_ok_and(|target| target == Path::new(&self.device)) {
             let _ = std::fs::remove_file(&self.link);
         }
     }
 }
 
-/// A TCP port of the simulated adapter, as Wi-Fi adapters have one.
+/// A TCP port of the simulated adapter, like the port of a Wi-Fi adapter.
 #[derive(Debug)]
 pub struct TcpEnd {
     listener: TcpListener,
 }
 
 impl TcpEnd {
-    /// Listens.
+    /// Listens on `address`.
     pub async fn open(address: SocketAddr) -> io::Result<Self> {
         Ok(Self { listener: TcpListener::bind(address).await? })
     }
 
-    /// Where it listens.
+    /// Returns the address that the port listens on.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Serves one client after the other, each with an adapter as new. Ends only by an error.
+    /// Serves one client after the other, each with a newly reset adapter. Returns only on an error.
     pub async fn serve(&mut self, drive: &Drive) -> io::Result<()> {
         loop {
             let (mut stream, client) = self.listener.accept().await?;
             stream.set_nodelay(true)?;
-            let end = drive.talk(&mut stream).await;
-            tracing::debug!(%client, ?end, "client gone");
+            let end = drive.serve_client(&mut stream).await;
+            tracing::debug!(%client, ?end, "client disconnected");
         }
     }
 }
@@ -121,7 +124,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_link_is_replaced_when_stale_and_removed_at_the_end() {
+    async fn a_stale_link_is_replaced_and_removed_on_drop() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("vehicle");
         symlink("/dev/pts/99999", &link).unwrap();
@@ -132,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_in_the_way_is_left_alone() {
+    async fn an_existing_file_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("precious");
         std::fs::write(&path, "data").unwrap();
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_later_simulator_keeps_its_link() {
+    async fn dropping_a_port_keeps_the_link_of_a_later_one() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("vehicle");
         let first = SerialEnd::open(&link).unwrap();

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cli::{chain::connect, ConfigArg, Context},
-    contracts::{newest_reading, read_proof, write_proof, ProvenAt},
+    contracts::{newest_reading, read_proof, write_proof, ProvenReading},
     errors::explain,
 };
 use anyhow::{bail, Context as _};
@@ -144,7 +144,7 @@ async fn from_log(
     chain: &ChainClient,
     config: &ConfigArg,
     service: &ServiceClause,
-) -> anyhow::Result<ProvenAt> {
+) -> anyhow::Result<ProvenReading> {
     let (config, gateway) = config.load_with_account()?;
     let anchor = chain.latest_anchor(LogId::first(gateway)).await.map_err(explain)?;
     let (path, device, meter) = (config.gateway.data_dir, service.device, service.meter.clone());
