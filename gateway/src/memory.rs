@@ -1,9 +1,9 @@
 //! Returns unused memory to the operating system.
 //!
-//! After a load peak (such as a runtime compilation, a sync, or a burst of events) glibc keeps tens of MiB of freed memory
-//! in the arenas of its threads. `malloc_trim` releases the free pages of all arenas (malloc_trim(3), since glibc 2.8). It
-//! locks each arena and takes a few milliseconds, so it runs only once a minute. Other C libraries keep less memory, so
-//! nothing is done for them.
+//! After a load peak (such as a runtime compilation, a sync, or a burst of events) glibc keeps tens of MiB of freed
+//! memory in the arenas of its threads. `malloc_trim` releases the free pages of all arenas (malloc_trim(3), since
+//! glibc 2.8). It locks each arena and takes a few milliseconds, so it runs only once a minute. Other C libraries keep
+//! less memory, so nothing is done for them.
 
 use std::{convert::Infallible, time::Duration};
 

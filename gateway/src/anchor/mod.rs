@@ -224,8 +224,8 @@ impl<C: Chain> Anchoring<C> {
         tokio::time::timeout(self.schedule.every, reached).await.unwrap_or(Ok(()))
     }
 
-    /// Checks the log against the stored checkpoint and anchor, which needs no node, and then against the chain. Returns the
-    /// last finalized anchor.
+    /// Checks the log against the stored checkpoint and anchor, which needs no node, and then against the chain.
+    /// Returns the last finalized anchor.
     async fn initial_check(&self) -> Result<Option<Anchor>, AttemptError> {
         self.check_stored_checkpoint_and_anchor()?;
         self.catch_up().await
@@ -258,8 +258,8 @@ impl<C: Chain> Anchoring<C> {
             self.metrics.anchor_ended(result.is_ok());
             match result {
                 Ok(()) => return self.catch_up().await,
-                // The chain has meanwhile accepted an anchor that was submitted before a crash or by an earlier attempt.
-                // Start again from it.
+                // The chain has meanwhile accepted an anchor that was submitted before a crash or by an earlier
+                // attempt. Start again from it.
                 Err(error) if is_race(&error) => refused = Some(error),
                 Err(error) => return Err(error.into()),
             }

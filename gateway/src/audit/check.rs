@@ -11,8 +11,8 @@ use streembit_primitives::{device::DeviceRecord, heads::HeadsMap, Checkpoint, De
 /// The number of events that are read at once.
 const CHUNK: usize = 256;
 
-/// Audits a device's history. `chain` must have been read before `log` was opened, so that an honest log cannot be behind
-/// its anchor.
+/// Audits a device's history. `chain` must have been read before `log` was opened, so that an honest log cannot be
+/// behind its anchor.
 ///
 /// # Errors
 ///
@@ -128,8 +128,8 @@ impl Audit<'_> {
     fn check_against_anchor(&mut self) -> Result<(), LogError> {
         let Some(anchor) = &self.chain.anchor else { return Ok(()) };
         match self.log.check_against(anchor) {
-            // `check_completeness` compares the heads map with the entries, and `check_stored_log` has reported a damaged
-            // index.
+            // `check_completeness` compares the heads map with the entries, and `check_stored_log` has reported a
+            // damaged index.
             Ok(()) | Err(LogError::DifferentHeads { .. }) => Ok(()),
             Err(
                 error @ (LogError::ShorterThanAnchor { .. }
@@ -160,8 +160,8 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// Reads events from the sequence `from` on. Skips unreadable events and reports them as problems. Returns `None` at the
-    /// end of the history.
+    /// Reads events from the sequence `from` on. Skips unreadable events and reports them as problems. Returns `None`
+    /// at the end of the history.
     fn read_batch(&mut self, mut from: u64) -> Result<Option<Batch>, LogError> {
         let device = self.report.device;
         let batch =
@@ -290,8 +290,8 @@ impl Audit<'_> {
         if index >= *size {
             return AnchorState::Pending;
         }
-        // The proof is made from the stored nodes. If one of them was changed, the proof fails, and `check_stored_log` has
-        // reported the node.
+        // The proof is made from the stored nodes. If one of them was changed, the proof fails, and `check_stored_log`
+        // has reported the node.
         let proven =
             self.log.inclusion(index, *size).is_ok_and(|proof| proof.verify(leaf, index, *size, root));
         if proven {
@@ -327,8 +327,8 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// Checks that the history has no missing end: the anchored heads map must be the one computed from the entries, and
-    /// the history must reach the last event in it.
+    /// Checks that the history has no missing end: the anchored heads map must be the one computed from the entries,
+    /// and the history must reach the last event in it.
     fn check_completeness(&mut self) {
         let Some(Checkpoint { size, heads_root, .. }) =
             self.chain.anchor.as_ref().map(|anchor| anchor.checkpoint.clone())

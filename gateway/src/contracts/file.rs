@@ -1,7 +1,7 @@
 //! The TOML file in which a contract is written.
 //!
-//! Parties accept the hash of the [`Contract`] that [`read`] returns, not the file's text. White space, comments and the
-//! notation of accounts and numbers do not change the hash.
+//! Parties accept the hash of the [`Contract`] that [`read`] returns, not the file's text. White space, comments and
+//! the notation of accounts and numbers do not change the hash.
 
 use serde::{de::Error as _, Deserialize, Deserializer, Serialize, Serializer};
 use std::{

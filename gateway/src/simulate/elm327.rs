@@ -1,9 +1,9 @@
 //! A simulated ELM327 v1.5 adapter, which maps commands to answers. It does no I/O; the caller passes in the time.
 //!
-//! It follows the data sheet: echo is on until `ATE0`, lines end with carriage returns, spaces are on and headers are off
-//! by default, the first request answers `SEARCHING...`, long answers are split into lines `0:`, `1:` and so on, an empty
-//! line repeats the last command, and the answer to an unknown command is `?`. One control unit (7E8) answers over CAN
-//! with 11-bit ids at 500 kbit/s.
+//! It follows the data sheet: echo is on until `ATE0`, lines end with carriage returns, spaces are on and headers are
+//! off by default, the first request answers `SEARCHING...`, long answers are split into lines `0:`, `1:` and so on, an
+//! empty line repeats the last command, and the answer to an unknown command is `?`. One control unit (7E8) answers
+//! over CAN with 11-bit ids at 500 kbit/s.
 
 use super::vehicle::Vehicle;
 use std::{fmt::Write, time::Duration};
@@ -44,8 +44,8 @@ impl Elm327 {
         Self { vehicle, settings: Settings::default(), line: Vec::new(), last: String::new() }
     }
 
-    /// Processes received bytes, which may be split anywhere. `driven` is the time that the vehicle has been driving. Returns
-    /// the bytes to send back, which may be none.
+    /// Processes received bytes, which may be split anywhere. `driven` is the time that the vehicle has been driving.
+    /// Returns the bytes to send back, which may be none.
     pub fn receive(&mut self, bytes: &[u8], driven: Duration) -> String {
         let mut out = String::new();
         for byte in bytes {
@@ -127,7 +127,8 @@ impl Elm327 {
         lines
     }
 
-    /// Returns the answer of the control unit, starting with the service byte, or `None` if the request is not supported.
+    /// Returns the answer of the control unit, starting with the service byte, or `None` if the request is not
+    /// supported.
     fn message(&mut self, request: &[u8], driven: Duration) -> Option<Vec<u8>> {
         let vehicle = &mut self.vehicle;
         let faults = u8::try_from(vehicle.faults.len()).unwrap_or(u8::MAX);

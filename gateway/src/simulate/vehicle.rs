@@ -37,8 +37,8 @@ impl Vehicle {
         ((self.odometer_km + f64::from(self.speed_kmh) * hours) * 10.0 + 1e-6) as u32
     }
 
-    /// Returns the engine speed in quarters of a revolution per minute, the unit of OBD-II. The engine idles at 800 rpm and
-    /// shifts gears to stay below 3,000 rpm.
+    /// Returns the engine speed in quarters of a revolution per minute, the unit of OBD-II. The engine idles at 800 rpm
+    /// and shifts gears to stay below 3,000 rpm.
     pub fn engine_quarters(&self) -> u16 {
         let speed = f64::from(self.speed_kmh);
         let per_kmh = [110.0, 65.0, 42.0, 31.0, 24.0, 11.0];
@@ -46,7 +46,8 @@ impl Vehicle {
         (turns.unwrap_or(2_805.0).max(800.0) * 4.0) as u16
     }
 
-    /// Returns the coolant temperature in degrees Celsius. It rises from 20 to 90 within five minutes of the vehicle's time.
+    /// Returns the coolant temperature in degrees Celsius. It rises from 20 to 90 within five minutes of the vehicle's
+    /// time.
     pub fn coolant_celsius(&self, driven: Duration) -> u8 {
         (20.0 + 70.0 * (driven.as_secs_f64() * self.time_scale / 300.0).min(1.0)) as u8
     }
