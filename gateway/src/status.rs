@@ -16,21 +16,21 @@ pub enum ComponentState {
     Starting,
     /// The component works.
     Running {
-        /// What the component is doing or connected to, in a few words.
+        /// A short description of its work or connection.
         detail: String,
     },
     /// The component cannot work now and retries by itself.
     Retrying {
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// What somebody can do about it.
+        /// The remedy that the operator can apply.
         remedy: String,
     },
     /// The component works, but has a problem that only a person can solve.
     Alarm {
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// What somebody can do about it.
+        /// The remedy that the operator can apply.
         remedy: String,
     },
     /// The component has ended because the daemon shuts down.

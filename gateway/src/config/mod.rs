@@ -142,7 +142,7 @@ pub enum ConfigError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong, and what would be right.
+        /// The problem, and how to solve it.
         problem: String,
     },
     /// An environment variable is unknown or invalid.
@@ -150,7 +150,7 @@ pub enum ConfigError {
     Variable {
         /// The variable's name.
         name: String,
-        /// What is wrong, and what would be right.
+        /// The problem, and how to solve it.
         problem: String,
     },
     /// Two values contradict each other.
@@ -158,7 +158,7 @@ pub enum ConfigError {
     Whole {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and what would be right.
+        /// The problem, and how to solve it.
         problem: String,
     },
 }

@@ -37,7 +37,7 @@ pub enum ContractFileError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong, and what would be right.
+        /// The problem, and how to solve it.
         problem: String,
     },
     /// The contract as a whole is invalid.
@@ -45,7 +45,7 @@ pub enum ContractFileError {
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         fault: ContractError,
     },
 }

@@ -47,7 +47,7 @@ pub enum ProveError {
     NoProof {
         /// The file.
         path: PathBuf,
-        /// What is wrong with the file.
+        /// The problem with the file.
         problem: String,
     },
 }
