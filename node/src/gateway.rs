@@ -12,7 +12,12 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use streembit::{config::Config, daemon, errors::with_causes, keys::open_gateway_key};
+use streembit::{
+    config::Config,
+    daemon,
+    errors::{explain, with_causes},
+    keys::open_gateway_key,
+};
 use streembit_chain::NodeConnection;
 use streembit_keystore::KeyPair;
 use subxt_rpcs::RpcClient;
@@ -63,7 +68,8 @@ impl Gateway {
         let stop = CancellationToken::new();
         let task = tokio::spawn(keep_running(stop.clone(), move |stop| {
             let node = NodeConnection::InProcess(rpc.clone());
-            daemon::run(self.config.clone(), self.keys.clone(), node, stop)
+            let run = daemon::run(self.config.clone(), self.keys.clone(), node, stop);
+            async move { run.await.map_err(explain) }
         }));
         RunningGateway { stop, task }
     }

@@ -15,7 +15,7 @@ use anyhow::{bail, ensure, Context, Result};
 use rand::{rngs::StdRng, Rng as _, SeedableRng as _};
 use rustix::process::Signal;
 use std::{fs, thread, time::Duration};
-use streembit_log::{Log, LogError};
+use streembit_log::{Log, OpenError, ReadError, StorageError};
 
 /// How long a fault that passes may be felt, in seconds.
 const PATIENCE: u64 = 60;
@@ -316,7 +316,7 @@ impl Acts<'_, '_> {
 fn named_by_audit(data: &std::path::Path) -> Result<String> {
     let log = match Log::open_for_audit(data) {
         Ok(log) => log,
-        Err(error @ LogError::Damaged { .. }) => return Ok(error.to_string()),
+        Err(OpenError::Storage(error @ StorageError::Damaged { .. })) => return Ok(error.to_string()),
         Err(error) => return Err(error.into()),
     };
     match log.verify(0..log.size()) {
@@ -324,7 +324,7 @@ fn named_by_audit(data: &std::path::Path) -> Result<String> {
             Some(first) => Ok(format!("{first}, and {} more", findings.len() - 1)),
             None => bail!("the audit finds nothing wrong"),
         },
-        Err(error @ LogError::Damaged { .. }) => Ok(error.to_string()),
+        Err(ReadError::Storage(error @ StorageError::Damaged { .. })) => Ok(error.to_string()),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,6 +1,6 @@
 //! Why something was not admitted, and what to do.
 
-use streembit_log::{LogError, Refusal};
+use streembit_log::{AppendError, Refusal};
 use streembit_primitives::{body::MAX_PARTS, event::EventError, text::TooLong, DeviceId};
 
 /// Why an event or a reading was not admitted.
@@ -45,7 +45,7 @@ pub enum IngestError {
     Refused(#[from] Refusal),
     /// The log could not take it.
     #[error("the event was not written: {0}")]
-    Log(LogError),
+    Log(#[source] AppendError),
     /// The gateway is shutting down.
     #[error("the gateway takes no more events, it is shutting down: send the event again when it runs")]
     Closed,
@@ -54,15 +54,19 @@ pub enum IngestError {
 impl IngestError {
     /// Whether the same event may be admitted when it is brought again later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Closed | Self::Log(LogError::Storage { .. } | LogError::Closed))
+        match self {
+            Self::Closed => true,
+            Self::Log(error) => error.is_temporary(),
+            _ => false,
+        }
     }
 }
 
-impl From<LogError> for IngestError {
-    fn from(error: LogError) -> Self {
+impl From<AppendError> for IngestError {
+    fn from(error: AppendError) -> Self {
         match error {
-            LogError::Refused(refusal) => Self::Refused(refusal),
-            LogError::Closed => Self::Closed,
+            AppendError::Refused(refusal) => Self::Refused(refusal),
+            AppendError::Closed => Self::Closed,
             error => Self::Log(error),
         }
     }

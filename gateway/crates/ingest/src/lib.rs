@@ -14,7 +14,7 @@ pub use error::IngestError;
 use codec::Encode as _;
 use std::{collections::HashMap, sync::Arc};
 use streembit_keystore::KeyPair;
-use streembit_log::{Log, Receipt, Refusal, MAX_BODY_BYTES};
+use streembit_log::{AppendError, Log, Receipt, Refusal, MAX_BODY_BYTES};
 use streembit_primitives::{batch::EventKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
 use tokio::sync::{oneshot, Semaphore};
 use verifiers::{Results, Submission, Verifiers};
@@ -162,7 +162,7 @@ impl Ingest {
         let _permit = self.inner.budget.acquire_many(permits).await.map_err(|_| IngestError::Closed)?;
         let proposal = hosted::propose(content, device, self.inner.keys.clone(), self.inner.devices.clone());
         let mut results = self.inner.log.admit(vec![proposal]).await;
-        results.pop().unwrap_or(Err(streembit_log::LogError::Closed)).map_err(IngestError::from)
+        results.pop().unwrap_or(Err(AppendError::Closed)).map_err(IngestError::from)
     }
 
     /// An event beyond the largest is refused later; until then it takes what there is.

@@ -5,7 +5,7 @@ mod support;
 
 use super::*;
 use proptest::prelude::*;
-use streembit_log::LogError;
+use streembit_log::AppendError;
 use streembit_primitives::{
     event::EventError, AccountId, Decimal, Hash, PublicKey, Signature, Signer, Source, Text, Value,
 };
@@ -247,7 +247,7 @@ fn a_gateway_hosts_only_its_own() {
         let device = other.device_id();
         assert_eq!(ingest.status(device, "x").await, Err(IngestError::NotHosted { device }));
         assert_eq!(ingest.devices().count(), 2);
-        assert!(IngestError::from(LogError::Closed).is_temporary());
+        assert!(IngestError::from(AppendError::Closed).is_temporary());
     });
 }
 

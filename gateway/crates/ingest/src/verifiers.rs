@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
-use streembit_log::{Append, Log, LogError, NewEntry, Proposal, Receipt};
+use streembit_log::{Append, AppendError, Log, NewEntry, Proposal, Receipt};
 use streembit_primitives::{
     batch, batch::EventKey, event::EventError, Body, DeviceId, SignedEvent, VerifiedEvent,
 };
@@ -185,13 +185,13 @@ impl Answer {
 
     fn into_append(self) -> Append {
         let Self { refusals, proposals, reply, permit, .. } = self;
-        let reply = Box::new(move |results: Vec<Result<Receipt, LogError>>| {
+        let reply = Box::new(move |results: Vec<Result<Receipt, AppendError>>| {
             let mut results = results.into_iter();
             let answer = refusals
                 .into_iter()
                 .map(|refusal| match refusal {
                     Some(error) => Err(error),
-                    None => Ok(results.next().unwrap_or(Err(LogError::Closed))?),
+                    None => Ok(results.next().unwrap_or(Err(AppendError::Closed))?),
                 })
                 .collect();
             drop(permit);

@@ -12,7 +12,7 @@
 
 use super::{
     store::{decode, synced, Family, Guard, Store},
-    Log, LogError, LogReader,
+    ChainProofError, Log, LogReader, ReadError, StorageError,
 };
 use codec::{Decode, Encode};
 use rocksdb::{Direction, IteratorMode, WriteBatch};
@@ -70,22 +70,22 @@ pub struct ChainProof {
 
 impl LogReader {
     /// The chains of which something is kept, by their geneses; the one collected last at the end.
-    pub fn chains(&self) -> Result<Vec<Hash>, LogError> {
-        chains(&self.store().db())
+    pub fn chains(&self) -> Result<Vec<Hash>, ReadError> {
+        Ok(chains(&self.store().db())?)
     }
 
     /// The chains beside this one of which something is kept. Refuses where this one would be one too many.
-    pub fn chains_beside(&self, genesis: &Hash) -> Result<Vec<Hash>, LogError> {
-        let mut chains = self.chains()?;
+    pub fn chains_beside(&self, genesis: &Hash) -> Result<Vec<Hash>, ChainProofError> {
+        let mut chains = chains(&self.store().db())?;
         chains.retain(|chain| chain != genesis);
         match chains.len() < MAX_CHAINS {
             true => Ok(chains),
-            false => Err(LogError::TooManyChains),
+            false => Err(ChainProofError::TooManyChains),
         }
     }
 
     /// What proves the last anchor on a chain, as collected last; `None` before the first time.
-    pub fn chain_proof(&self, genesis: &Hash) -> Result<Option<ChainProof>, LogError> {
+    pub fn chain_proof(&self, genesis: &Hash) -> Result<Option<ChainProof>, ReadError> {
         let guard = self.store().db();
         let bare = bare(&guard)?.is_some_and(|chain| chain == *genesis);
         let place = |key: &[u8]| if bare { key.to_vec() } else { keyed(genesis, key) };
@@ -98,10 +98,10 @@ impl LogReader {
             .iterator_cf(handle, IteratorMode::From(&first, Direction::Forward))
             .take_while(|pair| pair.as_ref().map_or(true, |(key, _)| key.starts_with(&first)))
             .map(|pair| {
-                let (key, value) = pair.map_err(LogError::storage("reading the changes of voters"))?;
+                let (key, value) = pair.map_err(StorageError::database("reading the changes of voters"))?;
                 decode(Family::ChainProofs, &key, &value)
             })
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<_, StorageError>>()?;
         Ok(Some(ChainProof { voters, changes, last }))
     }
 }
@@ -115,7 +115,7 @@ impl Log {
         from: u64,
         changes: &[FinalBlock],
         last: &LastBlock,
-    ) -> Result<(), LogError> {
+    ) -> Result<(), ChainProofError> {
         let genesis = &voters.genesis;
         let mut chains = self.chains_beside(genesis)?;
         chains.push(*genesis);
@@ -129,14 +129,15 @@ impl Log {
         batch.put_cf(handle, keyed(genesis, SET), voters.encode());
         batch.put_cf(handle, keyed(genesis, LAST), last.encode());
         batch.put_cf(handle, KEPT, chains.encode());
-        let kept =
-            db.write_opt(batch, &synced()).map_err(LogError::storage("keeping what proves the anchor"));
-        kept.inspect_err(|error| self.mark_for_reopen(error))
+        db.write_opt(batch, &synced())
+            .inspect_err(|_| self.mark_for_reopen())
+            .map_err(StorageError::database("storing the proof of a chain"))?;
+        Ok(())
     }
 
     /// Forgets what is kept of a chain, for good; tells whether there was anything.
-    pub fn forget_chain(&self, genesis: &Hash) -> Result<bool, LogError> {
-        let mut chains = self.chains()?;
+    pub fn forget_chain(&self, genesis: &Hash) -> Result<bool, ChainProofError> {
+        let mut chains = chains(&self.reader().store().db())?;
         let before = chains.len();
         chains.retain(|chain| chain != genesis);
         if chains.len() == before {
@@ -148,31 +149,32 @@ impl Log {
         // Behind the genesis each key goes on with a letter, which is less than the greatest byte.
         batch.delete_range_cf(handle, keyed(genesis, &[]), keyed(genesis, &[u8::MAX]));
         batch.put_cf(handle, KEPT, chains.encode());
-        let forgotten =
-            db.write_opt(batch, &synced()).map_err(LogError::storage("forgetting what proves a chain"));
-        forgotten.inspect_err(|error| self.mark_for_reopen(error))?;
+        db.write_opt(batch, &synced())
+            .inspect_err(|_| self.mark_for_reopen())
+            .map_err(StorageError::database("forgetting the proof of a chain"))?;
         Ok(true)
     }
 }
 
 /// Puts the genesis before the keys of a release that knew one chain.
-pub(super) fn convert(store: &Store) -> Result<(), LogError> {
+pub(super) fn convert(store: &Store) -> Result<(), StorageError> {
     let guard = store.db();
     let Some(genesis) = bare(&guard)? else { return Ok(()) };
     let (db, handle) = guard.family(Family::ChainProofs)?;
     let mut batch = WriteBatch::default();
     for pair in db.iterator_cf(handle, IteratorMode::Start) {
-        let (key, value) = pair.map_err(LogError::storage("reading what proves the anchor"))?;
+        let (key, value) = pair.map_err(StorageError::database("reading what proves the anchor"))?;
         if key.len() < genesis.0.len() && *key != *KEPT {
             batch.put_cf(handle, keyed(&genesis, &key), value);
             batch.delete_cf(handle, key);
         }
     }
     batch.put_cf(handle, KEPT, chains(&guard)?.encode());
-    db.write_opt(batch, &synced()).map_err(LogError::storage("keeping what proves the anchor by its chain"))
+    db.write_opt(batch, &synced())
+        .map_err(StorageError::database("keeping what proves the anchor by its chain"))
 }
 
-fn chains(guard: &Guard<'_>) -> Result<Vec<Hash>, LogError> {
+fn chains(guard: &Guard<'_>) -> Result<Vec<Hash>, StorageError> {
     let mut chains: Vec<Hash> = guard.value(Family::ChainProofs, KEPT)?.unwrap_or_default();
     if let Some(bare) = bare(guard)? {
         chains.retain(|chain| *chain != bare);
@@ -182,7 +184,7 @@ fn chains(guard: &Guard<'_>) -> Result<Vec<Hash>, LogError> {
 }
 
 /// The chain whose keys have no genesis before them.
-fn bare(guard: &Guard<'_>) -> Result<Option<Hash>, LogError> {
+fn bare(guard: &Guard<'_>) -> Result<Option<Hash>, StorageError> {
     let voters: Option<KnownVoters> = guard.value(Family::ChainProofs, SET)?;
     Ok(voters.map(|voters| voters.genesis))
 }

@@ -11,7 +11,7 @@
 use super::{
     failpoint,
     store::{meta, synced, Db, Family, Store},
-    Log, LogError, LogReader,
+    EraseError, Log, LogReader, OutOfRangeError, ReadError, RemovalError, StorageError,
 };
 use codec::{Decode, Encode};
 use rocksdb::{BottommostLevelCompaction, ColumnFamily, CompactOptions, FlushOptions, WriteBatch};
@@ -56,9 +56,9 @@ impl Log {
     /// more. The entries stay, with all that is proven of them. `now` is when, in milliseconds since 1970-01-01 UTC.
     ///
     /// Waits for the disk: not to be called where other tasks wait.
-    pub fn erase(&self, indexes: &BTreeSet<u64>, now: u64) -> Result<Vec<Erasure>, LogError> {
+    pub fn erase(&self, indexes: &BTreeSet<u64>, now: u64) -> Result<Vec<Erasure>, EraseError> {
         if indexes.len() > MAX_ERASED {
-            return Err(LogError::TooManyErased { asked: indexes.len() });
+            return Err(EraseError::TooMany { asked: indexes.len() });
         }
         let _one_at_a_time = self.erasing();
         let erasures: Vec<_> =
@@ -72,22 +72,22 @@ impl Log {
         }
         drop(db);
         pending.add(&fresh);
-        purge(store, &pending, &fresh, now).inspect_err(|error| self.mark_for_reopen(error))?;
+        purge(store, &pending, &fresh, now).inspect_err(|_| self.mark_for_reopen())?;
         Ok(erasures)
     }
 }
 
 impl LogReader {
     /// What erasing an entry's body comes to.
-    fn erasure(&self, index: u64, now: u64) -> Result<Erasure, LogError> {
+    fn erasure(&self, index: u64, now: u64) -> Result<Erasure, EraseError> {
         let size = self.size();
         if index >= size {
-            return Err(LogError::OutOfRange { asked: index, size });
+            return Err(OutOfRangeError { asked: index, size }.into());
         }
         let (guard, key) = (self.store().db(), index.to_be_bytes());
         let entry: LogEntry = guard
             .value(Family::Entries, &key)?
-            .ok_or_else(|| LogError::damaged(format!("entry {index} is not there")))?;
+            .ok_or_else(|| StorageError::damaged(format!("entry {index} is not there")))?;
         let before: Option<u64> = guard.value(Family::Erasures, &key)?;
         let header = entry.event.header;
         Ok(Erasure {
@@ -100,13 +100,17 @@ impl LogReader {
     }
 
     /// The entries of a range whose bodies were erased, in order.
-    pub fn erased(&self, range: Range<u64>) -> Result<Vec<u64>, LogError> {
+    pub fn erased(&self, range: Range<u64>) -> Result<Vec<u64>, ReadError> {
+        Ok(self.stored_erasures(range)?)
+    }
+
+    pub(super) fn stored_erasures(&self, range: Range<u64>) -> Result<Vec<u64>, StorageError> {
         let guard = self.store().db();
         let (db, handle) = guard.family(Family::Erasures)?;
         let start = range.start.to_be_bytes();
         db.iterator_cf(handle, rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward))
             .map(|pair| {
-                let (key, _) = pair.map_err(LogError::storage("reading what was erased"))?;
+                let (key, _) = pair.map_err(StorageError::database("reading what was erased"))?;
                 super::store::integer(Family::Erasures, &key)
             })
             .take_while(|index| index.as_ref().map_or(true, |index| range.contains(index)))
@@ -130,7 +134,7 @@ impl Pending {
 
 /// Finishes what a crash, or a disk that refused, has interrupted. What cannot be finished now stays noted: the bodies
 /// are out of reach already, and the log goes on.
-pub(super) fn resume(store: &Store) -> Result<(), LogError> {
+pub(super) fn resume(store: &Store) -> Result<(), StorageError> {
     let pending: Option<Pending> = store.db().value(Family::Meta, meta::PURGE)?;
     let Some(pending) = pending else { return Ok(()) };
     match purge(store, &pending, &[], 0) {
@@ -141,7 +145,7 @@ pub(super) fn resume(store: &Store) -> Result<(), LogError> {
 }
 
 /// Marks `fresh` as erased, and removes all that is pending from the disk.
-fn purge(store: &Store, pending: &Pending, fresh: &[u64], now: u64) -> Result<(), LogError> {
+fn purge(store: &Store, pending: &Pending, fresh: &[u64], now: u64) -> Result<(), EraseError> {
     let guard = store.db();
     let (db, meta) = guard.family(Family::Meta)?;
     let (bodies, erasures) = (guard.family(Family::Bodies)?.1, guard.family(Family::Erasures)?.1);
@@ -155,26 +159,26 @@ fn purge(store: &Store, pending: &Pending, fresh: &[u64], now: u64) -> Result<()
     }
     batch.put_cf(meta, meta::PURGE, pending.encode());
     failpoint::reach("erase-before");
-    db.write_opt(batch, &synced()).map_err(LogError::storage("erasing"))?;
+    db.write_opt(batch, &synced()).map_err(StorageError::database("erasing"))?;
     failpoint::reach("erase-after");
 
-    let left = |problem: String| LogError::ErasureNotFinished { problem };
     for family in Family::ALL {
         let mut wait = FlushOptions::default();
         wait.set_wait(true);
-        db.flush_cf_opt(guard.family(family)?.1, &wait).map_err(|error| left(error.into_string()))?;
+        db.flush_cf_opt(guard.family(family)?.1, &wait).map_err(RemovalError::from)?;
     }
     failpoint::reach("erase-flushed");
-    let tables = tables_with(db, store.path(), pending).map_err(|error| left(error.into_string()))?;
+    let tables = tables_with(db, store.path(), pending).map_err(RemovalError::from)?;
     for (first, last) in &pending.0 {
         rewrite(db, bodies, *first, *last);
     }
-    wait_until_gone(logs.into_iter().chain(tables)).map_err(left)?;
+    wait_until_gone(logs.into_iter().chain(tables))?;
     failpoint::reach("erase-rewritten");
     // What was rewritten has been synced by RocksDB before it removed what it was written from.
     let mut done = WriteBatch::default();
     done.delete_cf(meta, meta::PURGE);
-    db.write_opt(done, &synced()).map_err(LogError::storage("noting that an erasure is finished"))
+    db.write_opt(done, &synced()).map_err(StorageError::database("noting that an erasure is finished"))?;
+    Ok(())
 }
 
 /// Writes every table anew that has something of a range, down to the last level.
@@ -203,10 +207,10 @@ fn tables_with(db: &Db, path: &Path, pending: &Pending) -> Result<Vec<PathBuf>, 
 }
 
 /// The write-ahead logs of the database: numbered, unlike what others may have put beside them.
-fn write_ahead_logs(path: &Path) -> Result<Vec<PathBuf>, LogError> {
-    let failed = |error: std::io::Error| LogError::Storage {
+fn write_ahead_logs(path: &Path) -> Result<Vec<PathBuf>, StorageError> {
+    let failed = |error: std::io::Error| StorageError::File {
         doing: "looking for the log's files",
-        problem: error.to_string(),
+        source: error.into(),
     };
     let mut found = Vec::new();
     for file in std::fs::read_dir(path).map_err(failed)? {
@@ -223,13 +227,13 @@ fn write_ahead_logs(path: &Path) -> Result<Vec<PathBuf>, LogError> {
 }
 
 /// Waits until files are gone: RocksDB removes them a moment after they are of no more use.
-fn wait_until_gone(files: impl Iterator<Item = PathBuf>) -> Result<(), String> {
+fn wait_until_gone(files: impl Iterator<Item = PathBuf>) -> Result<(), RemovalError> {
     let (since, (patience, pause)) = (Instant::now(), GONE_WITHIN);
     for file in files {
         // Whatever the reason is that it cannot be looked at: it is not known to be gone.
         while !matches!(file.try_exists(), Ok(false)) {
             if since.elapsed() > patience {
-                return Err(format!("{} is still there", file.display()));
+                return Err(RemovalError::StillThere { path: file });
             }
             std::thread::sleep(pause);
         }

@@ -1,6 +1,6 @@
 //! Copied keys: the proofs that the log keeps of them.
 
-use super::{order, store::Family, Fork, LogError, LogReader};
+use super::{order, store::Family, Fork, LogReader, ReadError, StorageError};
 use codec::Encode as _;
 use serde::{Serialize, Serializer};
 use streembit_primitives::{
@@ -53,36 +53,37 @@ impl SignedTwice {
 
 impl LogReader {
     /// Whether nothing more is taken from a device because its key was copied.
-    pub fn is_forked(&self, device: &DeviceId) -> Result<bool, LogError> {
+    pub fn is_forked(&self, device: &DeviceId) -> Result<bool, ReadError> {
         Ok(order::first_fork(&self.store().db(), device)?.is_some())
     }
 
     /// The two events that prove that a device's key was copied.
-    pub fn copied_key(&self, device: &DeviceId) -> Result<Option<CopiedKey>, LogError> {
-        order::first_fork(&self.store().db(), device)?.map(|fork| self.with_first(fork)).transpose()
+    pub fn copied_key(&self, device: &DeviceId) -> Result<Option<CopiedKey>, ReadError> {
+        Ok(order::first_fork(&self.store().db(), device)?.map(|fork| self.with_first(fork)).transpose()?)
     }
 
     /// The proofs of all keys that were copied.
-    pub fn forks(&self) -> Result<Vec<CopiedKey>, LogError> {
+    pub fn forks(&self) -> Result<Vec<CopiedKey>, ReadError> {
         let kept = {
             let guard = self.store().db();
             let (db, handle) = guard.family(Family::Forks)?;
             let pairs = db.iterator_cf(handle, rocksdb::IteratorMode::Start).map(|pair| {
-                let (key, value) = pair.map_err(LogError::storage("reading the proofs of copied keys"))?;
+                let (key, value) =
+                    pair.map_err(StorageError::database("reading the proofs of copied keys"))?;
                 super::store::decode::<Fork>(Family::Forks, &key, &value)
             });
-            pairs.collect::<Result<Vec<_>, _>>()?
+            pairs.collect::<Result<Vec<_>, StorageError>>()?
         };
-        kept.into_iter().map(|fork| self.with_first(fork)).collect()
+        Ok(kept.into_iter().map(|fork| self.with_first(fork)).collect::<Result<_, _>>()?)
     }
 
-    fn with_first(&self, fork: Fork) -> Result<CopiedKey, LogError> {
+    fn with_first(&self, fork: Fork) -> Result<CopiedKey, StorageError> {
         let Fork { admitted, other } = fork;
         let first: LogEntry = self
             .store()
             .db()
             .value(Family::Entries, &admitted.to_be_bytes())?
-            .ok_or_else(|| LogError::damaged(format!("entry {admitted} is not there")))?;
+            .ok_or_else(|| StorageError::damaged(format!("entry {admitted} is not there")))?;
         let (device, sequence) = (other.event.header.device, other.event.header.sequence);
         Ok(CopiedKey {
             device,

@@ -1,6 +1,6 @@
 //! The heads map of the log at any of its sizes, from what is stored: nothing of older sizes is kept.
 
-use super::{store::Family, Head, LogError, LogReader};
+use super::{store::Family, Head, LogReader, ReadError, StorageError};
 use streembit_primitives::{
     heads::{AbsenceProof, HeadEntry, HeadProof, HeadsMap},
     DeviceId, Hash, LogEntry,
@@ -8,31 +8,31 @@ use streembit_primitives::{
 
 impl LogReader {
     /// The root of the map from each device to its last event among the first `size` entries; `None` of an empty log.
-    pub fn heads_root(&self, size: u64) -> Result<Option<Hash>, LogError> {
+    pub fn heads_root(&self, size: u64) -> Result<Option<Hash>, ReadError> {
         Ok(self.heads_map(size)?.root())
     }
 
     /// Proves a device's last event among the first `size` entries; `None` where it has none there.
-    pub fn head_proof(&self, device: &DeviceId, size: u64) -> Result<Option<HeadProof>, LogError> {
+    pub fn head_proof(&self, device: &DeviceId, size: u64) -> Result<Option<HeadProof>, ReadError> {
         Ok(self.heads_map(size)?.proof(device))
     }
 
     /// Proves that a device has no event among the first `size` entries; `None` where it has one, or the log is empty.
-    pub fn absence_proof(&self, device: &DeviceId, size: u64) -> Result<Option<AbsenceProof>, LogError> {
+    pub fn absence_proof(&self, device: &DeviceId, size: u64) -> Result<Option<AbsenceProof>, ReadError> {
         Ok(self.heads_map(size)?.absence(device))
     }
 
     /// Each device's last event among the first `size` entries.
-    pub fn heads_map(&self, size: u64) -> Result<HeadsMap, LogError> {
+    pub fn heads_map(&self, size: u64) -> Result<HeadsMap, ReadError> {
         self.check_size(size)?;
         let heads = self.heads()?;
         let entries =
             heads.into_iter().filter_map(|(device, head)| self.head_at(device, head, size).transpose());
-        entries.collect()
+        Ok(entries.collect::<Result<_, _>>()?)
     }
 
     /// A device's last event among the first `size` entries, given the last of all.
-    fn head_at(&self, device: DeviceId, last: Head, size: u64) -> Result<Option<HeadEntry>, LogError> {
+    fn head_at(&self, device: DeviceId, last: Head, size: u64) -> Result<Option<HeadEntry>, StorageError> {
         if last.index < size {
             return Ok(Some(HeadEntry { device, sequence: last.sequence, hash: last.hash }));
         }
@@ -61,19 +61,24 @@ impl LogReader {
     }
 
     /// Where a device's event is that is known to be there.
-    fn event_index(&self, device: &DeviceId, sequence: u64) -> Result<u64, LogError> {
+    fn event_index(&self, device: &DeviceId, sequence: u64) -> Result<u64, StorageError> {
         let found = self.device_indexes(device, sequence, 1)?.first().copied();
-        found.ok_or_else(|| LogError::damaged(format!("event {sequence} of device {device} is not indexed")))
+        found.ok_or_else(|| {
+            StorageError::damaged(format!("event {sequence} of device {device} is not indexed"))
+        })
     }
 
-    fn head_entry(&self, device: DeviceId, sequence: u64) -> Result<HeadEntry, LogError> {
+    fn head_entry(&self, device: DeviceId, sequence: u64) -> Result<HeadEntry, StorageError> {
         let index = self.event_index(&device, sequence)?;
         let entry: Option<LogEntry> = self.store().db().value(Family::Entries, &index.to_be_bytes())?;
         match entry.map(|entry| entry.event.header) {
             Some(header) if header.device == device && header.sequence == sequence => {
                 Ok(HeadEntry { device, sequence, hash: header.hash() })
             }
-            _ => Err(LogError::damaged(format!("entry {index} is not event {sequence} of device {device}"))),
+            _ => {
+                let what = format!("entry {index} is not event {sequence} of device {device}");
+                Err(StorageError::damaged(what))
+            }
         }
     }
 }

@@ -26,7 +26,10 @@ mod tests;
 pub use chain_proofs::{ChainProof, KnownVoters, LastBlock, MAX_CHAINS};
 pub use entry::{Fork, Head, Make, NewEntry, Proposal, Receipt};
 pub use erase::{Erasure, MAX_ERASED};
-pub use error::{LogError, Refusal};
+pub use error::{
+    AppendError, ChainProofError, CheckpointError, DamageCause, EraseError, IoError, OpenError,
+    OutOfRangeError, ReadError, Refusal, RemovalError, StorageError,
+};
 pub use fork::{CopiedKey, SignedTwice};
 pub use read::LogReader;
 pub use streembit_primitives::stored::{StoredBody, StoredEvent};
@@ -52,7 +55,7 @@ pub const MAX_BODY_BYTES: usize = 16 << 10;
 const QUEUE: usize = 1024;
 
 /// What hears of the results of an append: one for each proposal, in their order.
-pub type Reply = Box<dyn FnOnce(Vec<Result<Receipt, LogError>>) + Send>;
+pub type Reply = Box<dyn FnOnce(Vec<Result<Receipt, AppendError>>) + Send>;
 
 /// The log with its writer. Clones share both; the last one dropped lets the writer finish what waits, and closes the
 /// database. Reads are those of [`LogReader`].
@@ -76,7 +79,7 @@ impl Log {
     ///
     /// Refuses what is not this log or not whole: it must have all that was acknowledged, the tree's stored peaks must
     /// lead to the stored root, the last entry to its leaf, each device's head to its entry, and no table may be missing.
-    pub fn open(path: &Path, id: LogId) -> Result<Self, LogError> {
+    pub fn open(path: &Path, id: LogId) -> Result<Self, OpenError> {
         let acknowledged = watermark::read(path)?;
         let store = Arc::new(store::Store::open(path)?);
         failpoint::reach("open-identity");
@@ -94,7 +97,7 @@ impl Log {
         let thread = std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || writer.run())
-            .map_err(|error| LogError::Open { path: path.into(), problem: error.to_string() })?;
+            .map_err(|error| OpenError::Thread(error.into()))?;
         let writer = Arc::new(Handle {
             appends: Some(appends),
             thread: Some(thread),
@@ -105,11 +108,11 @@ impl Log {
     }
 
     /// Opens what is on disk now, to read only; also beside the gateway that is writing it.
-    pub fn open_read_only(path: &Path) -> Result<LogReader, LogError> {
+    pub fn open_read_only(path: &Path) -> Result<LogReader, OpenError> {
         // Read first: the gateway may acknowledge more while this opens.
         let acknowledged = watermark::read(path)?;
         let store = Arc::new(store::Store::open_read_only(path)?);
-        let id = store::identity(&store)?.ok_or_else(|| LogError::Missing { path: path.into() })?;
+        let id = store::identity(&store)?.ok_or_else(|| OpenError::Missing { path: path.into() })?;
         let reader = LogReader::new(store, id)?;
         watermark::check(reader.size(), acknowledged)?;
         Ok(reader)
@@ -117,9 +120,9 @@ impl Log {
 
     /// Opens what is on disk now, to read only and as it is: what [`Self::open_read_only`] refuses as damaged is left
     /// for [`LogReader::verify`] to name.
-    pub fn open_for_audit(path: &Path) -> Result<LogReader, LogError> {
+    pub fn open_for_audit(path: &Path) -> Result<LogReader, OpenError> {
         let store = Arc::new(store::Store::open_read_only(path)?);
-        let id = store::identity(&store)?.ok_or_else(|| LogError::Missing { path: path.into() })?;
+        let id = store::identity(&store)?.ok_or_else(|| OpenError::Missing { path: path.into() })?;
         LogReader::unchecked(store, id)
     }
 
@@ -127,7 +130,7 @@ impl Log {
     ///
     /// An entry that is already in the log gets its first receipt. If one is refused the others are appended all the
     /// same, and the error is the first refusal; [`Self::admit`] tells of each.
-    pub async fn append(&self, entries: Vec<NewEntry>) -> Result<Vec<Receipt>, LogError> {
+    pub async fn append(&self, entries: Vec<NewEntry>) -> Result<Vec<Receipt>, AppendError> {
         self.admit(entries.into_iter().map(|entry| Proposal::Entry(Box::new(entry))).collect())
             .await
             .into_iter()
@@ -135,14 +138,14 @@ impl Log {
     }
 
     /// Admits what can be admitted, in order, and tells of each.
-    pub async fn admit(&self, proposals: Vec<Proposal>) -> Vec<Result<Receipt, LogError>> {
+    pub async fn admit(&self, proposals: Vec<Proposal>) -> Vec<Result<Receipt, AppendError>> {
         let count = proposals.len();
         let (send, receive) = oneshot::channel();
         let reply: Reply = Box::new(move |results| {
             // Nobody waits any more: the caller was dropped, the entries are in.
             let _ = send.send(results);
         });
-        let closed = || vec![Err(LogError::Closed); count];
+        let closed = || vec![Err(AppendError::Closed); count];
         let Some(queue) = &self.writer.appends else { return closed() };
         if queue.send(vec![Append { proposals, reply }]).await.is_err() {
             return closed();
@@ -154,9 +157,9 @@ impl Log {
     ///
     /// # Panics
     /// If called on a thread that runs asynchronous tasks.
-    pub fn append_blocking(&self, appends: Vec<Append>) -> Result<(), LogError> {
-        let queue = self.writer.appends.as_ref().ok_or(LogError::Closed)?;
-        queue.blocking_send(appends).map_err(|_| LogError::Closed)
+    pub fn append_blocking(&self, appends: Vec<Append>) -> Result<(), AppendError> {
+        let queue = self.writer.appends.as_ref().ok_or(AppendError::Closed)?;
+        queue.blocking_send(appends).map_err(|_| AppendError::Closed)
     }
 
     /// How many appends wait for the writer.
@@ -170,7 +173,7 @@ impl Log {
     }
 
     /// Keeps a checkpoint of this log, synced.
-    pub fn put_checkpoint(&self, checkpoint: &SignedCheckpoint) -> Result<(), LogError> {
+    pub fn put_checkpoint(&self, checkpoint: &SignedCheckpoint) -> Result<(), CheckpointError> {
         let content = &checkpoint.checkpoint;
         self.reader.check_own(content)?;
         failpoint::reach("checkpoint-before");
@@ -180,7 +183,7 @@ impl Log {
     }
 
     /// Keeps an anchor of this log, synced. Refuses one that this log does not agree with.
-    pub fn put_anchor(&self, anchor: &Anchor) -> Result<(), LogError> {
+    pub fn put_anchor(&self, anchor: &Anchor) -> Result<(), CheckpointError> {
         self.reader.check_against(anchor)?;
         failpoint::reach("anchor-before");
         self.keep(store::Family::Anchors, anchor.checkpoint.size, anchor)?;
@@ -193,15 +196,15 @@ impl Log {
     }
 
     /// Writes one value, synced.
-    fn keep(&self, family: store::Family, size: u64, value: &impl codec::Encode) -> Result<(), LogError> {
+    fn keep(&self, family: store::Family, size: u64, value: &impl codec::Encode) -> Result<(), StorageError> {
         // In a statement of its own, so that the database is not held when the writer opens it.
         let kept = self.reader.store().db().put(family, &size.to_be_bytes(), value);
-        kept.inspect_err(|error| self.mark_for_reopen(error))
+        kept.inspect_err(|_| self.mark_for_reopen())
     }
 
     /// After a write that failed RocksDB takes none: tells the writer, which opens it again, also where no event comes.
-    fn mark_for_reopen(&self, error: &LogError) {
-        self.reader.store().mark_for_reopen(error.clone());
+    fn mark_for_reopen(&self) {
+        self.reader.store().mark_for_reopen();
         if let Some(appends) = &self.writer.appends {
             // A full queue has a group in it, which finds the mark.
             let _ = appends.try_send(Vec::new());

@@ -3,10 +3,10 @@
 
 use super::{
     store::{device_key, integer, Family, Guard},
-    Fork, Head, LogError, NewEntry, Receipt, Refusal,
+    Fork, Head, NewEntry, Receipt, Refusal, StorageError,
 };
 use std::collections::HashMap;
-use streembit_primitives::{event::EventError, DeviceId, LogEntry};
+use streembit_primitives::{DeviceId, LogEntry};
 
 /// What is known of the devices, read when first needed. What a group adds is staged until it is on disk.
 #[derive(Default)]
@@ -28,11 +28,13 @@ pub(crate) enum Admission {
     Known(Receipt),
     /// Keep it as proof that the device's key was copied.
     Fork(Fork),
+    /// Refuse it.
+    Refuse(Refusal),
 }
 
 impl Devices {
     /// The last event of a device, the group's own included.
-    pub(crate) fn head(&mut self, db: &Guard<'_>, device: &DeviceId) -> Result<Option<Head>, LogError> {
+    pub(crate) fn head(&mut self, db: &Guard<'_>, device: &DeviceId) -> Result<Option<Head>, StorageError> {
         Ok(self.device(db, device)?.head)
     }
 
@@ -42,7 +44,7 @@ impl Devices {
         db: &Guard<'_>,
         entry: &NewEntry,
         appended: &[Receipt],
-    ) -> Result<Admission, LogError> {
+    ) -> Result<Admission, StorageError> {
         let header = entry.header();
         let device = *self.device(db, &header.device)?;
         if device.head.is_some_and(|head| header.sequence <= head.sequence) {
@@ -62,10 +64,12 @@ impl Devices {
             }
         }
         if let Some(sequence) = device.forked {
-            return Err(Refusal::Forked { device: header.device, sequence }.into());
+            return Ok(Admission::Refuse(Refusal::Forked { device: header.device, sequence }));
         }
-        header.check_follows(device.head.map(|head| (head.sequence, head.hash))).map_err(Refusal::Event)?;
-        Ok(Admission::Append)
+        Ok(match header.check_follows(device.head.map(|head| (head.sequence, head.hash))) {
+            Ok(()) => Admission::Append,
+            Err(error) => Admission::Refuse(error.into()),
+        })
     }
 
     /// Makes an entry its device's head.
@@ -83,7 +87,7 @@ impl Devices {
         self.0.clear();
     }
 
-    fn device(&mut self, db: &Guard<'_>, id: &DeviceId) -> Result<&Device, LogError> {
+    fn device(&mut self, db: &Guard<'_>, id: &DeviceId) -> Result<&Device, StorageError> {
         match self.0.entry(*id) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(unknown) => {
@@ -96,14 +100,14 @@ impl Devices {
 }
 
 /// The proof that a device's key was copied, where there is one.
-pub(crate) fn first_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<Fork>, LogError> {
+pub(crate) fn first_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<Fork>, StorageError> {
     let (db, handle) = guard.family(Family::Forks)?;
     let start = device_key(device, 0);
     let next = db
         .iterator_cf(handle, rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward))
         .next()
         .transpose()
-        .map_err(LogError::storage("reading a device's state"))?;
+        .map_err(StorageError::database("reading a device's state"))?;
     match next {
         Some((key, value)) if key.starts_with(&device.0) => {
             super::store::decode(Family::Forks, &key, &value).map(Some)
@@ -113,9 +117,10 @@ pub(crate) fn first_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<
 }
 
 /// The receipt that a stored event had.
-fn stored_receipt(guard: &Guard<'_>, device: &DeviceId, sequence: u64) -> Result<Receipt, LogError> {
+fn stored_receipt(guard: &Guard<'_>, device: &DeviceId, sequence: u64) -> Result<Receipt, StorageError> {
     let key = device_key(device, sequence);
-    let lost = || LogError::damaged(format!("event {sequence} of device {device} is not where it belongs"));
+    let lost =
+        || StorageError::damaged(format!("event {sequence} of device {device} is not where it belongs"));
     let index = integer(Family::ByDevice, &guard.bytes(Family::ByDevice, &key)?.ok_or_else(lost)?)?;
     let entry: LogEntry = guard.value(Family::Entries, &index.to_be_bytes())?.ok_or_else(lost)?;
     if entry.event.header.device != *device || entry.event.header.sequence != sequence {
@@ -123,15 +128,4 @@ fn stored_receipt(guard: &Guard<'_>, device: &DeviceId, sequence: u64) -> Result
     }
     let hash = entry.event.header.hash();
     Ok(Receipt { index, device: *device, sequence, hash, received: entry.received })
-}
-
-/// Whether an error is the event's own, so that the next of its group may go on.
-pub(crate) fn is_refusal(error: &LogError) -> bool {
-    matches!(error, LogError::Refused(_))
-}
-
-impl From<EventError> for LogError {
-    fn from(error: EventError) -> Self {
-        Self::Refused(Refusal::Event(error))
-    }
 }

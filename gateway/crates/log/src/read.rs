@@ -4,7 +4,7 @@ use super::{
     store::{decode, device_key, integer, meta, Family, State, Store},
     tiles::TileReader,
     writer::load_tree,
-    Head, LogError, StoredBody, StoredEvent,
+    CheckpointError, Head, OpenError, OutOfRangeError, ReadError, StorageError, StoredBody, StoredEvent,
 };
 use codec::{DecodeAll, Encode};
 use std::sync::{
@@ -14,7 +14,7 @@ use std::sync::{
 use streembit_primitives::{
     chain::Anchor,
     hash::Domain,
-    merkle::{ConsistencyProof, InclusionProof, NodeId, Nodes as _, Tree, TreeError},
+    merkle::{ConsistencyProof, InclusionProof, NodeId, Tree, TreeError},
     Body, Checkpoint, DeviceId, Hash, LogEntry, LogId, SignedCheckpoint,
 };
 
@@ -35,7 +35,7 @@ impl std::fmt::Debug for LogReader {
 
 impl LogReader {
     /// Checks that what is stored fits together at its end, where an unfinished write would show.
-    pub(crate) fn new(store: Arc<Store>, id: LogId) -> Result<Self, LogError> {
+    pub(crate) fn new(store: Arc<Store>, id: LogId) -> Result<Self, OpenError> {
         let size = load_tree(&store)?.0.size();
         let reader = Self { store, id, size: Arc::new(AtomicU64::new(size)) };
         reader.check_end(size)?;
@@ -43,18 +43,30 @@ impl LogReader {
     }
 
     /// Takes what is stored as it is. The size is the stored one; that of the entries where it cannot be read.
-    pub(crate) fn unchecked(store: Arc<Store>, id: LogId) -> Result<Self, LogError> {
+    pub(crate) fn unchecked(store: Arc<Store>, id: LogId) -> Result<Self, OpenError> {
         let guard = store.db();
         let size = match guard.value::<State>(Family::Meta, meta::STATE) {
             Ok(Some(state)) => state.size,
-            Ok(None) | Err(LogError::Damaged { .. }) => match guard.last(Family::Entries)? {
+            Ok(None) | Err(StorageError::Damaged { .. }) => match guard.last(Family::Entries)? {
                 Some((key, _)) => integer(Family::Entries, &key)?.saturating_add(1),
                 None => 0,
             },
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         drop(guard);
         Ok(Self { store, id, size: Arc::new(AtomicU64::new(size)) })
+    }
+
+    /// Returns this reader if it reads the log `id`, and [`OpenError::OtherLog`] otherwise.
+    pub fn ensure_is(self, id: LogId) -> Result<Self, OpenError> {
+        if self.id == id {
+            return Ok(self);
+        }
+        Err(OpenError::OtherLog {
+            path: self.store.path().into(),
+            expected: Box::new(id),
+            found: Box::new(self.id),
+        })
     }
 
     /// Which log this is.
@@ -68,13 +80,13 @@ impl LogReader {
     }
 
     /// The root of the first `size` entries.
-    pub fn root(&self, size: u64) -> Result<Hash, LogError> {
+    pub fn root(&self, size: u64) -> Result<Hash, ReadError> {
         self.check_size(size)?;
         Tree::new(&self.nodes(), size).root()
     }
 
     /// An entry with its body; `None` beyond the end.
-    pub fn stored(&self, index: u64) -> Result<Option<StoredEvent>, LogError> {
+    pub fn stored(&self, index: u64) -> Result<Option<StoredEvent>, ReadError> {
         if index >= self.size() {
             return Ok(None);
         }
@@ -82,7 +94,7 @@ impl LogReader {
         let guard = self.store.db();
         let entry: LogEntry = guard
             .value(Family::Entries, &key)?
-            .ok_or_else(|| LogError::damaged(format!("entry {index} is not there")))?;
+            .ok_or_else(|| StorageError::damaged(format!("entry {index} is not there")))?;
         let body = match guard.value::<Body>(Family::Bodies, &key)? {
             Some(body) => StoredBody::Present(body),
             None => match guard.value(Family::Erasures, &key)? {
@@ -94,19 +106,23 @@ impl LogReader {
     }
 
     /// The last event of a device.
-    pub fn head(&self, device: &DeviceId) -> Result<Option<Head>, LogError> {
-        self.store.db().value(Family::Heads, &device.0)
+    pub fn head(&self, device: &DeviceId) -> Result<Option<Head>, ReadError> {
+        Ok(self.store.db().value(Family::Heads, &device.0)?)
     }
 
     /// The devices that have events here, each with its last.
-    pub fn heads(&self) -> Result<Vec<(DeviceId, Head)>, LogError> {
+    pub fn heads(&self) -> Result<Vec<(DeviceId, Head)>, ReadError> {
+        Ok(self.stored_heads()?)
+    }
+
+    fn stored_heads(&self) -> Result<Vec<(DeviceId, Head)>, StorageError> {
         let guard = self.store.db();
         let (db, handle) = guard.family(Family::Heads)?;
         db.iterator_cf(handle, rocksdb::IteratorMode::Start)
             .map(|pair| {
-                let (key, value) = pair.map_err(LogError::storage("reading the devices' heads"))?;
+                let (key, value) = pair.map_err(StorageError::database("reading the devices' heads"))?;
                 let device = DeviceId::decode_all(&mut &*key)
-                    .map_err(|_| LogError::damaged(format!("heads: key {}", hex::encode(&key))))?;
+                    .map_err(|_| StorageError::damaged(format!("heads: key {}", hex::encode(&key))))?;
                 Ok((device, decode(Family::Heads, &key, &value)?))
             })
             .collect()
@@ -118,7 +134,7 @@ impl LogReader {
         device: &DeviceId,
         from_sequence: u64,
         limit: usize,
-    ) -> Result<Vec<StoredEvent>, LogError> {
+    ) -> Result<Vec<StoredEvent>, ReadError> {
         self.device_indexes(device, from_sequence, limit)?
             .into_iter()
             .map_while(|index| self.stored(index).transpose())
@@ -126,65 +142,65 @@ impl LogReader {
     }
 
     /// Where a device's events of a span of its history are in the log; fewer where the history ends before.
-    pub fn device_places(&self, device: &DeviceId, first: u64, count: usize) -> Result<Vec<u64>, LogError> {
-        self.device_indexes(device, first, count)
+    pub fn device_places(&self, device: &DeviceId, first: u64, count: usize) -> Result<Vec<u64>, ReadError> {
+        Ok(self.device_indexes(device, first, count)?)
     }
 
     /// Proves that an entry is among the first `size`.
-    pub fn inclusion(&self, index: u64, size: u64) -> Result<InclusionProof, LogError> {
+    pub fn inclusion(&self, index: u64, size: u64) -> Result<InclusionProof, ReadError> {
         self.check_size(size)?;
         Tree::new(&self.nodes(), size).inclusion(index).map_err(from_tree)
     }
 
     /// Proves that the first `size` entries extend the first `old`.
-    pub fn consistency(&self, old: u64, size: u64) -> Result<ConsistencyProof, LogError> {
+    pub fn consistency(&self, old: u64, size: u64) -> Result<ConsistencyProof, ReadError> {
         self.check_size(size)?;
         Tree::new(&self.nodes(), size).consistency(old).map_err(from_tree)
     }
 
     /// The largest checkpoint that was kept.
-    pub fn last_checkpoint(&self) -> Result<Option<SignedCheckpoint>, LogError> {
-        self.last(Family::Checkpoints)
+    pub fn last_checkpoint(&self) -> Result<Option<SignedCheckpoint>, ReadError> {
+        Ok(self.last(Family::Checkpoints)?)
     }
 
     /// The largest anchor that was kept.
-    pub fn last_anchor(&self) -> Result<Option<Anchor>, LogError> {
-        self.last(Family::Anchors)
+    pub fn last_anchor(&self) -> Result<Option<Anchor>, ReadError> {
+        Ok(self.last(Family::Anchors)?)
     }
 
     /// Whether this log still is what the chain has anchored, or an extension of it.
-    pub fn check_against(&self, anchor: &Anchor) -> Result<(), LogError> {
+    pub fn check_against(&self, anchor: &Anchor) -> Result<(), CheckpointError> {
         let Checkpoint { size: anchored, root: expected, heads_root, .. } = anchor.checkpoint;
         self.check_log(&anchor.checkpoint)?;
         let size = self.size();
         if size < anchored {
-            return Err(LogError::ShorterThanAnchor { size, anchored });
+            return Err(CheckpointError::ShorterThanAnchor { size, anchored });
         }
         let found = self.root(anchored)?;
         if found != expected {
-            return Err(LogError::DifferentFromAnchor { anchored, found, expected });
+            return Err(CheckpointError::DifferentFromAnchor { anchored, found, expected });
         }
         self.check_heads_root(anchored, heads_root)
     }
 
     /// Whether a checkpoint is of this log, and commits to its devices' last events as they are here.
-    pub fn check_own(&self, checkpoint: &Checkpoint) -> Result<(), LogError> {
+    pub fn check_own(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         self.check_log(checkpoint)?;
         self.check_heads_root(checkpoint.size, checkpoint.heads_root)
     }
 
     /// Whether the devices' last events are what a checkpoint commits to; one without a heads map says nothing of them.
-    fn check_heads_root(&self, size: u64, expected: Option<Hash>) -> Result<(), LogError> {
+    fn check_heads_root(&self, size: u64, expected: Option<Hash>) -> Result<(), CheckpointError> {
         let Some(expected) = expected else { return Ok(()) };
         match self.heads_root(size)? {
             Some(found) if found == expected => Ok(()),
-            found => Err(LogError::DifferentHeads { size, found, expected }),
+            found => Err(CheckpointError::DifferentHeads { size, found, expected }),
         }
     }
 
-    fn check_log(&self, checkpoint: &Checkpoint) -> Result<(), LogError> {
+    fn check_log(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         if checkpoint.log != self.id {
-            return Err(LogError::ForeignCheckpoint {
+            return Err(CheckpointError::ForeignCheckpoint {
                 expected: Box::new(self.id),
                 found: Box::new(checkpoint.log),
             });
@@ -201,22 +217,22 @@ impl LogReader {
     }
 
     /// Whether each device's head is an event of it that is in the log.
-    pub(crate) fn check_heads(&self) -> Result<(), LogError> {
-        for (device, head) in self.heads()? {
+    pub(crate) fn check_heads(&self) -> Result<(), StorageError> {
+        for (device, head) in self.stored_heads()? {
             let index = self.device_indexes(&device, head.sequence, 1)?.first().copied();
             if index != Some(head.index) || head.index >= self.size() {
-                return Err(LogError::damaged(format!("the head of device {device} is not in the log")));
+                return Err(StorageError::damaged(format!("the head of device {device} is not in the log")));
             }
         }
         Ok(())
     }
 
     /// Whether entries and leaves end where the tree does.
-    fn check_end(&self, size: u64) -> Result<(), LogError> {
+    fn check_end(&self, size: u64) -> Result<(), StorageError> {
         let last = self.store.db().last(Family::Entries)?;
         let stored = last.map(|(key, _)| integer(Family::Entries, &key)).transpose()?;
         if stored != size.checked_sub(1) {
-            return Err(LogError::damaged(format!(
+            return Err(StorageError::damaged(format!(
                 "the tree has {size} entries, but the last stored one is {}",
                 stored.map_or("none".into(), |index| index.to_string())
             )));
@@ -225,8 +241,8 @@ impl LogReader {
         // The body is not asked for: a damaged one is for the audit to name, the log goes on.
         let bytes = self.store.db().bytes(Family::Entries, &index.to_be_bytes())?;
         let leaf = bytes.map(|bytes| Domain::LogLeaf.hash(&bytes));
-        if leaf != Some(self.nodes().node(NodeId { level: 0, index })?) {
-            return Err(LogError::damaged(format!("entry {index}, the last, is not what its leaf says")));
+        if leaf != Some(self.nodes().stored_hash(NodeId { level: 0, index })?) {
+            return Err(StorageError::damaged(format!("entry {index}, the last, is not what its leaf says")));
         }
         Ok(())
     }
@@ -236,7 +252,7 @@ impl LogReader {
         device: &DeviceId,
         from: u64,
         limit: usize,
-    ) -> Result<Vec<u64>, LogError> {
+    ) -> Result<Vec<u64>, StorageError> {
         let guard = self.store.db();
         let (db, handle) = guard.family(Family::ByDevice)?;
         let start = device_key(device, from);
@@ -244,20 +260,20 @@ impl LogReader {
             .take_while(|pair| pair.as_ref().map_or(true, |(key, _)| key.starts_with(&device.0)))
             .take(limit)
             .map(|pair| {
-                let (_, value) = pair.map_err(LogError::storage("reading a device's events"))?;
+                let (_, value) = pair.map_err(StorageError::database("reading a device's events"))?;
                 integer(Family::ByDevice, &value)
             })
             .collect()
     }
 
-    fn last<T: codec::Decode + Encode>(&self, family: Family) -> Result<Option<T>, LogError> {
+    fn last<T: codec::Decode + Encode>(&self, family: Family) -> Result<Option<T>, StorageError> {
         self.store.db().last(family)?.map(|(key, value)| decode(family, &key, &value)).transpose()
     }
 
-    pub(super) fn check_size(&self, asked: u64) -> Result<(), LogError> {
+    pub(super) fn check_size(&self, asked: u64) -> Result<(), OutOfRangeError> {
         let size = self.size();
         if asked > size {
-            return Err(LogError::OutOfRange { asked, size });
+            return Err(OutOfRangeError { asked, size });
         }
         Ok(())
     }
@@ -268,9 +284,9 @@ impl LogReader {
     }
 }
 
-fn from_tree(error: TreeError<LogError>) -> LogError {
+fn from_tree(error: TreeError<ReadError>) -> ReadError {
     match error {
-        TreeError::OutOfRange { asked, size } => LogError::OutOfRange { asked, size },
+        TreeError::OutOfRange { asked, size } => OutOfRangeError { asked, size }.into(),
         TreeError::Nodes(error) => error,
     }
 }

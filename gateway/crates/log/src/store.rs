@@ -1,6 +1,6 @@
 //! The database: column families, keys, and options that fit a small gateway.
 
-use super::LogError;
+use super::{OpenError, StorageError};
 use codec::{Decode, DecodeAll, Encode};
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
@@ -8,7 +8,10 @@ use rocksdb::{
 };
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        PoisonError, RwLock, RwLockReadGuard,
+    },
 };
 use streembit_primitives::{DeviceId, Hash, LogId};
 
@@ -113,8 +116,8 @@ pub(crate) mod meta {
 pub(crate) struct Store {
     db: RwLock<Option<Db>>,
     path: PathBuf,
-    /// Why it is to be opened again: a write that was not the writer's has failed.
-    reopen_reason: Mutex<Option<LogError>>,
+    /// A write of another thread than the writer's has failed.
+    marked_for_reopen: AtomicBool,
     /// Where a read-only view keeps its own notes; removed with it.
     _secondary: Option<tempfile::TempDir>,
 }
@@ -127,21 +130,21 @@ pub(crate) struct Guard<'a>(RwLockReadGuard<'a, Option<Db>>);
 
 impl Store {
     /// Opens for writing, and makes the database where there is none.
-    pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         Ok(Self {
             db: RwLock::new(Some(open(path)?)),
             path: path.into(),
-            reopen_reason: Mutex::default(),
+            marked_for_reopen: AtomicBool::new(false),
             _secondary: None,
         })
     }
 
     /// Opens a view as of now, beside a gateway that may be writing.
-    pub(crate) fn open_read_only(path: &Path) -> Result<Self, LogError> {
+    pub(crate) fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         if !path.join("CURRENT").exists() {
-            return Err(LogError::Missing { path: path.into() });
+            return Err(OpenError::Missing { path: path.into() });
         }
-        let notes = tempfile::tempdir().map_err(|error| cannot_open(path, &error.to_string()))?;
+        let notes = tempfile::tempdir().map_err(|error| cannot_open(path, error))?;
         let mut options = options();
         // A secondary needs its files open before the gateway's compaction removes them.
         options.set_max_open_files(-1);
@@ -152,11 +155,11 @@ impl Store {
         let db = Db::open_cf_descriptors_as_secondary(&options, path, notes.path(), families)
             .map_err(|error| explain(path, error))?;
         // What is still in the gateway's write-ahead log.
-        db.try_catch_up_with_primary().map_err(LogError::storage("reading the newest of the log"))?;
+        db.try_catch_up_with_primary().map_err(StorageError::database("reading the newest of the log"))?;
         Ok(Self {
             db: RwLock::new(Some(db)),
             path: path.into(),
-            reopen_reason: Mutex::default(),
+            marked_for_reopen: AtomicBool::new(false),
             _secondary: Some(notes),
         })
     }
@@ -171,18 +174,18 @@ impl Store {
         Guard(self.db.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Notes that a write has failed.
-    pub(crate) fn mark_for_reopen(&self, error: LogError) {
-        *self.reopen_reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    /// Asks the writer to open the database again, because a write has failed.
+    pub(crate) fn mark_for_reopen(&self) {
+        self.marked_for_reopen.store(true, Ordering::Release);
     }
 
-    /// What was noted since it was last asked.
-    pub(crate) fn take_reopen_reason(&self) -> Option<LogError> {
-        self.reopen_reason.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Returns true if the database was marked since the last call.
+    pub(crate) fn take_reopen_mark(&self) -> bool {
+        self.marked_for_reopen.swap(false, Ordering::AcqRel)
     }
 
     /// Closes the database and opens it again.
-    pub(crate) fn reopen(&self) -> Result<(), LogError> {
+    pub(crate) fn reopen(&self) -> Result<(), OpenError> {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         // Closed first: RocksDB locks the folder.
         *db = None;
@@ -193,61 +196,60 @@ impl Store {
 
 impl Guard<'_> {
     /// The database, or why there is none.
-    pub(crate) fn get(&self) -> Result<&Db, LogError> {
-        self.0.as_ref().ok_or_else(|| LogError::Storage {
-            doing: "using the log",
-            problem: "it could not be opened again after a failed write".into(),
-        })
+    pub(crate) fn get(&self) -> Result<&Db, StorageError> {
+        self.0.as_ref().ok_or(StorageError::Unavailable)
     }
 
-    pub(crate) fn family(&self, family: Family) -> Result<(&Db, &ColumnFamily), LogError> {
+    pub(crate) fn family(&self, family: Family) -> Result<(&Db, &ColumnFamily), StorageError> {
         let db = self.get()?;
         let handle = db
             .cf_handle(family.name())
-            .ok_or_else(|| LogError::damaged(format!("there is no column family {}", family.name())))?;
+            .ok_or_else(|| StorageError::damaged(format!("there is no column family {}", family.name())))?;
         Ok((db, handle))
     }
 
     /// The bytes under a key.
-    pub(crate) fn bytes(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
+    pub(crate) fn bytes(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         if Family::LATER.contains(&family) && !self.has(family)? {
             return Ok(None);
         }
         let (db, handle) = self.family(family)?;
-        db.get_cf(handle, key).map_err(LogError::storage("reading the log"))
+        db.get_cf(handle, key).map_err(StorageError::database("reading the log"))
     }
 
     /// Whether the database has this family: an older one may lack those of [`Family::LATER`].
-    pub(crate) fn has(&self, family: Family) -> Result<bool, LogError> {
+    pub(crate) fn has(&self, family: Family) -> Result<bool, StorageError> {
         Ok(self.get()?.cf_handle(family.name()).is_some())
     }
 
     /// The value under a key.
-    pub(crate) fn value<T: Decode>(&self, family: Family, key: &[u8]) -> Result<Option<T>, LogError> {
+    pub(crate) fn value<T: Decode>(&self, family: Family, key: &[u8]) -> Result<Option<T>, StorageError> {
         self.bytes(family, key)?.map(|bytes| decode(family, key, &bytes)).transpose()
     }
 
     /// The greatest key of a family with its value.
-    pub(crate) fn last(&self, family: Family) -> Result<Option<KeyValue>, LogError> {
+    pub(crate) fn last(&self, family: Family) -> Result<Option<KeyValue>, StorageError> {
         let (db, handle) = self.family(family)?;
         db.iterator_cf(handle, rocksdb::IteratorMode::End)
             .next()
             .transpose()
             .map(|pair| pair.map(|(key, value)| (key.into(), value.into())))
-            .map_err(LogError::storage("reading the end of the log"))
+            .map_err(StorageError::database("reading the end of the log"))
     }
 
     /// Writes one value, synced.
-    pub(crate) fn put(&self, family: Family, key: &[u8], value: &impl Encode) -> Result<(), LogError> {
+    pub(crate) fn put(&self, family: Family, key: &[u8], value: &impl Encode) -> Result<(), StorageError> {
         let (db, handle) = self.family(family)?;
-        db.put_cf_opt(handle, key, value.encode(), &synced()).map_err(LogError::storage("writing to the log"))
+        db.put_cf_opt(handle, key, value.encode(), &synced())
+            .map_err(StorageError::database("writing to the log"))
     }
 }
 
 /// A stored value, or which one is damaged.
-pub(crate) fn decode<T: Decode>(family: Family, key: &[u8], bytes: &[u8]) -> Result<T, LogError> {
-    T::decode_all(&mut &*bytes)
-        .map_err(|error| LogError::damaged(format!("{} of key {}: {error}", family.name(), hex::encode(key))))
+pub(crate) fn decode<T: Decode>(family: Family, key: &[u8], bytes: &[u8]) -> Result<T, StorageError> {
+    T::decode_all(&mut &*bytes).map_err(|error| {
+        StorageError::damaged_by(format!("{} of key {}", family.name(), hex::encode(key)), error)
+    })
 }
 
 pub(crate) fn synced() -> WriteOptions {
@@ -267,14 +269,13 @@ pub(crate) fn device_key(device: &DeviceId, sequence: u64) -> [u8; 40] {
 }
 
 /// An integer of 8 big-endian bytes.
-pub(crate) fn integer(family: Family, bytes: &[u8]) -> Result<u64, LogError> {
-    bytes
-        .try_into()
-        .map(u64::from_be_bytes)
-        .map_err(|_| LogError::damaged(format!("{}: {} bytes where 8 belong", family.name(), bytes.len())))
+pub(crate) fn integer(family: Family, bytes: &[u8]) -> Result<u64, StorageError> {
+    bytes.try_into().map(u64::from_be_bytes).map_err(|_| {
+        StorageError::damaged(format!("{}: {} bytes where 8 belong", family.name(), bytes.len()))
+    })
 }
 
-fn open(path: &Path) -> Result<Db, LogError> {
+fn open(path: &Path) -> Result<Db, OpenError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let fresh = !path.join("CURRENT").exists();
     if fresh {
@@ -282,13 +283,14 @@ fn open(path: &Path) -> Result<Db, LogError> {
             files.any(|file| file.is_ok_and(|file| file.path().extension().is_some_and(|e| e == "sst")))
         });
         if foreign {
-            return Err(LogError::damaged(format!("{} has tables but no CURRENT file", path.display())));
+            let what = format!("{} has tables but no CURRENT file", path.display());
+            return Err(StorageError::damaged(what).into());
         }
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(|error| cannot_open(path, &error.to_string()))?;
+            .map_err(|error| cannot_open(path, error))?;
         super::failpoint::reach("open-folder");
     }
     let mut options = options();
@@ -299,26 +301,25 @@ fn open(path: &Path) -> Result<Db, LogError> {
 }
 
 /// What RocksDB's words on opening mean for whoever reads them.
-fn explain(path: &Path, error: rocksdb::Error) -> LogError {
-    let kind = error.kind();
-    let problem = error.into_string();
+fn explain(path: &Path, error: rocksdb::Error) -> OpenError {
+    let problem = error.to_string();
     if problem.contains("lock") && (problem.contains("LOCK") || problem.contains("hold by current process")) {
-        return LogError::Locked { path: path.into() };
+        return OpenError::Locked { path: path.into() };
     }
-    match kind {
-        rocksdb::ErrorKind::Corruption => LogError::damaged(format!("{}: {problem}", path.display())),
+    match error.kind() {
+        rocksdb::ErrorKind::Corruption => StorageError::damaged_by(path.display(), error).into(),
         rocksdb::ErrorKind::InvalidArgument if problem.contains("olumn famil") => {
-            LogError::damaged(format!("{} is no log of this program: {problem}", path.display()))
+            StorageError::damaged_by(format!("{} is no log of this program", path.display()), error).into()
         }
         rocksdb::ErrorKind::IOError if problem.contains("No such file") && path.join("CURRENT").exists() => {
-            LogError::damaged(format!("{}: {problem}", path.display()))
+            StorageError::damaged_by(path.display(), error).into()
         }
-        _ => cannot_open(path, &problem),
+        _ => OpenError::Database { path: path.into(), source: error },
     }
 }
 
-fn cannot_open(path: &Path, problem: &str) -> LogError {
-    LogError::Open { path: path.into(), problem: problem.into() }
+fn cannot_open(path: &Path, error: std::io::Error) -> OpenError {
+    OpenError::Folder { path: path.into(), source: error.into() }
 }
 
 fn families() -> Vec<ColumnFamilyDescriptor> {
@@ -384,17 +385,18 @@ fn options() -> Options {
 }
 
 /// Checks whose log this is, and writes it where the database is new.
-pub(crate) fn check_identity(store: &Store, id: &LogId) -> Result<(), LogError> {
+pub(crate) fn check_identity(store: &Store, id: &LogId) -> Result<(), OpenError> {
     let guard = store.db();
     let Some(found) = identity(store)? else {
         let (db, handle) = guard.family(Family::Meta)?;
         let mut batch = rocksdb::WriteBatch::default();
         batch.put_cf(handle, meta::FORMAT, super::FORMAT.encode());
         batch.put_cf(handle, meta::LOG, id.encode());
-        return db.write_opt(batch, &synced()).map_err(LogError::storage("making a new log"));
+        db.write_opt(batch, &synced()).map_err(StorageError::database("creating a log"))?;
+        return Ok(());
     };
     if found != *id {
-        return Err(LogError::OtherLog {
+        return Err(OpenError::OtherLog {
             path: store.path().into(),
             expected: Box::new(*id),
             found: Box::new(found),
@@ -404,19 +406,17 @@ pub(crate) fn check_identity(store: &Store, id: &LogId) -> Result<(), LogError> 
 }
 
 /// Whose log this is; `None` in a database just made.
-pub(crate) fn identity(store: &Store) -> Result<Option<LogId>, LogError> {
+pub(crate) fn identity(store: &Store) -> Result<Option<LogId>, OpenError> {
     let guard = store.db();
     let Some(format) = guard.value::<u32>(Family::Meta, meta::FORMAT)? else {
         return match guard.last(Family::Entries)? {
-            Some(_) => Err(LogError::damaged("it has entries but does not say whose log it is")),
+            Some(_) => Err(StorageError::damaged("it has entries but does not say whose log it is").into()),
             None => Ok(None),
         };
     };
     if format != super::FORMAT {
-        return Err(LogError::Format { path: store.path().into(), found: format });
+        return Err(OpenError::Format { path: store.path().into(), found: format });
     }
-    guard
-        .value(Family::Meta, meta::LOG)?
-        .ok_or_else(|| LogError::damaged("it does not say whose log it is"))
-        .map(Some)
+    let id: Option<LogId> = guard.value(Family::Meta, meta::LOG)?;
+    Ok(Some(id.ok_or_else(|| StorageError::damaged("it does not say whose log it is"))?))
 }

@@ -10,14 +10,14 @@
 use super::{
     store::{device_key, Family, Store},
     tiles::{TileId, TileReader, HEIGHT},
-    LogError,
+    StorageError,
 };
 use codec::DecodeAll as _;
 use std::collections::BTreeSet;
 use streembit_primitives::{hash::Domain, merkle::NodeId, LogEntry};
 
 /// Checks that every table can be read, and the entries on both sides of its end, with what is stored of them elsewhere.
-pub(crate) fn check(store: &Store, size: u64) -> Result<(), LogError> {
+pub(crate) fn check(store: &Store, size: u64) -> Result<(), StorageError> {
     let mut sides = BTreeSet::new();
     for (family, end) in ends(store)? {
         check_end(store, family, &end)?;
@@ -40,9 +40,9 @@ pub(crate) fn check(store: &Store, size: u64) -> Result<(), LogError> {
 }
 
 /// The last key of every table.
-fn ends(store: &Store) -> Result<Vec<(Family, Vec<u8>)>, LogError> {
+fn ends(store: &Store) -> Result<Vec<(Family, Vec<u8>)>, StorageError> {
     let guard = store.db();
-    let files = guard.get()?.live_files().map_err(LogError::storage("listing the tables of the log"))?;
+    let files = guard.get()?.live_files().map_err(StorageError::database("listing the tables of the log"))?;
     let family = |name: &str| Family::ALL.into_iter().find(|family| family.name() == name);
     Ok(files
         .into_iter()
@@ -51,19 +51,23 @@ fn ends(store: &Store) -> Result<Vec<(Family, Vec<u8>)>, LogError> {
 }
 
 /// Checks that a table's last key is found: in it, or as it was written anew later.
-fn check_end(store: &Store, family: Family, end: &[u8]) -> Result<(), LogError> {
+fn check_end(store: &Store, family: Family, end: &[u8]) -> Result<(), StorageError> {
     // What is deleted now and then need not be there; asking has opened the table.
     let deleted = matches!(family, Family::Bodies | Family::ChainProofs | Family::Meta);
     let found = store.db().bytes(family, end)?.is_some() || deleted;
     found.then_some(()).ok_or_else(|| {
-        LogError::damaged(format!("{} {} is in a table, but is not found", family.name(), hex::encode(end)))
+        StorageError::damaged(format!(
+            "{} {} is in a table, but is not found",
+            family.name(),
+            hex::encode(end)
+        ))
     })
 }
 
-fn check_entry(store: &Store, tiles: &TileReader<'_>, index: u64) -> Result<(), LogError> {
+fn check_entry(store: &Store, tiles: &TileReader<'_>, index: u64) -> Result<(), StorageError> {
     let guard = store.db();
     let hole = |what: &str| {
-        LogError::damaged(format!(
+        StorageError::damaged(format!(
             "{what} of entry {index} is not there, though later ones are: a table is missing"
         ))
     };

@@ -9,7 +9,7 @@
 
 use super::{
     store::{Family, Store},
-    LogError,
+    ReadError, StorageError,
 };
 use std::{cell::RefCell, collections::BTreeMap, ops::Range};
 use streembit_primitives::{
@@ -134,7 +134,7 @@ pub(crate) struct Growing {
 
 impl Growing {
     /// Reads them of a log of `size` entries. Each must have as many hashes as its level has nodes.
-    pub(crate) fn load(store: &Store, size: u64) -> Result<Self, LogError> {
+    pub(crate) fn load(store: &Store, size: u64) -> Result<Self, StorageError> {
         let reader = TileReader::new(store);
         let levels = growing(size).map(|id| {
             let tile = reader.tile(id)?.unwrap_or_default();
@@ -190,7 +190,7 @@ impl<'a> TileReader<'a> {
     }
 
     /// The hash of a node; `None` where it is not there.
-    pub(crate) fn hash(&self, node: NodeId) -> Result<Option<Hash>, LogError> {
+    pub(crate) fn hash(&self, node: NodeId) -> Result<Option<Hash>, StorageError> {
         let (id, slots) = TileId::of(node);
         let mut last = self.last.borrow_mut();
         if let Some((index, tile)) = last.get(&id.level) {
@@ -204,25 +204,33 @@ impl<'a> TileReader<'a> {
         Ok(hash)
     }
 
+    /// The hash of a node that the log must have.
+    pub(crate) fn stored_hash(&self, node: NodeId) -> Result<Hash, StorageError> {
+        self.hash(node)?.ok_or_else(|| {
+            StorageError::damaged(format!(
+                "node {} of level {} of the tree is not there",
+                node.index, node.level
+            ))
+        })
+    }
+
     /// A tile; `None` where it is not there.
-    pub(crate) fn tile(&self, id: TileId) -> Result<Option<Tile>, LogError> {
+    pub(crate) fn tile(&self, id: TileId) -> Result<Option<Tile>, StorageError> {
         let bytes = self.store.db().bytes(id.family(), &id.key())?;
         bytes.map(|bytes| Tile::decode(&bytes).ok_or_else(|| damaged(id, "is no list of hashes"))).transpose()
     }
 }
 
 impl Nodes for TileReader<'_> {
-    type Error = LogError;
+    type Error = ReadError;
 
-    fn node(&self, id: NodeId) -> Result<Hash, LogError> {
-        self.hash(id)?.ok_or_else(|| {
-            LogError::damaged(format!("node {} of level {} of the tree is not there", id.index, id.level))
-        })
+    fn node(&self, id: NodeId) -> Result<Hash, ReadError> {
+        Ok(self.stored_hash(id)?)
     }
 }
 
-fn damaged(id: TileId, problem: &str) -> LogError {
-    LogError::damaged(format!("tile {} of level {} of the tree {problem}", id.index, id.level))
+fn damaged(id: TileId, problem: &str) -> StorageError {
+    StorageError::damaged(format!("tile {} of level {} of the tree {problem}", id.index, id.level))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::{
     store::{device_key, integer, meta, Family, State},
     tiles::{self, TileId, TileReader},
-    Head, LogError, LogReader,
+    Head, LogReader, OutOfRangeError, ReadError, StorageError,
 };
 use codec::DecodeAll;
 use std::{collections::HashMap, fmt, ops::Range};
@@ -77,10 +77,10 @@ impl LogReader {
     ///
     /// What lies before the range is taken as stored. An error means that nothing could be said, not that the log is
     /// damaged: damage is in the findings, at most [`MAX_FINDINGS`] of them.
-    pub fn verify(&self, range: Range<u64>) -> Result<Vec<Finding>, LogError> {
+    pub fn verify(&self, range: Range<u64>) -> Result<Vec<Finding>, ReadError> {
         let size = self.size();
         if range.end > size || range.start > range.end {
-            return Err(LogError::OutOfRange { asked: range.end.max(range.start), size });
+            return Err(OutOfRangeError { asked: range.end.max(range.start), size }.into());
         }
         let mut check = Check::new(self);
         check.range(range, size, None)?;
@@ -89,7 +89,7 @@ impl LogReader {
 
     /// [`Self::verify`] of the whole log, with the heads map of its first `heads_at` entries, derived from the entries
     /// alone. There is none where an entry before that is damaged, or the log is shorter.
-    pub fn verify_with_heads(&self, heads_at: u64) -> Result<(Vec<Finding>, Option<HeadsMap>), LogError> {
+    pub fn verify_with_heads(&self, heads_at: u64) -> Result<(Vec<Finding>, Option<HeadsMap>), ReadError> {
         let size = self.size();
         let mut check = Check::new(self);
         let heads = check.range(0..size, size, Some(heads_at))?;
@@ -118,7 +118,7 @@ impl<'a> Check<'a> {
         range: Range<u64>,
         size: u64,
         heads_at: Option<u64>,
-    ) -> Result<Option<HeadsMap>, LogError> {
+    ) -> Result<Option<HeadsMap>, StorageError> {
         let mut frontier = self.frontier_at(range.start)?;
         let mut heads = None;
         for index in range.clone() {
@@ -153,14 +153,14 @@ impl<'a> Check<'a> {
         self.findings.push(Finding { index, place, problem: problem.into() });
     }
 
-    fn frontier_at(&mut self, size: u64) -> Result<Frontier, LogError> {
+    fn frontier_at(&mut self, size: u64) -> Result<Frontier, StorageError> {
         let peaks = Frontier::peak_ids(size)
             .map(|id| Ok(self.node(id)?.unwrap_or(Hash::ZERO)))
-            .collect::<Result<Vec<_>, LogError>>()?;
-        Frontier::from_peaks(size, peaks).map_err(|error| LogError::damaged(error.to_string()))
+            .collect::<Result<Vec<_>, StorageError>>()?;
+        Frontier::from_peaks(size, peaks).map_err(|error| StorageError::damaged(error.to_string()))
     }
 
-    fn entry(&mut self, index: u64, size: u64, frontier: &mut Frontier) -> Result<(), LogError> {
+    fn entry(&mut self, index: u64, size: u64, frontier: &mut Frontier) -> Result<(), StorageError> {
         let id = NodeId { level: 0, index };
         let stored_leaf = self.node(id)?;
         let bytes = self.bytes(Family::Entries, &index.to_be_bytes())?;
@@ -199,7 +199,7 @@ impl<'a> Check<'a> {
     }
 
     /// Appends a leaf and compares every node that it completes, and that is stored, with the stored one.
-    fn nodes(&mut self, index: u64, leaf: Hash, frontier: &mut Frontier) -> Result<(), LogError> {
+    fn nodes(&mut self, index: u64, leaf: Hash, frontier: &mut Frontier) -> Result<(), StorageError> {
         let mut completed: Vec<Node> = Vec::new();
         frontier.append(leaf, |node| completed.push(node));
         for node in completed.into_iter().filter(|node| node.id.level.is_multiple_of(tiles::HEIGHT)) {
@@ -215,7 +215,7 @@ impl<'a> Check<'a> {
     }
 
     /// Whether a leaf as stored is what the stored nodes above it, or the root, were made from.
-    fn tree_agrees(&self, index: u64, size: u64) -> Result<bool, LogError> {
+    fn tree_agrees(&self, index: u64, size: u64) -> Result<bool, StorageError> {
         let (tile, _) = TileId::of(NodeId { level: 0, index });
         if tile.leaves().end <= size {
             let above = self.node(NodeId { level: tiles::HEIGHT, index: tile.index })?;
@@ -228,7 +228,7 @@ impl<'a> Check<'a> {
         Ok(self.log.root(size).is_ok_and(|root| root == state.root))
     }
 
-    fn body(&mut self, index: u64, entry: &LogEntry) -> Result<(), LogError> {
+    fn body(&mut self, index: u64, entry: &LogEntry) -> Result<(), StorageError> {
         match self.bytes(Family::Bodies, &index.to_be_bytes())? {
             Err(_) if self.is_erased(index)? => {}
             Err(problem) => self.find(index, Place::Body, problem),
@@ -247,13 +247,13 @@ impl<'a> Check<'a> {
     }
 
     /// Whether a body is gone because it was erased.
-    fn is_erased(&self, index: u64) -> Result<bool, LogError> {
+    fn is_erased(&self, index: u64) -> Result<bool, StorageError> {
         Ok(self.bytes(Family::Erasures, &index.to_be_bytes())?.is_ok())
     }
 
     /// Bodies that are said to be erased, and are still here.
-    fn erased_and_here(&mut self, range: Range<u64>) -> Result<(), LogError> {
-        for index in self.log.erased(range)? {
+    fn erased_and_here(&mut self, range: Range<u64>) -> Result<(), StorageError> {
+        for index in self.log.stored_erasures(range)? {
             if self.bytes(Family::Bodies, &index.to_be_bytes())?.is_ok() {
                 self.find(index, Place::Body, "said to be erased, but it is still here");
             }
@@ -261,7 +261,7 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn device(&mut self, index: u64, entry: &LogEntry) -> Result<(), LogError> {
+    fn device(&mut self, index: u64, entry: &LogEntry) -> Result<(), StorageError> {
         let header = &entry.event.header;
         let (device, sequence) = (header.device, header.sequence);
         match self.bytes(Family::ByDevice, &device_key(&device, sequence))? {
@@ -288,7 +288,7 @@ impl<'a> Check<'a> {
     }
 
     /// Whether the event of a device before this one is damaged: that one is named, not what would follow it.
-    fn is_after_damage(&self, device: &DeviceId, sequence: u64) -> Result<bool, LogError> {
+    fn is_after_damage(&self, device: &DeviceId, sequence: u64) -> Result<bool, StorageError> {
         let Some(before) = sequence.checked_sub(1) else { return Ok(false) };
         let Ok(index) = self.bytes(Family::ByDevice, &device_key(device, before))? else { return Ok(false) };
         let Ok(index) = integer(Family::ByDevice, &index) else { return Ok(true) };
@@ -296,14 +296,14 @@ impl<'a> Check<'a> {
     }
 
     /// Whether an entry is not what its leaf says.
-    fn is_damaged(&self, index: u64) -> Result<bool, LogError> {
+    fn is_damaged(&self, index: u64) -> Result<bool, StorageError> {
         let entry = self.bytes(Family::Entries, &index.to_be_bytes())?;
         let leaf = entry.ok().map(|bytes| Domain::LogLeaf.hash(&bytes));
         Ok(leaf.is_none() || leaf != self.node(NodeId { level: 0, index })?)
     }
 
     /// The event of a device before the first that the range has of it.
-    fn before(&self, device: &DeviceId, sequence: u64) -> Result<Option<Head>, LogError> {
+    fn before(&self, device: &DeviceId, sequence: u64) -> Result<Option<Head>, StorageError> {
         let Some(sequence) = sequence.checked_sub(1) else { return Ok(None) };
         let Ok(bytes) = self.bytes(Family::ByDevice, &device_key(device, sequence))? else { return Ok(None) };
         let Ok(index) = integer(Family::ByDevice, &bytes) else { return Ok(None) };
@@ -316,7 +316,7 @@ impl<'a> Check<'a> {
     }
 
     /// At the end of the log: heads and root.
-    fn end(&mut self, size: u64, frontier: &Frontier) -> Result<(), LogError> {
+    fn end(&mut self, size: u64, frontier: &Frontier) -> Result<(), StorageError> {
         let last = size.saturating_sub(1);
         for (device, expected) in self.devices.clone() {
             let stored = self.bytes(Family::Heads, &device.0)?;
@@ -348,31 +348,31 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn state(&self) -> Result<Option<State>, LogError> {
+    fn state(&self) -> Result<Option<State>, StorageError> {
         Ok(self.bytes(Family::Meta, meta::STATE)?.ok().and_then(|bytes| State::decode_all(&mut &*bytes).ok()))
     }
 
-    fn node(&self, id: NodeId) -> Result<Option<Hash>, LogError> {
+    fn node(&self, id: NodeId) -> Result<Option<Hash>, StorageError> {
         self.stored(|tiles| tiles.hash(id))
     }
 
     /// What is read of the tiles; nothing where they are damaged.
     fn stored<T>(
         &self,
-        read: impl FnOnce(&TileReader<'a>) -> Result<Option<T>, LogError>,
-    ) -> Result<Option<T>, LogError> {
+        read: impl FnOnce(&TileReader<'a>) -> Result<Option<T>, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
         match read(&self.tiles) {
-            Err(LogError::Damaged { .. }) => Ok(None),
+            Err(StorageError::Damaged { .. }) => Ok(None),
             result => result,
         }
     }
 
     /// Stored bytes, or why there are none: a file that RocksDB finds corrupt is a finding like any other.
-    fn bytes(&self, family: Family, key: &[u8]) -> Result<Result<Vec<u8>, String>, LogError> {
+    fn bytes(&self, family: Family, key: &[u8]) -> Result<Result<Vec<u8>, String>, StorageError> {
         match self.log.store().db().bytes(family, key) {
             Ok(Some(bytes)) => Ok(Ok(bytes)),
             Ok(None) => Ok(Err("missing".into())),
-            Err(LogError::Damaged { what }) => Ok(Err(format!("not readable: {what}"))),
+            Err(StorageError::Damaged { what, .. }) => Ok(Err(format!("not readable: {what}"))),
             Err(error) => Err(error),
         }
     }

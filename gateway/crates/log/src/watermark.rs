@@ -5,7 +5,7 @@
 //! to a file of its own after each group. It is not synced: after a kill it is exact, after a power cut it may be behind,
 //! and it is never ahead.
 
-use super::LogError;
+use super::{OpenError, StorageError};
 use std::{
     fs::{File, OpenOptions},
     io::{ErrorKind, Read as _},
@@ -20,13 +20,13 @@ pub(crate) const FILE: &str = "ACKNOWLEDGED";
 pub(crate) struct Watermark(File);
 
 impl Watermark {
-    pub(crate) fn open(folder: &Path) -> Result<Self, LogError> {
+    pub(crate) fn open(folder: &Path) -> Result<Self, OpenError> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         options
             .open(folder.join(FILE))
             .map(Self)
-            .map_err(|error| LogError::Open { path: folder.join(FILE), problem: error.to_string() })
+            .map_err(|error| OpenError::Folder { path: folder.join(FILE), source: error.into() })
     }
 
     /// Notes that `size` entries are on disk. A failure weakens a later check and nothing else.
@@ -42,19 +42,19 @@ impl Watermark {
 }
 
 /// The size noted last; 0 where there is no note, or only half of one after a power cut.
-pub(crate) fn read(folder: &Path) -> Result<u64, LogError> {
+pub(crate) fn read(folder: &Path) -> Result<u64, OpenError> {
     let mut bytes = Vec::new();
     match File::open(folder.join(FILE)).and_then(|file| file.take(17).read_to_end(&mut bytes)) {
         Ok(_) => Ok(parse(&bytes).unwrap_or(0)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(LogError::Open { path: folder.join(FILE), problem: error.to_string() }),
+        Err(error) => Err(OpenError::Folder { path: folder.join(FILE), source: error.into() }),
     }
 }
 
 /// Refuses a log that is shorter than what was acknowledged.
-pub(crate) fn check(size: u64, acknowledged: u64) -> Result<(), LogError> {
+pub(crate) fn check(size: u64, acknowledged: u64) -> Result<(), StorageError> {
     if size < acknowledged {
-        return Err(LogError::damaged(format!(
+        return Err(StorageError::damaged(format!(
             "{acknowledged} entries were acknowledged, {size} are here: the newest part of the database is damaged or was removed"
         )));
     }

@@ -6,7 +6,7 @@ use super::{
     store::{device_key, meta, synced, Family, Guard, State, Store},
     tiles::{Growing, Tile, TileId, TileReader},
     watermark::{self, Watermark},
-    Head, LogError, NewEntry, Proposal, Receipt, Reply,
+    AppendError, Head, NewEntry, OpenError, Proposal, Receipt, Refusal, Reply, StorageError,
 };
 use codec::Encode;
 use rocksdb::{ColumnFamily, WriteBatch};
@@ -17,7 +17,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use streembit_primitives::merkle::{Frontier, Nodes as _};
+use streembit_primitives::merkle::Frontier;
 use tokio::sync::{mpsc, watch};
 
 /// The most events in one synced write.
@@ -50,18 +50,19 @@ pub(crate) struct Writer {
     frontier: Frontier,
     growing: Growing,
     devices: Devices,
-    /// Since when the state in memory is not to be trusted: a write has failed.
+    /// Set after a failed write, until the state in memory has been read from disk again.
     failed: Option<Failure>,
 }
 
+/// A failed write. RocksDB takes no more writes until the database has been opened again.
+#[derive(Default)]
 struct Failure {
-    error: LogError,
-    /// When the database was last opened again without success.
-    tried: Option<Instant>,
+    /// The last attempt to open the database again, and why it failed.
+    last_attempt: Option<(Instant, OpenError)>,
 }
 
-/// What a group is about to write.
-struct Draft<'a> {
+/// The pending write of one group.
+struct GroupWrite<'a> {
     batch: WriteBatch,
     families: Families<'a>,
     frontier: Frontier,
@@ -82,7 +83,7 @@ struct Families<'a> {
     meta: &'a ColumnFamily,
 }
 
-type Results = Vec<Result<Receipt, LogError>>;
+type Results = Vec<Result<Receipt, AppendError>>;
 
 impl Writer {
     pub(crate) fn new(
@@ -90,7 +91,7 @@ impl Writer {
         size: Arc<AtomicU64>,
         queue: mpsc::Receiver<Vec<Append>>,
         durable: watch::Sender<u64>,
-    ) -> Result<Self, LogError> {
+    ) -> Result<Self, OpenError> {
         let (frontier, growing) = load_tree(&store)?;
         let watermark = Watermark::open(store.path())?;
         let devices = Devices::default();
@@ -153,11 +154,11 @@ impl Writer {
     }
 
     /// Writes a group. On an error nothing of it counts, and the state is read from disk before the next.
-    fn commit(&mut self, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, LogError> {
-        if let (Some(error), None) = (self.store.take_reopen_reason(), &self.failed) {
-            self.fail(error);
+    fn commit(&mut self, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, AppendError> {
+        if self.store.take_reopen_mark() && self.failed.is_none() {
+            self.fail();
         }
-        self.recover()?;
+        self.recover().map_err(Box::new)?;
         let store = self.store.clone();
         let outcome = self.write(&store, group);
         // Before anybody hears of it: who hears may read.
@@ -173,12 +174,12 @@ impl Writer {
                     failpoint::reach("acknowledged-after");
                 }
             }
-            Err(error) => self.fail(error.clone()),
+            Err(_) => self.fail(),
         }
-        outcome
+        Ok(outcome?)
     }
 
-    fn write(&mut self, store: &Store, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, LogError> {
+    fn write(&mut self, store: &Store, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, StorageError> {
         let guard = store.db();
         let handle = |family| guard.family(family).map(|(_, handle)| handle);
         let families = Families {
@@ -192,7 +193,7 @@ impl Writer {
             meta: handle(Family::Meta)?,
         };
         let capacity = group.iter().flatten().map(|proposal| proposal.size() + OVERHEAD).sum();
-        let mut draft = Draft {
+        let mut write = GroupWrite {
             batch: WriteBatch::with_capacity_bytes(capacity),
             families,
             frontier: self.frontier.clone(),
@@ -204,16 +205,19 @@ impl Writer {
         for proposals in group {
             let mut each = Vec::with_capacity(proposals.len());
             for proposal in proposals {
-                each.push(split_refusal(self.admit(&guard, &mut draft, proposal))?);
+                each.push(self.admit(&guard, &mut write, proposal)?.map_err(AppendError::from));
             }
             results.push(each);
         }
-        if draft.appended.is_empty() && draft.forks == 0 {
+        if write.appended.is_empty() && write.forks == 0 {
             return Ok(results);
         }
-        let (batch, frontier, growing) = draft.finish();
+        let (batch, frontier, growing) = write.finish();
         failpoint::reach("write-before");
-        guard.get()?.write_opt(batch, &synced()).map_err(LogError::storage("writing events to the log"))?;
+        guard
+            .get()?
+            .write_opt(batch, &synced())
+            .map_err(StorageError::database("writing events to the log"))?;
         failpoint::reach("write-after");
         (self.frontier, self.growing) = (frontier, growing);
         Ok(results)
@@ -222,50 +226,56 @@ impl Writer {
     fn admit(
         &mut self,
         db: &Guard<'_>,
-        draft: &mut Draft<'_>,
+        write: &mut GroupWrite<'_>,
         proposal: Proposal,
-    ) -> Result<Receipt, LogError> {
+    ) -> Result<Result<Receipt, Refusal>, StorageError> {
         let entry = match proposal {
             Proposal::Entry(entry) => entry,
-            Proposal::Next { device, make } => Box::new(make(self.devices.head(db, &device)?.as_ref())?),
+            Proposal::Next { device, make } => match make(self.devices.head(db, &device)?.as_ref()) {
+                Ok(entry) => Box::new(entry),
+                Err(refusal) => return Ok(Err(refusal)),
+            },
         };
         let (device, sequence) = (entry.header().device, entry.header().sequence);
-        match self.devices.judge(db, &entry, &draft.appended)? {
-            Admission::Known(receipt) => Ok(receipt),
+        match self.devices.judge(db, &entry, &write.appended)? {
+            Admission::Known(receipt) => Ok(Ok(receipt)),
+            Admission::Refuse(refusal) => Ok(Err(refusal)),
             Admission::Append => {
-                let receipt = draft.append(&entry);
+                let receipt = write.append(&entry);
                 self.devices.advance(device, Head { sequence, hash: receipt.hash, index: receipt.index });
-                Ok(receipt)
+                Ok(Ok(receipt))
             }
             Admission::Fork(fork) => {
                 tracing::warn!(%device, sequence, "two events were signed for one sequence: the key was copied");
-                draft.batch.put_cf(draft.families.forks, device_key(&device, sequence), fork.encode());
-                draft.forks += 1;
+                write.batch.put_cf(write.families.forks, device_key(&device, sequence), fork.encode());
+                write.forks += 1;
                 self.devices.flag(device, sequence);
-                Err(super::Refusal::Forked { device, sequence }.into())
+                Ok(Err(Refusal::Forked { device, sequence }))
             }
         }
     }
 
-    fn fail(&mut self, error: LogError) {
+    fn fail(&mut self) {
         self.devices.forget();
-        self.failed = Some(Failure { error, tried: None });
+        self.failed = Some(Failure::default());
     }
 
     /// After a failed write: opens the database again, which is how RocksDB takes writes again, and reads the state.
-    fn recover(&mut self) -> Result<(), LogError> {
+    fn recover(&mut self) -> Result<(), OpenError> {
         let Some(failure) = &mut self.failed else { return Ok(()) };
-        if failure.tried.is_some_and(|tried| tried.elapsed() < REOPEN_AFTER) {
-            return Err(failure.error.clone());
+        if let Some((at, error)) = &failure.last_attempt {
+            if at.elapsed() < REOPEN_AFTER {
+                return Err(error.clone());
+            }
         }
         let acknowledged = self.size.load(Ordering::Acquire);
         let reopened = self.store.reopen();
         failpoint::reach("reopen");
-        let tree = reopened.and_then(|()| load_tree(&self.store)).and_then(|tree| {
+        let tree = reopened.and_then(|()| {
+            let tree = load_tree(&self.store)?;
             watermark::check(tree.0.size(), acknowledged)?;
             Ok(tree)
         });
-        failure.tried = Some(Instant::now());
         match tree {
             Ok((frontier, growing)) => {
                 tracing::info!(size = frontier.size(), "the log takes events again");
@@ -274,18 +284,10 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                failure.error = error.clone();
+                failure.last_attempt = Some((Instant::now(), error.clone()));
                 Err(error)
             }
         }
-    }
-}
-
-/// A refusal is a result; anything else ends the group.
-fn split_refusal(result: Result<Receipt, LogError>) -> Result<Result<Receipt, LogError>, LogError> {
-    match result {
-        Err(error) if !super::order::is_refusal(&error) => Err(error),
-        result => Ok(result),
     }
 }
 
@@ -296,7 +298,7 @@ impl Families<'_> {
     }
 }
 
-impl Draft<'_> {
+impl GroupWrite<'_> {
     fn append(&mut self, entry: &NewEntry) -> Receipt {
         let header = entry.header();
         let index = self.frontier.size();
@@ -345,17 +347,18 @@ fn weight(appends: &[Append]) -> (usize, usize) {
 }
 
 /// The frontier, whose peaks must lead to the stored root, and the tiles that grow, which must end where the log does.
-pub(crate) fn load_tree(store: &Store) -> Result<(Frontier, Growing), LogError> {
+pub(crate) fn load_tree(store: &Store) -> Result<(Frontier, Growing), StorageError> {
     let state: Option<State> = store.db().value(Family::Meta, meta::STATE)?;
     let (size, root) = match &state {
         Some(state) => (state.size, Some(state.root)),
         None => (0, None),
     };
     let tiles = TileReader::new(store);
-    let peaks = Frontier::peak_ids(size).map(|id| tiles.node(id)).collect::<Result<Vec<_>, _>>()?;
-    let frontier = Frontier::from_peaks(size, peaks).map_err(|error| LogError::damaged(error.to_string()))?;
+    let peaks = Frontier::peak_ids(size).map(|id| tiles.stored_hash(id)).collect::<Result<Vec<_>, _>>()?;
+    let frontier =
+        Frontier::from_peaks(size, peaks).map_err(|error| StorageError::damaged(error.to_string()))?;
     if root.is_some_and(|root| root != frontier.root()) {
-        return Err(LogError::damaged(format!(
+        return Err(StorageError::damaged(format!(
             "the tree's stored nodes of {size} entries do not lead to its stored root"
         )));
     }

@@ -28,7 +28,7 @@ use streembit_evidence::{
     verify::{self, VerifyError},
 };
 use streembit_keystore::account;
-use streembit_log::{Log, LogError};
+use streembit_log::Log;
 use streembit_primitives::{
     evidence::{Shares, Verdict},
     DeviceKey, Hash, LogId, Part, PublicKey, Signer,
@@ -96,10 +96,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> Outcome {
     let data = config.gateway.data_dir.clone();
     let (path, force) = (args.output.clone(), args.force);
     let (exported, to_stdout) = tokio::task::spawn_blocking(move || {
-        let log = Log::open_read_only(&data)?;
-        if log.id() != id {
-            return Err(LogError::OtherLog { path: data, expected: id.into(), found: log.id().into() }.into());
-        }
+        let log = Log::open_read_only(&data).and_then(|log| log.ensure_is(id)).map_err(explain)?;
         let mut output = Output::create(&path, force).map_err(explain)?;
         let mut progress = ProgressBar::new("exporting");
         let exported = export::write(&log, &request, &mut output, |behind, size, events| {

@@ -149,7 +149,7 @@ async fn from_log(
     let anchor = chain.latest_anchor(LogId { gateway, epoch: 0 }).await.map_err(explain)?;
     let (path, device, meter) = (config.gateway.data_dir, service.device, service.meter.clone());
     tokio::task::spawn_blocking(move || {
-        let log = Log::open_read_only(&path)?;
+        let log = Log::open_read_only(&path).map_err(explain)?;
         Ok(newest_reading(&log, anchor.as_ref(), &device, &meter)?)
     })
     .await?

@@ -1,7 +1,7 @@
 //! What is admitted, in which order, and what a reopened log says of it.
 
 use super::support::{content, filled, log_id, open, Device};
-use crate::{Log, LogError, Proposal, Receipt, Refusal, MAX_BODY_BYTES};
+use crate::{AppendError, Log, OpenError, Proposal, Receipt, Refusal, MAX_BODY_BYTES};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use streembit_primitives::{event::EventError, AccountId, Body, Hash, LogId, Part, Text};
@@ -70,8 +70,8 @@ async fn gaps_and_strange_histories_are_refused_and_cost_only_themselves() {
     ];
     let results =
         log.admit(proposals.into_iter().map(|entry| Proposal::Entry(Box::new(entry))).collect()).await;
-    let refused = |result: &Result<Receipt, LogError>| match result {
-        Err(LogError::Refused(Refusal::Event(error))) => Some(*error),
+    let refused = |result: &Result<Receipt, AppendError>| match result {
+        Err(AppendError::Refused(Refusal::Event(error))) => Some(*error),
         _ => None,
     };
     assert_eq!(refused(&results[1]), Some(EventError::Sequence { expected: 1, found: 2 }));
@@ -90,7 +90,7 @@ async fn a_copied_key_is_proven_and_stopped_for_good() {
     let entries = vec![first, device.entry(admitted.clone(), &admitted_body)];
     let receipts = log.append(entries).await.unwrap();
     let (forked, forked_body) = device.sign(1, receipts[0].hash, 666);
-    let forked_error = LogError::Refused(Refusal::Forked { device: device.id(), sequence: 1 });
+    let forked_error = AppendError::Refused(Refusal::Forked { device: device.id(), sequence: 1 });
 
     assert_eq!(log.append(vec![device.entry(forked.clone(), &forked_body)]).await, Err(forked_error.clone()));
     let proof = log.copied_key(&device.id()).unwrap().unwrap();
@@ -100,7 +100,7 @@ async fn a_copied_key_is_proven_and_stopped_for_good() {
     assert!(proof.verify(other.key.key()).is_err());
     assert_eq!(log.forks().unwrap(), [proof]);
     let words = forked_error.to_string();
-    assert!(words.contains("audit forks") && words.contains("new key"), "{words}");
+    assert!(words.contains("kept as proof") && words.contains("new key"), "{words}");
     let next = device.next_entry(2);
     drop(log);
 
@@ -127,7 +127,7 @@ async fn a_fork_within_one_group_is_seen() {
     let results =
         log.admit(entries.into_iter().map(|entry| Proposal::Entry(Box::new(entry))).collect()).await;
     assert!(results[0].is_ok());
-    assert_eq!(results[1], Err(LogError::Refused(Refusal::Forked { device: device.id(), sequence: 0 })));
+    assert_eq!(results[1], Err(AppendError::Refused(Refusal::Forked { device: device.id(), sequence: 0 })));
     assert_eq!(log.size(), 1);
 }
 
@@ -153,12 +153,12 @@ fn a_log_is_one_gateways_and_open_once() {
     let path = folder.path().join("log");
     let stranger = LogId { gateway: AccountId([1; 32]), epoch: 0 };
     assert!(
-        matches!(Log::open(&path, stranger), Err(LogError::OtherLog { found, .. }) if *found == log_id())
+        matches!(Log::open(&path, stranger), Err(OpenError::OtherLog { found, .. }) if *found == log_id())
     );
     let log = open(&folder);
-    assert_eq!(Log::open(&path, log_id()).unwrap_err(), LogError::Locked { path: path.clone() });
+    assert_eq!(Log::open(&path, log_id()).unwrap_err(), OpenError::Locked { path: path.clone() });
     assert_eq!(log.size(), 5);
-    assert!(matches!(Log::open_read_only(&folder.path().join("none")), Err(LogError::Missing { .. })));
+    assert!(matches!(Log::open_read_only(&folder.path().join("none")), Err(OpenError::Missing { .. })));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use crate::{
     store::{device_key, meta, Family},
     tiles::TileId,
     watermark::Watermark,
-    Finding, Log, LogError, Place,
+    Finding, Log, OpenError, Place, StorageError,
 };
 use codec::Encode;
 use proptest::prelude::*;
@@ -151,7 +151,10 @@ fn a_tile_that_is_gone_or_too_short_or_too_long_is_named() {
             named.iter().map(|index| Place::Node(NodeId { level: 0, index: *index })).collect();
         assert_eq!(places, expected);
         if tile == growing {
-            assert!(matches!(Log::open(&path, log_id()), Err(LogError::Damaged { .. })), "{tile:?}");
+            assert!(
+                matches!(Log::open(&path, log_id()), Err(OpenError::Storage(StorageError::Damaged { .. }))),
+                "{tile:?}"
+            );
         }
     }
 }
@@ -210,7 +213,11 @@ fn opening_refuses_what_does_not_fit_together_at_its_end() {
         let path = folder.path().join("log");
         tamper(&path, family, &key, |value| if delete { None } else { flip(9)(value) });
         let error = Log::open(&path, log_id()).unwrap_err();
-        assert!(matches!(error, LogError::Damaged { .. }), "{} {delete}: {error}", family.name());
+        assert!(
+            matches!(error, OpenError::Storage(StorageError::Damaged { .. })),
+            "{} {delete}: {error}",
+            family.name()
+        );
         assert!(error.to_string().contains("restore the data folder from a backup"), "{error}");
     }
 }
@@ -222,7 +229,7 @@ fn a_database_of_a_later_release_is_left_alone() {
     let later = crate::FORMAT + 1;
     tamper(&path, Family::Meta, meta::FORMAT, |_| Some(later.encode()));
     let error = Log::open(&path, log_id()).unwrap_err();
-    assert_eq!(error, LogError::Format { path, found: later });
+    assert_eq!(error, OpenError::Format { path, found: later });
 }
 
 #[test]
@@ -249,7 +256,7 @@ fn a_flipped_byte_of_a_table_on_disk_is_never_silent() {
         bytes[middle] ^= 0x40;
         std::fs::write(&table, bytes).unwrap();
         let noticed = match Log::open(&path, log_id()) {
-            Err(error) => matches!(error, LogError::Damaged { .. }),
+            Err(error) => matches!(error, OpenError::Storage(StorageError::Damaged { .. })),
             Ok(log) => !log.verify(0..SIZE).unwrap().is_empty(),
         };
         seen += usize::from(noticed);
@@ -277,7 +284,7 @@ fn a_write_ahead_log_that_lost_acknowledged_entries_is_refused() {
         cut(&mut bytes);
         std::fs::write(&wal, bytes).unwrap();
         let beside = Log::open_read_only(&path).unwrap_err();
-        assert!(matches!(beside, LogError::Damaged { .. }), "{beside}");
+        assert!(matches!(beside, OpenError::Storage(StorageError::Damaged { .. })), "{beside}");
         // RocksDB itself takes what is before the damage for all there ever was.
         let error = Log::open(&path, log_id()).unwrap_err();
         assert!(error.to_string().contains("109 entries were acknowledged"), "{error}");
@@ -391,7 +398,12 @@ fn a_list_of_tables_that_lost_its_end_does_not_pass_for_whole() {
             }
             Err(error) => {
                 assert!(
-                    matches!(error, LogError::Damaged { .. } | LogError::Open { .. }),
+                    matches!(
+                        error,
+                        OpenError::Storage(StorageError::Damaged { .. })
+                            | OpenError::Folder { .. }
+                            | OpenError::Database { .. }
+                    ),
                     "at {end}: {error}"
                 );
                 refused += 1;
@@ -433,7 +445,7 @@ fn a_damaged_table_that_nothing_asks_for_is_named_when_the_log_is_opened() {
         bytes[at] ^= 1;
         std::fs::write(table, bytes).unwrap();
         let error = Log::open(&path, log_id()).err().unwrap_or_else(|| panic!("byte {at} of {properties}"));
-        assert!(matches!(error, LogError::Damaged { .. }), "{error}");
+        assert!(matches!(error, OpenError::Storage(StorageError::Damaged { .. })), "{error}");
     }
     std::fs::write(table, original).unwrap();
     assert_eq!(open(&folder).last_checkpoint().unwrap().map(|last| last.checkpoint.size), Some(8));

@@ -3,7 +3,7 @@
 use super::support::{body, filled, open, Device};
 use crate::{
     store::{meta, Family, Store},
-    Finding, Log, LogError, Place, StoredBody,
+    Finding, Log, OutOfRangeError, Place, StoredBody,
 };
 use codec::Encode;
 use proptest::prelude::*;
@@ -168,7 +168,7 @@ async fn many_at_once_and_what_was_erased_before_stays_as_it_was() {
     assert_eq!(log.erase(&all, 3).unwrap()[0].at, 2);
     assert_eq!(log.verify(0..SIZE).unwrap(), []);
     let beyond = log.erase(&one(SIZE), 3);
-    assert_eq!(beyond, Err(LogError::OutOfRange { asked: SIZE, size: SIZE }));
+    assert_eq!(beyond, Err(OutOfRangeError { asked: SIZE, size: SIZE }.into()));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The process killed and the disk refusing: nothing acknowledged is lost, nothing unacknowledged is claimed.
 
 use super::support::{open, Device};
-use crate::{Log, LogError};
+use crate::{AppendError, Log};
 use std::{io::BufRead as _, path::PathBuf, process::Command};
 
 /// Set for a child process of a test: the folder to work in.
@@ -9,10 +9,11 @@ const CHILD: &str = "STREEMBIT_TEST_LOG_CHILD";
 
 /// This test program again, running one test with a folder to work in, by way of a shell.
 fn child(test: &str, folder: &std::path::Path, shell: &str) -> Command {
+    let (_, module) = module_path!().split_once("::").unwrap();
     let mut command = Command::new("sh");
     command
         .arg("-c")
-        .arg(format!("{shell} exec \"$0\" --exact --nocapture log::tests::faults::{test}"))
+        .arg(format!("{shell} exec \"$0\" --exact --nocapture {module}::{test}"))
         .arg(std::env::current_exe().unwrap())
         .env(CHILD, folder);
     command
@@ -95,7 +96,7 @@ fn fill(folder: &std::path::Path) {
         match runtime.block_on(log.append(entries)) {
             Ok(receipts) => acknowledged += receipts.len() as u64,
             Err(error) => {
-                assert!(matches!(error, LogError::Storage { .. }), "{error}");
+                assert!(matches!(&error, AppendError::Storage(error) if error.is_temporary()), "{error}");
                 failures += 1;
                 // Not acknowledged, so not claimed.
                 assert_eq!(log.size(), acknowledged);

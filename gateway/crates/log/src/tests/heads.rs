@@ -1,7 +1,7 @@
 //! The heads map of any size of the log is that of its entries.
 
 use super::support::{filled, log_id, open, Device};
-use crate::{LogError, LogReader};
+use crate::{CheckpointError, LogReader, OutOfRangeError};
 use proptest::prelude::*;
 use streembit_primitives::{
     checkpoint::HashKind,
@@ -38,7 +38,7 @@ fn every_size_has_its_own_map() {
         let (findings, heads) = log.verify_with_heads(size).unwrap();
         assert_eq!((findings, heads), (vec![], Some(map)));
     }
-    assert_eq!(log.heads_root(51), Err(LogError::OutOfRange { asked: 51, size: 50 }));
+    assert_eq!(log.heads_root(51), Err(OutOfRangeError { asked: 51, size: 50 }.into()));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_checkpoint_with_another_map_is_not_kept() {
     // That of the log as it is now, and one that is made up.
     for other in [log.heads_root(20).unwrap(), Some(Hash([3; 32]))] {
         let error = log.put_checkpoint(&signed(other)).unwrap_err();
-        assert!(matches!(error, LogError::DifferentHeads { size: 11, .. }), "{error}");
+        assert!(matches!(error, CheckpointError::DifferentHeads { size: 11, .. }), "{error}");
     }
 }
 

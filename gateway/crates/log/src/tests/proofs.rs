@@ -1,7 +1,7 @@
 //! Proofs from the stored tree, checkpoints and anchors.
 
 use super::support::{filled, log_id, open};
-use crate::LogError;
+use crate::{CheckpointError, OutOfRangeError};
 use streembit_primitives::{
     chain::Anchor, checkpoint::HashKind, AccountId, Checkpoint, Hash, LogId, Signature, SignedCheckpoint,
 };
@@ -30,8 +30,8 @@ fn every_entry_is_proven_in_every_size_and_every_size_extends_the_smaller() {
             assert!(proof.verify(old, &roots[old as usize], size, &roots[size as usize]));
         }
     }
-    assert_eq!(log.root(46), Err(LogError::OutOfRange { asked: 46, size: 45 }));
-    assert_eq!(log.inclusion(45, 45), Err(LogError::OutOfRange { asked: 45, size: 45 }));
+    assert_eq!(log.root(46), Err(OutOfRangeError { asked: 46, size: 45 }.into()));
+    assert_eq!(log.inclusion(45, 45), Err(OutOfRangeError { asked: 45, size: 45 }.into()));
     assert!(log.inclusion(0, 46).is_err() && log.consistency(46, 45).is_err());
 }
 
@@ -43,17 +43,18 @@ fn a_log_is_held_against_its_anchor() {
     assert_eq!(log.check_against(&anchor(13, root)), Ok(()));
     assert_eq!(
         log.check_against(&anchor(21, root)),
-        Err(LogError::ShorterThanAnchor { size: 20, anchored: 21 })
+        Err(CheckpointError::ShorterThanAnchor { size: 20, anchored: 21 })
     );
-    let different = LogError::DifferentFromAnchor { anchored: 13, found: root, expected: Hash([5; 32]) };
+    let different =
+        CheckpointError::DifferentFromAnchor { anchored: 13, found: root, expected: Hash([5; 32]) };
     assert_eq!(log.put_anchor(&anchor(13, Hash([5; 32]))), Err(different.clone()));
-    for error in [different, LogError::ShorterThanAnchor { size: 20, anchored: 21 }] {
+    for error in [different, CheckpointError::ShorterThanAnchor { size: 20, anchored: 21 }] {
         assert!(error.to_string().contains("Restore the data folder"), "{error}");
         assert!(error.to_string().contains("open the next epoch"), "{error}");
     }
     let mut foreign = anchor(13, root);
     foreign.checkpoint.log = LogId { gateway: AccountId([0; 32]), epoch: 0 };
-    assert!(matches!(log.check_against(&foreign), Err(LogError::ForeignCheckpoint { .. })));
+    assert!(matches!(log.check_against(&foreign), Err(CheckpointError::ForeignCheckpoint { .. })));
 }
 
 #[test]
