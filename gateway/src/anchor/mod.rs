@@ -234,7 +234,7 @@ impl<C: Chain> Anchoring<C> {
 
     /// Waits until there is enough that is new, or something for long enough.
     async fn wait_for_work(&self, anchored: u64) -> Result<(), AnchorError> {
-        let mut size = self.log.changes();
+        let mut size = self.log.watch_size();
         let closed = |_| AnchorError::LogClosed;
         size.wait_for(|size| *size > anchored).await.map_err(closed)?;
         let enough = anchored.saturating_add(self.schedule.every_events);
@@ -291,7 +291,7 @@ impl<C: Chain> Anchoring<C> {
         let root = self.log.root(size)?;
         if let Some(kept) = self.log.last_checkpoint()?.filter(|kept| kept.checkpoint.size >= size) {
             let kept = check_kept(kept, size, root)?;
-            self.log.check_own(&kept.checkpoint)?;
+            self.log.check_checkpoint(&kept.checkpoint)?;
             return Ok(kept);
         }
         let checkpoint = Checkpoint {
@@ -319,7 +319,7 @@ impl<C: Chain> Anchoring<C> {
             return Err(AnchorError::ShorterThanCheckpoint { size, signed });
         }
         let kept = check_kept(kept, signed, self.log.root(signed)?)?;
-        Ok(self.log.check_own(&kept.checkpoint)?)
+        Ok(self.log.check_checkpoint(&kept.checkpoint)?)
     }
 }
 

@@ -83,7 +83,7 @@ impl Api {
         let erase = move || {
             let indexes: BTreeSet<u64> = match device {
                 Some(device) => {
-                    log.device_places(&device, first, count).map_err(Problem::from)?.into_iter().collect()
+                    log.device_indexes(&device, first, count).map_err(Problem::from)?.into_iter().collect()
                 }
                 None => (first..=last).collect(),
             };
@@ -109,7 +109,7 @@ impl Api {
             anchored_size: anchor.as_ref().map_or(0, |anchor| anchor.checkpoint.size),
             anchored_block: anchor.as_ref().map_or(0, |anchor| u64::from(anchor.block)),
             anchored_time: anchor.map(|anchor| anchor.checkpoint.time),
-            queue: self.state.log.queue() as u64,
+            queue: self.state.log.queue_len() as u64,
         };
         self.state.metrics.encode(gauges, &self.state.status).map_err(Problem::internal)
     }

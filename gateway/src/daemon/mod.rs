@@ -186,7 +186,7 @@ async fn first_look(
 
 /// Keeps the status up to date on the log.
 async fn follow(log: &Log, status: &StatusBoard, shutdown: &CancellationToken) {
-    let mut size = log.changes();
+    let mut size = log.watch_size();
     loop {
         let events = *size.borrow_and_update();
         status.report("log", ComponentState::running(format!("{events} events")));

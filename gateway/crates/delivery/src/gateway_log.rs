@@ -9,7 +9,7 @@ impl EventStore for Log {
     type Error = ReadError;
 
     fn watch_size(&self) -> watch::Receiver<u64> {
-        self.changes()
+        Log::watch_size(self)
     }
 
     fn last_sequence(&self, device: &DeviceId) -> Result<Option<u64>, ReadError> {

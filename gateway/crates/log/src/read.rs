@@ -1,25 +1,19 @@
-//! Reading: entries, heads, proofs.
+//! Reading entries, heads and the events of a device, and the checks when a log is opened.
 
 use super::{
     store::{decode, device_key, integer, meta, Family, State, Store},
-    tiles::TileReader,
     writer::load_tree,
-    CheckpointError, Head, OpenError, OutOfRangeError, ReadError, StorageError, StoredBody, StoredEvent,
+    Head, OpenError, ReadError, StorageError, StoredBody, StoredEvent,
 };
-use codec::{DecodeAll, Encode};
+use codec::DecodeAll;
 use std::sync::{
     atomic::{AtomicU64, Ordering},
     Arc,
 };
-use streembit_primitives::{
-    chain::Anchor,
-    hash::Domain,
-    merkle::{ConsistencyProof, InclusionProof, NodeId, Tree, TreeError},
-    Body, Checkpoint, DeviceId, Hash, LogEntry, LogId, SignedCheckpoint,
-};
+use streembit_primitives::{hash::Domain, merkle::NodeId, Body, DeviceId, Hash, LogEntry, LogId};
 
-/// The read side of a log: sees what is on disk. Of an opened [`super::Log`] it follows the writer; opened read-only it
-/// stays as it was. Clones share the database.
+/// Reads a log. The reader of an opened [`super::Log`] sees each entry as soon as it is on disk; a reader that was opened
+/// read-only keeps the state of that moment. Clones share the database.
 #[derive(Clone)]
 pub struct LogReader {
     store: Arc<Store>,
@@ -34,7 +28,7 @@ impl std::fmt::Debug for LogReader {
 }
 
 impl LogReader {
-    /// Checks that what is stored fits together at its end, where an unfinished write would show.
+    /// Checks that the stored tree and entries agree at the end of the log, where an unfinished write would show.
     pub(crate) fn new(store: Arc<Store>, id: LogId) -> Result<Self, OpenError> {
         let size = load_tree(&store)?.0.size();
         let reader = Self { store, id, size: Arc::new(AtomicU64::new(size)) };
@@ -42,7 +36,7 @@ impl LogReader {
         Ok(reader)
     }
 
-    /// Takes what is stored as it is. The size is the stored one; that of the entries where it cannot be read.
+    /// Skips the checks. If the stored size cannot be read, the size is derived from the last entry.
     pub(crate) fn unchecked(store: Arc<Store>, id: LogId) -> Result<Self, OpenError> {
         let guard = store.db();
         let size = match guard.value::<State>(Family::Meta, meta::STATE) {
@@ -69,23 +63,17 @@ impl LogReader {
         })
     }
 
-    /// Which log this is.
+    /// The gateway and epoch of the log.
     pub fn id(&self) -> LogId {
         self.id
     }
 
-    /// How many entries are on disk.
+    /// The number of entries on disk.
     pub fn size(&self) -> u64 {
         self.size.load(Ordering::Acquire)
     }
 
-    /// The root of the first `size` entries.
-    pub fn root(&self, size: u64) -> Result<Hash, ReadError> {
-        self.check_size(size)?;
-        Tree::new(&self.nodes(), size).root()
-    }
-
-    /// An entry with its body; `None` beyond the end.
+    /// Returns the entry at `index` with its body, or `None` beyond the end of the log.
     pub fn stored(&self, index: u64) -> Result<Option<StoredEvent>, ReadError> {
         if index >= self.size() {
             return Ok(None);
@@ -94,7 +82,7 @@ impl LogReader {
         let guard = self.store.db();
         let entry: LogEntry = guard
             .value(Family::Entries, &key)?
-            .ok_or_else(|| StorageError::damaged(format!("entry {index} is not there")))?;
+            .ok_or_else(|| StorageError::damaged(format!("entry {index} is missing")))?;
         let body = match guard.value::<Body>(Family::Bodies, &key)? {
             Some(body) => StoredBody::Present(body),
             None => match guard.value(Family::Erasures, &key)? {
@@ -105,157 +93,63 @@ impl LogReader {
         Ok(Some(StoredEvent { index, entry, body }))
     }
 
-    /// The last event of a device.
+    /// Returns the last event of a device, or `None` if it has none.
     pub fn head(&self, device: &DeviceId) -> Result<Option<Head>, ReadError> {
         Ok(self.store.db().value(Family::Heads, &device.0)?)
     }
 
-    /// The devices that have events here, each with its last.
+    /// Returns all devices with events in the log, each with its last event.
     pub fn heads(&self) -> Result<Vec<(DeviceId, Head)>, ReadError> {
-        Ok(self.stored_heads()?)
+        Ok(self.read_heads()?)
     }
 
-    fn stored_heads(&self) -> Result<Vec<(DeviceId, Head)>, StorageError> {
+    fn read_heads(&self) -> Result<Vec<(DeviceId, Head)>, StorageError> {
         let guard = self.store.db();
         let (db, handle) = guard.family(Family::Heads)?;
         db.iterator_cf(handle, rocksdb::IteratorMode::Start)
             .map(|pair| {
                 let (key, value) = pair.map_err(StorageError::database("reading the devices' heads"))?;
-                let device = DeviceId::decode_all(&mut &*key)
-                    .map_err(|_| StorageError::damaged(format!("heads: key {}", hex::encode(&key))))?;
+                let device = DeviceId::decode_all(&mut &*key).map_err(|error| {
+                    StorageError::damaged_by(format!("heads: key {}", hex::encode(&key)), error)
+                })?;
                 Ok((device, decode(Family::Heads, &key, &value)?))
             })
             .collect()
     }
 
-    /// A device's events in order, from a sequence on, at most `limit`.
+    /// Returns at most `limit` events of a device in order, beginning with `from_sequence`.
     pub fn device_events(
         &self,
         device: &DeviceId,
         from_sequence: u64,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, ReadError> {
-        self.device_indexes(device, from_sequence, limit)?
+        self.read_device_indexes(device, from_sequence, limit)?
             .into_iter()
             .map_while(|index| self.stored(index).transpose())
             .collect()
     }
 
-    /// Where a device's events of a span of its history are in the log; fewer where the history ends before.
-    pub fn device_places(&self, device: &DeviceId, first: u64, count: usize) -> Result<Vec<u64>, ReadError> {
-        Ok(self.device_indexes(device, first, count)?)
-    }
-
-    /// Proves that an entry is among the first `size`.
-    pub fn inclusion(&self, index: u64, size: u64) -> Result<InclusionProof, ReadError> {
-        self.check_size(size)?;
-        Tree::new(&self.nodes(), size).inclusion(index).map_err(from_tree)
-    }
-
-    /// Proves that the first `size` entries extend the first `old`.
-    pub fn consistency(&self, old: u64, size: u64) -> Result<ConsistencyProof, ReadError> {
-        self.check_size(size)?;
-        Tree::new(&self.nodes(), size).consistency(old).map_err(from_tree)
-    }
-
-    /// The largest checkpoint that was kept.
-    pub fn last_checkpoint(&self) -> Result<Option<SignedCheckpoint>, ReadError> {
-        Ok(self.last(Family::Checkpoints)?)
-    }
-
-    /// The largest anchor that was kept.
-    pub fn last_anchor(&self) -> Result<Option<Anchor>, ReadError> {
-        Ok(self.last(Family::Anchors)?)
-    }
-
-    /// Whether this log still is what the chain has anchored, or an extension of it.
-    pub fn check_against(&self, anchor: &Anchor) -> Result<(), CheckpointError> {
-        let Checkpoint { size: anchored, root: expected, heads_root, .. } = anchor.checkpoint;
-        self.check_log(&anchor.checkpoint)?;
-        let size = self.size();
-        if size < anchored {
-            return Err(CheckpointError::ShorterThanAnchor { size, anchored });
-        }
-        let found = self.root(anchored)?;
-        if found != expected {
-            return Err(CheckpointError::DifferentFromAnchor { anchored, found, expected });
-        }
-        self.check_heads_root(anchored, heads_root)
-    }
-
-    /// Whether a checkpoint is of this log, and commits to its devices' last events as they are here.
-    pub fn check_own(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
-        self.check_log(checkpoint)?;
-        self.check_heads_root(checkpoint.size, checkpoint.heads_root)
-    }
-
-    /// Whether the devices' last events are what a checkpoint commits to; one without a heads map says nothing of them.
-    fn check_heads_root(&self, size: u64, expected: Option<Hash>) -> Result<(), CheckpointError> {
-        let Some(expected) = expected else { return Ok(()) };
-        match self.heads_root(size)? {
-            Some(found) if found == expected => Ok(()),
-            found => Err(CheckpointError::DifferentHeads { size, found, expected }),
-        }
-    }
-
-    fn check_log(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
-        if checkpoint.log != self.id {
-            return Err(CheckpointError::ForeignCheckpoint {
-                expected: Box::new(self.id),
-                found: Box::new(checkpoint.log),
-            });
-        }
-        Ok(())
-    }
-
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
-    }
-
-    pub(crate) fn shared_size(&self) -> Arc<AtomicU64> {
-        self.size.clone()
-    }
-
-    /// Whether each device's head is an event of it that is in the log.
-    pub(crate) fn check_heads(&self) -> Result<(), StorageError> {
-        for (device, head) in self.stored_heads()? {
-            let index = self.device_indexes(&device, head.sequence, 1)?.first().copied();
-            if index != Some(head.index) || head.index >= self.size() {
-                return Err(StorageError::damaged(format!("the head of device {device} is not in the log")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether entries and leaves end where the tree does.
-    fn check_end(&self, size: u64) -> Result<(), StorageError> {
-        let last = self.store.db().last(Family::Entries)?;
-        let stored = last.map(|(key, _)| integer(Family::Entries, &key)).transpose()?;
-        if stored != size.checked_sub(1) {
-            return Err(StorageError::damaged(format!(
-                "the tree has {size} entries, but the last stored one is {}",
-                stored.map_or("none".into(), |index| index.to_string())
-            )));
-        }
-        let Some(index) = stored else { return Ok(()) };
-        // The body is not asked for: a damaged one is for the audit to name, the log goes on.
-        let bytes = self.store.db().bytes(Family::Entries, &index.to_be_bytes())?;
-        let leaf = bytes.map(|bytes| Domain::LogLeaf.hash(&bytes));
-        if leaf != Some(self.nodes().stored_hash(NodeId { level: 0, index })?) {
-            return Err(StorageError::damaged(format!("entry {index}, the last, is not what its leaf says")));
-        }
-        Ok(())
-    }
-
-    pub(super) fn device_indexes(
+    /// Returns the log indexes of `count` events of a device, beginning with `from_sequence`. There are fewer if the
+    /// device's history ends before.
+    pub fn device_indexes(
         &self,
         device: &DeviceId,
-        from: u64,
+        from_sequence: u64,
+        count: usize,
+    ) -> Result<Vec<u64>, ReadError> {
+        Ok(self.read_device_indexes(device, from_sequence, count)?)
+    }
+
+    pub(super) fn read_device_indexes(
+        &self,
+        device: &DeviceId,
+        from_sequence: u64,
         limit: usize,
     ) -> Result<Vec<u64>, StorageError> {
         let guard = self.store.db();
         let (db, handle) = guard.family(Family::ByDevice)?;
-        let start = device_key(device, from);
+        let start = device_key(device, from_sequence);
         db.iterator_cf(handle, rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward))
             .take_while(|pair| pair.as_ref().map_or(true, |(key, _)| key.starts_with(&device.0)))
             .take(limit)
@@ -266,27 +160,42 @@ impl LogReader {
             .collect()
     }
 
-    fn last<T: codec::Decode + Encode>(&self, family: Family) -> Result<Option<T>, StorageError> {
-        self.store.db().last(family)?.map(|(key, value)| decode(family, &key, &value)).transpose()
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
-    pub(super) fn check_size(&self, asked: u64) -> Result<(), OutOfRangeError> {
-        let size = self.size();
-        if asked > size {
-            return Err(OutOfRangeError { asked, size });
+    pub(crate) fn shared_size(&self) -> Arc<AtomicU64> {
+        self.size.clone()
+    }
+
+    /// Checks that each device's head is an indexed event of the device.
+    pub(crate) fn check_heads(&self) -> Result<(), StorageError> {
+        for (device, head) in self.read_heads()? {
+            let index = self.read_device_indexes(&device, head.sequence, 1)?.first().copied();
+            if index != Some(head.index) || head.index >= self.size() {
+                return Err(StorageError::damaged(format!("the head of device {device} is not in the log")));
+            }
         }
         Ok(())
     }
 
-    /// The nodes of the tree, for whoever reads many that are close together.
-    pub fn nodes(&self) -> TileReader<'_> {
-        TileReader::new(&self.store)
-    }
-}
-
-fn from_tree(error: TreeError<ReadError>) -> ReadError {
-    match error {
-        TreeError::OutOfRange { asked, size } => OutOfRangeError { asked, size }.into(),
-        TreeError::Nodes(error) => error,
+    /// Checks that the last entry is the last leaf of the tree.
+    fn check_end(&self, size: u64) -> Result<(), StorageError> {
+        let last = self.store.db().last(Family::Entries)?;
+        let stored = last.map(|(key, _)| integer(Family::Entries, &key)).transpose()?;
+        if stored != size.checked_sub(1) {
+            return Err(StorageError::damaged(format!(
+                "the tree has {size} entries, but the last stored entry is {}",
+                stored.map_or("none".into(), |index| index.to_string())
+            )));
+        }
+        let Some(index) = stored else { return Ok(()) };
+        // The body is not checked: a damaged body is for an audit to report, and must not stop the log.
+        let bytes = self.store.db().bytes(Family::Entries, &index.to_be_bytes())?;
+        let leaf: Option<Hash> = bytes.map(|bytes| Domain::LogLeaf.hash(&bytes));
+        if leaf != Some(self.nodes().stored_hash(NodeId { level: 0, index })?) {
+            return Err(StorageError::damaged(format!("the last entry, {index}, does not match its leaf")));
+        }
+        Ok(())
     }
 }

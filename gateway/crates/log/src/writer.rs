@@ -1,12 +1,12 @@
-//! The one writer: takes what waits, appends it in one synced batch, acknowledges.
+//! The writer: a single thread that appends all waiting events in one synced write, and then acknowledges them.
 
 use super::{
+    admission::{Admission, Devices},
     failpoint,
-    order::{Admission, Devices},
     store::{device_key, meta, synced, Family, Guard, State, Store},
-    tiles::{Growing, Tile, TileId, TileReader},
+    tiles::{GrowingTiles, Tile, TileId, TileReader},
     watermark::{self, Watermark},
-    AppendError, Head, NewEntry, OpenError, Proposal, Receipt, Refusal, Reply, StorageError,
+    AppendError, NewEntry, OpenError, Proposal, Receipt, Refusal, Reply, StorageError,
 };
 use codec::Encode;
 use rocksdb::{ColumnFamily, WriteBatch};
@@ -20,58 +20,59 @@ use std::{
 use streembit_primitives::merkle::Frontier;
 use tokio::sync::{mpsc, watch};
 
-/// The most events in one synced write.
+/// The number of events after which a synced write takes no more.
 const MAX_GROUP: usize = 4096;
 
-/// The most bytes in one synced write, about.
+/// The approximate number of bytes after which a synced write takes no more events.
 const MAX_GROUP_BYTES: usize = 4 << 20;
 
-/// What an event takes in a write beyond its own bytes, about: keys, its leaf, its place in the index.
-const OVERHEAD: usize = 160;
+/// The approximate size of an event in a write beyond entry and body, in bytes: its keys, leaf and index entry.
+const EVENT_OVERHEAD: usize = 160;
 
-/// How long a database that would not open is left alone.
+/// The pause after a failed attempt to open the database again.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
-/// A request to append: the proposals, and the caller's reply.
+/// A request to append events.
 pub struct Append {
-    /// What to append, in this order.
+    /// The proposed events, in order.
     pub proposals: Vec<Proposal>,
-    /// Called on the writer's thread with one result per proposal, in their order.
+    /// Receives the results.
     pub reply: Reply,
 }
 
-/// The state of the log in memory: what is on disk, and nothing else between two groups.
+/// The writer and its state, which between two groups is exactly the state on disk.
 pub(crate) struct Writer {
     store: Arc<Store>,
     size: Arc<AtomicU64>,
     queue: mpsc::Receiver<Vec<Append>>,
+    /// Announces the number of entries on disk.
     durable: watch::Sender<u64>,
     watermark: Watermark,
     frontier: Frontier,
-    growing: Growing,
+    growing: GrowingTiles,
     devices: Devices,
-    /// Set after a failed write, until the state in memory has been read from disk again.
+    /// Set from a failed write until the database is open again and the state has been read from it.
     failed: Option<Failure>,
 }
 
-/// A failed write. RocksDB takes no more writes until the database has been opened again.
+/// A failed write. RocksDB refuses all others until the database has been opened again.
 #[derive(Default)]
 struct Failure {
-    /// The last attempt to open the database again, and why it failed.
+    /// The time and error of the last failed attempt to open the database again.
     last_attempt: Option<(Instant, OpenError)>,
 }
 
-/// The pending write of one group.
+/// The write of one group, while it is being put together.
 struct GroupWrite<'a> {
     batch: WriteBatch,
     families: Families<'a>,
     frontier: Frontier,
-    growing: Growing,
+    growing: GrowingTiles,
     appended: Vec<Receipt>,
     forks: usize,
 }
 
-/// The handles of what a group writes.
+/// The column families that a group writes to.
 struct Families<'a> {
     entries: &'a ColumnFamily,
     bodies: &'a ColumnFamily,
@@ -98,7 +99,7 @@ impl Writer {
         Ok(Self { store, size, queue, durable, watermark, frontier, growing, devices, failed: None })
     }
 
-    /// Until the last handle of the log is gone and nothing waits.
+    /// Runs until the last [`super::Log`] is dropped and no append waits.
     pub(crate) fn run(mut self) {
         let mut group = Vec::new();
         while let Some(first) = self.next() {
@@ -111,7 +112,7 @@ impl Writer {
                 Ok(results) => results,
                 Err(error) => {
                     if counts.iter().any(|count| *count > 0) {
-                        tracing::error!(%error, "a group of events was not written; none of it is acknowledged");
+                        tracing::error!(%error, "writing a group of events failed; none of them is acknowledged");
                     }
                     counts.iter().map(|count| vec![Err(error.clone()); *count]).collect()
                 }
@@ -124,7 +125,7 @@ impl Writer {
         }
     }
 
-    /// Adds what waits already, up to the bounds of a group.
+    /// Adds the appends that are waiting already, up to the bounds of a group.
     fn gather(&mut self, first: Vec<Append>, group: &mut Vec<Append>) {
         let (mut events, mut bytes) = weight(&first);
         group.extend(first);
@@ -136,16 +137,16 @@ impl Writer {
         }
     }
 
-    /// The next appends, waiting for them; `None` at the end.
+    /// Waits for the next appends. Returns `None` when the log is closed.
     fn next(&mut self) -> Option<Vec<Append>> {
-        // While the database is closed nobody can read either, so it may be that nobody comes who has it opened.
+        // While the database is closed, reads fail too. So try to open it even if no append arrives.
         while self.failed.is_some() {
             match self.queue.try_recv() {
                 Ok(appends) => return Some(appends),
                 Err(mpsc::error::TryRecvError::Disconnected) => return None,
                 Err(mpsc::error::TryRecvError::Empty) => {
                     std::thread::sleep(REOPEN_AFTER);
-                    // What is wrong is kept for whoever asks next.
+                    // The error is kept for the next append.
                     let _ = self.recover();
                 }
             }
@@ -153,7 +154,8 @@ impl Writer {
         self.queue.blocking_recv()
     }
 
-    /// Writes a group. On an error nothing of it counts, and the state is read from disk before the next.
+    /// Writes a group. After an error no event of the group is in the log, and the state is read from disk before the next
+    /// group.
     fn commit(&mut self, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, AppendError> {
         if self.store.take_reopen_mark() && self.failed.is_none() {
             self.fail();
@@ -161,7 +163,7 @@ impl Writer {
         self.recover().map_err(Box::new)?;
         let store = self.store.clone();
         let outcome = self.write(&store, group);
-        // Before anybody hears of it: who hears may read.
+        // Before anyone is notified, because whoever is notified may read the new entries.
         if outcome.is_ok() {
             self.size.store(self.frontier.size(), Ordering::Release);
         }
@@ -179,23 +181,13 @@ impl Writer {
         Ok(outcome?)
     }
 
+    /// Admits the events of a group and writes them.
     fn write(&mut self, store: &Store, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, StorageError> {
         let guard = store.db();
-        let handle = |family| guard.family(family).map(|(_, handle)| handle);
-        let families = Families {
-            entries: handle(Family::Entries)?,
-            bodies: handle(Family::Bodies)?,
-            tiles: handle(Family::Tiles)?,
-            upper_tiles: handle(Family::UpperTiles)?,
-            by_device: handle(Family::ByDevice)?,
-            heads: handle(Family::Heads)?,
-            forks: handle(Family::Forks)?,
-            meta: handle(Family::Meta)?,
-        };
-        let capacity = group.iter().flatten().map(|proposal| proposal.size() + OVERHEAD).sum();
+        let capacity = group.iter().flatten().map(|proposal| proposal.size() + EVENT_OVERHEAD).sum();
         let mut write = GroupWrite {
             batch: WriteBatch::with_capacity_bytes(capacity),
-            families,
+            families: Families::new(&guard)?,
             frontier: self.frontier.clone(),
             growing: self.growing.clone(),
             appended: Vec::new(),
@@ -223,6 +215,7 @@ impl Writer {
         Ok(results)
     }
 
+    /// Adds one proposed event to the pending write if it is admitted.
     fn admit(
         &mut self,
         db: &Guard<'_>,
@@ -237,30 +230,31 @@ impl Writer {
             },
         };
         let (device, sequence) = (entry.header().device, entry.header().sequence);
-        match self.devices.judge(db, &entry, &write.appended)? {
-            Admission::Known(receipt) => Ok(Ok(receipt)),
+        match self.devices.decide(db, &entry, &write.appended)? {
+            Admission::Duplicate(receipt) => Ok(Ok(receipt)),
             Admission::Refuse(refusal) => Ok(Err(refusal)),
             Admission::Append => {
                 let receipt = write.append(&entry);
-                self.devices.advance(device, Head { sequence, hash: receipt.hash, index: receipt.index });
+                self.devices.set_head(device, receipt.head());
                 Ok(Ok(receipt))
             }
             Admission::Fork(fork) => {
-                tracing::warn!(%device, sequence, "two events were signed for one sequence: the key was copied");
+                tracing::warn!(%device, sequence, "refused a second event signed for one sequence: the device's key was copied");
                 write.batch.put_cf(write.families.forks, device_key(&device, sequence), fork.encode());
                 write.forks += 1;
-                self.devices.flag(device, sequence);
+                self.devices.set_forked(device, sequence);
                 Ok(Err(Refusal::Forked { device, sequence }))
             }
         }
     }
 
+    /// Discards the state in memory, which may be ahead of the disk.
     fn fail(&mut self) {
-        self.devices.forget();
+        self.devices.clear();
         self.failed = Some(Failure::default());
     }
 
-    /// After a failed write: opens the database again, which is how RocksDB takes writes again, and reads the state.
+    /// After a failed write, opens the database again and reads the state from it. RocksDB offers no other way to resume.
     fn recover(&mut self) -> Result<(), OpenError> {
         let Some(failure) = &mut self.failed else { return Ok(()) };
         if let Some((at, error)) = &failure.last_attempt {
@@ -278,7 +272,7 @@ impl Writer {
         });
         match tree {
             Ok((frontier, growing)) => {
-                tracing::info!(size = frontier.size(), "the log takes events again");
+                tracing::info!(size = frontier.size(), "the log accepts events again");
                 (self.frontier, self.growing) = (frontier, growing);
                 self.failed = None;
                 Ok(())
@@ -291,7 +285,21 @@ impl Writer {
     }
 }
 
-impl Families<'_> {
+impl<'a> Families<'a> {
+    fn new(guard: &'a Guard<'_>) -> Result<Self, StorageError> {
+        let handle = |family| guard.family(family).map(|(_, handle)| handle);
+        Ok(Self {
+            entries: handle(Family::Entries)?,
+            bodies: handle(Family::Bodies)?,
+            tiles: handle(Family::Tiles)?,
+            upper_tiles: handle(Family::UpperTiles)?,
+            by_device: handle(Family::ByDevice)?,
+            heads: handle(Family::Heads)?,
+            forks: handle(Family::Forks)?,
+            meta: handle(Family::Meta)?,
+        })
+    }
+
     fn put_tile(&self, batch: &mut WriteBatch, id: TileId, tile: &Tile) {
         let family = if id.family() == Family::Tiles { self.tiles } else { self.upper_tiles };
         batch.put_cf(family, id.key(), tile.encode());
@@ -299,6 +307,7 @@ impl Families<'_> {
 }
 
 impl GroupWrite<'_> {
+    /// Adds an event to the batch.
     fn append(&mut self, entry: &NewEntry) -> Receipt {
         let header = entry.header();
         let index = self.frontier.size();
@@ -322,14 +331,13 @@ impl GroupWrite<'_> {
         receipt
     }
 
-    /// Adds what the group comes to: the tiles that have grown, the devices' heads and the log's root.
-    fn finish(mut self) -> (WriteBatch, Frontier, Growing) {
+    /// Completes the batch with the tiles that have grown, the devices' heads, and the log's size and root.
+    fn finish(mut self) -> (WriteBatch, Frontier, GrowingTiles) {
         let Self { batch, families, growing, .. } = &mut self;
         growing.finish(|id, tile| families.put_tile(batch, id, tile));
         let mut heads = std::collections::BTreeMap::new();
         for receipt in &self.appended {
-            let head = Head { sequence: receipt.sequence, hash: receipt.hash, index: receipt.index };
-            heads.insert(receipt.device, head);
+            heads.insert(receipt.device, receipt.head());
         }
         for (device, head) in heads {
             self.batch.put_cf(self.families.heads, device.0, head.encode());
@@ -340,14 +348,14 @@ impl GroupWrite<'_> {
     }
 }
 
-/// The number of events and, roughly, of bytes. The bytes of an event that is made only later are not known yet.
+/// Returns the number of events, and their approximate size in bytes. Events that have not been made yet count as 0 bytes.
 fn weight(appends: &[Append]) -> (usize, usize) {
     let proposals = || appends.iter().flat_map(|append| &append.proposals);
     (proposals().count(), proposals().map(Proposal::size).sum())
 }
 
-/// The frontier, whose peaks must lead to the stored root, and the tiles that grow, which must end where the log does.
-pub(crate) fn load_tree(store: &Store) -> Result<(Frontier, Growing), StorageError> {
+/// Reads the frontier, whose peaks must lead to the stored root, and the growing tiles, which must end with the log.
+pub(crate) fn load_tree(store: &Store) -> Result<(Frontier, GrowingTiles), StorageError> {
     let state: Option<State> = store.db().value(Family::Meta, meta::STATE)?;
     let (size, root) = match &state {
         Some(state) => (state.size, Some(state.root)),
@@ -359,8 +367,8 @@ pub(crate) fn load_tree(store: &Store) -> Result<(Frontier, Growing), StorageErr
         Frontier::from_peaks(size, peaks).map_err(|error| StorageError::damaged(error.to_string()))?;
     if root.is_some_and(|root| root != frontier.root()) {
         return Err(StorageError::damaged(format!(
-            "the tree's stored nodes of {size} entries do not lead to its stored root"
+            "the stored nodes of the tree of {size} entries do not lead to its stored root"
         )));
     }
-    Ok((frontier, Growing::load(store, size)?))
+    Ok((frontier, GrowingTiles::load(store, size)?))
 }

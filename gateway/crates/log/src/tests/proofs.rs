@@ -1,4 +1,4 @@
-//! Proofs from the stored tree, checkpoints and anchors.
+//! Tests of proofs from the stored tree, and of checkpoints and anchors.
 
 use super::support::{filled, log_id, open};
 use crate::{CheckpointError, OutOfRangeError};
@@ -7,7 +7,7 @@ use streembit_primitives::{
 };
 
 pub(super) fn checkpoint(size: u64, root: Hash) -> Checkpoint {
-    // Without a heads map: it says nothing of the devices.
+    // No heads root, so the devices are not compared.
     Checkpoint { log: log_id(), size, root, heads_root: None, time: 1, hash: HashKind::Blake3 }
 }
 
@@ -16,7 +16,7 @@ fn anchor(size: u64, root: Hash) -> Anchor {
 }
 
 #[test]
-fn every_entry_is_proven_in_every_size_and_every_size_extends_the_smaller() {
+fn every_inclusion_and_consistency_proof_verifies() {
     let folder = filled(45);
     let log = open(&folder);
     let roots: Vec<Hash> = (0..=45).map(|size| log.root(size).unwrap()).collect();
@@ -36,7 +36,7 @@ fn every_entry_is_proven_in_every_size_and_every_size_extends_the_smaller() {
 }
 
 #[test]
-fn a_log_is_held_against_its_anchor() {
+fn a_log_that_differs_from_its_anchor_is_refused() {
     let folder = filled(20);
     let log = open(&folder);
     let root = log.root(13).unwrap();
@@ -58,7 +58,7 @@ fn a_log_is_held_against_its_anchor() {
 }
 
 #[test]
-fn the_largest_checkpoint_and_anchor_are_kept() {
+fn the_largest_checkpoint_and_anchor_are_returned() {
     let folder = filled(300);
     let log = open(&folder);
     assert_eq!((log.last_anchor().unwrap(), log.last_checkpoint().unwrap()), (None, None));
@@ -66,7 +66,7 @@ fn the_largest_checkpoint_and_anchor_are_kept() {
         checkpoint: checkpoint(size, log.root(size).unwrap()),
         signature: Signature::Sr25519([1; 64]),
     };
-    // 255 and 256 sort the other way round in little-endian.
+    // In little-endian keys 256 would sort before 255.
     for size in [256, 255] {
         log.put_checkpoint(&signed(size)).unwrap();
         log.put_anchor(&anchor(size, log.root(size).unwrap())).unwrap();

@@ -1,5 +1,7 @@
-//! Order: which event may follow which. Runs on the writer's thread, which alone knows what is about to be written, so
-//! that nothing can come between the look at a device's head and the event after it.
+//! Decides which events are admitted.
+//!
+//! The decision is made on the writer's thread, which alone knows the events that are about to be written. So no other
+//! event can be appended between reading a device's head and appending the event that follows it.
 
 use super::{
     store::{device_key, integer, Family, Guard},
@@ -8,38 +10,39 @@ use super::{
 use std::collections::HashMap;
 use streembit_primitives::{DeviceId, LogEntry};
 
-/// What is known of the devices, read when first needed. What a group adds is staged until it is on disk.
+/// The state of the devices, read from the database when first needed. It includes the events of the current group,
+/// which are not on disk yet.
 #[derive(Default)]
 pub(crate) struct Devices(HashMap<DeviceId, Device>);
 
 #[derive(Clone, Copy)]
 struct Device {
-    /// The last event, the group's own included.
+    /// The last event.
     head: Option<Head>,
-    /// The sequence that its key signed twice.
+    /// The sequence that the device's key has signed twice.
     forked: Option<u64>,
 }
 
-/// What is to be done with an entry.
+/// The decision on an event.
 pub(crate) enum Admission {
     /// Append it.
     Append,
-    /// It is in the log already.
-    Known(Receipt),
-    /// Keep it as proof that the device's key was copied.
+    /// The log already has it.
+    Duplicate(Receipt),
+    /// It proves that the device's key was copied: keep the proof, but do not append the event.
     Fork(Fork),
     /// Refuse it.
     Refuse(Refusal),
 }
 
 impl Devices {
-    /// The last event of a device, the group's own included.
+    /// Returns the last event of a device.
     pub(crate) fn head(&mut self, db: &Guard<'_>, device: &DeviceId) -> Result<Option<Head>, StorageError> {
         Ok(self.device(db, device)?.head)
     }
 
-    /// What is to be done with an entry, given those that the group has `appended` before it.
-    pub(crate) fn judge(
+    /// Decides on an event. `appended` are the events of the current group that come before it.
+    pub(crate) fn decide(
         &mut self,
         db: &Guard<'_>,
         entry: &NewEntry,
@@ -56,7 +59,7 @@ impl Devices {
                 None => stored_receipt(db, &header.device, header.sequence)?,
             };
             if first.hash == entry.hash() {
-                return Ok(Admission::Known(first));
+                return Ok(Admission::Duplicate(first));
             }
             if device.forked.is_none() {
                 let other = LogEntry { event: entry.signed().clone(), received: entry.received() };
@@ -72,18 +75,18 @@ impl Devices {
         })
     }
 
-    /// Makes an entry its device's head.
-    pub(crate) fn advance(&mut self, device: DeviceId, head: Head) {
+    /// Records a device's new last event.
+    pub(crate) fn set_head(&mut self, device: DeviceId, head: Head) {
         self.0.entry(device).and_modify(|known| known.head = Some(head));
     }
 
-    /// Takes nothing further from a device.
-    pub(crate) fn flag(&mut self, device: DeviceId, sequence: u64) {
+    /// Records that a device's key has signed `sequence` twice.
+    pub(crate) fn set_forked(&mut self, device: DeviceId, sequence: u64) {
         self.0.entry(device).and_modify(|known| known.forked = Some(sequence));
     }
 
-    /// Forgets everything: what was staged is not on disk.
-    pub(crate) fn forget(&mut self) {
+    /// Forgets everything, because the events of the current group were not written.
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
@@ -99,7 +102,7 @@ impl Devices {
     }
 }
 
-/// The proof that a device's key was copied, where there is one.
+/// Returns the proof that a device's key was copied, or `None` if there is none.
 pub(crate) fn first_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<Fork>, StorageError> {
     let (db, handle) = guard.family(Family::Forks)?;
     let start = device_key(device, 0);
@@ -107,7 +110,7 @@ pub(crate) fn first_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<
         .iterator_cf(handle, rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward))
         .next()
         .transpose()
-        .map_err(StorageError::database("reading a device's state"))?;
+        .map_err(StorageError::database("reading the proofs of copied keys"))?;
     match next {
         Some((key, value)) if key.starts_with(&device.0) => {
             super::store::decode(Family::Forks, &key, &value).map(Some)
@@ -116,15 +119,15 @@ pub(crate) fn first_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<
     }
 }
 
-/// The receipt that a stored event had.
+/// Rebuilds the receipt of a stored event.
 fn stored_receipt(guard: &Guard<'_>, device: &DeviceId, sequence: u64) -> Result<Receipt, StorageError> {
     let key = device_key(device, sequence);
-    let lost =
-        || StorageError::damaged(format!("event {sequence} of device {device} is not where it belongs"));
-    let index = integer(Family::ByDevice, &guard.bytes(Family::ByDevice, &key)?.ok_or_else(lost)?)?;
-    let entry: LogEntry = guard.value(Family::Entries, &index.to_be_bytes())?.ok_or_else(lost)?;
+    let missing =
+        || StorageError::damaged(format!("event {sequence} of device {device} is missing or misplaced"));
+    let index = integer(Family::ByDevice, &guard.bytes(Family::ByDevice, &key)?.ok_or_else(missing)?)?;
+    let entry: LogEntry = guard.value(Family::Entries, &index.to_be_bytes())?.ok_or_else(missing)?;
     if entry.event.header.device != *device || entry.event.header.sequence != sequence {
-        return Err(lost());
+        return Err(missing());
     }
     let hash = entry.event.header.hash();
     Ok(Receipt { index, device: *device, sequence, hash, received: entry.received })
