@@ -56,12 +56,12 @@ lint: setup
 bench: build
 	.ci/setup --tests
 	$(BIN)/streembit-bench-log ingest
-	$(BIN)/streembit-measure
+	$(BIN)/streembit-bench-gateway
 
 bench-log: build
-	tests/others/setup
+	tests/log-comparison/setup
 	$(BIN)/streembit-bench-log ingest
-	$(BIN)/streembit-bench-log others
+	$(BIN)/streembit-bench-log compare
 	$(BIN)/streembit-bench-log large
 
 # Both build the same packages, so that they share most of what is compiled.

@@ -176,8 +176,8 @@ fn proofs_may_refer_to_the_last_few_anchors() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Whatever a gateway that knows two stories submits, in whatever order: sizes grow, and the anchored roots are all of
-    /// logs that agree with the first one anchored beyond the point where the stories part.
+    /// Whatever a gateway that knows two stories submits, in whatever order: sizes grow, and the anchored roots are all
+    /// of logs that agree with the first one anchored beyond the point where the stories part.
     #[test]
     fn no_sequence_of_calls_moves_a_log_back(
         fork in 1u64..20,

@@ -21,7 +21,7 @@ pub use weights::WeightInfo;
 
 /// The pallet.
 #[frame_support::pallet]
-#[allow(clippy::expect_used, reason = "what the macros of FRAME expand to")]
+#[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
     use crate::WeightInfo;
     use alloc::vec::Vec;
@@ -97,7 +97,7 @@ pub mod pallet {
     pub enum Error<T> {
         /// The sender is not a party of the consortium.
         NotAParty,
-        /// The account is no gateway of the consortium: add it with `consortium.add_gateway` first.
+        /// The account is no gateway of the consortium: add it with `parties.add_gateway` first.
         NotAGateway,
         /// The device is hosted by another gateway than the one that is to keep its log.
         HostedElsewhere,

@@ -1,6 +1,6 @@
 //! The calls at their worst: the largest contract, and the longest proof of a reading.
 
-use crate::{Call, Config, Contracts, ContractsOfDevice, Pallet, Standings};
+use crate::{Call, Config, Contracts, ContractsOfDevice, Pallet, Statuses};
 use alloc::{boxed::Box, format, vec::Vec};
 use frame_benchmarking::v2::*;
 use frame_support::{traits::Get, BoundedVec};
@@ -166,7 +166,7 @@ mod benchmarks {
         #[extrinsic_call]
         _(RawOrigin::Signed(last.0.into()), id);
 
-        assert_eq!(Standings::<T>::get(id).map(|standing| standing.state), Some(ContractState::Active));
+        assert_eq!(Statuses::<T>::get(id).map(|status| status.state), Some(ContractState::Active));
         Ok(())
     }
 
@@ -177,7 +177,7 @@ mod benchmarks {
         #[extrinsic_call]
         _(RawOrigin::Signed(OWNER.0.into()), id, SERVICE, proof);
 
-        assert!(crate::Clauses::<T>::get(id, SERVICE).proven.is_some());
+        assert!(crate::ClauseProgress::<T>::get(id, SERVICE).proven.is_some());
         Ok(())
     }
 
@@ -188,7 +188,7 @@ mod benchmarks {
         #[extrinsic_call]
         _(RawOrigin::Signed(WORKSHOP.0.into()), id, SERVICE, proof, Hash::ZERO);
 
-        assert_eq!(Standings::<T>::get(id).map(|standing| standing.records), Some(1));
+        assert_eq!(Statuses::<T>::get(id).map(|status| status.records), Some(1));
         Ok(())
     }
 

@@ -143,8 +143,8 @@ fn sound() -> (Leaves, sp_io::TestExternalities) {
 fn a_state_that_no_call_leaves_is_noticed() {
     type Change = fn(&mut Checkpoint);
     let faults: [(&str, Change); 5] = [
-        ("an anchor under another log's name", |c| c.log.gateway = OTHER),
-        ("an anchored size that no log has", |c| c.size = MAX_SIZE + 1),
+        ("an anchor is stored under another log", |c| c.log.gateway = OTHER),
+        ("an anchored size is impossible", |c| c.size = MAX_SIZE + 1),
         ("an anchor without a heads map", |c| c.heads_root = None),
         ("the last root is not the latest anchor's", |c| c.root = Hash([7; 32])),
         ("the last root is not the latest anchor's", |c| c.size = 19),
@@ -164,7 +164,7 @@ fn a_state_that_no_call_leaves_is_noticed() {
             anchor.checkpoint.log.epoch = 1;
             Latest::<Test>::insert(LogId { epoch: 1, ..LOG }, anchor);
         }),
-        ("an anchor of a block to come", || {
+        ("an anchor of a future block", || {
             Latest::<Test>::mutate_extant(LOG, |anchor| anchor.block = 9);
         }),
         ("roots of a log without an anchor", || Latest::<Test>::remove(LOG)),
