@@ -18,12 +18,12 @@ use std::{
     process::ExitCode,
 };
 use streembit_clock as clock;
-use streembit_clock::End;
+use streembit_clock::{PeriodEnd, PeriodStart};
 use streembit_evidence::{
     chain_spec,
     export::{self, ExportSummary, Request},
     output::Output,
-    select::{Disclose, Span, Start},
+    select::{Disclose, Span},
     show::{self, Disclosed, UnverifiedEvent, UnverifiedSummary},
     verify::{self, VerifyError},
 };
@@ -42,10 +42,10 @@ pub struct ExportArgs {
     device: String,
     /// The first events: from a day on (2027-06-01, UTC), or from a time (2027-06-01T12:00:00Z).
     #[arg(long, value_name = "T")]
-    from: Option<Start>,
+    from: Option<PeriodStart>,
     /// The last events: up to the end of a day (2027-06-30, UTC), or before a time.
     #[arg(long, value_name = "T")]
-    to: Option<End>,
+    to: Option<PeriodEnd>,
     /// What of the events' bodies to show: `all`, `none`, or the names of readings with commas between. What is not shown
     /// stays proven to exist.
     #[arg(long, value_name = "all|none|NAMES", default_value = "all")]
