@@ -68,8 +68,16 @@ impl From<IngestError> for Problem {
         use StatusCode as S;
         let ask = "GET /v1/devices lists the devices and who signs for them";
         let (status, title, remedy) = match &error {
-            IngestError::UnknownDevice { .. } => (S::NOT_FOUND, "unknown device", ask.to_owned()),
-            IngestError::NotHosted { .. } => (S::CONFLICT, "the device signs its own events", ask.to_owned()),
+            IngestError::UnknownDevice { .. } => (
+                S::NOT_FOUND,
+                "unknown device",
+                format!("{ask}; a new one is configured as [[device]], with its `key` if it signs itself"),
+            ),
+            IngestError::NotHosted { .. } => (
+                S::CONFLICT,
+                "the device signs its own events",
+                format!("{ask}; the gateway signs for a [[device]] without `key`"),
+            ),
             IngestError::NotVerified { .. } => {
                 (S::UNPROCESSABLE_ENTITY, "not verified", "sign with the key that is configured".into())
             }
