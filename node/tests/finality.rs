@@ -15,8 +15,8 @@ use sp_core::{ed25519, Pair, H256};
 use sp_runtime::{traits::Header as _, DigestItem};
 use streembit_primitives::{
     evidence::{
-        anchor_key, device_key, genesis_key, AuthorityKey, AuthoritySet, BlockFault, EvidenceError,
-        FinalBlock, FinalityProof, Justification, Voter, SLOT_MILLISECONDS,
+        anchor_storage_key, device_storage_key, genesis_storage_key, AuthorityKey, AuthoritySet,
+        EvidenceError, FinalityProof, HeaderError, Justification, JustifiedBlock, Voter, SLOT_MILLISECONDS,
     },
     AccountId, DeviceId, Hash, LogId,
 };
@@ -46,7 +46,7 @@ fn accepted_by_grandpa(header: &[u8], justification: &[u8], set: &AuthoritySet) 
 /// Returns the verdict of the verifier of evidence.
 fn accepted_by_evidence(header: &[u8], justification: &[u8], set: &AuthoritySet) -> bool {
     let justification = Justification::Full(justification.to_vec());
-    FinalBlock { header: header.to_vec(), justification }.verify(set).is_ok()
+    JustifiedBlock { header: header.to_vec(), justification }.verify(set).is_ok()
 }
 
 /// Asserts that both verifiers agree, and returns their verdict.
@@ -78,7 +78,7 @@ fn recorded_justifications_are_accepted() {
         let compact = Justification::compact(justification.clone(), header, voters);
         assert!(matches!(&compact, Justification::Direct { votes, .. } if votes.len() == 3));
         assert!(compact.encoded_size() < justification.len() / 2);
-        assert!(FinalBlock { header: header.clone(), justification: compact }.verify(voters).is_ok());
+        assert!(JustifiedBlock { header: header.clone(), justification: compact }.verify(voters).is_ok());
         // Another set number, fewer or more voters, other weights.
         let mut heavy = voters.clone();
         heavy.voters[3].weight = 10;
@@ -242,14 +242,14 @@ fn a_finality_proof_follows_a_change_of_voters() {
     };
     let read = |fragments: &[(Header, Vec<u8>)]| {
         let mut after = set(0, 4);
-        FinalityProof::read(&encode_proof(fragments), &Hash::ZERO, &mut after).map(|proof| (proof, after))
+        FinalityProof::verify(&encode_proof(fragments), &Hash::ZERO, &mut after).map(|proof| (proof, after))
     };
     let handover = header_with_log(7, ConsensusLog::ScheduledChange(change(0)));
     let first = fragment(&handover, &NAMES[..3], 0);
     let later = header_with_log(8, ConsensusLog::OnDisabled(0));
     let (proof, after) = read(&[first.clone(), fragment(&later, &NAMES[2..5], 1)]).unwrap();
-    assert_eq!(proof.links.iter().map(|link| link.ends_set).collect::<Vec<_>>(), [true, false]);
-    assert_eq!(proof.links[0].at.hash.0, handover.hash().0);
+    assert_eq!(proof.blocks.iter().map(|link| link.ends_set).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(proof.blocks[0].at.hash.0, handover.hash().0);
     assert_eq!(after.id, 1);
     assert_eq!(
         after.voters.iter().map(|voter| voter.key.0).collect::<Vec<_>>(),
@@ -261,19 +261,19 @@ fn a_finality_proof_follows_a_change_of_voters() {
     assert!(read(&[first.clone(), fragment(&later, &NAMES[..3], 0)]).is_err());
     assert!(read(&[first, fragment(&later, &["//Alice", "//Bob", "//Charlie"], 1)]).is_err());
     let refused = |log| match read(&[fragment(&header_with_log(7, log), &NAMES[..4], 0)]) {
-        Err(EvidenceError::Block { fault, .. }) => fault,
+        Err(EvidenceError::Block { error: fault, .. }) => fault,
         other => panic!("{other:?}"),
     };
-    assert_eq!(refused(ConsensusLog::ScheduledChange(change(3))), BlockFault::Delayed { delay: 3 });
-    assert_eq!(refused(ConsensusLog::ForcedChange(5, change(0))), BlockFault::Forced);
+    assert_eq!(refused(ConsensusLog::ScheduledChange(change(3))), HeaderError::Delayed { delay: 3 });
+    assert_eq!(refused(ConsensusLog::ForcedChange(5, change(0))), HeaderError::Forced);
 }
 
 #[test]
 fn storage_keys_match_the_pallets() {
-    let log = LogId { gateway: AccountId([3; 32]), epoch: 0 };
-    assert_eq!(anchor_key(&log), pallet_anchors::Latest::<Runtime>::hashed_key_for(log));
-    assert_eq!(genesis_key(), pallet_anchors::Genesis::<Runtime>::hashed_key());
+    let log = LogId::first(AccountId([3; 32]));
+    assert_eq!(anchor_storage_key(&log), pallet_anchors::Latest::<Runtime>::hashed_key_for(log));
+    assert_eq!(genesis_storage_key(), pallet_anchors::Genesis::<Runtime>::hashed_key());
     let device = DeviceId([4; 32]);
-    assert_eq!(device_key(&device), pallet_devices::Devices::<Runtime>::hashed_key_for(device));
+    assert_eq!(device_storage_key(&device), pallet_devices::Devices::<Runtime>::hashed_key_for(device));
     assert_eq!(SLOT_MILLISECONDS, streembit_runtime::SLOT_DURATION);
 }

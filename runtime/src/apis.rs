@@ -23,8 +23,10 @@ use sp_runtime::{
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 use streembit_primitives::{
-    chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
+    checkpoint::Anchor,
     contract::ContractId,
+    contract_state::{ContractView, Grant, ServiceDue},
+    device::DeviceRecord,
     AccountId as Account, DeviceId, Hash, LogId,
 };
 
@@ -210,7 +212,7 @@ impl_runtime_apis! {
     }
 
     impl pallet_quotas::runtime_api::QuotasApi<Block> for Runtime {
-        fn quota(account: Account) -> Option<streembit_primitives::consortium::QuotaLeft> {
+        fn quota(account: Account) -> Option<streembit_primitives::consortium::QuotaStatus> {
             Quotas::quota(&account)
         }
     }
@@ -248,7 +250,7 @@ impl_runtime_apis! {
             ServiceContracts::contracts_of(&party)
         }
 
-        fn due(id: ContractId) -> Option<Vec<Due>> {
+        fn due(id: ContractId) -> Option<Vec<ServiceDue>> {
             ServiceContracts::due(id)
         }
 

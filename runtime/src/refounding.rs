@@ -13,9 +13,7 @@ use pallet_session::{KeyOwner, NextKeys};
 use sp_core::storage::well_known_keys;
 use sp_runtime::traits::OpaqueKeys as _;
 use streembit_primitives::{
-    chain::{Anchor, DeviceRecord},
-    consortium::Membership,
-    AccountId as Account,
+    checkpoint::Anchor, consortium::Membership, device::DeviceRecord, AccountId as Account,
 };
 
 /// The pallets whose state is carried over, and the items of each that come from the new genesis.

@@ -6,7 +6,7 @@ use codec::Decode as _;
 use serde_json::Value;
 use streembit_chain::Call;
 use streembit_primitives::{
-    contract::ContractId, merkle::InclusionProof, proof::ReadingProof, Body, Hash, LogEntry, Part,
+    contract::ContractId, merkle::InclusionProof, reading_proof::ReadingProof, Body, Hash, LogEntry, Part,
 };
 use streembit_tests::{dev_key, run_test, str_at, u64_at, GatewayFixture, GatewaySettings, ObdEmulator};
 

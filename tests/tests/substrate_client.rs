@@ -4,7 +4,7 @@
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
 use streembit_keystore::account;
-use streembit_primitives::consortium::refusal;
+use streembit_primitives::consortium::invalid_transaction;
 use streembit_tests::{run_test, str_at, u64_at, GatewayFixture, TEMPERATURE_SENML};
 
 #[test]
@@ -72,7 +72,7 @@ fn submits(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> {
         u64_at(found, "/forbidden/code")? == 1010,
         "a vote from outside of the council was accepted: {found}"
     );
-    let expected = format!("Custom error: {}", refusal::NOT_IN_COUNCIL);
+    let expected = format!("Custom error: {}", invalid_transaction::NOT_IN_COUNCIL);
     ensure!(str_at(found, "/forbidden/data")? == expected, "{found}");
 
     ensure!(

@@ -4,7 +4,7 @@ use anyhow::{ensure, Context, Result};
 use codec::Encode;
 use serde_json::json;
 use streembit_keystore::KeyPair;
-use streembit_primitives::{checkpoint::HashKind, Checkpoint, Hash, LogId};
+use streembit_primitives::{checkpoint::HashAlgorithm, Checkpoint, Hash, LogId};
 use streembit_tests::{
     dev_key,
     raw_transaction::{forged, larger_than_a_block, remark, unsigned, TransactionSigner},
@@ -62,10 +62,10 @@ fn the_command_line_tells_an_unknown_account_how_to_join() {
 
 /// Encodes an anchor with more hashes than any proof has.
 fn long_proof(keys: &KeyPair) -> Vec<u8> {
-    let log = LogId { gateway: keys.account(), epoch: 0 };
+    let log = LogId::first(keys.account());
     let root = Hash([1; 32]);
     let checkpoint =
-        Checkpoint { log, size: 9, root, heads_root: Some(root), time: 1, hash: HashKind::Blake3 };
+        Checkpoint { log, size: 9, root, heads_root: Some(root), time: 1, hash: HashAlgorithm::Blake3 };
     (12u8, 0u8, checkpoint, vec![root; 1_000]).encode()
 }
 

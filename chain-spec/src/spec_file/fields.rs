@@ -7,7 +7,7 @@ use crate::{
 };
 use sc_service::config::MultiaddrWithPeerId;
 use std::{collections::BTreeMap, ops::Range, path::Path};
-use streembit_primitives::consortium::SAFE_VALIDATORS;
+use streembit_primitives::consortium::MIN_FAULT_TOLERANT_VALIDATORS;
 use streembit_runtime::configs::MAX_VALIDATORS;
 use toml::Spanned;
 
@@ -110,8 +110,8 @@ pub fn check_validator_count<T>(
         many if many > MAX_VALIDATORS => {
             format!("there are {count} validators; the maximum is {MAX_VALIDATORS}")
         }
-        few if few < SAFE_VALIDATORS && !allow_unsafe => format!(
-            "there are {count} of the {SAFE_VALIDATORS} validators that are needed for the chain to survive the failure of \
+        few if few < MIN_FAULT_TOLERANT_VALIDATORS && !allow_unsafe => format!(
+            "there are {count} of the {MIN_FAULT_TOLERANT_VALIDATORS} validators that are needed for the chain to survive the failure of \
              one: add validators, or set `allow_unsafe = true` above the first [table]"
         ),
         _ => return,

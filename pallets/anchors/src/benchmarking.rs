@@ -6,8 +6,10 @@ use frame_benchmarking::v2::*;
 use frame_support::BoundedVec;
 use frame_system::RawOrigin;
 use streembit_primitives::{
-    chain::Anchor, checkpoint::HashKind, hash::Domain, merkle::ConsistencyProof, AccountId, Checkpoint, Hash,
-    LogId,
+    checkpoint::{Anchor, HashAlgorithm},
+    hash::Domain,
+    merkle::ConsistencyProof,
+    AccountId, Checkpoint, Hash, LogId,
 };
 
 /// Prepares the other pallets for a benchmark.
@@ -17,10 +19,10 @@ pub trait Helper {
 }
 
 const GATEWAY: AccountId = AccountId([1; 32]);
-const LOG: LogId = LogId { gateway: GATEWAY, epoch: 0 };
+const LOG: LogId = LogId::first(GATEWAY);
 
 fn checkpoint(size: u64, root: Hash) -> Checkpoint {
-    Checkpoint { log: LOG, size, root, heads_root: Some(root), time: u64::MAX, hash: HashKind::Blake3 }
+    Checkpoint { log: LOG, size, root, heads_root: Some(root), time: u64::MAX, hash: HashAlgorithm::Blake3 }
 }
 
 /// Returns the old root, the new root and the proof that takes the most work for `count` hashes, 3 to 63: from one
@@ -29,10 +31,10 @@ fn hardest_proof(count: u32) -> (Hash, Hash, ConsistencyProof) {
     let hashes: Vec<_> = (0..count).map(|n| Hash([n as u8; 32])).collect();
     let mut rest = hashes.iter();
     let mut old = rest.next().copied().unwrap_or_default();
-    let mut new = rest.next().map(|hash| Domain::LogNode.node(&old, hash)).unwrap_or_default();
+    let mut new = rest.next().map(|hash| Domain::LogNode.hash_pair(&old, hash)).unwrap_or_default();
     for hash in rest {
-        old = Domain::LogNode.node(hash, &old);
-        new = Domain::LogNode.node(hash, &new);
+        old = Domain::LogNode.hash_pair(hash, &old);
+        new = Domain::LogNode.hash_pair(hash, &new);
     }
     (old, new, ConsistencyProof::new(hashes))
 }

@@ -3,7 +3,7 @@
 use crate::{Config, Latest, Pallet, Roots};
 use frame_support::ensure;
 use sp_runtime::SaturatedConversion;
-use streembit_primitives::merkle::MAX_SIZE;
+use streembit_primitives::merkle::MAX_LOG_SIZE;
 
 impl<T: Config> Pallet<T> {
     /// Returns the first condition that does not hold.
@@ -13,7 +13,7 @@ impl<T: Config> Pallet<T> {
             let checkpoint = &anchor.checkpoint;
             ensure!(checkpoint.log == log, "an anchor is stored under another log");
             ensure!(log.epoch == 0, "an anchor of an epoch that is not open");
-            ensure!((1..=MAX_SIZE).contains(&checkpoint.size), "an anchored size is impossible");
+            ensure!((1..=MAX_LOG_SIZE).contains(&checkpoint.size), "an anchored size is impossible");
             ensure!(checkpoint.heads_root.is_some(), "an anchor without a heads map");
             ensure!(anchor.block <= now, "an anchor of a future block");
             let last = (checkpoint.size, checkpoint.root);

@@ -32,9 +32,9 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use sp_runtime::SaturatedConversion;
     use streembit_primitives::{
-        chain::Anchor,
+        checkpoint::Anchor,
         hash::Domain,
-        merkle::{ConsistencyProof, MAX_SIZE},
+        merkle::{ConsistencyProof, MAX_LOG_SIZE},
         AccountId, Checkpoint, Hash, LogId,
     };
 
@@ -152,7 +152,7 @@ pub mod pallet {
                 None => (0, Domain::LogEmpty.hash(b"")),
             };
             ensure!(checkpoint.size > size, Error::<T>::NotLarger);
-            ensure!(checkpoint.size <= MAX_SIZE, Error::<T>::TooLarge);
+            ensure!(checkpoint.size <= MAX_LOG_SIZE, Error::<T>::TooLarge);
             ensure!(checkpoint.heads_root.is_some(), Error::<T>::NoHeadsRoot);
             ensure!(proof.verify(size, &root, checkpoint.size, &checkpoint.root), Error::<T>::Inconsistent);
 

@@ -1,6 +1,6 @@
 //! The runtime API about anchored logs.
 
-use streembit_primitives::{chain::Anchor, Hash, LogId};
+use streembit_primitives::{checkpoint::Anchor, Hash, LogId};
 
 sp_api::decl_runtime_apis! {
     /// Anchored logs.

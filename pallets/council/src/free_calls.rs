@@ -6,7 +6,7 @@ use codec::{Decode, Encode};
 use frame_support::{dispatch::DispatchClass, ensure, traits::IsSubType};
 use pallet_quotas::CouncilCalls;
 use sp_runtime::{traits::Hash as _, transaction_validity::InvalidTransaction};
-use streembit_primitives::consortium::refusal;
+use streembit_primitives::consortium::invalid_transaction;
 
 impl<T: Config> CouncilCalls<T::AccountId, T::RuntimeCall> for Pallet<T>
 where
@@ -29,13 +29,16 @@ where
         let operational = class == DispatchClass::Operational;
         match IsSubType::<frame_system::Call<T>>::is_sub_type(call) {
             Some(frame_system::Call::apply_authorized_upgrade { code }) => {
-                ensure!(Self::is_authorized(code), rejected(refusal::NOT_DECIDED));
+                ensure!(Self::is_authorized(code), rejected(invalid_transaction::NOT_AUTHORIZED));
                 Ok(true)
             }
             // All other operational calls of the system pallet need root, and nobody signs as root.
             Some(_) if operational => Err(InvalidTransaction::Call),
             _ => {
-                ensure!(!operational || Self::is_member(account), rejected(refusal::NOT_IN_COUNCIL));
+                ensure!(
+                    !operational || Self::is_member(account),
+                    rejected(invalid_transaction::NOT_IN_COUNCIL)
+                );
                 Ok(false)
             }
         }

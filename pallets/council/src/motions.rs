@@ -14,7 +14,7 @@ use sp_runtime::{
     DispatchError, DispatchResult,
 };
 use streembit_primitives::{
-    consortium::{refusal, Change, Motion},
+    consortium::{invalid_transaction, Change, Motion},
     AccountId, Hash,
 };
 
@@ -94,10 +94,10 @@ impl<T: Config> Pallet<T> {
     /// Returns true if a vote would be the account's first on a motion, and false if it would change its vote. Fails
     /// with a code of [`refusal`] if the account cannot vote so.
     pub(crate) fn is_first_vote(account: &T::AccountId, motion: &T::Hash, approve: bool) -> Result<bool, u8> {
-        ensure!(Self::is_member(account), refusal::NOT_IN_COUNCIL);
-        let votes = Self::votes(motion).ok_or(refusal::NO_SUCH_MOTION)?;
+        ensure!(Self::is_member(account), invalid_transaction::NOT_IN_COUNCIL);
+        let votes = Self::votes(motion).ok_or(invalid_transaction::NO_SUCH_MOTION)?;
         let (same, other) = if approve { (votes.ayes, votes.nays) } else { (votes.nays, votes.ayes) };
-        ensure!(!same.contains(account), refusal::VOTED_ALREADY);
+        ensure!(!same.contains(account), invalid_transaction::ALREADY_VOTED);
         Ok(!other.contains(account))
     }
 

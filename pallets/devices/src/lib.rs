@@ -29,7 +29,8 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use sp_runtime::SaturatedConversion;
     use streembit_primitives::{
-        chain::DeviceRecord, device::Registration, AccountId, DeviceId, DeviceKey, Hash, Signature,
+        device::{DeviceRecord, RegistrationConsent},
+        AccountId, DeviceId, DeviceKey, Hash, Signature,
     };
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -119,7 +120,7 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Registers a device that consents: the sender owns it, the gateway keeps its log.
         ///
-        /// By the owner, a party. `consent` is a signature over a [`Registration`], by the device's own key or by its
+        /// By the owner, a party. `consent` is a signature over a [`RegistrationConsent`], by the device's own key or by its
         /// hosting gateway's.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::register())]
@@ -135,10 +136,10 @@ pub mod pallet {
             ensure!(may_keep(&gateway, &key), Error::<T>::HostedElsewhere);
             let device = key.device_id();
             ensure!(!Devices::<T>::contains_key(device), Error::<T>::Registered);
-            let agreed = Registration { genesis: T::Genesis::get(), key, owner, gateway };
+            let agreed = RegistrationConsent { genesis: T::Genesis::get(), key, owner, gateway };
             ensure!(agreed.verify(&consent), Error::<T>::BadConsent);
 
-            let Registration { key, .. } = agreed;
+            let RegistrationConsent { key, .. } = agreed;
             let registered = frame_system::Pallet::<T>::block_number().saturated_into();
             let record = DeviceRecord { key: key.clone(), owner, gateway, registered };
             Devices::<T>::insert(device, record);

@@ -8,7 +8,7 @@ use frame_support::{
 use pallet_parties::{Departure, PartyLookup};
 use sp_runtime::DispatchResult;
 use streembit_primitives::{
-    consortium::{Quota, QuotaLeft},
+    consortium::{Quota, QuotaStatus},
     AccountId,
 };
 
@@ -36,7 +36,7 @@ impl<T: Config> Departure for Pallet<T> {
 
 impl<T: Config> Pallet<T> {
     /// Returns what an account has left to spend, together with all accounts of its party. `None` if it may not submit.
-    pub fn quota(account: &AccountId) -> Option<QuotaLeft> {
+    pub fn quota(account: &AccountId) -> Option<QuotaStatus> {
         Self::payer(&account.0.into()).map(Self::left)
     }
 
@@ -48,13 +48,13 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Returns what a payer has left in the current period.
-    pub(crate) fn left(payer: AccountId) -> QuotaLeft {
+    pub(crate) fn left(payer: AccountId) -> QuotaStatus {
         let quota = Quotas::<T>::get(payer).unwrap_or_else(T::DefaultQuota::get);
         let period = Self::period();
         let (spent_in, spent) = Spent::<T>::get(payer);
-        let left = if spent_in == period { quota.without(&spent) } else { quota };
+        let left = if spent_in == period { quota.saturating_sub(&spent) } else { quota };
         let refills = period.saturating_add(1).saturating_mul(T::QuotaPeriod::get());
-        QuotaLeft { payer, quota, left, refills }
+        QuotaStatus { payer, quota, left, refills }
     }
 
     /// Spends quota in the current period.
@@ -62,14 +62,14 @@ impl<T: Config> Pallet<T> {
         let period = Self::period();
         Spent::<T>::mutate(payer, |(spent_in, spent)| {
             let before = if *spent_in == period { *spent } else { Quota::default() };
-            (*spent_in, *spent) = (period, before.plus(cost));
+            (*spent_in, *spent) = (period, before.saturating_add(cost));
         });
     }
 
     /// Returns quota that a transaction did not need. A party that left with this transaction gets nothing.
     pub(crate) fn refund(payer: AccountId, unused: &Quota) {
         if *unused != Quota::default() {
-            Spent::<T>::mutate_extant(payer, |(_, spent)| *spent = spent.without(unused));
+            Spent::<T>::mutate_extant(payer, |(_, spent)| *spent = spent.saturating_sub(unused));
         }
     }
 

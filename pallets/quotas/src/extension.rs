@@ -19,7 +19,7 @@ use sp_runtime::{
     DispatchResult,
 };
 use streembit_primitives::{
-    consortium::{refusal, Quota},
+    consortium::{invalid_transaction, Quota},
     AccountId,
 };
 
@@ -100,10 +100,10 @@ where
         let cost = Quota { microseconds: microseconds(info.total_weight()), bytes: length as u64 };
         let left = Pallet::<T>::left(payer).left;
         if cost.microseconds > left.microseconds {
-            return Err(InvalidTransaction::Custom(refusal::TIME).into());
+            return Err(InvalidTransaction::Custom(invalid_transaction::QUOTA_TIME).into());
         }
         if cost.bytes > left.bytes {
-            return Err(InvalidTransaction::Custom(refusal::BYTES).into());
+            return Err(InvalidTransaction::Custom(invalid_transaction::QUOTA_BYTES).into());
         }
         Ok((ValidTransaction::default(), Some((payer, cost)), origin))
     }
@@ -131,7 +131,7 @@ where
     ) -> Result<Weight, TransactionValidityError> {
         if let Some((payer, cost)) = spent {
             let needed = Quota { microseconds: microseconds(done.calc_actual_weight(info)), ..cost };
-            Pallet::<T>::refund(payer, &cost.without(&needed));
+            Pallet::<T>::refund(payer, &cost.saturating_sub(&needed));
         }
         Ok(Weight::zero())
     }

@@ -7,16 +7,17 @@ use frame_support::{traits::Get, BoundedVec};
 use frame_system::RawOrigin;
 use pallet_devices::benchmarking::Helper;
 use streembit_primitives::{
-    chain::{ContractState, DeviceRecord},
     contract::{
         AccessClause, Clause, Contract, ContractId, ServiceClause, MAX_CLAUSES, MAX_DEVICES, MAX_NAMES,
         MAX_PARTIES,
     },
+    contract_state::ContractState,
+    device::DeviceRecord,
     event::VERSION,
     hash::Domain,
-    merkle::{climb, InclusionProof, MAX_SIZE},
-    proof::ReadingProof,
+    merkle::{root_from_path, InclusionProof, MAX_LOG_SIZE},
     reading::Name,
+    reading_proof::ReadingProof,
     signature::sign_ed25519,
     AccountId, Body, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId, Part,
     PublicKey, Reading, SignedEvent, Signer, Source, Value,
@@ -128,14 +129,14 @@ fn proof<T: Config>(device: DeviceId) -> Result<Box<ReadingProof>, BenchmarkErro
         LogEntry { event: SignedEvent { header, signer: Signer::Device, signature }, received: u64::MAX };
 
     let path: Vec<_> = (0u8..62).map(|n| Hash([n; 32])).collect();
-    let root = climb(Domain::LogNode, entry.leaf(), 0, MAX_SIZE, &path).ok_or("62 levels")?;
-    let log = LogId { gateway: GATEWAY, epoch: 0 };
+    let root = root_from_path(Domain::LogNode, entry.leaf(), 0, MAX_LOG_SIZE, &path).ok_or("62 levels")?;
+    let log = LogId::first(GATEWAY);
     let mut roots = alloc::vec![(0, Hash::ZERO); pallet_anchors::KEPT_ROOTS as usize - 1];
-    roots.push((MAX_SIZE, root));
+    roots.push((MAX_LOG_SIZE, root));
     pallet_anchors::Roots::<T>::insert(log, BoundedVec::truncate_from(roots));
     let disclosure = body.disclose(0).ok_or("64 parts")?;
     let inclusion = InclusionProof::new(path);
-    Ok(Box::new(ReadingProof { log, size: MAX_SIZE, index: 0, entry, inclusion, disclosure }))
+    Ok(Box::new(ReadingProof { log, size: MAX_LOG_SIZE, index: 0, entry, inclusion, disclosure }))
 }
 
 fn is_confirmed<T: Config>(id: ContractId) -> bool {

@@ -10,9 +10,9 @@ use frame_support::{
 };
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
-    chain::ContractState,
     contract::{Clause, Contract, ContractId, ServiceClause},
-    proof::ReadingProof,
+    contract_state::ContractState,
+    reading_proof::ReadingProof,
     AccountId, Value,
 };
 

@@ -8,8 +8,8 @@ use crate::{
 use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{ensure, traits::Get};
 use streembit_primitives::{
-    chain::{ContractState, ServiceRecord},
     contract::{Clause, Contract, ContractId},
+    contract_state::{ContractState, ServiceRecord},
     AccountId,
 };
 
@@ -22,7 +22,7 @@ impl<T: Config> Pallet<T> {
         let mut accepted = Accepted::new();
         for (id, contract) in Contracts::<T>::iter() {
             let status = Statuses::<T>::get(id).ok_or("a contract without a status")?;
-            ensure!(contract.check().is_ok(), "a contract that cannot be one");
+            ensure!(contract.validate().is_ok(), "a contract that cannot be one");
             Self::check_acceptances(id, &contract, &status, &mut accepted)?;
             Self::check_records(id, &contract, &status)?;
         }

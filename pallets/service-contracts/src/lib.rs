@@ -36,11 +36,11 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use sp_runtime::SaturatedConversion;
     use streembit_primitives::{
-        chain::{ContractState, ServiceRecord},
-        contract::{Contract, ContractFault, ContractId, MAX_PARTIES},
+        contract::{Contract, ContractError, ContractId, MAX_PARTIES},
+        contract_state::{ContractState, ServiceRecord},
         due::due_at,
         event::EventError,
-        proof::{ProofError, ReadingProof},
+        reading_proof::{ReadingProof, ReadingProofError},
         AccountId, Decimal, DeviceId, Hash,
     };
 
@@ -246,27 +246,27 @@ pub mod pallet {
         ConfirmedAlready,
     }
 
-    impl<T> From<ContractFault> for Error<T> {
-        fn from(fault: ContractFault) -> Self {
+    impl<T> From<ContractError> for Error<T> {
+        fn from(fault: ContractError) -> Self {
             match fault {
-                ContractFault::Parties => Self::Parties,
-                ContractFault::Devices => Self::Devices,
-                ContractFault::NoClause => Self::NoClause,
-                ContractFault::ClauseParty => Self::ClauseParty,
-                ContractFault::ClauseDevice => Self::ClauseDevice,
-                ContractFault::Interval => Self::Interval,
+                ContractError::Parties => Self::Parties,
+                ContractError::Devices => Self::Devices,
+                ContractError::NoClause => Self::NoClause,
+                ContractError::ClauseParty => Self::ClauseParty,
+                ContractError::ClauseDevice => Self::ClauseDevice,
+                ContractError::Interval => Self::Interval,
             }
         }
     }
 
-    impl<T> From<ProofError> for Error<T> {
-        fn from(error: ProofError) -> Self {
+    impl<T> From<ReadingProofError> for Error<T> {
+        fn from(error: ReadingProofError) -> Self {
             match error {
-                ProofError::Inclusion => Self::NotInLog,
-                ProofError::Event(EventError::Device) => Self::OtherDevice,
-                ProofError::Event(_) => Self::BadEvent,
-                ProofError::Disclosure => Self::NotInEvent,
-                ProofError::NotAReading => Self::NotAReading,
+                ReadingProofError::Inclusion => Self::NotInLog,
+                ReadingProofError::Event(EventError::Device) => Self::OtherDevice,
+                ReadingProofError::Event(_) => Self::BadEvent,
+                ReadingProofError::Disclosure => Self::NotInEvent,
+                ReadingProofError::NotAReading => Self::NotAReading,
             }
         }
     }
@@ -290,7 +290,7 @@ pub mod pallet {
         ))]
         pub fn propose(origin: OriginFor<T>, contract: Contract) -> DispatchResult {
             let party = AccountId(ensure_signed(origin)?.into());
-            contract.check().map_err(Error::<T>::from)?;
+            contract.validate().map_err(Error::<T>::from)?;
             ensure!(contract.parties.contains(&party), Error::<T>::NotPartyToContract);
             Self::ensure_known_parties(&contract)?;
             Self::ensure_own_devices(&contract)?;

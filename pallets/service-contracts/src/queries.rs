@@ -6,8 +6,8 @@ use crate::{
 use alloc::vec::Vec;
 use frame_support::traits::Time;
 use streembit_primitives::{
-    chain::{ContractView, Due, Grant},
     contract::{AccessClause, Clause, ContractId, ServiceClause},
+    contract_state::{ContractView, Grant, ServiceDue},
     due::is_due,
     AccountId, DeviceId,
 };
@@ -28,7 +28,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// What is due under each service clause of a contract.
-    pub fn due(id: ContractId) -> Option<Vec<Due>> {
+    pub fn due(id: ContractId) -> Option<Vec<ServiceDue>> {
         let contract = Contracts::<T>::get(id)?;
         let services = (0..).zip(&contract.clauses).filter_map(|(place, clause)| match clause {
             Clause::Service(service) => Some((place, service)),
@@ -37,12 +37,12 @@ impl<T: Config> Pallet<T> {
         Some(services.filter_map(|(place, service)| Self::due_of(id, place, service)).collect())
     }
 
-    fn due_of(id: ContractId, clause: u32, service: &ServiceClause) -> Option<Due> {
+    fn due_of(id: ContractId, clause: u32, service: &ServiceClause) -> Option<ServiceDue> {
         let progress = ClauseProgress::<T>::get(id, clause);
         // Checked when it was proposed and at every record since.
         let due_at = progress.due_at(service)?;
         let meter = progress.proven.map(|proven| proven.meter);
-        Some(Due { clause, due_at, meter, is_due: is_due(due_at, meter) })
+        Some(ServiceDue { clause, due_at, meter, is_due: is_due(due_at, meter) })
     }
 
     /// Who may read a device now: by the access clauses, not yet ended, of the active contracts that its owner is a party to.

@@ -4,8 +4,8 @@ use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
 use streembit_primitives::{
-    chain::ContractState,
     contract::{ServiceClause, MAX_PARTIES},
+    contract_state::ContractState,
     due, AccountId, Decimal,
 };
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use frame_support::{ensure, traits::Get, BoundedVec};
 use pallet_parties::{Departure, PartyLookup, Registry};
 use sp_runtime::{DispatchError, DispatchResult};
-use streembit_primitives::{consortium::SAFE_VALIDATORS, AccountId};
+use streembit_primitives::{consortium::MIN_FAULT_TOLERANT_VALIDATORS, AccountId};
 
 impl<T: Config> Registry for Pallet<T> {
     fn ensure_can_add(account: &AccountId) -> DispatchResult {
@@ -88,7 +88,7 @@ impl<T: Config> Pallet<T> {
             validators.try_into().map_err(|_| Error::<T>::TooManyValidators)?;
         let fewer = Validators::<T>::decode_len().unwrap_or_default() > count as usize;
         Validators::<T>::put(bounded);
-        if fewer && count < SAFE_VALIDATORS {
+        if fewer && count < MIN_FAULT_TOLERANT_VALIDATORS {
             Self::deposit_event(Event::FewValidators { validators: count });
         }
         Ok(())

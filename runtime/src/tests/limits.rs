@@ -18,11 +18,11 @@ use pallet_quotas::WeightInfo as _;
 use pallet_service_contracts::WeightInfo as _;
 use pallet_validators::WeightInfo as _;
 use streembit_primitives::{
-    consortium::MAX_CODE,
+    consortium::MAX_RUNTIME_CODE_BYTES,
     contract::{Contract, MAX_CLAUSES, MAX_DEVICES, MAX_PARTIES},
     device::DeviceKey,
-    merkle::{ConsistencyProof, MAX_PROOF},
-    proof::ReadingProof,
+    merkle::{ConsistencyProof, MAX_PROOF_HASHES},
+    reading_proof::ReadingProof,
 };
 
 /// Returns the highest weight of every call of our pallets.
@@ -38,7 +38,7 @@ fn calls() -> Vec<(&'static str, Weight)> {
         ("validators.report_votes", weights::validators::WeightInfo::<Runtime>::report_votes()),
         ("validators.report_blocks", weights::validators::WeightInfo::<Runtime>::report_blocks()),
         ("devices.register", weights::devices::WeightInfo::<Runtime>::register()),
-        ("anchors.anchor", weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF)),
+        ("anchors.anchor", weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF_HASHES)),
         (
             "serviceContracts.propose",
             weights::service_contracts::WeightInfo::<Runtime>::propose(MAX_PARTIES, MAX_DEVICES, MAX_CLAUSES),
@@ -97,7 +97,7 @@ fn no_check_of_a_signature_or_a_proof_is_free() {
         ("validators.report_votes", weights::validators::WeightInfo::<Runtime>::report_votes()),
         ("validators.report_blocks", weights::validators::WeightInfo::<Runtime>::report_blocks()),
         ("devices.register", weights::devices::WeightInfo::<Runtime>::register()),
-        ("anchors.anchor", weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF)),
+        ("anchors.anchor", weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF_HASHES)),
         ("serviceContracts.report", weights::service_contracts::WeightInfo::<Runtime>::report()),
         ("serviceContracts.record", weights::service_contracts::WeightInfo::<Runtime>::record()),
     ] {
@@ -105,7 +105,7 @@ fn no_check_of_a_signature_or_a_proof_is_free() {
     }
     let (short, long) = (
         weights::anchors::WeightInfo::<Runtime>::anchor(3),
-        weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF),
+        weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF_HASHES),
     );
     assert!(short.ref_time() < long.ref_time(), "a longer proof weighs no more: {short:?}, {long:?}");
 }
@@ -134,7 +134,7 @@ fn the_largest_arguments_fit_into_a_block() {
 }
 
 // An eighth of a block is left for everything else.
-const _: () = assert!(MAX_CODE < BLOCK_BYTES / 8 * 7);
+const _: () = assert!(MAX_RUNTIME_CODE_BYTES < BLOCK_BYTES / 8 * 7);
 
 #[test]
 fn the_code_of_a_runtime_fits_into_a_block() {
@@ -145,5 +145,5 @@ fn the_code_of_a_runtime_fits_into_a_block() {
     let room = limits.get(info.class).max_extrinsic.unwrap();
     assert!(info.call_weight.all_lte(room), "{:?} of {room:?}", info.call_weight);
     let ours = crate::WASM_BINARY.map_or(0, <[u8]>::len);
-    assert!(ours < MAX_CODE as usize, "this runtime's own code has {ours} bytes");
+    assert!(ours < MAX_RUNTIME_CODE_BYTES as usize, "this runtime's own code has {ours} bytes");
 }

@@ -5,12 +5,12 @@ use crate::{configs::QUOTA_PERIOD, Quotas, RuntimeCall, Timestamp, SLOT_DURATION
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob};
 use sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidityError};
 use streembit_primitives::{
-    consortium::{refusal, Change, Quota, QuotaLeft},
+    consortium::{invalid_transaction, Change, Quota, QuotaStatus},
     AccountId,
 };
 
 const REFUSED: TransactionValidityError =
-    TransactionValidityError::Invalid(InvalidTransaction::Custom(refusal::BYTES));
+    TransactionValidityError::Invalid(InvalidTransaction::Custom(invalid_transaction::QUOTA_BYTES));
 
 fn id(key: Sr25519Keyring) -> AccountId {
     AccountId(key.to_raw_public())
@@ -30,7 +30,7 @@ fn chain(bytes: u64) -> Chain {
     chain
 }
 
-fn of_bob(chain: &mut Chain) -> QuotaLeft {
+fn of_bob(chain: &mut Chain) -> QuotaStatus {
     chain.state.execute_with(|| Quotas::quota(&id(Bob)).unwrap())
 }
 

@@ -9,8 +9,8 @@ use sp_runtime::{
     transaction_validity::{InvalidTransaction, TransactionValidityError},
 };
 use streembit_primitives::{
-    consortium::{refusal, Change},
-    device::{GatewayConsent, Registration},
+    consortium::{invalid_transaction, Change},
+    device::{GatewayConsent, RegistrationConsent},
     hash::Domain,
     AccountId, DeviceKey, Hash, Text,
 };
@@ -74,14 +74,14 @@ fn calls_for_the_councils_part_of_a_block_are_refused_to_others_in_the_pool() {
     let motion = chain.state.execute_with(|| pallet_collective::Proposals::<Runtime>::get()[0]);
     let vote = |motion| pallet_council::Call::<Runtime>::vote { motion, approve: true };
 
-    let outside = refused(InvalidTransaction::Custom(refusal::NOT_IN_COUNCIL));
+    let outside = refused(InvalidTransaction::Custom(invalid_transaction::NOT_IN_COUNCIL));
     let as_root = frame_system::Call::<Runtime>::set_code { code: vec![0; 1_000] };
     for (forbidden, reason) in [
         (chain.signed(&bob, vote(motion)), outside),
         (chain.signed(&bob, as_root), refused(InvalidTransaction::Call)),
         (
             chain.signed(&alice, vote(crate::Hash::zero())),
-            refused(InvalidTransaction::Custom(refusal::NO_SUCH_MOTION)),
+            refused(InvalidTransaction::Custom(invalid_transaction::NO_SUCH_MOTION)),
         ),
     ] {
         assert_eq!(chain.validate(forbidden.clone()), Err(reason));
@@ -116,8 +116,12 @@ fn a_hosted_device_is_registered_over_extrinsics() {
     let ((alice, party), gateway) = (owner(), Gateway::new(1));
     let key =
         DeviceKey::Hosted { gateway: gateway.account(), label: Text::try_from("WVWZZZ1JZXW000001").unwrap() };
-    let agreed =
-        Registration { genesis: Hash(GENESIS.0), key: key.clone(), owner: party, gateway: gateway.account() };
+    let agreed = RegistrationConsent {
+        genesis: Hash(GENESIS.0),
+        key: key.clone(),
+        owner: party,
+        gateway: gateway.account(),
+    };
     let consent = gateway.sign(Domain::Registration, &agreed.message());
     let register = pallet_devices::Call::register { key: key.clone(), gateway: gateway.account(), consent };
 

@@ -21,7 +21,7 @@ use sp_runtime::{
 };
 use sp_version::RuntimeVersion;
 use streembit_primitives::{
-    consortium::{refusal, Change, Quota},
+    consortium::{invalid_transaction, Change, Quota},
     AccountId, Hash,
 };
 
@@ -70,7 +70,8 @@ fn code(chain: &mut Chain) -> Option<Vec<u8>> {
 
 #[test]
 fn two_of_three_decide_and_any_party_brings_the_code_in() {
-    let undecided = TransactionValidityError::Invalid(InvalidTransaction::Custom(refusal::NOT_DECIDED));
+    let undecided =
+        TransactionValidityError::Invalid(InvalidTransaction::Custom(invalid_transaction::NOT_AUTHORIZED));
     let mut chain = chain(1);
     let early = chain.signed(&Charlie.pair(), apply(&CODE));
     assert_eq!(chain.validate(early.clone()), Err(undecided));

@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn check(event: SignedEvent, body: &Body) {
     let hash = body.hash();
-    assert_eq!(event.header.check_body(body).is_ok(), hash == event.header.body_hash);
+    assert_eq!(event.header.verify_body(body).is_ok(), hash == event.header.body_hash);
     for reading in body.readings() {
         let _ = format!("{} {:?}", reading.name, reading.value);
     }

@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use streembit_primitives::{
-    evidence::{file, EvidenceError, TrustRoot, Verdict},
+    evidence::{file, EvidenceError, TrustRoot, VerifiedEvidence},
     Hash,
 };
 
@@ -39,6 +39,6 @@ fn check_verdict(file: &[u8]) {
     }
 }
 
-fn verify(mut bytes: &[u8]) -> Result<Verdict, EvidenceError> {
+fn verify(mut bytes: &[u8]) -> Result<VerifiedEvidence, EvidenceError> {
     file::verify(&mut bytes, &TRUST, |_| {})
 }

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use streembit_primitives::{
-    evidence::{AuthorityKey, AuthoritySet, FinalBlock, FinalityProof, Justification, Voter},
+    evidence::{AuthorityKey, AuthoritySet, FinalityProof, Justification, JustifiedBlock, Voter},
     Hash,
 };
 
@@ -26,7 +26,7 @@ static FINAL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     all.iter()
         .map(|one| {
             let justification = Justification::Full(field(one, "justification"));
-            let block = FinalBlock { header: field(one, "header"), justification };
+            let block = JustifiedBlock { header: field(one, "header"), justification };
             block.verify(&AuthoritySet { id: 0, voters: recorded_voters() }).expect("recorded as final");
             block.header
         })
@@ -47,11 +47,11 @@ fuzz_target!(|bytes: &[u8]| {
     let voters = if kind % 2 == 0 { Vec::new() } else { recorded_voters() };
     let mut set = AuthoritySet { id: 0, voters };
     let before = set.clone();
-    let Ok(proof) = FinalityProof::read(bytes, &Hash::ZERO, &mut set) else { return };
-    for link in &proof.links {
+    let Ok(proof) = FinalityProof::verify(bytes, &Hash::ZERO, &mut set) else { return };
+    for link in &proof.blocks {
         assert!(FINAL.contains(&link.block.header), "final without votes: {link:?}");
     }
-    if proof.links.iter().all(|link| !link.ends_set) {
+    if proof.blocks.iter().all(|link| !link.ends_set) {
         assert_eq!(set, before);
     }
 });

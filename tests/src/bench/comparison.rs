@@ -22,7 +22,7 @@ use std::{
 use streembit_ingest::Ingest;
 use streembit_keystore::KeyPair;
 use streembit_log::{Log, NewEntry};
-use streembit_primitives::batch::{self, EventKey};
+use streembit_primitives::event::{self, ParsedDeviceKey};
 
 /// The size of an entry (188 bytes) and its body (200 bytes).
 const BYTES: usize = 388;
@@ -208,10 +208,10 @@ fn hypercore(count: usize) -> Result<Vec<Row>> {
 
 /// Verifies the events beforehand, so that only the log is measured.
 fn prepare(keys: &[streembit_primitives::DeviceKey], events: &[Signed]) -> Result<Vec<NewEntry>> {
-    let keys: Vec<EventKey> = keys.iter().cloned().map(EventKey::new).collect();
+    let keys: Vec<ParsedDeviceKey> = keys.iter().cloned().map(ParsedDeviceKey::new).collect();
     let keyed =
         events.iter().zip(keys.iter().cycle()).map(|((event, _), key)| (event.clone(), key)).collect();
-    batch::verify(keyed)
+    event::verify_batch(keyed)
         .into_iter()
         .zip(events)
         .map(|(event, (_, body))| Ok(NewEntry::new(event?, body, 1)?))

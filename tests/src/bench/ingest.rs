@@ -25,7 +25,7 @@ use streembit_ingest::Ingest;
 use streembit_keystore::KeyPair;
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
-    batch::{self, EventKey},
+    event::{self, ParsedDeviceKey},
     hash::Domain,
     merkle::{Frontier, NodeId},
     Body, DeviceKey, SignedEvent,
@@ -98,11 +98,11 @@ fn measure(count: usize, work: impl FnOnce() -> Result<()>) -> Result<Cost> {
     Ok(Cost { wall: start.elapsed().as_secs_f64() / count, cpu: (own_cpu_seconds() - cpu) / count })
 }
 
-type Keyed<'k> = Vec<(SignedEvent, Body, &'k EventKey)>;
+type Keyed<'k> = Vec<(SignedEvent, Body, &'k ParsedDeviceKey)>;
 
 /// Verifies the events and prepares their entries, with one thread per core.
 fn verify_only(keys: &[DeviceKey], events: &[Vec<Signed>], cores: usize) -> Result<Cost> {
-    let keys: Vec<EventKey> = keys.iter().cloned().map(EventKey::new).collect();
+    let keys: Vec<ParsedDeviceKey> = keys.iter().cloned().map(ParsedDeviceKey::new).collect();
     let events: Keyed<'_> = interleaved(events)
         .into_iter()
         .zip(keys.iter().cycle())
@@ -129,7 +129,7 @@ fn verify_only(keys: &[DeviceKey], events: &[Vec<Signed>], cores: usize) -> Resu
 fn verify_batch(batch: Keyed<'_>) -> usize {
     let (events, bodies): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|(event, body, key)| ((event, key), body)).unzip();
-    let verified = batch::verify(events).into_iter().zip(&bodies);
+    let verified = event::verify_batch(events).into_iter().zip(&bodies);
     verified.filter_map(|(event, body)| NewEntry::new(event.ok()?, body, 1).ok()).count()
 }
 

@@ -101,7 +101,7 @@ pub(super) fn devices(kind: Kind) -> Vec<Device> {
 }
 
 /// The id of the measured log.
-pub(super) const LOG: LogId = LogId { gateway: AccountId([1; 32]), epoch: 0 };
+pub(super) const LOG: LogId = LogId::first(AccountId([1; 32]));
 
 /// Signs the next `each` events of each device on all cores. Returns them by device.
 pub(super) fn sign_all(devices: &mut [Device], each: usize) -> Result<Vec<Vec<Signed>>> {

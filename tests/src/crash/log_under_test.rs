@@ -11,7 +11,7 @@ use anyhow::{ensure, Context, Result};
 use rand::{rngs::StdRng, seq::SliceRandom as _, Rng as _, SeedableRng as _};
 use serde_json::json;
 use std::fs;
-use streembit_primitives::{chain::Anchor, AccountId, LogId};
+use streembit_primitives::{checkpoint::Anchor, AccountId, LogId};
 
 /// The number of devices that sign their own events.
 const SIGNING_DEVICES: usize = 6;
@@ -63,7 +63,7 @@ impl<'s> LogUnderTest<'s> {
         let hosted = HOSTED.map(String::from);
         let producers = Producers::new(campaign.env.handle(), &subject.socket(), devices, &hosted)?;
         campaign.env.register_gateway(subject.config(), &campaign.node, "alice")?;
-        let log = LogId { gateway: subject.account()?, epoch: 0 };
+        let log = LogId::first(subject.account()?);
         let history = History::default();
         Ok(Self { subject, producers, log, history, size: 0, anchored: 0, cycles: 0 })
     }

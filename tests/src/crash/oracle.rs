@@ -10,7 +10,8 @@ use std::{
     path::Path,
 };
 use streembit_primitives::{
-    chain::Anchor, hash::Domain, Body, DeviceId, EventHeader, Hash, LogEntry, Part, SignedCheckpoint, Value,
+    checkpoint::Anchor, hash::Domain, Body, DeviceId, EventHeader, Hash, LogEntry, Part, SignedCheckpoint,
+    Value,
 };
 
 /// The results of earlier checks of the same log, which must stay true.

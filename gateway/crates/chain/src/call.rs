@@ -3,11 +3,13 @@
 use codec::Encode;
 use scale_info::{meta_type, MetaType};
 use streembit_primitives::{
-    chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
-    consortium::{Change, Consortium, Equivocation, Membership, QuotaLeft, SessionKeys},
+    checkpoint::Anchor,
+    consortium::{Change, Consortium, Equivocation, Membership, QuotaStatus, SessionKeys},
     contract::{Contract, ContractId},
+    contract_state::{ContractView, Grant, ServiceDue},
+    device::DeviceRecord,
     merkle::ConsistencyProof,
-    proof::ReadingProof,
+    reading_proof::ReadingProof,
     AccountId, Checkpoint, DeviceId, DeviceKey, Hash, LogId, Signature,
 };
 
@@ -55,7 +57,7 @@ pub enum Call {
         key: DeviceKey,
         /// The gateway that is to keep its log.
         gateway: AccountId,
-        /// The signature over [`streembit_primitives::device::Registration`].
+        /// The signature over [`streembit_primitives::device::RegistrationConsent`].
         consent: Signature,
     },
     /// A gateway anchors its log.
@@ -229,7 +231,7 @@ pub(super) fn questions() -> Vec<QuestionShape> {
         question("ConsortiumApi", "consortium", vec![], meta_type::<Consortium>()),
         question("PartiesApi", "memberships", vec![], meta_type::<Vec<(AccountId, Membership)>>()),
         question("ValidatorsApi", "equivocations", vec![], meta_type::<Vec<Equivocation>>()),
-        question("QuotasApi", "quota", vec![account], meta_type::<Option<QuotaLeft>>()),
+        question("QuotasApi", "quota", vec![account], meta_type::<Option<QuotaStatus>>()),
         question("DevicesApi", "device", vec![device], meta_type::<Option<DeviceRecord>>()),
         question("DevicesApi", "devices_of_gateway", vec![account], meta_type::<Vec<DeviceId>>()),
         question("DevicesApi", "devices_of_owner", vec![account], meta_type::<Vec<DeviceId>>()),
@@ -237,7 +239,7 @@ pub(super) fn questions() -> Vec<QuestionShape> {
         question("AnchorsApi", "anchored_root", vec![log, meta_type::<u64>()], meta_type::<Option<Hash>>()),
         question("ServiceContractsApi", "contract", vec![contract], meta_type::<Option<ContractView>>()),
         question("ServiceContractsApi", "contracts_of", vec![account], meta_type::<Vec<ContractId>>()),
-        question("ServiceContractsApi", "due", vec![contract], meta_type::<Option<Vec<Due>>>()),
+        question("ServiceContractsApi", "due", vec![contract], meta_type::<Option<Vec<ServiceDue>>>()),
         question("ServiceContractsApi", "grants", vec![device], meta_type::<Vec<Grant>>()),
     ]
 }

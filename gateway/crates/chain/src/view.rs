@@ -7,9 +7,11 @@ use super::{
 };
 use codec::{Decode, Encode};
 use streembit_primitives::{
-    chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
-    consortium::{Consortium, Equivocation, Membership, QuotaLeft},
+    checkpoint::Anchor,
+    consortium::{Consortium, Equivocation, Membership, QuotaStatus},
     contract::ContractId,
+    contract_state::{ContractView, Grant, ServiceDue},
+    device::DeviceRecord,
     AccountId, DeviceId, Hash, LogId,
 };
 use subxt::config::substrate::H256;
@@ -88,7 +90,7 @@ impl ChainView {
     }
 
     /// What an account has left to spend on transactions; `None` where it may not submit.
-    pub async fn quota(&self, account: AccountId) -> Result<Option<QuotaLeft>, ChainError> {
+    pub async fn quota(&self, account: AccountId) -> Result<Option<QuotaStatus>, ChainError> {
         self.ask("QuotasApi_quota", &account).await
     }
 
@@ -129,7 +131,7 @@ impl ChainView {
     }
 
     /// What is due under a contract; `None` where there is no such contract.
-    pub async fn due(&self, id: ContractId) -> Result<Option<Vec<Due>>, ChainError> {
+    pub async fn due(&self, id: ContractId) -> Result<Option<Vec<ServiceDue>>, ChainError> {
         self.ask("ServiceContractsApi_due", &id).await
     }
 

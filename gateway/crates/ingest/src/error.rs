@@ -1,7 +1,7 @@
 //! The errors of ingest.
 
 use streembit_log::{AppendError, Refusal};
-use streembit_primitives::{body::MAX_PARTS, event::EventError, text::TooLong, DeviceId};
+use streembit_primitives::{body::MAX_PARTS, event::EventError, text::TextLengthError, DeviceId};
 
 /// An event or a reading was not admitted.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ pub enum IngestError {
     },
     /// The status text is too long.
     #[error("the status: {0}")]
-    TooLong(#[from] TooLong),
+    TooLong(#[from] TextLengthError),
     /// The log refused the event: it does not follow its device's last event, its body is too large, or the device's key
     /// was copied.
     #[error("{}", refusal_text(.0))]

@@ -15,7 +15,7 @@ use codec::Encode as _;
 use std::{collections::HashMap, sync::Arc};
 use streembit_keystore::KeyPair;
 use streembit_log::{AppendError, Log, Receipt, Refusal, MAX_BODY_BYTES};
-use streembit_primitives::{batch::EventKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
+use streembit_primitives::{event::ParsedDeviceKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
 use tokio::sync::{oneshot, Semaphore};
 use verifiers::{Results, Submission, Verifiers};
 
@@ -47,7 +47,7 @@ pub struct Ingest {
 struct Inner {
     log: Log,
     keys: Arc<KeyPair>,
-    devices: Arc<HashMap<DeviceId, EventKey>>,
+    devices: Arc<HashMap<DeviceId, ParsedDeviceKey>>,
     /// The byte budget, in permits of [`BYTES_PER_PERMIT`]. An event holds its permits until it is answered.
     budget: Arc<Semaphore>,
     /// The total number of permits.
@@ -77,7 +77,7 @@ impl Ingest {
         limits: Limits,
     ) -> std::io::Result<Self> {
         let devices: HashMap<_, _> =
-            devices.into_iter().map(EventKey::new).map(|key| (key.device(), key)).collect();
+            devices.into_iter().map(ParsedDeviceKey::new).map(|key| (key.device(), key)).collect();
         let devices = Arc::new(devices);
         let verifiers = Verifiers::start(&log, &devices, limits)?;
         // The budget must cover at least one event of maximum size.

@@ -69,7 +69,7 @@ impl Devices {
         if let Some(sequence) = device.forked {
             return Ok(Admission::Refuse(Refusal::Forked { device: header.device, sequence }));
         }
-        Ok(match header.check_follows(device.head.map(|head| (head.sequence, head.hash))) {
+        Ok(match header.ensure_follows(device.head.map(|head| (head.sequence, head.hash))) {
             Ok(()) => Admission::Append,
             Err(error) => Admission::Refuse(error.into()),
         })

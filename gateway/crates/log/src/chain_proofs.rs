@@ -5,7 +5,7 @@
 //!
 //! The column family `chain-proofs` has these keys. The genesis hash (32 bytes) prefixes all but the last:
 //!
-//! - `c`, set id (8 bytes) -> [`FinalBlock`], the last block of that authority set
+//! - `c`, set id (8 bytes) -> [`JustifiedBlock`], the last block of that authority set
 //! - `set` -> [`KnownVoters`]
 //! - `last` -> [`LastBlock`]
 //! - `kept` -> the genesis hashes of all chains, the one collected last at the end
@@ -20,7 +20,7 @@ use super::{
 use codec::{Decode, Encode};
 use rocksdb::{Direction, IteratorMode, WriteBatch};
 use streembit_primitives::{
-    evidence::{AuthoritySet, FinalBlock},
+    evidence::{AuthoritySet, JustifiedBlock},
     Hash,
 };
 
@@ -55,7 +55,7 @@ pub struct LastBlock {
     /// The root of the state after the block.
     pub state_root: Hash,
     /// The header, and the votes for the block.
-    pub block: FinalBlock,
+    pub block: JustifiedBlock,
     /// The trie nodes that prove the log's anchor and the devices with events in the log.
     pub nodes: Vec<Vec<u8>>,
 }
@@ -66,7 +66,7 @@ pub struct ChainProof {
     /// The voters.
     pub voters: KnownVoters,
     /// The last block of each authority set that has ended, in order.
-    pub changes: Vec<FinalBlock>,
+    pub changes: Vec<JustifiedBlock>,
     /// The newest block, and the state after it.
     pub last: LastBlock,
 }
@@ -117,7 +117,7 @@ impl Log {
         &self,
         voters: &KnownVoters,
         first_set: u64,
-        changes: &[FinalBlock],
+        changes: &[JustifiedBlock],
         last: &LastBlock,
     ) -> Result<(), ChainProofError> {
         let genesis = &voters.genesis;

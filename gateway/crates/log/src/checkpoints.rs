@@ -6,7 +6,7 @@ use super::{
     CheckpointError, Log, LogReader, ReadError, StorageError,
 };
 use codec::{Decode, Encode};
-use streembit_primitives::{chain::Anchor, Checkpoint, Hash, SignedCheckpoint};
+use streembit_primitives::{checkpoint::Anchor, Checkpoint, Hash, SignedCheckpoint};
 
 impl Log {
     /// Stores a signed checkpoint of this log with a synced write.

@@ -31,7 +31,7 @@ impl NewEntry {
         if body_bytes > MAX_BODY_BYTES {
             return Err(Refusal::BodyTooLarge { bytes: body_bytes });
         }
-        event.event().header.check_body(body)?;
+        event.event().header.verify_body(body)?;
         // Encodes like a `LogEntry`, but without copying the event.
         let entry = (event.event(), received);
         let body_offset = entry.encoded_size();

@@ -16,12 +16,12 @@ impl LogReader {
 
     /// Proves the last event of a device among the first `size` entries. Returns `None` if the device has no event there.
     pub fn head_proof(&self, device: &DeviceId, size: u64) -> Result<Option<HeadProof>, ReadError> {
-        Ok(self.heads_map(size)?.proof(device))
+        Ok(self.heads_map(size)?.prove(device))
     }
 
     /// Proves that a device has no event among the first `size` entries. Returns `None` if it has one, or if `size` is 0.
     pub fn absence_proof(&self, device: &DeviceId, size: u64) -> Result<Option<AbsenceProof>, ReadError> {
-        Ok(self.heads_map(size)?.absence(device))
+        Ok(self.heads_map(size)?.prove_absence(device))
     }
 
     /// Returns the last event of each device among the first `size` entries.

@@ -19,13 +19,13 @@ impl LogReader {
     /// Proves that the entry at `index` is one of the first `size` entries.
     pub fn inclusion(&self, index: u64, size: u64) -> Result<InclusionProof, ReadError> {
         self.check_size(size)?;
-        Tree::new(&self.nodes(), size).inclusion(index).map_err(from_tree)
+        Tree::new(&self.nodes(), size).prove_inclusion(index).map_err(from_tree)
     }
 
     /// Proves that the first `size` entries begin with the first `old` entries.
     pub fn consistency(&self, old: u64, size: u64) -> Result<ConsistencyProof, ReadError> {
         self.check_size(size)?;
-        Tree::new(&self.nodes(), size).consistency(old).map_err(from_tree)
+        Tree::new(&self.nodes(), size).prove_consistency(old).map_err(from_tree)
     }
 
     /// Returns a reader of the tree's nodes, for callers that need many neighbouring nodes.
@@ -46,6 +46,6 @@ impl LogReader {
 fn from_tree(error: TreeError<ReadError>) -> ReadError {
     match error {
         TreeError::OutOfRange { asked, size } => OutOfRangeError { asked, size }.into(),
-        TreeError::Nodes(error) => error,
+        TreeError::Store(error) => error,
     }
 }

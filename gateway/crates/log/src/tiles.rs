@@ -16,7 +16,7 @@ use super::{
 use std::{cell::RefCell, collections::BTreeMap, ops::Range};
 use streembit_primitives::{
     hash::Domain,
-    merkle::{root_of, Node, NodeId, Nodes},
+    merkle::{root_of_leaves, Node, NodeId, NodeStore},
     Hash,
 };
 
@@ -124,7 +124,7 @@ impl Tile {
     /// Computes the node above a range of hashes, whose length must be a power of two. Returns `None` if the tile does not
     /// have them all.
     pub(crate) fn root(&self, slots: Range<usize>) -> Option<Hash> {
-        self.0.get(slots).map(|hashes| root_of(Domain::LogNode, hashes))
+        self.0.get(slots).map(|hashes| root_of_leaves(Domain::LogNode, hashes))
     }
 }
 
@@ -237,7 +237,7 @@ impl<'a> TileReader<'a> {
     }
 }
 
-impl Nodes for TileReader<'_> {
+impl NodeStore for TileReader<'_> {
     type Error = ReadError;
 
     fn node(&self, id: NodeId) -> Result<Hash, ReadError> {

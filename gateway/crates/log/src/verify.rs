@@ -238,7 +238,7 @@ impl<'a> Verification<'a> {
             Ok(bytes) => match Body::decode_all(&mut &*bytes) {
                 Err(error) => self.report(index, Place::Body, format!("changed: not a body ({error})")),
                 Ok(body) => {
-                    if let Err(error) = entry.event.header.check_body(&body) {
+                    if let Err(error) = entry.event.header.verify_body(&body) {
                         self.report(index, Place::Body, format!("changed: {error}"));
                     }
                 }
@@ -280,7 +280,7 @@ impl<'a> Verification<'a> {
             Some(head) => Some(*head),
             None => self.previous(&device, sequence)?,
         };
-        let follows = header.check_follows(last.map(|head| (head.sequence, head.hash)));
+        let follows = header.ensure_follows(last.map(|head| (head.sequence, head.hash)));
         if let (Err(error), false) = (follows, self.follows_damage(&device, sequence)?) {
             self.report(index, Place::Entry, format!("device {device}: {error}"));
         }

@@ -40,7 +40,7 @@ struct Kept {
 /// Shows them, or forgets one.
 pub async fn run(args: ChainsArgs, context: &Context) -> Outcome {
     let (config, gateway) = args.config.load_with_account()?;
-    let (path, id) = (config.gateway.data_dir.clone(), LogId { gateway, epoch: 0 });
+    let (path, id) = (config.gateway.data_dir.clone(), LogId::first(gateway));
     let forget = args.forget;
     let kept = tokio::task::spawn_blocking(move || {
         if let Some(genesis) = forget {

@@ -91,7 +91,7 @@ async fn audit_device(
     subject: Subject,
     chain: &ChainClient,
 ) -> anyhow::Result<Report> {
-    let id = LogId { gateway: account, epoch: 0 };
+    let id = LogId::first(account);
     // The chain first: whatever it has anchored is in the log by then.
     let state = chain_state(chain, &subject, id).await.map_err(explain)?;
     let path = config.gateway.data_dir.clone();

@@ -14,7 +14,7 @@ use std::{
 };
 use streembit_chain::{Call, ChainClient};
 use streembit_primitives::{
-    consortium::{Change, MAX_CODE},
+    consortium::{Change, MAX_RUNTIME_CODE_BYTES},
     Hash,
 };
 
@@ -107,8 +107,8 @@ impl Code {
             file.display()
         );
         ensure!(
-            bytes.len() <= MAX_CODE as usize,
-            "{} has {} bytes, and a transaction takes {MAX_CODE} of a runtime: use the compressed one, which `streembit-node \
+            bytes.len() <= MAX_RUNTIME_CODE_BYTES as usize,
+            "{} has {} bytes, and a transaction takes {MAX_RUNTIME_CODE_BYTES} of a runtime: use the compressed one, which `streembit-node \
              runtime --out FILE` writes",
             file.display(),
             bytes.len()
@@ -147,7 +147,7 @@ mod tests {
             Code::read(&file).map(|code| code.hash).map_err(|error| error.to_string())
         };
         assert!(read(b"#!/bin/sh").unwrap_err().contains("no runtime"));
-        let long = [MAGIC[0], vec![0; MAX_CODE as usize].as_slice()].concat();
+        let long = [MAGIC[0], vec![0; MAX_RUNTIME_CODE_BYTES as usize].as_slice()].concat();
         assert!(read(&long).unwrap_err().contains("compressed"));
         for magic in MAGIC {
             assert_eq!(read(magic), Ok(Hash(sp_crypto_hashing::blake2_256(magic))));

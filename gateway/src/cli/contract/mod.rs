@@ -166,7 +166,7 @@ async fn confirm(contract: ContractArgs, number: u32, key: &KeyArg, context: &Co
 async fn contract_view(
     chain: &streembit_chain::ChainClient,
     id: ContractId,
-) -> anyhow::Result<streembit_primitives::chain::ContractView> {
+) -> anyhow::Result<streembit_primitives::contract_state::ContractView> {
     let found = chain.view().await.map_err(explain)?.contract(id).await.map_err(explain)?;
     found.ok_or_else(|| unknown(id))
 }

@@ -5,8 +5,8 @@ use serde_json::{json, Value};
 use streembit_clock::PeriodEnd;
 use streembit_keystore::account;
 use streembit_primitives::{
-    chain::{ContractState, ContractView, Due, ServiceRecord},
     contract::{Clause, Contract},
+    contract_state::{ContractState, ContractView, ServiceDue, ServiceRecord},
     AccountId, Hash,
 };
 
@@ -114,7 +114,7 @@ fn records_text(records: &[ServiceRecord]) -> String {
 }
 
 /// What is due, for people.
-pub(super) fn due_text(contract: &Contract, due: &[Due]) -> String {
+pub(super) fn due_text(contract: &Contract, due: &[ServiceDue]) -> String {
     if due.is_empty() {
         return "nothing ever falls due: the contract has no service clause".into();
     }
@@ -135,7 +135,7 @@ pub(super) fn due_text(contract: &Contract, due: &[Due]) -> String {
     output::render(&table)
 }
 
-fn when(due: &Due) -> String {
+fn when(due: &ServiceDue) -> String {
     match (due.is_due, due.meter.and_then(|meter| due.due_at.checked_sub(&meter))) {
         (true, _) => "DUE".into(),
         (false, Some(left)) => format!("in {left}"),
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_is_due_is_said() {
-        let due = |meter: Option<u32>, is_due| Due {
+        let due = |meter: Option<u32>, is_due| ServiceDue {
             clause: 0,
             due_at: Decimal::from(15_000),
             meter: meter.map(Decimal::from),

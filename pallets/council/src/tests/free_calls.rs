@@ -12,7 +12,7 @@ use sp_runtime::{
     transaction_validity::InvalidTransaction,
 };
 use streembit_primitives::{
-    consortium::{refusal, Change},
+    consortium::{invalid_transaction, Change},
     AccountId, Hash,
 };
 
@@ -50,19 +50,23 @@ fn the_first_vote_on_a_motion_is_free_and_a_change_of_mind_is_not() {
 fn a_vote_that_cannot_be_cast_is_rejected() {
     council_of_three().execute_with(|| {
         // A motion exists with the block that opens it.
-        assert_eq!(is_free(OWNER, vote(true)), rejected(refusal::NO_SUCH_MOTION));
+        assert_eq!(is_free(OWNER, vote(true)), rejected(invalid_transaction::NO_SUCH_MOTION));
         assert_ok!(Council::propose(signed(LESSEE), ADD));
         for approve in [true, false] {
             for outsider in [LESSEE, STRANGER] {
-                assert_eq!(is_free(outsider, vote(approve)), rejected(refusal::NOT_IN_COUNCIL));
+                assert_eq!(is_free(outsider, vote(approve)), rejected(invalid_transaction::NOT_IN_COUNCIL));
             }
         }
         assert_ok!(Council::vote(signed(OWNER), motion(ADD), false));
-        assert_eq!(is_free(OWNER, vote(false)), rejected(refusal::VOTED_ALREADY));
+        assert_eq!(is_free(OWNER, vote(false)), rejected(invalid_transaction::ALREADY_VOTED));
         assert_ok!(Council::vote(signed(OWNER), motion(ADD), true));
-        assert_eq!(is_free(OWNER, vote(true)), rejected(refusal::VOTED_ALREADY));
+        assert_eq!(is_free(OWNER, vote(true)), rejected(invalid_transaction::ALREADY_VOTED));
         assert_ok!(Council::vote(signed(INSURER), motion(ADD), true));
-        assert_eq!(is_free(WORKSHOP, vote(true)), rejected(refusal::NO_SUCH_MOTION), "it is decided");
+        assert_eq!(
+            is_free(WORKSHOP, vote(true)),
+            rejected(invalid_transaction::NO_SUCH_MOTION),
+            "it is decided"
+        );
     });
 }
 
@@ -76,7 +80,7 @@ fn outsiders_do_not_use_the_part_of_a_block_that_is_the_councils() {
             length_bound: 0,
         };
         assert_eq!(RuntimeCall::from(close.clone()).get_dispatch_info().class, DispatchClass::Operational);
-        assert_eq!(is_free(WORKSHOP, close.clone()), rejected(refusal::NOT_IN_COUNCIL));
+        assert_eq!(is_free(WORKSHOP, close.clone()), rejected(invalid_transaction::NOT_IN_COUNCIL));
         assert_eq!(is_free(OWNER, close), Ok(false));
         let root = frame_system::Call::set_heap_pages { pages: 1 };
         for by in [OWNER, WORKSHOP] {
@@ -100,7 +104,7 @@ fn the_code_of_an_authorized_upgrade_is_free_and_other_code_is_rejected() {
     founded(&[OWNER]).execute_with(|| {
         let code = [7u8; 300];
         let apply = |code: &[u8]| frame_system::Call::apply_authorized_upgrade { code: code.to_vec() };
-        let undecided = || rejected(refusal::NOT_DECIDED);
+        let undecided = || rejected(invalid_transaction::NOT_AUTHORIZED);
         assert_eq!(is_free(WORKSHOP, apply(&code)), undecided(), "nothing is decided");
         let upgrade = Change::Upgrade { code: Hash(BlakeTwo256::hash(&code).0) };
         assert_ok!(Council::propose(signed(WORKSHOP), upgrade));

@@ -66,13 +66,13 @@ proptest! {
                         if fits {
                             let cost = quota(needed, bytes as u64);
                             spent = spent.map(|(of, all)| {
-                                (of, if of == payer { all.plus(&cost) } else { all })
+                                (of, if of == payer { all.saturating_add(&cost) } else { all })
                             });
                         }
                     }
                 }
                 for ((party, all), (_, whole)) in spent.iter().zip(whole) {
-                    prop_assert_eq!(left(*party), whole.without(all), "after {:?}", step);
+                    prop_assert_eq!(left(*party), whole.saturating_sub(all), "after {:?}", step);
                 }
                 prop_assert!(crate::Spent::<Test>::iter().count() <= 2);
             }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Error, Event, SetQuota};
 use frame_support::{assert_noop, assert_ok};
-use streembit_primitives::consortium::refusal;
+use streembit_primitives::consortium::invalid_transaction;
 
 fn set(party: AccountId, quota: Option<Quota>) -> sp_runtime::DispatchResult {
     <Quotas as SetQuota>::set(party, quota)
@@ -47,7 +47,7 @@ fn the_quota_of_a_party_that_leaves_is_removed() {
 fn a_member_that_is_no_party_spends_its_own_quota_but_not_for_free_calls() {
     chain().execute_with(|| {
         assert_ok!(spend(MEMBER, 100, 0));
-        assert_eq!(spend(MEMBER, 1, 0), rejected(refusal::TIME));
+        assert_eq!(spend(MEMBER, 1, 0), rejected(invalid_transaction::QUOTA_TIME));
         assert_ok!(spend_on(MEMBER, vote(), 1_000, 10_000));
         Members::set(vec![]);
         assert_eq!(spend(MEMBER, 1, 0), Err(InvalidTransaction::Payment.into()));

@@ -3,7 +3,7 @@
 use super::*;
 use frame_support::assert_ok;
 use sp_runtime::{traits::TxBaseImplication, transaction_validity::TransactionSource};
-use streembit_primitives::consortium::refusal;
+use streembit_primitives::consortium::invalid_transaction;
 
 #[test]
 fn a_party_spends_its_quota_and_has_it_again_in_the_next_period() {
@@ -12,15 +12,15 @@ fn a_party_spends_its_quota_and_has_it_again_in_the_next_period() {
         let shown = Quotas::quota(&OWNER).unwrap();
         assert_eq!((shown.payer, shown.quota, shown.left), (OWNER, quota(100, 1_000), quota(40, 700)));
         assert_eq!(shown.refills, 6_000);
-        assert_eq!(spend(OWNER, 41, 0), rejected(refusal::TIME));
-        assert_eq!(spend(OWNER, 0, 701), rejected(refusal::BYTES));
+        assert_eq!(spend(OWNER, 41, 0), rejected(invalid_transaction::QUOTA_TIME));
+        assert_eq!(spend(OWNER, 0, 701), rejected(invalid_transaction::QUOTA_BYTES));
         assert_eq!(left(OWNER), quota(40, 700), "a rejected transaction costs nothing");
         assert_ok!(spend(OWNER, 40, 700));
-        assert_eq!(spend(OWNER, 1, 0), rejected(refusal::TIME));
+        assert_eq!(spend(OWNER, 1, 0), rejected(invalid_transaction::QUOTA_TIME));
         // The others have theirs.
         assert_ok!(spend(WORKSHOP, 100, 1_000));
         Now::set(5_999);
-        assert_eq!(spend(OWNER, 1, 0), rejected(refusal::TIME));
+        assert_eq!(spend(OWNER, 1, 0), rejected(invalid_transaction::QUOTA_TIME));
         Now::set(6_000);
         assert_eq!(left(OWNER), quota(100, 1_000));
         assert_ok!(spend(OWNER, 100, 1_000));
@@ -34,7 +34,7 @@ fn unused_time_is_refunded_but_not_to_a_former_party() {
             assert_eq!(left(WORKSHOP), quota(10, 700), "the full weight is spent while it runs");
         }));
         assert_eq!(left(WORKSHOP), quota(80, 700));
-        assert_eq!(spend(WORKSHOP, 81, 0), rejected(refusal::TIME));
+        assert_eq!(spend(WORKSHOP, 81, 0), rejected(invalid_transaction::QUOTA_TIME));
         assert_ok!(carry_out(WORKSHOP, remark(), (80, 20), 300, || Parties::leave(WORKSHOP)));
         assert_eq!(crate::Spent::<Test>::iter().count(), 0, "a former party has an entry");
     });
@@ -87,7 +87,7 @@ fn gateways_spend_what_their_party_has() {
         assert_ok!(spend(GATEWAY, 70, 0));
         assert_eq!(left(OWNER), quota(30, 1_000));
         assert_eq!(Quotas::quota(&GATEWAY), Quotas::quota(&OWNER));
-        assert_eq!(spend(OWNER, 31, 0), rejected(refusal::TIME));
+        assert_eq!(spend(OWNER, 31, 0), rejected(invalid_transaction::QUOTA_TIME));
     });
 }
 

@@ -6,8 +6,8 @@ use crate::{
 use frame_support::traits::Get;
 use proptest::prelude::*;
 use streembit_primitives::{
-    chain::ContractState,
     contract::{Clause, Contract, ContractId, MAX_CLAUSES, MAX_PARTIES},
+    contract_state::ContractState,
     AccountId, DeviceId, Hash,
 };
 

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use streembit_chain::{gateway_consent, Call};
-use streembit_primitives::chain::Anchor;
+use streembit_primitives::checkpoint::Anchor;
 use subxt_rpcs::{client::rpc_params, RpcClient};
 use tokio::sync::oneshot;
 

@@ -151,7 +151,7 @@ fn an_entry_needs_the_events_own_body_within_the_size_limit() {
 fn a_log_opens_once_and_only_for_its_gateway() {
     let folder = filled(5);
     let path = folder.path().join("log");
-    let other = LogId { gateway: AccountId([1; 32]), epoch: 0 };
+    let other = LogId::first(AccountId([1; 32]));
     assert!(matches!(Log::open(&path, other), Err(OpenError::OtherLog { found, .. }) if *found == log_id()));
     let log = open(&folder);
     assert_eq!(Log::open(&path, log_id()).unwrap_err(), OpenError::Locked { path: path.clone() });

@@ -2,8 +2,7 @@
 
 use streembit_log::{Log, LogReader, NewEntry};
 use streembit_primitives::{
-    batch::EventKey,
-    event::{EventKind, Signer, VERSION},
+    event::{EventKind, ParsedDeviceKey, Signer, VERSION},
     hash::Domain,
     signature::{sign_ed25519, sign_sr25519, PublicKey},
     AccountId, Body, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, SignedEvent, Text,
@@ -12,7 +11,7 @@ use streembit_primitives::{
 /// A device that signs its events.
 pub struct Device {
     secret: Secret,
-    pub key: EventKey,
+    pub key: ParsedDeviceKey,
     /// The sequence of its next event.
     pub sequence: u64,
     /// The hash of its last event.
@@ -41,7 +40,7 @@ impl Device {
     }
 
     fn new(secret: Secret, public: PublicKey) -> Self {
-        Self { secret, key: EventKey::new(DeviceKey::Own(public)), sequence: 0, previous: Hash::ZERO }
+        Self { secret, key: ParsedDeviceKey::new(DeviceKey::Own(public)), sequence: 0, previous: Hash::ZERO }
     }
 
     pub fn id(&self) -> DeviceId {
@@ -113,7 +112,7 @@ pub fn body(text: &str) -> Body {
 }
 
 pub fn log_id() -> LogId {
-    LogId { gateway: AccountId([9; 32]), epoch: 0 }
+    LogId::first(AccountId([9; 32]))
 }
 
 pub fn open(folder: &tempfile::TempDir) -> Log {
