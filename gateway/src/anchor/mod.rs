@@ -272,7 +272,7 @@ impl<C: Chain> Anchoring<C> {
                 return Ok(anchored);
             }
             let signed = self.checkpoint()?;
-            let proof = self.log.consistency(from, signed.checkpoint.size)?;
+            let proof = self.log.prove_consistency(from, signed.checkpoint.size)?;
             self.metrics.anchor_submitted();
             let sent = self.chain.anchor(&self.keys, signed.checkpoint, proof).await;
             self.metrics.anchor_ended(sent.is_ok());

@@ -296,7 +296,7 @@ async fn of_two_histories_from_one_point_only_the_first_told_is_anchored() {
         // Nor by a gateway that asks nobody and sends what it has: the rule is the chain's.
         let checkpoint = Checkpoint { time: 9, ..hidden.checkpoint().unwrap().checkpoint };
         for old in [0, 6, size.min(8)] {
-            let proof = hidden.log.consistency(old, size).unwrap();
+            let proof = hidden.log.prove_consistency(old, size).unwrap();
             assert!(hidden.chain.accept(checkpoint.clone(), &proof).is_err(), "{size} from {old}");
         }
     }

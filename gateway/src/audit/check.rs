@@ -277,7 +277,7 @@ impl Audit<'_> {
         }
         // From the nodes as stored; if one of them was changed, the proof fails, and the node is named elsewhere.
         let proven =
-            self.log.inclusion(index, *size).is_ok_and(|proof| proof.verify(leaf, index, *size, root));
+            self.log.prove_inclusion(index, *size).is_ok_and(|proof| proof.verify(leaf, index, *size, root));
         if proven {
             AnchorState::Anchored
         } else {

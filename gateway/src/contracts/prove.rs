@@ -79,7 +79,7 @@ pub fn newest_reading(
         for event in log.device_events(device, at, 1)? {
             if let Some((reading, disclosure)) = disclose(&event, meter).filter(|_| event.index < size) {
                 let StoredEvent { index, entry, .. } = event;
-                let inclusion = log.inclusion(index, size)?;
+                let inclusion = log.prove_inclusion(index, size)?;
                 let proof = ReadingProof { log: log.id(), size, index, entry, inclusion, disclosure };
                 return Ok(ProvenAt { proof, reading });
             }

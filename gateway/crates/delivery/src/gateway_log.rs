@@ -30,7 +30,7 @@ impl EventStore for Log {
             Some(Anchor { checkpoint, .. }) if index < checkpoint.size => Ok(Some(Inclusion {
                 log: checkpoint.log,
                 size: checkpoint.size,
-                proof: self.reader().inclusion(index, checkpoint.size)?,
+                proof: self.reader().prove_inclusion(index, checkpoint.size)?,
             })),
             _ => Ok(None),
         }

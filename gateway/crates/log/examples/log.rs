@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("event {} of device {} is entry {}", receipt.sequence, receipt.device, receipt.index);
 
     let (size, root) = (log.size(), log.root(log.size())?);
-    let proof = log.inclusion(receipt.index, size)?;
+    let proof = log.prove_inclusion(receipt.index, size)?;
     let stored = log.stored(receipt.index)?.ok_or("the entry is missing")?;
     let is_included = proof.verify(stored.entry.leaf(), receipt.index, size, &root);
     println!("the log has {size} entries and root {root}; the entry is included: {is_included}");

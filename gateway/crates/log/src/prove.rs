@@ -17,13 +17,13 @@ impl LogReader {
     }
 
     /// Proves that the entry at `index` is one of the first `size` entries.
-    pub fn inclusion(&self, index: u64, size: u64) -> Result<InclusionProof, ReadError> {
+    pub fn prove_inclusion(&self, index: u64, size: u64) -> Result<InclusionProof, ReadError> {
         self.check_size(size)?;
         Tree::new(&self.nodes(), size).prove_inclusion(index).map_err(from_tree)
     }
 
     /// Proves that the first `size` entries begin with the first `old` entries.
-    pub fn consistency(&self, old: u64, size: u64) -> Result<ConsistencyProof, ReadError> {
+    pub fn prove_consistency(&self, old: u64, size: u64) -> Result<ConsistencyProof, ReadError> {
         self.check_size(size)?;
         Tree::new(&self.nodes(), size).prove_consistency(old).map_err(from_tree)
     }

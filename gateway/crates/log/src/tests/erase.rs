@@ -94,7 +94,7 @@ async fn an_erased_body_is_in_no_file_and_all_proofs_verify() {
     assert_eq!(log.erased(0..SIZE).unwrap(), [5, 15, 25]);
     for index in 0..SIZE {
         let leaf = log.stored(index).unwrap().unwrap().entry.leaf();
-        assert!(log.inclusion(index, SIZE).unwrap().verify(leaf, index, SIZE, &before.0));
+        assert!(log.prove_inclusion(index, SIZE).unwrap().verify(leaf, index, SIZE, &before.0));
     }
     drop(log);
     let log = open(&fixture.folder);

@@ -24,16 +24,21 @@ fn every_inclusion_and_consistency_proof_verifies() {
     for size in [1, 2, 3, 31, 32, 33, 45u64] {
         for index in 0..size {
             let leaf = log.stored(index).unwrap().unwrap().entry.leaf();
-            assert!(log.inclusion(index, size).unwrap().verify(leaf, index, size, &roots[size as usize]));
+            assert!(log.prove_inclusion(index, size).unwrap().verify(
+                leaf,
+                index,
+                size,
+                &roots[size as usize]
+            ));
         }
         for old in 0..=size {
-            let proof = log.consistency(old, size).unwrap();
+            let proof = log.prove_consistency(old, size).unwrap();
             assert!(proof.verify(old, &roots[old as usize], size, &roots[size as usize]));
         }
     }
     assert_eq!(log.root(46), Err(OutOfRangeError { asked: 46, size: 45 }.into()));
-    assert_eq!(log.inclusion(45, 45), Err(OutOfRangeError { asked: 45, size: 45 }.into()));
-    assert!(log.inclusion(0, 46).is_err() && log.consistency(46, 45).is_err());
+    assert_eq!(log.prove_inclusion(45, 45), Err(OutOfRangeError { asked: 45, size: 45 }.into()));
+    assert!(log.prove_inclusion(0, 46).is_err() && log.prove_consistency(46, 45).is_err());
 }
 
 #[test]
