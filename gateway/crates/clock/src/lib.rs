@@ -15,8 +15,8 @@ pub fn now_ms() -> u64 {
     with_test_offset(now)
 }
 
-/// Adds the offset in milliseconds from the file that `STREEMBIT_TEST_CLOCK` names. The file is read at every call, so that
-/// a test can let the clock jump. Builds without debug assertions ignore it.
+/// Adds the offset in milliseconds from the file that `STREEMBIT_TEST_CLOCK` names. The file is read at every call, so
+/// that a test can let the clock jump. Builds without debug assertions ignore it.
 #[cfg(debug_assertions)]
 fn with_test_offset(now: u64) -> u64 {
     static FILE: std::sync::OnceLock<Option<std::ffi::OsString>> = std::sync::OnceLock::new();

@@ -43,8 +43,8 @@ pub enum IngestError {
     /// The status text is too long.
     #[error("the status: {0}")]
     TooLong(#[from] TextLengthError),
-    /// The log refused the event: it does not follow its device's last event, its body is too large, or the device's key
-    /// was copied.
+    /// The log refused the event: it does not follow its device's last event, its body is too large, or the device's
+    /// key was copied.
     #[error("{}", refusal_text(.0))]
     Refused(#[from] Refusal),
     /// The log could not store the event.

@@ -63,8 +63,8 @@ const BYTES_PER_PERMIT: usize = 64;
 const EVENT_BYTES: usize = 384;
 
 impl Ingest {
-    /// Starts the pipeline into `log`, with the gateway's key and the keys of its devices. Returns an error if a thread cannot
-    /// be started.
+    /// Starts the pipeline into `log`, with the gateway's key and the keys of its devices. Returns an error if a thread
+    /// cannot be started.
     pub fn new(log: Log, keys: KeyPair, devices: Vec<DeviceKey>) -> std::io::Result<Self> {
         Self::with_limits(log, keys, devices, Limits::default())
     }
@@ -91,16 +91,16 @@ impl Ingest {
 
     /// Admits an event that a device signed. Resolves when the event is on disk.
     ///
-    /// A repeated event gets the receipt of the first. The events of a device must arrive in order, but the next one may be
-    /// sent before the previous one is acknowledged.
+    /// A repeated event gets the receipt of the first. The events of a device must arrive in order, but the next one
+    /// may be sent before the previous one is acknowledged.
     pub async fn signed(&self, event: SignedEvent, body: Body) -> Result<Receipt, IngestError> {
         let permits = permits(body.encoded_size());
         let results = self.submit(vec![(event, body)], permits).await;
         results.await.ok().and_then(|mut results| results.pop()).unwrap_or(Err(IngestError::Closed))
     }
 
-    /// Admits signed events in order. Returns one result per event, in the same order. If an event is refused, the later
-    /// events of its device are refused too, but no others.
+    /// Admits signed events in order. Returns one result per event, in the same order. If an event is refused, the
+    /// later events of its device are refused too, but no others.
     pub async fn signed_batch(&self, events: Vec<(SignedEvent, Body)>) -> Vec<Result<Receipt, IngestError>> {
         let mut answers = Vec::new();
         let mut events = events.into_iter().peekable();
@@ -123,7 +123,8 @@ impl Ingest {
         self.host(device, hosted::readings(readings)?).await
     }
 
-    /// Admits a status text of a hosted device as one event, which the gateway signs. Resolves when the event is on disk.
+    /// Admits a status text of a hosted device as one event, which the gateway signs. Resolves when the event is on
+    /// disk.
     pub async fn status(&self, device: DeviceId, text: &str) -> Result<Receipt, IngestError> {
         self.host(device, hosted::status(text)?).await
     }
@@ -133,15 +134,16 @@ impl Ingest {
         self.inner.devices.values().map(|key| (key.device(), key.key()))
     }
 
-    /// Stops admitting events. Resolves when all accepted signed events are in the queue of the log, which still writes and
-    /// answers them.
+    /// Stops admitting events. Resolves when all accepted signed events are in the queue of the log, which still writes
+    /// and answers them.
     pub async fn close(&self) {
         // Without permits nothing more is accepted. Events that hold permits are completed.
         self.inner.budget.close();
         self.inner.verifiers.close().await;
     }
 
-    /// Submits events for verification, after waiting for their permits. If ingest is closed, the returned receiver fails.
+    /// Submits events for verification, after waiting for their permits. If ingest is closed, the returned receiver
+    /// fails.
     async fn submit(&self, events: Vec<(SignedEvent, Body)>, permits: usize) -> oneshot::Receiver<Results> {
         let (reply, answer) = oneshot::channel();
         if let Ok(permit) = self.inner.budget.clone().acquire_many_owned(self.clamp(permits)).await {
@@ -184,8 +186,8 @@ impl std::fmt::Debug for Ingest {
     }
 }
 
-/// Takes the events for the next submission: as many as fit into one batch and the budget, but at least one. Returns them
-/// with the number of permits that they need.
+/// Takes the events for the next submission: as many as fit into one batch and the budget, but at least one. Returns
+/// them with the number of permits that they need.
 fn next_part(
     events: &mut std::iter::Peekable<std::vec::IntoIter<(SignedEvent, Body)>>,
     limits: &Limits,

@@ -23,8 +23,8 @@ struct Pending<T> {
     completed: BTreeMap<u64, Option<T>>,
 }
 
-/// The place of one piece of work in the order. If a ticket is dropped, for example by a panic, the results after it are
-/// delivered without it.
+/// The place of one piece of work in the order. If a ticket is dropped, for example by a panic, the results after it
+/// are delivered without it.
 pub(super) struct Ticket<T> {
     number: u64,
     state: Arc<State<T>>,

@@ -70,8 +70,8 @@ impl Verifiers {
         Ok(Self { queue: Mutex::new(Some(queue)), threads: Mutex::new(threads) })
     }
 
-    /// Queues a submission, waiting for a place. After [`Self::close`] the submission is dropped, which closes its reply
-    /// channel.
+    /// Queues a submission, waiting for a place. After [`Self::close`] the submission is dropped, which closes its
+    /// reply channel.
     pub(super) async fn submit(&self, submission: Submission) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(queue) = queue {
@@ -91,13 +91,15 @@ impl Verifiers {
     }
 }
 
-/// The receiving end of the queue. Whoever holds it takes the next submissions and the ticket for their order.
+/// The receiving end of the queue, and the order. A thread that has locked it takes the next submissions and their
+/// ticket.
 struct Intake {
     submissions: mpsc::Receiver<Submission>,
     sequencer: Sequencer<Vec<Append>>,
 }
 
-/// Waits for a submission, and takes all queued ones up to `batch` events. Returns `None` if the queue is closed and empty.
+/// Waits for a submission, and takes all queued ones up to `batch` events. Returns `None` if the queue is closed and
+/// empty.
 fn take(intake: &Mutex<Intake>, batch: usize) -> Option<(Vec<Submission>, Ticket<Vec<Append>>)> {
     let mut intake = intake.lock().unwrap_or_else(PoisonError::into_inner);
     let first = intake.submissions.blocking_recv()?;

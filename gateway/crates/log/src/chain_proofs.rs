@@ -1,7 +1,8 @@
-//! The stored proofs of the last anchor on each chain, so that evidence can be exported without a node and nodes may prune.
+//! The stored proofs of the last anchor on each chain, so that evidence can be exported without a node and nodes may
+//! prune.
 //!
-//! A chain that is founded anew continues the same log, and then nothing but the proof stored here proves the log on the
-//! old chain. So the proof of one chain never replaces that of another.
+//! A chain that is founded anew continues the same log, and then nothing but the proof stored here proves the log on
+//! the old chain. So the proof of one chain never replaces the proof of another.
 //!
 //! The column family `chain-proofs` has these keys. The genesis hash (32 bytes) prefixes all but the last:
 //!
@@ -10,8 +11,8 @@
 //! - `last` -> [`LastBlock`]
 //! - `kept` -> the genesis hashes of all chains, the one collected last at the end
 //!
-//! Each collection is written at once. Releases that knew only one chain wrote the keys without the prefix. Such keys can
-//! be read, and get the prefix when the log is opened for writing.
+//! Each collection is written at once. Releases that knew only one chain wrote the keys without the prefix. Such keys
+//! can be read, and get the prefix when the log is opened for writing.
 
 use super::{
     store::{decode, synced, Family, Guard, Store},
@@ -111,8 +112,8 @@ impl LogReader {
 }
 
 impl Log {
-    /// Stores what was collected from a chain in one synced write: `changes`, the first of which ended the authority set
-    /// `first_set`, and the newest voters and block. The proofs of other chains stay.
+    /// Stores what was collected from a chain in one synced write: `changes`, the first of which ended the authority
+    /// set `first_set`, and the newest voters and block. The proofs of other chains stay.
     pub fn put_chain_proof(
         &self,
         voters: &KnownVoters,

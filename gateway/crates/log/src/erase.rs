@@ -1,7 +1,7 @@
 //! Erasing bodies for good, from reads at once and then from every file of the database.
 //!
-//! 1. One synced write marks the bodies as erased, deletes them, and records the pending removal from the disk. From then
-//!    on they cannot be read, even after a crash.
+//! 1. One synced write marks the bodies as erased, deletes them, and records the pending removal from the disk. From
+//!    then on they cannot be read, even after a crash.
 //! 2. All memtables are flushed, so that the write-ahead logs that hold the bodies become obsolete.
 //! 3. The tables that hold the bodies are rewritten without them.
 //! 4. When the old files are gone, the record of the pending removal is deleted. After a crash before that, opening the
@@ -57,8 +57,9 @@ pub struct Erasure {
 struct Pending(Vec<(u64, u64)>);
 
 impl Log {
-    /// Erases the bodies of at most [`MAX_ERASED`] entries for good, and returns when no file of the database holds them any
-    /// more. The entries stay, and so do all proofs. `now` is the time to record, in milliseconds since the Unix epoch.
+    /// Erases the bodies of at most [`MAX_ERASED`] entries for good, and returns when no file of the database holds
+    /// them any more. The entries stay, and so do all proofs. `now` is the time to record, in milliseconds since the
+    /// Unix epoch.
     ///
     /// Blocks on disk I/O, so do not call it on a thread that runs asynchronous tasks.
     pub fn erase(&self, indexes: &BTreeSet<u64>, now: u64) -> Result<Vec<Erasure>, EraseError> {
@@ -137,8 +138,8 @@ impl Pending {
     }
 }
 
-/// Finishes an erasure that a crash or a failing disk interrupted. If it fails again, the removal stays recorded and the log
-/// opens all the same, because the bodies cannot be read any more.
+/// Finishes an erasure that a crash or a failing disk interrupted. If it fails again, the removal stays recorded and
+/// the log opens all the same, because the bodies cannot be read any more.
 pub(super) fn resume(store: &Store) -> Result<(), StorageError> {
     let pending: Option<Pending> = store.db().value(Family::Meta, meta::PURGE)?;
     let Some(pending) = pending else { return Ok(()) };

@@ -240,7 +240,7 @@ pub enum StorageError {
     Unavailable,
 }
 
-/// What revealed that stored data is damaged.
+/// The error that revealed damaged data.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DamageCause {
     /// RocksDB found a checksum or a file wrong.

@@ -1,8 +1,7 @@
-//! Named places in the code where a test can kill the process, as a power cut would: nothing is flushed and nobody is
-//! notified.
+//! Named places in the code where a test can kill the process as a power cut would, without any flush or notification.
 //!
-//! `STREEMBIT_TEST_FAILPOINT=NAME` kills the process when it first reaches the place, `NAME:N` when it reaches the place
-//! for the N-th time. The variable is read once. Builds without debug assertions have no failpoints.
+//! `STREEMBIT_TEST_FAILPOINT=NAME` kills the process when it first reaches the place, `NAME:N` when it reaches the
+//! place for the N-th time. The variable is read once. Builds without debug assertions have no failpoints.
 
 /// The names of all failpoints, in the order in which a log reaches them.
 pub const NAMES: [&str; 17] = [

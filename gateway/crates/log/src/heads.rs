@@ -1,6 +1,7 @@
 //! The heads map of the log at any size.
 //!
-//! Only the heads at the current size are stored. The heads at a smaller size are found by searching each device's index.
+//! Only the heads at the current size are stored. The heads at a smaller size are found by searching each device's
+//! index.
 
 use super::{store::Family, Head, LogReader, ReadError, StorageError};
 use streembit_primitives::{
@@ -14,12 +15,14 @@ impl LogReader {
         Ok(self.heads_map(size)?.root())
     }
 
-    /// Proves the last event of a device among the first `size` entries. Returns `None` if the device has no event there.
+    /// Proves the last event of a device among the first `size` entries. Returns `None` if the device has no event
+    /// there.
     pub fn head_proof(&self, device: &DeviceId, size: u64) -> Result<Option<HeadProof>, ReadError> {
         Ok(self.heads_map(size)?.prove(device))
     }
 
-    /// Proves that a device has no event among the first `size` entries. Returns `None` if it has one, or if `size` is 0.
+    /// Proves that a device has no event among the first `size` entries. Returns `None` if it has one, or if `size` is
+    /// 0.
     pub fn absence_proof(&self, device: &DeviceId, size: u64) -> Result<Option<AbsenceProof>, ReadError> {
         Ok(self.heads_map(size)?.prove_absence(device))
     }

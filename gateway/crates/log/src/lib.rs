@@ -79,11 +79,11 @@ struct WriterHandle {
 }
 
 impl Log {
-    /// Opens the log `id` in the folder `path`, which is created if it does not exist. The folder must hold nothing else.
+    /// Opens the log `id` in its own folder `path`, which is created if it does not exist.
     ///
-    /// Returns an error if the folder holds another log, or if the log is damaged at a place that is checked here: every
-    /// acknowledged entry must be present, the tree's stored peaks must lead to the stored root, the last entry must match
-    /// its leaf, each device's head must be an indexed entry, and no table of the database may be missing.
+    /// Returns an error if the folder holds another log, or if the log is damaged at a place that is checked here:
+    /// every acknowledged entry must be present, the tree's stored peaks must lead to the stored root, the last entry
+    /// must match its leaf, each device's head must be an indexed entry, and no table of the database may be missing.
     pub fn open(path: &Path, id: LogId) -> Result<Self, OpenError> {
         let acknowledged = watermark::read(path)?;
         let store = Arc::new(store::Store::open(path)?);
@@ -123,7 +123,8 @@ impl Log {
         Ok(reader)
     }
 
-    /// Like [`Self::open_read_only`], but also opens a damaged log, so that [`LogReader::verify`] can report the damage.
+    /// Like [`Self::open_read_only`], but also opens a damaged log, so that [`LogReader::verify`] can report the
+    /// damage.
     pub fn open_for_audit(path: &Path) -> Result<LogReader, OpenError> {
         let store = Arc::new(store::Store::open_read_only(path)?);
         let id = store::identity(&store)?.ok_or_else(|| OpenError::Missing { path: path.into() })?;
@@ -132,8 +133,8 @@ impl Log {
 
     /// Appends entries in order and waits until they are on disk.
     ///
-    /// An entry that the log already has gets its first receipt. If an entry is refused, the others are appended all the
-    /// same, and the first refusal is returned; [`Self::admit`] returns one result per entry.
+    /// An entry that the log already has gets its first receipt. If an entry is refused, the others are appended all
+    /// the same, and the first refusal is returned; [`Self::admit`] returns one result per entry.
     pub async fn append(&self, entries: Vec<NewEntry>) -> Result<Vec<Receipt>, AppendError> {
         self.admit(entries.into_iter().map(|entry| Proposal::Entry(Box::new(entry))).collect())
             .await
@@ -141,8 +142,8 @@ impl Log {
             .collect()
     }
 
-    /// Appends the proposed events that are admitted, in order, and waits until they are on disk. Returns one result per
-    /// proposal, in the same order.
+    /// Appends the proposed events that are admitted, in order, and waits until they are on disk. Returns one result
+    /// per proposal, in the same order.
     pub async fn admit(&self, proposals: Vec<Proposal>) -> Vec<Result<Receipt, AppendError>> {
         let count = proposals.len();
         let (send, receive) = oneshot::channel();

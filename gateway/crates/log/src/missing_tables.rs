@@ -1,9 +1,9 @@
 //! The check, when a log is opened, that no table (SST file) of the database is missing or unreadable.
 //!
 //! If RocksDB's list of tables (its manifest) has lost its end, RocksDB silently opens an older state and replays the
-//! newest entries from the write-ahead log on top. The log then ends where it should, but has a hole in the middle. A hole
-//! begins at the last key of a table that is still listed, so this check looks at the entries on both sides of each such
-//! key. An audit looks at every entry.
+//! newest entries from the write-ahead log on top. The log then ends where it should, but has a hole in the middle. A
+//! hole begins at the last key of a table that is still listed, so this check looks at the entries on both sides of
+//! each such key. An audit looks at every entry.
 //!
 //! RocksDB opens a table only when one of its keys is read. A read-only instance does not even report a table that it
 //! cannot open: it shows an older state of that column family. So the writing gateway has to touch every table.

@@ -12,8 +12,8 @@ use std::sync::{
 };
 use streembit_primitives::{hash::Domain, merkle::NodeId, Body, DeviceId, Hash, LogEntry, LogId};
 
-/// Reads a log. The reader of an opened [`super::Log`] sees each entry as soon as it is on disk; a reader that was opened
-/// read-only keeps the state of that moment. Clones share the database.
+/// Reads a log. The reader of an opened [`super::Log`] sees each entry as soon as it is on disk; a reader that was
+/// opened read-only keeps the state of that moment. Clones share the database.
 #[derive(Clone)]
 pub struct LogReader {
     store: Arc<Store>,

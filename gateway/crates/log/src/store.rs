@@ -24,8 +24,8 @@ pub(crate) enum Family {
     Entries,
     /// Index (8 bytes) -> `Body`. Separate from the entries, so that a body can be erased.
     Bodies,
-    /// First leaf (8 bytes), level (1 byte) -> up to 64 hashes of 32 bytes: the [`super::tiles`] of leaves. Separate from
-    /// the tiles above, which stay in memory.
+    /// First leaf (8 bytes), level (1 byte) -> up to 64 hashes of 32 bytes: the [`super::tiles`] of leaves. Separate
+    /// from the tiles above, which stay in memory.
     Tiles,
     /// The tiles of the levels above, with the same keys and values.
     UpperTiles,
@@ -86,7 +86,8 @@ impl Family {
         }
     }
 
-    /// The size at which the family's memtable is flushed to a file, in bytes. [`TOTAL_WRITE_BUFFER`] bounds all families.
+    /// The size at which the family's memtable is flushed to a file, in bytes. [`TOTAL_WRITE_BUFFER`] bounds all
+    /// families.
     const fn write_buffer(self) -> usize {
         match self {
             Self::Entries | Self::Bodies => 8 << 20,
@@ -177,8 +178,8 @@ impl Store {
 
     /// Waits only while the database is being opened again.
     ///
-    /// A thread must not hold two guards: if the writer starts to reopen the database between them, the second guard waits
-    /// for the writer, and the writer for the first guard. Only the writer's own thread is exempt.
+    /// A thread must not hold two guards: if the writer starts to reopen the database between them, the second guard
+    /// waits for the writer, and the writer for the first guard. Only the writer's own thread is exempt.
     pub(crate) fn db(&self) -> Guard<'_> {
         Guard(self.db.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -305,8 +306,8 @@ fn open(path: &Path) -> Result<Db, OpenError> {
     }
     let mut options = options();
     options.create_if_missing(fresh);
-    // Also for an existing database, whose creation may have been interrupted. The checks of an opened log find families
-    // that were lost later.
+    // Also for an existing database, whose creation may have been interrupted. The checks of an opened log find
+    // families that were lost later.
     options.create_missing_column_families(true);
     Db::open_cf_descriptors(&options, path, families()).map_err(|error| open_error(path, error))
 }
@@ -334,8 +335,8 @@ fn cannot_open(path: &Path, error: std::io::Error) -> OpenError {
 }
 
 fn families() -> Vec<ColumnFamilyDescriptor> {
-    // A gateway rereads little. But every proof reads upper tiles (some 500 bytes per 1,000 entries) and the index of the
-    // leaf tiles, so these must not be evicted by other reads.
+    // A gateway rereads little. But every proof reads upper tiles (some 500 bytes per 1,000 entries) and the index of
+    // the leaf tiles, so these must not be evicted by other reads.
     let (upper_tiles, tiles, others) =
         (Cache::new_lru_cache(6 << 20), Cache::new_lru_cache(4 << 20), Cache::new_lru_cache(4 << 20));
     Family::ALL
@@ -374,13 +375,13 @@ fn families() -> Vec<ColumnFamilyDescriptor> {
 fn options() -> Options {
     let mut options = Options::default();
     options.set_paranoid_checks(true);
-    // Recover up to the first incomplete record, which after a power cut is the unfinished write. No acknowledged entry is
-    // beyond it, because every group is synced before it is acknowledged.
+    // Recover up to the first incomplete record, which after a power cut is the unfinished write. No acknowledged entry
+    // is beyond it, because every group is synced before it is acknowledged.
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     // Bounds the replay when the log is opened after a crash.
     options.set_max_total_wal_size(64 << 20);
-    // Flush all families or none. When a write fails because the disk is full, RocksDB flushes its memtables by itself. If
-    // it flushed only some of them, the others would later be replayed with the failed write, and the families would
+    // Flush all families or none. When a write fails because the disk is full, RocksDB flushes its memtables by itself.
+    // If it flushed only some of them, the others would later be replayed with the failed write, and the families would
     // contradict each other.
     options.set_atomic_flush(true);
     options.set_db_write_buffer_size(TOTAL_WRITE_BUFFER);

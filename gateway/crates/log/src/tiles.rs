@@ -1,9 +1,9 @@
 //! The Merkle tree on disk, in tiles of up to 64 neighbouring hashes of one level.
 //!
 //! A tile of level `t` holds nodes of level `6 t` of the tree. The nodes between two tile levels are computed from the
-//! lower tile when they are needed. So a proof reads one tile per six levels, a log of ten million entries needs 32 bytes
-//! of tree per entry, and all tiles but the lowest stay in memory. Transparency logs serve their trees in the same way, see
-//! <https://c2sp.org/tlog-tiles>. The shape of the tree is that of RFC 9162.
+//! lower tile when they are needed. So a proof reads one tile per six levels, a log of ten million entries needs 32
+//! bytes of tree per entry, and all tiles but the lowest stay in memory. Transparency logs serve their trees in the
+//! same way, see <https://c2sp.org/tlog-tiles>. The shape of the tree is that of RFC 9162.
 //!
 //! The last tile of each level grows: every group that adds to it writes it again.
 //!
@@ -35,7 +35,8 @@ pub(crate) struct TileId {
     pub(crate) index: u64,
 }
 
-/// Neighbouring hashes of one level of the tree, from the left: [`WIDTH`] of them in a full tile, fewer in a growing tile.
+/// Neighbouring hashes of one level of the tree, from the left: [`WIDTH`] of them in a full tile, fewer in a growing
+/// tile.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Tile(Vec<Hash>);
 
@@ -121,8 +122,8 @@ impl Tile {
         self.0.len()
     }
 
-    /// Computes the node above a range of hashes, whose length must be a power of two. Returns `None` if the tile does not
-    /// have them all.
+    /// Computes the node above a range of hashes, whose length must be a power of two. Returns `None` if the tile does
+    /// not have them all.
     pub(crate) fn root(&self, slots: Range<usize>) -> Option<Hash> {
         self.0.get(slots).map(|hashes| root_of_leaves(Domain::LogNode, hashes))
     }
@@ -191,8 +192,8 @@ impl GrowingTiles {
     }
 }
 
-/// Reads nodes of the tree from stored tiles. Keeps the last tile of each level, because neighbouring nodes are often read
-/// together.
+/// Reads nodes of the tree from stored tiles. Keeps the last tile of each level, because neighbouring nodes are often
+/// read together.
 pub struct TileReader<'a> {
     store: &'a Store,
     last: RefCell<BTreeMap<u8, (u64, Tile)>>,

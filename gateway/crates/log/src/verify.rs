@@ -75,8 +75,8 @@ impl fmt::Display for Finding {
 
 impl LogReader {
     /// Verifies a range of entries: their leaves and the inner nodes that they complete, their bodies, and the order of
-    /// each device's events. If the range is the whole log (`0..size`), its root and heads are verified as well. Everything
-    /// before the range is trusted.
+    /// each device's events. If the range is the whole log (`0..size`), its root and heads are verified as well.
+    /// Everything before the range is trusted.
     ///
     /// Damage is returned as findings, at most [`MAX_FINDINGS`]. An error means that the verification itself failed.
     pub fn verify(&self, range: Range<u64>) -> Result<Vec<Finding>, ReadError> {
@@ -115,8 +115,8 @@ impl<'a> Verification<'a> {
         Self { log, tiles: log.nodes(), findings: Vec::new(), heads: HashMap::new() }
     }
 
-    /// Verifies a range, up to [`MAX_FINDINGS`]. Returns the heads map of the first `heads_at` entries, if the verification
-    /// passes that size.
+    /// Verifies a range, up to [`MAX_FINDINGS`]. Returns the heads map of the first `heads_at` entries, if the
+    /// verification passes that size.
     fn verify_range(
         &mut self,
         range: Range<u64>,
@@ -305,7 +305,8 @@ impl<'a> Verification<'a> {
         Ok(leaf.is_none() || leaf != self.node(NodeId { level: 0, index })?)
     }
 
-    /// Returns the event of a device before `sequence`, as stored. Needed for the first event of the device in the range.
+    /// Returns the event of a device before `sequence`, as stored. Needed for the first event of the device in the
+    /// range.
     fn previous(&self, device: &DeviceId, sequence: u64) -> Result<Option<Head>, StorageError> {
         let Some(sequence) = sequence.checked_sub(1) else { return Ok(None) };
         let Ok(bytes) = self.bytes(Family::ByDevice, &device_key(device, sequence))? else { return Ok(None) };

@@ -154,8 +154,8 @@ impl Writer {
         self.queue.blocking_recv()
     }
 
-    /// Writes a group. After an error no event of the group is in the log, and the state is read from disk before the next
-    /// group.
+    /// Writes a group. After an error no event of the group is in the log, and the state is read from disk before the
+    /// next group.
     fn commit(&mut self, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, AppendError> {
         if self.store.take_reopen_mark() && self.failed.is_none() {
             self.fail();
@@ -163,7 +163,7 @@ impl Writer {
         self.recover().map_err(Box::new)?;
         let store = self.store.clone();
         let outcome = self.write(&store, group);
-        // Before anyone is notified, because whoever is notified may read the new entries.
+        // Before the callers and watchers are notified, because they may read the new entries at once.
         if outcome.is_ok() {
             self.size.store(self.frontier.size(), Ordering::Release);
         }
@@ -254,7 +254,8 @@ impl Writer {
         self.failed = Some(Failure::default());
     }
 
-    /// After a failed write, opens the database again and reads the state from it. RocksDB offers no other way to resume.
+    /// After a failed write, opens the database again and reads the state from it. RocksDB offers no other way to
+    /// resume.
     fn recover(&mut self) -> Result<(), OpenError> {
         let Some(failure) = &mut self.failed else { return Ok(()) };
         if let Some((at, error)) = &failure.last_attempt {
@@ -348,7 +349,8 @@ impl GroupWrite<'_> {
     }
 }
 
-/// Returns the number of events, and their approximate size in bytes. Events that have not been made yet count as 0 bytes.
+/// Returns the number of events, and their approximate size in bytes. Events that have not been made yet count as 0
+/// bytes.
 fn weight(appends: &[Append]) -> (usize, usize) {
     let proposals = || appends.iter().flat_map(|append| &append.proposals);
     (proposals().count(), proposals().map(Proposal::size).sum())

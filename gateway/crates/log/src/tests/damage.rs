@@ -1,4 +1,5 @@
-//! Tests that damage to the database is never silent: either the log refuses to open, or verification reports the place.
+//! Tests that damage to the database is never silent: either the log refuses to open, or verification reports the
+//! place.
 
 use super::support::{filled, log_id, open};
 use crate::{
