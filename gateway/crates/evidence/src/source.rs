@@ -17,7 +17,7 @@ pub trait EventLog {
     /// Why the log does not agree with an anchor, or cannot be compared with it.
     type AnchorError: std::error::Error + Send + Sync + 'static;
     /// The nodes of the log's tree.
-    type NodeStore<'a>: NodeStore<Error = Self::Error>
+    type Nodes<'a>: NodeStore<Error = Self::Error>
     where
         Self: 'a;
 
