@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     config::{Config, DeviceConfig},
-    keys::{open_gateway_key, open_key},
-    remedies::explain,
+    errors::explain,
+    keys::open_key,
 };
 use anyhow::{bail, Context as _};
 use clap::{Args, Subcommand};
@@ -155,7 +155,8 @@ async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let registration = registration(&chain, &device, owner.account(), gateway);
     let consent = match (&registration.key, &args.consent, &args.device_key) {
         (DeviceKey::Hosted { .. }, None, None) => {
-            device_consent(&registration, &open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?)
+            let keys = crate::keys::open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
+            device_consent(&registration, &keys)
         }
         (DeviceKey::Hosted { .. }, ..) => {
             bail!("device {:?} is signed for by its gateway, which consents: leave --consent and --device-key out", device.name)

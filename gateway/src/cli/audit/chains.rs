@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{output, ConfigArg, Context, Outcome},
-    remedies::explain,
+    errors::explain,
 };
 use anyhow::ensure;
 use clap::Args;

@@ -7,7 +7,7 @@ use crate::{
         progress::ProgressBar,
         ConfigArg, Context, Outcome,
     },
-    remedies::explain,
+    errors::explain,
 };
 use anyhow::Context as _;
 use clap::Args;

@@ -6,7 +6,7 @@ use crate::{
         ConfigArg, Context, Outcome,
     },
     config::Config,
-    remedies::explain,
+    errors::explain,
 };
 use clap::Args;
 use serde::Serialize;

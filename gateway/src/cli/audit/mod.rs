@@ -13,7 +13,7 @@ use super::{
 use crate::{
     audit::{audit, AnchorState, AuditedEvent, ChainState, Report, Subject},
     config::Config,
-    remedies::explain,
+    errors::explain,
 };
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
