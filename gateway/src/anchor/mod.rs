@@ -12,8 +12,8 @@
 mod tests;
 
 use crate::{
-    errors::Remedy,
     metrics::Metrics,
+    remedies::Remedy,
     status::{ComponentState, StatusBoard},
 };
 use backon::{BackoffBuilder as _, ExponentialBuilder};

@@ -4,9 +4,9 @@ use super::{chain, ConfigArg, Context, KeyArg, NodeArg, Outcome};
 use crate::{
     api::client::{Client, ClientError},
     config, daemon,
-    errors::explain,
     keys::open_gateway_key,
     memory,
+    remedies::explain,
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};

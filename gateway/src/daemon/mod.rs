@@ -11,8 +11,8 @@ use crate::{
     anchor::{self, AnchorError, AnchorOutputs, Schedule},
     api::{Api, ApiState, ListenError},
     config::{AnchorConfig, Config},
-    errors::Remedy,
     metrics::Metrics,
+    remedies::Remedy,
     status::{ComponentState, StatusBoard},
 };
 use feed::Feed;

@@ -17,8 +17,8 @@ use std::{
 use streembit::{
     config::Config,
     daemon,
-    errors::{explain, with_causes},
     keys::open_key,
+    remedies::{explain, with_causes},
 };
 use streembit_chain::NodeConnection;
 use streembit_keystore::KeyPair;

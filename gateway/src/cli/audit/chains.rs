@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{output, ConfigArg, Context, Outcome},
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::ensure;
 use clap::Args;

@@ -7,7 +7,7 @@ use crate::{
         progress::ProgressBar,
         ConfigArg, Context, Outcome,
     },
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::Context as _;
 use clap::Args;

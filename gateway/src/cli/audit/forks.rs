@@ -6,7 +6,7 @@ use crate::{
         ConfigArg, Context, Outcome,
     },
     config::Config,
-    errors::explain,
+    remedies::explain,
 };
 use clap::Args;
 use serde::Serialize;

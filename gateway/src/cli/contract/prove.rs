@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cli::{chain::connect, ConfigArg, Context},
     contracts::{newest_reading, read_proof, write_proof, ProvenAt},
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::{bail, Context as _};
 use serde_json::json;
