@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     config::{Config, DeviceConfig},
-    keys::open_key,
+    keys::{open_gateway_key, open_key},
     remedies::explain,
 };
 use anyhow::{bail, Context as _};
@@ -155,7 +155,7 @@ async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let registration = registration(&chain, &device, owner.account(), gateway);
     let consent = match (&registration.key, &args.consent, &args.device_key) {
         (DeviceKey::Hosted { .. }, None, None) => {
-            let keys = crate::keys::open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
+            let keys = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
             device_consent(&registration, &keys)
         }
         (DeviceKey::Hosted { .. }, ..) => {

@@ -1,7 +1,7 @@
 //! Tests of ingest on real logs.
 
 #[path = "../../log/src/tests/support.rs"]
-#[allow(dead_code, reason = "shared with the tests of the log, which use all of it")]
+#[expect(dead_code, reason = "the tests of the log use the rest")]
 mod support;
 
 use super::*;
