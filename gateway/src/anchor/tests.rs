@@ -237,13 +237,13 @@ async fn a_log_that_lost_its_end_or_was_changed_is_refused_with_the_way_back() {
     let cut = anchoring(open(&short), knowing());
     append(&cut.log, 4).await;
     let error = run_until(&cut, 2).await.unwrap_err();
-    assert_eq!(error, AnchorError::Log(LogError::ShorterThanAnchor { size: 4, anchored: 5 }));
+    assert_eq!(error, AnchorError::Log(CheckpointError::ShorterThanAnchor { size: 4, anchored: 5 }));
     assert!(error.to_string().contains("backup") && error.to_string().contains("epoch"));
 
     let changed = anchoring(open(&other), knowing());
     append_saying(&changed.log, 7, "lie").await;
     let error = run_until(&changed, 2).await.unwrap_err();
-    assert!(matches!(error, AnchorError::Log(LogError::DifferentFromAnchor { anchored: 5, .. })));
+    assert!(matches!(error, AnchorError::Log(CheckpointError::DifferentFromAnchor { anchored: 5, .. })));
     assert_eq!(changed.chain.accepted(), anchors);
 }
 
@@ -280,9 +280,15 @@ async fn of_two_histories_from_one_point_only_the_first_told_is_anchored() {
         assert_eq!((hidden.log.size(), hidden.log.verify(0..size).unwrap()), (size, vec![]));
         let error = run_until(&hidden, 3).await.unwrap_err();
         match size {
-            7 => assert_eq!(error, AnchorError::Log(LogError::ShorterThanAnchor { size: 7, anchored: 8 })),
+            7 => assert_eq!(
+                error,
+                AnchorError::Log(CheckpointError::ShorterThanAnchor { size: 7, anchored: 8 })
+            ),
             _ => {
-                assert!(matches!(error, AnchorError::Log(LogError::DifferentFromAnchor { anchored: 8, .. })))
+                assert!(matches!(
+                    error,
+                    AnchorError::Log(CheckpointError::DifferentFromAnchor { anchored: 8, .. })
+                ))
             }
         }
         assert!(error.to_string().contains("Restore the data folder"), "{error}");
@@ -290,7 +296,7 @@ async fn of_two_histories_from_one_point_only_the_first_told_is_anchored() {
         // Nor by a gateway that asks nobody and sends what it has: the rule is the chain's.
         let checkpoint = Checkpoint { time: 9, ..hidden.checkpoint().unwrap().checkpoint };
         for old in [0, 6, size.min(8)] {
-            let proof = hidden.log.consistency(old, size).unwrap();
+            let proof = hidden.log.prove_consistency(old, size).unwrap();
             assert!(hidden.chain.accept(checkpoint.clone(), &proof).is_err(), "{size} from {old}");
         }
     }

@@ -7,7 +7,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use streembit_ingest::IngestError;
-use streembit_log::{LogError, Refusal, MAX_BODY_BYTES};
+use streembit_log::{EraseError, OutOfRangeError, ReadError, Refusal, MAX_BODY_BYTES};
 use utoipa::ToSchema;
 
 /// What went wrong (RFC 9457), and what to do about it.
@@ -68,8 +68,16 @@ impl From<IngestError> for Problem {
         use StatusCode as S;
         let ask = "GET /v1/devices lists the devices and who signs for them";
         let (status, title, remedy) = match &error {
-            IngestError::UnknownDevice { .. } => (S::NOT_FOUND, "unknown device", ask.to_owned()),
-            IngestError::NotHosted { .. } => (S::CONFLICT, "the device signs its own events", ask.to_owned()),
+            IngestError::UnknownDevice { .. } => (
+                S::NOT_FOUND,
+                "unknown device",
+                format!("{ask}; a new one is configured as [[device]], with its `key` if it signs itself"),
+            ),
+            IngestError::NotHosted { .. } => (
+                S::CONFLICT,
+                "the device signs its own events",
+                format!("{ask}; the gateway signs for a [[device]] without `key`"),
+            ),
             IngestError::NotVerified { .. } => {
                 (S::UNPROCESSABLE_ENTITY, "not verified", "sign with the key that is configured".into())
             }
@@ -84,9 +92,11 @@ impl From<IngestError> for Problem {
             IngestError::Refused(Refusal::BodyTooLarge { .. }) => {
                 (S::PAYLOAD_TOO_LARGE, "too large", format!("a body has at most {MAX_BODY_BYTES} bytes"))
             }
-            IngestError::Refused(Refusal::Forked { .. }) => {
-                (S::CONFLICT, "copied key", "GET /v1/forks has both events as proof".into())
-            }
+            IngestError::Refused(Refusal::Forked { .. }) => (
+                S::CONFLICT,
+                "copied key",
+                "GET /v1/forks and `streembit audit forks` show both events".into(),
+            ),
             IngestError::Log(_) | IngestError::Closed => {
                 (S::SERVICE_UNAVAILABLE, "not now", "see `streembit status`, then send it again".into())
             }
@@ -95,20 +105,33 @@ impl From<IngestError> for Problem {
     }
 }
 
-impl From<LogError> for Problem {
-    fn from(error: LogError) -> Self {
+impl From<OutOfRangeError> for Problem {
+    fn from(error: OutOfRangeError) -> Self {
+        Self::not_found(error, "GET /v1/log tells how many events there are")
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
         match error {
-            LogError::OutOfRange { .. } => {
-                Self::not_found(error, "GET /v1/log tells how many events there are")
-            }
-            LogError::TooManyErased { .. } => {
+            ReadError::OutOfRange(error) => error.into(),
+            ReadError::Storage(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<EraseError> for Problem {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::OutOfRange(error) => error.into(),
+            EraseError::TooMany { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too many", error, "send fewer at once")
             }
-            LogError::ErasureNotFinished { .. } => {
+            EraseError::NotFinished(_) => {
                 let remedy = "send it once more, or start the gateway again";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "not finished", error, remedy)
             }
-            error => Self::internal(error),
+            EraseError::Storage(error) => Self::internal(error),
         }
     }
 }

@@ -263,7 +263,7 @@ pub(super) async fn inclusion(
     let Query(AtSize { size }) = at?;
     let view = move |log: &streembit_log::LogReader| {
         let size = size.unwrap_or_else(|| log.size());
-        let proof = log.inclusion(index, size)?;
+        let proof = log.prove_inclusion(index, size)?;
         let root = log.root(size)?;
         Ok(log.stored(index)?.map(|stored| InclusionView {
             index,

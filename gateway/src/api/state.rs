@@ -15,7 +15,7 @@ use streembit_clock::now_ms;
 use streembit_delivery::{Multiaddr, PeerId};
 use streembit_ingest::Ingest;
 use streembit_keystore::account;
-use streembit_log::{Log, LogError, LogReader, MAX_ERASED};
+use streembit_log::{Log, LogReader, ReadError, MAX_ERASED};
 use streembit_primitives::{AccountId, DeviceId};
 use tokio::sync::watch;
 
@@ -55,7 +55,7 @@ impl Api {
     /// Reads the log on a thread that may wait for the disk.
     pub async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&LogReader) -> Result<T, LogError> + Send + 'static,
+        read: impl FnOnce(&LogReader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Problem> {
         let log = self.state.log.clone();
         tokio::task::spawn_blocking(move || read(log.reader()))
@@ -82,13 +82,15 @@ impl Api {
         let log = self.state.log.clone();
         let erase = move || {
             let indexes: BTreeSet<u64> = match device {
-                Some(device) => log.device_places(&device, first, count)?.into_iter().collect(),
+                Some(device) => {
+                    log.device_indexes(&device, first, count).map_err(Problem::from)?.into_iter().collect()
+                }
                 None => (first..=last).collect(),
             };
             if indexes.len() < count {
                 return Ok(None);
             }
-            log.erase(&indexes, now_ms()).map(Some)
+            log.erase(&indexes, now_ms()).map(Some).map_err(Problem::from)
         };
         let erased = tokio::task::spawn_blocking(erase).await.map_err(Problem::internal)?;
         let erased = erased?.ok_or_else(|| {
@@ -107,7 +109,7 @@ impl Api {
             anchored_size: anchor.as_ref().map_or(0, |anchor| anchor.checkpoint.size),
             anchored_block: anchor.as_ref().map_or(0, |anchor| u64::from(anchor.block)),
             anchored_time: anchor.map(|anchor| anchor.checkpoint.time),
-            queue: self.state.log.queue() as u64,
+            queue: self.state.log.queue_len() as u64,
         };
         self.state.metrics.encode(gauges, &self.state.status).map_err(Problem::internal)
     }
@@ -147,7 +149,7 @@ impl Api {
     }
 }
 
-fn log_view(log: &LogReader) -> Result<LogView, LogError> {
+fn log_view(log: &LogReader) -> Result<LogView, ReadError> {
     let size = log.size();
     Ok(LogView {
         epoch: log.id().epoch,
@@ -158,7 +160,7 @@ fn log_view(log: &LogReader) -> Result<LogView, LogError> {
     })
 }
 
-fn device_view(log: &LogReader, device: &DeviceConfig, gateway: AccountId) -> Result<DeviceView, LogError> {
+fn device_view(log: &LogReader, device: &DeviceConfig, gateway: AccountId) -> Result<DeviceView, ReadError> {
     let id = device.id(gateway);
     let head = log.head(&id)?;
     Ok(DeviceView {

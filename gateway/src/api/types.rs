@@ -275,7 +275,7 @@ impl From<Erasure> for ErasureView {
             device: erasure.device.to_string(),
             sequence: erasure.sequence,
             erased: erasure.at,
-            before: erasure.before,
+            before: erasure.already_erased,
         }
     }
 }

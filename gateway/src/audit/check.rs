@@ -5,7 +5,9 @@ use super::{
     AnchorState, AuditedEvent, ChainState, ProblemPlace, Report, Subject,
 };
 use std::collections::BTreeSet;
-use streembit_log::{Finding, LogError, LogReader, Place, StoredBody, StoredEvent};
+use streembit_log::{
+    CheckpointError, Finding, LogReader, Place, ReadError, StorageError, StoredBody, StoredEvent,
+};
 use streembit_primitives::{device::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, Hash};
 
 /// How many events are read at once.
@@ -13,7 +15,7 @@ const CHUNK: usize = 256;
 
 /// Replays a device's history. The chain's state must be older than the view of the log, so that the log cannot be
 /// behind it for an honest reason. An error means that nothing could be said; what is damaged is in the report.
-pub fn audit(log: &LogReader, subject: Subject, chain: &ChainState) -> Result<Report, LogError> {
+pub fn audit(log: &LogReader, subject: Subject, chain: &ChainState) -> Result<Report, ReadError> {
     let report = Report::new(subject, chain, log.id());
     let mut audit = Audit { log, chain, report, bad: BTreeSet::new(), heads: None };
     audit.report.log_size = log.size();
@@ -78,7 +80,7 @@ impl Audit<'_> {
     }
 
     /// Everything stored, derived again.
-    fn stored_log(&mut self) -> Result<(), LogError> {
+    fn stored_log(&mut self) -> Result<(), ReadError> {
         let anchored = self.chain.anchor.as_ref().map_or(0, |anchor| anchor.checkpoint.size);
         let (findings, heads) = self.log.verify_with_heads(anchored)?;
         self.heads = heads;
@@ -105,7 +107,7 @@ impl Audit<'_> {
     }
 
     /// Whether a finding touches this device: the entries and the tree are everyone's, bodies are one device's.
-    fn concerns(&self, finding: &Finding) -> Result<bool, LogError> {
+    fn concerns(&self, finding: &Finding) -> Result<bool, ReadError> {
         if matches!(finding.place, Place::Entry | Place::Node(_) | Place::Root) {
             return Ok(true);
         }
@@ -113,32 +115,28 @@ impl Audit<'_> {
             Ok(stored) => {
                 Ok(stored.is_none_or(|stored| stored.entry.event.header.device == self.report.device))
             }
-            Err(LogError::Damaged { .. }) => Ok(true),
+            Err(ReadError::Storage(StorageError::Damaged { .. })) => Ok(true),
             Err(error) => Err(error),
         }
     }
 
     /// The log against what is anchored of it.
-    fn against_anchor(&mut self) -> Result<(), LogError> {
+    fn against_anchor(&mut self) -> Result<(), ReadError> {
         let Some(anchor) = &self.chain.anchor else { return Ok(()) };
         match self.log.check_against(anchor) {
             // Held against the entries themselves in `completeness`; an index that was changed is named already.
-            Ok(()) | Err(LogError::DifferentHeads { .. }) => Ok(()),
-            Err(
-                error @ (LogError::ShorterThanAnchor { .. }
-                | LogError::DifferentFromAnchor { .. }
-                | LogError::ForeignCheckpoint { .. }
-                | LogError::Damaged { .. }),
-            ) => {
+            Ok(()) | Err(CheckpointError::DifferentHeads { .. }) => Ok(()),
+            Err(CheckpointError::OutOfRange(error)) => Err(error.into()),
+            Err(CheckpointError::Storage(error)) if error.is_temporary() => Err(error.into()),
+            Err(error) => {
                 self.problem(AuditProblem::new(ProblemPlace::Anchor, error.to_string()));
                 Ok(())
             }
-            Err(error) => Err(error),
         }
     }
 
     /// The device's events, each and in their order.
-    fn history(&mut self) -> Result<(), LogError> {
+    fn history(&mut self) -> Result<(), ReadError> {
         let mut last = Predecessor::None;
         let mut next = 0;
         while let Some(read) = self.read(next)? {
@@ -154,14 +152,14 @@ impl Audit<'_> {
     }
 
     /// The events from a sequence on; `None` at the end. Those that cannot be read are passed over, and are a problem.
-    fn read(&mut self, mut from: u64) -> Result<Option<Read>, LogError> {
+    fn read(&mut self, mut from: u64) -> Result<Option<Read>, ReadError> {
         let device = self.report.device;
         let some = |events: Vec<StoredEvent>, passed_over| {
             (!events.is_empty()).then_some(Read { events, passed_over })
         };
         match self.log.device_events(&device, from, CHUNK) {
             Ok(events) => return Ok(some(events, false)),
-            Err(LogError::Damaged { .. }) => {}
+            Err(ReadError::Storage(StorageError::Damaged { .. })) => {}
             Err(error) => return Err(error),
         }
         // One of them cannot be read: one by one up to it, then past it.
@@ -169,7 +167,7 @@ impl Audit<'_> {
         while from <= end {
             match self.log.device_events(&device, from, 1) {
                 Ok(events) => return Ok(some(events, from > start)),
-                Err(LogError::Damaged { what }) => {
+                Err(ReadError::Storage(StorageError::Damaged { what, .. })) => {
                     self.unreadable(from, what);
                     from = from.saturating_add(1);
                 }
@@ -187,10 +185,10 @@ impl Audit<'_> {
     }
 
     /// The sequence of the device's last event, as far as the log can say.
-    fn last_sequence(&self, device: &DeviceId) -> Result<u64, LogError> {
+    fn last_sequence(&self, device: &DeviceId) -> Result<u64, ReadError> {
         match self.log.head(device) {
             Ok(head) => Ok(head.map_or(0, |head| head.sequence)),
-            Err(LogError::Damaged { .. }) => Ok(self.log.size()),
+            Err(ReadError::Storage(StorageError::Damaged { .. })) => Ok(self.log.size()),
             Err(error) => Err(error),
         }
     }
@@ -279,7 +277,7 @@ impl Audit<'_> {
         }
         // From the nodes as stored; if one of them was changed, the proof fails, and the node is named elsewhere.
         let proven =
-            self.log.inclusion(index, *size).is_ok_and(|proof| proof.verify(leaf, index, *size, root));
+            self.log.prove_inclusion(index, *size).is_ok_and(|proof| proof.verify(leaf, index, *size, root));
         if proven {
             AnchorState::Anchored
         } else {
@@ -288,7 +286,7 @@ impl Audit<'_> {
     }
 
     /// Whether the log holds a proof that the device's key was copied.
-    fn copied_key(&mut self) -> Result<(), LogError> {
+    fn copied_key(&mut self) -> Result<(), ReadError> {
         match self.log.copied_key(&self.report.device) {
             Ok(None) => {}
             Ok(Some(copied)) => {
@@ -305,7 +303,9 @@ impl Audit<'_> {
                 self.problem(problem.at(copied.first.index.unwrap_or_default()).of_event(copied.sequence));
                 self.report.copied_key = Some(copied);
             }
-            Err(LogError::Damaged { what }) => self.problem(AuditProblem::new(ProblemPlace::Index, what)),
+            Err(ReadError::Storage(StorageError::Damaged { what, .. })) => {
+                self.problem(AuditProblem::new(ProblemPlace::Index, what))
+            }
             Err(error) => return Err(error),
         }
         Ok(())

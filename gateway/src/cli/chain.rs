@@ -1,6 +1,6 @@
 //! What the commands that speak to the chain share.
 
-use crate::errors::explain;
+use crate::remedies::explain;
 use serde_json::{json, Value};
 use streembit_chain::{ChainClient, NodeUrl, Submitted};
 

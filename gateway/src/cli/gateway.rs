@@ -4,9 +4,9 @@ use super::{chain, ConfigArg, Context, KeyArg, NodeArg, Outcome};
 use crate::{
     api::client::{Client, ClientError},
     config, daemon,
-    errors::explain,
     keys::open_gateway_key,
     memory,
+    remedies::explain,
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -125,7 +125,7 @@ async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
         }
     };
     tokio::select! {
-        ended = daemon => Ok(ended?),
+        ended = daemon => ended.map_err(explain),
         never = memory::give_back() => match never {},
         () = stopping => anyhow::bail!("stopped before everything had ended; what was acknowledged is on disk"),
     }

@@ -1,7 +1,7 @@
 //! `streembit key`: the keys of parties.
 
 use super::{Context, KeyArg, Outcome};
-use crate::errors::explain;
+use crate::remedies::explain;
 use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;

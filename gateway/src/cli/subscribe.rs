@@ -1,7 +1,7 @@
 //! `streembit subscribe`: a device's events, peer to peer from its gateway, each verified before it is printed.
 
 use super::{output::print_line, Context, KeyArg, NodeArg, Outcome};
-use crate::errors::explain;
+use crate::remedies::explain;
 use anyhow::Context as _;
 use serde_json::{json, Value};
 use std::{path::PathBuf, process::ExitCode, sync::Arc};

@@ -1,7 +1,7 @@
 //! Templates: contracts' files with places to be filled.
 
 use rand::RngCore as _;
-use streembit_clock::End;
+use streembit_clock::PeriodEnd;
 use streembit_keystore::account;
 use streembit_primitives::{AccountId, Decimal, DeviceId, Hash};
 
@@ -25,7 +25,7 @@ pub struct Terms {
     /// The meter from which the first interval counts.
     pub from: Decimal,
     /// When the workshop's right to read ends.
-    pub until: End,
+    pub until: PeriodEnd,
 }
 
 /// There is no such template.

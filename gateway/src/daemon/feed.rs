@@ -10,7 +10,7 @@ use futures::future::join_all;
 use std::{sync::Arc, time::Duration};
 use streembit_adapters::{AdapterContext, AdapterState, History, Observed};
 use streembit_ingest::{Ingest, IngestError};
-use streembit_log::{Log, LogError, Receipt};
+use streembit_log::{Log, ReadError, Receipt};
 use streembit_primitives::{DeviceId, Value};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -153,7 +153,7 @@ impl History for LogHistory {
 }
 
 /// The value of the newest reading of a device with this name, from the newest of its events that has one.
-fn last_reading(log: &Log, device: &DeviceId, name: &str) -> Result<Option<Value>, LogError> {
+fn last_reading(log: &Log, device: &DeviceId, name: &str) -> Result<Option<Value>, ReadError> {
     let Some(head) = log.head(device)? else { return Ok(None) };
     let mut end = head.sequence.saturating_add(1);
     let oldest = end.saturating_sub(SEARCHED);

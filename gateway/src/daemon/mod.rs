@@ -11,8 +11,8 @@ use crate::{
     anchor::{self, AnchorError, AnchorOutputs, Schedule},
     api::{Api, ApiState, ListenError},
     config::{AnchorConfig, Config},
-    errors::Remedy as _,
     metrics::Metrics,
+    remedies::Remedy,
     status::{ComponentState, StatusBoard},
 };
 use feed::Feed;
@@ -23,7 +23,7 @@ use streembit_delivery::{Limits, Peer, Server, SwarmError};
 use streembit_evidence::collect::{self, CollectState};
 use streembit_ingest::Ingest;
 use streembit_keystore::KeyPair;
-use streembit_log::{Log, LogError};
+use streembit_log::{CheckpointError, Log, OpenError, ReadError};
 use streembit_primitives::LogId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -45,9 +45,12 @@ pub enum DaemonError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The log must not be used.
+    /// The log could not be opened.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Open(#[from] OpenError),
+    /// The log could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The log is not what this gateway has signed for, or not what the chain has anchored.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
@@ -63,6 +66,27 @@ pub enum DaemonError {
     /// A thread ended in a panic.
     #[error("opening the log: {0}")]
     Panicked(#[from] tokio::task::JoinError),
+}
+
+impl From<CheckpointError> for DaemonError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Anchor(error.into())
+    }
+}
+
+impl Remedy for DaemonError {
+    fn remedy(&self) -> String {
+        match self {
+            Self::Open(error) => error.remedy(),
+            Self::Read(error) => error.remedy(),
+            Self::Anchor(error) => error.remedy(),
+            Self::DataDir { .. }
+            | Self::Api(_)
+            | Self::Delivery(_)
+            | Self::Threads(_)
+            | Self::Panicked(_) => String::new(),
+        }
+    }
 }
 
 /// Runs a gateway until it is told to stop.
@@ -140,7 +164,7 @@ async fn first_look(
     node: &NodeConnection,
     log: &Log,
     status: &StatusBoard,
-) -> Result<Option<ChainClient>, LogError> {
+) -> Result<Option<ChainClient>, CheckpointError> {
     let look = async {
         let chain = ChainClient::connect(node.clone()).await?;
         let anchor = chain.latest_anchor(log.id()).await?;
@@ -162,7 +186,7 @@ async fn first_look(
 
 /// Keeps the status up to date on the log.
 async fn follow(log: &Log, status: &StatusBoard, shutdown: &CancellationToken) {
-    let mut size = log.changes();
+    let mut size = log.watch_size();
     loop {
         let events = *size.borrow_and_update();
         status.report("log", ComponentState::running(format!("{events} events")));

@@ -1,8 +1,8 @@
 //! What the parts of the gateway report, as status and metrics.
 
 use crate::{
-    errors::Remedy as _,
     metrics::Metrics,
+    remedies::Remedy as _,
     status::{ComponentState, StatusBoard},
 };
 use streembit_chain::{quota::percent, ChainReport, NodeState, ValidatorsReport};

@@ -1,12 +1,15 @@
 //! `streembit audit chains`: the chains of which it is kept what proves the log.
 
-use crate::cli::{output, ConfigArg, Context, Outcome};
+use crate::{
+    cli::{output, ConfigArg, Context, Outcome},
+    remedies::explain,
+};
 use anyhow::ensure;
 use clap::Args;
 use serde::Serialize;
 use std::{path::Path, process::ExitCode};
 use streembit_evidence::State;
-use streembit_log::{Log, LogError, LogReader};
+use streembit_log::{Log, LogReader};
 use streembit_primitives::{Hash, LogId};
 
 /// Of which gateway.
@@ -50,12 +53,8 @@ pub async fn run(args: ChainsArgs, context: &Context) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(path: &Path, id: LogId) -> Result<LogReader, LogError> {
-    let log = Log::open_read_only(path)?;
-    match log.id() == id {
-        true => Ok(log),
-        false => Err(LogError::OtherLog { path: path.into(), expected: id.into(), found: log.id().into() }),
-    }
+fn open(path: &Path, id: LogId) -> anyhow::Result<LogReader> {
+    Log::open_read_only(path).and_then(|log| log.ensure_is(id)).map_err(explain)
 }
 
 fn forget_chain(path: &Path, id: LogId, genesis: Hash) -> anyhow::Result<()> {
@@ -65,7 +64,7 @@ fn forget_chain(path: &Path, id: LogId, genesis: Hash) -> anyhow::Result<()> {
         there,
         "nothing is kept of the chain of genesis {genesis}: `streembit audit chains` lists the others"
     );
-    Log::open(path, id)?.forget_chain(&genesis)?;
+    Log::open(path, id).map_err(explain)?.forget_chain(&genesis).map_err(explain)?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::{
         progress::ProgressBar,
         ConfigArg, Context, Outcome,
     },
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -18,7 +18,7 @@ use std::{
     process::ExitCode,
 };
 use streembit_clock as clock;
-use streembit_clock::{End, Start};
+use streembit_clock::{PeriodEnd, PeriodStart};
 use streembit_evidence::{
     chain_spec,
     export::{self, ExportSummary, Request},
@@ -28,7 +28,7 @@ use streembit_evidence::{
     verify::{self, VerifyError},
 };
 use streembit_keystore::account;
-use streembit_log::{Log, LogError};
+use streembit_log::Log;
 use streembit_primitives::{
     evidence::{BodyCounts, VerifiedEvidence},
     DeviceKey, Hash, LogId, Part, PublicKey, Signer,
@@ -42,10 +42,10 @@ pub struct ExportArgs {
     device: String,
     /// The first events: from a day on (2027-06-01, UTC), or from a time (2027-06-01T12:00:00Z).
     #[arg(long, value_name = "T")]
-    from: Option<Start>,
+    from: Option<PeriodStart>,
     /// The last events: up to the end of a day (2027-06-30, UTC), or before a time.
     #[arg(long, value_name = "T")]
-    to: Option<End>,
+    to: Option<PeriodEnd>,
     /// What of the events' bodies to show: `all`, `none`, or the names of readings with commas between. What is not shown
     /// stays proven to exist.
     #[arg(long, value_name = "all|none|NAMES", default_value = "all")]
@@ -96,10 +96,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> Outcome {
     let data = config.gateway.data_dir.clone();
     let (path, force) = (args.output.clone(), args.force);
     let (exported, to_stdout) = tokio::task::spawn_blocking(move || {
-        let log = Log::open_read_only(&data)?;
-        if log.id() != id {
-            return Err(LogError::OtherLog { path: data, expected: id.into(), found: log.id().into() }.into());
-        }
+        let log = Log::open_read_only(&data).and_then(|log| log.ensure_is(id)).map_err(explain)?;
         let mut output = Output::create(&path, force).map_err(explain)?;
         let mut progress = ProgressBar::new("exporting");
         let exported = export::write(&log, &request, &mut output, |behind, size, events| {

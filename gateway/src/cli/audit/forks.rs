@@ -6,6 +6,7 @@ use crate::{
         ConfigArg, Context, Outcome,
     },
     config::Config,
+    remedies::explain,
 };
 use clap::Args;
 use serde::Serialize;
@@ -38,7 +39,10 @@ struct Shown {
 pub async fn run(args: ForksArgs, context: &Context) -> Outcome {
     let (config, account) = args.config.load_with_account()?;
     let path = config.gateway.data_dir.clone();
-    let forks = tokio::task::spawn_blocking(move || Log::open_for_audit(&path)?.forks()).await??;
+    let forks = tokio::task::spawn_blocking(move || {
+        Log::open_for_audit(&path).map_err(explain)?.forks().map_err(explain)
+    })
+    .await??;
     let shown: Vec<_> = forks.into_iter().map(|copied| shown(&config, account, copied)).collect();
     context.print(&shown, |shown| text(shown))?;
     Ok(if shown.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

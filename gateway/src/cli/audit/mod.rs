@@ -13,14 +13,14 @@ use super::{
 use crate::{
     audit::{audit, AnchorState, AuditedEvent, ChainState, Report, Subject},
     config::Config,
-    errors::explain,
+    remedies::explain,
 };
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 use streembit_chain::{ChainClient, ChainError};
 use streembit_clock as clock;
 use streembit_keystore::account;
-use streembit_log::{Log, LogError};
+use streembit_log::{Log, OpenError, StorageError};
 use streembit_primitives::{AccountId, LogId};
 
 /// The most problems that are listed for people; programs get them all.
@@ -95,11 +95,14 @@ async fn audit_device(
     // The chain first: whatever it has anchored is in the log by then.
     let state = chain_state(chain, &subject, id).await.map_err(explain)?;
     let path = config.gateway.data_dir.clone();
-    let report = tokio::task::spawn_blocking(move || match Log::open_for_audit(&path) {
-        Ok(log) if log.id() == id => audit(&log, subject, &state),
-        Ok(log) => Err(LogError::OtherLog { path, expected: id.into(), found: log.id().into() }),
-        Err(LogError::Damaged { what }) => Ok(Report::of_unreadable(subject, &state, id, what)),
-        Err(error) => Err(error),
+    let report = tokio::task::spawn_blocking(move || {
+        match Log::open_for_audit(&path).and_then(|log| log.ensure_is(id)) {
+            Ok(log) => audit(&log, subject, &state).map_err(explain),
+            Err(OpenError::Storage(StorageError::Damaged { what, .. })) => {
+                Ok(Report::of_unreadable(subject, &state, id, what))
+            }
+            Err(error) => Err(explain(error)),
+        }
     })
     .await??;
     Ok(report)

@@ -3,7 +3,7 @@
 use super::{ask_council, connect, consortium, view};
 use crate::{
     cli::{Context, KeyArg, NodeArg},
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::bail;
 use serde_json::json;

@@ -8,7 +8,7 @@ use super::{
     chain::{connect, submitted_json},
     Context, KeyArg, NodeArg, Outcome,
 };
-use crate::errors::explain;
+use crate::remedies::explain;
 use anyhow::{bail, Context as _};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;

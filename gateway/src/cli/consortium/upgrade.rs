@@ -3,7 +3,7 @@
 use super::{ask_council, connect, consortium, report};
 use crate::{
     cli::{chain::submitted_json, Context, KeyArg, NodeArg},
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};
 use serde_json::json;

@@ -3,7 +3,7 @@
 use crate::cli::{ConfigArg, KeyArg, NodeArg};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use streembit_clock::End;
+use streembit_clock::PeriodEnd;
 use streembit_keystore::account;
 use streembit_primitives::{contract::ContractId, AccountId, Decimal, DeviceId};
 
@@ -102,7 +102,7 @@ pub struct NewArgs {
     pub from: Decimal,
     /// The last day (UTC) of the workshop's right to read, such as 2027-06-30; or an exact time.
     #[arg(long, value_name = "DATE")]
-    pub until: End,
+    pub until: PeriodEnd,
     /// The file to write; one that exists is never overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     contracts::{self, Terms},
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::{bail, Context as _};
 use args::{ContractArgs, NewArgs};

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cli::{chain::connect, ConfigArg, Context},
     contracts::{newest_reading, read_proof, write_proof, ProvenAt},
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::{bail, Context as _};
 use serde_json::json;
@@ -149,7 +149,7 @@ async fn from_log(
     let anchor = chain.latest_anchor(LogId::first(gateway)).await.map_err(explain)?;
     let (path, device, meter) = (config.gateway.data_dir, service.device, service.meter.clone());
     tokio::task::spawn_blocking(move || {
-        let log = Log::open_read_only(&path)?;
+        let log = Log::open_read_only(&path).map_err(explain)?;
         Ok(newest_reading(&log, anchor.as_ref(), &device, &meter)?)
     })
     .await?

@@ -2,7 +2,7 @@
 
 use crate::cli::output;
 use serde_json::{json, Value};
-use streembit_clock::End;
+use streembit_clock::PeriodEnd;
 use streembit_keystore::account;
 use streembit_primitives::{
     contract::{Clause, Contract},
@@ -85,7 +85,7 @@ fn clause_text(number: u32, clause: &Clause) -> String {
             let what = if names.is_empty() { "every reading".into() } else { names.join(", ") };
             format!(
                 "clause {number}: access until {}\n  for       {}\n  to        {what}",
-                End(access.until),
+                PeriodEnd(access.until),
                 account::show(&access.grantee)
             )
         }

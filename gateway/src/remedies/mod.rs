@@ -12,7 +12,7 @@ use streembit_evidence::{
     chain_spec::ChainSpecError, collect::CollectError, output::OutputError, ExportError,
 };
 use streembit_keystore::{account, KeystoreError, PassphraseError};
-use streembit_log::LogError;
+use streembit_log::{ChainProofError, CheckpointError, OpenError, ReadError, StorageError};
 
 /// An error that a person can do something about.
 pub trait Remedy {
@@ -90,14 +90,70 @@ impl Remedy for CollectError {
                     .into()
             }
             Self::Chain(error) => error.remedy(),
-            Self::Log(LogError::TooManyChains) => {
-                "what is kept stays, and can be exported with `streembit audit export --chain GENESIS`".into()
-            }
-            Self::Log(_) => "`streembit audit device` says what is wrong with the log".into(),
+            Self::Store(error) => error.remedy(),
+            Self::Log(_) | Self::Anchor(_) => "`streembit audit device` says what is wrong with the log".into(),
             Self::Finality(_) | Self::State(_) | Self::OtherChain | Self::Voters => {
                 "the node may be of another chain or release: compare both; nothing wrong was kept".into()
             }
             Self::Behind => "check that more than two thirds of the voters are online".into(),
+        }
+    }
+}
+
+impl Remedy for OpenError {
+    fn remedy(&self) -> String {
+        match self {
+            Self::Missing { .. } | Self::OtherLog { .. } => "check data_dir in gateway.toml".into(),
+            Self::Storage(error) => error.remedy(),
+            Self::Locked { .. }
+            | Self::Folder { .. }
+            | Self::Database { .. }
+            | Self::Format { .. }
+            | Self::Thread(_) => String::new(),
+        }
+    }
+}
+
+impl Remedy for StorageError {
+    fn remedy(&self) -> String {
+        match self {
+            Self::Damaged { .. } => "`streembit audit device` names every damaged place".into(),
+            Self::Database { .. } | Self::File { .. } | Self::Unavailable => String::new(),
+        }
+    }
+}
+
+impl Remedy for ReadError {
+    fn remedy(&self) -> String {
+        match self {
+            Self::Storage(error) => error.remedy(),
+            Self::OutOfRange(_) => String::new(),
+        }
+    }
+}
+
+impl Remedy for CheckpointError {
+    fn remedy(&self) -> String {
+        match self {
+            Self::DifferentHeads { .. } => "`streembit audit device` names what is wrong".into(),
+            Self::Storage(error) => error.remedy(),
+            Self::ShorterThanAnchor { .. }
+            | Self::DifferentFromAnchor { .. }
+            | Self::ForeignCheckpoint { .. }
+            | Self::OutOfRange(_) => String::new(),
+        }
+    }
+}
+
+impl Remedy for ChainProofError {
+    fn remedy(&self) -> String {
+        match self {
+            Self::TooManyChains => {
+                "`streembit audit chains` lists the chains, and with --forget GENESIS forgets one while the gateway is \
+                 stopped; until then each of them can be exported with `streembit audit export --chain GENESIS`"
+                    .into()
+            }
+            Self::Storage(error) => error.remedy(),
         }
     }
 }
