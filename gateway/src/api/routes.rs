@@ -119,7 +119,7 @@ fn parse_readings(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Prob
 }
 
 fn parse_senml(pack: &[u8]) -> Result<Vec<Reading>, Problem> {
-    let remedy = "send SenML JSON as described in RFC 8428";
+    let remedy = "RFC 8428 describes SenML";
     let text = std::str::from_utf8(pack).map_err(|error| Problem::bad_request(error, remedy))?;
     senml::read(text, now_ms()).map_err(|error| Problem::bad_request(error, remedy))
 }

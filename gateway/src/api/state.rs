@@ -119,7 +119,7 @@ impl Api {
         let erased = tokio::task::spawn_blocking(erase).await.map_err(Problem::internal)?;
         let erased = erased?.ok_or_else(|| {
             let detail =
-                format!("the device does not have all events from {first} to {last}; nothing was erased");
+                format!("the device does not have all events from {first} to {last}; nothing is erased");
             Problem::not_found(detail, "GET /v1/devices shows how many events each device has")
         })?;
         tracing::info!(count = erased.len(), "erased event bodies");
