@@ -55,7 +55,7 @@ pub struct RegisterArgs {
     key: KeyArg,
     #[command(flatten)]
     node: NodeArg,
-    /// The file with the consent of a device that signs its own events: sr25519: or ed25519: and 128 hexadecimal digits.
+    /// The file with the consent of a device that signs its own events: sr25519:HEX or ed25519:HEX.
     #[arg(long, value_name = "FILE")]
     consent: Option<PathBuf>,
     /// The keystore of a device that signs its own events, instead of --consent.

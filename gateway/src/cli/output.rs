@@ -61,8 +61,8 @@ pub enum Colour {
     Yellow = 33,
 }
 
-/// Starts logging to standard error with the filter in `RUST_LOG`. The default is `level` for Streembit's own crates and
-/// `warn` for all others.
+/// Starts logging to standard error with the filter in `RUST_LOG`. The default is `level` for Streembit's own crates
+/// and `warn` for all others.
 pub fn start_logging(level: &str) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("warn,streembit={level}")));

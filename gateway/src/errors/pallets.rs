@@ -1,6 +1,6 @@
-//! What to do about the errors that the pallets answer with.
+//! Remedies for the errors of the pallets.
 
-/// The remedy for a `Pallet::Error`, or for an error of the runtime in its own words.
+/// Returns the remedy for an error given as `Pallet::Error`, or for an error text of the runtime itself.
 pub(super) fn remedy_of(error: &str) -> &'static str {
     TABLE.iter().find(|(name, _)| *name == error).map_or(UNKNOWN, |(_, remedy)| remedy)
 }
@@ -33,8 +33,8 @@ const TABLE: &[(&str, &str)] = &[
     ("Session::InvalidProof", "let the validator's own node make and prove the keys: `streembit consortium join` or `rotate-keys`"),
     ("Session::DuplicatedKey", "make new keys: another validator has set these"),
     ("Session::NoAssociatedValidatorId", "use the account of a party or of a party's gateway"),
-    ("System::NothingAuthorized", "ask the council first: `streembit consortium propose-upgrade`; or it is applied already: `streembit consortium show`"),
-    ("System::Unauthorized", "submit the very file whose hash the council voted on"),
+    ("System::NothingAuthorized", "propose the upgrade with `streembit consortium propose-upgrade`, if `streembit consortium show` does not list it as applied"),
+    ("System::Unauthorized", "submit the file whose hash the council voted on"),
     ("System::CallFiltered", "nobody may make this call on this chain"),
     ("Devices::NotAParty", "sign with the key of the party that owns the device: --key OWNER.key"),
     ("Devices::NotAGateway", "register the gateway first: `streembit gateway register`"),
@@ -42,23 +42,23 @@ const TABLE: &[(&str, &str)] = &[
         "Devices::HostedElsewhere",
         "register the device with the configuration of the gateway that signs for it",
     ),
-    ("Devices::Registered", "nothing: the device is registered already; `streembit device list` shows its owner"),
+    ("Devices::Registered", "nothing: the device is already registered; `streembit device list` shows its owner"),
     (
         "Devices::BadConsent",
         "let the device (or the gateway that signs for it) consent again, on this chain, for this owner and gateway",
     ),
     ("Anchors::NotYourLog", "only the log's own gateway can anchor it: use its key"),
-    ("Anchors::NotAGateway", "let a party take the gateway in: `streembit gateway register --key PARTY.key`"),
+    ("Anchors::NotAGateway", "register the gateway with `streembit gateway register --key PARTY.key`"),
     ("Anchors::EpochNotOpen", "use the gateway's first log, epoch 0"),
     (
         "Anchors::NotLarger",
-        "nothing where the log is anchored at this size already; otherwise restore the data folder from a backup",
+        "nothing, if the log is already anchored at this size; otherwise restore the data directory from a backup",
     ),
-    ("Anchors::TooLarge", "check the size of the checkpoint: no log has so many entries"),
-    ("Anchors::NoHeadsRoot", "update the gateway: this chain wants each checkpoint to have a heads map"),
+    ("Anchors::TooLarge", "check the size of the checkpoint: no log has that many entries"),
+    ("Anchors::NoHeadsRoot", "update the gateway: this chain requires a heads map in each checkpoint"),
     (
         "Anchors::Inconsistent",
-        "the log is not the one that was anchored before: restore the data folder from a backup",
+        "restore the data directory from a backup: this log is not the one that was anchored before",
     ),
     ("ServiceContracts::Parties", "name two or more parties, each once"),
     ("ServiceContracts::Devices", "name at least one device, each once"),
@@ -73,10 +73,10 @@ const TABLE: &[(&str, &str)] = &[
     ("ServiceContracts::Exists", "give the contract's file another nonce: `streembit contract new` draws one"),
     ("ServiceContracts::UnknownContract", "check the contract's id: `streembit contract list --party ACCOUNT`"),
     ("ServiceContracts::NotPartyToContract", "sign with the key of a party that the contract names"),
-    ("ServiceContracts::NotProposed", "nothing: the contract is in force already"),
-    ("ServiceContracts::AcceptedAlready", "nothing: this party has accepted; the others are still to do so"),
-    ("ServiceContracts::TooManyOfParty", "the party has as many contracts as the chain allows one"),
-    ("ServiceContracts::TooManyOfDevice", "the device has as many contracts as the chain allows one"),
+    ("ServiceContracts::NotProposed", "nothing: the contract is already active"),
+    ("ServiceContracts::AcceptedAlready", "nothing: this party has already accepted; the other parties have not"),
+    ("ServiceContracts::TooManyOfParty", "use another party: this one has as many contracts as the chain allows"),
+    ("ServiceContracts::TooManyOfDevice", "use another device: this one has as many contracts as the chain allows"),
     (
         "ServiceContracts::NotActive",
         "let every party accept first: `streembit contract accept`; `streembit contract show` says who has not",
@@ -95,14 +95,14 @@ const TABLE: &[(&str, &str)] = &[
     ("ServiceContracts::NotAReading", "prove an event that holds the clause's meter"),
     ("ServiceContracts::OtherMeter", "prove the reading that the clause names as its meter"),
     ("ServiceContracts::NotANumber", "prove a reading whose value is a number"),
-    ("ServiceContracts::NotNewer", "nothing, where there is no newer reading; otherwise wait until it is anchored (`streembit status` shows it)"),
+    ("ServiceContracts::NotNewer", "nothing, if there is no newer reading; otherwise wait until it is anchored (see `streembit status`)"),
     ("ServiceContracts::MeterFell", "check the meter: it reads less than it did before"),
     ("ServiceContracts::NotTheProvider", "sign with the key of the clause's provider"),
     ("ServiceContracts::RecordOpen", "let the customer confirm the open record first"),
     ("ServiceContracts::TooManyRecords", "propose a new contract that follows this one"),
     ("ServiceContracts::UnknownRecord", "use a record's number as `streembit contract show` lists it"),
     ("ServiceContracts::NotTheCustomer", "sign with the key of the clause's customer"),
-    ("ServiceContracts::ConfirmedAlready", "nothing: the record is confirmed already"),
+    ("ServiceContracts::ConfirmedAlready", "nothing: the record is already confirmed"),
     ("Bad origin.", "use an account that may make this call"),
 ];
 
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_has_one_remedy_of_its_own() {
+    fn every_error_has_exactly_one_remedy() {
         for (at, (name, remedy)) in TABLE.iter().enumerate() {
             assert_eq!(remedy_of(name), *remedy);
             assert!(TABLE.iter().skip(at + 1).all(|(other, _)| other != name), "{name} twice");

@@ -48,8 +48,8 @@ pub struct ExportArgs {
     /// evidence still proves that the withheld parts exist.
     #[arg(long, value_name = "all|none|NAMES", default_value = "all")]
     disclose: Disclose,
-    /// The chain whose anchors prove the events, if the log was anchored on more than one: the hash of the chain's first
-    /// block, as listed by `streembit audit chains`. The default is the chain of the newest proof.
+    /// The chain whose anchors prove the events, if the log was anchored on more than one: the hash of its first block,
+    /// as listed by `streembit audit chains`. The default is the chain of the newest proof.
     #[arg(long, value_name = "GENESIS")]
     chain: Option<Hash>,
     /// The file to write, or `-` for standard output.
@@ -67,8 +67,8 @@ pub struct ExportArgs {
 pub struct VerifyArgs {
     /// The evidence file.
     file: PathBuf,
-    /// The raw chain spec, as written by `streembit-node export-chain-spec --chain CHAIN --raw`. The verification relies
-    /// on it, so get it from someone you trust, not from the person who gave you the evidence.
+    /// The raw chain spec, as written by `streembit-node export-chain-spec --chain CHAIN --raw`. The result is only as
+    /// trustworthy as this file, so get it from someone you trust, not from the person who gave you the evidence.
     #[arg(long, value_name = "SPEC", env = "STREEMBIT_CHAIN_SPEC")]
     chain_spec: PathBuf,
 }

@@ -73,8 +73,8 @@ fn text(reports: &[CopiedKeyReport]) -> String {
             event("rejected", second)
         )
     });
-    let remedy = "Another device has a copy of the key, so the gateway accepts no more events from this device. Give the \
-                  device a new key, then configure and register it as a new device. --json shows both signed events.";
+    let remedy = "Another device has a copy of the key, so the gateway accepts no more events from this device. Give \
+                  it a new key, then configure and register it as a new device. --json shows both signed events.";
     format!("{}\n\n{remedy}", devices.collect::<Vec<_>>().join("\n\n"))
 }
 

@@ -24,10 +24,8 @@ use streembit_primitives::{
 /// The arguments of `consortium join` and `consortium rotate-keys`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    // The key of the account that validates: a party's, or a gateway's (`gateway.key` in its directory).
     #[command(flatten)]
     key: KeyArg,
-    // The validator's own node, which keeps the session keys in its keystore and runs with --validator.
     #[command(flatten)]
     node: NodeArg,
     /// Return after the keys are registered and the council is asked, without waiting for the keys to be in use.
@@ -117,7 +115,7 @@ async fn wait_until_active(
             format!("{account} makes blocks with its new keys since session {}", now.session)
         } else {
             format!(
-                "the keys of {account} are registered; `streembit consortium show` lists it as active when they are in use"
+                "the keys of {account} are registered; `streembit consortium show` lists it as active once it uses them"
             )
         }
     })

@@ -31,7 +31,7 @@ pub enum Command {
     ProposeParty(Proposal),
     /// Propose to the council to remove a party and its gateways.
     RemoveParty(Proposal),
-    /// Propose to the council that an account with session keys becomes a validator. `join` does this and all other steps.
+    /// Propose to the council that an account with session keys becomes a validator. `join` includes this step.
     ProposeValidator(Proposal),
     /// Propose to the council to remove a validator.
     RemoveValidator(Proposal),
@@ -54,8 +54,9 @@ pub enum Command {
     Vote(Vote),
     /// Make a node a validator.
     ///
-    /// Creates session keys in the node, registers them with a proof of possession, asks the council, and waits until the
-    /// node makes blocks.
+    /// Creates session keys in the node, registers them with a proof of possession, asks the council, and waits until
+    /// the node makes blocks. The node must run with --validator. The key is that of a party, or of a gateway
+    /// (gateway.key in its directory).
     Join(join::Args),
     /// Create new session keys in a validator's node, and wait until they are in use.
     RotateKeys(join::Args),

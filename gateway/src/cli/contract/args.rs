@@ -167,7 +167,8 @@ pub struct RecordArgs {
     /// The source of the proof.
     #[command(flatten)]
     pub proof: ProofArgs,
-    /// A file with details, such as an invoice. The chain stores only its BLAKE3 hash, as printed by `b3sum`; keep the file.
+    /// A file with details, such as an invoice. The chain stores only its BLAKE3 hash (as printed by `b3sum`), so keep
+    /// the file.
     #[arg(long, value_name = "FILE")]
     pub details: Option<PathBuf>,
     /// The key that signs.
