@@ -140,7 +140,7 @@ pub(super) async fn add_lines(
     let device = api.device(&device)?;
     let body = read_body(body)?;
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    // `join_all` polls in order, and each future takes its place in the log's queue when first polled.
+    // `join_all` polls the futures in order, and each takes its place in the log's queue when first polled.
     let results = join_all(lines.map(|line| submit(&api, device, parse_senml(line)))).await.into_iter();
     let results = results.map(|result| ItemResult::from(record_outcome(&api, result)));
     Ok(Json(Results { results: results.collect() }))

@@ -90,7 +90,7 @@ impl Remedy for CollectError {
             }
             Self::Chain(error) => error.remedy(),
             Self::Log(LogError::TooManyChains) => {
-                "delete the proofs of a chain that you no longer need with `streembit audit chains --forget GENESIS`".into()
+                "the stored proofs are kept; export them with `streembit audit export --chain GENESIS`".into()
             }
             Self::Log(_) => "run `streembit audit device` to find out what is wrong with the log".into(),
             Self::Finality(_) | Self::State(_) | Self::OtherChain | Self::Voters => {

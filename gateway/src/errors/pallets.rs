@@ -33,7 +33,7 @@ const TABLE: &[(&str, &str)] = &[
     ("Session::InvalidProof", "let the validator's own node make and prove the keys: `streembit consortium join` or `rotate-keys`"),
     ("Session::DuplicatedKey", "make new keys: another validator has set these"),
     ("Session::NoAssociatedValidatorId", "use the account of a party or of a party's gateway"),
-    ("System::NothingAuthorized", "propose the upgrade with `streembit consortium propose-upgrade`, if `streembit consortium show` does not list it as applied"),
+    ("System::NothingAuthorized", "propose it with `streembit consortium propose-upgrade`; `streembit consortium show` tells if it is already applied"),
     ("System::Unauthorized", "submit the file whose hash the council voted on"),
     ("System::CallFiltered", "nobody may make this call on this chain"),
     ("Devices::NotAParty", "sign with the key of the party that owns the device: --key OWNER.key"),

@@ -73,7 +73,7 @@ pub(super) fn print_outcome(
 fn next_step(change: Change) -> &'static str {
     match change {
         Change::Upgrade { .. } => {
-            "\n\nNext, unless the council rejected it, any party of the consortium applies it:\n  \
+            "\n\nNext, unless the council rejected it, any party or gateway of the consortium applies it:\n  \
              streembit consortium apply-upgrade FILE --key KEY"
         }
         Change::AddParty(_)

@@ -112,7 +112,7 @@ async fn wait_until_active(
     context.print(&json, |_| {
         let account = account::show(&account);
         if active {
-            format!("{account} makes blocks with its new keys since session {}", now.session)
+            format!("{account} has made blocks with its new keys since session {}", now.session)
         } else {
             format!(
                 "the keys of {account} are registered; `streembit consortium show` lists it as active once it uses them"

@@ -24,6 +24,7 @@ use streembit_primitives::{
     Hash, LogId, Part, Reading,
 };
 
+/// Runs `contract prove`.
 pub(super) async fn export(args: ProveArgs, context: &Context) -> anyhow::Result<()> {
     let chain = connect_to_node(&args.clause, Some(&args.config)).await?;
     let (id, clause, service) = service_clause(&chain, &args.clause).await?;
@@ -33,6 +34,7 @@ pub(super) async fn export(args: ProveArgs, context: &Context) -> anyhow::Result
     context.print(&result, |_| format!("{}: proves {}", args.out.display(), describe(&proven.reading)))
 }
 
+/// Runs `contract report`.
 pub(super) async fn report(args: ReportArgs, context: &Context) -> anyhow::Result<()> {
     let keys = args.key.open(context)?;
     let config = args.proof.config.clone().map(|path| ConfigArg { path });
@@ -57,6 +59,7 @@ pub(super) async fn report(args: ReportArgs, context: &Context) -> anyhow::Resul
     })
 }
 
+/// Runs `contract record`.
 pub(super) async fn record(args: RecordArgs, context: &Context) -> anyhow::Result<()> {
     let details = args.details.as_deref().map(hash_of).transpose()?.unwrap_or(Hash::ZERO);
     let keys = args.key.open(context)?;
