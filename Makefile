@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/streembit/target
 BIN = $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help setup build demo network test test-long crash lint bench bench-log bench-chain weights clean
+.PHONY: help setup build demo network test test-long crash lint docs bench bench-log bench-chain weights clean
 
 help:
 	@echo "make demo   set up, build, and watch a car's odometer become an anchored, audited event (KEEP=1: leave it running)"
@@ -13,7 +13,8 @@ help:
 	@echo "make test-long  set up, build, and run the tests that take minutes each: partitions, wrong clocks, floods, a lost network"
 	@echo "make build  set up and build the binaries into $(BIN)"
 	@echo "make crash  break a gateway in every way and count what is lost (CYCLES=100, SEED=random; all faults as root)"
-	@echo "make lint   formatting, clippy, documentation, arrows between crates, licences"
+	@echo "make lint   formatting, clippy, documentation, arrows between crates, licences, links"
+	@echo "make docs   check the documents and build the book into $(CARGO_TARGET_DIR)/book"
 	@echo "make bench  measure what docs/benchmarks.md reports"
 	@echo "make weights  measure what the chain's calls weigh, and write it into the runtime (docs/weights.md)"
 	@echo "make bench-log  measure the log: beside its ceiling, side by side with others, with 10,000,000 events"
@@ -52,16 +53,20 @@ lint: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	.ci/arrows
 	.ci/deny
+	.ci/docs
+
+docs:
+	.ci/docs build
 
 bench: build
 	.ci/setup --tests
 	$(BIN)/streembit-bench-log ingest
-	$(BIN)/streembit-measure
+	$(BIN)/streembit-bench-gateway
 
 bench-log: build
-	tests/others/setup
+	tests/log-comparison/setup
 	$(BIN)/streembit-bench-log ingest
-	$(BIN)/streembit-bench-log others
+	$(BIN)/streembit-bench-log compare
 	$(BIN)/streembit-bench-log large
 
 # Both build the same packages, so that they share most of what is compiled.

@@ -1,4 +1,4 @@
-//! Compiles the runtime to Wasm, with whichever compiler on this machine can.
+//! Compiles the runtime to Wasm, with the compiler in use or with a fallback toolchain.
 
 fn main() {
     #[cfg(feature = "std")]
@@ -10,13 +10,13 @@ mod wasm {
     use std::{env, path::Path, process::Command};
 
     const TARGET: &str = "wasm32v1-none";
-    /// The rustup toolchain that `make setup` links where rustup cannot fetch the target.
+    /// The rustup toolchain that `make setup` links if rustup cannot fetch the target.
     const FALLBACK_TOOLCHAIN: &str = "debian";
 
     pub fn build() {
         if env::var_os("SKIP_WASM_BUILD").is_none() {
             set_default("WASM_BUILD_TYPE", "release");
-            // The target folder may lie outside of the checkout, from where the workspace could not be found.
+            // The target folder may be outside of the checkout, where the workspace could not be found.
             set_default("WASM_BUILD_WORKSPACE_HINT", concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
             if env::var_os("WASM_BUILD_TOOLCHAIN").is_none() && !pick_toolchain() {
                 println!(
@@ -29,7 +29,7 @@ mod wasm {
         substrate_wasm_builder::WasmBuilder::build_using_defaults();
     }
 
-    /// Leaves the compiler in use where it has the target, else takes the fallback; false where there is none.
+    /// Keeps the compiler in use if it has the target, or selects the fallback. Returns false if neither has the target.
     fn pick_toolchain() -> bool {
         let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         if has_target(Command::new(rustc)) {
@@ -44,7 +44,7 @@ mod wasm {
         found
     }
 
-    /// Whether a compiler has the target's standard library.
+    /// Returns true if a compiler has the standard library of the target.
     fn has_target(mut rustc: Command) -> bool {
         let Ok(output) = rustc.args(["--print", "target-libdir", "--target", TARGET]).output() else {
             return false;

@@ -11,7 +11,7 @@ use streembit_chain::SeenVoters;
 use streembit_clock as clock;
 use streembit_ingest::IngestError;
 use streembit_log::Refusal;
-use streembit_primitives::consortium::QuotaLeft;
+use streembit_primitives::consortium::QuotaStatus;
 
 /// The content type of the text that [`Metrics::encode`] writes.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -37,7 +37,7 @@ pub struct Metrics {
 /// What the node last said of the chain; `None` where it says nothing.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
-    quota: Option<QuotaLeft>,
+    quota: Option<QuotaStatus>,
     voters: Option<SeenVoters>,
 }
 
@@ -152,7 +152,7 @@ impl Metrics {
     }
 
     /// Notes what the node says of the gateway's quota and of the voters; `None` where it says nothing.
-    pub fn on_chain(&self, quota: Option<QuotaLeft>, voters: Option<SeenVoters>) {
+    pub fn on_chain(&self, quota: Option<QuotaStatus>, voters: Option<SeenVoters>) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known { quota, voters };
     }
 
@@ -211,7 +211,7 @@ impl ChainGauges {
     }
 
     fn set(&self, known: &Known, anchored: Option<u64>, now: u64) {
-        let quota = |value: &dyn Fn(&QuotaLeft) -> f64| known.quota.as_ref().map_or(f64::NAN, value);
+        let quota = |value: &dyn Fn(&QuotaStatus) -> f64| known.quota.as_ref().map_or(f64::NAN, value);
         self.quota_time.set(quota(&|quota| quota.quota.microseconds as f64 / 1e6));
         self.quota_time_left.set(quota(&|quota| quota.left.microseconds as f64 / 1e6));
         self.quota_bytes.set(quota(&|quota| quota.quota.bytes as f64));
@@ -290,7 +290,7 @@ mod tests {
         for name in names.into_iter().chain(["voters", "anchor_age_seconds"]) {
             assert!(value(&metrics, None, name).is_nan(), "{name}");
         }
-        let quota = QuotaLeft {
+        let quota = QuotaStatus {
             payer: AccountId([1; 32]),
             quota: Quota { microseconds: 28_000_000, bytes: 50_000 },
             left: Quota { microseconds: 1_500_000, bytes: 700 },

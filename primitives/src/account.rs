@@ -1,10 +1,12 @@
-//! Accounts of the chain, as the formats see them.
+//! Accounts of the chain.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// An account of the chain: an sr25519 public key. Encodes like `sp_core::crypto::AccountId32`, and has its name in the
-/// metadata: by that name clients know an account, show it with its address and take one.
+/// An account of the chain: an sr25519 public key.
+///
+/// It has the encoding of `sp_core::crypto::AccountId32` and, in the metadata, also its name: clients recognise an account
+/// by that name, and then display it and accept it as an SS58 address.
 #[derive(
     Clone,
     Copy,
@@ -26,7 +28,7 @@ use scale_info::TypeInfo;
 )]
 pub struct AccountId(pub [u8; 32]);
 
-crate::text::hex_text!(AccountId, 32);
+crate::hex_id::impl_hex_text!(AccountId, 32);
 
 impl From<[u8; 32]> for AccountId {
     fn from(bytes: [u8; 32]) -> Self {
@@ -39,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_know_it_for_an_account() {
+    fn the_metadata_calls_it_account_id_32() {
         assert_eq!(AccountId::type_info().path.segments, ["sp_core", "crypto", "AccountId32"]);
     }
 }

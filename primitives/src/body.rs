@@ -1,7 +1,7 @@
-//! Bodies of events: parts, each committed to separately and with its own salt.
+//! Event bodies. Each part of a body is committed to separately, with its own salt.
 //!
-//! One part (an odometer) can be disclosed without the others (a position), and a body can be erased: what remains
-//! in the log is a hash over salted commitments, from which nothing can be guessed.
+//! A part (such as the odometer reading) can therefore be disclosed without the others (such as the position). A body can also be
+//! erased: only a hash over salted commitments remains in the log, from which nobody can guess the content.
 
 use crate::{hash::Domain, merkle, Hash, Reading, Text};
 use alloc::vec::Vec;
@@ -9,56 +9,56 @@ use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// The most parts that one body has; larger things travel by hash.
+/// The maximum number of parts in a body. Larger content is referred to by its hash.
 pub const MAX_PARTS: u32 = 64;
 
-/// What an event says.
+/// The content of an event.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Body {
     /// 32 random bytes, from which the salts of the parts are derived.
     pub seed: [u8; 32],
-    /// The parts, all of the kind that the header names.
+    /// The parts, all of which fit the kind in the event's header.
     pub parts: BoundedVec<Part, ConstU32<MAX_PARTS>>,
 }
 
-/// One separately disclosable part of a body.
+/// A part of a body, which can be disclosed without the others.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Part {
     /// A reading.
     #[codec(index = 0)]
     Reading(Reading),
-    /// A word on the device's condition: connected, lost, plausible or not.
+    /// A message about the condition of the device: connected, lost, plausible or not.
     #[codec(index = 3)]
     Status(Text<256>),
 }
 
-/// One part of a body with what ties it to the body's hash.
+/// A part of a body with the proof that the body's hash commits to it. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Disclosure {
     /// The part.
     pub part: Part,
-    /// Its salt.
+    /// The salt of the part.
     pub salt: Hash,
-    /// Its place in the body.
+    /// The index of the part in the body.
     pub index: u32,
-    /// How many parts the body has.
+    /// The number of parts in the body.
     pub count: u32,
-    /// The hashes beside the path from the part to the body's root.
+    /// The sibling hashes along the path from the part to the root, lowest first.
     pub path: BoundedVec<Hash, ConstU32<7>>,
 }
 
 impl Body {
-    /// The hash that a header commits to.
+    /// Returns the hash that the event's header commits to.
     pub fn hash(&self) -> Hash {
         let commitments = self.commitments();
-        seal(commitments.len() as u64, &merkle::root_of(Domain::BodyNode, &commitments))
+        hash_with_count(commitments.len() as u64, &merkle::root_of_leaves(Domain::BodyNode, &commitments))
     }
 
-    /// Discloses one part; `None` where the body has no such part.
+    /// Discloses a part, or returns `None` if the body has no part with this index.
     pub fn disclose(&self, index: u32) -> Option<Disclosure> {
         let part = self.parts.get(index as usize)?.clone();
-        let path = merkle::path_of(Domain::BodyNode, &self.commitments(), u64::from(index))?;
+        let path = merkle::path_of_leaf(Domain::BodyNode, &self.commitments(), u64::from(index))?;
         Some(Disclosure {
             part,
             salt: self.salt(index),
@@ -68,7 +68,7 @@ impl Body {
         })
     }
 
-    /// The readings among the parts.
+    /// Returns the readings among the parts.
     pub fn readings(&self) -> impl Iterator<Item = &Reading> {
         self.parts.iter().filter_map(|part| match part {
             Part::Reading(reading) => Some(reading),
@@ -81,25 +81,25 @@ impl Body {
     }
 
     fn commitments(&self) -> Vec<Hash> {
-        (0u32..).zip(&self.parts).map(|(index, part)| commit(&self.salt(index), part)).collect()
+        (0u32..).zip(&self.parts).map(|(index, part)| commitment(&self.salt(index), part)).collect()
     }
 }
 
 impl Disclosure {
-    /// Whether this part is one of those that a body hash commits to.
+    /// Returns true if `body_hash` commits to this part.
     pub fn verify(&self, body_hash: &Hash) -> bool {
-        let leaf = commit(&self.salt, &self.part);
+        let leaf = commitment(&self.salt, &self.part);
         let (index, count) = (u64::from(self.index), u64::from(self.count));
-        merkle::climb(Domain::BodyNode, leaf, index, count, &self.path)
-            .is_some_and(|root| seal(count, &root) == *body_hash)
+        merkle::root_from_path(Domain::BodyNode, leaf, index, count, &self.path)
+            .is_some_and(|root| hash_with_count(count, &root) == *body_hash)
     }
 }
 
-fn commit(salt: &Hash, part: &Part) -> Hash {
+fn commitment(salt: &Hash, part: &Part) -> Hash {
     Domain::Part.hash_of(&(salt, part))
 }
 
-fn seal(count: u64, root: &Hash) -> Hash {
+fn hash_with_count(count: u64, root: &Hash) -> Hash {
     Domain::Body.hash_of(&(count, root))
 }
 
@@ -116,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_part_discloses_alone(count in 1u32..=MAX_PARTS, at in 0u32..MAX_PARTS) {
+        fn every_part_can_be_disclosed_alone(count in 1u32..=MAX_PARTS, at in 0u32..MAX_PARTS) {
             let body = body(count);
             let index = at % count;
             let disclosure = body.disclose(index).unwrap();

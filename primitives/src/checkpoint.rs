@@ -1,11 +1,11 @@
-//! Checkpoints: what a gateway says its log is at some size.
+//! Checkpoints of a log, as its gateway signs them, and anchors, which are checkpoints that the chain accepted.
 
 use crate::{hash::Domain, AccountId, Hash, PublicKey, Signature};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
 use scale_info::TypeInfo;
 
-/// One log of one gateway. A gateway that lost its log closes the epoch and opens the next.
+/// Identifies a log of a gateway. A gateway that lost its log closes the epoch and opens the next one.
 #[derive(
     Clone,
     Copy,
@@ -25,8 +25,15 @@ use scale_info::TypeInfo;
 pub struct LogId {
     /// The gateway's account.
     pub gateway: AccountId,
-    /// Which of its logs, from 0.
+    /// The number of the log among the gateway's logs, counted from 0.
     pub epoch: u32,
+}
+
+impl LogId {
+    /// Returns the id of the first log of `gateway`.
+    pub const fn first(gateway: AccountId) -> Self {
+        Self { gateway, epoch: 0 }
+    }
 }
 
 impl fmt::Display for LogId {
@@ -35,42 +42,52 @@ impl fmt::Display for LogId {
     }
 }
 
-/// The hash that a log is made with, so that another can follow.
+/// The hash function of a log.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
-pub enum HashKind {
-    /// BLAKE3 with the domains of [`crate::hash::Domain`].
+pub enum HashAlgorithm {
+    /// BLAKE3 in the domains of [`crate::hash::Domain`].
     Blake3,
 }
 
-/// The state of a log at a size.
+/// The state of a log at some size.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Checkpoint {
-    /// Which log.
+    /// The log.
     pub log: LogId,
-    /// How many entries.
+    /// The number of entries.
     pub size: u64,
-    /// The root of its tree.
+    /// The root of the log's tree.
     pub root: Hash,
-    /// The root of the map from each device to its last event ([`crate::heads`]); `None` of an empty log.
+    /// The root of the map from each device to its last event ([`crate::heads`]), or `None` if the log is empty.
     pub heads_root: Option<Hash>,
-    /// The gateway's clock, in milliseconds since 1970-01-01 UTC.
+    /// When the gateway made the checkpoint by its own clock, in milliseconds since 1970-01-01 UTC.
     pub time: u64,
-    /// What it is hashed with.
-    pub hash: HashKind,
+    /// The hash function of the log.
+    pub hash: HashAlgorithm,
 }
 
 impl Checkpoint {
-    /// What is signed: the checkpoint, for one chain only.
+    /// Returns the message that the gateway signs. It binds the checkpoint to one chain.
     pub fn message(&self, genesis: &Hash) -> Hash {
         Domain::Checkpoint.hash_of(&(genesis, self))
     }
 }
 
-/// A checkpoint with its gateway's signature, not yet checked.
+/// A checkpoint that the chain accepted.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Anchor {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// The number of the block that accepted it.
+    pub block: u32,
+}
+
+/// A checkpoint with the signature of its gateway. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct SignedCheckpoint {
     /// The checkpoint.
@@ -80,7 +97,7 @@ pub struct SignedCheckpoint {
 }
 
 impl SignedCheckpoint {
-    /// Whether the log's gateway signed this for the chain with this genesis.
+    /// Returns true if the log's gateway signed this for the chain with this genesis.
     pub fn verify(&self, genesis: &Hash) -> bool {
         let key = PublicKey::Sr25519(self.checkpoint.log.gateway.0);
         key.verify(Domain::Checkpoint, &self.checkpoint.message(genesis), &self.signature)

@@ -1,20 +1,20 @@
-//! Contracts: what parties agree on about devices. Clauses are data; the chain evaluates them.
+//! Contracts between parties about devices. Clauses are data, which the chain evaluates.
 
 use crate::{hash::Domain, reading::Name, AccountId, Decimal, DeviceId, Hash, Text};
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// The most parties to a contract.
+/// The maximum number of parties to a contract.
 pub const MAX_PARTIES: u32 = 8;
-/// The most devices that a contract is about.
+/// The maximum number of devices in a contract.
 pub const MAX_DEVICES: u32 = 16;
-/// The most clauses of a contract.
+/// The maximum number of clauses in a contract.
 pub const MAX_CLAUSES: u32 = 16;
-/// The most names that an access clause lists.
+/// The maximum number of reading names in an access clause.
 pub const MAX_NAMES: u32 = 16;
 
-/// The id of a contract: the hash of its content on one chain, which is what every party signs.
+/// The id of a contract: the hash of its content and of the chain's genesis. It is what every party accepts.
 #[derive(
     Clone,
     Copy,
@@ -31,21 +31,21 @@ pub const MAX_NAMES: u32 = 16;
 )]
 pub struct ContractId(pub [u8; 32]);
 
-crate::text::hex_text!(ContractId, 32);
+crate::hex_id::impl_hex_text!(ContractId, 32);
 
-/// What the parties agree on.
+/// The content of a contract.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Contract {
-    /// What people call it.
+    /// A title for people.
     pub title: Text<96>,
-    /// Tells two contracts of the same content apart; any random bytes.
+    /// Random bytes that distinguish contracts with the same content.
     pub nonce: Hash,
-    /// Everyone who must accept it.
+    /// The parties, all of which must accept the contract.
     pub parties: BoundedVec<AccountId, ConstU32<MAX_PARTIES>>,
-    /// The devices that it is about.
+    /// The devices that the contract is about.
     pub devices: BoundedVec<DeviceId, ConstU32<MAX_DEVICES>>,
-    /// Its terms.
+    /// The terms.
     pub clauses: BoundedVec<Clause, ConstU32<MAX_CLAUSES>>,
 }
 
@@ -53,31 +53,31 @@ pub struct Contract {
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Clause {
-    /// A service that falls due every so much of a meter.
+    /// A service that is due at intervals of a meter.
     #[codec(index = 0)]
     Service(ServiceClause),
-    /// A right to read a device's readings, with an end. (1 to 3 and 5 to 7 are for the other clauses of the design.)
+    /// A right to read a device's readings until some time. Indices 1 to 3 and 5 to 7 are reserved for other clauses.
     #[codec(index = 4)]
     Access(AccessClause),
 }
 
-/// A service that falls due every so much of a meter.
+/// A service that is due at intervals of a meter.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ServiceClause {
-    /// What is to be done, such as "oil change".
+    /// The service, such as "oil change".
     pub what: Text<96>,
-    /// Whose meter.
+    /// The device that has the meter.
     pub device: DeviceId,
-    /// The reading that is the meter, such as `Vehicle.TraveledDistance`.
+    /// The name of the reading that is the meter, such as `Vehicle.TraveledDistance`.
     pub meter: Name,
-    /// The meter's value from which the first interval counts.
+    /// The value of the meter at which the first interval starts.
     pub from: Decimal,
-    /// The interval, in the meter's unit; above zero.
+    /// The interval, greater than zero, in the unit of the meter.
     pub every: Decimal,
-    /// The party that does it.
+    /// The party that performs the service.
     pub provider: AccountId,
-    /// The party that confirms it.
+    /// The party that confirms the service.
     pub customer: AccountId,
 }
 
@@ -89,69 +89,69 @@ pub struct AccessClause {
     pub device: DeviceId,
     /// The accessing party (ISO 20078).
     pub grantee: AccountId,
-    /// The readings that it may read; empty for all.
+    /// The names of the readings that the grantee may read; empty for all.
     pub names: BoundedVec<Name, ConstU32<MAX_NAMES>>,
-    /// When the right ends, in milliseconds since 1970-01-01 UTC; the moment itself is outside.
+    /// When the right ends (exclusive), in milliseconds since 1970-01-01 UTC.
     pub until: u64,
 }
 
-/// Why a content can be no contract, whoever proposes it.
+/// Why the content of a contract is invalid.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
-pub enum ContractFault {
-    /// Fewer than two parties, or one twice.
+pub enum ContractError {
+    /// There are fewer than two parties, or one is listed twice.
     Parties,
-    /// No device, or one twice.
+    /// There is no device, or one is listed twice.
     Devices,
-    /// No clause.
+    /// There is no clause.
     NoClause,
-    /// A clause names an account that is no party to the contract, or one on both sides.
+    /// A clause names an account that is not a party to the contract, or the same party on both sides.
     ClauseParty,
-    /// A clause names a device that the contract is not about.
+    /// A clause names a device that the contract does not list.
     ClauseDevice,
-    /// A service interval that is not above zero, or a meter without a name.
+    /// A service interval is not greater than zero, or the name of a meter is empty.
     Interval,
 }
 
-impl core::fmt::Display for ContractFault {
+impl core::fmt::Display for ContractError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::Parties => "a contract needs two or more parties, each named once",
-            Self::Devices => "a contract needs at least one device, each named once",
+            Self::Parties => "a contract needs at least two parties, each listed once",
+            Self::Devices => "a contract needs at least one device, each listed once",
             Self::NoClause => "a contract needs at least one clause",
             Self::ClauseParty => {
-                "a clause names an account that is not a party to the contract, or one on both sides"
+                "a clause names an account that is not a party to the contract, or the same party on both sides"
             }
             Self::ClauseDevice => "a clause names a device that the contract does not list",
-            Self::Interval => "a service clause needs a named meter and an interval above zero",
+            Self::Interval => "a service clause needs the name of a meter and an interval greater than zero",
         })
     }
 }
 
-impl core::error::Error for ContractFault {}
+impl core::error::Error for ContractError {}
 
 impl Contract {
-    /// The id of this content on the chain with this genesis.
+    /// Returns the id of this content on the chain with this genesis.
     pub fn id(&self, genesis: &Hash) -> ContractId {
         ContractId(Domain::Contract.hash_of(&(genesis, self)).0)
     }
 
-    /// Whether the content is one that can be agreed on.
-    pub fn check(&self) -> Result<(), ContractFault> {
+    /// Validates the content. The result does not depend on the chain or on who proposes it.
+    pub fn validate(&self) -> Result<(), ContractError> {
         if self.parties.len() < 2 || has_duplicates(&self.parties) {
-            return Err(ContractFault::Parties);
+            return Err(ContractError::Parties);
         }
         if self.devices.is_empty() || has_duplicates(&self.devices) {
-            return Err(ContractFault::Devices);
+            return Err(ContractError::Devices);
         }
         if self.clauses.is_empty() {
-            return Err(ContractFault::NoClause);
+            return Err(ContractError::NoClause);
         }
-        self.clauses.iter().try_for_each(|clause| self.check_clause(clause))
+        self.clauses.iter().try_for_each(|clause| self.validate_clause(clause))
     }
 
-    fn check_clause(&self, clause: &Clause) -> Result<(), ContractFault> {
+    fn validate_clause(&self, clause: &Clause) -> Result<(), ContractError> {
         let party = |account: &AccountId| self.parties.contains(account);
         let device = match clause {
             Clause::Service(service) => {
@@ -159,16 +159,16 @@ impl Contract {
                     || !party(&service.customer)
                     || service.provider == service.customer
                 {
-                    return Err(ContractFault::ClauseParty);
+                    return Err(ContractError::ClauseParty);
                 }
                 if service.every <= Decimal::ZERO || service.meter.as_str().is_empty() {
-                    return Err(ContractFault::Interval);
+                    return Err(ContractError::Interval);
                 }
                 service.device
             }
             Clause::Access(access) => {
                 if !party(&access.grantee) {
-                    return Err(ContractFault::ClauseParty);
+                    return Err(ContractError::ClauseParty);
                 }
                 access.device
             }
@@ -176,7 +176,7 @@ impl Contract {
         if self.devices.contains(&device) {
             Ok(())
         } else {
-            Err(ContractFault::ClauseDevice)
+            Err(ContractError::ClauseDevice)
         }
     }
 }
@@ -227,24 +227,24 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_contract_passes_and_each_fault_is_named() {
-        assert_eq!(contract().check(), Ok(()));
+    fn a_valid_contract_passes_and_each_error_is_named() {
+        assert_eq!(contract().validate(), Ok(()));
         type Change = fn(&mut Contract);
-        let faults: [(ContractFault, Change); 9] = [
-            (ContractFault::Parties, |c| c.parties.truncate(1)),
-            (ContractFault::Parties, |c| c.parties[1] = c.parties[0]),
-            (ContractFault::Devices, |c| c.devices.clear()),
-            (ContractFault::NoClause, |c| c.clauses.clear()),
-            (ContractFault::ClauseParty, |c| service(c).provider = AccountId([9; 32])),
-            (ContractFault::ClauseParty, |c| service(c).provider = AccountId([1; 32])),
-            (ContractFault::ClauseDevice, |c| service(c).device = DeviceId([9; 32])),
-            (ContractFault::Interval, |c| service(c).every = Decimal::ZERO),
-            (ContractFault::Interval, |c| service(c).meter = Name::default()),
+        let cases: [(ContractError, Change); 9] = [
+            (ContractError::Parties, |c| c.parties.truncate(1)),
+            (ContractError::Parties, |c| c.parties[1] = c.parties[0]),
+            (ContractError::Devices, |c| c.devices.clear()),
+            (ContractError::NoClause, |c| c.clauses.clear()),
+            (ContractError::ClauseParty, |c| service(c).provider = AccountId([9; 32])),
+            (ContractError::ClauseParty, |c| service(c).provider = AccountId([1; 32])),
+            (ContractError::ClauseDevice, |c| service(c).device = DeviceId([9; 32])),
+            (ContractError::Interval, |c| service(c).every = Decimal::ZERO),
+            (ContractError::Interval, |c| service(c).meter = Name::default()),
         ];
-        for (fault, change) in faults {
+        for (error, change) in cases {
             let mut contract = contract();
             change(&mut contract);
-            assert_eq!(contract.check(), Err(fault));
+            assert_eq!(contract.validate(), Err(error));
         }
     }
 

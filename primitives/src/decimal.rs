@@ -1,26 +1,26 @@
-//! Fixed-point decimals: what a sensor says, exactly, on every machine and on chain.
+//! Fixed-point decimals, which represent sensor values exactly on every machine and on chain.
 
 use alloc::string::String;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::{cmp::Ordering, fmt, str::FromStr};
 use scale_info::TypeInfo;
 
-/// The most digits after the point, and the most zeros before it: |exponent| is never above this.
-pub const MAX_EXPONENT: i8 = 18;
+/// The maximum absolute value of an exponent.
+const MAX_EXPONENT: i8 = 18;
 
-/// `mantissa * 10^exponent`, kept in lowest terms: equal values are equal in every byte.
+/// A decimal number, `mantissa * 10^exponent`. It is always in lowest terms, so equal values have equal encodings.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Encode, MaxEncodedLen, TypeInfo)]
 pub struct Decimal {
     mantissa: i64,
     exponent: i8,
 }
 
-/// Why a text or a pair of numbers is no [`Decimal`].
+/// Why a text or a pair of numbers is not a [`Decimal`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DecimalError {
     /// The text is not a JSON number.
     NotANumber,
-    /// More than 18 digits, or an exponent beyond 18.
+    /// The number has more than 18 digits, or an exponent outside of -18 to 18.
     OutOfRange,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for DecimalError {
         f.write_str(match self {
             Self::NotANumber => "not a decimal number such as 12.5 or -3e2",
             Self::OutOfRange => {
-                "a number beyond what a reading holds: at most 18 digits and exponents from -18 to 18"
+                "the number is out of range: at most 18 digits and exponents from -18 to 18 are allowed"
             }
         })
     }
@@ -41,7 +41,7 @@ impl Decimal {
     /// Zero.
     pub const ZERO: Self = Self { mantissa: 0, exponent: 0 };
 
-    /// `mantissa * 10^exponent` in lowest terms.
+    /// Returns `mantissa * 10^exponent` in lowest terms.
     pub fn new(mantissa: i64, exponent: i8) -> Result<Self, DecimalError> {
         let (mut mantissa, mut exponent) = (mantissa, i32::from(exponent));
         if mantissa == 0 {
@@ -58,32 +58,32 @@ impl Decimal {
         Ok(Self { mantissa, exponent })
     }
 
-    /// The digits, without the point.
+    /// Returns the digits without the decimal point.
     pub fn mantissa(&self) -> i64 {
         self.mantissa
     }
 
-    /// Where the point is.
+    /// Returns the power of ten that the mantissa is multiplied by.
     pub fn exponent(&self) -> i8 {
         self.exponent
     }
 
-    /// The sum, or `None` where it does not fit.
+    /// Returns the sum, or `None` if it is out of range.
     pub fn checked_add(&self, other: &Self) -> Option<Self> {
         let exponent = self.exponent.min(other.exponent);
         let sum = self.scaled_to(exponent).checked_add(other.scaled_to(exponent))?;
         Self::from_wide(sum, exponent)
     }
 
-    /// The difference, or `None` where it does not fit.
+    /// Returns the difference, or `None` if it is out of range.
     pub fn checked_sub(&self, other: &Self) -> Option<Self> {
         let exponent = self.exponent.min(other.exponent);
         let difference = self.scaled_to(exponent).checked_sub(other.scaled_to(exponent))?;
         Self::from_wide(difference, exponent)
     }
 
-    /// The mantissa at a smaller exponent. 36 digits of shift and 19 of mantissa can exceed 128 bits: then it
-    /// saturates, which keeps the order and makes the sum fail to fit.
+    /// Returns the mantissa at a smaller exponent. A mantissa of 19 digits shifted by 36 digits can exceed 128 bits. It
+    /// then saturates, which preserves the order and makes sums fail as out of range.
     fn scaled_to(&self, exponent: i8) -> i128 {
         let shift = u32::from(self.exponent.saturating_sub(exponent).unsigned_abs());
         i128::from(self.mantissa).saturating_mul(10i128.saturating_pow(shift))
@@ -100,7 +100,7 @@ impl Decimal {
 
 impl From<u32> for Decimal {
     fn from(value: u32) -> Self {
-        // Ten digits with an exponent of at most nine: always in range.
+        // Always in range: at most ten digits, and an exponent of at most nine.
         Self::new(i64::from(value), 0).unwrap_or(Self::ZERO)
     }
 }
@@ -135,10 +135,10 @@ impl DecodeWithMemTracking for Decimal {}
 impl FromStr for Decimal {
     type Err = DecimalError;
 
-    /// Reads the number syntax of JSON (RFC 8259, section 6), exactly.
+    /// Parses the number syntax of JSON (RFC 8259, section 6) without rounding. Leading zeros are allowed.
     fn from_str(text: &str) -> Result<Self, DecimalError> {
         let (number, exponent) = match text.split_once(['e', 'E']) {
-            Some((number, exponent)) => (number, read_exponent(exponent)?),
+            Some((number, exponent)) => (number, parse_exponent(exponent)?),
             None => (text, 0),
         };
         let (is_negative, digits) = match number.strip_prefix('-') {
@@ -155,7 +155,7 @@ impl FromStr for Decimal {
             return Err(DecimalError::NotANumber);
         }
         let fraction = fraction.trim_end_matches('0');
-        // Zeros at the end belong to the exponent: there may be more of them than a mantissa holds.
+        // Count trailing zeros as part of the exponent: there may be more of them than fit in a mantissa.
         let significant = if fraction.is_empty() { whole.trim_end_matches('0') } else { whole };
         let zeros = whole.len().saturating_sub(significant.len());
         let mut mantissa: i64 = 0;
@@ -177,8 +177,8 @@ impl FromStr for Decimal {
     }
 }
 
-/// What stands after the `e` of a number.
-fn read_exponent(text: &str) -> Result<i32, DecimalError> {
+/// Parses the part of a number after the `e`.
+fn parse_exponent(text: &str) -> Result<i32, DecimalError> {
     use core::num::IntErrorKind::{NegOverflow, PosOverflow};
     text.parse::<i32>().map_err(|error| match error.kind() {
         PosOverflow | NegOverflow => DecimalError::OutOfRange,
@@ -211,7 +211,7 @@ impl fmt::Debug for Decimal {
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for Decimal {
-    /// As text: JSON readers would round it.
+    /// Serializes as text, because many JSON parsers would round a number.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_and_shows() {
+    fn parses_and_displays() {
         for (text, shown) in [
             ("0", "0"),
             ("-0.0", "0"),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_told_from_what_is_too_large() {
+    fn invalid_numbers_and_out_of_range_numbers_are_distinguished() {
         for text in
             ["1e400", "1e99999999999", "1e-99999999999", "99999999999999999999", "9223372036854775808"]
         {

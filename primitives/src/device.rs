@@ -1,4 +1,4 @@
-//! What a device is known by.
+//! Devices: their ids and keys, their record on chain, and the consents for registering devices and gateways.
 
 use crate::{
     hash::Domain,
@@ -8,7 +8,7 @@ use crate::{
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// The id of a device: the hash of its first key, so it survives key rotation.
+/// The id of a device: the hash of its first key, so that the id survives a change of keys.
 #[derive(
     Clone,
     Copy,
@@ -25,31 +25,31 @@ use scale_info::TypeInfo;
 )]
 pub struct DeviceId(pub [u8; 32]);
 
-crate::text::hex_text!(DeviceId, 32);
+crate::hex_id::impl_hex_text!(DeviceId, 32);
 
-/// What a device's events are verified with.
+/// The key that a device's events are verified with.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum DeviceKey {
     /// The device signs its own events.
     Own(PublicKey),
-    /// The device cannot sign (Zigbee, OBD-II): its gateway signs for it.
+    /// The device cannot sign (such as Zigbee or OBD-II devices), so its gateway signs for it.
     Hosted {
-        /// The gateway's account.
+        /// The account of the gateway.
         gateway: AccountId,
-        /// What tells it from the gateway's other devices, such as a vehicle's identification number.
+        /// Distinguishes the device from the gateway's other devices, such as a vehicle identification number.
         label: Text<64>,
     },
 }
 
 impl DeviceKey {
-    /// The id that this key founds.
+    /// Returns the id of the device whose first key this is.
     pub fn device_id(&self) -> DeviceId {
         DeviceId(Domain::DeviceId.hash_of(self).0)
     }
 
-    /// The key that consents to the device's registration: its own, or its gateway's.
-    pub fn consenting(&self) -> PublicKey {
+    /// Returns the key that must consent to the registration of the device: its own, or that of its gateway.
+    pub fn consent_key(&self) -> PublicKey {
         match self {
             Self::Own(key) => *key,
             Self::Hosted { gateway, .. } => PublicKey::Sr25519(gateway.0),
@@ -57,53 +57,67 @@ impl DeviceKey {
     }
 }
 
-/// What a device (or its gateway, where it cannot sign) agrees to when it is registered.
-///
-/// Names the chain, the owner and the gateway: a consent seen once registers nothing else, and a key that somebody
-/// merely saw cannot be registered at all.
-#[derive(Clone, PartialEq, Eq, Debug, Encode)]
-pub struct Registration {
-    /// The chain's genesis hash.
-    pub genesis: Hash,
-    /// The device's key.
+/// A registered device, as the chain records it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DeviceRecord {
+    /// The key that the device's events are verified with.
     pub key: DeviceKey,
-    /// The party that is to own it.
+    /// The party that owns the device.
     pub owner: AccountId,
-    /// The gateway that is to keep its log.
+    /// The gateway that keeps the device's log.
+    pub gateway: AccountId,
+    /// The number of the block in which the device was registered.
+    pub registered: u32,
+}
+
+/// The consent to the registration of a device, signed by the device or, if it cannot sign, by its gateway.
+///
+/// It names the chain, the owner and the gateway, so that it cannot be reused for another registration. Nobody can
+/// register a key without its consent.
+#[derive(Clone, PartialEq, Eq, Debug, Encode)]
+pub struct RegistrationConsent {
+    /// The genesis hash of the chain.
+    pub genesis: Hash,
+    /// The key of the device.
+    pub key: DeviceKey,
+    /// The party that will own the device.
+    pub owner: AccountId,
+    /// The gateway that will keep the device's log.
     pub gateway: AccountId,
 }
 
-impl Registration {
-    /// What is signed.
+impl RegistrationConsent {
+    /// Returns the message to sign.
     pub fn message(&self) -> Hash {
         Domain::Registration.hash_of(self)
     }
 
-    /// Whether the device's key (or its gateway's) signed this.
-    pub fn verify(&self, consent: &Signature) -> bool {
-        self.key.consenting().verify(Domain::Registration, &self.message(), consent)
+    /// Returns true if [`DeviceKey::consent_key`] made this signature.
+    pub fn verify(&self, signature: &Signature) -> bool {
+        self.key.consent_key().verify(Domain::Registration, &self.message(), signature)
     }
 }
 
-/// What a gateway's key agrees to when a party takes it into its possession.
+/// The consent of a gateway to belong to a party, signed by the gateway.
 #[derive(Clone, PartialEq, Eq, Debug, Encode)]
 pub struct GatewayConsent {
-    /// The chain's genesis hash.
+    /// The genesis hash of the chain.
     pub genesis: Hash,
-    /// The gateway's account.
+    /// The account of the gateway.
     pub gateway: AccountId,
-    /// The party that it is to belong to.
+    /// The party that the gateway will belong to.
     pub party: AccountId,
 }
 
 impl GatewayConsent {
-    /// What is signed.
+    /// Returns the message to sign.
     pub fn message(&self) -> Hash {
         Domain::GatewayConsent.hash_of(self)
     }
 
-    /// Whether the gateway's key signed this.
-    pub fn verify(&self, consent: &Signature) -> bool {
-        PublicKey::Sr25519(self.gateway.0).verify(Domain::GatewayConsent, &self.message(), consent)
+    /// Returns true if the gateway made this signature.
+    pub fn verify(&self, signature: &Signature) -> bool {
+        PublicKey::Sr25519(self.gateway.0).verify(Domain::GatewayConsent, &self.message(), signature)
     }
 }

@@ -1,37 +1,41 @@
-//! Forks: two events that one key signed for one place of a device's history. They prove that the key was copied, or that
-//! its holder tells two stories; to whom each was shown does not matter.
+//! Forks: two different events with the same sequence, signed with the same key of a device.
+//!
+//! A fork proves that the key was copied, or that its holder signed two versions of one event. It does not matter who
+//! received which of them.
 
 use crate::{event::EventError, DeviceKey, SignedEvent};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
 use scale_info::TypeInfo;
 
-/// Two events that are said to be signed for one place. Not yet checked.
+/// Two events that are claimed to form a fork. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct ForkProof {
-    /// One of them.
+    /// One of the events.
     pub first: SignedEvent,
-    /// The other.
+    /// The other event.
     pub second: SignedEvent,
 }
 
-/// Why two events prove nothing.
+/// Why two events do not prove a fork.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ForkError {
-    /// One of them was not signed by the device's key.
+    /// One of the events was not signed with the device's key.
     Event(EventError),
-    /// They are of different devices, or for different places.
-    OtherPlace,
-    /// They say the same: one event signed twice is no fork.
-    Same,
+    /// The events are of different devices, or have different sequences.
+    DifferentPositions,
+    /// The events are identical. Signing one event twice is not a fork.
+    Identical,
 }
 
 impl fmt::Display for ForkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Event(error) => error.fmt(f),
-            Self::OtherPlace => f.write_str("the two events are not for one place of one device's history"),
-            Self::Same => f.write_str("the two events are the same"),
+            Self::DifferentPositions => {
+                f.write_str("the two events are of different devices or have different sequences")
+            }
+            Self::Identical => f.write_str("the two events are identical"),
         }
     }
 }
@@ -39,14 +43,14 @@ impl fmt::Display for ForkError {
 impl core::error::Error for ForkError {}
 
 impl ForkProof {
-    /// Whether one key signed two different events for one place.
+    /// Verifies that `key` signed two different events with the same sequence.
     pub fn verify(&self, key: &DeviceKey) -> Result<(), ForkError> {
         let (first, second) = (&self.first.header, &self.second.header);
         if (first.device, first.sequence) != (second.device, second.sequence) {
-            return Err(ForkError::OtherPlace);
+            return Err(ForkError::DifferentPositions);
         }
         if first == second {
-            return Err(ForkError::Same);
+            return Err(ForkError::Identical);
         }
         for event in [&self.first, &self.second] {
             event.clone().verify(key).map_err(ForkError::Event)?;
@@ -90,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn two_stories_for_one_place_are_proof_and_nothing_else_is() {
+    fn two_different_events_with_one_sequence_prove_a_fork() {
         let proof = |first, second| ForkProof { first, second };
         assert_eq!(proof(event(3, 1), event(3, 2)).verify(&key(7)), Ok(()));
-        assert_eq!(proof(event(3, 1), event(4, 2)).verify(&key(7)), Err(ForkError::OtherPlace));
-        // sr25519 signs differently each time: two signatures over one header are no two stories.
+        assert_eq!(proof(event(3, 1), event(4, 2)).verify(&key(7)), Err(ForkError::DifferentPositions));
+        // sr25519 signatures are randomised: two signatures over one header are not a fork.
         assert_ne!(event(3, 1).signature, event(3, 1).signature);
-        assert_eq!(proof(event(3, 1), event(3, 1)).verify(&key(7)), Err(ForkError::Same));
+        assert_eq!(proof(event(3, 1), event(3, 1)).verify(&key(7)), Err(ForkError::Identical));
         let wrong = Err(ForkError::Event(EventError::Signature));
         assert_eq!(proof(event(3, 1), event(3, 2)).verify(&key(8)), wrong);
         let mut forged = event(3, 2);

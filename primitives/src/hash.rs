@@ -1,9 +1,9 @@
-//! BLAKE3 with a domain for every use: a hash made for one purpose is good for no other.
+//! BLAKE3 hashes in domains: a hash that was made for one purpose is not valid for another.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// 32 bytes of BLAKE3 output.
+/// A 32-byte BLAKE3 hash.
 #[derive(
     Clone,
     Copy,
@@ -22,58 +22,58 @@ use scale_info::TypeInfo;
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
-    /// What stands where there is no previous hash: 32 zero bytes, which no domain produces in practice.
+    /// 32 zero bytes: a placeholder if there is no hash, such as before the first event of a device.
     pub const ZERO: Self = Self([0; 32]);
 
-    /// The bytes.
+    /// Returns the bytes of the hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
-crate::text::hex_text!(Hash, 32);
+crate::hex_id::impl_hex_text!(Hash, 32);
 
-/// What a hash is made for; the BLAKE3 `derive_key` context (BLAKE3 paper, section 2.3).
+/// The purpose of a hash. It selects the context string of the BLAKE3 `derive_key` mode (BLAKE3 paper, section 2.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Domain {
-    /// The id of a device, from its first key.
+    /// The id of a device, derived from its first key.
     DeviceId,
-    /// The header of an event: what is signed, and what the next event names as its previous.
+    /// The header of an event. The hash is signed, and the next event of the device refers to it.
     EventHeader,
-    /// The salt of one part of a body, from the body's seed.
+    /// The salt of a part of a body, derived from the body's seed.
     PartSalt,
-    /// The commitment to one salted part of a body.
+    /// The commitment to a part of a body and its salt.
     Part,
-    /// An inner node of the tree over a body's parts.
+    /// An inner node of the tree over the parts of a body.
     BodyNode,
-    /// The root of a body with its number of parts.
+    /// The root of the tree over the parts of a body, with their number.
     Body,
-    /// A leaf of a log.
+    /// A leaf of a log's tree.
     LogLeaf,
     /// An inner node of a log's tree.
     LogNode,
     /// The root of a log without entries.
     LogEmpty,
-    /// A leaf of the map from each device to its last event.
+    /// A leaf of the heads map, which maps each device to its last event.
     HeadsLeaf,
-    /// An inner node of that map's tree.
+    /// An inner node of the tree over the heads map.
     HeadsNode,
-    /// The root of that map with its number of devices.
+    /// The root of the tree over the heads map, with the number of devices.
     Heads,
-    /// A checkpoint, as signed.
+    /// A checkpoint, as its gateway signs it.
     Checkpoint,
     /// The content of a contract.
     Contract,
-    /// A device's consent to be registered.
+    /// The consent to the registration of a device.
     Registration,
-    /// A gateway's consent to belong to a party.
+    /// The consent of a gateway to belong to a party.
     GatewayConsent,
-    /// A peer's proof of the account that it speaks for.
+    /// A peer's proof that it acts for an account.
     PeerProof,
 }
 
 impl Domain {
-    /// The context string; part of the format, never to be changed.
+    /// Returns the context string. It is part of the format and must never change.
     pub const fn context(self) -> &'static str {
         match self {
             Self::DeviceId => "streembit v1 device id",
@@ -96,22 +96,22 @@ impl Domain {
         }
     }
 
-    /// The hash of some bytes in this domain.
+    /// Hashes bytes in this domain.
     pub fn hash(self, bytes: &[u8]) -> Hash {
         Hash(*self.hasher().update(bytes).finalize().as_bytes())
     }
 
-    /// The hash of a value's SCALE encoding in this domain.
+    /// Hashes the SCALE encoding of a value in this domain.
     pub fn hash_of(self, value: &impl Encode) -> Hash {
         value.using_encoded(|bytes| self.hash(bytes))
     }
 
-    /// The hash of two nodes in this domain.
-    pub fn node(self, left: &Hash, right: &Hash) -> Hash {
+    /// Hashes two child nodes of a tree in this domain.
+    pub fn hash_pair(self, left: &Hash, right: &Hash) -> Hash {
         Hash(*self.hasher().update(&left.0).update(&right.0).finalize().as_bytes())
     }
 
-    /// BLAKE3 in its mode for deriving keys, which hashes the context first; that key is kept.
+    /// Returns a BLAKE3 hasher in `derive_key` mode. The context is hashed once for each domain and cached.
     #[cfg(feature = "std")]
     fn hasher(self) -> blake3::Hasher {
         use blake3::hazmat::{hash_derive_key_context, ContextKey, HasherExt as _};
@@ -124,7 +124,7 @@ impl Domain {
         }
     }
 
-    /// BLAKE3 in its mode for deriving keys.
+    /// Returns a BLAKE3 hasher in `derive_key` mode.
     #[cfg(not(feature = "std"))]
     fn hasher(self) -> blake3::Hasher {
         blake3::Hasher::new_derive_key(self.context())
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_context_key_hashes_like_the_context() {
+    fn a_cached_context_key_hashes_like_the_context() {
         for domain in [Domain::DeviceId, Domain::LogLeaf, Domain::LogNode, Domain::PeerProof] {
             for _ in 0..2 {
                 let expected = blake3::derive_key(domain.context(), b"x");
@@ -152,11 +152,11 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_the_hash_of_its_children_in_order() {
+    fn a_pair_is_hashed_in_order() {
         let (left, right) = (Hash([1; 32]), Hash([2; 32]));
         let mut both = [1u8; 64];
         both[32..].fill(2);
-        assert_eq!(Domain::LogNode.node(&left, &right), Domain::LogNode.hash(&both));
-        assert_ne!(Domain::LogNode.node(&left, &right), Domain::LogNode.node(&right, &left));
+        assert_eq!(Domain::LogNode.hash_pair(&left, &right), Domain::LogNode.hash(&both));
+        assert_ne!(Domain::LogNode.hash_pair(&left, &right), Domain::LogNode.hash_pair(&right, &left));
     }
 }

@@ -1,15 +1,15 @@
-//! The heads map: the last event of every device of a log at one of its sizes, committed to by a checkpoint.
+//! The heads map: the last event of each device in a log at some size. The checkpoint of that size commits to it.
 //!
-//! The leaves are the devices in the order of their ids, the tree is that of RFC 9162 in domains of its own, and the root
-//! commits to the number of devices too. With an event's own place (`sequence`, `previous`) it makes an answer complete:
-//! not just "these events happened", but "these are all of them up to here".
+//! Leaves are the devices in the order of their ids. The tree is that of RFC 9162 in domains of its own, and the root also
+//! commits to the number of devices. Together with the `sequence` and `previous` of each event, the map makes a history
+//! provably complete: not only "these events happened", but "these are all events up to this checkpoint".
 //!
-//! The map is its gateway's word, anchored: whoever has the log derives it again. A gateway that leaves out the end of a
-//! history has signed both a map and a log that disagree, and the event left out proves it.
+//! The map is a claim of the gateway, which anchors it. Everyone who has the log can compute the map again. If a gateway
+//! hides the end of a history, it has signed a map and a log that contradict each other, and the hidden event proves it.
 
 use crate::{
     hash::Domain,
-    merkle::{climb, path_of, root_of, MAX_PROOF},
+    merkle::{path_of_leaf, root_from_path, root_of_leaves, MAX_PROOF_HASHES},
     DeviceId, Hash,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
@@ -17,7 +17,7 @@ use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// The last event of one device: a leaf of the map.
+/// The last event of a device: a leaf of the map.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
@@ -25,57 +25,57 @@ use scale_info::TypeInfo;
 pub struct HeadEntry {
     /// The device.
     pub device: DeviceId,
-    /// The place of the event in the device's history.
+    /// The sequence of the event.
     pub sequence: u64,
-    /// The hash of its header.
+    /// The hash of the event's header.
     pub hash: Hash,
 }
 
-/// Proves the last event of a device. Not yet checked.
+/// Proves the last event of a device. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HeadProof {
-    /// The device's place in the map, from 0.
+    /// The index of the device in the map, counted from 0.
     pub index: u64,
-    /// How many devices the map has.
+    /// The number of devices in the map.
     pub count: u64,
     /// The device's last event.
     pub entry: HeadEntry,
-    /// The hashes beside the path from the entry to the root, lowest first.
-    pub path: BoundedVec<Hash, ConstU32<MAX_PROOF>>,
+    /// The sibling hashes along the path from the entry to the root, lowest first.
+    pub path: BoundedVec<Hash, ConstU32<MAX_PROOF_HASHES>>,
 }
 
-/// Proves that a device has no event, by the two that stand side by side where it would be. Not yet checked.
+/// Proves that a device has no event, by the two adjacent entries between which it would be. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AbsenceProof {
-    /// The last device before it; `None` where it would be the first of the map.
+    /// The entry before the device, or `None` if the device would come first.
     pub before: Option<HeadProof>,
-    /// The first device after it; `None` where it would be the last of the map.
+    /// The entry after the device, or `None` if the device would come last.
     pub after: Option<HeadProof>,
 }
 
-/// The map itself: what a checkpoint's root is made of.
+/// The heads map, whose root is in the checkpoint.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HeadsMap(Vec<HeadEntry>);
 
 impl HeadEntry {
-    /// The leaf of the map's tree.
+    /// Returns the leaf of this entry in the map's tree.
     pub fn leaf(&self) -> Hash {
         Domain::HeadsLeaf.hash_of(self)
     }
 }
 
 impl HeadProof {
-    /// Whether the entry is in the map with this root.
+    /// Returns true if the entry is in the map with this root.
     pub fn verify(&self, heads_root: &Hash) -> bool {
-        climb(Domain::HeadsNode, self.entry.leaf(), self.index, self.count, &self.path)
-            .is_some_and(|root| seal(self.count, &root) == *heads_root)
+        root_from_path(Domain::HeadsNode, self.entry.leaf(), self.index, self.count, &self.path)
+            .is_some_and(|root| hash_with_count(self.count, &root) == *heads_root)
     }
 }
 
 impl AbsenceProof {
-    /// Whether the map with this root has no event of `device`, given that it is in order.
+    /// Returns true if the map with this root has no event of `device`, provided that the map is sorted.
     pub fn verify(&self, device: &DeviceId, heads_root: &Hash) -> bool {
         let before = |proof: &HeadProof| proof.entry.device < *device && proof.verify(heads_root);
         let after = |proof: &HeadProof| proof.entry.device > *device && proof.verify(heads_root);
@@ -85,14 +85,14 @@ impl AbsenceProof {
             }
             (Some(low), None) => low.index.checked_add(1) == Some(low.count) && before(low),
             (None, Some(high)) => high.index == 0 && after(high),
-            // A log without events has no map, so that nothing is proven by nothing.
+            // A log without events has no map, and an empty proof proves nothing.
             (None, None) => false,
         }
     }
 }
 
 impl FromIterator<HeadEntry> for HeadsMap {
-    /// In the order of the devices; of several entries of one device the last counts.
+    /// Sorts the entries by device. If a device has several entries, the last one counts.
     fn from_iter<I: IntoIterator<Item = HeadEntry>>(entries: I) -> Self {
         let ordered: BTreeMap<_, _> = entries.into_iter().map(|entry| (entry.device, entry)).collect();
         Self(ordered.into_values().collect())
@@ -100,43 +100,44 @@ impl FromIterator<HeadEntry> for HeadsMap {
 }
 
 impl HeadsMap {
-    /// The entries, in the order of their devices.
+    /// Returns the entries, in the order of their devices.
     pub fn entries(&self) -> &[HeadEntry] {
         &self.0
     }
 
-    /// What a checkpoint commits to; `None` of a log without events.
+    /// Returns the root that a checkpoint commits to, or `None` if the map is empty.
     pub fn root(&self) -> Option<Hash> {
         let count = self.0.len() as u64;
-        (count > 0).then(|| seal(count, &root_of(Domain::HeadsNode, &self.leaves())))
+        (count > 0).then(|| hash_with_count(count, &root_of_leaves(Domain::HeadsNode, &self.leaves())))
     }
 
-    /// The last event of a device.
+    /// Returns the last event of a device.
     pub fn get(&self, device: &DeviceId) -> Option<&HeadEntry> {
-        self.place(device).ok().and_then(|index| self.0.get(index))
+        self.position(device).ok().and_then(|index| self.0.get(index))
     }
 
-    /// Proves the last event of a device; `None` where it has none.
-    pub fn proof(&self, device: &DeviceId) -> Option<HeadProof> {
-        self.prove(self.place(device).ok()?, &self.leaves())
+    /// Proves the last event of a device, or returns `None` if it has none.
+    pub fn prove(&self, device: &DeviceId) -> Option<HeadProof> {
+        self.proof_at(self.position(device).ok()?, &self.leaves())
     }
 
-    /// Proves that a device has no event; `None` where it has one, or the map is empty.
-    pub fn absence(&self, device: &DeviceId) -> Option<AbsenceProof> {
-        let place = self.place(device).err()?;
+    /// Proves that a device has no event. Returns `None` if it has one, or if the map is empty.
+    pub fn prove_absence(&self, device: &DeviceId) -> Option<AbsenceProof> {
+        let position = self.position(device).err()?;
         let leaves = self.leaves();
-        let before = place.checked_sub(1).and_then(|index| self.prove(index, &leaves));
-        let after = self.prove(place, &leaves);
+        let before = position.checked_sub(1).and_then(|index| self.proof_at(index, &leaves));
+        let after = self.proof_at(position, &leaves);
         (before.is_some() || after.is_some()).then_some(AbsenceProof { before, after })
     }
 
-    fn place(&self, device: &DeviceId) -> Result<usize, usize> {
+    /// Returns the index of a device, or the index at which it would be inserted.
+    fn position(&self, device: &DeviceId) -> Result<usize, usize> {
         self.0.binary_search_by_key(device, |entry| entry.device)
     }
 
-    fn prove(&self, index: usize, leaves: &[Hash]) -> Option<HeadProof> {
+    fn proof_at(&self, index: usize, leaves: &[Hash]) -> Option<HeadProof> {
         let entry = *self.0.get(index)?;
-        let path = path_of(Domain::HeadsNode, leaves, index as u64)?;
+        let path = path_of_leaf(Domain::HeadsNode, leaves, index as u64)?;
         let path = BoundedVec::try_from(path).ok()?;
         Some(HeadProof { index: index as u64, count: leaves.len() as u64, entry, path })
     }
@@ -146,8 +147,8 @@ impl HeadsMap {
     }
 }
 
-/// The root of a map: its tree's, and the number of devices.
-fn seal(count: u64, root: &Hash) -> Hash {
+/// Combines the root of the tree with the number of devices.
+fn hash_with_count(count: u64, root: &Hash) -> Hash {
     Domain::Heads.hash_of(&(count, root))
 }
 
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A device at every even place, so that there is one absent beside each.
+    /// Device ids in ascending order. Only those with an odd number are in the map.
     fn device(n: u64) -> DeviceId {
         let mut id = [0; 32];
         id[..8].copy_from_slice(&n.to_be_bytes());
@@ -171,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn every_device_is_proven_present_or_absent_and_never_both() {
+    fn each_device_is_provably_present_or_absent_and_never_both() {
         for count in 1..=33 {
             let map = map(count);
             let root = map.root().unwrap();
             for n in 0..=2 * count {
                 let id = device(n);
-                let (present, absent) = (map.proof(&id), map.absence(&id));
+                let (present, absent) = (map.prove(&id), map.prove_absence(&id));
                 assert_eq!(present.is_some(), n % 2 == 1, "{n} of {count}");
                 assert_eq!(absent.is_some(), n % 2 == 0, "{n} of {count}");
                 if let Some(proof) = present {
@@ -200,27 +201,29 @@ mod tests {
     #[test]
     fn an_empty_map_has_no_root_and_proves_nothing() {
         let map = HeadsMap::default();
-        assert_eq!((map.root(), map.proof(&device(1)), map.absence(&device(1))), (None, None, None));
-        assert!(!AbsenceProof { before: None, after: None }.verify(&device(1), &seal(0, &Hash::ZERO)));
+        assert_eq!((map.root(), map.prove(&device(1)), map.prove_absence(&device(1))), (None, None, None));
+        assert!(
+            !AbsenceProof { before: None, after: None }.verify(&device(1), &hash_with_count(0, &Hash::ZERO))
+        );
     }
 
     #[test]
     fn the_number_of_devices_is_committed_to() {
         let root = map(5).root().unwrap();
-        // The end cut off: the last but one as if it were the last.
-        let last = map(5).proof(&device(7)).unwrap();
-        assert!(AbsenceProof { before: map(5).proof(&device(9)), after: None }.verify(&device(10), &root));
+        // The last entry is cut off, so that the last but one looks like the last.
+        let last = map(5).prove(&device(7)).unwrap();
+        assert!(AbsenceProof { before: map(5).prove(&device(9)), after: None }.verify(&device(10), &root));
         let cut = HeadProof { count: 4, ..last };
         assert!(!cut.verify(&root));
         assert!(!AbsenceProof { before: Some(cut), after: None }.verify(&device(9), &root));
     }
 
     #[test]
-    fn neighbours_must_be_neighbours() {
+    fn the_entries_of_an_absence_proof_must_be_adjacent() {
         let map = map(6);
         let root = map.root().unwrap();
-        let proof = |n| map.proof(&device(n));
-        // 5 lies between 3 and 7, but there is something between them: itself.
+        let proof = |n| map.prove(&device(n));
+        // Device 5 is between 3 and 7, but these are not adjacent because device 5 itself is in the map.
         for (before, after) in
             [(proof(3), proof(7)), (proof(3), None), (None, proof(7)), (proof(7), proof(3))]
         {
@@ -241,13 +244,13 @@ mod tests {
         fn any_changed_bit_of_a_proof_breaks_it(count in 1u64..200, at in any::<u64>(), flip in any::<u32>()) {
             let map = map(count);
             let root = map.root().unwrap();
-            let proof = map.proof(&device(2 * (at % count) + 1)).unwrap();
+            let proof = map.prove(&device(2 * (at % count) + 1)).unwrap();
             prop_assert!(proof.verify(&root));
             let mut bytes = proof.encode();
             let bit = flip as usize % (bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
             if let Ok(bent) = HeadProof::decode(&mut &*bytes) {
-                // A bit of the path's length may leave the same proof with something after it.
+                // A changed bit in the path length may leave the same proof with extra bytes after it.
                 prop_assert!(bent == proof || !bent.verify(&root));
             }
         }

@@ -1,33 +1,28 @@
-//! The formats of Streembit: ids, events, readings, the Merkle log, checkpoints, contracts and what proves them.
-//!
-//! Pure data and pure functions: no I/O, no clock, no randomness. The same code runs in the gateway, in the chain's
-//! runtime (`no_std`, Wasm) and in whatever checks a history later, so that they cannot disagree.
-//!
-//! What is unverified has another type than what is verified: see [`event::SignedEvent`] and [`event::VerifiedEvent`].
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
 pub mod account;
-#[cfg(feature = "std")]
-pub mod batch;
 pub mod body;
-pub mod chain;
 pub mod checkpoint;
 pub mod consortium;
 pub mod contract;
+pub mod contract_state;
 pub mod decimal;
 pub mod device;
+pub mod due;
 pub mod ed25519;
 pub mod event;
 pub mod evidence;
 pub mod fork;
 pub mod hash;
 pub mod heads;
+pub mod hex_id;
 pub mod merkle;
-pub mod proof;
 pub mod reading;
+pub mod reading_proof;
 pub mod signature;
 pub mod stored;
 pub mod text;

@@ -1,28 +1,28 @@
-//! Readings: named values with unit, time and where they came from.
+//! Readings: named values with a unit, a time and a source.
 
 use crate::{Decimal, Text};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// A reading's name: a COVESA VSS path for vehicles (`Vehicle.TraveledDistance`), a SenML name (RFC 8428) otherwise.
+/// The name of a reading: a COVESA VSS path for vehicles (`Vehicle.TraveledDistance`), otherwise a SenML name (RFC 8428).
 pub type Name = Text<96>;
 
-/// A unit: of VSS for vehicle signals (`km`, `rpm`), of the SenML registries (RFC 8428, RFC 8798) otherwise.
+/// A unit: a VSS unit for vehicle signals (`km`, `rpm`), otherwise one of the SenML registries (RFC 8428, RFC 8798).
 pub type Unit = Text<16>;
 
-/// One named value with unit and time.
+/// A named value with a unit, a time and a source.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Reading {
-    /// What was read.
+    /// The name of the value.
     pub name: Name,
-    /// Its unit; empty where the value has none.
+    /// The unit; empty if the value has none.
     pub unit: Unit,
     /// The value.
     pub value: Value,
-    /// When it was read, in milliseconds since 1970-01-01 UTC.
+    /// When the value was read, in milliseconds since 1970-01-01 UTC.
     pub time: u64,
-    /// Where the value came from.
+    /// The source of the value.
     pub source: Source,
 }
 
@@ -32,7 +32,7 @@ pub struct Reading {
 pub enum Value {
     /// A number.
     Decimal(Decimal),
-    /// Yes or no.
+    /// True or false.
     Boolean(bool),
     /// A text.
     Text(Text<256>),
@@ -48,7 +48,7 @@ impl core::fmt::Display for Value {
     }
 }
 
-/// Where a value came from: an odometer read from the car is worth more than one typed in.
+/// The source of a value. An odometer value read from the car is more trustworthy than one typed in.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
@@ -56,14 +56,14 @@ impl core::fmt::Display for Value {
 pub enum Source {
     /// The device itself.
     Sensor,
-    /// An OBD-II answer (SAE J1979): service (mode) and parameter.
+    /// An OBD-II response (SAE J1979).
     Obd {
-        /// The service, as asked: 01, 03, 09.
+        /// The service (mode) of the request, such as 01, 03 or 09.
         service: u8,
-        /// The parameter of the service; 0 where it has none.
+        /// The parameter id of the request; 0 if the service has none.
         pid: u8,
     },
-    /// A SenML line given to the gateway.
+    /// A SenML record that was passed to the gateway.
     Senml,
 }
 

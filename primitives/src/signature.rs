@@ -1,10 +1,10 @@
-//! Public keys and signatures, always in a domain.
+//! Public keys, and signatures in a domain.
 
 use crate::{hash::Domain, Hash};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// A public key of a device, a gateway or a party.
+/// The public key of a device, a gateway or a party.
 #[derive(
     Clone,
     Copy,
@@ -27,17 +27,18 @@ pub enum PublicKey {
     Ed25519([u8; 32]),
 }
 
-/// A signature of either kind of key.
+/// A signature by either kind of key.
 #[derive(Clone, Copy, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum Signature {
-    /// Schnorr over Ristretto, in a signing context.
+    /// Schnorr over Ristretto. The domain's context is the signing context.
     Sr25519([u8; 64]),
-    /// Ed25519, over the domain's context and the message.
+    /// Ed25519 over the domain's context followed by the message.
     Ed25519([u8; 64]),
 }
 
 impl PublicKey {
-    /// Whether a signature over a message in a domain is this key's. Malformed keys and signatures verify nothing.
+    /// Returns true if this key made `signature` over `message` in `domain`. Returns false for malformed keys and
+    /// signatures.
     pub fn verify(&self, domain: Domain, message: &Hash, signature: &Signature) -> bool {
         match (self, signature) {
             (Self::Sr25519(key), Signature::Sr25519(signature)) => {
@@ -46,7 +47,7 @@ impl PublicKey {
             (Self::Ed25519(key), Signature::Ed25519(signature)) => {
                 verify_ed25519(key, domain, message, signature)
             }
-            _ => false,
+            (Self::Sr25519(_), Signature::Ed25519(_)) | (Self::Ed25519(_), Signature::Sr25519(_)) => false,
         }
     }
 }
@@ -61,12 +62,13 @@ fn verify_sr25519(key: &[u8; 32], domain: Domain, message: &Hash, signature: &[u
 }
 
 fn verify_ed25519(key: &[u8; 32], domain: Domain, message: &Hash, signature: &[u8; 64]) -> bool {
-    crate::ed25519::Key::from_bytes(key)
+    crate::ed25519::VerifyingKey::from_bytes(key)
         .is_some_and(|key| key.verify(&ed25519_message(domain, message), signature))
 }
 
-/// What an Ed25519 key signs: the domain's context and the message, together and unambiguous (the message has 32 bytes).
-pub fn ed25519_message(domain: Domain, message: &Hash) -> alloc::vec::Vec<u8> {
+/// Returns the bytes that an Ed25519 key signs: the domain's context followed by the message. The concatenation is
+/// unambiguous because a message always has 32 bytes.
+pub(crate) fn ed25519_message(domain: Domain, message: &Hash) -> alloc::vec::Vec<u8> {
     [domain.context().as_bytes(), message.as_bytes()].concat()
 }
 
@@ -80,17 +82,17 @@ impl core::fmt::Debug for Signature {
     }
 }
 
-/// A text that is not a public key's.
+/// A text is not a public key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NotAKey;
+pub struct ParseKeyError;
 
-impl core::fmt::Display for NotAKey {
+impl core::fmt::Display for ParseKeyError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("not a public key: expected sr25519: or ed25519: and 64 hexadecimal digits")
     }
 }
 
-impl core::error::Error for NotAKey {}
+impl core::error::Error for ParseKeyError {}
 
 impl core::fmt::Display for PublicKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -102,16 +104,16 @@ impl core::fmt::Display for PublicKey {
 }
 
 impl core::str::FromStr for PublicKey {
-    type Err = NotAKey;
+    type Err = ParseKeyError;
 
-    fn from_str(text: &str) -> Result<Self, NotAKey> {
-        let (kind, digits) = text.split_once(':').ok_or(NotAKey)?;
+    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
+        let (kind, digits) = text.split_once(':').ok_or(ParseKeyError)?;
         let mut bytes = [0u8; 32];
-        hex::decode_to_slice(digits, &mut bytes).map_err(|_| NotAKey)?;
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| ParseKeyError)?;
         match kind {
             "sr25519" => Ok(Self::Sr25519(bytes)),
             "ed25519" => Ok(Self::Ed25519(bytes)),
-            _ => Err(NotAKey),
+            _ => Err(ParseKeyError),
         }
     }
 }
@@ -131,13 +133,14 @@ impl<'de> serde::Deserialize<'de> for PublicKey {
     }
 }
 
-/// Signs in a domain with an sr25519 key. With `std` only: the signing nonce is drawn from the system.
+/// Signs a message in a domain with an sr25519 key. Requires `std`, because the nonce comes from the system's random
+/// number generator.
 #[cfg(feature = "std")]
 pub fn sign_sr25519(pair: &schnorrkel::Keypair, domain: Domain, message: &Hash) -> Signature {
     Signature::Sr25519(pair.sign_simple(domain.context().as_bytes(), message.as_bytes()).to_bytes())
 }
 
-/// Signs in a domain with an Ed25519 key.
+/// Signs a message in a domain with an Ed25519 key.
 pub fn sign_ed25519(key: &ed25519_dalek::SigningKey, domain: Domain, message: &Hash) -> Signature {
     use ed25519_dalek::Signer as _;
     Signature::Ed25519(key.sign(&ed25519_message(domain, message)).to_bytes())
@@ -154,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_good_for_one_domain_message_and_key() {
+    fn a_signature_is_valid_for_one_domain_message_and_key() {
         let message = Hash([1; 32]);
         let ed = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
         for (key, signature) in [
@@ -180,12 +183,12 @@ mod tests {
     }
 
     #[test]
-    fn malformed_signatures_verify_nothing() {
+    fn malformed_signatures_are_invalid() {
         let key = PublicKey::Sr25519(sr25519().public.to_bytes());
         assert!(!key.verify(Domain::EventHeader, &Hash::ZERO, &Signature::Sr25519([0; 64])));
         assert!(!key.verify(Domain::EventHeader, &Hash::ZERO, &Signature::Sr25519([0xff; 64])));
         assert!(!key.verify(Domain::EventHeader, &Hash::ZERO, &Signature::Ed25519([0; 64])));
-        // The identity point as an Ed25519 key verifies any message without strictness.
+        // Without strict rules, the identity point as an Ed25519 key verifies this signature for any message.
         let mut identity = [0u8; 32];
         identity[0] = 1;
         let mut forged = [0u8; 64];

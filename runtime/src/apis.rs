@@ -1,10 +1,11 @@
-//! What the chain answers without a transaction: the runtime APIs.
-// Documented where they are declared.
+//! The runtime APIs: what a client asks the chain without a transaction.
+// They are documented where they are declared.
 #![allow(missing_docs)]
 
 use crate::{
-    consortium, genesis, AccountId, Anchors, Block, Consortium, Devices, Executive, Grandpa, InherentDataExt,
-    Nonce, Runtime, RuntimeGenesisConfig, ServiceContracts, SessionKeys, System, UncheckedExtrinsic, VERSION,
+    consortium, genesis, AccountId, Anchors, Block, Devices, Executive, Grandpa, InherentDataExt, Nonce,
+    Parties, Quotas, Runtime, RuntimeGenesisConfig, ServiceContracts, SessionKeys, System,
+    UncheckedExtrinsic, Validators, VERSION,
 };
 use alloc::{boxed::Box, vec::Vec};
 use frame_support::genesis_builder_helper::{build_state, get_preset};
@@ -22,14 +23,16 @@ use sp_runtime::{
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 use streembit_primitives::{
-    chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
+    checkpoint::Anchor,
     contract::ContractId,
+    contract_state::{ContractView, Grant, ServiceDue},
+    device::DeviceRecord,
     AccountId as Account, DeviceId, Hash, LogId,
 };
 
-/// Puts a report that nobody signs into the pool of the node that runs this.
-fn submit(report: pallet_consortium::Call<Runtime>) -> Option<()> {
-    type Reports = SubmitTransaction<Runtime, pallet_consortium::Call<Runtime>>;
+/// Submits an unsigned report to the pool of the node that runs this.
+fn submit(report: pallet_validators::Call<Runtime>) -> Option<()> {
+    type Reports = SubmitTransaction<Runtime, pallet_validators::Call<Runtime>>;
     Reports::submit_transaction(UncheckedExtrinsic::new_bare(report.into())).ok()
 }
 
@@ -129,16 +132,16 @@ impl_runtime_apis! {
             proof: sp_consensus_grandpa::EquivocationProof<<Block as BlockT>::Hash, NumberFor<Block>>,
             _: sp_consensus_grandpa::OpaqueKeyOwnershipProof,
         ) -> Option<()> {
-            submit(pallet_consortium::Call::report_votes { proof: Box::new(proof) })
+            submit(pallet_validators::Call::report_votes { proof: Box::new(proof) })
         }
 
-        // The state has the keys of two sets: the proof is empty, and there is none for those that need no report.
+        // The state has the keys of both sets, so the proof is empty. There is none for a key that needs no report.
         fn generate_key_ownership_proof(
             set: sp_consensus_grandpa::SetId,
             key: GrandpaId,
         ) -> Option<sp_consensus_grandpa::OpaqueKeyOwnershipProof> {
             let proof = || sp_consensus_grandpa::OpaqueKeyOwnershipProof::new(Vec::new());
-            Consortium::is_voter(set, &key).then(proof)
+            Validators::is_voter(set, &key).then(proof)
         }
     }
 
@@ -162,37 +165,37 @@ impl_runtime_apis! {
         }
     }
 
-    impl pallet_consortium::runtime_api::ConsortiumApi<Block> for Runtime {
-        fn is_party(account: Account) -> bool {
-            Consortium::is_party(&account)
-        }
-
-        fn gateways(party: Account) -> Vec<Account> {
-            Consortium::gateways(&party)
-        }
-
-        fn party_of(gateway: Account) -> Option<Account> {
-            Consortium::party_of(&gateway)
-        }
-
+    impl consortium::ConsortiumApi<Block> for Runtime {
         fn consortium() -> streembit_primitives::consortium::Consortium {
             consortium::view()
         }
 
-        fn quota(account: Account) -> Option<streembit_primitives::consortium::QuotaLeft> {
-            Consortium::quota(&account)
+        fn has_pending_work() -> bool {
+            consortium::has_pending_work()
+        }
+    }
+
+    impl pallet_parties::runtime_api::PartiesApi<Block> for Runtime {
+        fn is_party(account: Account) -> bool {
+            Parties::is_party(&account)
         }
 
-        fn is_turning() -> bool {
-            Consortium::is_turning() || consortium::is_upgrading()
+        fn gateways(party: Account) -> Vec<Account> {
+            Parties::gateways(&party)
+        }
+
+        fn party_of(gateway: Account) -> Option<Account> {
+            Parties::party_of(&gateway)
         }
 
         fn memberships() -> Vec<(Account, streembit_primitives::consortium::Membership)> {
-            Consortium::memberships()
+            Parties::memberships()
         }
+    }
 
+    impl pallet_validators::runtime_api::ValidatorsApi<Block> for Runtime {
         fn equivocations() -> Vec<streembit_primitives::consortium::Equivocation> {
-            Consortium::equivocations()
+            Validators::equivocations()
         }
 
         fn submit_block_report(
@@ -200,11 +203,17 @@ impl_runtime_apis! {
             second: <Block as BlockT>::Header,
         ) -> Option<()> {
             // The pool does not say whether it takes a report.
-            if !Consortium::prove(&first, &second)? {
+            if !Validators::prove(&first, &second)? {
                 return Some(());
             }
             let (first, second) = (Box::new(first), Box::new(second));
-            submit(pallet_consortium::Call::report_blocks { first, second })
+            submit(pallet_validators::Call::report_blocks { first, second })
+        }
+    }
+
+    impl pallet_quotas::runtime_api::QuotasApi<Block> for Runtime {
+        fn quota(account: Account) -> Option<streembit_primitives::consortium::QuotaStatus> {
+            Quotas::quota(&account)
         }
     }
 
@@ -241,7 +250,7 @@ impl_runtime_apis! {
             ServiceContracts::contracts_of(&party)
         }
 
-        fn due(id: ContractId) -> Option<Vec<Due>> {
+        fn due(id: ContractId) -> Option<Vec<ServiceDue>> {
             ServiceContracts::due(id)
         }
 
@@ -255,7 +264,7 @@ impl_runtime_apis! {
         fn on_runtime_upgrade(
             checks: frame_try_runtime::UpgradeCheckSelect,
         ) -> (frame_support::weights::Weight, frame_support::weights::Weight) {
-            crate::trying::upgrade(checks)
+            crate::try_runtime::upgrade(checks)
         }
 
         fn execute_block(
@@ -264,7 +273,7 @@ impl_runtime_apis! {
             signature_check: bool,
             try_state: frame_try_runtime::TryStateSelect,
         ) -> frame_support::weights::Weight {
-            crate::trying::execute_block(block, state_root_check, signature_check, try_state)
+            crate::try_runtime::execute_block(block, state_root_check, signature_check, try_state)
         }
     }
 

@@ -1,11 +1,11 @@
-//! What the runtime fixes for each pallet.
+//! The parameters of each pallet.
 
 use crate::{
     consortium::{PublicKeys, VoterSet},
     weights::{self, PI_FACTOR},
-    AccountId, Aura, Block, BlockNumber, Consortium, Hash, Nonce, PalletInfo, Runtime, RuntimeCall,
-    RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SessionKeys, Timestamp, SLOT_DURATION,
-    VERSION,
+    AccountId, Aura, Block, BlockNumber, Council, Hash, Nonce, PalletInfo, Parties, Quotas, Runtime,
+    RuntimeCall, RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SessionKeys, Timestamp,
+    Validators, SLOT_DURATION, VERSION,
 };
 use frame_support::{
     derive_impl,
@@ -22,36 +22,37 @@ use frame_system::{
     EnsureRoot,
 };
 use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan, PrimeDefaultVote};
-use pallet_consortium::{no_currency::NoCurrency, Collective, GenesisHash, IsGateway, IsParty, ValidatorOf};
+use pallet_parties::{GenesisHash, IsGateway, IsParty};
+use pallet_validators::{no_currency::NoCurrency, ValidatorOf};
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_runtime::{traits::OpaqueKeys, Perbill};
 use sp_version::RuntimeVersion;
 use streembit_primitives::consortium::Quota;
 
-/// The most validators. GRANDPA's messages grow with the square of their number.
+/// The highest number of validators. GRANDPA's messages grow with its square.
 pub const MAX_VALIDATORS: u32 = 32;
-/// The most members of the council.
+/// The highest number of members of the council.
 pub const MAX_COUNCIL: u32 = 32;
-/// How many blocks a motion can be voted on: a week's, where every slot has a block.
+/// How many blocks a motion can be voted on: a week's blocks if every slot has one.
 pub const MOTION_BLOCKS: BlockNumber = (7 * 24 * 60 * 60 * 1000 / SLOT_DURATION) as BlockNumber;
-/// How many blocks a session lasts at least: 10 s. A change of the validators may have to wait for so long.
+/// The lowest number of blocks in a session: 10 s. A change of the validators may have to wait that long.
 pub const MIN_SESSION: BlockNumber = 5;
-/// How long a quota has to last, in milliseconds: ten minutes, 300 slots.
+/// The period after which quotas are full again, in milliseconds: ten minutes, 300 slots.
 pub const QUOTA_PERIOD: u64 = 10 * 60 * 1_000;
-/// How long a block may take to execute on a Raspberry Pi 4, in milliseconds: a quarter of a slot. The rest is for its way to
-/// the others, and for what else the machine does.
+/// How long a block may take to execute on a Raspberry Pi 4, in milliseconds: a quarter of a slot. The rest is for
+/// sending it to the other nodes, and for other work of the machine.
 pub const BLOCK_MILLISECONDS: u64 = SLOT_DURATION / 4;
-/// How large a block may be, in bytes.
+/// The highest length of a block in bytes.
 pub const BLOCK_BYTES: u32 = 1024 * 1024;
 
-/// What makes the state that the runtimes before this one left that of this one.
-pub type Migrations = (pallet_consortium::migration::ToVersion2<Runtime>,);
+/// The migrations of the state of earlier runtimes. No chain in use has an earlier state.
+pub type Migrations = ();
 
 parameter_types! {
     pub const BlockHashCount: u32 = 2_400;
     pub const Version: RuntimeVersion = VERSION;
     pub RuntimeBlockWeights: BlockWeights = block_weights();
-    /// A quarter of what the blocks of a period can hold for transactions: four busy parties fill them, and none can alone.
+    /// A quarter of what the blocks of a period hold: four busy parties fill the chain, and no party fills it alone.
     pub DefaultQuota: Quota = {
         let blocks = QUOTA_PERIOD / SLOT_DURATION;
         Quota {
@@ -59,15 +60,15 @@ parameter_types! {
             bytes: blocks * u64::from(BLOCK_BYTES) * 3 / 4 / 4,
         }
     };
-    /// The most that a decision of the council may weigh: half of what transactions may.
+    /// The highest weight of a decision of the council: half of what transactions may weigh.
     pub MaxProposalWeight: Weight = Perbill::from_percent(37) * RuntimeBlockWeights::get().max_block;
     pub RuntimeBlockLength: BlockLength = BlockLength::builder().max_length(BLOCK_BYTES).build();
 }
 
-/// A block of [`BLOCK_MILLISECONDS`], three quarters of it for whoever submits, the rest for the council's votes.
+/// A block takes [`BLOCK_MILLISECONDS`]. Three quarters are for everybody, the rest is for the council's votes.
 ///
-/// What a block and an extrinsic take without their calls, the check of the extrinsic's signature included, is the SDK's
-/// measure, as long on a Pi as on its machine times [`PI_FACTOR`].
+/// The base weights of a block and of an extrinsic, which include the check of a signature, are the SDK's measurements
+/// times [`PI_FACTOR`].
 fn block_weights() -> BlockWeights {
     let block = Weight::from_parts(BLOCK_MILLISECONDS * WEIGHT_REF_TIME_PER_MILLIS, u64::MAX);
     let normal = Perbill::from_percent(75) * block;
@@ -88,7 +89,7 @@ fn block_weights() -> BlockWeights {
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
 impl frame_system::Config for Runtime {
     type AccountId = AccountId;
-    type BaseCallFilter = Allowed;
+    type BaseCallFilter = CallFilter;
     type Block = Block;
     type BlockHashCount = BlockHashCount;
     type BlockLength = RuntimeBlockLength;
@@ -101,16 +102,16 @@ impl frame_system::Config for Runtime {
     type Version = Version;
 }
 
-/// What nobody may call, not even the council. What takes root is not among it: nobody is root here.
-pub struct Allowed;
+/// Rejects calls that nobody may make, not even the council. Calls that need root are not listed: nobody is root here.
+pub struct CallFilter;
 
-impl Contains<RuntimeCall> for Allowed {
+impl Contains<RuntimeCall> for CallFilter {
     fn contains(call: &RuntimeCall) -> bool {
         match call {
-            // A validator replaces its keys; without any it would make no block and leave a hole in the set.
+            // A validator replaces its keys. Without keys it would make no block and leave a hole in the set.
             RuntimeCall::Session(pallet_session::Call::purge_keys {}) => false,
-            // The pallet warns of too many members and takes them; a council of none would be the last.
-            RuntimeCall::Council(pallet_collective::Call::set_members { new_members, .. }) => {
+            // The pallet only warns of too many members, and it would accept an empty council.
+            RuntimeCall::Collective(pallet_collective::Call::set_members { new_members, .. }) => {
                 let distinct = alloc::collections::BTreeSet::from_iter(new_members);
                 distinct.len() == new_members.len() && (1..=MAX_COUNCIL as usize).contains(&distinct.len())
             }
@@ -139,7 +140,7 @@ impl pallet_grandpa::Config for Runtime {
     type WeightInfo = ();
     type MaxAuthorities = ConstU32<MAX_VALIDATORS>;
     type MaxNominators = ConstU32<0>;
-    // Equivocations are reported to the consortium, which knows the validators of the set before.
+    // Equivocations are reported to the validators pallet, which knows the previous set of validators.
     type MaxSetIdSessionEntries = ConstU64<0>;
     type KeyOwnerProof = sp_core::Void;
     type EquivocationReportSystem = ();
@@ -164,26 +165,52 @@ impl pallet_collective::Config for Runtime {
     type Consideration = ();
 }
 
-impl pallet_consortium::Config for Runtime {
+impl pallet_parties::Config for Runtime {
+    type Departure = (Council, Validators, Quotas);
+    type WeightInfo = weights::parties::WeightInfo<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::BenchmarkSetup;
+}
+
+impl pallet_validators::Config for Runtime {
     type MaxValidators = ConstU32<MAX_VALIDATORS>;
     type MinSession = ConstU32<MIN_SESSION>;
     type PublicKeys = PublicKeys;
     type VoterSet = VoterSet;
+    type Parties = Parties;
+    type WeightInfo = weights::validators::WeightInfo<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::BenchmarkSetup;
+}
+
+impl pallet_quotas::Config for Runtime {
     type DefaultQuota = DefaultQuota;
     type QuotaPeriod = ConstU64<QUOTA_PERIOD>;
     type Clock = Timestamp;
-    type Council = Collective<Runtime>;
+    type Parties = Parties;
+    type Council = Council;
+    type WeightInfo = weights::quotas::WeightInfo<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::BenchmarkSetup;
+}
+
+impl pallet_council::Config for Runtime {
+    type Parties = Parties;
+    type Validators = Validators;
+    type Quotas = Quotas;
     type CouncilOrigin = Majority;
-    type WeightInfo = weights::Consortium;
+    type WeightInfo = weights::council::WeightInfo<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarking::BenchmarkSetup;
 }
 
 impl pallet_session::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
     type ValidatorId = AccountId;
     type ValidatorIdOf = ValidatorOf<Runtime>;
-    type ShouldEndSession = Consortium;
+    type ShouldEndSession = Validators;
     type NextSessionRotation = ();
-    type SessionManager = Consortium;
+    type SessionManager = Validators;
     type SessionHandler = <SessionKeys as OpaqueKeys>::KeyTypeIdProviders;
     type Keys = SessionKeys;
     type DisablingStrategy = ();
@@ -196,16 +223,16 @@ impl pallet_devices::Config for Runtime {
     type Genesis = GenesisHash<Runtime>;
     type Parties = IsParty<Runtime>;
     type Gateways = IsGateway<Runtime>;
-    type WeightInfo = weights::Devices;
+    type WeightInfo = weights::devices::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
-    type BenchmarkHelper = crate::benchmarking::Vouching;
+    type BenchmarkHelper = crate::benchmarking::BenchmarkSetup;
 }
 
 impl pallet_anchors::Config for Runtime {
     type Gateways = IsGateway<Runtime>;
-    type WeightInfo = weights::Anchors;
+    type WeightInfo = weights::anchors::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
-    type BenchmarkHelper = crate::benchmarking::Vouching;
+    type BenchmarkHelper = crate::benchmarking::BenchmarkSetup;
 }
 
 impl pallet_service_contracts::Config for Runtime {
@@ -213,5 +240,5 @@ impl pallet_service_contracts::Config for Runtime {
     type MaxContractsOfParty = ConstU32<16_384>;
     type MaxContractsOfDevice = ConstU32<64>;
     type MaxRecords = ConstU32<1_024>;
-    type WeightInfo = weights::ServiceContracts;
+    type WeightInfo = weights::service_contracts::WeightInfo<Runtime>;
 }

@@ -1,25 +1,36 @@
-//! The whole of the consortium as its runtime API answers it, from the pallets that each know a part.
+//! The consortium as a whole, put together from the pallets that each know a part.
 
-use crate::{Consortium, Grandpa, Runtime, RuntimeCall, Session, SessionKeys, System, VERSION};
+use crate::{Council, Grandpa, Parties, Runtime, Session, SessionKeys, System, Validators, VERSION};
 use alloc::vec::Vec;
 use frame_support::traits::Get;
-use pallet_consortium::Collective;
+use pallet_parties::PartyLookup as _;
 use sp_runtime::traits::Convert;
 use streembit_primitives::{
-    consortium::{self as answers, SessionKey, Validator, ValidatorState},
+    consortium::{self as types, SessionKey, Validator, ValidatorState},
     AccountId,
 };
 
-/// The public keys that a validator's session keys are.
-pub struct PublicKeys;
-
-impl Convert<SessionKeys, answers::SessionKeys> for PublicKeys {
-    fn convert(keys: SessionKeys) -> answers::SessionKeys {
-        answered(&keys)
+sp_api::decl_runtime_apis! {
+    /// The consortium as a whole. The APIs of the single pallets answer the rest.
+    pub trait ConsortiumApi {
+        /// Returns the parties, the council, the validators and the open motions.
+        fn consortium() -> types::Consortium;
+        /// Returns true if the next blocks have work of their own and should be made soon: a change of the validators
+        /// that is not in force yet, or the migrations of a new runtime.
+        fn has_pending_work() -> bool;
     }
 }
 
-/// The number of GRANDPA's set of voters.
+/// Converts a validator's session keys to their public keys.
+pub struct PublicKeys;
+
+impl Convert<SessionKeys, types::SessionKeys> for PublicKeys {
+    fn convert(keys: SessionKeys) -> types::SessionKeys {
+        public_keys(&keys)
+    }
+}
+
+/// The number of GRANDPA's voter set.
 pub struct VoterSet;
 
 impl Get<u64> for VoterSet {
@@ -28,30 +39,32 @@ impl Get<u64> for VoterSet {
     }
 }
 
-/// Parties, council, validators, motions, and who contradicted itself.
-pub fn view() -> answers::Consortium {
-    answers::Consortium {
-        parties: Consortium::parties(),
-        council: Collective::<Runtime>::members(),
+/// Returns the parties, the council, the validators and the open motions.
+pub fn view() -> types::Consortium {
+    types::Consortium {
+        parties: Parties::parties(),
+        council: Council::members(),
         validators: validators(),
-        motions: Collective::<Runtime>::motions(|call| match call {
-            RuntimeCall::Consortium(call) => Consortium::change_of(call),
-            _ => None,
-        }),
+        motions: Council::motions(),
         session: Session::current_index(),
         authority_set: VoterSet::get(),
     }
 }
 
-/// Whether this runtime is new: the state is still as the one before left it, and the next block migrates it.
+/// Returns true if the next blocks have work of their own, even if no transaction waits.
+pub fn has_pending_work() -> bool {
+    Validators::is_rotation_pending() || is_upgrading()
+}
+
+/// Returns true if the state is still that of an earlier runtime. The next block migrates it.
 pub fn is_upgrading() -> bool {
     System::last_runtime_upgrade_spec_version() < VERSION.spec_version
 }
 
-/// Those in force in the order of their authorities, then those who join.
+/// Returns the validators in force, in the order of their authorities, and then the joining ones.
 fn validators() -> Vec<Validator> {
-    let decided = pallet_consortium::Validators::<Runtime>::get();
-    let set_by = |account: &crate::AccountId| Session::load_keys(account).as_ref().map(answered);
+    let decided = pallet_validators::Validators::<Runtime>::get();
+    let set_by = |account: &crate::AccountId| Session::load_keys(account).as_ref().map(public_keys);
     let in_force: Vec<_> = Session::validators().into_iter().zip(keys_in_force()).collect();
     let now = in_force.iter().map(|(account, keys)| {
         let next = decided.contains(account).then(|| set_by(account)).flatten();
@@ -68,19 +81,18 @@ fn validators() -> Vec<Validator> {
     now.chain(joining).collect()
 }
 
-fn keys_in_force() -> impl Iterator<Item = answers::SessionKeys> {
+fn keys_in_force() -> impl Iterator<Item = types::SessionKeys> {
     let makers = pallet_aura::Authorities::<Runtime>::get().into_inner();
     let voters = Grandpa::grandpa_authorities();
-    makers.into_iter().zip(voters).map(|(aura, (grandpa, _))| answered(&SessionKeys { aura, grandpa }))
+    makers.into_iter().zip(voters).map(|(aura, (grandpa, _))| public_keys(&SessionKeys { aura, grandpa }))
 }
 
-fn answered(keys: &SessionKeys) -> answers::SessionKeys {
+fn public_keys(keys: &SessionKeys) -> types::SessionKeys {
     let key = |bytes: &[u8]| SessionKey(bytes.try_into().unwrap_or_default());
-    answers::SessionKeys { aura: key(keys.aura.as_ref()), grandpa: key(keys.grandpa.as_ref()) }
+    types::SessionKeys { aura: key(keys.aura.as_ref()), grandpa: key(keys.grandpa.as_ref()) }
 }
 
-fn validator(account: &crate::AccountId, state: ValidatorState, keys: answers::SessionKeys) -> Validator {
+fn validator(account: &crate::AccountId, state: ValidatorState, keys: types::SessionKeys) -> Validator {
     let account = AccountId(account.clone().into());
-    let party = if Consortium::is_party(&account) { Some(account) } else { Consortium::party_of(&account) };
-    Validator { account, party, state, keys }
+    Validator { account, party: Parties::acts_for(&account), state, keys }
 }

@@ -1,20 +1,23 @@
-//! How a chain is founded, and the chains that the runtime can found by itself, for development.
+//! The founding of a chain, and the presets of chains for development.
 
-use crate::{AccountId, ConsortiumConfig, CouncilConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys};
+use crate::{
+    AccountId, CollectiveConfig, PartiesConfig, QuotasConfig, RuntimeGenesisConfig, SessionConfig,
+    SessionKeys, ValidatorsConfig,
+};
 use alloc::{vec, vec::Vec};
 use sp_genesis_builder::{PresetId, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 
-/// A chain's founding: who belongs from its first block on.
+/// The founding of a chain: who belongs to it from the first block on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Founding {
     /// The parties.
     pub parties: Vec<AccountId>,
-    /// Those of them who vote.
+    /// The parties that are the council.
     pub council: Vec<AccountId>,
-    /// Those of them who make blocks, with the keys of their nodes.
+    /// The parties that make blocks, with the keys of their nodes.
     pub validators: Vec<(AccountId, SessionKeys)>,
-    /// The quotas of parties that differ from everybody's: microseconds and bytes.
+    /// The quotas that differ from the default: party, microseconds and bytes.
     pub quotas: Vec<(AccountId, u64, u64)>,
 }
 
@@ -24,15 +27,17 @@ impl From<Founding> for RuntimeGenesisConfig {
         let accounts = validators.iter().map(|(account, _)| account.clone()).collect();
         let keys = validators.into_iter().map(|(account, keys)| (account.clone(), account, keys)).collect();
         Self {
-            consortium: ConsortiumConfig { parties, validators: accounts, quotas },
-            council: CouncilConfig { members: council, ..Default::default() },
+            parties: PartiesConfig { parties },
+            validators: ValidatorsConfig { validators: accounts },
+            quotas: QuotasConfig { quotas },
+            collective: CollectiveConfig { members: council, ..Default::default() },
             session: SessionConfig { keys, non_authority_keys: Vec::new() },
             ..Default::default()
         }
     }
 }
 
-/// A validator of a preset, and its keys, by the name that development phrases know it by.
+/// A validator of a preset and its keys, by the well-known names of development keys.
 type Validator = (Sr25519Keyring, Ed25519Keyring);
 
 const ALICE: Validator = (Sr25519Keyring::Alice, Ed25519Keyring::Alice);
@@ -40,7 +45,7 @@ const BOB: Validator = (Sr25519Keyring::Bob, Ed25519Keyring::Bob);
 const CHARLIE: Validator = (Sr25519Keyring::Charlie, Ed25519Keyring::Charlie);
 const DAVE: Validator = (Sr25519Keyring::Dave, Ed25519Keyring::Dave);
 
-/// The preset of four validators: the fewest of which one may fail.
+/// The preset of four validators, the lowest number of which one may fail.
 pub const FOUR_PRESET: &str = "four";
 
 /// The parties of the presets.
@@ -58,10 +63,10 @@ pub fn presets() -> Vec<PresetId> {
     vec![DEV_RUNTIME_PRESET.into(), LOCAL_TESTNET_RUNTIME_PRESET.into(), FOUR_PRESET.into()]
 }
 
-/// A preset by its name: `development` is one validator, Alice; `local_testnet` two, Alice and Bob, with Alice as the
-/// council; `four` is Alice to Dave, and the council Alice, Bob and Charlie.
+/// Returns a preset by its name. `development` has one validator, Alice; `local_testnet` has Alice and Bob. Alice is
+/// the council of both. `four` has the validators Alice to Dave and the council Alice, Bob and Charlie.
 ///
-/// All have six parties, Alice to Ferdie, whose keys everybody knows.
+/// All presets have six parties, Alice to Ferdie, whose keys everybody knows.
 pub fn preset(id: &str) -> Option<RuntimeGenesisConfig> {
     match id {
         DEV_RUNTIME_PRESET => Some(founded_by(&PARTIES, &[ALICE], &[ALICE])),

@@ -1,19 +1,20 @@
 //! The Streembit chain: the pallets put together.
 //!
-//! A permissioned chain without a token. Aura makes blocks, GRANDPA finalizes them, the consortium says who may submit.
-//! Extrinsics are those of any Substrate chain (version, genesis, mortality, nonce and weight are checked, nothing is
-//! paid), so that standard clients need to know nothing about this one.
+//! A permissioned chain without a token. Aura makes blocks, GRANDPA finalizes them, and only parties,
+//! gateways and members of the council may submit. Extrinsics are those of any Substrate chain without fees: version,
+//! genesis, mortality, nonce and weight are checked. Standard clients need not know anything about this chain.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 // `construct_runtime!` recurses deeply.
 #![recursion_limit = "256"]
-// What it makes is public and has no documentation.
+// Its expansion is public and has no documentation.
 #![allow(missing_docs)]
 
 extern crate alloc;
 
 pub mod apis;
 pub mod configs;
+pub mod consortium;
 pub mod genesis;
 #[cfg(feature = "std")]
 pub mod refounding;
@@ -21,11 +22,10 @@ pub mod weights;
 
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
-mod consortium;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "try-runtime")]
-mod trying;
+mod try_runtime;
 
 use alloc::{borrow::Cow, vec::Vec};
 use sp_runtime::{
@@ -38,50 +38,51 @@ use sp_version::RuntimeVersion;
 #[cfg(feature = "std")]
 pub use wasm::WASM_BINARY;
 
-/// The runtime compiled to Wasm, as the build left it.
+/// The runtime compiled to Wasm by the build script.
 #[cfg(feature = "std")]
 #[allow(missing_docs)]
 pub mod wasm {
     include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
 }
 
-/// The time between two blocks, in milliseconds: short, so that an anchor is soon final.
+/// The time between two blocks in milliseconds. It is short so that an anchor is soon final.
 pub const SLOT_DURATION: u64 = 2_000;
 
-/// How an extrinsic is signed.
+/// The signature of an extrinsic.
 pub type Signature = MultiSignature;
 /// An account: the public key that signs, or its hash.
 pub type AccountId = <<Signature as Verify>::Signer as IdentifyAccount>::AccountId;
-/// How an extrinsic names its sender.
+/// The sender of an extrinsic.
 pub type Address = MultiAddress<AccountId, ()>;
 /// The number of a block.
 pub type BlockNumber = u32;
-/// How many extrinsics an account has submitted.
+/// The number of extrinsics that an account has submitted.
 pub type Nonce = u32;
-/// A hash of the chain's.
+/// A hash of the chain.
 pub type Hash = sp_core::H256;
 /// A block's header.
 pub type Header = generic::Header<BlockNumber, BlakeTwo256>;
 /// A block.
 pub type Block = generic::Block<Header, UncheckedExtrinsic>;
-/// What is checked of every extrinsic beside its call: as on any Substrate chain, without payment.
+/// The checks of every extrinsic, as on any Substrate chain but without fees.
 ///
-/// `SpendQuota` keeps strangers out, and those who have spent their quota. It adds nothing to what is signed or sent.
+/// `SpendQuota` rejects strangers and accounts whose quota is spent. It adds nothing to what is signed or sent.
 pub type TxExtension = (
     frame_system::CheckNonZeroSender<Runtime>,
     frame_system::CheckSpecVersion<Runtime>,
     frame_system::CheckTxVersion<Runtime>,
     frame_system::CheckGenesis<Runtime>,
     frame_system::CheckEra<Runtime>,
-    pallet_consortium::SpendQuota<Runtime>,
+    pallet_quotas::SpendQuota<Runtime>,
     frame_system::CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
 );
 /// An extrinsic, not yet checked.
 pub type UncheckedExtrinsic = generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TxExtension>;
-/// What an extrinsic's signature is over.
+/// The payload that the signature of an extrinsic covers.
 pub type SignedPayload = generic::SignedPayload<RuntimeCall, TxExtension>;
-/// What the runtime puts into the pool of the node that runs it.
+
+/// Lets the runtime submit extrinsics to the pool of the node that runs it.
 impl<Call> frame_system::offchain::CreateTransactionBase<Call> for Runtime
 where
     RuntimeCall: From<Call>,
@@ -90,7 +91,7 @@ where
     type RuntimeCall = RuntimeCall;
 }
 
-/// What executes blocks.
+/// The executor of blocks.
 pub type Executive = frame_executive::Executive<
     Runtime,
     Block,
@@ -100,41 +101,45 @@ pub type Executive = frame_executive::Executive<
 >;
 
 impl_opaque_keys! {
-    /// The keys that a validator's node holds.
+    /// The keys of a validator's node.
     pub struct SessionKeys {
-        /// Makes blocks.
+        /// Signs blocks.
         pub aura: Aura,
-        /// Votes for their finality.
+        /// Signs votes for the finality of blocks.
         pub grandpa: Grandpa,
     }
 }
 
-/// Which runtime this is. `spec_version` rises with every change of what it does, `transaction_version` with every change
-/// of how an extrinsic is encoded.
+/// The version of this runtime. `spec_version` rises with every change of its behaviour, `transaction_version` with
+/// every change of the encoding of extrinsics.
 #[sp_version::runtime_version]
 pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("streembit"),
     impl_name: Cow::Borrowed("streembit"),
     authoring_version: 1,
-    spec_version: 4,
+    spec_version: 5,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
-    transaction_version: 2,
+    transaction_version: 3,
     system_version: 1,
 };
 
-// Numbers are part of the format. The order is that of the genesis: sessions ask the consortium for their validators and give
-// Aura and GRANDPA their authorities. GRANDPA takes no calls: equivocations are reported to the consortium. The system takes
-// nothing that nobody signed: the code of a new runtime comes from who belongs, as everything does.
+// The numbers are part of the format. The order is that of the genesis: parties come before the pallets that look them
+// up, and the session pallet asks the validators and gives Aura and GRANDPA their authorities. GRANDPA takes no calls,
+// because equivocations are reported to the validators pallet. The system pallet takes no unsigned calls: like
+// everything else, the code of a new runtime comes from an account that may submit.
 frame_support::construct_runtime!(
     pub enum Runtime {
         System: frame_system exclude_parts { ValidateUnsigned } = 0,
         Timestamp: pallet_timestamp = 1,
         Aura: pallet_aura = 2,
         Grandpa: pallet_grandpa exclude_parts { Call, ValidateUnsigned } = 3,
-        Consortium: pallet_consortium = 10,
+        Parties: pallet_parties = 10,
+        Validators: pallet_validators = 15,
+        Quotas: pallet_quotas = 16,
+        Council: pallet_council = 14,
         Session: pallet_session = 4,
-        Council: pallet_collective = 5,
+        Collective: pallet_collective = 5,
         Devices: pallet_devices = 11,
         Anchors: pallet_anchors = 12,
         ServiceContracts: pallet_service_contracts = 13,

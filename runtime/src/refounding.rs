@@ -1,154 +1,155 @@
-//! How a chain is founded anew from the last final state of another one, whose validators will never be enough again.
+//! Founds a new chain from the last finalized state of a chain that lost too many validators.
 //!
-//! Consensus begins anew, with the validators that are named and as any genesis has it: block 0, session 0, the first set of
-//! voters. What the parties decided and recorded is carried over. It is another chain, with another hash of its first block,
-//! and nothing that is signed for one of the two is good on the other.
+//! Consensus begins anew like in any genesis, with the validators that are named: block 0, session 0, the first voter
+//! set. The decisions and records of the parties are carried over. The new chain has another genesis hash, so nothing
+//! that is signed for one of the two chains is valid on the other.
 
-use crate::{genesis::Founding, AccountId, Consortium, Runtime, SessionKeys, System, VERSION};
+use crate::{genesis::Founding, AccountId, Council, Parties, Runtime, SessionKeys, System, VERSION};
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 use frame_support::{storage::storage_prefix, StorageHasher as _, Twox128};
-use pallet_consortium::Collective;
+use pallet_parties::PartyLookup as _;
 use pallet_session::{KeyOwner, NextKeys};
 use sp_core::storage::well_known_keys;
 use sp_runtime::traits::OpaqueKeys as _;
 use streembit_primitives::{
-    chain::{Anchor, DeviceRecord},
-    consortium::Membership,
-    AccountId as Account,
+    checkpoint::Anchor, consortium::Membership, device::DeviceRecord, AccountId as Account,
 };
 
-/// The pallets whose state is carried over, and the items of each that a genesis has of its own.
-const WHOLE: [(&str, &[&str]); 4] = [
-    (
-        "Consortium",
-        &["Validators", "SessionBegan", "HalfTurned", "Authorities", "FormerAuthorities", "Equivocations"],
-    ),
+/// The pallets whose state is carried over, and the items of each that come from the new genesis.
+const CARRIED_OVER: [(&str, &[&str]); 5] = [
+    ("Parties", &[]),
+    ("Quotas", &[]),
     ("Devices", &[]),
-    // The hash of the first block is another one.
+    // The genesis hash of the new chain differs.
     ("Anchors", &["Genesis"]),
     ("ServiceContracts", &[]),
 ];
 
-/// The pallets whose state begins anew, and the items of each that are carried over.
-const ANEW: [(&str, &[&str]); 6] = [
+/// The pallets whose state comes from the new genesis, and the items of each that are carried over.
+const FROM_GENESIS: [(&str, &[&str]); 8] = [
     ("System", &["Account", "LastRuntimeUpgrade"]),
     ("Timestamp", &["Now"]),
     ("Aura", &[]),
     ("Grandpa", &[]),
+    ("Validators", &[]),
+    ("Council", &[]),
     ("Session", &["NextKeys", "KeyOwner"]),
-    // Motions end at a block's number, and numbers begin anew.
-    ("Council", &["Members", "Prime"]),
+    // Motions end at a block number, and the numbers begin anew.
+    ("Collective", &["Members", "Prime"]),
 ];
 
-/// Whose the old chain's session keys are from now on: an account that nobody can sign for.
+/// The owner of the old chain's session keys on the new chain: an account that nobody can sign for.
 const NOBODY: AccountId = AccountId::new([0xff; 32]);
 
-/// Why a chain is not founded anew.
+/// The reasons why a chain is not founded anew.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Refusal {
-    /// The state is of another runtime than this program has.
+pub enum RefoundError {
+    /// The state is of another runtime version than this program has.
     Version {
-        /// The state's; `None` where it is of no Streembit chain.
+        /// The version of the state, or `None` if it is not the state of a Streembit chain.
         state: Option<u32>,
     },
-    /// The account is no party's and no gateway's.
+    /// The account is neither a party nor a party's gateway.
     Stranger(AccountId),
-    /// One of the account's keys is known to the chain already.
+    /// The old chain already knows one of the account's keys.
     KnownKey(AccountId),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for RefoundError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Version { state: Some(state) } => write!(
                 f,
-                "the state is of runtime version {state}, this program has {}: use the streembit-node that the chain ran \
-                 last",
+                "the state is of runtime version {state}, and this program has version {}: use the streembit-node that the \
+                 chain ran last",
                 VERSION.spec_version
             ),
-            Self::Version { state: None } => f.write_str("this is the state of no Streembit chain"),
+            Self::Version { state: None } => f.write_str("this is not the state of a Streembit chain"),
             Self::Stranger(account) => write!(
                 f,
-                "{account} belongs to the consortium in no way: a validator is a party or a party's gateway"
+                "{account} does not belong to the consortium: a validator has to be a party or a party's gateway"
             ),
             Self::KnownKey(account) => write!(
                 f,
-                "a key of {account} is known to the chain already: make new ones with `streembit-node session-keys`, for \
-                 every validator. What voters sign names no chain: old votes could be held against the new chain"
+                "the old chain already knows a key of {account}: make new keys with `streembit-node session-keys` for every \
+                 validator. Votes do not name their chain, so old votes could be used against a validator of the new chain"
             ),
         }
     }
 }
 
-/// Readies the state of the old chain for being carried over, and gives the founding of the new one. Runs on the old state.
-pub fn take_leave(validators: &[(AccountId, SessionKeys)]) -> Result<Founding, Refusal> {
+/// Prepares the state of the old chain for the new one, and returns the founding of the new chain. Runs on the old
+/// state.
+pub fn prepare_successor_state(validators: &[(AccountId, SessionKeys)]) -> Result<Founding, RefoundError> {
     let state = frame_system::LastRuntimeUpgrade::<Runtime>::get().map(|last| last.spec_version.0);
     if state != Some(VERSION.spec_version) {
-        return Err(Refusal::Version { state });
+        return Err(RefoundError::Version { state });
     }
     let known = |keys: &SessionKeys| {
         let ids = SessionKeys::key_ids().iter();
         ids.map(|id| (*id, keys.get_raw(*id).to_vec())).collect::<Vec<_>>()
     };
     for (account, keys) in validators {
-        if !Consortium::belongs(&Account(account.clone().into())) {
-            return Err(Refusal::Stranger(account.clone()));
+        if Parties::acts_for(&Account(account.clone().into())).is_none() {
+            return Err(RefoundError::Stranger(account.clone()));
         }
         if known(keys).iter().any(KeyOwner::<Runtime>::contains_key) {
-            return Err(Refusal::KnownKey(account.clone()));
+            return Err(RefoundError::KnownKey(account.clone()));
         }
     }
-    // Everybody sets new keys, and no old one can be set again: the old chain's votes would prove its owner guilty here.
+    // Every validator sets new keys, and nobody can set an old one: votes of the old chain would prove its owner guilty
+    // here.
     let old: Vec<_> = NextKeys::<Runtime>::drain().map(|(account, _)| account).collect();
     KeyOwner::<Runtime>::translate_values(|_: AccountId| Some(NOBODY));
-    // As the session pallet counts it: an account with keys cannot be forgotten.
+    // The session pallet counts a consumer for each account with keys.
     old.iter().for_each(System::dec_consumers);
     for (account, _) in validators {
-        System::inc_consumers_without_limit(account).map_err(|_| Refusal::Stranger(account.clone()))?;
+        System::inc_consumers_without_limit(account).map_err(|_| RefoundError::Stranger(account.clone()))?;
     }
-    // Numbers of blocks begin anew, and an anchor from a later block than the newest proves nothing.
+    // Block numbers begin anew, and an anchor of a block that does not exist yet would prove nothing.
     pallet_anchors::Latest::<Runtime>::translate_values(|anchor: Anchor| Some(Anchor { block: 0, ..anchor }));
     pallet_devices::Devices::<Runtime>::translate_values(|device: DeviceRecord| {
         Some(DeviceRecord { registered: 0, ..device })
     });
-    pallet_consortium::Parties::<Runtime>::translate_values(|_: Membership| Some(Membership { since: None }));
-    let mut parties: Vec<AccountId> = Consortium::parties().into_iter().map(|party| party.0.into()).collect();
-    // A genesis takes parties only for validators; the parties themselves are carried over, without the gateways.
+    pallet_parties::Parties::<Runtime>::translate_values(|_: Membership| Some(Membership { since: None }));
+    let mut parties: Vec<AccountId> = Parties::parties().into_iter().map(|party| party.0.into()).collect();
+    // The genesis accepts only parties as validators. The stored parties are carried over, without these gateways.
     parties.extend(validators.iter().map(|(account, _)| account.clone()));
     parties.sort();
     parties.dedup();
     Ok(Founding {
         parties,
-        council: Collective::<Runtime>::members().into_iter().map(|member| member.0.into()).collect(),
+        council: Council::members().into_iter().map(|member| member.0.into()).collect(),
         validators: validators.to_vec(),
         quotas: Vec::new(),
     })
 }
 
-/// Whether the new chain has an entry of the state from the old one. Session keys it has from both; the new ones are first.
+/// Returns true if a state entry is carried over. Session keys come from both states, and those of the genesis win.
 pub fn is_carried_over(key: &[u8]) -> bool {
     let is_of = |pallet: &str| key.starts_with(&Twox128::hash(pallet.as_bytes()));
     let is_one =
         |pallet: &str, items: &[&str]| items.iter().any(|item| key.starts_with(&prefix(pallet, item)));
     [well_known_keys::CODE, well_known_keys::HEAP_PAGES].contains(&key)
-        || WHOLE.iter().any(|(pallet, but)| is_of(pallet) && !is_one(pallet, but))
-        || ANEW.iter().any(|(pallet, items)| is_one(pallet, items))
+        || CARRIED_OVER.iter().any(|(pallet, but)| is_of(pallet) && !is_one(pallet, but))
+        || FROM_GENESIS.iter().any(|(pallet, items)| is_one(pallet, items))
 }
 
-/// Whether an entry of the state is of the session keys that accounts have set.
+/// Returns true if a state entry belongs to the session keys that accounts have set.
 pub fn is_of_session_keys(key: &[u8]) -> bool {
     ["NextKeys", "KeyOwner"].iter().any(|item| key.starts_with(&prefix("Session", item)))
 }
 
-/// What the keys of an item of the state begin with.
+/// Returns the prefix of the keys of a storage item.
 pub fn prefix(pallet: &str, item: &str) -> [u8; 32] {
     storage_prefix(pallet.as_bytes(), item.as_bytes())
 }
 
-/// The pallets that are thought of here, sorted.
+/// Returns the names of the pallets that are listed here, sorted.
 pub fn pallets() -> Vec<String> {
-    let mut names: Vec<_> = WHOLE.iter().chain(&ANEW).map(|(pallet, _)| String::from(*pallet)).collect();
+    let mut names: Vec<_> =
+        CARRIED_OVER.iter().chain(&FROM_GENESIS).map(|(pallet, _)| String::from(*pallet)).collect();
     names.sort();
     names
 }

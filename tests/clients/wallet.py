@@ -1,6 +1,6 @@
-"""What a wallet does, with PyPI's substrate-interface over the RPC of a node: reads the metadata and the storage, signs and sends.
+"""Does what a wallet does, with PyPI's substrate-interface over a node's RPC: reads the state, signs and submits.
 
-It knows what any Substrate chain is like and nothing of this one. Prints one JSON object; the test judges it.
+It has no code for this chain. Prints one JSON object, which `tests/substrate_client.rs` checks.
 """
 
 import json
@@ -18,18 +18,18 @@ def main(url):
         found["refused"] = refused(chain, stranger, "System", "remark_with_event", {"remark": "by a stranger"})
         found["remark"] = send(chain, bob, "System", "remark_with_event", {"remark": "by a wallet"})
         change = {"change": {"AddParty": stranger.ss58_address}}
-        found["proposal"] = send(chain, bob, "Consortium", "propose", change)
-        vote = {"motion": found["proposal"]["events"]["Consortium.Proposed"]["motion"], "approve": True}
-        found["forbidden"] = refused(chain, bob, "Consortium", "vote", vote)
-        found["failed"] = send(chain, bob, "Consortium", "leave_validators", {})
-        found["vote"] = send(chain, alice, "Consortium", "vote", vote)
+        found["proposal"] = send(chain, bob, "Council", "propose", change)
+        vote = {"motion": found["proposal"]["events"]["Council.Proposed"]["motion"], "approve": True}
+        found["forbidden"] = refused(chain, bob, "Council", "vote", vote)
+        found["failed"] = send(chain, bob, "Validators", "leave", {})
+        found["vote"] = send(chain, alice, "Council", "vote", vote)
         found["welcome"] = send(chain, stranger, "System", "remark_with_event", {"remark": "by a party"})
         found["parties_after"] = parties(chain)
     print(json.dumps(found))
 
 
 def read(chain, keys):
-    """Constants, a value, maps, and an account that has no balance."""
+    """Reads constants, a value, maps, and an account, which has no balance."""
     account = chain.query("System", "Account", [keys.ss58_address]).value
     anchors = chain.query_map("Anchors", "Latest", ignore_decoding_errors=False)
     next_index = chain.rpc_request("system_accountNextIndex", [keys.ss58_address])["result"]
@@ -39,21 +39,21 @@ def read(chain, keys):
         "spec_version": chain.runtime_version,
         "pallets": [pallet.name for pallet in chain.metadata.pallets],
         "extensions": list(chain.metadata.get_signed_extensions()),
-        "period": chain.get_constant("Consortium", "QuotaPeriod").value,
+        "period": chain.get_constant("Quotas", "QuotaPeriod").value,
         "account": {"providers": account["providers"], "nonces": [account["nonce"], next_index]},
-        "council": chain.query("Council", "Members").value,
+        "council": chain.query("Collective", "Members").value,
         "parties": parties(chain),
         "anchors": [[log.value["gateway"], anchor.value["checkpoint"]["size"]] for log, anchor in anchors],
     }
 
 
 def parties(chain):
-    found = chain.query_map("Consortium", "Parties", ignore_decoding_errors=False)
+    found = chain.query_map("Parties", "Parties", ignore_decoding_errors=False)
     return [party.value for party, _ in found]
 
 
 def send(chain, keys, pallet, name, arguments):
-    """Signs a mortal transaction, waits until it is final, and reads what it did."""
+    """Signs and submits a mortal transaction, waits until it is final, and returns its result and events."""
     call = chain.compose_call(pallet, name, arguments)
     signed = chain.create_signed_extrinsic(call, keys, era={"period": 64})
     receipt = chain.submit_extrinsic(signed, wait_for_finalization=True)
@@ -66,7 +66,7 @@ def send(chain, keys, pallet, name, arguments):
 
 
 def refused(chain, keys, pallet, name, arguments):
-    """What the node says to somebody whose transaction it does not take."""
+    """Submits a transaction that the node must reject, and returns the error."""
     try:
         send(chain, keys, pallet, name, arguments)
     except SubstrateRequestException as error:

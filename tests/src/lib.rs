@@ -1,58 +1,19 @@
-//! The harness of the end-to-end tests: real processes, real peers, loopback only.
+//! End-to-end tests of Streembit, the demo, the benchmarks and the crash campaign. Everything runs on real processes,
+//! which talk to each other over loopback.
 //!
-//! A test is a [`scene`](fn@scene): a folder of its own, a place among the few that run at once, and every log shown
-//! when it fails. Nothing waits for a fixed time: [`until`] polls the state itself, with a deadline.
+//! - [`fixtures`]: nodes, gateways, devices and faults, for all of the following;
+//! - [`bench`]: the measurements of `docs/benchmarks.md`;
+//! - [`crash`]: the crash campaign.
 //!
-//! The tests are in `tests/tests/`, one file a topic. They need the binaries (`make test` builds them first) and the
-//! foreign programs (`tests/setup`).
+//! The tests are in `tests/tests/`, one topic per file. A test calls [`run_test`], which gives it a [`TestEnv`] and
+//! prints all logs if it fails. Tests do not sleep for a fixed time: they poll with [`wait_until`], which has a
+//! deadline. They need the built binaries (`make test` builds them first) and the third-party programs that
+//! `tests/setup` installs.
 
 #![forbid(unsafe_code)]
 
-mod agreement;
 pub mod bench;
-mod binaries;
-mod change;
-mod cli;
-mod clock;
 pub mod crash;
-mod crowd;
-mod emulator;
-mod fake_gateway;
-mod finality;
-mod gateway;
-mod home;
-mod lan;
-mod meter;
-pub mod metrics;
-mod network;
-mod node;
-mod process;
-mod python;
-mod scene;
-mod shed;
-mod subscriber;
-pub mod transaction;
-mod vehicle;
-mod wait;
+pub mod fixtures;
 
-pub use agreement::{dev_key, now_ms};
-pub use binaries::{binary, foreign_venv};
-pub use change::accounts;
-pub use cli::{streembit_node, Command, Output};
-pub use clock::WrongClock;
-pub use crowd::{web_sockets, Crowd};
-pub use emulator::{odometers_of_the_car_scenario, Emulator};
-pub use fake_gateway::{FakeGateway, Leaves, Logger};
-pub use finality::FinalityWatch;
-pub use gateway::{Device, Gateway, LogState, Settings};
-pub use home::{number, text, Home};
-pub use lan::{Door, Lan, Namespace};
-pub use meter::{request_of, Meter};
-pub use network::Network;
-pub use node::{rpc, Node};
-pub use process::Process;
-pub use scene::{free_port, scene, Scene};
-pub use shed::Shed;
-pub use subscriber::{Subscriber, Subscription};
-pub use vehicle::Vehicle;
-pub use wait::{until, Hopeless};
+pub use fixtures::*;

@@ -1,4 +1,4 @@
-//! Events reach exactly whom the chain grants them, from process to process: each once, in order, across restarts.
+//! Each event reaches exactly the parties that the chain grants access: once, in order, across restarts.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
@@ -8,46 +8,46 @@ use std::{
     time::Duration,
 };
 use streembit_tests::{
-    now_ms, number, scene, text, until, Gateway, Home, Settings, Subscriber, Subscription,
+    now_ms, run_test, str_at, u64_at, wait_until, Gateway, GatewayFixture, Subscriber, Subscription,
 };
 
-/// How many events are made while things are restarted.
+/// How many events are added during the restarts.
 const EVENTS: usize = 200;
 
 #[test]
-fn the_workshop_receives_every_event_once_in_order_across_restarts() {
-    scene("delivery", |scene| {
-        let mut home = Home::in_two_processes(scene, Settings::default().hosted("shed"))?;
-        home.grant("bob", home.device_id("shed")?.parse()?, now_ms()? + 3_600_000)?;
-        let mut bob = subscriber(&home, "bob", "quic")?;
-        let made = AtomicUsize::new(0);
-        let source = home.gateway.api();
+fn a_subscriber_receives_every_event_once_and_in_order_across_restarts() {
+    run_test("delivery", |env| {
+        let mut fixture = GatewayFixture::with_hosted_device(env)?;
+        fixture.grant("bob", fixture.device_id("shed")?.parse()?, now_ms()? + 3_600_000)?;
+        let mut bob = subscriber(&fixture, "bob", "quic")?;
+        let added = AtomicUsize::new(0);
+        let source = fixture.gateway.api_client();
         thread::scope(|scope| -> Result<()> {
-            scope.spawn(|| make_events(&source, &made));
+            scope.spawn(|| add_events(&source, &added));
             bob.start()?;
-            bob.receives(40, 60)?;
-            // The workshop goes away, misses some, and comes back another way.
+            bob.wait_for_events(40, 60)?;
+            // The subscriber stops, misses some events, and returns over another transport.
             bob.process()?.stop()?;
-            let missed = made.load(Ordering::SeqCst) + 20;
-            until("some are missed", 60, || {
-                ensure!(made.load(Ordering::SeqCst) >= missed);
+            let missed = added.load(Ordering::SeqCst) + 20;
+            wait_until("some events are missed", 60, || {
+                ensure!(added.load(Ordering::SeqCst) >= missed);
                 Ok(())
             })?;
-            bob.subscription.gateway = home.gateway.delivery_address("tcp")?;
+            bob.subscription.gateway = fixture.gateway.delivery_address("tcp")?;
             bob.start()?;
-            bob.receives(missed, 60)?;
-            // The gateway dies under a running subscription.
-            home.gateway.process()?.kill()?;
-            home.gateway.start(&home.node)?;
-            until("all are made", 60, || {
-                ensure!(made.load(Ordering::SeqCst) == EVENTS);
+            bob.wait_for_events(missed, 60)?;
+            // The gateway is killed during the subscription.
+            fixture.gateway.process()?.kill()?;
+            fixture.gateway.start(&fixture.node)?;
+            wait_until("all events are added", 60, || {
+                ensure!(added.load(Ordering::SeqCst) == EVENTS);
                 Ok(())
             })
         })?;
-        let log = home.gateway.events("shed")?;
+        let log = fixture.gateway.events("shed")?;
         ensure!(log.len() >= EVENTS, "{} events of {EVENTS}", log.len());
-        let received = bob.receives(log.len(), 60)?;
-        ensure!(hashes(&received)? == hashes(&log)?, "not each once and in order: {received:#?}");
+        let received = bob.wait_for_events(log.len(), 60)?;
+        ensure!(hashes(&received)? == hashes(&log)?, "not every event once and in order: {received:#?}");
         let first = received.first().context("nothing received")?;
         ensure!(first.get("readings") != Some(&json!([])), "an event without its reading: {first}");
         Ok(())
@@ -55,78 +55,78 @@ fn the_workshop_receives_every_event_once_in_order_across_restarts() {
 }
 
 #[test]
-fn a_stranger_and_an_ended_grant_receive_nothing() {
-    scene("grants", |scene| {
-        let home = Home::in_two_processes(scene, Settings::default().hosted("shed"))?;
-        let device = home.device_id("shed")?;
+fn without_a_grant_or_after_its_end_nothing_is_received() {
+    run_test("grants", |env| {
+        let fixture = GatewayFixture::with_hosted_device(env)?;
+        let device = fixture.device_id("shed")?;
         let until_ms = now_ms()? + 30_000;
-        home.grant("bob", device.parse()?, until_ms)?;
+        fixture.grant("bob", device.parse()?, until_ms)?;
         for at in 0..10 {
-            post(&home.gateway, at)?;
+            post(&fixture.gateway, at)?;
         }
-        let mut bob = subscriber(&home, "bob", "quic")?;
+        let mut bob = subscriber(&fixture, "bob", "quic")?;
         bob.start()?;
-        bob.receives(10, 25)?;
-        let mut charlie = subscriber(&home, "charlie", "quic")?;
+        bob.wait_for_events(10, 25)?;
+        let mut charlie = subscriber(&fixture, "charlie", "quic")?;
         charlie.start()?;
-        is_told(&charlie, "granted nothing")?;
+        wait_for_message(&charlie, "granted nothing")?;
 
-        until("the grant ends", 60, || {
+        wait_until("the grant ends", 60, || {
             ensure!(now_ms()? > until_ms);
             Ok(())
         })?;
         for at in 10..20 {
-            post(&home.gateway, at)?;
+            post(&fixture.gateway, at)?;
         }
-        is_told(&bob, "has ended")?;
-        // Starting again does not help.
-        let mut again = Subscriber::new(scene, "bob-again", subscription(&home, "bob", "tcp")?);
+        wait_for_message(&bob, "has ended")?;
+        // A restart does not help.
+        let mut again = Subscriber::new(env, "bob-again", subscription(&fixture, "bob", "tcp")?);
         again.start()?;
-        is_told(&again, "granted nothing")?;
-        // The owner receives all of it: it was there to be received.
-        let mut alice = subscriber(&home, "alice", "tcp")?;
+        wait_for_message(&again, "granted nothing")?;
+        // The owner receives all events, so they were available.
+        let mut alice = subscriber(&fixture, "alice", "tcp")?;
         alice.start()?;
-        alice.receives(20, 60)?;
+        alice.wait_for_events(20, 60)?;
 
         let (charlie, again) = (charlie.events()?, again.events()?);
-        ensure!(charlie.is_empty(), "a stranger received {charlie:#?}");
+        ensure!(charlie.is_empty(), "received without a grant: {charlie:#?}");
         ensure!(again.is_empty(), "received after the grant's end: {again:#?}");
         let late =
-            bob.events()?.into_iter().find(|event| number(event, "/sequence").is_ok_and(|at| at >= 10));
+            bob.events()?.into_iter().find(|event| u64_at(event, "/sequence").is_ok_and(|at| at >= 10));
         ensure!(late.is_none(), "received after the grant's end: {late:#?}");
         Ok(())
     });
 }
 
-/// The subscriber says why it receives nothing.
-fn is_told(subscriber: &Subscriber, words: &str) -> Result<()> {
-    until(&format!("the subscriber is told that it {words}"), 60, || {
-        let said = subscriber.said();
-        ensure!(said.contains(words), "it says {said:?}");
+/// Waits until the subscriber reports why it receives nothing.
+fn wait_for_message(subscriber: &Subscriber, words: &str) -> Result<()> {
+    wait_until(&format!("the subscriber reports {words:?}"), 60, || {
+        let said = subscriber.log();
+        ensure!(said.contains(words), "it reports {said:?}");
         Ok(())
     })
 }
 
-fn subscriber<'s>(home: &Home<'s>, name: &str, transport: &str) -> Result<Subscriber<'s>> {
-    Ok(Subscriber::new(home.scene, name, subscription(home, name, transport)?))
+fn subscriber<'s>(fixture: &GatewayFixture<'s>, name: &str, transport: &str) -> Result<Subscriber<'s>> {
+    Ok(Subscriber::new(fixture.env, name, subscription(fixture, name, transport)?))
 }
 
-fn subscription(home: &Home, name: &str, transport: &str) -> Result<Subscription> {
+fn subscription(fixture: &GatewayFixture, name: &str, transport: &str) -> Result<Subscription> {
     Ok(Subscription {
-        device: home.device_id("shed")?,
-        gateway: home.gateway.delivery_address(transport)?,
-        key: home.scene.key(name)?,
-        node: home.node.url(),
+        device: fixture.device_id("shed")?,
+        gateway: fixture.gateway.delivery_address(transport)?,
+        key: fixture.env.dev_keystore(name)?,
+        node: fixture.node.url(),
     })
 }
 
-/// Makes events one by one; while the gateway is away, tries again.
-fn make_events(gateway: &Gateway, made: &AtomicUsize) {
+/// Adds events one by one. Retries while the gateway is down.
+fn add_events(gateway: &Gateway, added: &AtomicUsize) {
     for at in 0..EVENTS {
         while post(gateway, at).is_err() {
             thread::sleep(Duration::from_millis(50));
         }
-        made.fetch_add(1, Ordering::SeqCst);
+        added.fetch_add(1, Ordering::SeqCst);
         thread::sleep(Duration::from_millis(30));
     }
 }
@@ -137,5 +137,5 @@ fn post(gateway: &Gateway, at: usize) -> Result<Value> {
 }
 
 fn hashes(events: &[Value]) -> Result<Vec<(u64, String)>> {
-    events.iter().map(|event| Ok((number(event, "/sequence")?, text(event, "/hash")?))).collect()
+    events.iter().map(|event| Ok((u64_at(event, "/sequence")?, str_at(event, "/hash")?))).collect()
 }

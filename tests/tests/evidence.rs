@@ -1,8 +1,7 @@
-//! One file proves a device's history to somebody who has nothing but the chain's specification: no network, no node, no
-//! database.
+//! An evidence file proves a device's history to anyone who has the chain spec, without network, node or database.
 
 use anyhow::{ensure, Context, Result};
-use serde_json::{json, Value};
+use serde_json::Value;
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -10,144 +9,145 @@ use std::{
     process::Command,
 };
 use streembit_tests::{
-    binary, number, request_of, scene, text, until, Gateway, Home, Meter, Network, Scene, Settings,
+    binary, bool_at, event_request, run_test, str_at, u64_at, Gateway, GatewayFixture, GatewaySettings,
+    TestEnv, ValidatorNetwork,
 };
 
-/// The events of each device; the meter's are six hours apart from 2026-01-01 on.
+/// The number of events of each device. Those of the meter start on 2026-01-01 and are six hours apart.
 const EVENTS: usize = 12;
 const DAY_ONE: u64 = 1_767_225_600_000;
 const SIX_HOURS: u64 = 6 * 3_600_000;
 
 #[test]
-fn evidence_is_verified_with_the_network_the_node_and_the_database_removed() {
-    scene("evidence", |scene| {
-        let mut meter = Meter::new();
-        let settings = Settings::default().hosted("shed").signing("meter", &meter.configured_key());
-        let mut home = Home::in_two_processes(scene, settings)?;
-        home.register_meter("meter", &meter)?;
-        add_to_shed(&home)?;
+fn evidence_verifies_without_network_node_and_database() {
+    run_test("evidence", |env| {
+        let (mut fixture, mut meter) = GatewayFixture::with_hosted_and_signing_device(env)?;
+        add_to_shed(&fixture)?;
         for n in 0..EVENTS as u32 {
             let (event, body) = meter.next(n, DAY_ONE + u64::from(n) * SIX_HOURS)?;
-            home.gateway.post("/v1/events", &request_of(&event, &body))?;
+            fixture.gateway.post("/v1/events", &event_request(&event, &body))?;
         }
-        provable(&home, 2 * EVENTS as u64)?;
-        let genesis = home.node.block_hash(0)?;
+        fixture.wait_until_anchored_to(2 * EVENTS as u64)?;
+        fixture.gateway.wait_until_provable(2 * EVENTS as u64, 60)?;
+        let genesis = fixture.node.block_hash(0)?;
 
-        // While the gateway runs, and when it does not.
-        let whole = export(&home, "shed", &[], "whole.evidence")?;
-        home.gateway.stop()?;
-        let offline = Offline::new(scene)?;
-        offline.take(&whole)?;
+        // Evidence can be exported while the gateway runs and while it is stopped.
+        let whole = fixture.gateway.export_evidence(env, "shed", &[], "whole.evidence")?;
+        fixture.gateway.stop()?;
+        let offline = Offline::new(env)?;
+        offline.add_file(&whole)?;
         for (device, options, name) in [
             ("meter", &[][..], "meter"),
             ("shed", &["--disclose", "none"], "withheld"),
             ("shed", &["--disclose", "temperature"], "partial"),
             ("meter", &["--from", "2026-01-02", "--to", "2026-01-02"], "day"),
         ] {
-            let file = export(&home, device, options, &format!("{name}.evidence"))?;
-            offline.take(&file)?;
+            let file = fixture.gateway.export_evidence(env, device, options, &format!("{name}.evidence"))?;
+            offline.add_file(&file)?;
         }
-        refusals(&home, &whole)?;
+        ensure_invalid_exports_fail(&fixture, &whole)?;
 
-        // Nothing of it is left but the files.
-        home.node.kill()?;
-        fs::rename(home.gateway.data(), scene.dir().join("gone"))?;
+        // From here on there are only the files.
+        fixture.node.kill()?;
+        fs::rename(fixture.gateway.data(), env.dir().join("gone"))?;
 
-        let verdict = offline.verified("whole.evidence")?;
-        ensure!(text(&verdict, "/genesis")? == genesis, "of another chain than {genesis}: {verdict}");
-        ensure!(number(&verdict, "/events")? == EVENTS as u64, "{verdict}");
-        ensure!(number(&verdict, "/gateway_signed")? == EVENTS as u64, "{verdict}");
-        ensure!(flag(&verdict, "/from_first") && flag(&verdict, "/to_last"), "not complete: {verdict}");
-        let verdict = offline.verified("meter.evidence")?;
-        ensure!(number(&verdict, "/device_signed")? == EVENTS as u64, "{verdict}");
-        let verdict = offline.verified("withheld.evidence")?;
-        ensure!(number(&verdict, "/bodies/withheld")? == EVENTS as u64, "{verdict}");
-        let verdict = offline.verified("partial.evidence")?;
-        ensure!(number(&verdict, "/bodies/parts")? == EVENTS as u64, "{verdict}");
-        let verdict = offline.verified("day.evidence")?;
-        ensure!(number(&verdict, "/events")? == 4, "four events a day: {verdict}");
-        ensure!(!flag(&verdict, "/from_first") && !flag(&verdict, "/to_last"), "not a part: {verdict}");
-        shown(&offline)?;
-        tampered(&offline)
+        check_verdicts(&offline, &genesis)?;
+        check_show(&offline)?;
+        ensure_tampering_is_detected(&offline)
     });
 }
 
-/// The most that evidence of one event may have, in bytes: 4 validators, three changes of them.
-const ONE_EVENT: u64 = 6 * 1024;
+/// Checks what the verification of each file reports.
+fn check_verdicts(offline: &Offline, genesis: &str) -> Result<()> {
+    let verdict = offline.verify("whole.evidence")?;
+    ensure!(str_at(&verdict, "/genesis")? == genesis, "not of chain {genesis}: {verdict}");
+    ensure!(u64_at(&verdict, "/events")? == EVENTS as u64, "{verdict}");
+    ensure!(u64_at(&verdict, "/gateway_signed")? == EVENTS as u64, "{verdict}");
+    ensure!(bool_at(&verdict, "/from_first") && bool_at(&verdict, "/to_last"), "not complete: {verdict}");
+    let verdict = offline.verify("meter.evidence")?;
+    ensure!(u64_at(&verdict, "/device_signed")? == EVENTS as u64, "{verdict}");
+    let verdict = offline.verify("withheld.evidence")?;
+    ensure!(u64_at(&verdict, "/bodies/withheld")? == EVENTS as u64, "{verdict}");
+    let verdict = offline.verify("partial.evidence")?;
+    ensure!(u64_at(&verdict, "/bodies/parts")? == EVENTS as u64, "{verdict}");
+    let verdict = offline.verify("day.evidence")?;
+    ensure!(u64_at(&verdict, "/events")? == 4, "expected four events a day: {verdict}");
+    ensure!(
+        !bool_at(&verdict, "/from_first") && !bool_at(&verdict, "/to_last"),
+        "the range is reported as complete: {verdict}"
+    );
+    Ok(())
+}
+
+/// The largest size of evidence of one event, in bytes, with 4 validators and three changes of the validators.
+const MAX_SINGLE_EVENT_BYTES: u64 = 6 * 1024;
 
 #[test]
-fn evidence_after_three_changes_of_the_validators_needs_the_first_ones_alone() {
-    scene("changes", |scene| {
-        let mut network = scene.network()?;
-        change_three_times(scene, &mut network)?;
-        let mut gateway = Gateway::init(scene, "gateway", Settings::default().hosted("shed"))?;
+fn evidence_after_three_changes_of_the_validators_verifies_from_the_first_set() {
+    run_test("changes", |env| {
+        let mut network = env.network()?;
+        change_three_times(env, &mut network)?;
+        let mut gateway = Gateway::init(env, "gateway", GatewaySettings::default().hosted("shed"))?;
         gateway.start(network.node("alice")?)?;
-        let home = Home { scene, node: network.nodes.remove(0), gateway };
-        home.register()?;
-        add_to_shed(&home)?;
-        // One more, by a command of its own and so of another millisecond.
-        home.add("shed", "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":21.5}]\n").ok()?;
-        provable(&home, EVENTS as u64 + 1)?;
-        let whole = export(&home, "shed", &[], "whole.evidence")?;
-        let events = home.gateway.events("shed")?;
-        let time = number(events.last().context("no events")?, "/time")?;
-        let last = export(&home, "shed", &["--from", &rfc3339(time)], "last.evidence")?;
+        let fixture = GatewayFixture { env, node: network.nodes.remove(0), gateway };
+        fixture.register()?;
+        add_to_shed(&fixture)?;
+        // Another event, from a later command, so that its time differs.
+        fixture.add_senml("shed", "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":21.5}]\n").ok()?;
+        fixture.wait_until_anchored_to(EVENTS as u64 + 1)?;
+        fixture.gateway.wait_until_provable(EVENTS as u64 + 1, 60)?;
+        let whole = fixture.gateway.export_evidence(env, "shed", &[], "whole.evidence")?;
+        let events = fixture.gateway.events("shed")?;
+        let time = u64_at(events.last().context("no events")?, "/time")?;
+        let last =
+            fixture.gateway.export_evidence(env, "shed", &["--from", &rfc3339(time)], "last.evidence")?;
 
-        let offline = Offline::new(scene)?;
-        offline.specification("four", true, "four")?;
+        let offline = Offline::new(env)?;
+        offline.add_spec("four", true, "four")?;
         for file in [&whole, &last] {
-            offline.take(file)?;
+            offline.add_file(file)?;
         }
-        drop((home, network));
+        drop((fixture, network));
         for name in ["whole.evidence", "last.evidence"] {
-            let verdict = offline.verified_with(name, "four.json")?;
-            ensure!(number(&verdict, "/changes")? == 3, "not three changes: {verdict}");
-            ensure!(number(&verdict, "/last/set")? == 3, "not in set 3: {verdict}");
-            ensure!(number(&verdict, "/last/voters")? == 4, "not four voters: {verdict}");
+            let verdict = offline.verify_with(name, "four.json")?;
+            ensure!(u64_at(&verdict, "/changes")? == 3, "not three changes: {verdict}");
+            ensure!(u64_at(&verdict, "/last/set")? == 3, "not in set 3: {verdict}");
+            ensure!(u64_at(&verdict, "/last/voters")? == 4, "not four voters: {verdict}");
         }
-        let verdict = offline.verified_with("last.evidence", "four.json")?;
-        ensure!(number(&verdict, "/events")? == 1, "not one event: {verdict}");
+        let verdict = offline.verify_with("last.evidence", "four.json")?;
+        ensure!(u64_at(&verdict, "/events")? == 1, "not one event: {verdict}");
         let bytes = fs::metadata(&last)?.len();
-        println!("evidence of one event, 4 voters, 3 changes of them: {bytes} bytes");
-        ensure!(bytes <= ONE_EVENT, "one event takes {bytes} bytes");
+        println!("evidence of one event, 4 voters, 3 changes of the voters: {bytes} bytes");
+        ensure!(bytes <= MAX_SINGLE_EVENT_BYTES, "one event takes {bytes} bytes");
         Ok(())
     });
 }
 
-/// One validator is voted out, another in, a third changes its keys.
-fn change_three_times(scene: &Scene, network: &mut Network<'_>) -> Result<()> {
-    let dave = scene.account("dave")?;
-    let asked = network.consortium("alice", "alice", &["remove-validator", &dave])?;
-    network.consortium("bob", "bob", &["vote", &text(&asked, "/motion/id")?, "yes"])?;
-    in_set(network, 1)?;
+/// Removes a validator, adds another one, and rotates the keys of a third.
+fn change_three_times(env: &TestEnv, network: &mut ValidatorNetwork<'_>) -> Result<()> {
+    let dave = env.dev_account("dave")?;
+    network.pass_motion("alice", &["remove-validator", &dave])?;
+    network.node("alice")?.wait_for_authority_set(1)?;
     network.node("dave")?.kill()?;
     network.launch("eve", &["--validator"])?;
-    network.node("eve")?.ready()?;
+    network.node("eve")?.wait_until_ready()?;
     network.consortium("eve", "eve", &["join", "--no-wait"])?;
-    let motion = text(&network.shown("alice")?, "/motions/0/id")?;
+    let motion = str_at(&network.consortium_show("alice")?, "/motions/0/id")?;
     for member in ["alice", "charlie"] {
         network.consortium(member, member, &["vote", &motion, "yes"])?;
     }
-    in_set(network, 2)?;
+    network.node("alice")?.wait_for_authority_set(2)?;
     network.consortium("bob", "bob", &["rotate-keys"])?;
-    in_set(network, 3)
+    network.node("alice")?.wait_for_authority_set(3)
 }
 
-fn in_set(network: &mut Network<'_>, set: u64) -> Result<()> {
-    until(&format!("authority set {set} votes"), 90, || {
-        let round = network.node("alice")?.rpc("grandpa_roundState", json!([]))?;
-        ensure!(number(&round, "/setId")? == set, "{round}");
-        Ok(())
-    })
-}
-
-/// A time in milliseconds as `--from` takes it.
+/// Formats a time in milliseconds for `--from`.
 fn rfc3339(ms: u64) -> String {
     streembit_clock::End(ms).to_string()
 }
 
-/// A file without positions says nothing of them; nothing that is shown passes for verified.
-fn shown(offline: &Offline) -> Result<()> {
+/// Checks that `audit show` marks its output as not verified and shows only what the file discloses.
+fn check_show(offline: &Offline) -> Result<()> {
     let (code, said, _) = offline.run(&["audit", "show", "partial.evidence"])?;
     ensure!(code == 0 && said.contains("NOT VERIFIED"), "{said}");
     let (code, said, _) = offline.run(&["--json", "audit", "show", "partial.evidence"])?;
@@ -155,7 +155,7 @@ fn shown(offline: &Offline) -> Result<()> {
     ensure!(code == 0 && lines.len() == 1 + EVENTS, "{said}");
     ensure!(said.contains("temperature") && !said.contains("position"), "{said}");
     let bytes = fs::read(offline.folder.join("partial.evidence"))?;
-    ensure!(!bytes.windows(8).any(|window| window == b"position"), "the position is in the file");
+    ensure!(!bytes.windows(8).any(|window| window == b"position"), "the file contains the withheld position");
     let (code, screen, _) =
         offline.run(&["audit", "verify", "whole.evidence", "--chain-spec", "raw.json"])?;
     ensure!(code == 0 && screen.starts_with("VERIFIED"), "{screen}");
@@ -165,8 +165,8 @@ fn shown(offline: &Offline) -> Result<()> {
     Ok(())
 }
 
-/// Every changed byte is refused, with a message; another chain's specification too.
-fn tampered(offline: &Offline) -> Result<()> {
+/// Checks that a changed byte and the spec of another chain are detected, and that errors name the file or the remedy.
+fn ensure_tampering_is_detected(offline: &Offline) -> Result<()> {
     let path = offline.folder.join("bent.evidence");
     let whole = fs::read(offline.folder.join("whole.evidence"))?;
     for tenth in 0..10 {
@@ -180,7 +180,7 @@ fn tampered(offline: &Offline) -> Result<()> {
     }
     let (code, said, _) =
         offline.run(&["audit", "verify", "whole.evidence", "--chain-spec", "local.json"])?;
-    ensure!(code == 1 && said.contains("genesis"), "another chain's: {code}: {said}");
+    ensure!(code == 1 && said.contains("genesis"), "the spec of another chain: {code}: {said}");
     let (code, _, error) =
         offline.run(&["audit", "verify", "whole.evidence", "--chain-spec", "plain.json"])?;
     ensure!(code == 2 && error.contains("--raw"), "a plain spec: {code}: {error}");
@@ -189,68 +189,49 @@ fn tampered(offline: &Offline) -> Result<()> {
     Ok(())
 }
 
-/// What is never written: over another file, of what does not exist.
-fn refusals(home: &Home, whole: &Path) -> Result<()> {
-    let command = |options: &[&str], file: &Path| {
-        let command = home.scene.streembit(["audit", "export", "--device", "shed", "--config"]);
-        command.arg(home.gateway.config()).args(options).arg("-o").arg(file).run()
+/// Checks that an export does not overwrite files and does not leave a file behind if it fails.
+fn ensure_invalid_exports_fail(fixture: &GatewayFixture, whole: &Path) -> Result<()> {
+    let export = |options: &[&str], file: &Path| {
+        fixture.gateway.export_command(fixture.env, "shed", options, file).run()
     };
-    command(&[], whole)?.refused(&["--force"])?;
-    let none = home.scene.dir().join("none.evidence");
-    command(&["--disclose", "odometer"], &none)?.refused(&["odometer", "temperature"])?;
-    command(&["--to", "2020-01-01"], &none)?.refused(&["its events are from"])?;
-    ensure!(!none.exists(), "half a file was left");
-    ensure!(command(&["--force"], whole)?.code == 0, "--force does not replace");
+    export(&[], whole)?.ensure_refused(&["--force"])?;
+    let none = fixture.env.dir().join("none.evidence");
+    export(&["--disclose", "odometer"], &none)?.ensure_refused(&["odometer", "temperature"])?;
+    export(&["--to", "2020-01-01"], &none)?.ensure_refused(&["its events are from"])?;
+    ensure!(!none.exists(), "a failed export left a file");
+    ensure!(export(&["--force"], whole)?.code == 0, "--force does not replace");
     Ok(())
 }
 
-/// Events of two readings, a temperature and a position.
-fn add_to_shed(home: &Home) -> Result<()> {
+/// Adds events with two readings each, a temperature and a position.
+fn add_to_shed(fixture: &GatewayFixture) -> Result<()> {
     let event = |n| {
         format!("[{{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":{n}.5}},{{\"n\":\"position\",\"u\":\"m\",\"v\":{n}}}]\n")
     };
     let lines: String = (0..EVENTS).map(event).collect();
-    home.add("shed", &lines).ok()?;
+    fixture.add_senml("shed", &lines).ok()?;
     Ok(())
 }
 
-/// Waits until so many entries of the log are anchored, and the gateway has collected what proves it.
-fn provable(home: &Home, size: u64) -> Result<()> {
-    home.anchored_to(size)?;
-    until("what proves the anchor is collected", 60, || {
-        let part = home.gateway.component("evidence")?;
-        let wanted = format!("{size} events provable");
-        ensure!(text(&part, "/detail").is_ok_and(|detail| detail.starts_with(&wanted)), "{part}");
-        Ok(())
-    })
-}
-
-fn export(home: &Home, device: &str, options: &[&str], name: &str) -> Result<PathBuf> {
-    let file = home.scene.dir().join(name);
-    let command = home.scene.streembit(["audit", "export", "--device", device, "--config"]);
-    command.arg(home.gateway.config()).args(options).arg("-o").arg(&file).ok()?;
-    Ok(file)
-}
-
-/// A folder with some files in it, and a process there that can reach nothing else.
+/// A folder that contains only the files of a verifier, in which `streembit` runs without network access.
 struct Offline {
     folder: PathBuf,
 }
 
 impl Offline {
-    /// With the chain's specification, raw and plain, and that of another chain.
-    fn new(scene: &Scene) -> Result<Self> {
-        let folder = scene.dir().join("offline");
+    /// Creates the folder with the chain spec, raw and plain, and the spec of another chain.
+    fn new(env: &TestEnv) -> Result<Self> {
+        let folder = env.dir().join("offline");
         fs::create_dir(&folder)?;
         let offline = Self { folder };
         for (chain, raw, name) in [("dev", true, "raw"), ("dev", false, "plain"), ("local", true, "local")] {
-            offline.specification(chain, raw, name)?;
+            offline.add_spec(chain, raw, name)?;
         }
         Ok(offline)
     }
 
-    /// Puts a chain's specification there, as a party of the chain writes it.
-    fn specification(&self, chain: &str, raw: bool, name: &str) -> Result<()> {
+    /// Writes a chain spec into the folder.
+    fn add_spec(&self, chain: &str, raw: bool, name: &str) -> Result<()> {
         let mut command = Command::new(binary("streembit-node")?);
         command.args(["export-chain-spec", "--chain", chain]).args(raw.then_some("--raw"));
         let output = command.output()?;
@@ -258,20 +239,20 @@ impl Offline {
         Ok(fs::write(self.folder.join(format!("{name}.json")), output.stdout)?)
     }
 
-    /// Moves a file there, as a mail would.
-    fn take(&self, file: &Path) -> Result<()> {
+    /// Copies a file into the folder, readable by everyone.
+    fn add_file(&self, file: &Path) -> Result<()> {
         let name = file.file_name().context("a file without a name")?;
         fs::copy(file, self.folder.join(name))?;
         fs::set_permissions(self.folder.join(name), fs::Permissions::from_mode(0o644))?;
         Ok(())
     }
 
-    /// Runs `streembit` there: without a network where this may take it away, and without any variable of ours.
+    /// Runs `streembit` in the folder with an empty environment, and without network if this user may unshare it.
     fn run(&self, arguments: &[&str]) -> Result<(i32, String, String)> {
         let program = binary("streembit")?;
-        let apart =
+        let can_unshare =
             Command::new("unshare").args(["-n", "true"]).output().is_ok_and(|run| run.status.success());
-        let mut command = match apart {
+        let mut command = match can_unshare {
             true => {
                 let mut command = Command::new("unshare");
                 command.arg("-n").arg(program);
@@ -286,20 +267,16 @@ impl Offline {
         Ok((output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr)))
     }
 
-    /// The verdict on a file that holds.
-    fn verified(&self, name: &str) -> Result<Value> {
-        self.verified_with(name, "raw.json")
+    /// Verifies a file, which must succeed, and returns the verdict.
+    fn verify(&self, name: &str) -> Result<Value> {
+        self.verify_with(name, "raw.json")
     }
 
-    fn verified_with(&self, name: &str, spec: &str) -> Result<Value> {
+    fn verify_with(&self, name: &str, spec: &str) -> Result<Value> {
         let (code, out, error) = self.run(&["--json", "audit", "verify", name, "--chain-spec", spec])?;
         ensure!(code == 0, "{name} is not verified: {code}\n{out}{error}");
         let verdict: Value = serde_json::from_str(&out)?;
-        ensure!(flag(&verdict, "/verified"), "{verdict}");
+        ensure!(bool_at(&verdict, "/verified"), "{verdict}");
         Ok(verdict)
     }
-}
-
-fn flag(value: &Value, path: &str) -> bool {
-    value.pointer(path).and_then(Value::as_bool) == Some(true)
 }

@@ -1,279 +1,191 @@
-//! Wrong transactions are refused by name, and 100,000 of them and 1,000 connections on one validator stop nothing.
+//! Finality continues while one validator receives 100,000 invalid transactions and holds 1,000 connections.
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{ensure, Result};
 use codec::Encode;
 use futures::{StreamExt as _, TryStreamExt as _};
-use serde_json::{json, Value};
+use serde_json::json;
 use streembit_keystore::KeyPair;
-use streembit_primitives::{checkpoint::HashKind, Checkpoint, Hash, LogId};
 use streembit_tests::{
-    dev_key, scene,
-    transaction::{forged, remark, submit, unsigned, Transactions},
-    until, web_sockets, Crowd, Gateway, Network, Node, Scene, Settings,
+    dev_key, open_web_sockets,
+    raw_transaction::{forged, larger_than_a_block, remark, submit, unsigned, TransactionSigner},
+    run_test, wait_until, ConnectionFlood, Gateway, GatewaySettings, TestEnv, ValidatorNetwork,
+    TEMPERATURE_SENML,
 };
 
-/// How many wrong transactions are sent.
+/// The number of invalid transactions.
 const TRANSACTIONS: u32 = 100_000;
-/// How many of them go in one request, and how many requests at once.
-const BATCH: (u32, usize) = (250, 4);
-/// One of so many is larger than a block.
+/// The number of transactions in a request.
+const BATCH: u32 = 250;
+/// The number of concurrent requests.
+const CONCURRENT_REQUESTS: usize = 4;
+/// One in this many transactions is larger than a block.
 const OVERSIZED: u32 = 5_000;
-/// One of so many looks like an extrinsic and is none: the runtime has to look at it.
-const UNREADABLE: u32 = 1_000;
-/// How many connections are held, to the port for other nodes and to the RPC's.
-const CONNECTIONS: (usize, usize) = (850, 150);
-/// How many WebSockets are opened: more than a node takes at once.
+/// One in this many transactions looks like an extrinsic but cannot be decoded, which only the runtime notices.
+const UNDECODABLE: u32 = 1_000;
+/// The number of connections to the peer-to-peer port.
+const P2P_CONNECTIONS: usize = 850;
+/// The number of connections to the RPC port.
+const RPC_CONNECTIONS: usize = 150;
+/// The number of WebSockets, which is more than a node accepts.
 const WEB_SOCKETS: usize = 150;
-/// The most that a flooded node may hold in memory, in KiB.
-const MEMORY: u64 = 1024 * 1024;
-
-#[test]
-fn wrong_transactions_are_refused_and_the_reason_is_said() {
-    scene("refusals", |scene| {
-        let node = Node::dev(scene)?;
-        let (here, alice) = (Transactions::of(&node)?, dev_key("alice")?);
-        // That a sound one is taken shows that the others are wrong in what they are to be wrong in.
-        let sound = here.signed(&alice, 0, &remark(b"sound"));
-        taken(scene, &node, &sound)?;
-        until("it is in a block", 60, || {
-            let next = node.rpc("system_accountNextIndex", json!([scene.account("alice")?]))?;
-            let waiting = node.rpc("author_pendingExtrinsics", json!([]))?;
-            ensure!(next == json!(1) && waiting == json!([]), "nonce {next}, waiting: {waiting}");
-            Ok(())
-        })?;
-
-        let stranger = KeyPair::from_seed(rand::random());
-        for (what, bytes, reason) in [
-            ("noise", vec![0xffu8; 40], "Client error"),
-            ("noise that looks like an extrinsic", vec![0xffu8; 40].encode(), "Verification Error"),
-            ("what nobody signed", unsigned(&remark(b"x")), "Unknown Transaction Validity"),
-            ("another chain's", here.elsewhere().signed(&alice, 1, &remark(b"x")), "bad signature"),
-            ("a forged one", forged(&alice, 1, &remark(b"x")), "bad signature"),
-            ("a stranger's", here.signed(&stranger, 0, &remark(b"x")), "Inability to pay"),
-            ("an old nonce", here.signed(&alice, 0, &remark(b"x")), "outdated"),
-            ("larger than a block", here.signed(&alice, 1, &remark(&larger_than_a_block())), "block limits"),
-            ("a proof that is too long", here.signed(&alice, 1, &long_proof(&alice)), "Verification Error"),
-        ] {
-            let said = refusal(scene, &node, &bytes)?;
-            ensure!(said.contains(reason), "{what}: the refusal does not say {reason:?}: {said}");
-        }
-        // Once more what is in a block: its nonce is used, and the pool remembers it.
-        let said = refusal(scene, &node, &sound)?.to_lowercase();
-        ensure!(["outdated", "banned", "already"].iter().any(|word| said.contains(word)), "a replay: {said}");
-        ensure!(node.rpc("author_pendingExtrinsics", json!([]))? == json!([]), "something waits");
-        taken(scene, &node, &here.signed(&alice, 1, &remark(b"sound again")))
-    });
-}
-
-#[test]
-fn a_stranger_is_told_on_the_command_line_whom_to_ask() {
-    scene("stranger", |scene| {
-        let node = Node::dev(scene)?;
-        let key = scene.dir().join("stranger.key");
-        scene.streembit(["key", "new", "--out"]).arg(&key).ok()?;
-        let bob = scene.account("bob")?;
-        let ask = scene.streembit(["consortium", "remove-party", &bob, "--key"]).arg(&key);
-        ask.node(&node.url()).run()?.refused(&["may not submit", "gateway register", "propose-party"])
-    });
-}
+/// The largest resident memory of the flooded node, in KiB.
+const MAX_MEMORY_KIB: u64 = 1024 * 1024;
 
 #[test]
 #[ignore = "takes minutes: make test-long"]
-fn a_flood_at_one_validator_does_not_stop_finality() {
-    scene("flood", |scene| {
-        let mut network = scene.network()?;
-        let gateway = gateway(scene, &mut network)?;
-        add_and_anchor(scene, &gateway)?;
+fn a_flood_of_one_validator_does_not_stop_finality() {
+    run_test("flood", |env| {
+        let mut network = env.network()?;
+        let gateway = gateway(env, &mut network)?;
+        add_and_anchor(env, &gateway)?;
         let process = network.node("alice")?.process()?.id();
+        use_all_web_sockets(env, &mut network, &gateway)?;
+
         let [rpc, p2p] = network.node("alice")?.ports();
-
-        // All places of the RPC are taken. Who is connected already is served.
-        let (held, refused) = web_sockets(rpc, WEB_SOCKETS)?;
-        ensure!(!held.is_empty() && refused > 0, "{} WebSockets taken, {refused} refused", held.len());
-        add_and_anchor(scene, &gateway)?;
-        drop(held);
-        let alice = network.node("alice")?;
-        until("the RPC has places again", 90, || alice.rpc("system_health", json!([])))?;
-
-        let crowd = Crowd::open(&[(p2p, CONNECTIONS.0), (rpc, CONNECTIONS.1)])?;
-        let flood = Flood::at(scene, &mut network)?;
-        let before = finalized(&mut network)?;
-        let flood = scene.handle().spawn(flood.run());
-        let mut anchors = 0;
-        while !flood.is_finished() {
-            add_and_anchor(scene, &gateway)?;
-            anchors += u64::from(!flood.is_finished());
-        }
-        let refused = scene.block_on(flood)??;
-        let after = finalized(&mut network)?;
-        ensure!(refused == TRANSACTIONS, "{refused} of {TRANSACTIONS} were refused");
-        ensure!(anchors > 0, "no anchor became final while they came");
-        for (name, (before, after)) in ["alice", "bob"].iter().zip(before.iter().zip(&after)) {
-            ensure!(after > before, "{name}: block {before} was final before, {after} after");
-        }
-        network.node("bob")?.finalizes(before[0] + anchors, 60)?;
+        let connections = ConnectionFlood::open(&[(p2p, P2P_CONNECTIONS), (rpc, RPC_CONNECTIONS)])?;
+        let anchors = flood_and_anchor(env, &mut network, &gateway)?;
 
         let alice = network.node("alice")?;
-        ensure!(alice.process()?.id() == process, "it was another process");
+        ensure!(alice.process()?.id() == process, "the node was restarted");
         alice.process()?.check_running()?;
         let (memory, log) = (alice.process()?.resident_kib()?, alice.process()?.log().len());
         println!(
-            "{anchors} anchors meanwhile; {} connections opened; the node holds {} MiB and has logged {} KiB",
-            crowd.opened(),
+            "{anchors} anchors during the flood; {} connections opened; the node uses {} MiB and has logged {} KiB",
+            connections.opened(),
             memory / 1024,
             log / 1024
         );
-        ensure!(memory < MEMORY, "the flooded node holds {memory} KiB");
-        until("nothing waits in the pool", 60, || {
-            let waiting = alice.rpc("author_pendingExtrinsics", json!([]))?;
-            ensure!(waiting == json!([]), "{waiting}");
-            Ok(())
-        })?;
+        ensure!(memory < MAX_MEMORY_KIB, "the flooded node uses {memory} KiB");
+        wait_until("the pool is empty", 60, || alice.ensure_pool_is_empty())?;
 
-        // The connections are still there.
-        add_and_anchor(scene, &gateway)?;
-        drop(crowd);
+        // The connections are still open.
+        add_and_anchor(env, &gateway)?;
+        drop(connections);
         let number = network.node("alice")?.finalized()?;
-        network.node("bob")?.finalizes(number, 60)?;
-        let hashes = [network.node("alice")?.block_hash(number)?, network.node("bob")?.block_hash(number)?];
-        ensure!(hashes[0] == hashes[1], "two chains at block {number}");
-        Ok(())
+        network.wait_for_agreement(&["alice", "bob"], number, 60)
     });
 }
 
-/// Who sends wrong transactions to a node.
+/// Uses all WebSocket slots of the RPC. Clients that are already connected, such as the gateway, must still be served.
+fn use_all_web_sockets(env: &TestEnv, network: &mut ValidatorNetwork<'_>, gateway: &Gateway) -> Result<()> {
+    let alice = network.node("alice")?;
+    let (held, rejected) = open_web_sockets(alice.rpc_port(), WEB_SOCKETS)?;
+    ensure!(!held.is_empty() && rejected > 0, "{} WebSockets accepted, {rejected} rejected", held.len());
+    add_and_anchor(env, gateway)?;
+    drop(held);
+    wait_until("the RPC accepts connections again", 90, || alice.rpc("system_health", json!([])))?;
+    Ok(())
+}
+
+/// Sends the invalid transactions while the gateway anchors. Returns how many anchors became final during the flood.
+fn flood_and_anchor(env: &TestEnv, network: &mut ValidatorNetwork<'_>, gateway: &Gateway) -> Result<u64> {
+    let flood = Flood::new(network)?;
+    let before = finalized(network)?;
+    let flood = env.handle().spawn(flood.run());
+    let mut anchors = 0;
+    while !flood.is_finished() {
+        add_and_anchor(env, gateway)?;
+        anchors += u64::from(!flood.is_finished());
+    }
+    let rejected = env.block_on(flood)??;
+    let after = finalized(network)?;
+    ensure!(rejected == TRANSACTIONS, "{rejected} of {TRANSACTIONS} were rejected");
+    ensure!(anchors > 0, "no anchor became final during the flood");
+    for (name, (before, after)) in ["alice", "bob"].iter().zip(before.iter().zip(&after)) {
+        ensure!(after > before, "{name}: block {before} was final before the flood, {after} after it");
+    }
+    network.node("bob")?.wait_until_finalized(before[0] + anchors, 60)?;
+    Ok(anchors)
+}
+
+/// Sends invalid transactions to a node.
 struct Flood {
     client: reqwest::Client,
     rpc_port: u16,
-    here: Transactions,
-    elsewhere: Transactions,
+    here: TransactionSigner,
+    other_chain: TransactionSigner,
     party: KeyPair,
-    stranger: KeyPair,
-    /// One that is in a block already.
+    unknown: KeyPair,
+    /// A transaction that is already in a block.
     used: Vec<u8>,
 }
 
 impl Flood {
-    /// At Alice's node, by Ferdie and a stranger.
-    fn at(scene: &Scene, network: &mut Network<'_>) -> Result<Self> {
+    /// Targets Alice's node, with transactions of Ferdie and of an unknown account.
+    fn new(network: &mut ValidatorNetwork<'_>) -> Result<Self> {
         let node = network.node("alice")?;
-        let (here, party) = (Transactions::of(node)?, dev_key("ferdie")?);
+        let (here, party) = (TransactionSigner::for_node(node)?, dev_key("ferdie")?);
         let used = here.signed(&party, 0, &remark(b"used"));
-        taken(scene, node, &used)?;
-        until("it is in a block", 60, || {
-            let waiting = node.rpc("author_pendingExtrinsics", json!([]))?;
-            ensure!(waiting == json!([]), "{waiting}");
-            Ok(())
-        })?;
+        node.submit_valid(&used)?;
+        wait_until("the transaction is in a block", 60, || node.ensure_pool_is_empty())?;
         let number = node.finalized()?;
-        node.finalizes(number + 2, 60)?;
+        node.wait_until_finalized(number + 2, 60)?;
         let [rpc_port, _] = node.ports();
         Ok(Self {
             client: reqwest::Client::new(),
             rpc_port,
-            elsewhere: here.elsewhere(),
+            other_chain: here.for_another_chain(),
             here,
             party,
-            stranger: KeyPair::from_seed(rand::random()),
+            unknown: KeyPair::from_seed(rand::random()),
             used,
         })
     }
 
-    /// Sends them all; says how many were refused. One that is taken is an error.
+    /// Sends all transactions. Returns how many were rejected. It is an error if one is accepted.
     async fn run(self) -> Result<u32> {
-        let (size, at_once) = BATCH;
-        let requests = (0..TRANSACTIONS / size).map(|nth| self.send(nth * size..(nth + 1) * size));
-        let answers = futures::stream::iter(requests).buffer_unordered(at_once);
-        let refused: Vec<u32> = answers.try_collect().await?;
-        Ok(refused.iter().sum())
+        let requests = (0..TRANSACTIONS / BATCH).map(|nth| self.send(nth * BATCH..(nth + 1) * BATCH));
+        let answers = futures::stream::iter(requests).buffer_unordered(CONCURRENT_REQUESTS);
+        let rejected: Vec<u32> = answers.try_collect().await?;
+        Ok(rejected.iter().sum())
     }
 
     async fn send(&self, numbers: std::ops::Range<u32>) -> Result<u32> {
-        let batch: Vec<_> = numbers.clone().map(|number| self.wrong(number)).collect();
+        let batch: Vec<_> = numbers.clone().map(|number| self.invalid_transaction(number)).collect();
         let answers = submit(&self.client, self.rpc_port, &batch).await?;
         for (number, answer) in numbers.zip(&answers) {
-            ensure!(answer.is_some(), "transaction {number} was taken");
+            ensure!(answer.is_some(), "transaction {number} was accepted");
         }
         Ok(u32::try_from(answers.len())?)
     }
 
-    /// One of them, no two of which are the same but for the replays.
-    fn wrong(&self, number: u32) -> Vec<u8> {
+    /// Builds an invalid transaction. All differ, except for the replays.
+    fn invalid_transaction(&self, number: u32) -> Vec<u8> {
         let call = remark(&number.to_le_bytes());
         if number % OVERSIZED == 1 {
             return self.here.signed(&self.party, number, &remark(&larger_than_a_block()));
         }
-        if number % UNREADABLE == 2 {
+        if number % UNDECODABLE == 2 {
             return [&[0xffu8; 40][..], &number.to_le_bytes()].concat().encode();
         }
         match number % 7 {
             0 => [&[0xffu8; 40][..], &number.to_le_bytes()].concat(),
             1 => unsigned(&call),
-            2 => self.elsewhere.signed(&self.party, number, &call),
+            2 => self.other_chain.signed(&self.party, number, &call),
             3 => forged(&self.party, number, &call),
-            4 => self.here.signed(&self.stranger, number, &call),
+            4 => self.here.signed(&self.unknown, number, &call),
             5 => self.here.signed(&self.party, 0, &call),
             _ => self.used.clone(),
         }
     }
 }
 
-/// More than the mebibyte that a block holds.
-fn larger_than_a_block() -> Vec<u8> {
-    vec![7; 1024 * 1024 + 1]
-}
-
-/// An anchor with more hashes than any proof has.
-fn long_proof(keys: &KeyPair) -> Vec<u8> {
-    let log = LogId { gateway: keys.account(), epoch: 0 };
-    let root = Hash([1; 32]);
-    let checkpoint =
-        Checkpoint { log, size: 9, root, heads_root: Some(root), time: 1, hash: HashKind::Blake3 };
-    (12u8, 0u8, checkpoint, vec![root; 1_000]).encode()
-}
-
-/// Submits one that the node has to take.
-fn taken(scene: &Scene, node: &Node, bytes: &[u8]) -> Result<()> {
-    match answer(scene, node, bytes)? {
-        None => Ok(()),
-        Some(said) => bail!("a sound transaction is refused: {said}"),
-    }
-}
-
-/// Submits one that the node has to refuse; gives what it says.
-fn refusal(scene: &Scene, node: &Node, bytes: &[u8]) -> Result<String> {
-    answer(scene, node, bytes)?.context("a wrong transaction was taken")
-}
-
-fn answer(scene: &Scene, node: &Node, bytes: &[u8]) -> Result<Option<String>> {
-    let ([rpc_port, _], client) = (node.ports(), reqwest::Client::new());
-    let answers = scene.block_on(submit(&client, rpc_port, &[bytes.to_vec()]))?;
-    answers.into_iter().next().context("no answer")
-}
-
-/// The last finalized blocks of the flooded node and of another.
-fn finalized(network: &mut Network<'_>) -> Result<[u64; 2]> {
+/// Returns the last finalized blocks of the flooded node and of another node.
+fn finalized(network: &mut ValidatorNetwork<'_>) -> Result<[u64; 2]> {
     Ok([network.node("alice")?.finalized()?, network.node("bob")?.finalized()?])
 }
 
-/// A gateway of Alice's, over her node.
-fn gateway(scene: &Scene, network: &mut Network<'_>) -> Result<Gateway> {
-    let mut gateway = Gateway::init(scene, "gateway", Settings::default().hosted("shed"))?;
+/// Starts a gateway of Alice that uses her node.
+fn gateway(env: &TestEnv, network: &mut ValidatorNetwork<'_>) -> Result<Gateway> {
+    let mut gateway = Gateway::init(env, "gateway", GatewaySettings::default().hosted("shed"))?;
     gateway.start(network.node("alice")?)?;
-    let register = network.ask("alice", ["gateway", "register", "--config"])?.arg(gateway.config());
-    register.arg("--key").arg(scene.key("alice")?).ok()?;
+    gateway.register(env, network.node("alice")?, "alice")?;
     Ok(gateway)
 }
 
-/// One more event, and its anchor.
-fn add_and_anchor(scene: &Scene, gateway: &Gateway) -> Result<()> {
-    let add = scene.streembit(["event", "add", "--device", "shed", "--config"]).arg(gateway.config());
-    let receipt = add.input("[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":4.5}]\n").ok()?;
-    let size = gateway.log_state()?.size;
-    until(&format!("{size} entries are anchored and final"), 180, || {
-        let state = gateway.log_state()?;
-        let chain: Value = gateway.component("chain")?;
-        ensure!(state.anchored >= size, "{state:?}, {chain}; added: {}", receipt.stdout);
-        Ok(())
-    })
+/// Adds an event and waits until it is anchored.
+fn add_and_anchor(env: &TestEnv, gateway: &Gateway) -> Result<()> {
+    gateway.add_senml(env, "shed", TEMPERATURE_SENML).ok()?;
+    gateway.wait_until_anchored(180)?;
+    Ok(())
 }

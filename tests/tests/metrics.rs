@@ -1,43 +1,48 @@
-//! What Prometheus reads of a node and of a gateway: the voters, the quota, what becomes of anchors. On the way, a gateway
-//! whose party has spent its quota loses nothing.
+//! The Prometheus metrics of a node and of a gateway: voters, quota and anchors. A gateway whose party has spent its
+//! quota continues to log, and anchors later.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 use serde_json::{json, Value};
 use streembit_tests::{
     free_port,
-    metrics::{of_node, value},
-    scene, until, Gateway, Node, Scene, Settings,
+    prometheus::{metric_value, node_metrics},
+    run_test, wait_until, Gateway, GatewaySettings, Node, TestEnv, TEMPERATURE_SENML,
 };
 
 #[test]
-fn a_gateway_over_its_quota_logs_on_and_prometheus_reads_it() {
-    scene("metrics", |scene| {
+fn a_gateway_over_its_quota_continues_to_log_and_its_metrics_show_it() {
+    run_test("metrics", |env| {
         let port = free_port()?;
-        let mut node = Node::new(scene, "node", ["--dev", &format!("--prometheus-port={port}")])?;
+        let mut node = Node::new(env, "node", ["--dev", &format!("--prometheus-port={port}")])?;
         node.start()?;
-        let mut gateway = Gateway::init(scene, "gateway", Settings::default().hosted("shed"))?;
+        let mut gateway = Gateway::init(env, "gateway", GatewaySettings::default().hosted("shed"))?;
         gateway.start(&node)?;
-        let (bob, key) = (scene.account("bob")?, scene.key("bob")?);
-        let register = scene.streembit(["gateway", "register", "--config"]).arg(gateway.config());
-        register.arg("--key").arg(key).node(&node.url()).ok()?;
-        add(scene, &gateway, 3)?;
-        anchored(&gateway)?;
+        gateway.register(env, &node, "bob")?;
+        let bob = env.dev_account("bob")?;
+        gateway.add_senml(env, "shed", TEMPERATURE_SENML.repeat(3)).ok()?;
+        gateway.wait_until_anchored(120)?;
 
-        set_quota(scene, &node, &bob, "1", "100")?;
+        set_quota(env, &node, &bob, "1", "100")?;
         let before = gateway.log_state()?;
-        add(scene, &gateway, 200)?;
-        let component = gateway.part_is("anchor", "retrying", 60)?;
+        gateway.add_senml(env, "shed", TEMPERATURE_SENML.repeat(200)).ok()?;
+        let component = gateway.wait_for_component("anchor", "retrying", 60)?;
         let said = |key: &str| component.get(key).and_then(Value::as_str).unwrap_or_default();
         ensure!(said("problem").contains("quota") && said("remedy").contains("set-quota"), "{component}");
         let during = gateway.log_state()?;
-        ensure!(during.size == before.size + 200, "the log stood still: {before:?}, {during:?}");
-        reads(&gateway, &[("streembit_quota_bytes", 100.0), ("streembit_quota_time_seconds", 0.001)])?;
-        ensure!(value(&gateway.metrics()?, "streembit_anchors_failed_total")? > 0.0, "none has failed");
+        ensure!(during.size == before.size + 200, "the log did not grow: {before:?}, {during:?}");
+        wait_for_metrics(
+            &gateway,
+            &[("streembit_quota_bytes", 100.0), ("streembit_quota_time_seconds", 0.001)],
+        )?;
+        ensure!(
+            metric_value(&gateway.metrics()?, "streembit_anchors_failed_total")? > 0.0,
+            "no failed anchor is counted"
+        );
 
-        set_quota(scene, &node, &bob, "20000", "50000000")?;
-        anchored(&gateway)?;
+        set_quota(env, &node, &bob, "20000", "50000000")?;
+        gateway.wait_until_anchored(120)?;
         let size = gateway.log_state()?.size as f64;
-        reads(
+        wait_for_metrics(
             &gateway,
             &[
                 ("streembit_log_size", size),
@@ -48,62 +53,54 @@ fn a_gateway_over_its_quota_logs_on_and_prometheus_reads_it() {
                 ("streembit_voters_online", 1.0),
             ],
         )?;
-        let text = gateway.metrics()?;
-        let [submitted, finalized, failed] = ["submitted", "finalized", "failed"]
-            .map(|ended| value(&text, &format!("streembit_anchors_{ended}_total")).unwrap_or(f64::NAN));
-        ensure!(finalized >= 2.0 && submitted == finalized + failed, "{submitted}, {finalized}, {failed}");
-        let left = value(&text, "streembit_quota_left_bytes")?;
-        ensure!(left > 0.0 && left <= 50_000_000.0, "{left} bytes left");
-        ensure!(value(&text, "streembit_quota_refill_seconds")? <= 600.0, "{text}");
-        ensure!(value(&text, "streembit_anchor_age_seconds")? >= 0.0, "{text}");
-
-        // The node says the same of the voters, beside what Substrate says of it.
-        let text = scene.block_on(of_node(port))?;
-        for (name, expected) in
-            [("voter_set", 0.0), ("voters", 1.0), ("voters_needed", 1.0), ("voters_online", 1.0)]
-        {
-            let found = value(&text, &format!("streembit_{name}"))?;
-            ensure!(found == expected, "{name} is {found}");
-        }
-        ensure!(value(&text, "substrate_finality_grandpa_round")? > 0.0, "no rounds");
-        let answer = node.rpc("streembit_voters", json!([]))?;
-        ensure!(answer == json!({ "set": 0, "total": 1, "needed": 1, "online": 1 }), "{answer}");
-        Ok(())
+        check_anchor_and_quota_metrics(&gateway)?;
+        check_node_metrics(env, &node, port)
     });
 }
 
-/// Waits until the gateway's metrics have these values; those of the chain are asked for every half minute.
-fn reads(gateway: &Gateway, expected: &[(&str, f64)]) -> Result<()> {
-    until("Prometheus reads it", 120, || {
+fn check_anchor_and_quota_metrics(gateway: &Gateway) -> Result<()> {
+    let text = gateway.metrics()?;
+    let [submitted, finalized, failed] = ["submitted", "finalized", "failed"]
+        .map(|ended| metric_value(&text, &format!("streembit_anchors_{ended}_total")).unwrap_or(f64::NAN));
+    ensure!(finalized >= 2.0 && submitted == finalized + failed, "{submitted}, {finalized}, {failed}");
+    let left = metric_value(&text, "streembit_quota_left_bytes")?;
+    ensure!(left > 0.0 && left <= 50_000_000.0, "{left} bytes left");
+    ensure!(metric_value(&text, "streembit_quota_refill_seconds")? <= 600.0, "{text}");
+    ensure!(metric_value(&text, "streembit_anchor_age_seconds")? >= 0.0, "{text}");
+    Ok(())
+}
+
+/// Checks that the node reports the same voters as the gateway, besides the metrics of Substrate.
+fn check_node_metrics(env: &TestEnv, node: &Node, port: u16) -> Result<()> {
+    let text = env.block_on(node_metrics(port))?;
+    for (name, expected) in
+        [("voter_set", 0.0), ("voters", 1.0), ("voters_needed", 1.0), ("voters_online", 1.0)]
+    {
+        let found = metric_value(&text, &format!("streembit_{name}"))?;
+        ensure!(found == expected, "{name} is {found}");
+    }
+    ensure!(metric_value(&text, "substrate_finality_grandpa_round")? > 0.0, "no rounds");
+    let answer = node.rpc("streembit_voters", json!([]))?;
+    ensure!(answer == json!({ "set": 0, "total": 1, "needed": 1, "online": 1 }), "{answer}");
+    Ok(())
+}
+
+/// Waits until the gateway's metrics have these values. Those of the chain are refreshed every half minute.
+fn wait_for_metrics(gateway: &Gateway, expected: &[(&str, f64)]) -> Result<()> {
+    wait_until("the metrics have the expected values", 120, || {
         let text = gateway.metrics()?;
         for (name, expected) in expected {
-            let found = value(&text, name)?;
+            let found = metric_value(&text, name)?;
             ensure!(found == *expected, "{name} is {found}, not {expected}");
         }
         Ok(())
     })
 }
 
-/// The council, which is Alice, gives a party another quota.
-fn set_quota(scene: &Scene, node: &Node, party: &str, milliseconds: &str, bytes: &str) -> Result<()> {
+/// Sets a party's quota by vote of the council, whose only member is Alice.
+fn set_quota(env: &TestEnv, node: &Node, party: &str, milliseconds: &str, bytes: &str) -> Result<()> {
     let ask = ["consortium", "set-quota", party, "--milliseconds", milliseconds, "--bytes", bytes, "--key"];
-    let set = scene.streembit(ask).arg(scene.key("alice")?).node(&node.url()).json()?;
+    let set = env.streembit(ask).arg(env.dev_keystore("alice")?).node(&node.url()).json()?;
     ensure!(set.get("decided") == Some(&json!(true)), "a council of one decides at once: {set}");
     Ok(())
-}
-
-fn add(scene: &Scene, gateway: &Gateway, count: usize) -> Result<()> {
-    let line = "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":4.5}]\n";
-    let add = scene.streembit(["event", "add", "--device", "shed", "--config"]).arg(gateway.config());
-    add.input(line.repeat(count)).ok().context("adding events")?;
-    Ok(())
-}
-
-fn anchored(gateway: &Gateway) -> Result<()> {
-    let size = gateway.log_state()?.size;
-    until(&format!("{size} entries are anchored and final"), 120, || {
-        let state = gateway.log_state()?;
-        ensure!(state.anchored >= size, "{state:?}");
-        Ok(())
-    })
 }

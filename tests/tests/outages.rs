@@ -1,80 +1,67 @@
-//! The car's adapter and the chain's node go away and come back: the gateway goes on by itself, and says so.
+//! The car's adapter and the node fail and return. The gateway reports it and recovers without a restart.
 
 use anyhow::{ensure, Context, Result};
-use streembit_tests::{scene, until, Emulator, Home, Settings};
-
-const ODOMETER: &str = "Vehicle.TraveledDistance";
+use streembit_tests::{run_test, GatewayFixture, GatewaySettings, ObdEmulator, TEMPERATURE_SENML};
 
 #[test]
-fn the_gateway_outlives_the_emulator_and_the_node() {
-    scene("outages", |scene| {
-        let mut emulator = Emulator::start(scene, "car")?;
-        let settings = Settings::default().car("car", &emulator.port().to_string_lossy()).hosted("shed");
-        let mut home = Home::in_two_processes(scene, settings)?;
-        home.gateway.part_is("device/car", "running", 60)?;
-        let process = home.gateway.process()?.id();
-        read_anew(&home, &mut emulator, 800_000)?;
+fn the_gateway_recovers_from_outages_of_the_adapter_and_the_node() {
+    run_test("outages", |env| {
+        let mut emulator = ObdEmulator::start(env, "car")?;
+        let settings =
+            GatewaySettings::default().car("car", &emulator.port().to_string_lossy()).hosted("shed");
+        let mut fixture = GatewayFixture::in_two_processes(env, settings)?;
+        fixture.gateway.wait_for_component("device/car", "running", 60)?;
+        let process = fixture.gateway.process()?.id();
+        fixture.drive_to(&mut emulator, 800_000)?;
 
         emulator.kill()?;
-        says_what_is_wrong(&home, "device/car")?;
-        add_one(&home)?;
+        ensure_outage_is_reported(&fixture, "device/car")?;
+        add_one(&fixture)?;
         emulator.restart()?;
-        home.gateway.part_is("device/car", "running", 60)?;
-        read_anew(&home, &mut emulator, 800_100)?;
+        fixture.gateway.wait_for_component("device/car", "running", 60)?;
+        fixture.drive_to(&mut emulator, 800_100)?;
 
-        home.anchored()?;
-        home.node.kill()?;
-        says_what_is_wrong(&home, "chain")?;
-        let before = home.gateway.log_state()?;
+        fixture.wait_until_anchored()?;
+        fixture.node.kill()?;
+        ensure_outage_is_reported(&fixture, "chain")?;
+        let before = fixture.gateway.log_state()?;
         for _ in 0..5 {
-            add_one(&home)?;
+            add_one(&fixture)?;
         }
-        read_anew(&home, &mut emulator, 800_200)?;
-        let during = home.gateway.log_state()?;
-        ensure!(during.size >= before.size + 6, "the log stood still while the node was away: {during:?}");
-        ensure!(during.anchored == before.anchored, "an anchor without a chain: {during:?}");
+        fixture.drive_to(&mut emulator, 800_200)?;
+        let during = fixture.gateway.log_state()?;
+        ensure!(during.size >= before.size + 6, "the log did not grow while the node was down: {during:?}");
+        ensure!(during.anchored == before.anchored, "anchored without a chain: {during:?}");
 
-        home.node.start()?;
-        home.gateway.part_is("chain", "running", 60)?;
-        home.anchored_to(during.size)?;
-        ensure!(home.gateway.process()?.id() == process, "it was another process");
-        home.gateway.process()?.check_running()?;
-        let output = home.audit("car")?;
+        fixture.node.start()?;
+        fixture.gateway.wait_for_component("chain", "running", 60)?;
+        fixture.wait_until_anchored_to(during.size)?;
+        ensure!(fixture.gateway.process()?.id() == process, "the gateway was restarted");
+        fixture.gateway.process()?.check_running()?;
+        let output = fixture.audit("car")?;
         ensure!(output.code == 0, "{output:#?}");
         Ok(())
     });
 }
 
-/// The status names the part, its problem and its remedy, in the API and on the screen.
-fn says_what_is_wrong(home: &Home, part: &str) -> Result<()> {
-    let component = home.gateway.part_is(part, "retrying", 60)?;
+/// Checks that API and command line report the component with its problem and remedy.
+fn ensure_outage_is_reported(fixture: &GatewayFixture, name: &str) -> Result<()> {
+    let component = fixture.gateway.wait_for_component(name, "retrying", 60)?;
     for key in ["problem", "remedy"] {
         let said = component.get(key).and_then(|said| said.as_str()).unwrap_or_default();
         ensure!(!said.is_empty(), "no {key} in {component}");
     }
-    let screen = home.scene.streembit(["status", "--config"]).arg(home.gateway.config()).run()?;
+    let status = fixture.env.streembit(["status", "--config"]).arg(fixture.gateway.config()).run()?;
     let problem = component.get("problem").and_then(|said| said.as_str()).context("no problem")?;
     let word = problem.split_whitespace().next().unwrap_or_default();
     ensure!(
-        screen.stdout.contains(part) && screen.stdout.contains(word),
-        "the screen does not say so: {screen:#?}"
+        status.stdout.contains(name) && status.stdout.contains(word),
+        "the status does not report it: {status:#?}"
     );
     Ok(())
 }
 
-/// A new odometer at the emulator becomes an event.
-fn read_anew(home: &Home, emulator: &mut Emulator, tenths: u32) -> Result<()> {
-    emulator.set_odometer(tenths)?;
-    let wanted = format!("{}", tenths / 10);
-    until("the new odometer is read", 60, || {
-        let readings = home.gateway.readings("car", ODOMETER)?;
-        let last = readings.last().map(|reading| reading.value.to_string());
-        ensure!(last.as_ref() == Some(&wanted), "the last is {last:?}");
-        Ok(())
-    })
-}
-
-fn add_one(home: &Home) -> Result<()> {
-    home.add("shed", "[{\"n\":\"temperature\",\"u\":\"Cel\",\"v\":4.5}]\n").ok()?;
+fn add_one(fixture: &GatewayFixture) -> Result<()> {
+    fixture.add_senml("shed", TEMPERATURE_SENML).ok()?;
     Ok(())
 }

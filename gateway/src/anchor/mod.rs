@@ -23,8 +23,10 @@ use streembit_clock as clock;
 use streembit_keystore::KeyPair;
 use streembit_log::{Log, LogError};
 use streembit_primitives::{
-    chain::Anchor, checkpoint::HashKind, hash::Domain, merkle::ConsistencyProof, Checkpoint, Hash, LogId,
-    SignedCheckpoint,
+    checkpoint::{Anchor, HashAlgorithm},
+    hash::Domain,
+    merkle::ConsistencyProof,
+    Checkpoint, Hash, LogId, SignedCheckpoint,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -280,7 +282,7 @@ impl<C: Chain> Anchoring<C> {
             root,
             heads_root: self.log.heads_root(size)?,
             time: clock::now_ms(),
-            hash: HashKind::Blake3,
+            hash: HashAlgorithm::Blake3,
         };
         let signature = self.keys.sign(Domain::Checkpoint, &checkpoint.message(&self.chain.genesis()));
         let signed = SignedCheckpoint { checkpoint, signature };

@@ -89,7 +89,7 @@ fn keys() -> KeyPair {
 }
 
 fn open(folder: &tempfile::TempDir) -> Log {
-    Log::open(&folder.path().join("log"), LogId { gateway: keys().account(), epoch: 0 }).unwrap()
+    Log::open(&folder.path().join("log"), LogId::first(keys().account())).unwrap()
 }
 
 /// Appends events of one device, numbered on from what the log has.

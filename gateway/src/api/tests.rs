@@ -49,7 +49,7 @@ async fn serve(api: &str) -> ServedApi {
     let config = Config::parse(&text, &path, []).unwrap();
     let keys = KeyPair::from_seed([7; 32]);
     let account = keys.account();
-    let log = Log::open(&config.gateway.data_dir, LogId { gateway: account, epoch: 0 }).unwrap();
+    let log = Log::open(&config.gateway.data_dir, LogId::first(account)).unwrap();
     let devices = config.devices.iter().map(|device| device.device_key(account)).collect();
     let ingest = Ingest::new(log.clone(), keys, devices).unwrap();
     let (status, shutdown) = (StatusBoard::new(), CancellationToken::new());

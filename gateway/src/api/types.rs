@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use streembit_keystore::account;
 use streembit_log::{CopiedKey, Erasure, Receipt, SignedTwice, StoredEvent};
 use streembit_primitives::{
-    chain::Anchor, reading::Name, reading::Unit, Checkpoint, EventKind, Part, Reading, Signer, Source, Value,
+    checkpoint::Anchor,
+    reading::{Name, Unit},
+    Checkpoint, EventKind, Part, Reading, Signer, Source, Value,
 };
 use utoipa::ToSchema;
 

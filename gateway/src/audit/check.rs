@@ -6,7 +6,7 @@ use super::{
 };
 use std::collections::BTreeSet;
 use streembit_log::{Finding, LogError, LogReader, Place, StoredBody, StoredEvent};
-use streembit_primitives::{chain::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, Hash};
+use streembit_primitives::{device::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, Hash};
 
 /// How many events are read at once.
 const CHUNK: usize = 256;
@@ -207,8 +207,8 @@ impl Audit<'_> {
             self.problem(at(ProblemPlace::Index, "it is another device's event".into()));
         }
         let follows = match last {
-            Predecessor::None => header.check_follows(None),
-            Predecessor::Event(sequence, hash) => header.check_follows(Some((sequence, hash))),
+            Predecessor::None => header.ensure_follows(None),
+            Predecessor::Event(sequence, hash) => header.ensure_follows(Some((sequence, hash))),
             Predecessor::Unknown => Ok(()),
         };
         if let Err(error) = follows {
@@ -226,7 +226,7 @@ impl Audit<'_> {
             }
             StoredBody::Erased { .. } => {}
             StoredBody::Present(body) => {
-                if let Err(error) = header.check_body(body) {
+                if let Err(error) = header.verify_body(body) {
                     self.body_problem(at(ProblemPlace::Body, error.to_string()));
                 }
             }

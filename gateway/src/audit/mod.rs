@@ -14,10 +14,7 @@ mod tests;
 pub use check::audit;
 pub use report::{AnchorState, AuditProblem, AuditedEvent, Completeness, ProblemPlace, Report};
 
-use streembit_primitives::{
-    chain::{Anchor, DeviceRecord},
-    DeviceId, Hash,
-};
+use streembit_primitives::{checkpoint::Anchor, device::DeviceRecord, DeviceId, Hash};
 
 /// What the finalized chain says: all that an audit trusts.
 #[derive(Clone, PartialEq, Eq, Debug)]

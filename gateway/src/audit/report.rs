@@ -7,7 +7,7 @@ use streembit_clock as clock;
 use streembit_keystore::account;
 use streembit_log::{CopiedKey, Place};
 use streembit_primitives::{
-    chain::Anchor, AccountId, DeviceId, DeviceKey, EventKind, Hash, LogId, Part, Signer,
+    checkpoint::Anchor, AccountId, DeviceId, DeviceKey, EventKind, Hash, LogId, Part, Signer,
 };
 
 /// The result of an audit.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use streembit_keystore::KeyPair;
 use streembit_log::{Log, LogReader, NewEntry};
 use streembit_primitives::{
-    checkpoint::HashKind,
+    checkpoint::HashAlgorithm,
     event::{EventKind, Signer, VERSION},
     hash::Domain,
     heads::{HeadEntry, HeadsMap},
@@ -74,7 +74,7 @@ impl Scene {
             root: log.root(ANCHORED).unwrap(),
             heads_root: log.heads_root(ANCHORED).unwrap(),
             time: 1,
-            hash: HashKind::Blake3,
+            hash: HashAlgorithm::Blake3,
         };
         let device = Device::new(1);
         let record =
@@ -127,7 +127,7 @@ fn raw(path: &Path) -> DB {
 }
 
 fn id() -> LogId {
-    LogId { gateway: KeyPair::from_seed([9; 32]).account(), epoch: 0 }
+    LogId::first(KeyPair::from_seed([9; 32]).account())
 }
 
 #[tokio::test]

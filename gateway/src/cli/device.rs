@@ -20,7 +20,9 @@ use std::{
 use streembit_chain::{device_consent, ChainClient};
 use streembit_keystore::account;
 use streembit_primitives::{
-    chain::DeviceRecord, device::Registration, hash::Domain, AccountId, DeviceKey, Signature,
+    device::{DeviceRecord, RegistrationConsent},
+    hash::Domain,
+    AccountId, DeviceKey, Signature,
 };
 
 /// The subcommands of `streembit device`.
@@ -222,16 +224,20 @@ fn registration(
     device: &DeviceConfig,
     owner: AccountId,
     gateway: AccountId,
-) -> Registration {
+) -> RegistrationConsent {
     chain.registration(device.device_key(gateway), owner, gateway)
 }
 
-fn sign_with(file: &Path, registration: &Registration, context: &Context) -> anyhow::Result<Signature> {
+fn sign_with(
+    file: &Path,
+    registration: &RegistrationConsent,
+    context: &Context,
+) -> anyhow::Result<Signature> {
     let keys = open_key(file, context.passphrase_file.as_deref())?;
     verify_consent(device_consent(registration, &keys), registration, file)
 }
 
-fn read_consent(file: &Path, registration: &Registration) -> anyhow::Result<Signature> {
+fn read_consent(file: &Path, registration: &RegistrationConsent) -> anyhow::Result<Signature> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
     let Some(signature) = parse_signature(text.trim()) else {
         bail!(
@@ -243,7 +249,11 @@ fn read_consent(file: &Path, registration: &Registration) -> anyhow::Result<Sign
 }
 
 /// Verifies a consent before it is submitted.
-fn verify_consent(consent: Signature, registration: &Registration, file: &Path) -> anyhow::Result<Signature> {
+fn verify_consent(
+    consent: Signature,
+    registration: &RegistrationConsent,
+    file: &Path,
+) -> anyhow::Result<Signature> {
     if !registration.verify(&consent) {
         bail!(
             "the consent in {} is not a signature of the device's key over {}, the message for this chain, the owner {} \
@@ -277,7 +287,7 @@ mod tests {
     #[test]
     fn a_consent_is_valid_only_if_the_device_signed_it_for_the_same_registration() {
         let device = KeyPair::from_seed([5; 32]);
-        let registration = Registration {
+        let registration = RegistrationConsent {
             genesis: Hash([1; 32]),
             key: DeviceKey::Own(PublicKey::Sr25519(device.account().0)),
             owner: AccountId([2; 32]),
@@ -289,7 +299,7 @@ mod tests {
         std::fs::write(&file, format!("{consent:?}\n")).unwrap();
         assert_eq!(read_consent(&file, &registration).unwrap(), consent);
 
-        let other = Registration { owner: AccountId([9; 32]), ..registration.clone() };
+        let other = RegistrationConsent { owner: AccountId([9; 32]), ..registration.clone() };
         assert!(read_consent(&file, &other).unwrap_err().to_string().contains("owner"));
         for text in ["", "sr25519:00", "x25519:00", "0xabcd"] {
             std::fs::write(&file, text).unwrap();

@@ -11,7 +11,7 @@ use std::{
 use streembit_clock::End;
 use streembit_keystore::account;
 use streembit_primitives::{
-    contract::{AccessClause, Clause, Contract, ContractFault, ServiceClause},
+    contract::{AccessClause, Clause, Contract, ContractError, ServiceClause},
     reading::Name,
     AccountId, BoundedVec, ConstU32, Decimal, DeviceId, Hash, Text,
 };
@@ -46,7 +46,7 @@ pub enum ContractFileError {
         /// The file.
         path: PathBuf,
         /// What is wrong, and what would be right.
-        fault: ContractFault,
+        fault: ContractError,
     },
 }
 
@@ -83,7 +83,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Contract, ContractFileError> {
         devices: file.devices.0,
         clauses,
     };
-    contract.check().map_err(|fault| ContractFileError::Content { path: path.to_owned(), fault })?;
+    contract.validate().map_err(|fault| ContractFileError::Content { path: path.to_owned(), fault })?;
     Ok(contract)
 }
 

@@ -8,8 +8,8 @@ use std::{
 };
 use streembit_log::{LogError, LogReader, StoredEvent};
 use streembit_primitives::{
-    body::Disclosure, chain::Anchor, contract::ContractId, proof::ReadingProof, reading::Name, DeviceId,
-    Part, Reading,
+    body::Disclosure, checkpoint::Anchor, contract::ContractId, reading::Name, reading_proof::ReadingProof,
+    DeviceId, Part, Reading,
 };
 
 /// The largest file of a proof that is read; a proof has at most a few kilobytes.
@@ -161,7 +161,7 @@ mod tests {
     use streembit_keystore::KeyPair;
     use streembit_log::{Log, NewEntry};
     use streembit_primitives::{
-        checkpoint::HashKind,
+        checkpoint::HashAlgorithm,
         event::{EventKind, Signer, VERSION},
         hash::Domain,
         Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, SignedEvent, Source, Text, Value,
@@ -213,12 +213,12 @@ mod tests {
         let root = log.root(size).unwrap();
         let heads_root = log.heads_root(size).unwrap();
         let checkpoint =
-            Checkpoint { log: log.id(), size, root, heads_root, time: 0, hash: HashKind::Blake3 };
+            Checkpoint { log: log.id(), size, root, heads_root, time: 0, hash: HashAlgorithm::Blake3 };
         Anchor { checkpoint, block: 1 }
     }
 
     async fn log(folder: &tempfile::TempDir) -> Log {
-        let id = LogId { gateway: gateway().account(), epoch: 0 };
+        let id = LogId::first(gateway().account());
         let log = Log::open(&folder.path().join("log"), id).unwrap();
         append(&log, "car", &[("speed", 50), ("odometer", 100)]).await;
         append(&log, "van", &[("odometer", 900)]).await;

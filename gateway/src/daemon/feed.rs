@@ -188,7 +188,7 @@ mod tests {
         let gateway = keys.account();
         let key = DeviceKey::Hosted { gateway, label: Text::try_from("car").unwrap() };
         let id = key.device_id();
-        let log = Log::open(dir.path(), LogId { gateway, epoch: 0 }).unwrap();
+        let log = Log::open(dir.path(), LogId::first(gateway)).unwrap();
         let ingest = Ingest::new(log.clone(), keys, vec![key]).unwrap();
         assert_eq!(last_reading(&log, &id, ODOMETER).unwrap(), None);
         let reading = |name: &str, value: u32| Reading {

@@ -9,7 +9,7 @@ use streembit_chain::{quota::percent, ChainReport, NodeState, ValidatorsReport};
 use streembit_clock as clock;
 use streembit_delivery::ServerState;
 use streembit_evidence::collect::CollectState;
-use streembit_primitives::consortium::QuotaLeft;
+use streembit_primitives::consortium::QuotaStatus;
 use tokio::sync::watch;
 
 /// What somebody can do about a validator that contradicts itself.
@@ -65,7 +65,7 @@ fn chain_state(report: &ChainReport) -> ComponentState {
     }
 }
 
-fn quota_words(quota: &QuotaLeft) -> String {
+fn quota_words(quota: &QuotaStatus) -> String {
     format!("; {} % of the quota left until {}", percent(quota), clock::show(quota.refills))
 }
 

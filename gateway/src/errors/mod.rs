@@ -72,9 +72,9 @@ impl Remedy for ChainError {
 
 fn remedy_of_refusal(refusal: PoolRefusal) -> &'static str {
     match refusal {
-        PoolRefusal::NotInCouncil => pallets::remedy_of("Consortium::NotInCouncil"),
-        PoolRefusal::NoSuchMotion => pallets::remedy_of("Consortium::NoMotion"),
-        PoolRefusal::VotedAlready => pallets::remedy_of("Council::DuplicateVote"),
+        PoolRefusal::NotInCouncil => pallets::remedy_of("Council::NotInCouncil"),
+        PoolRefusal::NoSuchMotion => pallets::remedy_of("Council::NoMotion"),
+        PoolRefusal::VotedAlready => pallets::remedy_of("Collective::DuplicateVote"),
         PoolRefusal::NotDecided => {
             "submit the file that the council decided on: `streembit consortium show` shows its hash and the current version"
         }

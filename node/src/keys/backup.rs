@@ -1,9 +1,9 @@
-//! The file of a backup: JSON, so that a person can see which validator it is; the keys in it are sealed.
+//! The backup file: JSON that shows people which validator it belongs to, with the secret keys encrypted.
 //!
-//! What is in clear is authenticated with the keys. The file has one form only and a checksum over all of it: a byte that is
-//! changed anywhere shows without the passphrase.
+//! The plain part is authenticated together with the keys. The file has exactly one valid form and a checksum, so
+//! that any changed byte is detected even without the passphrase.
 
-use super::identity::{Keys, Validator};
+use super::identity::{NodeKeys, ValidatorIdentity};
 use codec::{DecodeAll as _, Encode as _};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -22,57 +22,57 @@ const VERSION: u32 = 1;
 /// The BLAKE3 `derive_key` context of the checksum; part of the format.
 const CHECKSUM_CONTEXT: &str = "streembit v1 node keys checksum";
 
-/// Why a backup cannot be written or read.
+/// A backup could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// The file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file is something else, or a part is missing.
-    #[error("{} is no backup of a node's keys, or not all of one: {problem}; use another copy", .path.display())]
-    Format {
+    /// The file is not a backup, or only a part of one.
+    #[error("{} is not a complete backup of a node's keys: {problem}; use another copy", .path.display())]
+    InvalidFormat {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// The file was changed or damaged.
     #[error("{} is damaged: its checksum does not match; use another copy", .0.display())]
     Damaged(PathBuf),
-    /// The passphrase is another.
-    #[error("the passphrase is not that of {}: check --passphrase-file, or type it again", .0.display())]
+    /// The passphrase is wrong.
+    #[error("wrong passphrase for {}: check --passphrase-file, or type it again", .0.display())]
     WrongPassphrase(PathBuf),
-    /// The encryption or the decryption failed otherwise.
+    /// The encryption or decryption failed for another reason.
     #[error("{}: {problem}", .path.display())]
     Seal {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The reason.
         problem: SealError,
     },
 }
 
-/// The file, as JSON.
+/// The contents of the file, as JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
     version: u32,
-    validator: Validator,
+    validator: ValidatorIdentity,
     keys: Sealed,
-    /// Hexadecimal, over everything above.
+    /// Covers all other fields; in hexadecimal digits.
     checksum: String,
 }
 
 impl Document {
-    fn public(&self) -> Result<Vec<u8>, serde_json::Error> {
-        public(self.version, &self.validator)
+    fn public_part(&self) -> Result<Vec<u8>, serde_json::Error> {
+        public_part(self.version, &self.validator)
     }
 
     fn expected_checksum(&self) -> Result<String, serde_json::Error> {
-        Ok(self.keys.checksum(CHECKSUM_CONTEXT, &self.public()?))
+        Ok(self.keys.checksum(CHECKSUM_CONTEXT, &self.public_part()?))
     }
 
-    /// The one form of the file.
+    /// Returns the only valid form of the file.
     fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
@@ -80,12 +80,12 @@ impl Document {
     }
 }
 
-/// What is in clear, as it is authenticated.
-fn public(version: u32, validator: &Validator) -> Result<Vec<u8>, serde_json::Error> {
+/// Returns the plain part in the encoding that is authenticated.
+fn public_part(version: u32, validator: &ValidatorIdentity) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&(version, validator))
 }
 
-/// A backup that is whole; its keys are sealed.
+/// A complete backup whose keys are still encrypted.
 pub struct Backup {
     path: PathBuf,
     document: Document,
@@ -98,68 +98,69 @@ impl fmt::Debug for Backup {
 }
 
 impl Backup {
-    /// Writes a new file with mode 0600 and opens it again, so that what is told to be backed up is. A file that exists is
-    /// never overwritten.
+    /// Writes a new file with mode 0600, then reads it back to verify it. An existing file is never overwritten.
     pub fn create(
         path: &Path,
-        validator: Validator,
-        keys: &Keys,
+        validator: ValidatorIdentity,
+        keys: &NodeKeys,
         passphrase: &Passphrase,
     ) -> Result<(), BackupError> {
-        let malformed = |error| format_error(path, error);
+        let invalid = |error| invalid_format(path, error);
         let secret = Zeroizing::new(keys.encode());
-        let sealed = Sealed::new(&secret, &public(VERSION, &validator).map_err(malformed)?, passphrase);
+        let sealed = Sealed::new(&secret, &public_part(VERSION, &validator).map_err(invalid)?, passphrase);
         let sealed = sealed.map_err(|error| seal_error(path, error))?;
         let mut document = Document { version: VERSION, validator, keys: sealed, checksum: String::new() };
-        document.checksum = document.expected_checksum().map_err(malformed)?;
-        create_private(path, &document.to_json().map_err(malformed)?)?;
+        document.checksum = document.expected_checksum().map_err(invalid)?;
+        create_private(path, &document.to_json().map_err(invalid)?)?;
         if Self::read(path)?.open(passphrase)? != *keys {
             return Err(BackupError::Damaged(path.to_owned()));
         }
         Ok(())
     }
 
-    /// Reads a file and checks everything that needs no passphrase.
+    /// Reads a file and verifies everything that needs no passphrase.
     pub fn read(path: &Path) -> Result<Self, BackupError> {
         Self::parse(path, &read_private(path)?)
     }
 
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, BackupError> {
-        let malformed = |error| format_error(path, error);
-        let document: Document = serde_json::from_slice(bytes).map_err(malformed)?;
+        let invalid = |error| invalid_format(path, error);
+        let document: Document = serde_json::from_slice(bytes).map_err(invalid)?;
         if document.version != VERSION {
-            let problem =
-                format!("its version is {}, and this program knows version {VERSION}", document.version);
-            return Err(format_error(path, problem));
+            let problem = format!(
+                "its version is {}, but this program supports only version {VERSION}",
+                document.version
+            );
+            return Err(invalid_format(path, problem));
         }
-        let one_form = document.to_json().map_err(malformed)? == bytes;
-        if !one_form || document.checksum != document.expected_checksum().map_err(malformed)? {
+        let is_valid_form = document.to_json().map_err(invalid)? == bytes;
+        if !is_valid_form || document.checksum != document.expected_checksum().map_err(invalid)? {
             return Err(BackupError::Damaged(path.to_owned()));
         }
-        // The id becomes a folder's name.
+        // The id becomes the name of a folder, so it must not be a path.
         let mut parts = Path::new(&document.validator.chain).components();
         if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
-            return Err(format_error(path, "its chain's id is no name of a folder"));
+            return Err(invalid_format(path, "the id of its chain cannot be the name of a folder"));
         }
         Ok(Self { path: path.to_owned(), document })
     }
 
-    /// Whose keys they are.
-    pub fn validator(&self) -> &Validator {
+    /// Returns the validator that the keys belong to.
+    pub fn validator(&self) -> &ValidatorIdentity {
         &self.document.validator
     }
 
-    /// The keys.
-    pub fn open(&self, passphrase: &Passphrase) -> Result<Keys, BackupError> {
-        let public = self.document.public().map_err(|error| format_error(&self.path, error))?;
+    /// Decrypts the keys.
+    pub fn open(&self, passphrase: &Passphrase) -> Result<NodeKeys, BackupError> {
+        let public = self.document.public_part().map_err(|error| invalid_format(&self.path, error))?;
         let opened = self.document.keys.open(&public, passphrase);
         let secret = opened.map_err(|error| seal_error(&self.path, error))?;
-        Keys::decode_all(&mut secret.as_slice()).map_err(|error| format_error(&self.path, error))
+        NodeKeys::decode_all(&mut secret.as_slice()).map_err(|error| invalid_format(&self.path, error))
     }
 }
 
-fn format_error(path: &Path, problem: impl ToString) -> BackupError {
-    BackupError::Format { path: path.to_owned(), problem: problem.to_string() }
+fn invalid_format(path: &Path, problem: impl ToString) -> BackupError {
+    BackupError::InvalidFormat { path: path.to_owned(), problem: problem.to_string() }
 }
 
 fn seal_error(path: &Path, error: SealError) -> BackupError {
@@ -172,7 +173,7 @@ fn seal_error(path: &Path, error: SealError) -> BackupError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::identity::tests::dave;
+    use crate::keys::test_keys::dave;
     use proptest::prelude::*;
     use std::{fs, os::unix::fs::PermissionsExt as _, sync::OnceLock};
 
@@ -180,11 +181,11 @@ mod tests {
         Passphrase::new(text).unwrap()
     }
 
-    fn validator() -> Validator {
-        Validator::of("streembit_four".into(), Some("0x01".into()), &dave())
+    fn validator() -> ValidatorIdentity {
+        ValidatorIdentity::new("streembit_four".into(), Some("0x01".into()), &dave())
     }
 
-    /// The bytes of one backup: what seals it is made to be slow.
+    /// Returns the bytes of a backup. It is created once, because the key derivation is slow.
     fn written() -> &'static [u8] {
         static WRITTEN: OnceLock<Vec<u8>> = OnceLock::new();
         WRITTEN.get_or_init(|| {
@@ -200,7 +201,7 @@ mod tests {
         Backup::parse(Path::new("node.backup"), bytes)
     }
 
-    /// Changes the JSON and makes the checksum right again, as a forger would.
+    /// Changes the JSON and corrects the checksum.
     fn forged(change: impl FnOnce(&mut Document)) -> Vec<u8> {
         let mut document: Document = serde_json::from_slice(written()).unwrap();
         change(&mut document);
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_come_back_under_their_passphrase_alone() {
+    fn only_the_right_passphrase_decrypts_the_keys() {
         let backup = read(written()).unwrap();
         assert_eq!(*backup.validator(), validator());
         assert_eq!(backup.open(&passphrase("right")).unwrap(), dave());
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_is_never_overwritten() {
+    fn an_existing_file_is_not_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.backup");
         fs::write(&path, "another backup").unwrap();
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forger_who_repairs_the_checksum_gains_nothing() {
+    fn a_changed_plain_part_with_a_correct_checksum_is_refused() {
         let changes: [fn(&mut Document); 3] = [
             |document| document.validator.chain = "streembit_other".into(),
             |document| document.validator.genesis = None,
@@ -243,13 +244,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_backup_says_what_is_wrong() {
+    fn the_error_for_an_invalid_file_says_what_is_wrong() {
         let error = read(&forged(|document| document.version = 2)).unwrap_err().to_string();
         assert!(error.contains("version is 2"), "{error}");
         for id in ["..", "a/b", "/etc", ""] {
             let bytes = forged(|document| document.validator.chain = id.into());
             let error = read(&bytes).unwrap_err().to_string();
-            assert!(error.contains("no name of a folder"), "{id:?}: {error}");
+            assert!(error.contains("cannot be the name of a folder"), "{id:?}: {error}");
         }
         let error = read(b"{\"version\": 1}").unwrap_err().to_string();
         assert!(error.contains("node.backup") && error.contains("another copy"), "{error}");
@@ -257,7 +258,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_byte_that_is_changed_is_refused(at in any::<prop::sample::Index>(), flip in 1u8..=255) {
+        fn a_changed_byte_is_refused(at in any::<prop::sample::Index>(), flip in 1u8..=255) {
             let mut bytes = written().to_vec();
             let at = at.index(bytes.len());
             bytes[at] ^= flip;
@@ -265,17 +266,17 @@ mod tests {
         }
 
         #[test]
-        fn any_part_of_it_is_refused(length in any::<prop::sample::Index>()) {
+        fn a_truncated_file_is_refused(length in any::<prop::sample::Index>()) {
             prop_assert!(read(&written()[..length.index(written().len())]).is_err());
         }
 
         #[test]
-        fn more_than_it_is_refused(more in prop::collection::vec(any::<u8>(), 1..64)) {
-            prop_assert!(read(&[written(), more.as_slice()].concat()).is_err());
+        fn appended_bytes_are_refused(appended in prop::collection::vec(any::<u8>(), 1..64)) {
+            prop_assert!(read(&[written(), appended.as_slice()].concat()).is_err());
         }
 
         #[test]
-        fn anything_else_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
+        fn other_files_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
             prop_assert!(read(&bytes).is_err());
         }
     }

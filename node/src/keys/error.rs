@@ -1,109 +1,109 @@
-//! Why keys are not backed up, restored or shown.
+//! The error type of the commands on keys.
 
 use super::backup::BackupError;
+use crate::spec_error::with_remedy;
 use std::{io, path::PathBuf};
 use streembit_chain_spec::SpecError;
 use streembit_keystore::{files::FileError, PassphraseError};
 
-/// Why a command on a node's keys fails.
+/// A command on a node's keys failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// A file of secrets could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// There is no passphrase.
+    /// The passphrase could not be read.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),
-    /// The file of the backup is of no use.
+    /// The backup could not be written or read.
     #[error(transparent)]
     Backup(#[from] BackupError),
-    /// There is no such chain.
-    #[error(transparent)]
+    /// The chain spec could not be loaded.
+    #[error("{}", with_remedy(.0))]
     Spec(#[from] SpecError),
-    /// The system said no.
+    /// Another file operation failed.
     #[error("{doing} {}: {source}", .path.display())]
     Io {
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
-        /// To what.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The chain's first block cannot be made.
-    #[error("making the first block of the chain {chain}: {problem}; give the chain spec that the node is started with")]
+    /// The genesis block of the chain could not be computed.
+    #[error("computing the genesis block of the chain {chain}: {problem}; use the chain spec that the node is started with")]
     Genesis {
-        /// The chain.
+        /// The chain's id.
         chain: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// No node has been started there.
+    /// The base path has no chain.
     #[error("{} has no folder of a chain: check --base-path", .0.display())]
     NoChain(PathBuf),
-    /// Which chain is meant is not clear.
-    #[error("{} has folders of several chains ({}): name one with --chain", .base.display(), .found.join(", "))]
-    WhichChain {
+    /// The base path has several chains, and none was named.
+    #[error("{} has the folders of several chains ({}): choose one with --chain", .base.display(), .found.join(", "))]
+    AmbiguousChain {
         /// The base path.
         base: PathBuf,
-        /// The chains that have a folder in it.
+        /// The ids of the chains.
         found: Vec<String>,
     },
-    /// There is nothing to back up.
+    /// The keystore has no session keys.
     #[error(
-        "{} holds no session keys: check --base-path and --chain, or name the folder with --keystore-path where the node is \
-         started with it",
+        "{} has no session keys: check --base-path and --chain, or pass --keystore-path if the node is started with it",
         .0.display()
     )]
     NoSessionKeys(PathBuf),
-    /// The node has never been started.
+    /// There is no network key.
     #[error(
-        "{} is not there, the network key that a node makes when it first starts: check --base-path and --chain, or name the \
-         file with --node-key-file where the node is started with it",
+        "the network key {} does not exist; a node creates it when it first starts: check --base-path and --chain, or pass \
+         --node-key-file if the node is started with it",
         .0.display()
     )]
     NoNetworkKey(PathBuf),
-    /// The network key is something else.
-    #[error("{} is no network key: it has neither 32 bytes nor 64 hexadecimal digits", .0.display())]
-    NotANetworkKey(PathBuf),
-    /// A file of the keystore is not what its name says.
-    #[error("{} is not the key that its name says: {problem}", .path.display())]
-    Unsound {
+    /// The file of the network key contains something else.
+    #[error("{} is not a network key: it has neither 32 bytes nor 64 hexadecimal digits", .0.display())]
+    InvalidNetworkKey(PathBuf),
+    /// A file in the keystore does not contain the key that its name promises.
+    #[error("the key in {} does not match the file name: {problem}", .path.display())]
+    InvalidSessionKey {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// A node uses the folder.
+    /// A node is using the folder.
     #[error("a node is running on {} (process {process}): stop it, then run the command again", .folder.display())]
-    Running {
-        /// The database.
+    NodeRunning {
+        /// The folder of the database.
         folder: PathBuf,
-        /// The process that holds its lock.
+        /// The process that holds the lock.
         process: String,
     },
-    /// The backup is another chain's.
-    #[error("{} is a backup from the chain {theirs}, and --chain is {ours}: name the chain that it is from", .file.display())]
-    OtherChain {
+    /// The backup belongs to another chain.
+    #[error("{} is a backup for the chain {theirs}, but --chain is {ours}: use the chain of the backup", .file.display())]
+    WrongChain {
         /// The backup.
         file: PathBuf,
-        /// Its chain.
+        /// The chain of the backup.
         theirs: String,
-        /// The one that was asked for.
+        /// The chain on the command line.
         ours: String,
     },
-    /// Another validator's keys are there.
+    /// The keystore has a key that is not in the backup.
     #[error(
-        "{} holds keys that are not in the backup: nothing was restored. Name an empty --base-path, or move the file away if \
-         no node needs it",
+        "{} is a key that is not in the backup; nothing was restored. Use an empty --base-path, or move the file away if no \
+         node needs it",
         .0.display()
     )]
-    OtherKeys(PathBuf),
-    /// Another key has the name of one in the backup.
+    ForeignKey(PathBuf),
+    /// A key has the same name as one in the backup but other contents.
     #[error(
-        "{} is there and differs from the backup: nothing was restored. Name an empty --base-path, or move the file away if \
-         no node needs it",
+        "{} differs from the backup; nothing was restored. Use an empty --base-path, or move the file away if no node needs \
+         it",
         .0.display()
     )]
-    Differs(PathBuf),
+    ConflictingKey(PathBuf),
 }

@@ -1,16 +1,20 @@
-//! What the node answers over RPC besides the standard set (`author`, `chain`, `chainHead`, `state`, `system`, ...)
-//! that `sc_service` brings.
+//! The RPC methods of the node beyond the standard ones of `sc_service` (`author`, `chain`, `chainHead`, `state`,
+//! `system`, ...).
 
 mod finality_proof;
-mod voters;
+mod voter_status;
+
+pub use finality_proof::WarpProofs;
 
 use crate::{
-    equivocation::Seen,
-    service::{Block, FullBackend, FullClient, FullPool},
-    voters::{Authorities, Voters},
+    consensus::{
+        equivocation::DoubleBlockList,
+        voter_status::{GrandpaState, VoterStatus},
+    },
+    types::{Block, FullBackend, FullClient, FullPool},
 };
 use jsonrpsee::{core::RegisterMethodError, RpcModule};
-use sc_consensus_grandpa::{FinalityProofProvider, GrandpaJustificationStream, SharedVoterState};
+use sc_consensus_grandpa::{FinalityProofProvider, GrandpaJustificationStream};
 use sc_consensus_grandpa_rpc::{Grandpa, GrandpaApiServer};
 use sc_service::ChainSpec;
 use sp_core::traits::SpawnNamed;
@@ -18,48 +22,53 @@ use std::sync::Arc;
 use substrate_frame_rpc_system::{System, SystemApiServer};
 use tokio::sync::watch;
 
-/// What the GRANDPA methods answer from.
-pub struct Finality {
-    /// Where the voter is.
-    pub voter_state: SharedVoterState,
-    /// Who votes.
-    pub authorities: Authorities,
-    /// Which of them are online.
-    pub voters: watch::Receiver<Option<Voters>>,
-    /// The justifications, as they are made.
+/// The sources of the answers.
+pub struct Sources {
+    /// The client.
+    pub client: Arc<FullClient>,
+    /// The transaction pool.
+    pub pool: Arc<FullPool>,
+    /// The state of the GRANDPA voter.
+    pub grandpa: GrandpaState,
+    /// The voters as this node sees them.
+    pub voter_status: watch::Receiver<Option<VoterStatus>>,
+    /// The latest pairs of blocks that one validator made in one slot.
+    pub double_blocks: DoubleBlockList,
+    /// The stream of new justifications.
     pub justifications: GrandpaJustificationStream<Block>,
-    /// Proofs that a block is final.
-    pub proofs: Arc<FinalityProofProvider<FullBackend, Block>>,
-    /// Proofs from any finalized block to the newest, over every change of the voters.
-    pub warp_proofs: finality_proof::Proofs,
-    /// Where the first voters are named.
+    /// Proves that a block is final.
+    pub finality_proofs: Arc<FinalityProofProvider<FullBackend, Block>>,
+    /// Proves that the newest finalized block follows from an earlier one, across changes of the voters.
+    pub warp_proofs: WarpProofs,
+    /// The chain spec, which has the first voters.
     pub spec: Arc<dyn ChainSpec>,
 }
 
-/// The methods: `system_accountNextIndex`, `grandpa_*`, and `streembit_*` for whoever collects evidence or watches the
-/// voters, and for the alarm of the gateways.
+/// Returns the methods: `system_accountNextIndex`, `grandpa_*`, and the `streembit_*` methods that collectors of
+/// evidence and gateways use.
 pub fn methods(
-    client: Arc<FullClient>,
-    pool: Arc<FullPool>,
-    finality: &Finality,
-    seen: Seen,
+    sources: &Sources,
     executor: Arc<dyn SpawnNamed>,
 ) -> Result<RpcModule<()>, RegisterMethodError> {
+    let client = &sources.client;
     let grandpa = Grandpa::new(
         executor,
-        finality.authorities.clone(),
-        finality.voter_state.clone(),
-        finality.justifications.clone(),
-        finality.proofs.clone(),
+        sources.grandpa.authorities.clone(),
+        sources.grandpa.voter_state.clone(),
+        sources.justifications.clone(),
+        sources.finality_proofs.clone(),
     );
-    let (warp_proofs, spec) = (finality.warp_proofs.clone(), finality.spec.clone());
     let mut module = RpcModule::new(());
-    module.merge(finality_proof::methods(client.clone(), warp_proofs, spec)?)?;
-    module.merge(voters::methods(finality.voters.clone())?)?;
-    let mut double_blocks = RpcModule::new(seen);
-    double_blocks.register_method("streembit_doubleBlocks", |_, seen, _| seen.list())?;
+    module.merge(finality_proof::methods(
+        client.clone(),
+        sources.warp_proofs.clone(),
+        sources.spec.clone(),
+    )?)?;
+    module.merge(voter_status::methods(sources.voter_status.clone())?)?;
+    let mut double_blocks = RpcModule::new(sources.double_blocks.clone());
+    double_blocks.register_method("streembit_doubleBlocks", |_, list, _| list.entries())?;
     module.merge(double_blocks.remove_context())?;
-    module.merge(System::new(client, pool).into_rpc())?;
+    module.merge(System::new(client.clone(), sources.pool.clone()).into_rpc())?;
     module.merge(grandpa.into_rpc())?;
     Ok(module)
 }

@@ -6,33 +6,35 @@ use frame_benchmarking::v2::*;
 use frame_support::BoundedVec;
 use frame_system::RawOrigin;
 use streembit_primitives::{
-    chain::Anchor, checkpoint::HashKind, hash::Domain, merkle::ConsistencyProof, AccountId, Checkpoint, Hash,
-    LogId,
+    checkpoint::{Anchor, HashAlgorithm},
+    hash::Domain,
+    merkle::ConsistencyProof,
+    AccountId, Checkpoint, Hash, LogId,
 };
 
-/// What a benchmark needs of those that this pallet asks.
+/// Prepares the other pallets for a benchmark.
 pub trait Helper {
     /// Makes an account a gateway.
     fn add_gateway(account: AccountId);
 }
 
 const GATEWAY: AccountId = AccountId([1; 32]);
-const LOG: LogId = LogId { gateway: GATEWAY, epoch: 0 };
+const LOG: LogId = LogId::first(GATEWAY);
 
 fn checkpoint(size: u64, root: Hash) -> Checkpoint {
-    Checkpoint { log: LOG, size, root, heads_root: Some(root), time: u64::MAX, hash: HashKind::Blake3 }
+    Checkpoint { log: LOG, size, root, heads_root: Some(root), time: u64::MAX, hash: HashAlgorithm::Blake3 }
 }
 
-/// A proof of so many hashes, 3 to 63, that takes the most work: from one entry below a complete tree to that tree, where all
-/// hashes but the first two go into both roots. Returns the old root, the new one, and the proof.
+/// Returns the old root, the new root and the proof that takes the most work for `count` hashes, 3 to 63: from one
+/// entry below a complete tree to the complete tree. All hashes but the first two go into both roots.
 fn hardest_proof(count: u32) -> (Hash, Hash, ConsistencyProof) {
     let hashes: Vec<_> = (0..count).map(|n| Hash([n as u8; 32])).collect();
     let mut rest = hashes.iter();
     let mut old = rest.next().copied().unwrap_or_default();
-    let mut new = rest.next().map(|hash| Domain::LogNode.node(&old, hash)).unwrap_or_default();
+    let mut new = rest.next().map(|hash| Domain::LogNode.hash_pair(&old, hash)).unwrap_or_default();
     for hash in rest {
-        old = Domain::LogNode.node(hash, &old);
-        new = Domain::LogNode.node(hash, &new);
+        old = Domain::LogNode.hash_pair(hash, &old);
+        new = Domain::LogNode.hash_pair(hash, &new);
     }
     (old, new, ConsistencyProof::new(hashes))
 }
@@ -41,7 +43,7 @@ fn hardest_proof(count: u32) -> (Hash, Hash, ConsistencyProof) {
 mod benchmarks {
     use super::*;
 
-    /// `h` hashes; with 63 the log is the largest there is.
+    /// `h` hashes. With 63 the log has the highest possible size.
     #[benchmark]
     fn anchor(h: Linear<3, 63>) {
         T::BenchmarkHelper::add_gateway(GATEWAY);

@@ -1,21 +1,21 @@
-//! What must hold between any two calls.
+//! The conditions that hold between any two calls.
 
 use crate::{Config, Latest, Pallet, Roots};
 use frame_support::ensure;
 use sp_runtime::SaturatedConversion;
-use streembit_primitives::merkle::MAX_SIZE;
+use streembit_primitives::merkle::MAX_LOG_SIZE;
 
 impl<T: Config> Pallet<T> {
-    /// Says what does not hold that must.
+    /// Returns the first condition that does not hold.
     pub fn check_state() -> Result<(), &'static str> {
         let now: u32 = frame_system::Pallet::<T>::block_number().saturated_into();
         for (log, anchor) in Latest::<T>::iter() {
             let checkpoint = &anchor.checkpoint;
-            ensure!(checkpoint.log == log, "an anchor under another log's name");
+            ensure!(checkpoint.log == log, "an anchor is stored under another log");
             ensure!(log.epoch == 0, "an anchor of an epoch that is not open");
-            ensure!((1..=MAX_SIZE).contains(&checkpoint.size), "an anchored size that no log has");
+            ensure!((1..=MAX_LOG_SIZE).contains(&checkpoint.size), "an anchored size is impossible");
             ensure!(checkpoint.heads_root.is_some(), "an anchor without a heads map");
-            ensure!(anchor.block <= now, "an anchor of a block to come");
+            ensure!(anchor.block <= now, "an anchor of a future block");
             let last = (checkpoint.size, checkpoint.root);
             ensure!(Roots::<T>::get(log).last() == Some(&last), "the last root is not the latest anchor's");
         }

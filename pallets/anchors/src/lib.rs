@@ -20,21 +20,21 @@ mod tests;
 pub use pallet::*;
 pub use weights::WeightInfo;
 
-/// How many of a log's last anchored sizes proofs may refer to, the latest included.
+/// The number of anchored sizes per log that proofs may refer to, including the latest.
 pub const KEPT_ROOTS: u32 = 8;
 
 /// The pallet.
 #[frame_support::pallet]
-#[allow(clippy::expect_used, reason = "what the macros of FRAME expand to")]
+#[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
     use crate::{WeightInfo, KEPT_ROOTS};
     use frame_support::{pallet_prelude::*, traits::Contains};
     use frame_system::pallet_prelude::*;
     use sp_runtime::SaturatedConversion;
     use streembit_primitives::{
-        chain::Anchor,
+        checkpoint::Anchor,
         hash::Domain,
-        merkle::{ConsistencyProof, MAX_SIZE},
+        merkle::{ConsistencyProof, MAX_LOG_SIZE},
         AccountId, Checkpoint, Hash, LogId,
     };
 
@@ -45,7 +45,7 @@ pub mod pallet {
     #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
-    /// What the runtime fixes.
+    /// The parameters that the runtime sets.
     #[pallet::config]
     pub trait Config:
         frame_system::Config<
@@ -54,13 +54,13 @@ pub mod pallet {
         Hash: Into<[u8; 32]>,
     >
     {
-        /// Whose logs are anchored.
+        /// The gateways, whose logs are anchored.
         type Gateways: Contains<AccountId>;
 
-        /// What the calls weigh.
+        /// The weights of the calls.
         type WeightInfo: WeightInfo;
 
-        /// What a benchmark needs of those that this pallet asks.
+        /// Prepares the other pallets for a benchmark.
         #[cfg(feature = "runtime-benchmarks")]
         type BenchmarkHelper: crate::benchmarking::Helper;
     }
@@ -69,43 +69,43 @@ pub mod pallet {
     #[pallet::storage]
     pub type Latest<T: Config> = StorageMap<_, Blake2_128Concat, LogId, Anchor>;
 
-    /// Size and root of each log's last anchors, oldest first.
+    /// The size and root of each log's last anchors, oldest first.
     #[pallet::storage]
     pub type Roots<T: Config> =
         StorageMap<_, Blake2_128Concat, LogId, BoundedVec<(u64, Hash), ConstU32<KEPT_ROOTS>>, ValueQuery>;
 
-    /// The hash of the chain's first block, where a proof of the state finds it beside the anchors: what voters sign
-    /// names no chain. None in the first block only.
+    /// The genesis hash. A proof of the state finds it beside the anchors, because the voters' signatures do not name
+    /// their chain. `None` in the first block only.
     #[pallet::storage]
     pub type Genesis<T: Config> = StorageValue<_, Hash>;
 
-    /// What happened.
+    /// The events.
     #[pallet::event]
     #[pallet::generate_deposit(fn deposit_event)]
     pub enum Event<T: Config> {
         /// A log was anchored.
         Anchored {
-            /// What was anchored.
+            /// The anchored checkpoint.
             checkpoint: Checkpoint,
-            /// The log's size at the anchor before; 0 for the first.
+            /// The size of the log at the previous anchor, or 0 for the first one.
             previous: u64,
         },
     }
 
-    /// Why a call is refused.
+    /// The reasons why a call fails.
     #[pallet::error]
     pub enum Error<T> {
-        /// The sender is not the gateway whose log this is.
+        /// The sender is not the gateway of the log.
         NotYourLog,
-        /// The account is no gateway of the consortium: add it with `consortium.add_gateway` first.
+        /// The account is not a gateway of the consortium: add it with `parties.add_gateway` first.
         NotAGateway,
         /// Only epoch 0 of a log can be anchored.
         EpochNotOpen,
         /// The log is not larger than at its latest anchor: there is nothing to anchor, or entries are missing.
         NotLarger,
-        /// The size is beyond what a log can have.
+        /// No log can have this size.
         TooLarge,
-        /// The checkpoint does not commit to the devices' last events: every log with entries has a heads map.
+        /// The checkpoint does not commit to the last events of the devices. Every log with entries has a heads map.
         NoHeadsRoot,
         /// The proof does not show that the log extends the one anchored before.
         Inconsistent,
@@ -129,11 +129,11 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Makes a checkpoint the log's latest, if the log extends the one anchored before.
+        /// Anchors a checkpoint, if the log extends the one anchored before.
         ///
-        /// By the log's gateway, whose signature on the extrinsic covers the checkpoint. `proof` is from the size of the
-        /// latest anchor to the checkpoint's; empty for a first anchor. The checkpoint must have a heads map, which the
-        /// chain does not know from the inside: whoever has the log derives it again.
+        /// May be called by the log's gateway, whose signature on the extrinsic covers the checkpoint. `proof` leads
+        /// from the size of the latest anchor to the size of the checkpoint; it is empty for the first anchor. The
+        /// checkpoint needs a heads map, which the chain cannot check. Whoever has the log derives it again.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::anchor(proof.path().len() as u32))]
         pub fn anchor(
@@ -152,7 +152,7 @@ pub mod pallet {
                 None => (0, Domain::LogEmpty.hash(b"")),
             };
             ensure!(checkpoint.size > size, Error::<T>::NotLarger);
-            ensure!(checkpoint.size <= MAX_SIZE, Error::<T>::TooLarge);
+            ensure!(checkpoint.size <= MAX_LOG_SIZE, Error::<T>::TooLarge);
             ensure!(checkpoint.heads_root.is_some(), Error::<T>::NoHeadsRoot);
             ensure!(proof.verify(size, &root, checkpoint.size, &checkpoint.root), Error::<T>::Inconsistent);
 
@@ -170,12 +170,12 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
-        /// The latest anchor of a log.
+        /// Returns the latest anchor of a log.
         pub fn latest(log: &LogId) -> Option<Anchor> {
             Latest::<T>::get(log)
         }
 
-        /// The root of a log at one of its last [`KEPT_ROOTS`] anchored sizes.
+        /// Returns the root of a log at one of its last [`KEPT_ROOTS`] anchored sizes.
         pub fn anchored_root(log: &LogId, size: u64) -> Option<Hash> {
             Roots::<T>::get(log).iter().find_map(|(at, root)| (*at == size).then_some(*root))
         }

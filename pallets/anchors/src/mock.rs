@@ -3,9 +3,9 @@
 use frame_support::{derive_impl, traits::Contains};
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
-    checkpoint::HashKind,
+    checkpoint::HashAlgorithm,
     hash::Domain,
-    merkle::{root_of, ConsistencyProof, MissingNode, NodeId, Nodes, Tree},
+    merkle::{root_of_leaves, ConsistencyProof, MissingNodeError, NodeId, NodeStore, Tree},
     AccountId, Checkpoint, Hash, LogId,
 };
 
@@ -40,7 +40,7 @@ impl crate::benchmarking::Helper for Gateways {
 pub const GATEWAY: AccountId = AccountId([1; 32]);
 pub const OTHER: AccountId = AccountId([2; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
-pub const LOG: LogId = LogId { gateway: GATEWAY, epoch: 0 };
+pub const LOG: LogId = LogId::first(GATEWAY);
 
 pub struct Gateways;
 
@@ -63,13 +63,13 @@ pub fn chain() -> sp_io::TestExternalities {
 /// The leaves of a log.
 pub struct Leaves(pub Vec<Hash>);
 
-impl Nodes for Leaves {
-    type Error = MissingNode;
+impl NodeStore for Leaves {
+    type Error = MissingNodeError;
 
-    fn node(&self, id: NodeId) -> Result<Hash, MissingNode> {
+    fn node(&self, id: NodeId) -> Result<Hash, MissingNodeError> {
         let start = (id.index << id.level) as usize;
-        let leaves = self.0.get(start..start + (1 << id.level)).ok_or(MissingNode(id))?;
-        Ok(root_of(Domain::LogNode, leaves))
+        let leaves = self.0.get(start..start + (1 << id.level)).ok_or(MissingNodeError(id))?;
+        Ok(root_of_leaves(Domain::LogNode, leaves))
     }
 }
 
@@ -82,10 +82,10 @@ impl Leaves {
     pub fn checkpoint(&self, log: LogId, size: u64) -> Checkpoint {
         let root = Tree::new(self, size).root().unwrap();
         let heads_root = Some(Domain::Heads.hash_of(&(size, root)));
-        Checkpoint { log, size, root, heads_root, time: 0, hash: HashKind::Blake3 }
+        Checkpoint { log, size, root, heads_root, time: 0, hash: HashAlgorithm::Blake3 }
     }
 
     pub fn consistency(&self, old: u64, size: u64) -> ConsistencyProof {
-        Tree::new(self, size).consistency(old).unwrap()
+        Tree::new(self, size).prove_consistency(old).unwrap()
     }
 }

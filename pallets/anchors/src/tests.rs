@@ -4,8 +4,8 @@ use crate::{mock::*, Error, Event, Genesis, KEPT_ROOTS};
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult, traits::Hooks as _};
 use proptest::prelude::*;
 use streembit_primitives::{
-    chain::Anchor,
-    merkle::{ConsistencyProof, MAX_SIZE},
+    checkpoint::Anchor,
+    merkle::{ConsistencyProof, MAX_LOG_SIZE},
     Hash, LogId,
 };
 
@@ -133,11 +133,11 @@ fn nobody_anchors_another_gateways_log() {
             Anchors::anchor(signed(who), log.checkpoint(log_id, 10), ConsistencyProof::default())
         };
         assert_noop!(by(OTHER, LOG), Error::<Test>::NotYourLog);
-        assert_noop!(by(STRANGER, LogId { gateway: STRANGER, epoch: 0 }), Error::<Test>::NotAGateway);
+        assert_noop!(by(STRANGER, LogId::first(STRANGER)), Error::<Test>::NotAGateway);
         assert_noop!(by(GATEWAY, LogId { epoch: 1, ..LOG }), Error::<Test>::EpochNotOpen);
         // Each gateway has its own.
         assert_ok!(by(GATEWAY, LOG));
-        assert_ok!(by(OTHER, LogId { gateway: OTHER, epoch: 0 }));
+        assert_ok!(by(OTHER, LogId::first(OTHER)));
     });
 }
 
@@ -150,7 +150,7 @@ fn a_first_anchor_has_a_size_and_needs_no_proof() {
             Anchors::anchor(signed(GATEWAY), checkpoint.clone(), ConsistencyProof::new(vec![Hash::ZERO])),
             Error::<Test>::Inconsistent
         );
-        checkpoint.size = MAX_SIZE + 1;
+        checkpoint.size = MAX_LOG_SIZE + 1;
         assert_noop!(
             Anchors::anchor(signed(GATEWAY), checkpoint, ConsistencyProof::default()),
             Error::<Test>::TooLarge
@@ -176,8 +176,8 @@ fn proofs_may_refer_to_the_last_few_anchors() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Whatever a gateway that knows two stories submits, in whatever order: sizes grow, and the anchored roots are all of
-    /// logs that agree with the first one anchored beyond the point where the stories part.
+    /// Whatever a gateway that knows two stories submits, in whatever order: sizes grow, and the anchored roots are all
+    /// of logs that agree with the first one anchored beyond the point where the stories part.
     #[test]
     fn no_sequence_of_calls_moves_a_log_back(
         fork in 1u64..20,

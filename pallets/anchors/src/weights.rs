@@ -1,10 +1,10 @@
-//! What the calls weigh. A runtime brings what was measured for it; `()` is for tests, with 8 us for a hash of a proof.
+//! The weights of the calls. A runtime sets measured weights; `()` is for tests, with 8 us for a hash of a proof.
 
 use frame_support::weights::Weight;
 
-/// What the calls weigh.
+/// The weights of the calls.
 pub trait WeightInfo {
-    /// A consistency proof of so many hashes.
+    /// A consistency proof with this number of hashes.
     fn anchor(hashes: u32) -> Weight;
 }
 

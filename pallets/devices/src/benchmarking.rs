@@ -5,7 +5,7 @@ use frame_benchmarking::v2::*;
 use frame_support::traits::Get;
 use frame_system::RawOrigin;
 use streembit_primitives::{
-    device::Registration, hash::Domain, signature::sign_ed25519, AccountId, DeviceKey, PublicKey,
+    device::RegistrationConsent, hash::Domain, signature::sign_ed25519, AccountId, DeviceKey, PublicKey,
 };
 
 /// What a benchmark needs of those that this pallet asks.
@@ -30,8 +30,12 @@ mod benchmarks {
         T::BenchmarkHelper::add_gateway(GATEWAY);
         let signer = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
         let key = DeviceKey::Own(PublicKey::Ed25519(signer.verifying_key().to_bytes()));
-        let agreed =
-            Registration { genesis: T::Genesis::get(), key: key.clone(), owner: OWNER, gateway: GATEWAY };
+        let agreed = RegistrationConsent {
+            genesis: T::Genesis::get(),
+            key: key.clone(),
+            owner: OWNER,
+            gateway: GATEWAY,
+        };
         let consent = sign_ed25519(&signer, Domain::Registration, &agreed.message());
         let device = key.device_id();
 

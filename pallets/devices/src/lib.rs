@@ -21,7 +21,7 @@ pub use weights::WeightInfo;
 
 /// The pallet.
 #[frame_support::pallet]
-#[allow(clippy::expect_used, reason = "what the macros of FRAME expand to")]
+#[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
     use crate::WeightInfo;
     use alloc::vec::Vec;
@@ -29,7 +29,8 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use sp_runtime::SaturatedConversion;
     use streembit_primitives::{
-        chain::DeviceRecord, device::Registration, AccountId, DeviceId, DeviceKey, Hash, Signature,
+        device::{DeviceRecord, RegistrationConsent},
+        AccountId, DeviceId, DeviceKey, Hash, Signature,
     };
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -97,7 +98,7 @@ pub mod pallet {
     pub enum Error<T> {
         /// The sender is not a party of the consortium.
         NotAParty,
-        /// The account is no gateway of the consortium: add it with `consortium.add_gateway` first.
+        /// The account is no gateway of the consortium: add it with `parties.add_gateway` first.
         NotAGateway,
         /// The device is hosted by another gateway than the one that is to keep its log.
         HostedElsewhere,
@@ -119,7 +120,7 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Registers a device that consents: the sender owns it, the gateway keeps its log.
         ///
-        /// By the owner, a party. `consent` is a signature over a [`Registration`], by the device's own key or by its
+        /// By the owner, a party. `consent` is a signature over a [`RegistrationConsent`], by the device's own key or by its
         /// hosting gateway's.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::register())]
@@ -135,10 +136,10 @@ pub mod pallet {
             ensure!(may_keep(&gateway, &key), Error::<T>::HostedElsewhere);
             let device = key.device_id();
             ensure!(!Devices::<T>::contains_key(device), Error::<T>::Registered);
-            let agreed = Registration { genesis: T::Genesis::get(), key, owner, gateway };
+            let agreed = RegistrationConsent { genesis: T::Genesis::get(), key, owner, gateway };
             ensure!(agreed.verify(&consent), Error::<T>::BadConsent);
 
-            let Registration { key, .. } = agreed;
+            let RegistrationConsent { key, .. } = agreed;
             let registered = frame_system::Pallet::<T>::block_number().saturated_into();
             let record = DeviceRecord { key: key.clone(), owner, gateway, registered };
             Devices::<T>::insert(device, record);

@@ -3,7 +3,8 @@
 use frame_support::{derive_impl, parameter_types, traits::Contains};
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
-    device::Registration, hash::Domain, signature, AccountId, DeviceKey, Hash, PublicKey, Signature, Text,
+    device::RegistrationConsent, hash::Domain, signature, AccountId, DeviceKey, Hash, PublicKey, Signature,
+    Text,
 };
 
 frame_support::construct_runtime!(
@@ -85,8 +86,8 @@ pub fn chain() -> sp_io::TestExternalities {
     chain
 }
 
-pub fn registration(key: &DeviceKey) -> Registration {
-    Registration { genesis: GENESIS, key: key.clone(), owner: OWNER, gateway: gateway().account() }
+pub fn registration(key: &DeviceKey) -> RegistrationConsent {
+    RegistrationConsent { genesis: GENESIS, key: key.clone(), owner: OWNER, gateway: gateway().account() }
 }
 
 /// An sr25519 key: a device's or a gateway's.
@@ -110,7 +111,7 @@ impl Sr25519 {
         DeviceKey::Hosted { gateway: self.account(), label: Text::try_from(label).unwrap() }
     }
 
-    pub fn sign(&self, registration: &Registration) -> Signature {
+    pub fn sign(&self, registration: &RegistrationConsent) -> Signature {
         signature::sign_sr25519(&self.0, Domain::Registration, &registration.message())
     }
 }
@@ -127,7 +128,7 @@ impl Ed25519 {
         DeviceKey::Own(PublicKey::Ed25519(self.0.verifying_key().to_bytes()))
     }
 
-    pub fn sign(&self, registration: &Registration) -> Signature {
+    pub fn sign(&self, registration: &RegistrationConsent) -> Signature {
         signature::sign_ed25519(&self.0, Domain::Registration, &registration.message())
     }
 }

@@ -1,7 +1,7 @@
 //! What the chain answers about devices.
 
 use alloc::vec::Vec;
-use streembit_primitives::{chain::DeviceRecord, AccountId, DeviceId};
+use streembit_primitives::{device::DeviceRecord, AccountId, DeviceId};
 
 sp_api::decl_runtime_apis! {
     /// Registered devices.

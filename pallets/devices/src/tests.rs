@@ -2,7 +2,10 @@ mod any_calls;
 
 use crate::{mock::*, Error, Event};
 use frame_support::{assert_noop, assert_ok};
-use streembit_primitives::{chain::DeviceRecord, device::Registration, DeviceKey, Hash, Signature};
+use streembit_primitives::{
+    device::{DeviceRecord, RegistrationConsent},
+    DeviceKey, Hash, Signature,
+};
 
 fn register(key: &DeviceKey, consent: Signature) -> frame_support::dispatch::DispatchResult {
     Devices::register(signed(OWNER), key.clone(), gateway().account(), consent)
@@ -53,7 +56,7 @@ fn a_consent_is_good_for_one_chain_key_owner_and_gateway() {
     chain().execute_with(|| {
         let (device, other) = (Sr25519::new(1), Sr25519::new(2));
         let key = device.key();
-        let changes: [fn(&mut Registration); 4] = [
+        let changes: [fn(&mut RegistrationConsent); 4] = [
             |r| r.genesis = Hash([7; 32]),
             |r| r.owner = OTHER,
             |r| r.gateway = second_gateway().account(),
@@ -94,7 +97,7 @@ fn only_parties_register_only_gateways_keep_and_a_device_is_registered_once() {
     chain().execute_with(|| {
         let device = Sr25519::new(1);
         let (key, by) = (device.key(), |owner, gateway| {
-            let registration = Registration { owner, gateway, ..registration(&device.key()) };
+            let registration = RegistrationConsent { owner, gateway, ..registration(&device.key()) };
             Devices::register(signed(owner), device.key(), gateway, device.sign(&registration))
         });
         assert_noop!(by(STRANGER, gateway().account()), Error::<Test>::NotAParty);

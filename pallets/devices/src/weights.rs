@@ -1,4 +1,4 @@
-//! What the calls weigh. A runtime brings what was measured for it; `()` is for tests, as in `pallet_consortium::weights`.
+//! What the calls weigh. A runtime brings what was measured for it; `()` is for tests, as in `pallet_parties::weights`.
 
 use frame_support::weights::Weight;
 

@@ -1,22 +1,23 @@
 //! The calls at their worst: the largest contract, and the longest proof of a reading.
 
-use crate::{Call, Config, Contracts, ContractsOfDevice, Pallet, Standings};
+use crate::{Call, Config, Contracts, ContractsOfDevice, Pallet, Statuses};
 use alloc::{boxed::Box, format, vec::Vec};
 use frame_benchmarking::v2::*;
 use frame_support::{traits::Get, BoundedVec};
 use frame_system::RawOrigin;
 use pallet_devices::benchmarking::Helper;
 use streembit_primitives::{
-    chain::{ContractState, DeviceRecord},
     contract::{
         AccessClause, Clause, Contract, ContractId, ServiceClause, MAX_CLAUSES, MAX_DEVICES, MAX_NAMES,
         MAX_PARTIES,
     },
+    contract_state::ContractState,
+    device::DeviceRecord,
     event::VERSION,
     hash::Domain,
-    merkle::{climb, InclusionProof, MAX_SIZE},
-    proof::ReadingProof,
+    merkle::{root_from_path, InclusionProof, MAX_LOG_SIZE},
     reading::Name,
+    reading_proof::ReadingProof,
     signature::sign_ed25519,
     AccountId, Body, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId, Part,
     PublicKey, Reading, SignedEvent, Signer, Source, Value,
@@ -128,14 +129,14 @@ fn proof<T: Config>(device: DeviceId) -> Result<Box<ReadingProof>, BenchmarkErro
         LogEntry { event: SignedEvent { header, signer: Signer::Device, signature }, received: u64::MAX };
 
     let path: Vec<_> = (0u8..62).map(|n| Hash([n; 32])).collect();
-    let root = climb(Domain::LogNode, entry.leaf(), 0, MAX_SIZE, &path).ok_or("62 levels")?;
-    let log = LogId { gateway: GATEWAY, epoch: 0 };
+    let root = root_from_path(Domain::LogNode, entry.leaf(), 0, MAX_LOG_SIZE, &path).ok_or("62 levels")?;
+    let log = LogId::first(GATEWAY);
     let mut roots = alloc::vec![(0, Hash::ZERO); pallet_anchors::KEPT_ROOTS as usize - 1];
-    roots.push((MAX_SIZE, root));
+    roots.push((MAX_LOG_SIZE, root));
     pallet_anchors::Roots::<T>::insert(log, BoundedVec::truncate_from(roots));
     let disclosure = body.disclose(0).ok_or("64 parts")?;
     let inclusion = InclusionProof::new(path);
-    Ok(Box::new(ReadingProof { log, size: MAX_SIZE, index: 0, entry, inclusion, disclosure }))
+    Ok(Box::new(ReadingProof { log, size: MAX_LOG_SIZE, index: 0, entry, inclusion, disclosure }))
 }
 
 fn is_confirmed<T: Config>(id: ContractId) -> bool {
@@ -166,7 +167,7 @@ mod benchmarks {
         #[extrinsic_call]
         _(RawOrigin::Signed(last.0.into()), id);
 
-        assert_eq!(Standings::<T>::get(id).map(|standing| standing.state), Some(ContractState::Active));
+        assert_eq!(Statuses::<T>::get(id).map(|status| status.state), Some(ContractState::Active));
         Ok(())
     }
 
@@ -177,7 +178,7 @@ mod benchmarks {
         #[extrinsic_call]
         _(RawOrigin::Signed(OWNER.0.into()), id, SERVICE, proof);
 
-        assert!(crate::Clauses::<T>::get(id, SERVICE).proven.is_some());
+        assert!(crate::ClauseProgress::<T>::get(id, SERVICE).proven.is_some());
         Ok(())
     }
 
@@ -188,7 +189,7 @@ mod benchmarks {
         #[extrinsic_call]
         _(RawOrigin::Signed(WORKSHOP.0.into()), id, SERVICE, proof, Hash::ZERO);
 
-        assert_eq!(Standings::<T>::get(id).map(|standing| standing.records), Some(1));
+        assert_eq!(Statuses::<T>::get(id).map(|status| status.records), Some(1));
         Ok(())
     }
 

@@ -1,14 +1,15 @@
 //! What must hold between any two calls.
 
 use crate::{
-    types::{Progress, Standing},
-    AcceptedBy, Clauses, Config, Contracts, ContractsOfDevice, ContractsOfParty, Pallet, Records, Standings,
+    types::{ContractStatus, ServiceProgress},
+    AcceptedBy, ClauseProgress, Config, Contracts, ContractsOfDevice, ContractsOfParty, Pallet, Records,
+    Statuses,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{ensure, traits::Get};
 use streembit_primitives::{
-    chain::{ContractState, ServiceRecord},
     contract::{Clause, Contract, ContractId},
+    contract_state::{ContractState, ServiceRecord},
     AccountId,
 };
 
@@ -20,14 +21,14 @@ impl<T: Config> Pallet<T> {
     pub fn check_state() -> Result<(), &'static str> {
         let mut accepted = Accepted::new();
         for (id, contract) in Contracts::<T>::iter() {
-            let standing = Standings::<T>::get(id).ok_or("a contract without a standing")?;
-            ensure!(contract.check().is_ok(), "a contract that cannot be one");
-            Self::check_acceptances(id, &contract, &standing, &mut accepted)?;
-            Self::check_records(id, &contract, &standing)?;
+            let status = Statuses::<T>::get(id).ok_or("a contract without a status")?;
+            ensure!(contract.validate().is_ok(), "a contract that cannot be one");
+            Self::check_acceptances(id, &contract, &status, &mut accepted)?;
+            Self::check_records(id, &contract, &status)?;
         }
-        for (id, standing) in Standings::<T>::iter() {
-            ensure!(Contracts::<T>::contains_key(id), "a standing of no contract");
-            ensure!(standing.records <= T::MaxRecords::get(), "more records than there may be");
+        for (id, status) in Statuses::<T>::iter() {
+            ensure!(Contracts::<T>::contains_key(id), "a status of no contract");
+            ensure!(status.records <= T::MaxRecords::get(), "more records than there may be");
         }
         for (party, count) in AcceptedBy::<T>::iter() {
             ensure!(accepted.remove(&party) == Some(count), "a wrong count of accepted contracts");
@@ -40,14 +41,14 @@ impl<T: Config> Pallet<T> {
     fn check_acceptances(
         id: ContractId,
         contract: &Contract,
-        standing: &Standing,
+        status: &ContractStatus,
         accepted: &mut Accepted,
     ) -> Result<(), &'static str> {
-        let by = BTreeSet::from_iter(&standing.accepted);
-        ensure!(by.len() == standing.accepted.len(), "an acceptance twice");
+        let by = BTreeSet::from_iter(&status.accepted);
+        ensure!(by.len() == status.accepted.len(), "an acceptance twice");
         ensure!(!by.is_empty(), "a contract that nobody proposed");
         ensure!(by.iter().all(|party| contract.parties.contains(party)), "an acceptance by no party to it");
-        let is_active = standing.state == ContractState::Active;
+        let is_active = status.state == ContractState::Active;
         ensure!(is_active == (by.len() == contract.parties.len()), "active without all, or not with all");
         for party in &contract.parties {
             ensure!(ContractsOfParty::<T>::contains_key(party, id), "a contract not among its party's");
@@ -56,7 +57,7 @@ impl<T: Config> Pallet<T> {
             let listed = ContractsOfDevice::<T>::get(device).into_iter().filter(|listed| *listed == id);
             ensure!(listed.count() == 1, "an active contract not once among its device's");
         }
-        for party in &standing.accepted {
+        for party in &status.accepted {
             let count = accepted.entry(*party).or_default();
             *count = count.saturating_add(1);
         }
@@ -64,23 +65,29 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Records are numbered without gaps; one of a clause is open at a time, and the meter is never behind one.
-    fn check_records(id: ContractId, contract: &Contract, standing: &Standing) -> Result<(), &'static str> {
+    fn check_records(
+        id: ContractId,
+        contract: &Contract,
+        status: &ContractStatus,
+    ) -> Result<(), &'static str> {
         let stored = Records::<T>::iter_key_prefix(id).count();
-        ensure!(stored == standing.records as usize, "a wrong count of records");
-        for number in 0..standing.records {
+        ensure!(stored == status.records as usize, "a wrong count of records");
+        for number in 0..status.records {
             let record = Records::<T>::get(id, number).ok_or("a gap in the records")?;
             ensure!(record.number == number, "a record under another number");
-            let progress = Clauses::<T>::get(id, record.clause);
+            let progress = ClauseProgress::<T>::get(id, record.clause);
             let is_open = progress.open == Some(number);
             ensure!(is_open == record.confirmed.is_none(), "a record both open and confirmed, or neither");
             let reached = progress.proven.is_some_and(|proven| record.meter <= proven.meter);
             ensure!(reached, "a record ahead of the proven meter");
         }
-        for (place, progress) in Clauses::<T>::iter_prefix(id) {
-            let Some(Clause::Service(service)) = contract.clauses.get(place as usize) else {
-                return Err("the progress of what is no service");
+        for (place, progress) in ClauseProgress::<T>::iter_prefix(id) {
+            let service = match contract.clauses.get(place as usize) {
+                Some(Clause::Service(service)) => service,
+                Some(Clause::Access(_)) => return Err("the progress of a clause that has none"),
+                None => return Err("the progress of an unknown clause"),
             };
-            ensure!(standing.state == ContractState::Active, "progress before all have accepted");
+            ensure!(status.state == ContractState::Active, "progress before all have accepted");
             ensure!(progress.due_at(service).is_some(), "a due point that nothing holds");
             check_progress(place, &progress, |number| Records::<T>::get(id, number))?;
         }
@@ -98,11 +105,11 @@ impl<T: Config> Pallet<T> {
                 let about =
                     Contracts::<T>::get(id).is_some_and(|contract| contract.devices.contains(&device));
                 ensure!(about, "a device lists a contract that is not about it");
-                let is_active = Standings::<T>::get(id).is_some_and(|s| s.state == ContractState::Active);
+                let is_active = Statuses::<T>::get(id).is_some_and(|s| s.state == ContractState::Active);
                 ensure!(is_active, "a device lists a contract that is not active");
             }
         }
-        let of_clauses = Clauses::<T>::iter_keys().map(|(id, _)| id);
+        let of_clauses = ClauseProgress::<T>::iter_keys().map(|(id, _)| id);
         for id in of_clauses.chain(Records::<T>::iter_keys().map(|(id, _)| id)) {
             ensure!(Contracts::<T>::contains_key(id), "progress or a record of no contract");
         }
@@ -113,7 +120,7 @@ impl<T: Config> Pallet<T> {
 /// What is open is a record of the clause, and the meter that it was last served at was reached.
 fn check_progress(
     place: u32,
-    progress: &Progress,
+    progress: &ServiceProgress,
     record: impl Fn(u32) -> Option<ServiceRecord>,
 ) -> Result<(), &'static str> {
     let Some(proven) = progress.proven else { return Err("progress without a proof") };

@@ -4,10 +4,10 @@
 
 extern crate alloc;
 
-mod answers;
-mod checks;
+mod helpers;
 #[cfg(any(test, feature = "try-runtime"))]
 mod invariants;
+mod queries;
 
 pub mod runtime_api;
 pub mod types;
@@ -25,10 +25,10 @@ pub use weights::WeightInfo;
 
 /// The pallet.
 #[frame_support::pallet]
-#[allow(clippy::expect_used, reason = "what the macros of FRAME expand to")]
+#[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
     use crate::{
-        types::{Progress, Standing},
+        types::{ContractStatus, ServiceProgress},
         WeightInfo,
     };
     use alloc::boxed::Box;
@@ -36,10 +36,11 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use sp_runtime::SaturatedConversion;
     use streembit_primitives::{
-        chain::{ContractState, ServiceRecord},
-        contract::{Contract, ContractFault, ContractId, MAX_PARTIES},
+        contract::{Contract, ContractError, ContractId, MAX_PARTIES},
+        contract_state::{ContractState, ServiceRecord},
+        due::due_at,
         event::EventError,
-        proof::{ProofError, ReadingProof},
+        reading_proof::{ReadingProof, ReadingProofError},
         AccountId, Decimal, DeviceId, Hash,
     };
 
@@ -80,14 +81,14 @@ pub mod pallet {
     #[pallet::storage]
     pub type Contracts<T: Config> = StorageMap<_, Blake2_128Concat, ContractId, Contract>;
 
-    /// How far each contract is.
+    /// The status of each contract.
     #[pallet::storage]
-    pub type Standings<T: Config> = StorageMap<_, Blake2_128Concat, ContractId, Standing>;
+    pub type Statuses<T: Config> = StorageMap<_, Blake2_128Concat, ContractId, ContractStatus>;
 
-    /// How far each service clause is, by its place in the contract.
+    /// The progress of each service clause, by its place in the contract.
     #[pallet::storage]
-    pub type Clauses<T: Config> =
-        StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, u32, Progress, ValueQuery>;
+    pub type ClauseProgress<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, u32, ServiceProgress, ValueQuery>;
 
     /// What was recorded, by its number in the contract.
     #[pallet::storage]
@@ -245,27 +246,27 @@ pub mod pallet {
         ConfirmedAlready,
     }
 
-    impl<T> From<ContractFault> for Error<T> {
-        fn from(fault: ContractFault) -> Self {
+    impl<T> From<ContractError> for Error<T> {
+        fn from(fault: ContractError) -> Self {
             match fault {
-                ContractFault::Parties => Self::Parties,
-                ContractFault::Devices => Self::Devices,
-                ContractFault::NoClause => Self::NoClause,
-                ContractFault::ClauseParty => Self::ClauseParty,
-                ContractFault::ClauseDevice => Self::ClauseDevice,
-                ContractFault::Interval => Self::Interval,
+                ContractError::Parties => Self::Parties,
+                ContractError::Devices => Self::Devices,
+                ContractError::NoClause => Self::NoClause,
+                ContractError::ClauseParty => Self::ClauseParty,
+                ContractError::ClauseDevice => Self::ClauseDevice,
+                ContractError::Interval => Self::Interval,
             }
         }
     }
 
-    impl<T> From<ProofError> for Error<T> {
-        fn from(error: ProofError) -> Self {
+    impl<T> From<ReadingProofError> for Error<T> {
+        fn from(error: ReadingProofError) -> Self {
             match error {
-                ProofError::Inclusion => Self::NotInLog,
-                ProofError::Event(EventError::Device) => Self::OtherDevice,
-                ProofError::Event(_) => Self::BadEvent,
-                ProofError::Disclosure => Self::NotInEvent,
-                ProofError::NotAReading => Self::NotAReading,
+                ReadingProofError::Inclusion => Self::NotInLog,
+                ReadingProofError::Event(EventError::Device) => Self::OtherDevice,
+                ReadingProofError::Event(_) => Self::BadEvent,
+                ReadingProofError::Disclosure => Self::NotInEvent,
+                ReadingProofError::NotAReading => Self::NotAReading,
             }
         }
     }
@@ -289,7 +290,7 @@ pub mod pallet {
         ))]
         pub fn propose(origin: OriginFor<T>, contract: Contract) -> DispatchResult {
             let party = AccountId(ensure_signed(origin)?.into());
-            contract.check().map_err(Error::<T>::from)?;
+            contract.validate().map_err(Error::<T>::from)?;
             ensure!(contract.parties.contains(&party), Error::<T>::NotPartyToContract);
             Self::ensure_known_parties(&contract)?;
             Self::ensure_own_devices(&contract)?;
@@ -301,9 +302,9 @@ pub mod pallet {
                 ContractsOfParty::<T>::insert(named, id, ());
             }
             Self::deposit_event(Event::Proposed { id, parties: contract.parties.clone() });
-            let mut standing = Standing::default();
-            Self::add_acceptance(id, &mut standing, party)?;
-            Standings::<T>::insert(id, standing);
+            let mut status = ContractStatus::default();
+            Self::add_acceptance(id, &mut status, party)?;
+            Statuses::<T>::insert(id, status);
             Contracts::<T>::insert(id, contract);
             Ok(())
         }
@@ -314,17 +315,17 @@ pub mod pallet {
         pub fn accept(origin: OriginFor<T>, id: ContractId) -> DispatchResult {
             let party = AccountId(ensure_signed(origin)?.into());
             let contract = Contracts::<T>::get(id).ok_or(Error::<T>::UnknownContract)?;
-            let mut standing = Standings::<T>::get(id).ok_or(Error::<T>::UnknownContract)?;
+            let mut status = Statuses::<T>::get(id).ok_or(Error::<T>::UnknownContract)?;
             ensure!(contract.parties.contains(&party), Error::<T>::NotPartyToContract);
-            ensure!(standing.state == ContractState::Proposed, Error::<T>::NotProposed);
-            ensure!(!standing.accepted.contains(&party), Error::<T>::AcceptedAlready);
+            ensure!(status.state == ContractState::Proposed, Error::<T>::NotProposed);
+            ensure!(!status.accepted.contains(&party), Error::<T>::AcceptedAlready);
 
-            Self::add_acceptance(id, &mut standing, party)?;
-            if standing.accepted.len() == contract.parties.len() {
+            Self::add_acceptance(id, &mut status, party)?;
+            if status.accepted.len() == contract.parties.len() {
                 Self::activate(id, &contract)?;
-                standing.state = ContractState::Active;
+                status.state = ContractState::Active;
             }
-            Standings::<T>::insert(id, standing);
+            Statuses::<T>::insert(id, status);
             Ok(())
         }
 
@@ -341,12 +342,12 @@ pub mod pallet {
             let (contract, _) = Self::active(id)?;
             ensure!(contract.parties.contains(&party), Error::<T>::NotPartyToContract);
             let service = Self::service(&contract, clause)?;
-            let mut progress = Clauses::<T>::get(id, clause);
+            let mut progress = ClauseProgress::<T>::get(id, clause);
 
             let proven = Self::prove(service, *proof)?;
             ensure!(progress.is_newer(&proven), Error::<T>::NotNewer);
             Self::advance(id, clause, &mut progress, proven)?;
-            Clauses::<T>::insert(id, clause, progress);
+            ClauseProgress::<T>::insert(id, clause, progress);
             Ok(())
         }
 
@@ -363,26 +364,26 @@ pub mod pallet {
             details: Hash,
         ) -> DispatchResult {
             let party = AccountId(ensure_signed(origin)?.into());
-            let (contract, mut standing) = Self::active(id)?;
+            let (contract, mut status) = Self::active(id)?;
             let service = Self::service(&contract, clause)?;
             ensure!(party == service.provider, Error::<T>::NotTheProvider);
-            let mut progress = Clauses::<T>::get(id, clause);
+            let mut progress = ClauseProgress::<T>::get(id, clause);
             ensure!(progress.open.is_none(), Error::<T>::RecordOpen);
-            let number = standing.records;
+            let number = status.records;
             ensure!(number < T::MaxRecords::get(), Error::<T>::TooManyRecords);
 
             let proven = Self::prove(service, *proof)?;
             ensure!(progress.is_not_older(&proven), Error::<T>::NotNewer);
             let meter = proven.meter;
-            ensure!(meter.checked_add(&service.every).is_some(), Error::<T>::DuePointTooLarge);
+            ensure!(due_at(service, Some(meter)).is_some(), Error::<T>::DuePointTooLarge);
             Self::advance(id, clause, &mut progress, proven)?;
 
             let recorded = frame_system::Pallet::<T>::block_number().saturated_into();
             let record = ServiceRecord { number, clause, meter, details, recorded, confirmed: None };
             progress.open = Some(number);
-            standing.records = number.saturating_add(1);
-            Clauses::<T>::insert(id, clause, progress);
-            Standings::<T>::insert(id, standing);
+            status.records = number.saturating_add(1);
+            ClauseProgress::<T>::insert(id, clause, progress);
+            Statuses::<T>::insert(id, status);
             Records::<T>::insert(id, number, record.clone());
             Self::deposit_event(Event::Recorded { id, record });
             Ok(())
@@ -398,9 +399,9 @@ pub mod pallet {
             let service = Self::service(&contract, record.clause)?;
             ensure!(party == service.customer, Error::<T>::NotTheCustomer);
             ensure!(record.confirmed.is_none(), Error::<T>::ConfirmedAlready);
-            let due_at = record.meter.checked_add(&service.every).ok_or(Error::<T>::DuePointTooLarge)?;
+            let due_at = due_at(service, Some(record.meter)).ok_or(Error::<T>::DuePointTooLarge)?;
 
-            Clauses::<T>::mutate(id, record.clause, |progress| {
+            ClauseProgress::<T>::mutate(id, record.clause, |progress| {
                 progress.served = Some(record.meter);
                 progress.open = None;
             });

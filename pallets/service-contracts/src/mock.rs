@@ -6,13 +6,16 @@ use frame_support::{
 };
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
-    chain::DeviceRecord,
-    checkpoint::HashKind,
+    checkpoint::HashAlgorithm,
     contract::{AccessClause, Clause, Contract, ContractId, ServiceClause},
+    device::DeviceRecord,
     event::VERSION,
     hash::Domain,
-    merkle::{path_of, root_of, ConsistencyProof, InclusionProof, MissingNode, NodeId, Nodes, Tree},
-    proof::ReadingProof,
+    merkle::{
+        path_of_leaf, root_of_leaves, ConsistencyProof, InclusionProof, MissingNodeError, NodeId, NodeStore,
+        Tree,
+    },
+    reading_proof::ReadingProof,
     signature::sign_sr25519,
     AccountId, Body, Checkpoint, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId,
     Part, Reading, SignedEvent, Signer, Source, Text, Value,
@@ -258,21 +261,21 @@ impl Gateway {
     pub fn anchor(&mut self) {
         let size = self.leaves.len() as u64;
         let tree = Tree::new(self, size);
-        let proof: ConsistencyProof = tree.consistency(self.anchored).unwrap();
+        let proof: ConsistencyProof = tree.prove_consistency(self.anchored).unwrap();
         let checkpoint = Checkpoint {
             log: self.log_id(),
             size,
             root: tree.root().unwrap(),
             heads_root: Some(Hash([8; 32])),
             time: 0,
-            hash: HashKind::Blake3,
+            hash: HashAlgorithm::Blake3,
         };
         assert_ok!(Anchors::anchor(signed(self.account()), checkpoint, proof));
         self.anchored = size;
     }
 
     pub fn log_id(&self) -> LogId {
-        LogId { gateway: self.account(), epoch: 0 }
+        LogId::first(self.account())
     }
 
     /// Proves the first part of an entry at the size last anchored.
@@ -283,7 +286,7 @@ impl Gateway {
     /// Proves the first part of an entry at some size.
     pub fn prove_at(&self, index: u64, size: u64) -> Box<ReadingProof> {
         let (entry, body) = self.entry(index);
-        let path = path_of(Domain::LogNode, &self.leaves[..size as usize], index).unwrap();
+        let path = path_of_leaf(Domain::LogNode, &self.leaves[..size as usize], index).unwrap();
         Box::new(ReadingProof {
             log: self.log_id(),
             size,
@@ -302,13 +305,13 @@ impl Gateway {
     }
 }
 
-impl Nodes for Gateway {
-    type Error = MissingNode;
+impl NodeStore for Gateway {
+    type Error = MissingNodeError;
 
-    fn node(&self, id: NodeId) -> Result<Hash, MissingNode> {
+    fn node(&self, id: NodeId) -> Result<Hash, MissingNodeError> {
         let start = (id.index << id.level) as usize;
-        let leaves = self.leaves.get(start..start + (1 << id.level)).ok_or(MissingNode(id))?;
-        Ok(root_of(Domain::LogNode, leaves))
+        let leaves = self.leaves.get(start..start + (1 << id.level)).ok_or(MissingNodeError(id))?;
+        Ok(root_of_leaves(Domain::LogNode, leaves))
     }
 }
 

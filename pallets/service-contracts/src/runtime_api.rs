@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 use streembit_primitives::{
-    chain::{ContractView, Due, Grant},
     contract::ContractId,
+    contract_state::{ContractView, Grant, ServiceDue},
     AccountId, DeviceId,
 };
 
@@ -15,7 +15,7 @@ sp_api::decl_runtime_apis! {
         /// The contracts that name a party, proposals included, in no particular order.
         fn contracts_of(party: AccountId) -> Vec<ContractId>;
         /// What is due under each service clause of a contract; `None` where there is no such contract.
-        fn due(id: ContractId) -> Option<Vec<Due>>;
+        fn due(id: ContractId) -> Option<Vec<ServiceDue>>;
         /// Who may read a device at the time of the block that is asked.
         fn grants(device: DeviceId) -> Vec<Grant>;
     }

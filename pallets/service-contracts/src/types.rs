@@ -4,14 +4,14 @@ use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
 use streembit_primitives::{
-    chain::ContractState,
     contract::{ServiceClause, MAX_PARTIES},
-    AccountId, Decimal,
+    contract_state::ContractState,
+    due, AccountId, Decimal,
 };
 
-/// How far a contract is.
+/// The status of a contract.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
-pub struct Standing {
+pub struct ContractStatus {
     /// Its state.
     pub state: ContractState,
     /// The parties that accepted it, in the order in which they did.
@@ -20,20 +20,20 @@ pub struct Standing {
     pub records: u32,
 }
 
-impl Default for Standing {
+impl Default for ContractStatus {
     /// Proposed, by nobody yet.
     fn default() -> Self {
         Self { state: ContractState::Proposed, accepted: BoundedVec::new(), records: 0 }
     }
 }
 
-/// How far a service clause is.
+/// The progress of a service clause.
 #[derive(
     Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
-pub struct Progress {
+pub struct ServiceProgress {
     /// The last proven state of the meter.
-    pub proven: Option<Proven>,
+    pub proven: Option<ProvenMeter>,
     /// The meter's value at the last confirmed record.
     pub served: Option<Decimal>,
     /// The number of the record that waits to be confirmed.
@@ -44,26 +44,26 @@ pub struct Progress {
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
-pub struct Proven {
+pub struct ProvenMeter {
     /// The place of the event in the device's history.
     pub sequence: u64,
     /// The meter's value.
     pub meter: Decimal,
 }
 
-impl Progress {
+impl ServiceProgress {
     /// Whether this is of a later event than all before.
-    pub fn is_newer(&self, proven: &Proven) -> bool {
+    pub fn is_newer(&self, proven: &ProvenMeter) -> bool {
         self.proven.is_none_or(|last| proven.sequence > last.sequence)
     }
 
     /// Whether this is of the last event or a later one.
-    pub fn is_not_older(&self, proven: &Proven) -> bool {
+    pub fn is_not_older(&self, proven: &ProvenMeter) -> bool {
         self.proven.is_none_or(|last| proven.sequence >= last.sequence)
     }
 
-    /// The meter's value at which the service falls due; `None` where a decimal cannot hold it.
+    /// Returns the meter value at which the service falls due next, or `None` if a decimal cannot hold it.
     pub fn due_at(&self, service: &ServiceClause) -> Option<Decimal> {
-        self.served.unwrap_or(service.from).checked_add(&service.every)
+        due::due_at(service, self.served)
     }
 }

@@ -1,4 +1,4 @@
-//! What the calls weigh. A runtime brings what was measured for it; `()` is for tests, as in `pallet_consortium::weights`, with 500 us
+//! What the calls weigh. A runtime brings what was measured for it; `()` is for tests, as in `pallet_parties::weights`, with 500 us
 //! for a proof, 1 ms for a contract's content and 60 us for a clause of it.
 
 use frame_support::weights::Weight;

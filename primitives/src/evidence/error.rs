@@ -1,134 +1,133 @@
-//! The first thing that is wrong with evidence.
+//! The reasons why evidence is rejected.
 
-use super::{block::BlockFault, grandpa::FinalityFault};
+use super::{grandpa::FinalityError, header::HeaderError};
 use crate::{event::EventError, AccountId, DeviceId, Hash, LogId};
 use core::fmt;
 
-/// Which block of the chain's part.
+/// The role of a block in the evidence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BlockRole {
-    /// The last block of a set of voters, by the set's place since the trust root.
+    /// The last block of the voter set with this number.
     Change(u64),
-    /// The one that the state is proven at.
+    /// The block whose state is proven.
     Last,
 }
 
-/// What is wrong with an event of the evidence.
+/// Why an event of the evidence is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum EventFault {
-    /// The event's own fault.
+pub enum EvidenceEventError {
+    /// The event itself is invalid.
     Event(EventError),
-    /// A disclosed part, by its place among those disclosed, is none of the event's body.
+    /// The disclosed part with this index, counted from 0, does not belong to the event's body.
     Disclosure(u32),
-    /// The disclosed parts are none at all, not in their order, or one is there twice.
+    /// The list of disclosed parts is empty, out of order, or contains a part twice.
     DisclosureOrder,
-    /// After the device's last event at the checkpoint: the gateway's heads map hides it.
+    /// The event comes after the one that the gateway's heads map names as the device's last: the map hides it.
     BeyondHead {
-        /// The sequence of the device's last event by the heads map.
+        /// The sequence of the device's last event according to the heads map.
         head: u64,
     },
-    /// The device's last event by its sequence, but another one than the heads map names.
+    /// The heads map names another event with this sequence as the device's last.
     NotTheHead,
 }
 
-/// The first thing that is wrong with evidence.
+/// Why evidence is rejected: the first problem found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum EvidenceError {
-    /// Not an evidence file, or of a version that this code does not know.
+    /// Not an evidence file, or one of an unsupported version.
     Magic,
-    /// Some bytes are not what should be there, or the file ends too early.
+    /// Some bytes cannot be decoded, or the file ends early.
     Malformed {
-        /// What could not be read.
+        /// The element that could not be read.
         what: &'static str,
-        /// How many items were read before.
+        /// The number of items read before it.
         items: u64,
     },
-    /// Bytes after the end.
+    /// Bytes follow the end of the evidence.
     Trailing,
-    /// Of another chain.
+    /// The evidence is of another chain.
     Genesis {
-        /// The chain trusted.
+        /// The genesis hash of the trusted chain.
         expected: Hash,
-        /// The chain of the file.
+        /// The genesis hash in the file.
         found: Hash,
     },
-    /// A block is not what it is given for.
+    /// A block header is invalid, or does not fit the block's role.
     Block {
-        /// Which.
+        /// The role of the block.
         role: BlockRole,
-        /// Its number, where that could be read.
+        /// The block number, or `None` if the header could not be decoded.
         number: Option<u32>,
-        /// What is wrong with it.
-        fault: BlockFault,
+        /// Why the header is rejected.
+        error: HeaderError,
     },
     /// A block is not final.
     Finality {
-        /// Which.
+        /// The role of the block.
         role: BlockRole,
-        /// Its number.
+        /// The block number.
         number: u32,
-        /// The set of voters that should have made it final.
+        /// The number of the voter set that should have made it final.
         set: u64,
-        /// What is wrong with the votes.
-        fault: FinalityFault,
+        /// Why the votes do not make it final.
+        error: FinalityError,
     },
-    /// The state does not say what the file says that it does: the anchor, the device's record, or that it is a state of
-    /// this chain is not proven.
+    /// The state proof does not prove the anchor, the device's record, or that the state is of this chain.
     State {
-        /// The block whose state it is.
+        /// The number of the block whose state it is.
         number: u32,
     },
-    /// The anchor proven is of another log, or of a later block.
+    /// The proven anchor is of another log, or of a later block.
     Anchor {
         /// The log of the file.
         log: LogId,
     },
-    /// The key proven is not the one that the device's id is derived from.
+    /// The proven key is not the one that the device's id is derived from.
     Key {
         /// The device.
         device: DeviceId,
     },
-    /// By the chain, another gateway keeps the device's log.
+    /// According to the chain, another gateway keeps the device's log.
     Gateway {
-        /// The one that keeps it.
+        /// The gateway that keeps it.
         keeper: AccountId,
-        /// The one whose log this is.
+        /// The log in the evidence.
         log: LogId,
     },
-    /// The checkpoint has no map of the devices' last events.
+    /// The checkpoint has no heads map.
     NoHeads,
-    /// The device's last event is not proven by the checkpoint.
+    /// The heads map of the checkpoint does not prove the device's last event.
     Head,
-    /// A skipped subtree that cannot be at this place.
+    /// A skipped subtree is not aligned with its position in the log.
     Skip {
-        /// How many entries were before it.
+        /// The index of its first entry.
         index: u64,
-        /// Its level.
+        /// The height of the subtree.
         level: u8,
     },
-    /// An event is wrong.
+    /// An event is invalid.
     Event {
-        /// Its place in the log.
+        /// The index of its entry in the log.
         index: u64,
-        /// Its place in the device's history, as it says.
+        /// The sequence that the event claims.
         sequence: u64,
-        /// What is wrong with it.
-        fault: EventFault,
+        /// Why the event is rejected.
+        error: EvidenceEventError,
     },
-    /// Something follows the end.
+    /// An item follows [`super::Item::End`].
     AfterEnd,
-    /// The stream stopped before its end.
+    /// The items end without [`super::Item::End`].
     NoEnd,
-    /// No event at all.
+    /// The evidence contains no event.
     Empty,
-    /// The items make a log of another size than the checkpoint's.
+    /// The items add up to a log of another size than the checkpoint's.
     Size {
-        /// The checkpoint's.
+        /// The size in the checkpoint.
         expected: u64,
-        /// That of the items.
+        /// The size that the items add up to.
         found: u64,
     },
-    /// The items make another log than the one of the checkpoint.
+    /// The items add up to another log root than the checkpoint's.
     Root,
 }
 
@@ -136,26 +135,28 @@ impl fmt::Display for BlockRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Change(set) => write!(f, "the last block of voter set {set}"),
-            Self::Last => f.write_str("the block that the state is proven at"),
+            Self::Last => f.write_str("the block whose state is proven"),
         }
     }
 }
 
-impl fmt::Display for EventFault {
+impl fmt::Display for EvidenceEventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Event(error) => error.fmt(f),
-            Self::Disclosure(place) => {
-                write!(f, "disclosed part {place} (counted from 0) is none of its body's")
+            Self::Disclosure(index) => {
+                write!(f, "disclosed part {index} (counted from 0) does not belong to its body")
             }
-            Self::DisclosureOrder => f.write_str("its disclosed parts are none, out of order or doubled"),
+            Self::DisclosureOrder => {
+                f.write_str("its list of disclosed parts is empty, out of order, or contains a part twice")
+            }
             Self::BeyondHead { head } => write!(
                 f,
-                "the gateway's map says that sequence {head} was the device's last: the map hides this event"
+                "the gateway's heads map names sequence {head} as the device's last and so hides this event"
             ),
-            Self::NotTheHead => {
-                f.write_str("the gateway's map names another event as the device's last with this sequence")
-            }
+            Self::NotTheHead => f.write_str(
+                "the gateway's heads map names another event with this sequence as the device's last",
+            ),
         }
     }
 }
@@ -165,55 +166,57 @@ impl fmt::Display for EvidenceError {
         match self {
             Self::Magic => f.write_str("not an evidence file of version 1"),
             Self::Malformed { what, items } => {
-                write!(f, "the file is cut or changed: no {what} after {items} items")
+                write!(f, "cannot read the {what} after {items} items: the data is truncated or corrupted")
             }
-            Self::Trailing => f.write_str("there are bytes after the end"),
+            Self::Trailing => f.write_str("there are extra bytes after the end of the evidence"),
             Self::Genesis { expected, found } => {
-                write!(f, "it is of the chain with genesis {found}, not of {expected}: give that chain's specification")
+                write!(f, "it is of the chain with genesis {found}, not {expected}: pass the specification of that chain")
             }
-            Self::Block { role, number: Some(number), fault } => write!(f, "block {number}, {role}: {fault}"),
-            Self::Block { role, number: None, fault } => write!(f, "{role}: {fault}"),
-            Self::Finality { role, number, set, fault } => {
-                write!(f, "block {number}, {role}, is not final by voter set {set}: {fault}")
+            Self::Block { role, number: Some(number), error } => write!(f, "block {number}, {role}: {error}"),
+            Self::Block { role, number: None, error } => write!(f, "{role}: {error}"),
+            Self::Finality { role, number, set, error } => {
+                write!(f, "block {number}, {role}, was not made final by voter set {set}: {error}")
             }
             Self::State { number } => {
                 write!(
                     f,
-                    "the state of block {number} is not of this chain, or does not have this anchor and this record of the device"
+                    "the state of block {number} does not contain this anchor and this device record, or is of another chain"
                 )
             }
             Self::Anchor { log } => {
-                write!(f, "the anchor is not one of log {log} at or before the last block")
+                write!(f, "the anchor is of another log than {log}, or of a block after the last one")
             }
             Self::Key { device } => {
                 write!(
                     f,
-                    "device {device} has changed its key, which this version of evidence does not cover"
+                    "the key of device {device} has changed, which this version of the format does not support"
                 )
             }
             Self::Gateway { keeper, log } => {
                 write!(
                     f,
-                    "by the chain, gateway {keeper} keeps the device's log, but the events are in log {log}"
+                    "according to the chain, gateway {keeper} keeps the device's log, but the events are in log {log}"
                 )
             }
             Self::NoHeads => f.write_str(
-                "the checkpoint has no map of last events: make new evidence from a newer checkpoint",
+                "the checkpoint has no heads map: export the evidence again from a newer checkpoint",
             ),
-            Self::Head => f.write_str("the checkpoint does not prove the device's last event"),
+            Self::Head => {
+                f.write_str("the heads map of the checkpoint does not prove the device's last event")
+            }
             Self::Skip { index, level } => {
-                write!(f, "no subtree of level {level} can be skipped at entry {index} of the log")
+                write!(f, "a subtree of height {level} cannot be skipped at entry {index} of the log")
             }
-            Self::Event { index, sequence, fault } => {
-                write!(f, "the event at entry {index} of the log, sequence {sequence}: {fault}")
+            Self::Event { index, sequence, error } => {
+                write!(f, "the event with sequence {sequence}, at entry {index} of the log: {error}")
             }
-            Self::AfterEnd => f.write_str("there is something after the end"),
-            Self::NoEnd => f.write_str("the file stops before its end"),
-            Self::Empty => f.write_str("there is no event in it"),
+            Self::AfterEnd => f.write_str("there are items after the end"),
+            Self::NoEnd => f.write_str("the file ends early"),
+            Self::Empty => f.write_str("it contains no event"),
             Self::Size { expected, found } => {
-                write!(f, "it shows a log of {found} entries, but {expected} were anchored")
+                write!(f, "it proves a log of {found} entries, but {expected} were anchored")
             }
-            Self::Root => f.write_str("the log that it shows is not the one that was anchored"),
+            Self::Root => f.write_str("the log that it proves is not the one that was anchored"),
         }
     }
 }

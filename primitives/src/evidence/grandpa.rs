@@ -1,11 +1,11 @@
-//! GRANDPA's justifications: the votes that make a block final.
+//! GRANDPA justifications: the votes that make a block final.
 //!
-//! A node gives a justification as `sp_consensus_grandpa::GrandpaJustification`, some 132 bytes a vote. Where enough of
-//! the votes are for the block itself, which is the rule, [`Justification::compact`] keeps of them what is not known
-//! anyway: 66 bytes a vote, and no more votes than are needed. Any other is carried as it is and checked as
-//! `sc-consensus-grandpa` and `finality_grandpa::validate_commit` do.
+//! A node returns a justification as `sp_consensus_grandpa::GrandpaJustification`, about 132 bytes for each vote. Usually
+//! enough of the votes are for the block itself. [`Justification::compact`] then keeps only the votes that are needed,
+//! and 66 bytes of each. Other justifications are stored as they are, and verified as `sc-consensus-grandpa` and
+//! `finality_grandpa::validate_commit` do.
 
-use super::block::{Block, Header};
+use super::header::{BlockRef, Header};
 use crate::Hash;
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -14,40 +14,40 @@ use alloc::{
 use codec::{Decode, DecodeAll, DecodeWithMemTracking, Encode};
 use core::fmt;
 
-/// The most votes, and the most headers, that one justification is read with: far beyond what a chain of at most 32 voters
-/// makes, and little enough that a forged one costs neither time nor memory.
-const MOST: usize = 512;
+/// The maximum number of votes, and of headers, in a justification. It is far above what a chain with at most 32 voters
+/// needs, and small enough that a forged justification cannot waste time or memory.
+const MAX_VOTES: usize = 512;
 
-/// The Ed25519 key that a voter votes with.
+/// The Ed25519 key of a GRANDPA voter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking)]
 pub struct AuthorityKey(pub [u8; 32]);
 
-crate::text::hex_text!(AuthorityKey, 32);
+crate::hex_id::impl_hex_text!(AuthorityKey, 32);
 
 /// A voter and the weight of its vote.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Voter {
-    /// Its key.
+    /// The voter's key.
     pub key: AuthorityKey,
-    /// Its weight.
+    /// The weight of its vote.
     pub weight: u64,
 }
 
-/// Who decides on blocks, from one change of voters to the next.
+/// The voters that finalize blocks, between two changes of voters.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AuthoritySet {
-    /// The set's number: the first of a chain is 0, and each change of voters makes the next.
+    /// The number of the set. The first set of a chain is 0, and each change of voters increments it.
     pub id: u64,
-    /// The voters, in the chain's order.
+    /// The voters, in the order of the chain.
     pub voters: Vec<Voter>,
 }
 
-/// The votes for a block. Not yet checked.
+/// The votes for a block. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub enum Justification {
-    /// Votes for the block itself, by the voters' places in their set, ascending.
+    /// Votes for the block itself, in ascending order of [`Vote::voter`].
     #[codec(index = 0)]
     Direct {
         /// The round of voting.
@@ -56,15 +56,15 @@ pub enum Justification {
         /// The votes.
         votes: Vec<Vote>,
     },
-    /// As the node gives it: the SCALE encoding of `GrandpaJustification`.
+    /// A justification as a node returns it: the SCALE encoding of `GrandpaJustification`.
     #[codec(index = 1)]
     Full(Vec<u8>),
 }
 
-/// One vote for a block that is known.
+/// A vote for a block that is known from the context.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub struct Vote {
-    /// The voter's place in its set.
+    /// The index of the voter in its set.
     pub voter: u16,
     /// Its signature on the precommit.
     pub signature: [u8; 64],
@@ -72,74 +72,76 @@ pub struct Vote {
 
 /// Why votes do not make a block final.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FinalityFault {
-    /// The bytes are no justification, or one beyond all measure.
+pub enum FinalityError {
+    /// The bytes do not decode as a justification, or it has too many votes or headers.
     Malformed,
-    /// It is for another block.
+    /// The justification is for another block.
     Target,
-    /// The set has no voter with a weight, or more weight than can be counted.
+    /// The total weight of the set is zero, or overflows.
     Set,
-    /// There is no voter at this place in the set, or its vote is not in the voters' order.
+    /// The set has no voter with this index, or the votes are not in ascending order.
     Voter {
-        /// The place.
+        /// The index of the voter.
         voter: u16,
     },
-    /// A signature that is not the voter's, or not for this round and set.
+    /// A signature is not valid for the voter, the round and the set.
     Signature {
         /// The voter.
         key: AuthorityKey,
     },
-    /// A vote that gives its block another number than the block has.
+    /// A vote names the wrong number for its block.
     Number {
         /// The voter.
         key: AuthorityKey,
     },
-    /// Votes for blocks that do not descend from one another, or whose headers are missing.
+    /// The votes are for blocks that are not on one chain, or headers between them are missing.
     Ancestry,
-    /// Headers that no vote needs.
+    /// The justification has headers that no vote needs.
     Unused,
-    /// Too few votes for the block or a descendant.
+    /// There are too few votes for the block and its descendants.
     TooFew {
-        /// The weight of those there are.
+        /// The weight of the votes.
         weight: u64,
-        /// The least that is enough.
+        /// The required weight.
         threshold: u64,
     },
-    /// There are enough votes for a descendant, which would be final in its stead.
+    /// There are enough votes for a descendant, which would then be final instead of the block.
     Higher,
 }
 
-impl fmt::Display for FinalityFault {
+impl fmt::Display for FinalityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed => f.write_str("its justification cannot be read"),
+            Self::Malformed => f.write_str("its justification cannot be decoded"),
             Self::Target => f.write_str("its justification is for another block"),
-            Self::Set => f.write_str("the set of voters has no weight, or too much"),
-            Self::Voter { voter } => write!(f, "there is no voter {voter} in the set, or it is out of order"),
-            Self::Signature { key } => write!(f, "the vote of {key} has a wrong signature"),
-            Self::Number { key } => write!(f, "the vote of {key} gives its block a wrong number"),
+            Self::Set => f.write_str("the total weight of the voter set is zero or too large"),
+            Self::Voter { voter } => write!(f, "the set has no voter {voter}, or the votes are out of order"),
+            Self::Signature { key } => write!(f, "the signature of the vote of {key} is invalid"),
+            Self::Number { key } => write!(f, "the vote of {key} names the wrong number for its block"),
             Self::Ancestry => f.write_str("the votes are for blocks that are not on one chain"),
-            Self::Unused => f.write_str("its justification has headers that no vote needs, or lacks some"),
-            Self::TooFew { weight, threshold } => {
-                write!(f, "votes of weight {weight} where {threshold} are needed")
+            Self::Unused => {
+                f.write_str("its justification has headers that no vote needs, or lacks some that are needed")
             }
-            Self::Higher => f.write_str("the votes make a descendant final in its stead"),
+            Self::TooFew { weight, threshold } => {
+                write!(f, "its votes have a weight of {weight}, but {threshold} is required")
+            }
+            Self::Higher => f.write_str("its votes make a descendant final instead"),
         }
     }
 }
 
-impl core::error::Error for FinalityFault {}
+impl core::error::Error for FinalityError {}
 
-/// `sp_consensus_grandpa::GrandpaJustification`, for blocks numbered by `u32`.
+/// Mirrors `sp_consensus_grandpa::GrandpaJustification` for `u32` block numbers.
 #[derive(Encode, Decode)]
-pub(super) struct Raw {
+pub(super) struct GrandpaJustification {
     pub(super) round: u64,
     pub(super) target: Target,
     pub(super) precommits: Vec<Precommit>,
     pub(super) ancestries: Vec<Header>,
 }
 
-/// A block that is voted for.
+/// The block that a vote is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub(super) struct Target {
     pub(super) hash: Hash,
@@ -155,79 +157,82 @@ pub(super) struct Precommit {
 }
 
 impl AuthoritySet {
-    /// The weight of each voter that has one; `None` for a set that cannot decide.
+    /// Returns the weight of each voter that has one, and the weight required for finality. Returns `None` if the total
+    /// weight is zero or overflows.
     fn weights(&self) -> Option<(BTreeMap<AuthorityKey, u64>, u64)> {
         let mut weights = BTreeMap::new();
         let mut total = 0u64;
         for voter in self.voters.iter().filter(|voter| voter.weight > 0) {
             total = total.checked_add(voter.weight)?;
-            // Weights of one key add up, as they do for `finality_grandpa::VoterSet`.
+            // The weights of a repeated key add up, as in `finality_grandpa::VoterSet`.
             let weight: &mut u64 = weights.entry(voter.key).or_default();
             *weight = weight.checked_add(voter.weight)?;
         }
-        // More than two thirds: with f the most that may be faulty, all but f.
+        // More than two thirds: the total minus the largest weight f that may be faulty.
         (total > 0).then(|| (weights, total - (total - 1) / 3))
     }
 }
 
 impl Target {
-    fn of(block: &Block) -> Self {
+    fn of(block: &BlockRef) -> Self {
         Self { hash: block.hash, number: block.number }
     }
 
-    /// What a voter signs: `finality_grandpa::Message::Precommit`, the round and the number of the set.
+    /// Returns the bytes that a voter signs: `finality_grandpa::Message::Precommit`, the round and the set number.
     pub(super) fn message(&self, round: u64, set: u64) -> Vec<u8> {
         const PRECOMMIT: u8 = 1;
         (PRECOMMIT, self, round, set).encode()
     }
 }
 
-/// Whether a signature is the key's, by the rules of ZIP 215: those of the chain, where a signature must not be good for
-/// one node and bad for another.
-fn signed(key: &AuthorityKey, message: &[u8], signature: &[u8; 64]) -> bool {
+/// Returns true if a signature is valid for the key under the rules of ZIP 215. The chain uses them because all nodes
+/// must agree on whether a signature is valid.
+fn is_signed_by(key: &AuthorityKey, message: &[u8], signature: &[u8; 64]) -> bool {
     ed25519_zebra::VerificationKey::try_from(key.0)
         .is_ok_and(|key| key.verify(&ed25519_zebra::Signature::from(*signature), message).is_ok())
 }
 
 impl Justification {
-    /// The shortest form of a justification as a node gives it, for a block (the SCALE encoding of its header) and its
-    /// voters: only the votes for the block itself, as many as are needed, heaviest first. What cannot be shortened so is
-    /// kept as it is; nothing is decided here on whether it is good.
+    /// Converts a justification from a node to its most compact form, without verifying it.
+    ///
+    /// `header` is the SCALE encoding of the block's header, and `set` the block's voters. The compact form keeps only
+    /// votes for the block itself, heaviest first, until there are enough. If there are too few of them, the justification
+    /// is kept as it is.
     pub fn compact(full: Vec<u8>, header: &[u8], set: &AuthoritySet) -> Self {
-        Self::shortened(&full, header, set).unwrap_or(Self::Full(full))
+        Self::try_compact(&full, header, set).unwrap_or(Self::Full(full))
     }
 
-    fn shortened(full: &[u8], header: &[u8], set: &AuthoritySet) -> Option<Self> {
-        let raw = Raw::read(full).ok()?;
-        let target = Target::of(&Header::read(header).ok()?.block());
+    fn try_compact(full: &[u8], header: &[u8], set: &AuthoritySet) -> Option<Self> {
+        let full = GrandpaJustification::decode_exact(full).ok()?;
+        let target = Target::of(&Header::decode_exact(header).ok()?.block());
         let (_, threshold) = set.weights()?;
-        let message = target.message(raw.round, set.id);
+        let message = target.message(full.round, set.id);
         let mut heaviest: Vec<(u16, &Voter)> = (0..u16::MAX).zip(&set.voters).collect();
         heaviest.sort_by_key(|(_, voter)| core::cmp::Reverse(voter.weight));
         let (mut votes, mut weight) = (Vec::new(), 0u64);
-        for (place, voter) in heaviest {
-            let vote = raw.precommits.iter().find(|vote| vote.key == voter.key && vote.target == target);
-            if let Some(vote) = vote.filter(|vote| signed(&vote.key, &message, &vote.signature)) {
-                votes.push(Vote { voter: place, signature: vote.signature });
+        for (index, voter) in heaviest {
+            let vote = full.precommits.iter().find(|vote| vote.key == voter.key && vote.target == target);
+            if let Some(vote) = vote.filter(|vote| is_signed_by(&vote.key, &message, &vote.signature)) {
+                votes.push(Vote { voter: index, signature: vote.signature });
                 weight = weight.checked_add(voter.weight)?;
             }
             if weight >= threshold {
                 votes.sort_by_key(|vote| vote.voter);
-                return Some(Self::Direct { round: raw.round, votes });
+                return Some(Self::Direct { round: full.round, votes });
             }
         }
         None
     }
 
-    /// Whether these votes make the block final; says who voted.
+    /// Verifies that these votes make the block final. Returns the voters that signed them.
     pub(super) fn verify(
         &self,
-        block: &Block,
+        block: &BlockRef,
         set: &AuthoritySet,
-    ) -> Result<Vec<AuthorityKey>, FinalityFault> {
+    ) -> Result<Vec<AuthorityKey>, FinalityError> {
         match self {
             Self::Direct { round, votes } => verify_direct(*round, votes, block, set),
-            Self::Full(bytes) => Raw::read(bytes)?.verify(block, set),
+            Self::Full(bytes) => GrandpaJustification::decode_exact(bytes)?.verify(block, set),
         }
     }
 }
@@ -235,56 +240,57 @@ impl Justification {
 fn verify_direct(
     round: u64,
     votes: &[Vote],
-    block: &Block,
+    block: &BlockRef,
     set: &AuthoritySet,
-) -> Result<Vec<AuthorityKey>, FinalityFault> {
-    let (_, threshold) = set.weights().ok_or(FinalityFault::Set)?;
+) -> Result<Vec<AuthorityKey>, FinalityError> {
+    let (_, threshold) = set.weights().ok_or(FinalityError::Set)?;
     let message = Target::of(block).message(round, set.id);
     let (mut signers, mut weight, mut last) = (Vec::new(), 0u64, None);
-    for Vote { voter: place, signature } in votes {
-        let voter = set.voters.get(usize::from(*place)).filter(|_| last.is_none_or(|last| last < *place));
-        let voter = voter.ok_or(FinalityFault::Voter { voter: *place })?;
-        if !signed(&voter.key, &message, signature) {
-            return Err(FinalityFault::Signature { key: voter.key });
+    for Vote { voter: index, signature } in votes {
+        let voter = set.voters.get(usize::from(*index)).filter(|_| last.is_none_or(|last| last < *index));
+        let voter = voter.ok_or(FinalityError::Voter { voter: *index })?;
+        if !is_signed_by(&voter.key, &message, signature) {
+            return Err(FinalityError::Signature { key: voter.key });
         }
-        // Cannot overflow: each place counts once, and the set's total was counted above.
+        // Cannot overflow: each voter counts once, and `weights` has added up the whole set.
         weight = weight.saturating_add(voter.weight);
         signers.push(voter.key);
-        last = Some(*place);
+        last = Some(*index);
     }
     if weight < threshold {
-        return Err(FinalityFault::TooFew { weight, threshold });
+        return Err(FinalityError::TooFew { weight, threshold });
     }
     Ok(signers)
 }
 
-impl Raw {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, FinalityFault> {
+impl GrandpaJustification {
+    /// Decodes a justification that takes up all of `bytes`.
+    pub(super) fn decode_exact(bytes: &[u8]) -> Result<Self, FinalityError> {
         Self::decode_all(&mut &*bytes)
             .ok()
-            .filter(|raw| raw.precommits.len() <= MOST && raw.ancestries.len() <= MOST)
-            .ok_or(FinalityFault::Malformed)
+            .filter(|full| full.precommits.len() <= MAX_VOTES && full.ancestries.len() <= MAX_VOTES)
+            .ok_or(FinalityError::Malformed)
     }
 
-    fn verify(&self, block: &Block, set: &AuthoritySet) -> Result<Vec<AuthorityKey>, FinalityFault> {
+    fn verify(&self, block: &BlockRef, set: &AuthoritySet) -> Result<Vec<AuthorityKey>, FinalityError> {
         if self.target != Target::of(block) {
-            return Err(FinalityFault::Target);
+            return Err(FinalityError::Target);
         }
-        let (weights, threshold) = set.weights().ok_or(FinalityFault::Set)?;
+        let (weights, threshold) = set.weights().ok_or(FinalityError::Set)?;
         let chain = Ancestry::new(&self.ancestries, self.target);
-        let ballot = Ballot::new(&self.precommits, weights);
-        ballot.elects(&chain, threshold)?;
+        let tally = VoteTally::new(&self.precommits, weights);
+        tally.ensure_elects_target(&chain, threshold)?;
         for vote in &self.precommits {
-            if !signed(&vote.key, &vote.target.message(self.round, set.id), &vote.signature) {
-                return Err(FinalityFault::Signature { key: vote.key });
+            if !is_signed_by(&vote.key, &vote.target.message(self.round, set.id), &vote.signature) {
+                return Err(FinalityError::Signature { key: vote.key });
             }
         }
-        chain.is_needed(&self.precommits)?;
-        Ok(ballot.first.keys().copied().collect())
+        chain.ensure_all_needed(&self.precommits)?;
+        Ok(tally.first.keys().copied().collect())
     }
 }
 
-/// The headers that lead from the blocks voted for to the lowest of them.
+/// The headers between the blocks that votes are for and the lowest of these blocks.
 struct Ancestry {
     target: Target,
     parents: BTreeMap<Hash, Hash>,
@@ -305,44 +311,44 @@ impl Ancestry {
         Self { target, parents, numbers }
     }
 
-    /// The blocks from `block` down to `base`, both included; `None` where `block` is no descendant of `base`.
-    fn way(&self, base: Hash, block: Hash) -> Option<Vec<Hash>> {
-        let mut way = Vec::from([block]);
+    /// Returns the blocks from `block` down to `base`, both included, or `None` if `block` does not descend from `base`.
+    fn path(&self, base: Hash, block: Hash) -> Option<Vec<Hash>> {
+        let mut path = Vec::from([block]);
         let mut at = block;
         while at != base {
             at = *self.parents.get(&at)?;
-            way.push(at);
+            path.push(at);
         }
-        Some(way)
+        Some(path)
     }
 
-    /// Whether every header is on the way of some vote, and none twice.
-    fn is_needed(&self, votes: &[Precommit]) -> Result<(), FinalityFault> {
+    /// Ensures that each header is on the path of some vote, and that none is missing.
+    fn ensure_all_needed(&self, votes: &[Precommit]) -> Result<(), FinalityError> {
         let base =
-            votes.iter().min_by_key(|vote| vote.target.number).ok_or(FinalityFault::Ancestry)?.target.hash;
+            votes.iter().min_by_key(|vote| vote.target.number).ok_or(FinalityError::Ancestry)?.target.hash;
         let mut visited = BTreeSet::new();
         for vote in votes {
-            let way = self.way(base, vote.target.hash).ok_or(FinalityFault::Ancestry)?;
-            visited.extend(way.into_iter().filter(|hash| *hash != base));
+            let path = self.path(base, vote.target.hash).ok_or(FinalityError::Ancestry)?;
+            visited.extend(path.into_iter().filter(|hash| *hash != base));
         }
         if visited.iter().eq(self.parents.keys()) {
             Ok(())
         } else {
-            Err(FinalityFault::Unused)
+            Err(FinalityError::Unused)
         }
     }
 }
 
-/// The votes of those who may vote: each voter's first, and who voted for two blocks.
-struct Ballot<'a> {
+/// The votes of the voters in the set: the first vote of each, and the voters that voted for two blocks.
+struct VoteTally<'a> {
     weights: BTreeMap<AuthorityKey, u64>,
-    /// The votes of voters, in their order.
+    /// All votes of voters in the set, in the order of the justification.
     votes: Vec<&'a Precommit>,
     first: BTreeMap<AuthorityKey, &'a Precommit>,
     doubled: BTreeSet<AuthorityKey>,
 }
 
-impl<'a> Ballot<'a> {
+impl<'a> VoteTally<'a> {
     fn new(precommits: &'a [Precommit], weights: BTreeMap<AuthorityKey, u64>) -> Self {
         let votes: Vec<_> = precommits.iter().filter(|vote| weights.contains_key(&vote.key)).collect();
         let mut first = BTreeMap::new();
@@ -356,7 +362,7 @@ impl<'a> Ballot<'a> {
         Self { weights, votes, first, doubled }
     }
 
-    /// The weight of those whose vote is for one of these, or who voted for two blocks: those count for every block.
+    /// Returns the total weight of the votes that `counts` accepts. Voters that voted for two blocks count for every block.
     fn weight(&self, counts: impl Fn(&Precommit) -> bool) -> u64 {
         self.first
             .iter()
@@ -365,34 +371,34 @@ impl<'a> Ballot<'a> {
             .fold(0, |sum: u64, weight| sum.saturating_add(*weight))
     }
 
-    /// Whether the target is the highest block that enough votes are for, itself or through a descendant: GRANDPA's
-    /// ghost of the precommits.
-    fn elects(&self, chain: &Ancestry, threshold: u64) -> Result<(), FinalityFault> {
+    /// Ensures that the target is the highest block with enough votes for itself and its descendants: GRANDPA's GHOST
+    /// function over the precommits.
+    fn ensure_elects_target(&self, chain: &Ancestry, threshold: u64) -> Result<(), FinalityError> {
         let target = chain.target.hash;
         let base = self.votes.iter().min_by_key(|vote| vote.target.number);
-        let base = base.ok_or(FinalityFault::TooFew { weight: 0, threshold })?.target.hash;
-        let mut ways = BTreeMap::new();
+        let base = base.ok_or(FinalityError::TooFew { weight: 0, threshold })?.target.hash;
+        let mut paths = BTreeMap::new();
         for vote in &self.votes {
-            if chain.numbers.get(&vote.target.hash).ok_or(FinalityFault::Ancestry)? != &vote.target.number {
-                return Err(FinalityFault::Number { key: vote.key });
+            if chain.numbers.get(&vote.target.hash).ok_or(FinalityError::Ancestry)? != &vote.target.number {
+                return Err(FinalityError::Number { key: vote.key });
             }
-            let way = chain.way(base, vote.target.hash).ok_or(FinalityFault::Ancestry)?;
-            ways.insert(vote.target.hash, way);
+            let path = chain.path(base, vote.target.hash).ok_or(FinalityError::Ancestry)?;
+            paths.insert(vote.target.hash, path);
         }
         let passes = |vote: &Precommit, block: &Hash| {
-            ways.get(&vote.target.hash).is_some_and(|way| way.contains(block))
+            paths.get(&vote.target.hash).is_some_and(|path| path.contains(block))
         };
         if !self.first.values().any(|vote| passes(vote, &target)) {
-            return Err(FinalityFault::Ancestry);
+            return Err(FinalityError::Ancestry);
         }
         let weight = self.weight(|vote| passes(vote, &target));
         if weight < threshold {
-            return Err(FinalityFault::TooFew { weight, threshold });
+            return Err(FinalityError::TooFew { weight, threshold });
         }
         let children = chain.parents.iter().filter(|(_, parent)| **parent == target).map(|(child, _)| child);
         for child in children.filter(|child| self.first.values().any(|vote| passes(vote, child))) {
             if self.weight(|vote| passes(vote, child)) >= threshold {
-                return Err(FinalityFault::Higher);
+                return Err(FinalityError::Higher);
             }
         }
         Ok(())

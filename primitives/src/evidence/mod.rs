@@ -1,35 +1,51 @@
-//! Evidence: one file that proves a device's history offline, and its verifier.
+//! Evidence: one file that proves a device's history offline, and the verifier for it.
 //!
-//! The way goes from the events up: leaves of a log, the log's root in a checkpoint, the checkpoint in the chain's state
-//! (with the device's key and owner), the state in a block, the block final by GRANDPA's justification, the voters of
-//! that justification handed on from set to set since the genesis. What is trusted at the start is a [`TrustRoot`]: it is
-//! in the chain's specification.
+//! The proof leads from the events up to a [`TrustRoot`], which is part of the chain's specification:
 //!
-//! A file is a [`Prelude`] and a stream of [`Item`]s, verified in one pass and in memory that does not grow with the
-//! number of events: see [`Verifier`], and [`mod@file`] for the bytes. `docs/evidence.md` is the format for those who write
-//! a verifier of their own.
+//! 1. Each event is a leaf of a gateway's log.
+//! 2. The root of the log is in a checkpoint.
+//! 3. The checkpoint, the device's key and the device's owner are in the chain's state.
+//! 4. The state root is in a block header.
+//! 5. A GRANDPA justification makes the block final.
+//! 6. Each set of voters was appointed by the set before it, back to the genesis.
+//!
+//! A file is a [`Prelude`] followed by a stream of [`Item`]s. [`Verifier`] checks it in one pass, and its memory use does
+//! not grow with the number of events. [`mod@file`] reads and writes the bytes. `docs/evidence.md` describes the format
+//! for authors of other verifiers.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `file.rs` | the bytes of an evidence file |
+//! | `verifier.rs` | the verifier |
+//! | `signatures.rs` | batches of event signatures, and the interface for verifying them on other threads |
+//! | `verified.rs` | the result of a successful verification |
+//! | `error.rs` | the reasons why evidence is rejected |
+//! | `state_proof.rs` | the proof of the checkpoint and the device in the chain's state |
+//! | `header.rs` | block headers |
+//! | `grandpa.rs` | GRANDPA justifications |
+//! | `finality_proof.rs` | reading a node's proof of its newest final block |
 
-mod block;
 mod error;
 pub mod file;
+mod finality_proof;
 mod grandpa;
-mod state;
-mod verdict;
+mod header;
+mod signatures;
+mod state_proof;
+mod verified;
 mod verifier;
-mod warp;
 
-#[cfg(test)]
-pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use block::{time_of_slot, Block, BlockFault, SLOT_MILLISECONDS};
-pub use error::{BlockRole, EventFault, EvidenceError};
-pub use grandpa::{AuthorityKey, AuthoritySet, FinalityFault, Justification, Vote, Voter};
-pub use state::{anchor_key, device_key, genesis_key, StateProof};
-pub use verdict::{EventAt, Final, Shares, Verdict};
-pub use verifier::{Batch, Inline, Signatures, Verifier};
-pub use warp::{FinalityProof, Link};
+pub use error::{BlockRole, EvidenceError, EvidenceEventError};
+pub use finality_proof::{FinalityProof, ProvenBlock};
+pub use grandpa::{AuthorityKey, AuthoritySet, FinalityError, Justification, Vote, Voter};
+pub use header::{BlockRef, HeaderError, SLOT_MILLISECONDS};
+pub use signatures::{InlineVerifier, SignatureBatch, SignatureVerifier};
+pub use state_proof::{anchor_storage_key, device_storage_key, genesis_storage_key, StateProof};
+pub use verified::{BodyCounts, EventPosition, FinalizedBlock, VerifiedEvidence};
+pub use verifier::Verifier;
 
 use crate::{
     body::{Disclosure, MAX_PARTS},
@@ -40,7 +56,7 @@ use alloc::vec::Vec;
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 
-/// What is believed at the start: a chain, and who decides on its blocks. Both are in the chain's specification.
+/// The chain and the voters that the verifier trusts from the start. Both are in the chain's specification.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TrustRoot {
@@ -50,54 +66,54 @@ pub struct TrustRoot {
     pub authorities: AuthoritySet,
 }
 
-/// Everything of a file but its events. Not yet checked.
+/// Everything in an evidence file except its events. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub struct Prelude {
     /// The hash of the chain's first block.
     pub genesis: Hash,
     /// The log that the events are in.
     pub log: LogId,
-    /// Whose events they are.
+    /// The device whose events they are.
     pub device: DeviceId,
-    /// The chain's part.
-    pub chain: ChainPart,
+    /// Proves the checkpoint and the device.
+    pub chain: ChainEvidence,
     /// The device's last event at the checkpoint.
     pub head: HeadProof,
 }
 
-/// What proves the checkpoint and the device from the [`TrustRoot`] on. Not yet checked.
+/// Proves the checkpoint and the device, starting from the [`TrustRoot`]. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
-pub struct ChainPart {
-    /// The last block of each set of voters, in order: each names the next set.
-    pub changes: Vec<FinalBlock>,
+pub struct ChainEvidence {
+    /// The last block of each voter set, in order. Each of them names the next set.
+    pub changes: Vec<JustifiedBlock>,
     /// A block at or after the one that accepted the checkpoint.
-    pub last: FinalBlock,
-    /// What the state after that block says.
+    pub last: JustifiedBlock,
+    /// The proof of the checkpoint and the device in the state of that block.
     pub state: StateProof,
 }
 
-/// A block with what makes it final. Not yet checked.
+/// A block header with the votes that make the block final. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
-pub struct FinalBlock {
-    /// The SCALE encoding of its header.
+pub struct JustifiedBlock {
+    /// The SCALE encoding of the header.
     pub header: Vec<u8>,
-    /// The votes for it.
+    /// The votes for the block.
     pub justification: Justification,
 }
 
 /// One step through the log, from its first entry to its last.
 #[allow(
     clippy::large_enum_variant,
-    reason = "taken one by one and never stored; a box would cost an allocation each"
+    reason = "items are processed one by one and never stored; a box would cost an allocation for each"
 )]
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub enum Item {
-    /// A complete subtree of the log, of `2^level` entries, without an event of this evidence.
+    /// A complete subtree of the log with `2^level` entries, none of which is an event of this evidence.
     #[codec(index = 0)]
     Skip {
-        /// 0 for a leaf.
+        /// The height of the subtree: 0 for a single leaf.
         level: u8,
-        /// Its root.
+        /// The root of the subtree.
         hash: Hash,
     },
     /// The next entry of the log, an event of the device.
@@ -105,27 +121,27 @@ pub enum Item {
     Event {
         /// The entry.
         entry: LogEntry,
-        /// What is shown of its body.
-        body: Shown,
+        /// The disclosed part of its body.
+        body: ShownBody,
     },
     /// The end of the log and of the file.
     #[codec(index = 2)]
     End,
 }
 
-/// What is shown of an event's body. `Withheld` and `Erased` are the word of whoever made the file: neither is proven.
+/// The disclosed part of an event's body. `Withheld` and `Erased` are claims of the file's author; neither is proven.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
-pub enum Shown {
-    /// Nothing: whoever made the file keeps it.
+pub enum ShownBody {
+    /// Nothing. The author of the file has the body but does not disclose it.
     #[codec(index = 0)]
     Withheld,
-    /// Nothing: it was erased for good.
+    /// Nothing. The body was erased.
     #[codec(index = 1)]
     Erased,
-    /// All of it.
+    /// The whole body.
     #[codec(index = 2)]
     Whole(Body),
-    /// Some of its parts, in their order; at least one.
+    /// Some of its parts, at least one, in ascending order.
     #[codec(index = 3)]
     Parts(BoundedVec<Disclosure, ConstU32<MAX_PARTS>>),
 }

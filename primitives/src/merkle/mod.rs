@@ -1,27 +1,30 @@
 //! The Merkle tree of RFC 9162, section 2.1, over BLAKE3 with a domain for its nodes.
 //!
-//! Leaves come already hashed in a domain of their own. [`Frontier`] appends, [`Tree`] proves from stored nodes,
-//! [`InclusionProof`] and [`ConsistencyProof`] verify with nothing but hashes.
+//! The leaves are hashes already, made in a domain of their own.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `frontier.rs` | [`Frontier`]: appending to a log |
+//! | `prove.rs` | [`Tree`]: making inclusion and consistency proofs from stored nodes |
+//! | `verify.rs` | [`InclusionProof`] and [`ConsistencyProof`]: verifying them, with nothing but hashes |
 
 mod frontier;
-mod proofs;
-mod tree;
+mod prove;
+mod verify;
 
-pub use frontier::{Frontier, FrontierError, Misaligned, Node, NodeId};
-pub use proofs::{climb, ConsistencyProof, InclusionProof, MAX_PROOF};
-pub use tree::{path_of, root_of, MissingNode, Nodes, Tree, TreeError};
+pub use frontier::{AlignmentError, Frontier, FrontierError, Node, NodeId};
+pub use prove::{path_of_leaf, root_of_leaves, MissingNodeError, NodeStore, Tree, TreeError};
+pub use verify::{root_from_path, ConsistencyProof, InclusionProof, MAX_PROOF_HASHES};
 
 /// The largest size of a log: a power of two that no gateway reaches, so that arithmetic on sizes cannot overflow.
-pub const MAX_SIZE: u64 = 1 << 62;
+pub const MAX_LOG_SIZE: u64 = 1 << 62;
 
-/// The largest power of two below `size`, where the tree of `size` leaves splits (RFC 9162, section 2.1.1).
-/// `size` is 2 or more.
-pub(crate) fn split(size: u64) -> u64 {
+/// Returns the largest power of two below `size`: the size of the left subtree of a tree with `size` leaves, which are
+/// two or more (RFC 9162, section 2.1.1).
+fn split_point(size: u64) -> u64 {
     debug_assert!(size >= 2);
     1u64 << (63 - (size.saturating_sub(1)).leading_zeros().min(63))
 }
 
-#[cfg(test)]
-mod judged;
 #[cfg(test)]
 mod tests;

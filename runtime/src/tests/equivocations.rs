@@ -1,9 +1,9 @@
-//! Equivocations on their way: from the APIs that a node calls, through its pool, into a block.
+//! Reports of equivocations: from the APIs that a node calls, through its pool, into a block.
 
 use super::support::Chain;
-use crate::{consortium, Block, Consortium, Grandpa, Hash, Header, Runtime, RuntimeCall, UncheckedExtrinsic};
+use crate::{consortium, Block, Grandpa, Hash, Header, Runtime, RuntimeCall, UncheckedExtrinsic, Validators};
 use codec::{Decode, Encode};
-use pallet_consortium::{runtime_api::runtime_decl_for_consortium_api::ConsortiumApi, VoteProof};
+use pallet_validators::{runtime_api::runtime_decl_for_validators_api::ValidatorsApi, VoteProof};
 use sp_consensus_aura::{Slot, AURA_ENGINE_ID};
 use sp_consensus_grandpa::{
     localized_payload, runtime_decl_for_grandpa_api::GrandpaApi, Message, OpaqueKeyOwnershipProof, Prevote,
@@ -26,7 +26,7 @@ use streembit_primitives::{
     AccountId,
 };
 
-/// That somebody voted for two blocks in round 5 of the first set.
+/// Two votes in round 5 of the first voter set.
 fn two_votes(by: Ed25519Keyring) -> VoteProof<Runtime> {
     let vote = |target_number: u32| {
         let vote = Prevote::<Header> { target_hash: Hash::repeat_byte(target_number as u8), target_number };
@@ -37,10 +37,10 @@ fn two_votes(by: Ed25519Keyring) -> VoteProof<Runtime> {
     Decode::decode(&mut proof.as_slice()).unwrap()
 }
 
-/// Two blocks of somebody after one of the chain, both in the fourth's slot.
+/// Two blocks that follow a block of the chain, both in the slot of the fourth validator.
 fn two_blocks(chain: &mut Chain, by: Sr25519Keyring) -> [Header; 2] {
     let parent = chain.last.clone().unwrap();
-    // Which block the last is, the state does not know.
+    // The state knows the hash of a block only when the next block is made.
     chain.block(Vec::new());
     [1, 2].map(|content| {
         let slot = DigestItem::PreRuntime(AURA_ENGINE_ID, Slot::from(2_003).encode());
@@ -53,7 +53,7 @@ fn two_blocks(chain: &mut Chain, by: Sr25519Keyring) -> [Header; 2] {
     })
 }
 
-/// What the runtime puts into its node's pool.
+/// Returns the extrinsics that the runtime submits to the pool of its node.
 fn submitted(chain: &mut Chain, submit: impl FnOnce() -> Option<()>) -> Vec<UncheckedExtrinsic> {
     let (pool, state) = TestTransactionPoolExt::new();
     chain.state.register_extension(TransactionPoolExt::new(pool));
@@ -62,7 +62,7 @@ fn submitted(chain: &mut Chain, submit: impl FnOnce() -> Option<()>) -> Vec<Unch
     transactions.iter().map(|bytes| Decode::decode(&mut bytes.as_slice()).unwrap()).collect()
 }
 
-/// Puts a report through the pool into a block, and follows the chain until Dave is none any more.
+/// Puts a report through the pool into a block, and follows the chain until Dave no longer validates.
 fn removes_dave(chain: &mut Chain, report: UncheckedExtrinsic, offence: Offence) {
     let stale = TransactionValidityError::Invalid(InvalidTransaction::Stale);
     let elsewhere = TransactionValidityError::Invalid(InvalidTransaction::Call);
@@ -77,7 +77,7 @@ fn removes_dave(chain: &mut Chain, report: UncheckedExtrinsic, offence: Offence)
     chain.state.execute_with(|| {
         let view = consortium::view();
         let dave = AccountId(Dave.to_raw_public());
-        let known = Consortium::equivocations();
+        let known = Validators::equivocations();
         assert_eq!(known.len(), 1);
         assert_eq!((known[0].account, known[0].offence), (dave, offence));
         assert!(view.validators.iter().all(|validator| validator.state == ValidatorState::Active));
@@ -113,7 +113,7 @@ fn two_blocks_that_a_node_has_seen_remove_their_author() {
     let mut chain = Chain::new("four");
     let [first, second] = two_blocks(&mut chain, Dave);
     let report = |first: &Header, second: &Header| {
-        <Runtime as ConsortiumApi<Block>>::submit_block_report(first.clone(), second.clone())
+        <Runtime as ValidatorsApi<Block>>::submit_block_report(first.clone(), second.clone())
     };
     assert_eq!(chain.state.execute_with(|| report(&first, &first)), None);
     let mut reports = submitted(&mut chain, || report(&first, &second));
@@ -124,7 +124,7 @@ fn two_blocks_that_a_node_has_seen_remove_their_author() {
 }
 
 #[test]
-fn what_proves_nothing_reaches_no_block() {
+fn a_report_that_proves_nothing_reaches_no_block() {
     let mut chain = Chain::new("four");
     let [first, second] = two_blocks(&mut chain, Sr25519Keyring::Alice).map(Box::new);
     let mut other_key = two_votes(Ed25519Keyring::Dave).encode();
@@ -133,9 +133,9 @@ fn what_proves_nothing_reaches_no_block() {
     key.zip(Ed25519Keyring::Alice.to_raw_public()).for_each(|(old, new)| *old = new);
     let forged: VoteProof<Runtime> = Decode::decode(&mut other_key.as_slice()).unwrap();
     let calls = [
-        pallet_consortium::Call::report_blocks { first, second },
-        pallet_consortium::Call::report_votes { proof: Box::new(two_votes(Ed25519Keyring::Eve)) },
-        pallet_consortium::Call::report_votes { proof: Box::new(forged) },
+        pallet_validators::Call::report_blocks { first, second },
+        pallet_validators::Call::report_votes { proof: Box::new(two_votes(Ed25519Keyring::Eve)) },
+        pallet_validators::Call::report_votes { proof: Box::new(forged) },
     ];
     let refused = TransactionValidityError::Invalid(InvalidTransaction::BadProof);
     for call in calls {
@@ -145,9 +145,9 @@ fn what_proves_nothing_reaches_no_block() {
         }
         assert_eq!(chain.block(vec![bogus]), vec![Err(refused)]);
     }
-    let vote = pallet_consortium::Call::vote { motion: Hash::zero(), approve: true };
-    let unsigned = UncheckedExtrinsic::new_bare(RuntimeCall::from(vote));
+    let leave = pallet_validators::Call::leave {};
+    let unsigned = UncheckedExtrinsic::new_bare(RuntimeCall::from(leave));
     let refused = TransactionValidityError::Invalid(InvalidTransaction::Call);
     assert_eq!(chain.validate_from(TransactionSource::Local, unsigned), Err(refused));
-    chain.state.execute_with(|| assert!(Consortium::equivocations().is_empty()));
+    chain.state.execute_with(|| assert!(Validators::equivocations().is_empty()));
 }

@@ -1,7 +1,7 @@
-//! The genesis presets, and who makes blocks.
+//! The genesis presets.
 
 use super::support::Chain;
-use crate::{configs::MAX_VALIDATORS, genesis, Consortium, Grandpa, Runtime, RuntimeGenesisConfig, Session};
+use crate::{configs::MAX_VALIDATORS, genesis, Grandpa, Parties, Runtime, RuntimeGenesisConfig, Session};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 use sp_runtime::BuildStorage;
 use streembit_primitives::AccountId;
@@ -36,9 +36,9 @@ fn every_preset_has_its_validators_and_parties() {
             assert_eq!(Session::validators(), accounts);
             for party in ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie"] {
                 let key: Sr25519Keyring = party.to_lowercase().parse().unwrap();
-                assert!(Consortium::is_party(&AccountId(key.to_raw_public())), "{party} in {name}");
+                assert!(Parties::is_party(&AccountId(key.to_raw_public())), "{party} in {name}");
             }
-            assert!(!Consortium::is_party(&AccountId(Sr25519Keyring::One.to_raw_public())));
+            assert!(!Parties::is_party(&AccountId(Sr25519Keyring::One.to_raw_public())));
         });
     }
 }

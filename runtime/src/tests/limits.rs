@@ -1,4 +1,4 @@
-//! That what is allowed fits into a block.
+//! Everything that is allowed fits into a block.
 
 use crate::{
     configs::{MaxProposalWeight, BLOCK_BYTES, MAX_VALIDATORS},
@@ -11,45 +11,51 @@ use frame_support::{
 };
 use frame_system::limits::BlockWeights;
 use pallet_anchors::WeightInfo as _;
-use pallet_consortium::WeightInfo as _;
+use pallet_council::WeightInfo as _;
 use pallet_devices::WeightInfo as _;
+use pallet_parties::WeightInfo as _;
+use pallet_quotas::WeightInfo as _;
 use pallet_service_contracts::WeightInfo as _;
+use pallet_validators::WeightInfo as _;
 use streembit_primitives::{
-    consortium::MAX_CODE,
+    consortium::MAX_RUNTIME_CODE_BYTES,
     contract::{Contract, MAX_CLAUSES, MAX_DEVICES, MAX_PARTIES},
     device::DeviceKey,
-    merkle::{ConsistencyProof, MAX_PROOF},
-    proof::ReadingProof,
+    merkle::{ConsistencyProof, MAX_PROOF_HASHES},
+    reading_proof::ReadingProof,
 };
 
-/// Every call of ours at its worst, as this runtime weighs it.
+/// Returns the highest weight of every call of our pallets.
 fn calls() -> Vec<(&'static str, Weight)> {
     vec![
-        ("consortium.add_gateway", weights::Consortium::add_gateway()),
-        ("consortium.remove_gateway", weights::Consortium::remove_gateway()),
-        ("consortium.propose", weights::Consortium::propose()),
-        ("consortium.vote", weights::Consortium::vote()),
-        ("consortium.enact", weights::Consortium::enact()),
-        ("consortium.leave_validators", weights::Consortium::leave_validators()),
-        ("consortium.leave", weights::Consortium::leave()),
-        ("consortium.report_votes", weights::Consortium::report_votes()),
-        ("consortium.report_blocks", weights::Consortium::report_blocks()),
-        ("devices.register", weights::Devices::register()),
-        ("anchors.anchor", weights::Anchors::anchor(MAX_PROOF)),
+        ("parties.add_gateway", weights::parties::WeightInfo::<Runtime>::add_gateway()),
+        ("parties.remove_gateway", weights::parties::WeightInfo::<Runtime>::remove_gateway()),
+        ("council.propose", weights::council::WeightInfo::<Runtime>::propose()),
+        ("council.vote", weights::council::WeightInfo::<Runtime>::vote()),
+        ("council.enact", weights::council::WeightInfo::<Runtime>::enact()),
+        ("validators.leave", weights::validators::WeightInfo::<Runtime>::leave()),
+        ("parties.leave", weights::parties::WeightInfo::<Runtime>::leave()),
+        ("validators.report_votes", weights::validators::WeightInfo::<Runtime>::report_votes()),
+        ("validators.report_blocks", weights::validators::WeightInfo::<Runtime>::report_blocks()),
+        ("devices.register", weights::devices::WeightInfo::<Runtime>::register()),
+        ("anchors.anchor", weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF_HASHES)),
         (
             "serviceContracts.propose",
-            weights::ServiceContracts::propose(MAX_PARTIES, MAX_DEVICES, MAX_CLAUSES),
+            weights::service_contracts::WeightInfo::<Runtime>::propose(MAX_PARTIES, MAX_DEVICES, MAX_CLAUSES),
         ),
-        ("serviceContracts.accept", weights::ServiceContracts::accept()),
-        ("serviceContracts.report", weights::ServiceContracts::report()),
-        ("serviceContracts.record", weights::ServiceContracts::record()),
-        ("serviceContracts.confirm", weights::ServiceContracts::confirm()),
+        ("serviceContracts.accept", weights::service_contracts::WeightInfo::<Runtime>::accept()),
+        ("serviceContracts.report", weights::service_contracts::WeightInfo::<Runtime>::report()),
+        ("serviceContracts.record", weights::service_contracts::WeightInfo::<Runtime>::record()),
+        ("serviceContracts.confirm", weights::service_contracts::WeightInfo::<Runtime>::confirm()),
     ]
 }
 
-/// What a signed extrinsic takes beside its call.
+/// Returns the weight of a signed extrinsic without its call.
 fn beside(limits: &BlockWeights) -> Weight {
-    limits.get(DispatchClass::Normal).base_extrinsic.saturating_add(weights::Consortium::spend_quota())
+    limits
+        .get(DispatchClass::Normal)
+        .base_extrinsic
+        .saturating_add(weights::quotas::WeightInfo::<Runtime>::spend_quota())
 }
 
 #[test]
@@ -64,18 +70,19 @@ fn every_call_at_its_worst_fits_into_a_block_with_others() {
     }
 }
 
-/// What is submitted every day comes in numbers: a quota's worth and many parties' in one block.
+/// Everyday calls come in large numbers: those of many parties fit into one block.
 #[test]
 fn many_of_the_everyday_calls_fit_into_a_block() {
     let limits: BlockWeights = <Runtime as frame_system::Config>::BlockWeights::get();
     let room = limits.get(DispatchClass::Normal).max_total.unwrap();
-    // A log of a million entries has proofs of up to 21 hashes; a service book has two parties, one device and two clauses.
+    // The proofs of a log of a million entries have up to 21 hashes. A service book has two parties, one device and two
+    // clauses.
     for (name, weight) in [
-        ("anchors.anchor", weights::Anchors::anchor(21)),
-        ("consortium.add_gateway", weights::Consortium::add_gateway()),
-        ("devices.register", weights::Devices::register()),
-        ("serviceContracts.propose", weights::ServiceContracts::propose(2, 1, 2)),
-        ("serviceContracts.report", weights::ServiceContracts::report()),
+        ("anchors.anchor", weights::anchors::WeightInfo::<Runtime>::anchor(21)),
+        ("parties.add_gateway", weights::parties::WeightInfo::<Runtime>::add_gateway()),
+        ("devices.register", weights::devices::WeightInfo::<Runtime>::register()),
+        ("serviceContracts.propose", weights::service_contracts::WeightInfo::<Runtime>::propose(2, 1, 2)),
+        ("serviceContracts.report", weights::service_contracts::WeightInfo::<Runtime>::report()),
     ] {
         let whole = weight.saturating_add(beside(&limits));
         assert!(whole.saturating_mul(40).all_lte(room), "{name} weighs {whole:?} of {room:?}");
@@ -86,26 +93,30 @@ fn many_of_the_everyday_calls_fit_into_a_block() {
 fn no_check_of_a_signature_or_a_proof_is_free() {
     let least = Weight::from_parts(200_000_000, 0);
     for (name, weight) in [
-        ("consortium.add_gateway", weights::Consortium::add_gateway()),
-        ("consortium.report_votes", weights::Consortium::report_votes()),
-        ("consortium.report_blocks", weights::Consortium::report_blocks()),
-        ("devices.register", weights::Devices::register()),
-        ("anchors.anchor", weights::Anchors::anchor(MAX_PROOF)),
-        ("serviceContracts.report", weights::ServiceContracts::report()),
-        ("serviceContracts.record", weights::ServiceContracts::record()),
+        ("parties.add_gateway", weights::parties::WeightInfo::<Runtime>::add_gateway()),
+        ("validators.report_votes", weights::validators::WeightInfo::<Runtime>::report_votes()),
+        ("validators.report_blocks", weights::validators::WeightInfo::<Runtime>::report_blocks()),
+        ("devices.register", weights::devices::WeightInfo::<Runtime>::register()),
+        ("anchors.anchor", weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF_HASHES)),
+        ("serviceContracts.report", weights::service_contracts::WeightInfo::<Runtime>::report()),
+        ("serviceContracts.record", weights::service_contracts::WeightInfo::<Runtime>::record()),
     ] {
         assert!(least.all_lte(weight), "{name} weighs only {weight:?}");
     }
-    let (short, long) = (weights::Anchors::anchor(3), weights::Anchors::anchor(MAX_PROOF));
+    let (short, long) = (
+        weights::anchors::WeightInfo::<Runtime>::anchor(3),
+        weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF_HASHES),
+    );
     assert!(short.ref_time() < long.ref_time(), "a longer proof weighs no more: {short:?}, {long:?}");
 }
 
 #[test]
-fn what_a_block_begins_with_and_what_the_council_decides_leave_room() {
+fn the_start_of_a_block_and_a_decision_of_the_council_leave_room() {
     let limits: BlockWeights = <Runtime as frame_system::Config>::BlockWeights::get();
-    let begin = weights::Consortium::on_initialize(MAX_VALIDATORS).saturating_add(limits.base_block);
+    let begin = weights::validators::WeightInfo::<Runtime>::on_initialize(MAX_VALIDATORS)
+        .saturating_add(limits.base_block);
     assert!(begin.saturating_mul(10).all_lte(limits.max_block), "{begin:?} of {:?}", limits.max_block);
-    let decided = weights::Consortium::enact();
+    let decided = weights::council::WeightInfo::<Runtime>::enact();
     assert!(decided.all_lte(MaxProposalWeight::get()), "the council cannot decide {decided:?}");
 }
 
@@ -122,8 +133,8 @@ fn the_largest_arguments_fit_into_a_block() {
     }
 }
 
-// An eighth of a block is left for what else it needs.
-const _: () = assert!(MAX_CODE < BLOCK_BYTES / 8 * 7);
+// An eighth of a block is left for everything else.
+const _: () = assert!(MAX_RUNTIME_CODE_BYTES < BLOCK_BYTES / 8 * 7);
 
 #[test]
 fn the_code_of_a_runtime_fits_into_a_block() {
@@ -134,5 +145,5 @@ fn the_code_of_a_runtime_fits_into_a_block() {
     let room = limits.get(info.class).max_extrinsic.unwrap();
     assert!(info.call_weight.all_lte(room), "{:?} of {room:?}", info.call_weight);
     let ours = crate::WASM_BINARY.map_or(0, <[u8]>::len);
-    assert!(ours < MAX_CODE as usize, "this runtime's own code has {ours} bytes");
+    assert!(ours < MAX_RUNTIME_CODE_BYTES as usize, "this runtime's own code has {ours} bytes");
 }

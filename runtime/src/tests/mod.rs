@@ -1,11 +1,11 @@
-//! The runtime as a node drives it: blocks and extrinsics through the executive.
+//! The runtime as a node uses it: blocks and extrinsics through the executive.
 
 mod equivocations;
 mod founding;
 mod limits;
 mod quotas;
 mod refounding;
-mod submitting;
+mod session_rotation;
+mod submissions;
 mod support;
-mod turning;
-mod upgrading;
+mod upgrades;

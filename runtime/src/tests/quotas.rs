@@ -1,16 +1,16 @@
-//! That a quota keeps a party's transactions out of the pool already, until the chain's clock comes to the next period.
+//! A spent quota keeps a party's transactions out of the pool until the next period of the chain's clock.
 
 use super::support::Chain;
-use crate::{configs::QUOTA_PERIOD, Consortium, RuntimeCall, Timestamp, SLOT_DURATION};
+use crate::{configs::QUOTA_PERIOD, Quotas, RuntimeCall, Timestamp, SLOT_DURATION};
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob};
 use sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidityError};
 use streembit_primitives::{
-    consortium::{refusal, Change, Quota, QuotaLeft},
+    consortium::{invalid_transaction, Change, Quota, QuotaStatus},
     AccountId,
 };
 
 const REFUSED: TransactionValidityError =
-    TransactionValidityError::Invalid(InvalidTransaction::Custom(refusal::BYTES));
+    TransactionValidityError::Invalid(InvalidTransaction::Custom(invalid_transaction::QUOTA_BYTES));
 
 fn id(key: Sr25519Keyring) -> AccountId {
     AccountId(key.to_raw_public())
@@ -20,22 +20,22 @@ fn remark(bytes: usize) -> RuntimeCall {
     frame_system::Call::remark { remark: vec![0; bytes] }.into()
 }
 
-/// A chain on which the council has given Bob a quota of bytes.
+/// A chain on which the council has set the bytes of Bob's quota.
 fn chain(bytes: u64) -> Chain {
     let mut chain = Chain::new("development");
     let quota = Some(Quota { microseconds: 1_000_000, bytes });
     let change = Change::SetQuota { party: id(Bob), quota };
-    let set = chain.signed(&Alice.pair(), pallet_consortium::Call::propose { change });
+    let set = chain.signed(&Alice.pair(), pallet_council::Call::propose { change });
     assert_eq!(chain.block(vec![set]), vec![Ok(Ok(()))]);
     chain
 }
 
-fn of_bob(chain: &mut Chain) -> QuotaLeft {
-    chain.state.execute_with(|| Consortium::quota(&id(Bob)).unwrap())
+fn of_bob(chain: &mut Chain) -> QuotaStatus {
+    chain.state.execute_with(|| Quotas::quota(&id(Bob)).unwrap())
 }
 
 #[test]
-fn what_is_more_than_is_left_is_refused_in_the_pool_until_the_next_period() {
+fn a_transaction_above_the_quota_is_refused_in_the_pool_until_the_next_period() {
     let mut chain = chain(1_000);
     let fits = chain.signed(&Bob.pair(), remark(600));
     assert!(chain.validate(fits.clone()).is_ok());
@@ -58,7 +58,7 @@ fn what_is_more_than_is_left_is_refused_in_the_pool_until_the_next_period() {
 #[test]
 fn several_in_one_block_have_to_fit_together() {
     let mut chain = chain(1_000);
-    // As of the same state each is valid, and that is all that a pool sees.
+    // Each is valid in the same state, which is all that a pool sees.
     let both = vec![chain.signed(&Bob.pair(), remark(600)), chain.signed(&Bob.pair(), remark(601))];
     for extrinsic in &both {
         assert!(chain.validate(extrinsic.clone()).is_ok());

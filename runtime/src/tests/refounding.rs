@@ -1,8 +1,8 @@
-//! What a chain takes over from the one whose validators are gone.
+//! The state that a new chain takes over from a chain that lost its validators.
 
 use super::support::Chain;
 use crate::{
-    refounding::{self, is_carried_over, Refusal},
+    refounding::{self, is_carried_over, RefoundError},
     AccountId, AllPalletsWithSystem, Runtime, SessionKeys, System,
 };
 use frame_support::{storage::storage_prefix, traits::PalletsInfoAccess};
@@ -17,11 +17,11 @@ fn new_keys(seed: u8) -> SessionKeys {
 }
 
 #[test]
-fn it_is_thought_of_every_pallet() {
+fn every_pallet_is_listed() {
     let mut names: Vec<_> =
         AllPalletsWithSystem::infos().into_iter().map(|pallet| pallet.name.to_string()).collect();
     names.sort();
-    assert_eq!(refounding::pallets(), names, "a new pallet begins anew or is carried over: say which");
+    assert_eq!(refounding::pallets(), names, "list the new pallet: is its state carried over?");
 }
 
 #[test]
@@ -29,15 +29,18 @@ fn records_are_carried_over_and_consensus_is_not() {
     for (pallet, item, carried) in [
         ("Anchors", "Latest", true),
         ("Anchors", "Genesis", false),
-        ("Consortium", "Parties", true),
-        ("Consortium", "Validators", false),
-        ("Consortium", "Authorities", false),
+        ("Parties", "Parties", true),
+        ("Parties", "Gateways", true),
+        ("Quotas", "Spent", true),
+        ("Validators", "Validators", false),
+        ("Validators", "Authorities", false),
+        ("Validators", "Equivocations", false),
         ("Devices", "Devices", true),
         ("ServiceContracts", "Contracts", true),
         ("System", "Account", true),
         ("System", "BlockHash", false),
-        ("Council", "Members", true),
-        ("Council", "Voting", false),
+        ("Collective", "Members", true),
+        ("Collective", "Voting", false),
         ("Grandpa", "CurrentSetId", false),
         ("Session", "CurrentIndex", false),
     ] {
@@ -48,26 +51,26 @@ fn records_are_carried_over_and_consensus_is_not() {
 }
 
 #[test]
-fn validators_belong_and_have_keys_that_nobody_knows() {
+fn new_validators_belong_and_have_new_keys() {
     let mut chain = Chain::new("four");
     chain.state.execute_with(|| {
         let (alice, eve) = (Sr25519Keyring::Alice.to_account_id(), Sr25519Keyring::Eve.to_account_id());
         let stranger = AccountId::new([9; 32]);
-        let refused = refounding::take_leave(&[(stranger.clone(), new_keys(1))]);
-        assert_eq!(refused.unwrap_err(), Refusal::Stranger(stranger));
+        let refused = refounding::prepare_successor_state(&[(stranger.clone(), new_keys(1))]);
+        assert_eq!(refused.unwrap_err(), RefoundError::Stranger(stranger));
         let old = SessionKeys { grandpa: Ed25519Keyring::Dave.public().into(), ..new_keys(1) };
-        let refused = refounding::take_leave(&[(alice.clone(), old)]);
-        assert_eq!(refused.unwrap_err(), Refusal::KnownKey(alice.clone()));
+        let refused = refounding::prepare_successor_state(&[(alice.clone(), old)]);
+        assert_eq!(refused.unwrap_err(), RefoundError::KnownKey(alice.clone()));
 
         let validators = [(alice.clone(), new_keys(1)), (eve.clone(), new_keys(2))];
         let before = (System::consumers(&alice), System::consumers(&eve));
-        let founding = refounding::take_leave(&validators).unwrap();
+        let founding = refounding::prepare_successor_state(&validators).unwrap();
         assert_eq!(founding.validators, validators);
         assert_eq!((founding.parties.len(), founding.council.len()), (6, 3));
         // Alice had keys, Eve had none.
         assert_eq!((System::consumers(&alice), System::consumers(&eve)), (before.0, before.1 + 1));
 
-        // Who is not named has no keys any more, and cannot set the old ones: votes name no chain.
+        // Other validators have no keys any more and cannot set the old ones, because votes do not name their chain.
         let dave = Sr25519Keyring::Dave.to_account_id();
         assert!(pallet_session::NextKeys::<Runtime>::iter().next().is_none());
         let old = Ed25519Keyring::Dave.public();

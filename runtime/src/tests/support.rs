@@ -1,4 +1,4 @@
-//! A chain that makes blocks, and those who submit to it.
+//! A chain that makes blocks, and accounts that submit to it.
 
 use crate::{
     genesis, Address, Executive, Hash, Header, Runtime, RuntimeCall, Signature, SignedPayload, System,
@@ -87,7 +87,7 @@ impl Chain {
                 frame_system::CheckTxVersion::new(),
                 frame_system::CheckGenesis::new(),
                 frame_system::CheckEra::from(Era::Immortal),
-                pallet_consortium::SpendQuota::new(),
+                pallet_quotas::SpendQuota::new(),
                 frame_system::CheckNonce::<Runtime>::from(System::account_nonce(&account)),
                 frame_system::CheckWeight::new(),
             );

@@ -1,11 +1,11 @@
-//! Evidence files from anywhere, against the trust root of the committed vectors: the verifier says what is wrong, and
-//! calls nothing proven but what the vectors prove.
+//! Evidence files, verified against the trust root of the committed vectors: nothing verifies except what the vectors
+//! prove.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use streembit_primitives::{
-    evidence::{file, EvidenceError, TrustRoot, Verdict},
+    evidence::{file, EvidenceError, TrustRoot, VerifiedEvidence},
     Hash,
 };
 
@@ -18,27 +18,27 @@ const FILES: [&[u8]; 4] = [
 ];
 
 static TRUST: LazyLock<TrustRoot> =
-    LazyLock::new(|| serde_json::from_str(ROOT).expect("the vectors' trust root"));
+    LazyLock::new(|| serde_json::from_str(ROOT).expect("the trust root of the vectors"));
 static PROVEN: LazyLock<Vec<Hash>> = LazyLock::new(|| {
-    FILES.iter().map(|file| check(file).expect("a vector is good").checkpoint.root).collect()
+    FILES.iter().map(|file| verify(file).expect("the vector verifies").checkpoint.root).collect()
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    // Whole files, and what comes after the magic and the length, which chance seldom finds.
-    look(bytes);
+    // Try the input as a whole file, and after the magic and a length, which the fuzzer seldom finds by chance.
+    check_verdict(bytes);
     if let Ok(length) = u32::try_from(bytes.len()) {
         for prelude in [length, length / 2, length.min(200)] {
-            look(&[&file::MAGIC[..], &prelude.to_le_bytes(), bytes].concat());
+            check_verdict(&[&file::MAGIC[..], &prelude.to_le_bytes(), bytes].concat());
         }
     }
 });
 
-fn look(file: &[u8]) {
-    if let Ok(verdict) = check(file) {
-        assert!(PROVEN.contains(&verdict.checkpoint.root), "proven, and nobody made it: {verdict:?}");
+fn check_verdict(file: &[u8]) {
+    if let Ok(verdict) = verify(file) {
+        assert!(PROVEN.contains(&verdict.checkpoint.root), "verified, but not a vector: {verdict:?}");
     }
 }
 
-fn check(mut bytes: &[u8]) -> Result<Verdict, EvidenceError> {
+fn verify(mut bytes: &[u8]) -> Result<VerifiedEvidence, EvidenceError> {
     file::verify(&mut bytes, &TRUST, |_| {})
 }

@@ -1,16 +1,16 @@
-//! A node's answers on finality from anywhere: nothing is final that nobody voted for.
+//! Finality proofs, as a node sends them: no block is accepted as final without votes for it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use streembit_primitives::{
-    evidence::{AuthorityKey, AuthoritySet, FinalBlock, FinalityProof, Justification, Voter},
+    evidence::{AuthorityKey, AuthoritySet, FinalityProof, Justification, JustifiedBlock, Voter},
     Hash,
 };
 
 const RECORDED: &str = include_str!("../../../node/tests/justifications.json");
 
-/// Who voted there: the development keys of Alice, Bob, Charlie and Dave.
+/// The voters of the recorded justifications: the development keys of Alice, Bob, Charlie and Dave.
 const VOTERS: [&str; 4] = [
     "88dc3417d5058ec4b4503e0c12ea1a0a89be200fe98922423d4334014fa6b0ee",
     "d17c2d7823ebf260fd138f2d7e27d114c0145d968b5ff5006125f2414fadae69",
@@ -18,7 +18,7 @@ const VOTERS: [&str; 4] = [
     "5e639b43e0052c47447dac87d6fd2b6ec50bdd4d0f614e4299c665249bbd09d9",
 ];
 
-/// The headers that they made final.
+/// The headers of the recorded final blocks.
 static FINAL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let all: Vec<serde_json::Value> = serde_json::from_str(RECORDED).expect("the recorded justifications");
     let field =
@@ -26,14 +26,14 @@ static FINAL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     all.iter()
         .map(|one| {
             let justification = Justification::Full(field(one, "justification"));
-            let block = FinalBlock { header: field(one, "header"), justification };
-            block.verify(&AuthoritySet { id: 0, voters: known() }).expect("recorded as final");
+            let block = JustifiedBlock { header: field(one, "header"), justification };
+            block.verify(&AuthoritySet { id: 0, voters: recorded_voters() }).expect("recorded as final");
             block.header
         })
         .collect()
 });
 
-fn known() -> Vec<Voter> {
+fn recorded_voters() -> Vec<Voter> {
     let key = |digits: &&str| {
         let bytes = hex::decode(digits).expect("a key");
         Voter { key: AuthorityKey(bytes.try_into().expect("32 bytes")), weight: 1 }
@@ -43,15 +43,15 @@ fn known() -> Vec<Voter> {
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, bytes)) = bytes.split_first() else { return };
-    // Nobody's votes are enough of no voters.
-    let voters = if kind % 2 == 0 { Vec::new() } else { known() };
+    // An empty set of voters must not make any block final.
+    let voters = if kind % 2 == 0 { Vec::new() } else { recorded_voters() };
     let mut set = AuthoritySet { id: 0, voters };
     let before = set.clone();
-    let Ok(proof) = FinalityProof::read(bytes, &Hash::ZERO, &mut set) else { return };
-    for link in &proof.links {
-        assert!(FINAL.contains(&link.block.header), "final, and nobody voted for it: {link:?}");
+    let Ok(proof) = FinalityProof::verify(bytes, &Hash::ZERO, &mut set) else { return };
+    for link in &proof.blocks {
+        assert!(FINAL.contains(&link.block.header), "final without votes: {link:?}");
     }
-    if proof.links.iter().all(|link| !link.ends_set) {
+    if proof.blocks.iter().all(|link| !link.ends_set) {
         assert_eq!(set, before);
     }
 });

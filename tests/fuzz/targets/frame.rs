@@ -1,4 +1,4 @@
-//! Frames as peers send them: a length, then SCALE of what the protocol expects there.
+//! Frames of the delivery protocol, as peers send them: a length, then a SCALE-encoded message.
 #![no_main]
 
 use codec::{Decode, Encode, MaxEncodedLen};
@@ -15,7 +15,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Reads frames to the end of a stream; each is written as it was read, and none is larger than its type allows.
+/// Reads frames to the end of a stream. Each must be encoded to the same bytes, and none may be larger than its type
+/// allows.
 fn read<T: Decode + Encode + MaxEncodedLen>(bytes: &[u8]) {
     let mut rest = bytes;
     loop {
@@ -25,6 +26,6 @@ fn read<T: Decode + Encode + MaxEncodedLen>(bytes: &[u8]) {
         assert_eq!(before[..before.len() - rest.len()], written);
         assert!(written.len() <= 4 + T::max_encoded_len());
     }
-    // The body of a frame alone, which needs no right length.
+    // Decode the input as the content of a frame, without a length.
     let _ = frame::decode::<T>(bytes);
 }

@@ -1,4 +1,4 @@
-//! What a serial port says: bytes up to a prompt, read as each framing, and what the messages mean.
+//! Bytes from a serial port: split into answers at the prompt, parsed with each framing, and decoded.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,7 +9,7 @@ use streembit_adapters::obd::{
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((split, bytes)) = bytes.split_first() else { return };
-    // The same bytes in whatever pieces are the same answers.
+    // The answers must not depend on how the bytes are split.
     let whole = answers([bytes]);
     let at = usize::from(*split).min(bytes.len());
     let (first, second) = bytes.split_at(at);

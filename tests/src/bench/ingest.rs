@@ -1,18 +1,19 @@
-//! How many signed events a second are verified, written and acknowledged, beside what the machine can do at all.
+//! Signed events per second that are verified, written and acknowledged, compared with the ceiling of the machine.
 //!
-//! Events of 100 devices with bodies of 200 bytes are signed beforehand. Then, in one process and on one disk, five
-//! times in turn:
-//! - `verify`: batched verification and hashing alone, on all cores;
-//! - `rocksdb`: the same bytes, that is entries, bodies, tree and index, into a bare RocksDB with the same column
-//!   families and buffers by one thread, WAL synced;
-//! - `ingest`: the whole way, each event acknowledged after its synced write, load generator included.
+//! Events of 100 devices with bodies of 200 bytes are signed beforehand. Then three things are measured in one
+//! process and on one disk, five times in turn:
+//! - `verify`: only batched verification and hashing, on all cores;
+//! - `rocksdb`: one thread writes the same bytes (entries, bodies, tree and index) to a bare RocksDB with the same
+//!   column families and buffers, with a synced WAL;
+//! - `ingest`: the complete ingest, including the load generator. Each event is acknowledged after its synced write.
 //!
-//! The ceiling is `verify` and, after it, what `rocksdb` takes spread over all cores. Each figure is the median of five.
+//! The ceiling is the time of `verify` plus the time of `rocksdb` divided by the number of cores. All results are
+//! medians of the five rounds.
 
 use super::{
-    at,
-    load::{devices, interleaved, sign_all, Device, Kind, Signed, LOG},
-    median, own_cpu_seconds, scratch,
+    at, median, own_cpu_seconds, runtime,
+    signed_events::{devices, interleaved, sign_all, Device, Kind, Signed, LOG},
+    temp_dir,
 };
 use anyhow::{ensure, Result};
 use codec::Encode as _;
@@ -24,51 +25,51 @@ use streembit_ingest::Ingest;
 use streembit_keystore::KeyPair;
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
-    batch::{self, EventKey},
+    event::{self, ParsedDeviceKey},
     hash::Domain,
     merkle::{Frontier, NodeId},
     Body, DeviceKey, SignedEvent,
 };
 
-/// How many events are verified together, and written together into the bare RocksDB: where either costs least.
+/// The batch size of verification and of bare RocksDB, at which both are fastest.
 const BATCH: usize = 4096;
-/// How many events a device brings at once.
+/// How many events a device submits in one call.
 const CALL: usize = 128;
-/// How many events one after the other.
-const ALONE: usize = 2000;
-/// How often everything is measured.
+/// How many events are submitted one at a time.
+const SINGLE_EVENTS: usize = 2000;
+/// The number of rounds.
 const ROUNDS: usize = 5;
 
-/// What one event costs.
+/// The cost of one event.
 #[derive(Clone, Copy)]
 struct Cost {
-    /// Seconds.
+    /// Elapsed seconds.
     wall: f64,
-    /// Seconds of all processors together.
+    /// CPU seconds over all cores.
     cpu: f64,
 }
 
-/// Measures both kinds of keys with `count` events each, then one event at a time.
+/// Measures `count` events for each kind of key, and then the latency of single events.
 pub fn run(count: usize) -> Result<()> {
     let cores = std::thread::available_parallelism()?.get();
     println!("{count} events of 100 devices, bodies of 200 bytes, {cores} cores, median of {ROUNDS}\n");
-    println!("| key | what | events/s | us of a processor an event | of the ceiling |");
+    println!("| key | measured | events/s | CPU us per event | of the ceiling |");
     println!("|---|---|---|---|---|");
     for (name, kind) in [("sr25519", Kind::Sr25519), ("Ed25519", Kind::Ed25519)] {
-        beside_ceiling(name, kind, count, cores)?;
+        compare_with_ceiling(name, kind, count, cores)?;
     }
     println!();
     latency()
 }
 
-fn beside_ceiling(name: &str, kind: Kind, count: usize, cores: usize) -> Result<()> {
+fn compare_with_ceiling(name: &str, kind: Kind, count: usize, cores: usize) -> Result<()> {
     let mut signing = devices(kind);
     let keys: Vec<DeviceKey> = signing.iter().map(Device::key).collect();
     let events = sign_all(&mut signing, count.div_ceil(keys.len()))?;
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        let verify = verify_alone(&keys, &events, cores)?;
-        let rocksdb = rocksdb_alone(&events)?;
+        let verify = verify_only(&keys, &events, cores)?;
+        let rocksdb = rocksdb_only(&events)?;
         rounds.push([verify, rocksdb, ingest(&keys, &events)?]);
     }
     let middle = |of: fn(&Cost) -> f64, at: usize| {
@@ -89,7 +90,7 @@ fn beside_ceiling(name: &str, kind: Kind, count: usize, cores: usize) -> Result<
     Ok(())
 }
 
-/// Runs something and says what it cost each of `count` events.
+/// Measures the cost of `work` per event.
 fn measure(count: usize, work: impl FnOnce() -> Result<()>) -> Result<Cost> {
     let (start, cpu) = (Instant::now(), own_cpu_seconds());
     work()?;
@@ -97,11 +98,11 @@ fn measure(count: usize, work: impl FnOnce() -> Result<()>) -> Result<Cost> {
     Ok(Cost { wall: start.elapsed().as_secs_f64() / count, cpu: (own_cpu_seconds() - cpu) / count })
 }
 
-type Keyed<'k> = Vec<(SignedEvent, Body, &'k EventKey)>;
+type Keyed<'k> = Vec<(SignedEvent, Body, &'k ParsedDeviceKey)>;
 
-/// Verifies and makes ready for the log, one batch after another on each core.
-fn verify_alone(keys: &[DeviceKey], events: &[Vec<Signed>], cores: usize) -> Result<Cost> {
-    let keys: Vec<EventKey> = keys.iter().cloned().map(EventKey::new).collect();
+/// Verifies the events and prepares their entries, with one thread per core.
+fn verify_only(keys: &[DeviceKey], events: &[Vec<Signed>], cores: usize) -> Result<Cost> {
+    let keys: Vec<ParsedDeviceKey> = keys.iter().cloned().map(ParsedDeviceKey::new).collect();
     let events: Keyed<'_> = interleaved(events)
         .into_iter()
         .zip(keys.iter().cycle())
@@ -113,14 +114,14 @@ fn verify_alone(keys: &[DeviceKey], events: &[Vec<Signed>], cores: usize) -> Res
         shares.get_mut(turn).into_iter().for_each(|share| share.push(batch.to_vec()));
     }
     measure(count, || {
-        let good: usize = std::thread::scope(|scope| {
+        let verified: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = shares
                 .into_iter()
                 .map(|share| scope.spawn(move || share.into_iter().map(verify_batch).sum::<usize>()))
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or(0)).sum()
         });
-        ensure!(good == count, "{good} of {count} verified");
+        ensure!(verified == count, "{verified} of {count} verified");
         Ok(())
     })
 }
@@ -128,11 +129,11 @@ fn verify_alone(keys: &[DeviceKey], events: &[Vec<Signed>], cores: usize) -> Res
 fn verify_batch(batch: Keyed<'_>) -> usize {
     let (events, bodies): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|(event, body, key)| ((event, key), body)).unzip();
-    let verified = batch::verify(events).into_iter().zip(&bodies);
+    let verified = event::verify_batch(events).into_iter().zip(&bodies);
     verified.filter_map(|(event, body)| NewEntry::new(event.ok()?, body, 1).ok()).count()
 }
 
-/// A family of the log, and how much of it is kept in memory.
+/// The column families of the log and the sizes of their write buffers.
 const FAMILIES: [(&str, usize); 6] = [
     ("entries", 8 << 20),
     ("bodies", 8 << 20),
@@ -142,9 +143,10 @@ const FAMILIES: [(&str, usize); 6] = [
     ("meta", 1 << 20),
 ];
 
-/// What the log writes of some events: family, key and value, made beforehand.
+/// A key and its value in the column family with this index in [`FAMILIES`].
 type Record = (usize, Vec<u8>, Vec<u8>);
 
+/// Prepares the records that the log writes for these events, in batches.
 fn records(events: &[Signed]) -> Vec<Vec<Record>> {
     let mut frontier = Frontier::new();
     let mut tiles: Vec<Vec<u8>> = Vec::new();
@@ -185,13 +187,13 @@ fn records(events: &[Signed]) -> Vec<Vec<Record>> {
     groups
 }
 
-/// The key of the tile that has a node.
+/// The key of the tile that contains a node.
 fn tile_key(node: NodeId) -> Vec<u8> {
     let first = (node.index / 64 * 64) << node.level;
     [&first.to_be_bytes()[..], &[node.level / 6]].concat()
 }
 
-/// The log's column families in a bare RocksDB.
+/// Opens a bare RocksDB with the log's column families.
 pub(super) fn bare_rocksdb(path: &std::path::Path) -> Result<rocksdb::DB> {
     let mut table = rocksdb::BlockBasedOptions::default();
     table.set_block_cache(&rocksdb::Cache::new_lru_cache(8 << 20));
@@ -222,8 +224,8 @@ pub(super) fn synced() -> rocksdb::WriteOptions {
     synced
 }
 
-fn rocksdb_alone(events: &[Vec<Signed>]) -> Result<Cost> {
-    let folder = scratch()?;
+fn rocksdb_only(events: &[Vec<Signed>]) -> Result<Cost> {
+    let folder = temp_dir()?;
     let events = interleaved(events);
     let groups = records(&events);
     let db = bare_rocksdb(folder.path())?;
@@ -243,13 +245,9 @@ fn rocksdb_alone(events: &[Vec<Signed>]) -> Result<Cost> {
     })
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
-}
-
-/// The whole way; each device brings its events in calls of [`CALL`].
+/// Runs the complete ingest. Each device submits its events in calls of [`CALL`].
 fn ingest(keys: &[DeviceKey], events: &[Vec<Signed>]) -> Result<Cost> {
-    let folder = scratch()?;
+    let folder = temp_dir()?;
     let log = Log::open(&folder.path().join("log"), LOG)?;
     let calls: Vec<Vec<Vec<Signed>>> =
         events.iter().map(|events| events.chunks(CALL).map(<[Signed]>::to_vec).collect()).collect();
@@ -259,7 +257,7 @@ fn ingest(keys: &[DeviceKey], events: &[Vec<Signed>]) -> Result<Cost> {
     let cost = measure(count, || {
         runtime.block_on(async {
             let callers: Vec<_> =
-                calls.into_iter().map(|calls| tokio::spawn(bring(ingest.clone(), calls))).collect();
+                calls.into_iter().map(|calls| tokio::spawn(submit_calls(ingest.clone(), calls))).collect();
             let mut acknowledged = 0;
             for caller in callers {
                 acknowledged += caller.await?;
@@ -273,8 +271,9 @@ fn ingest(keys: &[DeviceKey], events: &[Vec<Signed>]) -> Result<Cost> {
     Ok(cost)
 }
 
-/// One device: a call, its acknowledgement, the next call. How many were acknowledged.
-async fn bring(ingest: Ingest, calls: Vec<Vec<Signed>>) -> usize {
+/// Submits the calls of one device, each after the acknowledgement of the one before. Returns the number of
+/// acknowledged events.
+async fn submit_calls(ingest: Ingest, calls: Vec<Vec<Signed>>) -> usize {
     let mut acknowledged = 0;
     for call in calls {
         acknowledged += ingest.signed_batch(call).await.iter().filter(|result| result.is_ok()).count();
@@ -282,12 +281,12 @@ async fn bring(ingest: Ingest, calls: Vec<Vec<Signed>>) -> usize {
     acknowledged
 }
 
-/// One producer, one event at a time, beside what a bare sync costs.
+/// Measures one producer that submits one event at a time, compared with a bare sync.
 fn latency() -> Result<()> {
-    let folder = scratch()?;
+    let folder = temp_dir()?;
     let mut file = std::fs::File::create(folder.path().join("synced"))?;
     let mut syncs = Vec::new();
-    for _ in 0..ALONE {
+    for _ in 0..SINGLE_EVENTS {
         let start = Instant::now();
         file.rewind()?;
         file.write_all(&[7; 4096])?;
@@ -296,7 +295,7 @@ fn latency() -> Result<()> {
     }
     let log = Log::open(&folder.path().join("log"), LOG)?;
     let mut device = Device::new(Kind::Sr25519, 0);
-    let events = device.take(ALONE)?;
+    let events = device.take(SINGLE_EVENTS)?;
     let waits: Vec<Duration> = runtime()?.block_on(async {
         let ingest = Ingest::new(log, KeyPair::from_seed([7; 32]), vec![device.key()])?;
         let mut waits = Vec::new();
@@ -310,7 +309,7 @@ fn latency() -> Result<()> {
     println!("| one event at a time | p50 | p95 |\n|---|---|---|");
     for (what, mut times) in [("`fdatasync` of 4 KiB", syncs), ("ingest, until acknowledged", waits)] {
         times.sort_unstable();
-        println!("| {what} | {:.0} us | {:.0} us |", at(&times, 50), at(&times, 95));
+        println!("| {what} | {:.0} us | {:.0} us |", percentile_us(&times, 50), percentile_us(&times, 95));
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! Measures the chain on four validators of this machine, for `docs/benchmarks.md`. Without a word, or with minutes alone, all
-//! three one after the other:
-//! - `idle [MINUTES [HEARTBEAT]]`: memory, writes and CPU of validators that nobody asks anything, by default for 30 minutes
-//!   with a block every 300 s;
-//! - `latency [ANCHORS]`: an anchor from its submission until it is final, by default 100 of them;
-//! - `rate [SECONDS [GATEWAYS]]`: anchors final a second, by default for 120 s by 400 gateways.
+//! Benchmarks of the chain for `docs/benchmarks.md`, with four validators on this machine. Without a subcommand, runs
+//! all three:
+//! - `idle [MINUTES [HEARTBEAT]]`: memory, disk writes and CPU of idle validators, by default for 30 minutes with a
+//!   block every 300 s;
+//! - `latency [ANCHORS]`: the time from the submission of an anchor until it is final, by default for 100 anchors;
+//! - `rate [SECONDS [GATEWAYS]]`: final anchors per second, by default for 120 s with 400 gateways.
 
 use anyhow::{bail, Result};
 use streembit_tests::{
-    bench::chain::{idle, latency, open, rate, HEARTBEAT},
-    Scene,
+    bench::chain::{idle, latency, rate, start_network, HEARTBEAT},
+    TestEnv,
 };
 
 const MINUTES: u64 = 30;
@@ -19,10 +19,10 @@ const GATEWAYS: usize = 400;
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let scene = Scene::open("bench-chain")?;
-    let network = |heartbeat| open(&scene, heartbeat);
+    let env = TestEnv::open("bench-chain")?;
+    let network = |heartbeat| start_network(&env, heartbeat);
     match words.as_slice() {
-        [] => all(&scene, MINUTES),
+        [] => run_all(&env, MINUTES),
         ["idle"] => idle::run(&mut network(HEARTBEAT)?, MINUTES),
         ["idle", minutes] => idle::run(&mut network(HEARTBEAT)?, minutes.parse()?),
         ["idle", minutes, heartbeat] => idle::run(&mut network(heartbeat.parse()?)?, minutes.parse()?),
@@ -33,15 +33,15 @@ fn main() -> Result<()> {
         ["rate", seconds, gateways] => {
             rate::run(&mut network(HEARTBEAT)?, seconds.parse()?, gateways.parse()?)
         }
-        [minutes] if minutes.parse::<u64>().is_ok() => all(&scene, minutes.parse()?),
+        [minutes] if minutes.parse::<u64>().is_ok() => run_all(&env, minutes.parse()?),
         _ => bail!(
-            "streembit-bench-chain [MINUTES | idle [MINUTES [HEARTBEAT]] | latency [ANCHORS] | rate [SECONDS [GATEWAYS]]]"
+            "usage: streembit-bench-chain [MINUTES | idle [MINUTES [HEARTBEAT]] | latency [ANCHORS] | rate [SECONDS [GATEWAYS]]]"
         ),
     }
 }
 
-fn all(scene: &Scene, minutes: u64) -> Result<()> {
-    let mut network = open(scene, HEARTBEAT)?;
+fn run_all(env: &TestEnv, minutes: u64) -> Result<()> {
+    let mut network = start_network(env, HEARTBEAT)?;
     idle::run(&mut network, minutes)?;
     latency::run(&mut network, ANCHORS)?;
     rate::run(&mut network, SECONDS, GATEWAYS)

@@ -1,11 +1,11 @@
-//! Measures the log, for `docs/benchmarks.md`:
-//! - `ingest [EVENTS]`: signed events a second beside the machine's ceiling, and one at a time;
+//! Benchmarks of the log for `docs/benchmarks.md`:
+//! - `ingest [EVENTS]`: signed events per second compared with the machine's ceiling, and the latency of single events;
 //! - `large [EVENTS]`: a log of many events: memory, opening after a kill, proofs;
-//! - `others [ENTRIES]`: side by side with raw RocksDB, ct-merkle, siglog and Hypercore, and a plot in `docs/`.
+//! - `compare [ENTRIES]`: comparison with bare RocksDB, ct-merkle, siglog and Hypercore, and a chart in `docs/`.
 
 use anyhow::{bail, Result};
 use std::path::Path;
-use streembit_tests::bench::{ingest, large, others};
+use streembit_tests::bench::{comparison, ingest, large_log};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -13,11 +13,11 @@ fn main() -> Result<()> {
     match words.as_slice() {
         ["ingest"] => ingest::run(200_000),
         ["ingest", count] => ingest::run(count.parse()?),
-        ["large"] => large::run(10_000_000),
-        ["large", count] => large::run(count.parse()?),
-        ["fill", folder] => large::fill(Path::new(folder)),
-        ["others"] => others::run(100_000),
-        ["others", count] => others::run(count.parse()?),
-        _ => bail!("streembit-bench-log ingest|large|others [COUNT]"),
+        ["large"] => large_log::run(10_000_000),
+        ["large", count] => large_log::run(count.parse()?),
+        ["fill", folder] => large_log::fill(Path::new(folder)),
+        ["compare"] => comparison::run(100_000),
+        ["compare", count] => comparison::run(count.parse()?),
+        _ => bail!("usage: streembit-bench-log ingest|large|compare [COUNT]"),
     }
 }

@@ -1,18 +1,18 @@
-//! The crash campaign: `make crash CYCLES=n SEED=s`.
+//! Runs the crash campaign: `make crash CYCLES=n SEED=s`.
 
 use anyhow::{bail, Context, Result};
-use streembit_tests::{crash, Scene};
+use streembit_tests::{crash, TestEnv};
 
 fn main() -> Result<()> {
     let options = options()?;
-    let scene = Scene::open("campaign")?;
+    let env = TestEnv::open("campaign")?;
     println!("seed {}, {} cycles", options.seed, options.cycles);
-    let outcome = crash::run(&scene, &options);
+    let outcome = crash::run(&env, &options);
     match outcome {
         Ok(summary) => println!("\n{summary}"),
         Err(error) => {
-            scene.show_logs();
-            bail!("{error:#}\n\nagain: make crash CYCLES={} SEED={}", options.cycles, options.seed);
+            env.show_logs();
+            bail!("{error:#}\n\nto repeat: make crash CYCLES={} SEED={}", options.cycles, options.seed);
         }
     }
     Ok(())
@@ -22,15 +22,15 @@ fn options() -> Result<crash::Options> {
     let mut options = crash::Options { cycles: 20, seed: rand::random::<u32>().into(), only: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let value = words.next().with_context(|| format!("{word} wants a value"))?;
+        let value = words.next().with_context(|| format!("{word} needs a value"))?;
         match word.as_str() {
-            "--cycles" => options.cycles = value.parse().context("--cycles wants a number")?,
-            "--seed" => options.seed = value.parse().context("--seed wants a number")?,
+            "--cycles" => options.cycles = value.parse().context("--cycles needs a number")?,
+            "--seed" => options.seed = value.parse().context("--seed needs a number")?,
             "--only" => {
                 let known = crash::Fault::KINDS.into_iter().find(|kind| kind.contains(&value));
-                options.only = Some(known.with_context(|| format!("no fault is called {value}"))?);
+                options.only = Some(known.with_context(|| format!("no kind of fault contains {value:?}"))?);
             }
-            _ => bail!("{word} is unknown; there are --cycles N, --seed S and --only FAULT"),
+            _ => bail!("unknown option {word}; the options are --cycles N, --seed S and --only FAULT"),
         }
     }
     Ok(options)

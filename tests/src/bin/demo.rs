@@ -1,23 +1,29 @@
-//! `make demo`: a car's odometer becomes a signed event, an anchored checkpoint, a service that falls due and is
-//! done, events in the workshop's hands, an audit that verifies, and a file that proves it offline. On real processes; it ends by itself.
+//! `make demo`: shows the main use of Streembit, with real processes. A car's odometer becomes a signed event, the
+//! log is anchored on chain, a service falls due and is done, the workshop receives the events, an audit verifies the
+//! history, and a file proves it offline. Ends by itself.
 
 use anyhow::{bail, ensure, Context, Result};
 use std::{fs, io::Read as _, time::Duration};
 use streembit_primitives::{Decimal, Value};
-use streembit_tests::{binary, text, until, Command, Home, Scene, Settings, Vehicle};
+use streembit_tests::{
+    path_str, str_at, streembit_node, wait_until, CliCommand, GatewayFixture, GatewaySettings,
+    SimulatedVehicle, TestEnv,
+};
 
+/// The odometer at the start, in km.
 const ODOMETER: u32 = 14_940;
+/// The service interval, in km.
 const INTERVAL: u32 = 15_000;
 
 fn main() -> Result<()> {
     let keep = std::env::var_os("KEEP").is_some_and(|keep| keep == "1");
-    let scene = Scene::open("demo")?;
-    let mut story = Story { scene: &scene, chapter: 0 };
-    let result = story.tell(keep);
+    let env = TestEnv::open("demo")?;
+    let mut demo = Demo { env: &env, step: 0 };
+    let result = demo.run(keep);
     if result.is_err() {
-        eprintln!("\nThe story broke off. What the processes said is in {}:", scene.dir().display());
+        eprintln!("\nThe demo failed. The last lines of the logs in {}:", env.dir().display());
         for log in ["node.log", "vehicle.log"] {
-            let text = fs::read_to_string(scene.dir().join(log)).unwrap_or_default();
+            let text = fs::read_to_string(env.dir().join(log)).unwrap_or_default();
             let tail: Vec<&str> = text.lines().rev().take(15).collect();
             eprintln!("--- {log}\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
         }
@@ -25,197 +31,174 @@ fn main() -> Result<()> {
     result
 }
 
-/// What is told, in order.
-struct Story<'s> {
-    scene: &'s Scene,
-    chapter: u32,
+struct Demo<'s> {
+    env: &'s TestEnv,
+    step: u32,
 }
 
-impl<'s> Story<'s> {
-    fn tell(&mut self, keep: bool) -> Result<()> {
-        let vehicle = self.a_car_drives()?;
-        let home = self.a_gateway_and_a_chain(&vehicle)?;
-        self.readings_become_events(&home)?;
-        self.the_log_is_anchored(&home)?;
-        let contract = self.a_contract_is_signed(&home)?;
-        self.the_workshop_receives(&home)?;
-        self.the_service_falls_due(&home, &contract)?;
-        self.the_service_is_done(&home, &contract)?;
-        self.an_auditor_checks(&home)?;
-        self.a_colleague_verifies(&home)?;
-        self.look_around(&home, keep)
+impl<'s> Demo<'s> {
+    fn run(&mut self, keep: bool) -> Result<()> {
+        let vehicle = self.start_car()?;
+        let fixture = self.start_gateway_and_chain(&vehicle)?;
+        self.log_readings(&fixture)?;
+        self.anchor_the_log(&fixture)?;
+        let contract = self.sign_a_contract(&fixture)?;
+        self.deliver_to_the_workshop(&fixture)?;
+        self.prove_that_service_is_due(&fixture, &contract)?;
+        self.record_and_confirm_the_service(&fixture, &contract)?;
+        self.audit(&fixture)?;
+        self.verify_evidence_offline(&fixture)?;
+        self.finish(&fixture, keep)
     }
 
-    fn a_car_drives(&mut self) -> Result<Vehicle> {
-        self.chapter("A car drives, with an OBD-II adapter on a serial port");
-        // 90 km/h, with 60 times our time: 1.5 km in each of our seconds.
-        let vehicle = Vehicle::start(self.scene, ODOMETER, 90, 60)?;
-        self.tell_of("serial port", &vehicle.port().display().to_string());
-        self.tell_of("odometer", &format!("{ODOMETER} km, 1.5 km more every second"));
+    fn start_car(&mut self) -> Result<SimulatedVehicle> {
+        self.heading("Start a simulated car with an OBD-II adapter on a serial port");
+        // 90 km/h at 60 times real time are 1.5 km per second.
+        let vehicle = SimulatedVehicle::start(self.env, ODOMETER, 90, 60)?;
+        self.fact("serial port", &vehicle.port().display().to_string());
+        self.fact("odometer", &format!("{ODOMETER} km, growing by 1.5 km per second"));
         Ok(vehicle)
     }
 
-    fn a_gateway_and_a_chain(&mut self, vehicle: &Vehicle) -> Result<Home<'s>> {
-        self.chapter("Its gateway starts, and a development chain in the same process");
+    fn start_gateway_and_chain(&mut self, vehicle: &SimulatedVehicle) -> Result<GatewayFixture<'s>> {
+        self.heading("Start the car's gateway and a development chain, in one process");
         let port = vehicle.port().display().to_string();
-        let home = Home::in_one_process(self.scene, Settings::default().car("car", &port))?;
-        self.tell_of("configuration", &home.gateway.config().display().to_string());
-        self.tell_of("chain", &format!("{} (standard Substrate RPC)", home.node.url()));
-        self.tell_of("owner", &format!("alice {}", self.scene.account("alice")?));
-        self.tell_of("workshop", &format!("bob {}", self.scene.account("bob")?));
-        self.tell_of("the car", &format!("registered on chain as {}", home.device_id("car")?));
-        Ok(home)
+        let fixture = GatewayFixture::in_one_process(self.env, GatewaySettings::default().car("car", &port))?;
+        self.fact("configuration", &fixture.gateway.config().display().to_string());
+        self.fact("chain", &format!("{} (standard Substrate RPC)", fixture.node.url()));
+        self.fact("owner", &format!("alice {}", self.env.dev_account("alice")?));
+        self.fact("workshop", &format!("bob {}", self.env.dev_account("bob")?));
+        self.fact("car", &format!("registered on chain as {}", fixture.device_id("car")?));
+        Ok(fixture)
     }
 
-    fn readings_become_events(&mut self, home: &Home) -> Result<()> {
-        self.chapter("What the adapter says becomes signed events in the log");
-        until("the car's odometer is in the log", 60, || self.odometer(home))?;
-        self.run(self.scene.streembit(["status", "--config"]).arg(home.gateway.config()))
+    fn log_readings(&mut self, fixture: &GatewayFixture) -> Result<()> {
+        self.heading("The gateway reads the car and appends the readings to its log as signed events");
+        wait_until("the car's odometer is in the log", 60, || self.odometer(fixture))?;
+        self.show(self.env.streembit(["status", "--config"]).arg(fixture.gateway.config()))
     }
 
-    fn the_log_is_anchored(&mut self, home: &Home) -> Result<()> {
-        self.chapter("The chain checks that the log only grew, and anchors it");
-        home.anchored()?;
-        let log = home.gateway.get("/v1/log")?;
+    fn anchor_the_log(&mut self, fixture: &GatewayFixture) -> Result<()> {
+        self.heading("The chain checks that the log has only grown, and anchors it");
+        fixture.wait_until_anchored()?;
+        let log = fixture.gateway.get("/v1/log")?;
         let anchor = log.get("anchor").context("no anchor")?;
-        self.tell_of("anchored size", &format!("{} events", at(anchor, "/checkpoint/size")));
-        self.tell_of("root", &at(anchor, "/checkpoint/root"));
-        self.tell_of("block", &format!("{}, finalized", at(anchor, "/block")));
+        self.fact("anchored size", &format!("{} events", display_at(anchor, "/checkpoint/size")));
+        self.fact("root", &display_at(anchor, "/checkpoint/root"));
+        self.fact("block", &format!("{}, finalized", display_at(anchor, "/block")));
         Ok(())
     }
 
-    fn a_contract_is_signed(&mut self, home: &Home) -> Result<String> {
-        self.chapter(
-            "Owner and workshop sign a service book: a service every 15,000 km, and access to the readings",
+    fn sign_a_contract(&mut self, fixture: &GatewayFixture) -> Result<String> {
+        self.heading(
+            "Owner and workshop sign a contract: a service every 15,000 km, and access to the readings",
         );
-        let book = self.scene.dir().join("service-book.toml");
-        self.run(
-            self.scene
+        let book = self.env.dir().join("service-book.toml");
+        let (owner, workshop) = (self.env.dev_account("alice")?, self.env.dev_account("bob")?);
+        self.show(
+            self.env
                 .streembit(["contract", "new", "--template", "vehicle-service", "--device"])
-                .arg(home.device_id("car")?)
-                .args(["--owner", &self.scene.account("alice")?, "--workshop", &self.scene.account("bob")?])
+                .arg(fixture.device_id("car")?)
+                .args(["--owner", &owner, "--workshop", &workshop])
                 .args(["--every", &INTERVAL.to_string(), "--from", "0", "--until", "2099-01-01", "-o"])
                 .arg(&book),
         )?;
-        let proposed = home
-            .on_chain(["contract", "propose"])
-            .arg(&book)
-            .arg("--key")
-            .arg(self.scene.key("alice")?)
-            .json()?;
-        let id = text(&proposed, "/id")?;
-        self.tell_of("alice proposes", &id);
-        self.run(home.on_chain(["contract", "accept", &id, "--key"]).arg(self.scene.key("bob")?))?;
+        let propose = fixture.node_command(["contract", "propose"]).arg(&book);
+        let proposed = propose.arg("--key").arg(self.env.dev_keystore("alice")?).json()?;
+        let id = str_at(&proposed, "/id")?;
+        self.fact("alice proposes", &id);
+        let accept = fixture.node_command(["contract", "accept", &id, "--key"]);
+        self.show(accept.arg(self.env.dev_keystore("bob")?))?;
         Ok(id)
     }
 
-    fn the_workshop_receives(&mut self, home: &Home) -> Result<()> {
-        self.chapter("The workshop receives the readings peer to peer, and verifies each event itself");
-        self.run(
-            home.on_chain(["subscribe", "--count", "3", "--device", &home.device_id("car")?, "--gateway"])
-                .arg(home.gateway.delivery_address("quic")?)
-                .arg("--key")
-                .arg(self.scene.key("bob")?),
-        )?;
-        println!("  A stranger asks for the same:");
-        let refused = home
-            .on_chain(["subscribe", "--count", "1", "--device", &home.device_id("car")?, "--gateway"])
-            .arg(home.gateway.delivery_address("quic")?)
-            .arg("--key")
-            .arg(self.scene.key("charlie")?)
-            .run()?;
-        ensure!(refused.code != 0 && refused.stdout.is_empty(), "the stranger was served: {refused:?}");
+    fn deliver_to_the_workshop(&mut self, fixture: &GatewayFixture) -> Result<()> {
+        self.heading("The workshop receives the readings peer to peer and verifies each event");
+        self.show(self.subscribe(fixture, "3", "bob")?)?;
+        println!("  Somebody without a contract is refused:");
+        let refused = self.subscribe(fixture, "1", "charlie")?.run()?;
+        ensure!(refused.code != 0 && refused.stdout.is_empty(), "events without a grant: {refused:?}");
         indent(&refused.stderr);
         Ok(())
     }
 
-    fn the_service_falls_due(&mut self, home: &Home, contract: &str) -> Result<()> {
-        self.chapter(
-            "The odometer passes 15,000 km: the owner's gateway proves it on chain, and the service is due",
-        );
-        until("the odometer passes the due point", 60, || {
-            let odometer = self.odometer(home)?;
+    fn subscribe(
+        &self,
+        fixture: &GatewayFixture<'s>,
+        count: &str,
+        subscriber: &str,
+    ) -> Result<CliCommand<'s>> {
+        let device = fixture.device_id("car")?;
+        let command = fixture.node_command(["subscribe", "--count", count, "--device", &device, "--gateway"]);
+        let command = command.arg(fixture.gateway.delivery_address("quic")?);
+        Ok(command.arg("--key").arg(self.env.dev_keystore(subscriber)?))
+    }
+
+    fn prove_that_service_is_due(&mut self, fixture: &GatewayFixture, contract: &str) -> Result<()> {
+        self.heading("The odometer passes 15,000 km. The owner proves it on chain, and the service is due");
+        wait_until("the odometer passes the due point", 60, || {
+            let odometer = self.odometer(fixture)?;
             ensure!(odometer >= Decimal::from(INTERVAL), "{odometer} km");
             Ok(())
         })?;
-        home.anchored()?;
-        self.run(
-            home.on_chain(["contract", "report", contract, "--config"])
-                .arg(home.gateway.config())
-                .arg("--key")
-                .arg(self.scene.key("alice")?),
-        )?;
-        self.run(home.on_chain(["contract", "due", contract]))
+        fixture.wait_until_anchored()?;
+        let report = fixture.node_command(["contract", "report", contract, "--config"]);
+        let report = report.arg(fixture.gateway.config());
+        self.show(report.arg("--key").arg(self.env.dev_keystore("alice")?))?;
+        self.show(fixture.node_command(["contract", "due", contract]))
     }
 
-    fn the_service_is_done(&mut self, home: &Home, contract: &str) -> Result<()> {
-        self.chapter(
-            "The workshop records the service at a proven odometer; the owner confirms; the due point moves",
+    fn record_and_confirm_the_service(&mut self, fixture: &GatewayFixture, contract: &str) -> Result<()> {
+        self.heading(
+            "The workshop records the service with a proven odometer reading, and the owner confirms it",
         );
-        let proof = self.scene.dir().join("odometer.json");
-        home.anchored()?;
-        self.run(
-            home.on_chain(["contract", "prove", contract, "--clause", "0", "--config"])
-                .arg(home.gateway.config())
-                .arg("-o")
-                .arg(&proof),
-        )?;
-        self.run(
-            home.on_chain(["contract", "record", contract, "--clause", "0", "--proof"])
-                .arg(&proof)
-                .arg("--key")
-                .arg(self.scene.key("bob")?),
-        )?;
-        self.run(
-            home.on_chain(["contract", "confirm", contract, "--record", "0", "--key"])
-                .arg(self.scene.key("alice")?),
-        )?;
-        self.run(home.on_chain(["contract", "due", contract]))
+        let proof = self.env.dir().join("odometer.json");
+        fixture.wait_until_anchored()?;
+        let prove = fixture.node_command(["contract", "prove", contract, "--clause", "0", "--config"]);
+        self.show(prove.arg(fixture.gateway.config()).arg("-o").arg(&proof))?;
+        let record = fixture.node_command(["contract", "record", contract, "--clause", "0", "--proof"]);
+        self.show(record.arg(&proof).arg("--key").arg(self.env.dev_keystore("bob")?))?;
+        let confirm = fixture.node_command(["contract", "confirm", contract, "--record", "0", "--key"]);
+        self.show(confirm.arg(self.env.dev_keystore("alice")?))?;
+        self.show(fixture.node_command(["contract", "due", contract]))
     }
 
-    fn an_auditor_checks(&mut self, home: &Home) -> Result<()> {
-        self.chapter("An auditor replays the car's history against the finalized chain");
-        self.run(home.on_chain(["audit", "device", "car", "--config"]).arg(home.gateway.config()))
+    fn audit(&mut self, fixture: &GatewayFixture) -> Result<()> {
+        self.heading("An auditor verifies the car's history against the finalized chain");
+        let audit = fixture.node_command(["audit", "device", "car", "--config"]);
+        self.show(audit.arg(fixture.gateway.config()))
     }
 
-    fn a_colleague_verifies(&mut self, home: &Home) -> Result<()> {
-        self.chapter(
-            "One file goes to a colleague, who verifies it with the chain's specification and nothing else",
-        );
-        let (file, spec) = (self.scene.dir().join("car.evidence"), self.scene.dir().join("chain.json"));
-        let export = self.scene.streembit(["audit", "export", "--device", "car", "--config"]);
-        self.run(
-            export
-                .arg(home.gateway.config())
-                .args(["--disclose", "Vehicle.TraveledDistance", "-o"])
-                .arg(&file),
-        )?;
+    fn verify_evidence_offline(&mut self, fixture: &GatewayFixture) -> Result<()> {
+        self.heading("Somebody else verifies an evidence file offline, with nothing but the chain spec");
+        let (file, spec) = (self.env.dir().join("car.evidence"), self.env.dir().join("chain.json"));
+        let options = ["--disclose", "Vehicle.TraveledDistance"];
+        self.show(fixture.gateway.export_command(self.env, "car", &options, &file))?;
         let arguments = ["export-chain-spec", "--chain", "dev", "--raw"];
         println!("  \x1b[2m$ streembit-node {} > chain.json\x1b[0m\n", arguments.join(" "));
-        let output = std::process::Command::new(binary("streembit-node")?).args(arguments).output()?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        fs::write(&spec, output.stdout)?;
-        let verify = self.scene.streembit(["audit", "verify"]).arg(&file);
-        self.run(verify.arg("--chain-spec").arg(&spec))
+        let exported = streembit_node(arguments)?;
+        ensure!(exported.code == 0, "{}", exported.stderr);
+        fs::write(&spec, exported.stdout)?;
+        self.show(self.env.streembit(["audit", "verify", path_str(&file)?, "--chain-spec", path_str(&spec)?]))
     }
 
-    fn look_around(&mut self, home: &Home, keep: bool) -> Result<()> {
-        self.chapter("Told");
-        self.tell_of("folder", &self.scene.dir().display().to_string());
-        self.tell_of("local API", &format!("unix:{}", home.gateway.dir().join("gateway.sock").display()));
-        self.tell_of(
+    fn finish(&mut self, fixture: &GatewayFixture, keep: bool) -> Result<()> {
+        self.heading("Done");
+        self.fact("folder", &self.env.dir().display().to_string());
+        self.fact("local API", &format!("unix:{}", fixture.gateway.dir().join("gateway.sock").display()));
+        self.fact(
             "metrics",
-            "curl --unix-socket SOCKET http://gateway/metrics; the API is described at /openapi.json",
+            "curl --unix-socket SOCKET http://gateway/metrics (the API is described at /openapi.json)",
         );
-        self.tell_of("chain", &home.node.url());
+        self.fact("chain", &fixture.node.url());
         if !keep {
-            println!("\n  All processes end now and the folder is removed; `make demo KEEP=1` leaves both until you press Enter.");
+            println!("\n  All processes stop now, and the folder is removed. `make demo KEEP=1` keeps both until you press Enter.");
             return Ok(());
         }
-        println!("\n  Still running. Press Enter to end it.");
+        println!("\n  Everything is still running. Press Enter to stop.");
         let mut byte = [0];
         if std::io::stdin().read(&mut byte)? == 0 {
-            // No terminal to press Enter on: until somebody ends this process.
+            // There is no terminal to press Enter on, so run until the process is killed.
             loop {
                 std::thread::sleep(Duration::from_secs(3600));
             }
@@ -223,28 +206,28 @@ impl<'s> Story<'s> {
         Ok(())
     }
 
-    /// The car's last odometer in the log, in km.
-    fn odometer(&self, home: &Home) -> Result<Decimal> {
-        let readings = home.gateway.readings("car", "Vehicle.TraveledDistance")?;
-        match readings.last().context("no odometer yet")?.value {
+    /// Returns the last odometer reading of the car in the log, in km.
+    fn odometer(&self, fixture: &GatewayFixture) -> Result<Decimal> {
+        let readings = fixture.gateway.readings("car", "Vehicle.TraveledDistance")?;
+        match readings.last().context("no odometer reading yet")?.value {
             Value::Decimal(km) => Ok(km),
-            _ => bail!("an odometer that is no number"),
+            _ => bail!("the odometer reading is not a number"),
         }
     }
 
-    fn chapter(&mut self, title: &str) {
-        self.chapter += 1;
-        println!("\n\x1b[1m{}. {title}\x1b[0m\n", self.chapter);
+    fn heading(&mut self, title: &str) {
+        self.step += 1;
+        println!("\n\x1b[1m{}. {title}\x1b[0m\n", self.step);
     }
 
-    fn tell_of(&self, what: &str, how: &str) {
-        println!("  {what:<16} {how}");
+    fn fact(&self, name: &str, value: &str) {
+        println!("  {name:<16} {value}");
     }
 
-    /// Runs a command as the user would, and shows both.
-    fn run(&self, command: Command) -> Result<()> {
+    /// Runs a command and shows the command line and its output.
+    fn show(&self, command: CliCommand) -> Result<()> {
         let output = command.ok()?;
-        let short = output.command.replace(&format!("{}/", self.scene.dir().display()), "");
+        let short = output.command.replace(&format!("{}/", self.env.dir().display()), "");
         println!("  \x1b[2m$ {short}\x1b[0m");
         indent(&output.stdout);
         println!();
@@ -252,8 +235,8 @@ impl<'s> Story<'s> {
     }
 }
 
-fn at(value: &serde_json::Value, path: &str) -> String {
-    match value.pointer(path) {
+fn display_at(value: &serde_json::Value, pointer: &str) -> String {
+    match value.pointer(pointer) {
         Some(serde_json::Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
         None => "?".into(),

@@ -1,31 +1,28 @@
-//! `make network`: a consortium of four validators on this machine, founded as a real one is: keys made on each node, a TOML
-//! file, a chain spec, four nodes. Runs until Ctrl-C, and leaves nothing running.
+//! `make network`: runs a consortium of four validators on this machine. It is set up like a real one: session keys
+//! on each node, a TOML file, a chain spec, four nodes. Runs until Ctrl-C and then stops everything.
 
 use anyhow::{ensure, Context, Result};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
-use streembit_tests::{binary, until, Node, Scene};
+use std::{fs, path::PathBuf};
+use streembit_tests::{binary, path_str, streembit_node, wait_until, Node, TestEnv};
 use tokio::signal::unix::{signal, Signal, SignalKind};
 
-/// The founding parties, by the names that development keys know them by; each validates.
+/// The founding parties, named after their development keys. Each runs a validator.
 const PARTIES: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 
 fn main() -> Result<()> {
-    let scene = Scene::open("network")?;
-    // From here on Ctrl-C ends the nodes, which have it from the terminal too, and this cleans up after them.
-    let signals = scene.block_on(async {
+    let env = TestEnv::open("network")?;
+    // The terminal sends Ctrl-C to the nodes too. From here on, this process stays alive to clean up after them.
+    let signals = env.block_on(async {
         anyhow::Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
     })?;
     let mut nodes = Vec::new();
-    let result = found(&scene, &mut nodes).and_then(|()| stay(&scene, &mut nodes, signals));
+    let result =
+        start_consortium(&env, &mut nodes).and_then(|()| run_until_signal(&env, &mut nodes, signals));
     if result.is_err() {
-        // Their folder goes.
-        scene.show_logs();
+        // The folder with the logs is removed at the end.
+        env.show_logs();
     }
-    // The validators end together: alone none of them would finalize what the others still do.
+    // Stop all validators at the same time: a single one could not finalize the last blocks.
     for node in &mut nodes {
         if let Ok(process) = node.process() {
             process.terminate()?;
@@ -33,66 +30,70 @@ fn main() -> Result<()> {
     }
     for node in &mut nodes {
         let ended = node.process()?.wait_for_exit(60)?;
-        ensure!(ended.success() || result.is_err(), "{} ended with {ended}", node.name());
+        ensure!(ended.success() || result.is_err(), "{} exited with {ended}", node.name());
     }
     result?;
-    println!("All four have ended, and {} is removed.", scene.dir().display());
+    println!("All four nodes have stopped. Removing {}.", env.dir().display());
     Ok(())
 }
 
-/// From keys to a chain that finalizes.
-fn found(scene: &Scene, nodes: &mut Vec<Node>) -> Result<()> {
-    println!("Founding a consortium in {}", scene.dir().display());
-    let file = scene.dir().join("consortium.toml");
-    fs::write(&file, consortium(scene)?).context("writing the consortium's file")?;
-    let spec = scene.dir().join("spec.json");
-    run(&["chain-spec", "--consortium", path(&file)?, "--out", path(&spec)?])?;
+/// Creates the keys, the consortium file and the chain spec, starts the nodes and waits until they finalize.
+fn start_consortium(env: &TestEnv, nodes: &mut Vec<Node>) -> Result<()> {
+    println!("Setting up a consortium in {}", env.dir().display());
+    let file = env.dir().join("consortium.toml");
+    fs::write(&file, consortium_file(env)?).context("writing the consortium file")?;
+    let spec = env.dir().join("spec.json");
+    run(&["chain-spec", "--consortium", path_str(&file)?, "--out", path_str(&spec)?])?;
     println!("  {}\n  {}\n", file.display(), spec.display());
 
     for name in PARTIES {
-        let mut arguments = vec!["--chain".to_owned(), path(&spec)?.to_owned(), "--validator".into()];
-        arguments.extend(["--keystore-path".to_owned(), path(&keystore(scene, name))?.to_owned()]);
-        // As it is by default, which is not that of the tests.
+        let mut arguments = vec!["--chain".to_owned(), path_str(&spec)?.to_owned(), "--validator".into()];
+        arguments.extend(["--keystore-path".to_owned(), path_str(&keystore(env, name))?.to_owned()]);
+        // The default, which is longer than that of the tests.
         arguments.push("--heartbeat=300".into());
         if let Some(first) = nodes.first() {
             arguments.extend(["--bootnodes".to_owned(), first.address()?]);
         }
-        let mut node = Node::new(scene, name, arguments)?;
+        let mut node = Node::new(env, name, arguments)?;
         node.start()?;
-        println!("  {name:<8} RPC {}  peers {}", node.url(), node.address()?);
+        println!("  {name:<8} RPC {}  P2P {}", node.url(), node.address()?);
         nodes.push(node);
     }
-    println!("\nThe logs are beside: NAME.log. Waiting until the four agree on a block");
-    let first = nodes.first().context("no node")?;
-    until("the four finalize", 120, || {
+    wait_and_print_instructions(nodes.first().context("no node")?)
+}
+
+/// Waits until the validators finalize, and prints what to try.
+fn wait_and_print_instructions(first: &Node) -> Result<()> {
+    println!("\nThe logs are in the same folder, as NAME.log. Waiting for the first finalized block");
+    wait_until("the validators finalize", 120, || {
         let number = first.finalized()?;
         ensure!(number > 0, "nothing is finalized yet");
         Ok(number)
     })?;
     let (node, streembit) = (first.url(), binary("streembit")?);
     println!(
-        "\nThe four finalize blocks. In another terminal:\n
+        "\nThe four validators finalize blocks. Try in another terminal:\n
   alias streembit={}
   export STREEMBIT_NODE={node}
   streembit consortium show
-  streembit key dev alice --out alice.key        # founding parties, and in the council: two of its three votes decide
+  streembit key dev alice --out alice.key        # Alice and Bob are on the council, where two of three votes decide
   streembit key dev bob --out bob.key
-  streembit key new --out newcomer.key           # says the newcomer's ACCOUNT
+  streembit key new --out newcomer.key           # prints the new party's ACCOUNT
   streembit consortium propose-party ACCOUNT --key alice.key
   streembit consortium vote MOTION yes --key bob.key
-\nWallets and other clients of Substrate chains connect to {node} too. Ctrl-C ends all of it.",
+\nWallets and other Substrate clients can connect to {node} too. Press Ctrl-C to stop everything.",
         streembit.display()
     );
     Ok(())
 }
 
-/// The consortium's file, with session keys that the nodes' keystores hold.
-fn consortium(scene: &Scene) -> Result<String> {
+/// Creates session keys in the nodes' keystores, and returns the consortium file.
+fn consortium_file(env: &TestEnv) -> Result<String> {
     let mut parties = String::new();
     let mut validators = String::new();
     for name in PARTIES {
-        parties.push_str(&format!("{name} = \"{}\"\n", scene.account(name)?));
-        let keys = run(&["session-keys", "--keystore-path", path(&keystore(scene, name))?])?;
+        parties.push_str(&format!("{name} = \"{}\"\n", env.dev_account(name)?));
+        let keys = run(&["session-keys", "--keystore-path", path_str(&keystore(env, name))?])?;
         validators.push_str(&format!("\n[validators.{name}]\n{keys}"));
     }
     Ok(format!(
@@ -101,13 +102,17 @@ fn consortium(scene: &Scene) -> Result<String> {
     ))
 }
 
-fn keystore(scene: &Scene, name: &str) -> PathBuf {
-    scene.dir().join(format!("{name}-keys"))
+fn keystore(env: &TestEnv, name: &str) -> PathBuf {
+    env.dir().join(format!("{name}-keys"))
 }
 
-/// Waits for Ctrl-C or SIGTERM; fails where a node ends before.
-fn stay(scene: &Scene, nodes: &mut [Node], (mut interrupt, mut terminate): (Signal, Signal)) -> Result<()> {
-    scene.block_on(async {
+/// Waits for Ctrl-C or SIGTERM. Fails if a node exits before.
+fn run_until_signal(
+    env: &TestEnv,
+    nodes: &mut [Node],
+    (mut interrupt, mut terminate): (Signal, Signal),
+) -> Result<()> {
+    env.block_on(async {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => return Ok(()),
@@ -122,13 +127,9 @@ fn stay(scene: &Scene, nodes: &mut [Node], (mut interrupt, mut terminate): (Sign
     })
 }
 
-/// Runs `streembit-node` to its end; gives what it printed.
+/// Runs `streembit-node` to completion and returns its standard output.
 fn run(arguments: &[&str]) -> Result<String> {
-    let output = Command::new(binary("streembit-node")?).args(arguments).output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-fn path(path: &Path) -> Result<&str> {
-    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+    let output = streembit_node(arguments)?;
+    ensure!(output.code == 0, "{}", output.stderr);
+    Ok(output.stdout)
 }

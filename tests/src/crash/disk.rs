@@ -1,10 +1,10 @@
-//! The disk under the log: a file system of its own, whose power can be cut and which can be full.
+//! The disk under the log: its own file system, which can lose power and can be filled.
 //!
-//! An ext4 file system in a file. `EXT4_IOC_SHUTDOWN` without a log flush takes the power away: everything fails from
-//! then on, and after the next mount what was not synced is not there. Needs root; elsewhere the log is in a plain
-//! folder, and the campaign says what it does not test.
+//! The file system is ext4 in a file. `EXT4_IOC_SHUTDOWN` without a log flush simulates a power cut: all operations
+//! fail from then on, and after the next mount everything that was not synced is gone. This needs root. Without root
+//! the log is in a plain folder, and the campaign reports what it does not test.
 
-use crate::{process::run, until};
+use crate::{fixtures::process::run, wait_until};
 use anyhow::{bail, Context, Result};
 use rustix::fs::{fallocate, syncfs, FallocateFlags};
 use std::{
@@ -16,14 +16,14 @@ use std::{
 /// The size of the file system; the file is sparse.
 const BYTES: u64 = 640 << 20;
 
-/// What fills it.
-const FILLING: &str = "filling";
+/// The name of the file that fills the disk.
+const FILLER: &str = "filler";
 
-/// The ioctl and its flag, by a helper: it takes a foreign call, which our own crates have none of.
+/// Calls the ioctl from Python, because our crates forbid unsafe code.
 const SHUTDOWN: &str = "import fcntl, os, struct, sys\n\
     fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))\n";
 
-/// A folder on a file system of its own, or a plain one.
+/// A folder on its own file system, or a plain folder.
 pub struct Disk {
     folder: PathBuf,
     image: Option<PathBuf>,
@@ -31,8 +31,8 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Makes it in a folder: with a file system of its own where this user may mount.
-    pub fn make(within: &Path) -> Result<Self> {
+    /// Creates a disk in a folder, with its own file system if this user may mount one.
+    pub fn create(within: &Path) -> Result<Self> {
         let folder = within.join("disk");
         fs::create_dir(&folder)?;
         if !rustix::process::geteuid().is_root() {
@@ -45,63 +45,63 @@ impl Disk {
         match disk.mount() {
             Ok(()) => Ok(disk),
             Err(error) => {
-                eprintln!("no file system can be mounted here, though this is root: {error:#}");
+                eprintln!("cannot mount a file system, although this is root: {error:#}");
                 disk.image = None;
                 Ok(disk)
             }
         }
     }
 
-    /// Whether its power can be cut and it can be filled.
-    pub fn is_own(&self) -> bool {
+    /// Returns true if the disk is a file system, so that it can lose power and can be filled.
+    pub fn is_own_filesystem(&self) -> bool {
         self.image.is_some()
     }
 
-    /// Where it is.
+    /// The folder in which the disk is mounted.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Takes the power away. Everything fails until [`Self::power_on`].
+    /// Simulates a power cut. All operations fail until [`Self::power_on`].
     pub fn power_off(&self) -> Result<()> {
         let python = std::env::var_os("STREEMBIT_PYTHON").unwrap_or_else(|| "python3".into());
         run(python, [OsStr::new("-c"), SHUTDOWN.as_ref(), self.folder.as_ref()])
     }
 
-    /// Mounts it again, which replays the file system's journal.
+    /// Mounts the file system again, which replays its journal.
     pub fn power_on(&mut self) -> Result<()> {
         self.unmount()?;
         self.mount()
     }
 
-    /// Has everything written that was not yet.
+    /// Writes all cached data to the disk.
     pub fn sync(&self) -> Result<()> {
         Ok(syncfs(File::open(&self.folder)?)?)
     }
 
-    /// Fills it to the last byte; dropped, the space is free again.
-    pub fn fill(&self) -> Result<Filling> {
-        let path = self.folder.join(FILLING);
+    /// Fills the disk completely. Dropping the returned value frees the space.
+    pub fn fill(&self) -> Result<DiskFiller> {
+        let path = self.folder.join(FILLER);
         let file = File::create(&path)?;
-        let mut filling = Filling { path, size: 0 };
+        let mut filler = DiskFiller { path, size: 0 };
         let mut step = 64 << 20;
         while step >= 4096 {
-            match fallocate(&file, FallocateFlags::empty(), filling.size, step) {
-                Ok(()) => filling.size += step,
+            match fallocate(&file, FallocateFlags::empty(), filler.size, step) {
+                Ok(()) => filler.size += step,
                 Err(rustix::io::Errno::NOSPC) => step /= 2,
-                Err(error) => bail!("filling {}: {error}", filling.path.display()),
+                Err(error) => bail!("filling {}: {error}", filler.path.display()),
             }
         }
-        Ok(filling)
+        Ok(filler)
     }
 
     fn mount(&mut self) -> Result<()> {
-        let image = self.image.as_ref().context("a plain folder is not mounted")?;
-        // The loop device goes when the mount does.
+        let image = self.image.as_ref().context("a plain folder cannot be mounted")?;
+        // The loop device is removed with the mount.
         let options = OsStr::new("loop,commit=1");
         run("mount", ["-o".as_ref(), options, image.as_ref(), self.folder.as_ref()])?;
         self.mounted = true;
-        match fs::remove_file(self.folder.join(FILLING)) {
+        match fs::remove_file(self.folder.join(FILLER)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),
         }
@@ -109,8 +109,8 @@ impl Disk {
 
     fn unmount(&mut self) -> Result<()> {
         if self.mounted {
-            // A process that was just killed may still be giving its files back.
-            until("the disk is unmounted", 20, || run("umount", [&self.folder]))?;
+            // A process that was just killed may still hold open files.
+            wait_until("the disk is unmounted", 20, || run("umount", [&self.folder]))?;
             self.mounted = false;
         }
         Ok(())
@@ -125,16 +125,16 @@ impl Drop for Disk {
     }
 }
 
-/// What fills a disk, until it is dropped.
-pub struct Filling {
+/// The file that fills a disk, until it is dropped.
+pub struct DiskFiller {
     path: PathBuf,
-    /// How many bytes it takes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-impl Drop for Filling {
+impl Drop for DiskFiller {
     fn drop(&mut self) {
-        // Without power it cannot go; it does after the next mount.
+        // Fails during a power cut. The next mount removes the file.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -1,63 +1,63 @@
-//! What the gateway acknowledged, to whom: kept outside of its process.
+//! What the gateway acknowledged, recorded outside of its process.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use streembit_primitives::{DeviceId, Hash};
 
-/// Where an event was acknowledged to be.
+/// The position at which an event was acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
-    /// The hash of its header.
+pub struct LogPosition {
+    /// The hash of the event's header.
     pub hash: Hash,
-    /// Its index in the log.
+    /// The index in the log.
     pub index: u64,
 }
 
-/// What is known of a device.
+/// What was sent for one device, and what was acknowledged.
 #[derive(Default)]
 pub struct Device {
-    /// The hashes of the events that it signed, by sequence; empty where the gateway signs.
+    /// The hashes of the events that the device signed, by sequence. Empty for a hosted device.
     pub signed: Vec<Hash>,
-    /// By sequence, what was acknowledged.
-    pub acknowledged: BTreeMap<u64, Place>,
-    /// By sequence, what an event of the gateway's making was acknowledged to say.
+    /// The acknowledged positions, by sequence.
+    pub acknowledged: BTreeMap<u64, LogPosition>,
+    /// The acknowledged values of a hosted device, by sequence.
     pub values: BTreeMap<u64, u32>,
-    /// The sequences whose bodies were asked to be erased.
+    /// The sequences whose erasure was requested.
     pub erasing: BTreeSet<u64>,
-    /// Those of which that was acknowledged.
+    /// The sequences whose erasure was acknowledged.
     pub erased: BTreeSet<u64>,
 }
 
-/// Everything that the world heard of one log.
+/// All responses of the gateway about one log.
 #[derive(Default)]
 pub struct Ledger {
     /// The devices.
     pub devices: HashMap<DeviceId, Device>,
-    /// How many events were acknowledged.
+    /// The number of acknowledged events.
     pub acknowledged: u64,
-    /// How many requests had no answer.
+    /// The number of requests without a response.
     pub unanswered: u64,
-    /// How many events were answered with a failure that may pass.
+    /// The number of events that were rejected with a temporary error.
     pub failed: u64,
-    /// How many answers each producer had that acknowledged something.
+    /// By producer, the number of responses that acknowledged something.
     pub progress: Vec<u64>,
-    /// What the gateway must never say.
+    /// Responses that the gateway must never give.
     pub violations: Vec<String>,
 }
 
 impl Ledger {
-    /// Notes an acknowledgement. The same event may be acknowledged again, at the same place.
-    pub fn acknowledge(&mut self, device: DeviceId, sequence: u64, place: Place) {
-        let known = self.devices.entry(device).or_default().acknowledged.insert(sequence, place);
+    /// Records an acknowledgement. An event may be acknowledged more than once, but always at the same position.
+    pub fn acknowledge(&mut self, device: DeviceId, sequence: u64, position: LogPosition) {
+        let known = self.devices.entry(device).or_default().acknowledged.insert(sequence, position);
         match known {
             None => self.acknowledged += 1,
-            Some(known) if known == place => {}
+            Some(known) if known == position => {}
             Some(known) => self.violations.push(format!(
-                "event {sequence} of {device} was acknowledged as {known:?} and again as {place:?}"
+                "event {sequence} of {device} was acknowledged as {known:?} and again as {position:?}"
             )),
         }
     }
 
-    /// Notes one more answer for a producer.
+    /// Counts a response that acknowledged something.
     pub fn advance(&mut self, producer: usize) {
         if let Some(count) = self.progress.get_mut(producer) {
             *count += 1;

@@ -1,29 +1,35 @@
-//! The campaign: a gateway under load, one fault after the other, and after each the question whether anything that was
-//! acknowledged is lost.
+//! The crash campaign: injects faults into a gateway under load, and checks after each that nothing acknowledged is
+//! lost.
 //!
-//! Everything that is done follows from a seed (`plan`). The gateway is the real daemon, fed through its socket by many
-//! producers at once (`load`) and anchoring to a real chain. What it acknowledged is kept outside of it (`ledger`); after
-//! each cycle the log is derived again from its raw entries and held against that (`oracle`).
+//! - `plan`: which faults are injected in which cycle. Follows from a seed.
+//! - `subject`: the gateway under test. It is the real daemon and anchors to a real chain.
+//! - `producers`: many devices that send events through the gateway's socket at the same time.
+//! - `ledger`: what the gateway acknowledged, recorded outside of its process.
+//! - `oracle`: recomputes the log from its raw entries and compares it with the ledger.
+//! - `log_under_test`: one log with its subject, producers and checks.
+//! - `cycle_runner`: one cycle: load, faults, restart, check.
+//! - `syscall_injection`, `disk`, `file_damage`: the faults.
 
-mod cycle;
-mod damage;
+mod cycle_runner;
 mod disk;
-mod generation;
-pub mod inject;
+mod file_damage;
 mod ledger;
-mod load;
+mod log_under_test;
 mod oracle;
 mod plan;
+mod producers;
+mod report;
 mod subject;
-mod table;
+pub mod syscall_injection;
 
 pub use disk::Disk;
 pub use plan::{Cycle, Fault};
-pub use table::Summary;
+pub use report::Summary;
 
-use crate::{Node, Scene};
+use crate::{Node, TestEnv};
 use anyhow::{Context, Result};
-use generation::Generation;
+use log_under_test::LogUnderTest;
+use report::CycleReport;
 use std::{
     sync::{
         atomic::{AtomicBool, Ordering},
@@ -31,98 +37,99 @@ use std::{
     },
     time::Instant,
 };
-use table::Line;
 
-/// A log of so many entries is followed by another gateway's: each is derived as a whole after each cycle.
+/// The campaign continues with a new gateway when a log has more entries than this, because every check recomputes
+/// the whole log.
 const LARGEST: u64 = 60_000;
 
-/// So many cycles at most with one log.
-const LONGEST: u64 = 25;
+/// The largest number of cycles with one log.
+const MAX_CYCLES: u64 = 25;
 
-/// What to do.
+/// The options of a campaign.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How many cycles.
+    /// The number of cycles.
     pub cycles: u64,
-    /// What everything is drawn from.
+    /// The seed of the plan.
     pub seed: u64,
-    /// Only cycles with a fault of a kind whose name has this in it.
+    /// Runs only cycles with a fault whose kind contains this text.
     pub only: Option<&'static str>,
 }
 
-/// Where the campaign takes place, and what can be done to a gateway there.
-pub struct Place<'s> {
-    scene: &'s Scene,
+/// The chain and the disk of a campaign, and which faults can be injected here.
+pub struct CampaignEnv<'s> {
+    env: &'s TestEnv,
     node: Node,
     disk: Disk,
     strace: bool,
 }
 
-/// Runs a campaign; an error at the first thing that is wrong.
-pub fn run(scene: &Scene, options: &Options) -> Result<Summary> {
+/// Runs a campaign. Fails at the first violation.
+pub fn run(env: &TestEnv, options: &Options) -> Result<Summary> {
     let mut cycles = plan::plan(options.seed, options.cycles);
     if let Some(only) = options.only {
         cycles.retain(|cycle| cycle.faults().any(|fault| fault.kind().contains(only)));
     }
-    run_cycles(scene, options, &cycles)
+    run_cycles(env, options, &cycles)
 }
 
-/// Runs these cycles, whatever the seed says.
-pub fn run_cycles(scene: &Scene, options: &Options, cycles: &[Cycle]) -> Result<Summary> {
+/// Runs the given cycles instead of those of the seed.
+pub fn run_cycles(env: &TestEnv, options: &Options, cycles: &[Cycle]) -> Result<Summary> {
     let start = Instant::now();
-    let stop = stop_on_interrupt(scene);
-    eprintln!("starting a chain to anchor to");
-    let node = Node::dev(scene)?;
-    let mut place = Place { scene, node, disk: Disk::make(scene.dir())?, strace: inject::available() };
+    let stop = stop_on_interrupt(env);
+    eprintln!("starting a chain");
+    let node = Node::dev(env)?;
+    let mut campaign =
+        CampaignEnv { env, node, disk: Disk::make(env.dir())?, strace: syscall_injection::available() };
     let mut summary = Summary::new(options);
-    for missing in place.missing() {
+    for missing in campaign.missing() {
         eprintln!("!!! NOT TESTED HERE: {missing}");
         summary.missing.push(missing);
     }
-    let mut generation: Option<Generation> = None;
+    let mut under_test: Option<LogUnderTest> = None;
     for cycle in cycles {
         if stop.load(Ordering::Relaxed) {
             eprintln!("interrupted");
             break;
         }
-        let began = Instant::now();
-        if generation.as_ref().is_some_and(|old| old.size() > LARGEST || old.cycles() >= LONGEST) {
-            generation.take().context("no log")?.finish(&mut place)?;
+        let cycle_start = Instant::now();
+        if under_test.as_ref().is_some_and(|old| old.size() > MAX_LOG_SIZE || old.cycles() >= MAX_CYCLES) {
+            under_test.take().context("no log")?.finish(&mut campaign)?;
         }
-        let told = || format!("cycle {} ({cycle}) of seed {}", cycle.number, options.seed);
-        if generation.is_none() {
-            generation = Some(Generation::new(&mut place, options.seed, cycle.number).with_context(told)?);
+        let description = || format!("cycle {} ({cycle}) of seed {}", cycle.number, options.seed);
+        if under_test.is_none() {
+            under_test =
+                Some(LogUnderTest::new(&mut campaign, options.seed, cycle.number).with_context(description)?);
         }
-        let current = generation.as_mut().context("no log")?;
-        let line = cycle::run(cycle, current, &mut place).with_context(told)?;
-        println!("{}", summary.add(Line { seconds: began.elapsed().as_secs_f64(), ..line }));
+        let current = under_test.as_mut().context("no log")?;
+        let line = cycle_runner::run(cycle, current, &mut campaign).with_context(description)?;
+        println!("{}", summary.add(CycleReport { seconds: cycle_start.elapsed().as_secs_f64(), ..line }));
     }
-    if let Some(generation) = generation {
-        generation.finish(&mut place)?;
+    if let Some(under_test) = under_test {
+        under_test.finish(&mut campaign)?;
     }
     summary.seconds = start.elapsed().as_secs_f64();
     Ok(summary)
 }
 
-impl Place<'_> {
-    /// What this machine or user cannot do, in words.
+impl CampaignEnv<'_> {
+    /// Describes the faults that cannot be injected on this machine.
     fn missing(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
-        if !self.disk.is_own() {
-            missing
-                .push("power cuts and full disks: they need root and a loop device; kill -9 in their place");
+        if !self.disk.is_own_filesystem() {
+            missing.push("power cuts and full disks, which need root and a loop device; replaced by kill -9");
         }
         if !self.strace {
-            missing.push("failing calls: they need strace, and the right to trace; kill -9 in their place");
+            missing.push("failing calls, which need strace and permission to trace; replaced by kill -9");
         }
         missing
     }
 
-    /// The fault, or what stands in its place here.
-    fn possible(&self, fault: &Fault) -> Fault {
+    /// Returns the fault, or its replacement if it cannot be injected here.
+    fn or_replacement(&self, fault: &Fault) -> Fault {
         match fault {
-            Fault::PowerCut | Fault::DiskFull if !self.disk.is_own() => Fault::Kill,
-            Fault::Calls { .. } | Fault::CallsAtStart(..) if !self.strace => Fault::Kill,
+            Fault::PowerCut | Fault::DiskFull if !self.disk.is_own_filesystem() => Fault::Kill,
+            Fault::FailingCalls { .. } | Fault::FailingCallsAtStart(..) if !self.strace => Fault::Kill,
             fault => fault.clone(),
         }
     }
@@ -130,17 +137,17 @@ impl Place<'_> {
 
 impl Cycle {
     fn faults(&self) -> impl Iterator<Item = &Fault> {
-        [&self.first, &self.last].into_iter().flatten()
+        [&self.survivable, &self.fatal].into_iter().flatten()
     }
 }
 
-/// Ends the campaign after the cycle that runs: everything is put away then.
-fn stop_on_interrupt(scene: &Scene) -> Arc<AtomicBool> {
+/// Makes Ctrl-C end the campaign after the current cycle, so that everything is cleaned up.
+fn stop_on_interrupt(env: &TestEnv) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
-    let told = stop.clone();
-    scene.handle().spawn(async move {
+    let requested = stop.clone();
+    env.handle().spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            told.store(true, Ordering::Relaxed);
+            requested.store(true, Ordering::Relaxed);
         }
     });
     stop

@@ -1,7 +1,7 @@
-//! What a log must be, derived again from its raw entries without the gateway's code, and held against what the world
-//! was told.
+//! Recomputes a log from its raw entries, without the code of the gateway, and compares it with what was
+//! acknowledged.
 
-use super::ledger::Ledger;
+use super::ledger::{self, Ledger, LogPosition};
 use anyhow::{bail, ensure, Context, Result};
 use codec::{Decode as _, DecodeAll as _, Encode as _};
 use rocksdb::{IteratorMode, Options, DB};
@@ -10,35 +10,36 @@ use std::{
     path::Path,
 };
 use streembit_primitives::{
-    chain::Anchor, hash::Domain, Body, DeviceId, Hash, LogEntry, Part, SignedCheckpoint, Value,
+    checkpoint::Anchor, hash::Domain, Body, DeviceId, EventHeader, Hash, LogEntry, Part, SignedCheckpoint,
+    Value,
 };
 
-/// What earlier looks at the same log found: it must be true for ever.
+/// The results of earlier checks of the same log, which must stay true.
 #[derive(Clone, Default)]
-pub struct Remembered {
+pub struct History {
     /// Roots by size.
     roots: BTreeMap<u64, Hash>,
     /// Checkpoints by size.
     checkpoints: BTreeMap<u64, Vec<u8>>,
 }
 
-/// A log as derived.
-pub struct Derived {
-    /// By level, the hashes of the complete subtrees; the leaves first.
+/// The Merkle tree of a log, recomputed from its entries.
+pub struct RecomputedLog {
+    /// By level, the hashes of the complete subtrees, starting with the leaves.
     levels: Vec<Vec<Hash>>,
-    /// What its inner nodes are hashed as.
+    /// The hash domain of inner nodes.
     node: Domain,
 }
 
-impl Derived {
-    /// How many entries.
+impl RecomputedLog {
+    /// The number of entries.
     pub fn size(&self) -> u64 {
         self.levels.first().map_or(0, |leaves| leaves.len() as u64)
     }
 
-    /// The root of the first `size` entries (RFC 9162, section 2.1.1).
+    /// Returns the root of the first `size` entries (RFC 9162, section 2.1.1).
     pub fn root(&self, size: u64) -> Result<Hash> {
-        ensure!(size > 0 && size <= self.size(), "a root of {size} entries of {}", self.size());
+        ensure!(size > 0 && size <= self.size(), "no root of {size} entries: the log has {}", self.size());
         let (mut peaks, mut at) = (Vec::new(), 0);
         for level in (0..64).rev().filter(|level| size >> level & 1 == 1) {
             let index = usize::try_from(at >> level)?;
@@ -51,11 +52,11 @@ impl Derived {
         Ok(peaks.fold(last, |right, left| self.node.node(&left, &right)))
     }
 
-    /// Whether an anchor of the chain is of this log.
-    pub fn extends(&self, anchor: &Anchor) -> Result<()> {
+    /// Checks that an anchor of the chain belongs to this log.
+    pub fn ensure_contains(&self, anchor: &Anchor) -> Result<()> {
         let (size, root) = (anchor.checkpoint.size, anchor.checkpoint.root);
         ensure!(size <= self.size(), "{size} entries are anchored, the log has {}", self.size());
-        ensure!(self.root(size)? == root, "the first {size} entries are not those that are anchored");
+        ensure!(self.root(size)? == root, "the first {size} entries differ from the anchored ones");
         Ok(())
     }
 
@@ -72,43 +73,44 @@ impl Derived {
     }
 }
 
-/// Derives the log in `data` again, and compares everything: with what is stored beside the entries, with what was
-/// acknowledged, and with what it was before. Reads beside a gateway that runs but takes no events.
-pub fn check(data: &Path, ledger: &Ledger, remembered: &mut Remembered) -> Result<Derived> {
-    let raw = Raw::open(data)?;
-    let (derived, found) = raw.derive(ledger)?;
-    raw.compare(&derived, &found)?;
+/// Recomputes the log in `data`, and compares it with the stored indexes, with the ledger, and with earlier checks.
+/// The gateway may be running, but must not receive events.
+pub fn check(data: &Path, ledger: &Ledger, history: &mut History) -> Result<RecomputedLog> {
+    let raw = RawLog::open(data)?;
+    let (recomputed, found) = raw.recompute(ledger)?;
+    raw.compare(&recomputed, &found)?;
     compare_acknowledged(ledger, &found)?;
-    remembered.compare(&raw, &derived, &found)?;
-    Ok(derived)
+    history.compare(&raw, &recomputed, &found)?;
+    Ok(recomputed)
 }
 
-/// The database, seen as it is now.
-struct Raw {
+/// A read-only view of the log's database.
+struct RawLog {
     db: DB,
-    // After the database: its notes are there.
-    _notes: tempfile::TempDir,
+    // Declared after the database, which writes its own log there.
+    _secondary: tempfile::TempDir,
 }
 
-/// A key with its value.
+/// A key and its value.
 type KeyValue = (Box<[u8]>, Box<[u8]>);
 
-/// A device's events as found: their hashes and indexes by sequence.
-type Found = HashMap<DeviceId, Vec<(Hash, u64)>>;
+/// The events of each device, by sequence.
+#[derive(Default)]
+struct DeviceEvents(HashMap<DeviceId, Vec<LogPosition>>);
 
-impl Raw {
+impl RawLog {
     fn open(data: &Path) -> Result<Self> {
-        let notes = tempfile::tempdir()?;
+        let secondary = tempfile::tempdir()?;
         let mut options = Options::default();
         options.set_max_open_files(-1);
         let families = DB::list_cf(&options, data).context("listing the families of the log")?;
-        let db =
-            DB::open_cf_as_secondary(&options, data, notes.path(), families).context("opening the log")?;
+        let db = DB::open_cf_as_secondary(&options, data, secondary.path(), families)
+            .context("opening the log")?;
         db.try_catch_up_with_primary().context("reading the newest of the log")?;
-        Ok(Self { db, _notes: notes })
+        Ok(Self { db, _secondary: secondary })
     }
 
-    /// Every key of a family with its value.
+    /// Iterates over all keys and values of a column family.
     fn all(&self, family: &str) -> Result<impl Iterator<Item = Result<KeyValue>> + '_> {
         let handle = self.db.cf_handle(family).with_context(|| format!("no family {family}"))?;
         let family = family.to_owned();
@@ -116,123 +118,161 @@ impl Raw {
         Ok(pairs.map(move |pair| pair.with_context(|| format!("reading {family}"))))
     }
 
-    fn derive(&self, ledger: &Ledger) -> Result<(Derived, Found)> {
-        let (mut leaves, mut found, mut said) = (Vec::new(), Found::new(), HashSet::new());
+    fn recompute(&self, ledger: &Ledger) -> Result<(RecomputedLog, DeviceEvents)> {
+        let (mut leaves, mut found, mut values) = (Vec::new(), DeviceEvents::default(), HashSet::new());
         let mut bodies = self.all("bodies")?.peekable();
         for pair in self.all("entries")? {
             let (key, bytes) = pair?;
             let index = leaves.len() as u64;
-            ensure!(*key == index.to_be_bytes(), "a hole: {} where entry {index} is next", hex::encode(&key));
+            ensure!(*key == index.to_be_bytes(), "expected entry {index}, found {}", hex::encode(&key));
             leaves.push(Domain::LogLeaf.hash(&bytes));
             let entry = LogEntry::decode_all(&mut &*bytes).with_context(|| format!("entry {index}"))?;
             let header = &entry.event.header;
-            let hash = header.hash();
-            let events = found.entry(header.device).or_default();
-            ensure!(
-                header.sequence == events.len() as u64,
-                "entry {index}: event {} of {} where {} is next",
-                header.sequence,
-                header.device,
-                events.len()
-            );
-            let previous = events.last().map_or(Hash::ZERO, |(hash, _)| *hash);
-            ensure!(header.previous == previous, "entry {index} does not follow its device's last event");
             let device = ledger.devices.get(&header.device);
-            let signed = device.and_then(|device| device.signed.get(events.len()));
-            if device.is_some_and(|device| !device.signed.is_empty()) {
-                ensure!(signed == Some(&hash), "entry {index} is not what its device has signed");
-            }
-            events.push((hash, index));
-            let sequence = header.sequence;
+            let signed_by_device = found.append(header, index, device)?;
             let is_here =
                 |pair: &Result<KeyValue>| pair.as_ref().map_or(true, |(key, _)| **key == index.to_be_bytes());
             let Some(pair) = bodies.next_if(is_here) else {
-                let asked = device.is_some_and(|device| device.erasing.contains(&sequence));
-                ensure!(asked, "body {index} is gone, and nobody asked for that");
+                let requested = device.is_some_and(|device| device.erasing.contains(&header.sequence));
+                ensure!(requested, "body {index} is missing, and its erasure was not requested");
                 continue;
             };
-            let erased = device.is_some_and(|device| device.erased.contains(&sequence));
-            ensure!(!erased, "body {index} was erased, and is there");
+            let erased = device.is_some_and(|device| device.erased.contains(&header.sequence));
+            ensure!(!erased, "body {index} exists, although its erasure was acknowledged");
             let (_, bytes) = pair?;
             let body = Body::decode_all(&mut &*bytes).with_context(|| format!("body {index}"))?;
-            ensure!(body.hash() == header.body_hash, "body {index} is not the one of its event");
-            if signed.is_none() {
+            ensure!(body.hash() == header.body_hash, "body {index} does not match its event");
+            if !signed_by_device {
                 let value = value_of(&body).with_context(|| format!("body {index}: no value"))?;
-                ensure!(said.insert((header.device, value)), "entry {index} says {value} a second time");
+                ensure!(values.insert((header.device, value)), "entry {index} repeats value {value}");
                 let told = device.and_then(|device| device.values.get(&header.sequence));
                 ensure!(
                     told.is_none_or(|told| *told == value),
-                    "entry {index}: {value}, but acknowledged for {told:?}"
+                    "entry {index} has value {value}, but {told:?} was acknowledged"
                 );
             }
         }
         ensure!(bodies.next().is_none(), "there are more bodies than entries");
-        Ok((Derived::of(leaves, Domain::LogNode), found))
+        Ok((RecomputedLog::of(leaves, Domain::LogNode), found))
     }
 
-    /// The tree, the indexes and the state that are stored, with those that follow from the entries.
-    fn compare(&self, derived: &Derived, found: &Found) -> Result<()> {
+    /// Compares the stored tree, indexes and state with the entries.
+    fn compare(&self, recomputed: &RecomputedLog, found: &DeviceEvents) -> Result<()> {
+        self.compare_tiles(recomputed)?;
+        self.compare_device_index(recomputed, found)?;
+        self.compare_heads(found)?;
+        self.compare_state(recomputed)
+    }
+
+    fn compare_tiles(&self, recomputed: &RecomputedLog) -> Result<()> {
         let mut nodes = 0;
         for pair in self.all("tiles")?.chain(self.all("upper-tiles")?) {
             let (key, tile) = pair?;
-            let (first, level) = key.split_at_checked(8).context("the key of a tile")?;
+            let (first, level) = key.split_at_checked(8).context("malformed tile key")?;
             let level = 6 * usize::from(*level.first().context("a tile without a level")?);
             let first = (u64::from_be_bytes(first.try_into()?) >> level) as usize;
             let (hashes, rest) = tile.as_chunks::<32>();
-            ensure!(rest.is_empty(), "the tile from node {first} of level {level} on is no list of hashes");
-            let below = derived.levels.get(level).and_then(|nodes| nodes.get(first..first + hashes.len()));
+            ensure!(rest.is_empty(), "the tile at node {first} of level {level} is not a list of hashes");
+            let below = recomputed.levels.get(level).and_then(|nodes| nodes.get(first..first + hashes.len()));
             ensure!(
                 below.is_some_and(|nodes| nodes.iter().map(|node| &node.0).eq(hashes)),
-                "nodes {first} and up of level {level} are not what is below them"
+                "the tile at node {first} of level {level} does not match the nodes below"
             );
             nodes += hashes.len();
         }
-        let expected: usize = derived.levels.iter().step_by(6).map(Vec::len).sum();
-        ensure!(nodes == expected, "{nodes} nodes are stored where {expected} belong");
-        let mut places = 0;
+        let expected: usize = recomputed.levels.iter().step_by(6).map(Vec::len).sum();
+        ensure!(nodes == expected, "{nodes} nodes are stored, expected {expected}");
+        Ok(())
+    }
+
+    fn compare_device_index(&self, recomputed: &RecomputedLog, found: &DeviceEvents) -> Result<()> {
+        let mut indexed = 0;
         for pair in self.all("by-device")? {
             let (key, index) = pair?;
-            let (device, sequence) = key.split_at_checked(32).context("the key of an event")?;
+            let (device, sequence) = key.split_at_checked(32).context("malformed event key")?;
             let sequence = u64::from_be_bytes(sequence.try_into()?);
-            let events = found.get(&DeviceId(device.try_into()?));
-            let place = events.and_then(|events| events.get(sequence as usize));
+            let event = found.of(&DeviceId(device.try_into()?)).get(sequence as usize);
             ensure!(
-                place.is_some_and(|(_, place)| place.to_be_bytes() == *index),
-                "event {sequence} of {} is said to be elsewhere",
+                event.is_some_and(|event| event.index.to_be_bytes() == *index),
+                "the index of event {sequence} of {} is wrong",
                 hex::encode(device)
             );
-            places += 1;
+            indexed += 1;
         }
-        ensure!(places == derived.size(), "{places} events are found by their device, of {}", derived.size());
+        ensure!(indexed == recomputed.size(), "{indexed} events are indexed, of {}", recomputed.size());
+        Ok(())
+    }
+
+    fn compare_heads(&self, found: &DeviceEvents) -> Result<()> {
         let mut heads = 0;
         for pair in self.all("heads")? {
             let (device, head) = pair?;
-            let events = found.get(&DeviceId((*device).try_into()?)).context("a head without events")?;
-            let (hash, index) = events.last().context("a head without events")?;
-            let expected = (events.len() as u64 - 1, hash, index).encode();
+            let events = found.of(&DeviceId((*device).try_into()?));
+            let last = events.last().context("a head without events")?;
+            let expected = (events.len() as u64 - 1, last.hash, last.index).encode();
             ensure!(*head == expected, "the head of {} is not its last event", hex::encode(&device));
             heads += 1;
         }
-        ensure!(heads == found.len(), "{heads} heads for {} devices", found.len());
+        ensure!(heads == found.0.len(), "{heads} heads for {} devices", found.0.len());
+        Ok(())
+    }
+
+    fn compare_state(&self, recomputed: &RecomputedLog) -> Result<()> {
         let meta = self.db.cf_handle("meta").context("no family meta")?;
-        let state = self.db.get_cf(meta, b"state")?;
-        let Some(state) = state else {
-            ensure!(derived.size() == 0, "no state for {} entries", derived.size());
+        let Some(state) = self.db.get_cf(meta, b"state")? else {
+            ensure!(recomputed.size() == 0, "no state for {} entries", recomputed.size());
             return Ok(());
         };
         let (size, root) = <(u64, Hash)>::decode(&mut &state[..])?;
-        ensure!(size == derived.size(), "the log says {size} entries, and has {}", derived.size());
-        ensure!(size == 0 || derived.root(size)? == root, "the stored root is not that of the entries");
+        ensure!(
+            size == recomputed.size(),
+            "the state says {size} entries, the log has {}",
+            recomputed.size()
+        );
+        ensure!(size == 0 || recomputed.root(size)? == root, "the stored root does not match the entries");
         Ok(())
     }
 }
 
-impl Remembered {
-    /// Nothing that was ever seen may be another, or gone.
-    fn compare(&mut self, raw: &Raw, derived: &Derived, found: &Found) -> Result<()> {
+impl DeviceEvents {
+    /// The events of a device by sequence.
+    fn of(&self, device: &DeviceId) -> &[LogPosition] {
+        self.0.get(device).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Appends the event of entry `index`, which must continue its device's events. If the device signs its own
+    /// events, it must be the one that the device signed, and the result is true.
+    fn append(&mut self, header: &EventHeader, index: u64, device: Option<&ledger::Device>) -> Result<bool> {
+        let hash = header.hash();
+        let events = self.0.entry(header.device).or_default();
+        ensure!(
+            header.sequence == events.len() as u64,
+            "entry {index}: event {} of {}, expected {}",
+            header.sequence,
+            header.device,
+            events.len()
+        );
+        let previous = events.last().map_or(Hash::ZERO, |event| event.hash);
+        ensure!(header.previous == previous, "entry {index} does not continue its device's chain of events");
+        let signed = device.and_then(|device| device.signed.get(events.len()));
+        if device.is_some_and(|device| !device.signed.is_empty()) {
+            ensure!(signed == Some(&hash), "entry {index} is not the event that its device signed");
+        }
+        events.push(LogPosition { hash, index });
+        Ok(signed.is_some())
+    }
+}
+
+impl History {
+    /// Checks that nothing that was ever seen has changed or disappeared.
+    fn compare(&mut self, raw: &RawLog, recomputed: &RecomputedLog, found: &DeviceEvents) -> Result<()> {
         for (size, root) in &self.roots {
-            ensure!(derived.size() >= *size, "the log had {size} entries, now {}", derived.size());
-            ensure!(derived.root(*size)? == *root, "the first {size} entries were others before");
+            ensure!(
+                recomputed.size() >= *size,
+                "the log had {size} entries and now has {}",
+                recomputed.size()
+            );
+            ensure!(recomputed.root(*size)? == *root, "the first {size} entries have changed");
         }
         let mut seen = 0;
         for pair in raw.all("checkpoints")? {
@@ -248,46 +288,46 @@ impl Remembered {
             };
             let signed = SignedCheckpoint::decode_all(&mut &*bytes).context("a checkpoint")?;
             let content = &signed.checkpoint;
-            ensure!(content.size == size, "a checkpoint of {} under {size}", content.size);
-            ensure!(derived.root(size)? == content.root, "checkpoint {size} is not of this log");
+            ensure!(content.size == size, "the checkpoint stored under {size} is of size {}", content.size);
+            ensure!(recomputed.root(size)? == content.root, "checkpoint {size} does not match this log");
             let heads = heads_root(found, size)?;
-            ensure!(content.heads_root == Some(heads), "checkpoint {size} names other last events");
+            ensure!(content.heads_root == Some(heads), "the heads root of checkpoint {size} is wrong");
             seen += 1;
         }
         ensure!(seen == self.checkpoints.len(), "{seen} of {} checkpoints are left", self.checkpoints.len());
         for pair in raw.all("anchors")? {
-            derived.extends(&Anchor::decode_all(&mut &*pair?.1).context("an anchor")?)?;
+            recomputed.ensure_contains(&Anchor::decode_all(&mut &*pair?.1).context("an anchor")?)?;
         }
-        if derived.size() > 0 {
-            self.roots.insert(derived.size(), derived.root(derived.size())?);
+        if recomputed.size() > 0 {
+            self.roots.insert(recomputed.size(), recomputed.root(recomputed.size())?);
         }
         Ok(())
     }
 }
 
-/// What a checkpoint of a size must say of each device's last event.
-fn heads_root(found: &Found, size: u64) -> Result<Hash> {
+/// Computes the root of the heads map for the first `size` entries.
+fn heads_root(found: &DeviceEvents, size: u64) -> Result<Hash> {
     let mut leaves = BTreeMap::new();
-    for (device, events) in found {
-        let count = events.partition_point(|(_, index)| *index < size);
-        if let Some((hash, _)) = count.checked_sub(1).and_then(|last| events.get(last)) {
-            leaves.insert(*device, Domain::HeadsLeaf.hash_of(&(device, count as u64 - 1, hash)));
+    for (device, events) in &found.0 {
+        let count = events.partition_point(|event| event.index < size);
+        if let Some(last) = count.checked_sub(1).and_then(|last| events.get(last)) {
+            leaves.insert(*device, Domain::HeadsLeaf.hash_of(&(device, count as u64 - 1, last.hash)));
         }
     }
     let count = leaves.len() as u64;
-    let root = Derived::of(leaves.into_values().collect(), Domain::HeadsNode).root(count)?;
+    let root = RecomputedLog::of(leaves.into_values().collect(), Domain::HeadsNode).root(count)?;
     Ok(Domain::Heads.hash_of(&(count, root)))
 }
 
-fn compare_acknowledged(ledger: &Ledger, found: &Found) -> Result<()> {
+fn compare_acknowledged(ledger: &Ledger, found: &DeviceEvents) -> Result<()> {
     let mut lost = Vec::new();
     for (id, device) in &ledger.devices {
-        let events = found.get(id).map(Vec::as_slice).unwrap_or_default();
-        for (sequence, place) in &device.acknowledged {
+        let events = found.of(id);
+        for (sequence, position) in &device.acknowledged {
             match events.get(*sequence as usize) {
-                Some((hash, index)) if *hash == place.hash && *index == place.index => {}
+                Some(event) if event == position => {}
                 other => lost.push(format!(
-                    "event {sequence} of {id} was acknowledged as {place:?}; there is {other:?}"
+                    "event {sequence} of {id} was acknowledged as {position:?}, but {other:?} is stored"
                 )),
             }
         }

@@ -1,10 +1,10 @@
-//! What happens in which cycle: everything is drawn from the seed and the cycle's number alone.
+//! The plan of a campaign: which faults happen in which cycle. It depends only on the seed.
 
 use rand::{rngs::StdRng, seq::SliceRandom as _, Rng as _, SeedableRng as _};
 use std::{fmt, time::Duration};
 use streembit_log::failpoint;
 
-/// The calls by which the log reaches the disk.
+/// The system calls through which the log accesses the disk.
 pub const CALLS: [&str; 11] = [
     "fdatasync",
     "write",
@@ -19,107 +19,107 @@ pub const CALLS: [&str; 11] = [
     "pread64",
 ];
 
-/// The errors that they are made to give.
+/// The errors that system calls are made to return.
 pub const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
 
-/// Which file of a dead gateway is damaged.
+/// The kind of file that is damaged while the gateway is not running.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Target {
+pub enum DamagedFile {
     /// A write-ahead log.
     Wal,
-    /// A table.
+    /// A table (SST file).
     Table,
-    /// The list of the tables.
+    /// The manifest, which lists the tables.
     Manifest,
-    /// The file that names the manifest.
+    /// `CURRENT`, which names the manifest.
     Current,
-    /// The acknowledged size.
+    /// The file with the acknowledged size.
     Acknowledged,
 }
 
-/// How it is damaged.
+/// How a file is damaged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Harm {
-    /// One bit is another.
+pub enum DamageKind {
+    /// One bit is flipped.
     Flip,
-    /// The end is missing.
+    /// The file is truncated.
     Tear,
-    /// 4 KiB are zeros.
+    /// 4 KiB are overwritten with zeros.
     Zero,
-    /// The file is gone.
+    /// The file is removed.
     Remove,
 }
 
-/// What is done to the gateway.
+/// A fault.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// SIGKILL.
     Kill,
-    /// The process dies at a named place, at this passage of it.
+    /// The process dies when it passes a failpoint for the n-th time.
     Failpoint(&'static str, u64),
-    /// The power goes: what was not synced is gone.
+    /// A power cut: everything that was not synced is lost.
     PowerCut,
-    /// Calls fail from this one of a thread on: `again` says how many pass between two failures, 0 for only one failure.
-    Calls {
-        /// The call.
+    /// System calls of a thread fail.
+    FailingCalls {
+        /// The system call.
         call: &'static str,
-        /// Its error.
+        /// The error that it returns.
         error: &'static str,
-        /// Which one of a thread fails first, from 1.
+        /// The first call of a thread that fails, counted from 1.
         first: u64,
-        /// `+0`: once. `+1`: from then on all.
+        /// 0: only that call fails. 1: all later calls fail too. n: every n-th later call fails too.
         again: u64,
     },
-    /// One call fails while the gateway starts.
-    CallsAtStart(&'static str, &'static str, u64),
-    /// The disk is filled by somebody else, and freed later.
+    /// The n-th system call fails while the gateway starts.
+    FailingCallsAtStart(&'static str, &'static str, u64),
+    /// Another program fills the disk, and frees it later.
     DiskFull,
     /// SIGSTOP, then SIGCONT.
     Pause,
-    /// The clock jumps by so many seconds, and again to somewhere else.
-    Clock(i64, i64),
-    /// A file is damaged while the gateway is dead.
-    Damage(Target, Harm),
+    /// The clock jumps by a number of seconds, and later by another one.
+    ClockJumps(i64, i64),
+    /// A file is damaged while the gateway is not running.
+    Damage(DamagedFile, DamageKind),
 }
 
 /// One cycle.
 #[derive(Clone, Debug)]
 pub struct Cycle {
-    /// Its number, from 1.
+    /// The number of the cycle, from 1.
     pub number: u64,
-    /// How many events come in one request.
+    /// The number of events in a request.
     pub batch: usize,
     /// How many events are acknowledged before the first fault.
-    pub load: u64,
-    /// So long under load before each fault.
+    pub events: u64,
+    /// How long the load lasts before each fault.
     pub delay: Duration,
-    /// What the gateway must survive without a restart.
-    pub first: Option<Fault>,
-    /// What ends its process.
-    pub last: Option<Fault>,
-    /// Whether the gateway is waited for between the two.
-    pub rest: bool,
-    /// For what is decided on the way.
+    /// A fault that the gateway must survive without a restart.
+    pub survivable: Option<Fault>,
+    /// A fault that ends the process.
+    pub fatal: Option<Fault>,
+    /// Whether the gateway recovers from the first fault before the second one.
+    pub recover_between: bool,
+    /// The seed for decisions within the cycle.
     pub seed: u64,
 }
 
 impl Fault {
-    /// What it is counted as.
+    /// The kind under which the fault is counted.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Kill => "kill -9",
             Self::Failpoint(..) => "kill at a failpoint",
             Self::PowerCut => "power cut",
-            Self::Calls { .. } => "failing calls",
-            Self::CallsAtStart(..) => "failing calls at start",
+            Self::FailingCalls { .. } => "failing calls",
+            Self::FailingCallsAtStart(..) => "failing calls at start",
             Self::DiskFull => "disk full, then freed",
             Self::Pause => "pause (SIGSTOP)",
-            Self::Clock(..) => "clock jumps",
+            Self::ClockJumps(..) => "clock jumps",
             Self::Damage(..) => "torn and flipped bytes",
         }
     }
 
-    /// Every kind.
+    /// All kinds.
     pub const KINDS: [&'static str; 9] = [
         "kill -9",
         "kill at a failpoint",
@@ -138,15 +138,19 @@ impl fmt::Display for Fault {
         match self {
             Self::Kill | Self::PowerCut | Self::DiskFull | Self::Pause => f.write_str(self.kind()),
             Self::Failpoint(name, passage) => write!(f, "kill at {name}:{passage}"),
-            Self::Calls { call, error, first, again: 0 } => write!(f, "{call} {first} gives {error}"),
-            Self::Calls { call, error, first, again: 1 } => write!(f, "{call} {first} on gives {error}"),
-            Self::Calls { call, error, first, again } => {
+            Self::FailingCalls { call, error, first, again: 0 } => write!(f, "{call} {first} gives {error}"),
+            Self::FailingCalls { call, error, first, again: 1 } => {
+                write!(f, "{call} {first} on gives {error}")
+            }
+            Self::FailingCalls { call, error, first, again } => {
                 write!(f, "{call} {first} and every {again} gives {error}")
             }
-            Self::CallsAtStart(call, error, first) => write!(f, "at start, {call} {first} gives {error}"),
-            Self::Clock(one, two) => write!(f, "clock jumps {one:+} s, then {two:+} s"),
-            Self::Damage(target, harm) => {
-                write!(f, "{harm:?} {target:?}")
+            Self::FailingCallsAtStart(call, error, first) => {
+                write!(f, "at start, {call} {first} gives {error}")
+            }
+            Self::ClockJumps(one, two) => write!(f, "clock jumps {one:+} s, then {two:+} s"),
+            Self::Damage(target, kind) => {
+                write!(f, "{kind:?} {target:?}")
             }
         }
     }
@@ -154,12 +158,13 @@ impl fmt::Display for Fault {
 
 impl fmt::Display for Cycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let faults: Vec<_> = [&self.first, &self.last].into_iter().flatten().map(Fault::to_string).collect();
-        write!(f, "{}", faults.join(if self.rest { ", later " } else { ", at once " }))
+        let faults: Vec<_> =
+            [&self.survivable, &self.fatal].into_iter().flatten().map(Fault::to_string).collect();
+        write!(f, "{}", faults.join(if self.recover_between { ", later " } else { ", at once " }))
     }
 }
 
-/// The kinds of one round; each round has all of them, in an order of its own.
+/// The kinds of faults of one round. Each round has all of them, in random order.
 const ROUND: [&str; 20] = [
     "kill -9",
     "kill -9",
@@ -183,23 +188,23 @@ const ROUND: [&str; 20] = [
     "torn and flipped bytes",
 ];
 
-/// The cycles of a seed. A longer plan begins with the shorter one.
+/// Returns the cycles of a seed. A longer plan starts with the shorter one.
 pub fn plan(seed: u64, cycles: u64) -> Vec<Cycle> {
-    let mut deals = Deals::new(seed);
-    (1..=cycles).map(|number| deals.cycle(seed, number)).collect()
+    let mut generator = PlanGenerator::new(seed);
+    (1..=cycles).map(|number| generator.cycle(seed, number)).collect()
 }
 
-/// What is dealt one after the other, so that each has its turn.
-struct Deals {
+/// Draws faults from shuffled decks, so that each has its turn.
+struct PlanGenerator {
     random: StdRng,
     kinds: Vec<&'static str>,
     calls: Vec<(&'static str, &'static str)>,
     starts: Vec<(&'static str, &'static str)>,
     failpoints: Vec<&'static str>,
-    damages: Vec<(Target, Harm)>,
+    damages: Vec<(DamagedFile, DamageKind)>,
 }
 
-impl Deals {
+impl PlanGenerator {
     fn new(seed: u64) -> Self {
         let random = StdRng::seed_from_u64(seed);
         let (kinds, calls, starts) = (Vec::new(), Vec::new(), Vec::new());
@@ -207,40 +212,40 @@ impl Deals {
     }
 
     fn cycle(&mut self, seed: u64, number: u64) -> Cycle {
-        let kind = deal(&mut self.kinds, &mut self.random, || ROUND.to_vec());
+        let kind = draw(&mut self.kinds, &mut self.random, || ROUND.to_vec());
         let fault = self.fault(kind);
         let random = &mut self.random;
-        let (mut first, mut last) = match kind {
+        let (mut survivable, mut fatal) = match kind {
             "failing calls" | "disk full, then freed" | "pause (SIGSTOP)" | "clock jumps" => {
                 (Some(fault), None)
             }
             _ => (None, Some(fault)),
         };
-        // Often two at once: what is survived may leave a state that the next one finds.
+        // Often combine two faults, because the first may leave a state that the second one exposes.
         match kind {
             "kill -9" | "power cut" if random.gen_bool(0.5) => {
                 let kinds = ["failing calls", "disk full, then freed", "pause (SIGSTOP)", "clock jumps"];
                 let kind = kinds.choose(random).copied().unwrap_or("failing calls");
-                first = Some(self.fault(kind));
+                survivable = Some(self.fault(kind));
             }
             "failing calls" | "disk full, then freed" if random.gen_bool(0.4) => {
-                last = Some(if random.gen_bool(0.5) { Fault::Kill } else { Fault::PowerCut });
+                fatal = Some(if random.gen_bool(0.5) { Fault::Kill } else { Fault::PowerCut });
             }
             _ => {}
         }
-        if matches!(last, Some(Fault::Failpoint("reopen", _))) {
-            first = Some(Fault::Calls { call: "fdatasync", error: "EIO", first: 1, again: 0 });
+        if matches!(fatal, Some(Fault::Failpoint("reopen", _))) {
+            survivable = Some(Fault::FailingCalls { call: "fdatasync", error: "EIO", first: 1, again: 0 });
         }
         let random = &mut self.random;
         let batch = *[1, 3, 20, 100, 250].choose(random).unwrap_or(&20);
         Cycle {
             number,
             batch,
-            load: random.gen_range(100..800),
+            events: random.gen_range(100..800),
             delay: Duration::from_millis(random.gen_range(0..400)),
-            first,
-            last,
-            rest: random.gen_bool(0.5),
+            survivable,
+            fatal,
+            recover_between: random.gen_bool(0.5),
             seed: seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
         }
     }
@@ -249,22 +254,22 @@ impl Deals {
         let random = &mut self.random;
         match kind {
             "kill at a failpoint" => {
-                // Those of a folder that is just being made are for each log's first start.
+                // This failpoint is passed only on the very first start: see `log_under_test`.
                 let names = || failpoint::NAMES.into_iter().filter(|name| *name != "open-folder").collect();
-                let name = deal(&mut self.failpoints, random, names);
+                let name = draw(&mut self.failpoints, random, names);
                 let many = name.starts_with("write") || name.starts_with("ack") || name.starts_with("reply");
                 Fault::Failpoint(name, if many { random.gen_range(1..40) } else { 1 })
             }
             "power cut" => Fault::PowerCut,
             "failing calls" => {
-                let (call, error) = deal(&mut self.calls, random, every_call);
+                let (call, error) = draw(&mut self.calls, random, every_call);
                 let first = random.gen_range(1..if matches!(call, "write" | "fdatasync") { 12 } else { 4 });
-                Fault::Calls { call, error, first, again: *[0, 0, 1, 3].choose(random).unwrap_or(&0) }
+                Fault::FailingCalls { call, error, first, again: *[0, 0, 1, 3].choose(random).unwrap_or(&0) }
             }
             "failing calls at start" => {
-                let (call, error) = deal(&mut self.starts, random, every_call);
+                let (call, error) = draw(&mut self.starts, random, every_call);
                 let most = if matches!(call, "write" | "openat" | "pread64") { 12 } else { 3 };
-                Fault::CallsAtStart(call, error, random.gen_range(1..most))
+                Fault::FailingCallsAtStart(call, error, random.gen_range(1..most))
             }
             "disk full, then freed" => Fault::DiskFull,
             "pause (SIGSTOP)" => Fault::Pause,
@@ -277,11 +282,11 @@ impl Deals {
                         -size
                     }
                 };
-                Fault::Clock(jump(), jump())
+                Fault::ClockJumps(jump(), jump())
             }
             "torn and flipped bytes" => {
-                let (target, harm) = deal(&mut self.damages, random, every_damage);
-                Fault::Damage(target, harm)
+                let (target, kind) = draw(&mut self.damages, random, every_damage);
+                Fault::Damage(target, kind)
             }
             _ => Fault::Kill,
         }
@@ -292,15 +297,15 @@ fn every_call() -> Vec<(&'static str, &'static str)> {
     CALLS.into_iter().flat_map(|call| ERRORS.map(|error| (call, error))).collect()
 }
 
-fn every_damage() -> Vec<(Target, Harm)> {
-    use {Harm::*, Target::*};
+fn every_damage() -> Vec<(DamagedFile, DamageKind)> {
+    use {DamageKind::*, DamagedFile::*};
     let all = [Wal, Table, Manifest, Current, Acknowledged];
-    let pairs = all.into_iter().flat_map(|target| [Flip, Tear, Zero, Remove].map(|harm| (target, harm)));
-    pairs.filter(|(target, harm)| *harm != Zero || !matches!(target, Current | Acknowledged)).collect()
+    let pairs = all.into_iter().flat_map(|target| [Flip, Tear, Zero, Remove].map(|kind| (target, kind)));
+    pairs.filter(|(target, kind)| *kind != Zero || !matches!(target, Current | Acknowledged)).collect()
 }
 
-/// The next of a shuffled deck; a new one when it is used up.
-fn deal<T>(deck: &mut Vec<T>, random: &mut StdRng, new: impl FnOnce() -> Vec<T>) -> T
+/// Draws from a shuffled deck, which is refilled when it is empty.
+fn draw<T>(deck: &mut Vec<T>, random: &mut StdRng, new: impl FnOnce() -> Vec<T>) -> T
 where
     T: Clone,
 {
@@ -316,7 +321,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_is_a_plan_and_a_longer_one_begins_with_the_shorter() {
+    fn a_seed_determines_the_plan_and_a_longer_plan_starts_with_the_shorter_one() {
         let short: Vec<_> = plan(7, 40).iter().map(|cycle| format!("{cycle:?}")).collect();
         let long: Vec<_> = plan(7, 80).iter().take(40).map(|cycle| format!("{cycle:?}")).collect();
         assert_eq!(short, long);
@@ -324,9 +329,9 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_its_turn_in_each_round_and_every_call_within_six() {
+    fn each_round_has_every_kind_and_six_rounds_have_every_call() {
         let kinds = |cycles: &[Cycle]| -> std::collections::BTreeSet<_> {
-            let faults = cycles.iter().flat_map(|cycle| [&cycle.first, &cycle.last]);
+            let faults = cycles.iter().flat_map(|cycle| [&cycle.survivable, &cycle.fatal]);
             faults.flatten().map(Fault::kind).collect()
         };
         let cycles = plan(1, 120);
@@ -335,8 +340,8 @@ mod tests {
         }
         let calls: std::collections::BTreeSet<_> = cycles
             .iter()
-            .filter_map(|cycle| match cycle.first {
-                Some(Fault::Calls { call, error, .. }) => Some((call, error)),
+            .filter_map(|cycle| match cycle.survivable {
+                Some(Fault::FailingCalls { call, error, .. }) => Some((call, error)),
                 _ => None,
             })
             .collect();

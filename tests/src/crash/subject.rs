@@ -1,7 +1,9 @@
-//! The process under test: a real gateway daemon over a log on the campaign's disk.
+//! The subject under test: a real gateway daemon with its log on the campaign's disk.
 
-use super::inject::Injection;
-use crate::{binary, process::bound_command, until, Gateway, Process, Scene, Settings};
+use super::syscall_injection::SyscallInjection;
+use crate::{
+    binary, fixtures::process::bound_command, wait_until, Gateway, GatewaySettings, Process, TestEnv,
+};
 use anyhow::{ensure, Context, Result};
 use rustix::process::{kill_process, Pid, Signal};
 use serde_json::Value;
@@ -11,31 +13,31 @@ use std::{
     time::Duration,
 };
 
-/// How long a start may take, whatever happened before.
-const START: u64 = 40;
+/// The time limit of a start, in seconds.
+const START_TIMEOUT: u64 = 40;
 
-/// How a gateway is started.
-pub enum Manner<'a> {
-    /// As a user would.
+/// How the gateway is started.
+pub enum StartMode<'a> {
+    /// Without faults.
     Plain,
-    /// To die at a named place.
+    /// With a failpoint set: its name, and the passage at which the process dies.
     Failpoint(&'a str, u64),
-    /// With calls that fail from the start on.
-    Failing(&'a Injection),
+    /// With system calls that fail.
+    Failing(&'a SyscallInjection),
 }
 
-/// What a start came to.
+/// The outcome of a start.
 #[derive(Debug)]
-pub enum Started {
-    /// Its API answers.
+pub enum StartOutcome {
+    /// The API responds.
     Ready,
-    /// It has ended; what it said.
+    /// The process has ended, with this output.
     Ended(String),
 }
 
 /// A gateway's folder, and its process while it runs.
 pub struct Subject<'s> {
-    scene: &'s Scene,
+    env: &'s TestEnv,
     gateway: Gateway,
     config: PathBuf,
     data: PathBuf,
@@ -46,38 +48,44 @@ pub struct Subject<'s> {
 }
 
 impl<'s> Subject<'s> {
-    /// A gateway that keeps its log in `data`, for a node at `url` that need not be there.
-    pub fn new(scene: &'s Scene, name: &str, settings: Settings, data: PathBuf, url: &str) -> Result<Self> {
-        let gateway = Gateway::init(scene, name, settings)?;
+    /// Prepares a gateway with its log in `data` and the node at `url`, which does not have to exist.
+    pub fn new(
+        env: &'s TestEnv,
+        name: &str,
+        settings: GatewaySettings,
+        data: PathBuf,
+        url: &str,
+    ) -> Result<Self> {
+        let gateway = Gateway::init(env, name, settings)?;
         let config = gateway.configure_copy(url, &data, "crash")?;
         let client = reqwest::Client::builder()
             .unix_socket(gateway.dir().join("gateway.sock"))
             .timeout(Duration::from_secs(5))
             .build()?;
-        let (clock, log) = (gateway.dir().join("clock"), scene.dir().join(format!("{name}.log")));
-        Ok(Self { scene, gateway, config, data, clock, log, process: None, client })
+        let (clock, log) = (gateway.dir().join("clock"), env.dir().join(format!("{name}.log")));
+        Ok(Self { env, gateway, config, data, clock, log, process: None, client })
     }
 
-    /// Its configuration.
+    /// The path of the configuration file.
     pub fn config(&self) -> &Path {
         &self.config
     }
 
-    /// The log's folder.
+    /// The data folder.
     pub fn data(&self) -> &Path {
         &self.data
     }
 
-    /// Its API's socket.
+    /// The path of the API's socket.
     pub fn socket(&self) -> PathBuf {
         self.gateway.dir().join("gateway.sock")
     }
 
-    /// Starts it, and does not wait.
-    pub fn spawn(&mut self, manner: &Manner) -> Result<()> {
+    /// Starts the gateway and does not wait.
+    pub fn spawn(&mut self, mode: &StartMode) -> Result<()> {
         let program = binary("streembit")?;
-        let mut command = match manner {
-            Manner::Failing(injection) => {
+        let mut command = match mode {
+            StartMode::Failing(injection) => {
                 let mut words = injection.prefix();
                 let mut command = bound_command(words.next().context("no tracer")?);
                 command.args(words).arg("--").arg(program);
@@ -87,40 +95,40 @@ impl<'s> Subject<'s> {
         };
         command.args(["gateway", "run", "--config"]).arg(&self.config);
         command.env("STREEMBIT_TEST_CLOCK", &self.clock);
-        if let Manner::Failpoint(name, passage) = manner {
+        if let StartMode::Failpoint(name, passage) = mode {
             command.env("STREEMBIT_TEST_FAILPOINT", format!("{name}:{passage}"));
         }
         self.process = Some(Process::start("the gateway", command, &self.log)?);
         Ok(())
     }
 
-    /// Starts it, and waits until its API answers or it has ended.
-    pub fn start(&mut self, manner: &Manner) -> Result<Started> {
-        let before = self.said_bytes();
-        self.spawn(manner)?;
-        until("the gateway starts or ends", START, || {
+    /// Starts the gateway, and waits until its API responds or the process has ended.
+    pub fn start(&mut self, mode: &StartMode) -> Result<StartOutcome> {
+        let before = self.output_length();
+        self.spawn(mode)?;
+        wait_until("the gateway starts or ends", START_TIMEOUT, || {
             if self.has_ended()? {
-                return Ok(Started::Ended(self.said_since(before)));
+                return Ok(StartOutcome::Ended(self.output_since(before)));
             }
-            self.answers()?;
-            Ok(Started::Ready)
+            self.log_size()?;
+            Ok(StartOutcome::Ready)
         })
     }
 
-    /// Starts it as a user would; it must run.
+    /// Starts the gateway without faults. It must run.
     pub fn must_start(&mut self) -> Result<()> {
-        match self.start(&Manner::Plain)? {
-            Started::Ready => Ok(()),
-            Started::Ended(said) => anyhow::bail!("the gateway does not start any more:\n{said}"),
+        match self.start(&StartMode::Plain)? {
+            StartOutcome::Ready => Ok(()),
+            StartOutcome::Ended(output) => anyhow::bail!("the gateway does not start:\n{output}"),
         }
     }
 
-    /// Fails, without hope, where it has ended.
+    /// Fails with [`crate::Unrecoverable`] if the process has ended.
     pub fn check_running(&mut self) -> Result<()> {
         self.process.as_mut().context("the gateway is not started")?.check_running()
     }
 
-    /// Whether its process is no more.
+    /// Returns true if the process has ended or was never started.
     pub fn has_ended(&mut self) -> Result<bool> {
         match &mut self.process {
             Some(process) => Ok(process.check_running().is_err()),
@@ -128,61 +136,61 @@ impl<'s> Subject<'s> {
         }
     }
 
-    /// Its process id.
+    /// The process id.
     pub fn id(&self) -> Result<u32> {
         Ok(self.process.as_ref().context("the gateway is not started")?.id())
     }
 
-    /// kill -9, and waits until it is gone.
+    /// Kills the process with SIGKILL.
     pub fn kill(&mut self) -> Result<()> {
         self.process.take().map_or(Ok(()), |mut process| process.kill())
     }
 
-    /// Asks it to end; it must do so in good order.
+    /// Stops the process with SIGTERM. It must exit with success.
     pub fn stop(&mut self) -> Result<()> {
         if let Some(mut process) = self.process.take() {
             let status = process.stop()?;
-            ensure!(status.success(), "the gateway ended with {status} when it was asked to stop");
+            ensure!(status.success(), "the gateway exited with {status} on SIGTERM");
         }
         Ok(())
     }
 
-    /// Holds it, or lets it go on.
+    /// Sends SIGSTOP or SIGCONT.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let id = i32::try_from(self.id()?).ok().and_then(Pid::from_raw).context("a process without an id")?;
+        let id = i32::try_from(self.id()?).ok().and_then(Pid::from_raw).context("invalid process id")?;
         Ok(kill_process(id, signal)?)
     }
 
-    /// Sets its clock off by so many seconds.
+    /// Sets the difference between the gateway's clock and the system's, in seconds.
     pub fn set_clock(&self, seconds: i64) -> Result<()> {
         Ok(fs::write(&self.clock, format!("{}\n", seconds.saturating_mul(1000)))?)
     }
 
-    /// The size of the log, as its API says.
-    pub fn answers(&self) -> Result<u64> {
-        crate::number(&self.get("/v1/log")?, "/size")
+    /// Returns the size of the log, according to the API.
+    pub fn log_size(&self) -> Result<u64> {
+        crate::u64_at(&self.get("/v1/log")?, "/size")
     }
 
-    /// The gateway in one screen, as its API says.
+    /// Returns the status, according to the API.
     pub fn status(&self) -> Result<Value> {
         self.get("/v1/status")
     }
 
     fn get(&self, path: &str) -> Result<Value> {
-        self.scene.block_on(async {
+        self.env.block_on(async {
             let response =
                 self.client.get(format!("http://gateway{path}")).send().await?.error_for_status()?;
             Ok(serde_json::from_slice(&response.bytes().await?)?)
         })
     }
 
-    /// How much it has said so far.
-    pub fn said_bytes(&self) -> u64 {
+    /// Returns the length of the output so far.
+    pub fn output_length(&self) -> u64 {
         fs::metadata(&self.log).map_or(0, |metadata| metadata.len())
     }
 
-    /// What it has said since.
-    pub fn said_since(&self, before: u64) -> String {
+    /// Returns the output after the first `before` bytes.
+    pub fn output_since(&self, before: u64) -> String {
         let bytes = fs::read(&self.log).unwrap_or_default();
         let new = usize::try_from(before).ok().and_then(|before| bytes.get(before..)).unwrap_or_default();
         String::from_utf8_lossy(new).into_owned()

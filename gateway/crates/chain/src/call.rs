@@ -3,11 +3,13 @@
 use codec::Encode;
 use scale_info::{meta_type, MetaType};
 use streembit_primitives::{
-    chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
-    consortium::{Change, Consortium, Equivocation, Membership, QuotaLeft, SessionKeys},
+    checkpoint::Anchor,
+    consortium::{Change, Consortium, Equivocation, Membership, QuotaStatus, SessionKeys},
     contract::{Contract, ContractId},
+    contract_state::{ContractView, Grant, ServiceDue},
+    device::DeviceRecord,
     merkle::ConsistencyProof,
-    proof::ReadingProof,
+    reading_proof::ReadingProof,
     AccountId, Checkpoint, DeviceId, DeviceKey, Hash, LogId, Signature,
 };
 
@@ -55,7 +57,7 @@ pub enum Call {
         key: DeviceKey,
         /// The gateway that is to keep its log.
         gateway: AccountId,
-        /// The signature over [`streembit_primitives::device::Registration`].
+        /// The signature over [`streembit_primitives::device::RegistrationConsent`].
         consent: Signature,
     },
     /// A gateway anchors its log.
@@ -108,11 +110,9 @@ impl Call {
     /// The pallet, as the runtime names it.
     pub fn pallet(&self) -> &'static str {
         match self {
-            Self::AddGateway { .. }
-            | Self::ProposeChange { .. }
-            | Self::Vote { .. }
-            | Self::LeaveValidators
-            | Self::LeaveConsortium => "Consortium",
+            Self::AddGateway { .. } | Self::LeaveConsortium => "Parties",
+            Self::ProposeChange { .. } | Self::Vote { .. } => "Council",
+            Self::LeaveValidators => "Validators",
             Self::ApplyUpgrade { .. } => "System",
             Self::SetSessionKeys { .. } => "Session",
             Self::RegisterDevice { .. } => "Devices",
@@ -128,8 +128,7 @@ impl Call {
             Self::ProposeChange { .. } => "propose",
             Self::Vote { .. } => "vote",
             Self::ApplyUpgrade { .. } => "apply_authorized_upgrade",
-            Self::LeaveValidators => "leave_validators",
-            Self::LeaveConsortium => "leave",
+            Self::LeaveValidators | Self::LeaveConsortium => "leave",
             Self::SetSessionKeys { .. } => "set_keys",
             Self::RegisterDevice { .. } => "register",
             Self::Anchor { .. } => "anchor",
@@ -184,12 +183,12 @@ pub(super) fn calls() -> Vec<CallShape> {
     let (account, signature) = (meta_type::<AccountId>(), meta_type::<Signature>());
     let (id, number, proof) = (meta_type::<ContractId>(), meta_type::<u32>(), meta_type::<ReadingProof>());
     vec![
-        call("Consortium", "add_gateway", vec![account, signature]),
-        call("Consortium", "propose", vec![meta_type::<Change>()]),
-        call("Consortium", "vote", vec![meta_type::<Hash>(), meta_type::<bool>()]),
+        call("Parties", "add_gateway", vec![account, signature]),
+        call("Council", "propose", vec![meta_type::<Change>()]),
+        call("Council", "vote", vec![meta_type::<Hash>(), meta_type::<bool>()]),
         call("System", "apply_authorized_upgrade", vec![meta_type::<Vec<u8>>()]),
-        call("Consortium", "leave_validators", Vec::new()),
-        call("Consortium", "leave", Vec::new()),
+        call("Validators", "leave", Vec::new()),
+        call("Parties", "leave", Vec::new()),
         call("Session", "set_keys", vec![meta_type::<SessionKeys>(), meta_type::<Vec<u8>>()]),
         call("Devices", "register", vec![meta_type::<DeviceKey>(), account, signature]),
         call("Anchors", "anchor", vec![meta_type::<Checkpoint>(), meta_type::<ConsistencyProof>()]),
@@ -226,13 +225,13 @@ pub(super) fn questions() -> Vec<QuestionShape> {
     let (account, device) = (meta_type::<AccountId>(), meta_type::<DeviceId>());
     let (log, contract) = (meta_type::<LogId>(), meta_type::<ContractId>());
     vec![
-        question("ConsortiumApi", "is_party", vec![account], meta_type::<bool>()),
-        question("ConsortiumApi", "gateways", vec![account], meta_type::<Vec<AccountId>>()),
-        question("ConsortiumApi", "party_of", vec![account], meta_type::<Option<AccountId>>()),
+        question("PartiesApi", "is_party", vec![account], meta_type::<bool>()),
+        question("PartiesApi", "gateways", vec![account], meta_type::<Vec<AccountId>>()),
+        question("PartiesApi", "party_of", vec![account], meta_type::<Option<AccountId>>()),
         question("ConsortiumApi", "consortium", vec![], meta_type::<Consortium>()),
-        question("ConsortiumApi", "memberships", vec![], meta_type::<Vec<(AccountId, Membership)>>()),
-        question("ConsortiumApi", "equivocations", vec![], meta_type::<Vec<Equivocation>>()),
-        question("ConsortiumApi", "quota", vec![account], meta_type::<Option<QuotaLeft>>()),
+        question("PartiesApi", "memberships", vec![], meta_type::<Vec<(AccountId, Membership)>>()),
+        question("ValidatorsApi", "equivocations", vec![], meta_type::<Vec<Equivocation>>()),
+        question("QuotasApi", "quota", vec![account], meta_type::<Option<QuotaStatus>>()),
         question("DevicesApi", "device", vec![device], meta_type::<Option<DeviceRecord>>()),
         question("DevicesApi", "devices_of_gateway", vec![account], meta_type::<Vec<DeviceId>>()),
         question("DevicesApi", "devices_of_owner", vec![account], meta_type::<Vec<DeviceId>>()),
@@ -240,7 +239,7 @@ pub(super) fn questions() -> Vec<QuestionShape> {
         question("AnchorsApi", "anchored_root", vec![log, meta_type::<u64>()], meta_type::<Option<Hash>>()),
         question("ServiceContractsApi", "contract", vec![contract], meta_type::<Option<ContractView>>()),
         question("ServiceContractsApi", "contracts_of", vec![account], meta_type::<Vec<ContractId>>()),
-        question("ServiceContractsApi", "due", vec![contract], meta_type::<Option<Vec<Due>>>()),
+        question("ServiceContractsApi", "due", vec![contract], meta_type::<Option<Vec<ServiceDue>>>()),
         question("ServiceContractsApi", "grants", vec![device], meta_type::<Vec<Grant>>()),
     ]
 }

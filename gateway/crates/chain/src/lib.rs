@@ -39,8 +39,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use streembit_primitives::{
-    chain::{Anchor, DeviceRecord, Grant},
-    AccountId, DeviceId, Hash, LogId,
+    checkpoint::Anchor, contract_state::Grant, device::DeviceRecord, AccountId, DeviceId, Hash, LogId,
 };
 use subxt::config::substrate::H256;
 use tokio::sync::watch;

@@ -1,10 +1,10 @@
 //! A party's quota in words.
 
 use streembit_clock as clock;
-use streembit_primitives::consortium::QuotaLeft;
+use streembit_primitives::consortium::QuotaStatus;
 
 /// What is left of what, and until when.
-pub fn words(quota: &QuotaLeft) -> String {
+pub fn words(quota: &QuotaStatus) -> String {
     format!(
         "{} of {} of the blocks' time and {} of {} left until {}",
         time(quota.left.microseconds),
@@ -16,7 +16,7 @@ pub fn words(quota: &QuotaLeft) -> String {
 }
 
 /// How much of the scarcer of the two is left, in percent, rounded down.
-pub fn percent(quota: &QuotaLeft) -> u64 {
+pub fn percent(quota: &QuotaStatus) -> u64 {
     let part = |left: u64, of: u64| left.saturating_mul(100).checked_div(of).unwrap_or_default();
     let (left, of) = (quota.left, quota.quota);
     part(left.microseconds, of.microseconds).min(part(left.bytes, of.bytes))
@@ -47,13 +47,13 @@ mod tests {
     fn both_are_named_and_the_scarcer_counts() {
         let quota = Quota { microseconds: 28_000_000, bytes: 50_000_000 };
         let left = Quota { microseconds: 1_400_000, bytes: 5_000 };
-        let quota = QuotaLeft { payer: AccountId([1; 32]), quota, left, refills: 1_700_000_000_000 };
+        let quota = QuotaStatus { payer: AccountId([1; 32]), quota, left, refills: 1_700_000_000_000 };
         let text = words(&quota);
         for part in ["1400 ms of 28 s", "5000 bytes of 47 MiB", "2023-11-14"] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert_eq!(percent(&quota), 0);
-        assert_eq!(percent(&QuotaLeft { left: quota.quota, ..quota }), 100);
-        assert_eq!(percent(&QuotaLeft { quota: Quota::default(), ..quota }), 0);
+        assert_eq!(percent(&QuotaStatus { left: quota.quota, ..quota }), 100);
+        assert_eq!(percent(&QuotaStatus { quota: Quota::default(), ..quota }), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! Calls that a node's pool refuses because they would fail.
 
 use std::fmt;
-use streembit_primitives::consortium::refusal;
+use streembit_primitives::consortium::invalid_transaction;
 
 /// Why the pool refuses a call that would fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,10 +23,10 @@ impl PoolRefusal {
     /// The refusal with this code, or `None` if the code is about something else.
     pub(crate) fn from_code(code: u8) -> Option<Self> {
         Some(match code {
-            refusal::NOT_IN_COUNCIL => Self::NotInCouncil,
-            refusal::NO_SUCH_MOTION => Self::NoSuchMotion,
-            refusal::VOTED_ALREADY => Self::VotedAlready,
-            refusal::NOT_DECIDED => Self::NotDecided,
+            invalid_transaction::NOT_IN_COUNCIL => Self::NotInCouncil,
+            invalid_transaction::NO_SUCH_MOTION => Self::NoSuchMotion,
+            invalid_transaction::ALREADY_VOTED => Self::VotedAlready,
+            invalid_transaction::NOT_AUTHORIZED => Self::NotDecided,
             _ => return None,
         })
     }
@@ -49,9 +49,14 @@ mod tests {
 
     #[test]
     fn every_refusal_that_is_about_the_council_is_known() {
-        let known = (refusal::NOT_IN_COUNCIL..=refusal::NOT_DECIDED).map(PoolRefusal::from_code);
+        let known = (invalid_transaction::NOT_IN_COUNCIL..=invalid_transaction::NOT_AUTHORIZED)
+            .map(PoolRefusal::from_code);
         assert_eq!(known.collect::<Option<Vec<_>>>().unwrap(), PoolRefusal::ALL);
         // The codes of the quota come with what is left of it.
-        assert_eq!([refusal::TIME, refusal::BYTES, u8::MAX].map(PoolRefusal::from_code), [None; 3]);
+        assert_eq!(
+            [invalid_transaction::QUOTA_TIME, invalid_transaction::QUOTA_BYTES, u8::MAX]
+                .map(PoolRefusal::from_code),
+            [None; 3]
+        );
     }
 }

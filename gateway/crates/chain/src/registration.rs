@@ -4,7 +4,7 @@ use super::{rpc::decode, Call, ChainClient, ChainError, Submitted};
 use streembit_keystore::KeyPair;
 use streembit_primitives::{
     consortium::SessionKeys,
-    device::{GatewayConsent, Registration},
+    device::{GatewayConsent, RegistrationConsent},
     hash::Domain,
     AccountId, DeviceKey, Hash, Signature,
 };
@@ -16,7 +16,7 @@ pub fn gateway_consent(genesis: Hash, gateway: &KeyPair, party: AccountId) -> Si
 }
 
 /// A device's consent to its registration, by its own key or by that of the gateway that signs for it.
-pub fn device_consent(registration: &Registration, keys: &KeyPair) -> Signature {
+pub fn device_consent(registration: &RegistrationConsent, keys: &KeyPair) -> Signature {
     keys.sign(Domain::Registration, &registration.message())
 }
 
@@ -42,18 +42,18 @@ impl ChainClient {
     }
 
     /// What a device has to consent to, to be registered on this chain.
-    pub fn registration(&self, key: DeviceKey, owner: AccountId, gateway: AccountId) -> Registration {
-        Registration { genesis: self.genesis(), key, owner, gateway }
+    pub fn registration(&self, key: DeviceKey, owner: AccountId, gateway: AccountId) -> RegistrationConsent {
+        RegistrationConsent { genesis: self.genesis(), key, owner, gateway }
     }
 
     /// A party registers a device that consents.
     pub async fn register_device(
         &self,
         owner: &KeyPair,
-        registration: Registration,
+        registration: RegistrationConsent,
         consent: Signature,
     ) -> Result<Submitted, ChainError> {
-        let Registration { key, gateway, .. } = registration;
+        let RegistrationConsent { key, gateway, .. } = registration;
         self.submit(owner, Call::RegisterDevice { key, gateway, consent }).await
     }
 }
@@ -73,7 +73,8 @@ mod tests {
         assert!(!GatewayConsent { genesis: Hash([2; 32]), ..agreed }.verify(&consent));
 
         let key = DeviceKey::Hosted { gateway: gateway.account(), label: Text::try_from("car").unwrap() };
-        let registration = Registration { genesis, key, owner: owner.account(), gateway: gateway.account() };
+        let registration =
+            RegistrationConsent { genesis, key, owner: owner.account(), gateway: gateway.account() };
         assert!(registration.verify(&device_consent(&registration, &gateway)));
         assert!(!registration.verify(&device_consent(&registration, &owner)));
     }

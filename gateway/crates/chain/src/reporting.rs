@@ -3,7 +3,7 @@
 use super::{ChainClient, ChainError, NodeConnection, SeenVoters, Stall, ValidatorsReport};
 use backon::{ExponentialBuilder, Retryable as _};
 use std::time::{Duration, Instant};
-use streembit_primitives::{consortium::QuotaLeft, AccountId};
+use streembit_primitives::{consortium::QuotaStatus, AccountId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ pub struct ChainReport {
     /// The connection to the node.
     pub node: NodeState,
     /// What the account has left of its quota; `None` if it may not submit, or if the node did not say.
-    pub quota: Option<QuotaLeft>,
+    pub quota: Option<QuotaStatus>,
     /// The voters; `None` if the node did not say.
     pub voters: Option<SeenVoters>,
     /// The validators, as the node last described them; `None` before the first time.
@@ -114,12 +114,12 @@ impl ChainClient {
     }
 
     /// What the account has left to spend; `None` if it may not submit, or if the node does not say.
-    async fn quota(&self, account: AccountId) -> Option<QuotaLeft> {
+    async fn quota(&self, account: AccountId) -> Option<QuotaStatus> {
         self.view().await.ok()?.quota(account).await.ok()?
     }
 
     /// Returns true if the time that a quota was for is over by the chain's clock.
-    fn is_over(&self, quota: Option<&QuotaLeft>) -> bool {
+    fn is_over(&self, quota: Option<&QuotaStatus>) -> bool {
         quota.is_some_and(|quota| self.inner.reports.finalized.borrow().time >= quota.refills)
     }
 

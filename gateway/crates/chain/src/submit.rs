@@ -6,7 +6,7 @@
 //! one of the two at most goes through.
 
 use super::{
-    refusal::PoolRefusal,
+    invalid_transaction::PoolRefusal,
     rpc::PoolError,
     runtime::{label, Signed, SigningPoint, MORTALITY},
     Call, ChainClient, ChainError, Submitted,
@@ -14,7 +14,7 @@ use super::{
 use futures::StreamExt as _;
 use std::{future::Future, time::Duration};
 use streembit_keystore::KeyPair;
-use streembit_primitives::{consortium::refusal, Hash};
+use streembit_primitives::{consortium::invalid_transaction, Hash};
 use subxt::config::substrate::H256;
 use subxt_rpcs::methods::legacy::TransactionStatus;
 use tokio::time::Instant;
@@ -308,7 +308,7 @@ fn judge_reason(reason: &str) -> RefusalKind {
     let code: Option<u8> = reason.strip_prefix("Custom error: ").and_then(|code| code.parse().ok());
     if let Some(code) = code {
         return match code {
-            refusal::TIME | refusal::BYTES => RefusalKind::OverQuota,
+            invalid_transaction::QUOTA_TIME | invalid_transaction::QUOTA_BYTES => RefusalKind::OverQuota,
             code => PoolRefusal::from_code(code).map_or(RefusalKind::Refuse, RefusalKind::WouldFail),
         };
     }

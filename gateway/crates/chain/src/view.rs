@@ -7,9 +7,11 @@ use super::{
 };
 use codec::{Decode, Encode};
 use streembit_primitives::{
-    chain::{Anchor, ContractView, DeviceRecord, Due, Grant},
-    consortium::{Consortium, Equivocation, Membership, QuotaLeft},
+    checkpoint::Anchor,
+    consortium::{Consortium, Equivocation, Membership, QuotaStatus},
     contract::ContractId,
+    contract_state::{ContractView, Grant, ServiceDue},
+    device::DeviceRecord,
     AccountId, DeviceId, Hash, LogId,
 };
 use subxt::config::substrate::H256;
@@ -50,17 +52,17 @@ impl ChainView {
 
     /// Whether the account is a party.
     pub async fn is_party(&self, account: AccountId) -> Result<bool, ChainError> {
-        self.ask("ConsortiumApi_is_party", &account).await
+        self.ask("PartiesApi_is_party", &account).await
     }
 
     /// A party's gateways.
     pub async fn gateways(&self, party: AccountId) -> Result<Vec<AccountId>, ChainError> {
-        self.ask("ConsortiumApi_gateways", &party).await
+        self.ask("PartiesApi_gateways", &party).await
     }
 
     /// The party that a gateway belongs to.
     pub async fn party_of(&self, gateway: AccountId) -> Result<Option<AccountId>, ChainError> {
-        self.ask("ConsortiumApi_party_of", &gateway).await
+        self.ask("PartiesApi_party_of", &gateway).await
     }
 
     /// Parties, council, validators and open motions.
@@ -70,7 +72,7 @@ impl ChainView {
 
     /// Since when the parties are parties; `None` where the runtime is older than this question.
     pub async fn memberships(&self) -> Result<Option<Vec<(AccountId, Membership)>>, ChainError> {
-        let question = "ConsortiumApi_memberships";
+        let question = "PartiesApi_memberships";
         if self.runtime.check_fit(question).is_err() {
             return Ok(None);
         }
@@ -80,7 +82,7 @@ impl ChainView {
     /// Who contradicted itself as a validator and was not made one again since; nobody where the runtime is older than this
     /// question.
     pub async fn equivocations(&self) -> Result<Vec<Equivocation>, ChainError> {
-        let question = "ConsortiumApi_equivocations";
+        let question = "ValidatorsApi_equivocations";
         if self.runtime.check_fit(question).is_err() {
             return Ok(Vec::new());
         }
@@ -88,8 +90,8 @@ impl ChainView {
     }
 
     /// What an account has left to spend on transactions; `None` where it may not submit.
-    pub async fn quota(&self, account: AccountId) -> Result<Option<QuotaLeft>, ChainError> {
-        self.ask("ConsortiumApi_quota", &account).await
+    pub async fn quota(&self, account: AccountId) -> Result<Option<QuotaStatus>, ChainError> {
+        self.ask("QuotasApi_quota", &account).await
     }
 
     /// A device.
@@ -129,7 +131,7 @@ impl ChainView {
     }
 
     /// What is due under a contract; `None` where there is no such contract.
-    pub async fn due(&self, id: ContractId) -> Result<Option<Vec<Due>>, ChainError> {
+    pub async fn due(&self, id: ContractId) -> Result<Option<Vec<ServiceDue>>, ChainError> {
         self.ask("ServiceContractsApi_due", &id).await
     }
 

@@ -2,7 +2,7 @@
 
 use super::grants::{changes_of, BlockStream, ChainUnavailableError, DeviceAccess, Grants, Registry};
 use streembit_chain::{ChainClient, ChainError};
-use streembit_primitives::{chain::DeviceRecord, DeviceId, Hash, LogId};
+use streembit_primitives::{device::DeviceRecord, DeviceId, Hash, LogId};
 
 impl From<ChainError> for ChainUnavailableError {
     fn from(error: ChainError) -> Self {

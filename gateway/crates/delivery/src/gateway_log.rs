@@ -2,7 +2,7 @@
 
 use super::{wire::Inclusion, EventStore};
 use streembit_log::{Log, LogError};
-use streembit_primitives::{chain::Anchor, DeviceId, StoredEvent};
+use streembit_primitives::{checkpoint::Anchor, DeviceId, StoredEvent};
 use tokio::sync::watch;
 
 impl EventStore for Log {

@@ -3,9 +3,7 @@
 use futures::{stream, stream::BoxStream, stream::Fuse, StreamExt as _};
 use std::collections::BTreeSet;
 use streembit_primitives::{
-    chain::{DeviceRecord, Grant},
-    reading::Name,
-    AccountId, DeviceId, Hash, LogId, Part,
+    contract_state::Grant, device::DeviceRecord, reading::Name, AccountId, DeviceId, Hash, LogId, Part,
 };
 use tokio::sync::watch;
 

@@ -18,8 +18,8 @@ use libp2p_stream::OpenStreamError;
 use std::{future::Future, io, str::FromStr, sync::Arc, time::Duration};
 use streembit_keystore::{account, KeyPair};
 use streembit_primitives::{
-    chain::DeviceRecord, contract::MAX_NAMES, reading::Name, AccountId, BoundedVec, ConstU32, DeviceId, Hash,
-    LogId,
+    contract::MAX_NAMES, device::DeviceRecord, reading::Name, AccountId, BoundedVec, ConstU32, DeviceId,
+    Hash, LogId,
 };
 use tokio::time::{sleep, timeout, Instant};
 

@@ -3,7 +3,7 @@
 use super::wire::{Content, Delivered};
 use serde_json::{json, Value};
 use streembit_primitives::{
-    chain::DeviceRecord, event::EventError, AccountId, DeviceId, Hash, LogEntry, LogId, Part, Signer,
+    device::DeviceRecord, event::EventError, AccountId, DeviceId, Hash, LogEntry, LogId, Part, Signer,
 };
 
 /// What is wrong with a delivered event.
@@ -93,7 +93,7 @@ impl Verifier {
         }
         let event = entry.event.clone().verify(&self.record.key)?;
         let header = &event.event().header;
-        header.check_follows(self.position.last())?;
+        header.ensure_follows(self.position.last())?;
         let erased = content == Content::Erased;
         let (parts, complete) = check_content(header, content)?;
         self.position = Position { next: header.sequence.saturating_add(1), previous: header.hash() };
@@ -125,7 +125,7 @@ fn check_content(
 ) -> Result<(Vec<(u32, Part)>, bool), VerifyError> {
     let parts = match content {
         Content::Body(body) => {
-            header.check_body(&body)?;
+            header.verify_body(&body)?;
             return Ok(((0u32..).zip(body.parts).collect(), true));
         }
         Content::Disclosed(parts) => parts,
@@ -135,7 +135,7 @@ fn check_content(
     if !ascending || !parts.iter().all(|part| part.verify(&header.body_hash)) {
         return Err(VerifyError::Disclosure);
     }
-    if !parts.iter().all(|part| header.kind.admits(&part.part)) {
+    if !parts.iter().all(|part| header.kind.allows(&part.part)) {
         return Err(EventError::Kind.into());
     }
     let complete = parts.first().is_some_and(|first| first.count as usize == parts.len());

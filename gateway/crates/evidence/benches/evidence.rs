@@ -27,10 +27,9 @@ use streembit_evidence::{
 };
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
-    batch::{self, EventKey},
-    chain::{Anchor, DeviceRecord},
-    checkpoint::HashKind,
-    event::{EventKind, Signer, VERSION},
+    checkpoint::{Anchor, HashAlgorithm},
+    device::DeviceRecord,
+    event::{self, EventKind, ParsedDeviceKey, Signer, VERSION},
     evidence::{file, Item, TrustRoot},
     hash::Domain,
     signature::{sign_sr25519, PublicKey},
@@ -155,7 +154,7 @@ impl Device {
     /// The next events, signed and verified on all cores.
     fn entries(&mut self, count: u64) -> Vec<NewEntry> {
         let headers = self.headers(count);
-        let (pair, key) = (&self.pair, &EventKey::new(self.key()));
+        let (pair, key) = (&self.pair, &ParsedDeviceKey::new(self.key()));
         let part = headers.len().div_ceil(cores()).max(1);
         std::thread::scope(|scope| {
             let parts: Vec<_> = headers
@@ -169,7 +168,11 @@ impl Device {
     }
 }
 
-fn entry(pair: &schnorrkel::Keypair, key: &EventKey, (header, body): &(EventHeader, Body)) -> NewEntry {
+fn entry(
+    pair: &schnorrkel::Keypair,
+    key: &ParsedDeviceKey,
+    (header, body): &(EventHeader, Body),
+) -> NewEntry {
     let signature = sign_sr25519(pair, Domain::EventHeader, &header.hash());
     let event = SignedEvent { header: header.clone(), signer: Signer::Device, signature };
     let verified = event.verify(key.key()).expect("signed here");
@@ -185,7 +188,7 @@ fn gateway() -> AccountId {
 }
 
 fn id() -> LogId {
-    LogId { gateway: gateway(), epoch: 0 }
+    LogId::first(gateway())
 }
 
 /// Puts the log as it is on the chain, and collects what proves it.
@@ -197,7 +200,7 @@ async fn anchor(log: &Log, chain: &mut FakeChain) -> anyhow::Result<()> {
         root: log.root(size)?,
         heads_root: log.heads_root(size)?,
         time: 1,
-        hash: HashKind::Blake3,
+        hash: HashAlgorithm::Blake3,
     };
     chain.anchor(&Anchor { checkpoint, block: chain.next_number() });
     chain.block(false);
@@ -292,7 +295,7 @@ fn child_verify(folder: &Path) -> anyhow::Result<()> {
 fn child_signatures(folder: &Path) -> anyhow::Result<()> {
     let mut input = IoReader(std::io::BufReader::new(std::fs::File::open(evidence(folder))?));
     let prelude = file::read_prelude(&mut input)?;
-    let key = EventKey::new(prelude.chain.state.device.key);
+    let key = ParsedDeviceKey::new(prelude.chain.state.device.key);
     let (mut count, mut took, mut ended) = (0u64, Duration::ZERO, false);
     while !ended {
         let mut batches = Vec::new();
@@ -316,7 +319,7 @@ fn child_signatures(folder: &Path) -> anyhow::Result<()> {
                 let part = std::mem::replace(&mut batches, rest);
                 scope.spawn(move || {
                     for batch in part {
-                        assert!(batch::verify(batch).iter().all(Result::is_ok));
+                        assert!(event::verify_batch(batch).iter().all(Result::is_ok));
                     }
                 });
             }

@@ -12,8 +12,8 @@ use streembit_chain::{ChainClient, ChainError};
 use streembit_log::{ChainProof, KnownVoters, LastBlock, Log, LogError};
 use streembit_primitives::{
     evidence::{
-        anchor_key, device_key, genesis_key, AuthoritySet, EvidenceError, FinalBlock, FinalityProof, Link,
-        Voter,
+        anchor_storage_key, device_storage_key, genesis_storage_key, AuthoritySet, EvidenceError,
+        FinalityProof, JustifiedBlock, ProvenBlock, Voter,
     },
     DeviceId, Hash,
 };
@@ -224,7 +224,7 @@ pub async fn collect(log: &Log, chain: &impl ProofSource, wanted: u64) -> Result
 struct FollowedVoters {
     voters: KnownVoters,
     /// The changes that are new.
-    changes: Vec<FinalBlock>,
+    changes: Vec<JustifiedBlock>,
     newest: Newest,
 }
 
@@ -233,12 +233,12 @@ struct Newest {
     number: u32,
     hash: Hash,
     state_root: Hash,
-    block: FinalBlock,
+    block: JustifiedBlock,
 }
 
-impl From<Link> for Newest {
-    fn from(link: Link) -> Self {
-        let Link { at, state_root, block, .. } = link;
+impl From<ProvenBlock> for Newest {
+    fn from(link: ProvenBlock) -> Self {
+        let ProvenBlock { at, state_root, block, .. } = link;
         Self { number: at.number, hash: at.hash, state_root, block }
     }
 }
@@ -255,9 +255,9 @@ async fn newest(chain: &impl ProofSource, kept: Option<ChainProof>) -> Result<Fo
     let mut changes = Vec::new();
     for _ in 0..ANSWERS {
         let answer = chain.finality_proof(voters.since).await?;
-        let proof = FinalityProof::read(&answer, &voters.since, &mut voters.current)?;
-        let moved = !proof.links.is_empty();
-        for link in proof.links {
+        let proof = FinalityProof::verify(&answer, &voters.since, &mut voters.current)?;
+        let moved = !proof.blocks.is_empty();
+        for link in proof.blocks {
             if link.ends_set {
                 voters.since = link.at.hash;
                 changes.push(link.block.clone());
@@ -283,8 +283,8 @@ async fn first_voters(chain: &impl ProofSource) -> Result<KnownVoters, CollectEr
 async fn state_at(log: &Log, chain: &impl ProofSource, newest: Newest) -> Result<LastBlock, CollectError> {
     let Newest { number, hash, state_root, block } = newest;
     let devices = log.heads()?;
-    let mut keys = vec![genesis_key(), anchor_key(&log.id())];
-    keys.extend(devices.iter().map(|(device, _)| device_key(device)));
+    let mut keys = vec![genesis_storage_key(), anchor_storage_key(&log.id())];
+    keys.extend(devices.iter().map(|(device, _)| device_storage_key(device)));
     let nodes = chain.read_proof(keys, hash).await?;
     Ok(LastBlock { number, hash, state_root, block, nodes })
 }

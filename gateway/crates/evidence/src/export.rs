@@ -13,8 +13,10 @@ use std::{
     io::{self, Write},
 };
 use streembit_primitives::{
-    evidence::{file, ChainPart, EvidenceError, Item, Prelude, Shares, Shown, TrustRoot, Verifier},
-    merkle::{Frontier, NodeId, Nodes as _},
+    evidence::{
+        file, BodyCounts, ChainEvidence, EvidenceError, Item, Prelude, ShownBody, TrustRoot, Verifier,
+    },
+    merkle::{Frontier, NodeId, NodeStore as _},
     Body, BoundedVec, Checkpoint, DeviceId, Hash, StoredBody, StoredEvent,
 };
 
@@ -56,7 +58,7 @@ pub struct ExportSummary {
     /// The final block that all is proven at.
     pub block: u32,
     /// How many bodies are shown, and how.
-    pub bodies: Shares,
+    pub bodies: BodyCounts,
     /// How long the file is.
     pub bytes: u64,
 }
@@ -167,10 +169,10 @@ impl VerifiedPrelude {
         let head = head.ok_or(ExportError::NoEvents { device, size })?;
         // The newest block may be the last of its set of voters: then no later set is needed.
         changes.retain(|change| change.header != last.header);
-        let chain = ChainPart { changes, last, state: proof };
+        let chain = ChainEvidence { changes, last, state: proof };
         let prelude = Prelude { genesis, log: log.id(), device, chain, head };
         let trust = TrustRoot { genesis, authorities: first_voters };
-        Verifier::begin(&prelude, &trust)?;
+        Verifier::new(&prelude, &trust)?;
         Ok(Self { prelude, trust, checkpoint, block: number })
     }
 }
@@ -192,8 +194,8 @@ pub fn write<L: EventLog>(
     let beginning = VerifiedPrelude::new(log, request.device, request.chain)?;
     let head = beginning.prelude.head.entry.sequence;
     let (first, last) = sequences(log, request, head)?;
-    let bytes =
-        file::begin(&beginning.prelude).ok_or(EvidenceError::Malformed { what: "prelude", items: 0 })?;
+    let bytes = file::encode_prelude(&beginning.prelude)
+        .ok_or(EvidenceError::Malformed { what: "prelude", items: 0 })?;
     let mut stream = Stream {
         log,
         nodes: log.nodes(),
@@ -201,7 +203,7 @@ pub fn write<L: EventLog>(
         bytes: 0,
         frontier: Frontier::new(),
         size: beginning.checkpoint.size,
-        bodies: Shares::default(),
+        bodies: BodyCounts::default(),
         missing: UnmatchedNames::of(&request.disclose),
         progress,
         events: 0,
@@ -265,7 +267,7 @@ struct Stream<'a, L: EventLog + 'a, W, P> {
     /// What a verifier will make of the items.
     frontier: Frontier,
     size: u64,
-    bodies: Shares,
+    bodies: BodyCounts,
     missing: UnmatchedNames,
     progress: P,
     events: u64,
@@ -303,10 +305,10 @@ impl<L: EventLog, W: Write, P: FnMut(u64, u64, u64)> Stream<'_, L, W, P> {
         let body = shown(stored.body, disclose, &mut self.missing)
             .ok_or(ExportError::MissingBody { index: stored.index })?;
         let counter = match &body {
-            Shown::Whole(_) => &mut self.bodies.whole,
-            Shown::Parts(_) => &mut self.bodies.parts,
-            Shown::Withheld => &mut self.bodies.withheld,
-            Shown::Erased => &mut self.bodies.erased,
+            ShownBody::Whole(_) => &mut self.bodies.whole,
+            ShownBody::Parts(_) => &mut self.bodies.parts,
+            ShownBody::Withheld => &mut self.bodies.withheld,
+            ShownBody::Erased => &mut self.bodies.erased,
         };
         *counter = counter.saturating_add(1);
         self.events = self.events.saturating_add(1);
@@ -354,15 +356,15 @@ fn subtree_at(start: u64, end: u64) -> NodeId {
 }
 
 /// What is shown of a body; `None` of one that is missing though nobody erased it.
-fn shown(body: StoredBody, disclose: &Disclose, missing: &mut UnmatchedNames) -> Option<Shown> {
+fn shown(body: StoredBody, disclose: &Disclose, missing: &mut UnmatchedNames) -> Option<ShownBody> {
     let body = match body {
         StoredBody::Present(body) => body,
-        StoredBody::Erased { .. } => return Some(Shown::Erased),
+        StoredBody::Erased { .. } => return Some(ShownBody::Erased),
         StoredBody::Missing => return None,
     };
     Some(match disclose {
-        Disclose::All => Shown::Whole(body),
-        Disclose::None => Shown::Withheld,
+        Disclose::All => ShownBody::Whole(body),
+        Disclose::None => ShownBody::Withheld,
         Disclose::Names(names) => {
             let picked = missing.pick(names, &body);
             disclosed(&body, &picked)
@@ -370,11 +372,11 @@ fn shown(body: StoredBody, disclose: &Disclose, missing: &mut UnmatchedNames) ->
     })
 }
 
-fn disclosed(body: &Body, places: &[u32]) -> Shown {
+fn disclosed(body: &Body, places: &[u32]) -> ShownBody {
     let parts: Vec<_> = places.iter().filter_map(|place| body.disclose(*place)).collect();
     match BoundedVec::try_from(parts) {
-        Ok(parts) if !parts.is_empty() => Shown::Parts(parts),
-        _ => Shown::Withheld,
+        Ok(parts) if !parts.is_empty() => ShownBody::Parts(parts),
+        _ => ShownBody::Withheld,
     }
 }
 

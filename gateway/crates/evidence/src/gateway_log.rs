@@ -2,7 +2,7 @@
 
 use super::{CollectedChain, EventLog};
 use streembit_log::{LogError, LogReader, TileReader};
-use streembit_primitives::{chain::Anchor, heads::HeadProof, DeviceId, Hash, LogId, StoredEvent};
+use streembit_primitives::{checkpoint::Anchor, heads::HeadProof, DeviceId, Hash, LogId, StoredEvent};
 
 impl EventLog for LogReader {
     type Error = LogError;

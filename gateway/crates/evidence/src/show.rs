@@ -7,7 +7,7 @@ use std::path::Path;
 use streembit_keystore::account;
 use streembit_primitives::{
     body::Disclosure,
-    evidence::{file, Item, Prelude, Shown},
+    evidence::{file, Item, Prelude, ShownBody},
     AccountId, Checkpoint, DeviceId, EventKind, Hash, LogEntry, LogId, Part, Signer,
 };
 
@@ -122,16 +122,16 @@ impl UnverifiedSummary {
 }
 
 impl UnverifiedEvent {
-    fn of(index: u64, entry: LogEntry, body: Shown) -> Self {
+    fn of(index: u64, entry: LogEntry, body: ShownBody) -> Self {
         let LogEntry { event, received } = entry;
         let (disclosed, parts) = match body {
-            Shown::Whole(body) => (Disclosed::Whole, body.parts.into_inner()),
-            Shown::Parts(parts) => {
+            ShownBody::Whole(body) => (Disclosed::Whole, body.parts.into_inner()),
+            ShownBody::Parts(parts) => {
                 let part = |disclosure: Disclosure| disclosure.part;
                 (Disclosed::Parts, parts.into_iter().map(part).collect())
             }
-            Shown::Withheld => (Disclosed::Withheld, Vec::new()),
-            Shown::Erased => (Disclosed::Erased, Vec::new()),
+            ShownBody::Withheld => (Disclosed::Withheld, Vec::new()),
+            ShownBody::Erased => (Disclosed::Erased, Vec::new()),
         };
         Self {
             sequence: event.header.sequence,

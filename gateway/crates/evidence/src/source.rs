@@ -1,10 +1,10 @@
 //! What an export reads: a log, and what was collected of the chain that anchors it.
 
 use streembit_primitives::{
-    chain::Anchor,
-    evidence::{AuthoritySet, FinalBlock},
+    checkpoint::Anchor,
+    evidence::{AuthoritySet, JustifiedBlock},
     heads::HeadProof,
-    merkle::Nodes,
+    merkle::NodeStore,
     DeviceId, Hash, LogId, StoredEvent,
 };
 
@@ -15,7 +15,7 @@ pub trait EventLog {
     /// Why the log cannot be read, or is not what is anchored.
     type Error: std::error::Error + Send + Sync + 'static;
     /// The nodes of the log's tree.
-    type Nodes<'a>: Nodes<Error = Self::Error>
+    type NodeStore<'a>: NodeStore<Error = Self::Error>
     where
         Self: 'a;
 
@@ -57,9 +57,9 @@ pub struct CollectedChain {
     /// The voters that the chain began with.
     pub first_voters: AuthoritySet,
     /// The last block of each set of voters that ended, in order.
-    pub changes: Vec<FinalBlock>,
+    pub changes: Vec<JustifiedBlock>,
     /// The newest block.
-    pub last: FinalBlock,
+    pub last: JustifiedBlock,
     /// The number of the newest block.
     pub number: u32,
     /// The root of the state after the newest block.

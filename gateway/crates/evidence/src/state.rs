@@ -4,8 +4,9 @@ use codec::{Decode, DecodeAll as _};
 use sp_core::{Blake2Hasher, H256};
 use sp_trie::{generate_trie_proof, read_trie_value, LayoutV1, MemoryDB, StorageProof};
 use streembit_primitives::{
-    chain::{Anchor, DeviceRecord},
-    evidence::{anchor_key, device_key, genesis_key, StateProof},
+    checkpoint::Anchor,
+    device::DeviceRecord,
+    evidence::{anchor_storage_key, device_storage_key, genesis_storage_key, StateProof},
     DeviceId, Hash, LogId,
 };
 
@@ -30,23 +31,23 @@ impl State {
 
     /// The last anchor of a log.
     pub fn anchor(&self, log: &LogId) -> Result<Option<Anchor>, StateProofError> {
-        self.value(&anchor_key(log))
+        self.value(&anchor_storage_key(log))
     }
 
     /// A device.
     pub fn device(&self, device: &DeviceId) -> Result<Option<DeviceRecord>, StateProofError> {
-        self.value(&device_key(device))
+        self.value(&device_storage_key(device))
     }
 
     /// The chain's first block.
     pub fn genesis(&self) -> Result<Option<Hash>, StateProofError> {
-        self.value(&genesis_key())
+        self.value(&genesis_storage_key())
     }
 
     /// The anchor of a log and the record of a device, with the proof of just these two and of the chain's first block.
     pub fn prove(&self, log: &LogId, device: &DeviceId) -> Result<Option<StateProof>, StateProofError> {
         let (Some(anchor), Some(record)) = (self.anchor(log)?, self.device(device)?) else { return Ok(None) };
-        let keys = [anchor_key(log), device_key(device), genesis_key()];
+        let keys = [anchor_storage_key(log), device_storage_key(device), genesis_storage_key()];
         let nodes = generate_trie_proof::<Layout, _, _, _>(&self.nodes, self.root, &keys)
             .map_err(|error| StateProofError(error.to_string()))?;
         Ok(Some(StateProof { anchor, device: record, nodes }))

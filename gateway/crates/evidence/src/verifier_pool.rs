@@ -8,7 +8,7 @@ use std::{
     },
     thread::{self, JoinHandle},
 };
-use streembit_primitives::evidence::{Batch, EvidenceError, Signatures};
+use streembit_primitives::evidence::{EvidenceError, SignatureBatch, SignatureVerifier};
 
 /// How many batches wait for a thread, for each of them.
 const WAITING: usize = 4;
@@ -18,7 +18,7 @@ const WORTH_IT: usize = 128;
 /// VerifierPool that verify batches; made when there is enough to do.
 #[derive(Default)]
 pub struct VerifierPool {
-    queue: Option<SyncSender<Batch>>,
+    queue: Option<SyncSender<SignatureBatch>>,
     workers: Vec<JoinHandle<()>>,
     first: First,
 }
@@ -48,8 +48,8 @@ impl VerifierPool {
     }
 }
 
-impl Signatures for VerifierPool {
-    fn take(&mut self, batch: Batch) -> Result<(), EvidenceError> {
+impl SignatureVerifier for VerifierPool {
+    fn submit(&mut self, batch: SignatureBatch) -> Result<(), EvidenceError> {
         if batch.len() < WORTH_IT {
             check(batch, &self.first);
             return self.wrong();
@@ -67,7 +67,7 @@ impl Signatures for VerifierPool {
         self.wrong()
     }
 
-    fn settle(&mut self) -> Result<(), EvidenceError> {
+    fn finish(&mut self) -> Result<(), EvidenceError> {
         self.queue = None;
         for worker in mem::take(&mut self.workers) {
             // A thread that panicked has verified nothing.
@@ -80,7 +80,7 @@ impl Signatures for VerifierPool {
 }
 
 /// Verifies batches until there are no more.
-fn work(batches: &Mutex<Receiver<Batch>>, first: &First) {
+fn work(batches: &Mutex<Receiver<SignatureBatch>>, first: &First) {
     loop {
         let next = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = next else { return };
@@ -88,7 +88,7 @@ fn work(batches: &Mutex<Receiver<Batch>>, first: &First) {
     }
 }
 
-fn check(batch: Batch, first: &First) {
+fn check(batch: SignatureBatch, first: &First) {
     let index = batch.index();
     let Err(error) = batch.verify() else { return };
     let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use std::{
     io::{self, BufReader, Read},
     path::{Path, PathBuf},
 };
-use streembit_primitives::evidence::{file, EvidenceError, Item, TrustRoot, Verdict};
+use streembit_primitives::evidence::{file, EvidenceError, Item, TrustRoot, VerifiedEvidence};
 
 /// How much of a file is read at once.
 const BUFFER: usize = 1 << 20;
@@ -35,7 +35,7 @@ pub fn verify(
     path: &Path,
     trust: &TrustRoot,
     mut progress: impl FnMut(u64, u64, u64),
-) -> Result<Verdict, VerifyError> {
+) -> Result<VerifiedEvidence, VerifyError> {
     let mut source = EvidenceFile::open(path)?;
     let (behind, length) = (source.counter(), source.length);
     let mut events = 0u64;

@@ -1,7 +1,7 @@
 //! Why something was not admitted, and what to do.
 
 use streembit_log::{LogError, Refusal};
-use streembit_primitives::{body::MAX_PARTS, event::EventError, text::TooLong, DeviceId};
+use streembit_primitives::{body::MAX_PARTS, event::EventError, text::TextLengthError, DeviceId};
 
 /// Why an event or a reading was not admitted.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub enum IngestError {
     },
     /// A text beyond its bound.
     #[error("the status: {0}")]
-    TooLong(#[from] TooLong),
+    TooLong(#[from] TextLengthError),
     /// The event does not follow its device's last, is too large, or its device is not trusted any more.
     #[error("{}", remedy(.0))]
     Refused(#[from] Refusal),

@@ -5,9 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use streembit_keystore::KeyPair;
 use streembit_log::{Head, NewEntry, Proposal};
 use streembit_primitives::{
-    batch::EventKey,
     body::MAX_PARTS,
-    event::{EventError, VERSION},
+    event::{EventError, ParsedDeviceKey, VERSION},
     hash::Domain,
     Body, BoundedVec, DeviceId, EventHeader, EventKind, Hash, Part, Reading, SignedEvent, Signer, Text,
 };
@@ -50,7 +49,7 @@ pub(super) fn propose(
     content: Content,
     device: DeviceId,
     keys: Arc<KeyPair>,
-    devices: Arc<HashMap<DeviceId, EventKey>>,
+    devices: Arc<HashMap<DeviceId, ParsedDeviceKey>>,
 ) -> Proposal {
     let body_hash = content.body.hash();
     let make = move |head: Option<&Head>| {

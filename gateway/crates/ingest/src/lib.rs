@@ -15,7 +15,7 @@ use codec::Encode as _;
 use std::{collections::HashMap, sync::Arc};
 use streembit_keystore::KeyPair;
 use streembit_log::{Log, Receipt, Refusal, MAX_BODY_BYTES};
-use streembit_primitives::{batch::EventKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
+use streembit_primitives::{event::ParsedDeviceKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
 use tokio::sync::{oneshot, Semaphore};
 use verifiers::{Results, Submission, Verifiers};
 
@@ -47,7 +47,7 @@ pub struct Ingest {
 struct Inner {
     log: Log,
     keys: Arc<KeyPair>,
-    devices: Arc<HashMap<DeviceId, EventKey>>,
+    devices: Arc<HashMap<DeviceId, ParsedDeviceKey>>,
     /// Permits of [`UNIT`] bytes each, taken when an event comes and given back when it is answered.
     budget: Arc<Semaphore>,
     /// All of them.
@@ -76,7 +76,7 @@ impl Ingest {
         limits: Limits,
     ) -> std::io::Result<Self> {
         let devices: HashMap<_, _> =
-            devices.into_iter().map(EventKey::new).map(|key| (key.device(), key)).collect();
+            devices.into_iter().map(ParsedDeviceKey::new).map(|key| (key.device(), key)).collect();
         let devices = Arc::new(devices);
         let verifiers = Verifiers::start(&log, &devices, limits)?;
         // At least one event of the largest kind, so that each gets its permits.

@@ -14,7 +14,8 @@ use std::{
 };
 use streembit_log::{Append, Log, LogError, NewEntry, Proposal, Receipt};
 use streembit_primitives::{
-    batch, batch::EventKey, event::EventError, Body, DeviceId, SignedEvent, VerifiedEvent,
+    event::{self, EventError, ParsedDeviceKey},
+    Body, DeviceId, SignedEvent, VerifiedEvent,
 };
 use tokio::sync::{mpsc, oneshot, OwnedSemaphorePermit};
 
@@ -44,7 +45,7 @@ impl Verifiers {
     /// Starts `limits.verifiers` threads, which verify with the keys of `devices` and feed `log`.
     pub(super) fn start(
         log: &Log,
-        devices: &Arc<HashMap<DeviceId, EventKey>>,
+        devices: &Arc<HashMap<DeviceId, ParsedDeviceKey>>,
         limits: Limits,
     ) -> std::io::Result<Self> {
         let (queue, submissions) = mpsc::channel(QUEUE);
@@ -120,7 +121,7 @@ struct Place {
 }
 
 /// Verifies the events of several submissions in one batch. Each submission becomes one append.
-fn verify(submissions: Vec<Submission>, devices: &HashMap<DeviceId, EventKey>) -> Vec<Append> {
+fn verify(submissions: Vec<Submission>, devices: &HashMap<DeviceId, ParsedDeviceKey>) -> Vec<Append> {
     let count = submissions.iter().map(|submission| submission.events.len()).sum();
     let (mut events, mut places) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut answers = Vec::with_capacity(submissions.len());
@@ -138,7 +139,7 @@ fn verify(submissions: Vec<Submission>, devices: &HashMap<DeviceId, EventKey>) -
         }
         answers.push(answer);
     }
-    for (verified, place) in batch::verify(events).into_iter().zip(places) {
+    for (verified, place) in event::verify_batch(events).into_iter().zip(places) {
         if let Some(answer) = answers.get_mut(place.submission) {
             answer.add(place, verified);
         }

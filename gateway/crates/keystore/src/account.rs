@@ -23,7 +23,9 @@ pub fn show(account: &AccountId) -> String {
 pub fn parse(text: &str) -> Result<AccountId, ParseAccountError> {
     let refuse = |problem: String| ParseAccountError { text: text.to_owned(), problem };
     if text.starts_with("0x") {
-        return text.parse().map_err(|error: streembit_primitives::text::NotHex| refuse(error.to_string()));
+        return text
+            .parse()
+            .map_err(|error: streembit_primitives::hex_id::ParseIdError| refuse(error.to_string()));
     }
     let (account, format) =
         AccountId32::from_ss58check_with_version(text).map_err(|error| refuse(error.to_string()))?;

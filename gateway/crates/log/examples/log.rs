@@ -12,7 +12,7 @@ use streembit_primitives::{
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
-    let log = Log::open(folder.path(), LogId { gateway: AccountId([9; 32]), epoch: 0 })?;
+    let log = Log::open(folder.path(), LogId::first(AccountId([9; 32])))?;
 
     let (event, body) = first_event("hello")?;
     let receipts = log.append(vec![NewEntry::new(event, &body, 1_700_000_000_500)?]).await?;

@@ -1,7 +1,7 @@
 //! What proves the last anchor to somebody without a node, kept beside the log so that nodes may prune.
 //!
 //! The family `chain-proofs` has of each chain, behind the chain's genesis (32 bytes): `c` and the number of a set of voters
-//! (8 bytes) -> [`FinalBlock`], the last block of that set; `set` -> [`KnownVoters`]; `last` -> [`LastBlock`]. And `kept` -> the
+//! (8 bytes) -> [`JustifiedBlock`], the last block of that set; `set` -> [`KnownVoters`]; `last` -> [`LastBlock`]. And `kept` -> the
 //! geneses, the one collected last at the end. All that one collection brings is written at once.
 //!
 //! A log goes on where its chain is founded anew, and the chain before is then proven by nothing but what is kept here: no
@@ -17,7 +17,7 @@ use super::{
 use codec::{Decode, Encode};
 use rocksdb::{Direction, IteratorMode, WriteBatch};
 use streembit_primitives::{
-    evidence::{AuthoritySet, FinalBlock},
+    evidence::{AuthoritySet, JustifiedBlock},
     Hash,
 };
 
@@ -52,7 +52,7 @@ pub struct LastBlock {
     /// The root of its state.
     pub state_root: Hash,
     /// Its header and the votes for it.
-    pub block: FinalBlock,
+    pub block: JustifiedBlock,
     /// The nodes of the state's trie that lead to the log's anchor and to the devices that have events in the log.
     pub nodes: Vec<Vec<u8>>,
 }
@@ -63,7 +63,7 @@ pub struct ChainProof {
     /// The voters.
     pub voters: KnownVoters,
     /// The last block of each set of voters that ended, in order.
-    pub changes: Vec<FinalBlock>,
+    pub changes: Vec<JustifiedBlock>,
     /// The newest block, and the state after it.
     pub last: LastBlock,
 }
@@ -113,7 +113,7 @@ impl Log {
         &self,
         voters: &KnownVoters,
         from: u64,
-        changes: &[FinalBlock],
+        changes: &[JustifiedBlock],
         last: &LastBlock,
     ) -> Result<(), LogError> {
         let genesis = &voters.genesis;

@@ -27,7 +27,7 @@ impl NewEntry {
         if body_bytes > MAX_BODY_BYTES {
             return Err(Refusal::BodyTooLarge { bytes: body_bytes });
         }
-        event.event().header.check_body(body)?;
+        event.event().header.verify_body(body)?;
         // As `LogEntry` encodes, without a copy of the event.
         let entry = (event.event(), received);
         let split = entry.encoded_size();

@@ -14,12 +14,12 @@ impl LogReader {
 
     /// Proves a device's last event among the first `size` entries; `None` where it has none there.
     pub fn head_proof(&self, device: &DeviceId, size: u64) -> Result<Option<HeadProof>, LogError> {
-        Ok(self.heads_map(size)?.proof(device))
+        Ok(self.heads_map(size)?.prove(device))
     }
 
     /// Proves that a device has no event among the first `size` entries; `None` where it has one, or the log is empty.
     pub fn absence_proof(&self, device: &DeviceId, size: u64) -> Result<Option<AbsenceProof>, LogError> {
-        Ok(self.heads_map(size)?.absence(device))
+        Ok(self.heads_map(size)?.prove_absence(device))
     }
 
     /// Each device's last event among the first `size` entries.

@@ -37,7 +37,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use streembit_primitives::{chain::Anchor, LogId, SignedCheckpoint};
+use streembit_primitives::{checkpoint::Anchor, LogId, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 pub use writer::Append;
 use writer::Writer;

@@ -64,7 +64,7 @@ impl Devices {
         if let Some(sequence) = device.forked {
             return Err(Refusal::Forked { device: header.device, sequence }.into());
         }
-        header.check_follows(device.head.map(|head| (head.sequence, head.hash))).map_err(Refusal::Event)?;
+        header.ensure_follows(device.head.map(|head| (head.sequence, head.hash))).map_err(Refusal::Event)?;
         Ok(Admission::Append)
     }
 

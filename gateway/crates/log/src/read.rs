@@ -12,9 +12,9 @@ use std::sync::{
     Arc,
 };
 use streembit_primitives::{
-    chain::Anchor,
+    checkpoint::Anchor,
     hash::Domain,
-    merkle::{ConsistencyProof, InclusionProof, NodeId, Nodes as _, Tree, TreeError},
+    merkle::{ConsistencyProof, InclusionProof, NodeId, NodeStore as _, Tree, TreeError},
     Body, Checkpoint, DeviceId, Hash, LogEntry, LogId, SignedCheckpoint,
 };
 
@@ -133,13 +133,13 @@ impl LogReader {
     /// Proves that an entry is among the first `size`.
     pub fn inclusion(&self, index: u64, size: u64) -> Result<InclusionProof, LogError> {
         self.check_size(size)?;
-        Tree::new(&self.nodes(), size).inclusion(index).map_err(from_tree)
+        Tree::new(&self.nodes(), size).prove_inclusion(index).map_err(from_tree)
     }
 
     /// Proves that the first `size` entries extend the first `old`.
     pub fn consistency(&self, old: u64, size: u64) -> Result<ConsistencyProof, LogError> {
         self.check_size(size)?;
-        Tree::new(&self.nodes(), size).consistency(old).map_err(from_tree)
+        Tree::new(&self.nodes(), size).prove_consistency(old).map_err(from_tree)
     }
 
     /// The largest checkpoint that was kept.
@@ -271,6 +271,6 @@ impl LogReader {
 fn from_tree(error: TreeError<LogError>) -> LogError {
     match error {
         TreeError::OutOfRange { asked, size } => LogError::OutOfRange { asked, size },
-        TreeError::Nodes(error) => error,
+        TreeError::Store(error) => error,
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use std::{cell::RefCell, collections::BTreeMap, ops::Range};
 use streembit_primitives::{
     hash::Domain,
-    merkle::{root_of, Node, NodeId, Nodes},
+    merkle::{root_of_leaves, Node, NodeId, NodeStore},
     Hash,
 };
 
@@ -121,7 +121,7 @@ impl Tile {
 
     /// The root of some of its hashes, a power of two of them; `None` where it does not have them all.
     pub(crate) fn root(&self, slots: Range<usize>) -> Option<Hash> {
-        self.0.get(slots).map(|hashes| root_of(Domain::LogNode, hashes))
+        self.0.get(slots).map(|hashes| root_of_leaves(Domain::LogNode, hashes))
     }
 }
 
@@ -211,7 +211,7 @@ impl<'a> TileReader<'a> {
     }
 }
 
-impl Nodes for TileReader<'_> {
+impl NodeStore for TileReader<'_> {
     type Error = LogError;
 
     fn node(&self, id: NodeId) -> Result<Hash, LogError> {

@@ -237,7 +237,7 @@ impl<'a> Check<'a> {
                     self.find(index, Place::Body, format!("changed: it is no body any more ({error})"))
                 }
                 Ok(body) => {
-                    if let Err(error) = entry.event.header.check_body(&body) {
+                    if let Err(error) = entry.event.header.verify_body(&body) {
                         self.find(index, Place::Body, format!("changed: {error}"));
                     }
                 }
@@ -279,7 +279,7 @@ impl<'a> Check<'a> {
             Some(head) => Some(*head),
             None => self.before(&device, sequence)?,
         };
-        let follows = header.check_follows(last.map(|head| (head.sequence, head.hash)));
+        let follows = header.ensure_follows(last.map(|head| (head.sequence, head.hash)));
         if let (Err(error), false) = (follows, self.is_after_damage(&device, sequence)?) {
             self.find(index, Place::Entry, format!("device {device}: {error}"));
         }

@@ -17,7 +17,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use streembit_primitives::merkle::{Frontier, Nodes as _};
+use streembit_primitives::merkle::{Frontier, NodeStore as _};
 use tokio::sync::{mpsc, watch};
 
 /// The most events in one synced write.

@@ -39,7 +39,7 @@ struct ProvenByChain {
 /// Runs the command.
 pub async fn run(args: ChainsArgs, context: &Context) -> CommandResult {
     let (config, gateway) = args.config.load_with_account()?;
-    let (path, id) = (config.gateway.data_dir.clone(), LogId { gateway, epoch: 0 });
+    let (path, id) = (config.gateway.data_dir.clone(), LogId::first(gateway));
     let forget = args.forget;
     let chains = tokio::task::spawn_blocking(move || {
         if let Some(genesis) = forget {

@@ -28,7 +28,7 @@ use streembit_evidence::{
 use streembit_keystore::account;
 use streembit_log::{Log, LogError};
 use streembit_primitives::{
-    evidence::{Shares, Verdict},
+    evidence::{BodyCounts, VerifiedEvidence},
     DeviceKey, Hash, LogId, Part, PublicKey, Signer,
 };
 
@@ -89,7 +89,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
     let device = find_device(&config, account, &args.device)?.device;
     let (from, to) = (args.from, args.to);
     let request = Request { device, span: Span { from, to }, disclose: args.disclose, chain: args.chain };
-    let id = LogId { gateway: account, epoch: 0 };
+    let id = LogId::first(account);
     let data = config.gateway.data_dir.clone();
     let (path, force) = (args.output.clone(), args.force);
     let (exported, to_stdout) = tokio::task::spawn_blocking(move || {
@@ -158,7 +158,7 @@ pub async fn verify(args: VerifyArgs, context: &Context) -> CommandResult {
 struct VerifyOutput<'a> {
     verified: bool,
     #[serde(flatten)]
-    verdict: &'a Verdict,
+    verdict: &'a VerifiedEvidence,
 }
 
 /// Runs `audit show`.
@@ -280,8 +280,8 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
     lines.join("\n")
 }
 
-fn verdict_text(verdict: &Verdict) -> String {
-    let Verdict { record, checkpoint, last, first, last_event, .. } = verdict;
+fn verdict_text(verdict: &VerifiedEvidence) -> String {
+    let VerifiedEvidence { record, checkpoint, last, first, last_event, .. } = verdict;
     let set = format!("voter set {}, {} of {} voters", last.set, last.signers.len(), last.voters);
     let at = last.time.map_or(String::new(), |time| format!(", {}", clock::show(time)));
     [
@@ -309,7 +309,7 @@ fn verdict_text(verdict: &Verdict) -> String {
     .join("\n")
 }
 
-fn completeness(verdict: &Verdict) -> String {
+fn completeness(verdict: &VerifiedEvidence) -> String {
     let start = if verdict.from_first {
         "from its first event".to_owned()
     } else {
@@ -340,7 +340,7 @@ fn key(key: &DeviceKey) -> String {
     }
 }
 
-fn signers(verdict: &Verdict) -> String {
+fn signers(verdict: &VerifiedEvidence) -> String {
     match (verdict.device_signed, verdict.gateway_signed) {
         (_, 0) => "all by the device itself".into(),
         (0, _) => "all by the gateway, for a device that cannot sign".into(),
@@ -348,7 +348,7 @@ fn signers(verdict: &Verdict) -> String {
     }
 }
 
-fn shares(shares: &Shares) -> String {
+fn shares(shares: &BodyCounts) -> String {
     let counts = [
         (shares.whole, "whole"),
         (shares.parts, "partial"),

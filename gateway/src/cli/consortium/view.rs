@@ -7,7 +7,7 @@ use streembit_keystore::account;
 use streembit_primitives::{
     consortium::{
         Change, Consortium, Equivocation, Membership, Motion, Quota, Validator, ValidatorState,
-        SAFE_VALIDATORS,
+        MIN_FAULT_TOLERANT_VALIDATORS,
     },
     AccountId, Hash,
 };
@@ -142,9 +142,10 @@ fn validators(consortium: &Consortium) -> String {
     }
     let (voters, needed) = voters(consortium);
     let mut text = format!("{}\n{voters} voters, {needed} needed for finality", render(&rows));
-    if voters < SAFE_VALIDATORS as usize {
-        let warning =
-            format!("with fewer than {SAFE_VALIDATORS} validators the failure of one stops the chain");
+    if voters < MIN_FAULT_TOLERANT_VALIDATORS as usize {
+        let warning = format!(
+            "with fewer than {MIN_FAULT_TOLERANT_VALIDATORS} validators the failure of one stops the chain"
+        );
         text.push_str(&format!("; {}", paint(Colour::Yellow, &warning)));
     }
     text

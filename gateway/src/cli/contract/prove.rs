@@ -20,7 +20,7 @@ use streembit_chain::{Call, ChainClient};
 use streembit_log::Log;
 use streembit_primitives::{
     contract::{Clause, ContractId, ServiceClause},
-    proof::ReadingProof,
+    reading_proof::ReadingProof,
     Hash, LogId, Part, Reading,
 };
 
@@ -156,7 +156,7 @@ async fn prove_from_log(
     service: &ServiceClause,
 ) -> anyhow::Result<ProvenAt> {
     let (config, gateway) = config.load_with_account()?;
-    let anchor = chain.latest_anchor(LogId { gateway, epoch: 0 }).await.map_err(explain)?;
+    let anchor = chain.latest_anchor(LogId::first(gateway)).await.map_err(explain)?;
     let (path, device, meter) = (config.gateway.data_dir, service.device, service.meter.clone());
     tokio::task::spawn_blocking(move || {
         let log = Log::open_read_only(&path)?;

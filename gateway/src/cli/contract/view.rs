@@ -5,8 +5,8 @@ use serde_json::{json, Value};
 use streembit_clock::End;
 use streembit_keystore::account;
 use streembit_primitives::{
-    chain::{ContractState, ContractView, Due, ServiceRecord},
     contract::{Clause, Contract},
+    contract_state::{ContractState, ContractView, ServiceDue, ServiceRecord},
     AccountId, Hash,
 };
 
@@ -113,8 +113,13 @@ fn records_text(records: &[ServiceRecord]) -> String {
     output::render(&table)
 }
 
+<<<<<<< HEAD
 /// Returns the text output of the due points.
 pub(super) fn due_text(contract: &Contract, due: &[Due]) -> String {
+=======
+/// What is due, for people.
+pub(super) fn due_text(contract: &Contract, due: &[ServiceDue]) -> String {
+>>>>>>> path
     if due.is_empty() {
         return "nothing is due: the contract has no service clause".into();
     }
@@ -135,7 +140,7 @@ pub(super) fn due_text(contract: &Contract, due: &[Due]) -> String {
     output::render(&table)
 }
 
-fn when(due: &Due) -> String {
+fn when(due: &ServiceDue) -> String {
     match (due.is_due, due.meter.and_then(|meter| due.due_at.checked_sub(&meter))) {
         (true, _) => "DUE".into(),
         (false, Some(left)) => format!("in {left}"),
@@ -149,8 +154,13 @@ mod tests {
     use streembit_primitives::Decimal;
 
     #[test]
+<<<<<<< HEAD
     fn a_due_point_shows_the_remaining_distance() {
         let due = |meter: Option<u32>, is_due| Due {
+=======
+    fn what_is_due_is_said() {
+        let due = |meter: Option<u32>, is_due| ServiceDue {
+>>>>>>> path
             clause: 0,
             due_at: Decimal::from(15_000),
             meter: meter.map(Decimal::from),

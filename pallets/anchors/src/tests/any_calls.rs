@@ -3,8 +3,8 @@
 use crate::{mock::*, Latest, Roots, KEPT_ROOTS};
 use proptest::prelude::*;
 use streembit_primitives::{
-    chain::Anchor,
-    merkle::{ConsistencyProof, MAX_SIZE},
+    checkpoint::Anchor,
+    merkle::{ConsistencyProof, MAX_LOG_SIZE},
     AccountId, Checkpoint, Hash, LogId,
 };
 
@@ -66,12 +66,12 @@ fn take(stories: &[Leaves; 2], step: Step) -> bool {
             Anchors::anchor(signed(who(by)), checkpoint, proof).is_ok()
         }
         Step::Faulty(by, fault, size) => {
-            let log = LogId { gateway: who(by), epoch: 0 };
+            let log = LogId::first(who(by));
             let mut checkpoint = stories[0].checkpoint(log, size);
             let mut proof = stories[0].consistency(anchored(by).min(size), size);
             match fault {
                 Fault::NoHeads => checkpoint.heads_root = None,
-                Fault::TooLarge => checkpoint.size = MAX_SIZE + 1,
+                Fault::TooLarge => checkpoint.size = MAX_LOG_SIZE + 1,
                 Fault::NoProof => {
                     checkpoint.root = Hash([7; 32]);
                     proof = ConsistencyProof::default();
@@ -92,7 +92,7 @@ fn take(stories: &[Leaves; 2], step: Step) -> bool {
 }
 
 fn anchored(of: u8) -> u64 {
-    Anchors::latest(&LogId { gateway: who(of), epoch: 0 }).map_or(0, |anchor| anchor.checkpoint.size)
+    Anchors::latest(&LogId::first(who(of))).map_or(0, |anchor| anchor.checkpoint.size)
 }
 
 proptest! {
@@ -143,8 +143,8 @@ fn sound() -> (Leaves, sp_io::TestExternalities) {
 fn a_state_that_no_call_leaves_is_noticed() {
     type Change = fn(&mut Checkpoint);
     let faults: [(&str, Change); 5] = [
-        ("an anchor under another log's name", |c| c.log.gateway = OTHER),
-        ("an anchored size that no log has", |c| c.size = MAX_SIZE + 1),
+        ("an anchor is stored under another log", |c| c.log.gateway = OTHER),
+        ("an anchored size is impossible", |c| c.size = MAX_LOG_SIZE + 1),
         ("an anchor without a heads map", |c| c.heads_root = None),
         ("the last root is not the latest anchor's", |c| c.root = Hash([7; 32])),
         ("the last root is not the latest anchor's", |c| c.size = 19),
@@ -164,7 +164,7 @@ fn a_state_that_no_call_leaves_is_noticed() {
             anchor.checkpoint.log.epoch = 1;
             Latest::<Test>::insert(LogId { epoch: 1, ..LOG }, anchor);
         }),
-        ("an anchor of a block to come", || {
+        ("an anchor of a future block", || {
             Latest::<Test>::mutate_extant(LOG, |anchor| anchor.block = 9);
         }),
         ("roots of a log without an anchor", || Latest::<Test>::remove(LOG)),

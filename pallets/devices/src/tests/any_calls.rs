@@ -3,7 +3,7 @@
 use crate::{mock::*, Devices as Known, DevicesOfGateway, DevicesOfOwner};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use streembit_primitives::{device::Registration, AccountId, DeviceId, DeviceKey, Hash, Signature};
+use streembit_primitives::{device::RegistrationConsent, AccountId, DeviceId, DeviceKey, Hash, Signature};
 
 /// How many keys of devices there are.
 const KEYS: u8 = 6;
@@ -69,7 +69,7 @@ fn key(number: u8) -> DeviceKey {
     }
 }
 
-fn sign(number: u8, agreed: &Registration) -> Signature {
+fn sign(number: u8, agreed: &RegistrationConsent) -> Signature {
     match number {
         0..2 => Sr25519::new(number + 1).sign(agreed),
         2..4 => Ed25519::new(number + 1).sign(agreed),
@@ -86,7 +86,8 @@ fn take(step: Step) -> Option<DeviceId> {
             let device = key.device_id();
             let fits = by < 2 && at < 2 && (number < 4 || number - 4 == at);
             let is_due = fits && fault.is_none() && !Known::<Test>::contains_key(device);
-            let mut agreed = Registration { genesis: GENESIS, key: key.clone(), owner, gateway: keeper };
+            let mut agreed =
+                RegistrationConsent { genesis: GENESIS, key: key.clone(), owner, gateway: keeper };
             match fault {
                 Some(Fault::OtherChain) => agreed.genesis = Hash([7; 32]),
                 Some(Fault::OtherOwner) => agreed.owner = AccountId([7; 32]),

@@ -3,8 +3,8 @@
 use crate::{mock::*, Error, Event};
 use frame_support::{assert_noop, assert_ok, traits::Get};
 use streembit_primitives::{
-    chain::ContractState,
     contract::{Contract, ContractId},
+    contract_state::ContractState,
     AccountId, Decimal, DeviceId, Hash,
 };
 

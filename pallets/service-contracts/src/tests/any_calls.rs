@@ -1,13 +1,13 @@
 //! Any sequence of calls, by anybody, keeps what must hold, and the state stays within its bounds.
 
 use crate::{
-    mock::*, AcceptedBy, Clauses, Contracts, ContractsOfDevice, ContractsOfParty, Records, Standings,
+    mock::*, AcceptedBy, ClauseProgress, Contracts, ContractsOfDevice, ContractsOfParty, Records, Statuses,
 };
 use frame_support::traits::Get;
 use proptest::prelude::*;
 use streembit_primitives::{
-    chain::ContractState,
     contract::{Clause, Contract, ContractId, MAX_CLAUSES, MAX_PARTIES},
+    contract_state::ContractState,
     AccountId, DeviceId, Hash,
 };
 
@@ -129,12 +129,12 @@ fn check_bounds() -> Result<(), TestCaseError> {
     let most = PARTIES.len() * of_party as usize;
     let contracts = Contracts::<Test>::iter_keys().count();
     prop_assert!(contracts <= most, "{} contracts", contracts);
-    prop_assert_eq!(Standings::<Test>::iter_keys().count(), contracts);
+    prop_assert_eq!(Statuses::<Test>::iter_keys().count(), contracts);
     prop_assert!(AcceptedBy::<Test>::iter_keys().count() <= PARTIES.len());
     prop_assert!(ContractsOfParty::<Test>::iter_keys().count() <= contracts * MAX_PARTIES as usize);
     prop_assert!(ContractsOfDevice::<Test>::iter_values().all(|ids| ids.len() <= of_device as usize));
-    let active = Standings::<Test>::iter_values().filter(|s| s.state == ContractState::Active).count();
-    prop_assert!(Clauses::<Test>::iter_keys().count() <= active * MAX_CLAUSES as usize);
+    let active = Statuses::<Test>::iter_values().filter(|s| s.state == ContractState::Active).count();
+    prop_assert!(ClauseProgress::<Test>::iter_keys().count() <= active * MAX_CLAUSES as usize);
     prop_assert!(Records::<Test>::iter_keys().count() <= active * records as usize);
     Ok(())
 }
@@ -191,27 +191,27 @@ fn assert_noticed(changes: &[(&str, Change)]) {
 #[test]
 fn a_contract_that_no_call_leaves_is_noticed() {
     assert_noticed(&[
-        ("a contract without a standing", |id| Standings::<Test>::remove(id)),
+        ("a contract without a status", |id| Statuses::<Test>::remove(id)),
         ("a contract that cannot be one", |id| {
             Contracts::<Test>::mutate_extant(id, |c| c.devices.clear());
         }),
-        ("a standing of no contract", |_| {
-            Standings::<Test>::insert(ContractId([7; 32]), crate::types::Standing::default());
+        ("a status of no contract", |_| {
+            Statuses::<Test>::insert(ContractId([7; 32]), crate::types::ContractStatus::default());
         }),
         ("an acceptance twice", |id| {
-            Standings::<Test>::mutate_extant(id, |s| s.accepted[1] = OWNER);
+            Statuses::<Test>::mutate_extant(id, |s| s.accepted[1] = OWNER);
         }),
         ("a contract that nobody proposed", |id| {
-            Standings::<Test>::mutate_extant(id, |s| s.accepted.clear());
+            Statuses::<Test>::mutate_extant(id, |s| s.accepted.clear());
         }),
         ("an acceptance by no party to it", |id| {
-            Standings::<Test>::mutate_extant(id, |s| s.accepted[1] = INSURER);
+            Statuses::<Test>::mutate_extant(id, |s| s.accepted[1] = INSURER);
         }),
         ("active without all, or not with all", |id| {
-            Standings::<Test>::mutate_extant(id, |s| s.accepted.truncate(1));
+            Statuses::<Test>::mutate_extant(id, |s| s.accepted.truncate(1));
         }),
         ("active without all, or not with all", |id| {
-            Standings::<Test>::mutate_extant(id, |s| s.state = ContractState::Proposed);
+            Statuses::<Test>::mutate_extant(id, |s| s.state = ContractState::Proposed);
         }),
         ("a wrong count of accepted contracts", |_| AcceptedBy::<Test>::insert(OWNER, 2u32)),
         ("an acceptance that does not count", |_| AcceptedBy::<Test>::remove(OWNER)),
@@ -246,7 +246,7 @@ fn a_record_that_no_call_leaves_is_noticed() {
                 record.number = number;
                 Records::<Test>::insert(id, number, record);
             }
-            Standings::<Test>::mutate_extant(id, |s| s.records = 9);
+            Statuses::<Test>::mutate_extant(id, |s| s.records = 9);
         }),
         ("a wrong count of records", |id| Records::<Test>::remove(id, 0)),
         ("a gap in the records", |id| {
@@ -262,15 +262,18 @@ fn a_record_that_no_call_leaves_is_noticed() {
         ("a record ahead of the proven meter", |id| {
             Records::<Test>::mutate(id, 1, |record| record.as_mut().unwrap().meter = km(90_000));
         }),
-        ("the progress of what is no service", |id| {
-            Clauses::<Test>::insert(id, ACCESS, Clauses::<Test>::get(id, SERVICE));
+        ("the progress of a clause that has none", |id| {
+            ClauseProgress::<Test>::insert(id, ACCESS, ClauseProgress::<Test>::get(id, SERVICE));
+        }),
+        ("the progress of an unknown clause", |id| {
+            ClauseProgress::<Test>::insert(id, 2, ClauseProgress::<Test>::get(id, SERVICE));
         }),
         ("progress before all have accepted", |_| {
             let mut proposed = contract();
             proposed.nonce = Hash([7; 32]);
             let id = proposed.id(&Genesis::get());
             ServiceContracts::propose(signed(OWNER), proposed).unwrap();
-            Clauses::<Test>::insert(id, SERVICE, crate::types::Progress::default());
+            ClauseProgress::<Test>::insert(id, SERVICE, crate::types::ServiceProgress::default());
         }),
         ("a due point that nothing holds", |id| {
             Contracts::<Test>::mutate_extant(id, |contract| {
@@ -278,24 +281,28 @@ fn a_record_that_no_call_leaves_is_noticed() {
             });
         }),
         ("an open record that is not the clause's", |id| {
-            Clauses::<Test>::insert(id, 2, Clauses::<Test>::get(id, SERVICE));
+            ClauseProgress::<Test>::insert(id, 2, ClauseProgress::<Test>::get(id, SERVICE));
             Contracts::<Test>::mutate_extant(id, |contract| {
                 let clause: Clause = contract.clauses[SERVICE as usize].clone();
                 contract.clauses.try_push(clause).unwrap();
             });
         }),
         ("progress without a proof", |id| {
-            Clauses::<Test>::insert(id, 2, crate::types::Progress::default());
+            ClauseProgress::<Test>::insert(id, 2, crate::types::ServiceProgress::default());
             Contracts::<Test>::mutate_extant(id, |contract| {
                 let clause: Clause = contract.clauses[SERVICE as usize].clone();
                 contract.clauses.try_push(clause).unwrap();
             });
         }),
         ("a service ahead of the proven meter", |id| {
-            Clauses::<Test>::mutate(id, SERVICE, |progress| progress.served = Some(km(90_000)));
+            ClauseProgress::<Test>::mutate(id, SERVICE, |progress| progress.served = Some(km(90_000)));
         }),
         ("progress or a record of no contract", |_| {
-            Clauses::<Test>::insert(ContractId([7; 32]), SERVICE, crate::types::Progress::default());
+            ClauseProgress::<Test>::insert(
+                ContractId([7; 32]),
+                SERVICE,
+                crate::types::ServiceProgress::default(),
+            );
         }),
     ]);
 }

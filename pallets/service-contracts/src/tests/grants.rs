@@ -3,8 +3,8 @@
 use crate::mock::*;
 use frame_support::assert_ok;
 use streembit_primitives::{
-    chain::Grant,
     contract::{AccessClause, Clause},
+    contract_state::Grant,
     Hash, Text,
 };
 

@@ -3,8 +3,8 @@
 use crate::{mock::*, Error, Event};
 use frame_support::{assert_noop, assert_ok};
 use streembit_primitives::{
-    hash::Domain, merkle::InclusionProof, proof::ReadingProof, signature::sign_sr25519, Decimal, DeviceKey,
-    Hash, Part, PublicKey, Signature, Signer, Text, Value,
+    hash::Domain, merkle::InclusionProof, reading_proof::ReadingProof, signature::sign_sr25519, Decimal,
+    DeviceKey, Hash, Part, PublicKey, Signature, Signer, Text, Value,
 };
 
 /// Reports a proof under the agreed contract by its owner.

@@ -4,15 +4,15 @@ use crate::{mock::*, Error, Event};
 use frame_support::{assert_noop, assert_ok, traits::Get};
 use proptest::prelude::*;
 use streembit_primitives::{
-    chain::{Due, ServiceRecord},
     contract::{Clause, ContractId},
-    proof::ReadingProof,
+    contract_state::{ServiceDue, ServiceRecord},
+    reading_proof::ReadingProof,
     Hash,
 };
 
 const DETAILS: Hash = Hash([0xdd; 32]);
 
-fn due(id: ContractId) -> Due {
+fn due(id: ContractId) -> ServiceDue {
     let due = ServiceContracts::due(id).unwrap();
     assert_eq!(due.len(), 1);
     due[0].clone()
@@ -26,12 +26,12 @@ fn record(id: ContractId, proof: Box<ReadingProof>) -> sp_runtime::DispatchResul
 fn a_service_falls_due_is_done_and_confirmed_and_falls_due_again() {
     chain().execute_with(|| {
         let (id, mut gateway) = (agree(contract()), Gateway::new(100));
-        assert_eq!(due(id), Due { clause: SERVICE, due_at: km(25_000), meter: None, is_due: false });
+        assert_eq!(due(id), ServiceDue { clause: SERVICE, due_at: km(25_000), meter: None, is_due: false });
 
         assert_ok!(ServiceContracts::report(signed(OWNER), id, SERVICE, gateway.proven(24_999)));
         assert_eq!(
             due(id),
-            Due { clause: SERVICE, due_at: km(25_000), meter: Some(km(24_999)), is_due: false }
+            ServiceDue { clause: SERVICE, due_at: km(25_000), meter: Some(km(24_999)), is_due: false }
         );
         assert_ok!(ServiceContracts::report(signed(OWNER), id, SERVICE, gateway.proven(25_000)));
         assert!(due(id).is_due);

@@ -1,27 +1,27 @@
-//! Every change of valid evidence is refused, or means the same.
+//! Every change to valid evidence is either rejected or does not change its meaning.
 
 use super::*;
 use crate::DeviceId;
 
-/// What a file says, as far as any of it is proven. Whether a body is withheld or erased is nobody's to prove.
-fn meaning(bytes: &[u8], trust: &TrustRoot) -> Result<(Verdict, Vec<Shown>), EvidenceError> {
+/// Returns what a file proves. Whether a body is withheld or erased is not proven, so both count as withheld.
+fn meaning(bytes: &[u8], trust: &TrustRoot) -> Result<(VerifiedEvidence, Vec<ShownBody>), EvidenceError> {
     let mut disclosed = Vec::new();
-    let mut verdict = file::verify(&mut &*bytes, trust, |item| {
-        if let Item::Event { body: body @ (Shown::Whole(_) | Shown::Parts(_)), .. } = item {
+    let mut verified = file::verify(&mut &*bytes, trust, |item| {
+        if let Item::Event { body: body @ (ShownBody::Whole(_) | ShownBody::Parts(_)), .. } = item {
             disclosed.push(body.clone());
         }
     })?;
-    verdict.bodies.withheld += core::mem::take(&mut verdict.bodies.erased);
-    Ok((verdict, disclosed))
+    verified.bodies.withheld += core::mem::take(&mut verified.bodies.erased);
+    Ok((verified, disclosed))
 }
 
-/// Small, but with everything in it: a change of voters, both forms of justification, every way to show a body.
+/// Small evidence with every feature: a change of voters, both forms of justification, every way to disclose a body.
 fn evidence() -> Evidence {
-    Plan { changes: 1, twist: Twist::Descendant, ..Plan::default() }.make()
+    EvidenceSpec { changes: 1, tampering: Tampering::Descendant, ..EvidenceSpec::default() }.make()
 }
 
-/// Refused, or the same; says which.
-fn refused_or_same(bytes: &[u8], honest: &[u8], trust: &TrustRoot, what: &str) -> bool {
+/// Asserts that a file is rejected or means the same as the honest one. Returns true if it is rejected.
+fn rejected_or_same(bytes: &[u8], honest: &[u8], trust: &TrustRoot, what: &str) -> bool {
     match meaning(bytes, trust) {
         Err(_) => true,
         Ok(other) => {
@@ -32,7 +32,7 @@ fn refused_or_same(bytes: &[u8], honest: &[u8], trust: &TrustRoot, what: &str) -
 }
 
 #[test]
-fn no_bit_changes_the_meaning() {
+fn changing_a_bit_never_changes_the_meaning() {
     let evidence = evidence();
     let honest = evidence.bytes();
     let mut accepted = Vec::new();
@@ -40,17 +40,17 @@ fn no_bit_changes_the_meaning() {
         for flip in [1u8, 1 << (at % 7 + 1)] {
             let mut bent = honest.clone();
             bent[at] ^= flip;
-            if !refused_or_same(&bent, &honest, &evidence.trust, &format!("byte {at} ^ {flip}")) {
+            if !rejected_or_same(&bent, &honest, &evidence.trust, &format!("byte {at} ^ {flip}")) {
                 accepted.push(at);
             }
         }
     }
-    // Only `Withheld` and `Erased` can be told for one another.
+    // Only `Withheld` and `Erased` can be swapped.
     assert!(accepted.len() <= 2, "{accepted:?}");
 }
 
 #[test]
-fn no_cut_and_no_addition_is_accepted() {
+fn truncated_and_extended_files_are_rejected() {
     let evidence = evidence();
     let honest = evidence.bytes();
     for length in 0..honest.len() {
@@ -71,7 +71,7 @@ fn no_cut_and_no_addition_is_accepted() {
 }
 
 #[test]
-fn items_are_neither_doubled_nor_lost_nor_moved() {
+fn items_cannot_be_repeated_removed_or_reordered() {
     let evidence = evidence();
     for at in 0..evidence.items.len() {
         let mut doubled = evidence.clone();
@@ -88,10 +88,10 @@ fn items_are_neither_doubled_nor_lost_nor_moved() {
     }
 }
 
-/// A change of one field, and the error that it must give.
+/// A change to one field, and a check of the error that it must cause.
 type Change = (fn(&mut Evidence), fn(&EvidenceError) -> bool);
 
-fn event(evidence: &mut Evidence, nth: usize) -> (&mut LogEntry, &mut Shown) {
+fn event(evidence: &mut Evidence, nth: usize) -> (&mut LogEntry, &mut ShownBody) {
     let events = evidence.items.iter_mut().filter_map(|item| match item {
         Item::Event { entry, body } => Some((entry, body)),
         _ => None,
@@ -116,14 +116,14 @@ fn every_field_of_the_prelude_is_bound() {
             |e| {
                 matches!(
                     e,
-                    E::Block { role: BlockRole::Change(1), fault: BlockFault::Order { before: 10 }, .. }
+                    E::Block { role: BlockRole::Change(1), error: HeaderError::Order { before: 10 }, .. }
                 )
             },
         ),
         (|e| e.prelude.chain.last = e.prelude.chain.changes[0].clone(), |e| matches!(e, E::Block { .. })),
         (
             |e| e.prelude.chain.last.header.push(0),
-            |e| matches!(e, E::Block { role: BlockRole::Last, number: None, fault: BlockFault::Malformed }),
+            |e| matches!(e, E::Block { role: BlockRole::Last, number: None, error: HeaderError::Malformed }),
         ),
         (|e| e.prelude.chain.state.anchor.block += 1, |e| matches!(e, E::State { .. })),
         (|e| e.prelude.chain.state.anchor.checkpoint.time += 1, |e| matches!(e, E::State { .. })),
@@ -150,59 +150,71 @@ fn every_field_of_the_prelude_is_bound() {
 #[test]
 fn every_field_of_an_event_is_bound() {
     type E = EvidenceError;
-    fn wrong(error: &EvidenceError, fault: EventFault) -> bool {
-        matches!(error, E::Event { fault: found, .. } if *found == fault)
+    fn wrong(error: &EvidenceError, error: EvidenceEventError) -> bool {
+        matches!(error, E::Event { error: found, .. } if *found == error)
     }
     let changes: [Change; 12] = [
         (|e| event(e, 0).0.received += 1, |e| matches!(e, E::Root)),
         (
             |e| event(e, 0).0.event.header.time += 1,
-            |e| matches!(e, E::Event { index: 1, fault: EventFault::Event(EventError::Signature), .. }),
+            |e| {
+                matches!(
+                    e,
+                    E::Event { index: 1, error: EvidenceEventError::Event(EventError::Signature), .. }
+                )
+            },
         ),
-        (|e| event(e, 3).0.event.header.time += 1, |e| wrong(e, EventFault::NotTheHead)),
+        (|e| event(e, 3).0.event.header.time += 1, |e| wrong(e, EvidenceEventError::NotTheHead)),
         (
             |e| event(e, 0).0.event.header.device = DeviceId([1; 32]),
-            |e| wrong(e, EventFault::Event(EventError::Device)),
+            |e| wrong(e, EvidenceEventError::Event(EventError::Device)),
         ),
         (
             |e| event(e, 0).0.event.signature = event(e, 1).0.event.signature,
             |e| {
                 matches!(
                     e,
-                    E::Event { index: 1, sequence: 0, fault: EventFault::Event(EventError::Signature) }
+                    E::Event {
+                        index: 1,
+                        sequence: 0,
+                        error: EvidenceEventError::Event(EventError::Signature)
+                    }
                 )
             },
         ),
         (
             |e| event(e, 0).0.event.signer = crate::Signer::Gateway(e.prelude.log.gateway),
-            |e| wrong(e, EventFault::Event(EventError::Signer)),
+            |e| wrong(e, EvidenceEventError::Event(EventError::Signer)),
         ),
         (
-            |e| *event(e, 0).1 = Shown::Whole(testing::body(9)),
-            |e| wrong(e, EventFault::Event(EventError::BodyHash)),
+            |e| *event(e, 0).1 = ShownBody::Whole(fixtures::body(9)),
+            |e| wrong(e, EvidenceEventError::Event(EventError::BodyHash)),
         ),
         (
             |e| {
-                let Shown::Parts(parts) = event(e, 1).1 else { panic!("no parts") };
+                let ShownBody::Parts(parts) = event(e, 1).1 else { panic!("no parts") };
                 parts.as_mut().reverse();
             },
-            |e| wrong(e, EventFault::DisclosureOrder),
+            |e| wrong(e, EvidenceEventError::DisclosureOrder),
         ),
         (
             |e| {
-                let Shown::Parts(parts) = event(e, 1).1 else { panic!("no parts") };
+                let ShownBody::Parts(parts) = event(e, 1).1 else { panic!("no parts") };
                 let again = parts.last().unwrap().clone();
                 parts.try_push(again).unwrap();
             },
-            |e| wrong(e, EventFault::DisclosureOrder),
+            |e| wrong(e, EvidenceEventError::DisclosureOrder),
         ),
-        (|e| *event(e, 1).1 = Shown::Parts(Default::default()), |e| wrong(e, EventFault::DisclosureOrder)),
+        (
+            |e| *event(e, 1).1 = ShownBody::Parts(Default::default()),
+            |e| wrong(e, EvidenceEventError::DisclosureOrder),
+        ),
         (
             |e| {
-                let Shown::Parts(parts) = event(e, 1).1 else { panic!("no parts") };
+                let ShownBody::Parts(parts) = event(e, 1).1 else { panic!("no parts") };
                 parts[1].salt = Hash::ZERO;
             },
-            |e| wrong(e, EventFault::Disclosure(1)),
+            |e| wrong(e, EvidenceEventError::Disclosure(1)),
         ),
         (
             |e| {

@@ -1,4 +1,4 @@
-//! The files in `primitives/vectors`: for whoever writes a verifier of their own.
+//! The test vectors in `primitives/vectors`, for authors of other verifiers.
 
 use super::*;
 use std::path::PathBuf;
@@ -7,42 +7,55 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name)
 }
 
-/// Name and plan of each.
-fn vectors() -> [(&'static str, Plan); 4] {
-    let all = |body: &Body, _| Shown::Whole(body.clone());
+/// The name of each vector and the evidence in it.
+fn vectors() -> [(&'static str, EvidenceSpec); 4] {
+    let all = |body: &Body, _| ShownBody::Whole(body.clone());
     let many: Vec<u64> = (0..200).map(|n| 3 * n + n % 2).collect();
     [
-        ("one-event", Plan { shown: 2..3, bodies: all, ..Plan::default() }),
-        ("signed-by-gateway", Plan { key: Signing::Gateway, changes: 0, ..Plan::default() }),
-        ("full-justification", Plan { key: Signing::Ed25519, twist: Twist::Descendant, ..Plan::default() }),
-        ("many-events", Plan { size: 1_000, shown: 50..200, events: many, changes: 3, ..Plan::default() }),
+        ("one-event", EvidenceSpec { shown: 2..3, bodies: all, ..EvidenceSpec::default() }),
+        (
+            "signed-by-gateway",
+            EvidenceSpec { key: DeviceKeyKind::Gateway, changes: 0, ..EvidenceSpec::default() },
+        ),
+        (
+            "full-justification",
+            EvidenceSpec {
+                key: DeviceKeyKind::Ed25519,
+                tampering: Tampering::Descendant,
+                ..EvidenceSpec::default()
+            },
+        ),
+        (
+            "many-events",
+            EvidenceSpec { size: 1_000, shown: 50..200, events: many, changes: 3, ..EvidenceSpec::default() },
+        ),
     ]
 }
 
 #[test]
-fn the_vectors_hold() {
+fn the_vectors_verify() {
     let trust: TrustRoot = serde_json::from_slice(&std::fs::read(path("trust-root.json")).unwrap()).unwrap();
     for (name, _) in vectors() {
         let bytes = std::fs::read(path(&format!("{name}.evidence"))).unwrap();
-        let verdict = file::verify(&mut bytes.as_slice(), &trust, |_| {}).unwrap();
+        let verified = file::verify(&mut bytes.as_slice(), &trust, |_| {}).unwrap();
         let expected: serde_json::Value =
             serde_json::from_slice(&std::fs::read(path(&format!("{name}.json"))).unwrap()).unwrap();
-        assert_eq!(serde_json::to_value(verdict).unwrap(), expected, "{name}");
+        assert_eq!(serde_json::to_value(verified).unwrap(), expected, "{name}");
     }
 }
 
-/// `cargo test -p streembit-primitives --lib -- --ignored write_the_vectors`, after a change of the format only.
+/// `cargo test -p streembit-primitives --lib -- --ignored write_the_vectors`, only after a change of the format.
 #[test]
 #[ignore = "writes files"]
 fn write_the_vectors() {
     std::fs::create_dir_all(path("")).unwrap();
     let pretty = |value: &serde_json::Value| format!("{value:#}\n");
-    for (name, plan) in vectors() {
-        let evidence = plan.make();
-        let verdict = evidence.verify().unwrap();
+    for (name, spec) in vectors() {
+        let evidence = spec.make();
+        let verified = evidence.verify().unwrap();
         std::fs::write(path(&format!("{name}.evidence")), evidence.bytes()).unwrap();
-        let verdict = serde_json::to_value(verdict).unwrap();
-        std::fs::write(path(&format!("{name}.json")), pretty(&verdict)).unwrap();
+        let verified = serde_json::to_value(verified).unwrap();
+        std::fs::write(path(&format!("{name}.json")), pretty(&verified)).unwrap();
         let trust = serde_json::to_value(evidence.trust).unwrap();
         std::fs::write(path("trust-root.json"), pretty(&trust)).unwrap();
     }

@@ -19,7 +19,7 @@ use streembit_primitives::{
     body::MAX_PARTS,
     decimal::DecimalError,
     reading::{Name, Unit},
-    text::TooLong,
+    text::TextLengthError,
     Decimal, Reading, Source, Text, Value,
 };
 
@@ -80,7 +80,7 @@ pub enum RecordProblem {
     Name(String),
     /// Longer than a reading's name.
     #[error("the name (bn and n together): {0}")]
-    NameTooLong(TooLong),
+    NameTooLong(TextLengthError),
     /// Base and own time together are no time.
     #[error("the time (bt and t together) is before 1970 or beyond what a clock holds")]
     Time,
@@ -109,7 +109,7 @@ pub enum FieldProblem {
     Number(DecimalError),
     /// Longer than what a reading holds.
     #[error("{0}")]
-    TooLong(TooLong),
+    TooLong(TextLengthError),
     /// A version that this code does not know.
     #[error("this version of the format is not known here: use {VERSION}, or leave it out")]
     Version,

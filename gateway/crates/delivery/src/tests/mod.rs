@@ -16,9 +16,10 @@ use streembit_clock::now_ms;
 use streembit_keystore::KeyPair;
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
-    chain::{Anchor, DeviceRecord, Grant},
-    checkpoint::HashKind,
+    checkpoint::{Anchor, HashAlgorithm},
     contract::ContractId,
+    contract_state::Grant,
+    device::DeviceRecord,
     event::VERSION,
     hash::Domain,
     AccountId, Body, Checkpoint, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogId, Part,
@@ -184,7 +185,7 @@ fn grant(device: DeviceId, grantee: &KeyPair, names: &[&str], until: u64) -> Gra
 }
 
 fn open_log(dir: &Path, gateway: &KeyPair) -> Log {
-    Log::open(&dir.join("log"), LogId { gateway: gateway.account(), epoch: 0 }).unwrap()
+    Log::open(&dir.join("log"), LogId::first(gateway.account())).unwrap()
 }
 
 /// What the chain and the log keep when the log is anchored as it is now.
@@ -192,7 +193,8 @@ fn anchor(log: &Log, table: &Table) {
     let id = log.id();
     let (size, root) = (log.size(), log.root(log.size()).unwrap());
     let heads_root = log.heads_root(size).unwrap();
-    let checkpoint = Checkpoint { log: id, size, root, heads_root, time: now_ms(), hash: HashKind::Blake3 };
+    let checkpoint =
+        Checkpoint { log: id, size, root, heads_root, time: now_ms(), hash: HashAlgorithm::Blake3 };
     log.put_anchor(&Anchor { checkpoint, block: 2 }).unwrap();
     table.change(|state| {
         state.roots.insert((id, size), root);

@@ -6,8 +6,12 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use sp_core::{Blake2Hasher, H256};
 use sp_trie::{trie_types::TrieDBMutBuilderV1, MemoryDB, TrieMut as _};
 use streembit_primitives::{
-    chain::{Anchor, DeviceRecord},
-    evidence::{anchor_key, device_key, genesis_key, AuthorityKey, AuthoritySet, TrustRoot, Voter},
+    checkpoint::Anchor,
+    device::DeviceRecord,
+    evidence::{
+        anchor_storage_key, device_storage_key, genesis_storage_key, AuthorityKey, AuthoritySet, TrustRoot,
+        Voter,
+    },
     DeviceId, Hash,
 };
 
@@ -54,7 +58,7 @@ impl FakeChain {
     pub fn founded(count: u8, genesis: Hash) -> Self {
         let keys = keys(0, count);
         let first = voters(&keys);
-        let state = vec![(genesis_key(), genesis.encode())];
+        let state = vec![(genesis_storage_key(), genesis.encode())];
         Self { genesis, first, voters: keys, set: 0, blocks: Vec::new(), state }
     }
 
@@ -70,12 +74,12 @@ impl FakeChain {
 
     /// Puts an anchor into the state of the next block.
     pub fn anchor(&mut self, anchor: &Anchor) {
-        self.put(anchor_key(&anchor.checkpoint.log), anchor.encode());
+        self.put(anchor_storage_key(&anchor.checkpoint.log), anchor.encode());
     }
 
     /// Puts a device into the state of the next block.
     pub fn register(&mut self, device: &DeviceId, record: &DeviceRecord) {
-        self.put(device_key(device), record.encode());
+        self.put(device_storage_key(device), record.encode());
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {

@@ -16,10 +16,10 @@ use std::{io::Write as _, path::PathBuf};
 use streembit_chain::ChainError;
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
-    chain::{Anchor, DeviceRecord},
-    checkpoint::HashKind,
+    checkpoint::{Anchor, HashAlgorithm},
+    device::DeviceRecord,
     event::{EventKind, VERSION},
-    evidence::{EvidenceError, Verdict},
+    evidence::{EvidenceError, VerifiedEvidence},
     hash::Domain,
     signature::{sign_sr25519, PublicKey},
     AccountId, Body, Checkpoint, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, Reading, SignedEvent,
@@ -60,7 +60,7 @@ fn gateway() -> AccountId {
 }
 
 fn id() -> LogId {
-    LogId { gateway: gateway(), epoch: 0 }
+    LogId::first(gateway())
 }
 
 /// A device that signs, and says one odometer and one position a day.
@@ -154,7 +154,7 @@ impl Scene {
             root: self.log.root(size).unwrap(),
             heads_root: self.log.heads_root(size).unwrap(),
             time: 1,
-            hash: HashKind::Blake3,
+            hash: HashAlgorithm::Blake3,
         };
         let anchor = Anchor { checkpoint, block: self.chain.next_number() };
         self.chain.anchor(&anchor);
@@ -184,7 +184,7 @@ impl Scene {
         Ok((path, exported))
     }
 
-    fn verified(&self, span: Span, disclose: Disclose) -> Verdict {
+    fn verified(&self, span: Span, disclose: Disclose) -> VerifiedEvidence {
         let (path, exported) = self.export(span, disclose).unwrap();
         let verdict = verify(&path, &self.chain.trust(), |_, _, _| {}).unwrap();
         assert_eq!((verdict.events, verdict.bodies), (exported.events, exported.bodies));

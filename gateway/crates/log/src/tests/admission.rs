@@ -151,7 +151,7 @@ fn only_an_events_own_and_bounded_body_makes_an_entry() {
 fn a_log_is_one_gateways_and_open_once() {
     let folder = filled(5);
     let path = folder.path().join("log");
-    let stranger = LogId { gateway: AccountId([1; 32]), epoch: 0 };
+    let stranger = LogId::first(AccountId([1; 32]));
     assert!(
         matches!(Log::open(&path, stranger), Err(LogError::OtherLog { found, .. }) if *found == log_id())
     );

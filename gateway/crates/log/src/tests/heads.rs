@@ -4,7 +4,7 @@ use super::support::{filled, log_id, open, Device};
 use crate::{LogError, LogReader};
 use proptest::prelude::*;
 use streembit_primitives::{
-    checkpoint::HashKind,
+    checkpoint::HashAlgorithm,
     heads::{HeadEntry, HeadsMap},
     Checkpoint, DeviceId, Hash, Signature, SignedCheckpoint,
 };
@@ -52,7 +52,7 @@ fn a_checkpoint_with_another_map_is_not_kept() {
             root: log.root(11).unwrap(),
             heads_root,
             time: 1,
-            hash: HashKind::Blake3,
+            hash: HashAlgorithm::Blake3,
         },
         signature: Signature::Sr25519([1; 64]),
     };

@@ -3,12 +3,13 @@
 use super::support::{filled, log_id, open};
 use crate::LogError;
 use streembit_primitives::{
-    chain::Anchor, checkpoint::HashKind, AccountId, Checkpoint, Hash, LogId, Signature, SignedCheckpoint,
+    checkpoint::{Anchor, HashAlgorithm},
+    AccountId, Checkpoint, Hash, LogId, Signature, SignedCheckpoint,
 };
 
 pub(super) fn checkpoint(size: u64, root: Hash) -> Checkpoint {
     // Without a heads map: it says nothing of the devices.
-    Checkpoint { log: log_id(), size, root, heads_root: None, time: 1, hash: HashKind::Blake3 }
+    Checkpoint { log: log_id(), size, root, heads_root: None, time: 1, hash: HashAlgorithm::Blake3 }
 }
 
 fn anchor(size: u64, root: Hash) -> Anchor {
@@ -52,7 +53,7 @@ fn a_log_is_held_against_its_anchor() {
         assert!(error.to_string().contains("open the next epoch"), "{error}");
     }
     let mut foreign = anchor(13, root);
-    foreign.checkpoint.log = LogId { gateway: AccountId([0; 32]), epoch: 0 };
+    foreign.checkpoint.log = LogId::first(AccountId([0; 32]));
     assert!(matches!(log.check_against(&foreign), Err(LogError::ForeignCheckpoint { .. })));
 }
 

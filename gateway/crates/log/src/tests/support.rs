@@ -2,8 +2,7 @@
 
 use streembit_log::{Log, LogReader, NewEntry};
 use streembit_primitives::{
-    batch::EventKey,
-    event::{EventKind, Signer, VERSION},
+    event::{EventKind, ParsedDeviceKey, Signer, VERSION},
     hash::Domain,
     signature::{sign_ed25519, sign_sr25519, PublicKey},
     AccountId, Body, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, SignedEvent, Text,
@@ -12,7 +11,7 @@ use streembit_primitives::{
 /// A device with its key and its own idea of its history.
 pub struct Device {
     secret: Secret,
-    pub key: EventKey,
+    pub key: ParsedDeviceKey,
     pub sequence: u64,
     pub previous: Hash,
 }
@@ -39,7 +38,7 @@ impl Device {
     }
 
     fn new(secret: Secret, public: PublicKey) -> Self {
-        Self { secret, key: EventKey::new(DeviceKey::Own(public)), sequence: 0, previous: Hash::ZERO }
+        Self { secret, key: ParsedDeviceKey::new(DeviceKey::Own(public)), sequence: 0, previous: Hash::ZERO }
     }
 
     pub fn id(&self) -> DeviceId {
@@ -111,7 +110,7 @@ pub fn body(text: &str) -> Body {
 }
 
 pub fn log_id() -> LogId {
-    LogId { gateway: AccountId([9; 32]), epoch: 0 }
+    LogId::first(AccountId([9; 32]))
 }
 
 pub fn open(folder: &tempfile::TempDir) -> Log {

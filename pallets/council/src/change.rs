@@ -1,0 +1,47 @@
+//! The changes that the council decides on. Each goes to the pallet that makes it.
+
+use crate::{Config, Error, Pallet};
+use frame_support::ensure;
+use pallet_parties::{Departure, Registry};
+use pallet_quotas::SetQuota;
+use sp_runtime::DispatchResult;
+use streembit_primitives::{consortium::Change, AccountId};
+
+impl<T: Config> Pallet<T> {
+    /// Fails if a change is impossible now.
+    pub(crate) fn ensure_possible(change: &Change) -> DispatchResult {
+        match change {
+            Change::AddParty(account) => T::Parties::ensure_can_add(account),
+            Change::RemoveParty(account) => T::Parties::ensure_can_remove(account),
+            Change::AddValidator(account) => T::Validators::ensure_can_add(account),
+            Change::RemoveValidator(account) => T::Validators::ensure_can_remove(account),
+            Change::SetQuota { party, .. } => T::Quotas::ensure_can_set(party),
+            // The code is checked when it is submitted.
+            Change::Upgrade { .. } => Ok(()),
+        }
+    }
+
+    /// Makes a change, or fails without one.
+    pub(crate) fn make(change: Change) -> DispatchResult {
+        match change {
+            Change::AddParty(account) => T::Parties::add(account),
+            Change::RemoveParty(account) => T::Parties::remove(account),
+            Change::AddValidator(account) => T::Validators::add(account),
+            Change::RemoveValidator(account) => T::Validators::remove(account),
+            Change::SetQuota { party, quota } => T::Quotas::set(party, quota),
+            Change::Upgrade { code } => {
+                // Replaces an earlier decision that nobody has acted on. When the code is submitted, the system pallet
+                // checks that it is of this chain and newer than the runtime in force.
+                frame_system::Pallet::<T>::do_authorize_upgrade(code.0.into(), true);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<T: Config> Departure for Pallet<T> {
+    fn ensure_party_can_leave(party: &AccountId) -> DispatchResult {
+        ensure!(!Self::is_member(&party.0.into()), Error::<T>::InCouncil);
+        Ok(())
+    }
+}

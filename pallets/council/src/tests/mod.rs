@@ -1,0 +1,3 @@
+mod consortium;
+mod free_calls;
+mod motions;

@@ -1,0 +1,82 @@
+//! The calls at their worst.
+
+use crate::{Call, Config, Gateways, GatewaysOf, Pallet, Parties};
+use frame_benchmarking::v2::*;
+use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
+use sp_runtime::traits::Zero;
+use streembit_primitives::{consortium::Membership, AccountId, Signature};
+
+/// Prepares the other pallets for a benchmark.
+pub trait Helper {
+    /// Stores as much as there may be in the pallets that are asked when `party` leaves, so that the answer takes
+    /// longest.
+    fn fill(party: AccountId);
+}
+
+impl Helper for () {
+    fn fill(_: AccountId) {}
+}
+
+const PARTY: AccountId = AccountId([1; 32]);
+/// An account whose key signed [`CONSENT`].
+const GATEWAY: AccountId = AccountId([
+    0x18, 0x9d, 0xac, 0x29, 0x29, 0x6d, 0x31, 0x81, 0x4d, 0xc8, 0xc5, 0x6c, 0xf3, 0xd3, 0x6a, 0x05, 0x43,
+    0x37, 0x2b, 0xba, 0x75, 0x38, 0xfa, 0x32, 0x2a, 0x4a, 0xeb, 0xfe, 0xbc, 0x39, 0xe0, 0x56,
+]);
+/// The gateway's consent to belong to the party, on a chain whose genesis hash is zero. It is precomputed because
+/// sr25519 signs with randomness, which the Wasm runtime does not have.
+const CONSENT: [u8; 64] = [
+    0x0e, 0xec, 0x80, 0xbe, 0x3e, 0xc4, 0xf4, 0x07, 0x7e, 0x9f, 0xbe, 0x88, 0x5d, 0x8b, 0x4b, 0xf9, 0xfb,
+    0xb5, 0xbc, 0xa0, 0x88, 0x62, 0x1a, 0x9e, 0x59, 0x73, 0x7c, 0xd6, 0x33, 0x81, 0x09, 0x22, 0x0b, 0xce,
+    0xb2, 0x22, 0x7a, 0x92, 0xf2, 0xea, 0xd1, 0xea, 0x32, 0x78, 0x49, 0xaf, 0xec, 0x44, 0x71, 0x90, 0x55,
+    0x4e, 0x9f, 0x82, 0x3d, 0x09, 0x04, 0x5d, 0x85, 0xdb, 0xa4, 0x4a, 0xe1, 0x8d,
+];
+/// A party that leaves. None of the validators belongs to it.
+const LEAVING: AccountId = AccountId([3; 32]);
+/// A party that left. Its gateways belong to nobody.
+const FORMER: AccountId = AccountId([5; 32]);
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    /// The gateway belonged to a party that left.
+    #[benchmark]
+    fn add_gateway() {
+        frame_system::BlockHash::<T>::insert(BlockNumberFor::<T>::zero(), T::Hash::default());
+        Parties::<T>::insert(PARTY, Membership::default());
+        Gateways::<T>::insert(GATEWAY, FORMER);
+        GatewaysOf::<T>::insert(FORMER, GATEWAY, ());
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(PARTY.0.into()), GATEWAY, Signature::Sr25519(CONSENT));
+
+        assert_eq!(Gateways::<T>::get(GATEWAY), Some(PARTY));
+    }
+
+    #[benchmark]
+    fn remove_gateway() {
+        T::BenchmarkHelper::fill(LEAVING);
+        Parties::<T>::insert(PARTY, Membership::default());
+        Gateways::<T>::insert(GATEWAY, PARTY);
+        GatewaysOf::<T>::insert(PARTY, GATEWAY, ());
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(PARTY.0.into()), GATEWAY);
+
+        assert!(!Gateways::<T>::contains_key(GATEWAY));
+    }
+
+    #[benchmark]
+    fn leave() {
+        Parties::<T>::insert(LEAVING, Membership::default());
+        T::BenchmarkHelper::fill(LEAVING);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(LEAVING.0.into()));
+
+        assert!(!Parties::<T>::contains_key(LEAVING));
+    }
+
+    impl_benchmark_test_suite!(Pallet, crate::mock::chain(), crate::mock::Test);
+}

@@ -1,0 +1,4 @@
+mod any_calls;
+mod founding;
+mod gateways;
+mod membership;

@@ -1,0 +1,138 @@
+//! The transaction extension that checks and spends quotas.
+
+use crate::{Config, CouncilCalls, Pallet};
+use codec::{Decode, DecodeWithMemTracking, Encode};
+use core::{fmt, marker::PhantomData};
+use frame_support::{
+    dispatch::{DispatchInfo, PostDispatchInfo},
+    pallet_prelude::{
+        InvalidTransaction, TransactionPriority, TransactionSource, TransactionValidityError,
+        ValidTransaction, Weight,
+    },
+};
+use scale_info::TypeInfo;
+use sp_runtime::{
+    traits::{
+        AsSystemOriginSigner, DispatchInfoOf, Dispatchable, PostDispatchInfoOf, TransactionExtension,
+        ValidateResult,
+    },
+    DispatchResult,
+};
+use streembit_primitives::{
+    consortium::{invalid_transaction, Quota},
+    AccountId,
+};
+
+/// The number of picoseconds, the unit of weights, in a microsecond.
+const PICOSECONDS: u64 = 1_000_000;
+
+/// Returns the time that a weight stands for, rounded up so that no call is free.
+fn microseconds(weight: Weight) -> u64 {
+    weight.ref_time().div_ceil(PICOSECONDS)
+}
+
+/// Rejects transactions of accounts that may not submit, and transactions for which the quota has too little left.
+/// Spends the quota for all others, and refunds the time that a call did not need.
+///
+/// Some calls of the council are free or rejected, see [`CouncilCalls`]. Transactions that nobody signed, such as
+/// inherents, spend nothing. The extension adds nothing to what is signed or sent.
+#[derive(Clone, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[scale_info(skip_type_params(T))]
+pub struct SpendQuota<T>(PhantomData<T>);
+
+/// Free calls get this priority. All other calls get priority zero, so free calls come first.
+const FREE_PRIORITY: TransactionPriority = 1 << 32;
+
+impl<T> SpendQuota<T> {
+    /// Makes the extension.
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T> Default for SpendQuota<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for SpendQuota<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SpendQuota")
+    }
+}
+
+impl<T> TransactionExtension<T::RuntimeCall> for SpendQuota<T>
+where
+    T: Config + Send + Sync,
+    T::RuntimeCall: Dispatchable<Info = DispatchInfo, PostInfo = PostDispatchInfo>,
+    <T::RuntimeCall as Dispatchable>::RuntimeOrigin: AsSystemOriginSigner<T::AccountId> + Clone,
+{
+    const IDENTIFIER: &'static str = "SpendQuota";
+    type Implicit = ();
+    /// The payer and the cost. `None` if the transaction is free.
+    type Val = Option<(AccountId, Quota)>;
+    /// The payer and what it spent.
+    type Pre = Option<(AccountId, Quota)>;
+
+    fn weight(&self, _: &T::RuntimeCall) -> Weight {
+        <<T as Config>::WeightInfo as crate::WeightInfo>::spend_quota()
+    }
+
+    fn validate(
+        &self,
+        origin: <T::RuntimeCall as Dispatchable>::RuntimeOrigin,
+        call: &T::RuntimeCall,
+        info: &DispatchInfoOf<T::RuntimeCall>,
+        length: usize,
+        (): (),
+        _: &impl Encode,
+        _: TransactionSource,
+    ) -> ValidateResult<Self::Val, T::RuntimeCall> {
+        let Some(account) = origin.as_system_origin_signer() else {
+            return Ok((ValidTransaction::default(), None, origin));
+        };
+        let payer = Pallet::<T>::payer(account).ok_or(InvalidTransaction::Payment)?;
+        if T::Council::is_free(account, call, info.class)? {
+            let valid = ValidTransaction { priority: FREE_PRIORITY, ..Default::default() };
+            return Ok((valid, None, origin));
+        }
+        let cost = Quota { microseconds: microseconds(info.total_weight()), bytes: length as u64 };
+        let left = Pallet::<T>::left(payer).left;
+        if cost.microseconds > left.microseconds {
+            return Err(InvalidTransaction::Custom(invalid_transaction::QUOTA_TIME).into());
+        }
+        if cost.bytes > left.bytes {
+            return Err(InvalidTransaction::Custom(invalid_transaction::QUOTA_BYTES).into());
+        }
+        Ok((ValidTransaction::default(), Some((payer, cost)), origin))
+    }
+
+    fn prepare(
+        self,
+        cost: Self::Val,
+        _: &<T::RuntimeCall as Dispatchable>::RuntimeOrigin,
+        _: &T::RuntimeCall,
+        _: &DispatchInfoOf<T::RuntimeCall>,
+        _: usize,
+    ) -> Result<Self::Pre, TransactionValidityError> {
+        if let Some((payer, cost)) = &cost {
+            Pallet::<T>::spend(*payer, cost);
+        }
+        Ok(cost)
+    }
+
+    fn post_dispatch_details(
+        spent: Self::Pre,
+        info: &DispatchInfoOf<T::RuntimeCall>,
+        done: &PostDispatchInfoOf<T::RuntimeCall>,
+        _: usize,
+        _: &DispatchResult,
+    ) -> Result<Weight, TransactionValidityError> {
+        if let Some((payer, cost)) = spent {
+            let needed = Quota { microseconds: microseconds(done.calc_actual_weight(info)), ..cost };
+            Pallet::<T>::refund(payer, &cost.saturating_sub(&needed));
+        }
+        Ok(Weight::zero())
+    }
+}

@@ -1,0 +1,102 @@
+//! Transactions that spend the quota of a party.
+
+use super::*;
+use frame_support::assert_ok;
+use sp_runtime::{traits::TxBaseImplication, transaction_validity::TransactionSource};
+use streembit_primitives::consortium::invalid_transaction;
+
+#[test]
+fn a_party_spends_its_quota_and_has_it_again_in_the_next_period() {
+    chain().execute_with(|| {
+        assert_ok!(spend(OWNER, 60, 300));
+        let shown = Quotas::quota(&OWNER).unwrap();
+        assert_eq!((shown.payer, shown.quota, shown.left), (OWNER, quota(100, 1_000), quota(40, 700)));
+        assert_eq!(shown.refills, 6_000);
+        assert_eq!(spend(OWNER, 41, 0), rejected(invalid_transaction::QUOTA_TIME));
+        assert_eq!(spend(OWNER, 0, 701), rejected(invalid_transaction::QUOTA_BYTES));
+        assert_eq!(left(OWNER), quota(40, 700), "a rejected transaction costs nothing");
+        assert_ok!(spend(OWNER, 40, 700));
+        assert_eq!(spend(OWNER, 1, 0), rejected(invalid_transaction::QUOTA_TIME));
+        // The others have theirs.
+        assert_ok!(spend(WORKSHOP, 100, 1_000));
+        Now::set(5_999);
+        assert_eq!(spend(OWNER, 1, 0), rejected(invalid_transaction::QUOTA_TIME));
+        Now::set(6_000);
+        assert_eq!(left(OWNER), quota(100, 1_000));
+        assert_ok!(spend(OWNER, 100, 1_000));
+    });
+}
+
+#[test]
+fn unused_time_is_refunded_but_not_to_a_former_party() {
+    chain().execute_with(|| {
+        assert_ok!(carry_out(WORKSHOP, remark(), (90, 20), 300, || {
+            assert_eq!(left(WORKSHOP), quota(10, 700), "the full weight is spent while it runs");
+        }));
+        assert_eq!(left(WORKSHOP), quota(80, 700));
+        assert_eq!(spend(WORKSHOP, 81, 0), rejected(invalid_transaction::QUOTA_TIME));
+        assert_ok!(carry_out(WORKSHOP, remark(), (80, 20), 300, || Parties::leave(WORKSHOP)));
+        assert_eq!(crate::Spent::<Test>::iter().count(), 0, "a former party has an entry");
+    });
+}
+
+#[test]
+fn a_call_of_less_than_a_microsecond_is_not_free() {
+    chain().execute_with(|| {
+        let info = DispatchInfo { call_weight: Weight::from_parts(1, 0), ..Default::default() };
+        let check = SpendQuota::<Test>::new();
+        assert_ok!(check.validate_and_prepare(signed(OWNER), &remark(), &info, 0, 0).map(drop));
+        assert_eq!(left(OWNER), quota(99, 1_000));
+    });
+}
+
+#[test]
+fn unsigned_transactions_spend_nothing() {
+    chain().execute_with(|| {
+        let info = DispatchInfo { call_weight: Weight::from_parts(u64::MAX, 0), ..Default::default() };
+        let (check, call, source) = (SpendQuota::<Test>::new(), remark(), TransactionSource::InBlock);
+        for origin in [RuntimeOrigin::none(), RuntimeOrigin::root()] {
+            let rest = TxBaseImplication(&call);
+            let valid = check.validate(origin, &call, &info, usize::MAX, (), &rest, source);
+            assert_eq!(valid.unwrap().1, None);
+        }
+        assert_eq!(crate::Spent::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn a_founding_quota_counts_from_the_first_block() {
+    founded(vec![(account(OWNER), 5, 6)]).execute_with(|| {
+        assert_eq!(left(OWNER), quota(5, 6));
+        assert_eq!(left(WORKSHOP), quota(100, 1_000));
+    });
+}
+
+#[test]
+#[should_panic = "a quota belongs to no party"]
+fn a_genesis_with_a_strangers_quota_starts_no_chain() {
+    founded(vec![(account(STRANGER), 5, 6)]);
+}
+
+#[test]
+fn gateways_spend_what_their_party_has() {
+    chain().execute_with(|| {
+        assert_eq!(Quotas::quota(&GATEWAY), None);
+        assert_eq!(spend(GATEWAY, 1, 1), Err(InvalidTransaction::Payment.into()));
+        Parties::take_in(GATEWAY, OWNER);
+        assert_ok!(spend(GATEWAY, 70, 0));
+        assert_eq!(left(OWNER), quota(30, 1_000));
+        assert_eq!(Quotas::quota(&GATEWAY), Quotas::quota(&OWNER));
+        assert_eq!(spend(OWNER, 31, 0), rejected(invalid_transaction::QUOTA_TIME));
+    });
+}
+
+#[test]
+fn it_adds_no_byte_to_a_transaction() {
+    use codec::Encode;
+    chain().execute_with(|| {
+        assert!(SpendQuota::<Test>::new().encode().is_empty());
+        // Nothing is signed beside it: this does not compile with another type.
+        let () = SpendQuota::<Test>::new().implicit().unwrap();
+    });
+}

@@ -1,0 +1,26 @@
+//! How the council and this pallet depend on each other.
+
+use frame_support::dispatch::DispatchClass;
+use sp_runtime::{transaction_validity::InvalidTransaction, DispatchResult};
+use streembit_primitives::{consortium::Quota, AccountId};
+
+/// Tells which transactions of the council cost no quota.
+pub trait CouncilCalls<Account, Call> {
+    /// Returns true if the account is in the council. It may submit even if it acts for no party.
+    fn is_member(account: &Account) -> bool;
+
+    /// Returns true if the call is free for the account, or the error with which the pool rejects it.
+    ///
+    /// A part of each block is reserved for calls of the class `Operational`. Calls that would only waste this part are
+    /// rejected.
+    fn is_free(account: &Account, call: &Call, class: DispatchClass) -> Result<bool, InvalidTransaction>;
+}
+
+/// Sets the quotas of parties.
+pub trait SetQuota {
+    /// Fails if the quota of `party` cannot be set now.
+    fn ensure_can_set(party: &AccountId) -> DispatchResult;
+
+    /// Sets the quota of `party`; with `None` the party has the default quota.
+    fn set(party: AccountId, quota: Option<Quota>) -> DispatchResult;
+}

@@ -1,0 +1,124 @@
+//! The checks and steps that several calls share.
+
+use crate::{
+    types::{ContractStatus, ProvenMeter, ServiceProgress},
+    AcceptedBy, Config, Contracts, ContractsOfDevice, Error, Event, Pallet, Statuses,
+};
+use frame_support::{
+    ensure,
+    traits::{Contains, Get},
+};
+use sp_runtime::{DispatchError, DispatchResult};
+use streembit_primitives::{
+    contract::{Clause, Contract, ContractId, ServiceClause},
+    contract_state::ContractState,
+    reading_proof::ReadingProof,
+    AccountId, Value,
+};
+
+impl<T: Config> Pallet<T> {
+    /// Every party to a contract is one of the consortium.
+    pub(crate) fn ensure_known_parties(contract: &Contract) -> DispatchResult {
+        let known = contract.parties.iter().all(T::Parties::contains);
+        ensure!(known, Error::<T>::UnknownParty);
+        Ok(())
+    }
+
+    /// Every device of a contract is registered and belongs to a party to it.
+    pub(crate) fn ensure_own_devices(contract: &Contract) -> DispatchResult {
+        contract.devices.iter().try_for_each(|id| {
+            let device = pallet_devices::Pallet::<T>::device(id).ok_or(Error::<T>::UnknownDevice)?;
+            ensure!(contract.parties.contains(&device.owner), Error::<T>::ForeignDevice);
+            Ok(())
+        })
+    }
+
+    /// Every service clause has a first due point.
+    pub(crate) fn ensure_due_points(contract: &Contract) -> DispatchResult {
+        let all = contract.clauses.iter().all(|clause| match clause {
+            Clause::Service(service) => ServiceProgress::default().due_at(service).is_some(),
+            Clause::Access(_) => true,
+        });
+        ensure!(all, Error::<T>::DuePointTooLarge);
+        Ok(())
+    }
+
+    /// Notes that a party to a contract accepts it.
+    pub(crate) fn add_acceptance(
+        id: ContractId,
+        status: &mut ContractStatus,
+        party: AccountId,
+    ) -> DispatchResult {
+        AcceptedBy::<T>::try_mutate(party, |count| {
+            ensure!(*count < T::MaxContractsOfParty::get(), Error::<T>::TooManyOfParty);
+            *count = count.saturating_add(1);
+            Ok::<_, DispatchError>(())
+        })?;
+        // Holds every party to the contract, each once.
+        status.accepted.try_push(party).map_err(|_| Error::<T>::AcceptedAlready)?;
+        Self::deposit_event(Event::Accepted { id, party });
+        Ok(())
+    }
+
+    /// Puts a contract that all parties accepted in force.
+    pub(crate) fn activate(id: ContractId, contract: &Contract) -> DispatchResult {
+        // A device may have changed hands since the proposal.
+        Self::ensure_own_devices(contract)?;
+        for device in &contract.devices {
+            ContractsOfDevice::<T>::try_append(device, id).map_err(|()| Error::<T>::TooManyOfDevice)?;
+        }
+        Self::deposit_event(Event::Activated { id });
+        Ok(())
+    }
+
+    /// A contract in force.
+    pub(crate) fn active(id: ContractId) -> Result<(Contract, ContractStatus), DispatchError> {
+        let status = Statuses::<T>::get(id).ok_or(Error::<T>::UnknownContract)?;
+        ensure!(status.state == ContractState::Active, Error::<T>::NotActive);
+        let contract = Contracts::<T>::get(id).ok_or(Error::<T>::UnknownContract)?;
+        Ok((contract, status))
+    }
+
+    /// A service clause by its place in a contract.
+    pub(crate) fn service(contract: &Contract, clause: u32) -> Result<&ServiceClause, DispatchError> {
+        match contract.clauses.get(clause as usize) {
+            Some(Clause::Service(service)) => Ok(service),
+            Some(Clause::Access(_)) => Err(Error::<T>::NotAService.into()),
+            None => Err(Error::<T>::UnknownClause.into()),
+        }
+    }
+
+    /// The state of a service clause's meter that a proof shows.
+    pub(crate) fn prove(service: &ServiceClause, proof: ReadingProof) -> Result<ProvenMeter, DispatchError> {
+        let device = pallet_devices::Pallet::<T>::device(&service.device).ok_or(Error::<T>::UnknownDevice)?;
+        ensure!(proof.log.gateway == device.gateway, Error::<T>::OtherLog);
+        let root = pallet_anchors::Pallet::<T>::anchored_root(&proof.log, proof.size)
+            .ok_or(Error::<T>::NotAnchored)?;
+        // Also fails where the event is another device's than the one that `device.key` founds.
+        let proven = proof.verify(&device.key, &root).map_err(Error::<T>::from)?;
+        ensure!(proven.reading().name == service.meter, Error::<T>::OtherMeter);
+        match proven.reading().value {
+            Value::Decimal(meter) => Ok(ProvenMeter { sequence: proven.sequence(), meter }),
+            _ => Err(Error::<T>::NotANumber.into()),
+        }
+    }
+
+    /// Takes a clause's meter to a proven state.
+    pub(crate) fn advance(
+        id: ContractId,
+        clause: u32,
+        progress: &mut ServiceProgress,
+        proven: ProvenMeter,
+    ) -> DispatchResult {
+        let fell = progress.proven.is_some_and(|last| proven.meter < last.meter);
+        ensure!(!fell, Error::<T>::MeterFell);
+        progress.proven = Some(proven);
+        Self::deposit_event(Event::MeterProven {
+            id,
+            clause,
+            sequence: proven.sequence,
+            meter: proven.meter,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+mod any_calls;
+mod equivocations;
+mod founding;
+mod validators;

@@ -1,0 +1,54 @@
+//! The consortium: its parties, its council and what the council votes on, its validators, and the parties' quotas.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod.rs` | [`Consortium`], the overview of all of them, and [`Membership`] of a party |
+//! | `council.rs` | [`Change`] and [`Motion`]: what the council votes on |
+//! | `validators.rs` | [`Validator`], its session keys, and proven equivocations |
+//! | `quota.rs` | [`Quota`] and [`QuotaStatus`]: how much a party may spend on transactions |
+//! | `invalid_transaction.rs` | the codes of transactions that the pool rejects |
+
+mod council;
+pub mod invalid_transaction;
+mod quota;
+mod validators;
+
+pub use council::{Change, Motion, MAX_RUNTIME_CODE_BYTES};
+pub use quota::{Quota, QuotaStatus};
+pub use validators::{
+    Equivocation, Offence, SessionKey, SessionKeys, Validator, ValidatorState, MIN_FAULT_TOLERANT_VALIDATORS,
+};
+
+use crate::AccountId;
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+
+/// The membership of a party in the consortium.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Membership {
+    /// The number of the block in which the account became a party, 0 for a founder. `None` if it became one under a
+    /// runtime before version 3, which did not record the block.
+    pub since: Option<u32>,
+}
+
+/// The members of the consortium, and the open motions of the council.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Consortium {
+    /// The parties, sorted.
+    pub parties: Vec<AccountId>,
+    /// The members of the council, sorted.
+    pub council: Vec<AccountId>,
+    /// The validators.
+    pub validators: Vec<Validator>,
+    /// The open motions.
+    pub motions: Vec<Motion>,
+    /// The index of the session. A change of validators takes effect two sessions later.
+    pub session: u32,
+    /// The number of times that the GRANDPA voters have changed since the genesis.
+    pub authority_set: u64,
+}

@@ -1,0 +1,165 @@
+//! Block headers: decoding, the time of a block, and the change of voters that its digest announces.
+
+use super::grandpa::Voter;
+use crate::Hash;
+use alloc::vec::Vec;
+use codec::{Decode, DecodeAll, DecodeWithMemTracking, Encode};
+use core::fmt;
+
+/// The length of an Aura slot, which the runtime fixes, in milliseconds.
+pub const SLOT_MILLISECONDS: u64 = 2_000;
+
+const AURA: [u8; 4] = *b"aura";
+const GRANDPA: [u8; 4] = *b"FRNK";
+
+/// Returns when a slot begins, in milliseconds since 1970-01-01 UTC.
+pub(super) fn slot_start(slot: u64) -> u64 {
+    slot.saturating_mul(SLOT_MILLISECONDS)
+}
+
+/// A decoded block header.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) struct Header {
+    pub(super) parent: Hash,
+    #[codec(compact)]
+    pub(super) number: u32,
+    pub(super) state_root: Hash,
+    pub(super) extrinsics_root: Hash,
+    pub(super) digest: Vec<DigestItem>,
+}
+
+/// An entry of a header's digest. The indices are those of `sp_runtime::generic::DigestItem`.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub(super) enum DigestItem {
+    #[codec(index = 0)]
+    Other(Vec<u8>),
+    #[codec(index = 4)]
+    Consensus([u8; 4], Vec<u8>),
+    #[codec(index = 5)]
+    Seal([u8; 4], Vec<u8>),
+    #[codec(index = 6)]
+    PreRuntime([u8; 4], Vec<u8>),
+    #[codec(index = 8)]
+    RuntimeEnvironmentUpdated,
+}
+
+/// A GRANDPA entry of a digest. The indices are those of `sp_consensus_grandpa::ConsensusLog`.
+#[derive(Encode, Decode)]
+pub(super) enum ConsensusLog {
+    #[codec(index = 1)]
+    Scheduled(Vec<Voter>, u32),
+    #[codec(index = 2)]
+    Forced(u32, Vec<Voter>, u32),
+    #[codec(index = 3)]
+    Disabled(u64),
+    #[codec(index = 4)]
+    Pause(u32),
+    #[codec(index = 5)]
+    Resume(u32),
+}
+
+/// The number and hash of a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct BlockRef {
+    /// The block number.
+    pub number: u32,
+    /// The block hash.
+    pub hash: Hash,
+}
+
+/// Why a block header is rejected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HeaderError {
+    /// The bytes do not decode as a header.
+    Malformed,
+    /// The block number is not greater than that of the previous block.
+    Order {
+        /// The number of the previous block.
+        before: u32,
+    },
+    /// The block is given as the last one of a voter set, but announces no next set.
+    NoChange,
+    /// The change of voters is delayed. This chain only makes immediate changes.
+    Delayed {
+        /// The delay, in blocks.
+        delay: u32,
+    },
+    /// The voters were replaced by a forced change, without votes of the previous set. Nothing after it can be proven
+    /// from the genesis.
+    Forced,
+    /// A GRANDPA entry of the digest does not decode.
+    Digest,
+}
+
+impl fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("its header cannot be decoded"),
+            Self::Order { before } => {
+                write!(f, "its number is not greater than {before}, the number of the previous block")
+            }
+            Self::NoChange => {
+                f.write_str("it announces no next voter set, but is given as the last block of a set")
+            }
+            Self::Delayed { delay } => {
+                write!(
+                    f,
+                    "its change of voters is delayed by {delay} blocks; only immediate changes can be proven"
+                )
+            }
+            Self::Forced => f.write_str(
+                "it forces a change of voters, so that nothing after it can be proven from the genesis",
+            ),
+            Self::Digest => f.write_str("a GRANDPA entry of its digest cannot be decoded"),
+        }
+    }
+}
+
+impl core::error::Error for HeaderError {}
+
+impl Header {
+    /// Decodes a header that takes up all of `bytes`.
+    pub(super) fn decode_exact(bytes: &[u8]) -> Result<Self, HeaderError> {
+        Self::decode_all(&mut &*bytes).map_err(|_| HeaderError::Malformed)
+    }
+
+    /// Returns the block hash. SCALE encodings are canonical, so this is also the hash of the bytes that were decoded.
+    pub(super) fn hash(&self) -> Hash {
+        self.using_encoded(|bytes| Hash(sp_crypto_hashing::blake2_256(bytes)))
+    }
+
+    /// Returns the block's number and hash.
+    pub(super) fn block(&self) -> BlockRef {
+        BlockRef { number: self.number, hash: self.hash() }
+    }
+
+    /// Returns when the block's slot began, in milliseconds since 1970-01-01 UTC, or `None` if it has no slot.
+    pub(super) fn time(&self) -> Option<u64> {
+        self.digest.iter().find_map(|item| match item {
+            DigestItem::PreRuntime(AURA, slot) => u64::decode_all(&mut slot.as_slice()).ok().map(slot_start),
+            _ => None,
+        })
+    }
+
+    /// Returns the voters of the next set, or `None` if this is not the last block of a set. The first scheduled change
+    /// counts, as in `sc-consensus-grandpa`.
+    pub(super) fn next_voters(&self) -> Result<Option<Vec<Voter>>, HeaderError> {
+        let mut next = None;
+        for item in &self.digest {
+            let DigestItem::Consensus(GRANDPA, log) = item else { continue };
+            match ConsensusLog::decode_all(&mut log.as_slice()).map_err(|_| HeaderError::Digest)? {
+                ConsensusLog::Forced(..) => return Err(HeaderError::Forced),
+                ConsensusLog::Scheduled(_, delay) if delay != 0 => {
+                    return Err(HeaderError::Delayed { delay })
+                }
+                ConsensusLog::Scheduled(voters, _) if next.is_none() => next = Some(voters),
+                ConsensusLog::Scheduled(..)
+                | ConsensusLog::Disabled(_)
+                | ConsensusLog::Pause(_)
+                | ConsensusLog::Resume(_) => {}
+            }
+        }
+        Ok(next)
+    }
+}

@@ -1,0 +1,109 @@
+//! A generic Substrate client library, which has no code for this chain, reads the state and submits transactions
+//! like a wallet.
+
+use anyhow::{ensure, Context, Result};
+use serde_json::{json, Value};
+use streembit_keystore::account;
+use streembit_primitives::consortium::invalid_transaction;
+use streembit_tests::{run_test, str_at, u64_at, GatewayFixture, TEMPERATURE_SENML};
+
+#[test]
+fn a_generic_substrate_library_reads_the_chain_and_submits_transactions() {
+    run_test("clients", |env| {
+        let fixture = GatewayFixture::with_hosted_device(env)?;
+        let line = TEMPERATURE_SENML;
+        fixture.add_senml("shed", &line.repeat(7)).ok()?;
+        let log = fixture.wait_until_anchored()?;
+
+        let found = env.run_python_client("wallet.py", &[&fixture.node.url()])?;
+        check_reads(&fixture, &found, log.anchored)?;
+        check_submissions(&fixture, &found)
+    });
+}
+
+/// Checks what the library read: metadata, constants and storage, with accounts as addresses.
+fn check_reads(fixture: &GatewayFixture<'_>, found: &Value, anchored: u64) -> Result<()> {
+    ensure!(str_at(found, "/chain")? == "Streembit development", "{found}");
+    ensure!(u64_at(found, "/properties/ss58Format")? == 42, "{found}");
+    let runtime = fixture.node.rpc("state_getRuntimeVersion", json!([]))?;
+    ensure!(u64_at(found, "/spec_version")? == u64_at(&runtime, "/specVersion")?, "{found}");
+    for pallet in [
+        "System",
+        "Parties",
+        "Validators",
+        "Quotas",
+        "Council",
+        "Collective",
+        "Devices",
+        "Anchors",
+        "ServiceContracts",
+    ] {
+        ensure!(contains(found, "/pallets", pallet), "no {pallet}: {found}");
+    }
+    ensure!(contains(found, "/extensions", "SpendQuota"), "{found}");
+    ensure!(u64_at(found, "/period")? == 600_000, "ten minutes: {found}");
+
+    // The account has no balance, and node and state agree on its nonce.
+    ensure!(u64_at(found, "/account/providers")? == 1, "{found}");
+    ensure!(u64_at(found, "/account/nonces/0")? == u64_at(found, "/account/nonces/1")?, "{found}");
+    ensure!(found.get("council") == Some(&json!([fixture.env.dev_account("alice")?])), "{found}");
+    for party in ["alice", "bob", "charlie", "dave", "eve", "ferdie"] {
+        ensure!(contains(found, "/parties", &fixture.env.dev_account(party)?), "no {party}: {found}");
+    }
+    let gateway = account::show(&fixture.gateway.account()?);
+    ensure!(found.get("anchors") == Some(&json!([[gateway, anchored]])), "{gateway}, {anchored}: {found}");
+    Ok(())
+}
+
+/// Checks the results of the submitted transactions: of parties, of an unknown account, and of that account after it
+/// became a party.
+fn submits(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> {
+    ensure!(u64_at(found, "/refused/code")? == 1010, "the unknown account was not rejected: {found}");
+    ensure!(str_at(found, "/refused/data")?.contains("Inability to pay"), "{found}");
+
+    let (alice, bob) = (fixture.env.dev_account("alice")?, fixture.env.dev_account("bob")?);
+    let stranger = str_at(found, "/stranger")?;
+    ensure!(succeeded(found, "/remark", "System.Remarked")?.get("sender") == Some(&json!(bob)), "{found}");
+    let proposed = succeeded(found, "/proposal", "Council.Proposed")?;
+    ensure!(proposed.get("by") == Some(&json!(bob)), "{proposed}");
+    ensure!(proposed.get("change") == Some(&json!({"AddParty": stranger})), "{proposed}");
+
+    ensure!(
+        u64_at(found, "/forbidden/code")? == 1010,
+        "a vote from outside of the council was accepted: {found}"
+    );
+    let expected = format!("Custom error: {}", invalid_transaction::NOT_IN_COUNCIL);
+    ensure!(str_at(found, "/forbidden/data")? == expected, "{found}");
+
+    ensure!(
+        found.pointer("/failed/success") == Some(&json!(false)),
+        "an account that is not a validator left the validators: {found}"
+    );
+    ensure!(str_at(found, "/failed/error/name")? == "NotAValidator", "{found}");
+
+    let voted = succeeded(found, "/vote", "Collective.Voted")?;
+    ensure!(voted.get("account") == Some(&json!(alice)), "{voted}");
+    succeeded(found, "/vote", "Parties.PartyAdded")?;
+    let welcome = succeeded(found, "/welcome", "System.Remarked")?;
+    ensure!(welcome.get("sender") == Some(&json!(stranger)), "{welcome}");
+    ensure!(contains(found, "/parties_after", &stranger), "{found}");
+    let shown = fixture.node_command(["consortium", "show"]).ok()?.stdout;
+    ensure!(shown.contains(&stranger), "the command line does not show {stranger}: {shown}");
+    Ok(())
+}
+
+/// Returns the attributes of an event of a transaction, which must have succeeded.
+fn succeeded<'f>(found: &'f Value, transaction: &str, event: &str) -> Result<&'f Value> {
+    ensure!(
+        found.pointer(&format!("{transaction}/success")) == Some(&json!(true)),
+        "{transaction} failed: {found}"
+    );
+    let said = found.pointer(&format!("{transaction}/events/{event}"));
+    said.with_context(|| format!("no {event} by {transaction}: {found}"))
+}
+
+/// Returns true if a list contains a string.
+fn contains(found: &Value, list: &str, wanted: &str) -> bool {
+    let list = found.pointer(list).and_then(Value::as_array);
+    list.is_some_and(|list| list.iter().any(|value| value.as_str() == Some(wanted)))
+}
