@@ -93,13 +93,8 @@ async fn audit_device(
     subject: Subject,
     chain: &ChainClient,
 ) -> anyhow::Result<Report> {
-<<<<<<< HEAD
-    let id = LogId { gateway: account, epoch: 0 };
-    // Read the chain before the log, so that the log already contains every event that the chain has anchored.
-=======
     let id = LogId::first(account);
-    // The chain first: whatever it has anchored is in the log by then.
->>>>>>> path
+    // Read the chain before the log, so that the log already contains every event that the chain has anchored.
     let state = chain_state(chain, &subject, id).await.map_err(explain)?;
     let path = config.gateway.data_dir.clone();
     let report = tokio::task::spawn_blocking(move || match Log::open_for_audit(&path) {

@@ -109,13 +109,8 @@ impl Code {
             file.display()
         );
         ensure!(
-<<<<<<< HEAD
-            bytes.len() <= MAX_CODE as usize,
-            "{} has {} bytes, but a runtime may have at most {MAX_CODE}: use the compressed runtime that `streembit-node \
-=======
             bytes.len() <= MAX_RUNTIME_CODE_BYTES as usize,
-            "{} has {} bytes, and a transaction takes {MAX_RUNTIME_CODE_BYTES} of a runtime: use the compressed one, which `streembit-node \
->>>>>>> path
+            "{} has {} bytes, but a runtime may have at most {MAX_RUNTIME_CODE_BYTES}: use the compressed runtime that `streembit-node \
              runtime --out FILE` writes",
             file.display(),
             bytes.len()
@@ -154,13 +149,8 @@ mod tests {
             fs::write(&file, bytes).unwrap();
             Code::read(&file).map(|code| code.hash).map_err(|error| error.to_string())
         };
-<<<<<<< HEAD
         assert!(read(b"#!/bin/sh").unwrap_err().contains("not a runtime"));
-        let long = [MAGIC[0], vec![0; MAX_CODE as usize].as_slice()].concat();
-=======
-        assert!(read(b"#!/bin/sh").unwrap_err().contains("no runtime"));
         let long = [MAGIC[0], vec![0; MAX_RUNTIME_CODE_BYTES as usize].as_slice()].concat();
->>>>>>> path
         assert!(read(&long).unwrap_err().contains("compressed"));
         for magic in MAGIC {
             assert_eq!(read(magic), Ok(Hash(sp_crypto_hashing::blake2_256(magic))));

@@ -3,7 +3,7 @@
 use crate::errors::explain;
 use anyhow::anyhow;
 use streembit_chain::ChainClient;
-use streembit_primitives::{chain::ContractView, contract::ContractId};
+use streembit_primitives::{contract::ContractId, contract_state::ContractView};
 
 /// Returns a contract with its state on the chain.
 pub(super) async fn find_contract(chain: &ChainClient, id: ContractId) -> anyhow::Result<ContractView> {

@@ -169,22 +169,6 @@ async fn confirm(contract: ContractArgs, number: u32, key: &KeyArg, context: &Co
     })
 }
 
-<<<<<<< HEAD
-=======
-/// A contract with its state on the chain.
-async fn contract_view(
-    chain: &streembit_chain::ChainClient,
-    id: ContractId,
-) -> anyhow::Result<streembit_primitives::contract_state::ContractView> {
-    let found = chain.view().await.map_err(explain)?.contract(id).await.map_err(explain)?;
-    found.ok_or_else(|| unknown(id))
-}
-
-fn unknown(id: ContractId) -> anyhow::Error {
-    anyhow::anyhow!("there is no contract {id} on this chain: `streembit contract list --party ACCOUNT` lists those of a party")
-}
-
->>>>>>> path
 fn accounts(accounts: &[AccountId]) -> Value {
     accounts.iter().map(account::show).collect()
 }

@@ -113,13 +113,8 @@ fn records_text(records: &[ServiceRecord]) -> String {
     output::render(&table)
 }
 
-<<<<<<< HEAD
 /// Returns the text output of the due points.
-pub(super) fn due_text(contract: &Contract, due: &[Due]) -> String {
-=======
-/// What is due, for people.
 pub(super) fn due_text(contract: &Contract, due: &[ServiceDue]) -> String {
->>>>>>> path
     if due.is_empty() {
         return "nothing is due: the contract has no service clause".into();
     }
@@ -154,13 +149,8 @@ mod tests {
     use streembit_primitives::Decimal;
 
     #[test]
-<<<<<<< HEAD
     fn a_due_point_shows_the_remaining_distance() {
-        let due = |meter: Option<u32>, is_due| Due {
-=======
-    fn what_is_due_is_said() {
         let due = |meter: Option<u32>, is_due| ServiceDue {
->>>>>>> path
             clause: 0,
             due_at: Decimal::from(15_000),
             meter: meter.map(Decimal::from),
