@@ -1,6 +1,6 @@
 //! Helpers for commands that talk to the chain.
 
-use crate::errors::explain;
+use crate::remedies::explain;
 use serde_json::{json, Value};
 use streembit_chain::{ChainClient, NodeUrl, Submitted};
 

@@ -4,8 +4,8 @@ use super::output;
 use crate::{
     audit::Subject,
     config::Config,
-    errors::explain,
     keys::{open_gateway_key, open_key, read_passphrase},
+    remedies::explain,
 };
 use anyhow::Context as _;
 use clap::Args;

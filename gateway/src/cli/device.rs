@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     config::{Config, DeviceConfig},
-    errors::explain,
     keys::{open_gateway_key, open_key},
+    remedies::explain,
 };
 use anyhow::{bail, Context as _};
 use clap::{Args, Subcommand};

@@ -7,9 +7,9 @@ use super::{
 use crate::{
     api::client::{Client, ClientError},
     config, daemon,
-    errors::explain,
     keys::open_gateway_key,
     memory,
+    remedies::explain,
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};

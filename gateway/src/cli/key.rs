@@ -1,7 +1,7 @@
 //! `streembit key`: creating and showing keys.
 
 use super::common::{CommandResult, Context, KeyArg};
-use crate::errors::explain;
+use crate::remedies::explain;
 use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! The output of commands: results on standard output, everything else on standard error.
 
-use crate::errors::with_causes;
+use crate::remedies::with_causes;
 use anyhow::Context as _;
 use comfy_table::{presets, ContentArrangement, Table};
 use serde_json::json;

@@ -4,7 +4,7 @@ use super::{
     common::{CommandResult, Context, KeyArg, NodeArg},
     output::print_line,
 };
-use crate::errors::explain;
+use crate::remedies::explain;
 use anyhow::Context as _;
 use serde_json::{json, Value};
 use std::{path::PathBuf, process::ExitCode, sync::Arc};

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use streembit::{config::Config, daemon, errors::with_causes, keys::open_key};
+use streembit::{config::Config, daemon, keys::open_key, remedies::with_causes};
 use streembit_chain::NodeConnection;
 use streembit_keystore::KeyPair;
 use subxt_rpcs::RpcClient;

@@ -6,7 +6,7 @@ use crate::{
         output::{self, paint, Colour},
         progress::ProgressBar,
     },
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -16,12 +16,12 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use streembit_clock::{self as clock, End};
+use streembit_clock::{self as clock, End, Start};
 use streembit_evidence::{
     chain_spec,
     export::{self, ExportSummary, Request},
     output::Output,
-    select::{Disclose, Span, Start},
+    select::{Disclose, Span},
     show::{self, Disclosed, UnverifiedEvent, UnverifiedSummary},
     verify::{self, VerifyError},
 };

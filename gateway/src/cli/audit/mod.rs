@@ -12,7 +12,7 @@ use super::{
 use crate::{
     audit::{audit, AnchorState, AuditedEvent, ChainState, Report, Subject},
     config::Config,
-    errors::explain,
+    remedies::explain,
 };
 use clap::{Args, Subcommand};
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use super::view;
 use crate::{
     cli::{chain::submitted_json, common::Context},
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::{bail, Context as _};
 use serde_json::json;

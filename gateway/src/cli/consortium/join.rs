@@ -9,7 +9,7 @@ use crate::{
         chain::connect,
         common::{Context, KeyArg, NodeArg},
     },
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::bail;
 use serde_json::json;

@@ -9,7 +9,7 @@ use super::{
     chain::{connect, submitted_json},
     common::{CommandResult, Context, KeyArg, NodeArg},
 };
-use crate::errors::explain;
+use crate::remedies::explain;
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use council::{consortium, find_motion, print_outcome};

@@ -6,7 +6,7 @@ use crate::{
         chain::{connect, submitted_json},
         common::{Context, KeyArg, NodeArg},
     },
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};
 use serde_json::json;

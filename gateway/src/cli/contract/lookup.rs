@@ -1,6 +1,6 @@
 //! Finding a contract on the chain.
 
-use crate::errors::explain;
+use crate::remedies::explain;
 use anyhow::anyhow;
 use streembit_chain::ChainClient;
 use streembit_primitives::{contract::ContractId, contract_state::ContractView};

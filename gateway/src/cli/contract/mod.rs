@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     contracts::{self, Terms},
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::{bail, Context as _};
 use args::{ContractArgs, NewArgs};
@@ -23,7 +23,7 @@ use serde_json::{json, Value};
 use std::{fs::File, io::Write as _, path::Path, process::ExitCode};
 use streembit_chain::Call;
 use streembit_keystore::account;
-use streembit_primitives::{contract::ContractId, AccountId};
+use streembit_primitives::AccountId;
 
 /// Runs the command.
 pub async fn run(command: Command, context: &Context) -> CommandResult {

@@ -11,7 +11,7 @@ use crate::{
         common::{ConfigArg, Context},
     },
     contracts::{newest_reading, read_proof, write_proof, ProvenAt},
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::{bail, Context as _};
 use serde_json::json;
