@@ -1,5 +1,6 @@
 //! Three of four validators are lost for good, including keys and backups. The consortium founds a new chain from the
-//! last final state of the old one, with the commands of docs/chain.md. No recorded state and no log entry is lost.
+//! last final state of the old one, with the commands of docs/validator/failures.md. No recorded state and no log entry
+//! is lost.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;

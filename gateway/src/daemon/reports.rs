@@ -14,8 +14,7 @@ use tokio::sync::watch;
 
 /// What somebody can do about a validator that contradicts itself.
 const CONTRADICTION: &str = "stop every node but one that holds the validator's keys, and find out how they got there; with \
-                             new keys the council may make it a validator again (docs/chain.md, Validators that contradict \
-                             themselves)";
+                             new keys the council may make it a validator again (docs/validator/equivocations.md)";
 
 /// Shows the chain in status and metrics until nobody reports any more.
 pub(super) async fn chain(reports: watch::Receiver<ChainReport>, status: &StatusBoard, metrics: &Metrics) {

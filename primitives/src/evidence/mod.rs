@@ -10,8 +10,8 @@
 //! 6. Each set of voters was appointed by the set before it, back to the genesis.
 //!
 //! A file is a [`Prelude`] followed by a stream of [`Item`]s. [`Verifier`] checks it in one pass, and its memory use does
-//! not grow with the number of events. [`mod@file`] reads and writes the bytes. `docs/evidence.md` describes the format
-//! for authors of other verifiers.
+//! not grow with the number of events. [`mod@file`] reads and writes the bytes. `docs/formats/evidence.md` describes the
+//! format for authors of other verifiers.
 //!
 //! | file | holds |
 //! |---|---|

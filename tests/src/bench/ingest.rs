@@ -11,7 +11,7 @@
 //! medians of the five rounds.
 
 use super::{
-    at, median, own_cpu_seconds, runtime,
+    median, own_cpu_seconds, percentile_us, runtime,
     signed_events::{devices, interleaved, sign_all, Device, Kind, Signed, LOG},
     temp_dir,
 };

@@ -88,8 +88,8 @@ impl<'s> LogUnderTest<'s> {
         let recomputed = self.recompute()?;
         let reported = self.subject.log_size()?;
         ensure!(
-            said == recomputed.size(),
-            "the gateway says {said} entries, there are {}",
+            reported == recomputed.size(),
+            "the gateway reports {reported} entries, but there are {}",
             recomputed.size()
         );
         let before = self.size;

@@ -40,7 +40,7 @@ use std::{
 
 /// The campaign continues with a new gateway when a log has more entries than this, because every check recomputes
 /// the whole log.
-const LARGEST: u64 = 60_000;
+const MAX_LOG_SIZE: u64 = 60_000;
 
 /// The largest number of cycles with one log.
 const MAX_CYCLES: u64 = 25;
@@ -80,7 +80,7 @@ pub fn run_cycles(env: &TestEnv, options: &Options, cycles: &[Cycle]) -> Result<
     eprintln!("starting a chain");
     let node = Node::dev(env)?;
     let mut campaign =
-        CampaignEnv { env, node, disk: Disk::make(env.dir())?, strace: syscall_injection::available() };
+        CampaignEnv { env, node, disk: Disk::create(env.dir())?, strace: syscall_injection::available() };
     let mut summary = Summary::new(options);
     for missing in campaign.missing() {
         eprintln!("!!! NOT TESTED HERE: {missing}");
