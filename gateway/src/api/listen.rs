@@ -198,7 +198,7 @@ mod tests {
         fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
         let error = bind_unix(&dir.path().join("s")).await.unwrap_err();
         assert!(error.to_string().contains("chmod go-w"), "{error}");
-        let error = unix(Path::new("/nonexistent/s")).await.unwrap_err();
+        let error = bind_unix(Path::new("/nonexistent/s")).await.unwrap_err();
         assert!(error.to_string().contains("/nonexistent"), "{error}");
     }
 
