@@ -57,7 +57,7 @@ fn check_reads(fixture: &GatewayFixture<'_>, found: &Value, anchored: u64) -> Re
 
 /// Checks the results of the submitted transactions: of parties, of an unknown account, and of that account after it
 /// became a party.
-fn submits(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> {
+fn check_submissions(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> {
     ensure!(u64_at(found, "/refused/code")? == 1010, "the unknown account was not rejected: {found}");
     ensure!(str_at(found, "/refused/data")?.contains("Inability to pay"), "{found}");
 

@@ -152,7 +152,8 @@ async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let registration = registration(&chain, &device, owner.account(), gateway);
     let consent = match (&registration.key, &args.consent, &args.device_key) {
         (DeviceKey::Hosted { .. }, None, None) => {
-            device_consent(&registration, &open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?)
+            let keys = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
+            device_consent(&registration, &keys)
         }
         (DeviceKey::Hosted { .. }, ..) => {
             bail!(

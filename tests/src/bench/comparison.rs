@@ -251,10 +251,9 @@ fn ingest(keys: Vec<streembit_primitives::DeviceKey>, events: Vec<Signed>) -> Re
     let count = events.len();
     let runtime = runtime()?;
     let start = Instant::now();
-    let acknowledged = runtime.block_on(async {
-        let ingest = Ingest::new(log, KeyPair::from_seed([7; 32]), keys)?;
-        ingest.signed_batch(events).await.iter().filter(|result| result.is_ok()).count()
-    });
+    let ingest = Ingest::new(log, KeyPair::from_seed([7; 32]), keys)?;
+    let acknowledged = runtime
+        .block_on(async { ingest.signed_batch(events).await.iter().filter(|result| result.is_ok()).count() });
     ensure!(acknowledged == count, "{acknowledged} of {count} acknowledged");
     let program = Program {
         name: "Streembit's ingest",

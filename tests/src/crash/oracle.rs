@@ -49,7 +49,7 @@ impl RecomputedLog {
         }
         let mut peaks = peaks.into_iter().rev();
         let last = peaks.next().context("no subtree")?;
-        Ok(peaks.fold(last, |right, left| self.node.node(&left, &right)))
+        Ok(peaks.fold(last, |right, left| self.node.hash_pair(&left, &right)))
     }
 
     /// Checks that an anchor of the chain belongs to this log.
@@ -64,7 +64,7 @@ impl RecomputedLog {
         let mut levels = vec![leaves];
         while let Some(below) = levels.last().filter(|below| below.len() > 1) {
             let pairs = below.chunks_exact(2).filter_map(|pair| match pair {
-                [left, right] => Some(node.node(left, right)),
+                [left, right] => Some(node.hash_pair(left, right)),
                 _ => None,
             });
             levels.push(pairs.collect());

@@ -6,7 +6,7 @@
 //! one of the two at most goes through.
 
 use super::{
-    invalid_transaction::PoolRefusal,
+    refusal::PoolRefusal,
     rpc::PoolError,
     runtime::{label, Signed, SigningPoint, MORTALITY},
     Call, ChainClient, ChainError, Submitted,

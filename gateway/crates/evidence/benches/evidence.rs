@@ -228,7 +228,7 @@ async fn one_event() -> anyhow::Result<()> {
     let span = Span { from: Some(from), to: Some(to) };
     let request = Request { device: devices[50].id(), span, disclose: Disclose::All, chain: None };
     let mut bytes = Vec::new();
-    let exported = export::write(&log, &request, &mut bytes, |_, _, _| {})?;
+    let exported = export::write(log.reader(), &request, &mut bytes, |_, _, _| {})?;
     anyhow::ensure!(exported.events == 1, "{exported:?}");
     let trust = chain.trust();
     let mut times: Vec<_> = (0..500)

@@ -15,7 +15,7 @@ pub trait EventLog {
     /// Why the log cannot be read, or is not what is anchored.
     type Error: std::error::Error + Send + Sync + 'static;
     /// The nodes of the log's tree.
-    type NodeStore<'a>: NodeStore<Error = Self::Error>
+    type Nodes<'a>: NodeStore<Error = Self::Error>
     where
         Self: 'a;
 

@@ -1,6 +1,7 @@
 //! Tests of ingest on real logs.
 
 #[path = "../../log/src/tests/support.rs"]
+#[expect(dead_code, reason = "the tests of the log use the rest")]
 mod support;
 
 use super::*;

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::SetQuota;
-use frame_support::traits::Get;
 use proptest::prelude::*;
 
 /// An event that changes what is left of a quota.

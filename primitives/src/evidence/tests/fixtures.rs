@@ -216,7 +216,7 @@ impl EvidenceSpec {
         let of = if self.tampering == Tampering::OtherChain { Hash([0x9f; 32]) } else { genesis };
         let (state_root, nodes) = state(&of, &log, &anchor, &device, &record, self.others);
         let chain = self.chain(genesis, state_root, StateProof { anchor, device: record, nodes });
-        let prelude = Prelude { genesis, log, device, chain, head: heads.proof(&device).unwrap() };
+        let prelude = Prelude { genesis, log, device, chain, head: heads.prove(&device).unwrap() };
         let trust = TrustRoot { genesis, authorities: set(0, self.voters) };
         Evidence { trust, prelude, items }
     }

@@ -150,8 +150,8 @@ fn every_field_of_the_prelude_is_bound() {
 #[test]
 fn every_field_of_an_event_is_bound() {
     type E = EvidenceError;
-    fn wrong(error: &EvidenceError, error: EvidenceEventError) -> bool {
-        matches!(error, E::Event { error: found, .. } if *found == error)
+    fn is_event(error: &EvidenceError, expected: EvidenceEventError) -> bool {
+        matches!(error, E::Event { error, .. } if *error == expected)
     }
     let changes: [Change; 12] = [
         (|e| event(e, 0).0.received += 1, |e| matches!(e, E::Root)),
@@ -164,10 +164,10 @@ fn every_field_of_an_event_is_bound() {
                 )
             },
         ),
-        (|e| event(e, 3).0.event.header.time += 1, |e| wrong(e, EvidenceEventError::NotTheHead)),
+        (|e| event(e, 3).0.event.header.time += 1, |e| is_event(e, EvidenceEventError::NotTheHead)),
         (
             |e| event(e, 0).0.event.header.device = DeviceId([1; 32]),
-            |e| wrong(e, EvidenceEventError::Event(EventError::Device)),
+            |e| is_event(e, EvidenceEventError::Event(EventError::Device)),
         ),
         (
             |e| event(e, 0).0.event.signature = event(e, 1).0.event.signature,
@@ -184,18 +184,18 @@ fn every_field_of_an_event_is_bound() {
         ),
         (
             |e| event(e, 0).0.event.signer = crate::Signer::Gateway(e.prelude.log.gateway),
-            |e| wrong(e, EvidenceEventError::Event(EventError::Signer)),
+            |e| is_event(e, EvidenceEventError::Event(EventError::Signer)),
         ),
         (
             |e| *event(e, 0).1 = ShownBody::Whole(fixtures::body(9)),
-            |e| wrong(e, EvidenceEventError::Event(EventError::BodyHash)),
+            |e| is_event(e, EvidenceEventError::Event(EventError::BodyHash)),
         ),
         (
             |e| {
                 let ShownBody::Parts(parts) = event(e, 1).1 else { panic!("no parts") };
                 parts.as_mut().reverse();
             },
-            |e| wrong(e, EvidenceEventError::DisclosureOrder),
+            |e| is_event(e, EvidenceEventError::DisclosureOrder),
         ),
         (
             |e| {
@@ -203,18 +203,18 @@ fn every_field_of_an_event_is_bound() {
                 let again = parts.last().unwrap().clone();
                 parts.try_push(again).unwrap();
             },
-            |e| wrong(e, EvidenceEventError::DisclosureOrder),
+            |e| is_event(e, EvidenceEventError::DisclosureOrder),
         ),
         (
             |e| *event(e, 1).1 = ShownBody::Parts(Default::default()),
-            |e| wrong(e, EvidenceEventError::DisclosureOrder),
+            |e| is_event(e, EvidenceEventError::DisclosureOrder),
         ),
         (
             |e| {
                 let ShownBody::Parts(parts) = event(e, 1).1 else { panic!("no parts") };
                 parts[1].salt = Hash::ZERO;
             },
-            |e| wrong(e, EvidenceEventError::Disclosure(1)),
+            |e| is_event(e, EvidenceEventError::Disclosure(1)),
         ),
         (
             |e| {
