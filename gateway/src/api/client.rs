@@ -30,17 +30,23 @@ pub struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No process listens on the socket.
-    #[error("no gateway listens on {}: start it with `streembit gateway run --config FILE`, or pass the configuration of \
-             a running gateway with --config", .0.display())]
+    #[error("no gateway listens on {}: start it with `streembit gateway run --config FILE`, or pass the configuration \
+             of              a running gateway with --config", .0.display())]
     NoGateway(PathBuf),
     /// The socket belongs to another user.
-    #[error("cannot open the gateway's socket {}: permission denied; run this command as the user who runs the gateway", .0.display())]
+    #[error(
+        "cannot open the gateway's socket {}: permission denied; run this command as the user who runs the gateway",
+        .0.display()
+    )]
     PermissionDenied(PathBuf),
     /// The gateway answered with a problem.
     #[error("{0}")]
     Problem(#[from] Problem),
     /// The request failed, or its response is not one of this API.
-    #[error("request to the gateway at {} failed: {problem}; check that the gateway is of the same version as this program", .socket.display())]
+    #[error(
+        "request to the gateway at {} failed: {problem}; check that the gateway has the same version as this program",
+        .socket.display()
+    )]
     Request {
         /// The socket.
         socket: PathBuf,

@@ -31,7 +31,10 @@ pub enum ListenError {
     #[error("{} exists and is not a socket: move it away, or set another [api] socket", .0.display())]
     NotASocket(PathBuf),
     /// Other users could replace the socket with their own.
-    #[error("other users may write to {} (mode {mode:o}) and could replace the gateway's socket: run `chmod go-w {}`", .path.display(), .path.display())]
+    #[error(
+        "other users may write to {dir} (mode {mode:o}) and could replace the gateway's socket: run `chmod go-w {dir}`",
+        dir = .path.display()
+    )]
     WritableDirectory {
         /// The directory of the socket.
         path: PathBuf,
@@ -165,7 +168,7 @@ pub async fn authenticate(
             StatusCode::UNAUTHORIZED,
             "not authenticated",
             "the request does not carry the gateway's token",
-            "send \"Authorization: Bearer TOKEN\" with the content of the gateway's api.token file, or use the Unix socket",
+            "send \"Authorization: Bearer TOKEN\" with the token in the gateway's api.token, or use the Unix socket",
         ));
     }
     Ok(next.run(request).await)

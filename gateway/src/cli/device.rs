@@ -257,8 +257,8 @@ fn verify_consent(
 ) -> anyhow::Result<Signature> {
     if !registration.verify(&consent) {
         bail!(
-            "the consent in {} is not a signature of the device's key over {}, the message for this chain, the owner {} \
-             and the gateway {}",
+            "the consent in {} is not a signature of the device's key over {}, the message for this chain, the \
+             owner {} and the gateway {}",
             file.display(),
             registration.message(),
             account::show(&registration.owner),

@@ -95,11 +95,15 @@ fn init(dir: &Path, name: &str, context: &Context) -> anyhow::Result<()> {
         .context("resolving the path of the passphrase file")?;
     create_private(&config_file, config::template(name, passphrase_file.as_deref()).as_bytes())?;
     let view = json!({
-        "account": account::show(&keys.account()), "config": config_file, "key": key_file, "passphrase_file": passphrase_file,
+        "account": account::show(&keys.account()),
+        "config": config_file,
+        "key": key_file,
+        "passphrase_file": passphrase_file,
     });
     context.print(&view, |_| {
         format!(
-            "account  {}\nconfig   {}\nkey      {}\n\nNext: add a [[device]] to the configuration, then start the gateway:\n  \
+            "account  {}\nconfig   {}\nkey      {}\n\nNext: add a [[device]] to the configuration, then start the \
+             gateway:\n  \
              streembit gateway run --config {}",
             account::show(&keys.account()),
             config_file.display(),

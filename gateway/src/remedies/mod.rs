@@ -52,8 +52,8 @@ impl Remedy for ChainError {
                 "check that the URL is the RPC address of a streembit-node".into()
             }
             Self::Stranger { account } => format!(
-                "register a gateway with `streembit gateway register --key PARTY.key`; for a party, ask a member of the \
-                 consortium to run `streembit consortium propose-party`. The account is {}",
+                "register a gateway with `streembit gateway register --key PARTY.key`; for a party, ask a member of \
+                 the consortium to run `streembit consortium propose-party`. The account is {}",
                 account::show(account)
             ),
             Self::OverQuota { .. } => {
@@ -64,7 +64,7 @@ impl Remedy for ChainError {
             Self::Dispatch { error, .. } => pallets::remedy_of(error).into(),
             Self::Lost { .. } => "try again".into(),
             Self::Unfinalized { .. } => {
-                "check that more than two thirds of the voters are online; the transaction may still be finalized".into()
+                "check that more than two thirds of the voters are online; it may still be finalized".into()
             }
         }
     }
@@ -76,7 +76,8 @@ fn remedy_of_refusal(refusal: PoolRefusal) -> &'static str {
         PoolRefusal::NoSuchMotion => pallets::remedy_of("Council::NoMotion"),
         PoolRefusal::VotedAlready => pallets::remedy_of("Collective::DuplicateVote"),
         PoolRefusal::NotDecided => {
-            "submit the file that the council decided on: `streembit consortium show` shows its hash and the current version"
+            "submit the file that the council decided on: `streembit consortium show` shows its hash and the \
+             current version"
         }
     }
 }
@@ -85,7 +86,8 @@ impl Remedy for CollectError {
     fn remedy(&self) -> String {
         match self {
             Self::Chain(ChainError::Question { .. }) => {
-                "the gateway asks again by itself; if the node does not know streembit_finalityProof, update streembit-node"
+                "the gateway asks again by itself; if the node does not know streembit_finalityProof, update \
+                 streembit-node"
                     .into()
             }
             Self::Chain(error) => error.remedy(),
@@ -94,7 +96,8 @@ impl Remedy for CollectError {
             }
             Self::Log(_) => "run `streembit audit device` to find out what is wrong with the log".into(),
             Self::Finality(_) | Self::State(_) | Self::OtherChain | Self::Voters => {
-                "check that the node belongs to the same chain and release; no invalid proof was stored".into()
+                "check that the node belongs to the same chain and release; no invalid proof was stored"
+                    .into()
             }
             Self::Behind => "check that more than two thirds of the voters are online".into(),
         }

@@ -212,7 +212,7 @@ fn print_text(args: &ShowArgs) -> anyhow::Result<()> {
 fn unverified_warning() -> String {
     paint(
         Colour::Yellow,
-        "NOT VERIFIED. This is only the content of the file; `streembit audit verify FILE --chain-spec SPEC` verifies it.",
+        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --chain-spec SPEC` verifies it.",
     )
 }
 

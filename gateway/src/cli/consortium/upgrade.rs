@@ -61,8 +61,8 @@ pub async fn apply(args: &Args, context: &Context) -> anyhow::Result<()> {
     let now = runtime_version(&chain).await?;
     ensure!(
         now != before,
-        "the chain did not accept {}: it is the runtime of another chain, or not newer than the current version {before}. \
-         The council's decision is used up; propose the right runtime",
+        "the chain did not accept {}: it is the runtime of another chain, or not newer than the current version \
+         {before}. The council's decision is used up; propose the right runtime",
         args.file.display()
     );
     let json = submitted_json(
@@ -71,7 +71,8 @@ pub async fn apply(args: &Args, context: &Context) -> anyhow::Result<()> {
     );
     context.print(&json, |_| {
         format!(
-            "the runtime is upgraded from version {before} to {now}, finalized in block {}\nNo node has to be restarted.",
+            "the runtime is upgraded from version {before} to {now}, finalized in block {}\nNo node has to be \
+             restarted.",
             submitted.block
         )
     })
@@ -110,8 +111,8 @@ impl Code {
         );
         ensure!(
             bytes.len() <= MAX_RUNTIME_CODE_BYTES as usize,
-            "{} has {} bytes, but a runtime may have at most {MAX_RUNTIME_CODE_BYTES}: use the compressed runtime that `streembit-node \
-             runtime --out FILE` writes",
+            "{} has {} bytes, but a runtime may have at most {MAX_RUNTIME_CODE_BYTES}: use the compressed runtime \
+             that `streembit-node runtime --out FILE` writes",
             file.display(),
             bytes.len()
         );
@@ -131,8 +132,8 @@ fn ensure_decided(file: &Path, code: &Code, decided: Option<Hash>) -> anyhow::Re
             code.hash
         ),
         None => bail!(
-            "the council has decided on no other runtime: propose one with `streembit consortium propose-upgrade {file}`, \
-             or vote on an open motion, which `streembit consortium show` lists"
+            "the council has decided on no other runtime: propose one with `streembit consortium propose-upgrade \
+             {file}`, or vote on an open motion, which `streembit consortium show` lists"
         ),
     }
 }
