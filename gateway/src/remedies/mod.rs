@@ -1,7 +1,7 @@
-//! Errors as people see them: with their causes, and with what somebody can do about them.
+//! Errors as users see them: with their causes, and with a remedy.
 //!
-//! The crates say what is wrong. They do not know which program uses them, so the commands and options that help are
-//! named here.
+//! The errors of the library crates say only what is wrong, because these crates do not know which program uses them.
+//! This module adds the commands and options that help.
 
 mod pallets;
 
@@ -14,13 +14,13 @@ use streembit_evidence::{
 use streembit_keystore::{account, KeystoreError, PassphraseError};
 use streembit_log::{ChainProofError, CheckpointError, OpenError, ReadError, StorageError};
 
-/// An error that a person can do something about.
+/// An error that the user can do something about.
 pub trait Remedy {
-    /// What to do, or an empty text if the error says so itself.
+    /// Returns what to do, or an empty string if the error itself says it.
     fn remedy(&self) -> String;
 }
 
-/// An error with its remedy, for the command line.
+/// Converts an error into one whose text includes the remedy.
 pub fn explain(error: impl Error + Remedy + Send + Sync + 'static) -> anyhow::Error {
     match error.remedy() {
         remedy if remedy.is_empty() => error.into(),
@@ -28,7 +28,8 @@ pub fn explain(error: impl Error + Remedy + Send + Sync + 'static) -> anyhow::Er
     }
 }
 
-/// The error with its causes, each said once: many errors say their cause themselves.
+/// Returns the text of an error and its causes. Skips a cause that the text already contains, because many errors
+/// include the text of their cause.
 pub fn with_causes(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
         "" => cause,
@@ -41,43 +42,42 @@ impl Remedy for ChainError {
     fn remedy(&self) -> String {
         match self {
             Self::Away { .. } => {
-                "start the node, or name another with --node URL or [node] url in gateway.toml".into()
+                "start the node, or give the URL of another node with --node or with [node] url in gateway.toml".into()
             }
             Self::OtherChain { .. } => {
-                "connect to a node of the chain that this gateway belongs to, or start the program again to use the new one"
-                    .into()
+                "connect to a node of the gateway's chain, or restart the program to use the other chain".into()
             }
-            Self::Runtime { .. } => "use the release of streembit that belongs to the chain's runtime".into(),
+            Self::Runtime { .. } => "use a release of streembit that supports the chain's runtime".into(),
             Self::Answer { .. } | Self::Question { .. } => {
-                "check that the address is that of a streembit-node with its RPC open".into()
+                "check that the URL is the RPC address of a streembit-node".into()
             }
             Self::Stranger { account } => format!(
-                "ask a party of the chain to take it in: for a gateway `streembit gateway register --key PARTY.key`, for a \
-                 party `streembit consortium propose-party` and the council's vote. The account is {}",
+                "register a gateway with `streembit gateway register --key PARTY.key`; for a party, ask a member of \
+                 the consortium to run `streembit consortium propose-party`. The account is {}",
                 account::show(account)
             ),
             Self::OverQuota { .. } => {
-                "wait until it is whole again; ask the council for a larger one: `streembit consortium set-quota`".into()
+                "wait until the quota refills, or propose a larger one with `streembit consortium set-quota`".into()
             }
-            Self::WouldFail { reason, .. } => of_refusal(*reason).into(),
-            Self::Refused { .. } => "look at the node's log; try again".into(),
+            Self::WouldFail { reason, .. } => remedy_of_refusal(*reason).into(),
+            Self::Refused { .. } => "look at the node's log, then try again".into(),
             Self::Dispatch { error, .. } => pallets::remedy_of(error).into(),
             Self::Lost { .. } => "try again".into(),
             Self::Unfinalized { .. } => {
-                "check that more than two thirds of the voters are online; what was sent may still be finalized".into()
+                "check that more than two thirds of the voters are online; it may still be finalized".into()
             }
         }
     }
 }
 
-fn of_refusal(refusal: PoolRefusal) -> &'static str {
+fn remedy_of_refusal(refusal: PoolRefusal) -> &'static str {
     match refusal {
         PoolRefusal::NotInCouncil => pallets::remedy_of("Council::NotInCouncil"),
         PoolRefusal::NoSuchMotion => pallets::remedy_of("Council::NoMotion"),
         PoolRefusal::VotedAlready => pallets::remedy_of("Collective::DuplicateVote"),
         PoolRefusal::NotDecided => {
-            "submit the very file that the council decided on: `streembit consortium show` says its hash, and the version \
-             in force"
+            "submit the file that the council decided on: `streembit consortium show` shows its hash and the \
+             current version"
         }
     }
 }
@@ -86,14 +86,16 @@ impl Remedy for CollectError {
     fn remedy(&self) -> String {
         match self {
             Self::Chain(ChainError::Question { .. }) => {
-                "it is asked again by itself; if it knows no streembit_finalityProof, use a streembit-node of this release"
+                "the gateway asks again by itself; if the node does not know streembit_finalityProof, update \
+                 streembit-node"
                     .into()
             }
             Self::Chain(error) => error.remedy(),
             Self::Store(error) => error.remedy(),
-            Self::Log(_) | Self::Anchor(_) => "`streembit audit device` says what is wrong with the log".into(),
+            Self::Log(_) | Self::Anchor(_) => "run `streembit audit device` to find out what is wrong with the log".into(),
             Self::Finality(_) | Self::State(_) | Self::OtherChain | Self::Voters => {
-                "the node may be of another chain or release: compare both; nothing wrong was kept".into()
+                "check that the node belongs to the same chain and release; no invalid proof was stored"
+                    .into()
             }
             Self::Behind => "check that more than two thirds of the voters are online".into(),
         }
@@ -161,8 +163,8 @@ impl Remedy for ChainProofError {
 impl Remedy for KeystoreError {
     fn remedy(&self) -> String {
         match self {
-            Self::Format { .. } => "make a keystore with `streembit key new --out FILE`",
-            Self::WrongPassphrase(_) => "check --passphrase-file, or type it again",
+            Self::Format { .. } => "create a keystore with `streembit key new --out FILE`",
+            Self::WrongPassphrase(_) => "check --passphrase-file, or type the passphrase again",
             Self::File(_) | Self::Damaged(_) | Self::Seal(_) => "",
         }
         .into()
@@ -172,7 +174,7 @@ impl Remedy for KeystoreError {
 impl Remedy for PassphraseError {
     fn remedy(&self) -> String {
         match self {
-            Self::Terminal(_) => "without a terminal give --passphrase-file FILE",
+            Self::Terminal(_) => "give the passphrase with --passphrase-file FILE",
             Self::Empty | Self::Differ | Self::NotText(_) | Self::File(_) => "",
         }
         .into()
@@ -184,11 +186,11 @@ impl Remedy for ChainSpecError {
         match self {
             Self::Read { source, .. } if source.kind() != io::ErrorKind::NotFound => String::new(),
             Self::Read { .. } | Self::Malformed { .. } => {
-                "`streembit-node export-chain-spec --chain X --raw` writes one".into()
+                "write one with `streembit-node export-chain-spec --chain CHAIN --raw`".into()
             }
             Self::Plain(path) => {
                 format!(
-                    "`streembit-node export-chain-spec --chain {} --raw > raw.json` writes it",
+                    "write the raw one with `streembit-node export-chain-spec --chain {} --raw > raw.json`",
                     path.display()
                 )
             }
@@ -199,7 +201,7 @@ impl Remedy for ChainSpecError {
 impl Remedy for OutputError {
     fn remedy(&self) -> String {
         match self {
-            Self::Exists(_) => "name another file, or add --force to replace it",
+            Self::Exists(_) => "choose another file, or add --force to replace this one",
             Self::Io { .. } => "",
         }
         .into()
@@ -209,11 +211,11 @@ impl Remedy for OutputError {
 impl Remedy for ExportError {
     fn remedy(&self) -> String {
         match self {
-            Self::NothingCollected => "look at the part `evidence` of `streembit status`",
-            Self::NotOfChain { .. } => "`streembit audit chains` lists the chains",
+            Self::NothingCollected => "see the component `evidence` in `streembit status`",
+            Self::NotOfChain { .. } => "list the chains with `streembit audit chains`",
             Self::NotRegistered { .. } => "register the device with `streembit device register`",
             Self::NotTheAnchored | Self::MissingBody { .. } => {
-                "`streembit audit device` names what is damaged"
+                "run `streembit audit device` to find the damage"
             }
             Self::Output(error) => return error.remedy(),
             Self::Log(_)
@@ -231,7 +233,7 @@ impl Remedy for ExportError {
 impl Remedy for SubscribeError {
     fn remedy(&self) -> String {
         match self {
-            Self::UnknownDevice(_) => "check the id, and that --node is of the right chain",
+            Self::UnknownDevice(_) => "check the device id, and that --node belongs to the right chain",
             _ => "",
         }
         .into()
@@ -243,14 +245,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_refusal_of_the_pool_has_a_remedy_of_its_own() {
+    fn every_pool_refusal_has_its_own_remedy() {
         for refusal in PoolRefusal::ALL {
-            assert_ne!(of_refusal(refusal), pallets::remedy_of("System::NonZeroRefCount"), "{refusal}");
+            assert_ne!(
+                remedy_of_refusal(refusal),
+                pallets::remedy_of("System::NonZeroRefCount"),
+                "{refusal}"
+            );
         }
     }
 
     #[test]
-    fn every_cause_is_said_once() {
+    fn a_cause_is_not_repeated() {
         let missing = std::io::Error::other("no such file");
         let error =
             anyhow::Error::new(missing).context("reading x: no such file; make it").context("starting");
@@ -258,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_without_a_remedy_is_shown_as_it_is() {
+    fn an_error_without_a_remedy_is_unchanged() {
         assert_eq!(explain(PassphraseError::Empty).to_string(), PassphraseError::Empty.to_string());
         let error = explain(OutputError::Exists("a".into())).to_string();
         assert!(error.contains("What to do: ") && error.contains("--force"), "{error}");
