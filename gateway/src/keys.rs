@@ -1,6 +1,6 @@
 //! Opens keys with a passphrase from a file or from the terminal.
 
-use crate::{config::GatewayConfig, errors::explain};
+use crate::{config::GatewayConfig, remedies::explain};
 use std::path::Path;
 use streembit_keystore::{self as keystore, KeyPair, Passphrase};
 

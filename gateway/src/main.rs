@@ -1,4 +1,4 @@
-//! The `streembit` command.
+//! The `streembit` program.
 
 use std::process::ExitCode;
 

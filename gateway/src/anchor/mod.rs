@@ -12,8 +12,8 @@
 mod tests;
 
 use crate::{
-    errors::Remedy as _,
     metrics::Metrics,
+    remedies::Remedy,
     status::{ComponentState, StatusBoard},
 };
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -21,7 +21,7 @@ use std::{future::Future, time::Duration};
 use streembit_chain::{Call, ChainClient, ChainError};
 use streembit_clock as clock;
 use streembit_keystore::KeyPair;
-use streembit_log::{Log, LogError};
+use streembit_log::{CheckpointError, Log, ReadError};
 use streembit_primitives::{
     checkpoint::{Anchor, HashAlgorithm},
     hash::Domain,
@@ -55,9 +55,12 @@ pub struct Schedule {
 /// An error that ends anchoring.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AnchorError {
-    /// The log differs from its anchor on the chain, or cannot be read.
+    /// The log does not agree with an anchor or a checkpoint, or cannot be read or written.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(#[from] CheckpointError),
+    /// The log's writer has ended.
+    #[error("the log is closed: the gateway is shutting down or its log writer has failed; start it again")]
+    LogClosed,
     /// The log has fewer entries than a checkpoint that this gateway has signed.
     #[error("the log has {size} entries, but this gateway has signed a checkpoint of {signed}, so the end of the log is lost. Restore the data folder from a backup that has all entries; if there is none, close this log on the chain at its anchored size and open the next epoch")]
     ShorterThanCheckpoint {
@@ -78,6 +81,23 @@ pub enum AnchorError {
     },
 }
 
+impl From<ReadError> for AnchorError {
+    fn from(error: ReadError) -> Self {
+        Self::Log(error.into())
+    }
+}
+
+impl Remedy for AnchorError {
+    fn remedy(&self) -> String {
+        match self {
+            Self::Log(error) => error.remedy(),
+            Self::LogClosed | Self::ShorterThanCheckpoint { .. } | Self::DifferentFromCheckpoint { .. } => {
+                String::new()
+            }
+        }
+    }
+}
+
 /// An error of one attempt to anchor.
 #[derive(Debug)]
 enum AttemptError {
@@ -91,7 +111,7 @@ impl<E: Into<AnchorError>> From<E> for AttemptError {
     /// Storage errors are transient, because a full or failing disk may recover. All other errors are fatal.
     fn from(error: E) -> Self {
         match error.into() {
-            AnchorError::Log(error @ (LogError::Storage { .. } | LogError::Open { .. })) => {
+            AnchorError::Log(error) if error.is_temporary() => {
                 let remedy = "check the disk and its free space; the gateway retries by itself";
                 Self::Transient { problem: error.to_string(), remedy: remedy.into() }
             }
@@ -216,8 +236,8 @@ impl<C: Chain> Anchoring<C> {
 
     /// Waits until the schedule asks for an anchor, given the size of the last one.
     async fn wait_for_work(&self, anchored: u64) -> Result<(), AnchorError> {
-        let mut size = self.log.changes();
-        let closed = |_| AnchorError::Log(LogError::Closed);
+        let mut size = self.log.watch_size();
+        let closed = |_| AnchorError::LogClosed;
         size.wait_for(|size| *size > anchored).await.map_err(closed)?;
         let enough = anchored.saturating_add(self.schedule.every_events);
         let reached = async { size.wait_for(|size| *size >= enough).await.map(|_| ()).map_err(closed) };
@@ -252,7 +272,7 @@ impl<C: Chain> Anchoring<C> {
                 return Ok(anchored);
             }
             let signed = self.checkpoint()?;
-            let proof = self.log.consistency(from, signed.checkpoint.size)?;
+            let proof = self.log.prove_consistency(from, signed.checkpoint.size)?;
             self.metrics.anchor_submitted();
             let result = self.chain.anchor(&self.keys, signed.checkpoint, proof).await;
             self.metrics.anchor_ended(result.is_ok());
@@ -264,7 +284,7 @@ impl<C: Chain> Anchoring<C> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(refused.map_or(AttemptError::Fatal(LogError::Closed.into()), AttemptError::from))
+        Err(refused.map_or(AttemptError::Fatal(AnchorError::LogClosed), AttemptError::from))
     }
 
     /// Returns a signed and stored checkpoint of the current log. If one was already signed for this size, returns that
@@ -274,7 +294,7 @@ impl<C: Chain> Anchoring<C> {
         let root = self.log.root(size)?;
         if let Some(stored) = self.log.last_checkpoint()?.filter(|stored| stored.checkpoint.size >= size) {
             let stored = ensure_matches(stored, size, root)?;
-            self.log.check_own(&stored.checkpoint)?;
+            self.log.check_checkpoint(&stored.checkpoint)?;
             return Ok(stored);
         }
         let checkpoint = Checkpoint {
@@ -302,7 +322,7 @@ impl<C: Chain> Anchoring<C> {
             return Err(AnchorError::ShorterThanCheckpoint { size, signed });
         }
         let stored = ensure_matches(stored, signed, self.log.root(signed)?)?;
-        Ok(self.log.check_own(&stored.checkpoint)?)
+        Ok(self.log.check_checkpoint(&stored.checkpoint)?)
     }
 }
 

@@ -237,13 +237,13 @@ async fn a_truncated_or_changed_log_is_refused_with_a_remedy() {
     let cut = anchoring(open(&short), chain_with_anchors());
     append(&cut.log, 4).await;
     let error = run_until(&cut, 2).await.unwrap_err();
-    assert_eq!(error, AnchorError::Log(LogError::ShorterThanAnchor { size: 4, anchored: 5 }));
+    assert_eq!(error, AnchorError::Log(CheckpointError::ShorterThanAnchor { size: 4, anchored: 5 }));
     assert!(error.to_string().contains("backup") && error.to_string().contains("epoch"));
 
     let changed = anchoring(open(&other), chain_with_anchors());
     append_with_text(&changed.log, 7, "lie").await;
     let error = run_until(&changed, 2).await.unwrap_err();
-    assert!(matches!(error, AnchorError::Log(LogError::DifferentFromAnchor { anchored: 5, .. })));
+    assert!(matches!(error, AnchorError::Log(CheckpointError::DifferentFromAnchor { anchored: 5, .. })));
     assert_eq!(changed.chain.accepted(), anchors);
 }
 
@@ -280,9 +280,15 @@ async fn only_the_first_of_two_forked_histories_is_anchored() {
         assert_eq!((forked.log.size(), forked.log.verify(0..size).unwrap()), (size, vec![]));
         let error = run_until(&forked, 3).await.unwrap_err();
         match size {
-            7 => assert_eq!(error, AnchorError::Log(LogError::ShorterThanAnchor { size: 7, anchored: 8 })),
+            7 => assert_eq!(
+                error,
+                AnchorError::Log(CheckpointError::ShorterThanAnchor { size: 7, anchored: 8 })
+            ),
             _ => {
-                assert!(matches!(error, AnchorError::Log(LogError::DifferentFromAnchor { anchored: 8, .. })))
+                assert!(matches!(
+                    error,
+                    AnchorError::Log(CheckpointError::DifferentFromAnchor { anchored: 8, .. })
+                ))
             }
         }
         assert!(error.to_string().contains("Restore the data folder"), "{error}");
@@ -290,7 +296,7 @@ async fn only_the_first_of_two_forked_histories_is_anchored() {
         // The chain rejects the fork even if a gateway submits it without checking the last anchor.
         let checkpoint = Checkpoint { time: 9, ..forked.checkpoint().unwrap().checkpoint };
         for old in [0, 6, size.min(8)] {
-            let proof = forked.log.consistency(old, size).unwrap();
+            let proof = forked.log.prove_consistency(old, size).unwrap();
             assert!(forked.chain.accept(checkpoint.clone(), &proof).is_err(), "{size} from {old}");
         }
     }

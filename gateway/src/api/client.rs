@@ -1,4 +1,4 @@
-//! How the commands talk to the running gateway.
+//! The client that commands use to talk to the running gateway.
 
 use super::{
     problem::Problem,
@@ -13,78 +13,84 @@ use std::{
     time::Duration,
 };
 
-/// How long a request may take; the gateway answers an append when it is on disk.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time limit of a request. The gateway answers an append only after the event is on disk.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long erasing may take.
-const ERASING: Duration = Duration::from_secs(1800);
+/// The time limit of an erasure, which rewrites parts of the database.
+const ERASE_TIMEOUT: Duration = Duration::from_secs(1800);
 
-/// The gateway behind a Unix socket.
+/// A client of the gateway that listens on a Unix socket.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
     socket: PathBuf,
 }
 
-/// Why the gateway gave no answer, or not the one that was hoped for.
+/// An error of a request to the gateway.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens.
-    #[error("no gateway listens at {}: start it with `streembit gateway run --config FILE`, or name another configuration", .0.display())]
+    /// No process listens on the socket.
+    #[error("no gateway listens on {}: start it with `streembit gateway run --config FILE`, or pass the configuration \
+             of              a running gateway with --config", .0.display())]
     NoGateway(PathBuf),
-    /// The socket is another user's.
-    #[error("the gateway's socket {} is not yours to open: run this as the user who runs the gateway", .0.display())]
-    NotYours(PathBuf),
-    /// The gateway answered that something is wrong.
+    /// The socket belongs to another user.
+    #[error(
+        "cannot open the gateway's socket {}: permission denied; run this command as the user who runs the gateway",
+        .0.display()
+    )]
+    PermissionDenied(PathBuf),
+    /// The gateway answered with a problem.
     #[error("{0}")]
     Problem(#[from] Problem),
-    /// The answer did not come, or is not one of this API.
-    #[error("asking the gateway at {}: {problem}; is it another version of this program?", .socket.display())]
-    Answer {
+    /// The request failed, or its response is not one of this API.
+    #[error(
+        "request to the gateway at {} failed: {problem}; check that the gateway has the same version as this program",
+        .socket.display()
+    )]
+    Request {
         /// The socket.
         socket: PathBuf,
-        /// What is wrong.
+        /// The cause.
         problem: String,
     },
 }
 
 impl Client {
-    /// A client of the gateway behind a socket; nothing is sent yet.
+    /// Creates a client of the gateway that listens on `socket`. Sends nothing yet.
     pub fn new(socket: &Path) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder().unix_socket(socket).timeout(PATIENCE).build();
-        let http = http.map_err(|error| answer_error(socket, error))?;
+        let http = reqwest::Client::builder().unix_socket(socket).timeout(REQUEST_TIMEOUT).build();
+        let http = http.map_err(|error| request_error(socket, error))?;
         Ok(Self { http, socket: socket.to_owned() })
     }
 
-    /// One screen.
+    /// Returns the status of the gateway.
     pub async fn status(&self) -> Result<StatusView, ClientError> {
         self.get(&["v1", "status"], &[]).await
     }
 
-    /// The devices.
+    /// Returns the configured devices.
     pub async fn devices(&self) -> Result<Vec<DeviceView>, ClientError> {
         self.get(&["v1", "devices"], &[]).await
     }
 
-    /// The log and how far it is anchored.
+    /// Returns the size and root of the log, and its last checkpoint and anchor.
     pub async fn log(&self) -> Result<LogView, ClientError> {
         self.get(&["v1", "log"], &[]).await
     }
 
-    /// A device's events from a place in its history on, oldest first.
+    /// Returns up to `limit` events of a device, starting at sequence number `from`, oldest first.
     pub async fn events(&self, device: &str, from: u64, limit: usize) -> Result<Vec<EventView>, ClientError> {
         let query = [("from", from.to_string()), ("limit", limit.to_string())];
         self.get(&["v1", "devices", device, "events"], &query).await
     }
 
-    /// Erases bodies for good.
-    pub async fn erase(&self, asked: &NewErasure) -> Result<Vec<ErasureView>, ClientError> {
+    /// Permanently erases the bodies of a range of events.
+    pub async fn erase(&self, request: &NewErasure) -> Result<Vec<ErasureView>, ClientError> {
         let url = self.url(&["v1", "erasures"])?;
-        // Writing the tables of a large log anew takes its time.
-        self.send(self.http.post(url).json(asked).timeout(ERASING)).await
+        self.send(self.http.post(url).json(request).timeout(ERASE_TIMEOUT)).await
     }
 
-    /// Adds SenML packs, one a line; tells of each.
+    /// Adds SenML packs, one per line. Returns one result per line.
     pub async fn add_lines(&self, device: &str, lines: String) -> Result<Results, ClientError> {
         let url = self.url(&["v1", "devices", device, "lines"])?;
         let request = self.http.post(url).header(header::CONTENT_TYPE, "application/x-ndjson").body(lines);
@@ -99,9 +105,9 @@ impl Client {
         self.send(self.http.get(self.url(path)?).query(query)).await
     }
 
-    /// The host is of no meaning on a socket; what people type goes into the path escaped.
+    /// Builds the URL of a path, with each segment escaped. The host has no meaning on a Unix socket.
     fn url(&self, path: &[&str]) -> Result<Url, ClientError> {
-        let mut url = Url::parse("http://gateway").map_err(|error| answer_error(&self.socket, error))?;
+        let mut url = Url::parse("http://gateway").map_err(|error| request_error(&self.socket, error))?;
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.extend(path);
         }
@@ -111,42 +117,48 @@ impl Client {
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) if error.is_connect() => return Err(self.unreachable(&error)),
-            Err(error) => return Err(answer_error(&self.socket, chain(&error))),
+            Err(error) if error.is_connect() => return Err(self.connect_error(&error)),
+            Err(error) => return Err(request_error(&self.socket, with_causes(&error))),
         };
         let status = response.status();
         let body = self.body(response).await?;
         if !status.is_success() {
             return Err(self.problem(status, &body));
         }
-        serde_json::from_slice(&body).map_err(|error| answer_error(&self.socket, error))
+        serde_json::from_slice(&body).map_err(|error| request_error(&self.socket, error))
     }
 
     async fn body(&self, response: Response) -> Result<Vec<u8>, ClientError> {
-        let body = response.bytes().await.map_err(|error| answer_error(&self.socket, chain(&error)))?;
+        let body =
+            response.bytes().await.map_err(|error| request_error(&self.socket, with_causes(&error)))?;
         Ok(body.into())
     }
 
     fn problem(&self, status: StatusCode, body: &[u8]) -> ClientError {
         match serde_json::from_slice::<Problem>(body) {
             Ok(problem) => ClientError::Problem(problem),
-            Err(_) => answer_error(&self.socket, format!("it answered {status}")),
+            Err(_) => request_error(&self.socket, format!("unexpected response {status}")),
         }
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+    /// Finds out why no connection could be made.
+    fn connect_error(&self, error: &reqwest::Error) -> ClientError {
         let socket = self.socket.clone();
         match std::fs::metadata(&socket) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => ClientError::NotYours(socket),
-            Ok(metadata) if !metadata.file_type().is_socket() => answer_error(&socket, "this is no socket"),
-            _ if denied(error) => ClientError::NotYours(socket),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                ClientError::PermissionDenied(socket)
+            }
+            Ok(metadata) if !metadata.file_type().is_socket() => {
+                request_error(&socket, "the file is not a socket")
+            }
+            _ if is_permission_denied(error) => ClientError::PermissionDenied(socket),
             _ => ClientError::NoGateway(socket),
         }
     }
 }
 
-fn answer_error(socket: &Path, problem: impl ToString) -> ClientError {
-    ClientError::Answer { socket: socket.to_owned(), problem: problem.to_string() }
+fn request_error(socket: &Path, problem: impl ToString) -> ClientError {
+    ClientError::Request { socket: socket.to_owned(), problem: problem.to_string() }
 }
 
 fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
@@ -154,12 +166,12 @@ fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn std::e
     std::iter::successors(Some(first), |error| error.source())
 }
 
-/// The error with everything that caused it.
-fn chain(error: &reqwest::Error) -> String {
+/// Returns the text of an error, followed by the texts of its causes.
+fn with_causes(error: &reqwest::Error) -> String {
     causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-fn denied(error: &reqwest::Error) -> bool {
+fn is_permission_denied(error: &reqwest::Error) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == io::ErrorKind::PermissionDenied)

@@ -1,4 +1,4 @@
-//! Where the API listens: a Unix socket whose permissions are the authentication, and a TCP address with a token.
+//! The listeners of the API: a Unix socket that only its owner may open, and a TCP address that requires a token.
 
 use axum::{
     extract::{Request, State},
@@ -21,65 +21,68 @@ use zeroize::Zeroizing;
 
 use super::problem::Problem;
 
-/// Why the API cannot listen.
+/// An error that keeps the API from listening.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Another process serves the socket.
-    #[error("a gateway listens at {} already: stop it, or give this one another [api] socket", .0.display())]
+    /// Another process listens on the socket.
+    #[error("a gateway already listens on {}: stop it, or set another [api] socket for this one", .0.display())]
     InUse(PathBuf),
-    /// Something that is no socket has its name.
-    #[error("{} exists and is no socket: move it away, or set another [api] socket", .0.display())]
+    /// A file that is not a socket has this path.
+    #[error("{} exists and is not a socket: move it away, or set another [api] socket", .0.display())]
     NotASocket(PathBuf),
-    /// Others could replace the socket by theirs.
-    #[error("others may write to {} (mode {mode:o}), and could replace the gateway's socket: run `chmod go-w {}`", .path.display(), .path.display())]
-    OpenDirectory {
-        /// The folder.
+    /// Other users could replace the socket with their own.
+    #[error(
+        "other users may write to {dir} (mode {mode:o}) and could replace the gateway's socket: run `chmod go-w {dir}`",
+        dir = .path.display()
+    )]
+    WritableDirectory {
+        /// The directory of the socket.
         path: PathBuf,
         /// Its permissions.
         mode: u32,
     },
-    /// The socket could not be made.
-    #[error("listening at {}: {source}", .path.display())]
+    /// The socket could not be created.
+    #[error("cannot listen on {}: {source}", .path.display())]
     Socket {
         /// The socket.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The TCP address could not be taken.
-    #[error("listening at {address}: {source}; set another [api] tcp, or remove it")]
+    /// The TCP address could not be bound.
+    #[error("cannot listen on {address}: {source}; set another [api] tcp address, or remove the key")]
     Tcp {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The token could not be read or made.
-    #[error("the API's token: {0}")]
+    /// The token file could not be read or created.
+    #[error("cannot read or create the token of the API: {0}")]
     Token(#[from] FileError),
-    /// The token's file holds something else.
-    #[error("{} holds no token: remove it, and a new one is made", .0.display())]
+    /// The token file does not contain a token.
+    #[error("{} does not contain a token: remove the file, and the gateway creates a new one", .0.display())]
     NotAToken(PathBuf),
 }
 
-/// A bound Unix socket; its file is removed when this is dropped.
+/// The file of a bound Unix socket, which is removed when this is dropped.
 #[derive(Debug)]
 pub struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // It may be gone already, with its folder.
+        // The file may already be gone, for example with its directory.
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// Listens at a socket that only the owner may open. What a gateway that was killed left behind is replaced.
-pub async fn unix(path: &Path) -> Result<(UnixListener, SocketFile), ListenError> {
+/// Listens on a Unix socket that only its owner may open. Replaces the socket that a killed gateway left behind.
+pub async fn bind_unix(path: &Path) -> Result<(UnixListener, SocketFile), ListenError> {
     let failed = |source| ListenError::Socket { path: path.to_owned(), source };
     let parent = directory(path);
-    check_directory(parent)?;
-    make_way(path).await?;
-    // Bound in a folder that nobody else can enter and moved into place, so that it never stands open to others.
+    ensure_not_writable_by_others(parent)?;
+    ensure_replaceable(path).await?;
+    // Bind in a private directory and move the socket into place, so that it is never open to other users.
     let private = tempfile::Builder::new()
         .prefix(".api-")
         .permissions(Permissions::from_mode(0o700))
@@ -92,18 +95,19 @@ pub async fn unix(path: &Path) -> Result<(UnixListener, SocketFile), ListenError
     Ok((listener, SocketFile(path.to_owned())))
 }
 
-fn check_directory(path: &Path) -> Result<(), ListenError> {
+fn ensure_not_writable_by_others(path: &Path) -> Result<(), ListenError> {
     let metadata =
         fs::metadata(path).map_err(|source| ListenError::Socket { path: path.to_owned(), source })?;
     let mode = metadata.mode() & 0o7777;
-    // In a sticky folder such as /tmp only the owner can replace a file.
+    // In a directory with the sticky bit, such as /tmp, only the owner can replace a file.
     if mode & 0o022 != 0 && mode & 0o1000 == 0 {
-        return Err(ListenError::OpenDirectory { path: path.to_owned(), mode });
+        return Err(ListenError::WritableDirectory { path: path.to_owned(), mode });
     }
     Ok(())
 }
 
-async fn make_way(path: &Path) -> Result<(), ListenError> {
+/// Returns an error if something other than a dead socket has this path.
+async fn ensure_replaceable(path: &Path) -> Result<(), ListenError> {
     use std::os::unix::fs::FileTypeExt as _;
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -120,17 +124,17 @@ async fn make_way(path: &Path) -> Result<(), ListenError> {
     }
 }
 
-/// Listens at a TCP address.
-pub async fn tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
+/// Listens on a TCP address.
+pub async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|source| ListenError::Tcp { address, source })
 }
 
-/// What callers over TCP show; kept as a hash, whose comparison takes the same time wherever two differ.
+/// The token that callers over TCP present. It is kept as a BLAKE3 hash, which compares in constant time.
 #[derive(Clone, Debug)]
 pub struct Token(Arc<blake3::Hash>);
 
 impl Token {
-    /// Reads the token's file; makes one with 32 random bytes where there is none.
+    /// Reads the token from its file, or creates the file with a random 32-byte token if there is none.
     pub fn load_or_create(path: &Path) -> Result<Self, ListenError> {
         if !path.exists() {
             let mut bytes = Zeroizing::new([0u8; 32]);
@@ -145,25 +149,26 @@ impl Token {
         Ok(Self(Arc::new(blake3::hash(token))))
     }
 
-    fn admits(&self, headers: &HeaderMap) -> bool {
-        let shown =
+    /// Returns true if the headers carry this token.
+    fn authenticates(&self, headers: &HeaderMap) -> bool {
+        let presented =
             headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        shown.is_some_and(|shown| blake3::hash(shown) == *self.0)
+        presented.is_some_and(|token| blake3::hash(token) == *self.0)
     }
 }
 
-/// Lets requests with the token pass.
+/// Rejects requests that do not carry the token.
 pub async fn authenticate(
     State(token): State<Token>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    if !token.admits(request.headers()) {
+    if !token.authenticates(request.headers()) {
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "not authenticated",
             "the request does not carry the gateway's token",
-            "send \"Authorization: Bearer TOKEN\" with the content of the gateway's api.token, or use the Unix socket",
+            "send \"Authorization: Bearer TOKEN\" with the token in the gateway's api.token, or use the Unix socket",
         ));
     }
     Ok(next.run(request).await)
@@ -174,34 +179,34 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_socket_is_its_owners_and_replaces_only_a_dead_one() {
+    async fn only_the_owner_may_open_the_socket_and_only_a_dead_socket_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("gateway.sock");
-        let (listener, file) = unix(&path).await.unwrap();
+        let (listener, file) = bind_unix(&path).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert!(matches!(unix(&path).await, Err(ListenError::InUse(_))));
-        // As after kill -9: the file stays, nobody listens.
+        assert!(matches!(bind_unix(&path).await, Err(ListenError::InUse(_))));
+        // As after kill -9: the file remains, but no process listens.
         std::mem::forget(file);
         drop(listener);
-        let (_listener, file) = unix(&path).await.unwrap();
+        let (_listener, file) = bind_unix(&path).await.unwrap();
         drop(file);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
-        fs::write(&path, "a file of somebody's").unwrap();
-        assert!(matches!(unix(&path).await, Err(ListenError::NotASocket(_))));
+        fs::write(&path, "not a socket").unwrap();
+        assert!(matches!(bind_unix(&path).await, Err(ListenError::NotASocket(_))));
     }
 
     #[tokio::test]
-    async fn a_folder_that_others_write_to_is_refused() {
+    async fn a_directory_that_others_may_write_to_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
-        let error = unix(&dir.path().join("s")).await.unwrap_err();
+        let error = bind_unix(&dir.path().join("s")).await.unwrap_err();
         assert!(error.to_string().contains("chmod go-w"), "{error}");
-        let error = unix(Path::new("/nonexistent/s")).await.unwrap_err();
+        let error = bind_unix(Path::new("/nonexistent/s")).await.unwrap_err();
         assert!(error.to_string().contains("/nonexistent"), "{error}");
     }
 
     #[test]
-    fn the_token_is_made_once_and_admits_only_itself() {
+    fn the_token_is_created_once_and_only_it_authenticates() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("api.token");
         let token = Token::load_or_create(&path).unwrap();
@@ -210,11 +215,11 @@ mod tests {
         let again = Token::load_or_create(&path).unwrap();
         let headers = |value: &str| HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
         let right = format!("Bearer {}", text.trim());
-        assert!(token.admits(&headers(&right)) && again.admits(&headers(&right)));
+        assert!(token.authenticates(&headers(&right)) && again.authenticates(&headers(&right)));
         for wrong in [text.trim(), "Bearer ", "Bearer 00", &right[..right.len() - 1], &format!("{right}0")] {
-            assert!(!token.admits(&headers(wrong)), "{wrong}");
+            assert!(!token.authenticates(&headers(wrong)), "{wrong}");
         }
-        assert!(!token.admits(&HeaderMap::new()));
+        assert!(!token.authenticates(&HeaderMap::new()));
         fs::write(&path, "short").unwrap();
         assert!(matches!(Token::load_or_create(&path), Err(ListenError::NotAToken(_))));
     }

@@ -10,41 +10,30 @@ pub mod types;
 
 pub use listen::ListenError;
 pub use problem::Problem;
-pub use state::ApiState;
+pub use state::{Api, ApiState};
 
 use crate::{config::ApiConfig, status::ComponentState};
 use axum::{middleware, routing::get, Router};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The name under which the API reports its condition.
+/// The name under which the API appears in the gateway's status.
 const COMPONENT: &str = "api";
 
-/// How long requests may take to end when the gateway stops.
-const STOPPING: Duration = Duration::from_secs(3);
-
-/// The API, ready to be served.
-#[derive(Clone)]
-pub struct Api {
-    state: Arc<ApiState>,
-}
+/// How long open requests may take to finish when the gateway stops.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
 impl Api {
-    /// Over what it is answered from.
-    pub fn new(state: ApiState) -> Self {
-        Self { state: Arc::new(state) }
-    }
-
-    /// Serves until shut down. Fails where it cannot listen as configured.
+    /// Serves requests until `shutdown` is cancelled. Returns an error if a configured address cannot be listened on.
     pub async fn run(self, config: ApiConfig, shutdown: CancellationToken) -> Result<(), ListenError> {
-        let status = self.state.status.clone();
+        let status = self.status_board().clone();
         let router = routes::router(self, get(openapi::json));
-        let (listener, _file) = listen::unix(&config.socket).await?;
+        let (listener, _file) = listen::bind_unix(&config.socket).await?;
         let mut detail = config.socket.display().to_string();
         let tcp = match config.tcp {
             Some(address) => {
                 let token = listen::Token::load_or_create(&config.token_file)?;
-                let listener = listen::tcp(address).await?;
+                let listener = listen::bind_tcp(address).await?;
                 let bound = listener.local_addr().unwrap_or(address);
                 detail =
                     format!("{detail} and http://{bound} with the token in {}", config.token_file.display());
@@ -66,22 +55,22 @@ impl Api {
     }
 }
 
-/// Serves until shut down; requests that are under way then have a moment to end.
+/// Serves one listener until `shutdown` is cancelled, then gives open requests [`SHUTDOWN_GRACE`] to finish.
 async fn serve<L>(listener: L, router: Router, shutdown: CancellationToken)
 where
     L: axum::serve::Listener,
     L::Addr: std::fmt::Debug,
 {
     let serving = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let too_late = async {
+    let deadline = async {
         shutdown.cancelled().await;
-        tokio::time::sleep(STOPPING).await;
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
     };
     tokio::select! {
         result = serving => if let Err(error) = result {
-            tracing::error!(%error, "serving the API");
+            tracing::error!(%error, "the API stopped serving");
         },
-        () = too_late => tracing::warn!("requests to the API were cut off"),
+        () = deadline => tracing::warn!("API requests were still open at shutdown and were dropped"),
     }
 }
 

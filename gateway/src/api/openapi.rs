@@ -1,4 +1,4 @@
-//! The description of the API, made from the routes themselves.
+//! The OpenAPI document of the API, generated from the routes.
 
 use super::{problem::Problem, routes};
 use axum::Json;
@@ -8,9 +8,10 @@ use utoipa::OpenApi;
 #[openapi(
     info(
         title = "Streembit gateway",
-        description = "The local API of a Streembit gateway. Over its Unix socket no authentication is needed: the \
-                       socket is its owner's. Over TCP send \"Authorization: Bearer TOKEN\". Errors are problem \
-                       details (RFC 9457) with a remedy."
+        description = "The local API of a Streembit gateway. Requests over the Unix socket need no authentication, \
+                       because only its owner may open the socket. Requests over TCP need the header \
+                       \"Authorization: Bearer TOKEN\". Errors are problem details (RFC 9457) with a remedy. All \
+                       times are in milliseconds since 1970-01-01 UTC."
     ),
     paths(
         routes::status,
@@ -28,9 +29,9 @@ use utoipa::OpenApi;
     ),
     components(schemas(Problem))
 )]
-pub(super) struct Description;
+pub(super) struct ApiDoc;
 
-/// The description.
+/// Answers with the OpenAPI document.
 pub(super) async fn json() -> Json<utoipa::openapi::OpenApi> {
-    Json(Description::openapi())
+    Json(ApiDoc::openapi())
 }

@@ -1,4 +1,4 @@
-//! Errors of the API: problem details of RFC 9457, each with a remedy.
+//! The errors of the API: problem details (RFC 9457), each with a remedy.
 
 use axum::{
     http::{header, StatusCode},
@@ -7,24 +7,24 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use streembit_ingest::IngestError;
-use streembit_log::{LogError, Refusal, MAX_BODY_BYTES};
+use streembit_log::{EraseError, OutOfRangeError, ReadError, Refusal, MAX_BODY_BYTES};
 use utoipa::ToSchema;
 
-/// What went wrong (RFC 9457), and what to do about it.
+/// A problem detail (RFC 9457) with a remedy.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// What kind of problem, in a few words.
+    /// The kind of problem, in a few words.
     pub title: String,
     /// The HTTP status code.
     pub status: u16,
-    /// What is wrong here.
+    /// What is wrong with this request.
     pub detail: String,
-    /// What would be right.
+    /// What the caller can do about it.
     pub remedy: String,
 }
 
 impl Problem {
-    /// A problem; `status` is its HTTP status.
+    /// Creates a problem with the given HTTP status.
     pub fn new(status: StatusCode, title: &str, detail: impl ToString, remedy: impl ToString) -> Self {
         Self {
             title: title.to_owned(),
@@ -34,19 +34,19 @@ impl Problem {
         }
     }
 
-    /// The caller sent something that cannot be read.
+    /// Creates the problem of a request that cannot be parsed.
     pub fn bad_request(detail: impl ToString, remedy: impl ToString) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "unreadable request", detail, remedy)
+        Self::new(StatusCode::BAD_REQUEST, "invalid request", detail, remedy)
     }
 
-    /// There is no such thing.
+    /// Creates the problem of a request for something that does not exist.
     pub fn not_found(detail: impl ToString, remedy: impl ToString) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not found", detail, remedy)
     }
 
-    /// The gateway itself failed.
+    /// Creates the problem of a failure inside the gateway.
     pub fn internal(detail: impl ToString) -> Self {
-        let remedy = "see the gateway's own output; `streembit status` names the component";
+        let remedy = "look at the gateway's log; `streembit status` shows which component failed";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed", detail, remedy)
     }
 }
@@ -66,49 +66,83 @@ impl std::error::Error for Problem {}
 impl From<IngestError> for Problem {
     fn from(error: IngestError) -> Self {
         use StatusCode as S;
-        let ask = "GET /v1/devices lists the devices and who signs for them";
+        let list_devices = "GET /v1/devices lists the devices and says which of them the gateway signs for";
         let (status, title, remedy) = match &error {
-            IngestError::UnknownDevice { .. } => (S::NOT_FOUND, "unknown device", ask.to_owned()),
-            IngestError::NotHosted { .. } => (S::CONFLICT, "the device signs its own events", ask.to_owned()),
-            IngestError::NotVerified { .. } => {
-                (S::UNPROCESSABLE_ENTITY, "not verified", "sign with the key that is configured".into())
+            IngestError::UnknownDevice { .. } => (
+                S::NOT_FOUND,
+                "unknown device",
+                format!("{list_devices}; add a new device to the configuration as [[device]], with its `key` if it signs"),
+            ),
+            IngestError::NotHosted { .. } => (
+                S::CONFLICT,
+                "the device signs its own events",
+                format!("{list_devices}; the gateway signs for a [[device]] without `key`"),
+            ),
             }
+            IngestError::NotVerified { .. } => (
+                S::UNPROCESSABLE_ENTITY,
+                "not verified",
+                "sign the event with the key that the gateway's configuration has for the device".into(),
+            ),
             IngestError::Empty | IngestError::TooMany { .. } | IngestError::TooLong(_) => {
-                (S::UNPROCESSABLE_ENTITY, "no such event can be", "see /openapi.json".into())
+                (S::UNPROCESSABLE_ENTITY, "invalid event", "see the limits in /openapi.json".into())
             }
             IngestError::Refused(Refusal::Event(_)) => (
                 S::CONFLICT,
                 "out of order",
-                "GET /v1/devices/{device}/events tells what is in the log".into(),
+                "GET /v1/devices/{device}/events shows the events that are in the log".into(),
             ),
-            IngestError::Refused(Refusal::BodyTooLarge { .. }) => {
-                (S::PAYLOAD_TOO_LARGE, "too large", format!("a body has at most {MAX_BODY_BYTES} bytes"))
+            IngestError::Refused(Refusal::BodyTooLarge { .. }) => (
+                S::PAYLOAD_TOO_LARGE,
+                "body too large",
+                format!("send at most {MAX_BODY_BYTES} bytes per body"),
+            ),
+            IngestError::Refused(Refusal::Forked { .. }) => (
+                S::CONFLICT,
+                "copied key",
+                "GET /v1/forks and `streembit audit forks` show both events as proof".into(),
+            ),
             }
-            IngestError::Refused(Refusal::Forked { .. }) => {
-                (S::CONFLICT, "copied key", "GET /v1/forks has both events as proof".into())
-            }
-            IngestError::Log(_) | IngestError::Closed => {
-                (S::SERVICE_UNAVAILABLE, "not now", "see `streembit status`, then send it again".into())
-            }
+            IngestError::Log(_) | IngestError::Closed => (
+                S::SERVICE_UNAVAILABLE,
+                "log unavailable",
+                "see `streembit status`, then send the event again".into(),
+            ),
         };
         Self::new(status, title, error, remedy)
     }
 }
 
-impl From<LogError> for Problem {
-    fn from(error: LogError) -> Self {
+impl From<OutOfRangeError> for Problem {
+    fn from(error: OutOfRangeError) -> Self {
+        Self::not_found(error, "GET /v1/log shows how many events the log has")
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
         match error {
-            LogError::OutOfRange { .. } => {
-                Self::not_found(error, "GET /v1/log tells how many events there are")
+            ReadError::OutOfRange(error) => error.into(),
+            ReadError::Storage(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<EraseError> for Problem {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::OutOfRange(error) => error.into(),
+            EraseError::TooMany { .. } => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too many events",
+                error,
+                "erase fewer events per request",
+            ),
+            EraseError::NotFinished(_) => {
+                let remedy = "send the request again, or restart the gateway";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "erasure not finished", error, remedy)
             }
-            LogError::TooManyErased { .. } => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too many", error, "send fewer at once")
-            }
-            LogError::ErasureNotFinished { .. } => {
-                let remedy = "send it once more, or start the gateway again";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not finished", error, remedy)
-            }
-            error => Self::internal(error),
+            EraseError::Storage(error) => Self::internal(error),
         }
     }
 }

@@ -1,12 +1,12 @@
-//! The routes, each documented where it is.
+//! The routes of the API and their handlers. The doc comments of the handlers become the OpenAPI descriptions.
 
 use super::{
     problem::Problem,
+    state::Api,
     types::{
         CopiedKeyView, DeviceView, ErasureView, EventView, InclusionView, ItemResult, LogView, NewErasure,
         NewEvent, NewReadings, ReceiptView, Results, StatusView,
     },
-    Api,
 };
 use crate::metrics;
 use axum::{
@@ -30,21 +30,21 @@ use streembit_log::Receipt;
 use streembit_primitives::{Body, DeviceId, Reading, SignedEvent};
 use utoipa::IntoParams;
 
-/// The largest request that carries one thing.
-const MAX_ONE: usize = 64 * 1024;
-/// The largest request that carries many.
-const MAX_MANY: usize = 4 * 1024 * 1024;
-/// The most events in one answer.
+/// The largest body of a request with one item, in bytes.
+const MAX_SINGLE_BYTES: usize = 64 * 1024;
+/// The largest body of a request with many items, in bytes.
+const MAX_BULK_BYTES: usize = 4 * 1024 * 1024;
+/// The most events in one response.
 const MAX_EVENTS: usize = 1000;
-/// The events in one answer where none are asked for.
-const USUAL_EVENTS: usize = 100;
+/// The number of events in one response if the request sets no limit.
+const DEFAULT_EVENTS: usize = 100;
 
 type ApiResult<T> = Result<Json<T>, Problem>;
-type Content = Result<Bytes, BytesRejection>;
+type RequestBody = Result<Bytes, BytesRejection>;
 
-/// All routes. `description` answers with the description of the API, which is made from the routes themselves.
+/// Returns the router of all routes. `description` serves the OpenAPI document, which is generated from the routes.
 pub(super) fn router(api: Api, description: MethodRouter<Api>) -> Router {
-    let many = DefaultBodyLimit::max(MAX_MANY);
+    let many = DefaultBodyLimit::max(MAX_BULK_BYTES);
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/devices", get(devices))
@@ -59,29 +59,29 @@ pub(super) fn router(api: Api, description: MethodRouter<Api>) -> Router {
         .route("/v1/log/proof/{index}", get(inclusion))
         .route("/metrics", get(prometheus))
         .route("/openapi.json", description)
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(MAX_ONE))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_SINGLE_BYTES))
         .with_state(api)
 }
 
-/// The gateway in one screen.
+/// Returns the status of the gateway, its log, its devices and its components.
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, body = StatusView)))]
 pub(super) async fn status(State(api): State<Api>) -> ApiResult<StatusView> {
     api.status().await.map(Json)
 }
 
-/// The devices.
+/// Lists the configured devices.
 #[utoipa::path(get, path = "/v1/devices", responses((status = 200, body = Vec<DeviceView>)))]
 pub(super) async fn devices(State(api): State<Api>) -> ApiResult<Vec<DeviceView>> {
     api.devices().await.map(Json)
 }
 
-/// Adds readings of a device that cannot sign, as one event; answers when it is on disk.
+/// Adds readings of a device that cannot sign, as one event. Responds when the event is on disk.
 #[utoipa::path(
     post,
     path = "/v1/devices/{device}/readings",
-    params(("device" = String, Path, description = "The device's name, or its id")),
+    params(("device" = String, Path, description = "The device's name or id")),
     request_body(
         description = "Readings, or one SenML pack (RFC 8428)",
         content((NewReadings = "application/json"), (String = "application/senml+json"))
@@ -92,17 +92,17 @@ pub(super) async fn add_readings(
     State(api): State<Api>,
     Path(device): Path<String>,
     headers: HeaderMap,
-    body: Content,
+    body: RequestBody,
 ) -> ApiResult<ReceiptView> {
     let device = api.device(&device)?;
-    let readings = readings_of(&headers, &content(body)?);
-    count(&api, add(&api, device, readings).await).map(Json)
+    let readings = parse_readings(&headers, &read_body(body)?);
+    record_outcome(&api, submit(&api, device, readings).await).map(Json)
 }
 
-fn readings_of(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Problem> {
+fn parse_readings(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     match kind.split(';').next().unwrap_or_default().trim() {
-        "application/senml+json" => senml_of(body),
+        "application/senml+json" => parse_senml(body),
         "application/json" => {
             let NewReadings { readings } = serde_json::from_slice(body)
                 .map_err(|error| Problem::bad_request(error, "see NewReadings in /openapi.json"))?;
@@ -111,159 +111,164 @@ fn readings_of(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Problem
         }
         other => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unknown content",
-            format!("content type {other:?} is not known here"),
+            "unsupported content type",
+            format!("the content type {other:?} is not supported"),
             "send application/json or application/senml+json",
         )),
     }
 }
 
-fn senml_of(pack: &[u8]) -> Result<Vec<Reading>, Problem> {
-    let remedy = "SenML is described by RFC 8428";
+fn parse_senml(pack: &[u8]) -> Result<Vec<Reading>, Problem> {
+    let remedy = "RFC 8428 describes SenML";
     let text = std::str::from_utf8(pack).map_err(|error| Problem::bad_request(error, remedy))?;
     senml::read(text, now_ms()).map_err(|error| Problem::bad_request(error, remedy))
 }
 
-/// Adds SenML packs of a device that cannot sign, one a line and an event each, in their order.
+/// Adds SenML packs of a device that cannot sign, one per line. Each pack becomes one event, in the order of the lines.
 #[utoipa::path(
     post,
     path = "/v1/devices/{device}/lines",
-    params(("device" = String, Path, description = "The device's name, or its id")),
-    request_body(description = "SenML packs, one a line", content = String, content_type = "application/x-ndjson"),
+    params(("device" = String, Path, description = "The device's name or id")),
+    request_body(description = "SenML packs, one per line", content = String, content_type = "application/x-ndjson"),
     responses((status = 200, body = Results), (status = "4XX", body = Problem))
 )]
 pub(super) async fn add_lines(
     State(api): State<Api>,
     Path(device): Path<String>,
-    body: Content,
+    body: RequestBody,
 ) -> ApiResult<Results> {
     let device = api.device(&device)?;
-    let body = content(body)?;
+    let body = read_body(body)?;
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    // Each takes its place in the log's queue when it is first polled, so that the order stays.
-    let results = join_all(lines.map(|line| add(&api, device, senml_of(line)))).await.into_iter();
-    let results = results.map(|result| ItemResult::from(count(&api, result)));
+    // `join_all` polls the futures in order, and each takes its place in the log's queue when first polled.
+    let results = join_all(lines.map(|line| submit(&api, device, parse_senml(line)))).await.into_iter();
+    let results = results.map(|result| ItemResult::from(record_outcome(&api, result)));
     Ok(Json(Results { results: results.collect() }))
 }
 
-/// Adds an event that a device signed; answers when it is on disk.
+/// Adds an event that its device signed. Responds when the event is on disk.
 #[utoipa::path(
     post,
     path = "/v1/events",
     request_body = NewEvent,
     responses((status = 200, body = ReceiptView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn add_event(State(api): State<Api>, body: Content) -> ApiResult<ReceiptView> {
-    let new: NewEvent = serde_json::from_slice(&content(body)?)
+pub(super) async fn add_event(State(api): State<Api>, body: RequestBody) -> ApiResult<ReceiptView> {
+    let new: NewEvent = serde_json::from_slice(&read_body(body)?)
         .map_err(|error| Problem::bad_request(error, "see NewEvent in /openapi.json"))?;
     let event = from_scale_hex::<SignedEvent>("event", &new.event)?;
     let body = from_scale_hex::<Body>("body", &new.body)?;
-    let result = api.state.ingest.signed(event, body).await;
-    count(&api, result.map_err(Refused::from)).map(Json)
+    let result = api.ingest().signed(event, body).await;
+    record_outcome(&api, result.map_err(Rejection::from)).map(Json)
 }
 
-/// Adds many events that devices signed, in their order.
+/// Adds several events that their devices signed, in the order of the request.
 #[utoipa::path(
     post,
     path = "/v1/events/batch",
     request_body(
-        description = "SCALE of a vector of pairs of signed event and body",
+        description = "The SCALE encoding of Vec<(SignedEvent, Body)>",
         content = Vec<u8>,
         content_type = "application/octet-stream"
     ),
     responses((status = 200, body = Results), (status = "4XX", body = Problem))
 )]
-pub(super) async fn add_batch(State(api): State<Api>, body: Content) -> ApiResult<Results> {
-    let events = Vec::<(SignedEvent, Body)>::decode_all(&mut content(body)?.as_ref())
-        .map_err(|error| Problem::bad_request(error, "send SCALE of Vec<(SignedEvent, Body)>"))?;
-    let results = api.state.ingest.signed_batch(events).await.into_iter();
-    let results = results.map(|result| ItemResult::from(count(&api, result.map_err(Refused::from))));
+pub(super) async fn add_batch(State(api): State<Api>, body: RequestBody) -> ApiResult<Results> {
+    let events = Vec::<(SignedEvent, Body)>::decode_all(&mut read_body(body)?.as_ref()).map_err(|error| {
+        Problem::bad_request(error, "send the SCALE encoding of Vec<(SignedEvent, Body)>")
+    })?;
+    let results = api.ingest().signed_batch(events).await.into_iter();
+    let results =
+        results.map(|result| ItemResult::from(record_outcome(&api, result.map_err(Rejection::from))));
     Ok(Json(Results { results: results.collect() }))
 }
 
-/// Which of a device's events.
+/// The query parameters of a request for events.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Span {
-    /// The first, by its place in the device's history; 0 where absent.
+pub(super) struct EventsQuery {
+    /// The sequence number of the first event; 0 if absent.
     #[serde(default)]
     from: u64,
-    /// How many at most: up to 1000; 100 where absent.
+    /// The most events to return, up to 1000; 100 if absent.
     limit: Option<usize>,
 }
 
-/// A device's events, oldest first.
+/// Lists a device's events, oldest first.
 #[utoipa::path(
     get,
     path = "/v1/devices/{device}/events",
-    params(("device" = String, Path, description = "The device's name, or its id"), Span),
+    params(("device" = String, Path, description = "The device's name or id"), EventsQuery),
     responses((status = 200, body = Vec<EventView>), (status = "4XX", body = Problem))
 )]
 pub(super) async fn events(
     State(api): State<Api>,
     Path(device): Path<String>,
-    span: Result<Query<Span>, QueryRejection>,
+    query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> ApiResult<Vec<EventView>> {
     let device = api.device(&device)?;
-    let Query(Span { from, limit }) = span?;
-    let limit = limit.unwrap_or(USUAL_EVENTS).min(MAX_EVENTS);
+    let Query(EventsQuery { from, limit }) = query?;
+    let limit = limit.unwrap_or(DEFAULT_EVENTS).min(MAX_EVENTS);
     let events = api.read(move |log| log.device_events(&device, from, limit)).await?;
     Ok(Json(events.into_iter().map(EventView::from).collect()))
 }
 
-/// Erases bodies for good; answers when they are in no file of the database any more.
+/// Permanently erases the bodies of events. Responds when no file of the database contains them any more.
 #[utoipa::path(
     post,
     path = "/v1/erasures",
     request_body = NewErasure,
     responses((status = 200, body = Vec<ErasureView>), (status = "4XX", body = Problem))
 )]
-pub(super) async fn erase(State(api): State<Api>, body: Content) -> ApiResult<Vec<ErasureView>> {
-    let asked: NewErasure = serde_json::from_slice(&content(body)?)
+pub(super) async fn erase(State(api): State<Api>, body: RequestBody) -> ApiResult<Vec<ErasureView>> {
+    let request: NewErasure = serde_json::from_slice(&read_body(body)?)
         .map_err(|error| Problem::bad_request(error, "see NewErasure in /openapi.json"))?;
-    api.erase(asked).await.map(Json)
+    api.erase(request).await.map(Json)
 }
 
-/// The devices whose keys were copied, each with the two events that prove it.
+/// Lists the devices whose keys were copied, each with the two events that prove it.
 #[utoipa::path(get, path = "/v1/forks", responses((status = 200, body = Vec<CopiedKeyView>)))]
 pub(super) async fn forks(State(api): State<Api>) -> ApiResult<Vec<CopiedKeyView>> {
     let forks = api.read(|log| log.forks()).await?;
     Ok(Json(forks.into_iter().map(CopiedKeyView::from).collect()))
 }
 
-/// The log and how far it is anchored.
+/// Returns the size and root of the log, and its last checkpoint and anchor.
 #[utoipa::path(get, path = "/v1/log", responses((status = 200, body = LogView)))]
 pub(super) async fn log(State(api): State<Api>) -> ApiResult<LogView> {
     api.log().await.map(Json)
 }
 
-/// Of which size.
+/// The query parameters of a request for an inclusion proof.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AtSize {
-    /// The size of the log; its size now where absent.
+pub(super) struct ProofQuery {
+    /// The size of the log that the proof is for; the current size if absent.
     size: Option<u64>,
 }
 
-/// Proves that an event is in the log.
+/// Returns a proof that an event is in the log.
 #[utoipa::path(
     get,
     path = "/v1/log/proof/{index}",
-    params(("index" = u64, Path, description = "The event's place in the log"), AtSize),
+    params(("index" = u64, Path, description = "The event's index in the log"), ProofQuery),
     responses((status = 200, body = InclusionView), (status = "4XX", body = Problem))
 )]
 pub(super) async fn inclusion(
     State(api): State<Api>,
     Path(index): Path<String>,
-    at: Result<Query<AtSize>, QueryRejection>,
+    query: Result<Query<ProofQuery>, QueryRejection>,
 ) -> ApiResult<InclusionView> {
     let index: u64 = index.parse().map_err(|_| {
-        Problem::bad_request(format!("{index:?} is no place in the log"), "expected a whole number from 0")
+        Problem::bad_request(
+            format!("{index:?} is not an index in the log"),
+            "send a whole number, starting at 0",
+        )
     })?;
-    let Query(AtSize { size }) = at?;
+    let Query(ProofQuery { size }) = query?;
     let view = move |log: &streembit_log::LogReader| {
         let size = size.unwrap_or_else(|| log.size());
-        let proof = log.inclusion(index, size)?;
+        let proof = log.prove_inclusion(index, size)?;
         let root = log.root(size)?;
         Ok(log.stored(index)?.map(|stored| InclusionView {
             index,
@@ -274,12 +279,15 @@ pub(super) async fn inclusion(
         }))
     };
     let found = api.read(view).await?;
-    found
-        .map(Json)
-        .ok_or_else(|| Problem::not_found(format!("the log has no event {index}"), "see GET /v1/log"))
+    found.map(Json).ok_or_else(|| {
+        Problem::not_found(
+            format!("the log has no event {index}"),
+            "GET /v1/log shows how many events the log has",
+        )
+    })
 }
 
-/// Metrics for Prometheus.
+/// Returns the metrics for Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -290,76 +298,81 @@ pub(super) async fn prometheus(State(api): State<Api>) -> Result<Response, Probl
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
-async fn no_such_route() -> Problem {
-    Problem::not_found("there is no such route", "GET /openapi.json lists the routes")
+async fn unknown_route() -> Problem {
+    Problem::not_found("this route does not exist", "GET /openapi.json lists the routes")
 }
 
-async fn no_such_method() -> Problem {
-    let detail = "this route has another method";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong method", detail, "GET /openapi.json lists the routes")
+async fn wrong_method() -> Problem {
+    let detail = "this route does not accept the request's method";
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method not allowed",
+        detail,
+        "GET /openapi.json lists the routes",
+    )
 }
 
-async fn add(
+async fn submit(
     api: &Api,
     device: DeviceId,
     readings: Result<Vec<Reading>, Problem>,
-) -> Result<Receipt, Refused> {
-    Ok(api.state.ingest.readings(device, readings?).await?)
+) -> Result<Receipt, Rejection> {
+    Ok(api.ingest().readings(device, readings?).await?)
 }
 
-/// Why something was not admitted.
-enum Refused {
-    Unreadable(Problem),
+/// The reason why readings or an event were not added.
+enum Rejection {
+    Invalid(Problem),
     Ingest(IngestError),
 }
 
-impl From<Problem> for Refused {
+impl From<Problem> for Rejection {
     fn from(problem: Problem) -> Self {
-        Self::Unreadable(problem)
+        Self::Invalid(problem)
     }
 }
 
-impl From<IngestError> for Refused {
+impl From<IngestError> for Rejection {
     fn from(error: IngestError) -> Self {
         Self::Ingest(error)
     }
 }
 
-/// Counts what became of an event, and puts it into the API's words.
-fn count(api: &Api, result: Result<Receipt, Refused>) -> Result<ReceiptView, Problem> {
+/// Counts the outcome in the metrics and converts it into the API's types.
+fn record_outcome(api: &Api, result: Result<Receipt, Rejection>) -> Result<ReceiptView, Problem> {
     match result {
         Ok(receipt) => {
-            api.state.metrics.acknowledged();
+            api.metrics().acknowledged();
             Ok(receipt.into())
         }
-        Err(Refused::Unreadable(problem)) => {
-            api.state.metrics.unreadable();
+        Err(Rejection::Invalid(problem)) => {
+            api.metrics().unreadable();
             Err(problem)
         }
-        Err(Refused::Ingest(error)) => {
-            api.state.metrics.refused(&error);
+        Err(Rejection::Ingest(error)) => {
+            api.metrics().refused(&error);
             Err(error.into())
         }
     }
 }
 
-fn content(body: Content) -> Result<Bytes, Problem> {
+fn read_body(body: RequestBody) -> Result<Bytes, Problem> {
     body.map_err(|rejection| {
         let detail = rejection.body_text();
-        Problem::new(rejection.status(), "unreadable request", detail, "send less at once")
+        Problem::new(rejection.status(), "invalid request", detail, "send a smaller request")
     })
 }
 
 fn from_scale_hex<T: codec::Decode>(what: &str, text: &str) -> Result<T, Problem> {
-    let remedy = "send its SCALE encoding in hexadecimal digits after 0x";
-    let refuse = |problem: String| Problem::bad_request(format!("{what}: {problem}"), remedy);
+    let remedy = "send the SCALE encoding in hexadecimal, starting with 0x";
+    let invalid = |problem: String| Problem::bad_request(format!("{what}: {problem}"), remedy);
     let bytes =
-        hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|error| refuse(error.to_string()))?;
-    T::decode_all(&mut bytes.as_slice()).map_err(|error| refuse(error.to_string()))
+        hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|error| invalid(error.to_string()))?;
+    T::decode_all(&mut bytes.as_slice()).map_err(|error| invalid(error.to_string()))
 }
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self::bad_request(rejection.body_text(), "GET /openapi.json lists what may stand after the ?")
+        Self::bad_request(rejection.body_text(), "GET /openapi.json lists the query parameters of each route")
     }
 }

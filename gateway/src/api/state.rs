@@ -1,50 +1,75 @@
-//! What the API knows: the log, the way into it, and the condition of the gateway.
+//! The state behind the API, and the queries on it that the routes share.
 
 use super::{
     problem::Problem,
     types::{AnchorView, CheckpointView, DeviceView, ErasureView, LogView, NewErasure, PeerView, StatusView},
-    Api,
 };
 use crate::{
     config::{Config, DeviceConfig},
     metrics::{LogGauges, Metrics},
     status::{ComponentState, StatusBoard},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 use streembit_clock::now_ms;
 use streembit_delivery::{Multiaddr, PeerId};
 use streembit_ingest::Ingest;
 use streembit_keystore::account;
-use streembit_log::{Log, LogError, LogReader, MAX_ERASED};
+use streembit_log::{Log, LogReader, ReadError, MAX_ERASED};
 use streembit_primitives::{AccountId, DeviceId};
 use tokio::sync::watch;
 
-/// What every request is answered from.
+/// The parts of the gateway that the API uses to answer requests.
 pub struct ApiState {
     /// The configuration of the gateway.
     pub config: Config,
-    /// Since when the gateway runs, in milliseconds since 1970-01-01 UTC.
+    /// The time when the gateway started, in milliseconds since 1970-01-01 UTC.
     pub started: u64,
     /// The log.
     pub log: Log,
-    /// The way into the log.
+    /// The ingest pipeline, which adds events to the log.
     pub ingest: Ingest,
-    /// The condition of the gateway's parts.
+    /// The status of the gateway's components.
     pub status: StatusBoard,
-    /// What Prometheus reads.
+    /// The counters that Prometheus scrapes.
     pub metrics: Metrics,
-    /// The gateway among its peers.
+    /// The gateway's libp2p peer id.
     pub peer: PeerId,
-    /// Where other parties reach it.
+    /// The addresses at which other parties reach the gateway.
     pub addresses: watch::Receiver<Vec<Multiaddr>>,
 }
 
+/// The API, ready to be served.
+#[derive(Clone)]
+pub struct Api {
+    state: Arc<ApiState>,
+}
+
 impl Api {
+    /// Creates an API that answers from `state`.
+    pub fn new(state: ApiState) -> Self {
+        Self { state: Arc::new(state) }
+    }
+
+    /// Returns the status board of the gateway.
+    pub(super) fn status_board(&self) -> &StatusBoard {
+        &self.state.status
+    }
+
+    /// Returns the ingest pipeline.
+    pub(super) fn ingest(&self) -> &Ingest {
+        &self.state.ingest
+    }
+
+    /// Returns the gateway's metrics.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.state.metrics
+    }
+
     fn account(&self) -> AccountId {
         self.state.log.id().gateway
     }
 
-    /// The id of the device with this name or id.
+    /// Returns the id of the configured device with this name or id.
     pub fn device(&self, name_or_id: &str) -> Result<DeviceId, Problem> {
         let device = self.state.config.device(name_or_id, self.account());
         Ok(device
@@ -52,10 +77,10 @@ impl Api {
             .id(self.account()))
     }
 
-    /// Reads the log on a thread that may wait for the disk.
+    /// Reads the log on a thread that may block on disk reads.
     pub async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&LogReader) -> Result<T, LogError> + Send + 'static,
+        read: impl FnOnce(&LogReader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Problem> {
         let log = self.state.log.clone();
         tokio::task::spawn_blocking(move || read(log.reader()))
@@ -64,17 +89,18 @@ impl Api {
             .map_err(Problem::from)
     }
 
-    /// Erases the bodies of a span of events, on a thread that may wait for the disk.
-    pub async fn erase(&self, asked: NewErasure) -> Result<Vec<ErasureView>, Problem> {
-        let NewErasure { device, first, last } = asked;
+    /// Erases the bodies of a range of events, on a thread that may block on disk writes.
+    pub async fn erase(&self, request: NewErasure) -> Result<Vec<ErasureView>, Problem> {
+        let NewErasure { device, first, last } = request;
         let last = last.unwrap_or(first);
         let count = last.checked_sub(first).and_then(|more| usize::try_from(more).ok()?.checked_add(1));
         let Some(count) = count.filter(|count| *count <= MAX_ERASED) else {
-            let detail =
-                format!("from {first} to {last} are no or too many events: at most {MAX_ERASED} at once");
-            return Err(Problem::bad_request(detail, "give the first and the last of a span"));
+            let detail = format!(
+                "{first} to {last} is not a range of 1 to {MAX_ERASED} events, the most that one request may erase"
+            );
+            return Err(Problem::bad_request(detail, "give the first and the last event of a smaller range"));
         };
-        // Also of a device that was taken out of the configuration.
+        // An id is enough for a device that has been removed from the configuration.
         let by_id = |name: &str| name.parse::<DeviceId>().ok();
         let device = device
             .map(|name| self.device(&name).or_else(|problem| by_id(&name).ok_or(problem)))
@@ -82,24 +108,27 @@ impl Api {
         let log = self.state.log.clone();
         let erase = move || {
             let indexes: BTreeSet<u64> = match device {
-                Some(device) => log.device_places(&device, first, count)?.into_iter().collect(),
+                Some(device) => {
+                    log.device_indexes(&device, first, count).map_err(Problem::from)?.into_iter().collect()
+                }
                 None => (first..=last).collect(),
             };
             if indexes.len() < count {
                 return Ok(None);
             }
-            log.erase(&indexes, now_ms()).map(Some)
+            log.erase(&indexes, now_ms()).map(Some).map_err(Problem::from)
         };
         let erased = tokio::task::spawn_blocking(erase).await.map_err(Problem::internal)?;
         let erased = erased?.ok_or_else(|| {
-            let detail = format!("the device has not all of the events {first} to {last}: nothing is erased");
-            Problem::not_found(detail, "GET /v1/devices tells how many it has")
+            let detail =
+                format!("the device does not have all events from {first} to {last}; nothing is erased");
+            Problem::not_found(detail, "GET /v1/devices shows how many events each device has")
         })?;
-        tracing::info!(count = erased.len(), "bodies were erased");
+        tracing::info!(count = erased.len(), "erased event bodies");
         Ok(erased.into_iter().map(ErasureView::from).collect())
     }
 
-    /// The metrics as text.
+    /// Returns the metrics in the OpenMetrics text format.
     pub async fn metrics_text(&self) -> Result<String, Problem> {
         let anchor = self.read(|log| log.last_anchor()).await?;
         let gauges = LogGauges {
@@ -107,19 +136,19 @@ impl Api {
             anchored_size: anchor.as_ref().map_or(0, |anchor| anchor.checkpoint.size),
             anchored_block: anchor.as_ref().map_or(0, |anchor| u64::from(anchor.block)),
             anchored_time: anchor.map(|anchor| anchor.checkpoint.time),
-            queue: self.state.log.queue() as u64,
+            queue: self.state.log.queue_len() as u64,
         };
         self.state.metrics.encode(gauges, &self.state.status).map_err(Problem::internal)
     }
 
-    /// One screen.
+    /// Returns the status of the gateway, its log, its devices and its components.
     pub async fn status(&self) -> Result<StatusView, Problem> {
         let addresses = self.state.addresses.borrow().iter().map(ToString::to_string).collect();
         let mut components = self.state.status.snapshot();
-        // A disk that fails must not hide that it does.
+        // If the disk fails, the status still has to be readable and has to say so.
         let log = self.log().await.map_err(|problem| {
             for part in components.iter_mut().filter(|part| part.name == "log") {
-                let remedy = "check the disk and its free space; it goes on by itself";
+                let remedy = "check the disk and its free space; the gateway continues by itself";
                 part.state = ComponentState::retrying(&problem.detail, remedy);
             }
         });
@@ -135,19 +164,19 @@ impl Api {
         })
     }
 
-    /// The log and how far it is anchored.
+    /// Returns the size and root of the log, and its last checkpoint and anchor.
     pub async fn log(&self) -> Result<LogView, Problem> {
         self.read(log_view).await
     }
 
-    /// The devices of the configuration, with what the log holds of them.
+    /// Returns the configured devices, with the number of their events in the log.
     pub async fn devices(&self) -> Result<Vec<DeviceView>, Problem> {
         let (devices, gateway) = (self.state.config.devices.clone(), self.account());
         self.read(move |log| devices.iter().map(|device| device_view(log, device, gateway)).collect()).await
     }
 }
 
-fn log_view(log: &LogReader) -> Result<LogView, LogError> {
+fn log_view(log: &LogReader) -> Result<LogView, ReadError> {
     let size = log.size();
     Ok(LogView {
         epoch: log.id().epoch,
@@ -158,7 +187,7 @@ fn log_view(log: &LogReader) -> Result<LogView, LogError> {
     })
 }
 
-fn device_view(log: &LogReader, device: &DeviceConfig, gateway: AccountId) -> Result<DeviceView, LogError> {
+fn device_view(log: &LogReader, device: &DeviceConfig, gateway: AccountId) -> Result<DeviceView, ReadError> {
     let id = device.id(gateway);
     let head = log.head(&id)?;
     Ok(DeviceView {

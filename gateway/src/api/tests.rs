@@ -1,6 +1,6 @@
 use super::{
     client::{Client, ClientError},
-    openapi::Description,
+    openapi::ApiDoc,
     types::{EventView, InclusionView, ItemResult, NewErasure, NewEvent},
     *,
 };
@@ -23,12 +23,13 @@ use streembit_primitives::{
 use tokio::{sync::watch, task::JoinHandle};
 use utoipa::OpenApi as _;
 
-/// The key of the device that signs its own events.
-fn meter() -> KeyPair {
+/// Returns the key of the device `meter`, which signs its own events.
+fn meter_key() -> KeyPair {
     KeyPair::from_seed([9; 32])
 }
 
-struct Served {
+/// A running API with what a test needs to talk to it.
+struct ServedApi {
     dir: tempfile::TempDir,
     status: StatusBoard,
     http: reqwest::Client,
@@ -37,11 +38,11 @@ struct Served {
     task: JoinHandle<Result<(), ListenError>>,
 }
 
-/// An API over a real log, on a real socket, with a device that cannot sign (`shed`) and one that signs (`meter`).
-async fn serve(api: &str) -> Served {
+/// Serves an API with a real log on a real socket. The device `shed` cannot sign; the device `meter` signs its events.
+async fn serve(api: &str) -> ServedApi {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("gateway.toml");
-    let key = hex::encode(meter().account().0);
+    let key = hex::encode(meter_key().account().0);
     let text = format!(
         "[api]\n{api}\n[[device]]\nname = \"shed\"\n[[device]]\nname = \"meter\"\nkey = \"sr25519:{key}\""
     );
@@ -64,10 +65,10 @@ async fn serve(api: &str) -> Served {
     }
     let http = reqwest::Client::builder().unix_socket(api.socket.clone()).build().unwrap();
     let client = Client::new(&api.socket).unwrap();
-    Served { dir, status, http, client, shutdown, task }
+    ServedApi { dir, status, http, client, shutdown, task }
 }
 
-impl Served {
+impl ServedApi {
     fn socket(&self) -> PathBuf {
         self.dir.path().join("gateway.sock")
     }
@@ -84,7 +85,7 @@ impl Served {
     async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap().unwrap();
-        assert!(!self.dir.path().join("gateway.sock").exists(), "the socket is removed");
+        assert!(!self.dir.path().join("gateway.sock").exists(), "the socket was not removed");
     }
 }
 
@@ -107,9 +108,9 @@ fn readings(value: &str) -> Value {
     json!({ "readings": [{ "name": "temperature", "unit": "Cel", "value": { "decimal": value }, "time": 5 }] })
 }
 
-/// Events that the meter signed, one after the other.
+/// Returns consecutive events that the device `meter` signed.
 fn signed_events(count: u64) -> Vec<(SignedEvent, Body)> {
-    let keys = meter();
+    let keys = meter_key();
     let key =
         streembit_primitives::DeviceKey::Own(streembit_primitives::PublicKey::Sr25519(keys.account().0));
     let mut previous = Hash::ZERO;
@@ -143,7 +144,7 @@ fn scale_hex(value: &impl codec::Encode) -> String {
 }
 
 #[tokio::test]
-async fn what_is_acknowledged_is_listed_and_proven() {
+async fn acknowledged_events_are_listed_and_proven() {
     let served = serve("").await;
     let readings_path = "/v1/devices/shed/readings";
     for value in ["20.5", "21"] {
@@ -158,7 +159,7 @@ async fn what_is_acknowledged_is_listed_and_proven() {
     let events = served.client.events("shed", 1, 10).await.unwrap();
     assert_eq!(events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(events[1].hash, receipt["hash"].as_str().unwrap());
-    check_proof(&served, &events[1]).await;
+    verify_proof(&served, &events[1]).await;
     let log = served.client.log().await.unwrap();
     assert_eq!((log.size, log.anchor), (3, None));
     let devices = served.client.devices().await.unwrap();
@@ -168,8 +169,8 @@ async fn what_is_acknowledged_is_listed_and_proven() {
     served.stop().await;
 }
 
-/// Checks an event and its proof with the formats alone.
-async fn check_proof(served: &Served, event: &EventView) {
+/// Verifies an event and its proof, using only the types of the formats.
+async fn verify_proof(served: &ServedApi, event: &EventView) {
     let (_, proof) = served.get(&format!("/v1/log/proof/{}", event.index)).await;
     let proof: InclusionView = serde_json::from_value(proof).unwrap();
     let bytes = |text: &str| hex::decode(text.trim_start_matches("0x")).unwrap();
@@ -183,7 +184,7 @@ async fn check_proof(served: &Served, event: &EventView) {
 }
 
 #[tokio::test]
-async fn lines_are_logged_in_their_order_and_a_bad_one_costs_only_itself() {
+async fn lines_are_logged_in_order_and_an_invalid_line_does_not_affect_the_others() {
     let served = serve("").await;
     let lines: String = (0..50)
         .map(|n| if n == 20 { "not senml\n".into() } else { format!("[{{\"n\":\"count\",\"v\":{n}}}]\n") })
@@ -207,7 +208,7 @@ async fn lines_are_logged_in_their_order_and_a_bad_one_costs_only_itself() {
 }
 
 #[tokio::test]
-async fn signed_events_go_in_alone_and_in_batches() {
+async fn signed_events_are_added_one_by_one_and_in_batches() {
     let served = serve("").await;
     let events = signed_events(4);
     let new = NewEvent { event: scale_hex(&events[0].0), body: scale_hex(&events[0].1) };
@@ -216,7 +217,7 @@ async fn signed_events_go_in_alone_and_in_batches() {
     assert_eq!((status, &receipt["sequence"]), (StatusCode::OK, &json!(0)), "{receipt}");
 
     let mut batch = events[1..].to_vec();
-    // Signed for another time: it is refused, and with it what names it as its previous.
+    // The signature does not match the changed time: this event is rejected, and so is the next, which refers to it.
     batch[1].0.header.time += 1;
     let (status, results) = served.post("/v1/events/batch", "application/octet-stream", batch.encode()).await;
     assert_eq!(status, StatusCode::OK);
@@ -243,7 +244,7 @@ async fn signed_events_go_in_alone_and_in_batches() {
 }
 
 #[tokio::test]
-async fn what_is_erased_is_said_to_be_and_nothing_else_is_touched() {
+async fn erased_bodies_are_reported_as_erased_and_other_bodies_stay() {
     let served = serve("").await;
     for value in ["1", "2", "3", "4"] {
         served.post("/v1/devices/shed/readings", "application/json", readings(value).to_string()).await;
@@ -255,7 +256,7 @@ async fn what_is_erased_is_said_to_be_and_nothing_else_is_touched() {
         erased.iter().map(|one| (one.index, one.before)).collect::<Vec<_>>(),
         [(1, false), (2, false)]
     );
-    // By its place in the log, once more; by the device's id.
+    // Erase one again, by its index in the log, and one by the device's id.
     let again = served.client.erase(&asked(None, 2, None)).await.unwrap();
     assert_eq!((again[0].erased, again[0].before), (erased[1].erased, true));
     let id = erased[0].device.as_str();
@@ -264,7 +265,7 @@ async fn what_is_erased_is_said_to_be_and_nothing_else_is_touched() {
     let whole = |event: &EventView| (event.body.is_some(), event.parts.is_some(), event.erased.is_none());
     assert!([0, 3].iter().all(|at| whole(&events[*at]) == (true, true, true)));
     assert!([1, 2].iter().all(|at| whole(&events[*at]) == (false, false, false)));
-    check_proof(&served, &events[3]).await;
+    verify_proof(&served, &events[3]).await;
 
     for (device, first, last, code) in [
         (Some("shed"), 3, Some(4), 404),
@@ -279,12 +280,15 @@ async fn what_is_erased_is_said_to_be_and_nothing_else_is_touched() {
             other => panic!("{other}"),
         }
     }
-    assert!(whole(&served.client.events("shed", 3, 1).await.unwrap()[0]).0, "refused as a whole");
+    assert!(
+        whole(&served.client.events("shed", 3, 1).await.unwrap()[0]).0,
+        "a rejected request erased a body"
+    );
     served.stop().await;
 }
 
 #[tokio::test]
-async fn a_copied_key_is_told_with_both_events() {
+async fn a_copied_key_is_reported_with_both_events() {
     let served = serve("").await;
     let mut events = signed_events(3);
     served.post("/v1/events/batch", "application/octet-stream", events[..2].to_vec().encode()).await;
@@ -292,7 +296,7 @@ async fn a_copied_key_is_told_with_both_events() {
     let other = &mut events[1].0;
     let first = scale_hex(other);
     other.header.time += 1;
-    other.signature = meter().sign(Domain::EventHeader, &other.header.hash());
+    other.signature = meter_key().sign(Domain::EventHeader, &other.header.hash());
     let (_, results) =
         served.post("/v1/events/batch", "application/octet-stream", events[1..].to_vec().encode()).await;
     for at in [0, 1] {
@@ -308,7 +312,7 @@ async fn a_copied_key_is_told_with_both_events() {
 }
 
 #[tokio::test]
-async fn bad_requests_get_problems_with_remedies() {
+async fn invalid_requests_get_problems_with_remedies() {
     let served = serve("").await;
     let good = readings("1").to_string();
     let float = r#"{"readings":[{"name":"t","value":{"decimal":1.5}}]}"#;
@@ -329,8 +333,8 @@ async fn bad_requests_get_problems_with_remedies() {
         (readings_path, json_kind, large, 413, "limit"),
         ("/v1/events", json_kind, event.into(), 400, "event:"),
         ("/v1/events/batch", "application/octet-stream", vec![0xff; 9], 400, ""),
-        ("/v1/status", json_kind, vec![], 405, "another method"),
-        ("/nothing", json_kind, vec![], 404, "no such route"),
+        ("/v1/status", json_kind, vec![], 405, "method"),
+        ("/nothing", json_kind, vec![], 404, "does not exist"),
     ];
     for (path, kind, body, code, detail) in posts {
         let (status, problem) = served.post(path, kind, body).await;
@@ -343,7 +347,7 @@ async fn bad_requests_get_problems_with_remedies() {
         ("/v1/devices/..%2F/events", 404, "no device"),
         ("/v1/log/proof/5", 404, "outside"),
         ("/v1/log/proof/0?size=9", 404, "outside"),
-        ("/v1/log/proof/x", 400, "no place"),
+        ("/v1/log/proof/x", 400, "not an index"),
     ] {
         let (status, problem) = served.get(path).await;
         assert_eq!(status.as_u16(), code, "{path}: {problem}");
@@ -354,7 +358,7 @@ async fn bad_requests_get_problems_with_remedies() {
 }
 
 #[tokio::test]
-async fn over_tcp_only_the_token_opens() {
+async fn requests_over_tcp_need_the_token() {
     let served = serve("tcp = \"127.0.0.1:0\"").await;
     let Some(ComponentState::Running { detail }) = served.status.get("api") else { panic!("not running") };
     let address = detail.split("http://").nth(1).unwrap().split(' ').next().unwrap();
@@ -371,10 +375,10 @@ async fn over_tcp_only_the_token_opens() {
 }
 
 #[tokio::test]
-async fn the_description_has_every_route() {
+async fn the_openapi_document_describes_every_route() {
     let served = serve("").await;
     let (_, described) = served.get("/openapi.json").await;
-    assert_eq!(described, serde_json::to_value(Description::openapi()).unwrap());
+    assert_eq!(described, serde_json::to_value(ApiDoc::openapi()).unwrap());
     let source = include_str!("routes.rs");
     let mut routed: Vec<_> = source
         .split(".route(\"")
@@ -391,7 +395,7 @@ async fn the_description_has_every_route() {
 }
 
 #[tokio::test]
-async fn the_client_says_why_there_is_no_answer() {
+async fn the_client_reports_why_a_request_failed() {
     let served = serve("").await;
     let problem = served.client.events("boat", 0, 1).await.unwrap_err();
     assert!(matches!(&problem, ClientError::Problem(problem) if problem.status == 404), "{problem}");
@@ -407,5 +411,5 @@ async fn the_client_says_why_there_is_no_answer() {
     let file = dir.path().join(socket.file_name().unwrap());
     std::fs::write(&file, "x").unwrap();
     let error = Client::new(&file).unwrap().status().await.unwrap_err().to_string();
-    assert!(error.contains("no socket"), "{error}");
+    assert!(error.contains("not a socket"), "{error}");
 }

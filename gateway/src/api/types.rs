@@ -1,4 +1,4 @@
-//! What the API says, as JSON: ids and hashes in hexadecimal digits, accounts in SS58, times in milliseconds since
+//! The JSON types of the API. Ids and hashes are in hexadecimal, accounts in SS58, and times in milliseconds since
 //! 1970-01-01 UTC.
 
 use super::problem::Problem;
@@ -13,225 +13,226 @@ use streembit_primitives::{
 };
 use utoipa::ToSchema;
 
-/// One screen: the gateway, its log, its devices, its parts.
+/// The status of the gateway, its log, its devices and its components.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StatusView {
-    /// What people call the gateway.
+    /// The gateway's name in its configuration.
     pub name: String,
-    /// Its account, SS58.
+    /// The gateway's account, in SS58.
     pub account: String,
-    /// Where other parties reach it.
+    /// The gateway's peer id and addresses.
     pub peer: PeerView,
-    /// The version of the program.
+    /// The version of the gateway program.
     pub version: String,
-    /// Since when it runs.
+    /// The time when the gateway started.
     pub started: u64,
-    /// The log; nothing while it cannot be read, and then its part says why.
+    /// The log, or null while it cannot be read; the component `log` then gives the reason.
     pub log: Option<LogView>,
-    /// The devices; none while the log cannot be read.
+    /// The configured devices; empty while the log cannot be read.
     pub devices: Vec<DeviceView>,
-    /// The parts of the daemon.
+    /// The components of the daemon.
     pub components: Vec<Component>,
 }
 
-/// The log and how far it is anchored.
+/// The size and root of the log, and its last checkpoint and anchor.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LogView {
-    /// Which of the gateway's logs, from 0.
+    /// The epoch of the log; a gateway's first log has epoch 0.
     pub epoch: u32,
-    /// How many events it holds; each is on disk.
+    /// The number of events in the log. All of them are on disk.
     pub size: u64,
-    /// The root of its tree.
+    /// The root of the log's Merkle tree.
     pub root: String,
-    /// The last checkpoint that was made for the chain.
+    /// The last checkpoint that the gateway signed.
     pub checkpoint: Option<CheckpointView>,
-    /// The last checkpoint that is anchored in a finalized block.
+    /// The last anchor in a finalized block.
     pub anchor: Option<AnchorView>,
 }
 
-/// The gateway among its peers.
+/// The gateway as a libp2p peer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PeerView {
-    /// Its peer id.
+    /// The peer id.
     pub id: String,
-    /// Its addresses, with the peer id, as `streembit subscribe --gateway` takes them.
+    /// The addresses with the peer id, in the form that `streembit subscribe --gateway` accepts.
     pub addresses: Vec<String>,
 }
 
-/// A checkpoint.
+/// A checkpoint of the log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CheckpointView {
-    /// How many events.
+    /// The size of the checkpoint, in events.
     pub size: u64,
-    /// The root of their tree.
+    /// The root of the Merkle tree at that size.
     pub root: String,
-    /// When it was made.
+    /// The time when it was signed.
     pub time: u64,
 }
 
-/// An anchored checkpoint.
+/// A checkpoint that the chain accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AnchorView {
     /// The checkpoint.
     pub checkpoint: CheckpointView,
-    /// The block that accepted it.
+    /// The number of the block that accepted it.
     pub block: u32,
 }
 
-/// A device.
+/// A device of the gateway.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeviceView {
-    /// What people call it.
+    /// The device's name in the configuration.
     pub name: String,
-    /// Its id.
+    /// The device's id.
     pub id: String,
-    /// Who signs its events: `device` or `gateway`.
+    /// The signer of the device's events: `device` or `gateway`.
     pub signer: String,
-    /// How many of its events the log holds.
+    /// The number of the device's events in the log.
     pub events: u64,
-    /// The hash of its last event's header.
+    /// The hash of the last event's header, or null if there are no events.
     pub last: Option<String>,
-    /// Whether its key signed two events for one place: it was copied, and nothing more is taken from the device.
+    /// True if the device's key signed two events with one sequence number. The key was copied, and the gateway accepts
+    /// no more events from the device.
     pub forked: bool,
 }
 
-/// An event that is on disk, in the log, at this index.
+/// The receipt of an event that is in the log and on disk.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReceiptView {
-    /// Its place in the log.
+    /// The event's index in the log.
     pub index: u64,
     /// The device's id.
     pub device: String,
-    /// Its place in the device's history.
+    /// The event's sequence number.
     pub sequence: u64,
-    /// The hash of its header.
+    /// The hash of the event's header.
     pub hash: String,
-    /// When the gateway received it.
+    /// The time when the gateway received the event.
     pub received: u64,
 }
 
-/// An event as the log holds it.
+/// An event in the log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EventView {
-    /// Its place in the log.
+    /// The event's index in the log.
     pub index: u64,
-    /// Its place in the device's history.
+    /// The event's sequence number, which counts the device's events from 0.
     pub sequence: u64,
-    /// The hash of its header.
+    /// The hash of the event's header.
     pub hash: String,
-    /// When it happened, by the signer's clock.
+    /// The time of the event, by the signer's clock.
     pub time: u64,
-    /// When the gateway received it.
+    /// The time when the gateway received the event.
     pub received: u64,
-    /// What it holds: `readings` or `status`.
+    /// The kind of the event: `readings` or `status`.
     pub kind: String,
-    /// Who signed it: `device`, or the gateway's account.
+    /// The signer: `device`, or the account of the gateway.
     pub signer: String,
-    /// What it says; absent where the body was erased or is not kept here.
+    /// The readings or the status, or null if the body was erased or is not stored.
     #[schema(value_type = Option<Vec<Object>>)]
     pub parts: Option<Vec<Part>>,
-    /// The log's entry, SCALE.
+    /// The log entry, SCALE-encoded, in hexadecimal.
     pub entry: String,
-    /// The body, SCALE.
+    /// The body, SCALE-encoded, in hexadecimal.
     pub body: Option<String>,
-    /// When the body was erased for good, where it was.
+    /// The time when the body was erased, or null if it was not.
     #[serde(default)]
     pub erased: Option<u64>,
 }
 
-/// Proves that an event is in the log at a size (RFC 9162).
+/// An inclusion proof (RFC 9162): proves that an event is in the log of a given size.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct InclusionView {
-    /// The event's place in the log.
+    /// The event's index in the log.
     pub index: u64,
-    /// The size of the log.
+    /// The size of the log that the proof is for.
     pub size: u64,
     /// The root of the log at that size.
     pub root: String,
-    /// The hash of the event's leaf.
+    /// The leaf hash of the event.
     pub leaf: String,
-    /// The hashes beside the way to the root, lowest first.
+    /// The sibling hashes on the path from the leaf to the root, lowest first.
     pub path: Vec<String>,
 }
 
-/// Readings of a device that cannot sign.
+/// Readings of a device that cannot sign its own events.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewReadings {
-    /// At least one, of one moment or a few.
+    /// The readings of one event; at least one.
     pub readings: Vec<NewReading>,
 }
 
-/// One reading. Where it came from is not the caller's to say: it came through this API.
+/// One reading. Its source is not part of the request, because it is always this API.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewReading {
-    /// What was read: a COVESA VSS path for vehicles, a SenML name otherwise; at most 96 bytes.
+    /// The name of the reading: a COVESA VSS path for vehicles, otherwise a SenML name; at most 96 bytes.
     #[schema(value_type = String, example = "Vehicle.Speed")]
     pub name: Name,
-    /// Its unit; at most 16 bytes.
+    /// The unit; at most 16 bytes.
     #[serde(default)]
     #[schema(value_type = String, example = "km/h")]
     pub unit: Unit,
     /// The value: `{"decimal":"12.5"}`, `{"boolean":true}` or `{"text":"open"}`.
     #[schema(value_type = Object, example = json!({"decimal": "12.5"}))]
     pub value: Value,
-    /// When it was read; now where it is absent.
+    /// The time of the reading; the current time if absent.
     pub time: Option<u64>,
 }
 
-/// An event that a device signed.
+/// An event that its device signed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewEvent {
-    /// The signed event, SCALE in hexadecimal digits.
+    /// The signed event, SCALE-encoded, in hexadecimal.
     pub event: String,
-    /// The body, SCALE in hexadecimal digits.
+    /// The body, SCALE-encoded, in hexadecimal.
     pub body: String,
 }
 
-/// Which events' bodies to erase for good. The events stay, with all that is proven of them.
+/// A request to erase the bodies of events permanently. The events themselves stay in the log and can still be proven.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewErasure {
-    /// Whose events, by the device's name or id: then `first` and `last` are places in its history. Where it is absent
-    /// they are places in the log.
+    /// The name or id of the device whose events are erased; `first` and `last` are then sequence numbers. If absent,
+    /// `first` and `last` are indexes in the log.
     pub device: Option<String>,
-    /// The first.
+    /// The first event.
     pub first: u64,
-    /// The last; the first where absent. At most 10,000 at once.
+    /// The last event; the same as `first` if absent. One request erases at most 10,000 bodies.
     pub last: Option<u64>,
 }
 
-/// An event whose body is erased: it is in no file of the database any more.
+/// An event whose body was erased. No file of the database contains the body any more.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ErasureView {
-    /// Its place in the log.
+    /// The event's index in the log.
     pub index: u64,
     /// The device's id.
     pub device: String,
-    /// Its place in the device's history.
+    /// The event's sequence number.
     pub sequence: u64,
-    /// When the body was erased.
+    /// The time when the body was erased.
     pub erased: u64,
-    /// Whether that was before this request.
+    /// True if the body had already been erased before this request.
     pub before: bool,
 }
 
-/// What became of each of several, in their order.
+/// The results of a request with several events, in the order of the request.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Results {
-    /// One for each that was sent.
+    /// One result per event.
     pub results: Vec<ItemResult>,
 }
 
-/// What became of one.
+/// The result of adding one event.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ItemResult {
-    /// It is in the log.
+    /// The event is in the log.
     Receipt(ReceiptView),
-    /// It was refused.
+    /// The event was rejected.
     Problem(Problem),
 }
 
@@ -275,7 +276,7 @@ impl From<Erasure> for ErasureView {
             device: erasure.device.to_string(),
             sequence: erasure.sequence,
             erased: erasure.at,
-            before: erasure.before,
+            before: erasure.already_erased,
         }
     }
 }
@@ -306,45 +307,45 @@ impl From<StoredEvent> for EventView {
 }
 
 impl NewReading {
-    /// As a reading that came through the API.
+    /// Converts this into a [`Reading`]. `now_ms` is the time of a reading without one.
     pub fn into_reading(self, now_ms: u64) -> Reading {
         let Self { name, unit, value, time } = self;
         Reading { name, unit, value, time: time.unwrap_or(now_ms), source: Source::Senml }
     }
 }
 
-/// The SCALE encoding of a value in hexadecimal digits.
+/// Returns the SCALE encoding of a value in hexadecimal, starting with `0x`.
 pub fn scale_hex(value: &impl codec::Encode) -> String {
     format!("0x{}", hex::encode(value.encode()))
 }
 
-/// Two events that one key signed for one place of a device's history.
+/// The proof that a device's key was copied: two events with one sequence number, both signed with the key.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = CopiedKey)]
 pub struct CopiedKeyView {
-    /// The device.
+    /// The device's id.
     pub device: String,
-    /// The place that was signed for twice.
+    /// The sequence number of both events.
     pub sequence: u64,
-    /// The event that came first, and is in the log.
+    /// The event that came first and is in the log.
     pub first: SignedTwiceView,
-    /// The one that was refused because of it.
+    /// The event that came second and was rejected.
     pub second: SignedTwiceView,
 }
 
-/// One of the two.
+/// One of two events that prove a copied key.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = SignedTwice)]
 pub struct SignedTwiceView {
-    /// Its place in the log, where it is there.
+    /// The event's index in the log, or null if it is not in the log.
     pub index: Option<u64>,
-    /// The hash of its header.
+    /// The hash of the event's header.
     pub hash: String,
-    /// When it happened, by the signer's clock.
+    /// The time of the event, by the signer's clock.
     pub time: u64,
-    /// When the gateway received it.
+    /// The time when the gateway received the event.
     pub received: u64,
-    /// The signed event, SCALE in hexadecimal digits.
+    /// The signed event, SCALE-encoded, in hexadecimal.
     pub event: String,
 }
 

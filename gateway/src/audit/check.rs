@@ -5,7 +5,9 @@ use super::{
     AnchorState, AuditedEvent, ChainState, ProblemPlace, Report, Subject,
 };
 use std::collections::BTreeSet;
-use streembit_log::{Finding, LogError, LogReader, Place, StoredBody, StoredEvent};
+use streembit_log::{
+    CheckpointError, Finding, LogReader, Place, ReadError, StorageError, StoredBody, StoredEvent,
+};
 use streembit_primitives::{device::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, Hash};
 
 /// The number of events that are read at once.
@@ -17,7 +19,7 @@ const CHUNK: usize = 256;
 /// # Errors
 ///
 /// Fails if the log cannot be read. Damaged data is no error but a problem in the report.
-pub fn audit(log: &LogReader, subject: Subject, chain: &ChainState) -> Result<Report, LogError> {
+pub fn audit(log: &LogReader, subject: Subject, chain: &ChainState) -> Result<Report, ReadError> {
     let report = Report::new(subject, chain, log.id());
     let mut audit = Audit { log, chain, report, damaged: BTreeSet::new(), heads: None };
     audit.report.log_size = log.size();
@@ -67,9 +69,7 @@ impl Audit<'_> {
     fn check_device_record(&mut self) {
         let (device, gateway) = (self.report.device, self.log.id().gateway);
         let problem = match &self.chain.device {
-            None => {
-                format!("device {device} is not registered on the chain: run `streembit device register`")
-            }
+            None => format!("device {device} is not registered on the chain: run `streembit device register`"),
             Some(record) if record.gateway != gateway => format!(
                 "device {device} is registered with gateway {}, but this is the log of gateway {}",
                 streembit_keystore::account::show(&record.gateway),
@@ -84,7 +84,7 @@ impl Audit<'_> {
     }
 
     /// Recomputes everything that the log stores, and reports what differs.
-    fn check_stored_log(&mut self) -> Result<(), LogError> {
+    fn check_stored_log(&mut self) -> Result<(), ReadError> {
         let anchored = self.chain.anchor.as_ref().map_or(0, |anchor| anchor.checkpoint.size);
         let (findings, heads) = self.log.verify_with_heads(anchored)?;
         self.heads = heads;
@@ -111,7 +111,7 @@ impl Audit<'_> {
     }
 
     /// Returns true if a finding affects this device. Entries and the tree affect all devices, a body only one.
-    fn concerns_device(&self, finding: &Finding) -> Result<bool, LogError> {
+    fn concerns_device(&self, finding: &Finding) -> Result<bool, ReadError> {
         if matches!(finding.place, Place::Entry | Place::Node(_) | Place::Root) {
             return Ok(true);
         }
@@ -119,33 +119,29 @@ impl Audit<'_> {
             Ok(stored) => {
                 Ok(stored.is_none_or(|stored| stored.entry.event.header.device == self.report.device))
             }
-            Err(LogError::Damaged { .. }) => Ok(true),
+            Err(ReadError::Storage(StorageError::Damaged { .. })) => Ok(true),
             Err(error) => Err(error),
         }
     }
 
     /// Checks the log against its last anchor.
-    fn check_against_anchor(&mut self) -> Result<(), LogError> {
+    fn check_against_anchor(&mut self) -> Result<(), ReadError> {
         let Some(anchor) = &self.chain.anchor else { return Ok(()) };
         match self.log.check_against(anchor) {
             // `check_completeness` compares the heads map with the entries, and `check_stored_log` has reported a
             // damaged index.
-            Ok(()) | Err(LogError::DifferentHeads { .. }) => Ok(()),
-            Err(
-                error @ (LogError::ShorterThanAnchor { .. }
-                | LogError::DifferentFromAnchor { .. }
-                | LogError::ForeignCheckpoint { .. }
-                | LogError::Damaged { .. }),
-            ) => {
+            Ok(()) | Err(CheckpointError::DifferentHeads { .. }) => Ok(()),
+            Err(CheckpointError::OutOfRange(error)) => Err(error.into()),
+            Err(CheckpointError::Storage(error)) if error.is_temporary() => Err(error.into()),
+            Err(error) => {
                 self.add_problem(AuditProblem::new(ProblemPlace::Anchor, error.to_string()));
                 Ok(())
             }
-            Err(error) => Err(error),
         }
     }
 
     /// Checks each of the device's events and their order.
-    fn check_history(&mut self) -> Result<(), LogError> {
+    fn check_history(&mut self) -> Result<(), ReadError> {
         let mut last = Predecessor::None;
         let mut next = 0;
         while let Some(batch) = self.read_batch(next)? {
@@ -162,13 +158,14 @@ impl Audit<'_> {
 
     /// Reads events from the sequence `from` on. Skips unreadable events and reports them as problems. Returns `None`
     /// at the end of the history.
-    fn read_batch(&mut self, mut from: u64) -> Result<Option<Batch>, LogError> {
+    fn read_batch(&mut self, mut from: u64) -> Result<Option<Batch>, ReadError> {
         let device = self.report.device;
-        let batch =
-            |events: Vec<StoredEvent>, skipped| (!events.is_empty()).then_some(Batch { events, skipped });
+        let batch = |events: Vec<StoredEvent>, skipped| {
+            (!events.is_empty()).then_some(Batch { events, skipped })
+        };
         match self.log.device_events(&device, from, CHUNK) {
             Ok(events) => return Ok(batch(events, false)),
-            Err(LogError::Damaged { .. }) => {}
+            Err(ReadError::Storage(StorageError::Damaged { .. })) => {}
             Err(error) => return Err(error),
         }
         // An event in this range is unreadable. Read the events one by one to find and skip it.
@@ -176,7 +173,7 @@ impl Audit<'_> {
         while from <= end {
             match self.log.device_events(&device, from, 1) {
                 Ok(events) => return Ok(batch(events, from > start)),
-                Err(LogError::Damaged { what }) => {
+                Err(ReadError::Storage(StorageError::Damaged { what, .. })) => {
                     self.report_unreadable(from, what);
                     from = from.saturating_add(1);
                 }
@@ -194,10 +191,10 @@ impl Audit<'_> {
     }
 
     /// Returns the sequence of the device's last event, or an upper bound if its head is damaged.
-    fn last_sequence(&self, device: &DeviceId) -> Result<u64, LogError> {
+    fn last_sequence(&self, device: &DeviceId) -> Result<u64, ReadError> {
         match self.log.head(device) {
             Ok(head) => Ok(head.map_or(0, |head| head.sequence)),
-            Err(LogError::Damaged { .. }) => Ok(self.log.size()),
+            Err(ReadError::Storage(StorageError::Damaged { .. })) => Ok(self.log.size()),
             Err(error) => Err(error),
         }
     }
@@ -211,10 +208,7 @@ impl Audit<'_> {
         let at = |place, problem: String| AuditProblem::new(place, problem).at(index).of_event(sequence);
 
         if header.device != self.report.device {
-            self.add_problem(at(
-                ProblemPlace::Index,
-                "the index points to an event of another device".into(),
-            ));
+            self.add_problem(at(ProblemPlace::Index, "the index points to an event of another device".into()));
         }
         let follows = match last {
             Predecessor::None => header.ensure_follows(None),
@@ -232,10 +226,7 @@ impl Audit<'_> {
         }
         match &body {
             StoredBody::Missing => {
-                self.add_body_problem(at(
-                    ProblemPlace::Body,
-                    "it is missing, but the log has no record that it was erased".into(),
-                ));
+                self.add_body_problem(at(ProblemPlace::Body, "it is missing, but the log has no record that it was erased".into()));
             }
             StoredBody::Erased { .. } => {}
             StoredBody::Present(body) => {
@@ -293,7 +284,7 @@ impl Audit<'_> {
         // The proof is made from the stored nodes. If one of them was changed, the proof fails, and `check_stored_log`
         // has reported the node.
         let proven =
-            self.log.inclusion(index, *size).is_ok_and(|proof| proof.verify(leaf, index, *size, root));
+            self.log.prove_inclusion(index, *size).is_ok_and(|proof| proof.verify(leaf, index, *size, root));
         if proven {
             AnchorState::Anchored
         } else {
@@ -302,7 +293,7 @@ impl Audit<'_> {
     }
 
     /// Reports a proof in the log that the device's key was copied.
-    fn check_copied_key(&mut self) -> Result<(), LogError> {
+    fn check_copied_key(&mut self) -> Result<(), ReadError> {
         match self.log.copied_key(&self.report.device) {
             Ok(None) => {}
             Ok(Some(copied)) => {
@@ -316,12 +307,12 @@ impl Audit<'_> {
                     Some(Err(error)) => format!("the log holds a proof of a copied key, but the proof is invalid: {error}"),
                 };
                 let problem = AuditProblem::new(ProblemPlace::Signature, problem);
-                self.add_problem(
-                    problem.at(copied.first.index.unwrap_or_default()).of_event(copied.sequence),
-                );
+                self.add_problem(problem.at(copied.first.index.unwrap_or_default()).of_event(copied.sequence));
                 self.report.copied_key = Some(copied);
             }
-            Err(LogError::Damaged { what }) => self.add_problem(AuditProblem::new(ProblemPlace::Index, what)),
+            Err(ReadError::Storage(StorageError::Damaged { what, .. })) => {
+                self.add_problem(AuditProblem::new(ProblemPlace::Index, what))
+            }
             Err(error) => return Err(error),
         }
         Ok(())

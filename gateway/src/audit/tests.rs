@@ -2,7 +2,7 @@ use super::*;
 use rocksdb::{Options, DB};
 use std::path::{Path, PathBuf};
 use streembit_keystore::KeyPair;
-use streembit_log::{Log, LogReader, NewEntry};
+use streembit_log::{Log, LogReader, NewEntry, OpenError, StorageError};
 use streembit_primitives::{
     checkpoint::HashAlgorithm,
     event::{EventKind, Signer, VERSION},
@@ -94,7 +94,7 @@ impl AuditFixture {
         self.folder.path().join("log")
     }
 
-    fn open(&self) -> Result<LogReader, streembit_log::LogError> {
+    fn open(&self) -> Result<LogReader, OpenError> {
         Log::open_for_audit(&self.path())
     }
 
@@ -102,7 +102,7 @@ impl AuditFixture {
         let subject = Subject { device: Device::new(1).id(), name: Some("meter".into()) };
         match self.open() {
             Ok(log) => super::audit(&log, subject, &self.chain).unwrap(),
-            Err(streembit_log::LogError::Damaged { what }) => {
+            Err(OpenError::Storage(StorageError::Damaged { what, .. })) => {
                 Report::for_unreadable_log(subject, &self.chain, id(), what)
             }
             Err(error) => panic!("{error}"),

@@ -1,11 +1,11 @@
-//! What many commands share: the context, the options for configuration, node and key.
+//! The context of a command, and the options `--config`, `--node` and `--key` that commands share.
 
 use super::output;
 use crate::{
     audit::Subject,
     config::Config,
-    errors::explain,
     keys::{open_gateway_key, open_key, read_passphrase},
+    remedies::explain,
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -18,31 +18,32 @@ use streembit_chain::NodeUrl;
 use streembit_keystore::{account_of, KeyPair, Passphrase};
 use streembit_primitives::AccountId;
 
-/// How a command ends: with an exit code, or with an error that is printed (exit code 2).
-pub type Outcome = anyhow::Result<ExitCode>;
+/// The result of a command: an exit code, or an error, which is printed and makes the exit code 2.
+pub type CommandResult = anyhow::Result<ExitCode>;
 
-/// What every command is given.
+/// The global options, which every command gets.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Whether to print JSON.
+    /// True if the command prints JSON instead of text.
     pub json: bool,
-    /// The file with the passphrase of the key.
+    /// The file with the key's passphrase.
     pub passphrase_file: Option<PathBuf>,
 }
 
 impl Context {
-    /// Prints a result: as one line of JSON, or as text for people.
+    /// Prints a result on standard output: as one line of JSON, or as the text that `text` returns.
     pub fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         let line = if self.json { serde_json::to_string(value)? } else { text(value) };
         output::print_line(&line)
     }
 
-    /// The passphrase of an existing key: from the file, or asked for.
+    /// Reads the passphrase of an existing key from the passphrase file, or asks for it.
     pub fn passphrase(&self, key: &Path) -> anyhow::Result<Passphrase> {
         read_passphrase(key, self.passphrase_file.as_deref())
     }
 
-    /// The passphrase of a new key: from the file, which is made with a random one where it does not exist; or asked for.
+    /// Reads the passphrase of a new key from the passphrase file, or asks for it. If the file does not exist, creates
+    /// it with a random passphrase.
     pub fn new_passphrase(&self, key: &Path) -> anyhow::Result<Passphrase> {
         let Some(file) = &self.passphrase_file else {
             return Passphrase::ask_new(&format!("New passphrase of {}: ", key.display())).map_err(explain);
@@ -56,10 +57,10 @@ impl Context {
     }
 }
 
-/// `--config`
+/// The option `--config`.
 #[derive(Clone, Debug, Args)]
 pub struct ConfigArg {
-    /// The gateway's configuration.
+    /// The gateway's configuration file.
     #[arg(
         id = "config",
         long = "config",
@@ -71,19 +72,19 @@ pub struct ConfigArg {
 }
 
 impl ConfigArg {
-    /// Reads and checks it.
+    /// Reads and validates the configuration.
     pub fn load(&self) -> anyhow::Result<Config> {
         Ok(Config::load(&self.path)?)
     }
 
-    /// Reads it, with the gateway's account, for which no passphrase is needed.
+    /// Reads the configuration and the gateway's account, which needs no passphrase.
     pub fn load_with_account(&self) -> anyhow::Result<(Config, AccountId)> {
         let config = self.load()?;
         let account = account_of(&config.gateway.key_file).map_err(explain)?;
         Ok((config, account))
     }
 
-    /// Reads it and opens the gateway's key.
+    /// Reads the configuration and opens the gateway's key.
     pub fn load_with_keys(&self, context: &Context) -> anyhow::Result<(Config, KeyPair)> {
         let config = self.load()?;
         let keys = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
@@ -91,8 +92,9 @@ impl ConfigArg {
     }
 }
 
-/// A device of the configuration, or any by its id: a device may have been taken out of the configuration.
-pub fn subject(config: &Config, account: AccountId, device: &str) -> anyhow::Result<Subject> {
+/// Finds a device by its name in the configuration or by its id. An id is enough for a device that is not in the
+/// configuration, because it may have been removed from it.
+pub fn find_device(config: &Config, account: AccountId, device: &str) -> anyhow::Result<Subject> {
     match config.device(device, account) {
         Ok(found) => Ok(Subject { device: found.id(account), name: Some(found.name.clone()) }),
         Err(unknown) => match device.parse() {
@@ -102,36 +104,36 @@ pub fn subject(config: &Config, account: AccountId, device: &str) -> anyhow::Res
     }
 }
 
-/// `--node`
+/// The option `--node`.
 #[derive(Clone, Debug, Args)]
 pub struct NodeArg {
-    /// The RPC address of a node, such as ws://127.0.0.1:9944.
+    /// The RPC address of a node of the chain, such as ws://127.0.0.1:9944.
     #[arg(id = "node", long = "node", value_name = "URL", env = "STREEMBIT_NODE")]
     pub url: Option<NodeUrl>,
 }
 
 impl NodeArg {
-    /// The address: the given one, else that of the configuration.
-    pub fn or(&self, config: &Config) -> NodeUrl {
+    /// Returns the given address, or the address in the configuration.
+    pub fn or_configured(&self, config: &Config) -> NodeUrl {
         self.url.clone().unwrap_or_else(|| config.node.url.clone())
     }
 
-    /// The address: the given one, else a node on this machine.
+    /// Returns the given address, or the address of a node on this machine.
     pub fn or_local(&self) -> NodeUrl {
         self.url.clone().unwrap_or_else(NodeUrl::local)
     }
 }
 
-/// `--key`
+/// The option `--key`.
 #[derive(Clone, Debug, Args)]
 pub struct KeyArg {
-    /// The party's keystore.
+    /// The keystore of the account that signs.
     #[arg(id = "key", long = "key", value_name = "FILE", env = "STREEMBIT_KEY")]
     pub path: PathBuf,
 }
 
 impl KeyArg {
-    /// Opens it.
+    /// Opens the keystore.
     pub fn open(&self, context: &Context) -> anyhow::Result<KeyPair> {
         open_key(&self.path, context.passphrase_file.as_deref())
     }

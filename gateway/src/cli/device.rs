@@ -1,13 +1,14 @@
-//! `streembit device`: a gateway's devices, and their registration on the chain.
+//! `streembit device`: the devices of a gateway, and their registration on the chain.
 
 use super::{
     chain::{connect, submitted_json},
-    output, ConfigArg, Context, KeyArg, NodeArg, Outcome,
+    common::{CommandResult, ConfigArg, Context, KeyArg, NodeArg},
+    output,
 };
 use crate::{
     config::{Config, DeviceConfig},
-    errors::explain,
     keys::{open_gateway_key, open_key},
+    remedies::explain,
 };
 use anyhow::{bail, Context as _};
 use clap::{Args, Subcommand};
@@ -24,70 +25,66 @@ use streembit_primitives::{
     AccountId, DeviceKey, Signature,
 };
 
-/// What to do with devices.
+/// The subcommands of `streembit device`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List the devices of a gateway's configuration, and what the chain knows of them.
+    /// List the devices in a gateway's configuration, with their registrations on the chain.
     List {
-        /// Whose devices.
+        /// The gateway's configuration.
         #[command(flatten)]
         config: ConfigArg,
-        /// Where the chain is.
+        /// The node to ask.
         #[command(flatten)]
         node: NodeArg,
     },
-    /// Register a device on the chain as its owner's. Needs the consent of the device, or of the gateway that signs for
-    /// it, which is given at once.
+    /// Register a device on the chain for its owner.
+    ///
+    /// The device has to consent. For a device that cannot sign, its gateway consents.
     Register(RegisterArgs),
-    /// What a device that signs itself has to sign, to be registered; with its key at hand, the consent itself.
+    /// Print the message that a device has to sign to consent to its registration, or sign it with --device-key.
     Consent(ConsentArgs),
 }
 
-/// A device's registration.
+/// The arguments of `device register`.
 #[derive(Debug, Args)]
 pub struct RegisterArgs {
-    /// The device: its name in the gateway's configuration, or its id.
+    /// The device: its name in the gateway's configuration or its id.
     #[arg(long, value_name = "DEVICE")]
     device: String,
-    /// Whose devices.
     #[command(flatten)]
     config: ConfigArg,
-    /// Who signs.
     #[command(flatten)]
     key: KeyArg,
-    /// Where the chain is.
     #[command(flatten)]
     node: NodeArg,
-    /// The file with the consent of a device that signs itself: sr25519: or ed25519: and 128 hexadecimal digits.
+    /// The file with the consent of a device that signs its own events: sr25519:HEX or ed25519:HEX.
     #[arg(long, value_name = "FILE")]
     consent: Option<PathBuf>,
-    /// The keystore of a device that signs itself, where its key is at hand, instead of --consent.
+    /// The keystore of a device that signs its own events, instead of --consent.
     #[arg(long, value_name = "FILE", conflicts_with = "consent")]
     device_key: Option<PathBuf>,
 }
 
-/// A device's consent.
+/// The arguments of `device consent`.
 #[derive(Debug, Args)]
 pub struct ConsentArgs {
-    /// The device: its name in the gateway's configuration, or its id.
+    /// The device: its name in the gateway's configuration or its id.
     #[arg(long, value_name = "DEVICE")]
     device: String,
-    /// The party that is to own it.
+    /// The party that will own the device.
     #[arg(long, value_name = "ACCOUNT", value_parser = account::parse)]
     owner: AccountId,
-    /// Whose devices.
     #[command(flatten)]
     config: ConfigArg,
-    /// Where the chain is.
     #[command(flatten)]
     node: NodeArg,
-    /// The device's keystore, where its key is at hand.
+    /// The device's keystore, to sign the consent with.
     #[arg(long, value_name = "FILE")]
     device_key: Option<PathBuf>,
 }
 
-/// Does it.
-pub async fn run(command: Command, context: &Context) -> Outcome {
+/// Runs the command.
+pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::List { config, node } => list(&config, &node, context).await?,
         Command::Register(args) => register(args, context).await?,
@@ -98,9 +95,9 @@ pub async fn run(command: Command, context: &Context) -> Outcome {
 
 async fn list(config: &ConfigArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = config.load_with_account()?;
-    let chain = connect(node.or(&config)).await;
+    let chain = connect(node.or_configured(&config)).await;
     if let Err(error) = &chain {
-        // The configuration says enough to be listed.
+        // The configured devices can be listed without the chain.
         output::print_error(error, context.json);
     }
     let mut devices = Vec::new();
@@ -123,7 +120,7 @@ async fn list(config: &ConfigArg, node: &NodeArg, context: &Context) -> anyhow::
 
 fn describe(device: &DeviceConfig, gateway: AccountId, on_chain: Option<Option<DeviceRecord>>) -> Value {
     let source = match (&device.key, &device.adapter) {
-        (Some(_), _) => "signs itself".into(),
+        (Some(_), _) => "signs its own events".into(),
         (None, Some(adapter)) => adapter.to_string(),
         (None, None) => "event add".into(),
     };
@@ -151,7 +148,7 @@ async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_account()?;
     let device = config.device(&args.device, gateway)?.clone();
     let owner = args.key.open(context)?;
-    let chain = connect(args.node.or(&config)).await?;
+    let chain = connect(args.node.or_configured(&config)).await?;
     let registration = registration(&chain, &device, owner.account(), gateway);
     let consent = match (&registration.key, &args.consent, &args.device_key) {
         (DeviceKey::Hosted { .. }, None, None) => {
@@ -159,33 +156,35 @@ async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
             device_consent(&registration, &keys)
         }
         (DeviceKey::Hosted { .. }, ..) => {
-            bail!("device {:?} is signed for by its gateway, which consents: leave --consent and --device-key out", device.name)
+            bail!(
+                "the gateway signs for device {:?} and consents itself: omit --consent and --device-key",
+                device.name
+            )
         }
         (DeviceKey::Own(_), Some(file), _) => read_consent(file, &registration)?,
         (DeviceKey::Own(_), None, Some(file)) => sign_with(file, &registration, context)?,
         (DeviceKey::Own(_), None, None) => bail!(
-            "device {:?} signs itself, so it has to consent: `streembit device consent --device {} --owner {}` says \
-             what it has to sign; give the signature with --consent FILE, or its key with --device-key FILE",
+            "device {:?} signs its own events, so it has to consent: `streembit device consent --device {} --owner {}` \
+             prints the message that it has to sign; give the signature with --consent FILE, or the device's key with \
+             --device-key FILE",
             device.name,
             device.name,
             account::show(&owner.account())
         ),
     };
     let submitted = chain.register_device(&owner, registration, consent).await.map_err(explain)?;
-    let (id, mut view) = (device.id(gateway), submitted_json(&submitted));
-    if let Some(view) = view.as_object_mut() {
-        view.insert("device".into(), json!(id));
-        view.insert("owner".into(), json!(account::show(&owner.account())));
-    }
+    let id = device.id(gateway);
+    let owner = json!(account::show(&owner.account()));
+    let view = submitted_json(&submitted, [("device", json!(id)), ("owner", owner)]);
     context.print(&view, |_| {
-        format!("device {} ({id}) is registered, final in block {}", device.name, submitted.block)
+        format!("device {} ({id}) is registered, finalized in block {}", device.name, submitted.block)
     })
 }
 
 async fn consent(args: ConsentArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_account()?;
     let device = own_key_device(&config, &args.device, gateway)?;
-    let chain = connect(args.node.or(&config)).await?;
+    let chain = connect(args.node.or_configured(&config)).await?;
     let registration = registration(&chain, &device, args.owner, gateway);
     let signature = args
         .device_key
@@ -193,18 +192,18 @@ async fn consent(args: ConsentArgs, context: &Context) -> anyhow::Result<()> {
         .map(|file| sign_with(file, &registration, context))
         .transpose()?
         .map(|signature| format!("{signature:?}"));
-    let message = registration.message();
+    let (message, signing_context) = (registration.message(), Domain::Registration.context());
     let view = json!({
         "device": device.id(gateway), "key": device.key, "message": message,
-        "context": Domain::Registration.context(), "consent": signature,
+        "context": signing_context, "consent": signature,
     });
     context.print(&view, |_| {
         signature.clone().unwrap_or_else(|| {
             format!(
-                "{} has to sign {message}\nsr25519: with the signing context {:?}; ed25519: these bytes after that text. \
-                 The consent is written sr25519:HEX or ed25519:HEX.",
-                device.name,
-                Domain::Registration.context()
+                "Device {} has to sign the message {message}.\nsr25519: use the signing context {signing_context:?}. \
+                 ed25519: sign that text followed by the bytes of the message.\nWrite the consent as sr25519:HEX or \
+                 ed25519:HEX.",
+                device.name
             )
         })
     })
@@ -214,7 +213,7 @@ fn own_key_device(config: &Config, name: &str, gateway: AccountId) -> anyhow::Re
     let device = config.device(name, gateway)?;
     if device.key.is_none() {
         bail!(
-            "device {:?} is signed for by its gateway, which consents when it is registered: no other consent is needed",
+            "the gateway signs for device {:?} and consents when it registers the device: no other consent is needed",
             device.name
         );
     }
@@ -236,25 +235,30 @@ fn sign_with(
     context: &Context,
 ) -> anyhow::Result<Signature> {
     let keys = open_key(file, context.passphrase_file.as_deref())?;
-    checked(device_consent(registration, &keys), registration, file)
+    verify_consent(device_consent(registration, &keys), registration, file)
 }
 
 fn read_consent(file: &Path, registration: &RegistrationConsent) -> anyhow::Result<Signature> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
     let Some(signature) = parse_signature(text.trim()) else {
         bail!(
-            "{} holds no consent: expected sr25519: or ed25519: and 128 hexadecimal digits",
+            "{} does not contain a consent: expected sr25519: or ed25519: and 128 hexadecimal digits",
             file.display()
         );
     };
-    checked(signature, registration, file)
+    verify_consent(signature, registration, file)
 }
 
-/// A consent that the chain would refuse is refused here, with what it was held against.
-fn checked(consent: Signature, registration: &RegistrationConsent, file: &Path) -> anyhow::Result<Signature> {
+/// Verifies a consent before it is submitted.
+fn verify_consent(
+    consent: Signature,
+    registration: &RegistrationConsent,
+    file: &Path,
+) -> anyhow::Result<Signature> {
     if !registration.verify(&consent) {
         bail!(
-            "{}: not the signature of the device's key over {}, which names this chain, the owner {} and the gateway {}",
+            "the consent in {} is not a signature of the device's key over {}, the message for this chain, the \
+             owner {} and the gateway {}",
             file.display(),
             registration.message(),
             account::show(&registration.owner),
@@ -282,7 +286,7 @@ mod tests {
     use streembit_primitives::{Hash, PublicKey};
 
     #[test]
-    fn a_consent_is_taken_only_from_the_device_and_for_this_very_registration() {
+    fn a_consent_is_valid_only_if_the_device_signed_it_for_the_same_registration() {
         let device = KeyPair::from_seed([5; 32]);
         let registration = RegistrationConsent {
             genesis: Hash([1; 32]),

@@ -1,12 +1,15 @@
-//! `streembit gateway`: set up and run a gateway.
+//! `streembit gateway`: creating, running and registering a gateway.
 
-use super::{chain, ConfigArg, Context, KeyArg, NodeArg, Outcome};
+use super::{
+    chain,
+    common::{CommandResult, ConfigArg, Context, KeyArg, NodeArg},
+};
 use crate::{
     api::client::{Client, ClientError},
     config, daemon,
-    errors::explain,
     keys::open_gateway_key,
     memory,
+    remedies::explain,
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -20,53 +23,48 @@ use streembit_keystore::{self as keystore, account, files::create_private, KeySe
 use tokio::signal::unix::{signal, SignalKind};
 use tokio_util::sync::CancellationToken;
 
-/// What to do with a gateway.
+/// The subcommands of `streembit gateway`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a gateway: its key and its commented configuration.
+    /// Create a gateway: a key and a commented configuration.
     Init {
-        /// The folder; made where it does not exist.
+        /// The gateway's directory. It is created if it does not exist.
         #[arg(long, value_name = "DIR")]
         dir: PathBuf,
-        /// What people call it.
+        /// The gateway's name.
         #[arg(long, default_value = "gateway")]
         name: String,
     },
-    /// Run it until it is stopped, by Ctrl-C or SIGTERM.
+    /// Run the gateway until it is stopped with Ctrl-C or SIGTERM.
     Run(RunArgs),
-    /// Show the gateway's account, and where other parties reach it.
+    /// Show the gateway's account, peer id and addresses.
     Account(ConfigArg),
-    /// Have a party of the chain take the gateway in; from then on it may anchor its log. Waits until that is final.
+    /// Register the gateway on the chain as a gateway of a party. It may then anchor its log. Waits for finality.
     Register(RegisterArgs),
 }
 
-/// `gateway run`
+/// The arguments of `gateway run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The gateway.
     #[command(flatten)]
     config: ConfigArg,
-    /// The node, where it is another than the configuration's.
     #[command(flatten)]
     node: NodeArg,
 }
 
-/// `gateway register`
+/// The arguments of `gateway register`.
 #[derive(Debug, Args)]
 pub struct RegisterArgs {
-    /// The gateway.
     #[command(flatten)]
     config: ConfigArg,
-    /// The party.
     #[command(flatten)]
     key: KeyArg,
-    /// The node, where it is another than the configuration's.
     #[command(flatten)]
     node: NodeArg,
 }
 
-/// Does it.
-pub async fn run(command: Command, context: &Context) -> Outcome {
+/// Runs the command.
+pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::Init { dir, name } => init(&dir, &name, context)?,
         Command::Run(args) => run_daemon(&args, context).await?,
@@ -77,24 +75,35 @@ pub async fn run(command: Command, context: &Context) -> Outcome {
 }
 
 fn init(dir: &Path, name: &str, context: &Context) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("making the folder {}", dir.display()))?;
+    std::fs::create_dir_all(dir).with_context(|| format!("creating the directory {}", dir.display()))?;
     let (config_file, key_file) = (dir.join("gateway.toml"), dir.join("gateway.key"));
     for file in [&config_file, &key_file] {
-        if file.try_exists().with_context(|| format!("looking for {}", file.display()))? {
-            anyhow::bail!("{} exists: this gateway is already made; name another --dir", file.display());
+        if file.try_exists().with_context(|| format!("checking whether {} exists", file.display()))? {
+            anyhow::bail!(
+                "{} already exists: there is a gateway in this directory; choose another --dir",
+                file.display()
+            );
         }
     }
     let passphrase = context.new_passphrase(&key_file)?;
     let keys = keystore::create(&key_file, &KeySeed::random(), &passphrase).map_err(explain)?;
-    let passphrase_file =
-        context.passphrase_file.as_deref().map(std::path::absolute).transpose().context("passphrase file")?;
+    let passphrase_file = context
+        .passphrase_file
+        .as_deref()
+        .map(std::path::absolute)
+        .transpose()
+        .context("resolving the path of the passphrase file")?;
     create_private(&config_file, config::template(name, passphrase_file.as_deref()).as_bytes())?;
     let view = json!({
-        "account": account::show(&keys.account()), "config": config_file, "key": key_file, "passphrase_file": passphrase_file,
+        "account": account::show(&keys.account()),
+        "config": config_file,
+        "key": key_file,
+        "passphrase_file": passphrase_file,
     });
     context.print(&view, |_| {
         format!(
-            "account  {}\nconfig   {}\nkey      {}\n\nNext: add a [[device]] to the configuration, then run\n  \
+            "account  {}\nconfig   {}\nkey      {}\n\nNext: add a [[device]] to the configuration, then start the \
+             gateway:\n  \
              streembit gateway run --config {}",
             account::show(&keys.account()),
             config_file.display(),
@@ -106,7 +115,7 @@ fn init(dir: &Path, name: &str, context: &Context) -> anyhow::Result<()> {
 
 async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     let (config, keys) = args.config.load_with_keys(context)?;
-    let node = args.node.or(&config).into();
+    let node = args.node.or_configured(&config).into();
     let shutdown = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -118,22 +127,22 @@ async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
         }
         tracing::info!("stopping");
         shutdown.cancel();
-        // The second signal does not wait.
+        // A second signal stops the program without waiting for the shutdown.
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
     };
     tokio::select! {
-        ended = daemon => Ok(ended?),
+        ended = daemon => ended.map_err(explain),
         never = memory::trim_periodically() => match never {},
-        () = stopping => anyhow::bail!("stopped before everything had ended; what was acknowledged is on disk"),
+        () = stopping => anyhow::bail!("stopped before the shutdown was complete; all acknowledged events are on disk"),
     }
 }
 
 async fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<()> {
     let (config, account) = config.load_with_account()?;
-    // A running gateway knows where it is reached; of a stopped one only the key says who its peer is.
+    // A running gateway knows its addresses. For a stopped gateway, the peer id is derived from its key.
     let running = Client::new(&config.api.socket)?.status().await;
     let (peer, addresses) = match running {
         Ok(status) => (status.peer.id, status.peer.addresses),
@@ -157,14 +166,10 @@ async fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<(
 async fn register(args: &RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_keys(context)?;
     let party = args.key.open(context)?;
-    let chain = chain::connect(args.node.or(&config)).await?;
+    let chain = chain::connect(args.node.or_configured(&config)).await?;
     let submitted = chain.add_gateway(&party, &gateway).await.map_err(explain)?;
     let (gateway, party) = (account::show(&gateway.account()), account::show(&party.account()));
-    let mut view = chain::submitted_json(&submitted);
-    if let Some(view) = view.as_object_mut() {
-        view.insert("gateway".into(), gateway.clone().into());
-        view.insert("party".into(), party.clone().into());
-    }
+    let view = chain::submitted_json(&submitted, [("gateway", json!(gateway)), ("party", json!(party))]);
     context.print(&view, |_| {
         format!("gateway  {gateway}\nparty    {party}\nfinal    in block {}", submitted.block)
     })

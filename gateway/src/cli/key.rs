@@ -1,7 +1,7 @@
-//! `streembit key`: the keys of parties.
+//! `streembit key`: creating and showing keys.
 
-use super::{Context, KeyArg, Outcome};
-use crate::errors::explain;
+use super::common::{CommandResult, Context, KeyArg};
+use crate::remedies::explain;
 use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
@@ -12,45 +12,46 @@ use std::{
 use streembit_keystore::{self as keystore, account, KeySeed, Passphrase, DEV_NAMES};
 use streembit_primitives::AccountId;
 
-/// What to do with keys.
+/// The subcommands of `streembit key`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a new key.
+    /// Create a new key.
     New {
-        /// Where; a file that exists is never overwritten.
+        /// The keystore to write. An existing file is never overwritten.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Write the key of a well-known account of development chains. Everybody knows these keys.
+    /// Write the keystore of a well-known development account. These keys are public; never use them on a real chain.
     Dev {
-        /// alice, bob, charlie, dave, eve or ferdie.
+        /// The account: alice, bob, charlie, dave, eve or ferdie.
         name: String,
-        /// Where; a file that exists is never overwritten.
+        /// The keystore to write. An existing file is never overwritten.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Show whose key it is; needs no passphrase.
+    /// Show the account of a key. Needs no passphrase.
     Show(KeyArg),
-    /// Encrypt the same key under another passphrase.
+    /// Encrypt a key with a new passphrase.
     ChangePassphrase {
-        /// The key.
+        /// The keystore.
         #[command(flatten)]
         key: KeyArg,
-        /// The file with the new passphrase; made with a random one where it does not exist. Asked for otherwise.
+        /// The file with the new passphrase. If it does not exist, it is created with a random passphrase. Without this
+        /// option, the new passphrase is asked for.
         #[arg(long, value_name = "FILE")]
         new_passphrase_file: Option<PathBuf>,
     },
 }
 
-/// Does it.
-pub fn run(command: Command, context: &Context) -> Outcome {
+/// Runs the command.
+pub fn run(command: Command, context: &Context) -> CommandResult {
     match command {
-        Command::New { out } => write(&out, &KeySeed::random(), context)?,
+        Command::New { out } => create(&out, &KeySeed::random(), context)?,
         Command::Dev { name, out } => {
             let Some(seed) = KeySeed::from_dev_name(&name) else {
-                bail!("{name:?} is no account of development chains: use one of {}", DEV_NAMES.join(", "));
+                bail!("{name:?} is not a development account: use one of {}", DEV_NAMES.join(", "));
             };
-            write(&out, &seed, context)?;
+            create(&out, &seed, context)?;
         }
         Command::Show(key) => show(&key.path, keystore::account_of(&key.path).map_err(explain)?, context)?,
         Command::ChangePassphrase { key, new_passphrase_file } => {
@@ -64,7 +65,7 @@ pub fn run(command: Command, context: &Context) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(path: &Path, seed: &KeySeed, context: &Context) -> anyhow::Result<()> {
+fn create(path: &Path, seed: &KeySeed, context: &Context) -> anyhow::Result<()> {
     let keys = keystore::create(path, seed, &context.new_passphrase(path)?).map_err(explain)?;
     show(path, keys.account(), context)
 }

@@ -1,7 +1,7 @@
-//! The command line of everyone: who runs a gateway, who audits a device, who is party to a contract.
+//! The command line of the `streembit` program, for those who run a gateway, audit a device or have a contract.
 //!
-//! One file for each area has its arguments (a `Command` or `Args`) and `pub async fn run(args, &Context)`; this file
-//! only puts them into one tree.
+//! Each subcommand has a module with its arguments (`Command` or `Args`) and a function `run(args, &Context)`. This
+//! module only joins them into one tree.
 
 pub mod audit;
 pub mod chain;
@@ -18,22 +18,21 @@ pub mod simulate;
 pub mod status;
 pub mod subscribe;
 
-pub use common::{ConfigArg, Context, KeyArg, NodeArg, Outcome};
+use common::{CommandResult, ConfigArg, Context};
 
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 
-/// Streembit: signed, logged and anchored events of devices, and contracts about them.
+/// Streembit: signed, logged and anchored events of devices, and contracts about devices.
 #[derive(Debug, Parser)]
 #[command(name = "streembit", version, arg_required_else_help = true)]
 pub struct Cli {
-    /// Print JSON for programs instead of text for people.
+    /// Print results and errors as JSON.
     #[arg(long, global = true)]
     json: bool,
-    /// The file with the passphrase of the key, mode 0600; asked for on the terminal otherwise.
+    /// The file with the key's passphrase (mode 0600). Without it, the passphrase is asked for on the terminal.
     #[arg(long, global = true, value_name = "FILE", env = "STREEMBIT_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
-    /// What to do.
     #[command(subcommand)]
     command: Command,
 }
@@ -43,41 +42,41 @@ enum Command {
     /// Set up and run a gateway.
     #[command(subcommand)]
     Gateway(gateway::Command),
-    /// Make and show the keys of parties.
+    /// Create and show keys.
     #[command(subcommand)]
     Key(key::Command),
-    /// Show a running gateway in one screen: what it reads, logs and anchors, what is wrong and what to do.
+    /// Show the status of a running gateway: its log, its devices, its components, and what to do about problems.
     Status(ConfigArg),
-    /// List and register a gateway's devices.
+    /// List a gateway's devices and register them on the chain.
     #[command(subcommand)]
     Device(device::Command),
-    /// Put events into a running gateway's log.
+    /// Add events to a running gateway's log, or erase their bodies.
     #[command(subcommand)]
     Event(event::Command),
-    /// Check a device's history: against the chain, or from a file of evidence without one.
+    /// Check a device's history against the chain, and export and verify evidence.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Show the consortium, join it, leave it, and vote on who belongs.
+    /// Show the consortium and vote on its parties, validators, quotas and runtime.
     #[command(subcommand)]
     Consortium(consortium::Command),
-    /// Make, sign and follow contracts.
+    /// Write, propose, accept and fulfil contracts.
     #[command(subcommand)]
     Contract(contract::Command),
-    /// Receive a device's events from its gateway, each verified before it is printed.
+    /// Receive a device's events from its gateway, and verify each before printing it.
     Subscribe(subscribe::Args),
-    /// Pretend to be a device, for trying things.
+    /// Simulate a device, for development and demonstrations.
     #[command(subcommand)]
     Simulate(simulate::Command),
 }
 
 impl Command {
-    /// Whether it runs until it is stopped, and so says on standard error what it does.
+    /// Returns true if the command runs until it is stopped. Only then does it log at level `info`.
     fn is_daemon(&self) -> bool {
         matches!(self, Self::Gateway(gateway::Command::Run(_)))
     }
 }
 
-/// Parses the arguments of this process and does what they say.
+/// Parses the arguments of this process and runs the command.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
     output::start_logging(if cli.command.is_daemon() { "info" } else { "warn" });
@@ -91,7 +90,7 @@ pub async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command, context: &Context) -> Outcome {
+async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::Gateway(command) => gateway::run(command, context).await,
         Command::Key(command) => key::run(command, context),
@@ -112,12 +111,12 @@ mod tests {
     use clap::CommandFactory as _;
 
     #[test]
-    fn the_tree_is_sound() {
+    fn the_command_tree_is_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn no_argument_carries_a_secret() {
+    fn no_argument_takes_a_secret() {
         fn walk(command: &clap::Command) {
             for argument in command.get_arguments() {
                 let name = argument.get_id().as_str();

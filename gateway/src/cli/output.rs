@@ -1,13 +1,13 @@
-//! What commands print: results on standard output, everything else on standard error.
+//! The output of commands: results on standard output, everything else on standard error.
 
-use crate::errors::with_causes;
+use crate::remedies::with_causes;
 use anyhow::Context as _;
 use comfy_table::{presets, ContentArrangement, Table};
 use serde_json::json;
 use std::io::{self, IsTerminal as _, Write as _};
 use tracing_subscriber::EnvFilter;
 
-/// Prints one line on standard output. A reader that went away ends the command quietly, as `head` expects.
+/// Prints one line on standard output. Exits quietly if the reader has closed the pipe, as `head` does.
 pub fn print_line(line: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
@@ -16,7 +16,7 @@ pub fn print_line(line: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Prints an error with what caused it on standard error.
+/// Prints an error and its causes on standard error.
 pub fn print_error(error: &anyhow::Error, as_json: bool) {
     let text = with_causes(error);
     if as_json {
@@ -26,7 +26,7 @@ pub fn print_error(error: &anyhow::Error, as_json: bool) {
     }
 }
 
-/// A table for people: no lines but one under the header; as wide as the terminal at most.
+/// Creates a table without borders that is at most as wide as the terminal.
 pub fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table
@@ -36,12 +36,12 @@ pub fn table<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
-/// A table as text, without the spaces that fill its lines.
+/// Renders a table without trailing spaces.
 pub fn render(table: &Table) -> String {
     table.trim_fmt()
 }
 
-/// A text in green, yellow or red on a terminal; plain where nobody sees colours.
+/// Colours a text if standard output is a terminal and `NO_COLOR` is not set.
 pub fn paint(colour: Colour, text: &str) -> String {
     if io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
         format!("\x1b[{}m{text}\x1b[0m", colour as u8)
@@ -50,18 +50,19 @@ pub fn paint(colour: Colour, text: &str) -> String {
     }
 }
 
-/// What a colour says.
+/// The colours of results.
 #[derive(Clone, Copy, Debug)]
 pub enum Colour {
-    /// Wrong.
+    /// An error, or something that needs action.
     Red = 31,
-    /// As it should be.
+    /// Everything is in order.
     Green = 32,
-    /// Not yet, or not quite.
+    /// Incomplete, or a warning.
     Yellow = 33,
 }
 
-/// Logs to standard error as `RUST_LOG` says; otherwise from `level` on for our own parts, and only warnings of others.
+/// Starts logging to standard error with the filter in `RUST_LOG`. The default is `level` for Streembit's own crates
+/// and `warn` for all others.
 pub fn start_logging(level: &str) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("warn,streembit={level}")));
@@ -70,7 +71,7 @@ pub fn start_logging(level: &str) {
         .with_target(false)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_writer(io::stderr);
-    // Already started where another program runs these commands.
+    // This fails if the process already has a logger.
     let _ = logger.try_init();
 }
 
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_have_no_trailing_spaces_and_nothing_is_coloured_in_a_pipe() {
+    fn tables_have_no_trailing_spaces() {
         let mut table = table(["name", "value"]);
         table.add_row(["a", "1"]).add_row(["longer", "2"]);
         let text = render(&table);

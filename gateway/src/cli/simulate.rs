@@ -1,6 +1,6 @@
-//! `streembit simulate`: devices that are not there.
+//! `streembit simulate`: simulated devices.
 
-use super::{Context, Outcome};
+use super::common::{CommandResult, Context};
 use crate::simulate::{
     serve::{Drive, SerialEnd, TcpEnd},
     vehicle::Vehicle,
@@ -11,41 +11,41 @@ use serde_json::json;
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 use tokio::signal::unix::{signal, SignalKind};
 
-/// What to pretend to be.
+/// The subcommands of `streembit simulate`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// A driving vehicle behind an ELM327, on a pseudo-terminal; runs until interrupted.
+    /// Simulate a driving vehicle with an ELM327 adapter on a pseudo-terminal. Runs until interrupted.
     Vehicle(VehicleArgs),
 }
 
-/// How it is reached and how it drives.
+/// The arguments of `simulate vehicle`.
 #[derive(Clone, Debug, Args)]
 pub struct VehicleArgs {
-    /// Where to make the link to the serial port, such as /tmp/vehicle; removed at the end.
+    /// The path of the symbolic link to the serial port, such as /tmp/vehicle. It is removed at the end.
     #[arg(long, value_name = "PATH")]
     link: PathBuf,
-    /// Serve the same vehicle over TCP as well, such as 127.0.0.1:35000; port 0 takes a free one.
+    /// A TCP address that serves the same vehicle, such as 127.0.0.1:35000. Port 0 selects a free port.
     #[arg(long, value_name = "ADDR")]
     tcp: Option<SocketAddr>,
-    /// What the odometer reads at the start, in kilometres.
+    /// The initial value of the odometer, in km.
     #[arg(long, value_name = "KM", default_value_t = 12_000.0)]
     odometer: f64,
-    /// How fast it drives, in kilometres an hour.
+    /// The speed, in km/h.
     #[arg(long, value_name = "KMH", default_value_t = 60)]
     speed: u8,
-    /// How many times faster than the clock the odometer rises.
+    /// The factor by which the odometer runs faster than real time.
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     time_scale: f64,
     /// The vehicle identification number.
-    #[arg(long, default_value = "WVWZZZ1JZ3W386752", value_parser = vin)]
+    #[arg(long, default_value = "WVWZZZ1JZ3W386752", value_parser = parse_vin)]
     vin: String,
-    /// A stored fault code, such as P0133; may be repeated.
-    #[arg(long = "fault", value_name = "CODE", value_parser = fault)]
+    /// A stored diagnostic trouble code, such as P0133. May be repeated.
+    #[arg(long = "fault", value_name = "CODE", value_parser = parse_fault)]
     faults: Vec<[u8; 2]>,
 }
 
-/// Does it.
-pub async fn run(command: Command, context: &Context) -> Outcome {
+/// Runs the command.
+pub async fn run(command: Command, context: &Context) -> CommandResult {
     let Command::Vehicle(args) = command;
     simulate_vehicle(args, context).await?;
     Ok(ExitCode::SUCCESS)
@@ -53,10 +53,10 @@ pub async fn run(command: Command, context: &Context) -> Outcome {
 
 async fn simulate_vehicle(args: VehicleArgs, context: &Context) -> anyhow::Result<()> {
     if !(0.0..=10_000_000.0).contains(&args.odometer) {
-        bail!("--odometer {}: give kilometres from 0 to 10000000", args.odometer);
+        bail!("--odometer {} is out of range: give 0 to 10000000 km", args.odometer);
     }
     if !(0.0..=1_000_000.0).contains(&args.time_scale) {
-        bail!("--time-scale {}: give a factor from 0 to 1000000", args.time_scale);
+        bail!("--time-scale {} is out of range: give a factor from 0 to 1000000", args.time_scale);
     }
     let drive = Drive::begin(Vehicle {
         vin: args.vin,
@@ -67,7 +67,7 @@ async fn simulate_vehicle(args: VehicleArgs, context: &Context) -> anyhow::Resul
     });
     let link = args.link.display();
     let mut serial = SerialEnd::open(&args.link)
-        .with_context(|| format!("making the serial port {link}: name another --link"))?;
+        .with_context(|| format!("creating the serial port at {link} (choose another --link)"))?;
     let mut tcp = match args.tcp {
         Some(address) => {
             Some(TcpEnd::open(address).await.with_context(|| format!("listening on {address}"))?)
@@ -77,8 +77,8 @@ async fn simulate_vehicle(args: VehicleArgs, context: &Context) -> anyhow::Resul
     let address = tcp.as_ref().map(TcpEnd::address).transpose()?;
     let view = json!({ "link": args.link, "device": serial.device(), "tcp": address });
     context.print(&view, |_| {
-        let over_tcp = address.map_or_else(String::new, |address| format!(" and on tcp://{address}"));
-        format!("A vehicle drives on {link}{over_tcp}; Ctrl-C ends it.")
+        let over_tcp = address.map_or_else(String::new, |address| format!(" and tcp://{address}"));
+        format!("Simulating a vehicle on {link}{over_tcp}; press Ctrl-C to stop.")
     })?;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
@@ -96,7 +96,7 @@ async fn serve_tcp(tcp: Option<&mut TcpEnd>, drive: &Drive) -> io::Result<()> {
     }
 }
 
-fn vin(text: &str) -> Result<String, String> {
+fn parse_vin(text: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_digit() || (c.is_ascii_uppercase() && !"IOQ".contains(c));
     if text.len() == 17 && text.chars().all(allowed) {
         Ok(text.to_owned())
@@ -105,15 +105,16 @@ fn vin(text: &str) -> Result<String, String> {
     }
 }
 
-/// `P0133` as its two bytes (SAE J2012).
-fn fault(text: &str) -> Result<[u8; 2], String> {
-    let wrong =
-        || "expected a fault code such as P0133: P, C, B or U, a digit from 0 to 3, three hexadecimal digits";
-    let (letter, digits) = text.split_at_checked(1).ok_or_else(wrong)?;
-    let letter = "PCBU".find(letter).and_then(|place| u16::try_from(place).ok()).ok_or_else(wrong)?;
-    let number = u16::from_str_radix(digits, 16).map_err(|_| wrong())?;
+/// Parses a code such as `P0133` into its two bytes (SAE J2012).
+fn parse_fault(text: &str) -> Result<[u8; 2], String> {
+    let error = || {
+        "expected a trouble code such as P0133: P, C, B or U, a digit from 0 to 3, three hexadecimal digits"
+    };
+    let (letter, digits) = text.split_at_checked(1).ok_or_else(error)?;
+    let letter = "PCBU".find(letter).and_then(|place| u16::try_from(place).ok()).ok_or_else(error)?;
+    let number = u16::from_str_radix(digits, 16).map_err(|_| error())?;
     if digits.len() != 4 || digits.starts_with('+') || number > 0x3fff {
-        return Err(wrong().into());
+        return Err(error().into());
     }
     Ok((letter << 14 | number).to_be_bytes())
 }
@@ -124,13 +125,13 @@ mod tests {
     use streembit_adapters::obd::dtc;
 
     #[test]
-    fn fault_codes_are_read_as_they_are_shown() {
+    fn trouble_codes_are_parsed_in_the_form_in_which_they_are_shown() {
         for text in ["P0133", "C04AB", "B1234", "U0100", "U3FFF"] {
-            let [high, low] = fault(text).unwrap();
+            let [high, low] = parse_fault(text).unwrap();
             assert_eq!(dtc::code(high, low), text);
         }
         for text in ["", "P", "X0133", "P013", "P01333", "P4000", "P+123", "PC123", "é0133"] {
-            assert!(fault(text).is_err(), "{text}");
+            assert!(parse_fault(text).is_err(), "{text}");
         }
     }
 }

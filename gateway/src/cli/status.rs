@@ -1,8 +1,8 @@
-//! `streembit status`: the gateway in one screen.
+//! `streembit status`: the status of a running gateway on one screen.
 
 use super::{
+    common::{CommandResult, ConfigArg, Context},
     output::{paint, render, table, Colour},
-    ConfigArg, Context, Outcome,
 };
 use crate::{
     api::{
@@ -14,8 +14,8 @@ use crate::{
 use std::process::ExitCode;
 use streembit_clock as clock;
 
-/// Shows it.
-pub async fn run(config: ConfigArg, context: &Context) -> Outcome {
+/// Runs the command.
+pub async fn run(config: ConfigArg, context: &Context) -> CommandResult {
     let config = config.load()?;
     let status = Client::new(&config.api.socket)?.status().await?;
     context.print(&status, screen)?;
@@ -47,11 +47,14 @@ fn heading(status: &StatusView) -> String {
 
 fn log(log: &LogView) -> String {
     let checkpoint = log.checkpoint.as_ref().map_or("none yet".into(), |checkpoint| {
-        format!("at {} events, {}", checkpoint.size, clock::show(checkpoint.time))
+        format!("{} events, {}", checkpoint.size, clock::show(checkpoint.time))
     });
     let anchor = log.anchor.as_ref().map_or("none yet".into(), |anchor| {
         let newer = log.size.saturating_sub(anchor.checkpoint.size);
-        format!("{} events in finalized block {}; {newer} newer", anchor.checkpoint.size, anchor.block)
+        format!(
+            "{} events, in finalized block {}; {newer} newer events",
+            anchor.checkpoint.size, anchor.block
+        )
     });
     format!("log         {} events\ncheckpoint  {checkpoint}\nanchor      {anchor}", log.size)
 }
@@ -66,7 +69,7 @@ fn devices(devices: &[DeviceView]) -> String {
 }
 
 fn components(components: &[Component]) -> String {
-    let mut table = table(["part", "state", "since", "detail"]);
+    let mut table = table(["component", "state", "since", "detail"]);
     for Component { name, state, since } in components {
         let (colour, word, detail) = match state {
             ComponentState::Starting => (Colour::Yellow, "starting", ""),
@@ -83,25 +86,25 @@ fn components(components: &[Component]) -> String {
 fn verdict(components: &[Component], devices: &[DeviceView]) -> String {
     let copied = devices.iter().filter(|device| device.forked).map(|device| {
         format!(
-            "{}: its key was copied, and nothing more is taken from it. `streembit audit forks` shows both events as \
-             proof; give the device a new key, and configure and register it as a new device",
+            "{}: the device's key was copied, so the gateway accepts no more events from it. `streembit audit forks` \
+             shows the proof. Give the device a new key, then configure and register it as a new device",
             device.name
         )
     });
-    let remedies = components.iter().filter_map(|component| match &component.state {
+    let failing = components.iter().filter_map(|component| match &component.state {
         ComponentState::Retrying { remedy, .. } | ComponentState::Alarm { remedy, .. } => {
             Some(format!("{}: {remedy}", component.name))
         }
-        _ => None,
+        ComponentState::Starting | ComponentState::Running { .. } | ComponentState::Stopped => None,
     });
-    let remedies: Vec<_> = copied.chain(remedies).collect();
+    let remedies: Vec<_> = copied.chain(failing).collect();
     if !remedies.is_empty() {
         return format!("{}\n  {}", paint(Colour::Red, "What to do:"), remedies.join("\n  "));
     }
     if components.iter().all(|component| component.state.is_running()) {
         return paint(Colour::Green, "All is well.");
     }
-    paint(Colour::Yellow, "Not everything is at work yet.")
+    paint(Colour::Yellow, "Some components are not running yet.")
 }
 
 #[cfg(test)]
@@ -137,9 +140,10 @@ mod tests {
     }
 
     #[test]
-    fn one_screen_says_what_is_and_what_to_do() {
+    fn the_screen_shows_the_state_and_the_remedies() {
         let text = screen(&status(ComponentState::retrying("no node at ws://a", "start streembit-node")));
-        for part in ["anna", "1234 events", "1200 events in finalized block 77; 34 newer", "car", "/p2p/12D3"]
+        for part in
+            ["anna", "1234 events", "1200 events, in finalized block 77; 34 newer", "car", "/p2p/12D3"]
         {
             assert!(text.contains(part), "{part}\n{text}");
         }
@@ -149,13 +153,16 @@ mod tests {
         assert!(text.ends_with("All is well."), "{text}");
         copied.devices[0].forked = true;
         let text = screen(&copied);
-        assert!(text.contains("a copied key!") && text.contains("car: its key was copied"), "{text}");
+        assert!(
+            text.contains("a copied key!") && text.contains("car: the device's key was copied"),
+            "{text}"
+        );
         assert!(text.contains("streembit audit forks") && text.contains("new key"), "{text}");
         let text =
             screen(&status(ComponentState::alarm("two blocks in one slot", "stop one of the two nodes")));
         assert!(text.contains("two blocks in one slot") && text.contains("stop one of the two"), "{text}");
         let text = screen(&status(ComponentState::Starting));
-        assert!(text.ends_with("Not everything is at work yet."), "{text}");
-        assert!(text.lines().count() < 24, "one screen:\n{text}");
+        assert!(text.ends_with("Some components are not running yet."), "{text}");
+        assert!(text.lines().count() < 24, "more than one screen:\n{text}");
     }
 }

@@ -1,7 +1,10 @@
-//! `streembit subscribe`: a device's events, peer to peer from its gateway, each verified before it is printed.
+//! `streembit subscribe`: receiving a device's events from its gateway, peer to peer, and verifying each one.
 
-use super::{output::print_line, Context, KeyArg, NodeArg, Outcome};
-use crate::errors::explain;
+use super::{
+    common::{CommandResult, Context, KeyArg, NodeArg},
+    output::print_line,
+};
+use crate::remedies::explain;
 use anyhow::Context as _;
 use serde_json::{json, Value};
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
@@ -15,26 +18,26 @@ use streembit_keystore::account;
 use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32, DeviceId, Part};
 use tokio::signal::unix::{signal, SignalKind};
 
-/// What to subscribe to.
+/// The arguments of `subscribe`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The device, by its id.
+    /// The device's id.
     #[arg(long, value_name = "ID")]
     device: DeviceId,
-    /// The gateway's address, ending in /p2p/ and its peer id; or its account, to find it on the local network.
+    /// The gateway's address, ending in /p2p/PEER_ID, or its account to find it on the local network.
     #[arg(long, value_name = "ADDRESS")]
     gateway: Target,
     #[command(flatten)]
     key: KeyArg,
     #[command(flatten)]
     node: NodeArg,
-    /// Only readings of this name, of those that are granted; may be given several times.
+    /// Receive only readings with this name. May be repeated. The default is all granted readings.
     #[arg(long = "name", value_name = "NAME", value_parser = parse_name)]
     names: Vec<Name>,
-    /// The file that remembers how far this has come, to go on there the next time.
+    /// A file that stores the position after each event, so that the next run continues there.
     #[arg(long, value_name = "FILE")]
     cursor: Option<PathBuf>,
-    /// Ends after so many events.
+    /// Stop after this many events.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
@@ -43,16 +46,16 @@ fn parse_name(text: &str) -> Result<Name, String> {
     Name::try_from(text).map_err(|error| error.to_string())
 }
 
-/// Prints events until there were enough, somebody ends it, or something is wrong.
-pub async fn run(args: Args, context: &Context) -> Outcome {
+/// Runs the command: prints events until `--count` is reached, a signal arrives, or an error occurs.
+pub async fn run(args: Args, context: &Context) -> CommandResult {
     let keys = args.key.open(context)?;
     let names: BoundedVec<_, ConstU32<MAX_NAMES>> = BoundedVec::try_from(args.names).map_err(|names| {
-        anyhow::anyhow!("--name is given {} times, {MAX_NAMES} are the most", names.len())
+        anyhow::anyhow!("--name is given {} times: give at most {MAX_NAMES} names", names.len())
     })?;
     let url = args.node.or_local();
     let chain = ChainClient::connect(NodeConnection::Url(url))
         .await
-        .context("asking the chain which gateway and key the device has (--node)")?;
+        .context("looking up the device on the chain (--node)")?;
     let (cursor, position) = match &args.cursor {
         Some(path) => {
             let (cursor, position) = Cursor::open(path, chain.genesis(), args.device)?;
@@ -66,7 +69,7 @@ pub async fn run(args: Args, context: &Context) -> Outcome {
     follow(subscriber, cursor, args.count, context).await
 }
 
-/// A peer that listens to nobody and is new each time: what counts is the account that it proves.
+/// Starts a peer that does not listen. Its identity is random, because the gateway authenticates the account instead.
 fn start_peer(discover: bool) -> anyhow::Result<Arc<Peer>> {
     let config = DeliveryConfig { listen: Vec::new(), mdns: discover };
     Ok(Arc::new(Peer::start(random_identity(), &config, &Limits::default())?))
@@ -77,12 +80,12 @@ async fn follow(
     cursor: Option<Cursor>,
     count: Option<u64>,
     context: &Context,
-) -> Outcome {
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for interrupts")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for the signal to end")?;
+) -> CommandResult {
+    let mut interrupt = signal(SignalKind::interrupt()).context("registering the handler of SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("registering the handler of SIGTERM")?;
     let mut left = count;
     while left != Some(0) {
-        // Between two events only: what is printed is remembered.
+        // Stop only between two events, so that the position of a printed event is always stored.
         let event = tokio::select! {
             event = subscriber.next() => event.map_err(explain)?,
             _ = interrupt.recv() => break,
@@ -97,7 +100,7 @@ async fn follow(
             SubscriberEvent::Interrupted { problem, pause } => {
                 let seconds = pause.as_secs_f32();
                 let event = json!({ "interrupted": problem, "again_in_seconds": seconds });
-                notice(context, &event, &format!("interrupted: {problem}; again in {seconds:.1} s"));
+                notice(context, &event, &format!("interrupted: {problem}; trying again in {seconds:.1} s"));
             }
             SubscriberEvent::Event(event) => {
                 print_line(&if context.json { event.to_json().to_string() } else { describe(&event) })?;
@@ -111,7 +114,7 @@ async fn follow(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells on standard error how the connection is.
+/// Reports a change of the connection on standard error.
 fn notice(context: &Context, event: &Value, text: &str) {
     if context.json {
         eprintln!("{event}");
@@ -120,7 +123,7 @@ fn notice(context: &Context, event: &Value, text: &str) {
     }
 }
 
-/// An event on one line.
+/// Describes an event in one line.
 fn describe(event: &Received) -> String {
     let header = &event.entry.event.header;
     let parts = event.parts.iter().map(|(_, part)| match part {
@@ -135,7 +138,7 @@ fn describe(event: &Received) -> String {
         (false, true) => "(erased)",
         (false, false) => " (the rest is not granted)",
     };
-    let anchored = if event.anchored.is_some() { "anchored" } else { "not anchored yet" };
+    let anchored = if event.anchored.is_some() { "anchored" } else { "not yet anchored" };
     format!("{:>6}  {}  {anchored}  {shown}{rest}", header.sequence, clock::show(header.time))
 }
 
@@ -145,7 +148,7 @@ mod tests {
     use clap::Parser;
 
     #[derive(Debug, Parser)]
-    struct Line {
+    struct TestCommand {
         #[command(flatten)]
         args: Args,
     }
@@ -156,18 +159,18 @@ mod tests {
     fn parse(device: &str, gateway: &str, more: &[&str]) -> Result<Args, String> {
         let line = ["subscribe", "--device", device, "--gateway", gateway, "--key", "w.key"];
         let line = line.iter().chain(more);
-        Line::try_parse_from(line).map(|line| line.args).map_err(|error| error.to_string())
+        TestCommand::try_parse_from(line).map(|command| command.args).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn arguments_are_read() {
+    fn arguments_are_parsed() {
         let args = parse(DEVICE, PEER, &["--count", "3", "--name", "a", "--name", "b"]).unwrap();
         assert_eq!((args.count, args.names.len()), (Some(3), 2));
         assert!(matches!(args.gateway, Target::Address { .. }));
     }
 
     #[test]
-    fn a_bad_argument_is_named_with_what_would_be_right() {
+    fn the_error_of_an_invalid_argument_says_what_is_expected() {
         let long = "x".repeat(97);
         for (device, gateway, more, problem) in [
             ("car", PEER, vec![], "64 hexadecimal digits"),

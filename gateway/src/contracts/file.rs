@@ -8,7 +8,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use streembit_clock::End;
+use streembit_clock::PeriodEnd;
 use streembit_keystore::account;
 use streembit_primitives::{
     contract::{AccessClause, Clause, Contract, ContractError, ServiceClause},
@@ -276,7 +276,7 @@ impl<'de> Deserialize<'de> for Number {
 }
 
 #[derive(Clone, Copy)]
-struct EndText(End);
+struct EndText(PeriodEnd);
 
 impl Serialize for EndText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -342,7 +342,7 @@ impl From<Clause> for ClauseFile {
                 device,
                 grantee: Account(grantee),
                 names: List(names),
-                until: EndText(End(until)),
+                until: EndText(PeriodEnd(until)),
             },
         }
     }

@@ -6,7 +6,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use streembit_log::{LogError, LogReader, StoredEvent};
+use streembit_log::{CheckpointError, LogReader, ReadError, StoredEvent};
 use streembit_primitives::{
     body::Disclosure, checkpoint::Anchor, contract::ContractId, reading::Name, reading_proof::ReadingProof,
     DeviceId, Part, Reading,
@@ -20,7 +20,10 @@ const MAX_BYTES: u64 = 256 * 1024;
 pub enum ProveError {
     /// The log could not be read.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(#[from] ReadError),
+    /// The log does not agree with its anchor.
+    #[error(transparent)]
+    Anchor(#[from] CheckpointError),
     /// The log has no anchor yet.
     #[error("this gateway's log has no anchor yet: run the gateway with a node, and wait for the first anchor (`streembit status` shows it)")]
     NotAnchored,
@@ -74,8 +77,11 @@ pub fn newest_reading(
     let mut sequence = log.head(device)?.map(|head| head.sequence);
     while let Some(at) = sequence {
         for event in log.device_events(device, at, 1)? {
-            if let Some(disclosure) = disclose(&event, meter).filter(|_| event.index < size) {
-                return prove(log, size, event, disclosure);
+            if let Some((reading, disclosure)) = disclose(&event, meter).filter(|_| event.index < size) {
+                let StoredEvent { index, entry, .. } = event;
+                let inclusion = log.prove_inclusion(index, size)?;
+                let proof = ReadingProof { log: log.id(), size, index, entry, inclusion, disclosure };
+                return Ok(ProvenReading { proof, reading });
             }
         }
         sequence = at.checked_sub(1);
@@ -83,31 +89,14 @@ pub fn newest_reading(
     Err(ProveError::NoReading { device: *device, meter: meter.clone() })
 }
 
-/// Returns the disclosure of the last reading in `event` with the name `meter`, or `None` if it has none.
-fn disclose(event: &StoredEvent, meter: &Name) -> Option<Disclosure> {
+/// Returns the last of an event's readings with this name, and its disclosure.
+fn disclose(event: &StoredEvent, meter: &Name) -> Option<(Reading, Disclosure)> {
     let body = event.body.present()?;
-    let place = body
-        .parts
-        .iter()
-        .rposition(|part| matches!(part, Part::Reading(reading) if reading.name == *meter))?;
-    body.disclose(u32::try_from(place).ok()?)
-}
-
-fn prove(
-    log: &LogReader,
-    size: u64,
-    event: StoredEvent,
-    disclosure: Disclosure,
-) -> Result<ProvenReading, ProveError> {
-    let StoredEvent { index, entry, .. } = event;
-    let inclusion = log.inclusion(index, size)?;
-    let Part::Reading(reading) = disclosure.part.clone() else {
-        return Err(
-            LogError::Damaged { what: format!("the disclosure of entry {index} is not a reading") }.into()
-        );
-    };
-    let proof = ReadingProof { log: log.id(), size, index, entry, inclusion, disclosure };
-    Ok(ProvenReading { proof, reading })
+    let (place, reading) = body.parts.iter().enumerate().rev().find_map(|(place, part)| match part {
+        Part::Reading(reading) if reading.name == *meter => Some((place, reading)),
+        _ => None,
+    })?;
+    Some((reading.clone(), body.disclose(u32::try_from(place).ok()?)?))
 }
 
 /// The JSON file in which a proof is sent to another party.
@@ -259,7 +248,7 @@ mod tests {
         assert!(matches!(refused(Some(anchor(&log, 1)), van, "odometer"), ProveError::NoReading { .. }));
         let mut other = anchor(&log, 3);
         other.checkpoint.root = Hash([7; 32]);
-        assert!(matches!(refused(Some(other), car, "odometer"), ProveError::Log(_)));
+        assert!(matches!(refused(Some(other), car, "odometer"), ProveError::Anchor(_)));
     }
 
     #[tokio::test]

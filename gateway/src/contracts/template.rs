@@ -1,7 +1,7 @@
 //! Templates: contract files with `{{name}}` placeholders.
 
 use rand::RngCore as _;
-use streembit_clock::End;
+use streembit_clock::PeriodEnd;
 use streembit_keystore::account;
 use streembit_primitives::{AccountId, Decimal, DeviceId, Hash};
 
@@ -25,7 +25,7 @@ pub struct Terms {
     /// The meter value at which the first interval starts.
     pub from: Decimal,
     /// The end of the workshop's right to read.
-    pub until: End,
+    pub until: PeriodEnd,
 }
 
 /// The given template does not exist.
@@ -63,12 +63,7 @@ pub fn fill(template: &str, terms: &Terms) -> Result<String, UnknownTemplateErro
     while let Some((before, after)) = rest.split_once("{{") {
         filled.push_str(before);
         let (name, after) = after.split_once("}}").unwrap_or((after, ""));
-        filled.extend(
-            placeholders
-                .iter()
-                .find(|(placeholder, _)| *placeholder == name)
-                .map(|(_, value)| value.as_str()),
-        );
+        filled.extend(placeholders.iter().find(|(placeholder, _)| *placeholder == name).map(|(_, value)| value.as_str()));
         rest = after;
     }
     filled.push_str(rest);

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use std::{sync::Arc, time::Duration};
 use streembit_adapters::{AdapterContext, AdapterState, History, Observed};
 use streembit_ingest::{Ingest, IngestError};
-use streembit_log::{Log, LogError, Receipt};
+use streembit_log::{Log, ReadError, Receipt};
 use streembit_primitives::{DeviceId, Value};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -157,7 +157,7 @@ impl History for LogHistory {
 
 /// Returns the value of `name` from the device's newest event that has it, or `None` if none of the last
 /// [`MAX_SEARCHED`] events has it.
-fn last_reading(log: &Log, device: &DeviceId, name: &str) -> Result<Option<Value>, LogError> {
+fn last_reading(log: &Log, device: &DeviceId, name: &str) -> Result<Option<Value>, ReadError> {
     let Some(head) = log.head(device)? else { return Ok(None) };
     let mut end = head.sequence.saturating_add(1);
     let oldest = end.saturating_sub(MAX_SEARCHED);

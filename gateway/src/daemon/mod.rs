@@ -11,8 +11,8 @@ use crate::{
     anchor::{self, AnchorError, AnchorOutputs, Schedule},
     api::{Api, ApiState, ListenError},
     config::{AnchorConfig, Config},
-    errors::Remedy as _,
     metrics::Metrics,
+    remedies::Remedy,
     status::{ComponentState, StatusBoard},
 };
 use feed::Feed;
@@ -23,7 +23,7 @@ use streembit_delivery::{Limits, Peer, Server, SwarmError};
 use streembit_evidence::collect::{self, CollectState};
 use streembit_ingest::Ingest;
 use streembit_keystore::KeyPair;
-use streembit_log::{Log, LogError};
+use streembit_log::{CheckpointError, Log, OpenError, ReadError};
 use streembit_primitives::LogId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -45,9 +45,12 @@ pub enum DaemonError {
         /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The log cannot be opened, or must not be used.
+    /// The log could not be opened.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Open(#[from] OpenError),
+    /// The log could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The log differs from a checkpoint that the gateway signed or from an anchor on the chain.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
@@ -63,6 +66,27 @@ pub enum DaemonError {
     /// The thread that opens the log panicked.
     #[error("opening the log: {0}")]
     Panicked(#[from] tokio::task::JoinError),
+}
+
+impl From<CheckpointError> for DaemonError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Anchor(error.into())
+    }
+}
+
+impl Remedy for DaemonError {
+    fn remedy(&self) -> String {
+        match self {
+            Self::Open(error) => error.remedy(),
+            Self::Read(error) => error.remedy(),
+            Self::Anchor(error) => error.remedy(),
+            Self::DataDir { .. }
+            | Self::Api(_)
+            | Self::Delivery(_)
+            | Self::Threads(_)
+            | Self::Panicked(_) => String::new(),
+        }
+    }
 }
 
 /// Runs a gateway until `shutdown` is cancelled or a task fails for good. All accepted events are written to the log
@@ -141,7 +165,7 @@ async fn check_against_chain(
     node: &NodeConnection,
     log: &Log,
     status: &StatusBoard,
-) -> Result<Option<ChainClient>, LogError> {
+) -> Result<Option<ChainClient>, CheckpointError> {
     let check = async {
         let chain = ChainClient::connect(node.clone()).await?;
         let anchor = chain.latest_anchor(log.id()).await?;
@@ -163,7 +187,7 @@ async fn check_against_chain(
 
 /// Reports the size of the log to the status board until shutdown.
 async fn report_log_size(log: &Log, status: &StatusBoard, shutdown: &CancellationToken) {
-    let mut size = log.changes();
+    let mut size = log.watch_size();
     loop {
         let events = *size.borrow_and_update();
         status.report("log", ComponentState::running(format!("{events} events")));

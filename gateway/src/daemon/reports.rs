@@ -1,8 +1,8 @@
 //! Converts the reports of the gateway's tasks into status and metrics.
 
 use crate::{
-    errors::Remedy as _,
     metrics::Metrics,
+    remedies::Remedy as _,
     status::{ComponentState, StatusBoard},
 };
 use streembit_chain::{quota::percent, ChainReport, NodeState, ValidatorsReport};

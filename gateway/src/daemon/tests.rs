@@ -57,7 +57,7 @@ async fn a_log_of_another_key_is_refused() {
     drop(Log::open(&config.gateway.data_dir, LogId { gateway: keys().account(), epoch: EPOCH }).unwrap());
     let stranger = KeyPair::from_seed([8; 32]);
     let error = run(config.clone(), stranger, node(&config), CancellationToken::new()).await.unwrap_err();
-    assert!(matches!(&error, DaemonError::Log(LogError::OtherLog { .. })), "{error}");
+    assert!(matches!(&error, DaemonError::Open(OpenError::OtherLog { .. })), "{error}");
 }
 
 #[tokio::test]

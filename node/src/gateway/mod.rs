@@ -14,7 +14,12 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use streembit::{config::Config, daemon, errors::with_causes, keys::open_key};
+use streembit::{
+    config::Config,
+    daemon,
+    keys::open_key,
+    remedies::{explain, with_causes},
+};
 use streembit_chain::NodeConnection;
 use streembit_keystore::KeyPair;
 use subxt_rpcs::RpcClient;
@@ -66,7 +71,8 @@ impl Gateway {
         let stop = CancellationToken::new();
         let task = tokio::spawn(run_with_restarts(stop.clone(), move |stop| {
             let node = NodeConnection::InProcess(rpc.clone());
-            daemon::run(self.config.clone(), self.keys.clone(), node, stop)
+            let run = daemon::run(self.config.clone(), self.keys.clone(), node, stop);
+            async move { run.await.map_err(explain) }
         }));
         RunningGateway { stop, task }
     }

@@ -16,7 +16,7 @@ use anyhow::{bail, ensure, Context, Result};
 use rand::{rngs::StdRng, Rng as _, SeedableRng as _};
 use rustix::process::Signal;
 use std::{fs, path::Path, thread, time::Duration};
-use streembit_log::{Log, LogError};
+use streembit_log::{Log, OpenError, ReadError, StorageError};
 
 /// How many seconds the gateway may need to recover from a fault.
 const RECOVERY_TIMEOUT: u64 = 60;
@@ -333,7 +333,7 @@ impl CycleRunner<'_, '_> {
 fn audit_finding(data: &Path) -> Result<String> {
     let log = match Log::open_for_audit(data) {
         Ok(log) => log,
-        Err(error @ LogError::Damaged { .. }) => return Ok(error.to_string()),
+        Err(OpenError::Storage(error @ StorageError::Damaged { .. })) => return Ok(error.to_string()),
         Err(error) => return Err(error.into()),
     };
     match log.verify(0..log.size()) {
@@ -341,7 +341,7 @@ fn audit_finding(data: &Path) -> Result<String> {
             Some(first) => Ok(format!("{first}, and {} more", findings.len() - 1)),
             None => bail!("the audit finds nothing"),
         },
-        Err(error @ LogError::Damaged { .. }) => Ok(error.to_string()),
+        Err(ReadError::Storage(error @ StorageError::Damaged { .. })) => Ok(error.to_string()),
         Err(error) => Err(error.into()),
     }
 }

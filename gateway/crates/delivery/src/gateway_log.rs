@@ -1,18 +1,18 @@
 //! Serves from the gateway's log.
 
 use super::{wire::Inclusion, EventStore};
-use streembit_log::{Log, LogError};
+use streembit_log::{Log, ReadError};
 use streembit_primitives::{checkpoint::Anchor, DeviceId, StoredEvent};
 use tokio::sync::watch;
 
 impl EventStore for Log {
-    type Error = LogError;
+    type Error = ReadError;
 
     fn watch_size(&self) -> watch::Receiver<u64> {
-        self.changes()
+        Log::watch_size(self)
     }
 
-    fn last_sequence(&self, device: &DeviceId) -> Result<Option<u64>, LogError> {
+    fn last_sequence(&self, device: &DeviceId) -> Result<Option<u64>, ReadError> {
         Ok(self.head(device)?.map(|head| head.sequence))
     }
 
@@ -21,16 +21,16 @@ impl EventStore for Log {
         device: &DeviceId,
         from: u64,
         limit: usize,
-    ) -> Result<Vec<StoredEvent>, LogError> {
+    ) -> Result<Vec<StoredEvent>, ReadError> {
         self.reader().device_events(device, from, limit)
     }
 
-    fn inclusion_under_anchor(&self, index: u64) -> Result<Option<Inclusion>, LogError> {
+    fn inclusion_under_anchor(&self, index: u64) -> Result<Option<Inclusion>, ReadError> {
         match self.last_anchor()? {
             Some(Anchor { checkpoint, .. }) if index < checkpoint.size => Ok(Some(Inclusion {
                 log: checkpoint.log,
                 size: checkpoint.size,
-                proof: self.reader().inclusion(index, checkpoint.size)?,
+                proof: self.reader().prove_inclusion(index, checkpoint.size)?,
             })),
             _ => Ok(None),
         }

@@ -9,7 +9,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use codec::DecodeAll as _;
 use std::{future::Future, time::Duration};
 use streembit_chain::{ChainClient, ChainError};
-use streembit_log::{ChainProof, KnownVoters, LastBlock, Log, LogError};
+use streembit_log::{ChainProof, ChainProofError, CheckpointError, KnownVoters, LastBlock, Log, ReadError};
 use streembit_primitives::{
     evidence::{
         anchor_storage_key, device_storage_key, genesis_storage_key, AuthoritySet, EvidenceError,
@@ -38,9 +38,15 @@ pub enum CollectError {
     /// The chain could not be asked.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// The log could not be read or written, or is not what is anchored.
+    /// The log could not be read.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(#[from] ReadError),
+    /// The log does not agree with the anchor.
+    #[error(transparent)]
+    Anchor(#[from] CheckpointError),
+    /// The proof could not be stored.
+    #[error(transparent)]
+    Store(#[from] ChainProofError),
     /// What the node answered does not prove what it should.
     #[error("the node's proof of finality does not hold: {0}")]
     Finality(#[from] EvidenceError),

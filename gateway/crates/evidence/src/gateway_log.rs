@@ -1,22 +1,23 @@
 //! Exports from the gateway's log.
 
 use super::{CollectedChain, EventLog};
-use streembit_log::{LogError, LogReader, TileReader};
+use streembit_log::{CheckpointError, LogReader, ReadError, TileReader};
 use streembit_primitives::{checkpoint::Anchor, heads::HeadProof, DeviceId, Hash, LogId, StoredEvent};
 
 impl EventLog for LogReader {
-    type Error = LogError;
+    type Error = ReadError;
+    type AnchorError = CheckpointError;
     type Nodes<'a> = TileReader<'a>;
 
     fn id(&self) -> LogId {
         LogReader::id(self)
     }
 
-    fn chains(&self) -> Result<Vec<Hash>, LogError> {
+    fn chains(&self) -> Result<Vec<Hash>, ReadError> {
         LogReader::chains(self)
     }
 
-    fn collected(&self, genesis: &Hash) -> Result<Option<CollectedChain>, LogError> {
+    fn collected(&self, genesis: &Hash) -> Result<Option<CollectedChain>, ReadError> {
         let Some(proof) = self.chain_proof(genesis)? else { return Ok(None) };
         Ok(Some(CollectedChain {
             genesis: proof.voters.genesis,
@@ -29,15 +30,15 @@ impl EventLog for LogReader {
         }))
     }
 
-    fn check_against(&self, anchor: &Anchor) -> Result<(), LogError> {
+    fn check_against(&self, anchor: &Anchor) -> Result<(), CheckpointError> {
         LogReader::check_against(self, anchor)
     }
 
-    fn last_sequence(&self, device: &DeviceId) -> Result<Option<u64>, LogError> {
+    fn last_sequence(&self, device: &DeviceId) -> Result<Option<u64>, ReadError> {
         Ok(self.head(device)?.map(|head| head.sequence))
     }
 
-    fn head_proof(&self, device: &DeviceId, size: u64) -> Result<Option<HeadProof>, LogError> {
+    fn head_proof(&self, device: &DeviceId, size: u64) -> Result<Option<HeadProof>, ReadError> {
         LogReader::head_proof(self, device, size)
     }
 
@@ -46,7 +47,7 @@ impl EventLog for LogReader {
         device: &DeviceId,
         from: u64,
         limit: usize,
-    ) -> Result<Vec<StoredEvent>, LogError> {
+    ) -> Result<Vec<StoredEvent>, ReadError> {
         LogReader::device_events(self, device, from, limit)
     }
 

@@ -1,7 +1,7 @@
 //! What an evidence file shows: which events, and how much of each.
 
 use std::{collections::BTreeSet, str::FromStr};
-use streembit_clock::{End, Start};
+use streembit_clock::{PeriodEnd, PeriodStart};
 use streembit_primitives::{reading::Name, Body, Part};
 
 /// Which events: those from a time on, and before another, by the clock of whoever signed them.
@@ -11,9 +11,9 @@ use streembit_primitives::{reading::Name, Body, Part};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Span {
     /// From this time on; `None` from the first event on.
-    pub from: Option<Start>,
+    pub from: Option<PeriodStart>,
     /// Before this time; `None` to the last event that is anchored.
-    pub to: Option<End>,
+    pub to: Option<PeriodEnd>,
 }
 
 impl Span {
@@ -131,7 +131,7 @@ mod tests {
             assert_eq!(exact.contains(time), inside, "{time}");
         }
         for text in ["", "yesterday", "2026-13-01", "1969-12-31", "2026-06-01T00:00:00"] {
-            let error = text.parse::<Start>().unwrap_err().to_string();
+            let error = text.parse::<PeriodStart>().unwrap_err().to_string();
             assert!(error.contains("2027-06-01T12:00:00Z"), "{error}");
         }
     }

@@ -12,8 +12,10 @@ use streembit_primitives::{
 ///
 /// The gateway's log implements it under the feature `collect`. Other stores of events can do the same.
 pub trait EventLog {
-    /// Why the log cannot be read, or is not what is anchored.
+    /// Why the log cannot be read.
     type Error: std::error::Error + Send + Sync + 'static;
+    /// Why the log does not agree with an anchor, or cannot be compared with it.
+    type AnchorError: std::error::Error + Send + Sync + 'static;
     /// The nodes of the log's tree.
     type Nodes<'a>: NodeStore<Error = Self::Error>
     where
@@ -29,7 +31,7 @@ pub trait EventLog {
     fn collected(&self, genesis: &Hash) -> Result<Option<CollectedChain>, Self::Error>;
 
     /// Refuses an anchor that this log does not agree with.
-    fn check_against(&self, anchor: &Anchor) -> Result<(), Self::Error>;
+    fn check_against(&self, anchor: &Anchor) -> Result<(), Self::AnchorError>;
 
     /// The sequence of a device's last event, or `None` if it has none.
     fn last_sequence(&self, device: &DeviceId) -> Result<Option<u64>, Self::Error>;

@@ -1,80 +1,88 @@
-//! Why something was not admitted, and what to do.
+//! The errors of ingest.
 
-use streembit_log::{LogError, Refusal};
+use streembit_log::{AppendError, Refusal};
 use streembit_primitives::{body::MAX_PARTS, event::EventError, text::TextLengthError, DeviceId};
 
-/// Why an event or a reading was not admitted.
+/// An event or a reading was not admitted.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum IngestError {
     /// The gateway has no such device.
-    #[error("device {device} is none of this gateway's: add it to the configuration as [[device]], with its key if it signs itself")]
+    #[error("device {device} is not a device of this gateway: add it to the gateway's configuration, with its public key if it signs its own events")]
     UnknownDevice {
         /// The device.
         device: DeviceId,
     },
-    /// The device signs its own events; the gateway will not speak for it.
-    #[error("device {device} signs its own events: send signed events, or configure a device without `key` for readings that the gateway signs")]
+    /// The device signs its own events, so the gateway does not sign readings for it.
+    #[error("device {device} signs its own events: send signed events, or configure a device without a key of its own for readings that the gateway signs")]
     NotHosted {
         /// The device.
         device: DeviceId,
     },
-    /// The signature is bad.
-    #[error("event {sequence} of device {device}: {error}. Check that the device signs with the key in the configuration")]
+    /// The event is not signed by its device, or is malformed.
+    #[error(
+        "event {sequence} of device {device}: {error}. Check that the device signs with the configured key"
+    )]
     NotVerified {
         /// The device.
         device: DeviceId,
-        /// The event's sequence.
+        /// The sequence of the event.
         sequence: u64,
-        /// What is wrong with it.
+        /// The result of the verification.
+        #[source]
         error: EventError,
     },
-    /// No readings.
-    #[error("an event without readings says nothing: give at least one")]
+    /// The event has no readings.
+    #[error("the event has no readings: send at least one")]
     Empty,
-    /// More readings than one event holds.
-    #[error("{count} readings where one event holds {MAX_PARTS}: send them in several")]
+    /// The event has more readings than fit.
+    #[error("{count} readings do not fit in one event, which holds at most {MAX_PARTS}: send them in several events")]
     TooMany {
-        /// How many there were.
+        /// The number of readings.
         count: usize,
     },
-    /// A text beyond its bound.
+    /// The status text is too long.
     #[error("the status: {0}")]
     TooLong(#[from] TextLengthError),
-    /// The event does not follow its device's last, is too large, or its device is not trusted any more.
-    #[error("{}", remedy(.0))]
+    /// The log refused the event: it does not follow its device's last event, its body is too large, or the device's
+    /// key was copied.
+    #[error("{}", refusal_text(.0))]
     Refused(#[from] Refusal),
-    /// The log could not take it.
+    /// The log could not store the event.
     #[error("the event was not written: {0}")]
-    Log(LogError),
+    Log(#[source] AppendError),
     /// The gateway is shutting down.
-    #[error("the gateway takes no more events, it is shutting down: send the event again when it runs")]
+    #[error("the gateway is shutting down and accepts no more events: send the event again when it runs")]
     Closed,
 }
 
 impl IngestError {
-    /// Whether the same event may be admitted when it is brought again later.
+    /// Returns true if the same event may be admitted when it is sent again later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Closed | Self::Log(LogError::Storage { .. } | LogError::Closed))
+        match self {
+            Self::Closed => true,
+            Self::Log(error) => error.is_temporary(),
+            _ => false,
+        }
     }
 }
 
-impl From<LogError> for IngestError {
-    fn from(error: LogError) -> Self {
+impl From<AppendError> for IngestError {
+    fn from(error: AppendError) -> Self {
         match error {
-            LogError::Refused(refusal) => Self::Refused(refusal),
-            LogError::Closed => Self::Closed,
+            AppendError::Refused(refusal) => Self::Refused(refusal),
+            AppendError::Closed => Self::Closed,
             error => Self::Log(error),
         }
     }
 }
 
-fn remedy(refusal: &Refusal) -> String {
+fn refusal_text(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Event(error @ EventError::Sequence { expected, .. }) => {
-            format!("{error}. Send event {expected} first, and each device's events in order")
+            format!("{error}. Send event {expected} first, and the events of a device in order")
         }
         Refusal::Event(error @ EventError::Previous) => {
-            format!("{error}. The device lost or changed part of its history; its next event must name the last one admitted here")
+            format!("{error}. The device has lost or changed part of its history: its next event must name the hash of the last event admitted here")
         }
         refusal => refusal.to_string(),
     }

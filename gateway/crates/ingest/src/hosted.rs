@@ -1,4 +1,4 @@
-//! Events of devices that cannot sign: the gateway makes and signs them.
+//! Events of hosted devices, which cannot sign: the gateway makes and signs them.
 
 use super::IngestError;
 use std::{collections::HashMap, sync::Arc};
@@ -11,11 +11,11 @@ use streembit_primitives::{
     Body, BoundedVec, DeviceId, EventHeader, EventKind, Hash, Part, Reading, SignedEvent, Signer, Text,
 };
 
-/// What an event is to say, before it has its place.
+/// The content of an event whose place in the device's history is not known yet.
 pub(super) struct Content {
     kind: EventKind,
     body: Body,
-    /// The gateway's clock, in milliseconds since 1970-01-01 UTC.
+    /// The gateway's clock, in milliseconds since the Unix epoch.
     time: u64,
 }
 
@@ -32,6 +32,7 @@ impl Content {
     }
 }
 
+/// The content of an event with readings.
 pub(super) fn readings(readings: Vec<Reading>) -> Result<Content, IngestError> {
     match readings.len() {
         0 => Err(IngestError::Empty),
@@ -40,11 +41,12 @@ pub(super) fn readings(readings: Vec<Reading>) -> Result<Content, IngestError> {
     }
 }
 
+/// The content of a status event.
 pub(super) fn status(text: &str) -> Result<Content, IngestError> {
     Content::new(EventKind::Status, vec![Part::Status(Text::try_from(text)?)])
 }
 
-/// The event that is signed once it is known what it follows.
+/// Proposes an event that is signed on the log's writer thread, once its place in the device's history is known.
 pub(super) fn propose(
     content: Content,
     device: DeviceId,
@@ -65,7 +67,7 @@ pub(super) fn propose(
         };
         let signature = keys.sign(Domain::EventHeader, &header.hash());
         let event = SignedEvent { header, signer: Signer::Gateway(keys.account()), signature };
-        // Verified like any other: what a broken key or memory signed must not get into the log.
+        // Verify our own signature too, so that faulty memory cannot put an invalid event into the log.
         let event = event.verify(key.key())?;
         NewEntry::new(event, &content.body, content.time)
     };

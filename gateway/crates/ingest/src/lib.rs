@@ -14,31 +14,31 @@ pub use error::IngestError;
 use codec::Encode as _;
 use std::{collections::HashMap, sync::Arc};
 use streembit_keystore::KeyPair;
-use streembit_log::{Log, Receipt, Refusal, MAX_BODY_BYTES};
+use streembit_log::{AppendError, Log, Receipt, Refusal, MAX_BODY_BYTES};
 use streembit_primitives::{event::ParsedDeviceKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
 use tokio::sync::{oneshot, Semaphore};
 use verifiers::{Results, Submission, Verifiers};
 
-/// How much may be under way at once.
+/// The bounds on the work in progress.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The most bytes of events and bodies that wait or are being worked on; whoever comes next waits.
+    /// The most bytes of events and bodies in progress. Further callers wait.
     pub bytes: usize,
-    /// The most events that are verified together.
+    /// The number of events after which a verification batch takes no more submissions.
     pub batch: usize,
-    /// How many batches are verified at once.
+    /// The number of batches that are verified in parallel.
     pub verifiers: usize,
 }
 
 impl Default for Limits {
-    /// 16 MiB; batches of up to 4,096, beyond which a signature costs hardly less; one batch a core.
+    /// 16 MiB, batches of 4,096 events (larger ones hardly lower the cost per signature), and one verifier per core.
     fn default() -> Self {
         let verifiers = std::thread::available_parallelism().map_or(1, usize::from);
         Self { bytes: 16 << 20, batch: 4096, verifiers }
     }
 }
 
-/// Admits events to a log. Clones share one pipeline, which ends when the last is dropped.
+/// Admits events to a log. Clones share one pipeline, which ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct Ingest {
     inner: Arc<Inner>,
@@ -48,27 +48,28 @@ struct Inner {
     log: Log,
     keys: Arc<KeyPair>,
     devices: Arc<HashMap<DeviceId, ParsedDeviceKey>>,
-    /// Permits of [`UNIT`] bytes each, taken when an event comes and given back when it is answered.
+    /// The byte budget, in permits of [`BYTES_PER_PERMIT`]. An event holds its permits until it is answered.
     budget: Arc<Semaphore>,
-    /// All of them.
+    /// The total number of permits.
     capacity: u32,
     limits: Limits,
     verifiers: Verifiers,
 }
 
-/// The bytes that one permit of the budget stands for.
-const UNIT: usize = 64;
+/// The size of one permit of the budget, in bytes.
+const BYTES_PER_PERMIT: usize = 64;
 
-/// What an event weighs beyond its body, about: header, signature, and what it is kept in.
+/// The approximate size of an event without its body in memory, in bytes.
 const EVENT_BYTES: usize = 384;
 
 impl Ingest {
-    /// Starts ingest into `log`, with the gateway's key and the keys of its devices. Fails if the system refuses a thread.
+    /// Starts the pipeline into `log`, with the gateway's key and the keys of its devices. Returns an error if a thread
+    /// cannot be started.
     pub fn new(log: Log, keys: KeyPair, devices: Vec<DeviceKey>) -> std::io::Result<Self> {
         Self::with_limits(log, keys, devices, Limits::default())
     }
 
-    /// Like [`Self::new`], with other limits.
+    /// Starts the pipeline like [`Self::new`], with other limits.
     pub fn with_limits(
         log: Log,
         keys: KeyPair,
@@ -79,8 +80,9 @@ impl Ingest {
             devices.into_iter().map(ParsedDeviceKey::new).map(|key| (key.device(), key)).collect();
         let devices = Arc::new(devices);
         let verifiers = Verifiers::start(&log, &devices, limits)?;
-        // At least one event of the largest kind, so that each gets its permits.
-        let capacity = (limits.bytes / UNIT).max(permits(MAX_BODY_BYTES)).min(Semaphore::MAX_PERMITS);
+        // The budget must cover at least one event of maximum size.
+        let capacity =
+            (limits.bytes / BYTES_PER_PERMIT).max(permits(MAX_BODY_BYTES)).min(Semaphore::MAX_PERMITS);
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
         let budget = Arc::new(Semaphore::new(capacity as usize));
         let keys = Arc::new(keys);
@@ -89,16 +91,16 @@ impl Ingest {
 
     /// Admits an event that a device signed. Resolves when the event is on disk.
     ///
-    /// A repeated event gets the receipt of the first. The events of a device must arrive in order, but the next may be
-    /// sent before the last one is acknowledged.
+    /// A repeated event gets the receipt of the first. The events of a device must arrive in order, but the next one
+    /// may be sent before the previous one is acknowledged.
     pub async fn signed(&self, event: SignedEvent, body: Body) -> Result<Receipt, IngestError> {
         let permits = permits(body.encoded_size());
         let results = self.submit(vec![(event, body)], permits).await;
         results.await.ok().and_then(|mut results| results.pop()).unwrap_or(Err(IngestError::Closed))
     }
 
-    /// Admits events in order. Returns one result per event, in the same order. A bad event costs only itself and those of
-    /// its device that follow it.
+    /// Admits signed events in order. Returns one result per event, in the same order. If an event is refused, the
+    /// later events of its device are refused too, but no others.
     pub async fn signed_batch(&self, events: Vec<(SignedEvent, Body)>) -> Vec<Result<Receipt, IngestError>> {
         let mut answers = Vec::new();
         let mut events = events.into_iter().peekable();
@@ -116,30 +118,32 @@ impl Ingest {
         results
     }
 
-    /// Admits readings of a hosted device as one event, which the gateway signs. Resolves when it is on disk.
+    /// Admits readings of a hosted device as one event, which the gateway signs. Resolves when the event is on disk.
     pub async fn readings(&self, device: DeviceId, readings: Vec<Reading>) -> Result<Receipt, IngestError> {
         self.host(device, hosted::readings(readings)?).await
     }
 
-    /// Admits a word on a hosted device's condition. Resolves when it is on disk.
+    /// Admits a status text of a hosted device as one event, which the gateway signs. Resolves when the event is on
+    /// disk.
     pub async fn status(&self, device: DeviceId, text: &str) -> Result<Receipt, IngestError> {
         self.host(device, hosted::status(text)?).await
     }
 
-    /// The devices whose events are admitted.
+    /// Returns the devices whose events are admitted, with their keys.
     pub fn devices(&self) -> impl Iterator<Item = (DeviceId, &DeviceKey)> {
         self.inner.devices.values().map(|key| (key.device(), key.key()))
     }
 
-    /// Takes nothing more, and resolves when what was taken is answered.
+    /// Stops admitting events. Resolves when all accepted signed events are in the queue of the log, which still writes
+    /// and answers them.
     pub async fn close(&self) {
-        // No permits, no way in; what holds permits now is on its way out.
+        // Without permits nothing more is accepted. Events that hold permits are completed.
         self.inner.budget.close();
         self.inner.verifiers.close().await;
     }
 
-    /// Submits events for verification, waiting until the budget has `permits` for them. If ingest is closed, the returned
-    /// receiver fails.
+    /// Submits events for verification, after waiting for their permits. If ingest is closed, the returned receiver
+    /// fails.
     async fn submit(&self, events: Vec<(SignedEvent, Body)>, permits: usize) -> oneshot::Receiver<Results> {
         let (reply, answer) = oneshot::channel();
         if let Ok(permit) = self.inner.budget.clone().acquire_many_owned(self.clamp(permits)).await {
@@ -149,6 +153,7 @@ impl Ingest {
         answer
     }
 
+    /// Appends an event that the gateway makes and signs for a hosted device.
     async fn host(&self, device: DeviceId, content: hosted::Content) -> Result<Receipt, IngestError> {
         let key = self.inner.devices.get(&device).ok_or(IngestError::UnknownDevice { device })?;
         if !matches!(key.key(), DeviceKey::Hosted { gateway, .. } if *gateway == self.inner.keys.account()) {
@@ -162,10 +167,10 @@ impl Ingest {
         let _permit = self.inner.budget.acquire_many(permits).await.map_err(|_| IngestError::Closed)?;
         let proposal = hosted::propose(content, device, self.inner.keys.clone(), self.inner.devices.clone());
         let mut results = self.inner.log.admit(vec![proposal]).await;
-        results.pop().unwrap_or(Err(streembit_log::LogError::Closed)).map_err(IngestError::from)
+        results.pop().unwrap_or(Err(AppendError::Closed)).map_err(IngestError::from)
     }
 
-    /// An event beyond the largest is refused later; until then it takes what there is.
+    /// Limits the permits to the capacity. An event that needs more is too large, and is refused later.
     fn clamp(&self, permits: usize) -> u32 {
         u32::try_from(permits).unwrap_or(u32::MAX).min(self.inner.capacity)
     }
@@ -181,8 +186,8 @@ impl std::fmt::Debug for Ingest {
     }
 }
 
-/// Takes the next events that travel together: as many as fit one batch and the budget, but at least one. Returns them with
-/// the permits that they need.
+/// Takes the events for the next submission: as many as fit into one batch and the budget, but at least one. Returns
+/// them with the number of permits that they need.
 fn next_part(
     events: &mut std::iter::Peekable<std::vec::IntoIter<(SignedEvent, Body)>>,
     limits: &Limits,
@@ -190,7 +195,7 @@ fn next_part(
     let (mut part, mut total) = (Vec::new(), 0);
     while let Some((_, body)) = events.peek() {
         let permits = permits(body.encoded_size());
-        let full = part.len() >= limits.batch || total + permits > limits.bytes / UNIT;
+        let full = part.len() >= limits.batch || total + permits > limits.bytes / BYTES_PER_PERMIT;
         if full && !part.is_empty() {
             break;
         }
@@ -200,7 +205,7 @@ fn next_part(
     (part, total)
 }
 
-/// What an event takes of the budget: it is held twice, as it came and as it is to be written.
+/// Returns the permits for an event, which is in memory twice: as received, and encoded for the log.
 fn permits(body_bytes: usize) -> usize {
-    (EVENT_BYTES + body_bytes).saturating_mul(2).div_ceil(UNIT)
+    (EVENT_BYTES + body_bytes).saturating_mul(2).div_ceil(BYTES_PER_PERMIT)
 }

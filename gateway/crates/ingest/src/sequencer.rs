@@ -1,11 +1,11 @@
-//! Restores the order of work that is done side by side.
+//! Restores the order of work that is done in parallel.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Issues tickets, and delivers what is completed in the order in which the tickets were issued.
+/// Issues tickets, and delivers their results in the order in which the tickets were issued.
 pub(super) struct Sequencer<T> {
     issued: u64,
     state: Arc<State<T>>,
@@ -17,13 +17,14 @@ struct State<T> {
 }
 
 struct Pending<T> {
-    /// The first ticket that is not completed.
+    /// The number of the first ticket that is not complete.
     next: u64,
-    /// What later tickets were completed with; `None` if it was nothing.
+    /// The results of later tickets, or `None` for a ticket that was dropped.
     completed: BTreeMap<u64, Option<T>>,
 }
 
-/// The right to complete one piece of work. Dropping it completes it with nothing, so that a panic holds up no one.
+/// The place of one piece of work in the order. If a ticket is dropped, for example by a panic, the results after it
+/// are delivered without it.
 pub(super) struct Ticket<T> {
     number: u64,
     state: Arc<State<T>>,
@@ -31,7 +32,7 @@ pub(super) struct Ticket<T> {
 }
 
 impl<T> Sequencer<T> {
-    /// `deliver` may block; everything that is completed meanwhile waits for it.
+    /// Creates a sequencer. `deliver` may block; results completed in the meantime wait for it.
     pub(super) fn new(deliver: impl Fn(T) + Send + Sync + 'static) -> Self {
         let pending = Mutex::new(Pending { next: 0, completed: BTreeMap::new() });
         Self { issued: 0, state: Arc::new(State { deliver: Box::new(deliver), pending }) }
@@ -46,9 +47,9 @@ impl<T> Sequencer<T> {
 }
 
 impl<T> State<T> {
-    /// Records a result, and delivers all results that no earlier ticket holds up any more.
+    /// Records a result, and delivers every result whose earlier tickets are complete.
     fn complete(&self, number: u64, result: Option<T>) {
-        // Delivered under the lock: only so is the order kept.
+        // Deliver under the lock, so that no other thread can overtake.
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         pending.completed.insert(number, result);
         loop {
@@ -63,7 +64,7 @@ impl<T> State<T> {
 }
 
 impl<T> Ticket<T> {
-    /// Completes the work.
+    /// Completes the ticket.
     pub(super) fn complete(mut self, result: T) {
         self.completed = true;
         self.state.complete(self.number, Some(result));
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_ticket_holds_up_no_one() {
+    fn a_dropped_ticket_does_not_block_later_ones() {
         let (mut sequencer, delivered) = sequencer();
         let (first, second) = (sequencer.issue(), sequencer.issue());
         second.complete(2);

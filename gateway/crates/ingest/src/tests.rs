@@ -6,16 +6,18 @@ mod support;
 
 use super::*;
 use proptest::prelude::*;
-use streembit_log::LogError;
+use streembit_log::AppendError;
 use streembit_primitives::{
     event::EventError, AccountId, Decimal, Hash, PublicKey, Signature, Signer, Source, Text, Value,
 };
 use support::{body, log_id, open, Device};
 
-struct Bench {
+/// Ingest into a log in a temporary folder.
+struct IngestFixture {
     _folder: tempfile::TempDir,
     log: Log,
     ingest: Ingest,
+    /// The hosted device.
     car: DeviceId,
 }
 
@@ -27,15 +29,15 @@ fn hosted(label: &str) -> DeviceKey {
     DeviceKey::Hosted { gateway: keys().account(), label: Text::try_from(label).unwrap() }
 }
 
-/// Ingest over an empty log, for some devices that sign and the hosted `car`.
-fn bench(devices: &[Device], limits: Limits) -> Bench {
+/// Starts ingest into an empty log, for the given signing devices and the hosted device `car`.
+fn start_ingest(devices: &[Device], limits: Limits) -> IngestFixture {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
     let mut keys_of = vec![hosted("car")];
     keys_of.extend(devices.iter().map(|device| device.key.key().clone()));
     let car = keys_of[0].device_id();
     let ingest = Ingest::with_limits(log.clone(), keys(), keys_of, limits).unwrap();
-    Bench { _folder: folder, log, ingest, car }
+    IngestFixture { _folder: folder, log, ingest, car }
 }
 
 fn reading(value: u32) -> Reading {
@@ -49,16 +51,16 @@ fn reading(value: u32) -> Reading {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_signature_in_the_middle_costs_only_itself() {
+async fn a_bad_signature_does_not_affect_other_events() {
     let mut devices = [Device::sr25519(1), Device::ed25519(2), Device::sr25519(3)];
-    let bench = bench(&devices, Limits::default());
+    let fixture = start_ingest(&devices, Limits::default());
     let mut events: Vec<_> = (0..90).map(|n| devices[n % 3].next(n as u64)).collect();
-    // The last event of each device, so that nothing follows; and the second is repaired later.
+    // The last events of two devices, so that no later event depends on them.
     for at in [87, 88] {
         let (Signature::Sr25519(bytes) | Signature::Ed25519(bytes)) = &mut events[at].0.signature;
         bytes[9] ^= 1;
     }
-    let results = bench.ingest.signed_batch(events.clone()).await;
+    let results = fixture.ingest.signed_batch(events.clone()).await;
     for (at, result) in results.iter().enumerate() {
         match result {
             Err(IngestError::NotVerified { device, sequence: 29, error: EventError::Signature }) => {
@@ -68,19 +70,19 @@ async fn a_bad_signature_in_the_middle_costs_only_itself() {
             other => assert!(other.is_ok() && ![87, 88].contains(&at), "{at}: {other:?}"),
         }
     }
-    assert_eq!(bench.log.size(), 88);
-    assert_eq!(bench.log.verify(0..88).unwrap(), []);
+    assert_eq!(fixture.log.size(), 88);
+    assert_eq!(fixture.log.verify(0..88).unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_refusal_says_what_to_do() {
+async fn every_refusal_has_its_own_error() {
     let mut known = Device::sr25519(1);
-    let mut stranger = Device::sr25519(9);
-    let bench = bench(std::slice::from_ref(&known), Limits::default());
-    let ingest = &bench.ingest;
+    let mut unknown = Device::sr25519(9);
+    let fixture = start_ingest(std::slice::from_ref(&known), Limits::default());
+    let ingest = &fixture.ingest;
 
-    let (event, text) = stranger.next(0);
-    assert_eq!(ingest.signed(event, text).await, Err(IngestError::UnknownDevice { device: stranger.id() }));
+    let (event, text) = unknown.next(0);
+    assert_eq!(ingest.signed(event, text).await, Err(IngestError::UnknownDevice { device: unknown.id() }));
     let (event, _) = known.sign(0, Hash::ZERO, 0);
     assert_eq!(
         ingest.signed(event, body("another")).await,
@@ -90,7 +92,7 @@ async fn each_refusal_says_what_to_do() {
     let gap = ingest.signed(event, text).await.unwrap_err();
     assert!(gap.to_string().contains("Send event 0 first"), "{gap}");
 
-    // A gateway's own key does not speak for a device that signs, nor the other way round.
+    // The gateway cannot sign for a device that has its own key.
     assert_eq!(
         ingest.readings(known.id(), vec![reading(1)]).await,
         Err(IngestError::NotHosted { device: known.id() })
@@ -101,20 +103,20 @@ async fn each_refusal_says_what_to_do() {
         ingest.signed(event, text).await,
         Err(IngestError::NotVerified { error: EventError::Signer, .. })
     ));
-    assert_eq!(ingest.readings(bench.car, vec![]).await, Err(IngestError::Empty));
+    assert_eq!(ingest.readings(fixture.car, vec![]).await, Err(IngestError::Empty));
     assert_eq!(
-        ingest.readings(bench.car, vec![reading(1); 65]).await,
+        ingest.readings(fixture.car, vec![reading(1); 65]).await,
         Err(IngestError::TooMany { count: 65 })
     );
-    assert!(matches!(ingest.status(bench.car, &"x".repeat(257)).await, Err(IngestError::TooLong(_))));
+    assert!(matches!(ingest.status(fixture.car, &"x".repeat(257)).await, Err(IngestError::TooLong(_))));
     let mut large = reading(1);
     large.name = Text::try_from("n".repeat(96)).unwrap();
     large.value = Value::Text(Text::try_from("x".repeat(256)).unwrap());
     assert!(matches!(
-        ingest.readings(bench.car, vec![large; 64]).await,
+        ingest.readings(fixture.car, vec![large; 64]).await,
         Err(IngestError::Refused(Refusal::BodyTooLarge { .. }))
     ));
-    assert_eq!(bench.log.size(), 0);
+    assert_eq!(fixture.log.size(), 0);
 
     let (event, text) = known.next(0);
     let receipt = ingest.signed(event.clone(), text.clone()).await.unwrap();
@@ -127,11 +129,11 @@ async fn each_refusal_says_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hosted_device_has_one_history_however_many_write_it() {
-    let bench = bench(&[], Limits::default());
+async fn events_of_a_hosted_device_from_many_tasks_form_one_history() {
+    let fixture = start_ingest(&[], Limits::default());
     let tasks: Vec<_> = (0..20)
         .map(|n| {
-            let (ingest, car) = (bench.ingest.clone(), bench.car);
+            let (ingest, car) = (fixture.ingest.clone(), fixture.car);
             tokio::spawn(async move {
                 for m in 0..10 {
                     ingest.readings(car, vec![reading(n * 10 + m), reading(0)]).await.unwrap();
@@ -143,7 +145,7 @@ async fn a_hosted_device_has_one_history_however_many_write_it() {
     for task in tasks {
         task.await.unwrap();
     }
-    let events = bench.log.device_events(&bench.car, 0, 1000).unwrap();
+    let events = fixture.log.device_events(&fixture.car, 0, 1000).unwrap();
     assert_eq!(events.len(), 220);
     let key = hosted("car");
     let mut seeds = std::collections::HashSet::new();
@@ -153,22 +155,22 @@ async fn a_hosted_device_has_one_history_however_many_write_it() {
         assert_eq!(verified.event().header.sequence, sequence as u64);
         let body = stored.body.into_present().unwrap();
         values.extend(body.readings().take(1).map(|reading| reading.value.to_string()));
-        assert!(seeds.insert(body.seed), "a seed used twice");
+        assert!(seeds.insert(body.seed), "a seed was used twice");
     }
     assert_eq!(values.len(), 200);
-    assert_eq!(bench.log.verify(0..220).unwrap(), []);
+    assert_eq!(fixture.log.verify(0..220).unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_full_pipeline_makes_callers_wait_and_loses_nothing() {
+async fn a_full_pipeline_makes_callers_wait_but_loses_no_event() {
     let tight = Limits { bytes: 4096, batch: 3, verifiers: 1 };
     let devices: Vec<_> = (1..=12).map(Device::sr25519).collect();
-    let bench = bench(&devices, tight);
-    let most = bench.ingest.inner.budget.available_permits();
+    let fixture = start_ingest(&devices, tight);
+    let most = fixture.ingest.inner.budget.available_permits();
     let tasks: Vec<_> = devices
         .into_iter()
         .map(|mut device| {
-            let ingest = bench.ingest.clone();
+            let ingest = fixture.ingest.clone();
             tokio::spawn(async move {
                 let events: Vec<_> = (0..30).map(|n| device.next(n)).collect();
                 ingest.signed_batch(events).await
@@ -179,7 +181,7 @@ async fn a_full_pipeline_makes_callers_wait_and_loses_nothing() {
     let mut receipts = std::collections::HashSet::new();
     for task in tasks {
         while !task.is_finished() {
-            waited |= bench.ingest.inner.budget.available_permits() < 20;
+            waited |= fixture.ingest.inner.budget.available_permits() < 20;
             tokio::task::yield_now().await;
         }
         for result in task.await.unwrap() {
@@ -188,38 +190,39 @@ async fn a_full_pipeline_makes_callers_wait_and_loses_nothing() {
     }
     assert!(waited, "the budget was never used up");
     assert_eq!(receipts, (0..360).collect());
-    assert_eq!(bench.ingest.inner.budget.available_permits(), most);
-    assert_eq!(bench.log.verify(0..360).unwrap(), []);
+    assert_eq!(fixture.ingest.inner.budget.available_permits(), most);
+    assert_eq!(fixture.log.verify(0..360).unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_larger_than_all_limits_is_still_answered() {
+async fn an_event_larger_than_the_budget_is_still_admitted() {
     let mut device = Device::sr25519(1);
-    let bench = bench(std::slice::from_ref(&device), Limits { bytes: 1, batch: 1, verifiers: 1 });
+    let fixture = start_ingest(std::slice::from_ref(&device), Limits { bytes: 1, batch: 1, verifiers: 1 });
     for salt in 0..5 {
         let (event, text) = device.next(salt);
-        bench.ingest.signed(event, text).await.unwrap();
+        fixture.ingest.signed(event, text).await.unwrap();
     }
-    assert_eq!(bench.log.size(), 5);
+    assert_eq!(fixture.log.size(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn closing_answers_what_was_taken_and_frees_the_log() {
+async fn closing_answers_accepted_events_and_releases_the_log() {
     let mut device = Device::sr25519(1);
-    let Bench { _folder: folder, log, ingest, car } = bench(std::slice::from_ref(&device), Limits::default());
+    let IngestFixture { _folder: folder, log, ingest, car } =
+        start_ingest(std::slice::from_ref(&device), Limits::default());
     let events: Vec<_> = (0..200).map(|n| device.next(n)).collect();
-    let under_way = tokio::spawn({
+    let in_progress = tokio::spawn({
         let ingest = ingest.clone();
         async move { ingest.signed_batch(events).await }
     });
     tokio::task::yield_now().await;
     ingest.close().await;
-    let results = under_way.await.unwrap();
+    let results = in_progress.await.unwrap();
     let (event, text) = device.next(200);
     assert_eq!(ingest.signed(event, text).await, Err(IngestError::Closed));
     assert_eq!(ingest.status(car, "late").await, Err(IngestError::Closed));
     drop((ingest, log));
-    // Nothing else holds the database: it opens again at once, with what was acknowledged and no more or less.
+    // Nothing else holds the database, so it opens again at once, with exactly the acknowledged events.
     let log = Log::open(&folder.path().join("log"), log_id()).unwrap();
     let acknowledged = results.iter().filter(|result| result.is_ok()).count() as u64;
     assert_eq!(log.size(), acknowledged);
@@ -227,18 +230,18 @@ async fn closing_answers_what_was_taken_and_frees_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_may_send_the_next_before_the_last_is_acknowledged() {
+async fn a_device_may_send_events_before_earlier_ones_are_acknowledged() {
     let mut device = Device::sr25519(1);
-    let bench = bench(std::slice::from_ref(&device), Limits { batch: 2, ..Limits::default() });
+    let fixture = start_ingest(std::slice::from_ref(&device), Limits { batch: 2, ..Limits::default() });
     let events: Vec<_> = (0..50).map(|n| device.next(n)).collect();
-    let waiting = events.into_iter().map(|(event, text)| bench.ingest.signed(event, text));
+    let waiting = events.into_iter().map(|(event, text)| fixture.ingest.signed(event, text));
     let results = futures::future::join_all(waiting).await;
     let indexes: Vec<_> = results.into_iter().map(|result| result.unwrap().index).collect();
     assert_eq!(indexes, (0..50).collect::<Vec<_>>());
 }
 
 #[test]
-fn a_gateway_hosts_only_its_own() {
+fn a_gateway_signs_only_for_its_own_hosted_devices() {
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
@@ -248,30 +251,30 @@ fn a_gateway_hosts_only_its_own() {
         let device = other.device_id();
         assert_eq!(ingest.status(device, "x").await, Err(IngestError::NotHosted { device }));
         assert_eq!(ingest.devices().count(), 2);
-        assert!(IngestError::from(LogError::Closed).is_temporary());
+        assert!(IngestError::from(AppendError::Closed).is_temporary());
     });
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
-    fn any_mixture_leaves_each_device_whole(
+    fn any_mix_of_good_and_bad_events_leaves_each_history_complete(
         steps in proptest::collection::vec((0usize..4, 0u8..8), 1..80),
         batch in 1usize..20,
     ) {
         let mut devices = vec![Device::sr25519(1), Device::ed25519(2), Device::sr25519(3)];
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async {
-            let bench = bench(&devices, Limits { batch, ..Limits::default() });
+            let fixture = start_ingest(&devices, Limits { batch, ..Limits::default() });
             let mut events = Vec::new();
             let mut good = 0;
             for (salt, (device, how)) in steps.into_iter().enumerate() {
                 let Some(device) = devices.get_mut(device) else {
-                    bench.ingest.readings(bench.car, vec![reading(salt as u32)]).await.unwrap();
+                    fixture.ingest.readings(fixture.car, vec![reading(salt as u32)]).await.unwrap();
                     good += 1;
                     continue;
                 };
-                // A bad one leaves the device's history where it was; a repeated one does not extend it.
+                // A bad or repeated event does not extend the device's history.
                 match how {
                     0 => {
                         let (mut event, text) = device.sign(device.sequence, device.previous, 0);
@@ -286,20 +289,20 @@ proptest! {
                     }
                 }
             }
-            let results = bench.ingest.signed_batch(events.clone()).await;
+            let results = fixture.ingest.signed_batch(events.clone()).await;
             prop_assert_eq!(results.len(), events.len());
             for ((event, _), result) in events.iter().zip(&results) {
                 if let Ok(receipt) = result {
                     prop_assert_eq!(receipt.hash, event.header.hash());
-                    prop_assert_eq!(&bench.log.stored(receipt.index).unwrap().unwrap().entry.event.header, &event.header);
+                    prop_assert_eq!(&fixture.log.stored(receipt.index).unwrap().unwrap().entry.event.header, &event.header);
                 }
             }
-            prop_assert_eq!(bench.log.size(), good);
+            prop_assert_eq!(fixture.log.size(), good);
             for device in &devices {
-                let head = bench.log.head(&device.id()).unwrap().map(|head| (head.sequence + 1, head.hash));
+                let head = fixture.log.head(&device.id()).unwrap().map(|head| (head.sequence + 1, head.hash));
                 prop_assert_eq!(head, (device.sequence > 0).then_some((device.sequence, device.previous)));
             }
-            prop_assert_eq!(bench.log.verify(0..good).unwrap(), []);
+            prop_assert_eq!(fixture.log.verify(0..good).unwrap(), []);
             Ok(())
         })?;
     }

@@ -1,7 +1,7 @@
-//! The verification of signed events, on threads of its own.
+//! Verifies signed events on threads of its own.
 //!
-//! Each thread takes the submissions that wait, verifies their events in one batch and hands them to the log. Several
-//! batches are verified at once; the log receives them in the order in which they were taken.
+//! Each thread takes the waiting submissions, verifies their events in one batch, and queues them for the log. Several
+//! batches are verified in parallel, and the log receives them in the order in which they were taken.
 
 use super::{
     sequencer::{Sequencer, Ticket},
@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
-use streembit_log::{Append, Log, LogError, NewEntry, Proposal, Receipt};
+use streembit_log::{Append, AppendError, Log, NewEntry, Proposal, Receipt};
 use streembit_primitives::{
     event::{self, EventError, ParsedDeviceKey},
     Body, DeviceId, SignedEvent, VerifiedEvent,
@@ -25,7 +25,7 @@ const QUEUE: usize = 1024;
 /// One result per event of a submission, in the same order.
 pub(super) type Results = Vec<Result<Receipt, IngestError>>;
 
-/// Events that a caller submits together.
+/// Events that a caller submits together, and the caller's reply channel.
 pub(super) struct Submission {
     pub(super) events: Vec<(SignedEvent, Body)>,
     /// The gateway's clock at submission, in milliseconds since the Unix epoch.
@@ -35,14 +35,14 @@ pub(super) struct Submission {
     pub(super) permit: OwnedSemaphorePermit,
 }
 
-/// The verifier threads. They end after [`Verifiers::close`], or when this is dropped.
+/// The verifier threads. They end after [`Verifiers::close`], or when this handle is dropped.
 pub(super) struct Verifiers {
     queue: Mutex<Option<mpsc::Sender<Submission>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Verifiers {
-    /// Starts `limits.verifiers` threads, which verify with the keys of `devices` and feed `log`.
+    /// Starts `limits.verifiers` threads, which verify with the keys of `devices` and append to `log`.
     pub(super) fn start(
         log: &Log,
         devices: &Arc<HashMap<DeviceId, ParsedDeviceKey>>,
@@ -53,7 +53,7 @@ impl Verifiers {
         let sequencer = Sequencer::new(move |appends| {
             // On an error the appends are dropped and their callers receive `IngestError::Closed`.
             if log.append_blocking(appends).is_err() {
-                tracing::error!("the log's writer has ended: no more events are admitted");
+                tracing::error!("the log's writer has ended; no more events are admitted");
             }
         });
         let intake = Arc::new(Mutex::new(Intake { submissions, sequencer }));
@@ -70,8 +70,8 @@ impl Verifiers {
         Ok(Self { queue: Mutex::new(Some(queue)), threads: Mutex::new(threads) })
     }
 
-    /// Queues a submission, waiting for a place. After [`Self::close`] the submission is dropped and its caller sees the
-    /// reply channel closed.
+    /// Queues a submission, waiting for a place. After [`Self::close`] the submission is dropped, which closes its
+    /// reply channel.
     pub(super) async fn submit(&self, submission: Submission) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(queue) = queue {
@@ -79,7 +79,7 @@ impl Verifiers {
         }
     }
 
-    /// Accepts no more submissions. Resolves when all accepted ones are in the log's queue.
+    /// Stops accepting submissions. Resolves when all accepted ones are in the log's queue.
     pub(super) async fn close(&self) {
         *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
@@ -91,13 +91,15 @@ impl Verifiers {
     }
 }
 
-/// Where submissions are taken from the queue and get their order.
+/// The receiving end of the queue, and the order. A thread that has locked it takes the next submissions and their
+/// ticket.
 struct Intake {
     submissions: mpsc::Receiver<Submission>,
     sequencer: Sequencer<Vec<Append>>,
 }
 
-/// Waits for a submission and takes all that are queued, up to a batch of events. `None` if the queue is closed and empty.
+/// Waits for a submission, and takes all queued ones up to `batch` events. Returns `None` if the queue is closed and
+/// empty.
 fn take(intake: &Mutex<Intake>, batch: usize) -> Option<(Vec<Submission>, Ticket<Vec<Append>>)> {
     let mut intake = intake.lock().unwrap_or_else(PoisonError::into_inner);
     let first = intake.submissions.blocking_recv()?;
@@ -111,8 +113,8 @@ fn take(intake: &Mutex<Intake>, batch: usize) -> Option<(Vec<Submission>, Ticket
     Some((taken, intake.sequencer.issue()))
 }
 
-/// An event whose signature is being verified: where its result belongs, and its body.
-struct Place {
+/// The body of an event in verification, and the place of its result.
+struct Pending {
     submission: usize,
     event: usize,
     device: DeviceId,
@@ -123,7 +125,7 @@ struct Place {
 /// Verifies the events of several submissions in one batch. Each submission becomes one append.
 fn verify(submissions: Vec<Submission>, devices: &HashMap<DeviceId, ParsedDeviceKey>) -> Vec<Append> {
     let count = submissions.iter().map(|submission| submission.events.len()).sum();
-    let (mut events, mut places) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let (mut events, mut pending) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut answers = Vec::with_capacity(submissions.len());
     for Submission { events: submitted, received, reply, permit } in submissions {
         let mut answer = Answer::new(submitted.len(), received, reply, permit);
@@ -131,7 +133,7 @@ fn verify(submissions: Vec<Submission>, devices: &HashMap<DeviceId, ParsedDevice
             let (device, sequence) = (event.header.device, event.header.sequence);
             match devices.get(&device) {
                 Some(key) => {
-                    places.push(Place { submission: answers.len(), event: index, device, sequence, body });
+                    pending.push(Pending { submission: answers.len(), event: index, device, sequence, body });
                     events.push((event, key));
                 }
                 None => answer.refuse(index, IngestError::UnknownDevice { device }),
@@ -139,17 +141,17 @@ fn verify(submissions: Vec<Submission>, devices: &HashMap<DeviceId, ParsedDevice
         }
         answers.push(answer);
     }
-    for (verified, place) in event::verify_batch(events).into_iter().zip(places) {
-        if let Some(answer) = answers.get_mut(place.submission) {
-            answer.add(place, verified);
+    for (verified, pending) in event::verify_batch(events).into_iter().zip(pending) {
+        if let Some(answer) = answers.get_mut(pending.submission) {
+            answer.add(pending, verified);
         }
     }
     answers.into_iter().map(Answer::into_append).collect()
 }
 
-/// The answer to a submission, as far as it is known before the log decides.
+/// The answer to one submission, before the log has decided on the verified events.
 struct Answer {
-    /// One per event: why it is refused, or `None` if it is among the proposals.
+    /// One per event: the error if it is refused, or `None` if it is among the proposals.
     refusals: Vec<Option<IngestError>>,
     proposals: Vec<Proposal>,
     received: u64,
@@ -173,8 +175,8 @@ impl Answer {
         }
     }
 
-    fn add(&mut self, place: Place, verified: Result<VerifiedEvent, EventError>) {
-        let Place { event, device, sequence, body, .. } = place;
+    fn add(&mut self, pending: Pending, verified: Result<VerifiedEvent, EventError>) {
+        let Pending { event, device, sequence, body, .. } = pending;
         let entry = verified
             .map_err(|error| IngestError::NotVerified { device, sequence, error })
             .and_then(|verified| Ok(NewEntry::new(verified, &body, self.received)?));
@@ -186,17 +188,17 @@ impl Answer {
 
     fn into_append(self) -> Append {
         let Self { refusals, proposals, reply, permit, .. } = self;
-        let reply = Box::new(move |results: Vec<Result<Receipt, LogError>>| {
+        let reply = Box::new(move |results: Vec<Result<Receipt, AppendError>>| {
             let mut results = results.into_iter();
             let answer = refusals
                 .into_iter()
                 .map(|refusal| match refusal {
                     Some(error) => Err(error),
-                    None => Ok(results.next().unwrap_or(Err(LogError::Closed))?),
+                    None => Ok(results.next().unwrap_or(Err(AppendError::Closed))?),
                 })
                 .collect();
             drop(permit);
-            // The caller may be gone; its events are in the log nevertheless.
+            // Fails if the caller is gone. Its events are in the log all the same.
             let _ = reply.send(answer);
         });
         Append { proposals, reply }

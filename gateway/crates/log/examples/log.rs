@@ -1,4 +1,4 @@
-//! Opens a log, appends an event, proves that it is in the log, and verifies the proof.
+//! Opens a log, appends an event, proves that the event is included, and verifies the proof.
 
 use std::error::Error;
 use streembit_log::{Log, NewEntry};
@@ -20,14 +20,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("event {} of device {} is entry {}", receipt.sequence, receipt.device, receipt.index);
 
     let (size, root) = (log.size(), log.root(log.size())?);
-    let proof = log.inclusion(receipt.index, size)?;
-    let stored = log.stored(receipt.index)?.ok_or("the entry is gone")?;
+    let proof = log.prove_inclusion(receipt.index, size)?;
+    let stored = log.stored(receipt.index)?.ok_or("the entry is missing")?;
     let is_included = proof.verify(stored.entry.leaf(), receipt.index, size, &root);
     println!("the log has {size} entries and root {root}; the entry is included: {is_included}");
     Ok(())
 }
 
-/// The first event of a device that signs with a new sr25519 key.
+/// Signs the first event of a device with a new sr25519 key.
 fn first_event(status: &str) -> Result<(VerifiedEvent, Body), Box<dyn Error>> {
     let pair = schnorrkel::Keypair::generate();
     let key = DeviceKey::Own(PublicKey::Sr25519(pair.public.to_bytes()));

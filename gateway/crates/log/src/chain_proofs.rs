@@ -1,18 +1,22 @@
-//! What proves the last anchor to somebody without a node, kept beside the log so that nodes may prune.
+//! The stored proofs of the last anchor on each chain, so that evidence can be exported without a node and nodes may
+//! prune.
 //!
-//! The family `chain-proofs` has of each chain, behind the chain's genesis (32 bytes): `c` and the number of a set of voters
-//! (8 bytes) -> [`JustifiedBlock`], the last block of that set; `set` -> [`KnownVoters`]; `last` -> [`LastBlock`]. And `kept` -> the
-//! geneses, the one collected last at the end. All that one collection brings is written at once.
+//! A chain that is founded anew continues the same log, and then nothing but the proof stored here proves the log on
+//! the old chain. So the proof of one chain never replaces the proof of another.
 //!
-//! A log goes on where its chain is founded anew, and the chain before is then proven by nothing but what is kept here: no
-//! chain's proof makes room for another's.
+//! The column family `chain-proofs` has these keys. The genesis hash (32 bytes) prefixes all but the last:
 //!
-//! Releases before knew one chain, and their keys had no genesis before them. Such keys are read as they are, and get their
-//! genesis when the log is opened for writing.
+//! - `c`, set id (8 bytes) -> [`JustifiedBlock`], the last block of that authority set
+//! - `set` -> [`KnownVoters`]
+//! - `last` -> [`LastBlock`]
+//! - `kept` -> the genesis hashes of all chains, the one collected last at the end
+//!
+//! Each collection is written at once. Releases that knew only one chain wrote the keys without the prefix. Such keys
+//! can be read, and get the prefix when the log is opened for writing.
 
 use super::{
     store::{decode, synced, Family, Guard, Store},
-    Log, LogError, LogReader,
+    ChainProofError, Log, LogReader, ReadError, StorageError,
 };
 use codec::{Decode, Encode};
 use rocksdb::{Direction, IteratorMode, WriteBatch};
@@ -21,122 +25,124 @@ use streembit_primitives::{
     Hash,
 };
 
-const KEPT: &[u8] = b"kept";
+const CHAINS: &[u8] = b"kept";
 const CHANGE: &[u8] = b"c";
-const SET: &[u8] = b"set";
+const VOTERS: &[u8] = b"set";
 const LAST: &[u8] = b"last";
 
-/// Of how many chains something is kept, at the most: a node may invent chains, and must not fill the disk with them.
+/// The most chains whose proofs are stored. A dishonest node can invent chains, which must not fill the disk.
 pub const MAX_CHAINS: usize = 8;
 
-/// How far the changes of voters are known.
+/// The voters of a chain, as far as their changes were followed.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct KnownVoters {
-    /// The chain's genesis.
+    /// The genesis hash of the chain.
     pub genesis: Hash,
-    /// Those of the chain's beginning.
+    /// The first voters of the chain.
     pub first: AuthoritySet,
-    /// Those after the last change that is kept.
+    /// The voters after the last stored change.
     pub current: AuthoritySet,
-    /// The block of that change; the genesis before the first.
+    /// The block of the last stored change, or the genesis block if there was no change.
     pub since: Hash,
 }
 
-/// A final block and what the chain's state said after it.
+/// A final block, and what the chain's state after it says about the log.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct LastBlock {
-    /// Its number.
+    /// The block number.
     pub number: u32,
-    /// Its hash.
+    /// The block hash.
     pub hash: Hash,
-    /// The root of its state.
+    /// The root of the state after the block.
     pub state_root: Hash,
-    /// Its header and the votes for it.
+    /// The header, and the votes for the block.
     pub block: JustifiedBlock,
-    /// The nodes of the state's trie that lead to the log's anchor and to the devices that have events in the log.
+    /// The trie nodes that prove the log's anchor and the devices with events in the log.
     pub nodes: Vec<Vec<u8>>,
 }
 
-/// All that is kept of one chain.
+/// The stored proof of the last anchor on one chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChainProof {
     /// The voters.
     pub voters: KnownVoters,
-    /// The last block of each set of voters that ended, in order.
+    /// The last block of each authority set that has ended, in order.
     pub changes: Vec<JustifiedBlock>,
     /// The newest block, and the state after it.
     pub last: LastBlock,
 }
 
 impl LogReader {
-    /// The chains of which something is kept, by their geneses; the one collected last at the end.
-    pub fn chains(&self) -> Result<Vec<Hash>, LogError> {
-        chains(&self.store().db())
+    /// Returns the genesis hashes of the chains with a stored proof, the one collected last at the end.
+    pub fn chains(&self) -> Result<Vec<Hash>, ReadError> {
+        Ok(chains(&self.store().db())?)
     }
 
-    /// The chains beside this one of which something is kept. Refuses where this one would be one too many.
-    pub fn chains_beside(&self, genesis: &Hash) -> Result<Vec<Hash>, LogError> {
-        let mut chains = self.chains()?;
+    /// Returns the chains with a stored proof, except `genesis`. Returns an error if there is no room for the proof of
+    /// `genesis` beside them.
+    pub fn chains_beside(&self, genesis: &Hash) -> Result<Vec<Hash>, ChainProofError> {
+        let mut chains = chains(&self.store().db())?;
         chains.retain(|chain| chain != genesis);
         match chains.len() < MAX_CHAINS {
             true => Ok(chains),
-            false => Err(LogError::TooManyChains),
+            false => Err(ChainProofError::TooManyChains),
         }
     }
 
-    /// What proves the last anchor on a chain, as collected last; `None` before the first time.
-    pub fn chain_proof(&self, genesis: &Hash) -> Result<Option<ChainProof>, LogError> {
+    /// Returns the proof of the last anchor on a chain as it was last collected, or `None` if there is none.
+    pub fn chain_proof(&self, genesis: &Hash) -> Result<Option<ChainProof>, ReadError> {
         let guard = self.store().db();
-        let bare = bare(&guard)?.is_some_and(|chain| chain == *genesis);
-        let place = |key: &[u8]| if bare { key.to_vec() } else { keyed(genesis, key) };
-        let voters = guard.value(Family::ChainProofs, &place(SET))?;
-        let last = guard.value(Family::ChainProofs, &place(LAST))?;
+        let is_unprefixed = unprefixed_chain(&guard)?.is_some_and(|chain| chain == *genesis);
+        let key_of = |key: &[u8]| if is_unprefixed { key.to_vec() } else { prefixed(genesis, key) };
+        let voters = guard.value(Family::ChainProofs, &key_of(VOTERS))?;
+        let last = guard.value(Family::ChainProofs, &key_of(LAST))?;
         let (Some(voters), Some(last)) = (voters, last) else { return Ok(None) };
         let (db, handle) = guard.family(Family::ChainProofs)?;
-        let first = place(CHANGE);
+        let first = key_of(CHANGE);
         let changes = db
             .iterator_cf(handle, IteratorMode::From(&first, Direction::Forward))
             .take_while(|pair| pair.as_ref().map_or(true, |(key, _)| key.starts_with(&first)))
             .map(|pair| {
-                let (key, value) = pair.map_err(LogError::storage("reading the changes of voters"))?;
+                let (key, value) = pair.map_err(StorageError::database("reading the changes of voters"))?;
                 decode(Family::ChainProofs, &key, &value)
             })
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<_, StorageError>>()?;
         Ok(Some(ChainProof { voters, changes, last }))
     }
 }
 
 impl Log {
-    /// Keeps what was collected of a chain, synced and all at once: the changes of voters beginning with set `from`, and
-    /// the rest. What is kept of other chains stays.
+    /// Stores what was collected from a chain in one synced write: `changes`, the first of which ended the authority
+    /// set `first_set`, and the newest voters and block. The proofs of other chains stay.
     pub fn put_chain_proof(
         &self,
         voters: &KnownVoters,
-        from: u64,
+        first_set: u64,
         changes: &[JustifiedBlock],
         last: &LastBlock,
-    ) -> Result<(), LogError> {
+    ) -> Result<(), ChainProofError> {
         let genesis = &voters.genesis;
         let mut chains = self.chains_beside(genesis)?;
         chains.push(*genesis);
         let guard = self.reader().store().db();
         let (db, handle) = guard.family(Family::ChainProofs)?;
         let mut batch = WriteBatch::default();
-        for (set, change) in (from..).zip(changes) {
+        for (set, change) in (first_set..).zip(changes) {
             let key = [CHANGE, &set.to_be_bytes()].concat();
-            batch.put_cf(handle, keyed(genesis, &key), change.encode());
+            batch.put_cf(handle, prefixed(genesis, &key), change.encode());
         }
-        batch.put_cf(handle, keyed(genesis, SET), voters.encode());
-        batch.put_cf(handle, keyed(genesis, LAST), last.encode());
-        batch.put_cf(handle, KEPT, chains.encode());
-        let kept =
-            db.write_opt(batch, &synced()).map_err(LogError::storage("keeping what proves the anchor"));
-        kept.inspect_err(|error| self.mark_for_reopen(error))
+        batch.put_cf(handle, prefixed(genesis, VOTERS), voters.encode());
+        batch.put_cf(handle, prefixed(genesis, LAST), last.encode());
+        batch.put_cf(handle, CHAINS, chains.encode());
+        db.write_opt(batch, &synced())
+            .inspect_err(|_| self.mark_for_reopen())
+            .map_err(StorageError::database("storing the proof of a chain"))?;
+        Ok(())
     }
 
-    /// Forgets what is kept of a chain, for good; tells whether there was anything.
-    pub fn forget_chain(&self, genesis: &Hash) -> Result<bool, LogError> {
-        let mut chains = self.chains()?;
+    /// Deletes the proof of a chain for good. Returns false if there is none.
+    pub fn forget_chain(&self, genesis: &Hash) -> Result<bool, ChainProofError> {
+        let mut chains = chains(&self.reader().store().db())?;
         let before = chains.len();
         chains.retain(|chain| chain != genesis);
         if chains.len() == before {
@@ -145,48 +151,49 @@ impl Log {
         let guard = self.reader().store().db();
         let (db, handle) = guard.family(Family::ChainProofs)?;
         let mut batch = WriteBatch::default();
-        // Behind the genesis each key goes on with a letter, which is less than the greatest byte.
-        batch.delete_range_cf(handle, keyed(genesis, &[]), keyed(genesis, &[u8::MAX]));
-        batch.put_cf(handle, KEPT, chains.encode());
-        let forgotten =
-            db.write_opt(batch, &synced()).map_err(LogError::storage("forgetting what proves a chain"));
-        forgotten.inspect_err(|error| self.mark_for_reopen(error))?;
+        // Every key continues with an ASCII letter after the genesis hash, so this range covers all of them.
+        batch.delete_range_cf(handle, prefixed(genesis, &[]), prefixed(genesis, &[u8::MAX]));
+        batch.put_cf(handle, CHAINS, chains.encode());
+        db.write_opt(batch, &synced())
+            .inspect_err(|_| self.mark_for_reopen())
+            .map_err(StorageError::database("forgetting the proof of a chain"))?;
         Ok(true)
     }
 }
 
-/// Puts the genesis before the keys of a release that knew one chain.
-pub(super) fn convert(store: &Store) -> Result<(), LogError> {
+/// Adds the genesis hash to the keys of a release that knew only one chain.
+pub(super) fn migrate(store: &Store) -> Result<(), StorageError> {
     let guard = store.db();
-    let Some(genesis) = bare(&guard)? else { return Ok(()) };
+    let Some(genesis) = unprefixed_chain(&guard)? else { return Ok(()) };
     let (db, handle) = guard.family(Family::ChainProofs)?;
     let mut batch = WriteBatch::default();
     for pair in db.iterator_cf(handle, IteratorMode::Start) {
-        let (key, value) = pair.map_err(LogError::storage("reading what proves the anchor"))?;
-        if key.len() < genesis.0.len() && *key != *KEPT {
-            batch.put_cf(handle, keyed(&genesis, &key), value);
+        let (key, value) = pair.map_err(StorageError::database("reading the proof of a chain"))?;
+        if key.len() < genesis.0.len() && *key != *CHAINS {
+            batch.put_cf(handle, prefixed(&genesis, &key), value);
             batch.delete_cf(handle, key);
         }
     }
-    batch.put_cf(handle, KEPT, chains(&guard)?.encode());
-    db.write_opt(batch, &synced()).map_err(LogError::storage("keeping what proves the anchor by its chain"))
+    batch.put_cf(handle, CHAINS, chains(&guard)?.encode());
+    db.write_opt(batch, &synced())
+        .map_err(StorageError::database("adding the chain to the keys of its proof"))
 }
 
-fn chains(guard: &Guard<'_>) -> Result<Vec<Hash>, LogError> {
-    let mut chains: Vec<Hash> = guard.value(Family::ChainProofs, KEPT)?.unwrap_or_default();
-    if let Some(bare) = bare(guard)? {
-        chains.retain(|chain| *chain != bare);
-        chains.push(bare);
+fn chains(guard: &Guard<'_>) -> Result<Vec<Hash>, StorageError> {
+    let mut chains: Vec<Hash> = guard.value(Family::ChainProofs, CHAINS)?.unwrap_or_default();
+    if let Some(chain) = unprefixed_chain(guard)? {
+        chains.retain(|other| *other != chain);
+        chains.push(chain);
     }
     Ok(chains)
 }
 
-/// The chain whose keys have no genesis before them.
-fn bare(guard: &Guard<'_>) -> Result<Option<Hash>, LogError> {
-    let voters: Option<KnownVoters> = guard.value(Family::ChainProofs, SET)?;
+/// Returns the chain whose keys have no prefix, or `None` if there is none.
+fn unprefixed_chain(guard: &Guard<'_>) -> Result<Option<Hash>, StorageError> {
+    let voters: Option<KnownVoters> = guard.value(Family::ChainProofs, VOTERS)?;
     Ok(voters.map(|voters| voters.genesis))
 }
 
-fn keyed(genesis: &Hash, key: &[u8]) -> Vec<u8> {
+fn prefixed(genesis: &Hash, key: &[u8]) -> Vec<u8> {
     [&genesis.0[..], key].concat()
 }

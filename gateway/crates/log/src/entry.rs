@@ -1,4 +1,4 @@
-//! What goes into a log and what comes out.
+//! The entries that are appended to a log, and the receipts for them.
 
 use super::{Refusal, MAX_BODY_BYTES};
 use codec::{Decode, Encode};
@@ -6,39 +6,43 @@ use streembit_primitives::{
     hash::Domain, Body, DeviceId, EventHeader, Hash, LogEntry, SignedEvent, VerifiedEvent,
 };
 
-/// An event that may be appended: its signature was checked, its body is the one that it commits to.
+/// A verified event with its own body, ready to be appended.
 ///
-/// Everything that can be computed without knowing its place is computed here, off the writer's thread.
+/// Everything that does not depend on the event's place in the log is computed here, on the caller's thread rather than
+/// on the writer's.
 #[derive(Clone, Debug)]
 pub struct NewEntry {
     event: VerifiedEvent,
     received: u64,
     leaf: Hash,
-    /// The entry and its body, encoded, in one allocation.
+    /// The encoded entry followed by the encoded body, in one allocation.
     bytes: Vec<u8>,
-    /// Where the body begins.
-    split: usize,
+    /// The offset of the body in `bytes`.
+    body_offset: usize,
 }
 
 impl NewEntry {
-    /// Of an event, its body, and the gateway's clock when it came (milliseconds since 1970-01-01 UTC).
+    /// Combines an event with its body. `received` is the gateway's clock when the event arrived, in milliseconds since
+    /// the Unix epoch.
+    ///
+    /// Returns an error if the body is too large or the event does not commit to it.
     pub fn new(event: VerifiedEvent, body: &Body, received: u64) -> Result<Self, Refusal> {
         let body_bytes = body.encoded_size();
         if body_bytes > MAX_BODY_BYTES {
             return Err(Refusal::BodyTooLarge { bytes: body_bytes });
         }
         event.event().header.verify_body(body)?;
-        // As `LogEntry` encodes, without a copy of the event.
+        // Encodes like a `LogEntry`, but without copying the event.
         let entry = (event.event(), received);
-        let split = entry.encoded_size();
-        let mut bytes = Vec::with_capacity(split + body_bytes);
+        let body_offset = entry.encoded_size();
+        let mut bytes = Vec::with_capacity(body_offset + body_bytes);
         entry.encode_to(&mut bytes);
         let leaf = Domain::LogLeaf.hash(&bytes);
         body.encode_to(&mut bytes);
-        Ok(Self { event, received, leaf, bytes, split })
+        Ok(Self { event, received, leaf, bytes, body_offset })
     }
 
-    /// The header of its event.
+    /// The header of the event.
     pub fn header(&self) -> &EventHeader {
         &self.event.event().header
     }
@@ -59,32 +63,33 @@ impl NewEntry {
         self.leaf
     }
 
-    /// How many bytes entry and body have.
+    /// The encoded size of entry and body, in bytes.
     pub(crate) fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// The encoded entry, and the encoded body.
+    /// Returns the encoded entry and the encoded body.
     pub(crate) fn bytes(&self) -> (&[u8], &[u8]) {
-        self.bytes.split_at_checked(self.split).unwrap_or_default()
+        self.bytes.split_at_checked(self.body_offset).unwrap_or_default()
     }
 }
 
-/// What the writer is asked to admit.
+/// An event proposed to the writer.
 pub enum Proposal {
-    /// An event that was signed elsewhere.
+    /// A complete, signed event.
     Entry(Box<NewEntry>),
-    /// An event of a hosted device, made when its place in the device's history is known. Nothing can come between.
+    /// The next event of a hosted device, which the writer has made and signed once it knows the event's place in the
+    /// device's history. No other event can take that place in the meantime.
     Next {
         /// The device.
         device: DeviceId,
-        /// Makes the event that follows the device's head (`None` before the first).
-        make: Make,
+        /// Makes the event.
+        make: MakeEntry,
     },
 }
 
 impl Proposal {
-    /// The bytes of entry and body; 0 for what is made only later.
+    /// The encoded size of entry and body, in bytes, or 0 if the event has not been made yet.
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Entry(entry) => entry.size(),
@@ -93,40 +98,47 @@ impl Proposal {
     }
 }
 
-/// Makes the event that follows a device's head.
-pub type Make = Box<dyn FnOnce(Option<&Head>) -> Result<NewEntry, Refusal> + Send>;
+/// Makes the event that follows a device's head (`None` if the device has no events yet). Runs on the writer's thread.
+pub type MakeEntry = Box<dyn FnOnce(Option<&Head>) -> Result<NewEntry, Refusal> + Send>;
 
-/// Says that an event is in the log, on disk.
+/// The acknowledgement that an event is in the log and on disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, serde::Serialize, serde::Deserialize)]
 pub struct Receipt {
-    /// Its place in the log, from 0.
+    /// The event's index in the log, from 0.
     pub index: u64,
-    /// Whose event.
+    /// The device.
     pub device: DeviceId,
-    /// Its place in the device's history.
+    /// The event's place in the device's history, from 0.
     pub sequence: u64,
-    /// The hash of its header.
+    /// The hash of the event's header.
     pub hash: Hash,
-    /// The gateway's clock when it came, in milliseconds since 1970-01-01 UTC.
+    /// The gateway's clock when the event arrived, in milliseconds since the Unix epoch.
     pub received: u64,
+}
+
+impl Receipt {
+    /// The event as its device's head.
+    pub(crate) fn head(&self) -> Head {
+        Head { sequence: self.sequence, hash: self.hash, index: self.index }
+    }
 }
 
 /// The last event of a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Head {
-    /// Its place in the device's history.
+    /// The event's place in the device's history.
     pub sequence: u64,
-    /// The hash of its header, which the next one names.
+    /// The hash of the event's header, which the next event must name.
     pub hash: Hash,
-    /// Its place in the log.
+    /// The event's index in the log.
     pub index: u64,
 }
 
-/// Proof of a copied key: an event that was refused because another of its sequence is in the log.
+/// The proof of a copied key: an event that was refused because the log has another event with the same sequence.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct Fork {
-    /// Where the event is that was there first.
+    /// The index of the admitted event.
     pub admitted: u64,
-    /// The other one; its signature was checked.
+    /// The refused event, whose signature was verified.
     pub other: LogEntry,
 }

@@ -1,9 +1,9 @@
-//! Places where a test has the process die, as a power cut would: nothing is flushed, nobody is told.
+//! Named places in the code where a test can kill the process as a power cut would, without any flush or notification.
 //!
-//! `STREEMBIT_TEST_FAILPOINT=NAME` or `NAME:N` names the place and which passage of it is the last; see [`NAMES`].
-//! Read once. Builds without debug assertions have no such places.
+//! `STREEMBIT_TEST_FAILPOINT=NAME` kills the process when it first reaches the place, `NAME:N` when it reaches the
+//! place for the N-th time. The variable is read once. Builds without debug assertions have no failpoints.
 
-/// Every place, in the order in which a log comes by them.
+/// The names of all failpoints, in the order in which a log reaches them.
 pub const NAMES: [&str; 17] = [
     "open-folder",
     "open-identity",
@@ -24,7 +24,7 @@ pub const NAMES: [&str; 17] = [
     "erase-rewritten",
 ];
 
-/// Dies here where the test says so.
+/// Kills the process if the test chose this failpoint.
 #[cfg(debug_assertions)]
 pub(crate) fn reach(name: &str) {
     use std::sync::{
@@ -34,18 +34,18 @@ pub(crate) fn reach(name: &str) {
     static CHOSEN: OnceLock<Option<(String, AtomicU64)>> = OnceLock::new();
     let chosen = CHOSEN.get_or_init(|| {
         let value = std::env::var("STREEMBIT_TEST_FAILPOINT").ok()?;
-        let (name, passage) = value.split_once(':').unwrap_or((&value, "1"));
-        Some((name.to_owned(), AtomicU64::new(passage.parse().unwrap_or(1))))
+        let (name, count) = value.split_once(':').unwrap_or((&value, "1"));
+        Some((name.to_owned(), AtomicU64::new(count.parse().unwrap_or(1))))
     });
     let Some((chosen, left)) = chosen else { return };
     if chosen == name && left.fetch_sub(1, Ordering::Relaxed) == 1 {
-        // No unwinding, no flush at exit, no core: what kill -9 leaves.
+        // Like `kill -9`: no unwinding, no flush at exit, no core dump.
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         std::process::abort();
     }
 }
 
-/// Nothing.
+/// Does nothing.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub(crate) fn reach(_name: &str) {}

@@ -1,6 +1,6 @@
-//! Copied keys: the proofs that the log keeps of them.
+//! Copied keys: the stored proofs that two events were signed for one sequence.
 
-use super::{order, store::Family, Fork, LogError, LogReader};
+use super::{admission, store::Family, Fork, LogReader, ReadError, StorageError};
 use codec::Encode as _;
 use serde::{Serialize, Serializer};
 use streembit_primitives::{
@@ -8,37 +8,37 @@ use streembit_primitives::{
     DeviceId, DeviceKey, Hash, LogEntry, SignedEvent,
 };
 
-/// Two events that one key signed for one place of a device's history.
+/// Two different events that one key signed for the same place in a device's history.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct CopiedKey {
     /// The device.
     pub device: DeviceId,
-    /// The place that was signed for twice.
+    /// The sequence that was signed twice.
     pub sequence: u64,
-    /// The event that came first, and is in the log.
+    /// The event that came first and is in the log.
     pub first: SignedTwice,
-    /// The one that was refused because of it.
+    /// The event that was refused.
     pub second: SignedTwice,
 }
 
-/// One of the two.
+/// One of the two events.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SignedTwice {
-    /// Its place in the log, where it is there.
+    /// The event's index in the log, or `None` for the refused event.
     pub index: Option<u64>,
-    /// The hash of its header.
+    /// The hash of the event's header.
     pub hash: Hash,
-    /// When it happened, by the signer's clock.
+    /// The signer's clock, in milliseconds since the Unix epoch.
     pub time: u64,
-    /// When the gateway received it.
+    /// The gateway's clock when the event arrived, in milliseconds since the Unix epoch.
     pub received: u64,
-    /// The signed event, SCALE in hexadecimal digits.
+    /// The signed event. Serialized as the hexadecimal digits of its SCALE encoding.
     #[serde(serialize_with = "as_scale")]
     pub event: SignedEvent,
 }
 
 impl CopiedKey {
-    /// Whether the key signed both.
+    /// Verifies that `key` signed both events.
     pub fn verify(&self, key: &DeviceKey) -> Result<(), ForkError> {
         ForkProof { first: self.first.event.clone(), second: self.second.event.clone() }.verify(key)
     }
@@ -52,37 +52,40 @@ impl SignedTwice {
 }
 
 impl LogReader {
-    /// Whether nothing more is taken from a device because its key was copied.
-    pub fn is_forked(&self, device: &DeviceId) -> Result<bool, LogError> {
-        Ok(order::first_fork(&self.store().db(), device)?.is_some())
+    /// Returns true if the device's key was copied, and no further events of the device are admitted.
+    pub fn is_forked(&self, device: &DeviceId) -> Result<bool, ReadError> {
+        Ok(admission::first_fork(&self.store().db(), device)?.is_some())
     }
 
-    /// The two events that prove that a device's key was copied.
-    pub fn copied_key(&self, device: &DeviceId) -> Result<Option<CopiedKey>, LogError> {
-        order::first_fork(&self.store().db(), device)?.map(|fork| self.with_first(fork)).transpose()
+    /// Returns the proof that a device's key was copied, or `None` if there is none.
+    pub fn copied_key(&self, device: &DeviceId) -> Result<Option<CopiedKey>, ReadError> {
+        let fork = admission::first_fork(&self.store().db(), device)?;
+        Ok(fork.map(|fork| self.copied_key_of(fork)).transpose()?)
     }
 
-    /// The proofs of all keys that were copied.
-    pub fn forks(&self) -> Result<Vec<CopiedKey>, LogError> {
-        let kept = {
+    /// Returns the proofs of all copied keys.
+    pub fn forks(&self) -> Result<Vec<CopiedKey>, ReadError> {
+        let forks = {
             let guard = self.store().db();
             let (db, handle) = guard.family(Family::Forks)?;
             let pairs = db.iterator_cf(handle, rocksdb::IteratorMode::Start).map(|pair| {
-                let (key, value) = pair.map_err(LogError::storage("reading the proofs of copied keys"))?;
+                let (key, value) =
+                    pair.map_err(StorageError::database("reading the proofs of copied keys"))?;
                 super::store::decode::<Fork>(Family::Forks, &key, &value)
             });
-            pairs.collect::<Result<Vec<_>, _>>()?
+            pairs.collect::<Result<Vec<_>, StorageError>>()?
         };
-        kept.into_iter().map(|fork| self.with_first(fork)).collect()
+        Ok(forks.into_iter().map(|fork| self.copied_key_of(fork)).collect::<Result<_, _>>()?)
     }
 
-    fn with_first(&self, fork: Fork) -> Result<CopiedKey, LogError> {
+    /// Completes a stored fork with the admitted event.
+    fn copied_key_of(&self, fork: Fork) -> Result<CopiedKey, StorageError> {
         let Fork { admitted, other } = fork;
         let first: LogEntry = self
             .store()
             .db()
             .value(Family::Entries, &admitted.to_be_bytes())?
-            .ok_or_else(|| LogError::damaged(format!("entry {admitted} is not there")))?;
+            .ok_or_else(|| StorageError::damaged(format!("entry {admitted} is missing")))?;
         let (device, sequence) = (other.event.header.device, other.event.header.sequence);
         Ok(CopiedKey {
             device,

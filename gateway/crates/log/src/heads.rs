@@ -1,42 +1,47 @@
-//! The heads map of the log at any of its sizes, from what is stored: nothing of older sizes is kept.
+//! The heads map of the log at any size.
+//!
+//! Only the heads at the current size are stored. The heads at a smaller size are found by searching each device's
+//! index.
 
-use super::{store::Family, Head, LogError, LogReader};
+use super::{store::Family, Head, LogReader, ReadError, StorageError};
 use streembit_primitives::{
     heads::{AbsenceProof, HeadEntry, HeadProof, HeadsMap},
     DeviceId, Hash, LogEntry,
 };
 
 impl LogReader {
-    /// The root of the map from each device to its last event among the first `size` entries; `None` of an empty log.
-    pub fn heads_root(&self, size: u64) -> Result<Option<Hash>, LogError> {
+    /// Returns the root of the heads map of the first `size` entries, or `None` if `size` is 0.
+    pub fn heads_root(&self, size: u64) -> Result<Option<Hash>, ReadError> {
         Ok(self.heads_map(size)?.root())
     }
 
-    /// Proves a device's last event among the first `size` entries; `None` where it has none there.
-    pub fn head_proof(&self, device: &DeviceId, size: u64) -> Result<Option<HeadProof>, LogError> {
+    /// Proves the last event of a device among the first `size` entries. Returns `None` if the device has no event
+    /// there.
+    pub fn head_proof(&self, device: &DeviceId, size: u64) -> Result<Option<HeadProof>, ReadError> {
         Ok(self.heads_map(size)?.prove(device))
     }
 
-    /// Proves that a device has no event among the first `size` entries; `None` where it has one, or the log is empty.
-    pub fn absence_proof(&self, device: &DeviceId, size: u64) -> Result<Option<AbsenceProof>, LogError> {
+    /// Proves that a device has no event among the first `size` entries. Returns `None` if it has one, or if `size` is
+    /// 0.
+    pub fn absence_proof(&self, device: &DeviceId, size: u64) -> Result<Option<AbsenceProof>, ReadError> {
         Ok(self.heads_map(size)?.prove_absence(device))
     }
 
-    /// Each device's last event among the first `size` entries.
-    pub fn heads_map(&self, size: u64) -> Result<HeadsMap, LogError> {
+    /// Returns the last event of each device among the first `size` entries.
+    pub fn heads_map(&self, size: u64) -> Result<HeadsMap, ReadError> {
         self.check_size(size)?;
         let heads = self.heads()?;
         let entries =
             heads.into_iter().filter_map(|(device, head)| self.head_at(device, head, size).transpose());
-        entries.collect()
+        Ok(entries.collect::<Result<_, _>>()?)
     }
 
-    /// A device's last event among the first `size` entries, given the last of all.
-    fn head_at(&self, device: DeviceId, last: Head, size: u64) -> Result<Option<HeadEntry>, LogError> {
+    /// Returns the last event of a device among the first `size` entries. `last` is its last event of all.
+    fn head_at(&self, device: DeviceId, last: Head, size: u64) -> Result<Option<HeadEntry>, StorageError> {
         if last.index < size {
             return Ok(Some(HeadEntry { device, sequence: last.sequence, hash: last.hash }));
         }
-        // Back in steps that double, as what is asked for is mostly near the end; then between the last two.
+        // Most requests are for a size near the end, so search backwards in steps that double, then bisect.
         let (mut beyond, mut step) = (last.sequence, 1u64);
         let mut within = loop {
             let Some(at) = beyond.checked_sub(step) else {
@@ -60,20 +65,25 @@ impl LogReader {
         self.head_entry(device, within).map(Some)
     }
 
-    /// Where a device's event is that is known to be there.
-    fn event_index(&self, device: &DeviceId, sequence: u64) -> Result<u64, LogError> {
-        let found = self.device_indexes(device, sequence, 1)?.first().copied();
-        found.ok_or_else(|| LogError::damaged(format!("event {sequence} of device {device} is not indexed")))
+    /// Returns the index of an event that must be in the log.
+    fn event_index(&self, device: &DeviceId, sequence: u64) -> Result<u64, StorageError> {
+        let found = self.read_device_indexes(device, sequence, 1)?.first().copied();
+        found.ok_or_else(|| {
+            StorageError::damaged(format!("event {sequence} of device {device} is not indexed"))
+        })
     }
 
-    fn head_entry(&self, device: DeviceId, sequence: u64) -> Result<HeadEntry, LogError> {
+    fn head_entry(&self, device: DeviceId, sequence: u64) -> Result<HeadEntry, StorageError> {
         let index = self.event_index(&device, sequence)?;
         let entry: Option<LogEntry> = self.store().db().value(Family::Entries, &index.to_be_bytes())?;
         match entry.map(|entry| entry.event.header) {
             Some(header) if header.device == device && header.sequence == sequence => {
                 Ok(HeadEntry { device, sequence, hash: header.hash() })
             }
-            _ => Err(LogError::damaged(format!("entry {index} is not event {sequence} of device {device}"))),
+            _ => {
+                let what = format!("entry {index} is not event {sequence} of device {device}");
+                Err(StorageError::damaged(what))
+            }
         }
     }
 }

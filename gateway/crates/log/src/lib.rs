@@ -4,17 +4,19 @@
 #[cfg(test)]
 extern crate self as streembit_log;
 
+mod admission;
 mod chain_proofs;
+mod checkpoints;
 mod entry;
 mod erase;
 mod error;
 pub mod failpoint;
 mod fork;
 mod heads;
-mod order;
+mod missing_tables;
+mod prove;
 mod read;
 mod store;
-mod tables;
 mod tiles;
 mod verify;
 mod watermark;
@@ -24,59 +26,65 @@ mod writer;
 mod tests;
 
 pub use chain_proofs::{ChainProof, KnownVoters, LastBlock, MAX_CHAINS};
-pub use entry::{Fork, Head, Make, NewEntry, Proposal, Receipt};
+pub use entry::{Fork, Head, MakeEntry, NewEntry, Proposal, Receipt};
 pub use erase::{Erasure, MAX_ERASED};
-pub use error::{LogError, Refusal};
+pub use error::{
+    AppendError, ChainProofError, CheckpointError, DamageCause, EraseError, IoError, OpenError,
+    OutOfRangeError, ReadError, Refusal, RemovalError, StorageError,
+};
 pub use fork::{CopiedKey, SignedTwice};
 pub use read::LogReader;
 pub use streembit_primitives::stored::{StoredBody, StoredEvent};
 pub use tiles::TileReader;
 pub use verify::{Finding, Place, MAX_FINDINGS};
+pub use writer::Append;
 
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use streembit_primitives::{checkpoint::Anchor, LogId, SignedCheckpoint};
+use streembit_primitives::LogId;
 use tokio::sync::{mpsc, oneshot, watch};
-pub use writer::Append;
 use writer::Writer;
 
 /// The version of the database's layout.
 pub const FORMAT: u32 = 3;
 
-/// The largest body that is admitted, in bytes when encoded; larger things travel by hash.
+/// The largest encoded body that is admitted, in bytes. Larger data is stored elsewhere, and its hash is logged.
 pub const MAX_BODY_BYTES: usize = 16 << 10;
 
-/// How many appends may wait for the writer; whoever comes next waits for a place.
+/// The number of appends that can wait for the writer. Further callers wait for a place.
 const QUEUE: usize = 1024;
 
-/// What hears of the results of an append: one for each proposal, in their order.
-pub type Reply = Box<dyn FnOnce(Vec<Result<Receipt, LogError>>) + Send>;
+/// Receives the results of an append, one per proposal in the same order. Runs on the writer's thread.
+pub type Reply = Box<dyn FnOnce(Vec<Result<Receipt, AppendError>>) + Send>;
 
-/// The log with its writer. Clones share both; the last one dropped lets the writer finish what waits, and closes the
-/// database. Reads are those of [`LogReader`].
+/// An open log and its writer. Dereferences to [`LogReader`] for reads.
+///
+/// Clones share the writer. When the last clone is dropped, the writer finishes the waiting appends and closes the
+/// database.
 #[derive(Clone)]
 pub struct Log {
-    // Before the reader: the writer ends first, then the database is closed.
-    writer: Arc<Handle>,
+    // Declared before the reader, so that the writer ends before the database is closed.
+    writer: Arc<WriterHandle>,
     reader: LogReader,
 }
 
-struct Handle {
+struct WriterHandle {
     appends: Option<mpsc::Sender<Vec<Append>>>,
     thread: Option<std::thread::JoinHandle<()>>,
-    durable: watch::Receiver<u64>,
-    /// One erasure at a time.
+    durable_size: watch::Receiver<u64>,
+    /// Allows one erasure at a time.
     erasing: Mutex<()>,
 }
 
 impl Log {
-    /// Opens the log of `id` in a folder of its own, made where it is not there.
+    /// Opens the log `id` in its own folder `path`, which is created if it does not exist.
     ///
-    /// Refuses what is not this log or not whole: it must have all that was acknowledged, the tree's stored peaks must
-    /// lead to the stored root, the last entry to its leaf, each device's head to its entry, and no table may be missing.
-    pub fn open(path: &Path, id: LogId) -> Result<Self, LogError> {
+    /// Returns an error if the folder holds another log, or if the log is damaged at a place that is checked here:
+    /// every acknowledged entry must be present, the tree's stored peaks must lead to the stored root, the last entry
+    /// must match its leaf, each device's head must be an indexed entry, and no table of the database may be missing.
+    pub fn open(path: &Path, id: LogId) -> Result<Self, OpenError> {
         let acknowledged = watermark::read(path)?;
         let store = Arc::new(store::Store::open(path)?);
         failpoint::reach("open-identity");
@@ -85,64 +93,65 @@ impl Log {
         let reader = LogReader::new(store.clone(), id)?;
         watermark::check(reader.size(), acknowledged)?;
         reader.check_heads()?;
-        tables::check(reader.store(), reader.size())?;
+        missing_tables::check(reader.store(), reader.size())?;
         erase::resume(&store)?;
-        chain_proofs::convert(&store)?;
+        chain_proofs::migrate(&store)?;
         let (appends, queue) = mpsc::channel(QUEUE);
-        let (durable_tx, durable) = watch::channel(reader.size());
-        let writer = Writer::new(store, reader.shared_size(), queue, durable_tx)?;
+        let (durable, durable_size) = watch::channel(reader.size());
+        let writer = Writer::new(store, reader.shared_size(), queue, durable)?;
         let thread = std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || writer.run())
-            .map_err(|error| LogError::Open { path: path.into(), problem: error.to_string() })?;
-        let writer = Arc::new(Handle {
+            .map_err(|error| OpenError::Thread(error.into()))?;
+        let writer = Arc::new(WriterHandle {
             appends: Some(appends),
             thread: Some(thread),
-            durable,
+            durable_size,
             erasing: Mutex::default(),
         });
         Ok(Self { writer, reader })
     }
 
-    /// Opens what is on disk now, to read only; also beside the gateway that is writing it.
-    pub fn open_read_only(path: &Path) -> Result<LogReader, LogError> {
-        // Read first: the gateway may acknowledge more while this opens.
+    /// Opens the current state of the log at `path` for reading, even while a gateway writes to it.
+    pub fn open_read_only(path: &Path) -> Result<LogReader, OpenError> {
+        // Read before the database is opened, because the gateway may acknowledge more entries in the meantime.
         let acknowledged = watermark::read(path)?;
         let store = Arc::new(store::Store::open_read_only(path)?);
-        let id = store::identity(&store)?.ok_or_else(|| LogError::Missing { path: path.into() })?;
+        let id = store::identity(&store)?.ok_or_else(|| OpenError::Missing { path: path.into() })?;
         let reader = LogReader::new(store, id)?;
         watermark::check(reader.size(), acknowledged)?;
         Ok(reader)
     }
 
-    /// Opens what is on disk now, to read only and as it is: what [`Self::open_read_only`] refuses as damaged is left
-    /// for [`LogReader::verify`] to name.
-    pub fn open_for_audit(path: &Path) -> Result<LogReader, LogError> {
+    /// Like [`Self::open_read_only`], but also opens a damaged log, so that [`LogReader::verify`] can report the
+    /// damage.
+    pub fn open_for_audit(path: &Path) -> Result<LogReader, OpenError> {
         let store = Arc::new(store::Store::open_read_only(path)?);
-        let id = store::identity(&store)?.ok_or_else(|| LogError::Missing { path: path.into() })?;
+        let id = store::identity(&store)?.ok_or_else(|| OpenError::Missing { path: path.into() })?;
         LogReader::unchecked(store, id)
     }
 
-    /// Appends entries, all of them after one another; waits for a place in the queue, then for the synced write.
+    /// Appends entries in order and waits until they are on disk.
     ///
-    /// An entry that is already in the log gets its first receipt. If one is refused the others are appended all the
-    /// same, and the error is the first refusal; [`Self::admit`] tells of each.
-    pub async fn append(&self, entries: Vec<NewEntry>) -> Result<Vec<Receipt>, LogError> {
+    /// An entry that the log already has gets its first receipt. If an entry is refused, the others are appended all
+    /// the same, and the first refusal is returned; [`Self::admit`] returns one result per entry.
+    pub async fn append(&self, entries: Vec<NewEntry>) -> Result<Vec<Receipt>, AppendError> {
         self.admit(entries.into_iter().map(|entry| Proposal::Entry(Box::new(entry))).collect())
             .await
             .into_iter()
             .collect()
     }
 
-    /// Admits what can be admitted, in order, and tells of each.
-    pub async fn admit(&self, proposals: Vec<Proposal>) -> Vec<Result<Receipt, LogError>> {
+    /// Appends the proposed events that are admitted, in order, and waits until they are on disk. Returns one result
+    /// per proposal, in the same order.
+    pub async fn admit(&self, proposals: Vec<Proposal>) -> Vec<Result<Receipt, AppendError>> {
         let count = proposals.len();
         let (send, receive) = oneshot::channel();
         let reply: Reply = Box::new(move |results| {
-            // Nobody waits any more: the caller was dropped, the entries are in.
+            // Fails if the caller was dropped. The entries are in the log all the same.
             let _ = send.send(results);
         });
-        let closed = || vec![Err(LogError::Closed); count];
+        let closed = || vec![Err(AppendError::Closed); count];
         let Some(queue) = &self.writer.appends else { return closed() };
         if queue.send(vec![Append { proposals, reply }]).await.is_err() {
             return closed();
@@ -154,63 +163,37 @@ impl Log {
     ///
     /// # Panics
     /// If called on a thread that runs asynchronous tasks.
-    pub fn append_blocking(&self, appends: Vec<Append>) -> Result<(), LogError> {
-        let queue = self.writer.appends.as_ref().ok_or(LogError::Closed)?;
-        queue.blocking_send(appends).map_err(|_| LogError::Closed)
+    pub fn append_blocking(&self, appends: Vec<Append>) -> Result<(), AppendError> {
+        let queue = self.writer.appends.as_ref().ok_or(AppendError::Closed)?;
+        queue.blocking_send(appends).map_err(|_| AppendError::Closed)
     }
 
-    /// How many appends wait for the writer.
-    pub fn queue(&self) -> usize {
+    /// The number of appends that wait for the writer.
+    pub fn queue_len(&self) -> usize {
         self.writer.appends.as_ref().map_or(0, |appends| appends.max_capacity() - appends.capacity())
     }
 
-    /// The durable size, as it changes.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.writer.durable.clone()
+    /// Returns a watch on the number of entries on disk.
+    pub fn watch_size(&self) -> watch::Receiver<u64> {
+        self.writer.durable_size.clone()
     }
 
-    /// Keeps a checkpoint of this log, synced.
-    pub fn put_checkpoint(&self, checkpoint: &SignedCheckpoint) -> Result<(), LogError> {
-        let content = &checkpoint.checkpoint;
-        self.reader.check_own(content)?;
-        failpoint::reach("checkpoint-before");
-        self.keep(store::Family::Checkpoints, content.size, checkpoint)?;
-        failpoint::reach("checkpoint-after");
-        Ok(())
+    /// The reader of this log.
+    pub fn reader(&self) -> &LogReader {
+        &self.reader
     }
 
-    /// Keeps an anchor of this log, synced. Refuses one that this log does not agree with.
-    pub fn put_anchor(&self, anchor: &Anchor) -> Result<(), LogError> {
-        self.reader.check_against(anchor)?;
-        failpoint::reach("anchor-before");
-        self.keep(store::Family::Anchors, anchor.checkpoint.size, anchor)?;
-        failpoint::reach("anchor-after");
-        Ok(())
-    }
-
-    fn erasing(&self) -> MutexGuard<'_, ()> {
+    fn lock_erasing(&self) -> MutexGuard<'_, ()> {
         self.writer.erasing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes one value, synced.
-    fn keep(&self, family: store::Family, size: u64, value: &impl codec::Encode) -> Result<(), LogError> {
-        // In a statement of its own, so that the database is not held when the writer opens it.
-        let kept = self.reader.store().db().put(family, &size.to_be_bytes(), value);
-        kept.inspect_err(|error| self.mark_for_reopen(error))
-    }
-
-    /// After a write that failed RocksDB takes none: tells the writer, which opens it again, also where no event comes.
-    fn mark_for_reopen(&self, error: &LogError) {
-        self.reader.store().mark_for_reopen(error.clone());
+    /// After a failed write RocksDB refuses all others until it is opened again. Only the writer can do that.
+    fn mark_for_reopen(&self) {
+        self.reader.store().mark_for_reopen();
         if let Some(appends) = &self.writer.appends {
-            // A full queue has a group in it, which finds the mark.
+            // Wakes the writer if it is idle. If the queue is full, the writer sees the mark with its next group.
             let _ = appends.try_send(Vec::new());
         }
-    }
-
-    /// The read side alone.
-    pub fn reader(&self) -> &LogReader {
-        &self.reader
     }
 }
 
@@ -228,14 +211,14 @@ impl std::fmt::Debug for Log {
     }
 }
 
-impl Drop for Handle {
+impl Drop for WriterHandle {
     fn drop(&mut self) {
         // The writer ends when its queue is closed and empty.
         self.appends = None;
         if let Some(thread) = self.thread.take() {
-            // A reply may hold the last handle: then this is the writer's own thread, which cannot wait for itself.
+            // A reply may hold the last clone of the log and run this on the writer's thread, which cannot join itself.
             if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
-                tracing::error!("the log's writer ended in a panic; what was acknowledged is on disk");
+                tracing::error!("the log's writer panicked; all acknowledged events are on disk");
             }
         }
     }

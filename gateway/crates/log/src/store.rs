@@ -1,6 +1,6 @@
-//! The database: column families, keys, and options that fit a small gateway.
+//! The RocksDB database: its column families and keys, and options that suit a small gateway.
 
-use super::LogError;
+use super::{OpenError, StorageError};
 use codec::{Decode, DecodeAll, Encode};
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
@@ -8,23 +8,26 @@ use rocksdb::{
 };
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        PoisonError, RwLock, RwLockReadGuard,
+    },
 };
 use streembit_primitives::{DeviceId, Hash, LogId};
 
 pub(crate) type Db = DBWithThreadMode<SingleThreaded>;
 
-/// Everything that is kept, and by which key. Integers in keys are big-endian, so that they sort.
+/// The column families, with their keys and values. Integers in keys are big-endian, so that they sort.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Family {
     /// Index (8 bytes) -> `LogEntry`.
     Entries,
-    /// Index (8 bytes) -> `Body`. Apart from the entries, so that a body can be erased.
+    /// Index (8 bytes) -> `Body`. Separate from the entries, so that a body can be erased.
     Bodies,
-    /// First leaf (8 bytes), level (1 byte) -> up to 64 hashes of 32 bytes: [`super::tiles`] of leaves. Apart from the
-    /// others, which a proof finds in memory.
+    /// First leaf (8 bytes), level (1 byte) -> up to 64 hashes of 32 bytes: the [`super::tiles`] of leaves. Separate
+    /// from the tiles above, which stay in memory.
     Tiles,
-    /// The same of the levels above.
+    /// The tiles of the levels above, with the same keys and values.
     UpperTiles,
     /// Device (32 bytes), sequence (8 bytes) -> index (8 bytes).
     ByDevice,
@@ -36,11 +39,12 @@ pub(crate) enum Family {
     Checkpoints,
     /// Size (8 bytes) -> `Anchor`.
     Anchors,
-    /// Index (8 bytes) -> when its body was erased (u64, milliseconds since 1970-01-01 UTC).
+    /// Index (8 bytes) -> when its body was erased (u64, milliseconds since the Unix epoch).
     Erasures,
-    /// What proves the last anchor to somebody without a node, by chain; see [`super::chain_proofs`].
+    /// The proof of the last anchor on each chain; see [`super::chain_proofs`] for the keys.
     ChainProofs,
-    /// `format` -> u32, `log` -> `LogId`, `state` -> [`State`], `purge` -> what [`super::erase`] has yet to remove.
+    /// `format` -> u32, `log` -> `LogId`, `state` -> [`State`], `purge` -> the bodies that [`super::erase`] has yet to
+    /// remove from the disk.
     Meta,
 }
 
@@ -60,11 +64,11 @@ impl Family {
         Self::Meta,
     ];
 
-    /// What a database of this format may lack, made by a release before these were kept: made when the gateway opens it,
-    /// empty to whoever only reads.
-    pub(crate) const LATER: [Self; 2] = [Self::Erasures, Self::ChainProofs];
+    /// The families that were added later without a new format, so that the database of an older release lacks them.
+    /// They are created when the log is opened for writing, and read as empty until then.
+    pub(crate) const ADDED_LATER: [Self; 2] = [Self::Erasures, Self::ChainProofs];
 
-    /// The column family's name; part of the format.
+    /// The name of the column family, which is part of the format.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Entries => "entries",
@@ -82,7 +86,8 @@ impl Family {
         }
     }
 
-    /// How much of it is kept in memory before it is written out as a file; [`MEMORY`] bounds all of them together.
+    /// The size at which the family's memtable is flushed to a file, in bytes. [`TOTAL_WRITE_BUFFER`] bounds all
+    /// families.
     const fn write_buffer(self) -> usize {
         match self {
             Self::Entries | Self::Bodies => 8 << 20,
@@ -92,16 +97,17 @@ impl Family {
     }
 }
 
-/// What all families keep in memory before something is written out, in bytes.
-const MEMORY: usize = 32 << 20;
+/// The size at which the memtables of all families are flushed, in bytes.
+const TOTAL_WRITE_BUFFER: usize = 32 << 20;
 
-/// What the log is, written with every group: the root is what the stored nodes must lead to.
+/// The size and root of the log, written with every group. The stored nodes must lead to this root.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub(crate) struct State {
     pub(crate) size: u64,
     pub(crate) root: Hash,
 }
 
+/// The keys of [`Family::Meta`].
 pub(crate) mod meta {
     pub(crate) const FORMAT: &[u8] = b"format";
     pub(crate) const LOG: &[u8] = b"log";
@@ -109,55 +115,60 @@ pub(crate) mod meta {
     pub(crate) const PURGE: &[u8] = b"purge";
 }
 
-/// The open database. It is closed and opened again when it has failed to write, which is RocksDB's way back.
+/// The open database. After a failed write, RocksDB refuses all others until it is closed and opened again.
 pub(crate) struct Store {
     db: RwLock<Option<Db>>,
     path: PathBuf,
-    /// Why it is to be opened again: a write that was not the writer's has failed.
-    reopen_reason: Mutex<Option<LogError>>,
-    /// Where a read-only view keeps its own notes; removed with it.
+    /// Set when a write outside the writer's thread has failed.
+    marked_for_reopen: AtomicBool,
+    /// The folder in which a read-only instance writes its own log. Removed when the store is dropped.
     _secondary: Option<tempfile::TempDir>,
 }
 
 /// A key of a family with its value.
 type KeyValue = (Vec<u8>, Vec<u8>);
 
-/// The database for the time of one operation.
+/// Keeps the database open for one operation.
 pub(crate) struct Guard<'a>(RwLockReadGuard<'a, Option<Db>>);
 
 impl Store {
-    /// Opens for writing, and makes the database where there is none.
-    pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
+    /// Opens the database for writing, and creates it if there is none.
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         Ok(Self {
             db: RwLock::new(Some(open(path)?)),
             path: path.into(),
-            reopen_reason: Mutex::default(),
+            marked_for_reopen: AtomicBool::new(false),
             _secondary: None,
         })
     }
 
-    /// Opens a view as of now, beside a gateway that may be writing.
-    pub(crate) fn open_read_only(path: &Path) -> Result<Self, LogError> {
+    /// Opens the current state of the database for reading, even while a gateway writes to it.
+    pub(crate) fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         if !path.join("CURRENT").exists() {
-            return Err(LogError::Missing { path: path.into() });
+            return Err(OpenError::Missing { path: path.into() });
         }
-        let notes = tempfile::tempdir().map_err(|error| cannot_open(path, &error.to_string()))?;
+        let secondary = tempfile::tempdir().map_err(|error| cannot_open(path, error))?;
         let mut options = options();
-        // A secondary needs its files open before the gateway's compaction removes them.
+        // A secondary instance must open all files at once, before the gateway's compaction deletes them.
         options.set_max_open_files(-1);
-        let there = Db::list_cf(&options, path).map_err(|error| explain(path, error))?;
-        let lacking = |family: &Family| !there.iter().any(|name| name == family.name());
-        let later: Vec<_> = Family::LATER.iter().filter(|family| lacking(family)).map(|f| f.name()).collect();
-        let families = families().into_iter().filter(|family| !later.contains(&family.name()));
-        let db = Db::open_cf_descriptors_as_secondary(&options, path, notes.path(), families)
-            .map_err(|error| explain(path, error))?;
-        // What is still in the gateway's write-ahead log.
-        db.try_catch_up_with_primary().map_err(LogError::storage("reading the newest of the log"))?;
+        let stored = Db::list_cf(&options, path).map_err(|error| open_error(path, error))?;
+        let is_missing = |family: &Family| !stored.iter().any(|name| name == family.name());
+        let missing: Vec<_> = Family::ADDED_LATER
+            .iter()
+            .filter(|family| is_missing(family))
+            .map(|family| family.name())
+            .collect();
+        let families = families().into_iter().filter(|family| !missing.contains(&family.name()));
+        let db = Db::open_cf_descriptors_as_secondary(&options, path, secondary.path(), families)
+            .map_err(|error| open_error(path, error))?;
+        // Reads the entries that are still in the gateway's write-ahead log.
+        db.try_catch_up_with_primary()
+            .map_err(StorageError::database("reading the newest entries of the log"))?;
         Ok(Self {
             db: RwLock::new(Some(db)),
             path: path.into(),
-            reopen_reason: Mutex::default(),
-            _secondary: Some(notes),
+            marked_for_reopen: AtomicBool::new(false),
+            _secondary: Some(secondary),
         })
     }
 
@@ -165,26 +176,28 @@ impl Store {
         &self.path
     }
 
-    /// Waits only while the database is being opened again. One guard at a time on a thread, the writer's apart: it alone
-    /// opens again, and a second guard would wait for it for ever.
+    /// Waits only while the database is being opened again.
+    ///
+    /// A thread must not hold two guards: if the writer starts to reopen the database between them, the second guard
+    /// waits for the writer, and the writer for the first guard. Only the writer's own thread is exempt.
     pub(crate) fn db(&self) -> Guard<'_> {
         Guard(self.db.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Notes that a write has failed.
-    pub(crate) fn mark_for_reopen(&self, error: LogError) {
-        *self.reopen_reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    /// Requests that the writer opens the database again, because a write has failed.
+    pub(crate) fn mark_for_reopen(&self) {
+        self.marked_for_reopen.store(true, Ordering::Release);
     }
 
-    /// What was noted since it was last asked.
-    pub(crate) fn take_reopen_reason(&self) -> Option<LogError> {
-        self.reopen_reason.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Clears the mark of [`Self::mark_for_reopen`]. Returns true if it was set.
+    pub(crate) fn take_reopen_mark(&self) -> bool {
+        self.marked_for_reopen.swap(false, Ordering::AcqRel)
     }
 
     /// Closes the database and opens it again.
-    pub(crate) fn reopen(&self) -> Result<(), LogError> {
+    pub(crate) fn reopen(&self) -> Result<(), OpenError> {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
-        // Closed first: RocksDB locks the folder.
+        // Close it first, because RocksDB locks the folder.
         *db = None;
         *db = Some(open(&self.path)?);
         Ok(())
@@ -192,68 +205,68 @@ impl Store {
 }
 
 impl Guard<'_> {
-    /// The database, or why there is none.
-    pub(crate) fn get(&self) -> Result<&Db, LogError> {
-        self.0.as_ref().ok_or_else(|| LogError::Storage {
-            doing: "using the log",
-            problem: "it could not be opened again after a failed write".into(),
-        })
+    /// Returns the database, or an error if it could not be opened again after a failed write.
+    pub(crate) fn get(&self) -> Result<&Db, StorageError> {
+        self.0.as_ref().ok_or(StorageError::Unavailable)
     }
 
-    pub(crate) fn family(&self, family: Family) -> Result<(&Db, &ColumnFamily), LogError> {
+    pub(crate) fn family(&self, family: Family) -> Result<(&Db, &ColumnFamily), StorageError> {
         let db = self.get()?;
         let handle = db
             .cf_handle(family.name())
-            .ok_or_else(|| LogError::damaged(format!("there is no column family {}", family.name())))?;
+            .ok_or_else(|| StorageError::damaged(format!("column family {} is missing", family.name())))?;
         Ok((db, handle))
     }
 
-    /// The bytes under a key.
-    pub(crate) fn bytes(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
-        if Family::LATER.contains(&family) && !self.has(family)? {
+    /// Returns the bytes stored under a key.
+    pub(crate) fn bytes(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        if Family::ADDED_LATER.contains(&family) && !self.has(family)? {
             return Ok(None);
         }
         let (db, handle) = self.family(family)?;
-        db.get_cf(handle, key).map_err(LogError::storage("reading the log"))
+        db.get_cf(handle, key).map_err(StorageError::database("reading the log"))
     }
 
-    /// Whether the database has this family: an older one may lack those of [`Family::LATER`].
-    pub(crate) fn has(&self, family: Family) -> Result<bool, LogError> {
+    /// Returns true if the database has this family. An older database may lack those of [`Family::ADDED_LATER`].
+    pub(crate) fn has(&self, family: Family) -> Result<bool, StorageError> {
         Ok(self.get()?.cf_handle(family.name()).is_some())
     }
 
-    /// The value under a key.
-    pub(crate) fn value<T: Decode>(&self, family: Family, key: &[u8]) -> Result<Option<T>, LogError> {
+    /// Returns the value stored under a key.
+    pub(crate) fn value<T: Decode>(&self, family: Family, key: &[u8]) -> Result<Option<T>, StorageError> {
         self.bytes(family, key)?.map(|bytes| decode(family, key, &bytes)).transpose()
     }
 
-    /// The greatest key of a family with its value.
-    pub(crate) fn last(&self, family: Family) -> Result<Option<KeyValue>, LogError> {
+    /// Returns the greatest key of a family and its value.
+    pub(crate) fn last(&self, family: Family) -> Result<Option<KeyValue>, StorageError> {
         let (db, handle) = self.family(family)?;
         db.iterator_cf(handle, rocksdb::IteratorMode::End)
             .next()
             .transpose()
             .map(|pair| pair.map(|(key, value)| (key.into(), value.into())))
-            .map_err(LogError::storage("reading the end of the log"))
+            .map_err(StorageError::database("reading the end of the log"))
     }
 
-    /// Writes one value, synced.
-    pub(crate) fn put(&self, family: Family, key: &[u8], value: &impl Encode) -> Result<(), LogError> {
+    /// Writes one value with a synced write.
+    pub(crate) fn put(&self, family: Family, key: &[u8], value: &impl Encode) -> Result<(), StorageError> {
         let (db, handle) = self.family(family)?;
-        db.put_cf_opt(handle, key, value.encode(), &synced()).map_err(LogError::storage("writing to the log"))
+        db.put_cf_opt(handle, key, value.encode(), &synced())
+            .map_err(StorageError::database("writing to the log"))
     }
 }
 
-/// A stored value, or which one is damaged.
-pub(crate) fn decode<T: Decode>(family: Family, key: &[u8], bytes: &[u8]) -> Result<T, LogError> {
-    T::decode_all(&mut &*bytes)
-        .map_err(|error| LogError::damaged(format!("{} of key {}: {error}", family.name(), hex::encode(key))))
+/// Decodes a stored value.
+pub(crate) fn decode<T: Decode>(family: Family, key: &[u8], bytes: &[u8]) -> Result<T, StorageError> {
+    T::decode_all(&mut &*bytes).map_err(|error| {
+        StorageError::damaged_by(format!("{} of key {}", family.name(), hex::encode(key)), error)
+    })
 }
 
+/// The options of a synced write.
 pub(crate) fn synced() -> WriteOptions {
     let mut options = WriteOptions::default();
     options.set_sync(true);
-    // Keys of one group follow each other in every family.
+    // The keys of one group are consecutive in every family.
     options.set_memtable_insert_hint_per_batch(true);
     options
 }
@@ -266,15 +279,14 @@ pub(crate) fn device_key(device: &DeviceId, sequence: u64) -> [u8; 40] {
     key
 }
 
-/// An integer of 8 big-endian bytes.
-pub(crate) fn integer(family: Family, bytes: &[u8]) -> Result<u64, LogError> {
-    bytes
-        .try_into()
-        .map(u64::from_be_bytes)
-        .map_err(|_| LogError::damaged(format!("{}: {} bytes where 8 belong", family.name(), bytes.len())))
+/// Decodes an integer of 8 big-endian bytes.
+pub(crate) fn integer(family: Family, bytes: &[u8]) -> Result<u64, StorageError> {
+    bytes.try_into().map(u64::from_be_bytes).map_err(|_| {
+        StorageError::damaged(format!("{}: an integer has {} bytes instead of 8", family.name(), bytes.len()))
+    })
 }
 
-fn open(path: &Path) -> Result<Db, LogError> {
+fn open(path: &Path) -> Result<Db, OpenError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let fresh = !path.join("CURRENT").exists();
     if fresh {
@@ -282,68 +294,69 @@ fn open(path: &Path) -> Result<Db, LogError> {
             files.any(|file| file.is_ok_and(|file| file.path().extension().is_some_and(|e| e == "sst")))
         });
         if foreign {
-            return Err(LogError::damaged(format!("{} has tables but no CURRENT file", path.display())));
+            let what = format!("{} has tables but no CURRENT file", path.display());
+            return Err(StorageError::damaged(what).into());
         }
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(|error| cannot_open(path, &error.to_string()))?;
+            .map_err(|error| cannot_open(path, error))?;
         super::failpoint::reach("open-folder");
     }
     let mut options = options();
     options.create_if_missing(fresh);
-    // Also where it exists: making it may have been cut short. What is missing shows in the opening checks.
+    // Also for an existing database, whose creation may have been interrupted. The checks of an opened log find
+    // families that were lost later.
     options.create_missing_column_families(true);
-    Db::open_cf_descriptors(&options, path, families()).map_err(|error| explain(path, error))
+    Db::open_cf_descriptors(&options, path, families()).map_err(|error| open_error(path, error))
 }
 
-/// What RocksDB's words on opening mean for whoever reads them.
-fn explain(path: &Path, error: rocksdb::Error) -> LogError {
-    let kind = error.kind();
-    let problem = error.into_string();
+/// Translates an error of RocksDB on opening.
+fn open_error(path: &Path, error: rocksdb::Error) -> OpenError {
+    let problem = error.to_string();
     if problem.contains("lock") && (problem.contains("LOCK") || problem.contains("hold by current process")) {
-        return LogError::Locked { path: path.into() };
+        return OpenError::Locked { path: path.into() };
     }
-    match kind {
-        rocksdb::ErrorKind::Corruption => LogError::damaged(format!("{}: {problem}", path.display())),
+    match error.kind() {
+        rocksdb::ErrorKind::Corruption => StorageError::damaged_by(path.display(), error).into(),
         rocksdb::ErrorKind::InvalidArgument if problem.contains("olumn famil") => {
-            LogError::damaged(format!("{} is no log of this program: {problem}", path.display()))
+            StorageError::damaged_by(format!("{} is not a log of this program", path.display()), error).into()
         }
         rocksdb::ErrorKind::IOError if problem.contains("No such file") && path.join("CURRENT").exists() => {
-            LogError::damaged(format!("{}: {problem}", path.display()))
+            StorageError::damaged_by(path.display(), error).into()
         }
-        _ => cannot_open(path, &problem),
+        _ => OpenError::Database { path: path.into(), source: error },
     }
 }
 
-fn cannot_open(path: &Path, problem: &str) -> LogError {
-    LogError::Open { path: path.into(), problem: problem.into() }
+fn cannot_open(path: &Path, error: std::io::Error) -> OpenError {
+    OpenError::Folder { path: path.into(), source: error.into() }
 }
 
 fn families() -> Vec<ColumnFamilyDescriptor> {
-    // What a gateway reads again is little. But every proof reads the upper tiles, some 500 bytes for each 1,000 entries, and
-    // the index of the lowest ones: reading what lies below must not drive them out.
-    let (upper, lowest, others) =
+    // A gateway rereads little. But every proof reads upper tiles (some 500 bytes per 1,000 entries) and the index of
+    // the leaf tiles, so these must not be evicted by other reads.
+    let (upper_tiles, tiles, others) =
         (Cache::new_lru_cache(6 << 20), Cache::new_lru_cache(4 << 20), Cache::new_lru_cache(4 << 20));
     Family::ALL
         .into_iter()
         .map(|family| {
             let mut table = BlockBasedOptions::default();
             table.set_block_cache(match family {
-                Family::UpperTiles => &upper,
-                Family::Tiles => &lowest,
+                Family::UpperTiles => &upper_tiles,
+                Family::Tiles => &tiles,
                 _ => &others,
             });
-            // Of tiles, four: smaller blocks need more of an index, which has to stay in memory.
+            // A block holds four tiles. Smaller blocks need a larger index, which has to stay in memory.
             table.set_block_size(8 << 10);
             table.set_cache_index_and_filter_blocks(true);
             table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-            // In one piece a table's index has hundreds of kilobytes, all of which one random read would have to load.
+            // An index in one piece has hundreds of kilobytes, and a random read would load all of it.
             table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
             table.set_metadata_block_size(4 << 10);
             table.set_pin_top_level_index_and_filter(true);
-            // Only these are asked for keys that are not there. The others are asked for what is known to be.
+            // Only these families are searched for keys that may not exist.
             if matches!(family, Family::ByDevice | Family::Heads | Family::Forks) {
                 table.set_bloom_filter(10.0, false);
                 table.set_partition_filters(true);
@@ -352,7 +365,7 @@ fn families() -> Vec<ColumnFamilyDescriptor> {
             options.set_block_based_table_factory(&table);
             options.set_write_buffer_size(family.write_buffer());
             options.set_max_write_buffer_number(3);
-            // Hashes and signatures do not compress.
+            // Hashes and signatures cannot be compressed.
             options.set_compression_type(DBCompressionType::None);
             ColumnFamilyDescriptor::new(family.name(), options)
         })
@@ -362,16 +375,16 @@ fn families() -> Vec<ColumnFamilyDescriptor> {
 fn options() -> Options {
     let mut options = Options::default();
     options.set_paranoid_checks(true);
-    // Up to the first record that is not whole: the end of an unfinished write after a power cut. Nothing
-    // acknowledged is beyond it, as every group was synced before it was acknowledged.
+    // Recover up to the first incomplete record, which after a power cut is the unfinished write. No acknowledged entry
+    // is beyond it, because every group is synced before it is acknowledged.
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-    // What is replayed when opening after a crash.
+    // Bounds the replay when the log is opened after a crash.
     options.set_max_total_wal_size(64 << 20);
-    // All families or none. When a write has failed for want of space, RocksDB writes out what it has by itself; were it
-    // to get half of the families done, the other half would later be replayed with the failed write, and the log would
-    // not fit together any more.
+    // Flush all families or none. When a write fails because the disk is full, RocksDB flushes its memtables by itself.
+    // If it flushed only some of them, the others would later be replayed with the failed write, and the families would
+    // contradict each other.
     options.set_atomic_flush(true);
-    options.set_db_write_buffer_size(MEMORY);
+    options.set_db_write_buffer_size(TOTAL_WRITE_BUFFER);
     options.set_max_background_jobs(2);
     options.set_max_open_files(256);
     options.set_bytes_per_sync(1 << 20);
@@ -383,18 +396,19 @@ fn options() -> Options {
     options
 }
 
-/// Checks whose log this is, and writes it where the database is new.
-pub(crate) fn check_identity(store: &Store, id: &LogId) -> Result<(), LogError> {
+/// Checks that the database holds the log `id`, or makes it the log `id` if it is new.
+pub(crate) fn check_identity(store: &Store, id: &LogId) -> Result<(), OpenError> {
     let guard = store.db();
     let Some(found) = identity(store)? else {
         let (db, handle) = guard.family(Family::Meta)?;
         let mut batch = rocksdb::WriteBatch::default();
         batch.put_cf(handle, meta::FORMAT, super::FORMAT.encode());
         batch.put_cf(handle, meta::LOG, id.encode());
-        return db.write_opt(batch, &synced()).map_err(LogError::storage("making a new log"));
+        db.write_opt(batch, &synced()).map_err(StorageError::database("creating a log"))?;
+        return Ok(());
     };
     if found != *id {
-        return Err(LogError::OtherLog {
+        return Err(OpenError::OtherLog {
             path: store.path().into(),
             expected: Box::new(*id),
             found: Box::new(found),
@@ -403,20 +417,18 @@ pub(crate) fn check_identity(store: &Store, id: &LogId) -> Result<(), LogError> 
     Ok(())
 }
 
-/// Whose log this is; `None` in a database just made.
-pub(crate) fn identity(store: &Store) -> Result<Option<LogId>, LogError> {
+/// Returns the id of the stored log, or `None` if the database is new.
+pub(crate) fn identity(store: &Store) -> Result<Option<LogId>, OpenError> {
     let guard = store.db();
     let Some(format) = guard.value::<u32>(Family::Meta, meta::FORMAT)? else {
         return match guard.last(Family::Entries)? {
-            Some(_) => Err(LogError::damaged("it has entries but does not say whose log it is")),
+            Some(_) => Err(StorageError::damaged("it has entries, but its id is missing").into()),
             None => Ok(None),
         };
     };
     if format != super::FORMAT {
-        return Err(LogError::Format { path: store.path().into(), found: format });
+        return Err(OpenError::Format { path: store.path().into(), found: format });
     }
-    guard
-        .value(Family::Meta, meta::LOG)?
-        .ok_or_else(|| LogError::damaged("it does not say whose log it is"))
-        .map(Some)
+    let id: Option<LogId> = guard.value(Family::Meta, meta::LOG)?;
+    Ok(Some(id.ok_or_else(|| StorageError::damaged("its id is missing"))?))
 }

@@ -1,15 +1,17 @@
-//! The tree on disk: in tiles, each with the hashes of up to 64 neighbouring nodes of one level.
+//! The Merkle tree on disk, in tiles of up to 64 neighbouring hashes of one level.
 //!
-//! A tile of level `t` has nodes of level `6 t` of the tree; what lies between two levels of tiles is hashed again when it
-//! is asked for. So a proof reads one value for every six levels, a log of ten million entries has 32 bytes of tree an
-//! entry, and all but the lowest tiles stay in memory. (Tiles are how transparency logs serve their trees, see
-//! <https://c2sp.org/tlog-tiles>; the shape of the tree is RFC 9162's all the same.)
+//! A tile of level `t` holds nodes of level `6 t` of the tree. The nodes between two tile levels are computed from the
+//! lower tile when they are needed. So a proof reads one tile per six levels, a log of ten million entries needs 32
+//! bytes of tree per entry, and all tiles but the lowest stay in memory. Transparency logs serve their trees in the
+//! same way, see <https://c2sp.org/tlog-tiles>. The shape of the tree is that of RFC 9162.
 //!
-//! The last tile of each level grows: it is written again with every group that adds to it.
+//! The last tile of each level grows: every group that adds to it writes it again.
+//!
+//! The proofs that are made from these nodes are in `prove.rs`.
 
 use super::{
     store::{Family, Store},
-    LogError,
+    ReadError, StorageError,
 };
 use std::{cell::RefCell, collections::BTreeMap, ops::Range};
 use streembit_primitives::{
@@ -18,27 +20,28 @@ use streembit_primitives::{
     Hash,
 };
 
-/// How many levels of the tree one level of tiles spans.
+/// The number of tree levels from one tile level to the next.
 pub(crate) const HEIGHT: u8 = 6;
 
-/// How many hashes a whole tile has.
+/// The number of hashes in a full tile.
 pub(crate) const WIDTH: usize = 1 << HEIGHT;
 
-/// The place of a tile.
+/// The position of a tile.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct TileId {
-    /// 0 for tiles of leaves.
+    /// The tile level, 0 for tiles of leaves.
     pub(crate) level: u8,
-    /// From the left, among those of its level.
+    /// The position from the left within its level.
     pub(crate) index: u64,
 }
 
-/// Neighbouring hashes of one level of the tree, from the left; all of a whole tile, some of a growing one.
+/// Neighbouring hashes of one level of the tree, from the left: [`WIDTH`] of them in a full tile, fewer in a growing
+/// tile.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Tile(Vec<Hash>);
 
 impl TileId {
-    /// The tile that a node is hashed from, and which of its hashes.
+    /// Returns the tile from which a node is computed, and the range of its hashes below the node.
     pub(crate) const fn of(node: NodeId) -> (Self, Range<usize>) {
         let above = node.level % HEIGHT;
         let first = node.index << above;
@@ -46,12 +49,12 @@ impl TileId {
         (Self { level: node.level / HEIGHT, index: first / WIDTH as u64 }, slot..slot + (1 << above))
     }
 
-    /// The node whose hash a tile has in a slot.
+    /// Returns the node whose hash is in a slot of this tile.
     pub(crate) const fn node(self, slot: usize) -> NodeId {
         NodeId { level: self.level * HEIGHT, index: self.index * WIDTH as u64 + slot as u64 }
     }
 
-    /// Where it is kept.
+    /// The column family in which this tile is stored.
     pub(crate) const fn family(self) -> Family {
         match self.level {
             0 => Family::Tiles,
@@ -59,7 +62,7 @@ impl TileId {
         }
     }
 
-    /// The first leaf below it (8 bytes), its level (1 byte).
+    /// Returns the key: the first leaf below this tile (8 bytes), and its level (1 byte).
     pub(crate) fn key(self) -> [u8; 9] {
         let mut key = [0; 9];
         let (leaf, level) = key.split_at_mut(8);
@@ -68,7 +71,7 @@ impl TileId {
         key
     }
 
-    /// The tile of a key; `None` where it is no tile's.
+    /// Parses a key. Returns `None` if it is not the key of a tile.
     pub(crate) fn of_key(key: &[u8]) -> Option<Self> {
         let (first, rest) = key.split_first_chunk()?;
         let [level] = *rest else { return None };
@@ -76,34 +79,34 @@ impl TileId {
         (id.key() == *key).then_some(id)
     }
 
-    /// The leaves below it once it is whole.
+    /// Returns the leaves below this tile when it is full.
     pub(crate) fn leaves(self) -> Range<u64> {
         let edge = |index: u64| index.checked_shl(shift(self.level)).unwrap_or(0);
         edge(self.index)..edge(self.index.saturating_add(1))
     }
 }
 
-/// The logarithm of how many leaves are below a whole tile.
+/// Returns the binary logarithm of the number of leaves below a full tile of this level.
 fn shift(level: u8) -> u32 {
     u32::from(HEIGHT).saturating_mul(u32::from(level).saturating_add(1))
 }
 
-/// The tiles that grow next in a log of `size` entries: one of each level, lowest first, and it may have nothing yet.
-pub(crate) fn growing(size: u64) -> impl Iterator<Item = TileId> {
+/// Returns the growing tile of each level of a log of `size` entries, lowest level first. A growing tile may be empty.
+pub(crate) fn growing_tiles(size: u64) -> impl Iterator<Item = TileId> {
     let nodes = (0..64 / HEIGHT).map(move |level| (level, size >> (HEIGHT * level)));
     nodes
         .take_while(|(_, nodes)| *nodes > 0)
         .map(|(level, nodes)| TileId { level, index: nodes / WIDTH as u64 })
 }
 
-/// How many hashes a tile has in a log of `size` entries.
-pub(crate) fn hashes(id: TileId, size: u64) -> usize {
+/// Returns the number of hashes that a tile has in a log of `size` entries.
+pub(crate) fn hash_count(id: TileId, size: u64) -> usize {
     let nodes = size.checked_shr(u32::from(HEIGHT).saturating_mul(id.level.into())).unwrap_or(0);
     nodes.saturating_sub(id.node(0).index).min(WIDTH as u64) as usize
 }
 
 impl Tile {
-    /// The hashes one after the other; `None` of bytes that are no tile.
+    /// Decodes concatenated hashes. Returns `None` if the length is not that of a tile.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (hashes, rest) = bytes.as_chunks();
         let whole = rest.is_empty() && !hashes.is_empty() && hashes.len() <= WIDTH;
@@ -114,71 +117,83 @@ impl Tile {
         self.0.iter().flat_map(|hash| hash.0).collect()
     }
 
-    /// How many hashes it has.
+    /// The number of hashes.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The root of some of its hashes, a power of two of them; `None` where it does not have them all.
+    /// Computes the node above a range of hashes, whose length must be a power of two. Returns `None` if the tile does
+    /// not have them all.
     pub(crate) fn root(&self, slots: Range<usize>) -> Option<Hash> {
         self.0.get(slots).map(|hashes| root_of_leaves(Domain::LogNode, hashes))
     }
 }
 
-/// The growing tile of each level, lowest first: what the writer adds to.
+/// The growing tiles, to which the writer adds nodes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Growing {
-    /// With whether it has anything that is not written yet.
-    levels: Vec<(TileId, Tile, bool)>,
+pub(crate) struct GrowingTiles {
+    /// One tile per level, lowest level first.
+    levels: Vec<GrowingTile>,
 }
 
-impl Growing {
-    /// Reads them of a log of `size` entries. Each must have as many hashes as its level has nodes.
-    pub(crate) fn load(store: &Store, size: u64) -> Result<Self, LogError> {
+#[derive(Clone, Debug)]
+struct GrowingTile {
+    id: TileId,
+    tile: Tile,
+    /// True if the tile has hashes that are not in the database.
+    is_unwritten: bool,
+}
+
+impl GrowingTiles {
+    /// Reads the growing tiles of a log of `size` entries. Each must have exactly the hashes of that size.
+    pub(crate) fn load(store: &Store, size: u64) -> Result<Self, StorageError> {
         let reader = TileReader::new(store);
-        let levels = growing(size).map(|id| {
+        let levels = growing_tiles(size).map(|id| {
             let tile = reader.tile(id)?.unwrap_or_default();
-            let (there, expected) = (tile.len(), hashes(id, size));
-            match there == expected {
-                true => Ok((id, tile, false)),
-                false => Err(damaged(id, &format!("has {there} hashes where {expected} belong"))),
+            let (found, expected) = (tile.len(), hash_count(id, size));
+            match found == expected {
+                true => Ok(GrowingTile { id, tile, is_unwritten: false }),
+                false => Err(damaged(id, &format!("has {found} hashes instead of {expected}"))),
             }
         });
         Ok(Self { levels: levels.collect::<Result<_, _>>()? })
     }
 
-    /// Adds a node that an append completed; calls `put` with a tile that is whole now.
+    /// Adds a node that an append completed. Calls `put` with its tile if the tile is full now.
     pub(crate) fn add(&mut self, node: Node, put: impl FnOnce(TileId, &Tile)) {
         let (id, slots) = TileId::of(node.id);
+        // Nodes between two tile levels are not stored.
         if slots.len() != 1 {
             return;
         }
         let level = usize::from(id.level);
         if level == self.levels.len() {
-            self.levels.push((id, Tile(Vec::with_capacity(WIDTH)), false));
+            let tile = Tile(Vec::with_capacity(WIDTH));
+            self.levels.push(GrowingTile { id, tile, is_unwritten: false });
         }
-        let Some((growing, tile, unwritten)) = self.levels.get_mut(level) else { return };
-        if *growing != id {
-            (*growing, tile.0) = (id, Vec::with_capacity(WIDTH));
+        let Some(growing) = self.levels.get_mut(level) else { return };
+        if growing.id != id {
+            (growing.id, growing.tile.0) = (id, Vec::with_capacity(WIDTH));
         }
-        tile.0.push(node.hash);
-        *unwritten = tile.len() < WIDTH;
-        if !*unwritten {
-            put(id, tile);
+        growing.tile.0.push(node.hash);
+        growing.is_unwritten = growing.tile.len() < WIDTH;
+        if !growing.is_unwritten {
+            put(id, &growing.tile);
         }
     }
 
-    /// Calls `put` with every tile that has grown and is not whole.
+    /// Calls `put` with every tile that has grown but is not full.
     pub(crate) fn finish(&mut self, mut put: impl FnMut(TileId, &Tile)) {
-        for (id, tile, unwritten) in &mut self.levels {
-            if std::mem::take(unwritten) {
+        for GrowingTile { id, tile, is_unwritten } in &mut self.levels {
+            if std::mem::take(is_unwritten) {
                 put(*id, tile);
             }
         }
     }
 }
 
-/// Reads nodes from stored tiles; keeps the tile last read of each level, as neighbours are asked for together.
+/// Reads nodes of the tree from stored tiles. Keeps the last tile of each level, because neighbouring nodes are often
+/// read together.
 pub struct TileReader<'a> {
     store: &'a Store,
     last: RefCell<BTreeMap<u8, (u64, Tile)>>,
@@ -189,8 +204,8 @@ impl<'a> TileReader<'a> {
         Self { store, last: RefCell::default() }
     }
 
-    /// The hash of a node; `None` where it is not there.
-    pub(crate) fn hash(&self, node: NodeId) -> Result<Option<Hash>, LogError> {
+    /// Returns the hash of a node, or `None` if it is not stored.
+    pub(crate) fn hash(&self, node: NodeId) -> Result<Option<Hash>, StorageError> {
         let (id, slots) = TileId::of(node);
         let mut last = self.last.borrow_mut();
         if let Some((index, tile)) = last.get(&id.level) {
@@ -204,25 +219,35 @@ impl<'a> TileReader<'a> {
         Ok(hash)
     }
 
-    /// A tile; `None` where it is not there.
-    pub(crate) fn tile(&self, id: TileId) -> Result<Option<Tile>, LogError> {
+    /// Returns the hash of a node that must be stored.
+    pub(crate) fn stored_hash(&self, node: NodeId) -> Result<Hash, StorageError> {
+        self.hash(node)?.ok_or_else(|| {
+            StorageError::damaged(format!(
+                "node {} of level {} of the tree is missing",
+                node.index, node.level
+            ))
+        })
+    }
+
+    /// Returns a tile, or `None` if it is not stored.
+    pub(crate) fn tile(&self, id: TileId) -> Result<Option<Tile>, StorageError> {
         let bytes = self.store.db().bytes(id.family(), &id.key())?;
-        bytes.map(|bytes| Tile::decode(&bytes).ok_or_else(|| damaged(id, "is no list of hashes"))).transpose()
+        bytes
+            .map(|bytes| Tile::decode(&bytes).ok_or_else(|| damaged(id, "is not a list of hashes")))
+            .transpose()
     }
 }
 
 impl NodeStore for TileReader<'_> {
-    type Error = LogError;
+    type Error = ReadError;
 
-    fn node(&self, id: NodeId) -> Result<Hash, LogError> {
-        self.hash(id)?.ok_or_else(|| {
-            LogError::damaged(format!("node {} of level {} of the tree is not there", id.index, id.level))
-        })
+    fn node(&self, id: NodeId) -> Result<Hash, ReadError> {
+        Ok(self.stored_hash(id)?)
     }
 }
 
-fn damaged(id: TileId, problem: &str) -> LogError {
-    LogError::damaged(format!("tile {} of level {} of the tree {problem}", id.index, id.level))
+fn damaged(id: TileId, problem: &str) -> StorageError {
+    StorageError::damaged(format!("tile {} of level {} of the tree {problem}", id.index, id.level))
 }
 
 #[cfg(test)]
@@ -232,7 +257,7 @@ mod tests {
     use streembit_primitives::merkle::Frontier;
 
     #[test]
-    fn a_node_is_hashed_from_a_part_of_one_tile() {
+    fn every_node_is_computed_from_part_of_one_tile() {
         let node = |level, index| TileId::of(NodeId { level, index });
         let tile = |level, index| TileId { level, index };
         assert_eq!(node(0, 0), (tile(0, 0), 0..1));
@@ -244,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_key_names_its_tile_and_keys_sort_as_leaves_do(level in 0u8..11, index in any::<u64>(), other in any::<u64>()) {
+        fn keys_parse_back_to_their_tiles_and_sort_like_leaves(level in 0u8..11, index in any::<u64>(), other in any::<u64>()) {
             let most = u64::MAX.checked_shr(shift(level)).unwrap_or(0);
             let id = |index| TileId { level, index: if most == u64::MAX { index } else { index % (most + 1) } };
             prop_assert_eq!(TileId::of_key(&id(index).key()), Some(id(index)));
@@ -252,10 +277,10 @@ mod tests {
             prop_assert!(TileId::of_key(&id(index).key()[..8]).is_none());
         }
 
-        /// Against the nodes as the frontier makes them, in groups of any sizes.
+        /// Compares with the nodes that the frontier computes, in groups of any sizes.
         #[test]
-        fn tiles_have_every_node_of_the_tree(groups in proptest::collection::vec(0usize..200, 1..40)) {
-            let (mut frontier, mut growing) = (Frontier::new(), Growing::default());
+        fn tiles_hold_every_node_of_the_tree(groups in proptest::collection::vec(0usize..200, 1..40)) {
+            let (mut frontier, mut growing) = (Frontier::new(), GrowingTiles::default());
             let (mut nodes, mut stored) = (Vec::new(), BTreeMap::new());
             for count in groups {
                 for _ in 0..count {

@@ -1,10 +1,12 @@
-//! Verification of what is stored, for audits: everything is derived again from the entries, and each place that is
-//! not what it must be is named. Says nothing of who signed: that needs the devices' keys.
+//! Verification of everything that is stored, for audits.
+//!
+//! Everything is derived again from the entries, and every stored place that differs is reported. Signatures are not
+//! verified here, because that needs the devices' keys.
 
 use super::{
     store::{device_key, integer, meta, Family, State},
     tiles::{self, TileId, TileReader},
-    Head, LogError, LogReader,
+    Head, LogReader, OutOfRangeError, ReadError, StorageError,
 };
 use codec::DecodeAll;
 use std::{collections::HashMap, fmt, ops::Range};
@@ -15,39 +17,39 @@ use streembit_primitives::{
     Body, DeviceId, Hash, LogEntry,
 };
 
-/// How many findings one verification tells of; a log with more is lost as a whole.
+/// The number of findings after which a verification stops. A log with more is beyond repair.
 pub const MAX_FINDINGS: usize = 1000;
 
-/// Where something is wrong.
+/// The kind of stored data that a finding is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
-    /// Column family `entries`: an event as signed and received.
+    /// An event as signed and received, in column family `entries`.
     Entry,
-    /// Column family `bodies`: what an event says.
+    /// The body of an event, in column family `bodies`.
     Body,
-    /// Column families `tiles` and `upper-tiles`: a node of the tree.
+    /// A node of the tree, in column families `tiles` and `upper-tiles`.
     Node(NodeId),
-    /// Column family `by-device`: where a device's event is.
+    /// The log index of a device's event, in column family `by-device`.
     ByDevice,
-    /// Column family `heads`: a device's last event.
+    /// The last event of a device, in column family `heads`.
     Head,
-    /// Column family `meta`: size and root of the log.
+    /// The size and root of the log, in column family `meta`.
     Root,
 }
 
-/// One thing that is wrong in a log.
+/// A damaged place in a log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
-    /// The entry at which it shows: its own, for a node the one that completes it, for the root the last.
+    /// The index of the affected entry. For a node, the entry that completes it; for the root, the last entry.
     pub index: u64,
-    /// Where.
+    /// The kind of data.
     pub place: Place,
-    /// What.
+    /// A description of the damage.
     pub problem: String,
 }
 
 impl Place {
-    /// The column family.
+    /// The name of the column family.
     pub fn family(&self) -> &'static str {
         match self {
             Self::Entry => Family::Entries,
@@ -72,60 +74,62 @@ impl fmt::Display for Finding {
 }
 
 impl LogReader {
-    /// Derives everything again that is stored of a range of entries: leaves and the inner nodes that they complete,
-    /// bodies, each device's order. A whole log (`0..size`) is also held against its stored root.
+    /// Verifies a range of entries: their leaves and the inner nodes that they complete, their bodies, and the order of
+    /// each device's events. If the range is the whole log (`0..size`), its root and heads are verified as well.
+    /// Everything before the range is trusted.
     ///
-    /// What lies before the range is taken as stored. An error means that nothing could be said, not that the log is
-    /// damaged: damage is in the findings, at most [`MAX_FINDINGS`] of them.
-    pub fn verify(&self, range: Range<u64>) -> Result<Vec<Finding>, LogError> {
+    /// Damage is returned as findings, at most [`MAX_FINDINGS`]. An error means that the verification itself failed.
+    pub fn verify(&self, range: Range<u64>) -> Result<Vec<Finding>, ReadError> {
         let size = self.size();
         if range.end > size || range.start > range.end {
-            return Err(LogError::OutOfRange { asked: range.end.max(range.start), size });
+            return Err(OutOfRangeError { asked: range.end.max(range.start), size }.into());
         }
-        let mut check = Check::new(self);
-        check.range(range, size, None)?;
-        Ok(check.findings)
+        let mut verification = Verification::new(self);
+        verification.verify_range(range, size, None)?;
+        Ok(verification.findings)
     }
 
-    /// [`Self::verify`] of the whole log, with the heads map of its first `heads_at` entries, derived from the entries
-    /// alone. There is none where an entry before that is damaged, or the log is shorter.
-    pub fn verify_with_heads(&self, heads_at: u64) -> Result<(Vec<Finding>, Option<HeadsMap>), LogError> {
+    /// Verifies the whole log like [`Self::verify`], and derives the heads map of the first `heads_at` entries from the
+    /// entries alone. The map is `None` if one of these entries is damaged, or if the log is shorter.
+    pub fn verify_with_heads(&self, heads_at: u64) -> Result<(Vec<Finding>, Option<HeadsMap>), ReadError> {
         let size = self.size();
-        let mut check = Check::new(self);
-        let heads = check.range(0..size, size, Some(heads_at))?;
-        let damaged = |finding: &Finding| matches!(finding.place, Place::Entry) && finding.index < heads_at;
-        let heads = heads.filter(|_| !check.findings.iter().any(damaged));
-        Ok((check.findings, heads))
+        let mut verification = Verification::new(self);
+        let heads = verification.verify_range(0..size, size, Some(heads_at))?;
+        let is_damaged = |finding: &Finding| finding.place == Place::Entry && finding.index < heads_at;
+        let heads = heads.filter(|_| !verification.findings.iter().any(is_damaged));
+        Ok((verification.findings, heads))
     }
 }
 
-struct Check<'a> {
+/// A verification in progress.
+struct Verification<'a> {
     log: &'a LogReader,
     tiles: TileReader<'a>,
     findings: Vec<Finding>,
-    /// The last event of each device met so far.
-    devices: HashMap<DeviceId, Head>,
+    /// The last event so far of each device.
+    heads: HashMap<DeviceId, Head>,
 }
 
-impl<'a> Check<'a> {
+impl<'a> Verification<'a> {
     fn new(log: &'a LogReader) -> Self {
-        Self { log, tiles: log.nodes(), findings: Vec::new(), devices: HashMap::new() }
+        Self { log, tiles: log.nodes(), findings: Vec::new(), heads: HashMap::new() }
     }
 
-    /// Checks a range, until there are too many findings; gives the heads map at a size within it.
-    fn range(
+    /// Verifies a range, up to [`MAX_FINDINGS`]. Returns the heads map of the first `heads_at` entries, if the
+    /// verification passes that size.
+    fn verify_range(
         &mut self,
         range: Range<u64>,
         size: u64,
         heads_at: Option<u64>,
-    ) -> Result<Option<HeadsMap>, LogError> {
+    ) -> Result<Option<HeadsMap>, StorageError> {
         let mut frontier = self.frontier_at(range.start)?;
         let mut heads = None;
         for index in range.clone() {
             if heads_at == Some(index) {
                 heads = Some(self.heads_map());
             }
-            self.entry(index, size, &mut frontier)?;
+            self.verify_entry(index, size, &mut frontier)?;
             if self.findings.len() >= MAX_FINDINGS {
                 return Ok(heads);
             }
@@ -134,9 +138,9 @@ impl<'a> Check<'a> {
             heads = Some(self.heads_map());
         }
         if range.end == size {
-            self.end(size, &frontier)?;
+            self.verify_end(size, &frontier)?;
         }
-        self.erased_and_here(range)?;
+        self.verify_erasures(range)?;
         Ok(heads)
     }
 
@@ -146,99 +150,96 @@ impl<'a> Check<'a> {
             sequence: head.sequence,
             hash: head.hash,
         };
-        self.devices.iter().map(head).collect()
+        self.heads.iter().map(head).collect()
     }
 
-    fn find(&mut self, index: u64, place: Place, problem: impl Into<String>) {
+    fn report(&mut self, index: u64, place: Place, problem: impl Into<String>) {
         self.findings.push(Finding { index, place, problem: problem.into() });
     }
 
-    fn frontier_at(&mut self, size: u64) -> Result<Frontier, LogError> {
+    fn frontier_at(&mut self, size: u64) -> Result<Frontier, StorageError> {
         let peaks = Frontier::peak_ids(size)
             .map(|id| Ok(self.node(id)?.unwrap_or(Hash::ZERO)))
-            .collect::<Result<Vec<_>, LogError>>()?;
-        Frontier::from_peaks(size, peaks).map_err(|error| LogError::damaged(error.to_string()))
+            .collect::<Result<Vec<_>, StorageError>>()?;
+        Frontier::from_peaks(size, peaks).map_err(|error| StorageError::damaged(error.to_string()))
     }
 
-    fn entry(&mut self, index: u64, size: u64, frontier: &mut Frontier) -> Result<(), LogError> {
+    fn verify_entry(&mut self, index: u64, size: u64, frontier: &mut Frontier) -> Result<(), StorageError> {
         let id = NodeId { level: 0, index };
         let stored_leaf = self.node(id)?;
         let bytes = self.bytes(Family::Entries, &index.to_be_bytes())?;
-        let derived = bytes.as_ref().map(|bytes| Domain::LogLeaf.hash(bytes)).ok();
-        let entry_fits = derived.is_some() && derived == stored_leaf;
-        // Entry or leaf? Whichever the rest of the tree agrees with is right.
-        let trust_leaf = !entry_fits
-            && match (stored_leaf, derived) {
-                (Some(_), Some(_)) => self.tree_agrees(index, size)?,
+        let derived_leaf = bytes.as_ref().map(|bytes| Domain::LogLeaf.hash(bytes)).ok();
+        let leaves_match = derived_leaf.is_some() && derived_leaf == stored_leaf;
+        // If entry and leaf differ, the one that agrees with the rest of the tree is right.
+        let entry_is_wrong = !leaves_match
+            && match (stored_leaf, derived_leaf) {
+                (Some(_), Some(_)) => self.stored_leaf_fits_tree(index, size)?,
                 (Some(_), None) => true,
                 _ => false,
             };
-        match (&bytes, entry_fits, trust_leaf) {
-            (Err(problem), ..) => {
-                let problem = problem.clone();
-                self.find(index, Place::Entry, problem);
+        match &bytes {
+            Err(problem) => self.report(index, Place::Entry, problem.clone()),
+            Ok(_) if entry_is_wrong => {
+                self.report(index, Place::Entry, "changed: the tree's leaf is of another entry");
             }
-            (Ok(_), false, true) => {
-                self.find(index, Place::Entry, "changed: the tree's leaf is of another entry")
-            }
-            _ => {}
+            Ok(_) => {}
         }
-        let leaf = if trust_leaf { stored_leaf } else { derived }.or(stored_leaf).unwrap_or(Hash::ZERO);
-        self.nodes(index, leaf, frontier)?;
+        let leaf = if entry_is_wrong { stored_leaf } else { derived_leaf }.or(stored_leaf);
+        self.verify_nodes(index, leaf.unwrap_or(Hash::ZERO), frontier)?;
         match bytes.as_ref().ok().map(|bytes| LogEntry::decode_all(&mut &**bytes)) {
-            // What a changed entry says of its device and body is worth nothing.
-            Some(Ok(_)) if trust_leaf => {}
+            // The device and body of a changed entry cannot be trusted.
+            Some(Ok(_)) if entry_is_wrong => {}
             Some(Ok(entry)) => {
-                self.body(index, &entry)?;
-                self.device(index, &entry)?;
+                self.verify_body(index, &entry)?;
+                self.verify_device(index, &entry)?;
             }
-            Some(Err(error)) if !trust_leaf => self.find(index, Place::Entry, format!("no entry: {error}")),
+            Some(Err(error)) if !entry_is_wrong => {
+                self.report(index, Place::Entry, format!("not an entry: {error}"));
+            }
             _ => {}
         }
         Ok(())
     }
 
-    /// Appends a leaf and compares every node that it completes, and that is stored, with the stored one.
-    fn nodes(&mut self, index: u64, leaf: Hash, frontier: &mut Frontier) -> Result<(), LogError> {
+    /// Appends a leaf, and compares the nodes that it completes with the stored ones.
+    fn verify_nodes(&mut self, index: u64, leaf: Hash, frontier: &mut Frontier) -> Result<(), StorageError> {
         let mut completed: Vec<Node> = Vec::new();
         frontier.append(leaf, |node| completed.push(node));
         for node in completed.into_iter().filter(|node| node.id.level.is_multiple_of(tiles::HEIGHT)) {
             match self.node(node.id)? {
                 Some(stored) if stored == node.hash => {}
                 Some(_) => {
-                    self.find(index, Place::Node(node.id), "changed: it is not the hash of what is below it")
+                    self.report(index, Place::Node(node.id), "changed: not the hash of the nodes below")
                 }
-                None => self.find(index, Place::Node(node.id), "missing or not readable"),
+                None => self.report(index, Place::Node(node.id), "missing or unreadable"),
             }
         }
         Ok(())
     }
 
-    /// Whether a leaf as stored is what the stored nodes above it, or the root, were made from.
-    fn tree_agrees(&self, index: u64, size: u64) -> Result<bool, LogError> {
+    /// Returns true if the stored nodes above a stored leaf, or the stored root, were computed from it.
+    fn stored_leaf_fits_tree(&self, index: u64, size: u64) -> Result<bool, StorageError> {
         let (tile, _) = TileId::of(NodeId { level: 0, index });
         if tile.leaves().end <= size {
-            let above = self.node(NodeId { level: tiles::HEIGHT, index: tile.index })?;
-            let whole =
-                self.stored(|tiles| Ok(tiles.tile(tile)?.and_then(|tile| tile.root(0..tiles::WIDTH))))?;
-            return Ok(above.is_some() && above == whole);
+            let stored = self.node(NodeId { level: tiles::HEIGHT, index: tile.index })?;
+            let derived = self
+                .unless_damaged(|tiles| Ok(tiles.tile(tile)?.and_then(|tile| tile.root(0..tiles::WIDTH))))?;
+            return Ok(stored.is_some() && stored == derived);
         }
-        // A leaf of the tile that grows: the stored root has the word.
+        // No node above a growing tile is stored, so the root decides.
         let Some(state) = self.state()? else { return Ok(false) };
         Ok(self.log.root(size).is_ok_and(|root| root == state.root))
     }
 
-    fn body(&mut self, index: u64, entry: &LogEntry) -> Result<(), LogError> {
+    fn verify_body(&mut self, index: u64, entry: &LogEntry) -> Result<(), StorageError> {
         match self.bytes(Family::Bodies, &index.to_be_bytes())? {
             Err(_) if self.is_erased(index)? => {}
-            Err(problem) => self.find(index, Place::Body, problem),
+            Err(problem) => self.report(index, Place::Body, problem),
             Ok(bytes) => match Body::decode_all(&mut &*bytes) {
-                Err(error) => {
-                    self.find(index, Place::Body, format!("changed: it is no body any more ({error})"))
-                }
+                Err(error) => self.report(index, Place::Body, format!("changed: not a body ({error})")),
                 Ok(body) => {
                     if let Err(error) = entry.event.header.verify_body(&body) {
-                        self.find(index, Place::Body, format!("changed: {error}"));
+                        self.report(index, Place::Body, format!("changed: {error}"));
                     }
                 }
             },
@@ -246,64 +247,67 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// Whether a body is gone because it was erased.
-    fn is_erased(&self, index: u64) -> Result<bool, LogError> {
+    fn is_erased(&self, index: u64) -> Result<bool, StorageError> {
         Ok(self.bytes(Family::Erasures, &index.to_be_bytes())?.is_ok())
     }
 
-    /// Bodies that are said to be erased, and are still here.
-    fn erased_and_here(&mut self, range: Range<u64>) -> Result<(), LogError> {
-        for index in self.log.erased(range)? {
+    /// Reports bodies that are marked as erased but still stored.
+    fn verify_erasures(&mut self, range: Range<u64>) -> Result<(), StorageError> {
+        for index in self.log.read_erased(range)? {
             if self.bytes(Family::Bodies, &index.to_be_bytes())?.is_ok() {
-                self.find(index, Place::Body, "said to be erased, but it is still here");
+                self.report(index, Place::Body, "marked as erased, but still stored");
             }
         }
         Ok(())
     }
 
-    fn device(&mut self, index: u64, entry: &LogEntry) -> Result<(), LogError> {
+    /// Verifies that an entry is indexed under its device, and follows the device's previous event.
+    fn verify_device(&mut self, index: u64, entry: &LogEntry) -> Result<(), StorageError> {
         let header = &entry.event.header;
         let (device, sequence) = (header.device, header.sequence);
         match self.bytes(Family::ByDevice, &device_key(&device, sequence))? {
             Ok(bytes) if integer(Family::ByDevice, &bytes) == Ok(index) => {}
-            Ok(_) => self.find(
+            Ok(_) => self.report(
                 index,
                 Place::ByDevice,
-                format!("event {sequence} of device {device} is said to be elsewhere"),
+                format!("event {sequence} of device {device} is indexed at another place"),
             ),
             Err(problem) => {
-                self.find(index, Place::ByDevice, format!("event {sequence} of device {device}: {problem}"))
+                self.report(index, Place::ByDevice, format!("event {sequence} of device {device}: {problem}"))
             }
         }
-        let last = match self.devices.get(&device) {
+        let last = match self.heads.get(&device) {
             Some(head) => Some(*head),
-            None => self.before(&device, sequence)?,
+            None => self.previous(&device, sequence)?,
         };
         let follows = header.ensure_follows(last.map(|head| (head.sequence, head.hash)));
-        if let (Err(error), false) = (follows, self.is_after_damage(&device, sequence)?) {
-            self.find(index, Place::Entry, format!("device {device}: {error}"));
+        if let (Err(error), false) = (follows, self.follows_damage(&device, sequence)?) {
+            self.report(index, Place::Entry, format!("device {device}: {error}"));
         }
-        self.devices.insert(device, Head { sequence, hash: header.hash(), index });
+        self.heads.insert(device, Head { sequence, hash: header.hash(), index });
         Ok(())
     }
 
-    /// Whether the event of a device before this one is damaged: that one is named, not what would follow it.
-    fn is_after_damage(&self, device: &DeviceId, sequence: u64) -> Result<bool, LogError> {
-        let Some(before) = sequence.checked_sub(1) else { return Ok(false) };
-        let Ok(index) = self.bytes(Family::ByDevice, &device_key(device, before))? else { return Ok(false) };
+    /// Returns true if the device's previous event is damaged. Then only that event is reported, not the one after it.
+    fn follows_damage(&self, device: &DeviceId, sequence: u64) -> Result<bool, StorageError> {
+        let Some(previous) = sequence.checked_sub(1) else { return Ok(false) };
+        let Ok(index) = self.bytes(Family::ByDevice, &device_key(device, previous))? else {
+            return Ok(false);
+        };
         let Ok(index) = integer(Family::ByDevice, &index) else { return Ok(true) };
         self.is_damaged(index)
     }
 
-    /// Whether an entry is not what its leaf says.
-    fn is_damaged(&self, index: u64) -> Result<bool, LogError> {
+    /// Returns true if an entry does not match its leaf.
+    fn is_damaged(&self, index: u64) -> Result<bool, StorageError> {
         let entry = self.bytes(Family::Entries, &index.to_be_bytes())?;
         let leaf = entry.ok().map(|bytes| Domain::LogLeaf.hash(&bytes));
         Ok(leaf.is_none() || leaf != self.node(NodeId { level: 0, index })?)
     }
 
-    /// The event of a device before the first that the range has of it.
-    fn before(&self, device: &DeviceId, sequence: u64) -> Result<Option<Head>, LogError> {
+    /// Returns the event of a device before `sequence`, as stored. Needed for the first event of the device in the
+    /// range.
+    fn previous(&self, device: &DeviceId, sequence: u64) -> Result<Option<Head>, StorageError> {
         let Some(sequence) = sequence.checked_sub(1) else { return Ok(None) };
         let Ok(bytes) = self.bytes(Family::ByDevice, &device_key(device, sequence))? else { return Ok(None) };
         let Ok(index) = integer(Family::ByDevice, &bytes) else { return Ok(None) };
@@ -315,64 +319,72 @@ impl<'a> Check<'a> {
         }))
     }
 
-    /// At the end of the log: heads and root.
-    fn end(&mut self, size: u64, frontier: &Frontier) -> Result<(), LogError> {
+    /// Verifies the stored heads, the growing tiles and the root, at the end of the log.
+    fn verify_end(&mut self, size: u64, frontier: &Frontier) -> Result<(), StorageError> {
         let last = size.saturating_sub(1);
-        for (device, expected) in self.devices.clone() {
-            let stored = self.bytes(Family::Heads, &device.0)?;
-            let head = stored.as_ref().map(|bytes| Head::decode_all(&mut &**bytes));
-            match stored {
-                Ok(_) if matches!(head, Ok(Ok(head)) if head == expected) => {}
-                Ok(_) if matches!(head, Ok(Ok(head)) if head.index > expected.index && self.is_damaged(head.index)?) =>
-                    {}
-                Ok(_) => self.find(
-                    expected.index,
-                    Place::Head,
-                    format!("changed: not the last event of device {device}"),
-                ),
-                Err(problem) => {
-                    self.find(expected.index, Place::Head, format!("of device {device}: {problem}"))
-                }
-            }
+        for (device, expected) in self.heads.clone() {
+            self.verify_head(&device, expected)?;
         }
-        for id in tiles::growing(size) {
-            let there = self.stored(|tiles| tiles.tile(id))?.map_or(0, |tile| tile.len());
-            let expected = tiles::hashes(id, size);
-            if there > expected {
-                self.find(last, Place::Node(id.node(expected)), "beyond the end of the log");
+        for id in tiles::growing_tiles(size) {
+            let stored = self.unless_damaged(|tiles| tiles.tile(id))?.map_or(0, |tile| tile.len());
+            let expected = tiles::hash_count(id, size);
+            if stored > expected {
+                self.report(last, Place::Node(id.node(expected)), "beyond the end of the log");
             }
         }
         if size > 0 && self.state()?.map(|state| (state.size, state.root)) != Some((size, frontier.root())) {
-            self.find(last, Place::Root, "changed: size or root are not those of the entries");
+            self.report(last, Place::Root, "changed: not the size or root of the entries");
         }
         Ok(())
     }
 
-    fn state(&self) -> Result<Option<State>, LogError> {
+    fn verify_head(&mut self, device: &DeviceId, expected: Head) -> Result<(), StorageError> {
+        let bytes = match self.bytes(Family::Heads, &device.0)? {
+            Ok(bytes) => bytes,
+            Err(problem) => {
+                self.report(expected.index, Place::Head, format!("of device {device}: {problem}"));
+                return Ok(());
+            }
+        };
+        let is_right = match Head::decode_all(&mut &*bytes) {
+            Ok(head) if head == expected => true,
+            // The stored head can name a later entry that is damaged, and so was not counted here.
+            Ok(head) => head.index > expected.index && self.is_damaged(head.index)?,
+            Err(_) => false,
+        };
+        if !is_right {
+            let problem = format!("changed: not the last event of device {device}");
+            self.report(expected.index, Place::Head, problem);
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Result<Option<State>, StorageError> {
         Ok(self.bytes(Family::Meta, meta::STATE)?.ok().and_then(|bytes| State::decode_all(&mut &*bytes).ok()))
     }
 
-    fn node(&self, id: NodeId) -> Result<Option<Hash>, LogError> {
-        self.stored(|tiles| tiles.hash(id))
+    fn node(&self, id: NodeId) -> Result<Option<Hash>, StorageError> {
+        self.unless_damaged(|tiles| tiles.hash(id))
     }
 
-    /// What is read of the tiles; nothing where they are damaged.
-    fn stored<T>(
+    /// Reads from the stored tiles. Returns `None` if they are damaged.
+    fn unless_damaged<T>(
         &self,
-        read: impl FnOnce(&TileReader<'a>) -> Result<Option<T>, LogError>,
-    ) -> Result<Option<T>, LogError> {
+        read: impl FnOnce(&TileReader<'a>) -> Result<Option<T>, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
         match read(&self.tiles) {
-            Err(LogError::Damaged { .. }) => Ok(None),
+            Err(StorageError::Damaged { .. }) => Ok(None),
             result => result,
         }
     }
 
-    /// Stored bytes, or why there are none: a file that RocksDB finds corrupt is a finding like any other.
-    fn bytes(&self, family: Family, key: &[u8]) -> Result<Result<Vec<u8>, String>, LogError> {
+    /// Reads stored bytes. The inner error describes why there are none, which is for the caller to report: they are
+    /// missing, or RocksDB found their file corrupt.
+    fn bytes(&self, family: Family, key: &[u8]) -> Result<Result<Vec<u8>, String>, StorageError> {
         match self.log.store().db().bytes(family, key) {
             Ok(Some(bytes)) => Ok(Ok(bytes)),
             Ok(None) => Ok(Err("missing".into())),
-            Err(LogError::Damaged { what }) => Ok(Err(format!("not readable: {what}"))),
+            Err(StorageError::Damaged { what, .. }) => Ok(Err(format!("unreadable: {what}"))),
             Err(error) => Err(error),
         }
     }

@@ -1,12 +1,12 @@
-//! The one writer: takes what waits, appends it in one synced batch, acknowledges.
+//! The writer: a single thread that appends all waiting events in one synced write, and then acknowledges them.
 
 use super::{
+    admission::{Admission, Devices},
     failpoint,
-    order::{Admission, Devices},
     store::{device_key, meta, synced, Family, Guard, State, Store},
-    tiles::{Growing, Tile, TileId, TileReader},
+    tiles::{GrowingTiles, Tile, TileId, TileReader},
     watermark::{self, Watermark},
-    Head, LogError, NewEntry, Proposal, Receipt, Reply,
+    AppendError, NewEntry, OpenError, Proposal, Receipt, Refusal, Reply, StorageError,
 };
 use codec::Encode;
 use rocksdb::{ColumnFamily, WriteBatch};
@@ -17,60 +17,62 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use streembit_primitives::merkle::{Frontier, NodeStore as _};
+use streembit_primitives::merkle::Frontier;
 use tokio::sync::{mpsc, watch};
 
-/// The most events in one synced write.
+/// The number of events after which a synced write takes no more.
 const MAX_GROUP: usize = 4096;
 
-/// The most bytes in one synced write, about.
+/// The approximate number of bytes after which a synced write takes no more events.
 const MAX_GROUP_BYTES: usize = 4 << 20;
 
-/// What an event takes in a write beyond its own bytes, about: keys, its leaf, its place in the index.
-const OVERHEAD: usize = 160;
+/// The approximate size of an event in a write beyond entry and body, in bytes: its keys, leaf and index entry.
+const EVENT_OVERHEAD: usize = 160;
 
-/// How long a database that would not open is left alone.
+/// The pause after a failed attempt to open the database again.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
-/// A request to append: the proposals, and the caller's reply.
+/// A request to append events.
 pub struct Append {
-    /// What to append, in this order.
+    /// The proposed events, in order.
     pub proposals: Vec<Proposal>,
-    /// Called on the writer's thread with one result per proposal, in their order.
+    /// Receives the results.
     pub reply: Reply,
 }
 
-/// The state of the log in memory: what is on disk, and nothing else between two groups.
+/// The writer and its state, which between two groups is exactly the state on disk.
 pub(crate) struct Writer {
     store: Arc<Store>,
     size: Arc<AtomicU64>,
     queue: mpsc::Receiver<Vec<Append>>,
+    /// Announces the number of entries on disk.
     durable: watch::Sender<u64>,
     watermark: Watermark,
     frontier: Frontier,
-    growing: Growing,
+    growing: GrowingTiles,
     devices: Devices,
-    /// Since when the state in memory is not to be trusted: a write has failed.
+    /// Set from a failed write until the database is open again and the state has been read from it.
     failed: Option<Failure>,
 }
 
+/// A failed write. RocksDB refuses all others until the database has been opened again.
+#[derive(Default)]
 struct Failure {
-    error: LogError,
-    /// When the database was last opened again without success.
-    tried: Option<Instant>,
+    /// The time and error of the last failed attempt to open the database again.
+    last_attempt: Option<(Instant, OpenError)>,
 }
 
-/// What a group is about to write.
-struct Draft<'a> {
+/// The write of one group, while it is being put together.
+struct GroupWrite<'a> {
     batch: WriteBatch,
     families: Families<'a>,
     frontier: Frontier,
-    growing: Growing,
+    growing: GrowingTiles,
     appended: Vec<Receipt>,
     forks: usize,
 }
 
-/// The handles of what a group writes.
+/// The column families that a group writes to.
 struct Families<'a> {
     entries: &'a ColumnFamily,
     bodies: &'a ColumnFamily,
@@ -82,7 +84,7 @@ struct Families<'a> {
     meta: &'a ColumnFamily,
 }
 
-type Results = Vec<Result<Receipt, LogError>>;
+type Results = Vec<Result<Receipt, AppendError>>;
 
 impl Writer {
     pub(crate) fn new(
@@ -90,14 +92,14 @@ impl Writer {
         size: Arc<AtomicU64>,
         queue: mpsc::Receiver<Vec<Append>>,
         durable: watch::Sender<u64>,
-    ) -> Result<Self, LogError> {
+    ) -> Result<Self, OpenError> {
         let (frontier, growing) = load_tree(&store)?;
         let watermark = Watermark::open(store.path())?;
         let devices = Devices::default();
         Ok(Self { store, size, queue, durable, watermark, frontier, growing, devices, failed: None })
     }
 
-    /// Until the last handle of the log is gone and nothing waits.
+    /// Runs until the last [`super::Log`] is dropped and no append waits.
     pub(crate) fn run(mut self) {
         let mut group = Vec::new();
         while let Some(first) = self.next() {
@@ -110,7 +112,7 @@ impl Writer {
                 Ok(results) => results,
                 Err(error) => {
                     if counts.iter().any(|count| *count > 0) {
-                        tracing::error!(%error, "a group of events was not written; none of it is acknowledged");
+                        tracing::error!(%error, "writing a group of events failed; none of them is acknowledged");
                     }
                     counts.iter().map(|count| vec![Err(error.clone()); *count]).collect()
                 }
@@ -123,7 +125,7 @@ impl Writer {
         }
     }
 
-    /// Adds what waits already, up to the bounds of a group.
+    /// Adds the appends that are waiting already, up to the bounds of a group.
     fn gather(&mut self, first: Vec<Append>, group: &mut Vec<Append>) {
         let (mut events, mut bytes) = weight(&first);
         group.extend(first);
@@ -135,16 +137,16 @@ impl Writer {
         }
     }
 
-    /// The next appends, waiting for them; `None` at the end.
+    /// Waits for the next appends. Returns `None` when the log is closed.
     fn next(&mut self) -> Option<Vec<Append>> {
-        // While the database is closed nobody can read either, so it may be that nobody comes who has it opened.
+        // While the database is closed, reads fail too. So try to open it even if no append arrives.
         while self.failed.is_some() {
             match self.queue.try_recv() {
                 Ok(appends) => return Some(appends),
                 Err(mpsc::error::TryRecvError::Disconnected) => return None,
                 Err(mpsc::error::TryRecvError::Empty) => {
                     std::thread::sleep(REOPEN_AFTER);
-                    // What is wrong is kept for whoever asks next.
+                    // The error is kept for the next append.
                     let _ = self.recover();
                 }
             }
@@ -152,15 +154,16 @@ impl Writer {
         self.queue.blocking_recv()
     }
 
-    /// Writes a group. On an error nothing of it counts, and the state is read from disk before the next.
-    fn commit(&mut self, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, LogError> {
-        if let (Some(error), None) = (self.store.take_reopen_reason(), &self.failed) {
-            self.fail(error);
+    /// Writes a group. After an error no event of the group is in the log, and the state is read from disk before the
+    /// next group.
+    fn commit(&mut self, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, AppendError> {
+        if self.store.take_reopen_mark() && self.failed.is_none() {
+            self.fail();
         }
-        self.recover()?;
+        self.recover().map_err(Box::new)?;
         let store = self.store.clone();
         let outcome = self.write(&store, group);
-        // Before anybody hears of it: who hears may read.
+        // Before the callers and watchers are notified, because they may read the new entries at once.
         if outcome.is_ok() {
             self.size.store(self.frontier.size(), Ordering::Release);
         }
@@ -173,28 +176,18 @@ impl Writer {
                     failpoint::reach("acknowledged-after");
                 }
             }
-            Err(error) => self.fail(error.clone()),
+            Err(_) => self.fail(),
         }
-        outcome
+        Ok(outcome?)
     }
 
-    fn write(&mut self, store: &Store, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, LogError> {
+    /// Admits the events of a group and writes them.
+    fn write(&mut self, store: &Store, group: Vec<Vec<Proposal>>) -> Result<Vec<Results>, StorageError> {
         let guard = store.db();
-        let handle = |family| guard.family(family).map(|(_, handle)| handle);
-        let families = Families {
-            entries: handle(Family::Entries)?,
-            bodies: handle(Family::Bodies)?,
-            tiles: handle(Family::Tiles)?,
-            upper_tiles: handle(Family::UpperTiles)?,
-            by_device: handle(Family::ByDevice)?,
-            heads: handle(Family::Heads)?,
-            forks: handle(Family::Forks)?,
-            meta: handle(Family::Meta)?,
-        };
-        let capacity = group.iter().flatten().map(|proposal| proposal.size() + OVERHEAD).sum();
-        let mut draft = Draft {
+        let capacity = group.iter().flatten().map(|proposal| proposal.size() + EVENT_OVERHEAD).sum();
+        let mut write = GroupWrite {
             batch: WriteBatch::with_capacity_bytes(capacity),
-            families,
+            families: Families::new(&guard)?,
             frontier: self.frontier.clone(),
             growing: self.growing.clone(),
             appended: Vec::new(),
@@ -204,99 +197,118 @@ impl Writer {
         for proposals in group {
             let mut each = Vec::with_capacity(proposals.len());
             for proposal in proposals {
-                each.push(split_refusal(self.admit(&guard, &mut draft, proposal))?);
+                each.push(self.admit(&guard, &mut write, proposal)?.map_err(AppendError::from));
             }
             results.push(each);
         }
-        if draft.appended.is_empty() && draft.forks == 0 {
+        if write.appended.is_empty() && write.forks == 0 {
             return Ok(results);
         }
-        let (batch, frontier, growing) = draft.finish();
+        let (batch, frontier, growing) = write.finish();
         failpoint::reach("write-before");
-        guard.get()?.write_opt(batch, &synced()).map_err(LogError::storage("writing events to the log"))?;
+        guard
+            .get()?
+            .write_opt(batch, &synced())
+            .map_err(StorageError::database("writing events to the log"))?;
         failpoint::reach("write-after");
         (self.frontier, self.growing) = (frontier, growing);
         Ok(results)
     }
 
+    /// Adds one proposed event to the pending write if it is admitted.
     fn admit(
         &mut self,
         db: &Guard<'_>,
-        draft: &mut Draft<'_>,
+        write: &mut GroupWrite<'_>,
         proposal: Proposal,
-    ) -> Result<Receipt, LogError> {
+    ) -> Result<Result<Receipt, Refusal>, StorageError> {
         let entry = match proposal {
             Proposal::Entry(entry) => entry,
-            Proposal::Next { device, make } => Box::new(make(self.devices.head(db, &device)?.as_ref())?),
+            Proposal::Next { device, make } => match make(self.devices.head(db, &device)?.as_ref()) {
+                Ok(entry) => Box::new(entry),
+                Err(refusal) => return Ok(Err(refusal)),
+            },
         };
         let (device, sequence) = (entry.header().device, entry.header().sequence);
-        match self.devices.judge(db, &entry, &draft.appended)? {
-            Admission::Known(receipt) => Ok(receipt),
+        match self.devices.decide(db, &entry, &write.appended)? {
+            Admission::Duplicate(receipt) => Ok(Ok(receipt)),
+            Admission::Refuse(refusal) => Ok(Err(refusal)),
             Admission::Append => {
-                let receipt = draft.append(&entry);
-                self.devices.advance(device, Head { sequence, hash: receipt.hash, index: receipt.index });
-                Ok(receipt)
+                let receipt = write.append(&entry);
+                self.devices.set_head(device, receipt.head());
+                Ok(Ok(receipt))
             }
             Admission::Fork(fork) => {
-                tracing::warn!(%device, sequence, "two events were signed for one sequence: the key was copied");
-                draft.batch.put_cf(draft.families.forks, device_key(&device, sequence), fork.encode());
-                draft.forks += 1;
-                self.devices.flag(device, sequence);
-                Err(super::Refusal::Forked { device, sequence }.into())
+                tracing::warn!(%device, sequence, "refused a second event signed for one sequence: the device's key was copied");
+                write.batch.put_cf(write.families.forks, device_key(&device, sequence), fork.encode());
+                write.forks += 1;
+                self.devices.set_forked(device, sequence);
+                Ok(Err(Refusal::Forked { device, sequence }))
             }
         }
     }
 
-    fn fail(&mut self, error: LogError) {
-        self.devices.forget();
-        self.failed = Some(Failure { error, tried: None });
+    /// Discards the state in memory, which may be ahead of the disk.
+    fn fail(&mut self) {
+        self.devices.clear();
+        self.failed = Some(Failure::default());
     }
 
-    /// After a failed write: opens the database again, which is how RocksDB takes writes again, and reads the state.
-    fn recover(&mut self) -> Result<(), LogError> {
+    /// After a failed write, opens the database again and reads the state from it. RocksDB offers no other way to
+    /// resume.
+    fn recover(&mut self) -> Result<(), OpenError> {
         let Some(failure) = &mut self.failed else { return Ok(()) };
-        if failure.tried.is_some_and(|tried| tried.elapsed() < REOPEN_AFTER) {
-            return Err(failure.error.clone());
+        if let Some((at, error)) = &failure.last_attempt {
+            if at.elapsed() < REOPEN_AFTER {
+                return Err(error.clone());
+            }
         }
         let acknowledged = self.size.load(Ordering::Acquire);
         let reopened = self.store.reopen();
         failpoint::reach("reopen");
-        let tree = reopened.and_then(|()| load_tree(&self.store)).and_then(|tree| {
+        let tree = reopened.and_then(|()| {
+            let tree = load_tree(&self.store)?;
             watermark::check(tree.0.size(), acknowledged)?;
             Ok(tree)
         });
-        failure.tried = Some(Instant::now());
         match tree {
             Ok((frontier, growing)) => {
-                tracing::info!(size = frontier.size(), "the log takes events again");
+                tracing::info!(size = frontier.size(), "the log accepts events again");
                 (self.frontier, self.growing) = (frontier, growing);
                 self.failed = None;
                 Ok(())
             }
             Err(error) => {
-                failure.error = error.clone();
+                failure.last_attempt = Some((Instant::now(), error.clone()));
                 Err(error)
             }
         }
     }
 }
 
-/// A refusal is a result; anything else ends the group.
-fn split_refusal(result: Result<Receipt, LogError>) -> Result<Result<Receipt, LogError>, LogError> {
-    match result {
-        Err(error) if !super::order::is_refusal(&error) => Err(error),
-        result => Ok(result),
+impl<'a> Families<'a> {
+    fn new(guard: &'a Guard<'_>) -> Result<Self, StorageError> {
+        let handle = |family| guard.family(family).map(|(_, handle)| handle);
+        Ok(Self {
+            entries: handle(Family::Entries)?,
+            bodies: handle(Family::Bodies)?,
+            tiles: handle(Family::Tiles)?,
+            upper_tiles: handle(Family::UpperTiles)?,
+            by_device: handle(Family::ByDevice)?,
+            heads: handle(Family::Heads)?,
+            forks: handle(Family::Forks)?,
+            meta: handle(Family::Meta)?,
+        })
     }
-}
 
-impl Families<'_> {
     fn put_tile(&self, batch: &mut WriteBatch, id: TileId, tile: &Tile) {
         let family = if id.family() == Family::Tiles { self.tiles } else { self.upper_tiles };
         batch.put_cf(family, id.key(), tile.encode());
     }
 }
 
-impl Draft<'_> {
+impl GroupWrite<'_> {
+    /// Adds an event to the batch.
     fn append(&mut self, entry: &NewEntry) -> Receipt {
         let header = entry.header();
         let index = self.frontier.size();
@@ -320,14 +332,13 @@ impl Draft<'_> {
         receipt
     }
 
-    /// Adds what the group comes to: the tiles that have grown, the devices' heads and the log's root.
-    fn finish(mut self) -> (WriteBatch, Frontier, Growing) {
+    /// Completes the batch with the tiles that have grown, the devices' heads, and the log's size and root.
+    fn finish(mut self) -> (WriteBatch, Frontier, GrowingTiles) {
         let Self { batch, families, growing, .. } = &mut self;
         growing.finish(|id, tile| families.put_tile(batch, id, tile));
         let mut heads = std::collections::BTreeMap::new();
         for receipt in &self.appended {
-            let head = Head { sequence: receipt.sequence, hash: receipt.hash, index: receipt.index };
-            heads.insert(receipt.device, head);
+            heads.insert(receipt.device, receipt.head());
         }
         for (device, head) in heads {
             self.batch.put_cf(self.families.heads, device.0, head.encode());
@@ -338,26 +349,28 @@ impl Draft<'_> {
     }
 }
 
-/// The number of events and, roughly, of bytes. The bytes of an event that is made only later are not known yet.
+/// Returns the number of events, and their approximate size in bytes. Events that have not been made yet count as 0
+/// bytes.
 fn weight(appends: &[Append]) -> (usize, usize) {
     let proposals = || appends.iter().flat_map(|append| &append.proposals);
     (proposals().count(), proposals().map(Proposal::size).sum())
 }
 
-/// The frontier, whose peaks must lead to the stored root, and the tiles that grow, which must end where the log does.
-pub(crate) fn load_tree(store: &Store) -> Result<(Frontier, Growing), LogError> {
+/// Reads the frontier, whose peaks must lead to the stored root, and the growing tiles, which must end with the log.
+pub(crate) fn load_tree(store: &Store) -> Result<(Frontier, GrowingTiles), StorageError> {
     let state: Option<State> = store.db().value(Family::Meta, meta::STATE)?;
     let (size, root) = match &state {
         Some(state) => (state.size, Some(state.root)),
         None => (0, None),
     };
     let tiles = TileReader::new(store);
-    let peaks = Frontier::peak_ids(size).map(|id| tiles.node(id)).collect::<Result<Vec<_>, _>>()?;
-    let frontier = Frontier::from_peaks(size, peaks).map_err(|error| LogError::damaged(error.to_string()))?;
+    let peaks = Frontier::peak_ids(size).map(|id| tiles.stored_hash(id)).collect::<Result<Vec<_>, _>>()?;
+    let frontier =
+        Frontier::from_peaks(size, peaks).map_err(|error| StorageError::damaged(error.to_string()))?;
     if root.is_some_and(|root| root != frontier.root()) {
-        return Err(LogError::damaged(format!(
-            "the tree's stored nodes of {size} entries do not lead to its stored root"
+        return Err(StorageError::damaged(format!(
+            "the stored nodes of the tree of {size} entries do not lead to its stored root"
         )));
     }
-    Ok((frontier, Growing::load(store, size)?))
+    Ok((frontier, GrowingTiles::load(store, size)?))
 }

@@ -1,99 +1,100 @@
-//! `streembit audit chains`: the chains of which it is kept what proves the log.
+//! `streembit audit chains`: the chains for which the gateway stores proofs of its anchors.
 
-use crate::cli::{output, ConfigArg, Context, Outcome};
+use crate::{
+    cli::{
+        common::{CommandResult, ConfigArg, Context},
+        output,
+    },
+    remedies::explain,
+};
 use anyhow::ensure;
 use clap::Args;
 use serde::Serialize;
 use std::{path::Path, process::ExitCode};
 use streembit_evidence::State;
-use streembit_log::{Log, LogError, LogReader};
+use streembit_log::{Log, LogReader};
 use streembit_primitives::{Hash, LogId};
 
-/// Of which gateway.
+/// The arguments of `audit chains`.
 #[derive(Debug, Args)]
 pub struct ChainsArgs {
-    /// Forget what is kept of this chain (the hash of its first block), for good: what no node can prove any more, nobody
-    /// can. The gateway has to be stopped.
+    /// Permanently delete the proofs of this chain, given by the hash of its first block. If no node has the chain any
+    /// more, nobody can prove its anchors again. Stop the gateway first.
     #[arg(long, value_name = "GENESIS")]
     forget: Option<Hash>,
-    /// The gateway's configuration.
     #[command(flatten)]
     config: ConfigArg,
 }
 
-/// A chain, and how much it proves.
+/// A chain, and the part of the log that its stored proofs cover.
 #[derive(Serialize)]
-struct Kept {
-    /// Its genesis.
+struct ProvenByChain {
+    /// The hash of the chain's first block.
     genesis: Hash,
-    /// The final block that all is proven at.
+    /// The number of the finalized block that the proofs are for.
     block: u32,
-    /// How many entries of the log are proven.
+    /// The number of log entries that are proven.
     log_size: u64,
-    /// Whether it is the one collected last, which evidence is of unless another is named.
+    /// True for the chain of the last collected proof, which `audit export` uses by default.
     current: bool,
 }
 
-/// Shows them, or forgets one.
-pub async fn run(args: ChainsArgs, context: &Context) -> Outcome {
+/// Runs the command.
+pub async fn run(args: ChainsArgs, context: &Context) -> CommandResult {
     let (config, gateway) = args.config.load_with_account()?;
     let (path, id) = (config.gateway.data_dir.clone(), LogId::first(gateway));
     let forget = args.forget;
-    let kept = tokio::task::spawn_blocking(move || {
+    let chains = tokio::task::spawn_blocking(move || {
         if let Some(genesis) = forget {
             forget_chain(&path, id, genesis)?;
         }
-        kept(&open(&path, id)?)
+        proven_by_chain(&open(&path, id)?)
     })
     .await??;
-    context.print(&kept, |kept| text(kept))?;
+    context.print(&chains, |chains| text(chains))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(path: &Path, id: LogId) -> Result<LogReader, LogError> {
-    let log = Log::open_read_only(path)?;
-    match log.id() == id {
-        true => Ok(log),
-        false => Err(LogError::OtherLog { path: path.into(), expected: id.into(), found: log.id().into() }),
-    }
+fn open(path: &Path, id: LogId) -> anyhow::Result<LogReader> {
+    Log::open_read_only(path).and_then(|log| log.ensure_is(id)).map_err(explain)
 }
 
 fn forget_chain(path: &Path, id: LogId, genesis: Hash) -> anyhow::Result<()> {
-    // Looked for first: opening for writing would make a log where there is none.
-    let there = open(path, id)?.chains()?.contains(&genesis);
+    // Open read-only first, because opening for writing would create a log if there is none.
+    let stored = open(path, id)?.chains()?.contains(&genesis);
     ensure!(
-        there,
-        "nothing is kept of the chain of genesis {genesis}: `streembit audit chains` lists the others"
+        stored,
+        "the gateway stores no proofs of the chain with genesis {genesis}: `streembit audit chains` lists the chains"
     );
-    Log::open(path, id)?.forget_chain(&genesis)?;
+    Log::open(path, id).map_err(explain)?.forget_chain(&genesis).map_err(explain)?;
     Ok(())
 }
 
-/// The one collected last at the end.
-fn kept(log: &LogReader) -> anyhow::Result<Vec<Kept>> {
+/// Returns the chains in the order of their last proofs, newest last.
+fn proven_by_chain(log: &LogReader) -> anyhow::Result<Vec<ProvenByChain>> {
     let chains = log.chains()?;
     let newest = chains.last().copied();
-    let mut kept = Vec::new();
+    let mut proven = Vec::new();
     for genesis in chains {
         let Some(proof) = log.chain_proof(&genesis)? else { continue };
         let anchor = State::new(&proof.last.state_root, proof.last.nodes).anchor(&log.id())?;
-        kept.push(Kept {
+        proven.push(ProvenByChain {
             genesis,
             block: proof.last.number,
             log_size: anchor.map_or(0, |anchor| anchor.checkpoint.size),
             current: newest == Some(genesis),
         });
     }
-    Ok(kept)
+    Ok(proven)
 }
 
-fn text(kept: &[Kept]) -> String {
-    if kept.is_empty() {
-        return "Nothing is kept yet that proves an anchor of this log.".into();
+fn text(chains: &[ProvenByChain]) -> String {
+    if chains.is_empty() {
+        return "The gateway has not collected any proof of an anchor yet.".into();
     }
-    let mut table = output::table(["chain", "entries proven", "as of block", ""]);
-    for chain in kept {
-        let current = if chain.current { "collected last" } else { "" };
+    let mut table = output::table(["chain", "proven entries", "as of block", ""]);
+    for chain in chains {
+        let current = if chain.current { "newest" } else { "" };
         table.add_row([
             chain.genesis.to_string(),
             chain.log_size.to_string(),

@@ -1,13 +1,12 @@
-//! `streembit audit export`, `verify` and `show`: evidence files.
+//! `streembit audit export`, `verify` and `show`: writing, verifying and showing evidence files.
 
 use crate::{
     cli::{
-        common::subject,
+        common::{find_device, CommandResult, ConfigArg, Context},
         output::{self, paint, Colour},
         progress::ProgressBar,
-        ConfigArg, Context, Outcome,
     },
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -17,8 +16,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use streembit_clock as clock;
-use streembit_clock::{End, Start};
+use streembit_clock::{self as clock, PeriodEnd, PeriodStart};
 use streembit_evidence::{
     chain_spec,
     export::{self, ExportSummary, Request},
@@ -28,82 +26,78 @@ use streembit_evidence::{
     verify::{self, VerifyError},
 };
 use streembit_keystore::account;
-use streembit_log::{Log, LogError};
+use streembit_log::Log;
 use streembit_primitives::{
     evidence::{BodyCounts, VerifiedEvidence},
     DeviceKey, Hash, LogId, Part, PublicKey, Signer,
 };
 
-/// What to export.
+/// The arguments of `audit export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The device: its name in the gateway's configuration, or its id.
+    /// The device: its name in the gateway's configuration or its id.
     #[arg(long)]
     device: String,
-    /// The first events: from a day on (2027-06-01, UTC), or from a time (2027-06-01T12:00:00Z).
+    /// Export events from this day (2027-06-01, UTC) or time (2027-06-01T12:00:00Z) on.
     #[arg(long, value_name = "T")]
-    from: Option<Start>,
-    /// The last events: up to the end of a day (2027-06-30, UTC), or before a time.
+    from: Option<PeriodStart>,
+    /// Export events up to the end of this day (2027-06-30, UTC), or before this time.
     #[arg(long, value_name = "T")]
-    to: Option<End>,
-    /// What of the events' bodies to show: `all`, `none`, or the names of readings with commas between. What is not shown
-    /// stays proven to exist.
+    to: Option<PeriodEnd>,
+    /// The parts of the events' bodies to disclose: `all`, `none`, or a comma-separated list of names of readings. The
+    /// evidence still proves that the withheld parts exist.
     #[arg(long, value_name = "all|none|NAMES", default_value = "all")]
     disclose: Disclose,
-    /// The chain to prove it by, where the log was anchored on more than one: the hash of its first block, as
-    /// `streembit audit chains` lists it. By default the one that the gateway collected from last.
+    /// The chain whose anchors prove the events, if the log was anchored on more than one: the hash of its first block,
+    /// as listed by `streembit audit chains`. The default is the chain of the newest proof.
     #[arg(long, value_name = "GENESIS")]
     chain: Option<Hash>,
-    /// The file to write; `-` for standard output.
+    /// The file to write, or `-` for standard output.
     #[arg(short, long = "output", value_name = "FILE")]
     output: PathBuf,
-    /// Replace the file where it exists.
+    /// Replace the file if it exists.
     #[arg(long)]
     force: bool,
-    /// The gateway's configuration.
     #[command(flatten)]
     config: ConfigArg,
 }
 
-/// What to verify.
+/// The arguments of `audit verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The evidence.
+    /// The evidence file.
     file: PathBuf,
-    /// The chain's specification, raw: `streembit-node export-chain-spec --chain X --raw` writes it. It is what is trusted,
-    /// so take it from somebody you trust, not from whoever gave you the evidence.
+    /// The raw chain spec, as written by `streembit-node export-chain-spec --chain CHAIN --raw`. The result is only as
+    /// trustworthy as this file, so get it from someone you trust, not from the person who gave you the evidence.
     #[arg(long, value_name = "SPEC", env = "STREEMBIT_CHAIN_SPEC")]
     chain_spec: PathBuf,
 }
 
-/// What to show.
+/// The arguments of `audit show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The evidence.
+    /// The evidence file.
     file: PathBuf,
-    /// How many of the events to list for people.
+    /// The number of events to list.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u64,
 }
 
-/// Writes evidence.
-pub async fn export(args: ExportArgs, context: &Context) -> Outcome {
+/// Runs `audit export`.
+pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
     let (config, account) = args.config.load_with_account()?;
-    let device = subject(&config, account, &args.device)?.device;
+    let device = find_device(&config, account, &args.device)?.device;
     let (from, to) = (args.from, args.to);
     let request = Request { device, span: Span { from, to }, disclose: args.disclose, chain: args.chain };
     let id = LogId::first(account);
     let data = config.gateway.data_dir.clone();
     let (path, force) = (args.output.clone(), args.force);
     let (exported, to_stdout) = tokio::task::spawn_blocking(move || {
-        let log = Log::open_read_only(&data)?;
-        if log.id() != id {
-            return Err(LogError::OtherLog { path: data, expected: id.into(), found: log.id().into() }.into());
-        }
+        let log = Log::open_read_only(&data).and_then(|log| log.ensure_is(id)).map_err(explain)?;
         let mut output = Output::create(&path, force).map_err(explain)?;
         let mut progress = ProgressBar::new("exporting");
-        let exported = export::write(&log, &request, &mut output, |behind, size, events| {
-            progress.at(behind, size, events);
+        let exported = export::write(&log, &request, &mut output, |done, total, events| {
+            progress.update(done, total, events);
         })
         .map_err(explain)?;
         let to_stdout = output.is_stdout();
@@ -112,21 +106,26 @@ pub async fn export(args: ExportArgs, context: &Context) -> Outcome {
     })
     .await??;
     if to_stdout {
-        eprintln!("{}", exported_text(&exported, None));
+        // Standard output carries the evidence itself.
+        let summary = match context.json {
+            true => serde_json::to_string(&exported)?,
+            false => exported_text(&exported, None),
+        };
+        eprintln!("{summary}");
     } else {
         context.print(&exported, |exported| exported_text(exported, Some(&args.output)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Verifies evidence.
-pub async fn verify(args: VerifyArgs, context: &Context) -> Outcome {
+/// Runs `audit verify`.
+pub async fn verify(args: VerifyArgs, context: &Context) -> CommandResult {
     let file = args.file.clone();
     let result = tokio::task::spawn_blocking(move || {
         let trust = chain_spec::read(&args.chain_spec).map_err(explain)?;
         let mut progress = ProgressBar::new("verifying");
-        let result = verify::verify(&args.file, &trust, |behind, length, events| {
-            progress.at(behind, length, events);
+        let result = verify::verify(&args.file, &trust, |done, total, events| {
+            progress.update(done, total, events);
         });
         drop(progress);
         match result {
@@ -142,8 +141,8 @@ pub async fn verify(args: VerifyArgs, context: &Context) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            let answer = json!({ "verified": false, "problem": error.to_string() });
-            context.print(&answer, |_| {
+            let result = json!({ "verified": false, "problem": error.to_string() });
+            context.print(&result, |_| {
                 paint(Colour::Red, &format!("NOT VERIFIED: {}: {error}", file.display()))
             })?;
             Ok(ExitCode::FAILURE)
@@ -151,6 +150,7 @@ pub async fn verify(args: VerifyArgs, context: &Context) -> Outcome {
     }
 }
 
+/// The JSON result of a successful verification.
 #[derive(Serialize)]
 struct VerifyOutput<'a> {
     verified: bool,
@@ -158,38 +158,39 @@ struct VerifyOutput<'a> {
     verdict: &'a VerifiedEvidence,
 }
 
-/// Shows evidence, unverified.
-pub async fn show(args: ShowArgs, context: &Context) -> Outcome {
+/// Runs `audit show`.
+pub async fn show(args: ShowArgs, context: &Context) -> CommandResult {
     let context = context.clone();
-    tokio::task::spawn_blocking(move || if context.json { show_lines(&args) } else { show_screen(&args) })
-        .await??;
+    tokio::task::spawn_blocking(
+        move || if context.json { print_json_lines(&args) } else { print_text(&args) },
+    )
+    .await??;
     Ok(ExitCode::SUCCESS)
 }
 
-/// For programs: what it is of in the first line, then one event a line.
-fn show_lines(args: &ShowArgs) -> anyhow::Result<()> {
-    let line = |value: &dyn Fn() -> serde_json::Result<String>| output::print_line(&value()?);
-    show::show(
-        &args.file,
-        |claim| line(&|| serde_json::to_string(&claim)),
-        |event| line(&|| serde_json::to_string(&event)),
-    )
-    .with_context(|| format!("showing {}", args.file.display()))
+/// Prints the summary of the file as one line of JSON, then each event as one line.
+fn print_json_lines(args: &ShowArgs) -> anyhow::Result<()> {
+    show::show(&args.file, |summary| print_json(&summary), |event| print_json(&event))
+        .with_context(|| format!("reading {}", args.file.display()))
 }
 
-fn show_screen(args: &ShowArgs) -> anyhow::Result<()> {
-    let mut table = output::table(["event", "time", "what", "signed by", "entry"]);
+fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    output::print_line(&serde_json::to_string(value)?)
+}
+
+fn print_text(args: &ShowArgs) -> anyhow::Result<()> {
+    let mut table = output::table(["sequence", "time", "content", "signed by", "index"]);
     let (mut count, limit) = (0u64, args.limit);
     show::show(
         &args.file,
-        |claim| output::print_line(&claim_text(&claim)),
+        |summary| output::print_line(&summary_text(&summary)),
         |event| {
             count = count.saturating_add(1);
             if count <= limit {
                 table.add_row([
                     event.sequence.to_string(),
                     clock::show(event.time),
-                    summary(&event),
+                    content(&event),
                     signed_by(event.signer).into(),
                     event.index.to_string(),
                 ]);
@@ -197,36 +198,36 @@ fn show_screen(args: &ShowArgs) -> anyhow::Result<()> {
             anyhow::Ok(())
         },
     )
-    .with_context(|| format!("showing {}", args.file.display()))?;
+    .with_context(|| format!("reading {}", args.file.display()))?;
     let rest = match count.saturating_sub(limit) {
         0 => String::new(),
-        more => format!("\n{more} more events: --limit N lists N, --json all"),
+        more => format!("\n{more} more events; --limit N lists N of them, --json lists all"),
     };
-    output::print_line(&format!("{}{rest}\n\n{}", output::render(&table), not_verified()))
+    output::print_line(&format!("{}{rest}\n\n{}", output::render(&table), unverified_warning()))
 }
 
-fn not_verified() -> String {
+fn unverified_warning() -> String {
     paint(
         Colour::Yellow,
-        "NOT VERIFIED. This is what the file says; `streembit audit verify FILE --chain-spec SPEC` checks it.",
+        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --chain-spec SPEC` verifies it.",
     )
 }
 
-fn claim_text(claim: &UnverifiedSummary) -> String {
+fn summary_text(summary: &UnverifiedSummary) -> String {
     [
-        not_verified(),
+        unverified_warning(),
         String::new(),
-        format!("device   {}", claim.device),
-        format!("owner    {}", account::show(&claim.owner)),
-        format!("gateway  {}", account::show(&claim.gateway)),
-        format!("anchored {} log entries, in block {}", claim.checkpoint.size, claim.anchored),
-        format!("chain    {}", claim.genesis),
+        format!("device   {}", summary.device),
+        format!("owner    {}", account::show(&summary.owner)),
+        format!("gateway  {}", account::show(&summary.gateway)),
+        format!("anchored {} log entries, in block {}", summary.checkpoint.size, summary.anchored),
+        format!("chain    {}", summary.genesis),
         String::new(),
     ]
     .join("\n")
 }
 
-fn summary(event: &UnverifiedEvent) -> String {
+fn content(event: &UnverifiedEvent) -> String {
     let texts = event.parts.iter().map(|part| match part {
         Part::Reading(reading) => {
             let short = reading.name.as_str().rsplit('.').next().unwrap_or_default();
@@ -237,7 +238,7 @@ fn summary(event: &UnverifiedEvent) -> String {
     let text = texts.collect::<Vec<_>>().join(", ");
     match event.body {
         Disclosed::Whole => text,
-        Disclosed::Parts => format!("{text}, (more withheld)"),
+        Disclosed::Parts => format!("{text}, (the rest is withheld)"),
         Disclosed::Withheld => "(withheld)".into(),
         Disclosed::Erased => "(erased)".into(),
     }
@@ -257,18 +258,21 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
     let name = path.map_or("standard output".into(), |path| path.display().to_string());
     let mut lines = vec![
         format!("{name}: {} in {}", events_of(*events, *first, *last), size(*bytes)),
-        format!("shown    {}", shares(bodies)),
-        format!("proven   by an anchor of {log_size} log entries, as of final block {block}"),
+        format!("bodies   {}", shares(bodies)),
+        format!("anchored {log_size} log entries, as of finalized block {block}"),
         format!("chain    {chain}"),
     ];
     if let Some(after) = head.checked_sub(*last).filter(|after| *after > 0) {
-        lines.push(format!("left out {after} later events, by --to"));
+        lines.push(format!("left out {after} later events, because of --to"));
     }
     if *not_anchored > 0 {
-        lines.push(format!("not yet  {not_anchored} newer events wait for the next anchor"));
+        lines.push(format!("pending  {not_anchored} newer events, which wait for the next anchor"));
     }
     if let Some(path) = path {
-        lines.push(format!("check it with: streembit audit verify {} --chain-spec SPEC", path.display()));
+        lines.push(format!(
+            "\nVerify it with:\n  streembit audit verify {} --chain-spec SPEC",
+            path.display()
+        ));
     }
     lines.join("\n")
 }
@@ -294,14 +298,10 @@ fn verdict_text(verdict: &VerifiedEvidence) -> String {
             clock::show(last_event.time)
         ),
         format!("complete {}", completeness(verdict)),
-        format!("shown    {}", shares(&verdict.bodies)),
+        format!("bodies   {}", shares(&verdict.bodies)),
         format!("anchored {} log entries in block {}", checkpoint.size, verdict.anchored),
         format!("final    block {}{at} ({set})", last.block.number),
-        format!(
-            "chain    {}, {} of the voters since its beginning",
-            verdict.genesis,
-            changes(verdict.changes)
-        ),
+        format!("chain    {}, {} of the voter set since genesis", verdict.genesis, changes(verdict.changes)),
     ]
     .join("\n")
 }
@@ -313,13 +313,13 @@ fn completeness(verdict: &VerifiedEvidence) -> String {
         format!("{} earlier events are not in this file", verdict.first.sequence)
     };
     let end = match verdict.head.saturating_sub(verdict.last_event.sequence) {
-        0 => "to the last that was anchored".to_owned(),
-        later => format!("{later} later ones are not in this file"),
+        0 => "to the last anchored one".to_owned(),
+        later => format!("{later} later events are not in this file"),
     };
-    let none = "none left out between";
+    let between = "no events missing in between";
     match verdict.is_complete() {
-        true => format!("{start} {end}, {none}"),
-        false => format!("{start}, {end}; {none}"),
+        true => format!("{start} {end}, {between}"),
+        false => format!("{start}, {end}; {between}"),
     }
 }
 
@@ -331,7 +331,9 @@ fn key(key: &DeviceKey) -> String {
     match key {
         DeviceKey::Own(PublicKey::Sr25519(bytes)) => format!("sr25519 0x{}", hex::encode(bytes)),
         DeviceKey::Own(PublicKey::Ed25519(bytes)) => format!("Ed25519 0x{}", hex::encode(bytes)),
-        DeviceKey::Hosted { label, .. } => format!("none of its own: its gateway signs for it (\"{label}\")"),
+        DeviceKey::Hosted { label, .. } => {
+            format!("no key of its own; its gateway signs for it (\"{label}\")")
+        }
     }
 }
 
@@ -346,19 +348,19 @@ fn signers(verdict: &VerifiedEvidence) -> String {
 fn shares(shares: &BodyCounts) -> String {
     let counts = [
         (shares.whole, "whole"),
-        (shares.parts, "in part"),
+        (shares.parts, "partial"),
         (shares.withheld, "withheld"),
         (shares.erased, "erased"),
     ];
-    let said: Vec<_> =
+    let shares: Vec<_> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, how)| format!("{count} {how}")).collect();
-    said.join(", ")
+    shares.join(", ")
 }
 
 fn events_of(count: u64, first: u64, last: u64) -> String {
     match count {
-        1 => format!("1 event, number {first} of its device"),
-        _ => format!("{count} events, numbers {first} to {last} of their device"),
+        1 => format!("1 event of the device, sequence number {first}"),
+        _ => format!("{count} events of the device, sequence numbers {first} to {last}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `streembit audit`: check a device's history against the chain.
+//! `streembit audit`: checking a device's history against the chain, and exporting and verifying evidence.
 
 mod chains;
 mod evidence;
@@ -6,66 +6,68 @@ mod forks;
 
 use super::{
     chain::connect,
-    common::subject,
+    common::{find_device, CommandResult, ConfigArg, Context, NodeArg},
     output::{self, paint, Colour},
-    ConfigArg, Context, NodeArg, Outcome,
 };
 use crate::{
     audit::{audit, AnchorState, AuditedEvent, ChainState, Report, Subject},
     config::Config,
-    errors::explain,
+    remedies::explain,
 };
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 use streembit_chain::{ChainClient, ChainError};
 use streembit_clock as clock;
 use streembit_keystore::account;
-use streembit_log::{Log, LogError};
+use streembit_log::{Log, OpenError, StorageError};
 use streembit_primitives::{AccountId, LogId};
 
-/// The most problems that are listed for people; programs get them all.
-const SHOWN_PROBLEMS: usize = 50;
+/// The most problems that the text output lists. The JSON output has all of them.
+const MAX_LISTED_PROBLEMS: usize = 50;
 
-/// What to audit.
+/// The subcommands of `streembit audit`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Replay a device's whole history from the log against the finalized chain. Exit code 0 only if everything holds,
-    /// 1 if anything does not. Also while the gateway runs.
+    /// Verify a device's whole history in the log against the finalized chain.
+    ///
+    /// The exit code is 0 if the whole history is valid, and 1 if there is any problem. The gateway may be running.
     Device(DeviceArgs),
-    /// Show the devices whose keys were copied, each with the two events that prove it. Exit code 0 if there are none, 1
-    /// otherwise. Also while the gateway runs; needs no node.
+    /// Show the devices whose keys were copied, each with the two events that prove it.
+    ///
+    /// The exit code is 0 if there are none, and 1 otherwise. The gateway may be running. Needs no node.
     Forks(forks::ForksArgs),
-    /// Write evidence of a device's history to one file, which proves it to anybody offline. Also while the gateway runs;
-    /// no node is asked.
+    /// Write a device's history to an evidence file, which anyone can verify offline.
+    ///
+    /// The gateway may be running. Needs no node.
     Export(evidence::ExportArgs),
-    /// Show the chains of which the gateway keeps what proves its log. A log has more than one where its chain was founded
-    /// anew. Also while the gateway runs; no node is asked.
+    /// List the chains for which the gateway stores proofs of its anchors.
+    ///
+    /// There is more than one if the chain was founded again. The gateway may be running. Needs no node.
     Chains(chains::ChainsArgs),
-    /// Verify a file of evidence from the chain's specification alone: no network, no node, no database. Exit code 0 only
-    /// if everything holds, 1 if anything does not.
+    /// Verify an evidence file offline, with only the chain spec.
+    ///
+    /// Needs no network, node or database. The exit code is 0 if the evidence is valid, and 1 if it is not.
     Verify(evidence::VerifyArgs),
-    /// Show what a file of evidence says, without verifying it.
+    /// Show the content of an evidence file without verifying it.
     Show(evidence::ShowArgs),
 }
 
-/// Which device, and against what.
+/// The arguments of `audit device`.
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
-    /// The device: its name in the gateway's configuration, or its id.
+    /// The device: its name in the gateway's configuration or its id.
     device: String,
-    /// The gateway's configuration.
     #[command(flatten)]
     config: ConfigArg,
-    /// Where the chain is.
     #[command(flatten)]
     node: NodeArg,
-    /// How many of the newest events to list for people; those that do not hold are always listed.
+    /// The number of newest events to list. Events with problems are always listed.
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
 }
 
-/// Does it.
-pub async fn run(command: Command, context: &Context) -> Outcome {
+/// Runs the command.
+pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::Device(args) => run_device(args, context).await,
         Command::Forks(args) => forks::run(args, context).await,
@@ -76,10 +78,10 @@ pub async fn run(command: Command, context: &Context) -> Outcome {
     }
 }
 
-async fn run_device(args: DeviceArgs, context: &Context) -> Outcome {
+async fn run_device(args: DeviceArgs, context: &Context) -> CommandResult {
     let (config, account) = args.config.load_with_account()?;
-    let subject = subject(&config, account, &args.device)?;
-    let chain = connect(args.node.or(&config)).await?;
+    let subject = find_device(&config, account, &args.device)?;
+    let chain = connect(args.node.or_configured(&config)).await?;
     let report = audit_device(&config, account, subject, &chain).await?;
     context.print(&report, |report| text(report, args.limit))?;
     Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -92,14 +94,17 @@ async fn audit_device(
     chain: &ChainClient,
 ) -> anyhow::Result<Report> {
     let id = LogId::first(account);
-    // The chain first: whatever it has anchored is in the log by then.
+    // Read the chain before the log, so that the log already contains every event that the chain has anchored.
     let state = chain_state(chain, &subject, id).await.map_err(explain)?;
     let path = config.gateway.data_dir.clone();
-    let report = tokio::task::spawn_blocking(move || match Log::open_for_audit(&path) {
-        Ok(log) if log.id() == id => audit(&log, subject, &state),
-        Ok(log) => Err(LogError::OtherLog { path, expected: id.into(), found: log.id().into() }),
-        Err(LogError::Damaged { what }) => Ok(Report::for_unreadable_log(subject, &state, id, what)),
-        Err(error) => Err(error),
+    let report = tokio::task::spawn_blocking(move || {
+        match Log::open_for_audit(&path).and_then(|log| log.ensure_is(id)) {
+            Ok(log) => audit(&log, subject, &state).map_err(explain),
+            Err(OpenError::Storage(StorageError::Damaged { what, .. })) => {
+                Ok(Report::for_unreadable_log(subject, &state, id, what))
+            }
+            Err(error) => Err(explain(error)),
+        }
     })
     .await??;
     Ok(report)
@@ -129,14 +134,17 @@ fn text(report: &Report, limit: usize) -> String {
     if !report.problems.is_empty() {
         lines.push(String::new());
         lines.push("Problems:".into());
-        lines.extend(report.problems.iter().take(SHOWN_PROBLEMS).map(|problem| format!("  {problem}")));
-        if let Some(more) = report.problems.len().checked_sub(SHOWN_PROBLEMS).filter(|more| *more > 0) {
-            lines.push(format!("  and {more} more: --json tells all"));
+        lines.extend(report.problems.iter().take(MAX_LISTED_PROBLEMS).map(|problem| format!("  {problem}")));
+        if let Some(more) = report.problems.len().checked_sub(MAX_LISTED_PROBLEMS).filter(|more| *more > 0) {
+            lines.push(format!("  and {more} more; --json lists all of them"));
         }
     }
     if !report.elsewhere.is_empty() {
         lines.push(String::new());
-        lines.push(format!("Also damaged, of other devices: {} bodies or indexes", report.elsewhere.len()));
+        lines.push(format!(
+            "Other devices of this log: {} damaged bodies or index entries",
+            report.elsewhere.len()
+        ));
     }
     if !report.history.is_empty() {
         lines.push(String::new());
@@ -170,11 +178,7 @@ fn facts(report: &Report) -> Vec<String> {
             report.events,
             report.anchored,
             report.pending,
-            if report.erased > 0 {
-                format!("; the bodies of {} were erased", report.erased)
-            } else {
-                String::new()
-            }
+            if report.erased > 0 { format!("; {} bodies were erased", report.erased) } else { String::new() }
         ),
         format!("complete {}", report.completeness),
     ]);
@@ -183,10 +187,10 @@ fn facts(report: &Report) -> Vec<String> {
 
 fn table(report: &Report, limit: usize) -> String {
     let newest = report.history.len().saturating_sub(limit);
-    let shown = |(place, event): &(usize, &AuditedEvent)| *place >= newest || !event.ok;
-    let mut table = output::table(["event", "time", "what", "signed by", "entry", "anchored", "ok"]);
+    let listed = |(position, event): &(usize, &AuditedEvent)| *position >= newest || !event.ok;
+    let mut table = output::table(["sequence", "time", "content", "signed by", "index", "anchored", "valid"]);
     let mut count = 0;
-    for (_, event) in report.history.iter().enumerate().filter(shown) {
+    for (_, event) in report.history.iter().enumerate().filter(listed) {
         count += 1;
         table.add_row([
             event.sequence.to_string(),
@@ -205,7 +209,7 @@ fn table(report: &Report, limit: usize) -> String {
     }
     let hidden = report.history.len().saturating_sub(count);
     let rest = if hidden > 0 {
-        format!("\n{hidden} more events hold and are not listed: --limit N lists the newest N, --json all")
+        format!("\n{hidden} valid events are not listed; --limit N lists the newest N, --json lists all")
     } else {
         String::new()
     };

@@ -1,9 +1,15 @@
-//! Joining the validators, and changing a validator's keys: from the keys to the first session with them.
+//! Joining the validators, and rotating a validator's session keys.
 
-use super::{ask_council, connect, consortium, view};
+use super::{
+    council::{self, consortium},
+    view,
+};
 use crate::{
-    cli::{Context, KeyArg, NodeArg},
-    errors::explain,
+    cli::{
+        chain::connect,
+        common::{Context, KeyArg, NodeArg},
+    },
+    remedies::explain,
 };
 use anyhow::bail;
 use serde_json::json;
@@ -15,86 +21,87 @@ use streembit_primitives::{
     AccountId,
 };
 
-/// `consortium join` and `consortium rotate-keys`
+/// The arguments of `consortium join` and `consortium rotate-keys`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The account that validates: a party's key, or a gateway's (the `gateway.key` in its folder).
     #[command(flatten)]
     key: KeyArg,
-    /// The validator's own node, whose keystore the session keys stay in; run with --validator.
     #[command(flatten)]
     node: NodeArg,
-    /// Return as soon as the chain has the keys and the council is asked.
+    /// Return after the keys are registered and the council is asked, without waiting for the keys to be in use.
     #[arg(long)]
     no_wait: bool,
 }
 
-/// Makes the node a validator.
+/// Runs `consortium join`.
 pub async fn join(args: &Args, context: &Context) -> anyhow::Result<()> {
     let keys = args.key.open(context)?;
     let chain = connect(args.node.or_local()).await?;
-    let progress = StepLog::new(context);
+    let mut steps = StepLog::new(context);
     let account = keys.account();
     let before = consortium(&chain).await?;
-    let decided = validator(&before, account).is_some_and(|found| found.state != ValidatorState::Leaving);
-    if decided {
+    let is_validator =
+        validator(&before, account).is_some_and(|found| found.state != ValidatorState::Leaving);
+    if is_validator {
         bail!(
-            "{} is a validator already; `streembit consortium rotate-keys` gives it new keys",
+            "{} is already a validator: use `streembit consortium rotate-keys` to give it new keys",
             account::show(&account)
         );
     }
-    let session_keys = new_keys(&chain, &keys, &progress).await?;
+    let session_keys = create_session_keys(&chain, &keys, &mut steps).await?;
     let change = Change::AddValidator(account);
     if !before.motions.iter().any(|motion| motion.change == Some(change)) {
-        ask_council(&chain, &keys, change).await?;
-        progress.say("the council is asked");
+        council::propose(&chain, &keys, change).await?;
+        steps.log("asked the council to add the validator");
     }
-    finish(&chain, account, session_keys, args, &progress, context).await
+    wait_until_active(&chain, account, session_keys, args, steps, context).await
 }
 
-/// Gives a validator new keys.
+/// Runs `consortium rotate-keys`.
 pub async fn rotate(args: &Args, context: &Context) -> anyhow::Result<()> {
     let keys = args.key.open(context)?;
     let chain = connect(args.node.or_local()).await?;
-    let progress = StepLog::new(context);
+    let mut steps = StepLog::new(context);
     if validator(&consortium(&chain).await?, keys.account()).is_none() {
-        bail!(
-            "{} is not a validator: `streembit consortium join` makes it one",
-            account::show(&keys.account())
-        );
+        bail!("{} is not a validator: use `streembit consortium join` first", account::show(&keys.account()));
     }
-    let session_keys = new_keys(&chain, &keys, &progress).await?;
-    finish(&chain, keys.account(), session_keys, args, &progress, context).await
+    let session_keys = create_session_keys(&chain, &keys, &mut steps).await?;
+    wait_until_active(&chain, keys.account(), session_keys, args, steps, context).await
 }
 
-async fn new_keys(chain: &ChainClient, keys: &KeyPair, progress: &StepLog) -> anyhow::Result<SessionKeys> {
+/// Creates session keys in the node and registers them on the chain.
+async fn create_session_keys(
+    chain: &ChainClient,
+    keys: &KeyPair,
+    steps: &mut StepLog,
+) -> anyhow::Result<SessionKeys> {
     if !chain.node_is_validator().await.map_err(explain)? {
         bail!(
-            "the node at {} is not run as a validator and would make no blocks: start it with --validator",
+            "the node at {} does not run as a validator, so it would make no blocks: start it with --validator",
             chain.node()
         );
     }
-    let made = chain.set_new_session_keys(keys).await.map_err(explain)?;
-    progress.say("the node has new session keys, and the chain knows them");
-    Ok(made)
+    let created = chain.set_new_session_keys(keys).await.map_err(explain)?;
+    steps.log("created session keys in the node and registered them on the chain");
+    Ok(created)
 }
 
-/// Waits until the keys are in force, and says so.
-async fn finish(
+/// Waits until the session keys are in use, and prints the result. With `--no-wait`, prints it at once.
+async fn wait_until_active(
     chain: &ChainClient,
     account: AccountId,
     keys: SessionKeys,
     args: &Args,
-    progress: &StepLog,
+    mut steps: StepLog,
     context: &Context,
 ) -> anyhow::Result<()> {
     let mut now = consortium(chain).await?;
-    while !args.no_wait && !in_force(&now, account, keys) {
-        progress.say(&waiting(&now, account)?);
+    while !args.no_wait && !is_active(&now, account, keys) {
+        steps.log(&pending_step(&now, account)?);
         tokio::time::sleep(Duration::from_secs(1)).await;
         now = consortium(chain).await?;
     }
-    let active = in_force(&now, account, keys);
+    let active = is_active(&now, account, keys);
     let json = json!({
         "account": account::show(&account),
         "keys": keys,
@@ -105,9 +112,11 @@ async fn finish(
     context.print(&json, |_| {
         let account = account::show(&account);
         if active {
-            format!("{account} makes blocks with its new keys, since session {}", now.session)
+            format!("{account} has made blocks with its new keys since session {}", now.session)
         } else {
-            format!("{account} has its keys on the chain; `streembit consortium show` says when they are in force")
+            format!(
+                "the keys of {account} are registered; `streembit consortium show` lists it as active once it uses them"
+            )
         }
     })
 }
@@ -116,46 +125,46 @@ fn validator(consortium: &Consortium, account: AccountId) -> Option<&Validator> 
     consortium.validators.iter().find(|validator| validator.account == account)
 }
 
-fn in_force(consortium: &Consortium, account: AccountId, keys: SessionKeys) -> bool {
+fn is_active(consortium: &Consortium, account: AccountId, keys: SessionKeys) -> bool {
     validator(consortium, account)
         .is_some_and(|found| found.state == ValidatorState::Active && found.keys == keys)
 }
 
-/// What is waited for; an error where it cannot come any more.
-fn waiting(consortium: &Consortium, account: AccountId) -> anyhow::Result<String> {
+/// Describes the step that the validator waits for. Returns an error if the council decided against it.
+fn pending_step(consortium: &Consortium, account: AccountId) -> anyhow::Result<String> {
     let change = Change::AddValidator(account);
     if validator(consortium, account).is_some() {
-        return Ok("decided; the next sessions put it into force".into());
+        return Ok("waiting for the next sessions, which activate the keys".into());
     }
     match consortium.motions.iter().find(|motion| motion.change == Some(change)) {
         Some(motion) => Ok(format!(
-            "waits for the council: {} of {} votes on motion {}",
+            "waiting for the council: {} of {} votes on motion {}",
             motion.ayes.len(),
             motion.needed,
             view::short(motion)
         )),
         None => bail!(
-            "the council has closed the motion, and {} is not a validator: ask its members why, then join again",
+            "the council closed the motion without making {} a validator: ask its members why, then join again",
             account::show(&account)
         ),
     }
 }
 
-/// Says on a terminal how far it is, each thing once.
+/// Logs the steps of a command on standard error if it is a terminal. Skips repeated steps.
 struct StepLog {
-    shown: bool,
-    last: std::cell::RefCell<String>,
+    enabled: bool,
+    last: String,
 }
 
 impl StepLog {
     fn new(context: &Context) -> Self {
-        Self { shown: !context.json && std::io::stderr().is_terminal(), last: Default::default() }
+        Self { enabled: !context.json && std::io::stderr().is_terminal(), last: String::new() }
     }
 
-    fn say(&self, text: &str) {
-        if self.shown && *self.last.borrow() != text {
-            eprintln!("{text}");
-            *self.last.borrow_mut() = text.to_owned();
+    fn log(&mut self, step: &str) {
+        if self.enabled && self.last != step {
+            eprintln!("{step}");
+            self.last = step.to_owned();
         }
     }
 }
@@ -169,11 +178,11 @@ mod tests {
     };
 
     #[test]
-    fn it_is_said_what_is_waited_for_and_when_there_is_nothing_to_wait_for() {
+    fn the_pending_step_is_described_and_a_closed_motion_is_an_error() {
         let account = AccountId([7; 32]);
         let keys = SessionKeys { aura: SessionKey([1; 32]), grandpa: SessionKey([2; 32]) };
         let mut now = Consortium::default();
-        assert!(waiting(&now, account).unwrap_err().to_string().contains("closed the motion"));
+        assert!(pending_step(&now, account).unwrap_err().to_string().contains("closed the motion"));
         now.motions = vec![Motion {
             id: Hash([0xcd; 32]),
             change: Some(Change::AddValidator(account)),
@@ -182,14 +191,14 @@ mod tests {
             needed: 2,
             until: 9,
         }];
-        assert!(waiting(&now, account).unwrap().contains("1 of 2 votes on motion 0xcdcdcdcd"));
+        assert!(pending_step(&now, account).unwrap().contains("1 of 2 votes on motion 0xcdcdcdcd"));
         let joining = Validator { account, party: None, state: ValidatorState::Joining, keys };
         now.validators = vec![joining];
-        assert!(waiting(&now, account).unwrap().contains("next sessions"));
-        assert!(!in_force(&now, account, keys));
+        assert!(pending_step(&now, account).unwrap().contains("next sessions"));
+        assert!(!is_active(&now, account, keys));
         now.validators[0].state = ValidatorState::Active;
-        assert!(in_force(&now, account, keys));
+        assert!(is_active(&now, account, keys));
         let other = SessionKeys { aura: SessionKey([9; 32]), ..keys };
-        assert!(!in_force(&now, account, other));
+        assert!(!is_active(&now, account, other));
     }
 }

@@ -1,9 +1,12 @@
-//! Another runtime: the council is asked by the hash of its code; whoever belongs brings the code in once that is decided.
+//! Runtime upgrades: the council decides on the hash of the code, and then any party may apply the code.
 
-use super::{ask_council, connect, consortium, report};
+use super::council::{self, consortium, print_outcome};
 use crate::{
-    cli::{chain::submitted_json, Context, KeyArg, NodeArg},
-    errors::explain,
+    cli::{
+        chain::{connect, submitted_json},
+        common::{Context, KeyArg, NodeArg},
+    },
+    remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};
 use serde_json::json;
@@ -18,69 +21,66 @@ use streembit_primitives::{
     Hash,
 };
 
-/// What a runtime's file begins with: as it is compiled, and as it is compressed.
+/// The first bytes of a runtime's file: of plain Wasm, and of compressed Wasm.
 const MAGIC: [&[u8]; 2] = [b"\0asm", &[0x52, 0xbc, 0x53, 0x76, 0x46, 0xdb, 0x8e, 0x05]];
 
-/// How long a node may compile a new runtime before it answers again: a minute on a small machine.
-const COMPILING: Duration = Duration::from_secs(90);
+/// The longest time to wait while a node compiles a new runtime, which takes about a minute on a small machine.
+const COMPILE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// `consortium propose-upgrade` and `consortium apply-upgrade`
+/// The arguments of `consortium propose-upgrade` and `consortium apply-upgrade`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The runtime as compressed Wasm: `streembit-node runtime --out FILE` writes that of a release.
+    /// The runtime as compressed Wasm. `streembit-node runtime --out FILE` writes the runtime of a release.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Who asks, or brings it in: a party, a party's gateway or a member of the council.
     #[command(flatten)]
     key: KeyArg,
-    /// Where the chain is.
     #[command(flatten)]
     node: NodeArg,
 }
 
-/// Asks the council for the runtime in a file.
+/// Proposes the runtime in a file to the council.
 pub async fn propose(args: &Args, context: &Context) -> anyhow::Result<()> {
     let change = Change::Upgrade { code: Code::read(&args.file)?.hash };
     let keys = args.key.open(context)?;
     let chain = connect(args.node.or_local()).await?;
-    let submitted = ask_council(&chain, &keys, change).await?;
+    let submitted = council::propose(&chain, &keys, change).await?;
     let now = consortium(&chain).await?;
-    report(&submitted, change, &now, context)
+    print_outcome(&submitted, change, &now, context)
 }
 
-/// Brings in the runtime in a file, on which the council has decided.
+/// Applies the runtime in a file, after checking that the council has decided on it.
 pub async fn apply(args: &Args, context: &Context) -> anyhow::Result<()> {
     let code = Code::read(&args.file)?;
     let keys = args.key.open(context)?;
     let chain = connect(args.node.or_local()).await?;
     let view = chain.view().await.map_err(explain)?;
-    check_decided(&args.file, &code, view.authorized_code().await.map_err(explain)?)?;
+    ensure_decided(&args.file, &code, view.authorized_code().await.map_err(explain)?)?;
     let before = view.runtime_version();
     let submitted = chain.submit(&keys, Call::ApplyUpgrade { code: code.bytes }).await.map_err(explain)?;
-    let now = version(&chain).await?;
+    let now = runtime_version(&chain).await?;
     ensure!(
         now != before,
-        "the chain did not take {}: it is another chain's, or not newer than version {before}, which is in force. The decision is \
-         used up: ask the council for the right one",
+        "the chain did not accept {}: it is the runtime of another chain, or not newer than the current version \
+         {before}. The council's decision is used up; propose the right runtime",
         args.file.display()
     );
-    let mut json = submitted_json(&submitted);
-    if let Some(json) = json.as_object_mut() {
-        json.insert("code".into(), json!(code.hash));
-        json.insert("spec_version_before".into(), before.into());
-        json.insert("spec_version".into(), now.into());
-    }
+    let json = submitted_json(
+        &submitted,
+        [("code", json!(code.hash)), ("spec_version_before", json!(before)), ("spec_version", json!(now))],
+    );
     context.print(&json, |_| {
         format!(
-            "the chain goes on with version {now} of its runtime, before {before}; final in block {}\nNothing has to be restarted.",
+            "the runtime is upgraded from version {before} to {now}, finalized in block {}\nNo node has to be \
+             restarted.",
             submitted.block
         )
     })
 }
 
-/// The version of the runtime that is in force, as soon as the node can say it.
-async fn version(chain: &ChainClient) -> anyhow::Result<u32> {
-    let deadline = Instant::now() + COMPILING;
+/// Returns the current version of the runtime. Waits while the node compiles it.
+async fn runtime_version(chain: &ChainClient) -> anyhow::Result<u32> {
+    let deadline = Instant::now() + COMPILE_TIMEOUT;
     loop {
         match chain.view().await {
             Ok(view) => return Ok(view.runtime_version()),
@@ -92,24 +92,27 @@ async fn version(chain: &ChainClient) -> anyhow::Result<u32> {
     }
 }
 
-/// The code of a runtime, as it is submitted.
+/// The code of a runtime.
 struct Code {
     bytes: Vec<u8>,
+    /// The BLAKE2-256 hash of the code, on which the council votes.
     hash: Hash,
 }
 
 impl Code {
+    /// Reads and checks a runtime's file.
     fn read(file: &Path) -> anyhow::Result<Self> {
         let bytes = fs::read(file).with_context(|| format!("reading the runtime {}", file.display()))?;
         ensure!(
             MAGIC.iter().any(|magic| bytes.starts_with(magic)),
-            "{} is no runtime, neither Wasm nor compressed Wasm: `streembit-node runtime --out FILE` writes one",
+            "{} is not a runtime, because it is neither Wasm nor compressed Wasm: `streembit-node runtime --out FILE` \
+             writes one",
             file.display()
         );
         ensure!(
             bytes.len() <= MAX_RUNTIME_CODE_BYTES as usize,
-            "{} has {} bytes, and a transaction takes {MAX_RUNTIME_CODE_BYTES} of a runtime: use the compressed one, which `streembit-node \
-             runtime --out FILE` writes",
+            "{} has {} bytes, but a runtime may have at most {MAX_RUNTIME_CODE_BYTES}: use the compressed runtime \
+             that `streembit-node runtime --out FILE` writes",
             file.display(),
             bytes.len()
         );
@@ -118,18 +121,19 @@ impl Code {
     }
 }
 
-/// Refuses code that the council has not decided on.
-fn check_decided(file: &Path, code: &Code, decided: Option<Hash>) -> anyhow::Result<()> {
+/// Returns an error if the council has not decided on this code.
+fn ensure_decided(file: &Path, code: &Code, decided: Option<Hash>) -> anyhow::Result<()> {
     let file = file.display();
     match decided {
         Some(hash) if hash == code.hash => Ok(()),
         Some(hash) => bail!(
-            "the council decided on the code with the hash {hash}, and {file} has the hash {}: use the file that was voted on",
+            "the council decided on the code with the hash {hash}, but {file} has the hash {}: use the file that was \
+             voted on",
             code.hash
         ),
         None => bail!(
-            "the council has decided on no other runtime: ask it with `streembit consortium propose-upgrade {file}`, or vote on \
-             what it is asked, which `streembit consortium show` lists"
+            "the council has decided on no other runtime: propose one with `streembit consortium propose-upgrade \
+             {file}`, or vote on an open motion, which `streembit consortium show` lists"
         ),
     }
 }
@@ -139,14 +143,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_runtime_or_too_long_is_refused_before_anybody_votes_on_it() {
+    fn a_file_that_is_not_a_runtime_or_too_large_cannot_be_proposed() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("runtime.wasm");
         let read = |bytes: &[u8]| {
             fs::write(&file, bytes).unwrap();
             Code::read(&file).map(|code| code.hash).map_err(|error| error.to_string())
         };
-        assert!(read(b"#!/bin/sh").unwrap_err().contains("no runtime"));
+        assert!(read(b"#!/bin/sh").unwrap_err().contains("not a runtime"));
         let long = [MAGIC[0], vec![0; MAX_RUNTIME_CODE_BYTES as usize].as_slice()].concat();
         assert!(read(&long).unwrap_err().contains("compressed"));
         for magic in MAGIC {
@@ -156,14 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_voted_on_is_brought_in() {
+    fn only_the_code_that_was_voted_on_is_applied() {
         let (file, code) = (Path::new("runtime.wasm"), Code { bytes: vec![], hash: Hash([1; 32]) });
-        check_decided(file, &code, Some(Hash([1; 32]))).unwrap();
-        let other = check_decided(file, &code, Some(Hash([2; 32]))).unwrap_err().to_string();
+        ensure_decided(file, &code, Some(Hash([1; 32]))).unwrap();
+        let other = ensure_decided(file, &code, Some(Hash([2; 32]))).unwrap_err().to_string();
         for hash in [Hash([1; 32]), Hash([2; 32])] {
             assert!(other.contains(&hash.to_string()), "{other}");
         }
-        let none = check_decided(file, &code, None).unwrap_err().to_string();
+        let none = ensure_decided(file, &code, None).unwrap_err().to_string();
         assert!(none.contains("propose-upgrade"), "{none}");
     }
 }

@@ -1,4 +1,4 @@
-//! The consortium as people and programs see it.
+//! The output of `consortium show`, as text and as JSON.
 
 use crate::cli::output::{paint, render, table, Colour};
 use serde_json::{json, Value};
@@ -12,22 +12,22 @@ use streembit_primitives::{
     AccountId, Hash,
 };
 
-/// All that is shown.
-pub struct Shown<'a> {
-    /// Who belongs.
+/// The finalized state that `consortium show` prints.
+pub struct ConsortiumView<'a> {
+    /// The parties, the council, the validators and the open motions.
     pub consortium: &'a Consortium,
-    /// Since when the parties are parties; `None` where the runtime does not say.
+    /// The blocks in which the parties joined, or `None` if the runtime does not record them.
     pub memberships: Option<Vec<(AccountId, Membership)>>,
-    /// Who contradicted itself as a validator.
+    /// The proven equivocations of validators.
     pub equivocations: Vec<Equivocation>,
     /// The version of the runtime.
     pub runtime: u32,
-    /// The hash of the code of another runtime that the council decided on.
+    /// The code hash of an upgrade that the council has decided on and that is not applied yet.
     pub authorized: Option<Hash>,
 }
 
-impl Shown<'_> {
-    /// For programs: accounts as addresses.
+impl ConsortiumView<'_> {
+    /// Returns the JSON output, with accounts in SS58.
     pub fn json(&self) -> Value {
         let membership = |(party, membership): &(AccountId, Membership)| json!({ "party": account::show(party), "since": membership.since });
         let memberships = self.memberships.as_ref().map(|all| all.iter().map(membership).collect::<Vec<_>>());
@@ -43,7 +43,7 @@ impl Shown<'_> {
         json
     }
 
-    /// For people.
+    /// Returns the text output.
     pub fn text(&self) -> String {
         let mut parts = vec![validators(self.consortium), self.parties()];
         if !self.consortium.motions.is_empty() {
@@ -79,14 +79,14 @@ impl Shown<'_> {
         match self.authorized {
             None => format!("runtime version {version}"),
             Some(code) => format!(
-                "runtime version {version}; the council decided on another, with the hash {code}, which waits for \
+                "runtime version {version}; the council decided to upgrade to the code with the hash {code}: run \
                  `streembit consortium apply-upgrade`"
             ),
         }
     }
 }
 
-/// Who belongs, for programs.
+/// Returns the JSON output of the consortium's own state.
 fn json(consortium: &Consortium) -> Value {
     let accounts = |of: &[AccountId]| -> Vec<_> { of.iter().map(account::show).collect() };
     let validator = |validator: &Validator| {
@@ -123,10 +123,10 @@ fn json(consortium: &Consortium) -> Value {
     })
 }
 
-/// How many vote on finality now, and how many of them have to.
-pub fn voters(consortium: &Consortium) -> (usize, usize) {
-    let in_force = |validator: &&Validator| validator.state != ValidatorState::Joining;
-    let voters = consortium.validators.iter().filter(in_force).count();
+/// Returns the number of voters on finality, and the number of them that finality needs.
+fn voters(consortium: &Consortium) -> (usize, usize) {
+    let votes = |validator: &&Validator| validator.state != ValidatorState::Joining;
+    let voters = consortium.validators.iter().filter(votes).count();
     (voters, voters - voters.saturating_sub(1) / 3)
 }
 
@@ -152,21 +152,21 @@ fn validators(consortium: &Consortium) -> String {
 }
 
 fn motions(consortium: &Consortium) -> String {
-    let mut rows = table(["motion", "asks to", "votes", "until block"]);
+    let mut rows = table(["motion", "proposal", "votes", "until block"]);
     for motion in &consortium.motions {
-        let asks = motion.change.as_ref().map_or_else(|| "something else".into(), change);
+        let proposal = motion.change.as_ref().map_or_else(|| "unknown".into(), change);
         let votes = format!("{} of {}, {} against", motion.ayes.len(), motion.needed, motion.nays.len());
-        rows.add_row([short(motion), asks, votes, motion.until.to_string()]);
+        rows.add_row([short(motion), proposal, votes, motion.until.to_string()]);
     }
     render(&rows)
 }
 
-/// The beginning of a motion's id, enough to tell it from others.
+/// Returns the first digits of a motion's id.
 pub fn short(motion: &Motion) -> String {
     motion.id.to_string().chars().take(12).collect()
 }
 
-/// What a change does, in words.
+/// Describes a change.
 pub fn change(change: &Change) -> String {
     let account = change.account().as_ref().map(account::show).unwrap_or_default();
     match change {
@@ -175,25 +175,36 @@ pub fn change(change: &Change) -> String {
             quota.microseconds / 1_000,
             quota.bytes
         ),
-        Change::SetQuota { quota: None, .. } => format!("set the quota of {account} to everybody's"),
+        Change::SetQuota { quota: None, .. } => format!("reset the quota of {account} to the default"),
         Change::Upgrade { code } => format!("upgrade the runtime to the code with the hash {code}"),
-        _ => format!("{} {account}", kind(change).replace('_', " ")),
+        Change::AddParty(_)
+        | Change::RemoveParty(_)
+        | Change::AddValidator(_)
+        | Change::RemoveValidator(_) => format!("{} {account}", kind(change).replace('_', " ")),
     }
 }
 
-/// The quota that a change sets; `None` of any other change, and of one back to everybody's.
+/// Returns the quota that a change sets. Returns `None` if the change resets the quota or is of another kind.
 fn quota(change: Change) -> Option<Quota> {
     match change {
         Change::SetQuota { quota, .. } => quota,
-        _ => None,
+        Change::AddParty(_)
+        | Change::RemoveParty(_)
+        | Change::AddValidator(_)
+        | Change::RemoveValidator(_)
+        | Change::Upgrade { .. } => None,
     }
 }
 
-/// The hash of the code of another runtime; `None` of any other change.
+/// Returns the code hash of an upgrade, or `None` if the change is of another kind.
 fn code(change: Change) -> Option<Hash> {
     match change {
         Change::Upgrade { code } => Some(code),
-        _ => None,
+        Change::AddParty(_)
+        | Change::RemoveParty(_)
+        | Change::AddValidator(_)
+        | Change::RemoveValidator(_)
+        | Change::SetQuota { .. } => None,
     }
 }
 
@@ -211,7 +222,7 @@ fn kind(change: &Change) -> &'static str {
 fn state(state: ValidatorState) -> String {
     match state {
         ValidatorState::Active => paint(Colour::Green, "active"),
-        ValidatorState::Rotating => paint(Colour::Yellow, "changing its keys"),
+        ValidatorState::Rotating => paint(Colour::Yellow, "rotating keys"),
         ValidatorState::Joining => paint(Colour::Yellow, "joining"),
         ValidatorState::Leaving => paint(Colour::Yellow, "leaving"),
     }
@@ -245,62 +256,62 @@ mod tests {
         }
     }
 
-    /// As a chain whose runtime says since when parties belong.
-    fn shown(consortium: &Consortium) -> Shown<'_> {
+    /// Returns the view of a chain whose runtime records when parties joined.
+    fn view(consortium: &Consortium) -> ConsortiumView<'_> {
         let memberships = vec![
             (AccountId([1; 32]), Membership { since: None }),
             (AccountId([2; 32]), Membership { since: Some(4_711) }),
         ];
         let (memberships, equivocations) = (Some(memberships), Vec::new());
-        Shown { consortium, memberships, equivocations, runtime: 3, authorized: None }
+        ConsortiumView { consortium, memberships, equivocations, runtime: 3, authorized: None }
     }
 
     #[test]
-    fn one_screen_says_who_belongs_and_what_is_asked() {
+    fn the_text_shows_parties_validators_and_motions() {
         let consortium = consortium(4);
-        let text = shown(&consortium).text();
+        let text = view(&consortium).text();
         let first = account::show(&AccountId([1; 32]));
         for part in [&first, "4 voters, 3 needed", "member", "0xabababab", "remove validator", "1 of 2"] {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains("stops the chain"), "{text}");
         let three = Consortium { validators: consortium.validators[..3].to_vec(), ..consortium.clone() };
-        assert!(shown(&three).text().contains("the failure of one stops the chain"));
+        assert!(view(&three).text().contains("the failure of one stops the chain"));
     }
 
     #[test]
-    fn since_when_parties_belong_is_shown_where_the_runtime_says_it() {
+    fn the_block_in_which_a_party_joined_is_shown_if_the_runtime_records_it() {
         let consortium = consortium(4);
-        let mut shown = shown(&consortium);
-        assert!(shown.text().contains("4711") && shown.text().contains("not recorded"), "{}", shown.text());
-        assert_eq!(shown.json()["memberships"][1]["since"], 4_711);
-        assert_eq!(shown.json()["memberships"][0]["since"], Value::Null);
-        shown.memberships = None;
-        assert!(!shown.text().contains("not recorded"), "{}", shown.text());
-        assert_eq!(shown.json()["memberships"], Value::Null);
-        shown.authorized = Some(Hash([0xef; 32]));
+        let mut view = view(&consortium);
+        assert!(view.text().contains("4711") && view.text().contains("not recorded"), "{}", view.text());
+        assert_eq!(view.json()["memberships"][1]["since"], 4_711);
+        assert_eq!(view.json()["memberships"][0]["since"], Value::Null);
+        view.memberships = None;
+        assert!(!view.text().contains("not recorded"), "{}", view.text());
+        assert_eq!(view.json()["memberships"], Value::Null);
+        view.authorized = Some(Hash([0xef; 32]));
         assert!(
-            shown.text().contains("runtime version 3") && shown.text().contains("0xefef"),
+            view.text().contains("runtime version 3") && view.text().contains("0xefef"),
             "{}",
-            shown.text()
+            view.text()
         );
-        assert_eq!(shown.json()["runtime"]["version"], 3);
+        assert_eq!(view.json()["runtime"]["version"], 3);
     }
 
     #[test]
-    fn more_than_two_thirds_are_needed() {
+    fn finality_needs_more_than_two_thirds_of_the_voters() {
         for (voters, needed) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4), (6, 5), (7, 5), (10, 7)] {
             assert_eq!(super::voters(&consortium(voters)), (voters.into(), needed));
         }
     }
 
     #[test]
-    fn who_votes_on_a_quota_reads_how_much_it_is() {
+    fn a_motion_about_a_quota_shows_the_quota() {
         let party = AccountId([1; 32]);
         let quota = Some(Quota { microseconds: 2_500_000, bytes: 7_000 });
         let set = Change::SetQuota { party, quota };
         assert!(change(&set).ends_with("to 2500 ms and 7000 bytes"), "{}", change(&set));
-        assert!(change(&Change::SetQuota { party, quota: None }).ends_with("to everybody's"));
+        assert!(change(&Change::SetQuota { party, quota: None }).ends_with("to the default"));
         let mut consortium = consortium(4);
         consortium.motions[0].change = Some(set);
         let motion = &json(&consortium)["motions"][0];
@@ -309,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn who_votes_on_a_runtime_reads_the_hash_of_its_code() {
+    fn a_motion_about_an_upgrade_shows_the_code_hash() {
         let upgrade = Change::Upgrade { code: Hash([0xcd; 32]) };
         assert!(change(&upgrade).ends_with(&"cd".repeat(32)), "{}", change(&upgrade));
         let mut consortium = consortium(4);
@@ -320,20 +331,20 @@ mod tests {
     }
 
     #[test]
-    fn who_contradicted_itself_is_shown() {
+    fn equivocations_are_shown() {
         let consortium = consortium(3);
         let account = AccountId([4; 32]);
         let offence = Offence::Votes { set: 1, round: 7 };
         let equivocations = vec![Equivocation { account, offence, block: 12 }];
-        let shown = Shown { equivocations, ..shown(&consortium) };
-        let (text, json) = (shown.text(), shown.json());
+        let view = ConsortiumView { equivocations, ..view(&consortium) };
+        let (text, json) = (view.text(), view.json());
         assert!(text.contains("two blocks in round 7") && text.contains(&account::show(&account)), "{text}");
         assert_eq!(json["equivocations"][0]["account"], account::show(&account));
         assert_eq!(json["equivocations"][0]["offence"]["votes"]["round"], 7);
     }
 
     #[test]
-    fn programs_read_addresses_and_kinds() {
+    fn the_json_output_has_accounts_in_ss58_and_kinds_of_changes() {
         let json = json(&consortium(4));
         assert_eq!(json["motions"][0]["change"], "remove_validator");
         assert_eq!(json["motions"][0]["account"], account::show(&AccountId([1; 32])));

@@ -1,38 +1,38 @@
 //! The arguments of `streembit contract`.
 
-use crate::cli::{ConfigArg, KeyArg, NodeArg};
+use crate::cli::common::{ConfigArg, KeyArg, NodeArg};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use streembit_clock::End;
+use streembit_clock::PeriodEnd;
 use streembit_keystore::account;
 use streembit_primitives::{contract::ContractId, AccountId, Decimal, DeviceId};
 
-/// What to do with contracts.
+/// The subcommands of `streembit contract`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a contract from a template.
     New(NewArgs),
-    /// Propose a contract, and so accept it.
+    /// Propose a contract. The party that proposes it also accepts it.
     Propose {
         /// The contract's file.
         file: PathBuf,
-        /// Who signs.
+        /// The key that signs.
         #[command(flatten)]
         key: KeyArg,
-        /// Where the chain is.
+        /// The node to ask.
         #[command(flatten)]
         node: NodeArg,
     },
-    /// Accept a proposed contract; the last party's acceptance puts it in force.
+    /// Accept a proposed contract. It becomes active when all parties have accepted it.
     Accept {
         /// The contract.
         #[command(flatten)]
         contract: ContractArgs,
-        /// Who signs.
+        /// The key that signs.
         #[command(flatten)]
         key: KeyArg,
     },
-    /// Show a contract, who accepted it, and what was recorded under it.
+    /// Show a contract, the parties that accepted it, and its service records.
     Show(ContractArgs),
     /// Show what is due under a contract.
     Due(ContractArgs),
@@ -41,17 +41,17 @@ pub enum Command {
         /// The party.
         #[arg(long, value_name = "ACCOUNT", value_parser = account::parse)]
         party: AccountId,
-        /// Where the chain is.
+        /// The node to ask.
         #[command(flatten)]
         node: NodeArg,
     },
-    /// Write a proof of the newest anchored meter into a file, for another party.
+    /// Write a proof of the newest anchored meter reading to a file, for another party.
     Prove(ProveArgs),
-    /// Prove the newest anchored meter to the chain.
+    /// Prove the newest anchored meter reading to the chain.
     Report(ReportArgs),
-    /// Claim, as the provider, that a service was done.
+    /// Record, as the provider, that a service was done.
     Record(RecordArgs),
-    /// Confirm, as the customer, a service record: the due point moves on.
+    /// Confirm a service record, as the customer. The next service is then due one interval later.
     Confirm {
         /// The contract.
         #[command(flatten)]
@@ -59,30 +59,30 @@ pub enum Command {
         /// The record's number, as `contract show` lists it.
         #[arg(long, value_name = "N")]
         record: u32,
-        /// Who signs.
+        /// The key that signs.
         #[command(flatten)]
         key: KeyArg,
     },
 }
 
-/// A contract on the chain.
+/// The arguments that name a contract on the chain.
 #[derive(Debug, Args)]
 pub struct ContractArgs {
     /// The contract's id.
     #[arg(value_name = "CONTRACT")]
     pub id: ContractId,
-    /// Where the chain is.
+    /// The node to ask.
     #[command(flatten)]
     pub node: NodeArg,
 }
 
-/// A new contract.
+/// The arguments of `contract new`.
 #[derive(Debug, Args)]
 pub struct NewArgs {
     /// The template, such as vehicle-service.
     #[arg(long, value_name = "NAME")]
     pub template: String,
-    /// What people call the contract.
+    /// The title of the contract.
     #[arg(long, default_value = "Service book")]
     pub title: String,
     /// The device's id.
@@ -94,35 +94,35 @@ pub struct NewArgs {
     /// The party that services it.
     #[arg(long, value_name = "ACCOUNT", value_parser = account::parse)]
     pub workshop: AccountId,
-    /// The interval of the service, in the meter's unit: km for vehicles.
+    /// The interval of the service in the meter's unit, which is km for vehicles.
     #[arg(long, value_name = "KM")]
     pub every: Decimal,
-    /// The meter from which the first interval counts.
+    /// The meter reading at which the first interval starts.
     #[arg(long, value_name = "KM", default_value = "0")]
     pub from: Decimal,
-    /// The last day (UTC) of the workshop's right to read, such as 2027-06-30; or an exact time.
+    /// The last day (UTC) on which the workshop may read, such as 2027-06-30, or an exact time.
     #[arg(long, value_name = "DATE")]
-    pub until: End,
-    /// The file to write; one that exists is never overwritten.
+    pub until: PeriodEnd,
+    /// The file to write. An existing file is never overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
 }
 
-/// A clause of a contract on the chain.
+/// The arguments that name a clause of a contract on the chain.
 #[derive(Debug, Args)]
 pub struct ClauseArgs {
     /// The contract.
     #[command(flatten)]
     pub contract: ContractArgs,
-    /// The clause, by its number in `contract show`; the service clause where there is but one.
+    /// The number of the clause, as listed by `contract show`. Optional if the contract has only one service clause.
     #[arg(long, value_name = "N")]
     pub clause: Option<u32>,
 }
 
-/// A proof for another party.
+/// The arguments of `contract prove`.
 #[derive(Debug, Args)]
 pub struct ProveArgs {
-    /// Which clause.
+    /// The clause.
     #[command(flatten)]
     pub clause: ClauseArgs,
     /// The gateway's configuration.
@@ -133,44 +133,45 @@ pub struct ProveArgs {
     pub out: PathBuf,
 }
 
-/// Where the proof of a meter comes from.
+/// The source of a proof: a gateway's log or a file.
 #[derive(Debug, Args)]
 pub struct ProofArgs {
-    /// The configuration of the gateway whose log proves it.
+    /// The configuration of the gateway whose log proves the meter reading.
     #[arg(long, value_name = "FILE", required_unless_present = "proof", conflicts_with = "proof")]
     pub config: Option<PathBuf>,
-    /// The file that `contract prove` wrote.
+    /// A proof that `contract prove` wrote.
     #[arg(long, value_name = "FILE")]
     pub proof: Option<PathBuf>,
 }
 
-/// A meter proven to the chain.
+/// The arguments of `contract report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Which clause.
+    /// The clause.
     #[command(flatten)]
     pub clause: ClauseArgs,
-    /// Where the proof comes from.
+    /// The source of the proof.
     #[command(flatten)]
     pub proof: ProofArgs,
-    /// Who signs.
+    /// The key that signs.
     #[command(flatten)]
     pub key: KeyArg,
 }
 
-/// A service claimed.
+/// The arguments of `contract record`.
 #[derive(Debug, Args)]
 pub struct RecordArgs {
-    /// Which clause.
+    /// The clause.
     #[command(flatten)]
     pub clause: ClauseArgs,
-    /// Where the proof comes from.
+    /// The source of the proof.
     #[command(flatten)]
     pub proof: ProofArgs,
-    /// What else is to be said, such as an invoice. The chain gets its BLAKE3 hash, as `b3sum` prints it; keep the file.
+    /// A file with details, such as an invoice. The chain stores only its BLAKE3 hash (as printed by `b3sum`), so keep
+    /// the file.
     #[arg(long, value_name = "FILE")]
     pub details: Option<PathBuf>,
-    /// Who signs.
+    /// The key that signs.
     #[command(flatten)]
     pub key: KeyArg,
 }

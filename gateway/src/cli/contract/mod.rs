@@ -1,6 +1,7 @@
-//! `streembit contract`: make, sign and follow contracts.
+//! `streembit contract`: writing, proposing, accepting and fulfilling contracts.
 
 mod args;
+mod lookup;
 mod prove;
 mod view;
 
@@ -8,22 +9,24 @@ pub use args::Command;
 
 use super::{
     chain::{connect, submitted_json},
-    output, Context, KeyArg, NodeArg, Outcome,
+    common::{CommandResult, Context, KeyArg, NodeArg},
+    output,
 };
 use crate::{
     contracts::{self, Terms},
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::{bail, Context as _};
 use args::{ContractArgs, NewArgs};
+use lookup::{find_contract, not_found};
 use serde_json::{json, Value};
 use std::{fs::File, io::Write as _, path::Path, process::ExitCode};
-use streembit_chain::{Call, Submitted};
+use streembit_chain::Call;
 use streembit_keystore::account;
-use streembit_primitives::{contract::ContractId, AccountId};
+use streembit_primitives::AccountId;
 
-/// Does it.
-pub async fn run(command: Command, context: &Context) -> Outcome {
+/// Runs the command.
+pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::New(args) => new(args, context)?,
         Command::Propose { file, key, node } => propose(&file, &key, &node, context).await?,
@@ -50,7 +53,7 @@ fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
         until: args.until,
     };
     let text = contracts::fill(&args.template, &terms)?;
-    // Nothing is written that could not be proposed.
+    // Check that the contract can be proposed before writing the file.
     let contract = contracts::parse(&text, &args.out)?;
     create(&args.out, &text)?;
     let view = json!({ "file": args.out, "title": contract.title });
@@ -64,12 +67,13 @@ fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
     })
 }
 
-/// A new file; one that exists is never overwritten.
+/// Creates a file. Never overwrites an existing one.
 fn create(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut file =
-        File::options().write(true).create_new(true).open(path).with_context(|| {
-            format!("creating {} (a file that exists is never overwritten)", path.display())
-        })?;
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .with_context(|| format!("creating {} (existing files are never overwritten)", path.display()))?;
     file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
 }
 
@@ -81,11 +85,13 @@ async fn propose(path: &Path, key: &KeyArg, node: &NodeArg, context: &Context) -
     let waiting: Vec<_> =
         contract.parties.iter().filter(|party| **party != keys.account()).copied().collect();
     let submitted = chain.submit(&keys, Call::Propose { contract }).await.map_err(explain)?;
-    let view = with(&submitted, [("id", json!(id)), ("waiting_for", accounts(&waiting))]);
+    let view = submitted_json(&submitted, [("id", json!(id)), ("waiting_for", accounts(&waiting))]);
     context.print(&view, |_| {
-        let mut lines = vec![format!("contract {id} is proposed, final in block {}", submitted.block)];
-        lines.extend(waiting.iter().map(|party| format!("waits for {}", account::show(party))));
-        lines.push(format!("\nNext, each of them:\n  streembit contract accept {id} --key THEIR.key"));
+        let mut lines = vec![format!("contract {id} is proposed, finalized in block {}", submitted.block)];
+        lines.extend(waiting.iter().map(|party| format!("waiting for {}", account::show(party))));
+        lines.push(format!(
+            "\nNext, each of them accepts it:\n  streembit contract accept {id} --key THEIR.key"
+        ));
         lines.join("\n")
     })
 }
@@ -95,11 +101,11 @@ async fn accept(contract: ContractArgs, key: &KeyArg, context: &Context) -> anyh
     let id = contract.id;
     let chain = connect(contract.node.or_local()).await?;
     let submitted = chain.submit(&keys, Call::Accept { id }).await.map_err(explain)?;
-    let state = contract_view(&chain, id).await?.state;
-    let view = with(&submitted, [("id", json!(id)), ("state", json!(state))]);
+    let state = find_contract(&chain, id).await?.state;
+    let view = submitted_json(&submitted, [("id", json!(id)), ("state", json!(state))]);
     context.print(&view, |_| {
         format!(
-            "contract {id} is accepted, final in block {}; it is now {}",
+            "contract {id} is accepted, finalized in block {}; it is now {}",
             submitted.block,
             view::state(state)
         )
@@ -108,7 +114,7 @@ async fn accept(contract: ContractArgs, key: &KeyArg, context: &Context) -> anyh
 
 async fn show(contract: ContractArgs, context: &Context) -> anyhow::Result<()> {
     let chain = connect(contract.node.or_local()).await?;
-    let found = contract_view(&chain, contract.id).await?;
+    let found = find_contract(&chain, contract.id).await?;
     context.print(&view::json(&found), |_| view::text(&found))
 }
 
@@ -118,7 +124,7 @@ async fn due(contract: ContractArgs, context: &Context) -> anyhow::Result<()> {
     let state = chain.view().await.map_err(explain)?;
     let found = state.contract(id).await.map_err(explain)?;
     let due = state.due(id).await.map_err(explain)?;
-    let (Some(found), Some(due)) = (found, due) else { bail!(unknown(id)) };
+    let (Some(found), Some(due)) = (found, due) else { bail!(not_found(id)) };
     context.print(&due, |due| view::due_text(&found.contract, due))
 }
 
@@ -151,39 +157,18 @@ async fn confirm(contract: ContractArgs, number: u32, key: &KeyArg, context: &Co
     let submitted = chain.submit(&keys, Call::Confirm { id, number }).await.map_err(explain)?;
     let state = chain.view().await.map_err(explain)?;
     let due = state.due(id).await.map_err(explain)?.unwrap_or_default();
-    let found = contract_view(&chain, id).await?;
-    let view = with(&submitted, [("id", json!(id)), ("record", json!(number)), ("due", json!(due))]);
+    let found = find_contract(&chain, id).await?;
+    let view =
+        submitted_json(&submitted, [("id", json!(id)), ("record", json!(number)), ("due", json!(due))]);
     context.print(&view, |_| {
         format!(
-            "record {number} is confirmed, final in block {}\n{}",
+            "record {number} is confirmed, finalized in block {}\n{}",
             submitted.block,
             view::due_text(&found.contract, &due)
         )
     })
 }
 
-/// A contract with its state on the chain.
-async fn contract_view(
-    chain: &streembit_chain::ChainClient,
-    id: ContractId,
-) -> anyhow::Result<streembit_primitives::contract_state::ContractView> {
-    let found = chain.view().await.map_err(explain)?.contract(id).await.map_err(explain)?;
-    found.ok_or_else(|| unknown(id))
-}
-
-fn unknown(id: ContractId) -> anyhow::Error {
-    anyhow::anyhow!("there is no contract {id} on this chain: `streembit contract list --party ACCOUNT` lists those of a party")
-}
-
 fn accounts(accounts: &[AccountId]) -> Value {
     accounts.iter().map(account::show).collect()
-}
-
-/// Where a call became final, with more for programs.
-fn with<const N: usize>(submitted: &Submitted, more: [(&str, Value); N]) -> Value {
-    let mut view = submitted_json(submitted);
-    if let Some(view) = view.as_object_mut() {
-        view.extend(more.map(|(key, value)| (key.to_owned(), value)));
-    }
-    view
 }

@@ -1,13 +1,17 @@
-//! The commands that need the proof of a meter: prove, report, record.
+//! The commands that need a proof of a meter reading: `prove`, `report` and `record`.
 
 use super::{
     args::{ClauseArgs, ProofArgs, ProveArgs, RecordArgs, ReportArgs},
-    contract_view, with,
+    lookup::find_contract,
+    view,
 };
 use crate::{
-    cli::{chain::connect, ConfigArg, Context},
+    cli::{
+        chain::{connect, submitted_json},
+        common::{ConfigArg, Context},
+    },
     contracts::{newest_reading, read_proof, write_proof, ProvenReading},
-    errors::explain,
+    remedies::explain,
 };
 use anyhow::{bail, Context as _};
 use serde_json::json;
@@ -20,54 +24,57 @@ use streembit_primitives::{
     Hash, LogId, Part, Reading,
 };
 
+/// Runs `contract prove`.
 pub(super) async fn export(args: ProveArgs, context: &Context) -> anyhow::Result<()> {
-    let chain = connect_beside(&args.clause, Some(&args.config)).await?;
+    let chain = connect_to_node(&args.clause, Some(&args.config)).await?;
     let (id, clause, service) = service_clause(&chain, &args.clause).await?;
-    let proven = from_log(&chain, &args.config, &service).await?;
+    let proven = prove_from_log(&chain, &args.config, &service).await?;
     write_proof(&args.out, id, clause, &proven)?;
-    let view = json!({ "id": id, "clause": clause, "file": args.out, "reading": proven.reading });
-    context.print(&view, |_| format!("{}: proves {}", args.out.display(), say(&proven.reading)))
+    let result = json!({ "id": id, "clause": clause, "file": args.out, "reading": proven.reading });
+    context.print(&result, |_| format!("{}: proves {}", args.out.display(), describe(&proven.reading)))
 }
 
+/// Runs `contract report`.
 pub(super) async fn report(args: ReportArgs, context: &Context) -> anyhow::Result<()> {
     let keys = args.key.open(context)?;
     let config = args.proof.config.clone().map(|path| ConfigArg { path });
-    let chain = connect_beside(&args.clause, config.as_ref()).await?;
+    let chain = connect_to_node(&args.clause, config.as_ref()).await?;
     let (id, clause, service) = service_clause(&chain, &args.clause).await?;
-    let proof = proof(&chain, &args.proof, &service).await?;
-    let reading = disclosed(&proof)?;
+    let proof = get_proof(&chain, &args.proof, &service).await?;
+    let reading = disclosed_reading(&proof)?;
     let submitted = chain.submit(&keys, Call::Report { id, clause, proof }).await.map_err(explain)?;
     let due = chain.view().await.map_err(explain)?.due(id).await.map_err(explain)?.unwrap_or_default();
-    let view = with(
+    let result = submitted_json(
         &submitted,
         [("id", json!(id)), ("clause", json!(clause)), ("reading", json!(reading)), ("due", json!(due))],
     );
-    let found = contract_view(&chain, id).await?;
-    context.print(&view, |_| {
+    let found = find_contract(&chain, id).await?;
+    context.print(&result, |_| {
         format!(
-            "the chain has {}, final in block {}\n{}",
-            say(&reading),
+            "reported {}, finalized in block {}\n{}",
+            describe(&reading),
             submitted.block,
-            super::view::due_text(&found.contract, &due)
+            view::due_text(&found.contract, &due)
         )
     })
 }
 
+/// Runs `contract record`.
 pub(super) async fn record(args: RecordArgs, context: &Context) -> anyhow::Result<()> {
     let details = args.details.as_deref().map(hash_of).transpose()?.unwrap_or(Hash::ZERO);
     let keys = args.key.open(context)?;
     let config = args.proof.config.clone().map(|path| ConfigArg { path });
-    let chain = connect_beside(&args.clause, config.as_ref()).await?;
+    let chain = connect_to_node(&args.clause, config.as_ref()).await?;
     let (id, clause, service) = service_clause(&chain, &args.clause).await?;
-    let proof = proof(&chain, &args.proof, &service).await?;
-    let reading = disclosed(&proof)?;
+    let proof = get_proof(&chain, &args.proof, &service).await?;
+    let reading = disclosed_reading(&proof)?;
     let call = Call::Record { id, clause, proof, details };
     let submitted = chain.submit(&keys, call).await.map_err(explain)?;
-    // Records are only ever added: the newest of the clause is this one.
-    let found = contract_view(&chain, id).await?;
+    // Records are only ever added, so the newest record of the clause is the new one.
+    let found = find_contract(&chain, id).await?;
     let number =
         found.records.iter().rev().find(|record| record.clause == clause).map(|record| record.number);
-    let view = with(
+    let result = submitted_json(
         &submitted,
         [
             ("id", json!(id)),
@@ -77,34 +84,34 @@ pub(super) async fn record(args: RecordArgs, context: &Context) -> anyhow::Resul
             ("details", json!(details)),
         ],
     );
-    context.print(&view, |_| {
+    context.print(&result, |_| {
         let number = number.map_or_else(|| "N".to_owned(), |number| number.to_string());
         format!(
-            "\"{}\" is recorded at {} as record {number}, final in block {}\n\nNext, the customer:\n  \
+            "\"{}\" is recorded at {} as record {number}, finalized in block {}\n\nNext, the customer confirms it:\n  \
              streembit contract confirm {id} --record {number} --key CUSTOMER.key",
             service.what,
-            say(&reading),
+            describe(&reading),
             submitted.block
         )
     })
 }
 
-/// Connects to the node that is named, else to that of the gateway whose log is used, else to one on this machine.
-async fn connect_beside(clause: &ClauseArgs, config: Option<&ConfigArg>) -> anyhow::Result<ChainClient> {
+/// Connects to the node given with `--node`, otherwise to the gateway's node, otherwise to a node on this machine.
+async fn connect_to_node(clause: &ClauseArgs, config: Option<&ConfigArg>) -> anyhow::Result<ChainClient> {
     let node = &clause.contract.node;
     match config.filter(|_| node.url.is_none()) {
-        Some(config) => connect(node.or(&config.load()?)).await,
+        Some(config) => connect(node.or_configured(&config.load()?)).await,
         None => connect(node.or_local()).await,
     }
 }
 
-/// The service clause that is meant.
+/// Finds the service clause that the arguments name.
 async fn service_clause(
     chain: &ChainClient,
     args: &ClauseArgs,
 ) -> anyhow::Result<(ContractId, u32, ServiceClause)> {
     let id = args.contract.id;
-    let contract = contract_view(chain, id).await?.contract;
+    let contract = find_contract(chain, id).await?.contract;
     let services: Vec<_> = (0u32..)
         .zip(contract.clauses)
         .filter_map(|(number, clause)| match clause {
@@ -121,26 +128,29 @@ async fn service_clause(
     match found {
         Some((number, service)) => Ok((id, number, service)),
         None => bail!(
-            "say which service clause of contract {id} is meant with --clause N: it has {}",
+            "choose a service clause of contract {id} with --clause N; the service clauses are {}",
             if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") }
         ),
     }
 }
 
-async fn proof(
+/// Reads the proof from a file, or makes it from the gateway's log.
+async fn get_proof(
     chain: &ChainClient,
     args: &ProofArgs,
     service: &ServiceClause,
 ) -> anyhow::Result<ReadingProof> {
     match (&args.proof, &args.config) {
         (Some(file), _) => Ok(read_proof(file)?),
-        (None, Some(path)) => Ok(from_log(chain, &ConfigArg { path: path.clone() }, service).await?.proof),
-        (None, None) => bail!("name the gateway with --config FILE, or a proof with --proof FILE"),
+        (None, Some(path)) => {
+            Ok(prove_from_log(chain, &ConfigArg { path: path.clone() }, service).await?.proof)
+        }
+        (None, None) => bail!("no proof given: use --config FILE for a gateway's log, or --proof FILE"),
     }
 }
 
-/// The newest anchored reading of a clause's meter, from a gateway's log.
-async fn from_log(
+/// Proves the newest anchored reading of the clause's meter from a gateway's log.
+async fn prove_from_log(
     chain: &ChainClient,
     config: &ConfigArg,
     service: &ServiceClause,
@@ -149,26 +159,26 @@ async fn from_log(
     let anchor = chain.latest_anchor(LogId::first(gateway)).await.map_err(explain)?;
     let (path, device, meter) = (config.gateway.data_dir, service.device, service.meter.clone());
     tokio::task::spawn_blocking(move || {
-        let log = Log::open_read_only(&path)?;
+        let log = Log::open_read_only(&path).map_err(explain)?;
         Ok(newest_reading(&log, anchor.as_ref(), &device, &meter)?)
     })
     .await?
 }
 
-fn disclosed(proof: &ReadingProof) -> anyhow::Result<Reading> {
+fn disclosed_reading(proof: &ReadingProof) -> anyhow::Result<Reading> {
     match &proof.disclosure.part {
         Part::Reading(reading) => Ok(reading.clone()),
         Part::Status(_) => {
-            bail!("the proof discloses no reading: `streembit contract prove` makes one that does")
+            bail!("the proof does not disclose a reading: make one with `streembit contract prove`")
         }
     }
 }
 
-fn say(reading: &Reading) -> String {
+fn describe(reading: &Reading) -> String {
     format!("{} {} {}", reading.name, reading.value, reading.unit).trim_end().to_owned()
 }
 
-/// The BLAKE3 hash of a file.
+/// Returns the BLAKE3 hash of a file.
 fn hash_of(path: &Path) -> anyhow::Result<Hash> {
     let mut hasher = blake3::Hasher::new();
     let mut file = std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;

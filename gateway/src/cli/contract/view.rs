@@ -1,8 +1,8 @@
-//! Contracts as people and programs see them.
+//! The output of the contract commands, as text and as JSON.
 
 use crate::cli::output;
 use serde_json::{json, Value};
-use streembit_clock::End;
+use streembit_clock::PeriodEnd;
 use streembit_keystore::account;
 use streembit_primitives::{
     contract::{Clause, Contract},
@@ -10,7 +10,7 @@ use streembit_primitives::{
     AccountId, Hash,
 };
 
-/// A state in a word.
+/// Returns the word for a state.
 pub(super) fn state(state: ContractState) -> &'static str {
     match state {
         ContractState::Proposed => "proposed",
@@ -18,7 +18,7 @@ pub(super) fn state(state: ContractState) -> &'static str {
     }
 }
 
-/// For programs: as the chain has it, with accounts in SS58.
+/// Returns the JSON output of a contract, with accounts in SS58.
 pub(super) fn json(view: &ContractView) -> Value {
     let clauses: Vec<_> =
         (0u32..).zip(&view.contract.clauses).map(|(number, clause)| clause_json(number, clause)).collect();
@@ -50,7 +50,7 @@ fn clause_json(number: u32, clause: &Clause) -> Value {
     }
 }
 
-/// For people.
+/// Returns the text output of a contract.
 pub(super) fn text(view: &ContractView) -> String {
     let mut lines = vec![
         format!("contract {}", view.id),
@@ -85,7 +85,7 @@ fn clause_text(number: u32, clause: &Clause) -> String {
             let what = if names.is_empty() { "every reading".into() } else { names.join(", ") };
             format!(
                 "clause {number}: access until {}\n  for       {}\n  to        {what}",
-                End(access.until),
+                PeriodEnd(access.until),
                 account::show(&access.grantee)
             )
         }
@@ -113,16 +113,16 @@ fn records_text(records: &[ServiceRecord]) -> String {
     output::render(&table)
 }
 
-/// What is due, for people.
+/// Returns the text output of the due points.
 pub(super) fn due_text(contract: &Contract, due: &[ServiceDue]) -> String {
     if due.is_empty() {
-        return "nothing ever falls due: the contract has no service clause".into();
+        return "nothing is due: the contract has no service clause".into();
     }
-    let mut table = output::table(["clause", "what", "meter", "due at", "due"]);
+    let mut table = output::table(["clause", "service", "meter", "due at", "due"]);
     for due in due {
         let what = match contract.clauses.get(due.clause as usize) {
             Some(Clause::Service(service)) => service.what.to_string(),
-            _ => String::new(),
+            Some(Clause::Access(_)) | None => String::new(),
         };
         table.add_row([
             due.clause.to_string(),
@@ -149,7 +149,7 @@ mod tests {
     use streembit_primitives::Decimal;
 
     #[test]
-    fn what_is_due_is_said() {
+    fn a_due_point_shows_the_remaining_distance() {
         let due = |meter: Option<u32>, is_due| ServiceDue {
             clause: 0,
             due_at: Decimal::from(15_000),

@@ -1,11 +1,14 @@
-//! `streembit event erase`: what events say, removed for good by the running gateway.
+//! `streembit event erase`: permanently erasing event bodies through the running gateway.
 
 use crate::{
     api::{
         client::Client,
         types::{ErasureView, NewErasure},
     },
-    cli::{output, ConfigArg, Context, Outcome},
+    cli::{
+        common::{CommandResult, ConfigArg, Context},
+        output,
+    },
 };
 use anyhow::bail;
 use clap::{ArgGroup, Args};
@@ -15,66 +18,65 @@ use std::{
 };
 use streembit_clock as clock;
 
-/// `event erase`
+/// The arguments of `event erase`.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["sequence", "index"])))]
 pub struct EraseArgs {
-    /// The device: its name in the gateway's configuration, or its id.
+    /// The device: its name in the gateway's configuration or its id.
     #[arg(long, requires = "sequence", conflicts_with = "index")]
     device: Option<String>,
-    /// The event's place in the device's history, as `streembit audit device` shows it.
+    /// The event's sequence number, as `streembit audit device` shows it.
     #[arg(long, value_name = "N", requires = "device")]
     sequence: Option<u64>,
-    /// The event's place in the log, whosesoever it is.
+    /// The event's index in the log, whichever device it belongs to.
     #[arg(long, value_name = "N")]
     index: Option<u64>,
-    /// Up to this place, where it is more than one event; at most 10,000 at once.
+    /// The last sequence number or index of a range. One command erases at most 10,000 bodies.
     #[arg(long, value_name = "N")]
     to: Option<u64>,
-    /// Do not ask.
+    /// Erase without asking for confirmation.
     #[arg(long)]
     yes: bool,
-    /// The gateway.
     #[command(flatten)]
     config: ConfigArg,
 }
 
-/// Does it.
-pub async fn run(args: EraseArgs, context: &Context) -> Outcome {
+/// Runs the command.
+pub async fn run(args: EraseArgs, context: &Context) -> CommandResult {
     let EraseArgs { device, sequence, index, to, yes, config } = args;
     let Some(first) = sequence.or(index) else {
-        bail!("name an event: --device D --sequence N, or --index N")
+        bail!("no event given: use --device DEVICE --sequence N, or --index N")
     };
     let config = config.load()?;
     let client = Client::new(&config.api.socket)?;
-    // Nobody is asked where no gateway runs.
+    // Report a gateway that is not running before asking for confirmation.
     client.log().await?;
-    let asked = NewErasure { device, first, last: to };
-    if !yes && !confirmed(&question(&asked))? {
-        bail!("nothing is erased");
+    let request = NewErasure { device, first, last: to };
+    if !yes && !confirm(&question(&request))? {
+        bail!("not confirmed; nothing is erased");
     }
-    let erased = client.erase(&asked).await?;
+    let erased = client.erase(&request).await?;
     context.print(&erased, |erased| text(erased))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn question(asked: &NewErasure) -> String {
-    let NewErasure { device, first, last } = asked;
-    let span = match last.filter(|last| last != first) {
-        Some(last) => format!("events {first} to {last}"),
-        None => format!("event {first}"),
+fn question(request: &NewErasure) -> String {
+    let NewErasure { device, first, last } = request;
+    let (range, bodies) = match last.filter(|last| last != first) {
+        Some(last) => (format!("events {first} to {last}"), "bodies"),
+        None => (format!("event {first}"), "body"),
     };
-    let whose = device.as_ref().map_or("the log".into(), |device| format!("device {device}"));
-    format!("What {span} of {whose} say will be gone for good: there is no way back.")
+    let owner = device.as_ref().map_or("the log".into(), |device| format!("device {device}"));
+    format!("This permanently erases the {bodies} of {range} of {owner}. It cannot be undone.")
 }
 
-/// Asks on the terminal. Where there is none, nobody could answer.
-fn confirmed(question: &str) -> anyhow::Result<bool> {
+/// Asks for confirmation on the terminal. Returns an error if there is no terminal.
+fn confirm(question: &str) -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
-        bail!("there is no terminal to ask on: repeat it with --yes if it is meant");
+        bail!("cannot ask for confirmation without a terminal: add --yes to erase without asking");
     }
     let mut err = io::stderr().lock();
-    write!(err, "{question}\nErase? Type yes: ")?;
+    write!(err, "{question}\nType \"yes\" to erase: ")?;
     err.flush()?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
@@ -84,7 +86,7 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
 fn text(erased: &[ErasureView]) -> String {
     if let [one] = erased {
         let ErasureView { index, device, sequence, erased, before } = one;
-        let when = if *before { "was erased before, " } else { "is erased, " };
+        let when = if *before { "was already erased, " } else { "is erased, " };
         return format!(
             "event {sequence} of device {device}, entry {index}: its body {when}{}",
             clock::show(*erased)
@@ -92,7 +94,7 @@ fn text(erased: &[ErasureView]) -> String {
     }
     let mut table = output::table(["entry", "event", "erased", "device"]);
     for one in erased {
-        let before = if one.before { " (before)" } else { "" };
+        let before = if one.before { " (already)" } else { "" };
         let when = format!("{}{before}", clock::show(one.erased));
         table.add_row([one.index.to_string(), one.sequence.to_string(), when, one.device.clone()]);
     }
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_named_in_one_way() {
+    fn an_event_is_given_by_device_and_sequence_number_or_by_index() {
         let parses = |words: &str| Only::try_parse_from(words.split(' ')).map(|only| only.args).is_ok();
         assert!(parses("erase --device car --sequence 3 --config x"));
         assert!(parses("erase --device car --sequence 3 --to 9 --yes --config x"));

@@ -1,8 +1,11 @@
-//! `streembit event`: events by hand and from pipes.
+//! `streembit event`: adding events from standard input, and erasing event bodies.
 
 mod erase;
 
-use super::{output, ConfigArg, Context, Outcome};
+use super::{
+    common::{CommandResult, ConfigArg, Context},
+    output,
+};
 use crate::api::{
     client::Client,
     types::{ItemResult, ReceiptView},
@@ -18,100 +21,103 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use erase::EraseArgs;
 
-/// The longest line, in bytes; longer ones are refused.
+/// The longest accepted line, in bytes.
 const MAX_LINE: u64 = 64 * 1024;
-/// How many lines are sent at once at most.
-const AT_ONCE: usize = 256;
-/// How many bytes of lines are sent at once at most, beside the last line.
-const BYTES_AT_ONCE: usize = 1024 * 1024;
+/// The most lines in one request.
+const MAX_BATCH_LINES: usize = 256;
+/// The size at which a request takes no further line, in bytes.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
-/// What to do with events.
+/// The subcommands of `streembit event`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Add events: SenML JSON (RFC 8428) on standard input, one pack a line.
+    /// Add events from standard input: SenML JSON (RFC 8428), one pack per line.
     ///
-    /// Ends with 0 when all lines are in the log, with 1 when some were refused: each of them is named on standard
-    /// error. Blank lines are passed over.
+    /// Each line becomes one event. Rejected lines are reported on standard error with their line numbers. Blank lines
+    /// are skipped. The exit code is 0 if all events are in the log, and 1 if a line was rejected.
     Add(AddArgs),
-    /// Erase what events say, for good: from the log's database and its write-ahead log. There is no way back.
+    /// Permanently erase the bodies of events from the log's database and its write-ahead log.
     ///
-    /// That they happened, when, and who signed them stays, with all that is proven of it; what they said does not.
-    /// Copies that others were sent, backups, and blocks of the disk that were not written again yet are out of reach.
+    /// The events stay in the log: their times, signers and hashes can still be proven, but not what they said. Copies
+    /// that other parties received, backups, and disk blocks that are not overwritten yet are not erased.
     Erase(EraseArgs),
 }
 
-/// `event add`
+/// The arguments of `event add`.
 #[derive(Debug, Args)]
 pub struct AddArgs {
-    /// The device: its name in the gateway's configuration, or its id.
+    /// The device: its name in the gateway's configuration or its id.
     #[arg(long)]
     device: String,
-    /// The gateway.
     #[command(flatten)]
     config: ConfigArg,
 }
 
-/// Does it.
-pub async fn run(command: Command, context: &Context) -> Outcome {
+/// Runs the command.
+pub async fn run(command: Command, context: &Context) -> CommandResult {
     let args = match command {
         Command::Add(args) => args,
         Command::Erase(args) => return erase::run(args, context).await,
     };
     let (config, account) = args.config.load_with_account()?;
-    // Here already, so that a mistyped name is told before anything is read.
+    // Report a mistyped name, or a gateway that is not running, before reading any input.
     config.device(&args.device, account)?;
     let client = Client::new(&config.api.socket)?;
-    // Nor is anything read where no gateway runs.
     client.log().await?;
     add(&client, &args.device, io::BufReader::new(io::stdin()), context).await
 }
 
-/// A line of the input with its number, from 1; an error where it cannot be sent.
+/// A line of the input. `text` is an error if the line cannot be sent.
 struct Line {
+    /// The line number, counted from 1.
     number: u64,
     text: Result<String, &'static str>,
 }
 
-/// Sends what has been read while the next lines are read: one request is under way at a time, so that the events are
-/// logged in the order of the lines, and the more lines wait the more of them travel at once.
+/// Sends lines while the next lines are read. Only one request is open at a time, so the events are logged in the order
+/// of the lines. The lines that arrive during a request form the next one.
 async fn add(
     client: &Client,
     device: &str,
     mut input: impl BufRead + Send + 'static,
     context: &Context,
-) -> Outcome {
-    let (sender, mut lines) = mpsc::channel(AT_ONCE);
+) -> CommandResult {
+    let (sender, mut lines) = mpsc::channel(MAX_BATCH_LINES);
     let (ended, end) = oneshot::channel();
-    // A thread of its own: nobody need wait for it when this ends before the input does.
+    // A separate thread, because nothing can interrupt a blocking read if this function returns early.
     std::thread::spawn(move || ended.send(read_lines(&mut input, &sender)));
-    let (mut added, mut refused) = (0u64, 0u64);
+    let (mut added, mut rejected) = (0u64, 0u64);
     let mut last = 0;
     while let Some(batch) = next_batch(&mut lines).await {
         last = batch.last().map_or(last, |line| line.number);
         let first = batch.first().map_or(last, |line| line.number);
-        let tally = send(client, device, batch, context).await.with_context(|| how_far(first, last))?;
+        let tally =
+            send(client, device, batch, context).await.with_context(|| describe_progress(first, last))?;
         added += tally.added;
-        refused += tally.refused;
+        rejected += tally.rejected;
     }
     end.await?.with_context(|| format!("reading standard input after line {last}"))?;
     if !context.json {
-        eprintln!("{added} added, {refused} refused");
+        eprintln!("{added} added, {rejected} rejected");
     }
-    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if rejected == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// What a break means for the lines that were on their way.
-fn how_far(first: u64, last: u64) -> String {
+/// Says which lines are in the log, and which may be, after a request failed.
+fn describe_progress(first: u64, last: u64) -> String {
     let before = first.saturating_sub(1);
-    let behind = if before == 0 { String::new() } else { format!("lines 1 to {before} were answered; ") };
-    format!("{behind}lines {first} to {last} were not: see which of them are in the log before they are sent again")
+    let processed = if before == 0 { String::new() } else { format!("lines 1 to {before} were processed; ") };
+    format!(
+        "{processed}the gateway did not confirm lines {first} to {last}: check which of them are in the log before you \
+         send them again"
+    )
 }
 
-/// The lines that wait, at least one; `None` at the end.
+/// Returns the lines that are waiting, at least one, or `None` at the end of the input.
 async fn next_batch(lines: &mut mpsc::Receiver<Line>) -> Option<Vec<Line>> {
     let mut batch = vec![lines.recv().await?];
     let mut bytes = 0;
-    while batch.len() < AT_ONCE && bytes < BYTES_AT_ONCE {
+    while batch.len() < MAX_BATCH_LINES && bytes < MAX_BATCH_BYTES {
         let Ok(line) = lines.try_recv() else { break };
         bytes += line.text.as_ref().map_or(0, String::len);
         batch.push(line);
@@ -119,10 +125,11 @@ async fn next_batch(lines: &mut mpsc::Receiver<Line>) -> Option<Vec<Line>> {
     Some(batch)
 }
 
+/// The number of lines that were added and rejected.
 #[derive(Default)]
 struct Tally {
     added: u64,
-    refused: u64,
+    rejected: u64,
 }
 
 async fn send(client: &Client, device: &str, batch: Vec<Line>, context: &Context) -> anyhow::Result<Tally> {
@@ -134,10 +141,10 @@ async fn send(client: &Client, device: &str, batch: Vec<Line>, context: &Context
     let mut tally = Tally::default();
     for Line { number, text } in batch {
         let result = match text {
-            Ok(_) => results.next().context("the gateway told of fewer lines than it was sent")?,
+            Ok(_) => results.next().context("the gateway returned fewer results than it received lines")?,
             Err(problem) => {
-                tally.refused += 1;
-                print_refused(number, problem, context);
+                tally.rejected += 1;
+                print_rejected(number, problem, context);
                 continue;
             }
         };
@@ -147,8 +154,8 @@ async fn send(client: &Client, device: &str, batch: Vec<Line>, context: &Context
                 print_added(number, &receipt, context)?;
             }
             ItemResult::Problem(problem) => {
-                tally.refused += 1;
-                print_refused(number, &problem.to_string(), context);
+                tally.rejected += 1;
+                print_rejected(number, &problem.to_string(), context);
             }
         }
     }
@@ -162,7 +169,7 @@ fn print_added(line: u64, receipt: &ReceiptView, context: &Context) -> anyhow::R
     Ok(())
 }
 
-fn print_refused(line: u64, problem: &str, context: &Context) {
+fn print_rejected(line: u64, problem: &str, context: &Context) {
     if context.json {
         eprintln!("{}", json!({ "line": line, "error": problem }));
     } else {
@@ -170,7 +177,7 @@ fn print_refused(line: u64, problem: &str, context: &Context) {
     }
 }
 
-/// Reads lines until the end of the input, or until nobody wants more.
+/// Reads lines until the end of the input, or until the receiver is dropped.
 fn read_lines(input: &mut impl BufRead, sender: &mpsc::Sender<Line>) -> io::Result<()> {
     for number in 1.. {
         let mut bytes = Vec::new();
@@ -180,9 +187,9 @@ fn read_lines(input: &mut impl BufRead, sender: &mpsc::Sender<Line>) -> io::Resu
         }
         let text = if bytes.last() != Some(&b'\n') && bytes.len() as u64 > MAX_LINE {
             skip_line(input)?;
-            Err("more than 65536 bytes: split it into packs of fewer readings")
+            Err("the line has more than 65536 bytes: split the pack into several with fewer readings")
         } else {
-            String::from_utf8(bytes).map_err(|_| "not UTF-8: SenML JSON is UTF-8 text")
+            String::from_utf8(bytes).map_err(|_| "the line is not UTF-8: send SenML JSON as UTF-8 text")
         };
         let text = text.map(|text| text.trim().to_owned());
         if text.as_deref() == Ok("") {
@@ -195,7 +202,7 @@ fn read_lines(input: &mut impl BufRead, sender: &mpsc::Sender<Line>) -> io::Resu
     Ok(())
 }
 
-/// Passes over the rest of a line without keeping it.
+/// Skips the rest of a line without storing it.
 fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
     loop {
         let buffer = input.fill_buf()?;
@@ -221,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_numbered_as_an_editor_does() {
+    fn lines_are_numbered_from_one_and_blank_lines_are_skipped() {
         let lines = lines_of(b"one\n\n  \r\ntwo\r\n\xff\xfe\nlast");
         let numbers: Vec<_> = lines.iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, [1, 4, 5, 6]);
@@ -232,14 +239,14 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_is_refused_without_keeping_it_and_the_next_goes_through() {
+    fn a_line_that_is_too_long_is_rejected_and_the_next_line_is_read() {
         let mut input = vec![b'x'; MAX_LINE as usize * 3];
         input.extend_from_slice(b"\nnext\n");
         let lines = lines_of(&input);
         assert_eq!(lines.len(), 2);
         assert!(lines[0].1.as_ref().unwrap_err().contains("65536"));
         assert_eq!(lines[1], (2, Ok("next".to_owned())));
-        // Exactly the longest is taken.
+        // A line of exactly the maximum length is accepted.
         let mut input = vec![b'x'; MAX_LINE as usize];
         input.push(b'\n');
         assert!(lines_of(&input)[0].1.is_ok());

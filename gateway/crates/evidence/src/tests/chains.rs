@@ -3,7 +3,7 @@
 use super::*;
 use crate::collect::Collected;
 use std::path::Path;
-use streembit_log::{LogError, LogReader, MAX_CHAINS};
+use streembit_log::{ChainProofError, LogReader, MAX_CHAINS};
 
 type Db = rocksdb::DBWithThreadMode<rocksdb::SingleThreaded>;
 
@@ -88,8 +88,8 @@ async fn as_many_chains_are_kept_as_may_be_and_none_goes_unless_told_to() {
     chains.push(scene.refound(0xab));
     scene.anchor();
     let error = scene.collect().await.unwrap_err();
-    assert_eq!(error, CollectError::Log(LogError::TooManyChains));
-    assert!(error.to_string().contains("which are the most"), "{error}");
+    assert_eq!(error, CollectError::Store(ChainProofError::TooManyChains));
+    assert!(error.to_string().contains("which is the maximum"), "{error}");
     let geneses: Vec<_> = chains.iter().map(|chain| chain.genesis).collect();
     assert_eq!(scene.log.chains(), Ok(geneses.clone()));
 

@@ -439,7 +439,7 @@ async fn a_log_of_an_older_release_is_read_and_lacks_only_this() {
 #[tokio::test]
 async fn an_erased_body_is_said_to_be_and_all_else_is_proven() {
     let scene = Scene::anchored().await;
-    let (all, places) = (scene.cars[0].sequence, scene.log.device_places(&scene.device(), 0, 2).unwrap());
+    let (all, places) = (scene.cars[0].sequence, scene.log.device_indexes(&scene.device(), 0, 2).unwrap());
     scene.log.erase(&places.into_iter().collect(), 1).unwrap();
     for (disclose, rest) in [(Disclose::All, all - 2), (Disclose::None, 0)] {
         let verdict = scene.verified(Span::default(), disclose);

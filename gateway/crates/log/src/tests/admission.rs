@@ -1,23 +1,23 @@
-//! What is admitted, in which order, and what a reopened log says of it.
+//! Tests of admission: receipts, order, duplicates, copied keys, and the same after reopening.
 
 use super::support::{content, filled, log_id, open, Device};
-use crate::{Log, LogError, Proposal, Receipt, Refusal, MAX_BODY_BYTES};
+use crate::{AppendError, Log, OpenError, Proposal, Receipt, Refusal, MAX_BODY_BYTES};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use streembit_primitives::{event::EventError, AccountId, Body, Hash, LogId, Part, Text};
 
 #[tokio::test]
-async fn an_acknowledged_event_is_where_its_receipt_says() {
+async fn a_receipt_names_the_index_of_its_event() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
-    let mut changes = log.changes();
+    let mut size = log.watch_size();
     let (mut a, mut b) = (Device::sr25519(1), Device::ed25519(2));
     let (event, body) = a.next(0);
     let entries = vec![a.entry(event.clone(), &body), b.next_entry(0), a.next_entry(1)];
     let receipts = log.append(entries).await.unwrap();
     assert_eq!(receipts.iter().map(|receipt| receipt.index).collect::<Vec<_>>(), [0, 1, 2]);
     assert_eq!(receipts[0].hash, event.header.hash());
-    assert_eq!(*changes.borrow_and_update(), 3);
+    assert_eq!(*size.borrow_and_update(), 3);
 
     let stored = log.stored(0).unwrap().unwrap();
     assert_eq!((stored.entry.event, stored.body), (event, crate::StoredBody::Present(body)));
@@ -34,13 +34,13 @@ async fn an_acknowledged_event_is_where_its_receipt_says() {
 }
 
 #[tokio::test]
-async fn the_same_event_again_gets_the_same_receipt() {
+async fn a_repeated_event_gets_the_first_receipt() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
     let mut device = Device::sr25519(1);
     let (event, body) = device.next(0);
     let entry = device.entry(event.clone(), &body);
-    // Twice in one group, then after it, then signed again (sr25519 signatures are random), then after reopening.
+    // Twice in one group, then signed again (sr25519 signatures are randomized), then after reopening.
     let first = log.append(vec![entry.clone(), entry.clone()]).await.unwrap();
     assert_eq!(first[0], first[1]);
     device.next_entry(1);
@@ -54,24 +54,24 @@ async fn the_same_event_again_gets_the_same_receipt() {
 }
 
 #[tokio::test]
-async fn gaps_and_strange_histories_are_refused_and_cost_only_themselves() {
+async fn events_out_of_order_are_refused_without_affecting_others() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
     let (mut a, mut b) = (Device::sr25519(1), Device::sr25519(2));
     let first = a.next_entry(0);
     let (gap, gap_body) = a.sign(2, a.previous, 0);
-    let (strange, strange_body) = a.sign(1, Hash([7; 32]), 0);
+    let (unrelated, unrelated_body) = a.sign(1, Hash([7; 32]), 0);
     let proposals = vec![
         first,
         a.entry(gap, &gap_body),
         b.next_entry(0),
-        a.entry(strange, &strange_body),
+        a.entry(unrelated, &unrelated_body),
         a.next_entry(1),
     ];
     let results =
         log.admit(proposals.into_iter().map(|entry| Proposal::Entry(Box::new(entry))).collect()).await;
-    let refused = |result: &Result<Receipt, LogError>| match result {
-        Err(LogError::Refused(Refusal::Event(error))) => Some(*error),
+    let refused = |result: &Result<Receipt, AppendError>| match result {
+        Err(AppendError::Refused(Refusal::Event(error))) => Some(*error),
         _ => None,
     };
     assert_eq!(refused(&results[1]), Some(EventError::Sequence { expected: 1, found: 2 }));
@@ -81,7 +81,7 @@ async fn gaps_and_strange_histories_are_refused_and_cost_only_themselves() {
 }
 
 #[tokio::test]
-async fn a_copied_key_is_proven_and_stopped_for_good() {
+async fn a_copied_key_is_proven_and_its_device_refused_for_good() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
     let mut device = Device::sr25519(1);
@@ -90,7 +90,7 @@ async fn a_copied_key_is_proven_and_stopped_for_good() {
     let entries = vec![first, device.entry(admitted.clone(), &admitted_body)];
     let receipts = log.append(entries).await.unwrap();
     let (forked, forked_body) = device.sign(1, receipts[0].hash, 666);
-    let forked_error = LogError::Refused(Refusal::Forked { device: device.id(), sequence: 1 });
+    let forked_error = AppendError::Refused(Refusal::Forked { device: device.id(), sequence: 1 });
 
     assert_eq!(log.append(vec![device.entry(forked.clone(), &forked_body)]).await, Err(forked_error.clone()));
     let proof = log.copied_key(&device.id()).unwrap().unwrap();
@@ -99,12 +99,12 @@ async fn a_copied_key_is_proven_and_stopped_for_good() {
     assert_eq!(proof.verify(device.key.key()), Ok(()));
     assert!(proof.verify(other.key.key()).is_err());
     assert_eq!(log.forks().unwrap(), [proof]);
-    let words = forked_error.to_string();
-    assert!(words.contains("audit forks") && words.contains("new key"), "{words}");
+    let text = forked_error.to_string();
+    assert!(text.contains("kept as proof") && text.contains("new key"), "{text}");
     let next = device.next_entry(2);
     drop(log);
 
-    // Also after a restart: nothing further from this device, everything from another, old receipts as ever.
+    // After a restart the device is still refused, but duplicates get their receipts and other devices are admitted.
     let log = open(&folder);
     assert_eq!(log.append(vec![next]).await, Err(forked_error.clone()));
     assert_eq!(log.append(vec![device.entry(forked, &forked_body)]).await, Err(forked_error));
@@ -117,7 +117,7 @@ async fn a_copied_key_is_proven_and_stopped_for_good() {
 }
 
 #[tokio::test]
-async fn a_fork_within_one_group_is_seen() {
+async fn a_fork_within_one_group_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
     let device = Device::sr25519(1);
@@ -127,12 +127,12 @@ async fn a_fork_within_one_group_is_seen() {
     let results =
         log.admit(entries.into_iter().map(|entry| Proposal::Entry(Box::new(entry))).collect()).await;
     assert!(results[0].is_ok());
-    assert_eq!(results[1], Err(LogError::Refused(Refusal::Forked { device: device.id(), sequence: 0 })));
+    assert_eq!(results[1], Err(AppendError::Refused(Refusal::Forked { device: device.id(), sequence: 0 })));
     assert_eq!(log.size(), 1);
 }
 
 #[test]
-fn only_an_events_own_and_bounded_body_makes_an_entry() {
+fn an_entry_needs_the_events_own_body_within_the_size_limit() {
     let mut device = Device::sr25519(1);
     let (event, body) = device.next(0);
     let (_, other) = device.next(1);
@@ -148,21 +148,19 @@ fn only_an_events_own_and_bounded_body_makes_an_entry() {
 }
 
 #[test]
-fn a_log_is_one_gateways_and_open_once() {
+fn a_log_opens_once_and_only_for_its_gateway() {
     let folder = filled(5);
     let path = folder.path().join("log");
-    let stranger = LogId::first(AccountId([1; 32]));
-    assert!(
-        matches!(Log::open(&path, stranger), Err(LogError::OtherLog { found, .. }) if *found == log_id())
-    );
+    let other = LogId::first(AccountId([1; 32]));
+    assert!(matches!(Log::open(&path, other), Err(OpenError::OtherLog { found, .. }) if *found == log_id()));
     let log = open(&folder);
-    assert_eq!(Log::open(&path, log_id()).unwrap_err(), LogError::Locked { path: path.clone() });
+    assert_eq!(Log::open(&path, log_id()).unwrap_err(), OpenError::Locked { path: path.clone() });
     assert_eq!(log.size(), 5);
-    assert!(matches!(Log::open_read_only(&folder.path().join("none")), Err(LogError::Missing { .. })));
+    assert!(matches!(Log::open_read_only(&folder.path().join("none")), Err(OpenError::Missing { .. })));
 }
 
 #[tokio::test]
-async fn an_auditor_reads_beside_the_writer() {
+async fn a_log_can_be_read_while_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
     let mut device = Device::sr25519(1);
@@ -178,7 +176,7 @@ async fn an_auditor_reads_beside_the_writer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_tasks_append_each_its_own_device() {
+async fn many_tasks_can_append_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
     let tasks: Vec<_> = (0..16u8)
@@ -212,7 +210,7 @@ async fn many_tasks_append_each_its_own_device() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn any_interleaving_reopens_as_it_was(
+    fn a_reopened_log_has_the_same_content(
         steps in proptest::collection::vec((0usize..5, 1usize..6), 1..40),
         reopen_at in proptest::collection::vec(any::<prop::sample::Index>(), 0..3),
     ) {

@@ -1,21 +1,22 @@
-//! One byte changed behind the log's back, anywhere: opening refuses, or verification names the place.
+//! Tests that damage to the database is never silent: either the log refuses to open, or verification reports the
+//! place.
 
 use super::support::{filled, log_id, open};
 use crate::{
     store::{device_key, meta, Family},
     tiles::TileId,
     watermark::Watermark,
-    Finding, Log, LogError, Place,
+    Finding, Log, OpenError, Place, StorageError,
 };
 use codec::Encode;
 use proptest::prelude::*;
 use std::{path::Path, sync::OnceLock};
 use streembit_primitives::{merkle::NodeId, Signature, SignedCheckpoint};
 
-/// One whole tile of leaves, and one that grows.
+/// One full tile of leaves, and a growing one.
 const SIZE: u64 = 109;
 
-/// Changes a stored value through a RocksDB of its own, as somebody with the disk in hand would.
+/// Changes a stored value with RocksDB itself, as somebody with access to the disk could.
 fn tamper(path: &Path, family: Family, key: &[u8], change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) {
     let names = Family::ALL.map(Family::name);
     let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), path, names).unwrap();
@@ -36,7 +37,7 @@ fn flip(at: usize) -> impl FnOnce(Vec<u8>) -> Option<Vec<u8>> {
     }
 }
 
-/// A log of [`SIZE`] events: a copy of one that is made once.
+/// Returns a log of [`SIZE`] events, copied from one that is created once.
 fn sized() -> tempfile::TempDir {
     static ONE: OnceLock<tempfile::TempDir> = OnceLock::new();
     let one = ONE.get_or_init(|| filled(SIZE as usize));
@@ -49,7 +50,7 @@ fn sized() -> tempfile::TempDir {
     copy
 }
 
-/// The single finding after a change.
+/// Changes a stored value, and returns the only finding.
 fn finding(family: Family, key: &[u8], change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) -> Finding {
     let folder = sized();
     let log = folder.path().join("log");
@@ -60,7 +61,7 @@ fn finding(family: Family, key: &[u8], change: impl FnOnce(Vec<u8>) -> Option<Ve
 }
 
 #[test]
-fn a_whole_log_has_no_findings_in_any_range() {
+fn an_undamaged_log_has_no_findings_in_any_range() {
     let folder = sized();
     let log = open(&folder);
     for start in (0..=SIZE).step_by(3) {
@@ -72,7 +73,7 @@ fn a_whole_log_has_no_findings_in_any_range() {
 }
 
 #[test]
-fn a_changed_entry_is_named() {
+fn a_changed_entry_is_reported() {
     for index in [0u64, 7, 63, 64, 103] {
         for at in [0, 40, 80, 150, 1000] {
             let found = finding(Family::Entries, &index.to_be_bytes(), flip(at));
@@ -84,7 +85,7 @@ fn a_changed_entry_is_named() {
 }
 
 #[test]
-fn a_changed_body_is_named() {
+fn a_changed_body_is_reported() {
     for index in [0u64, 12, 104] {
         for at in [0, 5, 31, 33, 60] {
             let found = finding(Family::Bodies, &index.to_be_bytes(), flip(at));
@@ -96,10 +97,10 @@ fn a_changed_body_is_named() {
     }
 }
 
-/// Changes a hash of the stored tree.
+/// Flips a bit of a hash of the stored tree.
 fn tamper_node(path: &Path, level: u8, index: u64, bit: u8) {
     let (tile, slots) = TileId::of(NodeId { level, index });
-    assert_eq!(slots.len(), 1, "a node that is stored");
+    assert_eq!(slots.len(), 1, "the node is not stored");
     let at = 32 * slots.start + usize::from(bit / 8);
     tamper(path, tile.family(), &tile.key(), |mut value| {
         value[at] ^= 1 << (bit % 8);
@@ -108,7 +109,7 @@ fn tamper_node(path: &Path, level: u8, index: u64, bit: u8) {
 }
 
 #[test]
-fn a_changed_node_is_named_and_not_what_it_was_made_from() {
+fn a_changed_node_is_reported_but_not_the_nodes_below_it() {
     for (level, index) in [(0u8, 0u64), (0, 63), (0, 64), (0, 103), (0, 104), (6, 0)] {
         let folder = sized();
         let path = folder.path().join("log");
@@ -122,7 +123,7 @@ fn a_changed_node_is_named_and_not_what_it_was_made_from() {
 }
 
 #[test]
-fn a_tile_that_is_gone_or_too_short_or_too_long_is_named() {
+fn a_missing_or_short_or_long_tile_is_reported() {
     let (whole, growing) = (TileId { level: 0, index: 0 }, TileId { level: 0, index: 1 });
     let shorter = |mut value: Vec<u8>| {
         value.truncate(value.len() - 64);
@@ -141,23 +142,26 @@ fn a_tile_that_is_gone_or_too_short_or_too_long_is_named() {
         (growing, longer, vec![SIZE]),
         (whole, longer, (0..64).collect()),
     ];
-    for (tile, change, named) in changes {
+    for (tile, change, reported) in changes {
         let folder = sized();
         let path = folder.path().join("log");
         tamper(&path, tile.family(), &tile.key(), change);
         let findings = Log::open_for_audit(&path).unwrap().verify(0..SIZE).unwrap();
         let places: Vec<_> = findings.iter().map(|found| found.place).collect();
         let expected: Vec<_> =
-            named.iter().map(|index| Place::Node(NodeId { level: 0, index: *index })).collect();
+            reported.iter().map(|index| Place::Node(NodeId { level: 0, index: *index })).collect();
         assert_eq!(places, expected);
         if tile == growing {
-            assert!(matches!(Log::open(&path, log_id()), Err(LogError::Damaged { .. })), "{tile:?}");
+            assert!(
+                matches!(Log::open(&path, log_id()), Err(OpenError::Storage(StorageError::Damaged { .. }))),
+                "{tile:?}"
+            );
         }
     }
 }
 
 #[test]
-fn a_changed_node_of_the_upper_levels_is_named() {
+fn a_changed_node_of_the_upper_levels_is_reported() {
     let folder = filled(64 * 66);
     let path = folder.path().join("log");
     tamper_node(&path, 6, 17, 3);
@@ -170,7 +174,7 @@ fn a_changed_node_of_the_upper_levels_is_named() {
 }
 
 #[test]
-fn a_changed_index_is_named() {
+fn a_changed_device_index_is_reported() {
     let folder = sized();
     let device = open(&folder).stored(12).unwrap().unwrap().entry.event.header.device;
     tamper(&folder.path().join("log"), Family::ByDevice, &device_key(&device, 4), flip(7));
@@ -182,7 +186,7 @@ fn a_changed_index_is_named() {
 }
 
 #[test]
-fn two_changes_are_both_named() {
+fn two_changes_are_both_reported() {
     let folder = sized();
     tamper(&folder.path().join("log"), Family::Entries, &4u64.to_be_bytes(), flip(3));
     tamper(&folder.path().join("log"), Family::Bodies, &20u64.to_be_bytes(), flip(3));
@@ -192,7 +196,7 @@ fn two_changes_are_both_named() {
 }
 
 #[test]
-fn opening_refuses_what_does_not_fit_together_at_its_end() {
+fn a_log_whose_end_is_inconsistent_does_not_open() {
     let last = SIZE - 1;
     let tile = |level, index| TileId { level, index };
     let changes: [(Family, Vec<u8>, bool); 8] = [
@@ -210,26 +214,30 @@ fn opening_refuses_what_does_not_fit_together_at_its_end() {
         let path = folder.path().join("log");
         tamper(&path, family, &key, |value| if delete { None } else { flip(9)(value) });
         let error = Log::open(&path, log_id()).unwrap_err();
-        assert!(matches!(error, LogError::Damaged { .. }), "{} {delete}: {error}", family.name());
+        assert!(
+            matches!(error, OpenError::Storage(StorageError::Damaged { .. })),
+            "{} {delete}: {error}",
+            family.name()
+        );
         assert!(error.to_string().contains("restore the data folder from a backup"), "{error}");
     }
 }
 
 #[test]
-fn a_database_of_a_later_release_is_left_alone() {
+fn a_database_of_a_later_release_does_not_open() {
     let folder = filled(3);
     let path = folder.path().join("log");
     let later = crate::FORMAT + 1;
     tamper(&path, Family::Meta, meta::FORMAT, |_| Some(later.encode()));
     let error = Log::open(&path, log_id()).unwrap_err();
-    assert_eq!(error, LogError::Format { path, found: later });
+    assert_eq!(error, OpenError::Format { path, found: later });
 }
 
 #[test]
 fn a_flipped_byte_of_a_table_on_disk_is_never_silent() {
     let folder = sized();
     let path = folder.path().join("log");
-    // Everything from the write-ahead log into tables.
+    // Move everything from the write-ahead log into tables.
     tamper(&path, Family::Meta, meta::FORMAT, Some);
     for family in [Family::Entries, Family::Bodies] {
         tamper(&path, family, &1u64.to_be_bytes(), Some);
@@ -241,27 +249,27 @@ fn a_flipped_byte_of_a_table_on_disk_is_never_silent() {
         .filter(|file| file.extension().is_some_and(|extension| extension == "sst"))
         .collect();
     assert!(tables.len() >= 3, "{tables:?}");
-    let mut seen = 0;
+    let mut noticed = 0;
     for table in tables {
         let original = std::fs::read(&table).unwrap();
         let mut bytes = original.clone();
         let middle = bytes.len() / 3;
         bytes[middle] ^= 0x40;
         std::fs::write(&table, bytes).unwrap();
-        let noticed = match Log::open(&path, log_id()) {
-            Err(error) => matches!(error, LogError::Damaged { .. }),
+        let is_noticed = match Log::open(&path, log_id()) {
+            Err(error) => matches!(error, OpenError::Storage(StorageError::Damaged { .. })),
             Ok(log) => !log.verify(0..SIZE).unwrap().is_empty(),
         };
-        seen += usize::from(noticed);
+        noticed += usize::from(is_noticed);
         std::fs::write(&table, original).unwrap();
     }
-    // The byte may be one of padding or statistics in a table, but not in all of them.
-    assert!(seen >= 3, "noticed {seen}");
+    // In one table the byte can be padding or statistics, but not in all of them.
+    assert!(noticed >= 3, "noticed {noticed}");
     assert_eq!(open(&folder).verify(0..SIZE).unwrap(), []);
 }
 
 #[test]
-fn a_write_ahead_log_that_lost_acknowledged_entries_is_refused() {
+fn a_write_ahead_log_that_lost_acknowledged_entries_does_not_open() {
     let cuts: [fn(&mut Vec<u8>); 2] = [
         |bytes| {
             let middle = bytes.len() / 2;
@@ -277,16 +285,16 @@ fn a_write_ahead_log_that_lost_acknowledged_entries_is_refused() {
         cut(&mut bytes);
         std::fs::write(&wal, bytes).unwrap();
         let beside = Log::open_read_only(&path).unwrap_err();
-        assert!(matches!(beside, LogError::Damaged { .. }), "{beside}");
-        // RocksDB itself takes what is before the damage for all there ever was.
+        assert!(matches!(beside, OpenError::Storage(StorageError::Damaged { .. })), "{beside}");
+        // RocksDB itself opens with the entries before the damage, without an error.
         let error = Log::open(&path, log_id()).unwrap_err();
         assert!(error.to_string().contains("109 entries were acknowledged"), "{error}");
-        // And trying again does not make it whole.
+        // Trying again gives the same error.
         assert_eq!(Log::open(&path, log_id()).unwrap_err(), error);
     }
 }
 
-/// The write-ahead log with everything in it.
+/// Returns the largest write-ahead log, which holds all entries.
 fn write_ahead_log(path: &Path) -> std::path::PathBuf {
     std::fs::read_dir(path)
         .unwrap()
@@ -297,8 +305,8 @@ fn write_ahead_log(path: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_torn_end_of_the_write_ahead_log_opens_up_to_the_last_whole_group() {
-    // As a power cut leaves it: the last group half written and never acknowledged, or nothing but what is no record.
+fn a_torn_write_ahead_log_opens_with_the_last_complete_group() {
+    // As after a power cut: the last group is half written and was never acknowledged, or garbage follows it.
     let (last_group, whole) = (SIZE % 7, SIZE - SIZE % 7);
     type Tear = fn(&mut Vec<u8>);
     let tears: [(Tear, u64); 3] = [
@@ -318,7 +326,7 @@ fn a_torn_end_of_the_write_ahead_log_opens_up_to_the_last_whole_group() {
             Watermark::open(&path).unwrap().raise(whole);
         }
         let expected = SIZE - lost;
-        // Beside, before anybody has mended it; for an audit; by the gateway; beside once more.
+        // Read-only before the gateway recovers the log, for an audit, by the gateway, and read-only again.
         for log in [Log::open_read_only(&path).unwrap(), Log::open_for_audit(&path).unwrap()] {
             assert_eq!((log.size(), log.verify(0..expected).unwrap()), (expected, vec![]));
         }
@@ -331,7 +339,7 @@ fn a_torn_end_of_the_write_ahead_log_opens_up_to_the_last_whole_group() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn any_flipped_byte_is_found(index in 0..SIZE - 1, at in any::<usize>(), which in 0usize..3) {
+    fn any_flipped_byte_is_reported(index in 0..SIZE - 1, at in any::<usize>(), which in 0usize..3) {
         let folder = sized();
         let path = folder.path().join("log");
         let place = match which {
@@ -354,23 +362,23 @@ proptest! {
     }
 }
 
-/// Found by `make crash CYCLES=300 SEED=5 ONLY=torn`, cycle 91: RocksDB opens what a torn list of tables still names, and
-/// the gateway went on behind a hole.
+/// Found by `make crash CYCLES=300 SEED=5 ONLY=torn`, cycle 91: RocksDB opened the tables that a torn manifest still
+/// listed, and the gateway continued the log behind a hole.
 #[test]
-fn a_list_of_tables_that_lost_its_end_does_not_pass_for_whole() {
+fn a_log_with_a_torn_manifest_does_not_open_with_a_hole() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let mut device = super::support::Device::sr25519(1);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    // Each opening writes out what the last one left in the write-ahead log.
+    // Each opening flushes the write-ahead log of the last one to tables.
     for _ in 0..4 {
         let entries = (0..9).map(|salt| device.next_entry(salt)).collect();
         runtime.block_on(open(&folder).append(entries)).unwrap();
     }
     let files: Vec<_> = std::fs::read_dir(&log).unwrap().map(|file| file.unwrap().path()).collect();
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    let list = files.iter().find(|path| name(path).starts_with("MANIFEST")).unwrap();
-    let length = std::fs::metadata(list).unwrap().len();
+    let manifest = files.iter().find(|path| name(path).starts_with("MANIFEST")).unwrap();
+    let length = std::fs::metadata(manifest).unwrap().len();
     let (mut refused, mut whole) = (0, 0);
     for end in (1..=length).rev().step_by(13) {
         let copy = tempfile::tempdir().unwrap();
@@ -379,19 +387,24 @@ fn a_list_of_tables_that_lost_its_end_does_not_pass_for_whole() {
         for file in files.iter().filter(|path| name(path) != "LOCK") {
             std::fs::copy(file, torn.join(name(file))).unwrap();
         }
-        let file = std::fs::File::options().write(true).open(torn.join(name(list))).unwrap();
+        let file = std::fs::File::options().write(true).open(torn.join(name(manifest))).unwrap();
         file.set_len(end).unwrap();
         match Log::open(&torn, log_id()) {
             Ok(log) => {
                 let findings = log.verify(0..log.size()).unwrap();
-                // A body may have been erased: what is missing of them is for the audit alone.
+                // A missing body may have been erased, so opening does not refuse it.
                 assert!(findings.iter().all(|found| found.place == Place::Body), "at {end}: {findings:?}");
                 assert_eq!(log.size(), 36);
                 whole += 1;
             }
             Err(error) => {
                 assert!(
-                    matches!(error, LogError::Damaged { .. } | LogError::Open { .. }),
+                    matches!(
+                        error,
+                        OpenError::Storage(StorageError::Damaged { .. })
+                            | OpenError::Folder { .. }
+                            | OpenError::Database { .. }
+                    ),
                     "at {end}: {error}"
                 );
                 refused += 1;
@@ -402,9 +415,9 @@ fn a_list_of_tables_that_lost_its_end_does_not_pass_for_whole() {
 }
 
 /// Found by `make crash CYCLES=500 SEED=20261124`, cycle 163: the index of a table of checkpoints was damaged, and the
-/// gateway started over it, as nothing had asked for that table yet.
+/// gateway started all the same, because nothing had read that table yet.
 #[test]
-fn a_damaged_table_that_nothing_asks_for_is_named_when_the_log_is_opened() {
+fn a_damaged_table_that_nothing_reads_is_found_on_opening() {
     let folder = sized();
     let path = folder.path().join("log");
     let tables = || {
@@ -417,11 +430,11 @@ fn a_damaged_table_that_nothing_asks_for_is_named_when_the_log_is_opened() {
         log.put_checkpoint(&SignedCheckpoint { checkpoint, signature: Signature::Sr25519([1; 64]) }).unwrap();
     }
     let before = tables();
-    // What the write-ahead log has becomes a table.
+    // Opening flushes the write-ahead log to a table.
     drop(open(&folder));
     let after = tables();
     let [table] = after.iter().filter(|table| !before.contains(table)).collect::<Vec<_>>()[..] else {
-        panic!("not one table of checkpoints: {before:?}, {after:?}");
+        panic!("expected one new table: {before:?}, {after:?}");
     };
     let original = std::fs::read(table).unwrap();
     let name = b"rocksdb.block.based.table";
@@ -433,7 +446,7 @@ fn a_damaged_table_that_nothing_asks_for_is_named_when_the_log_is_opened() {
         bytes[at] ^= 1;
         std::fs::write(table, bytes).unwrap();
         let error = Log::open(&path, log_id()).err().unwrap_or_else(|| panic!("byte {at} of {properties}"));
-        assert!(matches!(error, LogError::Damaged { .. }), "{error}");
+        assert!(matches!(error, OpenError::Storage(StorageError::Damaged { .. })), "{error}");
     }
     std::fs::write(table, original).unwrap();
     assert_eq!(open(&folder).last_checkpoint().unwrap().map(|last| last.checkpoint.size), Some(8));

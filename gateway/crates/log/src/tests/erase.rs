@@ -1,16 +1,16 @@
-//! An erased body is in no file any more, and everything that was proven still is.
+//! Tests that an erased body is in no file of the database, and that all proofs still verify.
 
 use super::support::{body, filled, open, Device};
 use crate::{
     store::{meta, Family, Store},
-    Finding, Log, LogError, Place, StoredBody,
+    Finding, Log, OutOfRangeError, Place, StoredBody,
 };
 use codec::Encode;
 use proptest::prelude::*;
 use std::{collections::BTreeSet, path::Path};
 use streembit_primitives::{Body, Part, SignedEvent, Text};
 
-/// Whether some bytes are in any file of a folder, as whoever has the disk would look for them.
+/// Returns true if any file of a folder contains `bytes`.
 fn is_anywhere(folder: &Path, bytes: &[u8]) -> bool {
     std::fs::read_dir(folder).unwrap().any(|file| {
         let content = std::fs::read(file.unwrap().path()).unwrap();
@@ -18,7 +18,7 @@ fn is_anywhere(folder: &Path, bytes: &[u8]) -> bool {
     })
 }
 
-/// An event whose seed and text are like no other's.
+/// Signs an event with a unique seed and text.
 fn secret(device: &mut Device, n: u64) -> (SignedEvent, Body) {
     let word = format!("secret number {n}, {}", "s".repeat(1 + n as usize % 40));
     let seed = *blake3::hash(word.as_bytes()).as_bytes();
@@ -26,20 +26,21 @@ fn secret(device: &mut Device, n: u64) -> (SignedEvent, Body) {
     (device.next_with(&body), body)
 }
 
+/// Returns the bytes of the status text in a body.
 fn text_of(body: &Body) -> Vec<u8> {
     let encoded = body.parts[0].encode();
     encoded[2..].to_vec()
 }
 
-/// A log with a secret at every tenth place.
-struct Scene {
+/// A log in which every tenth body is a secret to be erased.
+struct LogWithSecrets {
     folder: tempfile::TempDir,
     secrets: Vec<(u64, SignedEvent, Body)>,
 }
 
 const SIZE: u64 = 60;
 
-impl Scene {
+impl LogWithSecrets {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = open(&folder);
@@ -62,6 +63,7 @@ impl Scene {
         self.folder.path().join("log")
     }
 
+    /// Whether the seed and the text of a secret are in any file.
     fn holds(&self, secret: usize) -> (bool, bool) {
         let body = &self.secrets[secret].2;
         (is_anywhere(&self.path(), &body.seed), is_anywhere(&self.path(), &text_of(body)))
@@ -73,18 +75,18 @@ fn one(index: u64) -> BTreeSet<u64> {
 }
 
 #[tokio::test]
-async fn an_erased_body_is_in_no_file_and_all_proofs_hold() {
-    let scene = Scene::new().await;
-    let log = open(&scene.folder);
+async fn an_erased_body_is_in_no_file_and_all_proofs_verify() {
+    let fixture = LogWithSecrets::new().await;
+    let log = open(&fixture.folder);
     let before = (log.root(SIZE).unwrap(), log.heads_root(SIZE).unwrap());
-    // From the write-ahead log alone, from tables alone, and from both.
+    // The bodies are in the write-ahead log, in tables, or in both.
     for secret in 0..3 {
-        let index = scene.secrets[secret].0;
-        assert_eq!(scene.holds(secret), (true, true), "it can be found to begin with");
+        let index = fixture.secrets[secret].0;
+        assert_eq!(fixture.holds(secret), (true, true), "before erasing {index}");
         let erased = log.erase(&one(index), 77).unwrap();
-        assert_eq!((erased[0].index, erased[0].at, erased[0].before), (index, 77, false));
-        assert_eq!(scene.holds(secret), (false, false), "after erasing {index}");
-        assert_eq!(scene.holds(secret + 1), (true, true), "others stay");
+        assert_eq!((erased[0].index, erased[0].at, erased[0].already_erased), (index, 77, false));
+        assert_eq!(fixture.holds(secret), (false, false), "after erasing {index}");
+        assert_eq!(fixture.holds(secret + 1), (true, true), "others after erasing {index}");
         assert_eq!(log.stored(index).unwrap().unwrap().body, StoredBody::Erased { at: 77 });
     }
     assert_eq!((log.root(SIZE).unwrap(), log.heads_root(SIZE).unwrap()), before);
@@ -92,20 +94,20 @@ async fn an_erased_body_is_in_no_file_and_all_proofs_hold() {
     assert_eq!(log.erased(0..SIZE).unwrap(), [5, 15, 25]);
     for index in 0..SIZE {
         let leaf = log.stored(index).unwrap().unwrap().entry.leaf();
-        assert!(log.inclusion(index, SIZE).unwrap().verify(leaf, index, SIZE, &before.0));
+        assert!(log.prove_inclusion(index, SIZE).unwrap().verify(leaf, index, SIZE, &before.0));
     }
     drop(log);
-    let log = open(&scene.folder);
+    let log = open(&fixture.folder);
     assert_eq!(log.stored(5).unwrap().unwrap().body, StoredBody::Erased { at: 77 });
     assert_eq!(log.verify(0..SIZE).unwrap(), []);
-    assert!((0..3).all(|secret| scene.holds(secret) == (false, false)));
-    // Beside the gateway, too.
-    let beside = Log::open_read_only(&scene.path()).unwrap();
+    assert!((0..3).all(|secret| fixture.holds(secret) == (false, false)));
+    // A reader beside the gateway sees the same.
+    let beside = Log::open_read_only(&fixture.path()).unwrap();
     assert_eq!(beside.stored(15).unwrap().unwrap().body, StoredBody::Erased { at: 77 });
 }
 
 #[tokio::test]
-async fn also_out_of_tables_of_several_levels() {
+async fn bodies_are_erased_from_tables_of_several_levels() {
     let folder = tempfile::tempdir().unwrap();
     let (log, path) = (open(&folder), folder.path().join("log"));
     let mut device = Device::ed25519(1);
@@ -120,17 +122,17 @@ async fn also_out_of_tables_of_several_levels() {
         let entries = (start..start + 100).map(|n| device.entry_with(&large(n))).collect();
         log.append(entries).await.unwrap();
     }
-    // RocksDB merges tables by itself, in its own time.
-    let merged = || {
+    // RocksDB compacts the tables in the background.
+    let is_compacted = || {
         let files = log.reader().store().db().get().unwrap().live_files().unwrap();
         files.iter().any(|file| file.column_family_name == "bodies" && file.level > 0)
     };
     let since = std::time::Instant::now();
-    while !merged() {
-        assert!(since.elapsed().as_secs() < 30, "only one level: too little to prove anything");
+    while !is_compacted() {
+        assert!(since.elapsed().as_secs() < 30, "RocksDB did not compact the tables");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    // The oldest, one from the middle, the newest.
+    // The oldest body, one in the middle, and the newest.
     let erased = BTreeSet::from([0, 1_234, count - 1]);
     for n in &erased {
         assert!(is_anywhere(&path, &large(*n).seed), "{n}");
@@ -145,53 +147,56 @@ async fn also_out_of_tables_of_several_levels() {
 }
 
 #[tokio::test]
-async fn what_others_put_into_the_folder_is_let_alone() {
-    let scene = Scene::new().await;
-    let (log, note) = (open(&scene.folder), scene.path().join("gateway.log"));
+async fn foreign_files_in_the_folder_are_kept() {
+    let fixture = LogWithSecrets::new().await;
+    let (log, note) = (open(&fixture.folder), fixture.path().join("gateway.log"));
     std::fs::write(&note, "started").unwrap();
     log.erase(&one(5), 1).unwrap();
-    assert!(note.exists() && scene.holds(0) == (false, false));
+    assert!(note.exists() && fixture.holds(0) == (false, false));
 }
 
 #[tokio::test]
-async fn many_at_once_and_what_was_erased_before_stays_as_it_was() {
-    let scene = Scene::new().await;
-    let log = open(&scene.folder);
+async fn many_bodies_can_be_erased_at_once_and_erased_ones_keep_their_time() {
+    let fixture = LogWithSecrets::new().await;
+    let log = open(&fixture.folder);
     log.erase(&one(5), 1).unwrap();
     let all: BTreeSet<u64> = (0..SIZE).collect();
     let erased = log.erase(&all, 2).unwrap();
     assert_eq!(erased.len() as u64, SIZE);
     for erasure in erased {
-        assert_eq!((erasure.at, erasure.before), if erasure.index == 5 { (1, true) } else { (2, false) });
+        assert_eq!(
+            (erasure.at, erasure.already_erased),
+            if erasure.index == 5 { (1, true) } else { (2, false) }
+        );
     }
-    assert!((0..scene.secrets.len()).all(|secret| scene.holds(secret) == (false, false)));
+    assert!((0..fixture.secrets.len()).all(|secret| fixture.holds(secret) == (false, false)));
     assert_eq!(log.erase(&all, 3).unwrap()[0].at, 2);
     assert_eq!(log.verify(0..SIZE).unwrap(), []);
     let beyond = log.erase(&one(SIZE), 3);
-    assert_eq!(beyond, Err(LogError::OutOfRange { asked: SIZE, size: SIZE }));
+    assert_eq!(beyond, Err(OutOfRangeError { asked: SIZE, size: SIZE }.into()));
 }
 
 #[tokio::test]
-async fn an_erased_event_sent_again_gets_its_receipt_and_nothing_comes_back() {
-    let scene = Scene::new().await;
-    let log = open(&scene.folder);
-    let (index, event, body) = scene.secrets[0].clone();
+async fn a_repeated_event_gets_its_receipt_but_its_body_stays_erased() {
+    let fixture = LogWithSecrets::new().await;
+    let log = open(&fixture.folder);
+    let (index, event, body) = fixture.secrets[0].clone();
     log.erase(&one(index), 1).unwrap();
     let device = Device::sr25519(1);
     let receipts = log.append(vec![device.entry(event, &body)]).await.unwrap();
     assert_eq!(receipts[0].index, index);
     assert_eq!(log.stored(index).unwrap().unwrap().body, StoredBody::Erased { at: 1 });
-    assert_eq!((log.size(), scene.holds(0)), (SIZE, (false, false)));
+    assert_eq!((log.size(), fixture.holds(0)), (SIZE, (false, false)));
     drop(log);
-    assert_eq!(open(&scene.folder).verify(0..SIZE).unwrap(), []);
+    assert_eq!(open(&fixture.folder).verify(0..SIZE).unwrap(), []);
 }
 
 #[tokio::test]
-async fn an_erasure_cut_short_is_finished_by_the_next_start() {
-    let scene = Scene::new().await;
-    // As a crash right after the first synced write leaves it: marked and noted, and in the files as ever.
+async fn an_interrupted_erasure_is_finished_on_opening() {
+    let fixture = LogWithSecrets::new().await;
+    // As after a crash right after the first synced write: the bodies are marked as erased, but still in the files.
     {
-        let store = Store::open(&scene.path()).unwrap();
+        let store = Store::open(&fixture.path()).unwrap();
         let guard = store.db();
         let family = |family| guard.family(family).unwrap().1;
         let mut batch = rocksdb::WriteBatch::default();
@@ -202,23 +207,23 @@ async fn an_erasure_cut_short_is_finished_by_the_next_start() {
         batch.put_cf(family(Family::Meta), meta::PURGE, vec![(5u64, 5u64), (45, 45)].encode());
         guard.get().unwrap().write(batch).unwrap();
     }
-    assert_eq!((scene.holds(0), scene.holds(4)), ((true, true), (true, true)));
-    let log = open(&scene.folder);
-    assert_eq!((scene.holds(0), scene.holds(4)), ((false, false), (false, false)));
-    assert_eq!((scene.holds(1), scene.holds(3)), ((true, true), (true, true)));
+    assert_eq!((fixture.holds(0), fixture.holds(4)), ((true, true), (true, true)));
+    let log = open(&fixture.folder);
+    assert_eq!((fixture.holds(0), fixture.holds(4)), ((false, false), (false, false)));
+    assert_eq!((fixture.holds(1), fixture.holds(3)), ((true, true), (true, true)));
     assert_eq!(log.stored(45).unwrap().unwrap().body, StoredBody::Erased { at: 9 });
     assert!(log.reader().store().db().bytes(Family::Meta, meta::PURGE).unwrap().is_none());
     assert_eq!(log.verify(0..SIZE).unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn erasing_while_events_come_in_costs_neither() {
-    let scene = Scene::new().await;
-    let log = open(&scene.folder);
+async fn bodies_can_be_erased_while_events_are_appended() {
+    let fixture = LogWithSecrets::new().await;
+    let log = open(&fixture.folder);
     let mut device = Device::sr25519(7);
     let erasing = {
         let log = log.clone();
-        let secrets: Vec<u64> = scene.secrets.iter().map(|(index, ..)| *index).collect();
+        let secrets: Vec<u64> = fixture.secrets.iter().map(|(index, ..)| *index).collect();
         tokio::task::spawn_blocking(move || {
             for index in secrets {
                 log.erase(&one(index), 1).unwrap();
@@ -231,22 +236,22 @@ async fn erasing_while_events_come_in_costs_neither() {
     erasing.await.unwrap();
     assert_eq!(log.size(), SIZE + 200);
     assert_eq!(log.verify(0..log.size()).unwrap(), []);
-    assert!((0..scene.secrets.len()).all(|secret| scene.holds(secret) == (false, false)));
+    assert!((0..fixture.secrets.len()).all(|secret| fixture.holds(secret) == (false, false)));
 }
 
 #[test]
-fn a_body_that_is_marked_and_still_here_is_a_finding() {
+fn a_stored_body_that_is_marked_as_erased_is_reported() {
     let folder = filled(9);
     {
         let store = Store::open(&folder.path().join("log")).unwrap();
         store.db().put(Family::Erasures, &4u64.to_be_bytes(), &9u64).unwrap();
     }
     let findings = open(&folder).verify(0..9).unwrap();
-    let problem = "said to be erased, but it is still here".to_owned();
+    let problem = "marked as erased, but still stored".to_owned();
     assert_eq!(findings, [Finding { index: 4, place: Place::Body, problem }]);
 }
 
-/// What happens to a log.
+/// One operation on a log.
 #[derive(Clone, Debug)]
 enum Step {
     Append(u8),
@@ -267,7 +272,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
     #[test]
-    fn whatever_happens_in_between_what_is_erased_stays_gone(steps in prop::collection::vec(step(), 1..14)) {
+    fn erased_bodies_stay_erased_after_any_operations(steps in prop::collection::vec(step(), 1..14)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (mut log, mut device) = (Some(open(&folder)), Device::ed25519(1));
@@ -283,7 +288,7 @@ proptest! {
                 Step::Erase(at) if !sent.is_empty() => {
                     let index = at.index(sent.len()) as u64;
                     let done = open_log.erase(&one(index), 1).unwrap();
-                    prop_assert_eq!(done[0].before, !erased.insert(index));
+                    prop_assert_eq!(done[0].already_erased, !erased.insert(index));
                 }
                 Step::Resend(at) if !sent.is_empty() => {
                     let index = at.index(sent.len());
@@ -301,9 +306,9 @@ proptest! {
         let log = log.unwrap();
         prop_assert_eq!(log.verify(0..log.size()).unwrap(), vec![]);
         for (index, (_, body)) in (0u64..).zip(&sent) {
-            let gone = erased.contains(&index);
-            prop_assert_eq!(is_anywhere(&folder.path().join("log"), &body.seed), !gone, "{}", index);
-            prop_assert_eq!(log.stored(index).unwrap().unwrap().body.erased().is_some(), gone);
+            let is_erased = erased.contains(&index);
+            prop_assert_eq!(is_anywhere(&folder.path().join("log"), &body.seed), !is_erased, "{}", index);
+            prop_assert_eq!(log.stored(index).unwrap().unwrap().body.erased().is_some(), is_erased);
         }
     }
 }

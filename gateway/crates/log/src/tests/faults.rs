@@ -1,18 +1,20 @@
-//! The process killed and the disk refusing: nothing acknowledged is lost, nothing unacknowledged is claimed.
+//! Tests that no acknowledged event is lost when the process is killed or the disk is full, and that nothing else is
+//! acknowledged.
 
 use super::support::{open, Device};
-use crate::{Log, LogError};
+use crate::{AppendError, Log};
 use std::{io::BufRead as _, path::PathBuf, process::Command};
 
-/// Set for a child process of a test: the folder to work in.
+/// The environment variable that makes a test run as a child process, in the folder that it names.
 const CHILD: &str = "STREEMBIT_TEST_LOG_CHILD";
 
-/// This test program again, running one test with a folder to work in, by way of a shell.
+/// Returns a command that runs one test of this program as a child process, after the commands in `shell`.
 fn child(test: &str, folder: &std::path::Path, shell: &str) -> Command {
+    let (_, module) = module_path!().split_once("::").unwrap();
     let mut command = Command::new("sh");
     command
         .arg("-c")
-        .arg(format!("{shell} exec \"$0\" --exact --nocapture log::tests::faults::{test}"))
+        .arg(format!("{shell} exec \"$0\" --exact --nocapture {module}::{test}"))
         .arg(std::env::current_exe().unwrap())
         .env(CHILD, folder);
     command
@@ -22,12 +24,12 @@ fn child_folder() -> Option<PathBuf> {
     std::env::var_os(CHILD).map(PathBuf::from)
 }
 
-/// Appends one event after another, and says each receipt only after it has it. Ends by being killed.
-fn stream(folder: &std::path::Path) {
+/// The child process: appends events and prints their receipts until it is killed.
+fn append_until_killed(folder: &std::path::Path) {
     let log = Log::open(&folder.join("log"), super::support::log_id()).unwrap();
     let mut device = Device::sr25519(1);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    // Catches up where an earlier child was killed.
+    // Continue where an earlier child was killed.
     while log.head(&device.id()).unwrap().is_some_and(|head| head.sequence >= device.sequence) {
         device.next(device.sequence);
     }
@@ -47,23 +49,23 @@ fn stream(folder: &std::path::Path) {
 }
 
 #[test]
-fn killed_in_the_middle_nothing_acknowledged_is_lost() {
+fn a_killed_process_loses_no_acknowledged_event() {
     if let Some(folder) = child_folder() {
-        return stream(&folder);
+        return append_until_killed(&folder);
     }
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = Vec::new();
     for lines in [40, 1, 200, 75] {
-        let mut process = child("killed_in_the_middle_nothing_acknowledged_is_lost", folder.path(), "")
+        let mut process = child("a_killed_process_loses_no_acknowledged_event", folder.path(), "")
             .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
         let mut output = std::io::BufReader::new(process.stdout.take().unwrap()).lines();
-        output.by_ref().take(lines).for_each(|line| acknowledged.extend(receipt(&line.unwrap())));
+        output.by_ref().take(lines).for_each(|line| acknowledged.extend(parse_receipt(&line.unwrap())));
         process.kill().unwrap();
         process.wait().unwrap();
-        // What was said between the last line read and the kill counts as well.
-        output.map_while(Result::ok).for_each(|line| acknowledged.extend(receipt(&line)));
+        // Receipts printed between the last line that was read and the kill count as well.
+        output.map_while(Result::ok).for_each(|line| acknowledged.extend(parse_receipt(&line)));
 
         let log = open(&folder);
         assert!(log.size() >= acknowledged.len() as u64);
@@ -77,13 +79,15 @@ fn killed_in_the_middle_nothing_acknowledged_is_lost() {
     assert!(acknowledged.len() > 200, "{}", acknowledged.len());
 }
 
-fn receipt(line: &str) -> Option<(u64, u64, String)> {
+/// Parses index, sequence and hash from a line of the child process.
+fn parse_receipt(line: &str) -> Option<(u64, u64, String)> {
     let mut words = line.strip_prefix("acknowledged ")?.split(' ');
     Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.to_owned()))
 }
 
-/// Runs where no file may grow beyond half a MiB: RocksDB's write-ahead log meets that soon.
-fn fill(folder: &std::path::Path) {
+/// The child process: appends events although no file may grow beyond 512 KiB, which RocksDB's write-ahead log soon
+/// reaches.
+fn append_until_writes_fail(folder: &std::path::Path) {
     let log = Log::open(&folder.join("log"), super::support::log_id()).unwrap();
     let mut device = Device::sr25519(1);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -95,30 +99,30 @@ fn fill(folder: &std::path::Path) {
         match runtime.block_on(log.append(entries)) {
             Ok(receipts) => acknowledged += receipts.len() as u64,
             Err(error) => {
-                assert!(matches!(error, LogError::Storage { .. }), "{error}");
+                assert!(matches!(&error, AppendError::Storage(error) if error.is_temporary()), "{error}");
                 failures += 1;
-                // Not acknowledged, so not claimed.
+                // The failed entries do not count.
                 assert_eq!(log.size(), acknowledged);
                 (device.sequence, device.previous) = (before, previous);
-                // It opens the database again by itself, and goes on.
+                // The writer opens the database again by itself.
                 std::thread::sleep(std::time::Duration::from_millis(20));
             }
         }
-        assert!(acknowledged < 100_000, "the disk never refused");
+        assert!(acknowledged < 100_000, "no write failed");
     }
     assert_eq!(log.verify(0..log.size()).unwrap(), []);
-    println!("\nfilled {acknowledged}");
+    println!("\nappended {acknowledged}");
 }
 
 #[test]
-fn a_refused_write_is_not_acknowledged_and_the_log_goes_on() {
+fn a_failed_write_is_not_acknowledged_and_the_log_resumes() {
     if let Some(folder) = child_folder() {
-        return fill(&folder);
+        return append_until_writes_fail(&folder);
     }
     let folder = tempfile::tempdir().unwrap();
-    // In blocks of 512 bytes; the signal of a file grown too large is ignored, so that the write fails instead.
+    // 1024 blocks of 512 bytes. The signal for a file that grows too large is ignored, so the write fails instead.
     let output = child(
-        "a_refused_write_is_not_acknowledged_and_the_log_goes_on",
+        "a_failed_write_is_not_acknowledged_and_the_log_resumes",
         folder.path(),
         "trap '' XFSZ; ulimit -f 1024;",
     )
@@ -126,8 +130,10 @@ fn a_refused_write_is_not_acknowledged_and_the_log_goes_on() {
     .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    let acknowledged: u64 =
-        text.lines().find_map(|line| line.strip_prefix("filled ")?.parse().ok()).expect("a count");
+    let acknowledged: u64 = text
+        .lines()
+        .find_map(|line| line.strip_prefix("appended ")?.parse().ok())
+        .expect("the child process printed no count");
     let log = open(&folder);
     assert!(acknowledged > 100 && log.size() >= acknowledged, "{acknowledged} {}", log.size());
     assert_eq!(log.verify(0..log.size()).unwrap(), []);

@@ -1,7 +1,7 @@
-//! The heads map of any size of the log is that of its entries.
+//! Tests that the heads map at any size is the map of the entries up to that size.
 
 use super::support::{filled, log_id, open, Device};
-use crate::{LogError, LogReader};
+use crate::{CheckpointError, LogReader, OutOfRangeError};
 use proptest::prelude::*;
 use streembit_primitives::{
     checkpoint::HashAlgorithm,
@@ -9,7 +9,7 @@ use streembit_primitives::{
     Checkpoint, DeviceId, Hash, Signature, SignedCheckpoint,
 };
 
-/// The map from the entries alone, one after the other.
+/// Derives the map from the entries alone.
 fn derived(log: &LogReader, size: u64) -> HeadsMap {
     let entries = (0..size).map(|index| log.stored(index).unwrap().unwrap().entry.event.header);
     entries
@@ -18,7 +18,7 @@ fn derived(log: &LogReader, size: u64) -> HeadsMap {
 }
 
 #[test]
-fn every_size_has_its_own_map() {
+fn the_map_of_every_size_matches_the_entries() {
     let folder = filled(50);
     let log = open(&folder);
     assert_eq!(log.heads_root(0).unwrap(), None);
@@ -31,18 +31,18 @@ fn every_size_has_its_own_map() {
             assert_eq!(proof.entry, *head);
             assert!(proof.verify(&root));
         }
-        let (strange, known) = (DeviceId([9; 32]), map.entries()[0].device);
-        assert!(log.absence_proof(&strange, size).unwrap().unwrap().verify(&strange, &root));
+        let (unknown, known) = (DeviceId([9; 32]), map.entries()[0].device);
+        assert!(log.absence_proof(&unknown, size).unwrap().unwrap().verify(&unknown, &root));
         assert_eq!(log.absence_proof(&known, size).unwrap(), None);
-        assert_eq!(log.head_proof(&strange, size).unwrap(), None);
+        assert_eq!(log.head_proof(&unknown, size).unwrap(), None);
         let (findings, heads) = log.verify_with_heads(size).unwrap();
         assert_eq!((findings, heads), (vec![], Some(map)));
     }
-    assert_eq!(log.heads_root(51), Err(LogError::OutOfRange { asked: 51, size: 50 }));
+    assert_eq!(log.heads_root(51), Err(OutOfRangeError { asked: 51, size: 50 }.into()));
 }
 
 #[test]
-fn a_checkpoint_with_another_map_is_not_kept() {
+fn a_checkpoint_with_another_heads_map_is_refused() {
     let folder = filled(20);
     let log = open(&folder);
     let signed = |heads_root| SignedCheckpoint {
@@ -57,17 +57,17 @@ fn a_checkpoint_with_another_map_is_not_kept() {
         signature: Signature::Sr25519([1; 64]),
     };
     log.put_checkpoint(&signed(log.heads_root(11).unwrap())).unwrap();
-    // That of the log as it is now, and one that is made up.
+    // The root of the map at the current size, and a made-up root.
     for other in [log.heads_root(20).unwrap(), Some(Hash([3; 32]))] {
         let error = log.put_checkpoint(&signed(other)).unwrap_err();
-        assert!(matches!(error, LogError::DifferentHeads { size: 11, .. }), "{error}");
+        assert!(matches!(error, CheckpointError::DifferentHeads { size: 11, .. }), "{error}");
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
-    fn however_devices_take_turns(turns in proptest::collection::vec(0u8..6, 1..120)) {
+    fn the_map_matches_for_any_order_of_devices(turns in proptest::collection::vec(0u8..6, 1..120)) {
         let folder = tempfile::tempdir().unwrap();
         let log = open(&folder);
         let mut devices: Vec<_> = (0..6).map(|n| Device::ed25519(n + 1)).collect();

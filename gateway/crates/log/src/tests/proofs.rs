@@ -1,14 +1,14 @@
-//! Proofs from the stored tree, checkpoints and anchors.
+//! Tests of proofs from the stored tree, and of checkpoints and anchors.
 
 use super::support::{filled, log_id, open};
-use crate::LogError;
+use crate::{CheckpointError, OutOfRangeError};
 use streembit_primitives::{
     checkpoint::{Anchor, HashAlgorithm},
     AccountId, Checkpoint, Hash, LogId, Signature, SignedCheckpoint,
 };
 
 pub(super) fn checkpoint(size: u64, root: Hash) -> Checkpoint {
-    // Without a heads map: it says nothing of the devices.
+    // No heads root, so the devices are not compared.
     Checkpoint { log: log_id(), size, root, heads_root: None, time: 1, hash: HashAlgorithm::Blake3 }
 }
 
@@ -17,48 +17,54 @@ fn anchor(size: u64, root: Hash) -> Anchor {
 }
 
 #[test]
-fn every_entry_is_proven_in_every_size_and_every_size_extends_the_smaller() {
+fn every_inclusion_and_consistency_proof_verifies() {
     let folder = filled(45);
     let log = open(&folder);
     let roots: Vec<Hash> = (0..=45).map(|size| log.root(size).unwrap()).collect();
     for size in [1, 2, 3, 31, 32, 33, 45u64] {
         for index in 0..size {
             let leaf = log.stored(index).unwrap().unwrap().entry.leaf();
-            assert!(log.inclusion(index, size).unwrap().verify(leaf, index, size, &roots[size as usize]));
+            assert!(log.prove_inclusion(index, size).unwrap().verify(
+                leaf,
+                index,
+                size,
+                &roots[size as usize]
+            ));
         }
         for old in 0..=size {
-            let proof = log.consistency(old, size).unwrap();
+            let proof = log.prove_consistency(old, size).unwrap();
             assert!(proof.verify(old, &roots[old as usize], size, &roots[size as usize]));
         }
     }
-    assert_eq!(log.root(46), Err(LogError::OutOfRange { asked: 46, size: 45 }));
-    assert_eq!(log.inclusion(45, 45), Err(LogError::OutOfRange { asked: 45, size: 45 }));
-    assert!(log.inclusion(0, 46).is_err() && log.consistency(46, 45).is_err());
+    assert_eq!(log.root(46), Err(OutOfRangeError { asked: 46, size: 45 }.into()));
+    assert_eq!(log.prove_inclusion(45, 45), Err(OutOfRangeError { asked: 45, size: 45 }.into()));
+    assert!(log.prove_inclusion(0, 46).is_err() && log.prove_consistency(46, 45).is_err());
 }
 
 #[test]
-fn a_log_is_held_against_its_anchor() {
+fn a_log_that_differs_from_its_anchor_is_refused() {
     let folder = filled(20);
     let log = open(&folder);
     let root = log.root(13).unwrap();
     assert_eq!(log.check_against(&anchor(13, root)), Ok(()));
     assert_eq!(
         log.check_against(&anchor(21, root)),
-        Err(LogError::ShorterThanAnchor { size: 20, anchored: 21 })
+        Err(CheckpointError::ShorterThanAnchor { size: 20, anchored: 21 })
     );
-    let different = LogError::DifferentFromAnchor { anchored: 13, found: root, expected: Hash([5; 32]) };
+    let different =
+        CheckpointError::DifferentFromAnchor { anchored: 13, found: root, expected: Hash([5; 32]) };
     assert_eq!(log.put_anchor(&anchor(13, Hash([5; 32]))), Err(different.clone()));
-    for error in [different, LogError::ShorterThanAnchor { size: 20, anchored: 21 }] {
+    for error in [different, CheckpointError::ShorterThanAnchor { size: 20, anchored: 21 }] {
         assert!(error.to_string().contains("Restore the data folder"), "{error}");
         assert!(error.to_string().contains("open the next epoch"), "{error}");
     }
     let mut foreign = anchor(13, root);
     foreign.checkpoint.log = LogId::first(AccountId([0; 32]));
-    assert!(matches!(log.check_against(&foreign), Err(LogError::ForeignCheckpoint { .. })));
+    assert!(matches!(log.check_against(&foreign), Err(CheckpointError::ForeignCheckpoint { .. })));
 }
 
 #[test]
-fn the_largest_checkpoint_and_anchor_are_kept() {
+fn the_largest_checkpoint_and_anchor_are_returned() {
     let folder = filled(300);
     let log = open(&folder);
     assert_eq!((log.last_anchor().unwrap(), log.last_checkpoint().unwrap()), (None, None));
@@ -66,7 +72,7 @@ fn the_largest_checkpoint_and_anchor_are_kept() {
         checkpoint: checkpoint(size, log.root(size).unwrap()),
         signature: Signature::Sr25519([1; 64]),
     };
-    // 255 and 256 sort the other way round in little-endian.
+    // In little-endian keys 256 would sort before 255.
     for size in [256, 255] {
         log.put_checkpoint(&signed(size)).unwrap();
         log.put_anchor(&anchor(size, log.root(size).unwrap())).unwrap();

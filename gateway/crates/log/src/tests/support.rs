@@ -1,4 +1,4 @@
-//! Devices that sign, and logs in temporary folders.
+//! Signing devices, and logs in temporary folders.
 
 use streembit_log::{Log, LogReader, NewEntry};
 use streembit_primitives::{
@@ -8,11 +8,13 @@ use streembit_primitives::{
     AccountId, Body, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, SignedEvent, Text,
 };
 
-/// A device with its key and its own idea of its history.
+/// A device that signs its events.
 pub struct Device {
     secret: Secret,
     pub key: ParsedDeviceKey,
+    /// The sequence of its next event.
     pub sequence: u64,
+    /// The hash of its last event.
     pub previous: Hash,
 }
 
@@ -22,7 +24,7 @@ enum Secret {
 }
 
 impl Device {
-    /// An sr25519 device from a number.
+    /// Returns a device with the sr25519 key derived from `n`.
     pub fn sr25519(n: u8) -> Self {
         let secret = schnorrkel::MiniSecretKey::from_bytes(&[n; 32]).unwrap();
         let pair = secret.expand_to_keypair(schnorrkel::ExpansionMode::Ed25519);
@@ -30,7 +32,7 @@ impl Device {
         Self::new(Secret::Sr25519(Box::new(pair)), public)
     }
 
-    /// An Ed25519 device from a number.
+    /// Returns a device with the Ed25519 key derived from `n`.
     pub fn ed25519(n: u8) -> Self {
         let secret = ed25519_dalek::SigningKey::from_bytes(&[n; 32]);
         let public = PublicKey::Ed25519(secret.verifying_key().to_bytes());
@@ -45,7 +47,7 @@ impl Device {
         self.key.device()
     }
 
-    /// The device's next event; what it says depends on `salt` alone.
+    /// Signs the next event. Its body depends only on the device and `salt`.
     pub fn next(&mut self, salt: u64) -> (SignedEvent, Body) {
         let (event, body) = self.sign(self.sequence, self.previous, salt);
         self.sequence += 1;
@@ -53,7 +55,7 @@ impl Device {
         (event, body)
     }
 
-    /// An event at any place.
+    /// Signs an event at any place in the device's history.
     pub fn sign(&self, sequence: u64, previous: Hash, salt: u64) -> (SignedEvent, Body) {
         let body = body(&format!("{}, {salt}", self.id()));
         let header = EventHeader {
@@ -68,7 +70,7 @@ impl Device {
         (self.signed(header), body)
     }
 
-    /// The device's next event with a body of its own.
+    /// Signs the next event with the given body.
     pub fn next_with(&mut self, body: &Body) -> SignedEvent {
         let (SignedEvent { mut header, .. }, _) = self.sign(self.sequence, self.previous, 0);
         header.body_hash = body.hash();
@@ -78,7 +80,7 @@ impl Device {
         event
     }
 
-    /// The device's next event with a body of its own, ready for the log.
+    /// Signs the next event with the given body, and makes an entry of it.
     pub fn entry_with(&mut self, body: &Body) -> NewEntry {
         let event = self.next_with(body);
         self.entry(event, body)
@@ -93,7 +95,7 @@ impl Device {
         SignedEvent { header, signer: Signer::Device, signature }
     }
 
-    /// The device's next event, ready for the log.
+    /// Signs the next event, and makes an entry of it.
     pub fn next_entry(&mut self, salt: u64) -> NewEntry {
         let (event, body) = self.next(salt);
         self.entry(event, &body)
@@ -117,7 +119,7 @@ pub fn open(folder: &tempfile::TempDir) -> Log {
     Log::open(&folder.path().join("log"), log_id()).unwrap()
 }
 
-/// A log of `count` events of three devices, closed.
+/// Returns the folder of a closed log with `count` events of three devices.
 pub fn filled(count: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
@@ -131,7 +133,7 @@ pub fn filled(count: usize) -> tempfile::TempDir {
     folder
 }
 
-/// Everything that a log says, to compare two of them.
+/// Returns everything that can be read from a log, to compare two logs.
 pub fn content(
     log: &LogReader,
 ) -> (u64, Hash, Vec<streembit_log::StoredEvent>, Vec<(DeviceId, streembit_log::Head)>) {

@@ -1,0 +1,189 @@
+//! Remedies for the errors of the pallets.
+
+/// Returns the remedy for an error given as `Pallet::Error`, or for an error text of the runtime itself.
+pub(super) fn remedy_of(error: &str) -> &'static str {
+    TABLE.iter().find(|(name, _)| *name == error).map_or(UNKNOWN, |(_, remedy)| remedy)
+}
+
+const UNKNOWN: &str = "look the error up in the documentation of the pallet";
+
+const TABLE: &[(&str, &str)] = &[
+    ("Parties::NotAParty", "sign with the key of a party of the chain: --key PARTY.key"),
+    ("Quotas::NotAParty", "name the account of a party: `streembit consortium show` lists the parties"),
+    ("Parties::IsAParty", "use the gateway's own key, made by `streembit gateway init`, not a party's"),
+    ("Parties::GatewayKnown", "nothing: the gateway already belongs to a party"),
+    (
+        "Parties::BadConsent",
+        "register the gateway again with `streembit gateway register`: its consent was for another chain \
+         or party",
+    ),
+    ("Parties::NotYourGateway", "sign with the key of the gateway's party, or of the gateway itself"),
+    (
+        "Council::NotAMember",
+        "use the account of a party or of a party's gateway: `streembit consortium show` lists the parties",
+    ),
+    (
+        "Validators::NotAMember",
+        "use the account of a party or of a party's gateway: `streembit consortium show` lists the parties",
+    ),
+    ("Council::NotInCouncil", "only the council votes: `streembit consortium show` lists its members"),
+    (
+        "Council::NoMotion",
+        "see `streembit consortium show` for the open motions: this one is already decided",
+    ),
+    ("Parties::IsAGateway", "create a separate key for the party with `streembit key new`"),
+    ("Council::InCouncil", "remove the party from the council first"),
+    (
+        "Validators::NotAValidator",
+        "nothing: the account is not a validator; `streembit consortium show` lists the validators",
+    ),
+    (
+        "Validators::IsAValidator",
+        "if the account has to leave, run `streembit consortium leave` first; otherwise nothing: it is \
+         already a validator",
+    ),
+    (
+        "Validators::NoSessionKeys",
+        "create session keys in the validator's own node with `streembit consortium join`",
+    ),
+    ("Validators::LastValidator", "add another validator first: this is the last one"),
+    (
+        "Validators::StillInForce",
+        "wait until `streembit consortium show` no longer lists the account as leaving, then try again",
+    ),
+    ("Validators::TooManyValidators", "wait until another validator has left"),
+    (
+        "Collective::DuplicateProposal",
+        "vote on the open motion with `streembit consortium vote`: the change is already proposed",
+    ),
+    ("Collective::DuplicateVote", "nothing: the vote is already counted"),
+    (
+        "Collective::TooManyProposals",
+        "wait until the council has decided on the open motions, which `streembit consortium show` lists",
+    ),
+    (
+        "Session::InvalidProof",
+        "create the keys in the validator's own node with `streembit consortium join` or `rotate-keys`",
+    ),
+    ("Session::DuplicatedKey", "create new session keys: another validator already uses these"),
+    ("Session::NoAssociatedValidatorId", "use the account of a party or of a party's gateway"),
+    (
+        "System::NothingAuthorized",
+        "propose it with `streembit consortium propose-upgrade`; `streembit consortium show` tells if it \
+         is already applied",
+    ),
+    ("System::Unauthorized", "submit the file whose hash the council voted on"),
+    ("System::CallFiltered", "use another call: this chain allows nobody to make this one"),
+    ("Devices::NotAParty", "sign with the key of the party that owns the device: --key OWNER.key"),
+    ("Devices::NotAGateway", "register the gateway first: `streembit gateway register`"),
+    (
+        "Devices::HostedElsewhere",
+        "register the device with the configuration of the gateway that signs for it",
+    ),
+    (
+        "Devices::Registered",
+        "nothing: the device is already registered; `streembit device list` shows its owner",
+    ),
+    (
+        "Devices::BadConsent",
+        "get a new consent with `streembit device consent`, for this chain, owner and gateway",
+    ),
+    ("Anchors::NotYourLog", "only the log's own gateway can anchor it: use its key"),
+    ("Anchors::NotAGateway", "register the gateway with `streembit gateway register --key PARTY.key`"),
+    ("Anchors::EpochNotOpen", "use the gateway's first log, epoch 0"),
+    (
+        "Anchors::NotLarger",
+        "nothing, if the log is already anchored at this size; otherwise restore the data directory from \
+         a backup",
+    ),
+    ("Anchors::TooLarge", "check the size of the checkpoint: no log has that many entries"),
+    ("Anchors::NoHeadsRoot", "update the gateway: this chain requires a heads map in each checkpoint"),
+    (
+        "Anchors::Inconsistent",
+        "restore the data directory from a backup: this log is not the one that was anchored before",
+    ),
+    ("ServiceContracts::Parties", "name two or more parties, each once"),
+    ("ServiceContracts::Devices", "name at least one device, each once"),
+    ("ServiceContracts::NoClause", "give the contract at least one clause"),
+    ("ServiceContracts::ClauseParty", "name in each clause two different parties of the contract"),
+    ("ServiceContracts::ClauseDevice", "list the clause's device among the contract's devices"),
+    ("ServiceContracts::Interval", "name the meter and give an interval above zero"),
+    (
+        "ServiceContracts::UnknownParty",
+        "name parties of this chain: check the accounts in the contract's file",
+    ),
+    ("ServiceContracts::UnknownDevice", "register the device first: `streembit device register`"),
+    ("ServiceContracts::ForeignDevice", "make the device's owner a party to the contract"),
+    ("ServiceContracts::DuePointTooLarge", "use a smaller start or interval"),
+    (
+        "ServiceContracts::Exists",
+        "give the contract's file another nonce: `streembit contract new` draws one",
+    ),
+    (
+        "ServiceContracts::UnknownContract",
+        "check the contract's id: `streembit contract list --party ACCOUNT`",
+    ),
+    ("ServiceContracts::NotPartyToContract", "sign with the key of a party that the contract names"),
+    ("ServiceContracts::NotProposed", "nothing: the contract is already active"),
+    (
+        "ServiceContracts::AcceptedAlready",
+        "nothing: this party has already accepted; `streembit contract show` shows who has not",
+    ),
+    (
+        "ServiceContracts::TooManyOfParty",
+        "use another party: this one has as many contracts as the chain allows",
+    ),
+    (
+        "ServiceContracts::TooManyOfDevice",
+        "use another device: this one has as many contracts as the chain allows",
+    ),
+    (
+        "ServiceContracts::NotActive",
+        "wait until every party has accepted; `streembit contract show` shows who has not",
+    ),
+    ("ServiceContracts::UnknownClause", "use the number of a clause, as listed by `streembit contract show`"),
+    (
+        "ServiceContracts::NotAService",
+        "use the number of a service clause, as listed by `streembit contract show`",
+    ),
+    ("ServiceContracts::OtherLog", "use the log of the gateway that the device is registered with"),
+    (
+        "ServiceContracts::NotAnchored",
+        "make a new proof: this one is older than the anchors that the chain stores, or its log is not \
+         anchored yet",
+    ),
+    ("ServiceContracts::NotInLog", "make a new proof from the gateway's log: this one was changed"),
+    ("ServiceContracts::OtherDevice", "prove a reading of the clause's own device"),
+    ("ServiceContracts::BadEvent", "prove an event that is signed with the registered key of the device"),
+    ("ServiceContracts::NotInEvent", "make a new proof: this one was changed"),
+    ("ServiceContracts::NotAReading", "prove an event that contains the clause's meter"),
+    ("ServiceContracts::OtherMeter", "prove the reading that the clause names as its meter"),
+    ("ServiceContracts::NotANumber", "prove a reading whose value is a number"),
+    (
+        "ServiceContracts::NotNewer",
+        "nothing, if there is no newer reading; otherwise wait until it is anchored (see `streembit \
+         status`)",
+    ),
+    ("ServiceContracts::MeterFell", "check the meter: the reading is lower than the one before"),
+    ("ServiceContracts::NotTheProvider", "sign with the key of the clause's provider"),
+    ("ServiceContracts::RecordOpen", "let the customer confirm the open record first"),
+    ("ServiceContracts::TooManyRecords", "propose a new contract that follows this one"),
+    ("ServiceContracts::UnknownRecord", "use the number of a record, as listed by `streembit contract show`"),
+    ("ServiceContracts::NotTheCustomer", "sign with the key of the clause's customer"),
+    ("ServiceContracts::ConfirmedAlready", "nothing: the record is already confirmed"),
+    ("Bad origin.", "use an account that may make this call"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_exactly_one_remedy() {
+        for (at, (name, remedy)) in TABLE.iter().enumerate() {
+            assert_eq!(remedy_of(name), *remedy);
+            assert!(TABLE.iter().skip(at + 1).all(|(other, _)| other != name), "{name} twice");
+        }
+        assert_eq!(remedy_of("System::NonZeroRefCount"), UNKNOWN);
+    }
+}
