@@ -1,12 +1,13 @@
 //! How large evidence is, and how fast it is made and verified.
 //!
-//! `cargo bench --profile dev -p streembit -p streembit-node -p streembit-evidence --bench evidence -- [EVENTS]` (default 1,000,000 of one device).
+//! `cargo bench --profile dev -p streembit -p streembit-node -p streembit-evidence --bench evidence -- [EVENTS]`
+//! (default 1,000,000 of one device).
 //!
 //! - One event, on a chain with 4 voters after three changes of them, in a log of 100 devices and a state of 1,000: the
 //!   bytes of its file, and the time to verify it, chain's part included.
-//! - The whole history of one device, with bodies of 200 bytes: export and verification of the file, each in a process of
-//!   its own, whose largest resident memory is shown; beside them, in the same run, the batched verification of the same
-//!   signatures and nothing else, on the same cores.
+//! - The whole history of one device, with bodies of 200 bytes: export and verification of the file, each in a
+//!   process of its own, whose largest resident memory is shown; beside them, in the same run, the batched
+//!   verification of the same signatures and nothing else, on the same cores.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 

@@ -1,5 +1,5 @@
-//! The trust root of evidence, read from a chain's raw specification: the hash of its first block, derived from the whole
-//! state that the specification lists, and the voters in that state.
+//! The trust root of evidence, read from a chain's raw specification: the hash of its first block, derived from the
+//! whole state that the specification lists, and the voters in that state.
 
 use codec::{DecodeAll as _, Encode as _};
 use serde::Deserialize;
@@ -99,7 +99,8 @@ fn trust_root(raw: Raw) -> Result<TrustRoot, String> {
     Ok(TrustRoot { genesis: genesis_hash(state_root), authorities: AuthoritySet { id: 0, voters } })
 }
 
-/// The hash of the first block: no parent, number 0, no extrinsics, no digest. As `sc_chain_spec::construct_genesis_block`.
+/// The hash of the first block: no parent, number 0, no extrinsics, no digest. As
+/// `sc_chain_spec::construct_genesis_block`.
 fn genesis_hash(state_root: [u8; 32]) -> Hash {
     let no_extrinsics = LayoutV1::<Blake2Hasher>::trie_root(std::iter::empty::<([u8; 0], [u8; 0])>()).0;
     let (number, digest) = (codec::Compact(0u32), codec::Compact(0u32));

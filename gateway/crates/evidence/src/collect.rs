@@ -1,5 +1,5 @@
-//! Collecting what proves the last anchor: every change of the voters since the genesis, the newest final block, and what
-//! the chain's state says after it of the log and of its devices.
+//! Collecting what proves the last anchor: every change of the voters since the genesis, the newest final block, and
+//! what the chain's state says after it of the log and of its devices.
 //!
 //! Nothing is kept that was not verified, and what is kept needs no node any more. Where the voters come from that the
 //! chain began with is the node's word here; whoever verifies the evidence has them from the chain's specification.
@@ -187,8 +187,8 @@ async fn next_occasion(
 
 /// Collects once; at least `wanted` entries of the log have to be proven.
 pub async fn collect(log: &Log, chain: &impl ProofSource, wanted: u64) -> Result<Collected, CollectError> {
-    // What proves the anchors on a chain that this one was founded anew from stays, and proves nothing here. Where there is
-    // no place beside the others the node is not asked for what could not be kept.
+    // What proves the anchors on a chain that this one was founded anew from stays, and proves nothing here. Where
+    // there is no place beside the others the node is not asked for what could not be kept.
     let other_chains = log.chains_beside(&chain.genesis())?.len();
     let kept = log.chain_proof(&chain.genesis())?;
     let known = kept.as_ref().map_or(0, |kept| kept.changes.len() as u64);

@@ -1,5 +1,5 @@
-//! Making evidence: from the log, and what was collected to prove its last anchor. No node is asked, and memory does not
-//! grow with the number of events.
+//! Making evidence: from the log, and what was collected to prove its last anchor. No node is asked, and memory does
+//! not grow with the number of events.
 
 use super::{
     output::OutputError,

@@ -6,8 +6,8 @@ use streembit_primitives::{reading::Name, Body, Part};
 
 /// Which events: those from a time on, and before another, by the clock of whoever signed them.
 ///
-/// Evidence is of events that follow each other. Where a clock went back, everything between the first and the last event
-/// of the span is part of it.
+/// Evidence is of events that follow each other. Where a clock went back, everything between the first and the last
+/// event of the span is part of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Span {
     /// From this time on; `None` from the first event on.

@@ -3,8 +3,8 @@
 use super::answer::Message;
 use streembit_primitives::Text;
 
-/// Returns the distinct fault codes in all answers to service 03, in order of appearance, or `None` if no message is such
-/// an answer.
+/// Returns the distinct fault codes in all answers to service 03, in order of appearance, or `None` if no message is
+/// such an answer.
 ///
 /// CAN messages have a count before the codes, so the bytes after the service byte are odd in number. Messages of older
 /// protocols have no count and are padded with zeros.

@@ -110,7 +110,8 @@ impl Session {
         Ok(())
     }
 
-    /// Reads the supported parameters. The last parameter of each range tells whether the vehicle supports the next one.
+    /// Reads the supported parameters. The last parameter of each range tells whether the vehicle supports the next
+    /// one.
     async fn find_supported(&mut self) -> Result<(), ObdError> {
         for range in RANGES {
             if range != 0 && !self.supported.contains(range) {
@@ -137,8 +138,8 @@ impl Session {
         format!("{}, {}", self.adapter, self.protocol)
     }
 
-    /// Requests a service and, if the service has parameters, one of them. If only damaged data came back, it repeats the
-    /// request once.
+    /// Requests a service and, if the service has parameters, one of them. If only damaged data came back, it repeats
+    /// the request once.
     pub async fn ask(&mut self, service: u8, pid: Option<u8>) -> Result<Answer, ObdError> {
         let command = pid.map_or_else(|| format!("{service:02X}"), |pid| format!("{service:02X}{pid:02X}"));
         let answer = self.request(&command, REQUEST_TIMEOUT).await?;
@@ -222,8 +223,8 @@ impl Link {
 
     /// Sends a command and returns the lines of its answer.
     ///
-    /// If the answer does not arrive in time, it interrupts the adapter, which an ELM327 answers with `STOPPED`. If there
-    /// is no answer to the interruption, it fails.
+    /// If the answer does not arrive in time, it interrupts the adapter, which an ELM327 answers with `STOPPED`. If
+    /// there is no answer to the interruption, it fails.
     async fn exchange(&mut self, command: &str, limit: Duration) -> Result<Vec<String>, ObdError> {
         if let Some(lines) = self.try_exchange(command, limit).await? {
             return Ok(lines);

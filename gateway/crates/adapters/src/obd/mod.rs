@@ -7,19 +7,20 @@
 //!
 //! The adapter requests the supported parameters (`01 00`, `01 20`, ... `01 A0`) and the VIN (`09 02`) once per
 //! connection. In every cycle it requests the odometer (`01 A6`), the speed, the engine's speed and the coolant's
-//! temperature, and every 30 s the fault codes (`03`). Fault codes become a reading once per connection and whenever they
-//! change. Readings have COVESA VSS names and units, and the service and parameter that they come from.
+//! temperature, and every 30 s the fault codes (`03`). Fault codes become a reading once per connection and whenever
+//! they change. Readings have COVESA VSS names and units, and the service and parameter that they come from.
 //!
 //! # Decisions
 //!
-//! - **Wrong service bytes.** Some control units (and the `car` scenario of the emulator in the end-to-end tests) answer
-//!   `01 A6` with `61 A6 ...`, although SAE J1979 requires `41 A6 ...`. Such an answer counts if there is no standard
-//!   answer and if it is positive (41 to 7E; 7F is a refusal), names exactly the requested parameter and has exactly the
-//!   parameter's length. The first such answer of a connection causes a warning and a status text, so that an audit shows
-//!   it. If the vehicle does not list the odometer as supported, such an answer never counts.
+//! - **Wrong service bytes.** Some control units (and the `car` scenario of the emulator in the end-to-end tests)
+//!   answer `01 A6` with `61 A6 ...`, although SAE J1979 requires `41 A6 ...`. Such an answer counts if there is no
+//!   standard answer and if it is positive (41 to 7E; 7F is a refusal), names exactly the requested parameter and has
+//!   exactly the parameter's length. The first such answer of a connection causes a warning and a status text, so that
+//!   an audit shows it. If the vehicle does not list the odometer as supported, such an answer never counts.
 //! - **Implausible odometer values** are withheld, and a status text says so: see [`plausibility`].
-//! - **Several control units** are distinguished by headers (`ATH1`) if the protocol's header format is known. The first
-//!   standard answer to a request counts. Supported parameters and fault codes are merged from all control units.
+//! - **Several control units** are distinguished by headers (`ATH1`) if the protocol's header format is known. The
+//!   first standard answer to a request counts. Supported parameters and fault codes are merged from all control
+//!   units.
 //! - **Lost connections are retried.** The port, the adapter or the vehicle can disappear at any time. The adapter
 //!   reports this once, as a status text, and retries with growing pauses (0.5 to 5 s; up to 30 s while the vehicle is
 //!   off) until it is told to stop.

@@ -11,8 +11,8 @@ use streembit_primitives::{Decimal, Value};
 
 /// Returns the odometer's value in the answers to `01 A6`.
 ///
-/// As with every signal ([`pids::value`]), the first answer with the service byte 41 counts. If there is none, an answer
-/// with another positive service byte counts, such as `61 A6 ...`, which some control units send.
+/// As with every signal ([`pids::value`]), the first answer with the service byte 41 counts. If there is none, an
+/// answer with another positive service byte counts, such as `61 A6 ...`, which some control units send.
 pub fn value(messages: &[Message]) -> Option<SignalValue> {
     pids::value(Signal::Odometer, messages)
 }

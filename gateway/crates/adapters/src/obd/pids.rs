@@ -86,9 +86,9 @@ pub enum SignalValue {
 
 /// Returns the value in the answers to a request for one signal, or `None` if no answer has one.
 ///
-/// The first answer that conforms to SAE J1979 counts. If there is none, an answer with another *positive* service byte
-/// counts (bit 6 set, and not 7F, which is a refusal). It must name exactly the requested parameter and have exactly the
-/// parameter's length.
+/// The first answer that conforms to SAE J1979 counts. If there is none, an answer with another *positive* service
+/// byte counts (bit 6 set, and not 7F, which is a refusal). It must name exactly the requested parameter and have
+/// exactly the parameter's length.
 pub fn value(signal: Signal, messages: &[Message]) -> Option<SignalValue> {
     let candidates = || {
         messages.iter().filter_map(|message| match message.data.as_slice() {

@@ -9,9 +9,9 @@
 //!   withheld without a status text: two control units may round differently.
 //! - **More than ten million kilometres** come from a damaged answer, or from a control unit that answers all ones
 //!   because it has no value.
-//! - **A rise of more than 1 km**, and the first value of a connection, must be confirmed by a second request. The second
-//!   value must be at least the first and at most 10 km higher. Without this check, one damaged answer would make every
-//!   correct value after it look like a fall.
+//! - **A rise of more than 1 km**, and the first value of a connection, must be confirmed by a second request. The
+//!   second value must be at least the first and at most 10 km higher. Without this check, one damaged answer would
+//!   make every correct value after it look like a fall.
 
 use streembit_primitives::Decimal;
 

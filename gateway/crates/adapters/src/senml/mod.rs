@@ -2,9 +2,10 @@
 //!
 //! - A field that appears twice, has the wrong type or is too long is an error that names the record and the field.
 //! - Unknown fields are ignored, as the RFC requires, unless their name ends in `_`, which means "must be understood".
-//! - Numbers are read digit by digit and never converted to floating point, so the logged value is exactly the written one.
-//! - Sums (`s`, `bs`) are rejected because they are not readings of one moment. Binary values (`vd`) are rejected because
-//!   a reading has no type for them.
+//! - Numbers are read digit by digit and never converted to floating point, so the logged value is exactly the
+//!   written one.
+//! - Sums (`s`, `bs`) are rejected because they are not readings of one moment. Binary values (`vd`) are rejected
+//!   because a reading has no type for them.
 //! - Update times (`ut`) are checked and discarded.
 //! - A record with nothing but base fields sets them and yields no reading.
 
@@ -296,8 +297,8 @@ fn valid_name(name: String) -> Result<Name, RecordProblem> {
     Name::try_from(name).map_err(RecordProblem::NameTooLong)
 }
 
-/// Converts relative or absolute seconds to milliseconds since 1970, rounding down. Returns `None` if the result is out of
-/// range.
+/// Converts relative or absolute seconds to milliseconds since 1970, rounding down. Returns `None` if the result is
+/// out of range.
 fn absolute(seconds: Decimal, now: u64) -> Option<u64> {
     let shift = i32::from(seconds.exponent()) + 3;
     let power = 10i128.checked_pow(shift.unsigned_abs())?;
@@ -326,7 +327,8 @@ fn boolean(raw: &RawValue) -> Result<bool, FieldProblem> {
     serde_json::from_str(raw.get()).map_err(|_| FieldProblem::Type("true or false"))
 }
 
-/// Returns true if the version is the supported one. The RFC forbids processing a higher version; lower ones were drafts.
+/// Returns true if the version is the supported one. The RFC forbids processing a higher version; lower ones were
+/// drafts.
 fn is_known_version(raw: &RawValue) -> Result<bool, FieldProblem> {
     if number(raw)? == Decimal::from(VERSION) {
         Ok(true)
@@ -340,8 +342,8 @@ fn is_known_version(raw: &RawValue) -> Result<bool, FieldProblem> {
 #[error("a reading has the time {0} ms since 1970, but SenML cannot express absolute times before July 1978")]
 pub struct TooEarlyError(u64);
 
-/// Formats readings as one pack on one line. Numbers are exact. The readings' sources are left out, because SenML has no
-/// field for them.
+/// Formats readings as one pack on one line. Numbers are exact. The readings' sources are left out, because SenML has
+/// no field for them.
 pub fn write(readings: &[Reading]) -> Result<String, TooEarlyError> {
     if let Some(early) = readings.iter().find(|reading| reading.time < u64::from(ABSOLUTE_FROM) * 1_000) {
         return Err(TooEarlyError(early.time));

@@ -1,4 +1,5 @@
-//! A log that goes on where its chain was founded anew: each chain proves what it has anchored, and none in another's place.
+//! A log that goes on where its chain was founded anew: each chain proves what it has anchored, and none in another's
+//! place.
 
 use super::*;
 use crate::collect::Collected;

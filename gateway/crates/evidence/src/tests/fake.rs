@@ -1,5 +1,5 @@
-//! A chain in memory: blocks that voters sign, changes of voters, and a state with anchors and devices. Only what evidence
-//! sees of a chain; shared by the tests and the benchmark.
+//! A chain in memory: blocks that voters sign, changes of voters, and a state with anchors and devices. Only what
+//! evidence sees of a chain; shared by the tests and the benchmark.
 
 use codec::{Compact, Encode};
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -87,7 +87,8 @@ impl FakeChain {
         self.state.push((key, value));
     }
 
-    /// Makes a block of the state as it is, final by three quarters of the voters; with `change`, the last of their set.
+    /// Makes a block of the state as it is, final by three quarters of the voters; with `change`, the last of their
+    /// set.
     pub fn block(&mut self, change: bool) {
         // Something else is in the state too.
         self.put(vec![7; 40], self.next_number().encode());
@@ -149,7 +150,8 @@ impl FakeChain {
         let mut fragments: Vec<_> = self.blocks[start..].iter().filter(|block| block.ends_set).collect();
         let is_finished = fragments.len() <= most;
         fragments.truncate(most);
-        // As the node: the newest block, but not twice in one answer; and the very block asked from where none is newer.
+        // As the node: the newest block, but not twice in one answer; and the very block asked from where none is
+        // newer.
         if let Some(newest) = self.blocks.last().filter(|_| is_finished) {
             if fragments.last().is_none_or(|last| last.hash != newest.hash) {
                 fragments.push(newest);

@@ -1,8 +1,8 @@
 //! Parses the bytes that an ELM327 sends into messages of the vehicle's control units. Does no I/O.
 //!
-//! An answer is everything up to the prompt `>`. Its lines end with carriage returns, with or without line feeds, and may
-//! contain NUL bytes anywhere (as the data sheet says). A line is a message in hexadecimal digits, a part of a message,
-//! or words. Unreadable lines are counted and otherwise ignored.
+//! An answer is everything up to the prompt `>`. Its lines end with carriage returns, with or without line feeds, and
+//! may contain NUL bytes anywhere (as the data sheet says). A line is a message in hexadecimal digits, a part of a
+//! message, or words. Unreadable lines are counted and otherwise ignored.
 
 use std::fmt;
 
@@ -235,8 +235,8 @@ impl Assembly {
         self.open.push(Partial { ecu, length, next, data: Vec::new() });
     }
 
-    /// Adds a piece to the oldest incomplete message of the control unit whose next piece has this number. Returns `None`
-    /// if there is no such message.
+    /// Adds a piece to the oldest incomplete message of the control unit whose next piece has this number. Returns
+    /// `None` if there is no such message.
     fn extend(&mut self, ecu: Option<u32>, number: u8, piece: &[u8]) -> Option<()> {
         let at = self.open.iter().position(|open| open.ecu == ecu && open.next == number)?;
         let open = self.open.get_mut(at)?;
@@ -296,8 +296,8 @@ fn read_can(digits: &str, id_digits: usize, assembly: &mut Assembly) -> Option<(
     }
 }
 
-/// Reads a line of an older protocol, such as `48 6B 10 41 0D 37 43`. The third byte is the sender's address, and the last
-/// one is the checksum.
+/// Reads a line of an older protocol, such as `48 6B 10 41 0D 37 43`. The third byte is the sender's address, and the
+/// last one is the checksum.
 fn read_legacy(digits: &str, assembly: &mut Assembly) -> Option<()> {
     let frame = hex::decode(digits).ok()?;
     let (header, rest) = frame.split_at_checked(3)?;
