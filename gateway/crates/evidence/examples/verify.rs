@@ -1,4 +1,5 @@
-//! Verifies an evidence file: `verify FILE CHAIN_SPEC`. Without arguments it verifies one of the project's test vectors.
+//! Verifies an evidence file: `verify FILE CHAIN_SPEC`. Without arguments it verifies one of the project's test
+//! vectors.
 
 use std::{error::Error, path::Path};
 use streembit_evidence::{chain_spec, verify::verify};
