@@ -27,9 +27,9 @@ pub enum AdapterState {
     },
     /// The adapter cannot read its source now. It retries without intervention.
     Retrying {
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// What the user can do about it.
+        /// The action by which the user can solve it.
         remedy: String,
     },
     /// The adapter has stopped because it was asked to.

@@ -48,7 +48,7 @@ macro_rules! adapters {
             }
         }
 
-        /// Describes the source and where it is.
+        /// Describes the source and its address.
         impl fmt::Display for AdapterConfig {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let _ = &f;

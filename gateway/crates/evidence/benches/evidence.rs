@@ -252,7 +252,7 @@ async fn one_event() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes an anchored log of one device, and beside it the trust root.
+/// Creates an anchored log of one device, and writes the trust root to a file in the same folder.
 async fn create_log(folder: &Path, count: u64) -> anyhow::Result<()> {
     let log = Log::open(&folder.join("log"), id())?;
     let mut device = Device::new(1);

@@ -38,7 +38,7 @@ pub enum ChainSpecError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// The specification does not list the genesis state, but only how to build it.

@@ -51,7 +51,7 @@ pub enum CollectError {
     #[error(transparent)]
     State(#[from] StateProofError),
     /// The proven state has another genesis hash than the chain.
-    #[error("the genesis hash in the chain's state is not that of the chain")]
+    #[error("the genesis hash in the chain's state differs from the chain's genesis hash")]
     OtherChain,
     /// The newest final block is older than the anchor, or the node has no final block.
     #[error("the node has no final block yet that includes the anchor")]

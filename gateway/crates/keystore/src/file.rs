@@ -1,6 +1,6 @@
 //! The keystore: a JSON file with one key, encrypted under a passphrase.
 //!
-//! The account is readable without the passphrase, so that a person can tell keystores apart. All other fields are
+//! The account is readable without the passphrase, so that keystores can be distinguished. All other fields are
 //! authenticated together with the encrypted seed. A checksum over the whole file distinguishes damage from a wrong
 //! passphrase.
 
@@ -34,7 +34,7 @@ pub enum KeystoreError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// The file was changed or damaged.

@@ -44,7 +44,7 @@ pub enum ObdError {
 }
 
 impl ObdError {
-    /// Returns what the user can do about the error.
+    /// Returns the action by which the user can solve the problem.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Open { endpoint: Endpoint::Serial(_), .. } => {

@@ -17,7 +17,7 @@
 //!   standard answer and if it is positive (41 to 7E; 7F is a refusal), names exactly the requested parameter and has
 //!   exactly the parameter's length. The first such answer of a connection causes a warning and a status text, so that
 //!   an audit shows it. If the vehicle does not list the odometer as supported, such an answer never counts.
-//! - **Implausible odometer values** are withheld, and a status text says so: see [`plausibility`].
+//! - **Implausible odometer values** are withheld and reported in a status text: see [`plausibility`].
 //! - **Several control units** are distinguished by headers (`ATH1`) if the protocol's header format is known. The
 //!   first standard answer to a request counts. Supported parameters and fault codes are merged from all control
 //!   units.
@@ -99,7 +99,7 @@ impl fmt::Display for ObdConfig {
 const SPEEDS: [u32; 11] =
     [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 500_000, 921_600, 1_000_000, 2_000_000];
 
-/// The configuration as it is written in TOML.
+/// The configuration with the keys and units of its TOML table.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {

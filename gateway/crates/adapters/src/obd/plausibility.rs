@@ -1,7 +1,7 @@
 //! Plausibility checks of the odometer's value. They use neither I/O nor a clock.
 //!
-//! Contracts depend on the odometer, so an implausible value never becomes a reading. It is withheld, and a status text
-//! says so:
+//! Contracts depend on the odometer, so an implausible value never becomes a reading. It is withheld and
+//! reported in a status text:
 //!
 //! - **0 km** is implausible after a higher value, and while neither the engine nor the wheels turn, because some
 //!   vehicles answer 0 with the ignition off. A new vehicle at 0 km is believed when it runs.

@@ -86,7 +86,7 @@ impl<'a> Poller<'a> {
         Ok(poller)
     }
 
-    /// Describes the adapter and the protocol, and says if the odometer is withheld.
+    /// Describes the adapter, the protocol and, if so, that the odometer is withheld.
     pub fn description(&self) -> String {
         let withheld = if self.memory.odometer.is_withholding() { "; odometer withheld" } else { "" };
         format!("{}{withheld}", self.session.description())

@@ -46,7 +46,7 @@ pub enum SenmlError {
     Record {
         /// The number of the record, from 1.
         record: usize,
-        /// What is wrong.
+        /// The problem.
         problem: RecordProblem,
     },
     /// A field is invalid.
@@ -56,7 +56,7 @@ pub enum SenmlError {
         record: usize,
         /// The name of the field.
         field: String,
-        /// What is wrong.
+        /// The problem.
         problem: FieldProblem,
     },
 }

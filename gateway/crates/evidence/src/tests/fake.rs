@@ -87,8 +87,8 @@ impl FakeChain {
         self.state.push((key, value));
     }
 
-    /// Makes a block of the state as it is, final by three quarters of the voters; with `change`, the last of their
-    /// set.
+    /// Adds a block with the current state, finalized by three quarters of the voters. With `change`, it is the last
+    /// block of their set.
     pub fn block(&mut self, change: bool) {
         // The state also has values that evidence does not need.
         self.put(vec![7; 40], self.next_number().encode());

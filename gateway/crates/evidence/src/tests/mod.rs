@@ -368,7 +368,7 @@ async fn invalid_proofs_are_not_stored() {
     assert_eq!(collect(&fixture.log, &Node(&fixture.chain, 9), 4).await, Err(CollectError::Behind));
     assert_nothing_collected(&fixture);
     fixture.anchor();
-    // The node names genesis voters other than those who voted.
+    // The genesis voters that the node names are not the ones that voted.
     let mut other = FakeChain::new(4);
     std::mem::swap(&mut other, &mut fixture.chain);
     let first = std::mem::replace(&mut other.first, FakeChain::new(5).first);
