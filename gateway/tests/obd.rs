@@ -45,7 +45,7 @@ struct RunningAdapter {
 }
 
 impl RunningAdapter {
-    /// Starts an adapter whose configuration has the lines `extra`, and which sends into a channel of this capacity.
+    /// Starts an adapter with additional lines of configuration and an output channel of this capacity.
     fn start(port: &str, extra: &str, capacity: usize) -> Self {
         let config: ObdConfig =
             toml::from_str(&format!("port = '{port}'\nevery_seconds = 0.05\n{extra}")).unwrap();

@@ -159,7 +159,7 @@ async fn follow(
             Ok(collected) => {
                 pauses = RETRY.build();
                 state.send_replace(CollectState::Collected(collected.clone()));
-                if next_occasion(chain, anchored, &collected).await.is_err() {
+                if wait_for_next(chain, anchored, &collected).await.is_err() {
                     return;
                 }
             }
@@ -171,8 +171,9 @@ async fn follow(
     }
 }
 
-/// Waits for a new anchor or, if a device is not registered, for a new block.
-async fn next_occasion(
+/// Waits for a new anchor. If a device is not registered, it also returns after a new block, but not before
+/// [`REGISTRATION_PAUSE`] is over.
+async fn wait_for_next(
     chain: &ChainClient,
     anchored: &mut watch::Receiver<u64>,
     collected: &Collected,
@@ -195,8 +196,8 @@ pub async fn collect(log: &Log, chain: &impl ProofSource, wanted: u64) -> Result
     let other_chains = log.chains_beside(&chain.genesis())?.len();
     let kept = log.chain_proof(&chain.genesis())?;
     let known = kept.as_ref().map_or(0, |kept| kept.changes.len() as u64);
-    let FollowedVoters { voters, changes, newest } = newest(chain, kept).await?;
-    let last = state_at(log, chain, newest).await?;
+    let FollowedVoters { voters, changes, newest } = follow_voters(chain, kept).await?;
+    let last = fetch_state(log, chain, newest).await?;
     let state = State::new(&last.state_root, last.nodes.clone());
     if state.genesis()? != Some(voters.genesis) {
         return Err(CollectError::OtherChain);
@@ -247,7 +248,10 @@ impl From<ProvenBlock> for Newest {
 }
 
 /// Follows the changes of voters from the stored proof, or from the genesis, to the newest final block.
-async fn newest(chain: &impl ProofSource, kept: Option<ChainProof>) -> Result<FollowedVoters, CollectError> {
+async fn follow_voters(
+    chain: &impl ProofSource,
+    kept: Option<ChainProof>,
+) -> Result<FollowedVoters, CollectError> {
     let (mut voters, mut newest) = match kept {
         Some(ChainProof { voters, last, .. }) => {
             let LastBlock { number, hash, state_root, block, .. } = last;
@@ -283,7 +287,7 @@ async fn first_voters(chain: &impl ProofSource) -> Result<KnownVoters, CollectEr
 }
 
 /// Fetches the proof of the state after a block, for the log and for every device with events in it.
-async fn state_at(log: &Log, chain: &impl ProofSource, newest: Newest) -> Result<LastBlock, CollectError> {
+async fn fetch_state(log: &Log, chain: &impl ProofSource, newest: Newest) -> Result<LastBlock, CollectError> {
     let Newest { number, hash, state_root, block } = newest;
     let devices = log.heads()?;
     let mut keys = vec![genesis_storage_key(), anchor_storage_key(&log.id())];

@@ -20,7 +20,7 @@ use streembit_primitives::Decimal;
 pub struct OdometerCheck {
     last: Option<Decimal>,
     confirmed: bool,
-    /// The reason why values are being withheld, if they are.
+    /// The reason why values are being withheld, or `None` if they are not.
     withheld: Option<Reason>,
 }
 

@@ -86,7 +86,7 @@ impl<'a> Poller<'a> {
         Ok(poller)
     }
 
-    /// Describes the adapter, the protocol and, if so, that the odometer is withheld.
+    /// Describes the adapter and the protocol, with a note while the odometer is withheld.
     pub fn description(&self) -> String {
         let withheld = if self.memory.odometer.is_withholding() { "; odometer withheld" } else { "" };
         format!("{}{withheld}", self.session.description())
