@@ -92,7 +92,9 @@ impl Remedy for CollectError {
             }
             Self::Chain(error) => error.remedy(),
             Self::Store(error) => error.remedy(),
-            Self::Log(_) | Self::Anchor(_) => "run `streembit audit device` to find out what is wrong with the log".into(),
+            Self::Log(_) | Self::Anchor(_) => {
+                "run `streembit audit device` to find out what is wrong with the log".into()
+            }
             Self::Finality(_) | Self::State(_) | Self::OtherChain | Self::Voters => {
                 "check that the node belongs to the same chain and release; no invalid proof was stored"
                     .into()
