@@ -40,7 +40,7 @@ pub fn with_causes(error: &anyhow::Error) -> String {
 impl Remedy for ChainError {
     fn remedy(&self) -> String {
         match self {
-            Self::Away { .. } => {
+            Self::Unreachable { .. } => {
                 "start the node, or name another with --node URL or [node] url in gateway.toml".into()
             }
             Self::OtherChain { .. } => {
@@ -48,10 +48,10 @@ impl Remedy for ChainError {
                     .into()
             }
             Self::Runtime { .. } => "use the release of streembit that belongs to the chain's runtime".into(),
-            Self::Answer { .. } | Self::Question { .. } => {
+            Self::InvalidResponse { .. } | Self::RequestFailed { .. } => {
                 "check that the address is that of a streembit-node with its RPC open".into()
             }
-            Self::Stranger { account } => format!(
+            Self::NotPermitted { account } => format!(
                 "ask a party of the chain to take it in: for a gateway `streembit gateway register --key PARTY.key`, for a \
                  party `streembit consortium propose-party` and the council's vote. The account is {}",
                 account::show(account)
@@ -74,8 +74,8 @@ fn of_refusal(refusal: PoolRefusal) -> &'static str {
     match refusal {
         PoolRefusal::NotInCouncil => pallets::remedy_of("Council::NotInCouncil"),
         PoolRefusal::NoSuchMotion => pallets::remedy_of("Council::NoMotion"),
-        PoolRefusal::VotedAlready => pallets::remedy_of("Collective::DuplicateVote"),
-        PoolRefusal::NotDecided => {
+        PoolRefusal::AlreadyVoted => pallets::remedy_of("Collective::DuplicateVote"),
+        PoolRefusal::NotAuthorized => {
             "submit the very file that the council decided on: `streembit consortium show` says its hash, and the version \
              in force"
         }
@@ -85,7 +85,7 @@ fn of_refusal(refusal: PoolRefusal) -> &'static str {
 impl Remedy for CollectError {
     fn remedy(&self) -> String {
         match self {
-            Self::Chain(ChainError::Question { .. }) => {
+            Self::Chain(ChainError::RequestFailed { .. }) => {
                 "it is asked again by itself; if it knows no streembit_finalityProof, use a streembit-node of this release"
                     .into()
             }

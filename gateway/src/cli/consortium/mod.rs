@@ -13,7 +13,7 @@ use anyhow::{bail, Context as _};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::process::ExitCode;
-use streembit_chain::{quota::words, Call, ChainClient, Submitted};
+use streembit_chain::{quota, Call, ChainClient, Submitted};
 use streembit_keystore::{account, KeyPair};
 use streembit_primitives::{
     consortium::{Change, Consortium, Motion, Quota},
@@ -195,7 +195,7 @@ async fn quota(account: AccountId, node: &NodeArg, context: &Context) -> anyhow:
         "left": quota.left,
         "refills": quota.refills,
     });
-    context.print(&json, |_| format!("{payer}: {}", words(&quota)))
+    context.print(&json, |_| format!("{payer}: {}", quota::describe(&quota)))
 }
 
 /// Asks the council for a change.

@@ -31,7 +31,7 @@ const DAY: u64 = 86_400_000;
 const JUNE: u64 = 1_780_272_000_000;
 
 fn no(question: &str) -> ChainError {
-    ChainError::Question { question: question.into(), message: "unknown block".into() }
+    ChainError::RequestFailed { request: question.into(), message: "unknown block".into() }
 }
 
 /// The fake chain behind a node that gives so many fragments at once.
