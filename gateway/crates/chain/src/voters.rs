@@ -37,12 +37,12 @@ impl Stall {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Alone => {
-                "check the node's network: its cable, the firewall, the addresses of the others; everything then goes on by \
-                 itself"
+                "check the node's network: the cable, the firewall and the addresses of the other nodes; the chain then \
+                 continues by itself"
             }
             Self::Voters(_) => {
-                "start the nodes of the other validators, and check that they reach each other: everything then goes on by \
-                 itself"
+                "start the nodes of the other validators and check that they can reach each other; the chain then \
+                 continues by itself"
             }
         }
     }

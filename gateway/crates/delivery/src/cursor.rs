@@ -21,7 +21,7 @@ pub enum CursorError {
         source: io::Error,
     },
     /// The file does not contain a cursor.
-    #[error("{} is not a cursor: {problem}; name another file, or remove it to start from the first event", .path.display())]
+    #[error("{} is not a cursor: {problem}; use another file, or remove it to start at the first event", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,

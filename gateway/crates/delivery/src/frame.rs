@@ -14,7 +14,7 @@ pub enum FrameError {
     #[error("the stream ends within a frame")]
     Truncated,
     /// The length exceeds the maximum for the expected frame. No byte after the length was read.
-    #[error("a frame has {length} bytes, more than the maximum of {limit}: the other side uses another protocol or version")]
+    #[error("a frame of {length} bytes exceeds the maximum of {limit}: the other side uses another protocol or version")]
     Oversized {
         /// The length in the frame.
         length: u32,

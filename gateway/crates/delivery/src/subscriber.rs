@@ -57,13 +57,13 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, String> {
         if !text.starts_with('/') {
             return account::parse(text).map(Self::Account).map_err(|error| {
-                format!("{error}; expected an account, or a gateway's address such as /ip4/192.168.0.7/tcp/4001/p2p/12D3Koo…")
+                format!("{error}; expected an account or an address such as /ip4/192.168.0.7/tcp/4001/p2p/12D3Koo…")
             });
         }
         let address =
             text.parse::<Multiaddr>().map_err(|error| format!("{text:?} is not a multiaddress: {error}"))?;
         let peer = peer_of(&address).ok_or_else(|| {
-            format!("{text:?} does not end with /p2p/ and the gateway's peer id; the gateway's status shows the complete address")
+            format!("{text:?} does not end with /p2p/ and the peer id; the gateway's status shows the whole address")
         })?;
         Ok(Self::Address { peer, address })
     }

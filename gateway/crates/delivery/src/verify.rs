@@ -22,7 +22,9 @@ pub enum VerifyError {
         found: AccountId,
     },
     /// The log that the chain has anchored does not include the event.
-    #[error("the log that the chain has anchored at {size} entries does not include the event: the gateway shows another history")]
+    #[error(
+        "the log anchored at {size} entries does not include the event: the gateway shows another history"
+    )]
     Inclusion {
         /// The anchored size.
         size: u64,

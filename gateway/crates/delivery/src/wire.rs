@@ -174,13 +174,14 @@ impl fmt::Display for End {
                 "the gateway rejected the proof of the account; check that both sides are on the same chain"
             }
             Self::NotGranted => {
-                "this account is granted nothing of this device at this gateway; only the device's owner and parties with an \
-                 active contract that has an access clause can read it"
+                "this account is granted nothing of this device at this gateway; only the device's owner and parties \
+                 with an active contract that has an access clause can read it"
             }
             Self::Expired => "the grant to read this device has ended; a new contract is needed",
             Self::Ahead => {
-                "the cursor is beyond the device's last event at this gateway: either the gateway lost a part of its log, or \
-                 the cursor belongs to another chain or device; find out which, or start again without the cursor"
+                "the cursor is beyond the device's last event at this gateway: either the gateway lost a part of its \
+                 log, or the cursor belongs to another chain or device; find out which, or start again without the \
+                 cursor"
             }
         })
     }
