@@ -20,7 +20,7 @@ const RETRY: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times();
 
 /// How long to wait for a finalized block before asking the node whether it is reachable, has peers, and lacks votes.
-const IDLE: Duration = Duration::from_secs(20);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The delay before a stall is reported. New blocks may be about to be voted on, so the follower looks a second time.
 const STALL_RECHECK: Duration = Duration::from_secs(6);
@@ -63,7 +63,7 @@ async fn follow_once(rpc: &Rpc, genesis: Hash, reports: &Reports) -> ChainError 
         record(reports, rpc.finalized().await?);
         let mut saw_stall = false;
         loop {
-            let timeout = if saw_stall { STALL_RECHECK } else { IDLE };
+            let timeout = if saw_stall { STALL_RECHECK } else { IDLE_TIMEOUT };
             match tokio::time::timeout(timeout, headers.next()).await {
                 Ok(Some(header)) => {
                     saw_stall = false;

@@ -327,7 +327,7 @@ impl<R: Registry> Subscriber<R> {
         addresses: Vec<Multiaddr>,
         record: &DeviceRecord,
     ) -> Result<Connection, AttemptError> {
-        within_limit("connecting", self.peer.connect(peer, addresses)).await?;
+        with_timeout("connecting", self.peer.connect(peer, addresses)).await?;
         let connection = self.handshake(peer, record).await;
         if matches!(&connection, Err(AttemptError::Transient(_))) {
             // The connection may be dead although it still looks open.
@@ -339,7 +339,7 @@ impl<R: Registry> Subscriber<R> {
     async fn handshake(&self, peer: PeerId, record: &DeviceRecord) -> Result<Connection, AttemptError> {
         let protocol = protocol(&self.registry.genesis());
         let mut streams = self.peer.streams();
-        let stream = within_limit("opening a stream", async {
+        let stream = with_timeout("opening a stream", async {
             streams.open_stream(peer, protocol.clone()).await.map_err(|error| match error {
                 OpenStreamError::UnsupportedProtocol(protocol) => SubscribeError::OtherChain(protocol).into(),
                 error => AttemptError::Transient(error.to_string()),
@@ -354,8 +354,8 @@ impl<R: Registry> Subscriber<R> {
             subscriber: self.peer.id(),
         };
         let hello = Hello { challenge: challenge() };
-        within_limit("sending the first frame", frame::write(&mut writer, &hello)).await?;
-        let proof = match within_limit("waiting for the gateway's proof", frame::read(&mut reader)).await? {
+        with_timeout("sending the first frame", frame::write(&mut writer, &hello)).await?;
+        let proof = match with_timeout("waiting for the gateway's proof", frame::read(&mut reader)).await? {
             Frame::Proof(proof) => proof,
             Frame::End(end) => return Err(end.into()),
             other => return Err(unexpected(&other).into()),
@@ -368,7 +368,7 @@ impl<R: Registry> Subscriber<R> {
             return Err(SubscribeError::OtherGateway { device, found: proof.account, wanted }.into());
         }
         let subscribe = channel.prove_subscriber(&self.keys, &hello, &proof.challenge, self.request());
-        within_limit("subscribing", frame::write(&mut writer, &subscribe)).await?;
+        with_timeout("subscribing", frame::write(&mut writer, &subscribe)).await?;
         let verifier = Verifier::new(self.subscription.device, record.clone(), self.position);
         Ok(Connection { peer, gateway: proof.account, reader, writer, verifier, consumed: 0 })
     }
@@ -380,7 +380,7 @@ impl<R: Registry> Subscriber<R> {
 
     async fn receive(&mut self, connection: &mut Connection) -> Result<Received, AttemptError> {
         if connection.consumed >= MAX_IN_FLIGHT / 2 {
-            within_limit(
+            with_timeout(
                 "sending credit",
                 frame::write(&mut connection.writer, &Credit(connection.consumed)),
             )
@@ -439,7 +439,7 @@ impl<R: Registry> Subscriber<R> {
             }
         }
         let root = self.registry.anchored_root(of.0, of.1).await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "cannot ask the chain for an anchored root");
+            tracing::debug!(%error, "cannot read an anchored root from the chain");
             None
         });
         self.root = Some(CachedRoot { of, root, when: Instant::now() });
@@ -448,7 +448,7 @@ impl<R: Registry> Subscriber<R> {
 }
 
 /// Runs one step of connecting within the time limit.
-async fn within<T, E: Into<AttemptError>>(
+async fn with_timeout<T, E: Into<AttemptError>>(
     doing: &str,
     step: impl Future<Output = Result<T, E>>,
 ) -> Result<T, AttemptError> {

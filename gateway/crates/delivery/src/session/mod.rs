@@ -114,8 +114,8 @@ async fn run<S: EventStore, G: Grants>(
         timeout(service.limits.handshake_timeout, admission).await.map_err(|_| End::Slow)??;
     let _slot: Slot<AccountId> = service.accounts.take(account).ok_or(End::Busy)?;
     let credit = CreditWindow::new(request.credit);
-    let account_reader = Reader { gateway: service.keys.account(), account, device: request.device };
-    let mut sender = Sender::start(service, account_reader, request, &credit).await?;
+    let who = Reader { gateway: service.keys.account(), account, device: request.device };
+    let mut sender = Sender::start(service, who, request, &credit).await?;
     tokio::select! {
         end = credit.collect(reader) => Err(end),
         end = sender.run(writer) => end,

@@ -41,9 +41,9 @@ pub(super) struct Sender<'a, S, G> {
 #[derive(Clone, Copy)]
 enum IdleReason {
     /// There are no new events.
-    Events,
+    NoEvents,
     /// The subscriber has no credit left; events have been waiting since this time.
-    Credit(Instant),
+    NoCredit(Instant),
 }
 
 impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
@@ -68,7 +68,7 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
             next: request.next,
             request,
             last_sent: Instant::now(),
-            idle_reason: IdleReason::Events,
+            idle_reason: IdleReason::NoEvents,
             size,
         })
     }
@@ -78,7 +78,7 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         writer: &mut WriteHalf<impl AsyncWrite + Unpin>,
     ) -> Result<Infallible, StreamEnd> {
         loop {
-            self.check().await?;
+            self.ensure_allowed().await?;
             // Mark the size as seen before reading the log, so that a concurrent append still wakes us.
             self.size.borrow_and_update();
             if !self.send(writer).await? {
@@ -89,7 +89,7 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
 
     /// Checks that the gateway is not shutting down, the subscriber sent nothing malformed, and its right to read
     /// still holds.
-    async fn check(&mut self) -> Result<(), StreamEnd> {
+    async fn ensure_allowed(&mut self) -> Result<(), StreamEnd> {
         if self.service.shutdown.is_cancelled() {
             return Err(End::Stopping.into());
         }
@@ -108,10 +108,10 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
             self.blocked_on_credit(!events.is_empty());
             return Ok(false);
         }
-        self.idle_reason = IdleReason::Events;
+        self.idle_reason = IdleReason::NoEvents;
         let has_events = !events.is_empty();
         for event in events {
-            self.check().await?;
+            self.ensure_allowed().await?;
             let names = self.rights.names().clone().intersect(&self.request.names);
             self.next = event.entry.event.header.sequence.saturating_add(1);
             let store = self.service.store.clone();
@@ -125,9 +125,9 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
     /// Records that no credit is left, and since when events have been waiting for it.
     fn blocked_on_credit(&mut self, has_events: bool) {
         self.idle_reason = match self.idle_reason {
-            _ if !has_events => IdleReason::Events,
-            IdleReason::Credit(since) => IdleReason::Credit(since),
-            IdleReason::Events => IdleReason::Credit(Instant::now()),
+            _ if !has_events => IdleReason::NoEvents,
+            IdleReason::NoCredit(since) => IdleReason::NoCredit(since),
+            IdleReason::NoEvents => IdleReason::NoCredit(Instant::now()),
         };
     }
 
@@ -153,14 +153,14 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
     /// Waits until the next step may change, and sends a keep-alive frame if one is due.
     async fn wait(&mut self, writer: &mut WriteHalf<impl AsyncWrite + Unpin>) -> Result<(), StreamEnd> {
         let limits = &self.service.limits;
-        if matches!(self.idle_reason, IdleReason::Credit(since) if since.elapsed() >= limits.slow_timeout) {
+        if matches!(self.idle_reason, IdleReason::NoCredit(since) if since.elapsed() >= limits.slow_timeout) {
             return Err(End::Slow.into());
         }
         if self.last_sent.elapsed() >= limits.keep_alive_interval {
             self.write(writer, &Frame::Alive).await?;
         }
         let deadline = self.deadline();
-        let wait_for_events = matches!(self.idle_reason, IdleReason::Events);
+        let wait_for_events = matches!(self.idle_reason, IdleReason::NoEvents);
         tokio::select! {
             change = self.size.changed(), if wait_for_events => change.map_err(|_| End::Stopping)?,
             () = self.rights.next_block() => {}
@@ -176,8 +176,8 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         let limits = &self.service.limits;
         let regular = self.rights.deadline().min(self.last_sent + limits.keep_alive_interval);
         match self.idle_reason {
-            IdleReason::Events => regular,
-            IdleReason::Credit(since) => regular.min(since + limits.slow_timeout),
+            IdleReason::NoEvents => regular,
+            IdleReason::NoCredit(since) => regular.min(since + limits.slow_timeout),
         }
     }
 }
