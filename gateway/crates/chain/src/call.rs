@@ -97,7 +97,7 @@ pub enum Call {
         /// The hash of further details.
         details: Hash,
     },
-    /// Confirms a service record on behalf of the customer.
+    /// Confirms a service record as the customer.
     Confirm {
         /// The contract's id.
         id: ContractId,
@@ -160,7 +160,7 @@ impl Call {
     }
 }
 
-/// The signature of a call that this program expects in the runtime.
+/// A call that this program expects in the runtime.
 pub(super) struct CallShape {
     /// The pallet.
     pub pallet: &'static str,
@@ -177,7 +177,7 @@ impl CallShape {
     }
 }
 
-/// The signatures of all calls that [`Call`] can represent.
+/// The calls that [`Call`] can represent.
 pub(super) fn calls() -> Vec<CallShape> {
     let call = |pallet, call, arguments| CallShape { pallet, call, arguments };
     let (account, signature) = (meta_type::<AccountId>(), meta_type::<Signature>());
@@ -200,7 +200,7 @@ pub(super) fn calls() -> Vec<CallShape> {
     ]
 }
 
-/// The signature of a runtime API method that this program expects in the runtime.
+/// A runtime API method that this program expects in the runtime.
 pub(super) struct MethodShape {
     /// The runtime API.
     pub api: &'static str,
@@ -219,7 +219,7 @@ impl MethodShape {
     }
 }
 
-/// The signatures of all methods that [`super::ChainView`] calls.
+/// The methods that [`super::ChainView`] calls.
 pub(super) fn methods() -> Vec<MethodShape> {
     let method = |api, method, inputs, answer| MethodShape { api, method, inputs, answer };
     let (account, device) = (meta_type::<AccountId>(), meta_type::<DeviceId>());

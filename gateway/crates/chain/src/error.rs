@@ -84,7 +84,7 @@ pub enum ChainError {
         message: String,
     },
     /// The call is in a finalized block, and its execution failed.
-    #[error("the chain refused {call}: {docs} ({error})")]
+    #[error("{call} failed on the chain: {docs} ({error})")]
     Dispatch {
         /// The call.
         call: String,
@@ -120,7 +120,7 @@ impl ChainError {
         )
     }
 
-    /// The `Pallet::Error` that the call failed with, or `None` if the call was not executed.
+    /// The `Pallet::Error` that the call failed with, or `None` for any other error.
     pub fn dispatch_error(&self) -> Option<&str> {
         match self {
             Self::Dispatch { error, .. } => Some(error),

@@ -3,7 +3,7 @@
 //! The names of types and modules are ignored. The names of fields and variants are compared: if two fields of the
 //! same type were swapped, the bytes would still decode, but with another meaning.
 
-use scale_info::{form::PortableForm, Field, MetaType, PortableRegistry, Registry, TypeDef};
+use scale_info::{form::PortableForm, Field, MetaType, PortableRegistry, Registry, TypeDef, Variant};
 use std::collections::BTreeSet;
 
 /// A type in a registry.
@@ -61,25 +61,7 @@ impl Comparison {
                 self.compare_fields(ours.types, &a.fields, theirs.types, &b.fields)
             }
             (TypeDef::Variant(a), TypeDef::Variant(b)) => {
-                if a.variants.len() != b.variants.len() {
-                    return Err(format!("{} variants, expected {}", b.variants.len(), a.variants.len()));
-                }
-                for ours_variant in &a.variants {
-                    let theirs_variant = b
-                        .variants
-                        .iter()
-                        .find(|variant| variant.index == ours_variant.index)
-                        .filter(|variant| variant.name == ours_variant.name)
-                        .ok_or_else(|| format!("no variant {} {}", ours_variant.index, ours_variant.name))?;
-                    self.compare_fields(
-                        ours.types,
-                        &ours_variant.fields,
-                        theirs.types,
-                        &theirs_variant.fields,
-                    )
-                    .map_err(|difference| format!("{}: {difference}", ours_variant.name))?;
-                }
-                Ok(())
+                self.compare_variants(ours.types, &a.variants, theirs.types, &b.variants)
             }
             (TypeDef::Sequence(a), TypeDef::Sequence(b)) => {
                 self.compare_types(at(a.type_param.id), there(b.type_param.id))
@@ -98,6 +80,28 @@ impl Comparison {
             }
             (a, b) => Err(format!("{}, expected {}", kind(b), kind(a))),
         }
+    }
+
+    fn compare_variants(
+        &mut self,
+        ours: &PortableRegistry,
+        our_variants: &[Variant<PortableForm>],
+        theirs: &PortableRegistry,
+        their_variants: &[Variant<PortableForm>],
+    ) -> Compared {
+        if our_variants.len() != their_variants.len() {
+            return Err(format!("{} variants, expected {}", their_variants.len(), our_variants.len()));
+        }
+        for our_variant in our_variants {
+            let their_variant = their_variants
+                .iter()
+                .find(|variant| variant.index == our_variant.index)
+                .filter(|variant| variant.name == our_variant.name)
+                .ok_or_else(|| format!("no variant {} {}", our_variant.index, our_variant.name))?;
+            self.compare_fields(ours, &our_variant.fields, theirs, &their_variant.fields)
+                .map_err(|difference| format!("{}: {difference}", our_variant.name))?;
+        }
+        Ok(())
     }
 
     fn compare_fields(

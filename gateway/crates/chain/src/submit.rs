@@ -76,7 +76,7 @@ impl ChainClient {
     /// Signs the call at the finalized head, for the runtime of the best block, which executes the next block.
     ///
     /// The first attempt takes the next nonce after the transactions in the pool. Later attempts take the nonce of the
-    /// finalized state, so that the new transaction and an earlier one that still exists somewhere exclude each other.
+    /// finalized state, so that the new transaction and an earlier one that may still be in a pool exclude each other.
     async fn sign(&self, signer: &KeyPair, call: &Call, count_pool: bool) -> Result<Signed, ChainError> {
         let head = self.finalized().await?;
         let hash = H256(head.hash.0);

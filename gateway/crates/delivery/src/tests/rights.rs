@@ -173,9 +173,9 @@ async fn a_subscriber_accepts_only_the_devices_own_gateway() {
     });
     let error = subscription_error(&mut fixture.reader(&keys(2))).await;
     assert!(matches!(error, SubscribeError::OtherGateway { .. }), "{error}");
-    let nobody =
+    let mut reader =
         subscriber(&keys(2), &MockChain::new(), fixture.car.id(), fixture.gateway.target(), Position::START);
-    assert!(matches!(subscription_error(&mut { nobody }).await, SubscribeError::UnknownDevice(_)));
+    assert!(matches!(subscription_error(&mut reader).await, SubscribeError::UnknownDevice(_)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
