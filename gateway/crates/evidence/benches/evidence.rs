@@ -81,7 +81,7 @@ fn row(what: &str, events: u64, took: Duration) {
 struct Node<'a>(&'a FakeChain);
 
 fn no() -> ChainError {
-    ChainError::Question { question: "the chain in memory".into(), message: "unknown block".into() }
+    ChainError::RequestFailed { request: "the chain in memory".into(), message: "unknown block".into() }
 }
 
 impl ProofSource for Node<'_> {

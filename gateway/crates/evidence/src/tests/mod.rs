@@ -31,7 +31,7 @@ const DAY: u64 = 86_400_000;
 const JUNE: u64 = 1_780_272_000_000;
 
 fn no(question: &str) -> ChainError {
-    ChainError::Question { question: question.into(), message: "unknown block".into() }
+    ChainError::RequestFailed { request: question.into(), message: "unknown block".into() }
 }
 
 /// A node of a fake chain. The number limits the fragments in one finality proof.
