@@ -7,7 +7,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use std::sync::{atomic::AtomicU64, Arc, Mutex, PoisonError};
-use streembit_chain::SeenVoters;
+use streembit_chain::VoterStatus;
 use streembit_clock as clock;
 use streembit_ingest::IngestError;
 use streembit_log::Refusal;
@@ -38,7 +38,7 @@ pub struct Metrics {
 #[derive(Clone, Copy, Debug, Default)]
 struct NodeReport {
     quota: Option<QuotaStatus>,
-    voters: Option<SeenVoters>,
+    voters: Option<VoterStatus>,
 }
 
 /// A gauge that is NaN while its value is unknown.
@@ -160,7 +160,7 @@ impl Metrics {
     }
 
     /// Sets the gateway's quota and the voters, as the node reports them; `None` if they are unknown.
-    pub fn on_chain(&self, quota: Option<QuotaStatus>, voters: Option<SeenVoters>) {
+    pub fn on_chain(&self, quota: Option<QuotaStatus>, voters: Option<VoterStatus>) {
         *self.node_report.lock().unwrap_or_else(PoisonError::into_inner) = NodeReport { quota, voters };
     }
 
@@ -312,7 +312,7 @@ mod tests {
             left: Quota { microseconds: 1_500_000, bytes: 700 },
             refills: clock::now_ms() + 100_000,
         };
-        metrics.on_chain(Some(quota), Some(SeenVoters { total: 4, needed: 3, online: Some(2) }));
+        metrics.on_chain(Some(quota), Some(VoterStatus { total: 4, needed: 3, online: Some(2) }));
         for (name, expected) in [
             ("quota_time_seconds", 28.0),
             ("quota_time_left_seconds", 1.5),

@@ -1,7 +1,6 @@
-//! The OBD-II adapter against adapters at the other end of a real pseudo-terminal and of real TCP.
+//! Tests of the OBD-II adapter over real pseudo-terminals and real TCP connections.
 //!
-//! The simulated ELM327 stands for those that work. Those that do not are scripts, which say what adapters and vehicles
-//! are known to say at their worst.
+//! The simulated ELM327 plays adapters that work. Scripts play adapters and vehicles that misbehave in known ways.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{collections::HashMap, os::unix::fs::symlink, path::Path, sync::Arc, time::Duration};
@@ -25,58 +24,59 @@ use tokio_serial::{SerialPort, SerialStream};
 use tokio_util::sync::CancellationToken;
 
 const ODOMETER: &str = "Vehicle.TraveledDistance";
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A device that said nothing before.
-struct Nothing;
+/// The history of a new device.
+struct EmptyHistory;
 
 #[async_trait::async_trait]
-impl History for Nothing {
+impl History for EmptyHistory {
     async fn last_reading(&self, _: &str) -> Option<Value> {
         None
     }
 }
 
-/// A running adapter and what comes out of it.
+/// A running adapter and its output channels.
 struct RunningAdapter {
     observed: mpsc::Receiver<Observed>,
     states: watch::Receiver<AdapterState>,
-    shutdown: CancellationToken,
+    stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl RunningAdapter {
-    fn start(port: &str, more: &str, capacity: usize) -> Self {
+    /// Starts an adapter with additional lines of configuration and an output channel of this capacity.
+    fn start(port: &str, extra: &str, capacity: usize) -> Self {
         let config: ObdConfig =
-            toml::from_str(&format!("port = '{port}'\nevery_seconds = 0.05\n{more}")).unwrap();
+            toml::from_str(&format!("port = '{port}'\nevery_seconds = 0.05\n{extra}")).unwrap();
         let (sink, observed) = mpsc::channel(capacity);
         let (state, states) = watch::channel(AdapterState::default());
-        let shutdown = CancellationToken::new();
+        let stop = CancellationToken::new();
         let context =
-            AdapterContext { observed: sink, state, history: Arc::new(Nothing), stop: shutdown.clone() };
+            AdapterContext { observed: sink, state, history: Arc::new(EmptyHistory), stop: stop.clone() };
         let task = tokio::spawn(Obd::run(config, context));
-        Self { observed, states, shutdown, task }
+        Self { observed, states, stop, task }
     }
 
     async fn next(&mut self) -> Observed {
-        timeout(PATIENCE, self.observed.recv()).await.expect("something is observed in time").unwrap()
+        timeout(TIMEOUT, self.observed.recv()).await.expect("an observation in time").unwrap()
     }
 
     async fn readings(&mut self) -> Vec<Reading> {
         match self.next().await {
             Observed::Readings(readings) => readings,
-            Observed::Status(text) => panic!("status {text:?} where readings were expected"),
+            Observed::Status(text) => panic!("expected readings, got the status {text:?}"),
         }
     }
 
     async fn status(&mut self) -> String {
         match self.next().await {
             Observed::Status(text) => text,
-            Observed::Readings(readings) => panic!("{readings:?} where a status was expected"),
+            Observed::Readings(readings) => panic!("expected a status, got {readings:?}"),
         }
     }
 
-    /// The next status, however many readings come before it.
+    /// Returns the next status and discards the readings before it.
     async fn next_status(&mut self) -> String {
         loop {
             if let Observed::Status(text) = self.next().await {
@@ -85,10 +85,11 @@ impl RunningAdapter {
         }
     }
 
+    /// Waits until the adapter reports that it retries. Returns the problem and the remedy.
     async fn retrying(&mut self) -> (String, String) {
         let is_retrying = |state: &AdapterState| matches!(state, AdapterState::Retrying { .. });
         let state =
-            timeout(PATIENCE, self.states.wait_for(is_retrying)).await.expect("a report in time").unwrap();
+            timeout(TIMEOUT, self.states.wait_for(is_retrying)).await.expect("a state in time").unwrap();
         match &*state {
             AdapterState::Retrying { problem, remedy } => (problem.clone(), remedy.clone()),
             other => panic!("{other:?}"),
@@ -96,14 +97,14 @@ impl RunningAdapter {
     }
 
     async fn stop(self) {
-        self.shutdown.cancel();
-        timeout(Duration::from_secs(2), self.task).await.expect("ends when told to").unwrap();
+        self.stop.cancel();
+        timeout(Duration::from_secs(2), self.task).await.expect("the adapter stops in time").unwrap();
         assert_eq!(*self.states.borrow(), AdapterState::Stopped);
     }
 }
 
 fn fast_vehicle() -> Vehicle {
-    // 180 km/h, a thousand times faster: 5 km in 0.1 s.
+    // At 180 km/h and a time scale of 1,000, it drives 5 km in 0.1 s.
     Vehicle { odometer_km: 1_000.0, speed_kmh: 180, time_scale: 1_000.0, ..Vehicle::default() }
 }
 
@@ -132,7 +133,7 @@ fn path(link: &Path) -> &str {
 }
 
 #[tokio::test]
-async fn a_driving_vehicle_over_a_pseudo_terminal() {
+async fn a_driving_vehicle_is_read_over_a_pseudo_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("vehicle");
     let drive = Drive::begin(fast_vehicle());
@@ -175,7 +176,7 @@ fn coolant(readings: &[Reading]) -> &Value {
 }
 
 #[tokio::test]
-async fn the_port_vanishes_and_returns() {
+async fn the_adapter_reconnects_after_the_port_disappeared() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("vehicle");
     let mut adapter = RunningAdapter::start(path(&link), "", 4);
@@ -201,7 +202,7 @@ async fn the_port_vanishes_and_returns() {
 }
 
 #[tokio::test]
-async fn one_adapter_after_the_other_on_the_same_port() {
+async fn a_port_can_be_reopened_after_an_adapter_has_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("vehicle");
     let simulator = serve(SerialEnd::open(&link).unwrap(), Drive::begin(fast_vehicle()));
@@ -215,7 +216,7 @@ async fn one_adapter_after_the_other_on_the_same_port() {
 }
 
 #[tokio::test]
-async fn over_tcp() {
+async fn a_vehicle_is_read_over_tcp() {
     let mut end = TcpEnd::open("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let port = format!("tcp://{}", end.address().unwrap());
     let drive = Drive::begin(fast_vehicle());
@@ -229,7 +230,7 @@ async fn over_tcp() {
 }
 
 #[tokio::test]
-async fn a_slow_receiver_slows_the_questions_and_loses_nothing() {
+async fn a_slow_receiver_slows_down_the_requests_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("vehicle");
     let simulator = serve(SerialEnd::open(&link).unwrap(), Drive::begin(fast_vehicle()));
@@ -237,23 +238,23 @@ async fn a_slow_receiver_slows_the_questions_and_loses_nothing() {
     adapter.status().await;
     adapter.readings().await;
     tokio::time::sleep(Duration::from_millis(700)).await;
-    // One waits in the channel and one before it; the next was asked for after the pause.
+    // One event waits in the channel and one for a place in it. The third is requested after the pause.
     let mut times = Vec::new();
     for _ in 0..3 {
         times.push(adapter.readings().await[0].time);
     }
     assert!(times[1] - times[0] < 400 && times[2] - times[1] > 400, "{times:?}");
     tokio::time::sleep(Duration::from_millis(200)).await;
-    // The channel is full again: being told to stop is heard all the same.
+    // The channel is full again, but the adapter must still stop.
     adapter.stop().await;
     stop(simulator).await;
 }
 
-/// What an adapter says to each command; the last answer is repeated.
+/// The answers of a scripted ELM327 to each command. The last answer to a command is repeated.
 struct Script(HashMap<&'static str, Vec<&'static str>>);
 
 impl Script {
-    /// Over CAN with 11-bit ids, in the order of the questions; `with` replaces answers.
+    /// A vehicle on a CAN bus with 11-bit ids. `with` replaces or adds answers.
     fn can(with: &[(&'static str, &[&'static str])]) -> Self {
         let mut answers: HashMap<&str, Vec<&str>> = HashMap::from([
             ("ATZ", vec!["ATZ\r\r\rELM327 v1.5\r\r"]),
@@ -275,8 +276,8 @@ impl Script {
         Self(answers)
     }
 
-    /// Answers until the stream ends. Every answer is sent in two pieces, cut at another place each time.
-    async fn talk(mut self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    /// Answers until the stream ends. Every answer is sent in two pieces, split at a different place each time.
+    async fn serve(mut self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let mut line = Vec::new();
         let mut cut = 0;
         while let Ok(byte) = stream.read_u8().await {
@@ -300,22 +301,23 @@ impl Script {
         }
     }
 
+    /// Serves one TCP connection, and returns the value of `port` that leads to it.
     async fn over_tcp(self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = format!("tcp://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { self.talk(listener.accept().await.unwrap().0).await });
+        tokio::spawn(async move { self.serve(listener.accept().await.unwrap().0).await });
         port
     }
 }
 
 #[tokio::test]
-async fn a_wrong_service_byte_is_taken_as_meant_and_said() {
+async fn an_answer_with_a_wrong_service_byte_is_used_and_reported() {
     let port = Script::can(&[("01A6", &["7EA 06 61 A6 00 00 EA 5C \r\r"])]).over_tcp().await;
     let mut adapter = RunningAdapter::start(&port, "", 4);
     adapter.status().await;
     assert_eq!(
         adapter.status().await,
-        "quirk: 01 A6 is answered with service byte 61 instead of 41; taken as meant"
+        "quirk: 01 A6 is answered with service byte 61 instead of 41; its value is used"
     );
     for _ in 0..2 {
         let readings = adapter.readings().await;
@@ -326,7 +328,7 @@ async fn a_wrong_service_byte_is_taken_as_meant_and_said() {
 }
 
 #[tokio::test]
-async fn an_unlisted_odometer_is_asked_for_once_and_only_a_right_answer_counts() {
+async fn an_unlisted_odometer_is_requested_once_and_only_a_standard_answer_counts() {
     let unlisted = ("01A0", &["7E8 06 41 A0 00 00 00 00 \r\r"][..]);
     let port = Script::can(&[unlisted]).over_tcp().await;
     let mut adapter = RunningAdapter::start(&port, "", 4);
@@ -336,13 +338,13 @@ async fn an_unlisted_odometer_is_asked_for_once_and_only_a_right_answer_counts()
 
     let port = Script::can(&[unlisted, ("01A6", &["7EA 06 61 A6 00 00 EA 5C \r\r"])]).over_tcp().await;
     let mut adapter = RunningAdapter::start(&port, "", 4);
-    assert!(adapter.status().await.ends_with("does not tell its odometer (01 A6)"));
+    assert!(adapter.status().await.ends_with("does not report its odometer (01 A6)"));
     assert_eq!(odometer(&adapter.readings().await), None);
     adapter.stop().await;
 }
 
 #[tokio::test]
-async fn implausible_odometers_are_withheld_and_said_once() {
+async fn implausible_odometer_values_are_withheld_and_reported_once() {
     let port = Script::can(&[(
         "01A6",
         &[
@@ -361,15 +363,15 @@ async fn implausible_odometers_are_withheld_and_said_once() {
     assert_eq!(odometer(&adapter.readings().await).unwrap().to_string(), "5999.6");
     assert_eq!(
         adapter.status().await,
-        "odometer withheld: it reads 0 km, last 5999.6 km: is the ignition off?"
+        "odometer withheld: it reads 0 km, previously 5999.6 km: is the ignition off?"
     );
     for _ in 0..2 {
         let readings = adapter.readings().await;
-        assert_eq!((odometer(&readings), readings.len()), (None, 3), "the other readings go on");
+        assert_eq!((odometer(&readings), readings.len()), (None, 3), "the other readings are still sent");
     }
     assert_eq!(
         adapter.status().await,
-        "odometer withheld: it reads 5998.4 km, less than the 5999.6 km before"
+        "odometer withheld: it reads 5998.4 km, less than the previous 5999.6 km"
     );
     assert_eq!(odometer(&adapter.readings().await), None);
     assert_eq!(odometer(&adapter.readings().await).unwrap().to_string(), "5999.8");
@@ -377,10 +379,10 @@ async fn implausible_odometers_are_withheld_and_said_once() {
 }
 
 #[tokio::test]
-async fn noise_and_interruptions_cost_at_most_a_question() {
+async fn after_noise_and_interruptions_a_request_is_repeated_once() {
     let port = Script::can(&[
         ("ATZ", &["?\r\r", "\0\r\rELM327 v1.5\r\r"]),
-        // Echo stays on, line feeds too.
+        // The echo stays on, and so do line feeds.
         ("ATE0", &["?\r\r"]),
         ("010D", &["010D\r\nSTOPPED\r\n\r\n", "010D\r\n7E8 03 41 0D 32 \r\n\r\n"]),
         ("010C", &["7E8 04 41 \u{fffd}C 14 5F\r\r", "7E9 03 7F 01 12\r7E8 04 41 0C 14 5F\r\r"]),
@@ -405,7 +407,7 @@ async fn noise_and_interruptions_cost_at_most_a_question() {
 }
 
 #[tokio::test]
-async fn an_old_vehicle_over_iso_9141() {
+async fn an_old_vehicle_is_read_over_iso_9141() {
     let vin = "48 6B 10 49 02 01 00 00 00 31 3F\r48 6B 10 49 02 02 44 34 47 50 3F\r48 6B 10 49 02 03 30 30 52 35 3F\r\
                48 6B 10 49 02 04 35 42 31 32 3F\r48 6B 10 49 02 05 33 34 35 36 3F\r\r";
     let port = Script::can(&[
@@ -430,7 +432,7 @@ async fn an_old_vehicle_over_iso_9141() {
 }
 
 #[tokio::test]
-async fn a_vehicle_that_falls_silent_is_lost_and_one_that_is_off_is_waited_for() {
+async fn a_vehicle_that_stops_answering_is_reported_and_then_waited_for() {
     let speed = ["7E8 03 41 0D 32 \r\r", "NO DATA\r\r"];
     let port = Script::can(&[
         ("010D", &speed),
@@ -454,7 +456,7 @@ async fn a_vehicle_that_falls_silent_is_lost_and_one_that_is_off_is_waited_for()
     let mut adapter = RunningAdapter::start(&off, "", 4);
     let (problem, remedy) = adapter.retrying().await;
     assert!(problem.contains("UNABLE TO CONNECT") && remedy.contains("ignition"), "{problem}; {remedy}");
-    assert!(adapter.observed.try_recv().is_err(), "nothing was connected: nothing to say in the log");
+    assert!(adapter.observed.try_recv().is_err(), "without a connection there is nothing to report");
     adapter.stop().await;
 }
 
@@ -473,19 +475,19 @@ async fn an_adapter_that_restarts_is_set_up_again() {
         "7E8 06 41 00 88 18 00 01 \r\r",
     ];
     let script = Script::can(&[("010D", &restart), ("0100", &bare_then_headers)]);
-    let talking = tokio::spawn(script.talk(master));
+    let serving = tokio::spawn(script.serve(master));
     let mut adapter = RunningAdapter::start(path(&link), "", 4);
     assert!(adapter.status().await.starts_with("connected: "));
     assert_eq!(shown(&adapter.readings().await)[0], "OBD 01 0D Vehicle.Speed 50 km/h");
-    assert_eq!(adapter.status().await, "lost: the adapter restarted by itself");
+    assert_eq!(adapter.status().await, "lost: the adapter restarted unexpectedly");
     assert!(adapter.status().await.starts_with("connected: "));
     assert_eq!(shown(&adapter.readings().await)[0], "OBD 01 0D Vehicle.Speed 51 km/h");
     adapter.stop().await;
-    stop(talking).await;
+    stop(serving).await;
 }
 
 #[tokio::test]
-async fn a_port_without_an_adapter_names_the_speeds_tried() {
+async fn the_error_of_a_port_without_an_adapter_lists_the_baud_rates_tried() {
     let (_master, slave) = SerialStream::pair().unwrap();
     let mut adapter = RunningAdapter::start(&slave.name().unwrap(), "baud = 38400", 4);
     let (problem, remedy) = adapter.retrying().await;

@@ -107,7 +107,7 @@ async fn ensure_rejected(
     match chain.submit(&gateway.keys, call).await {
         Ok(submitted) => bail!("{what} was accepted in block {}", submitted.block),
         Err(error) => {
-            let unknown_account = matches!(error, ChainError::Stranger { .. });
+            let unknown_account = matches!(error, ChainError::NotPermitted { .. });
             ensure!(
                 error.dispatch_error() == reason && unknown_account == reason.is_none(),
                 "{what}: {error}"

@@ -28,7 +28,7 @@ enum Failure {
 
 impl MemoryChain {
     fn away() -> ChainError {
-        ChainError::Away { node: "memory".into(), problem: "test".into() }
+        ChainError::Unreachable { node: "memory".into(), problem: "test".into() }
     }
 
     fn accepted(&self) -> Vec<Anchor> {
@@ -40,7 +40,7 @@ impl MemoryChain {
             Err(ChainError::Dispatch {
                 call: "Anchors.anchor".into(),
                 error: format!("Anchors::{error}"),
-                words: "no".into(),
+                docs: "no".into(),
             })
         };
         let mut anchors = self.anchors.lock().unwrap();

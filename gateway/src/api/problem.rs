@@ -78,7 +78,6 @@ impl From<IngestError> for Problem {
                 "the device signs its own events",
                 format!("{list_devices}; the gateway signs for a [[device]] without `key`"),
             ),
-            }
             IngestError::NotVerified { .. } => (
                 S::UNPROCESSABLE_ENTITY,
                 "not verified",
@@ -102,7 +101,6 @@ impl From<IngestError> for Problem {
                 "copied key",
                 "GET /v1/forks and `streembit audit forks` show both events as proof".into(),
             ),
-            }
             IngestError::Log(_) | IngestError::Closed => (
                 S::SERVICE_UNAVAILABLE,
                 "log unavailable",

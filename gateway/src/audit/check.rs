@@ -69,7 +69,9 @@ impl Audit<'_> {
     fn check_device_record(&mut self) {
         let (device, gateway) = (self.report.device, self.log.id().gateway);
         let problem = match &self.chain.device {
-            None => format!("device {device} is not registered on the chain: run `streembit device register`"),
+            None => {
+                format!("device {device} is not registered on the chain: run `streembit device register`")
+            }
             Some(record) if record.gateway != gateway => format!(
                 "device {device} is registered with gateway {}, but this is the log of gateway {}",
                 streembit_keystore::account::show(&record.gateway),
@@ -160,9 +162,8 @@ impl Audit<'_> {
     /// at the end of the history.
     fn read_batch(&mut self, mut from: u64) -> Result<Option<Batch>, ReadError> {
         let device = self.report.device;
-        let batch = |events: Vec<StoredEvent>, skipped| {
-            (!events.is_empty()).then_some(Batch { events, skipped })
-        };
+        let batch =
+            |events: Vec<StoredEvent>, skipped| (!events.is_empty()).then_some(Batch { events, skipped });
         match self.log.device_events(&device, from, CHUNK) {
             Ok(events) => return Ok(batch(events, false)),
             Err(ReadError::Storage(StorageError::Damaged { .. })) => {}
@@ -208,7 +209,10 @@ impl Audit<'_> {
         let at = |place, problem: String| AuditProblem::new(place, problem).at(index).of_event(sequence);
 
         if header.device != self.report.device {
-            self.add_problem(at(ProblemPlace::Index, "the index points to an event of another device".into()));
+            self.add_problem(at(
+                ProblemPlace::Index,
+                "the index points to an event of another device".into(),
+            ));
         }
         let follows = match last {
             Predecessor::None => header.ensure_follows(None),
@@ -226,7 +230,10 @@ impl Audit<'_> {
         }
         match &body {
             StoredBody::Missing => {
-                self.add_body_problem(at(ProblemPlace::Body, "it is missing, but the log has no record that it was erased".into()));
+                self.add_body_problem(at(
+                    ProblemPlace::Body,
+                    "it is missing, but the log has no record that it was erased".into(),
+                ));
             }
             StoredBody::Erased { .. } => {}
             StoredBody::Present(body) => {
@@ -307,7 +314,9 @@ impl Audit<'_> {
                     Some(Err(error)) => format!("the log holds a proof of a copied key, but the proof is invalid: {error}"),
                 };
                 let problem = AuditProblem::new(ProblemPlace::Signature, problem);
-                self.add_problem(problem.at(copied.first.index.unwrap_or_default()).of_event(copied.sequence));
+                self.add_problem(
+                    problem.at(copied.first.index.unwrap_or_default()).of_event(copied.sequence),
+                );
                 self.report.copied_key = Some(copied);
             }
             Err(ReadError::Storage(StorageError::Damaged { what, .. })) => {

@@ -63,7 +63,12 @@ pub fn fill(template: &str, terms: &Terms) -> Result<String, UnknownTemplateErro
     while let Some((before, after)) = rest.split_once("{{") {
         filled.push_str(before);
         let (name, after) = after.split_once("}}").unwrap_or((after, ""));
-        filled.extend(placeholders.iter().find(|(placeholder, _)| *placeholder == name).map(|(_, value)| value.as_str()));
+        filled.extend(
+            placeholders
+                .iter()
+                .find(|(placeholder, _)| *placeholder == name)
+                .map(|(_, value)| value.as_str()),
+        );
         rest = after;
     }
     filled.push_str(rest);

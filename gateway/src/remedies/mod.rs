@@ -41,17 +41,17 @@ pub fn with_causes(error: &anyhow::Error) -> String {
 impl Remedy for ChainError {
     fn remedy(&self) -> String {
         match self {
-            Self::Away { .. } => {
+            Self::Unreachable { .. } => {
                 "start the node, or give the URL of another node with --node or with [node] url in gateway.toml".into()
             }
             Self::OtherChain { .. } => {
                 "connect to a node of the gateway's chain, or restart the program to use the other chain".into()
             }
             Self::Runtime { .. } => "use a release of streembit that supports the chain's runtime".into(),
-            Self::Answer { .. } | Self::Question { .. } => {
+            Self::InvalidResponse { .. } | Self::RequestFailed { .. } => {
                 "check that the URL is the RPC address of a streembit-node".into()
             }
-            Self::Stranger { account } => format!(
+            Self::NotPermitted { account } => format!(
                 "register a gateway with `streembit gateway register --key PARTY.key`; for a party, ask a member of \
                  the consortium to run `streembit consortium propose-party`. The account is {}",
                 account::show(account)
@@ -74,8 +74,8 @@ fn remedy_of_refusal(refusal: PoolRefusal) -> &'static str {
     match refusal {
         PoolRefusal::NotInCouncil => pallets::remedy_of("Council::NotInCouncil"),
         PoolRefusal::NoSuchMotion => pallets::remedy_of("Council::NoMotion"),
-        PoolRefusal::VotedAlready => pallets::remedy_of("Collective::DuplicateVote"),
-        PoolRefusal::NotDecided => {
+        PoolRefusal::AlreadyVoted => pallets::remedy_of("Collective::DuplicateVote"),
+        PoolRefusal::NotAuthorized => {
             "submit the file that the council decided on: `streembit consortium show` shows its hash and the \
              current version"
         }
@@ -85,14 +85,16 @@ fn remedy_of_refusal(refusal: PoolRefusal) -> &'static str {
 impl Remedy for CollectError {
     fn remedy(&self) -> String {
         match self {
-            Self::Chain(ChainError::Question { .. }) => {
+            Self::Chain(ChainError::RequestFailed { .. }) => {
                 "the gateway asks again by itself; if the node does not know streembit_finalityProof, update \
                  streembit-node"
                     .into()
             }
             Self::Chain(error) => error.remedy(),
             Self::Store(error) => error.remedy(),
-            Self::Log(_) | Self::Anchor(_) => "run `streembit audit device` to find out what is wrong with the log".into(),
+            Self::Log(_) | Self::Anchor(_) => {
+                "run `streembit audit device` to find out what is wrong with the log".into()
+            }
             Self::Finality(_) | Self::State(_) | Self::OtherChain | Self::Voters => {
                 "check that the node belongs to the same chain and release; no invalid proof was stored"
                     .into()

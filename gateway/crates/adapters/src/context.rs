@@ -1,58 +1,58 @@
-//! What an adapter is given, and what it tells.
+//! The interface between an adapter and the program that runs it.
 
 use std::{fmt, sync::Arc};
 use streembit_primitives::{Reading, Value};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-/// What an adapter observed of its device.
+/// An observation that an adapter made of its device.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Observed {
-    /// Readings taken together: one event's worth.
+    /// Readings that were taken together and belong into one event.
     Readings(Vec<Reading>),
-    /// A word on the device's condition, of at most 256 bytes: connected, lost, a value that cannot be true.
+    /// A status text of at most 256 bytes, for example that the device is connected or that a value is implausible.
     Status(String),
 }
 
-/// The condition of a running adapter.
+/// The state of an adapter.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub enum AdapterState {
-    /// Not yet at work.
+    /// The adapter has not connected to its source yet.
     #[default]
     Starting,
-    /// Reading.
+    /// The adapter reads its source.
     Running {
-        /// What it is connected to, in a few words.
+        /// A short description of the connection.
         detail: String,
     },
-    /// Cannot read now, tries again by itself.
+    /// The adapter cannot read its source now. It retries without intervention.
     Retrying {
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// What somebody can do about it.
+        /// The action by which the user can solve it.
         remedy: String,
     },
-    /// Ended, as asked.
+    /// The adapter has stopped because it was asked to.
     Stopped,
 }
 
-/// What is known of a device from earlier runs.
+/// Access to the readings that a device produced in earlier runs.
 #[async_trait::async_trait]
 pub trait History: Send + Sync {
-    /// The value of the newest reading with this name, or `None` if none is known.
+    /// Returns the value of the newest reading with this name, or `None` if there is none.
     async fn last_reading(&self, name: &str) -> Option<Value>;
 }
 
-/// What an adapter runs with.
+/// The channels and handles that an adapter runs with.
 #[derive(Clone)]
 pub struct AdapterContext {
-    /// Where its observations go. A full channel makes the adapter wait.
+    /// The channel for observations. If it is full, the adapter waits.
     pub observed: mpsc::Sender<Observed>,
-    /// Where it reports its condition.
+    /// The channel for the adapter's state.
     pub state: watch::Sender<AdapterState>,
-    /// What its device said earlier.
+    /// The device's earlier readings.
     pub history: Arc<dyn History>,
-    /// Tells it to stop.
+    /// Cancelled when the adapter has to stop.
     pub stop: CancellationToken,
 }
 

@@ -18,15 +18,15 @@ use std::{fmt, future::Future};
 
 /// A kind of source that the gateway reads.
 ///
-/// To add one: a module with a type that implements this trait, one line in `registry.rs`, and one feature in the
-/// manifest.
+/// To add a kind, write a module with a type that implements this trait, and add one line to `registry.rs` and one
+/// feature to the manifest.
 pub trait Adapter {
-    /// The name of the kind, which is the key of its table in the configuration of a device: `[device.KIND]`.
+    /// The name of the kind. It is the key of the kind's table in a device's configuration: `[device.KIND]`.
     const KIND: &'static str;
 
-    /// The table's content. Deserializing it must refuse unknown keys and values that make no sense.
+    /// The content of the table. Its deserializer must reject unknown keys and meaningless values.
     type Config: DeserializeOwned + Clone + PartialEq + Eq + fmt::Debug + fmt::Display + Send + Sync + 'static;
 
-    /// Reads the source until `context.stop` is cancelled. Nothing that happens to the source ends it earlier.
+    /// Reads the source until `context.stop` is cancelled. A failing source must not end it earlier.
     fn run(config: Self::Config, context: AdapterContext) -> impl Future<Output = ()> + Send;
 }

@@ -1,4 +1,4 @@
-//! Every kind of adapter, one line each.
+//! The list of all kinds of adapters.
 
 use crate::{Adapter, AdapterContext};
 use serde::de::MapAccess;
@@ -11,7 +11,7 @@ macro_rules! adapters {
         pub enum AdapterConfig {
             $(
                 $(#[$condition])*
-                #[doc = concat!("For `", stringify!($adapter), "`.")]
+                #[doc = concat!("The configuration of `", stringify!($adapter), "`.")]
                 $variant(<$adapter as Adapter>::Config),
             )*
         }
@@ -20,7 +20,7 @@ macro_rules! adapters {
             /// The names of all kinds.
             pub const KINDS: &'static [&'static str] = &[$($(#[$condition])* <$adapter as Adapter>::KIND,)*];
 
-            /// Reads the configuration under the key `kind` from a map, or returns `None` if there is no such kind.
+            /// Reads the value of the map entry with the key `kind`, or returns `None` if there is no such kind.
             pub fn from_entry<'de, A: MapAccess<'de>>(kind: &str, map: &mut A) -> Result<Option<Self>, A::Error> {
                 let _ = &map;
                 $(
@@ -32,14 +32,14 @@ macro_rules! adapters {
                 Ok(None)
             }
 
-            /// The name of its kind.
+            /// Returns the name of the adapter's kind.
             pub fn kind(&self) -> &'static str {
                 match *self {
                     $($(#[$condition])* Self::$variant(_) => <$adapter as Adapter>::KIND,)*
                 }
             }
 
-            /// Reads the source until `context.stop` is cancelled.
+            /// Runs the adapter until `context.stop` is cancelled.
             pub async fn run(self, context: AdapterContext) {
                 let _ = &context;
                 match self {
@@ -48,7 +48,7 @@ macro_rules! adapters {
             }
         }
 
-        /// What is read, and where.
+        /// Describes the source and its address.
         impl fmt::Display for AdapterConfig {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let _ = &f;

@@ -1,4 +1,4 @@
-//! Byte streams to attached hardware: a serial port, or TCP where the hardware sits behind a network.
+//! Byte streams to hardware, either on a serial port or over TCP.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, io, path::PathBuf, str::FromStr, time::Duration};
@@ -9,27 +9,27 @@ use tokio::{
 };
 use tokio_serial::{ClearBuffer, SerialPort, SerialStream};
 
-const TCP_CONNECT: Duration = Duration::from_secs(5);
+const TCP_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where the hardware is: `/dev/ttyUSB0`, or `tcp://host:port`.
+/// The place of the hardware: a path such as `/dev/ttyUSB0`, or `tcp://host:port`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Endpoint {
-    /// A serial port, by its path.
+    /// The path of a serial port.
     Serial(PathBuf),
     /// A TCP address, `host:port`.
     Tcp(String),
 }
 
-/// A text that names no endpoint.
+/// The text is not a valid endpoint.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ParseEndpointError {
-    /// It begins with `tcp://`.
-    #[error("port {0:?} has no host and port: expected an address such as \"tcp://192.168.0.10:35000\"")]
+    /// The text begins with `tcp://` but lacks a host or a port number.
+    #[error("{0:?} lacks a host or a port number: expected an address such as \"tcp://192.168.0.10:35000\"")]
     Address(String),
-    /// It is something else.
+    /// The text is neither an absolute path nor a TCP address.
     #[error(
-        "port {0:?} is neither a file nor an address: expected a serial port such as \"/dev/ttyUSB0\" or an address \
+        "{0:?} is neither a serial port nor a TCP address: expected a path such as \"/dev/ttyUSB0\" or an address \
          such as \"tcp://192.168.0.10:35000\""
     )]
     Other(String),
@@ -40,10 +40,10 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, ParseEndpointError> {
         if let Some(address) = text.strip_prefix("tcp://") {
-            let sound = address.rsplit_once(':').is_some_and(|(host, port)| {
+            let is_valid = address.rsplit_once(':').is_some_and(|(host, port)| {
                 !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
             });
-            return if sound {
+            return if is_valid {
                 Ok(Self::Tcp(address.to_owned()))
             } else {
                 Err(ParseEndpointError::Address(text.to_owned()))
@@ -79,13 +79,15 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// An open stream of bytes, both ways.
+/// An open, bidirectional byte stream.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 impl Endpoint {
-    /// Opens the endpoint, with input that was waiting in a serial port discarded. `baud` is that of a serial port.
+    /// Opens the endpoint and discards input that was waiting in a serial port.
+    ///
+    /// `baud` is the speed of a serial port. It is ignored for TCP.
     pub async fn open(&self, baud: u32) -> io::Result<Box<dyn Stream>> {
         match self {
             Self::Serial(path) => {
@@ -96,7 +98,7 @@ impl Endpoint {
                 Ok(Box::new(port))
             }
             Self::Tcp(address) => {
-                let stream = timeout(TCP_CONNECT, TcpStream::connect(address))
+                let stream = timeout(TCP_CONNECT_TIMEOUT, TcpStream::connect(address))
                     .await
                     .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
                 stream.set_nodelay(true)?;
@@ -106,9 +108,11 @@ impl Endpoint {
     }
 }
 
-/// A port is opened exclusively, so that no other program mixes its commands into ours. Not so a pseudo-terminal:
-/// Linux keeps its exclusivity while the program at the other end holds it open, so that after a crash of ours
-/// nobody but root could open it again.
+/// Returns true if the path leads to a pseudo-terminal.
+///
+/// A serial port is opened exclusively, so that no other program can mix its commands into ours. A pseudo-terminal is
+/// not: Linux keeps it exclusive as long as the program at the other end holds it open. If our process crashed, only
+/// root could open it again.
 fn is_pseudo_terminal(path: &std::path::Path) -> bool {
     path.canonicalize().is_ok_and(|path| path.starts_with("/dev/pts"))
 }
@@ -119,7 +123,7 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     #[test]
-    fn endpoints_are_told_apart() {
+    fn parses_serial_ports_and_tcp_addresses() {
         for text in ["/dev/ttyUSB0", "tcp://127.0.0.1:35000", "tcp://[::1]:35000"] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
@@ -139,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pseudo_terminal_opens_again_while_its_maker_holds_it() {
+    async fn a_pseudo_terminal_can_be_reopened_while_the_other_end_holds_it() {
         let (master, slave) = SerialStream::pair().unwrap();
         let endpoint: Endpoint = slave.name().unwrap().parse().unwrap();
         for _ in 0..2 {
@@ -147,13 +151,13 @@ mod tests {
         }
         let mut held = endpoint.open(38_400).await.unwrap();
         drop((master, slave));
-        // The other end is gone: an error or the end, never a hang.
+        // After the other end is gone, a read must fail or report the end of the stream. It must not hang.
         let read = timeout(Duration::from_secs(5), held.read_u8()).await.unwrap();
         assert!(read.is_err());
     }
 
     #[tokio::test]
-    async fn what_is_not_there_is_an_error() {
+    async fn opening_a_missing_endpoint_fails() {
         assert!("/dev/no-such-port".parse::<Endpoint>().unwrap().open(9_600).await.is_err());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! The calls that the gateway and the command line submit, and what the chain has to take for each.
+//! The calls that this crate can submit, and the calls and runtime API methods that the runtime has to offer.
 
 use codec::Encode;
 use scale_info::{meta_type, MetaType};
@@ -13,101 +13,101 @@ use streembit_primitives::{
     AccountId, Checkpoint, DeviceId, DeviceKey, Hash, LogId, Signature,
 };
 
-/// What can be submitted to the chain.
+/// A call that can be submitted to the chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Call {
-    /// A party takes a gateway into its possession; from then on the gateway may submit.
+    /// Registers a gateway with the signing party. The gateway may submit transactions from then on.
     AddGateway {
         /// The gateway's account.
         gateway: AccountId,
         /// The gateway's signature over [`streembit_primitives::device::GatewayConsent`].
         consent: Signature,
     },
-    /// A party, a gateway or a member of the council asks the council for a change.
+    /// Proposes a change to the council. Signed by a party, a gateway or a council member.
     ProposeChange {
-        /// The change.
+        /// The proposed change.
         change: Change,
     },
-    /// A member of the council votes on a motion.
+    /// Casts a council member's vote on a motion.
     Vote {
-        /// The motion.
+        /// The motion's hash.
         motion: Hash,
-        /// Whether it is for it.
+        /// True to approve, false to reject.
         approve: bool,
     },
-    /// Anyone who belongs brings in the code of the runtime that the council decided on.
+    /// Applies the runtime code that the council has authorized. Any account that may submit can sign it.
     ApplyUpgrade {
-        /// The code, compressed as it may be.
+        /// The runtime code, possibly compressed.
         code: Vec<u8>,
     },
-    /// A validator leaves the validators.
+    /// Removes the signer from the validators.
     LeaveValidators,
-    /// A party leaves the consortium, with its gateways.
+    /// Removes the signing party and its gateways from the consortium.
     LeaveConsortium,
-    /// An account sets the session keys that it validates with.
+    /// Sets the session keys that the signer validates with.
     SetSessionKeys {
         /// The public keys.
         keys: SessionKeys,
         /// The signatures of both keys over the account.
         proof: Vec<u8>,
     },
-    /// A party registers a device that it owns.
+    /// Registers a device that the signing party owns.
     RegisterDevice {
         /// The device's key.
         key: DeviceKey,
-        /// The gateway that is to keep its log.
+        /// The gateway that keeps the device's log.
         gateway: AccountId,
         /// The signature over [`streembit_primitives::device::RegistrationConsent`].
         consent: Signature,
     },
-    /// A gateway anchors its log.
+    /// Anchors the signing gateway's log.
     Anchor {
-        /// The state of the log.
+        /// The log's checkpoint.
         checkpoint: Checkpoint,
-        /// That it extends what is anchored.
+        /// The proof that the checkpoint extends the last anchor.
         proof: ConsistencyProof,
     },
-    /// A party proposes a contract, and so accepts it.
+    /// Proposes a contract. The signing party accepts it by proposing it.
     Propose {
-        /// The content.
+        /// The contract.
         contract: Contract,
     },
-    /// A party accepts a proposed contract.
+    /// Accepts a proposed contract.
     Accept {
-        /// Which.
+        /// The contract's id.
         id: ContractId,
     },
-    /// A party proves what a clause's meter reads.
+    /// Reports a clause's meter reading with its proof.
     Report {
-        /// Which contract.
+        /// The contract's id.
         id: ContractId,
-        /// The clause, by its place in the contract.
+        /// The clause's index in the contract.
         clause: u32,
-        /// The meter.
+        /// The proof of the meter reading.
         proof: ReadingProof,
     },
-    /// A provider claims that a service was done.
+    /// Claims that the signing provider has performed a service.
     Record {
-        /// Which contract.
+        /// The contract's id.
         id: ContractId,
-        /// The clause, by its place in the contract.
+        /// The clause's index in the contract.
         clause: u32,
-        /// The meter when it was done.
+        /// The proof of the meter reading at the time of the service.
         proof: ReadingProof,
-        /// The hash of what else is to be said.
+        /// The hash of further details.
         details: Hash,
     },
-    /// A customer confirms a service record.
+    /// Confirms a service record as the customer.
     Confirm {
-        /// Which contract.
+        /// The contract's id.
         id: ContractId,
-        /// The record's number.
+        /// The service record's number.
         number: u32,
     },
 }
 
 impl Call {
-    /// The pallet, as the runtime names it.
+    /// The pallet's name in the runtime.
     pub fn pallet(&self) -> &'static str {
         match self {
             Self::AddGateway { .. } | Self::LeaveConsortium => "Parties",
@@ -121,7 +121,7 @@ impl Call {
         }
     }
 
-    /// The call, as the pallet names it.
+    /// The call's name in the pallet.
     pub fn name(&self) -> &'static str {
         match self {
             Self::AddGateway { .. } => "add_gateway",
@@ -140,7 +140,7 @@ impl Call {
         }
     }
 
-    /// The arguments, SCALE encoded one after the other.
+    /// The arguments, SCALE-encoded one after the other.
     pub(super) fn arguments(&self) -> Vec<u8> {
         match self {
             Self::AddGateway { gateway, consent } => (gateway, consent).encode(),
@@ -160,24 +160,24 @@ impl Call {
     }
 }
 
-/// A call of the runtime as this program knows it.
+/// A call that this program expects in the runtime.
 pub(super) struct CallShape {
     /// The pallet.
     pub pallet: &'static str,
     /// The call.
     pub call: &'static str,
-    /// The types of its arguments.
+    /// The types of the arguments.
     pub arguments: Vec<MetaType>,
 }
 
 impl CallShape {
-    /// `Anchors.anchor`.
+    /// The qualified name, such as `Anchors.anchor`.
     pub fn name(&self) -> String {
         format!("{}.{}", self.pallet, self.call)
     }
 }
 
-/// Every call that [`Call`] can make.
+/// The calls that [`Call`] can represent.
 pub(super) fn calls() -> Vec<CallShape> {
     let call = |pallet, call, arguments| CallShape { pallet, call, arguments };
     let (account, signature) = (meta_type::<AccountId>(), meta_type::<Signature>());
@@ -200,46 +200,46 @@ pub(super) fn calls() -> Vec<CallShape> {
     ]
 }
 
-/// A question to the runtime as this program knows it.
-pub(super) struct QuestionShape {
+/// A runtime API method that this program expects in the runtime.
+pub(super) struct MethodShape {
     /// The runtime API.
     pub api: &'static str,
     /// The method.
     pub method: &'static str,
-    /// The types of its inputs.
+    /// The types of the inputs.
     pub inputs: Vec<MetaType>,
-    /// The type of its answer.
+    /// The type of the output.
     pub answer: MetaType,
 }
 
-impl QuestionShape {
-    /// `AnchorsApi_latest`, as the RPC names it.
+impl MethodShape {
+    /// The name that `state_call` takes, such as `AnchorsApi_latest`.
     pub fn name(&self) -> String {
         format!("{}_{}", self.api, self.method)
     }
 }
 
-/// Every question that [`super::ChainView`] asks.
-pub(super) fn questions() -> Vec<QuestionShape> {
-    let question = |api, method, inputs, answer| QuestionShape { api, method, inputs, answer };
+/// The methods that [`super::ChainView`] calls.
+pub(super) fn methods() -> Vec<MethodShape> {
+    let method = |api, method, inputs, answer| MethodShape { api, method, inputs, answer };
     let (account, device) = (meta_type::<AccountId>(), meta_type::<DeviceId>());
     let (log, contract) = (meta_type::<LogId>(), meta_type::<ContractId>());
     vec![
-        question("PartiesApi", "is_party", vec![account], meta_type::<bool>()),
-        question("PartiesApi", "gateways", vec![account], meta_type::<Vec<AccountId>>()),
-        question("PartiesApi", "party_of", vec![account], meta_type::<Option<AccountId>>()),
-        question("ConsortiumApi", "consortium", vec![], meta_type::<Consortium>()),
-        question("PartiesApi", "memberships", vec![], meta_type::<Vec<(AccountId, Membership)>>()),
-        question("ValidatorsApi", "equivocations", vec![], meta_type::<Vec<Equivocation>>()),
-        question("QuotasApi", "quota", vec![account], meta_type::<Option<QuotaStatus>>()),
-        question("DevicesApi", "device", vec![device], meta_type::<Option<DeviceRecord>>()),
-        question("DevicesApi", "devices_of_gateway", vec![account], meta_type::<Vec<DeviceId>>()),
-        question("DevicesApi", "devices_of_owner", vec![account], meta_type::<Vec<DeviceId>>()),
-        question("AnchorsApi", "latest", vec![log], meta_type::<Option<Anchor>>()),
-        question("AnchorsApi", "anchored_root", vec![log, meta_type::<u64>()], meta_type::<Option<Hash>>()),
-        question("ServiceContractsApi", "contract", vec![contract], meta_type::<Option<ContractView>>()),
-        question("ServiceContractsApi", "contracts_of", vec![account], meta_type::<Vec<ContractId>>()),
-        question("ServiceContractsApi", "due", vec![contract], meta_type::<Option<Vec<ServiceDue>>>()),
-        question("ServiceContractsApi", "grants", vec![device], meta_type::<Vec<Grant>>()),
+        method("PartiesApi", "is_party", vec![account], meta_type::<bool>()),
+        method("PartiesApi", "gateways", vec![account], meta_type::<Vec<AccountId>>()),
+        method("PartiesApi", "party_of", vec![account], meta_type::<Option<AccountId>>()),
+        method("ConsortiumApi", "consortium", vec![], meta_type::<Consortium>()),
+        method("PartiesApi", "memberships", vec![], meta_type::<Vec<(AccountId, Membership)>>()),
+        method("ValidatorsApi", "equivocations", vec![], meta_type::<Vec<Equivocation>>()),
+        method("QuotasApi", "quota", vec![account], meta_type::<Option<QuotaStatus>>()),
+        method("DevicesApi", "device", vec![device], meta_type::<Option<DeviceRecord>>()),
+        method("DevicesApi", "devices_of_gateway", vec![account], meta_type::<Vec<DeviceId>>()),
+        method("DevicesApi", "devices_of_owner", vec![account], meta_type::<Vec<DeviceId>>()),
+        method("AnchorsApi", "latest", vec![log], meta_type::<Option<Anchor>>()),
+        method("AnchorsApi", "anchored_root", vec![log, meta_type::<u64>()], meta_type::<Option<Hash>>()),
+        method("ServiceContractsApi", "contract", vec![contract], meta_type::<Option<ContractView>>()),
+        method("ServiceContractsApi", "contracts_of", vec![account], meta_type::<Vec<ContractId>>()),
+        method("ServiceContractsApi", "due", vec![contract], meta_type::<Option<Vec<ServiceDue>>>()),
+        method("ServiceContractsApi", "grants", vec![device], meta_type::<Vec<Grant>>()),
     ]
 }

@@ -1,4 +1,4 @@
-//! The way to a node: over WebSocket, connected again by itself, or inside the node's own process.
+//! Connections to a node: over WebSocket with automatic reconnects, or inside the node's own process.
 
 use super::{ChainError, NodeUrl};
 use std::time::Duration;
@@ -7,14 +7,14 @@ use subxt_rpcs::{
     RpcClient,
 };
 
-/// How long a first connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long a request may take: more than any answer of a node under load, less than a user's patience.
-const REQUEST: Duration = Duration::from_secs(20);
-/// The longest pause between two attempts to connect again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The time limit for a connection attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time limit for a request on the wire. A node answers faster even under load.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest delay between two attempts to reconnect.
+const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(5);
 
-/// Where the node is.
+/// The way to reach a node.
 #[derive(Clone, Debug)]
 pub enum NodeConnection {
     /// The node's WebSocket address.
@@ -30,7 +30,7 @@ impl From<NodeUrl> for NodeConnection {
 }
 
 impl NodeConnection {
-    /// What to call the node in messages.
+    /// The node's name in messages.
     pub(super) fn label(&self) -> String {
         match self {
             Self::Url(url) => url.to_string(),
@@ -38,32 +38,34 @@ impl NodeConnection {
         }
     }
 
-    /// Connects. Fails where nothing answers; once connected, it connects again by itself, without end.
+    /// Connects to the node. Returns an error if the first attempt fails; after that, the client reconnects without
+    /// limit.
     pub(super) async fn open(&self) -> Result<RpcClient, ChainError> {
         let url = match self {
             Self::InProcess(client) => return Ok(client.clone()),
             Self::Url(url) => url.as_str(),
         };
-        let away = |problem: String| ChainError::Away { node: url.into(), problem };
-        // A client that retries without end says nothing about why: one attempt first, whose error can be shown.
+        let unreachable = |problem: String| ChainError::Unreachable { node: url.into(), problem };
+        // A client that retries without limit never reports why it fails. Try once without retries, to get the error.
         let once = ExponentialBackoff::from_millis(10).take(0);
-        let attempt = Reconnecting::builder().connection_timeout(CONNECT).retry_policy(once).build(url);
-        drop(attempt.await.map_err(|error| away(causes(&error)))?);
-        let without_end = ExponentialBackoff::from_millis(2).factor(50).max_delay(LONGEST_PAUSE);
+        let attempt =
+            Reconnecting::builder().connection_timeout(CONNECT_TIMEOUT).retry_policy(once).build(url);
+        drop(attempt.await.map_err(|error| unreachable(causes(&error)))?);
+        let without_end = ExponentialBackoff::from_millis(2).factor(50).max_delay(MAX_RECONNECT_DELAY);
         let build = Reconnecting::builder()
-            .connection_timeout(CONNECT)
-            .request_timeout(REQUEST)
+            .connection_timeout(CONNECT_TIMEOUT)
+            .request_timeout(REQUEST_TIMEOUT)
             .retry_policy(without_end)
             .build(url);
-        let client = tokio::time::timeout(CONNECT, build)
+        let client = tokio::time::timeout(CONNECT_TIMEOUT, build)
             .await
-            .map_err(|_| away("no answer".into()))?
-            .map_err(|error| away(causes(&error)))?;
+            .map_err(|_| unreachable("no answer".into()))?
+            .map_err(|error| unreachable(causes(&error)))?;
         Ok(RpcClient::new(client))
     }
 }
 
-/// An error with what caused it, in one line.
+/// Formats an error and its causes as one line.
 pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -82,7 +84,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn where_nothing_listens_the_error_says_so() {
+    async fn a_refused_connection_is_named_in_the_error() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let node = NodeConnection::Url(format!("ws://{free}").parse().unwrap());
         let error = node.open().await.unwrap_err();

@@ -1,124 +1,126 @@
-//! What goes wrong between this program and the chain, and what to do about it.
+//! The errors of the chain client.
 
 use super::refusal::PoolRefusal;
 use streembit_keystore::account;
 use streembit_primitives::{AccountId, Hash};
 
-/// What went wrong, with what, and what to do.
+/// An error of the chain client.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ChainError {
-    /// The node does not answer.
+    /// The node cannot be reached, or does not answer in time.
     #[error("the node at {node} does not answer: {problem}")]
-    Away {
-        /// Which node.
+    Unreachable {
+        /// The node's address.
         node: String,
-        /// What was met.
+        /// The cause.
         problem: String,
     },
-    /// After a break, the node at the same address serves another chain.
-    #[error("the node at {node} now serves another chain (genesis {now}, before {before})")]
+    /// After a reconnect, the node at the same address serves another chain.
+    #[error(
+        "the node at {node} now serves another chain: its genesis hash is {now}, before it was {before}"
+    )]
     OtherChain {
-        /// Which node.
+        /// The node's address.
         node: String,
-        /// The genesis hash that this client was connected to.
+        /// The genesis hash when the client connected.
         before: Hash,
-        /// The genesis hash met now.
+        /// The genesis hash now.
         now: Hash,
     },
-    /// The node runs a runtime that this program does not fit to.
-    #[error("the chain's runtime (version {version}) is not the one that this program was built for: {difference}")]
+    /// The chain's runtime is not compatible with this program.
+    #[error("the chain's runtime (version {version}) is not compatible with this program: {difference}")]
     Runtime {
-        /// The runtime's version.
+        /// The runtime version.
         version: u32,
-        /// The first difference.
+        /// The first incompatibility.
         difference: String,
     },
-    /// An answer that makes no sense.
-    #[error("the node's answer to {question} cannot be understood: {problem}")]
-    Answer {
-        /// What was asked.
-        question: String,
-        /// What is wrong with the answer.
+    /// The node sent a response that could not be decoded or makes no sense.
+    #[error("the node's response to the request for {request} is invalid: {problem}")]
+    InvalidResponse {
+        /// The requested data.
+        request: String,
+        /// The reason why the response is invalid.
         problem: String,
     },
-    /// The node says no to a question.
-    #[error("the node refuses {question}: {message}")]
-    Question {
-        /// What was asked.
-        question: String,
-        /// What the node says.
+    /// The node answered a request with an error.
+    #[error("the node rejected the request for {request}: {message}")]
+    RequestFailed {
+        /// The requested data.
+        request: String,
+        /// The node's error message.
         message: String,
     },
-    /// The account has no right to submit anything.
+    /// The account may not submit transactions: neither a party nor an account of one.
     #[error("the account {} may not submit to this chain", account::show(.account))]
-    Stranger {
-        /// Which account.
+    NotPermitted {
+        /// The account.
         account: AccountId,
     },
-    /// The account's party has spent its quota.
-    #[error("the quota of {} is spent, {call} is more than is left: {}", account::show(.payer), .left)]
+    /// The quota of the account's party has too little left for the call.
+    #[error("the quota of {} has too little left for {call}: {}", account::show(.payer), .left)]
     OverQuota {
         /// The call.
         call: String,
-        /// The party that spends for the account.
+        /// The party whose quota is charged.
         payer: AccountId,
-        /// What is left of what, and until when.
+        /// The rest of the quota, its size and the time of the next refill, as text.
         left: String,
     },
-    /// The node's pool does not take a call that would fail.
-    #[error("the node does not take {call}: {reason}")]
+    /// The node's transaction pool rejects a call that would fail.
+    #[error("the node rejected {call}: {reason}")]
     WouldFail {
         /// The call.
         call: String,
-        /// Why it would fail.
+        /// The reason why it would fail.
         reason: PoolRefusal,
     },
-    /// The node's pool does not take the transaction.
-    #[error("the node does not take {call}: {message}")]
+    /// The node's transaction pool rejects the transaction for another reason.
+    #[error("the node rejected {call}: {message}")]
     Refused {
         /// The call.
         call: String,
-        /// What the node says.
+        /// The node's error message.
         message: String,
     },
-    /// The chain ran the call, and it failed.
-    #[error("the chain refused {call}: {words} ({error})")]
+    /// The call is in a finalized block, and its execution failed.
+    #[error("{call} failed on the chain: {docs} ({error})")]
     Dispatch {
         /// The call.
         call: String,
-        /// The error: `Pallet::Error`, or the runtime's own.
+        /// The error, as `Pallet::Error` or as the runtime names it.
         error: String,
-        /// What the pallet's documentation says of it.
-        words: String,
+        /// The documentation of the error in the runtime's metadata.
+        docs: String,
     },
-    /// The transaction was lost on its way, again and again.
-    #[error("{call} did not get into a block: {problem}")]
+    /// Every transaction that was signed for the call was dropped before a block included it.
+    #[error("{call} was not included in a block: {problem}")]
     Lost {
         /// The call.
         call: String,
-        /// What became of it.
+        /// The reason why the last transaction was dropped.
         problem: String,
     },
-    /// The transaction is out, but nothing is finalized.
-    #[error("{call} was sent, but not finalized within {seconds} s")]
+    /// The transaction was sent, but did not become final in time.
+    #[error("{call} was sent, but was not finalized within {seconds} s")]
     Unfinalized {
         /// The call.
         call: String,
-        /// How long was waited.
+        /// The time limit, in seconds.
         seconds: u64,
     },
 }
 
 impl ChainError {
-    /// Whether the same may succeed later without anybody doing anything to the request.
+    /// Returns true if the same request may succeed later without any change to it.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Away { .. } | Self::Lost { .. } | Self::Unfinalized { .. } | Self::OverQuota { .. }
+            Self::Unreachable { .. } | Self::Lost { .. } | Self::Unfinalized { .. } | Self::OverQuota { .. }
         )
     }
 
-    /// The `Pallet::Error` that the chain answered with, where it did. What it means is in the error's own words.
+    /// The `Pallet::Error` that the call failed with, or `None` for any other error.
     pub fn dispatch_error(&self) -> Option<&str> {
         match self {
             Self::Dispatch { error, .. } => Some(error),

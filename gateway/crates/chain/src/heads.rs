@@ -1,4 +1,4 @@
-//! Follows the finalized blocks, across every break of the connection.
+//! Follows the finalized blocks and resubscribes after every loss of the connection.
 
 use super::{
     rpc::Rpc,
@@ -13,31 +13,30 @@ use streembit_primitives::Hash;
 use subxt::config::substrate::H256;
 use tokio::sync::watch;
 
-/// The pauses between attempts.
+/// The delays between attempts to subscribe.
 const RETRY: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(250))
     .with_max_delay(Duration::from_secs(5))
     .without_max_times();
 
-/// Without a new finalized block for so long, the node is asked whether it is still there, whether others are, and whether
-/// blocks wait for voters.
-const QUIET: Duration = Duration::from_secs(20);
+/// How long to wait for a finalized block before asking the node whether it is reachable, has peers, and lacks votes.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Where they do they may be about to be voted on: so much later they are looked at once more before it is said.
-const SECOND_LOOK: Duration = Duration::from_secs(6);
+/// The delay before a stall is reported. New blocks may be about to be voted on, so the follower looks a second time.
+const STALL_RECHECK: Duration = Duration::from_secs(6);
 
-/// What the follower keeps up to date.
+/// The state that the follower keeps up to date.
 #[derive(Debug)]
 pub(super) struct Reports {
     /// The last finalized block.
     pub finalized: watch::Sender<Finalized>,
-    /// What is wrong with the node; `None` while nothing is.
+    /// The problem with the node; `None` if there is none.
     pub problem: watch::Sender<Option<ChainError>>,
-    /// Why nothing becomes final; `None` while nothing waits for long.
+    /// The reason why finality has stalled; `None` if it has not.
     pub stalled: watch::Sender<Option<Stall>>,
 }
 
-/// Follows until its task is ended.
+/// Follows the finalized blocks until its task is aborted.
 pub(super) async fn follow(rpc: Rpc, genesis: Hash, reports: Arc<Reports>) {
     let mut pauses = RETRY.build();
     loop {
@@ -45,14 +44,14 @@ pub(super) async fn follow(rpc: Rpc, genesis: Hash, reports: Arc<Reports>) {
         let error = follow_once(&rpc, genesis, &reports).await;
         reports.problem.send_replace(Some(error));
         if *reports.finalized.borrow() != started {
-            // The connection was good for a while.
+            // The connection worked for a while: start again with short delays.
             pauses = RETRY.build();
         }
         tokio::time::sleep(pauses.next().unwrap_or_default()).await;
     }
 }
 
-/// Follows one subscription; returns what ended it.
+/// Follows one subscription and returns the error that ended it.
 async fn follow_once(rpc: &Rpc, genesis: Hash, reports: &Reports) -> ChainError {
     let result: Result<(), ChainError> = async {
         let now = Hash(rpc.genesis().await?.0);
@@ -61,48 +60,48 @@ async fn follow_once(rpc: &Rpc, genesis: Hash, reports: &Reports) -> ChainError 
         }
         let headers = rpc.finalized_headers().await?;
         let mut headers = std::pin::pin!(headers);
-        note(reports, rpc.finalized().await?);
-        let mut waited = false;
+        record(reports, rpc.finalized().await?);
+        let mut saw_stall = false;
         loop {
-            let pause = if waited { SECOND_LOOK } else { QUIET };
-            match tokio::time::timeout(pause, headers.next()).await {
+            let timeout = if saw_stall { STALL_RECHECK } else { IDLE_TIMEOUT };
+            match tokio::time::timeout(timeout, headers.next()).await {
                 Ok(Some(header)) => {
-                    waited = false;
+                    saw_stall = false;
                     let header = header?;
                     let hash = H256(sp_crypto_hashing::blake2_256(&header.encode()));
-                    note(reports, rpc.finalized_of(&header, hash).await?);
+                    record(reports, rpc.finalized_of(&header, hash).await?);
                 }
                 Ok(None) => return Ok(()),
                 Err(_) => {
                     let finalized = rpc.finalized().await?;
-                    note(reports, finalized);
+                    record(reports, finalized);
                     let stalled = voters::stalled(rpc, finalized.number).await?;
-                    set(&reports.stalled, stalled.filter(|_| waited));
-                    waited = stalled.is_some();
+                    set_stalled(&reports.stalled, stalled.filter(|_| saw_stall));
+                    saw_stall = stalled.is_some();
                 }
             }
         }
     }
     .await;
-    result.err().unwrap_or_else(|| ChainError::Away {
+    result.err().unwrap_or_else(|| ChainError::Unreachable {
         node: rpc.label().into(),
         problem: "it ended the stream of finalized blocks".into(),
     })
 }
 
-fn note(reports: &Reports, finalized: Finalized) {
+fn record(reports: &Reports, finalized: Finalized) {
     reports.problem.send_if_modified(|problem| problem.take().is_some());
     reports.finalized.send_if_modified(|last| {
         let newer = finalized.number > last.number;
         if newer {
             *last = finalized;
-            set(&reports.stalled, None);
+            set_stalled(&reports.stalled, None);
         }
         newer
     });
 }
 
-/// Tells of a change only.
-fn set(stalled: &watch::Sender<Option<Stall>>, now: Option<Stall>) {
+/// Sets the value and notifies the receivers only if it changed.
+fn set_stalled(stalled: &watch::Sender<Option<Stall>>, now: Option<Stall>) {
     stalled.send_if_modified(|last| std::mem::replace(last, now) != now);
 }

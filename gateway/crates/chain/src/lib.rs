@@ -28,7 +28,7 @@ pub use node_url::NodeUrl;
 pub use refusal::PoolRefusal;
 pub use registration::{device_consent, gateway_consent};
 pub use reporting::{ChainReport, NodeState};
-pub use rpc::SeenVoters;
+pub use rpc::VoterStatus;
 pub use view::ChainView;
 pub use voters::{Stall, VoteCount};
 
@@ -48,24 +48,24 @@ use tokio_util::task::AbortOnDropHandle;
 /// A finalized block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Finalized {
-    /// Its number.
+    /// The block number.
     pub number: u32,
-    /// Its hash.
+    /// The block hash.
     pub hash: Hash,
-    /// Its time, in milliseconds since 1970-01-01 UTC; 0 for block 0.
+    /// The block's timestamp, in milliseconds since 1970-01-01 UTC; 0 for block 0.
     pub time: u64,
 }
 
-/// Where a call became final.
+/// The finalized block that includes a submitted call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Submitted {
-    /// The block's number.
+    /// The block number.
     pub block: u32,
-    /// The block's hash.
+    /// The block hash.
     pub hash: Hash,
 }
 
-/// A connection to the chain through a node; a clone is the same connection.
+/// A client of the chain that talks to one node. Clones share the same connection.
 #[derive(Clone)]
 pub struct ChainClient {
     inner: Arc<Inner>,
@@ -76,14 +76,15 @@ struct Inner {
     genesis: Hash,
     runtime: Mutex<Runtime>,
     reports: Arc<heads::Reports>,
-    /// One transaction of an account at a time.
-    turns: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
+    /// One lock per account: an account has at most one transaction in flight.
+    submit_locks: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
     _follower: AbortOnDropHandle<()>,
 }
 
 impl ChainClient {
-    /// Connects, and checks that the chain's runtime fits this program. Fails where no node answers; once
-    /// connected, it connects again by itself.
+    /// Connects to a node and checks that the chain's runtime is compatible with this program.
+    ///
+    /// Returns an error if the node cannot be reached. After the first connection, the client reconnects by itself.
     pub async fn connect(node: NodeConnection) -> Result<Self, ChainError> {
         let rpc = Rpc::new(node.open().await?, node.label());
         let genesis = rpc.genesis().await?;
@@ -102,84 +103,87 @@ impl ChainClient {
                 genesis,
                 runtime: Mutex::new(runtime),
                 reports,
-                turns: Mutex::default(),
+                submit_locks: Mutex::default(),
                 _follower: AbortOnDropHandle::new(follower),
             }),
         })
     }
 
-    /// The hash of block 0, which names the chain.
+    /// The hash of block 0, which identifies the chain.
     pub fn genesis(&self) -> Hash {
         self.inner.genesis
     }
 
-    /// What messages call the node.
+    /// The node's name in messages.
     pub fn node(&self) -> &str {
         self.inner.rpc.label()
     }
 
-    /// The last finalized block, asked for now.
+    /// Fetches the last finalized block.
     pub async fn finalized(&self) -> Result<Finalized, ChainError> {
-        self.check_node()?;
+        self.ensure_available()?;
         self.inner.rpc.finalized().await
     }
 
-    /// The last finalized block as it moves on. It stands still while the node is away.
+    /// Watches the last finalized block. The value does not change while the node is unreachable.
     pub fn finalized_heads(&self) -> watch::Receiver<Finalized> {
         self.inner.reports.finalized.subscribe()
     }
 
-    /// What is wrong with the node; `None` while it answers.
+    /// Watches the problem with the node; `None` while the node answers.
     pub fn problem(&self) -> watch::Receiver<Option<ChainError>> {
         self.inner.reports.problem.subscribe()
     }
 
-    /// What keeps blocks from becoming final; `None` while they do.
+    /// Watches the reason why finality has stalled; `None` while blocks become final.
     pub fn stalled(&self) -> watch::Receiver<Option<Stall>> {
         self.inner.reports.stalled.subscribe()
     }
 
-    /// The voters as the node sees them; `None` where it does not follow their votes, or is of a release that does not say.
-    pub async fn voters(&self) -> Result<Option<SeenVoters>, ChainError> {
-        self.check_node()?;
+    /// Fetches the node's view of the voters. Returns `None` if the node does not follow their votes or its release
+    /// does not offer this method.
+    pub async fn voters(&self) -> Result<Option<VoterStatus>, ChainError> {
+        self.ensure_available()?;
         match self.inner.rpc.voters().await {
-            Err(ChainError::Question { .. }) => Ok(None),
+            Err(ChainError::RequestFailed { .. }) => Ok(None),
             answer => answer,
         }
     }
 
-    /// The state at the last finalized block.
+    /// Opens the state at the last finalized block.
     pub async fn view(&self) -> Result<ChainView, ChainError> {
         let block = self.finalized().await?;
         let runtime = self.runtime_at(H256(block.hash.0)).await?;
         Ok(ChainView::new(self.inner.rpc.clone(), runtime, block))
     }
 
-    /// The last anchor of a log.
+    /// Fetches the last anchor of `log`, or `None` if it has none.
     pub async fn latest_anchor(&self, log: LogId) -> Result<Option<Anchor>, ChainError> {
         self.view().await?.latest_anchor(log).await
     }
 
-    /// A device.
+    /// Fetches a device, or `None` if it is not registered.
     pub async fn device(&self, id: DeviceId) -> Result<Option<DeviceRecord>, ChainError> {
         self.view().await?.device(id).await
     }
 
-    /// Who may read a device.
+    /// Fetches the grants on a device.
     pub async fn grants(&self, device: DeviceId) -> Result<Vec<Grant>, ChainError> {
         self.view().await?.grants(device).await
     }
 
-    /// While the node is known to be away nobody has to wait for it, and nothing of another chain is ever taken for
-    /// this one's.
-    fn check_node(&self) -> Result<(), ChainError> {
+    /// Returns the current problem with the node as an error.
+    ///
+    /// Callers fail at once while the node is known to be unreachable, and never use the state of another chain.
+    fn ensure_available(&self) -> Result<(), ChainError> {
         match &*self.inner.reports.problem.borrow() {
             Some(error) => Err(error.clone()),
             None => Ok(()),
         }
     }
 
-    /// The runtime in the state of a block, checked: the one that makes the block after it.
+    /// Returns the runtime in the state after block `at`, which executes the block that follows. Fetches and checks
+    /// the metadata if the runtime has changed.
     async fn runtime_at(&self, at: H256) -> Result<Runtime, ChainError> {
         let (version, _) = self.inner.rpc.version(at).await?;
         let known = self.inner.runtime.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -191,10 +195,10 @@ impl ChainClient {
         Ok(runtime)
     }
 
-    /// The place of an account in the queue of those that submit here.
-    fn turn_of(&self, account: AccountId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.inner.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.entry(account).or_default().clone()
+    /// Returns the lock that serializes the submissions of an account.
+    fn submit_lock(&self, account: AccountId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut submit_locks = self.inner.submit_locks.lock().unwrap_or_else(PoisonError::into_inner);
+        submit_locks.entry(account).or_default().clone()
     }
 }
 

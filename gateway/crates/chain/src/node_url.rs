@@ -4,17 +4,17 @@ use serde::{de::Error as _, Deserialize, Deserializer};
 use std::{fmt, str::FromStr};
 use url::Url;
 
-/// The address of a node's RPC: `ws://` or `wss://`.
+/// The address of a node's RPC, with the scheme `ws` or `wss`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NodeUrl(String);
 
 impl NodeUrl {
-    /// A node on this machine with its usual port.
+    /// The address of a node on this machine with the default port.
     pub fn local() -> Self {
         Self("ws://127.0.0.1:9944".into())
     }
 
-    /// The address.
+    /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -30,20 +30,22 @@ impl FromStr for NodeUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let refused =
-            |problem: &str| Err(format!("{text:?} {problem}; expected one such as \"ws://127.0.0.1:9944\""));
+        let invalid = |problem: &str| {
+            Err(format!("{text:?} {problem}; expected an address such as \"ws://127.0.0.1:9944\""))
+        };
         let Ok(url) = text.parse::<Url>() else {
-            return refused("is no address of a node");
+            return invalid("is not the address of a node");
         };
         if !matches!(url.scheme(), "ws" | "wss") {
-            return refused("is no WebSocket address");
+            return invalid("is not a WebSocket address");
         }
         if url.host_str().is_none_or(str::is_empty) {
-            return refused("names no host");
+            return invalid("contains no host");
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(
-                "a node's address has no user or password in it: remove what stands before the @".into()
+                "a node's address must not contain a user or a password; remove everything before the @"
+                    .into(),
             );
         }
         Ok(Self(text.to_owned()))

@@ -1,12 +1,12 @@
-//! A party's quota in words.
+//! The quota of a party as text.
 
 use streembit_clock as clock;
 use streembit_primitives::consortium::QuotaStatus;
 
-/// What is left of what, and until when.
-pub fn words(quota: &QuotaStatus) -> String {
+/// Describes the rest of a quota, its size and the time of the next refill.
+pub fn describe(quota: &QuotaStatus) -> String {
     format!(
-        "{} of {} of the blocks' time and {} of {} left until {}",
+        "{} of {} of block time and {} of {} left until {}",
         time(quota.left.microseconds),
         time(quota.quota.microseconds),
         bytes(quota.left.bytes),
@@ -15,7 +15,7 @@ pub fn words(quota: &QuotaStatus) -> String {
     )
 }
 
-/// How much of the scarcer of the two is left, in percent, rounded down.
+/// The rest of a quota in percent, rounded down; the smaller value of time and bytes.
 pub fn percent(quota: &QuotaStatus) -> u64 {
     let part = |left: u64, of: u64| left.saturating_mul(100).checked_div(of).unwrap_or_default();
     let (left, of) = (quota.left, quota.quota);
@@ -44,11 +44,11 @@ mod tests {
     use streembit_primitives::{consortium::Quota, AccountId};
 
     #[test]
-    fn both_are_named_and_the_scarcer_counts() {
+    fn the_text_has_time_and_bytes_and_the_percentage_is_the_smaller_one() {
         let quota = Quota { microseconds: 28_000_000, bytes: 50_000_000 };
         let left = Quota { microseconds: 1_400_000, bytes: 5_000 };
         let quota = QuotaStatus { payer: AccountId([1; 32]), quota, left, refills: 1_700_000_000_000 };
-        let text = words(&quota);
+        let text = describe(&quota);
         for part in ["1400 ms of 28 s", "5000 bytes of 47 MiB", "2023-11-14"] {
             assert!(text.contains(part), "{part}: {text}");
         }

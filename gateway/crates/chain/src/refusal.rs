@@ -1,32 +1,33 @@
-//! Calls that a node's pool refuses because they would fail.
+//! Calls that a node's transaction pool rejects because they would fail.
 
 use std::fmt;
 use streembit_primitives::consortium::invalid_transaction;
 
-/// Why the pool refuses a call that would fail.
+/// The reason why the pool rejects a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PoolRefusal {
-    /// Only the council may make the call.
+    /// The account is not in the council.
     NotInCouncil,
     /// There is no such motion, or it is closed.
     NoSuchMotion,
-    /// The account has cast the same vote already.
-    VotedAlready,
-    /// The council has not decided on the code, or it was brought in already.
-    NotDecided,
+    /// The account has cast the same vote before.
+    AlreadyVoted,
+    /// The council has not authorized the code, or the code was applied before.
+    NotAuthorized,
 }
 
 impl PoolRefusal {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::NotInCouncil, Self::NoSuchMotion, Self::VotedAlready, Self::NotDecided];
+    /// All reasons.
+    pub const ALL: [Self; 4] =
+        [Self::NotInCouncil, Self::NoSuchMotion, Self::AlreadyVoted, Self::NotAuthorized];
 
-    /// The refusal with this code, or `None` if the code is about something else.
+    /// The reason with this code, or `None` if the code has another meaning.
     pub(crate) fn from_code(code: u8) -> Option<Self> {
         Some(match code {
             invalid_transaction::NOT_IN_COUNCIL => Self::NotInCouncil,
             invalid_transaction::NO_SUCH_MOTION => Self::NoSuchMotion,
-            invalid_transaction::ALREADY_VOTED => Self::VotedAlready,
-            invalid_transaction::NOT_AUTHORIZED => Self::NotDecided,
+            invalid_transaction::ALREADY_VOTED => Self::AlreadyVoted,
+            invalid_transaction::NOT_AUTHORIZED => Self::NotAuthorized,
             _ => return None,
         })
     }
@@ -37,8 +38,8 @@ impl fmt::Display for PoolRefusal {
         f.write_str(match self {
             Self::NotInCouncil => "the account is not in the council",
             Self::NoSuchMotion => "there is no such motion, or it is closed",
-            Self::VotedAlready => "the account has voted so already",
-            Self::NotDecided => "the council has not decided on this code, or it was brought in already",
+            Self::AlreadyVoted => "the account has cast this vote already",
+            Self::NotAuthorized => "the council has not authorized this code, or it was applied already",
         })
     }
 }
@@ -48,11 +49,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_refusal_that_is_about_the_council_is_known() {
+    fn every_code_about_the_council_has_a_reason() {
         let known = (invalid_transaction::NOT_IN_COUNCIL..=invalid_transaction::NOT_AUTHORIZED)
             .map(PoolRefusal::from_code);
         assert_eq!(known.collect::<Option<Vec<_>>>().unwrap(), PoolRefusal::ALL);
-        // The codes of the quota come with what is left of it.
+        // The codes of the quota become `ChainError::OverQuota`.
         assert_eq!(
             [invalid_transaction::QUOTA_TIME, invalid_transaction::QUOTA_BYTES, u8::MAX]
                 .map(PoolRefusal::from_code),

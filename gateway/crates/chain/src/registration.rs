@@ -1,4 +1,4 @@
-//! Taking gateways, devices and validators in: what has to be signed by whom, and the calls.
+//! The registration of gateways, devices and session keys: consents and the calls that carry them.
 
 use super::{rpc::decode, Call, ChainClient, ChainError, Submitted};
 use streembit_keystore::KeyPair;
@@ -9,26 +9,27 @@ use streembit_primitives::{
     AccountId, DeviceKey, Hash, Signature,
 };
 
-/// A gateway's consent to belong to a party.
+/// Signs a gateway's consent to belong to a party.
 pub fn gateway_consent(genesis: Hash, gateway: &KeyPair, party: AccountId) -> Signature {
     let consent = GatewayConsent { genesis, gateway: gateway.account(), party };
     gateway.sign(Domain::GatewayConsent, &consent.message())
 }
 
-/// A device's consent to its registration, by its own key or by that of the gateway that signs for it.
+/// Signs the consent to a device's registration, with the device's own key or the key of the gateway that signs for
+/// it.
 pub fn device_consent(registration: &RegistrationConsent, keys: &KeyPair) -> Signature {
     keys.sign(Domain::Registration, &registration.message())
 }
 
 impl ChainClient {
-    /// A party takes a gateway in, whose key consents; the gateway may submit from then on.
+    /// Registers a gateway with a party. `gateway` signs the consent, and may submit transactions from then on.
     pub async fn add_gateway(&self, party: &KeyPair, gateway: &KeyPair) -> Result<Submitted, ChainError> {
         let consent = gateway_consent(self.genesis(), gateway, party.account());
         self.submit(party, Call::AddGateway { gateway: gateway.account(), consent }).await
     }
 
-    /// Makes new session keys in the node's keystore and sets them for an account, which validates with them from the
-    /// next sessions on if it is a validator. The keys never leave the node.
+    /// Generates session keys in the node's keystore and registers them for an account. A validator uses them from one
+    /// of the next sessions on. The private keys never leave the node.
     pub async fn set_new_session_keys(&self, account: &KeyPair) -> Result<SessionKeys, ChainError> {
         let (keys, proof) = self.inner.rpc.rotate_keys(&account.account()).await?;
         let keys: SessionKeys = decode("new session keys", &keys)?;
@@ -36,17 +37,17 @@ impl ChainClient {
         Ok(keys)
     }
 
-    /// Whether the node is run as a validator.
+    /// Returns true if the node runs as a validator.
     pub async fn node_is_validator(&self) -> Result<bool, ChainError> {
         Ok(self.inner.rpc.roles().await?.iter().any(|role| role == "Authority"))
     }
 
-    /// What a device has to consent to, to be registered on this chain.
+    /// Builds the consent that a device has to sign to be registered on this chain.
     pub fn registration(&self, key: DeviceKey, owner: AccountId, gateway: AccountId) -> RegistrationConsent {
         RegistrationConsent { genesis: self.genesis(), key, owner, gateway }
     }
 
-    /// A party registers a device that consents.
+    /// Registers a device with its consent.
     pub async fn register_device(
         &self,
         owner: &KeyPair,
@@ -64,7 +65,7 @@ mod tests {
     use streembit_primitives::Text;
 
     #[test]
-    fn consents_are_what_the_chain_verifies() {
+    fn signed_consents_pass_the_chains_verification() {
         let (owner, gateway) = (KeyPair::from_dev_name("alice").unwrap(), KeyPair::from_seed([7; 32]));
         let genesis = Hash([1; 32]);
         let consent = gateway_consent(genesis, &gateway, owner.account());

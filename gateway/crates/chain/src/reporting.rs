@@ -1,47 +1,47 @@
-//! What a daemon wants to know of the chain, kept up to date.
+//! A report on the chain for a daemon, kept up to date.
 
-use super::{ChainClient, ChainError, NodeConnection, SeenVoters, Stall, ValidatorsReport};
+use super::{ChainClient, ChainError, NodeConnection, Stall, ValidatorsReport, VoterStatus};
 use backon::{ExponentialBuilder, Retryable as _};
 use std::time::{Duration, Instant};
 use streembit_primitives::{consortium::QuotaStatus, AccountId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The pauses between attempts to connect.
+/// The delays between attempts to connect.
 const RETRY: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(500))
     .with_max_delay(Duration::from_secs(5))
     .without_max_times();
 
-/// How old the quota, the validators and the voters in a report may be.
-const AGE: Duration = Duration::from_secs(30);
+/// The maximum age of the quota, the validators and the voters in a report.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The chain as seen from one account.
+/// The state of the chain as seen from one account.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct ChainReport {
     /// The connection to the node.
     pub node: NodeState,
-    /// What the account has left of its quota; `None` if it may not submit, or if the node did not say.
+    /// The rest of the account's quota; `None` if it may not submit transactions or the request failed.
     pub quota: Option<QuotaStatus>,
-    /// The voters; `None` if the node did not say.
-    pub voters: Option<SeenVoters>,
-    /// The validators, as the node last described them; `None` before the first time.
+    /// The voters; `None` if they are not known.
+    pub voters: Option<VoterStatus>,
+    /// The validators as last fetched; `None` before the first response.
     pub validators: Option<ValidatorsReport>,
 }
 
 /// The state of the connection to the node.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub enum NodeState {
-    /// Not yet connected.
+    /// The first connection is not established yet.
     #[default]
     Connecting,
-    /// The node cannot be used now. Connecting is tried again without end.
+    /// The node cannot be used. The client keeps trying to reconnect.
     Failing(ChainError),
     /// The node answers, but no block becomes final.
     Stalled(Stall),
-    /// All is well.
+    /// The node answers and blocks become final.
     Following {
-        /// What messages call the node.
+        /// The node's name in messages.
         node: String,
         /// The number of the last finalized block.
         block: u32,
@@ -49,14 +49,14 @@ pub enum NodeState {
 }
 
 impl ChainClient {
-    /// Connects, trying again as long as it takes. Failures are reported.
+    /// Connects to a node and retries until it succeeds. Every failure is written to `report`.
     pub async fn connect_with_retry(node: NodeConnection, report: &watch::Sender<ChainReport>) -> Self {
         let connect = || Self::connect(node.clone());
         let failed = |error: &ChainError, _: Duration| {
             report.send_modify(|report| report.node = NodeState::Failing(error.clone()));
         };
         loop {
-            // Ends with an error never: there is no last attempt.
+            // The retries have no limit, so this never returns an error.
             if let Ok(client) = connect.retry(RETRY).notify(failed).await {
                 client.report_node(report);
                 return client;
@@ -64,10 +64,10 @@ impl ChainClient {
         }
     }
 
-    /// Keeps a report up to date until told to stop.
+    /// Keeps `report` up to date until `stop` is cancelled.
     ///
-    /// The node and the last finalized block are always current. The quota, the voters and the validators are asked for
-    /// now and then, not with every block.
+    /// The node state and the last finalized block are always current. The quota, the voters and the validators are
+    /// fetched periodically, not for every block.
     pub async fn report_changes(
         &self,
         account: AccountId,
@@ -76,24 +76,26 @@ impl ChainClient {
     ) {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.keep_reporting(account, report) => {}
+            () = self.report_until_disconnected(account, report) => {}
         }
     }
 
-    /// Ends only when nobody follows the chain any more.
-    async fn keep_reporting(&self, account: AccountId, report: &watch::Sender<ChainReport>) {
+    /// Updates the report until the follower ends.
+    async fn report_until_disconnected(&self, account: AccountId, report: &watch::Sender<ChainReport>) {
         let (mut finalized, mut problem, mut stalled) =
             (self.finalized_heads(), self.problem(), self.stalled());
         let mut asked = None::<Instant>;
         loop {
             self.report_node(report);
             let quota = report.borrow().quota;
-            if asked.is_none_or(|asked| asked.elapsed() >= AGE) || self.is_over(quota.as_ref()) {
+            if asked.is_none_or(|asked| asked.elapsed() >= REFRESH_INTERVAL)
+                || self.is_refill_due(quota.as_ref())
+            {
                 let quota = self.quota(account).await;
                 asked = Some(Instant::now());
                 report.send_modify(|report| report.quota = quota);
                 self.report_voters(report).await;
-                // While the node does not say, the last that it said stands.
+                // Keep the last known validators if the request fails.
                 if let Ok(validators) = self.validators().await {
                     report.send_modify(|report| report.validators = Some(validators));
                 }
@@ -105,7 +107,7 @@ impl ChainClient {
                     self.report_voters(report).await;
                     change
                 }
-                () = tokio::time::sleep(AGE) => Ok(()),
+                () = tokio::time::sleep(REFRESH_INTERVAL) => Ok(()),
             };
             if change.is_err() {
                 return;
@@ -113,17 +115,17 @@ impl ChainClient {
         }
     }
 
-    /// What the account has left to spend; `None` if it may not submit, or if the node does not say.
+    /// The rest of the account's quota; `None` if it may not submit transactions or the request fails.
     async fn quota(&self, account: AccountId) -> Option<QuotaStatus> {
         self.view().await.ok()?.quota(account).await.ok()?
     }
 
-    /// Returns true if the time that a quota was for is over by the chain's clock.
-    fn is_over(&self, quota: Option<&QuotaStatus>) -> bool {
+    /// Returns true if the quota has been refilled since it was fetched, by the chain's clock.
+    fn is_refill_due(&self, quota: Option<&QuotaStatus>) -> bool {
         quota.is_some_and(|quota| self.inner.reports.finalized.borrow().time >= quota.refills)
     }
 
-    /// Reports the voters: as counted when blocks wait for them, otherwise as the node sees them.
+    /// Updates the voters: the counted votes during a stall, otherwise the node's view.
     async fn report_voters(&self, report: &watch::Sender<ChainReport>) {
         let stalled = *self.inner.reports.stalled.borrow();
         let voters = match stalled {

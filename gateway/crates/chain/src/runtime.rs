@@ -1,13 +1,13 @@
-//! The chain's runtime as this program needs it: checked against what the program was built for, then used to sign
-//! extrinsics and to read what became of them.
+//! The chain's runtime: checked for compatibility, then used to sign extrinsics and to read their results.
 //!
-//! A runtime may be older or newer than this program, since the council upgrades it whenever it likes. What differs is refused
-//! by itself, when it is needed: a gateway goes on anchoring where only motions of the council have changed.
+//! The council can upgrade the runtime at any time, so it may be older or newer than this program. Each call and each
+//! runtime API method is checked separately, and an incompatible one fails only when it is used. A gateway keeps
+//! anchoring even if the calls of the council have changed.
 
 use super::{
-    call::{self, Call, CallShape, QuestionShape},
+    call::{self, Call, CallShape, MethodShape},
     connect::causes,
-    shape::{Described, Ours},
+    shape::{Described, ExpectedType},
     ChainError,
 };
 use codec::Decode as _;
@@ -28,16 +28,16 @@ use subxt::{
     OfflineClient, OfflineClientAtBlock,
 };
 
-/// For how many blocks a transaction may be included, counted from the finalized block that it was signed at.
+/// The number of blocks in which a transaction can be included, counted from the finalized block it was signed at.
 pub(super) const MORTALITY: u64 = 64;
 
-/// A checked runtime.
+/// A runtime whose compatibility has been checked.
 #[derive(Clone)]
 pub(super) struct Runtime {
     version: u32,
     client: Arc<OfflineClientAtBlock<SubstrateConfig>>,
-    /// How the calls and questions differ that do not fit, by their names.
-    unfit: Arc<BTreeMap<String, String>>,
+    /// The incompatible calls and methods by name, with the difference.
+    incompatible: Arc<BTreeMap<String, String>>,
 }
 
 impl fmt::Debug for Runtime {
@@ -49,43 +49,44 @@ impl fmt::Debug for Runtime {
 /// A signed transaction.
 #[derive(Clone)]
 pub(super) struct Signed {
-    /// The bytes that travel.
+    /// The encoded extrinsic.
     pub bytes: Vec<u8>,
-    /// The number of the finalized block that it was signed at.
+    /// The number of the finalized block at which it was signed.
     pub birth: u32,
-    /// What it does, for messages.
+    /// The call's name in messages.
     pub label: String,
-    /// Who signed.
+    /// The signer's account.
     pub account: AccountId,
 }
 
-/// Where in a chain's life a transaction is signed.
+/// The nonce and the finalized block that a transaction is signed with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SigningPoint {
     /// The account's next nonce.
     pub nonce: u64,
-    /// A finalized block's number.
+    /// The number of the finalized block.
     pub number: u32,
-    /// Its hash.
+    /// The hash of the finalized block.
     pub hash: H256,
 }
 
 impl Runtime {
-    /// Checks which calls a runtime takes and which questions it answers as this program knows them. One that answers none is
-    /// of a chain of another kind, and refused.
+    /// Compares the calls and methods of a runtime with the ones this program uses.
+    ///
+    /// Returns an error if no method is compatible: the chain then is not a Streembit chain.
     pub fn check(
         version: u32,
         transaction_version: u32,
         genesis: H256,
         metadata: &[u8],
     ) -> Result<Self, ChainError> {
-        let metadata = Metadata::decode(&mut &*metadata).map_err(|error| ChainError::Answer {
-            question: "its metadata".into(),
+        let metadata = Metadata::decode(&mut &*metadata).map_err(|error| ChainError::InvalidResponse {
+            request: "the metadata".into(),
             problem: error.to_string(),
         })?;
-        let unfit = differences(&metadata);
-        if call::questions().iter().all(|question| unfit.contains_key(&question.name())) {
-            let difference = unfit.into_values().next().unwrap_or_default();
+        let incompatible = differences(&metadata);
+        if call::methods().iter().all(|method| incompatible.contains_key(&method.name())) {
+            let difference = incompatible.into_values().next().unwrap_or_default();
             return Err(ChainError::Runtime { version, difference });
         }
         let whole_chain =
@@ -98,47 +99,51 @@ impl Runtime {
         let client = OfflineClient::new_with_config(config)
             .at_block(0u64)
             .map_err(|error| ChainError::Runtime { version, difference: error.to_string() })?;
-        Ok(Self { version, client: Arc::new(client), unfit: Arc::new(unfit) })
+        Ok(Self { version, client: Arc::new(client), incompatible: Arc::new(incompatible) })
     }
 
-    /// Refuses a call, such as `Anchors.anchor`, or a question, such as `AnchorsApi_latest`, that this program knows otherwise.
-    pub fn check_fit(&self, name: &str) -> Result<(), ChainError> {
-        self.unfit.get(name).map_or(Ok(()), |difference| {
+    /// Returns an error if the call (such as `Anchors.anchor`) or the method (such as `AnchorsApi_latest`) is
+    /// incompatible.
+    pub fn ensure_compatible(&self, name: &str) -> Result<(), ChainError> {
+        self.incompatible.get(name).map_or(Ok(()), |difference| {
             Err(ChainError::Runtime { version: self.version, difference: difference.clone() })
         })
     }
 
-    /// The version that the chain gives its runtime.
+    /// The runtime's spec version.
     pub fn version(&self) -> u32 {
         self.version
     }
 
     /// Signs a call.
-    pub fn sign(&self, keys: &KeyPair, call: &Call, moment: SigningPoint) -> Result<Signed, ChainError> {
+    pub fn sign(&self, keys: &KeyPair, call: &Call, point: SigningPoint) -> Result<Signed, ChainError> {
         let label = label(call);
-        self.check_fit(&label)?;
+        self.ensure_compatible(&label)?;
         let failed = |error: &dyn std::error::Error| ChainError::Runtime {
             version: self.version,
-            difference: format!("signing {label}: {}", causes(error)),
+            difference: format!("cannot sign {label}: {}", causes(error)),
         };
         let params = DefaultExtrinsicParamsBuilder::new()
-            .nonce(moment.nonce)
-            .mortal_from_unchecked(MORTALITY, u64::from(moment.number), moment.hash)
+            .nonce(point.nonce)
+            .mortal_from_unchecked(MORTALITY, u64::from(point.number), point.hash)
             .build();
         let transactions = self.client.tx();
         let payload = EncodedCall { call, arguments: EncodedArguments(call.arguments()) };
         let mut signable =
             transactions.create_signable_offline(&payload, params).map_err(|error| failed(&error))?;
         let signed = signable.sign(&ExtrinsicSigner(keys)).map_err(|error| failed(&error))?;
-        Ok(Signed { bytes: signed.into_encoded(), birth: moment.number, label, account: keys.account() })
+        Ok(Signed { bytes: signed.into_encoded(), birth: point.number, label, account: keys.account() })
     }
 
-    /// What became of the extrinsic with this index in a block, by the block's events.
+    /// Reads the result of the extrinsic at `index` from the block's encoded events.
     pub fn outcome(&self, events: Vec<u8>, index: u32, label: &str) -> Result<(), ChainError> {
-        let unclear = |problem: String| ChainError::Answer { question: "the block's events".into(), problem };
+        let invalid = |problem: String| ChainError::InvalidResponse {
+            request: "the events of a block".into(),
+            problem,
+        };
         let events = self.client.events().from_bytes(events);
         for event in events.iter() {
-            let event = event.map_err(|error| unclear(causes(&error)))?;
+            let event = event.map_err(|error| invalid(causes(&error)))?;
             if event.phase() != Phase::ApplyExtrinsic(index) || event.pallet_name() != "System" {
                 continue;
             }
@@ -146,82 +151,85 @@ impl Runtime {
                 "ExtrinsicSuccess" => return Ok(()),
                 "ExtrinsicFailed" => {
                     let error = DispatchError::decode_from(event.field_bytes(), self.client.metadata())
-                        .map_err(|error| unclear(causes(&error)))?;
-                    let (error, words) = name_and_words(&error);
-                    return Err(ChainError::Dispatch { call: label.into(), error, words });
+                        .map_err(|error| invalid(causes(&error)))?;
+                    let (error, docs) = name_and_docs(&error);
+                    return Err(ChainError::Dispatch { call: label.into(), error, docs });
                 }
                 _ => {}
             }
         }
-        Err(unclear(format!("it does not say what became of extrinsic {index}")))
+        Err(invalid(format!("no event reports the result of extrinsic {index}")))
     }
 }
 
-/// `anchor`, `register`: the call as messages name it.
+/// The call's name in messages, such as `Anchors.anchor`.
 pub(super) fn label(call: &Call) -> String {
     format!("{}.{}", call.pallet(), call.name())
 }
 
-/// An error's name, and what its documentation in the metadata says.
-fn name_and_words(error: &DispatchError) -> (String, String) {
+/// Returns an error's name and its documentation in the metadata.
+fn name_and_docs(error: &DispatchError) -> (String, String) {
     let DispatchError::Module(module) = error else {
-        return (error.to_string(), "the runtime says no".into());
+        return (error.to_string(), "the runtime gives no description".into());
     };
     let docs = module.details().map(|details| details.variant.docs.join(" ")).unwrap_or_default();
-    let words = docs.trim().trim_end_matches('.');
-    (module.details_string(), if words.is_empty() { "its pallet says no".into() } else { words.into() })
+    let text = docs.trim().trim_end_matches('.');
+    (
+        module.details_string(),
+        if text.is_empty() { "the pallet gives no description".into() } else { text.into() },
+    )
 }
 
-/// How the runtime differs from what this program was built for, by the name of the call or the question.
+/// The differences between the runtime and this program, by the name of the call or method.
 fn differences(metadata: &Metadata) -> BTreeMap<String, String> {
     let calls = call::calls().into_iter().filter_map(|expected| {
         call_difference(&expected, metadata).map(|difference| (expected.name(), difference))
     });
-    let questions = call::questions().into_iter().filter_map(|expected| {
-        question_difference(&expected, metadata).map(|difference| (expected.name(), difference))
+    let methods = call::methods().into_iter().filter_map(|expected| {
+        method_difference(&expected, metadata).map(|difference| (expected.name(), difference))
     });
-    calls.chain(questions).collect()
+    calls.chain(methods).collect()
 }
 
 fn call_difference(expected: &CallShape, metadata: &Metadata) -> Option<String> {
     let name = expected.name();
     let pallet = metadata.pallet_by_name(expected.pallet);
     let Some(found) = pallet.and_then(|pallet| pallet.call_variant_by_name(expected.call)) else {
-        return Some(format!("it has no call {name}"));
+        return Some(format!("the runtime has no call {name}"));
     };
     let theirs: Vec<u32> = found.fields.iter().map(|field| field.ty.id).collect();
     list_difference(&expected.arguments, &theirs, metadata)
         .map(|difference| format!("{name} takes {difference}"))
 }
 
-fn question_difference(expected: &QuestionShape, metadata: &Metadata) -> Option<String> {
+fn method_difference(expected: &MethodShape, metadata: &Metadata) -> Option<String> {
     let name = expected.name();
     let api = metadata.runtime_api_trait_by_name(expected.api);
     let Some(found) = api.and_then(|api| api.method_by_name(expected.method)) else {
-        return Some(format!("it does not answer {name}"));
+        return Some(format!("the runtime has no method {name}"));
     };
     let theirs: Vec<u32> = found.inputs().map(|input| input.id).collect();
     list_difference(&expected.inputs, &theirs, metadata)
         .map(|difference| format!("{name} takes {difference}"))
         .or_else(|| {
             list_difference(&[expected.answer], &[found.output_ty()], metadata)
-                .map(|difference| format!("{name} answers with {difference}"))
+                .map(|difference| format!("{name} returns {difference}"))
         })
 }
 
 fn list_difference(ours: &[MetaType], theirs: &[u32], metadata: &Metadata) -> Option<String> {
     if ours.len() != theirs.len() {
-        return Some(format!("{} values, not {}", theirs.len(), ours.len()));
+        return Some(format!("{} values, expected {}", theirs.len(), ours.len()));
     }
     let types = metadata.types();
     ours.iter().zip(theirs).enumerate().find_map(|(number, (ours, id))| {
-        Ours::new(ours)
+        ExpectedType::new(ours)
             .difference(Described { types, id: *id })
             .map(|difference| format!("value {number}: {difference}"))
     })
 }
 
-/// A call whose arguments are encoded already; [`Runtime::check`] has seen that they fit.
+/// A call with encoded arguments. [`Runtime::check`] has verified that the runtime expects these types.
 struct EncodedCall<'a> {
     call: &'a Call,
     arguments: EncodedArguments,
@@ -274,10 +282,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_metadata_is_an_answer_that_makes_no_sense() {
+    fn malformed_metadata_is_an_invalid_response() {
         for bytes in [&b""[..], b"meta", &[0xff; 64]] {
             let checked = Runtime::check(1, 1, H256::zero(), bytes);
-            assert!(matches!(checked, Err(ChainError::Answer { .. })), "{bytes:?}");
+            assert!(matches!(checked, Err(ChainError::InvalidResponse { .. })), "{bytes:?}");
         }
     }
 }

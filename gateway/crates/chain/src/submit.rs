@@ -1,9 +1,9 @@
-//! Submitting: sign, send, and wait until the chain has finalized what became of it.
+//! Submits calls: signs a transaction, sends it, and waits for its result in a finalized block.
 //!
-//! A transaction is sent again as the very same bytes as long as it can still be included, so that a lost connection,
-//! a node that restarts or a pool that forgets cannot make the call happen twice. A new one is signed only when the
-//! finalized chain shows that the old one cannot be included any more: with the nonce of the finalized state, so that
-//! one of the two at most goes through.
+//! As long as a transaction can still be included, it is resent byte for byte. A lost connection, a restarted node or
+//! a pool that forgets the transaction therefore cannot make the call happen twice. A new transaction is signed only
+//! when the finalized chain shows that the old one can no longer be included. The new one uses the nonce of the
+//! finalized state, so at most one of the two goes through.
 
 use super::{
     refusal::PoolRefusal,
@@ -19,55 +19,64 @@ use subxt::config::substrate::H256;
 use subxt_rpcs::methods::legacy::TransactionStatus;
 use tokio::time::Instant;
 
-/// How long a call may take to become final, all attempts together.
-const PATIENCE: Duration = Duration::from_secs(180);
-/// The pause before a broken attempt is taken up again.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How many transactions are signed for one call.
+/// The time limit for a call to become final, over all attempts.
+const TIMEOUT: Duration = Duration::from_secs(180);
+/// The delay before a failed attempt is repeated.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The number of transactions that are signed for one call before giving up.
 const ATTEMPTS: u32 = 3;
 
-/// What the node's pool said last about a transaction.
+/// The last status of a transaction in the node's pool.
 enum PoolOutcome {
-    /// It is in this finalized block.
+    /// The transaction is in this finalized block.
     Finalized(H256),
-    /// The pool has given it up, or never took it.
+    /// The pool dropped the transaction or never accepted it.
     Dropped(Dropped),
 }
 
-/// Why a pool does not have a transaction.
+/// The reason why a transaction is not in the pool.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Dropped {
-    /// It was dropped; a new one can be tried once it is out of the way.
+    /// The pool dropped it. A new one can be signed once this one can no longer be included.
     Lost(String),
-    /// It is not valid any more: its nonce is used, it is too old, or it is signed for another runtime.
+    /// It is no longer valid: its nonce is used, it is too old, or it was signed for another runtime version.
     Outdated(String),
-    /// It will never be taken.
+    /// It will never be accepted.
     Refused(ChainError),
 }
 
+/// The end of one signed transaction.
+enum Attempt {
+    /// A finalized block includes the transaction, and the call succeeded.
+    Finalized(Submitted),
+    /// The transaction can no longer be included; the reason.
+    Lost(String),
+}
+
 impl ChainClient {
-    /// Submits a call and waits until it is final. The error of the call itself comes in the words of its pallet.
+    /// Submits a call and waits until it is final. If the call fails, the error contains the pallet's description.
     pub async fn submit(&self, signer: &KeyPair, call: Call) -> Result<Submitted, ChainError> {
-        let turn = self.turn_of(signer.account());
+        let turn = self.submit_lock(signer.account());
         let _turn = turn.lock().await;
-        let deadline = Instant::now() + PATIENCE;
-        let mut lost = String::new();
+        let deadline = Instant::now() + TIMEOUT;
+        let mut last_problem = String::new();
         for attempt in 0..ATTEMPTS {
             let signed = self.sign(signer, &call, attempt == 0).await?;
-            match self.carry(&signed, deadline).await? {
-                Ok(submitted) => return Ok(submitted),
-                Err(problem) => {
+            match self.send_until_final(&signed, deadline).await? {
+                Attempt::Finalized(submitted) => return Ok(submitted),
+                Attempt::Lost(problem) => {
                     tracing::debug!(call = label(&call), problem, attempt, "transaction lost");
-                    lost = problem;
+                    last_problem = problem;
                 }
             }
         }
-        Err(ChainError::Lost { call: label(&call), problem: lost })
+        Err(ChainError::Lost { call: label(&call), problem: last_problem })
     }
 
-    /// Signs at the finalized head, for the runtime of the best block, which makes the next one. The first time what waits in
-    /// the pool is counted; later the finalized state alone, so that a transaction of ours that still lurks somewhere and the
-    /// new one exclude each other.
+    /// Signs the call at the finalized head, for the runtime of the best block, which executes the next block.
+    ///
+    /// The first attempt takes the next nonce after the transactions in the pool. Later attempts take the nonce of the
+    /// finalized state, so that the new transaction and an earlier one that may still be in a pool exclude each other.
     async fn sign(&self, signer: &KeyPair, call: &Call, count_pool: bool) -> Result<Signed, ChainError> {
         let head = self.finalized().await?;
         let hash = H256(head.hash.0);
@@ -81,18 +90,14 @@ impl ChainClient {
         runtime.sign(signer, call, SigningPoint { nonce, number: head.number, hash })
     }
 
-    /// Carries one transaction until it is final (the outer `Ok`, then the inner), refused (`Err`) or lost (the
-    /// inner `Err`, why).
-    async fn carry(
-        &self,
-        signed: &Signed,
-        deadline: Instant,
-    ) -> Result<Result<Submitted, String>, ChainError> {
+    /// Resends one transaction until it is final or can no longer be included. Returns an error if it is rejected or
+    /// the deadline passes.
+    async fn send_until_final(&self, signed: &Signed, deadline: Instant) -> Result<Attempt, ChainError> {
         let mut last = None;
         let mut pool = PoolHistory::default();
         loop {
-            let watched = match within(deadline, self.watch(signed)).await {
-                Some(Ok(PoolOutcome::Finalized(hash))) => return self.verdict(signed, hash).await.map(Ok),
+            let watched = match before(deadline, self.watch(signed)).await {
+                Some(Ok(PoolOutcome::Finalized(hash))) => return self.finalized_in(signed, hash).await,
                 Some(Ok(PoolOutcome::Dropped(gone))) => Some(gone),
                 Some(Err(error)) if error.is_transient() => {
                     last = Some(error);
@@ -101,87 +106,91 @@ impl ChainClient {
                 Some(Err(error)) => return Err(error),
                 None => return Err(last.unwrap_or_else(|| unfinalized(signed))),
             };
-            // Also where the chain cannot be asked below: the transaction was sent.
-            let next = pool.judge(watched);
-            // Whatever the pool says: what counts is the finalized chain.
-            match within(deadline, self.search(signed)).await {
-                Some(Ok(Inclusion::In(hash))) => return self.verdict(signed, hash).await.map(Ok),
-                Some(Ok(Inclusion::TooLate)) => return Ok(Err("its time to be included has passed".into())),
+            // The transaction was sent, even if the requests below fail.
+            let next = pool.next_step(watched);
+            // The finalized chain decides, whatever the pool says.
+            match before(deadline, self.search(signed)).await {
+                Some(Ok(Inclusion::In(hash))) => return self.finalized_in(signed, hash).await,
+                Some(Ok(Inclusion::TooLate)) => {
+                    return Ok(Attempt::Lost("no block included it in time".into()))
+                }
                 Some(Ok(Inclusion::NotYet)) => match next {
-                    NextStep::Ends(error) => return Err(error),
-                    NextStep::Lost(problem) => return Ok(Err(problem)),
-                    NextStep::Waits(why) => last = why.or(last),
+                    NextStep::GiveUp(error) => return Err(error),
+                    NextStep::SignAnew(problem) => return Ok(Attempt::Lost(problem)),
+                    NextStep::Wait(error) => last = error.or(last),
                 },
                 Some(Err(error)) if error.is_transient() => last = Some(error),
                 Some(Err(error)) => return Err(error),
                 None => return Err(last.unwrap_or_else(|| unfinalized(signed))),
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
     }
 
-    /// Sends a transaction and follows what the node's pool says about it, to the end.
+    /// Sends a transaction and follows its status in the node's pool to the end.
     async fn watch(&self, signed: &Signed) -> Result<PoolOutcome, ChainError> {
         let statuses = match self.inner.rpc.send(&signed.bytes).await? {
             Ok(statuses) => statuses,
-            Err(refusal) => return self.after_refusal(signed, refusal).await,
+            Err(rejection) => return self.on_rejection(signed, rejection).await,
         };
         let mut statuses = std::pin::pin!(statuses);
         while let Some(status) = statuses.next().await {
-            let gone = match status? {
+            let reason = match status? {
                 TransactionStatus::Finalized(hash) => return Ok(PoolOutcome::Finalized(hash)),
-                TransactionStatus::Usurped(_) => "another transaction of the account took its place",
+                TransactionStatus::Usurped(_) => "another transaction of the account replaced it",
                 TransactionStatus::Dropped => "the node's pool is full and dropped it",
-                TransactionStatus::Invalid => "it became invalid while it waited",
+                TransactionStatus::Invalid => "it became invalid in the node's pool",
                 TransactionStatus::FinalityTimeout(_) => return Err(unfinalized(signed)),
                 _ => continue,
             };
-            return Ok(PoolOutcome::Dropped(Dropped::Lost(gone.into())));
+            return Ok(PoolOutcome::Dropped(Dropped::Lost(reason.into())));
         }
-        Err(ChainError::Away {
+        Err(ChainError::Unreachable {
             node: self.node().into(),
-            problem: "it stopped saying what becomes of a transaction".into(),
+            problem: "it ended the stream of transaction statuses".into(),
         })
     }
 
-    async fn after_refusal(&self, signed: &Signed, refusal: PoolError) -> Result<PoolOutcome, ChainError> {
-        match judge(&refusal) {
-            RefusalKind::Known => Err(ChainError::Away {
+    async fn on_rejection(&self, signed: &Signed, rejection: PoolError) -> Result<PoolOutcome, ChainError> {
+        match classify(&rejection) {
+            RejectionKind::AlreadyInPool => Err(ChainError::Unreachable {
                 node: self.node().into(),
-                problem: "the transaction waits in its pool since before a break".into(),
+                problem: "the transaction is in its pool, but its status cannot be followed".into(),
             }),
-            RefusalKind::Retry => Ok(PoolOutcome::Dropped(Dropped::Lost(words(&refusal)))),
-            RefusalKind::Outdated => Ok(PoolOutcome::Dropped(Dropped::Outdated(words(&refusal)))),
-            RefusalKind::Stranger => {
-                Ok(PoolOutcome::Dropped(Dropped::Refused(ChainError::Stranger { account: signed.account })))
+            RejectionKind::Retry => Ok(PoolOutcome::Dropped(Dropped::Lost(describe(&rejection)))),
+            RejectionKind::Outdated => Ok(PoolOutcome::Dropped(Dropped::Outdated(describe(&rejection)))),
+            RejectionKind::NotPermitted => {
+                Ok(PoolOutcome::Dropped(Dropped::Refused(ChainError::NotPermitted {
+                    account: signed.account,
+                })))
             }
-            RefusalKind::OverQuota => {
+            RejectionKind::OverQuota => {
                 Ok(PoolOutcome::Dropped(Dropped::Refused(self.over_quota(signed).await?)))
             }
-            RefusalKind::WouldFail(reason) => {
+            RejectionKind::WouldFail(reason) => {
                 let call = signed.label.clone();
                 Ok(PoolOutcome::Dropped(Dropped::Refused(ChainError::WouldFail { call, reason })))
             }
-            RefusalKind::Refuse => Ok(PoolOutcome::Dropped(Dropped::Refused(ChainError::Refused {
+            RejectionKind::Final => Ok(PoolOutcome::Dropped(Dropped::Refused(ChainError::Refused {
                 call: signed.label.clone(),
-                message: words(&refusal),
+                message: describe(&rejection),
             }))),
         }
     }
 
-    /// How much is left of the quota that did not suffice.
+    /// The error for a call that exceeds the quota, with the rest of the quota.
     async fn over_quota(&self, signed: &Signed) -> Result<ChainError, ChainError> {
         Ok(match self.view().await?.quota(signed.account).await? {
-            None => ChainError::Stranger { account: signed.account },
+            None => ChainError::NotPermitted { account: signed.account },
             Some(quota) => ChainError::OverQuota {
                 call: signed.label.clone(),
                 payer: quota.payer,
-                left: super::quota::words(&quota),
+                left: super::quota::describe(&quota),
             },
         })
     }
 
-    /// Looks for a transaction in the finalized blocks that it can be in.
+    /// Searches for a transaction in the finalized blocks that can include it.
     async fn search(&self, signed: &Signed) -> Result<Inclusion, ChainError> {
         let rpc = &self.inner.rpc;
         let head = self.finalized().await?;
@@ -195,55 +204,57 @@ impl ChainClient {
         Ok(if head.number >= last_chance { Inclusion::TooLate } else { Inclusion::NotYet })
     }
 
-    /// What the finalized block says about the transaction.
-    async fn verdict(&self, signed: &Signed, hash: H256) -> Result<Submitted, ChainError> {
+    /// Reads the result of the transaction in the finalized block that includes it.
+    async fn finalized_in(&self, signed: &Signed, hash: H256) -> Result<Attempt, ChainError> {
         let rpc = &self.inner.rpc;
         let block = rpc.extrinsics(hash).await?;
         let index = block.iter().position(|bytes| *bytes == signed.bytes);
-        let index = index.and_then(|index| u32::try_from(index).ok()).ok_or_else(|| ChainError::Answer {
-            question: "the block of a transaction".into(),
-            problem: "the transaction is not in it".into(),
-        })?;
-        // The block was made by the runtime of the state before it, also where it brings in another one.
-        let (block, parent) = rpc.place_of(hash).await?;
+        let index =
+            index.and_then(|index| u32::try_from(index).ok()).ok_or_else(|| ChainError::InvalidResponse {
+                request: "the block that includes a transaction".into(),
+                problem: "the block does not include it".into(),
+            })?;
+        // The runtime before this block executed it, even if the block itself installs another runtime.
+        let (block, parent) = rpc.number_and_parent(hash).await?;
         self.runtime_at(parent).await?.outcome(rpc.events(hash).await?, index, &signed.label)?;
-        Ok(Submitted { block, hash: Hash(hash.0) })
+        Ok(Attempt::Finalized(Submitted { block, hash: Hash(hash.0) }))
     }
 }
 
-/// What pools have said so far of a transaction that is in no final block.
+/// The answers of the pool to a transaction that no finalized block includes yet.
 #[derive(Default)]
 struct PoolHistory {
-    /// It was sent at least once.
+    /// The transaction was sent at least once.
     is_sent: bool,
-    /// Refused after it was sent: it may be in a block that is not final yet, and be refused because of what it did there.
-    /// A pool does not look again at what it has refused, and says for half an hour that it is banned.
+    /// The pool rejected the transaction after it had been sent before. It may then be in a block that is not final
+    /// yet, and be rejected because of its own effect there. A pool bans a rejected transaction for half an hour
+    /// without another look.
     may_be_included: bool,
 }
 
-/// What follows from the last word of a pool.
+/// The next step after an answer of the pool.
 #[derive(PartialEq, Eq, Debug)]
 enum NextStep {
-    /// It will never be taken.
-    Ends(ChainError),
-    /// A new one is to be signed.
-    Lost(String),
-    /// The finalized chain will tell. With what to say should it never do so.
-    Waits(Option<ChainError>),
+    /// Give up: the transaction will never be accepted.
+    GiveUp(ChainError),
+    /// Sign a new transaction.
+    SignAnew(String),
+    /// Wait for the finalized chain. Contains the error to report if the deadline passes.
+    Wait(Option<ChainError>),
 }
 
 impl PoolHistory {
-    fn judge(&mut self, gone: Option<Dropped>) -> NextStep {
+    fn next_step(&mut self, dropped: Option<Dropped>) -> NextStep {
         let is_first = !std::mem::replace(&mut self.is_sent, true);
-        match gone {
-            None => NextStep::Waits(None),
-            Some(Dropped::Refused(error)) if is_first => NextStep::Ends(error),
-            Some(Dropped::Outdated(problem)) if is_first => NextStep::Lost(problem),
-            Some(Dropped::Lost(problem)) if !self.may_be_included => NextStep::Lost(problem),
-            Some(Dropped::Lost(_)) => NextStep::Waits(None),
-            Some(gone) => {
+        match dropped {
+            None => NextStep::Wait(None),
+            Some(Dropped::Refused(error)) if is_first => NextStep::GiveUp(error),
+            Some(Dropped::Outdated(problem)) if is_first => NextStep::SignAnew(problem),
+            Some(Dropped::Lost(problem)) if !self.may_be_included => NextStep::SignAnew(problem),
+            Some(Dropped::Lost(_)) => NextStep::Wait(None),
+            Some(dropped) => {
                 self.may_be_included = true;
-                NextStep::Waits(match gone {
+                NextStep::Wait(match dropped {
                     Dropped::Refused(error) => Some(error),
                     Dropped::Lost(_) | Dropped::Outdated(_) => None,
                 })
@@ -252,84 +263,84 @@ impl PoolHistory {
     }
 }
 
-/// Where a transaction is in the finalized chain.
+/// The result of a search for a transaction in the finalized chain.
 enum Inclusion {
     In(H256),
     NotYet,
     TooLate,
 }
 
-/// A future's result, or `None` once the deadline is reached.
-async fn within<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+/// Returns the future's result, or `None` if the deadline passes first.
+async fn before<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout_at(deadline, future).await.ok()
 }
 
 fn unfinalized(signed: &Signed) -> ChainError {
-    ChainError::Unfinalized { call: signed.label.clone(), seconds: PATIENCE.as_secs() }
+    ChainError::Unfinalized { call: signed.label.clone(), seconds: TIMEOUT.as_secs() }
 }
 
-/// What a refusal of the pool means for a transaction.
+/// The class of a rejection by the pool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum RefusalKind {
-    /// The pool has it already.
-    Known,
-    /// Another one may go through.
+enum RejectionKind {
+    /// The pool contains the transaction already.
+    AlreadyInPool,
+    /// A new transaction may be accepted.
     Retry,
-    /// It is not valid any more, or was not lately.
+    /// The transaction is no longer valid, or was not valid a short while ago.
     Outdated,
-    /// The account has no right to submit.
-    Stranger,
-    /// The quota of the account's party is spent.
+    /// The account may not submit transactions.
+    NotPermitted,
+    /// The quota of the account's party has too little left.
     OverQuota,
     /// The call would fail.
     WouldFail(PoolRefusal),
-    /// It will not be taken.
-    Refuse,
+    /// The transaction will never be accepted.
+    Final,
 }
 
-/// The codes are those of Substrate's `author` RPC; the reasons under 1010 are `InvalidTransaction` in words.
-fn judge(refused: &PoolError) -> RefusalKind {
+/// Classifies an error of Substrate's `author` RPC. The reasons for code 1010 are the texts of `InvalidTransaction`.
+fn classify(rejection: &PoolError) -> RejectionKind {
     const INVALID: i32 = 1010;
     const ALREADY_IMPORTED: i32 = 1013;
     const PRIORITY_TOO_LOW: i32 = 1014;
     const IMMEDIATELY_DROPPED: i32 = 1016;
-    // Banned for a while: it was in a block of a fork, or became invalid.
+    // Banned for a while, because it was in a block of a fork or became invalid.
     const BANNED: i32 = 1012;
-    match refused.code {
-        ALREADY_IMPORTED => RefusalKind::Known,
-        PRIORITY_TOO_LOW | IMMEDIATELY_DROPPED => RefusalKind::Retry,
-        BANNED => RefusalKind::Outdated,
-        INVALID => judge_reason(&refused.data),
-        _ => RefusalKind::Refuse,
+    match rejection.code {
+        ALREADY_IMPORTED => RejectionKind::AlreadyInPool,
+        PRIORITY_TOO_LOW | IMMEDIATELY_DROPPED => RejectionKind::Retry,
+        BANNED => RejectionKind::Outdated,
+        INVALID => classify_reason(&rejection.data),
+        _ => RejectionKind::Final,
     }
 }
 
-fn judge_reason(reason: &str) -> RefusalKind {
+fn classify_reason(reason: &str) -> RejectionKind {
     let code: Option<u8> = reason.strip_prefix("Custom error: ").and_then(|code| code.parse().ok());
     if let Some(code) = code {
         return match code {
-            invalid_transaction::QUOTA_TIME | invalid_transaction::QUOTA_BYTES => RefusalKind::OverQuota,
-            code => PoolRefusal::from_code(code).map_or(RefusalKind::Refuse, RefusalKind::WouldFail),
+            invalid_transaction::QUOTA_TIME | invalid_transaction::QUOTA_BYTES => RejectionKind::OverQuota,
+            code => PoolRefusal::from_code(code).map_or(RejectionKind::Final, RejectionKind::WouldFail),
         };
     }
-    // `CheckNonce` refuses accounts without a provider as if they could not pay; nobody pays here.
+    // `CheckNonce` rejects an account without providers as unable to pay. This chain has no fees.
     if reason.contains("Inability to pay") {
-        return RefusalKind::Stranger;
+        return RejectionKind::NotPermitted;
     }
-    // Another process used the nonce, the birth block went away, or the runtime changed in between.
-    let passing = ["outdated", "ancient birth block", "bad signature", "future"];
-    if passing.iter().any(|passing| reason.contains(passing)) {
-        RefusalKind::Outdated
+    // Another process used the nonce, the birth block is not known, or the runtime changed in between.
+    let transient = ["outdated", "ancient birth block", "bad signature", "future"];
+    if transient.iter().any(|text| reason.contains(text)) {
+        RejectionKind::Outdated
     } else {
-        RefusalKind::Refuse
+        RejectionKind::Final
     }
 }
 
-fn words(refusal: &PoolError) -> String {
-    if refusal.data.is_empty() {
-        refusal.message.clone()
+fn describe(rejection: &PoolError) -> String {
+    if rejection.data.is_empty() {
+        rejection.message.clone()
     } else {
-        format!("{}: {}", refusal.message, refusal.data)
+        format!("{}: {}", rejection.message, rejection.data)
     }
 }
 
@@ -338,48 +349,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_told_apart() {
-        let refusal = |code, data: &str| PoolError { code, message: "no".into(), data: data.into() };
-        for (refusal, expected) in [
-            (refusal(1013, ""), RefusalKind::Known),
-            (refusal(1014, "(10 > 10)"), RefusalKind::Retry),
-            (refusal(1016, ""), RefusalKind::Retry),
-            (refusal(1010, "Transaction is outdated"), RefusalKind::Outdated),
-            (refusal(1010, "Transaction has a bad signature"), RefusalKind::Outdated),
+    fn pool_rejections_are_classified() {
+        let rejection = |code, data: &str| PoolError { code, message: "no".into(), data: data.into() };
+        for (rejection, expected) in [
+            (rejection(1013, ""), RejectionKind::AlreadyInPool),
+            (rejection(1014, "(10 > 10)"), RejectionKind::Retry),
+            (rejection(1016, ""), RejectionKind::Retry),
+            (rejection(1010, "Transaction is outdated"), RejectionKind::Outdated),
+            (rejection(1010, "Transaction has a bad signature"), RejectionKind::Outdated),
             (
-                refusal(1010, "Inability to pay some fees (e.g. account balance too low)"),
-                RefusalKind::Stranger,
+                rejection(1010, "Inability to pay some fees (e.g. account balance too low)"),
+                RejectionKind::NotPermitted,
             ),
-            (refusal(1010, "Custom error: 1"), RefusalKind::OverQuota),
-            (refusal(1010, "Custom error: 2"), RefusalKind::OverQuota),
-            (refusal(1010, "Custom error: 3"), RefusalKind::WouldFail(PoolRefusal::NotInCouncil)),
-            (refusal(1010, "Custom error: 255"), RefusalKind::Refuse),
-            (refusal(1010, "Transaction call is not expected"), RefusalKind::Refuse),
-            (refusal(1002, "Verification Error: Runtime error"), RefusalKind::Refuse),
+            (rejection(1010, "Custom error: 1"), RejectionKind::OverQuota),
+            (rejection(1010, "Custom error: 2"), RejectionKind::OverQuota),
+            (rejection(1010, "Custom error: 3"), RejectionKind::WouldFail(PoolRefusal::NotInCouncil)),
+            (rejection(1010, "Custom error: 255"), RejectionKind::Final),
+            (rejection(1010, "Transaction call is not expected"), RejectionKind::Final),
+            (rejection(1002, "Verification Error: Runtime error"), RejectionKind::Final),
         ] {
-            assert_eq!(judge(&refusal), expected, "{refusal:?}");
+            assert_eq!(classify(&rejection), expected, "{rejection:?}");
         }
     }
 
     #[test]
-    fn what_is_refused_after_it_was_sent_may_be_in_a_block() {
-        let refused = || ChainError::Refused { call: "vote".into(), message: "voted already".into() };
+    fn a_transaction_rejected_after_it_was_sent_may_be_in_a_block() {
+        let rejected = || ChainError::Refused { call: "vote".into(), message: "voted already".into() };
         let (lost, outdated) =
             (|| Some(Dropped::Lost("full".into())), || Some(Dropped::Outdated("old".into())));
-        let judge = |answers: Vec<Option<Dropped>>| {
-            let mut judged = PoolHistory::default();
-            answers.into_iter().map(|gone| judged.judge(gone)).collect::<Vec<_>>()
+        let steps = |answers: Vec<Option<Dropped>>| {
+            let mut pool = PoolHistory::default();
+            answers.into_iter().map(|dropped| pool.next_step(dropped)).collect::<Vec<_>>()
         };
-        let new = || NextStep::Lost("full".into());
-        assert_eq!(judge(vec![Some(Dropped::Refused(refused()))]), [NextStep::Ends(refused())]);
-        assert_eq!(judge(vec![outdated()]), [NextStep::Lost("old".into())]);
-        assert_eq!(judge(vec![lost()]), [new()]);
-        // A break of the connection, and the pool that took it asked for room meanwhile.
-        assert_eq!(judge(vec![None, lost()]), [NextStep::Waits(None), new()]);
-        // It is in a block: refused for what it did there, and then for having been refused.
-        let waits = judge(vec![None, Some(Dropped::Refused(refused())), lost(), outdated()]);
-        let said = NextStep::Waits(Some(refused()));
-        assert_eq!(waits, [NextStep::Waits(None), said, NextStep::Waits(None), NextStep::Waits(None)]);
-        assert_eq!(judge(vec![None, outdated()]), [NextStep::Waits(None), NextStep::Waits(None)]);
+        let new = || NextStep::SignAnew("full".into());
+        assert_eq!(steps(vec![Some(Dropped::Refused(rejected()))]), [NextStep::GiveUp(rejected())]);
+        assert_eq!(steps(vec![outdated()]), [NextStep::SignAnew("old".into())]);
+        assert_eq!(steps(vec![lost()]), [new()]);
+        // The connection broke, and the pool dropped the transaction to make room.
+        assert_eq!(steps(vec![None, lost()]), [NextStep::Wait(None), new()]);
+        // It is in a block: rejected first because of its effect there, then because it is banned.
+        let waits = steps(vec![None, Some(Dropped::Refused(rejected())), lost(), outdated()]);
+        let said = NextStep::Wait(Some(rejected()));
+        assert_eq!(waits, [NextStep::Wait(None), said, NextStep::Wait(None), NextStep::Wait(None)]);
+        assert_eq!(steps(vec![None, outdated()]), [NextStep::Wait(None), NextStep::Wait(None)]);
     }
 }

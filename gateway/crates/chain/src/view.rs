@@ -1,4 +1,4 @@
-//! Questions to the chain's state, all at one finalized block.
+//! Reads of the chain's state, all at one finalized block.
 
 use super::{
     rpc::{decode, Rpc},
@@ -29,114 +29,113 @@ impl ChainView {
         Self { rpc, runtime, block }
     }
 
-    /// The block.
+    /// The finalized block.
     pub fn block(&self) -> Finalized {
         self.block
     }
 
-    /// The version of the runtime that the next block is made by.
+    /// The version of the runtime that executes the next block.
     pub fn runtime_version(&self) -> u32 {
         self.runtime.version()
     }
 
-    /// The hash of the code that the council decided on and that nobody has brought in yet.
+    /// The hash of the runtime code that the council has authorized and nobody has applied yet.
     pub async fn authorized_code(&self) -> Result<Option<Hash>, ChainError> {
         self.rpc.authorized_code(H256(self.block.hash.0)).await
     }
 
-    async fn ask<T: Decode>(&self, method: &str, input: &impl Encode) -> Result<T, ChainError> {
-        self.runtime.check_fit(method)?;
+    async fn call<T: Decode>(&self, method: &str, input: &impl Encode) -> Result<T, ChainError> {
+        self.runtime.ensure_compatible(method)?;
         let answer = self.rpc.call(method, &input.encode(), H256(self.block.hash.0)).await?;
         decode(method, &answer)
     }
 
-    /// Whether the account is a party.
+    /// Returns true if the account is a party.
     pub async fn is_party(&self, account: AccountId) -> Result<bool, ChainError> {
-        self.ask("PartiesApi_is_party", &account).await
+        self.call("PartiesApi_is_party", &account).await
     }
 
-    /// A party's gateways.
+    /// The gateways of a party.
     pub async fn gateways(&self, party: AccountId) -> Result<Vec<AccountId>, ChainError> {
-        self.ask("PartiesApi_gateways", &party).await
+        self.call("PartiesApi_gateways", &party).await
     }
 
-    /// The party that a gateway belongs to.
+    /// The party that a gateway belongs to, or `None` if it belongs to none.
     pub async fn party_of(&self, gateway: AccountId) -> Result<Option<AccountId>, ChainError> {
-        self.ask("PartiesApi_party_of", &gateway).await
+        self.call("PartiesApi_party_of", &gateway).await
     }
 
-    /// Parties, council, validators and open motions.
+    /// The parties, the council, the validators and the open motions.
     pub async fn consortium(&self) -> Result<Consortium, ChainError> {
-        self.ask("ConsortiumApi_consortium", &()).await
+        self.call("ConsortiumApi_consortium", &()).await
     }
 
-    /// Since when the parties are parties; `None` where the runtime is older than this question.
+    /// The memberships of the parties, or `None` if the runtime is too old to list them.
     pub async fn memberships(&self) -> Result<Option<Vec<(AccountId, Membership)>>, ChainError> {
-        let question = "PartiesApi_memberships";
-        if self.runtime.check_fit(question).is_err() {
+        let method = "PartiesApi_memberships";
+        if self.runtime.ensure_compatible(method).is_err() {
             return Ok(None);
         }
-        self.ask(question, &()).await.map(Some)
+        self.call(method, &()).await.map(Some)
     }
 
-    /// Who contradicted itself as a validator and was not made one again since; nobody where the runtime is older than this
-    /// question.
+    /// The equivocations of accounts that have not become validators again since. Empty if the runtime is too old to
+    /// list them.
     pub async fn equivocations(&self) -> Result<Vec<Equivocation>, ChainError> {
-        let question = "ValidatorsApi_equivocations";
-        if self.runtime.check_fit(question).is_err() {
+        let method = "ValidatorsApi_equivocations";
+        if self.runtime.ensure_compatible(method).is_err() {
             return Ok(Vec::new());
         }
-        self.ask(question, &()).await
+        self.call(method, &()).await
     }
 
-    /// What an account has left to spend on transactions; `None` where it may not submit.
+    /// The rest of an account's quota, or `None` if the account may not submit transactions.
     pub async fn quota(&self, account: AccountId) -> Result<Option<QuotaStatus>, ChainError> {
-        self.ask("QuotasApi_quota", &account).await
+        self.call("QuotasApi_quota", &account).await
     }
 
-    /// A device.
+    /// A device, or `None` if it is not registered.
     pub async fn device(&self, id: DeviceId) -> Result<Option<DeviceRecord>, ChainError> {
-        self.ask("DevicesApi_device", &id).await
+        self.call("DevicesApi_device", &id).await
     }
 
     /// The devices whose logs a gateway keeps.
     pub async fn devices_of_gateway(&self, gateway: AccountId) -> Result<Vec<DeviceId>, ChainError> {
-        self.ask("DevicesApi_devices_of_gateway", &gateway).await
+        self.call("DevicesApi_devices_of_gateway", &gateway).await
     }
 
     /// The devices that a party owns.
     pub async fn devices_of_owner(&self, owner: AccountId) -> Result<Vec<DeviceId>, ChainError> {
-        self.ask("DevicesApi_devices_of_owner", &owner).await
+        self.call("DevicesApi_devices_of_owner", &owner).await
     }
 
-    /// The last anchor of a log.
+    /// The last anchor of a log, or `None` if it has none.
     pub async fn latest_anchor(&self, log: LogId) -> Result<Option<Anchor>, ChainError> {
-        self.ask("AnchorsApi_latest", &log).await
+        self.call("AnchorsApi_latest", &log).await
     }
 
-    /// The root that a log was anchored with at a size, where that is the last anchor or one of those before it
-    /// that the chain keeps.
+    /// The root that a log was anchored with at `size`, or `None` if the chain keeps no anchor of this size.
     pub async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainError> {
-        self.ask("AnchorsApi_anchored_root", &(log, size)).await
+        self.call("AnchorsApi_anchored_root", &(log, size)).await
     }
 
     /// A contract with its state.
     pub async fn contract(&self, id: ContractId) -> Result<Option<ContractView>, ChainError> {
-        self.ask("ServiceContractsApi_contract", &id).await
+        self.call("ServiceContractsApi_contract", &id).await
     }
 
     /// The contracts of a party.
     pub async fn contracts_of(&self, party: AccountId) -> Result<Vec<ContractId>, ChainError> {
-        self.ask("ServiceContractsApi_contracts_of", &party).await
+        self.call("ServiceContractsApi_contracts_of", &party).await
     }
 
-    /// What is due under a contract; `None` where there is no such contract.
+    /// The services that are due under a contract, or `None` if there is no such contract.
     pub async fn due(&self, id: ContractId) -> Result<Option<Vec<ServiceDue>>, ChainError> {
-        self.ask("ServiceContractsApi_due", &id).await
+        self.call("ServiceContractsApi_due", &id).await
     }
 
-    /// Who may read a device.
+    /// The grants on a device.
     pub async fn grants(&self, device: DeviceId) -> Result<Vec<Grant>, ChainError> {
-        self.ask("ServiceContractsApi_grants", &device).await
+        self.call("ServiceContractsApi_grants", &device).await
     }
 }

@@ -1,48 +1,48 @@
-//! Whether enough voters are online: asked when nothing becomes final for a while.
+//! Finds out why blocks do not become final: a node without peers, or too few voters online.
 
 use super::{
-    rpc::{RoundState, Rpc, SeenVoters},
+    rpc::{RoundState, Rpc, VoterStatus},
     ChainError,
 };
 use std::fmt;
 
-/// Why nothing becomes final.
+/// The reason why finality has stalled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stall {
-    /// The node reaches no other one, and so hears of no block and of no vote.
+    /// The node has no peers, so it receives neither blocks nor votes.
     Alone,
-    /// Blocks wait for voters.
+    /// Too few voters are online.
     Voters(VoteCount),
 }
 
-/// How a vote stands that does not come to its end.
+/// The votes in a round that does not complete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct VoteCount {
-    /// How many have voted.
+    /// The number of voters that have voted.
     pub online: u32,
-    /// How many there are.
+    /// The number of voters.
     pub total: u32,
-    /// How many have to vote.
+    /// The number of votes needed.
     pub needed: u32,
 }
 
-impl From<VoteCount> for SeenVoters {
+impl From<VoteCount> for VoterStatus {
     fn from(VoteCount { online, total, needed }: VoteCount) -> Self {
         Self { total, needed, online: Some(online) }
     }
 }
 
 impl Stall {
-    /// What somebody can do about it.
+    /// Returns what an operator can do about the stall.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Alone => {
-                "check the node's network: its cable, the firewall, the addresses of the others; everything then goes on by \
-                 itself"
+                "check the node's network: the cable, the firewall and the addresses of the other nodes; the chain then \
+                 continues by itself"
             }
             Self::Voters(_) => {
-                "start the nodes of the other validators, and check that they reach each other: everything then goes on by \
-                 itself"
+                "start the nodes of the other validators and check that they can reach each other; the chain then \
+                 continues by itself"
             }
         }
     }
@@ -63,12 +63,14 @@ impl fmt::Display for VoteCount {
     }
 }
 
-/// What keeps the best block from becoming final, or any other one from coming; `None` where all is final and the node is
-/// not alone, where enough have voted, and where the node does not follow the votes.
+/// Returns the reason why finality has stalled.
+///
+/// Returns `None` if all blocks are final and the node has peers, if enough voters have voted, or if the node does not
+/// follow the votes.
 pub(super) async fn stalled(rpc: &Rpc, finalized: u32) -> Result<Option<Stall>, ChainError> {
     let votes = match rpc.round_state().await {
         Ok(state) => Some(state.best),
-        Err(ChainError::Question { .. }) => None,
+        Err(ChainError::RequestFailed { .. }) => None,
         Err(error) => return Err(error),
     };
     if rpc.is_alone(votes.as_ref().is_some_and(|votes| votes.total_weight > 1)).await? {
@@ -80,8 +82,10 @@ pub(super) async fn stalled(rpc: &Rpc, finalized: u32) -> Result<Option<Stall>, 
     Ok(votes.as_ref().and_then(missing_votes).map(Stall::Voters))
 }
 
-/// The votes of a round that lacks votes. Voters that are online have voted as far as the round has come: first all
-/// prevote, then all precommit.
+/// Returns the votes of a round if it lacks votes, or `None` if it has enough.
+///
+/// A round has two phases: all voters prevote, then all precommit. Voters that are online have voted in the current
+/// phase.
 fn missing_votes(round: &RoundState) -> Option<VoteCount> {
     let needed = round.threshold_weight;
     let prevoted = round.prevotes.current_weight;
@@ -112,17 +116,17 @@ mod tests {
     }
 
     #[test]
-    fn the_node_s_answer_is_read() {
-        let read = |answer| serde_json::from_value::<Option<SeenVoters>>(answer).unwrap();
+    fn the_nodes_response_is_decoded() {
+        let read = |answer| serde_json::from_value::<Option<VoterStatus>>(answer).unwrap();
         let answer = serde_json::json!({ "set": 7, "total": 4, "needed": 3, "online": null });
-        assert_eq!(read(answer), Some(SeenVoters { total: 4, needed: 3, online: None }));
+        assert_eq!(read(answer), Some(VoterStatus { total: 4, needed: 3, online: None }));
         assert_eq!(read(serde_json::Value::Null), None);
         let stalled = VoteCount { online: 2, total: 4, needed: 3 };
-        assert_eq!(SeenVoters::from(stalled), SeenVoters { total: 4, needed: 3, online: Some(2) });
+        assert_eq!(VoterStatus::from(stalled), VoterStatus { total: 4, needed: 3, online: Some(2) });
     }
 
     #[test]
-    fn who_has_not_voted_is_not_online() {
+    fn a_voter_that_has_not_voted_counts_as_offline() {
         assert_eq!(state(2, 0).as_deref(), Some("2 of 4 voters online, 3 needed"));
         assert_eq!(state(4, 2).as_deref(), Some("2 of 4 voters online, 3 needed"));
         assert_eq!(state(0, 0).as_deref(), Some("0 of 4 voters online, 3 needed"));

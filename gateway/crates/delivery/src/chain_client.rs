@@ -1,6 +1,6 @@
-//! Asks the chain through the connection that the whole gateway has.
+//! Reads rights, devices and anchored roots through the gateway's chain client.
 
-use super::grants::{changes_of, BlockStream, ChainUnavailableError, DeviceAccess, Grants, Registry};
+use super::grants::{change_stream, BlockStream, ChainUnavailableError, DeviceAccess, Grants, Registry};
 use streembit_chain::{ChainClient, ChainError};
 use streembit_primitives::{device::DeviceRecord, DeviceId, Hash, LogId};
 
@@ -26,7 +26,7 @@ impl Grants for ChainClient {
     }
 
     fn blocks(&self) -> BlockStream {
-        changes_of(self.finalized_heads())
+        change_stream(self.finalized_heads())
     }
 }
 

@@ -1,16 +1,16 @@
-//! `[delivery]` of a gateway's configuration.
+//! The `[delivery]` section of a gateway's configuration.
 
 use libp2p::{multiaddr::Protocol, Multiaddr};
 use serde::Deserialize;
 use std::net::Ipv4Addr;
 
-/// Where a peer listens, and whether it announces itself.
+/// The listening addresses of a peer, and its announcement on the local network.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeliveryConfig {
-    /// Where other parties reach this gateway.
+    /// The addresses on which other parties reach this gateway.
     pub listen: Vec<Multiaddr>,
-    /// Whether it announces itself on the local network.
+    /// Whether the gateway announces itself on the local network with mDNS.
     pub mdns: bool,
 }
 

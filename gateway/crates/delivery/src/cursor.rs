@@ -1,4 +1,4 @@
-//! The file that remembers how far a subscriber is.
+//! The file that stores a subscriber's position.
 
 use super::verify::Position;
 use serde::{Deserialize, Serialize};
@@ -9,39 +9,39 @@ use std::{
 use streembit_keystore::files::{replace_private, FileError};
 use streembit_primitives::{DeviceId, Hash};
 
-/// What is wrong with a cursor.
+/// The error of reading or writing a cursor.
 #[derive(Debug, thiserror::Error)]
 pub enum CursorError {
-    /// It could not be read.
-    #[error("reading the cursor {}: {source}", .path.display())]
+    /// The file could not be read.
+    #[error("cannot read the cursor {}: {source}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is none.
-    #[error("{} is no cursor: {problem}; name another file, or remove it to start from the first event", .path.display())]
+    /// The file does not contain a cursor.
+    #[error("{} is not a cursor: {problem}; use another file, or remove it to start at the first event", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// The parser's error.
         problem: serde_json::Error,
     },
-    /// It is of something else.
-    #[error("the cursor {} is of another {what}: name another file for each device and chain", .path.display())]
+    /// The cursor belongs to another device or chain.
+    #[error("the cursor {} belongs to another {what}; use a separate file for each device and chain", .path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// Device or chain.
+        /// Either `device` or `chain`.
         what: &'static str,
     },
-    /// It could not be written.
+    /// The file could not be written.
     #[error(transparent)]
     Write(#[from] FileError),
 }
 
-/// A cursor on disk. Whoever reads it sees an old one or a new one, whole.
+/// A cursor file. It is replaced atomically, so readers see either the old or the new position.
 #[derive(Debug)]
 pub struct Cursor {
     path: PathBuf,
@@ -51,7 +51,7 @@ pub struct Cursor {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+struct CursorFile {
     chain: Hash,
     device: DeviceId,
     next: u64,
@@ -59,7 +59,7 @@ struct Stored {
 }
 
 impl Cursor {
-    /// Opens a cursor of a device on a chain; where there is no file, it stands before the first event.
+    /// Opens the cursor of a device on a chain. Without a file, the position is before the first event.
     pub fn open(path: &Path, chain: Hash, device: DeviceId) -> Result<(Self, Position), CursorError> {
         let cursor = Self { path: path.to_owned(), chain, device };
         let bytes = match std::fs::read(path) {
@@ -67,7 +67,7 @@ impl Cursor {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((cursor, Position::START)),
             Err(source) => return Err(CursorError::Read { path: path.to_owned(), source }),
         };
-        let stored = serde_json::from_slice::<Stored>(&bytes)
+        let stored = serde_json::from_slice::<CursorFile>(&bytes)
             .map_err(|problem| CursorError::Malformed { path: path.to_owned(), problem })?;
         let foreign = |what| CursorError::Foreign { path: path.to_owned(), what };
         if stored.chain != chain {
@@ -79,10 +79,10 @@ impl Cursor {
         Ok((cursor, Position { next: stored.next, previous: stored.previous }))
     }
 
-    /// Remembers a position, durably.
+    /// Stores a position durably.
     pub fn save(&self, position: Position) -> Result<(), CursorError> {
         let Position { next, previous } = position;
-        let stored = Stored { chain: self.chain, device: self.device, next, previous };
+        let stored = CursorFile { chain: self.chain, device: self.device, next, previous };
         let bytes = serde_json::to_vec(&stored)
             .map_err(|problem| CursorError::Malformed { path: self.path.clone(), problem })?;
         Ok(replace_private(&self.path, &bytes)?)
@@ -97,7 +97,7 @@ mod tests {
     const DEVICE: DeviceId = DeviceId([2; 32]);
 
     #[test]
-    fn remembers_across_openings() {
+    fn a_saved_position_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cursor");
         let (cursor, start) = Cursor::open(&path, CHAIN, DEVICE).unwrap();
@@ -105,11 +105,11 @@ mod tests {
         let position = Position { next: 7, previous: Hash([3; 32]) };
         cursor.save(position).unwrap();
         assert_eq!(Cursor::open(&path, CHAIN, DEVICE).unwrap().1, position);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]
-    fn refuses_what_is_of_something_else() {
+    fn a_foreign_or_malformed_cursor_is_rejected() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cursor");
         Cursor::open(&path, CHAIN, DEVICE).unwrap().0.save(Position::START).unwrap();
@@ -117,7 +117,7 @@ mod tests {
         assert!(problem(CHAIN, DeviceId([9; 32])).contains("another device"));
         assert!(problem(Hash([9; 32]), DEVICE).contains("another chain"));
         std::fs::write(&path, "{}").unwrap();
-        assert!(problem(CHAIN, DEVICE).contains("no cursor"));
-        assert!(Cursor::open(dir.path(), CHAIN, DEVICE).is_err(), "a folder");
+        assert!(problem(CHAIN, DEVICE).contains("not a cursor"));
+        assert!(Cursor::open(dir.path(), CHAIN, DEVICE).is_err(), "a directory");
     }
 }

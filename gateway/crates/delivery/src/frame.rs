@@ -1,49 +1,49 @@
-//! Frames on a stream: a length of four bytes, little-endian, then that many bytes of SCALE.
+//! Frames on a stream: a little-endian length of four bytes, followed by that many bytes of SCALE.
 
 use codec::{Decode, DecodeAll, Encode, MaxEncodedLen};
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use std::io;
 
-/// What is wrong with a frame, or with the stream that it should come from.
+/// The error of reading or writing a frame.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    /// The other side closed the stream, between two frames.
+    /// The other side closed the stream between two frames.
     #[error("the other side closed the stream")]
     Closed,
     /// The other side closed the stream within a frame.
     #[error("the stream ends within a frame")]
     Truncated,
-    /// Longer than any frame that can be expected here; nothing of it was read.
-    #[error("a frame of {length} bytes where {limit} are the most: the other side speaks another protocol or version")]
+    /// The length exceeds the maximum for the expected frame. No byte after the length was read.
+    #[error("a frame of {length} bytes exceeds the maximum of {limit}: the other side uses another protocol or version")]
     Oversized {
-        /// The length that it claims.
+        /// The length in the frame.
         length: u32,
-        /// The most that it could have.
+        /// The maximum length.
         limit: usize,
     },
-    /// Not what is expected here.
-    #[error("a frame of {length} bytes is not the expected {expected}: {problem}")]
+    /// The frame could not be decoded.
+    #[error("a frame of {length} bytes is not a valid {expected}: {problem}")]
     Malformed {
-        /// Its length.
+        /// The length.
         length: usize,
-        /// What was expected.
+        /// The expected type.
         expected: &'static str,
-        /// What the decoder said.
+        /// The decoder's error.
         problem: codec::Error,
     },
-    /// The stream broke.
-    #[error("the stream broke: {0}")]
+    /// The stream failed.
+    #[error("the stream failed: {0}")]
     Io(#[from] io::Error),
 }
 
 impl FrameError {
-    /// Whether the bytes themselves are wrong, not merely missing.
+    /// Returns true if the received bytes are wrong, as opposed to missing.
     pub fn is_malformed(&self) -> bool {
         matches!(self, Self::Truncated | Self::Oversized { .. } | Self::Malformed { .. })
     }
 }
 
-/// Reads one frame. The type bounds its length, before anything is allocated for it.
+/// Reads one frame. Checks the length against the type's maximum before it allocates memory.
 pub async fn read<T: Decode + MaxEncodedLen>(from: &mut (impl AsyncRead + Unpin)) -> Result<T, FrameError> {
     let length = read_length(from).await?;
     let limit = T::max_encoded_len();
@@ -51,11 +51,11 @@ pub async fn read<T: Decode + MaxEncodedLen>(from: &mut (impl AsyncRead + Unpin)
         return Err(FrameError::Oversized { length, limit });
     }
     let mut bytes = vec![0u8; length as usize];
-    from.read_exact(&mut bytes).await.map_err(within)?;
+    from.read_exact(&mut bytes).await.map_err(truncated_or_io)?;
     decode(&bytes)
 }
 
-/// Decodes the bytes of one frame, to the last.
+/// Decodes the bytes of one frame and fails if bytes are left over.
 pub fn decode<T: Decode>(mut bytes: &[u8]) -> Result<T, FrameError> {
     let length = bytes.len();
     T::decode_all(&mut bytes).map_err(|problem| {
@@ -64,17 +64,17 @@ pub fn decode<T: Decode>(mut bytes: &[u8]) -> Result<T, FrameError> {
     })
 }
 
-/// Writes one frame and hands it to the network.
+/// Writes one frame and flushes the stream.
 pub async fn write<T: Encode>(to: &mut (impl AsyncWrite + Unpin), frame: &T) -> Result<(), FrameError> {
     to.write_all(&encode(frame)?).await?;
     to.flush().await?;
     Ok(())
 }
 
-/// One frame as bytes.
+/// Encodes a frame with its length.
 pub fn encode<T: Encode>(frame: &T) -> Result<Vec<u8>, FrameError> {
     let body = frame.encode();
-    let length = u32::try_from(body.len()).map_err(|_| io::Error::other("a frame above 4 GiB"))?;
+    let length = u32::try_from(body.len()).map_err(|_| io::Error::other("a frame must not exceed 4 GiB"))?;
     Ok([&length.to_le_bytes(), body.as_slice()].concat())
 }
 
@@ -83,12 +83,12 @@ async fn read_length(from: &mut (impl AsyncRead + Unpin)) -> Result<u32, FrameEr
     if from.read(&mut first).await? == 0 {
         return Err(FrameError::Closed);
     }
-    from.read_exact(&mut rest).await.map_err(within)?;
+    from.read_exact(&mut rest).await.map_err(truncated_or_io)?;
     let ([a], [b, c, d]) = (first, rest);
     Ok(u32::from_le_bytes([a, b, c, d]))
 }
 
-fn within(error: io::Error) -> FrameError {
+fn truncated_or_io(error: io::Error) -> FrameError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => FrameError::Truncated,
         _ => FrameError::Io(error),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_come_back_one_by_one() {
+    fn written_frames_are_read_in_order() {
         let frames = [Frame::Alive, Frame::End(End::Busy), Frame::Alive];
         let bytes = frames.iter().flat_map(|frame| encode(frame).unwrap()).collect::<Vec<_>>();
         let mut from = Cursor::new(bytes);
@@ -120,8 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn a_length_beyond_the_type_is_refused_before_its_bytes() {
-        // No byte follows the length: had the reader gone on, the error were another.
+    fn a_length_above_the_maximum_is_rejected_before_reading_on() {
+        // No byte follows the length: if the reader tried to read on, the error would be another.
         let error = read_bytes::<Credit>(&5u32.to_le_bytes()).unwrap_err();
         assert!(matches!(error, FrameError::Oversized { length: 5, limit: 4 }), "{error}");
         let error = read_bytes::<Frame>(&u32::MAX.to_le_bytes()).unwrap_err();
@@ -130,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_small() {
+    fn the_maximum_lengths_are_small() {
         assert!(Frame::max_encoded_len() <= 64 * 1024, "{}", Frame::max_encoded_len());
         assert!(Subscribe::max_encoded_len() <= 2 * 1024, "{}", Subscribe::max_encoded_len());
     }
 
     #[test]
-    fn missing_and_surplus_bytes_are_told_apart() {
+    fn missing_and_leftover_bytes_are_errors() {
         let whole = encode(&Hello { challenge: [7; 32] }).unwrap();
         for cut in 1..whole.len() {
             assert!(matches!(read_bytes::<Hello>(&whole[..cut]), Err(FrameError::Truncated)), "{cut}");
@@ -145,13 +145,13 @@ mod tests {
         short.extend([0; 31]);
         let error = read_bytes::<Hello>(&short).unwrap_err();
         assert!(error.to_string().contains("Hello"), "{error}");
-        assert!(decode::<Credit>(&[0; 5]).is_err(), "a byte too many");
+        assert!(decode::<Credit>(&[0; 5]).is_err(), "one byte is left over");
     }
 
     proptest! {
         #[test]
-        fn any_bytes_give_a_frame_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
-            // What decodes must encode to the very same bytes: one frame, one form.
+        fn arbitrary_bytes_decode_or_fail(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
+            // Decoded frames must encode to the same bytes: the encoding is canonical.
             if let Ok(frame) = read_bytes::<Frame>(&bytes) {
                 prop_assert!(bytes.starts_with(&encode(&frame).unwrap()));
             }
@@ -159,7 +159,7 @@ mod tests {
         }
 
         #[test]
-        fn any_content_of_any_length_gives_a_frame_or_an_error(
+        fn arbitrary_content_decodes_or_fails(
             tag in 0u8..5,
             content in prop::collection::vec(any::<u8>(), 0..4096),
         ) {
@@ -173,7 +173,7 @@ mod tests {
         }
 
         #[test]
-        fn damage_shows(at in 0usize..140, flip in 1u8..=255) {
+        fn a_flipped_bit_changes_the_frame(at in 0usize..140, flip in 1u8..=255) {
             let frame = Frame::Proof(super::super::wire::GatewayProof {
                 challenge: [1; 32],
                 account: streembit_primitives::AccountId([2; 32]),

@@ -1,4 +1,4 @@
-//! Serves from the gateway's log.
+//! Serves events from the gateway's log.
 
 use super::{wire::Inclusion, EventStore};
 use streembit_log::{Log, ReadError};

@@ -1,4 +1,4 @@
-//! Who may read what: the chain's finalized answer, and what follows from it at a given time.
+//! Read access: the chain's finalized state, and the rights that follow from it at a given time.
 
 use futures::{stream, stream::BoxStream, stream::Fuse, StreamExt as _};
 use std::collections::BTreeSet;
@@ -7,74 +7,75 @@ use streembit_primitives::{
 };
 use tokio::sync::watch;
 
-/// The chain could not be asked.
+/// The chain could not be reached.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ChainUnavailableError(pub String);
 
-/// The finalized chain's answer to who may read one device.
+/// The finalized state about who may read a device.
 #[derive(Clone, Debug)]
 pub struct DeviceAccess {
-    /// The device; `None` where the chain knows none by this id.
+    /// The device's record, or `None` if the device is not registered.
     pub record: Option<DeviceRecord>,
     /// The grants of contracts in force.
     pub grants: Vec<Grant>,
-    /// The time of the finalized block, in milliseconds since 1970-01-01 UTC.
+    /// The timestamp of the finalized block, in milliseconds since 1970-01-01 UTC.
     pub time: u64,
 }
 
-/// Where a gateway asks who may read.
+/// The source of access rights for a gateway.
 #[async_trait::async_trait]
 pub trait Grants: Send + Sync + 'static {
     /// The chain's genesis hash.
     fn genesis(&self) -> Hash;
-    /// What the chain says about a device, at its finalized head.
+    /// Reads who may read a device, at the finalized head.
     async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailableError>;
-    /// The finalized blocks that come from now on: after each, the answers may be others.
+    /// A stream with an item for each new finalized block, after which the rights may have changed.
     fn blocks(&self) -> BlockStream;
 }
 
-/// One item for each finalized block, or for several that came at once.
+/// A stream with one item per finalized block. Blocks that arrive together may share an item.
 pub type BlockStream = Fuse<BoxStream<'static, ()>>;
 
-/// The changes of a value that is watched, beginning now.
-pub fn changes_of<T: Send + Sync + 'static>(value: watch::Receiver<T>) -> BlockStream {
+/// Turns the changes of a watched value from now on into a stream.
+pub fn change_stream<T: Send + Sync + 'static>(value: watch::Receiver<T>) -> BlockStream {
     let changes =
         stream::unfold(value, |mut value| async move { value.changed().await.ok().map(|()| ((), value)) });
     changes.boxed().fuse()
 }
 
-/// Where a subscriber asks what events are to be verified against.
+/// The source of the finalized state that a subscriber verifies events against.
 #[async_trait::async_trait]
 pub trait Registry: Send + Sync + 'static {
     /// The chain's genesis hash.
     fn genesis(&self) -> Hash;
-    /// The device as registered, at the finalized head.
+    /// Reads a device's record at the finalized head, or `None` if it is not registered.
     async fn device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, ChainUnavailableError>;
-    /// The root anchored for a log at a size, where the chain still keeps it.
+    /// Reads the root that a log was anchored with at `size`, or `None` if the chain keeps no anchor of this size.
     async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainUnavailableError>;
 }
 
-/// Which readings somebody may read.
+/// The readings that an account may read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NameFilter {
-    /// All of them, and everything else that the device says.
+    /// All readings, and all other parts of the events.
     All,
-    /// Those with these names.
+    /// The readings with these names.
     Only(BTreeSet<Name>),
 }
 
-/// A right to read, at the time when it was looked at.
+/// An account's rights at the time they were evaluated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rights {
-    /// Which readings.
+    /// The readings that may be read.
     pub names: NameFilter,
-    /// When this has to be looked at again: the first end among the grants, in milliseconds since 1970-01-01 UTC.
+    /// The time at which the rights must be evaluated again: the first end among the grants, in milliseconds since
+    /// 1970-01-01 UTC. `None` if the rights do not end.
     pub until: Option<u64>,
 }
 
 impl NameFilter {
-    /// Whether a part may be shown.
+    /// Returns true if the part may be shown.
     pub fn admits(&self, part: &Part) -> bool {
         match (self, part) {
             (Self::All, _) => true,
@@ -83,8 +84,8 @@ impl NameFilter {
         }
     }
 
-    /// What is left of this where only some names are wanted; empty for all.
-    pub fn narrowed(self, wanted: &[Name]) -> Self {
+    /// Restricts the filter to the wanted names. An empty list restricts nothing.
+    pub fn intersect(self, wanted: &[Name]) -> Self {
         let wanted = wanted.iter().cloned().collect::<BTreeSet<_>>();
         match self {
             any if wanted.is_empty() => any,
@@ -95,10 +96,10 @@ impl NameFilter {
 }
 
 impl DeviceAccess {
-    /// What an account may read of a device at a gateway; `None` for nothing.
+    /// Returns what an account may read of a device at a gateway, or `None` if it may read nothing.
     ///
-    /// A grant has ended when the chain's time or the local clock (`now`) has reached its end, whichever is later:
-    /// neither a chain that stands still nor a clock that is behind prolongs it.
+    /// A grant ends when either the chain's time or the local clock (`now`) reaches its end. So neither a stalled
+    /// chain nor a slow clock extends it.
     pub fn rights(&self, gateway: &AccountId, account: &AccountId, now: u64) -> Option<Rights> {
         let record = self.record.as_ref().filter(|record| record.gateway == *gateway)?;
         if record.owner == *account {
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_reads_all_and_a_stranger_nothing() {
+    fn the_owner_reads_everything_and_others_nothing() {
         let access = access(vec![grant(&[], 200)]);
         let all = Rights { names: NameFilter::All, until: None };
         assert_eq!(access.rights(&GATEWAY, &OWNER, 999), Some(all));
@@ -166,16 +167,16 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_ends_by_whichever_clock_is_ahead() {
+    fn a_grant_ends_by_the_later_of_both_clocks() {
         let at = |until, now| access(vec![grant(&[], until)]).rights(&GATEWAY, &WORKSHOP, now);
         assert_eq!(at(200, 199), Some(Rights { names: NameFilter::All, until: Some(200) }));
-        assert_eq!(at(200, 200), None, "the end itself is outside");
-        assert_eq!(at(100, 0), None, "ended by the chain's time, the local clock is behind");
+        assert_eq!(at(200, 200), None, "the end is exclusive");
+        assert_eq!(at(100, 0), None, "the chain's time has reached the end, the local clock has not");
         assert_eq!(at(101, 0).unwrap().until, Some(101));
     }
 
     #[test]
-    fn grants_add_up_and_the_first_end_is_kept() {
+    fn grants_are_combined_until_the_first_end() {
         let two = access(vec![grant(&["a"], 300), grant(&["b"], 200)]);
         let both = two.rights(&GATEWAY, &WORKSHOP, 0).unwrap();
         assert_eq!(both.names, NameFilter::Only([name("a"), name("b")].into()));
@@ -190,11 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn a_request_narrows_and_never_widens() {
+    fn a_request_restricts_the_granted_names_and_never_extends_them() {
         let only = NameFilter::Only([name("a"), name("b")].into());
-        assert_eq!(only.clone().narrowed(&[]), only);
-        assert_eq!(only.narrowed(&[name("b"), name("c")]), NameFilter::Only([name("b")].into()));
-        assert_eq!(NameFilter::All.narrowed(&[name("c")]), NameFilter::Only([name("c")].into()));
+        assert_eq!(only.clone().intersect(&[]), only);
+        assert_eq!(only.intersect(&[name("b"), name("c")]), NameFilter::Only([name("b")].into()));
+        assert_eq!(NameFilter::All.intersect(&[name("c")]), NameFilter::Only([name("c")].into()));
         assert!(!NameFilter::Only([].into()).admits(&Part::Status(Text::default())));
         assert!(NameFilter::All.admits(&Part::Status(Text::default())));
     }

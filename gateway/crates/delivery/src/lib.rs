@@ -23,7 +23,7 @@ pub mod wire;
 pub use config::DeliveryConfig;
 pub use cursor::{Cursor, CursorError};
 pub use grants::{
-    changes_of, BlockStream, ChainUnavailableError, DeviceAccess, Grants, NameFilter, Registry, Rights,
+    change_stream, BlockStream, ChainUnavailableError, DeviceAccess, Grants, NameFilter, Registry, Rights,
 };
 pub use libp2p::{Multiaddr, PeerId};
 pub use limits::Limits;

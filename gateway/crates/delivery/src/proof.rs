@@ -1,4 +1,4 @@
-//! Which account a peer speaks for: a signature that names everything it is good for.
+//! Proofs that a peer speaks for an account. The signature covers everything that a proof is valid for.
 
 use super::wire::{Challenge, GatewayProof, Hello, Request, Subscribe};
 use codec::Encode;
@@ -6,7 +6,7 @@ use libp2p::PeerId;
 use streembit_keystore::KeyPair;
 use streembit_primitives::{hash::Domain, AccountId, Hash, PublicKey, Signature};
 
-/// Who proves.
+/// The side that proves its account.
 #[derive(Clone, Copy, Encode)]
 enum Side {
     #[codec(index = 0)]
@@ -15,45 +15,46 @@ enum Side {
     Subscriber,
 }
 
-/// What both sides know about one stream before anyone signs.
+/// The properties of a stream that both sides know before they sign.
 #[derive(Clone, Debug)]
 pub struct Channel {
     /// The chain's genesis hash.
     pub genesis: Hash,
-    /// The name of the protocol.
+    /// The protocol's name.
     pub protocol: String,
-    /// The gateway's peer id, as the transport proved it.
+    /// The gateway's peer id, authenticated by the transport.
     pub gateway: PeerId,
-    /// The subscriber's peer id, as the transport proved it.
+    /// The subscriber's peer id, authenticated by the transport.
     pub subscriber: PeerId,
 }
 
-/// 32 bytes from the system's randomness.
+/// Returns 32 random bytes.
 pub fn challenge() -> Challenge {
     rand::random()
 }
 
 impl Channel {
-    /// What a side signs: side, chain, protocol, both peers, both challenges, and the request where it is known.
+    /// The message that a side signs: the side, the chain, the protocol, both peers, both challenges, and the request
+    /// if it is known.
     fn message(&self, side: Side, challenges: (&Challenge, &Challenge), request: Option<&Request>) -> Hash {
         let peers = (self.gateway.to_bytes(), self.subscriber.to_bytes());
         Domain::PeerProof.hash_of(&(side, self.genesis, &self.protocol, peers, challenges, request))
     }
 
-    /// The gateway's proof.
+    /// Signs the gateway's proof.
     pub fn prove_gateway(&self, keys: &KeyPair, hello: &Hello) -> GatewayProof {
         let challenge = challenge();
         let message = self.message(Side::Gateway, (&hello.challenge, &challenge), None);
         GatewayProof { challenge, account: keys.account(), signature: keys.sign(Domain::PeerProof, &message) }
     }
 
-    /// Whether a gateway's proof is that of the account which it names, for this stream.
-    pub fn check_gateway(&self, hello: &Hello, proof: &GatewayProof) -> bool {
+    /// Returns true if the proof's account has signed the proof for this stream.
+    pub fn verify_gateway(&self, hello: &Hello, proof: &GatewayProof) -> bool {
         let message = self.message(Side::Gateway, (&hello.challenge, &proof.challenge), None);
         is_signed(&proof.account, &message, &proof.signature)
     }
 
-    /// The subscriber's proof, with its request.
+    /// Signs the subscriber's proof together with its request.
     pub fn prove_subscriber(
         &self,
         keys: &KeyPair,
@@ -65,8 +66,8 @@ impl Channel {
         Subscribe { account: keys.account(), signature: keys.sign(Domain::PeerProof, &message), request }
     }
 
-    /// Whether a subscriber's proof is that of the account which it names, for this stream and this request.
-    pub fn check_subscriber(&self, hello: &Hello, gateway: &Challenge, proof: &Subscribe) -> bool {
+    /// Returns true if the proof's account has signed the proof for this stream and this request.
+    pub fn verify_subscriber(&self, hello: &Hello, gateway: &Challenge, proof: &Subscribe) -> bool {
         let message = self.message(Side::Subscriber, (&hello.challenge, gateway), Some(&proof.request));
         is_signed(&proof.account, &message, &proof.signature)
     }
@@ -98,8 +99,8 @@ mod tests {
         KeyPair::from_seed([7; 32])
     }
 
-    /// Every way in which two streams can differ.
-    fn others(channel: &Channel) -> [Channel; 5] {
+    /// Channels that differ from `channel` in one property each.
+    fn different_channels(channel: &Channel) -> [Channel; 5] {
         [
             Channel { genesis: Hash([9; 32]), ..channel.clone() },
             Channel { protocol: "/streembit/01/events/2".into(), ..channel.clone() },
@@ -110,34 +111,36 @@ mod tests {
     }
 
     #[test]
-    fn a_gateways_proof_is_good_for_one_stream() {
+    fn a_gateways_proof_is_valid_for_one_stream_only() {
         let (channel, hello) = (channel(), Hello { challenge: challenge() });
         let proof = channel.prove_gateway(&keys(), &hello);
-        assert!(channel.check_gateway(&hello, &proof));
-        assert!(others(&channel).iter().all(|other| !other.check_gateway(&hello, &proof)));
-        assert!(!channel.check_gateway(&Hello { challenge: challenge() }, &proof));
+        assert!(channel.verify_gateway(&hello, &proof));
+        assert!(different_channels(&channel).iter().all(|other| !other.verify_gateway(&hello, &proof)));
+        assert!(!channel.verify_gateway(&Hello { challenge: challenge() }, &proof));
         let other = GatewayProof { account: KeyPair::from_seed([8; 32]).account(), ..proof };
-        assert!(!channel.check_gateway(&hello, &other));
+        assert!(!channel.verify_gateway(&hello, &other));
     }
 
     #[test]
-    fn a_subscribers_proof_is_good_for_one_stream_and_request() {
+    fn a_subscribers_proof_is_valid_for_one_stream_and_request_only() {
         let (channel, hello, gateway) = (channel(), Hello { challenge: challenge() }, challenge());
         let proof = channel.prove_subscriber(&keys(), &hello, &gateway, request());
-        assert!(channel.check_subscriber(&hello, &gateway, &proof));
-        assert!(others(&channel).iter().all(|other| !other.check_subscriber(&hello, &gateway, &proof)));
-        assert!(!channel.check_subscriber(&hello, &challenge(), &proof), "replayed on another stream");
-        assert!(!channel.check_subscriber(&Hello { challenge: challenge() }, &gateway, &proof));
-        let mut widened = proof.clone();
-        widened.request.device = DeviceId([3; 32]);
-        assert!(!channel.check_subscriber(&hello, &gateway, &widened));
+        assert!(channel.verify_subscriber(&hello, &gateway, &proof));
+        assert!(different_channels(&channel)
+            .iter()
+            .all(|other| !other.verify_subscriber(&hello, &gateway, &proof)));
+        assert!(!channel.verify_subscriber(&hello, &challenge(), &proof), "replayed on another stream");
+        assert!(!channel.verify_subscriber(&Hello { challenge: challenge() }, &gateway, &proof));
+        let mut changed = proof.clone();
+        changed.request.device = DeviceId([3; 32]);
+        assert!(!channel.verify_subscriber(&hello, &gateway, &changed));
     }
 
     #[test]
-    fn one_side_cannot_use_the_others_signature() {
+    fn a_gateways_signature_is_not_valid_for_a_subscriber() {
         let (channel, hello) = (channel(), Hello { challenge: challenge() });
         let proof = channel.prove_gateway(&keys(), &hello);
         let reflected = Subscribe { request: request(), account: proof.account, signature: proof.signature };
-        assert!(!channel.check_subscriber(&hello, &proof.challenge, &reflected));
+        assert!(!channel.verify_subscriber(&hello, &proof.challenge, &reflected));
     }
 }

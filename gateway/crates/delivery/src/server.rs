@@ -1,4 +1,4 @@
-//! The serving side: accepts streams within the limits and reports where it listens.
+//! The serving side: accepts streams within the limits and reports its listening addresses.
 
 use super::{
     frame,
@@ -18,10 +18,10 @@ use streembit_keystore::KeyPair;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// Time for the streams to say that the gateway stops.
-const STOPPING: Duration = Duration::from_secs(3);
+/// The time that streams have to send their last frame when the gateway shuts down.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
-/// Accepts the streams of one protocol.
+/// Accepts and serves the streams of one protocol.
 pub struct Server<S, G> {
     service: Arc<Service<S, G>>,
     incoming: IncomingStreams,
@@ -30,14 +30,14 @@ pub struct Server<S, G> {
     state: watch::Sender<ServerState>,
 }
 
-/// The condition of a server.
+/// The state of a server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerState {
-    /// The peer that serves.
+    /// The id of the serving peer.
     pub peer: PeerId,
-    /// How many streams it serves.
+    /// The number of streams being served.
     pub streams: usize,
-    /// Where it listens; empty before it does.
+    /// The listening addresses; empty until the first is ready.
     pub listening: Vec<Multiaddr>,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for ServerState {
 }
 
 impl<S: EventStore, G: Grants> Server<S, G> {
-    /// Ready to serve over a peer, which may subscribe elsewhere at the same time.
+    /// Creates a server on a peer. The same peer can subscribe to other gateways at the same time.
     pub fn new(
         peer: &Peer,
         keys: KeyPair,
@@ -66,9 +66,9 @@ impl<S: EventStore, G: Grants> Server<S, G> {
         let incoming = peer
             .streams()
             .accept(protocol.clone())
-            .map_err(|_| SwarmError::SetUp(format!("{protocol} is served already")))?;
-        let peers = Slots::new(limits.streams_each);
-        let accounts = Slots::new(limits.streams_each);
+            .map_err(|_| SwarmError::SetUp(format!("this peer already serves {protocol}")))?;
+        let peers = Slots::new(limits.streams_per_peer);
+        let accounts = Slots::new(limits.streams_per_peer);
         let service = Service {
             genesis: grants.genesis(),
             protocol: protocol.to_string(),
@@ -84,12 +84,12 @@ impl<S: EventStore, G: Grants> Server<S, G> {
         Ok(Self { service: Arc::new(service), incoming, peers, streams: JoinSet::new(), state })
     }
 
-    /// The server's condition, as it changes.
+    /// Watches the server's state.
     pub fn state(&self) -> watch::Receiver<ServerState> {
         self.state.subscribe()
     }
 
-    /// Serves until shut down.
+    /// Serves until the shutdown token is cancelled.
     pub async fn run(mut self, peer: &Peer) {
         let mut addresses = peer.addresses();
         loop {
@@ -99,7 +99,7 @@ impl<S: EventStore, G: Grants> Server<S, G> {
             tokio::select! {
                 () = self.service.shutdown.cancelled() => break,
                 stream = self.incoming.next() => match stream {
-                    Some((peer, stream)) => self.take(peer, stream),
+                    Some((peer, stream)) => self.accept(peer, stream),
                     None => break,
                 },
                 Some(_) = self.streams.join_next() => {}
@@ -107,15 +107,15 @@ impl<S: EventStore, G: Grants> Server<S, G> {
             }
         }
         let drained = async { while self.streams.join_next().await.is_some() {} };
-        if tokio::time::timeout(STOPPING, drained).await.is_err() {
-            tracing::debug!("some subscribers did not hear that the gateway stops");
+        if tokio::time::timeout(SHUTDOWN_GRACE, drained).await.is_err() {
+            tracing::debug!("some subscribers did not receive the last frame before the shutdown");
         }
     }
 
-    fn take(&mut self, peer: PeerId, stream: Stream) {
+    fn accept(&mut self, peer: PeerId, stream: Stream) {
         let slot =
             (self.streams.len() < self.service.limits.streams).then(|| self.peers.take(peer)).flatten();
-        let Some(slot) = slot else { return refuse(peer, stream) };
+        let Some(slot) = slot else { return reject(peer, stream) };
         let service = self.service.clone();
         self.streams.spawn(async move {
             let _slot: Slot<PeerId> = slot;
@@ -124,15 +124,16 @@ impl<S: EventStore, G: Grants> Server<S, G> {
     }
 }
 
-/// Says "busy" if that can be said at once: whoever opens too many streams is waited for no longer.
-fn refuse(peer: PeerId, mut stream: Stream) {
-    tracing::debug!(%peer, "too many streams");
-    let said = async {
+/// Sends `Busy` if the stream accepts it at once, and drops the stream otherwise. A peer that opens too many streams
+/// must not make the gateway wait.
+fn reject(peer: PeerId, mut stream: Stream) {
+    tracing::debug!(%peer, "rejecting a stream: too many streams");
+    let send = async {
         frame::write(&mut stream, &Frame::End(End::Busy)).await?;
         futures::AsyncWriteExt::close(&mut stream).await?;
         Ok::<_, frame::FrameError>(())
     };
-    if !matches!(said.now_or_never(), Some(Ok(()))) {
-        tracing::debug!(%peer, "closed without a word");
+    if !matches!(send.now_or_never(), Some(Ok(()))) {
+        tracing::debug!(%peer, "dropping the stream without a last frame");
     }
 }

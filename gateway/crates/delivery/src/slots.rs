@@ -1,4 +1,4 @@
-//! Counting what each peer and each account takes.
+//! Counts how many slots each key, such as a peer or an account, has taken.
 
 use std::{
     collections::HashMap,
@@ -6,26 +6,26 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Counts by key, up to a limit; a clone counts together with its original.
+/// Counters by key with a limit per key. Clones share the counters.
 #[derive(Clone)]
 pub struct Slots<K> {
     taken: Arc<Mutex<HashMap<K, usize>>>,
     limit: usize,
 }
 
-/// One taken slot; given back when dropped.
+/// A taken slot. It is released when dropped.
 pub struct Slot<K: Eq + Hash> {
     slots: Slots<K>,
     key: K,
 }
 
 impl<K: Eq + Hash + Clone> Slots<K> {
-    /// So many slots for each key.
+    /// Creates the counters with `limit` slots for each key.
     pub fn new(limit: usize) -> Self {
         Self { taken: Arc::default(), limit }
     }
 
-    /// Takes one; `None` where the key has as many as it may.
+    /// Takes a slot. Returns `None` if the key has taken all of its slots.
     pub fn take(&self, key: K) -> Option<Slot<K>> {
         let mut taken = self.lock();
         let count = taken.entry(key.clone()).or_default();
@@ -39,7 +39,7 @@ impl<K: Eq + Hash + Clone> Slots<K> {
 }
 
 impl<K> Slots<K> {
-    /// Counts stay right where a thread panicked: each change is one step.
+    /// Ignores poisoning: each change is a single step, so the counters are correct even after a panic.
     fn lock(&self) -> MutexGuard<'_, HashMap<K, usize>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,14 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_limited_by_key_and_come_back() {
+    fn slots_are_limited_per_key_and_released() {
         let slots = Slots::new(2);
         let first = slots.take("a").unwrap();
         let _second = slots.take("a").unwrap();
         assert!(slots.take("a").is_none());
-        assert!(slots.take("b").is_some(), "another key has its own");
+        assert!(slots.take("b").is_some(), "each key has its own slots");
         drop(first);
         assert!(slots.take("a").is_some());
-        assert!(!slots.lock().contains_key("b"), "keys without slots are forgotten");
+        assert!(!slots.lock().contains_key("b"), "keys without slots are removed");
     }
 }

@@ -1,20 +1,20 @@
-//! The events that a gateway serves.
+//! The store of events that a gateway serves.
 
 use super::wire::Inclusion;
 use streembit_primitives::{DeviceId, StoredEvent};
 use tokio::sync::watch;
 
-/// A log of events that can be served. Reads may wait for a disk: they are made on threads that may block.
+/// A log of events that can be served. The read methods may block on a disk, so they are called on blocking threads.
 ///
-/// The gateway's log implements it under the feature `log`.
+/// With the feature `log`, the gateway's log implements this trait.
 pub trait EventStore: Clone + Send + Sync + 'static {
-    /// Why the log cannot be read.
+    /// The error of a failed read.
     type Error: std::error::Error + Send + 'static;
 
-    /// The number of entries, as it grows.
+    /// Watches the number of entries.
     fn watch_size(&self) -> watch::Receiver<u64>;
 
-    /// The sequence of a device's last event, or `None` if it has none.
+    /// Returns the sequence of a device's last event, or `None` if it has none.
     fn last_sequence(&self, device: &DeviceId) -> Result<Option<u64>, Self::Error>;
 
     /// Returns at most `limit` events of a device in order, beginning with the sequence `from`.
@@ -25,6 +25,6 @@ pub trait EventStore: Clone + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, Self::Error>;
 
-    /// Proves that an entry is under the last anchor, or returns `None` if it is newer.
+    /// Proves that the last anchor includes an entry. Returns `None` if the entry is newer than the anchor.
     fn inclusion_under_anchor(&self, index: u64) -> Result<Option<Inclusion>, Self::Error>;
 }

@@ -1,4 +1,4 @@
-//! The subscribing side: connects, verifies, resumes.
+//! The subscribing side: connects, verifies events, and resumes after interruptions.
 
 use super::{
     frame::{self, FrameError},
@@ -23,31 +23,31 @@ use streembit_primitives::{
 };
 use tokio::time::{sleep, timeout, Instant};
 
-/// How many events may be on their way.
-const WINDOW: u32 = 64;
-/// Time to connect, and for each step of the handshake.
-const STEP: Duration = Duration::from_secs(15);
-/// A stream without any frame for so long is dead: the gateway says every ten seconds that it lives.
-const SILENCE: Duration = Duration::from_secs(45);
-/// The pauses before connecting again.
+/// The maximum number of events in flight.
+const MAX_IN_FLIGHT: u32 = 64;
+/// The time limit for connecting and for each step of the handshake.
+const STEP_TIMEOUT: Duration = Duration::from_secs(15);
+/// The time without a frame after which a stream counts as dead. The gateway sends a frame at least every 10 seconds.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
+/// The delays before reconnecting.
 const RETRY: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(250))
     .with_max_delay(Duration::from_secs(15))
     .without_max_times();
-/// How long it is remembered that the chain keeps no root of some size.
-const ROOT_UNKNOWN: Duration = Duration::from_secs(5);
+/// How long to remember that the chain does not know a root.
+const UNKNOWN_ROOT_TTL: Duration = Duration::from_secs(5);
 
-/// Which gateway to subscribe at.
+/// The gateway to subscribe to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// At this address.
+    /// The gateway at this address.
     Address {
-        /// The peer.
+        /// The gateway's peer id.
         peer: PeerId,
-        /// Its address, which ends in the peer.
+        /// The gateway's address, which ends with the peer id.
         address: Multiaddr,
     },
-    /// Wherever on the local network the gateway of this account is.
+    /// The gateway with this account, found on the local network.
     Account(AccountId),
 }
 
@@ -57,30 +57,30 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, String> {
         if !text.starts_with('/') {
             return account::parse(text).map(Self::Account).map_err(|error| {
-                format!("{error}; or a gateway's address such as /ip4/192.168.0.7/tcp/4001/p2p/12D3Koo…")
+                format!("{error}; expected an account or an address such as /ip4/192.168.0.7/tcp/4001/p2p/12D3Koo…")
             });
         }
         let address =
-            text.parse::<Multiaddr>().map_err(|error| format!("{text:?} is no multiaddress: {error}"))?;
+            text.parse::<Multiaddr>().map_err(|error| format!("{text:?} is not a multiaddress: {error}"))?;
         let peer = peer_of(&address).ok_or_else(|| {
-            format!("{text:?} does not end in /p2p/ and the gateway's peer id: the gateway's status shows it whole")
+            format!("{text:?} does not end with /p2p/ and the peer id; the gateway's status shows the whole address")
         })?;
         Ok(Self::Address { peer, address })
     }
 }
 
-/// What to subscribe to.
+/// The subject of a subscription.
 #[derive(Clone, Debug)]
 pub struct Subscription {
-    /// Whose events.
+    /// The device.
     pub device: DeviceId,
-    /// At which gateway.
+    /// The gateway.
     pub target: Target,
-    /// The readings wanted; empty for all that are granted.
+    /// The readings wanted; empty for all granted readings.
     pub names: BoundedVec<Name, ConstU32<MAX_NAMES>>,
 }
 
-/// What happened last.
+/// The outcome of [`Subscriber::next`].
 #[derive(Debug)]
 pub enum SubscriberEvent {
     /// Connected to the device's gateway, which has proven its account.
@@ -88,64 +88,64 @@ pub enum SubscriberEvent {
         /// The gateway's account.
         gateway: AccountId,
     },
-    /// The next event, verified.
+    /// The next verified event.
     Event(Box<Received>),
-    /// The connection broke, or did not come about; the next call tries again after a pause.
+    /// The connection failed. The next call tries again after a pause.
     Interrupted {
-        /// Why.
+        /// The reason.
         problem: String,
-        /// The pause.
+        /// The pause before the next attempt.
         pause: Duration,
     },
 }
 
-/// What ends a subscription: trying again would not help.
+/// The error that ends a subscription. Trying again would not help.
 #[derive(Debug, thiserror::Error)]
 pub enum SubscribeError {
-    /// An event is not what it should be. It was not shown, and neither is anything after it.
-    #[error("event {sequence} from gateway {gateway} is refused: {error}", gateway = account::show(.gateway))]
-    Refused {
-        /// The sequence that was due.
+    /// Verification of an event failed. Neither this event nor a later one is returned.
+    #[error("event {sequence} from gateway {gateway} is invalid: {error}", gateway = account::show(.gateway))]
+    InvalidEvent {
+        /// The sequence that was expected.
         sequence: u64,
-        /// Who sent it.
+        /// The gateway that sent the event.
         gateway: AccountId,
-        /// What is wrong.
+        /// The reason.
         error: VerifyError,
     },
     /// The gateway ended the subscription.
     #[error("{0}")]
     Ended(End),
-    /// The chain knows no such device.
+    /// The device is not registered.
     #[error("device {0} is not registered on this chain")]
     UnknownDevice(DeviceId),
     /// Another gateway keeps the device's log.
     #[error(
-        "this is gateway {found}, but the chain has {device} at gateway {wanted}: subscribe there",
+        "this is gateway {found}, but the chain has registered {device} at gateway {wanted}; subscribe there",
         found = account::show(.found), wanted = account::show(.wanted)
     )]
     OtherGateway {
-        /// Whose log is wanted.
+        /// The device.
         device: DeviceId,
-        /// The gateway met.
+        /// The gateway that answered.
         found: AccountId,
         /// The device's gateway.
         wanted: AccountId,
     },
-    /// The gateway's proof of its account is wrong.
-    #[error("the peer did not prove that it speaks for the gateway's account: do not trust this address")]
+    /// The gateway's proof of its account is invalid.
+    #[error("the peer did not prove that it speaks for the gateway's account; do not trust this address")]
     GatewayProof,
-    /// Another peer answers there.
+    /// Another peer answers at the address.
     #[error(transparent)]
     OtherPeer(ConnectError),
-    /// The peer does not speak the protocol of this chain.
-    #[error("the peer does not serve {0}: it is no gateway of this chain")]
+    /// The peer does not serve the protocol of this chain.
+    #[error("the peer does not serve {0}, so it is not a gateway of this chain")]
     OtherChain(StreamProtocol),
-    /// What came is not the protocol.
-    #[error("the gateway does not keep to the protocol: {0}")]
+    /// The gateway violated the protocol.
+    #[error("the gateway violated the protocol: {0}")]
     Protocol(String),
 }
 
-/// Why an attempt to connect or to receive failed.
+/// The reason why an attempt to connect or to receive failed.
 enum AttemptError {
     Final(SubscribeError),
     Transient(String),
@@ -159,13 +159,13 @@ impl From<SubscribeError> for AttemptError {
 
 impl From<ChainUnavailableError> for AttemptError {
     fn from(error: ChainUnavailableError) -> Self {
-        Self::Transient(format!("asking the chain: {error}"))
+        Self::Transient(format!("cannot read from the chain: {error}"))
     }
 }
 
 impl From<FrameError> for AttemptError {
     fn from(error: FrameError) -> Self {
-        // A stream that ends within a frame broke; the other side did not send anything wrong.
+        // A stream that ends within a frame is a failed connection, not a protocol violation.
         match error {
             FrameError::Oversized { .. } | FrameError::Malformed { .. } => {
                 SubscribeError::Protocol(error.to_string()).into()
@@ -186,7 +186,7 @@ impl From<ConnectError> for AttemptError {
 
 impl From<End> for AttemptError {
     fn from(end: End) -> Self {
-        if end.passes() {
+        if end.is_transient() {
             Self::Transient(end.to_string())
         } else {
             SubscribeError::Ended(end).into()
@@ -194,41 +194,41 @@ impl From<End> for AttemptError {
     }
 }
 
-/// A subscription that survives breaks of either side.
+/// A subscription that reconnects after failures of either side.
 pub struct Subscriber<R> {
     peer: Arc<Peer>,
     keys: KeyPair,
     registry: R,
     subscription: Subscription,
     position: Position,
-    link: Option<Link>,
-    /// The pause before the next attempt; none before the first.
+    connection: Option<Connection>,
+    /// The pause before the next attempt; zero before the first.
     pause: Duration,
-    /// The pauses after it, should that fail too.
+    /// The pauses before the attempts after the next one.
     pauses: ExponentialBackoff,
-    root: Option<Root>,
+    root: Option<CachedRoot>,
 }
 
-/// A stream on which events come.
-struct Link {
+/// A stream that receives events.
+struct Connection {
     peer: PeerId,
     gateway: AccountId,
     reader: ReadHalf<Stream>,
     writer: WriteHalf<Stream>,
     verifier: Verifier,
-    /// Events dealt with and not yet asked for anew.
-    taken: u32,
+    /// The number of events consumed since the last credit was sent.
+    consumed: u32,
 }
 
-/// What the chain said about a root.
-struct Root {
+/// A cached response of the chain about an anchored root.
+struct CachedRoot {
     of: (LogId, u64),
     root: Option<Hash>,
     when: Instant,
 }
 
 impl<R: Registry> Subscriber<R> {
-    /// Ready to go on after `position`.
+    /// Creates a subscriber that continues after `position`.
     pub fn new(
         peer: Arc<Peer>,
         keys: KeyPair,
@@ -237,25 +237,27 @@ impl<R: Registry> Subscriber<R> {
         position: Position,
     ) -> Self {
         let (pause, pauses) = (Duration::ZERO, RETRY.build());
-        Self { peer, keys, registry, subscription, position, link: None, pause, pauses, root: None }
+        Self { peer, keys, registry, subscription, position, connection: None, pause, pauses, root: None }
     }
 
-    /// After the last event that [`Subscriber::next`] gave.
+    /// The position after the last event that [`Subscriber::next`] returned.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// What happens next. Calling it says that the event before it is dealt with: only then the gateway sends more than
-    /// what is on its way already. Where it is cancelled, the next call connects anew and loses nothing.
+    /// Returns the next event, or a change of the connection.
+    ///
+    /// Calling it confirms that the previous event has been handled. The gateway sends more events only after that,
+    /// apart from those already in flight. If the call is cancelled, the next one reconnects and no event is lost.
     pub async fn next(&mut self) -> Result<SubscriberEvent, SubscribeError> {
-        let Some(mut link) = self.link.take() else { return self.begin().await };
-        match self.receive(&mut link).await {
+        let Some(mut connection) = self.connection.take() else { return self.begin().await };
+        match self.receive(&mut connection).await {
             Ok(event) => {
-                self.link = Some(link);
+                self.connection = Some(connection);
                 Ok(SubscriberEvent::Event(Box::new(event)))
             }
             Err(error) => {
-                self.peer.disconnect(link.peer).await;
+                self.peer.disconnect(connection.peer).await;
                 self.interrupted(error)
             }
         }
@@ -264,9 +266,9 @@ impl<R: Registry> Subscriber<R> {
     async fn begin(&mut self) -> Result<SubscriberEvent, SubscribeError> {
         sleep(self.pause).await;
         match self.connect().await {
-            Ok(link) => {
-                let gateway = link.gateway;
-                self.link = Some(link);
+            Ok(connection) => {
+                let gateway = connection.gateway;
+                self.connection = Some(connection);
                 Ok(SubscriberEvent::Connected { gateway })
             }
             Err(error) => self.interrupted(error),
@@ -283,8 +285,8 @@ impl<R: Registry> Subscriber<R> {
         }
     }
 
-    /// Connects to the gateway that the chain names.
-    async fn connect(&mut self) -> Result<Link, AttemptError> {
+    /// Connects to the gateway that the chain has registered for the device.
+    async fn connect(&mut self) -> Result<Connection, AttemptError> {
         let device = self.subscription.device;
         let record = self.registry.device(device).await?.ok_or(SubscribeError::UnknownDevice(device))?;
         let account = match &self.subscription.target {
@@ -298,20 +300,23 @@ impl<R: Registry> Subscriber<R> {
                 SubscribeError::OtherGateway { device, found: account, wanted: record.gateway }.into()
             );
         }
-        let found = self.peer.found().borrow().clone();
-        for (peer, addresses) in found {
+        let discovered = self.peer.discovered().borrow().clone();
+        for (peer, addresses) in discovered {
             match self.connect_to(peer, addresses.into_iter().collect(), &record).await {
-                Ok(link) => return Ok(link),
-                // What is wrong with one peer of many says nothing about the gateway, unless that has spoken.
+                Ok(connection) => return Ok(connection),
+                // A failure of one discovered peer says nothing about the gateway, unless the gateway itself ended the
+                // stream.
                 Err(AttemptError::Final(error @ SubscribeError::Ended(_))) => return Err(error.into()),
-                Err(AttemptError::Final(error)) => tracing::debug!(%peer, %error, "not the gateway sought"),
+                Err(AttemptError::Final(error)) => {
+                    tracing::debug!(%peer, %error, "this discovered peer is not the gateway")
+                }
                 Err(AttemptError::Transient(problem)) => {
-                    tracing::debug!(%peer, problem, "could not be asked")
+                    tracing::debug!(%peer, problem, "cannot reach a discovered peer")
                 }
             }
         }
         Err(AttemptError::Transient(format!(
-            "gateway {} is not found on the local network: mdns has to be on in its configuration; or give its address",
+            "gateway {} is not found on the local network; set `mdns` in its configuration, or use its address",
             account::show(&account)
         )))
     }
@@ -321,20 +326,20 @@ impl<R: Registry> Subscriber<R> {
         peer: PeerId,
         addresses: Vec<Multiaddr>,
         record: &DeviceRecord,
-    ) -> Result<Link, AttemptError> {
-        within("connecting", self.peer.connect(peer, addresses)).await?;
-        let link = self.shake_hands(peer, record).await;
-        if matches!(&link, Err(AttemptError::Transient(_))) {
-            // The connection may be dead without knowing it.
+    ) -> Result<Connection, AttemptError> {
+        with_timeout("connecting", self.peer.connect(peer, addresses)).await?;
+        let connection = self.handshake(peer, record).await;
+        if matches!(&connection, Err(AttemptError::Transient(_))) {
+            // The connection may be dead although it still looks open.
             self.peer.disconnect(peer).await;
         }
-        link
+        connection
     }
 
-    async fn shake_hands(&self, peer: PeerId, record: &DeviceRecord) -> Result<Link, AttemptError> {
+    async fn handshake(&self, peer: PeerId, record: &DeviceRecord) -> Result<Connection, AttemptError> {
         let protocol = protocol(&self.registry.genesis());
         let mut streams = self.peer.streams();
-        let stream = within("opening a stream", async {
+        let stream = with_timeout("opening a stream", async {
             streams.open_stream(peer, protocol.clone()).await.map_err(|error| match error {
                 OpenStreamError::UnsupportedProtocol(protocol) => SubscribeError::OtherChain(protocol).into(),
                 error => AttemptError::Transient(error.to_string()),
@@ -349,13 +354,13 @@ impl<R: Registry> Subscriber<R> {
             subscriber: self.peer.id(),
         };
         let hello = Hello { challenge: challenge() };
-        within("greeting", frame::write(&mut writer, &hello)).await?;
-        let proof = match within("waiting for the gateway's proof", frame::read(&mut reader)).await? {
+        with_timeout("sending the first frame", frame::write(&mut writer, &hello)).await?;
+        let proof = match with_timeout("waiting for the gateway's proof", frame::read(&mut reader)).await? {
             Frame::Proof(proof) => proof,
             Frame::End(end) => return Err(end.into()),
             other => return Err(unexpected(&other).into()),
         };
-        if !channel.check_gateway(&hello, &proof) {
+        if !channel.verify_gateway(&hello, &proof) {
             return Err(SubscribeError::GatewayProof.into());
         }
         if proof.account != record.gateway {
@@ -363,27 +368,36 @@ impl<R: Registry> Subscriber<R> {
             return Err(SubscribeError::OtherGateway { device, found: proof.account, wanted }.into());
         }
         let subscribe = channel.prove_subscriber(&self.keys, &hello, &proof.challenge, self.request());
-        within("subscribing", frame::write(&mut writer, &subscribe)).await?;
+        with_timeout("subscribing", frame::write(&mut writer, &subscribe)).await?;
         let verifier = Verifier::new(self.subscription.device, record.clone(), self.position);
-        Ok(Link { peer, gateway: proof.account, reader, writer, verifier, taken: 0 })
+        Ok(Connection { peer, gateway: proof.account, reader, writer, verifier, consumed: 0 })
     }
 
     fn request(&self) -> Request {
         let Subscription { device, names, .. } = &self.subscription;
-        Request { device: *device, next: self.position.next, names: names.clone(), credit: WINDOW }
+        Request { device: *device, next: self.position.next, names: names.clone(), credit: MAX_IN_FLIGHT }
     }
 
-    async fn receive(&mut self, link: &mut Link) -> Result<Received, AttemptError> {
-        if link.taken >= WINDOW / 2 {
-            within("asking for more", frame::write(&mut link.writer, &Credit(link.taken))).await?;
-            link.taken = 0;
+    async fn receive(&mut self, connection: &mut Connection) -> Result<Received, AttemptError> {
+        if connection.consumed >= MAX_IN_FLIGHT / 2 {
+            with_timeout(
+                "sending credit",
+                frame::write(&mut connection.writer, &Credit(connection.consumed)),
+            )
+            .await?;
+            connection.consumed = 0;
         }
         loop {
-            let frame = timeout(SILENCE, frame::read::<Frame>(&mut link.reader))
+            let frame = timeout(SILENCE_TIMEOUT, frame::read::<Frame>(&mut connection.reader))
                 .await
-                .map_err(|_| AttemptError::Transient("the gateway has fallen silent".into()))??;
+                .map_err(|_| {
+                    AttemptError::Transient(format!(
+                        "the gateway sent nothing for {} s",
+                        SILENCE_TIMEOUT.as_secs()
+                    ))
+                })??;
             match frame {
-                Frame::Event(event) => return self.accept(link, *event).await,
+                Frame::Event(event) => return self.accept(connection, *event).await,
                 Frame::Alive => self.reset_pauses(),
                 Frame::End(end) => return Err(end.into()),
                 other @ Frame::Proof(_) => return Err(unexpected(&other).into()),
@@ -391,51 +405,54 @@ impl<R: Registry> Subscriber<R> {
         }
     }
 
-    async fn accept(&mut self, link: &mut Link, event: Delivered) -> Result<Received, AttemptError> {
+    async fn accept(
+        &mut self,
+        connection: &mut Connection,
+        event: Delivered,
+    ) -> Result<Received, AttemptError> {
         let root = match Verifier::wanted_root(&event) {
             Some(of) => self.root(of).await,
             None => None,
         };
         let sequence = self.position.next;
-        let received = link.verifier.check(event, root).map_err(|error| SubscribeError::Refused {
-            sequence,
-            gateway: link.gateway,
-            error,
-        })?;
-        self.position = link.verifier.position();
+        let received = connection
+            .verifier
+            .verify(event, root)
+            .map_err(|error| SubscribeError::InvalidEvent { sequence, gateway: connection.gateway, error })?;
+        self.position = connection.verifier.position();
         self.reset_pauses();
-        link.taken = link.taken.saturating_add(1);
+        connection.consumed = connection.consumed.saturating_add(1);
         Ok(received)
     }
 
-    /// The connection works: if it breaks, the next attempt is made at once.
+    /// The connection works. If it fails, reconnect without a pause.
     fn reset_pauses(&mut self) {
         (self.pause, self.pauses) = (Duration::ZERO, RETRY.build());
     }
 
-    /// The anchored root of a log at a size. Where the chain does not know it, or cannot be asked, the event is shown
-    /// as not anchored.
+    /// Returns the anchored root of a log at a size. Returns `None`, so that the event counts as not anchored, if the
+    /// chain does not know the root or cannot be reached.
     async fn root(&mut self, of: (LogId, u64)) -> Option<Hash> {
         if let Some(known) = self.root.as_ref().filter(|known| known.of == of) {
-            if known.root.is_some() || known.when.elapsed() < ROOT_UNKNOWN {
+            if known.root.is_some() || known.when.elapsed() < UNKNOWN_ROOT_TTL {
                 return known.root;
             }
         }
         let root = self.registry.anchored_root(of.0, of.1).await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "cannot ask the chain for an anchored root");
+            tracing::debug!(%error, "cannot read an anchored root from the chain");
             None
         });
-        self.root = Some(Root { of, root, when: Instant::now() });
+        self.root = Some(CachedRoot { of, root, when: Instant::now() });
         root
     }
 }
 
-/// One step of connecting, which may not take for ever.
-async fn within<T, E: Into<AttemptError>>(
+/// Runs one step of connecting within the time limit.
+async fn with_timeout<T, E: Into<AttemptError>>(
     doing: &str,
     step: impl Future<Output = Result<T, E>>,
 ) -> Result<T, AttemptError> {
-    match timeout(STEP, step).await {
+    match timeout(STEP_TIMEOUT, step).await {
         Ok(result) => result.map_err(Into::into),
         Err(_) => {
             Err(FrameError::from(io::Error::new(io::ErrorKind::TimedOut, format!("{doing} took too long")))
@@ -448,10 +465,10 @@ fn unexpected(frame: &Frame) -> SubscribeError {
     let name = match frame {
         Frame::Proof(_) => "a proof",
         Frame::Event(_) => "an event",
-        Frame::Alive => "a sign of life",
+        Frame::Alive => "a keep-alive frame",
         Frame::End(_) => "an end",
     };
-    SubscribeError::Protocol(format!("{name} came where it has no place"))
+    SubscribeError::Protocol(format!("it sent {name} at the wrong time"))
 }
 
 #[cfg(test)]

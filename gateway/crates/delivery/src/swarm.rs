@@ -1,6 +1,6 @@
-//! The gateway's own swarm: QUIC and TCP with Noise and Yamux, apart from the node's.
+//! The gateway's own libp2p swarm, separate from the node's: QUIC, and TCP with Noise and Yamux.
 //!
-//! One task owns the swarm; a [`Peer`] is how the others reach it.
+//! A task owns the swarm. A [`Peer`] is the handle to it.
 
 use super::{limits::Limits, DeliveryConfig};
 use futures::StreamExt as _;
@@ -26,81 +26,81 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A connection without a stream is closed after this.
-const IDLE: Duration = Duration::from_secs(30);
-/// How often the local network is asked for gateways.
-const MDNS_QUERY: Duration = Duration::from_secs(30);
+/// The time after which a connection without streams is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The interval of mDNS queries.
+const MDNS_QUERY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Where peers were found: by peer, the addresses.
+/// The addresses of discovered peers.
 pub type DiscoveredPeers = BTreeMap<PeerId, BTreeSet<Multiaddr>>;
 
-/// What stops a swarm from starting.
+/// The error of starting a swarm.
 #[derive(Debug, thiserror::Error)]
 pub enum SwarmError {
-    /// An address cannot be listened on.
-    #[error("listening on {address}: {problem}; change `listen` in [delivery], or free the port")]
+    /// The swarm cannot listen on an address.
+    #[error("cannot listen on {address}: {problem}; change `listen` in [delivery], or free the port")]
     Listen {
         /// The address.
         address: Multiaddr,
-        /// What the transport said.
+        /// The transport's error.
         problem: String,
     },
-    /// The transport or the discovery cannot be set up.
-    #[error("setting up the peer-to-peer transport: {0}")]
+    /// The transport or the discovery could not be set up.
+    #[error("cannot set up the peer-to-peer transport: {0}")]
     SetUp(String),
 }
 
-/// Why no connection came about.
+/// The error of connecting to a peer.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Somebody else is at that address.
+    /// Another peer answers at the address.
     #[error(
-        "at {address} is peer {found}, not {wanted}: the gateway's key changed, or the address is another's"
+        "peer {found} answers at {address}, not {wanted}: the gateway's key has changed, or the address is wrong"
     )]
     OtherPeer {
         /// The address.
         address: Multiaddr,
-        /// The peer asked for.
+        /// The expected peer.
         wanted: Box<PeerId>,
-        /// The peer met.
+        /// The peer that answered.
         found: Box<PeerId>,
     },
-    /// Not now.
+    /// The peer cannot be reached now.
     #[error("{0}")]
     Unreachable(String),
 }
 
-/// The protocol of deliveries on the chain with this genesis.
+/// The protocol name for deliveries on the chain with this genesis hash.
 pub fn protocol(genesis: &Hash) -> StreamProtocol {
     let chain = hex::encode(genesis.as_bytes().iter().take(8).copied().collect::<Vec<_>>());
     StreamProtocol::try_from_owned(format!("/streembit/{chain}/events/1"))
         .unwrap_or(StreamProtocol::new("/streembit/events/1"))
 }
 
-/// The peer id of an account's gateway.
+/// The peer id of the gateway with this account key.
 pub fn peer_id(keys: &KeyPair) -> Result<PeerId, SwarmError> {
     Ok(identity(keys)?.public().to_peer_id())
 }
 
-/// The transport identity of an account's gateway.
+/// Derives the transport identity of the gateway with this account key.
 pub fn identity(keys: &KeyPair) -> Result<identity::Keypair, SwarmError> {
     identity::Keypair::ed25519_from_bytes(keys.transport_seed().to_vec())
         .map_err(|error| SwarmError::SetUp(error.to_string()))
 }
 
-/// A transport identity that is used once: for peers that are known by the account that they prove.
+/// Generates a transport identity for one run, for a subscriber: gateways recognize it by its account.
 pub fn random_identity() -> identity::Keypair {
     identity::Keypair::generate_ed25519()
 }
 
-/// A running swarm. Dropping it ends the swarm and every connection.
+/// A handle to a running swarm. Dropping it ends the swarm and all connections.
 pub struct Peer {
     id: PeerId,
     streams: stream::Control,
     commands: mpsc::Sender<Command>,
     addresses: watch::Receiver<Vec<Multiaddr>>,
-    /// What the swarm finds is noted here.
-    pub(super) found: watch::Sender<DiscoveredPeers>,
+    /// The peers that the swarm has discovered.
+    pub(super) discovered: watch::Sender<DiscoveredPeers>,
     task: JoinHandle<()>,
 }
 
@@ -119,7 +119,7 @@ struct Behaviour {
 }
 
 impl Peer {
-    /// Starts a swarm that listens where the configuration says.
+    /// Starts a swarm and listens on the configured addresses.
     pub fn start(
         identity: identity::Keypair,
         config: &DeliveryConfig,
@@ -127,17 +127,24 @@ impl Peer {
     ) -> Result<Self, SwarmError> {
         let mut swarm = build(identity, config.mdns, limits)?;
         for address in &config.listen {
-            swarm
-                .listen_on(address.clone())
-                .map_err(|error| SwarmError::Listen { address: address.clone(), problem: root_of(&error) })?;
+            swarm.listen_on(address.clone()).map_err(|error| SwarmError::Listen {
+                address: address.clone(),
+                problem: innermost_cause(&error),
+            })?;
         }
         let id = *swarm.local_peer_id();
         let streams = swarm.behaviour().streams.new_control();
         let (commands, queue) = mpsc::channel(16);
         let (listening, addresses) = watch::channel(Vec::new());
-        let found = watch::Sender::new(DiscoveredPeers::new());
-        let actor = Actor { swarm, commands: queue, listening, finds: found.clone(), dials: HashMap::new() };
-        Ok(Self { id, streams, commands, addresses, found, task: tokio::spawn(actor.run()) })
+        let discovered = watch::Sender::new(DiscoveredPeers::new());
+        let swarm_task = SwarmTask {
+            swarm,
+            commands: queue,
+            listening,
+            discovered: discovered.clone(),
+            dials: HashMap::new(),
+        };
+        Ok(Self { id, streams, commands, addresses, discovered, task: tokio::spawn(swarm_task.run()) })
     }
 
     /// This peer's id.
@@ -145,32 +152,32 @@ impl Peer {
         self.id
     }
 
-    /// Opens and accepts streams.
+    /// The control to open and accept streams.
     pub fn streams(&self) -> stream::Control {
         self.streams.clone()
     }
 
-    /// The addresses listened on, each with the peer's id.
+    /// Watches the listening addresses, each with the peer id.
     pub fn addresses(&self) -> watch::Receiver<Vec<Multiaddr>> {
         self.addresses.clone()
     }
 
-    /// The peers found on the local network.
-    pub fn found(&self) -> watch::Receiver<DiscoveredPeers> {
-        self.found.subscribe()
+    /// Watches the peers discovered on the local network.
+    pub fn discovered(&self) -> watch::Receiver<DiscoveredPeers> {
+        self.discovered.subscribe()
     }
 
-    /// Connects to a peer, unless a connection exists.
+    /// Connects to a peer unless a connection exists.
     pub async fn connect(&self, peer: PeerId, addresses: Vec<Multiaddr>) -> Result<(), ConnectError> {
-        let gone = || ConnectError::Unreachable("the swarm has ended".into());
+        let ended = || ConnectError::Unreachable("the swarm has ended".into());
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Connect { peer, addresses, reply }).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        self.commands.send(Command::Connect { peer, addresses, reply }).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
     }
 
-    /// Closes every connection to a peer: the next [`Peer::connect`] makes a new one.
+    /// Closes all connections to a peer. The next [`Peer::connect`] opens a new one.
     pub async fn disconnect(&self, peer: PeerId) {
-        // Where the swarm has ended there is no connection left to close.
+        // If the swarm has ended, no connection is left to close.
         let _ = self.commands.send(Command::Disconnect { peer }).await;
     }
 }
@@ -181,7 +188,7 @@ impl Drop for Peer {
     }
 }
 
-/// The peer id that an address ends in.
+/// Returns the peer id at the end of an address.
 pub fn peer_of(address: &Multiaddr) -> Option<PeerId> {
     match address.iter().last() {
         Some(Protocol::P2p(peer)) => Some(peer),
@@ -199,7 +206,7 @@ fn build(identity: identity::Keypair, mdns: bool, limits: &Limits) -> Result<Swa
         .with_quic()
         .with_behaviour(|_| behaviour)
         .map_err(|error| set_up(&error))?
-        .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE))
+        .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_TIMEOUT))
         .build())
 }
 
@@ -208,14 +215,14 @@ fn behaviour(identity: &identity::Keypair, mdns: bool, limits: &Limits) -> std::
     let connections = ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits.connections))
         .with_max_established_incoming(Some(limits.connections))
-        .with_max_established_per_peer(Some(limits.connections_each));
+        .with_max_established_per_peer(Some(limits.connections_per_peer));
     let mdns = if mdns {
-        let config = mdns::Config { query_interval: MDNS_QUERY, ..mdns::Config::default() };
+        let config = mdns::Config { query_interval: MDNS_QUERY_INTERVAL, ..mdns::Config::default() };
         Some(mdns::tokio::Behaviour::new(config, public.to_peer_id())?)
     } else {
         None
     };
-    // Strangers are not told where else the gateway listens.
+    // Do not tell unknown peers the gateway's other listening addresses.
     let identify = identify::Config::new("/streembit/1".into(), public)
         .with_agent_version(concat!("streembit/", env!("CARGO_PKG_VERSION")).into())
         .with_hide_listen_addrs(true);
@@ -229,15 +236,15 @@ fn behaviour(identity: &identity::Keypair, mdns: bool, limits: &Limits) -> std::
 }
 
 /// The task that owns the swarm.
-struct Actor {
+struct SwarmTask {
     swarm: Swarm<Behaviour>,
     commands: mpsc::Receiver<Command>,
     listening: watch::Sender<Vec<Multiaddr>>,
-    finds: watch::Sender<DiscoveredPeers>,
+    discovered: watch::Sender<DiscoveredPeers>,
     dials: HashMap<ConnectionId, (PeerId, oneshot::Sender<Result<(), ConnectError>>)>,
 }
 
-impl Actor {
+impl SwarmTask {
     async fn run(mut self) {
         loop {
             tokio::select! {
@@ -254,7 +261,7 @@ impl Actor {
         match command {
             Command::Connect { peer, addresses, reply } => self.connect(peer, addresses, reply),
             Command::Disconnect { peer } => {
-                // An error says that there was no connection.
+                // An error means that there is no connection.
                 let _ = self.swarm.disconnect_peer_id(peer);
             }
         }
@@ -266,7 +273,7 @@ impl Actor {
         addresses: Vec<Multiaddr>,
         reply: oneshot::Sender<Result<(), ConnectError>>,
     ) {
-        // Whoever asked may have gone: then nobody minds that the reply is lost, here and below.
+        // The caller may have been cancelled. The reply is then lost, here and below.
         if self.swarm.is_connected(&peer) {
             let _ = reply.send(Ok(()));
             return;
@@ -281,7 +288,7 @@ impl Actor {
                 self.dials.insert(connection, (peer, reply));
             }
             Err(error) => {
-                let _ = reply.send(Err(explain(peer, error)));
+                let _ = reply.send(Err(connect_error(peer, error)));
             }
         }
     }
@@ -295,17 +302,17 @@ impl Actor {
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 if let Some((peer, reply)) = self.dials.remove(&connection_id) {
-                    let _ = reply.send(Err(explain(peer, error)));
+                    let _ = reply.send(Err(connect_error(peer, error)));
                 }
             }
             SwarmEvent::NewListenAddr { .. }
             | SwarmEvent::ExpiredListenAddr { .. }
-            | SwarmEvent::ListenerClosed { .. } => self.note_listeners(),
+            | SwarmEvent::ListenerClosed { .. } => self.update_listeners(),
             SwarmEvent::ListenerError { error, .. } => {
-                tracing::warn!(%error, "a listener of the peer-to-peer transport has a problem");
+                tracing::warn!(%error, "a listener of the peer-to-peer transport failed");
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Mdns(event)) => self.note_found(event),
-            // A peer that no longer answers is gone, whatever TCP still believes.
+            SwarmEvent::Behaviour(BehaviourEvent::Mdns(event)) => self.update_discovered(event),
+            // Close a connection whose peer no longer answers pings, even if TCP still considers it open.
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
                 connection,
                 result: Err(ping::Failure::Timeout),
@@ -317,33 +324,33 @@ impl Actor {
         }
     }
 
-    fn note_listeners(&self) {
+    fn update_listeners(&self) {
         let id = *self.swarm.local_peer_id();
         let addresses =
             self.swarm.listeners().map(|address| address.clone().with(Protocol::P2p(id))).collect();
         self.listening.send_replace(addresses);
     }
 
-    fn note_found(&self, event: mdns::Event) {
-        self.finds.send_modify(|found| match event {
+    fn update_discovered(&self, event: mdns::Event) {
+        self.discovered.send_modify(|discovered| match event {
             mdns::Event::Discovered(peers) => {
                 for (peer, address) in peers {
-                    found.entry(peer).or_default().insert(address);
+                    discovered.entry(peer).or_default().insert(address);
                 }
             }
             mdns::Event::Expired(peers) => {
                 for (peer, address) in peers {
-                    if let Some(addresses) = found.get_mut(&peer) {
+                    if let Some(addresses) = discovered.get_mut(&peer) {
                         addresses.remove(&address);
                     }
                 }
-                found.retain(|_, addresses| !addresses.is_empty());
+                discovered.retain(|_, addresses| !addresses.is_empty());
             }
         });
     }
 }
 
-fn explain(wanted: PeerId, error: DialError) -> ConnectError {
+fn connect_error(wanted: PeerId, error: DialError) -> ConnectError {
     match error {
         DialError::WrongPeerId { obtained, address } => {
             ConnectError::OtherPeer { address, wanted: wanted.into(), found: obtained.into() }
@@ -351,7 +358,7 @@ fn explain(wanted: PeerId, error: DialError) -> ConnectError {
         DialError::Transport(attempts) => ConnectError::Unreachable(
             attempts
                 .iter()
-                .map(|(address, error)| format!("{address}: {}", root_of(error)))
+                .map(|(address, error)| format!("{address}: {}", innermost_cause(error)))
                 .collect::<Vec<_>>()
                 .join("; "),
         ),
@@ -359,13 +366,13 @@ fn explain(wanted: PeerId, error: DialError) -> ConnectError {
     }
 }
 
-/// The innermost cause: the outer ones only say that a transport failed.
-fn root_of(error: &dyn std::error::Error) -> String {
+/// Returns the text of the innermost cause. The outer errors only say that a transport failed.
+fn innermost_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    // Some of the transports' errors have no words of their own.
+    // Some transport errors have an empty text.
     match cause.to_string() {
         text if text.is_empty() => format!("{error:?}"),
         text => text,
@@ -377,21 +384,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_protocol_names_the_chain() {
+    fn the_protocol_name_contains_the_chain() {
         let name = protocol(&Hash([0xab; 32]));
         assert_eq!(name.as_ref(), "/streembit/abababababababab/events/1");
         assert_ne!(name, protocol(&Hash([0xac; 32])));
     }
 
     #[test]
-    fn an_account_keeps_its_peer_id() {
+    fn an_account_always_has_the_same_peer_id() {
         let keys = KeyPair::from_seed([1; 32]);
         assert_eq!(peer_id(&keys).unwrap(), peer_id(&keys.clone()).unwrap());
         assert_ne!(peer_id(&keys).unwrap(), peer_id(&KeyPair::from_seed([2; 32])).unwrap());
     }
 
     #[test]
-    fn the_peer_of_an_address_is_its_last_part() {
+    fn the_peer_id_is_the_last_part_of_an_address() {
         let peer = PeerId::random();
         let address: Multiaddr = format!("/ip4/127.0.0.1/tcp/1/p2p/{peer}").parse().unwrap();
         assert_eq!(peer_of(&address), Some(peer));
@@ -399,7 +406,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_in_use_is_named_with_the_remedy() {
+    async fn the_error_of_a_used_address_contains_the_remedy() {
         let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         for address in [

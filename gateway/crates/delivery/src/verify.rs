@@ -1,4 +1,4 @@
-//! What a subscriber believes: nothing but what it has verified.
+//! Verifies received events, so that a subscriber does not have to trust a gateway.
 
 use super::wire::{Content, Delivered};
 use serde_json::{json, Value};
@@ -6,67 +6,69 @@ use streembit_primitives::{
     device::DeviceRecord, event::EventError, AccountId, DeviceId, Hash, LogEntry, LogId, Part, Signer,
 };
 
-/// What is wrong with a delivered event.
+/// The reason why verification of a delivered event failed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// The event itself.
+    /// The event is invalid.
     #[error("{0}")]
     Event(#[from] EventError),
-    /// A disclosed part.
-    #[error("a disclosed part is not one of the event's body, or is shown twice")]
+    /// A disclosed part does not belong to the body, or appears twice.
+    #[error("a disclosed part does not belong to the event's body, or appears twice")]
     Disclosure,
-    /// A place in another log.
-    #[error("its place is in a log of {found}, another gateway")]
+    /// The inclusion proof is for the log of another gateway.
+    #[error("the inclusion proof is for a log of gateway {found}, not of the device's gateway")]
     Log {
-        /// The log's gateway.
+        /// The gateway of that log.
         found: AccountId,
     },
-    /// Not where the chain's anchor says.
-    #[error("it is not in the log that the chain has anchored at {size} entries: the gateway shows another history")]
+    /// The log that the chain has anchored does not include the event.
+    #[error(
+        "the log anchored at {size} entries does not include the event: the gateway shows another history"
+    )]
     Inclusion {
         /// The anchored size.
         size: u64,
     },
 }
 
-/// How far a subscriber is in a device's history.
+/// A subscriber's position in a device's history.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Position {
-    /// The next sequence.
+    /// The sequence of the next event.
     pub next: u64,
-    /// The hash of the header before it; [`Hash::ZERO`] at the beginning.
+    /// The hash of the previous header; [`Hash::ZERO`] at the start.
     pub previous: Hash,
 }
 
 impl Position {
-    /// Before the first event.
+    /// The position before the first event.
     pub const START: Self = Self { next: 0, previous: Hash::ZERO };
 
-    /// The last event's sequence and hash.
+    /// Returns the sequence and the hash of the last event.
     fn last(&self) -> Option<(u64, Hash)> {
         self.next.checked_sub(1).map(|sequence| (sequence, self.previous))
     }
 }
 
-/// An event that was verified, up to the anchor; see `Verifier`.
+/// A verified event.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Received {
-    /// Its place in the gateway's log.
+    /// The entry's index in the gateway's log.
     pub index: u64,
-    /// The entry.
+    /// The log entry.
     pub entry: LogEntry,
-    /// The parts that may be seen, with their places in the body.
+    /// The parts that the subscriber may read, with their indexes in the body.
     pub parts: Vec<(u32, Part)>,
-    /// Whether these are all parts.
+    /// Whether `parts` contains all parts of the body.
     pub complete: bool,
-    /// Whether there are none because the body was erased, as the gateway says.
+    /// Whether the gateway says that it has erased the body.
     pub erased: bool,
-    /// The anchored size of the log that it was proven to be in; `None` where the chain has not anchored it yet, or
-    /// no longer keeps the root of that size.
+    /// The anchored size of the log for which inclusion was proven. `None` if the chain has not anchored the entry
+    /// yet, or no longer keeps the anchor of this size.
     pub anchored: Option<u64>,
 }
 
-/// Checks the events of one device, one after the other.
+/// Verifies the events of one device in order.
 pub(super) struct Verifier {
     device: DeviceId,
     record: DeviceRecord,
@@ -78,15 +80,17 @@ impl Verifier {
         Self { device, record, position }
     }
 
-    /// The log and size of whose root the next check wants to know.
+    /// Returns the log and size of the anchored root that [`Verifier::verify`] needs for this event.
     pub fn wanted_root(event: &Delivered) -> Option<(LogId, u64)> {
         event.anchored.as_ref().map(|inclusion| (inclusion.log, inclusion.size))
     }
 
-    /// Checks one event against the device's key, the events before it, its body, and the root that the chain has
-    /// anchored for [`Verifier::wanted_root`], where it keeps it. What fails changes nothing.
-    pub fn check(&mut self, delivered: Delivered, root: Option<Hash>) -> Result<Received, VerifyError> {
-        let anchored = self.check_place(&delivered, root)?;
+    /// Verifies an event against the device's key, the previous events, its body and the anchored root.
+    ///
+    /// `root` is the chain's root for [`Verifier::wanted_root`], or `None` if the chain does not keep it. The position
+    /// does not change if the verification fails.
+    pub fn verify(&mut self, delivered: Delivered, root: Option<Hash>) -> Result<Received, VerifyError> {
+        let anchored = self.verify_inclusion(&delivered, root)?;
         let Delivered { index, entry, content, .. } = delivered;
         if entry.event.header.device != self.device {
             return Err(EventError::Device.into());
@@ -95,12 +99,12 @@ impl Verifier {
         let header = &event.event().header;
         header.ensure_follows(self.position.last())?;
         let erased = content == Content::Erased;
-        let (parts, complete) = check_content(header, content)?;
+        let (parts, complete) = verify_content(header, content)?;
         self.position = Position { next: header.sequence.saturating_add(1), previous: header.hash() };
         Ok(Received { index, entry, parts, complete, erased, anchored })
     }
 
-    fn check_place(&self, event: &Delivered, root: Option<Hash>) -> Result<Option<u64>, VerifyError> {
+    fn verify_inclusion(&self, event: &Delivered, root: Option<Hash>) -> Result<Option<u64>, VerifyError> {
         let Some(inclusion) = &event.anchored else { return Ok(None) };
         if inclusion.log.gateway != self.record.gateway {
             return Err(VerifyError::Log { found: inclusion.log.gateway });
@@ -113,13 +117,13 @@ impl Verifier {
         }
     }
 
-    /// How far it is.
+    /// The position after the last verified event.
     pub fn position(&self) -> Position {
         self.position
     }
 }
 
-fn check_content(
+fn verify_content(
     header: &streembit_primitives::EventHeader,
     content: Content,
 ) -> Result<(Vec<(u32, Part)>, bool), VerifyError> {
@@ -143,12 +147,12 @@ fn check_content(
 }
 
 impl Received {
-    /// The event's place in the device's history.
+    /// The event's sequence in the device's history.
     pub fn sequence(&self) -> u64 {
         self.entry.event.header.sequence
     }
 
-    /// As one JSON object.
+    /// Formats the event as a JSON object.
     pub fn to_json(&self) -> Value {
         let header = &self.entry.event.header;
         let signer = match self.entry.event.signer {

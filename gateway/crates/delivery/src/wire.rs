@@ -1,4 +1,4 @@
-//! What the two sides say to each other, in the order of the protocol.
+//! The frames of the protocol, in the order in which they are sent.
 
 use codec::{Decode, Encode, MaxEncodedLen};
 use std::fmt;
@@ -10,143 +10,143 @@ use streembit_primitives::{
     AccountId, Body, BoundedVec, ConstU32, DeviceId, LogEntry, LogId, Signature,
 };
 
-/// The most events that a subscriber may have asked for and not yet received.
+/// The maximum number of events that a subscriber may have requested and not yet received.
 pub const MAX_CREDIT: u64 = 1024;
 
-/// 32 random bytes that a proof must name, so that a proof seen once is good for no other stream.
+/// 32 random bytes that a proof has to sign, so that it is not valid for another stream.
 pub type Challenge = [u8; 32];
 
 /// The subscriber's first frame.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, MaxEncodedLen)]
 pub struct Hello {
-    /// What the gateway's proof must name.
+    /// The challenge for the gateway's proof.
     pub challenge: Challenge,
 }
 
-/// The gateway's first frame: which account it speaks for.
+/// The gateway's first frame: the proof of its account.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, MaxEncodedLen)]
 pub struct GatewayProof {
-    /// What the subscriber's proof must name.
+    /// The challenge for the subscriber's proof.
     pub challenge: Challenge,
     /// The gateway's account.
     pub account: AccountId,
-    /// Its signature; see `super::proof`.
+    /// The gateway's signature; see `super::proof`.
     pub signature: Signature,
 }
 
-/// The subscriber's second frame: what it wants, and which account it speaks for.
+/// The subscriber's second frame: its request and the proof of its account.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, MaxEncodedLen)]
 pub struct Subscribe {
-    /// What it wants.
+    /// The request.
     pub request: Request,
     /// The subscriber's account.
     pub account: AccountId,
-    /// Its signature over the request too; see `super::proof`.
+    /// The subscriber's signature, which covers the request; see `super::proof`.
     pub signature: Signature,
 }
 
-/// What a subscriber wants.
+/// A request for the events of a device.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, MaxEncodedLen)]
 pub struct Request {
-    /// Whose events.
+    /// The device.
     pub device: DeviceId,
-    /// The first sequence wanted: the cursor.
+    /// The sequence of the first event wanted, from the cursor.
     pub next: u64,
-    /// The readings wanted; empty for all that are granted.
+    /// The readings wanted; empty for all granted readings.
     pub names: BoundedVec<Name, ConstU32<MAX_NAMES>>,
-    /// How many events the gateway may send before the first [`Credit`].
+    /// The number of events that the gateway may send before the first [`Credit`].
     pub credit: u32,
 }
 
-/// Every further frame of the subscriber: how many more events it is ready for.
+/// A later frame of the subscriber: the number of further events that it is ready for.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, MaxEncodedLen)]
 pub struct Credit(pub u32);
 
-/// The gateway's frames.
+/// A frame of the gateway.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, MaxEncodedLen)]
 pub enum Frame {
-    /// The first, unless the gateway ends the stream at once.
+    /// The first frame, unless the gateway ends the stream at once.
     #[codec(index = 0)]
     Proof(GatewayProof),
-    /// An event; takes one of the credit.
+    /// An event. Uses one credit.
     #[codec(index = 1)]
     Event(Box<Delivered>),
-    /// There is nothing to send; takes no credit.
+    /// A keep-alive frame. Uses no credit.
     #[codec(index = 2)]
     Alive,
-    /// The last, and why.
+    /// The last frame, with the reason for the end.
     #[codec(index = 3)]
     End(End),
 }
 
-/// An event with what is needed to verify it.
+/// An event with the data to verify it.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, MaxEncodedLen)]
 pub struct Delivered {
-    /// The entry's place in the gateway's log.
+    /// The entry's index in the gateway's log.
     pub index: u64,
-    /// The entry.
+    /// The log entry.
     pub entry: LogEntry,
-    /// What the subscriber may see of the body.
+    /// The readable content of the body.
     pub content: Content,
-    /// The entry's place under an anchor, where there is one already.
+    /// The proof that an anchor includes the entry, if the log is anchored beyond it.
     pub anchored: Option<Inclusion>,
 }
 
-/// What a subscriber may see of a body.
+/// The content of a body that a subscriber may read.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, MaxEncodedLen)]
 pub enum Content {
-    /// All of it.
+    /// The whole body.
     #[codec(index = 0)]
     Body(Body),
-    /// Some of its parts, or none: the others are not granted, or not kept.
+    /// Some of the parts, or none. The others are not granted, or the gateway does not have them.
     #[codec(index = 1)]
     Disclosed(BoundedVec<Disclosure, ConstU32<MAX_PARTS>>),
-    /// Nothing: the body was erased for good.
+    /// No content: the body was erased for good.
     #[codec(index = 2)]
     Erased,
 }
 
-/// The way from an entry to an anchored root.
+/// The proof that an anchored log includes an entry.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, MaxEncodedLen)]
 pub struct Inclusion {
     /// The log.
     pub log: LogId,
-    /// Its anchored size.
+    /// The anchored size.
     pub size: u64,
-    /// The hashes.
+    /// The inclusion proof.
     pub proof: InclusionProof,
 }
 
-/// Why a gateway ends a stream.
+/// The reason why a gateway ends a stream.
 ///
-/// A stranger is told [`End::NotGranted`] and nothing else, whether the device exists or not.
+/// An account without rights always receives [`End::NotGranted`], whether the device exists or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, MaxEncodedLen)]
 pub enum End {
-    /// As many streams as the gateway serves, or serves to one side.
+    /// The gateway serves as many streams as it may, in total or for this peer or account.
     #[codec(index = 0)]
     Busy,
-    /// The gateway cannot ask the chain now, so it knows nobody's rights.
+    /// The gateway cannot reach the chain, so it cannot check rights.
     #[codec(index = 1)]
     Unavailable,
-    /// The gateway is being stopped.
+    /// The gateway is shutting down.
     #[codec(index = 2)]
     Stopping,
-    /// The gateway waited too long: for the handshake, or for credit while there were events.
+    /// The subscriber was too slow: with the handshake, with credit, or with reading.
     #[codec(index = 3)]
     Slow,
     /// The gateway could not read its log.
     #[codec(index = 4)]
     Failed,
-    /// A frame of the subscriber was not one of the protocol.
+    /// The subscriber sent a malformed frame.
     #[codec(index = 5)]
     Malformed,
-    /// The subscriber's proof of its account is wrong.
+    /// The subscriber's proof of its account is invalid.
     #[codec(index = 6)]
     Proof,
-    /// Nothing that this account may read here.
+    /// The account may not read anything of this device at this gateway.
     #[codec(index = 7)]
     NotGranted,
-    /// The right to read ended while reading.
+    /// The right to read ended during the subscription.
     #[codec(index = 8)]
     Expired,
     /// The cursor is beyond the device's last event.
@@ -155,8 +155,8 @@ pub enum End {
 }
 
 impl End {
-    /// Whether trying again later can help without anybody changing anything.
-    pub fn passes(self) -> bool {
+    /// Returns true if the same request may succeed later without any change.
+    pub fn is_transient(self) -> bool {
         matches!(self, Self::Busy | Self::Unavailable | Self::Stopping | Self::Slow | Self::Failed)
     }
 }
@@ -165,22 +165,23 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Busy => "the gateway serves as many subscribers as it may",
-            Self::Unavailable => "the gateway has no connection to the chain, so it can check nobody's rights",
-            Self::Stopping => "the gateway is stopping",
-            Self::Slow => "the gateway waited for too long: the other side was slow to prove its account, or to take events",
-            Self::Failed => "the gateway could not read its log: its status says why",
-            Self::Malformed => "the gateway did not understand a frame: update whichever side is older",
+            Self::Unavailable => "the gateway has no connection to the chain, so it cannot check rights",
+            Self::Stopping => "the gateway is shutting down",
+            Self::Slow => "the gateway stopped waiting: this side was too slow to prove its account or to take events",
+            Self::Failed => "the gateway could not read its log; the gateway's status shows the reason",
+            Self::Malformed => "the gateway rejected a frame as malformed; update the older of both sides",
             Self::Proof => {
-                "the gateway did not accept the proof of the account: check that both sides are on the same chain"
+                "the gateway rejected the proof of the account; check that both sides are on the same chain"
             }
             Self::NotGranted => {
-                "this account is granted nothing of this device at this gateway: an active contract with an access \
-                 clause, or the device's ownership, gives the right"
+                "this account is granted nothing of this device at this gateway; only the device's owner and parties \
+                 with an active contract that has an access clause can read it"
             }
-            Self::Expired => "the grant to read this device has ended: a new contract gives a new one",
+            Self::Expired => "the grant to read this device has ended; a new contract is needed",
             Self::Ahead => {
-                "the cursor is beyond the device's last event at this gateway: it lost part of its log, or the \
-                 cursor is of another chain or device; start again without the cursor, or find out what was lost"
+                "the cursor is beyond the device's last event at this gateway: either the gateway lost a part of its \
+                 log, or the cursor belongs to another chain or device; find out which, or start again without the \
+                 cursor"
             }
         })
     }

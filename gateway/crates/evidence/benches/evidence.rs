@@ -1,12 +1,13 @@
-//! How large evidence is, and how fast it is made and verified.
+//! Measures the size of evidence, and the speed of its export and verification.
 //!
-//! `cargo bench --profile dev -p streembit -p streembit-node -p streembit-evidence --bench evidence -- [EVENTS]` (default 1,000,000 of one device).
+//! `cargo bench --profile dev -p streembit -p streembit-node -p streembit-evidence --bench evidence -- [EVENTS]`
+//! (default: 1,000,000 events of one device)
 //!
-//! - One event, on a chain with 4 voters after three changes of them, in a log of 100 devices and a state of 1,000: the
-//!   bytes of its file, and the time to verify it, chain's part included.
-//! - The whole history of one device, with bodies of 200 bytes: export and verification of the file, each in a process of
-//!   its own, whose largest resident memory is shown; beside them, in the same run, the batched verification of the same
-//!   signatures and nothing else, on the same cores.
+//! - One event: the size of its file and the time to verify it. The chain has 4 voters, which have changed three times,
+//!   and a state with 1,000 devices; the log has 100 devices.
+//! - The whole history of one device, with bodies of 200 bytes: the speed of the export and of the verification. Each
+//!   runs in its own process, whose peak resident memory is shown. For comparison, the same signatures are verified in
+//!   batches on the same cores, without anything else.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
@@ -36,11 +37,11 @@ use streembit_primitives::{
     AccountId, Body, Checkpoint, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, SignedEvent, Text,
 };
 
-/// With its seed and lengths, a body of 200 bytes.
+/// The length of the status text. With its seed and the lengths, the body has 200 bytes.
 const TEXT: usize = 164;
-/// How many events are signed and appended at once.
+/// The number of events that are signed and appended at once.
 const CHUNK: u64 = 16_384;
-/// How many signatures the verifier checks together.
+/// The number of signatures that the verifier checks in one batch.
 const BATCH: usize = 256;
 
 fn main() -> anyhow::Result<()> {
@@ -56,19 +57,19 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(one_event())?;
     let folder = tempfile::tempdir()?;
     println!("\n{count} events of one device, bodies of 200 bytes");
-    runtime.block_on(make(folder.path(), count))?;
-    println!("\n{:14}{:>12}{:>14}{:>14}", "what", "events/s", "us an event", "largest RSS");
+    runtime.block_on(create_log(folder.path(), count))?;
+    println!("\n{:14}{:>12}{:>14}{:>14}", "what", "events/s", "us/event", "peak RSS");
     for what in ["export", "signatures", "verify", "signatures", "verify"] {
         let output = Command::new(std::env::current_exe()?).arg(what).arg(folder.path()).output()?;
         anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         print!("{}", String::from_utf8_lossy(&output.stdout));
     }
     let length = std::fs::metadata(folder.path().join("evidence"))?.len();
-    println!("\nthe file has {length} bytes, {:.1} an event", length as f64 / count as f64);
+    println!("\nthe file has {length} bytes, {:.1} per event", length as f64 / count as f64);
     Ok(())
 }
 
-/// One line of the table, with the largest memory of this process.
+/// Prints a line of the table, with the peak resident memory of this process.
 fn row(what: &str, events: u64, took: Duration) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("?").trim().to_owned();
@@ -76,11 +77,11 @@ fn row(what: &str, events: u64, took: Duration) {
     println!("{what:14}{:>12.0}{:>14.2}{peak:>14}", 1.0 / seconds, seconds * 1e6);
 }
 
-/// The chain behind a node.
+/// A node of a fake chain.
 struct Node<'a>(&'a FakeChain);
 
 fn no() -> ChainError {
-    ChainError::Question { question: "the chain in memory".into(), message: "unknown block".into() }
+    ChainError::RequestFailed { request: "the chain in memory".into(), message: "unknown block".into() }
 }
 
 impl ProofSource for Node<'_> {
@@ -128,7 +129,7 @@ impl Device {
         DeviceRecord { key: self.key(), owner: AccountId([5; 32]), gateway: gateway(), registered: 1 }
     }
 
-    /// The next headers with their bodies: these follow each other, and are made one by one.
+    /// Creates the next headers with their bodies, one after the other, because each refers to the previous one.
     fn headers(&mut self, count: u64) -> Vec<(EventHeader, Body)> {
         (0..count)
             .map(|_| {
@@ -151,7 +152,7 @@ impl Device {
             .collect()
     }
 
-    /// The next events, signed and verified on all cores.
+    /// Creates the next events, and signs and verifies them on all cores.
     fn entries(&mut self, count: u64) -> Vec<NewEntry> {
         let headers = self.headers(count);
         let (pair, key) = (&self.pair, &ParsedDeviceKey::new(self.key()));
@@ -160,7 +161,9 @@ impl Device {
             let parts: Vec<_> = headers
                 .chunks(part)
                 .map(|part| {
-                    scope.spawn(move || part.iter().map(|made| entry(pair, key, made)).collect::<Vec<_>>())
+                    scope.spawn(move || {
+                        part.iter().map(|made| signed_entry(pair, key, made)).collect::<Vec<_>>()
+                    })
                 })
                 .collect();
             parts.into_iter().flat_map(|part| part.join().expect("a thread")).collect()
@@ -168,7 +171,7 @@ impl Device {
     }
 }
 
-fn entry(
+fn signed_entry(
     pair: &schnorrkel::Keypair,
     key: &ParsedDeviceKey,
     (header, body): &(EventHeader, Body),
@@ -191,7 +194,7 @@ fn id() -> LogId {
     LogId::first(gateway())
 }
 
-/// Puts the log as it is on the chain, and collects what proves it.
+/// Anchors the current log in a new block and collects the proof.
 async fn anchor(log: &Log, chain: &mut FakeChain) -> anyhow::Result<()> {
     let size = log.size();
     let checkpoint = Checkpoint {
@@ -234,12 +237,12 @@ async fn one_event() -> anyhow::Result<()> {
     let mut times: Vec<_> = (0..500)
         .map(|_| {
             let start = Instant::now();
-            file::verify(&mut bytes.as_slice(), &trust, |_| {}).expect("it holds");
+            file::verify(&mut bytes.as_slice(), &trust, |_| {}).expect("valid evidence");
             start.elapsed()
         })
         .collect();
     times.sort_unstable();
-    println!("one event, 4 voters, 3 changes of them, a log of 100 devices, a state of 1,000:");
+    println!("one event; 4 voters, changed 3 times; 100 devices in the log, 1,000 on the chain:");
     println!(
         "  {} bytes; verified in {:?} (median of {}, one core)",
         bytes.len(),
@@ -249,8 +252,8 @@ async fn one_event() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A log of one device, anchored, and what is trusted beside it.
-async fn make(folder: &Path, count: u64) -> anyhow::Result<()> {
+/// Creates an anchored log of one device, and writes the trust root to a file in the same folder.
+async fn create_log(folder: &Path, count: u64) -> anyhow::Result<()> {
     let log = Log::open(&folder.join("log"), id())?;
     let mut device = Device::new(1);
     let mut chain = FakeChain::new(4);
@@ -291,7 +294,8 @@ fn child_verify(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same signatures in the same batches, read beforehand in parts; on all cores, as the verifier does.
+/// Verifies the same signatures in the same batches on all cores, as the verifier does. The time for reading is not
+/// counted.
 fn child_signatures(folder: &Path) -> anyhow::Result<()> {
     let mut input = IoReader(std::io::BufReader::new(std::fs::File::open(evidence(folder))?));
     let prelude = file::read_prelude(&mut input)?;

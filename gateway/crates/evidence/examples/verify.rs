@@ -1,4 +1,5 @@
-//! Verifies a file of evidence: `verify FILE CHAIN_SPEC`, or without arguments one of the project's test vectors.
+//! Verifies an evidence file: `verify FILE CHAIN_SPEC`. Without arguments it verifies one of the project's test
+//! vectors.
 
 use std::{error::Error, path::Path};
 use streembit_evidence::{chain_spec, verify::verify};
@@ -11,12 +12,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (file, trust) = match arguments.as_slice() {
         [file, spec] => (file.clone(), chain_spec::read(Path::new(spec))?),
         [] => (format!("{VECTORS}/many-events.evidence"), trust_root_of_vectors()?),
-        _ => return Err("expected a file of evidence and the raw chain specification".into()),
+        _ => return Err("expected an evidence file and the raw chain specification".into()),
     };
     let verdict = verify(Path::new(&file), &trust, |_, _, _| {})?;
-    println!("{} events of device {} hold", verdict.events, verdict.device);
-    println!("anchored in block {}, final at block {}", verdict.anchored, verdict.last.block.number);
-    println!("the whole anchored history: {}", verdict.is_complete());
+    println!("{} events of device {} are proven", verdict.events, verdict.device);
+    println!("anchored in block {}, finalized at block {}", verdict.anchored, verdict.last.block.number);
+    println!("this is the whole anchored history: {}", verdict.is_complete());
     Ok(())
 }
 

@@ -1,5 +1,7 @@
-//! The trust root of evidence, read from a chain's raw specification: the hash of its first block, derived from the whole
-//! state that the specification lists, and the voters in that state.
+//! Reads the trust root of evidence from a chain's raw specification.
+//!
+//! The trust root has the hash of the genesis block, which is derived from the complete genesis state in the
+//! specification, and the GRANDPA voters in that state.
 
 use codec::{DecodeAll as _, Encode as _};
 use serde::Deserialize;
@@ -16,34 +18,35 @@ use streembit_primitives::{
     Hash,
 };
 
-/// Larger files are something else: a specification has the runtime, some megabytes of hexadecimal digits, in it.
+/// The maximum size of a chain specification, in bytes. A usual one has a few megabytes, because it includes the
+/// runtime in hexadecimal digits.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Why a file gives no trust root.
+/// The trust root cannot be read from a file.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainSpecError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("reading the chain spec {}: {source}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It is no chain specification.
-    #[error("{} is no chain spec: {problem}", .path.display())]
+    /// The file is not a chain specification.
+    #[error("{} is not a chain spec: {problem}", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// It does not list the first state, only what makes it.
-    #[error("{} is a plain chain spec; evidence needs the raw one, which lists the chain's first state", .0.display())]
+    /// The specification does not list the genesis state, but only how to build it.
+    #[error("{} is a plain chain spec, but a raw one is needed, which lists the chain's genesis state", .0.display())]
     Plain(PathBuf),
 }
 
-/// What is read of a chain specification.
+/// The parts of a chain specification that are read.
 #[derive(Debug, Deserialize)]
 struct Spec {
     genesis: Genesis,
@@ -75,7 +78,7 @@ pub fn read(path: &Path) -> Result<TrustRoot, ChainSpecError> {
     drop(text);
     let Some(raw) = spec.genesis.raw else {
         return Err(match spec.genesis.state_root {
-            Some(_) => malformed("it has only the hash of the first state, not the state".into()),
+            Some(_) => malformed("it has only the hash of the genesis state, not the state".into()),
             None => ChainSpecError::Plain(path.into()),
         });
     };
@@ -92,14 +95,15 @@ fn trust_root(raw: Raw) -> Result<TrustRoot, String> {
         .map(|(key, value)| Ok((bytes(&key)?, bytes(&value)?)))
         .collect::<Result<BTreeMap<_, _>, String>>()?;
     let key = [twox_128(b"Grandpa"), twox_128(b"Authorities")].concat();
-    let voters = state.get(&key).ok_or("its first state names no GRANDPA voters")?;
+    let voters = state.get(&key).ok_or("its genesis state has no GRANDPA voters")?;
     let voters = Vec::<Voter>::decode_all(&mut voters.as_slice())
         .map_err(|error| format!("its GRANDPA voters cannot be read: {error}"))?;
     let state_root = LayoutV1::<Blake2Hasher>::trie_root(state).0;
     Ok(TrustRoot { genesis: genesis_hash(state_root), authorities: AuthoritySet { id: 0, voters } })
 }
 
-/// The hash of the first block: no parent, number 0, no extrinsics, no digest. As `sc_chain_spec::construct_genesis_block`.
+/// Returns the hash of the genesis block, which has no parent, number 0, no extrinsics and no digest. It is built like
+/// in `sc_chain_spec::construct_genesis_block`.
 fn genesis_hash(state_root: [u8; 32]) -> Hash {
     let no_extrinsics = LayoutV1::<Blake2Hasher>::trie_root(std::iter::empty::<([u8; 0], [u8; 0])>()).0;
     let (number, digest) = (codec::Compact(0u32), codec::Compact(0u32));
@@ -111,7 +115,7 @@ fn bytes(text: &str) -> Result<Vec<u8>, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     hex::decode(digits).map_err(|error| {
         let shown: String = text.chars().take(40).collect();
-        format!("{shown:?} in its first state: {error}")
+        format!("{shown:?} in its genesis state: {error}")
     })
 }
 
@@ -137,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_voters_are_read_and_every_entry_counts() {
+    fn the_voters_are_read_and_the_genesis_hash_depends_on_every_entry() {
         let one = read_text(&raw(&voters())).unwrap();
         assert_eq!(one.authorities.id, 0);
         assert_eq!(one.authorities.voters.len(), 1);
@@ -147,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn what_gives_no_trust_root_says_why() {
+    fn files_without_a_trust_root_are_rejected_with_the_reason() {
         let plain = "{\"genesis\":{\"runtimeGenesis\":{\"code\":\"0x\",\"patch\":{}}}}";
         for (text, words) in [
-            (plain, "the raw one"),
+            (plain, "a raw one"),
             ("{\"genesis\":{\"stateRootHash\":\"0x00\"}}", "only the hash"),
             ("{}", "genesis"),
-            ("no json", "no chain spec"),
+            ("no json", "not a chain spec"),
             (&raw("\"0x01\":\"0x02\""), "no GRANDPA voters"),
             (&raw("\"0x0\":\"0x02\""), "0x0"),
         ] {
@@ -165,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_of_no_extrinsics_is_the_well_known_one() {
+    fn the_root_of_an_empty_trie_is_the_well_known_one() {
         let root = LayoutV1::<Blake2Hasher>::trie_root(std::iter::empty::<([u8; 0], [u8; 0])>());
         assert_eq!(hex::encode(root), "03170a2e7597b7b7e3d84c05391d139a62b157e78786d8c082f29dcf4c111314");
     }

@@ -1,8 +1,11 @@
-//! Collecting what proves the last anchor: every change of the voters since the genesis, the newest final block, and what
-//! the chain's state says after it of the log and of its devices.
+//! Collects the proof of the last anchor from a node.
 //!
-//! Nothing is kept that was not verified, and what is kept needs no node any more. Where the voters come from that the
-//! chain began with is the node's word here; whoever verifies the evidence has them from the chain's specification.
+//! The proof consists of every change of voters since the genesis, the newest final block, and the state after that
+//! block as far as it concerns the log and its devices. It is verified before it is stored, and can then be used
+//! without a node.
+//!
+//! The genesis voters are taken from the node without proof. A verifier of the evidence takes them from the chain's
+//! specification instead.
 
 use super::{State, StateProofError};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -26,13 +29,13 @@ const RETRY: ExponentialBuilder = ExponentialBuilder::new()
     .with_max_delay(Duration::from_secs(10))
     .without_max_times();
 
-/// How long a device that is not registered is left alone before the next block is looked at.
+/// The pause before the next block is checked for the registration of a device.
 const REGISTRATION_PAUSE: Duration = Duration::from_secs(10);
 
-/// Answers to one question for the changes of voters, at the most: each has up to 8 MiB.
-const ANSWERS: usize = 64;
+/// The maximum number of finality proofs that are requested in one collection. Each has up to 8 MiB.
+const MAX_FINALITY_PROOFS: usize = 64;
 
-/// Why nothing new was collected. Evidence can be made of what was collected before.
+/// A collection failed. Evidence can still be exported from an earlier collection.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CollectError {
     /// The chain could not be asked.
@@ -47,32 +50,32 @@ pub enum CollectError {
     /// The proof could not be stored.
     #[error(transparent)]
     Store(#[from] ChainProofError),
-    /// What the node answered does not prove what it should.
-    #[error("the node's proof of finality does not hold: {0}")]
+    /// The node's finality proof is invalid.
+    #[error("the node's finality proof is invalid: {0}")]
     Finality(#[from] EvidenceError),
-    /// What the node answered does not prove the state.
+    /// The node's proof of the state is invalid.
     #[error(transparent)]
     State(#[from] StateProofError),
-    /// The state is not of the chain that this evidence begins with.
-    #[error("the chain's state does not name the chain's first block")]
+    /// The proven state has another genesis hash than the chain.
+    #[error("the genesis hash in the chain's state differs from the chain's genesis hash")]
     OtherChain,
-    /// The newest final block is before the anchor, or the node knows of none.
-    #[error("no final block at or after the anchor is proven yet")]
+    /// The newest final block is older than the anchor, or the node has no final block.
+    #[error("the node has no final block yet that includes the anchor")]
     Behind,
-    /// The voters that the node names are none.
-    #[error("the node's answer on the chain's first voters cannot be understood")]
+    /// The genesis voters cannot be decoded.
+    #[error("the node's answer with the chain's genesis voters cannot be decoded")]
     Voters,
 }
 
-/// What collecting needs of the chain.
+/// The requests to a chain that collecting needs.
 pub trait ProofSource: Send + Sync {
-    /// The chain's genesis hash.
+    /// Returns the chain's genesis hash.
     fn genesis(&self) -> Hash;
-    /// The first voters: SCALE of `Vec<([u8; 32], u64)>`.
+    /// Fetches the genesis voters, as the SCALE encoding of `Vec<([u8; 32], u64)>`.
     fn genesis_authorities(&self) -> impl Future<Output = Result<Vec<u8>, ChainError>> + Send;
-    /// GRANDPA's warp proof from a block on.
+    /// Fetches GRANDPA's warp proof that begins after the block `from`.
     fn finality_proof(&self, from: Hash) -> impl Future<Output = Result<Vec<u8>, ChainError>> + Send;
-    /// The nodes of the state's trie that prove what is under some keys.
+    /// Fetches the trie nodes that prove the values of some keys in the state after the block `at`.
     fn read_proof(
         &self,
         keys: Vec<Vec<u8>>,
@@ -98,36 +101,36 @@ impl ProofSource for ChainClient {
     }
 }
 
-/// What there is to make evidence of.
+/// A summary of the collected proof.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Collected {
-    /// How many entries of the log are proven.
+    /// The number of proven entries of the log.
     pub size: u64,
-    /// The final block that proves them.
+    /// The number of the final block at which they are proven.
     pub block: u32,
-    /// How often the voters changed until then.
+    /// The number of changes of voters up to that block.
     pub changes: u64,
-    /// Of how many other chains it is kept what proved the log there.
+    /// The number of other chains whose proofs are stored.
     pub other_chains: usize,
-    /// The devices with events in the log of which the chain knows nothing.
+    /// The devices with events in the log that are not registered on the chain.
     pub unregistered: Vec<DeviceId>,
 }
 
-/// How collecting goes.
+/// The state of collecting.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub enum CollectState {
-    /// Not yet at work.
+    /// No collection has ended yet.
     #[default]
     Starting,
     /// Nothing is anchored yet.
     NothingAnchored,
-    /// The last anchor can be proven.
+    /// The proof of the last anchor is stored.
     Collected(Collected),
-    /// It cannot be proven yet; collecting is tried again.
+    /// The last collection failed and is retried.
     Failing(CollectError),
 }
 
-/// Collects whenever there is a new anchor, until told to stop. `anchored` is the size of the last finalized anchor.
+/// Collects after every new anchor until `stop` is cancelled. `anchored` has the size of the last finalized anchor.
 pub async fn run(
     log: Log,
     chain: ChainClient,
@@ -141,7 +144,7 @@ pub async fn run(
     }
 }
 
-/// Ends only when nobody tells of anchors any more.
+/// Collects after every new anchor. Returns only when the sender of `anchored` is gone.
 async fn follow(
     log: &Log,
     chain: &ChainClient,
@@ -162,7 +165,7 @@ async fn follow(
             Ok(collected) => {
                 pauses = RETRY.build();
                 state.send_replace(CollectState::Collected(collected.clone()));
-                if next_occasion(chain, anchored, &collected).await.is_err() {
+                if wait_for_next(chain, anchored, &collected).await.is_err() {
                     return;
                 }
             }
@@ -174,8 +177,9 @@ async fn follow(
     }
 }
 
-/// Waits for a new anchor; while a device is not registered, for a new block too.
-async fn next_occasion(
+/// Waits for a new anchor. If a device is not registered, it also returns after a new block, but not before
+/// [`REGISTRATION_PAUSE`] is over.
+async fn wait_for_next(
     chain: &ChainClient,
     anchored: &mut watch::Receiver<u64>,
     collected: &Collected,
@@ -191,15 +195,15 @@ async fn next_occasion(
     }
 }
 
-/// Collects once; at least `wanted` entries of the log have to be proven.
+/// Collects once. Fails if fewer than `wanted` entries of the log are proven.
 pub async fn collect(log: &Log, chain: &impl ProofSource, wanted: u64) -> Result<Collected, CollectError> {
-    // What proves the anchors on a chain that this one was founded anew from stays, and proves nothing here. Where there is
-    // no place beside the others the node is not asked for what could not be kept.
+    // Proofs for the chains before a refounding stay stored, but do not count here. The check comes first: if the log
+    // cannot store another chain's proof, nothing needs to be requested from the node.
     let other_chains = log.chains_beside(&chain.genesis())?.len();
     let kept = log.chain_proof(&chain.genesis())?;
     let known = kept.as_ref().map_or(0, |kept| kept.changes.len() as u64);
-    let FollowedVoters { voters, changes, newest } = newest(chain, kept).await?;
-    let last = state_at(log, chain, newest).await?;
+    let FollowedVoters { voters, changes, newest } = follow_voters(chain, kept).await?;
+    let last = fetch_state(log, chain, newest).await?;
     let state = State::new(&last.state_root, last.nodes.clone());
     if state.genesis()? != Some(voters.genesis) {
         return Err(CollectError::OtherChain);
@@ -226,10 +230,10 @@ pub async fn collect(log: &Log, chain: &impl ProofSource, wanted: u64) -> Result
     })
 }
 
-/// How far the changes of voters were followed.
+/// The current voters and the newest final block, with the way to them.
 struct FollowedVoters {
     voters: KnownVoters,
-    /// The changes that are new.
+    /// The changes of voters that are not stored yet.
     changes: Vec<JustifiedBlock>,
     newest: Newest,
 }
@@ -249,8 +253,11 @@ impl From<ProvenBlock> for Newest {
     }
 }
 
-/// Follows the voters from what is kept to the newest final block.
-async fn newest(chain: &impl ProofSource, kept: Option<ChainProof>) -> Result<FollowedVoters, CollectError> {
+/// Follows the changes of voters from the stored proof, or from the genesis, to the newest final block.
+async fn follow_voters(
+    chain: &impl ProofSource,
+    kept: Option<ChainProof>,
+) -> Result<FollowedVoters, CollectError> {
     let (mut voters, mut newest) = match kept {
         Some(ChainProof { voters, last, .. }) => {
             let LastBlock { number, hash, state_root, block, .. } = last;
@@ -259,10 +266,10 @@ async fn newest(chain: &impl ProofSource, kept: Option<ChainProof>) -> Result<Fo
         None => (first_voters(chain).await?, None),
     };
     let mut changes = Vec::new();
-    for _ in 0..ANSWERS {
+    for _ in 0..MAX_FINALITY_PROOFS {
         let answer = chain.finality_proof(voters.since).await?;
         let proof = FinalityProof::verify(&answer, &voters.since, &mut voters.current)?;
-        let moved = !proof.blocks.is_empty();
+        let has_advanced = !proof.blocks.is_empty();
         for link in proof.blocks {
             if link.ends_set {
                 voters.since = link.at.hash;
@@ -270,7 +277,7 @@ async fn newest(chain: &impl ProofSource, kept: Option<ChainProof>) -> Result<Fo
             }
             newest = Some(link.into());
         }
-        if proof.is_finished || !moved {
+        if proof.is_finished || !has_advanced {
             break;
         }
     }
@@ -285,8 +292,8 @@ async fn first_voters(chain: &impl ProofSource) -> Result<KnownVoters, CollectEr
     Ok(KnownVoters { genesis, current: first.clone(), first, since: genesis })
 }
 
-/// What the state says after a block of the log and of every device that has events in it.
-async fn state_at(log: &Log, chain: &impl ProofSource, newest: Newest) -> Result<LastBlock, CollectError> {
+/// Fetches the proof of the state after a block, for the log and for every device with events in it.
+async fn fetch_state(log: &Log, chain: &impl ProofSource, newest: Newest) -> Result<LastBlock, CollectError> {
     let Newest { number, hash, state_root, block } = newest;
     let devices = log.heads()?;
     let mut keys = vec![genesis_storage_key(), anchor_storage_key(&log.id())];
@@ -297,14 +304,14 @@ async fn state_at(log: &Log, chain: &impl ProofSource, newest: Newest) -> Result
 
 impl std::fmt::Display for Collected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} events provable offline, as of block {}", self.size, self.block)?;
+        write!(f, "{} events provable offline as of block {}", self.size, self.block)?;
         match self.unregistered.len() {
             0 => {}
-            count => write!(f, "; {count} of the devices not registered")?,
+            count => write!(f, "; unregistered devices: {count}")?,
         }
         match self.other_chains {
             0 => Ok(()),
-            count => write!(f, "; other chains kept: {count}"),
+            count => write!(f, "; proofs of other chains: {count}"),
         }
     }
 }

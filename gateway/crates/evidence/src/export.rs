@@ -1,4 +1,4 @@
-//! Making evidence: from the log, and what was collected to prove its last anchor. No node is asked, and memory does not
+//! Exports evidence from a log and the collected proof of its last anchor. It needs no node, and its memory does not
 //! grow with the number of events.
 
 use super::{
@@ -20,117 +20,117 @@ use streembit_primitives::{
     Body, BoundedVec, Checkpoint, DeviceId, Hash, StoredBody, StoredEvent,
 };
 
-/// How many events are read at once.
+/// The number of events that are read at once.
 const PAGE: usize = 512;
 
-/// What evidence is asked for.
+/// The selection of the events to export, and of the chain to prove them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
     /// The device.
     pub device: DeviceId,
-    /// Which of its events.
+    /// The span of time of its events.
     pub span: Span,
-    /// How much of them is shown.
+    /// The parts of the events' bodies to disclose.
     pub disclose: Disclose,
-    /// The chain that it has to be proven by, by its genesis; that of the last collection where none is named.
+    /// The genesis hash of the chain that proves the events, or `None` for the chain of the last collection.
     pub chain: Option<Hash>,
 }
 
-/// What was written.
+/// A summary of the exported file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ExportSummary {
     /// The device.
     pub device: DeviceId,
-    /// How many events.
+    /// The number of events.
     pub events: u64,
-    /// The sequence of the first.
+    /// The sequence of the first event.
     pub first: u64,
-    /// The sequence of the last.
+    /// The sequence of the last event.
     pub last: u64,
-    /// The sequence of the device's last event under the anchor.
+    /// The sequence of the device's last anchored event.
     pub head: u64,
-    /// How many events of the device came after the anchor, and so are not provable yet.
+    /// The number of the device's events that are not anchored yet and so cannot be proven.
     pub not_anchored: u64,
-    /// How many entries of the log are anchored.
+    /// The number of anchored entries of the log.
     pub log_size: u64,
-    /// The chain that proves it, by its genesis.
+    /// The genesis hash of the chain that proves the events.
     pub chain: Hash,
-    /// The final block that all is proven at.
+    /// The number of the final block at which they are proven.
     pub block: u32,
-    /// How many bodies are shown, and how.
+    /// The number of bodies by how much of them is disclosed.
     pub bodies: BodyCounts,
-    /// How long the file is.
+    /// The length of the file, in bytes.
     pub bytes: u64,
 }
 
-/// Why there is no evidence.
+/// Evidence cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The log cannot be read, or is not what is anchored.
+    /// The log cannot be read, or does not agree with its anchor.
     #[error(transparent)]
     Log(Box<dyn Error + Send + Sync>),
     /// Nothing was collected yet.
-    #[error("nothing is kept yet that proves an anchor of this log: run the gateway with its node until its status says how many events are provable")]
+    #[error("no proof of an anchor of this log is stored yet: run the gateway with its node until its status says how many events are provable")]
     NothingCollected,
-    /// Nothing was collected of this chain.
-    #[error("nothing is kept that proves this log on the chain of genesis {chain}; it is kept of {}", list(.kept))]
+    /// Nothing was collected from the requested chain.
+    #[error("no proof of this log on the chain with genesis {chain} is stored; proofs are stored for {}", list(.kept))]
     NotOfChain {
-        /// The chain that was asked for.
+        /// The genesis hash of the requested chain.
         chain: Hash,
-        /// The chains there are; the one collected last at the end.
+        /// The genesis hashes of the chains with proofs; the last one was collected last.
         kept: Vec<Hash>,
     },
-    /// The chain knows nothing of the device.
-    #[error("the chain knows no device {device} as of block {block}: register it; the gateway collects what is new by itself")]
+    /// The device is not registered on the chain.
+    #[error("device {device} is not registered on the chain as of block {block}: register it; the gateway then collects the proof by itself")]
     NotRegistered {
         /// The device.
         device: DeviceId,
-        /// The block.
+        /// The number of the block.
         block: u32,
     },
-    /// The device has no event under the anchor.
-    #[error("device {device} has no event among the {size} that are anchored: check the name, or wait for the next anchor")]
+    /// The device has no anchored event.
+    #[error("device {device} has no event among the {size} anchored ones: check its name, or wait for the next anchor")]
     NoEvents {
         /// The device.
         device: DeviceId,
-        /// The anchored size.
+        /// The number of anchored entries.
         size: u64,
     },
     /// No event is in the span.
     #[error("no anchored event of the device is in this span: its events are from {} to {}", streembit_clock::show(*.first), streembit_clock::show(*.last))]
     EmptySpan {
-        /// The time of its first event.
+        /// The time of the device's first event.
         first: u64,
-        /// The time of its last anchored one.
+        /// The time of the device's last anchored event.
         last: u64,
     },
-    /// What was collected does not prove the state.
-    #[error("what was collected is damaged: {0}; it is collected anew with the next anchor")]
+    /// The collected proof of the state is damaged.
+    #[error("the collected proof is damaged: {0}; it is collected again with the next anchor")]
     State(#[from] StateProofError),
-    /// The evidence would not be accepted.
-    #[error("the evidence would not hold: {0}")]
+    /// A verifier would refuse the evidence.
+    #[error("a verifier would refuse the evidence: {0}")]
     Refused(#[from] EvidenceError),
-    /// The log's stored nodes do not lead to the anchored root.
-    #[error("the log does not lead to its anchored root: an audit of the device names what is damaged")]
+    /// The tree of the stored log does not have the anchored root.
+    #[error("the log does not have the root that was anchored: audit the device to find the damage")]
     NotTheAnchored,
-    /// A body is gone though nobody erased it.
-    #[error("the log is damaged: the body of entry {index} is not there. Stop the gateway, keep a copy of the folder, and restore the data folder from a backup; an audit names every damaged place")]
+    /// A body is missing although it was not erased.
+    #[error("the log is damaged: the body of entry {index} is missing. Stop the gateway, keep a copy of the folder, and restore the data folder from a backup; an audit names every damaged place")]
     MissingBody {
-        /// The entry.
+        /// The index of the entry.
         index: u64,
     },
-    /// A name that no reading has.
-    #[error("no reading of these events is called {wanted}{}", if .met.is_empty() { String::new() } else { format!("; there are: {}", .met) })]
+    /// No reading has one of the requested names.
+    #[error("no reading of these events is called {missing}{}", if .others.is_empty() { String::new() } else { format!("; there are: {}", .others) })]
     NoSuchName {
-        /// What was asked for.
-        wanted: String,
-        /// What there is.
-        met: String,
+        /// The requested names that no reading has.
+        missing: String,
+        /// Some names of readings that were not requested.
+        others: String,
     },
     /// The file could not be written.
     #[error("writing the evidence: {0}")]
     Write(#[from] io::Error),
-    /// The file could not be made.
+    /// The file could not be created or finished.
     #[error(transparent)]
     Output(#[from] OutputError),
 }
@@ -141,18 +141,19 @@ impl ExportError {
     }
 }
 
-/// What a file begins with, and what it has to lead to.
+/// The first part of a file, verified, with the checkpoint that the rest of the file must match.
 pub struct VerifiedPrelude {
-    /// The prelude.
+    /// The first part of the file.
     pub prelude: Prelude,
-    /// The trust root that it was verified with: the one that the node named.
+    /// The trust root that it was verified with. Its voters are the ones that the node named.
     pub trust: TrustRoot,
     checkpoint: Checkpoint,
     block: u32,
 }
 
 impl VerifiedPrelude {
-    /// For a device, from what was collected of a chain; of the chain of the last collection if none is named.
+    /// Builds and verifies the prelude for a device from the collected proof of a chain. If `chain` is `None`, it uses
+    /// the chain of the last collection.
     pub fn new<L: EventLog>(log: &L, device: DeviceId, chain: Option<Hash>) -> Result<Self, ExportError> {
         let CollectedChain { genesis, first_voters, mut changes, last, number, state_root, nodes } =
             collected(log, chain)?;
@@ -167,7 +168,7 @@ impl VerifiedPrelude {
         }
         let head = log.head_proof(&device, size).map_err(ExportError::log)?;
         let head = head.ok_or(ExportError::NoEvents { device, size })?;
-        // The newest block may be the last of its set of voters: then no later set is needed.
+        // The newest block may itself be the last one of its set of voters. Then its change is not needed.
         changes.retain(|change| change.header != last.header);
         let chain = ChainEvidence { changes, last, state: proof };
         let prelude = Prelude { genesis, log: log.id(), device, chain, head };
@@ -184,17 +185,18 @@ fn collected<L: EventLog>(log: &L, chain: Option<Hash>) -> Result<CollectedChain
     log.collected(&chain).map_err(ExportError::log)?.ok_or(ExportError::NotOfChain { chain, kept })
 }
 
-/// Writes evidence. `progress` is told how much of the anchored log is behind, of how much, and how many events.
+/// Writes evidence. Calls `progress` with the number of processed entries of the log, the number of all anchored
+/// entries, and the number of written events.
 pub fn write<L: EventLog>(
     log: &L,
     request: &Request,
     out: &mut impl Write,
     progress: impl FnMut(u64, u64, u64),
 ) -> Result<ExportSummary, ExportError> {
-    let beginning = VerifiedPrelude::new(log, request.device, request.chain)?;
-    let head = beginning.prelude.head.entry.sequence;
+    let verified = VerifiedPrelude::new(log, request.device, request.chain)?;
+    let head = verified.prelude.head.entry.sequence;
     let (first, last) = sequences(log, request, head)?;
-    let bytes = file::encode_prelude(&beginning.prelude)
+    let bytes = file::encode_prelude(&verified.prelude)
         .ok_or(EvidenceError::Malformed { what: "prelude", items: 0 })?;
     let mut stream = Stream {
         log,
@@ -202,17 +204,17 @@ pub fn write<L: EventLog>(
         out,
         bytes: 0,
         frontier: Frontier::new(),
-        size: beginning.checkpoint.size,
+        size: verified.checkpoint.size,
         bodies: BodyCounts::default(),
-        missing: UnmatchedNames::of(&request.disclose),
+        names: UnmatchedNames::of(&request.disclose),
         progress,
         events: 0,
     };
-    stream.put(&bytes)?;
-    stream.events(request, first, last)?;
-    stream.skip_to(beginning.checkpoint.size)?;
-    stream.item(&Item::End)?;
-    stream.check(&beginning.checkpoint)?;
+    stream.write(&bytes)?;
+    stream.write_events(request, first, last)?;
+    stream.skip_to(verified.checkpoint.size)?;
+    stream.write_item(&Item::End)?;
+    stream.check(&verified.checkpoint)?;
     let newest = log.last_sequence(&request.device).map_err(ExportError::log)?.unwrap_or(head);
     Ok(ExportSummary {
         device: request.device,
@@ -221,15 +223,15 @@ pub fn write<L: EventLog>(
         last,
         head,
         not_anchored: newest.saturating_sub(head),
-        log_size: beginning.checkpoint.size,
-        chain: beginning.prelude.genesis,
-        block: beginning.block,
+        log_size: verified.checkpoint.size,
+        chain: verified.prelude.genesis,
+        block: verified.block,
         bodies: stream.bodies,
         bytes: stream.bytes,
     })
 }
 
-/// The sequences of the first and the last event of the span.
+/// Returns the sequences of the first and the last event in the span.
 fn sequences<L: EventLog>(log: &L, request: &Request, head: u64) -> Result<(u64, u64), ExportError> {
     if request.span.is_all() {
         return Ok((0, head));
@@ -258,32 +260,32 @@ fn sequences<L: EventLog>(log: &L, request: &Request, head: u64) -> Result<(u64,
     Ok((first, last))
 }
 
-/// The items of a file, as they are written.
+/// Writes the items of a file.
 struct Stream<'a, L: EventLog + 'a, W, P> {
     log: &'a L,
     nodes: L::Nodes<'a>,
     out: &'a mut W,
     bytes: u64,
-    /// What a verifier will make of the items.
+    /// The tree that a verifier builds from the items.
     frontier: Frontier,
     size: u64,
     bodies: BodyCounts,
-    missing: UnmatchedNames,
+    names: UnmatchedNames,
     progress: P,
     events: u64,
 }
 
 impl<L: EventLog, W: Write, P: FnMut(u64, u64, u64)> Stream<'_, L, W, P> {
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         self.out.write_all(bytes)
     }
 
-    fn item(&mut self, item: &Item) -> io::Result<()> {
-        self.put(&item.encode())
+    fn write_item(&mut self, item: &Item) -> io::Result<()> {
+        self.write(&item.encode())
     }
 
-    fn events(&mut self, request: &Request, first: u64, last: u64) -> Result<(), ExportError> {
+    fn write_events(&mut self, request: &Request, first: u64, last: u64) -> Result<(), ExportError> {
         let mut next = first;
         while next <= last {
             let room = usize::try_from(last - next).map_or(PAGE, |left| PAGE.min(left.saturating_add(1)));
@@ -294,15 +296,15 @@ impl<L: EventLog, W: Write, P: FnMut(u64, u64, u64)> Stream<'_, L, W, P> {
             for stored in page {
                 next = stored.entry.event.header.sequence.saturating_add(1);
                 self.skip_to(stored.index)?;
-                self.event(stored, &request.disclose)?;
+                self.write_event(stored, &request.disclose)?;
             }
             (self.progress)(self.frontier.size(), self.size, self.events);
         }
         Ok(())
     }
 
-    fn event(&mut self, stored: StoredEvent, disclose: &Disclose) -> Result<(), ExportError> {
-        let body = shown(stored.body, disclose, &mut self.missing)
+    fn write_event(&mut self, stored: StoredEvent, disclose: &Disclose) -> Result<(), ExportError> {
+        let body = disclosed_body(stored.body, disclose, &mut self.names)
             .ok_or(ExportError::MissingBody { index: stored.index })?;
         let counter = match &body {
             ShownBody::Whole(_) => &mut self.bodies.whole,
@@ -313,34 +315,34 @@ impl<L: EventLog, W: Write, P: FnMut(u64, u64, u64)> Stream<'_, L, W, P> {
         *counter = counter.saturating_add(1);
         self.events = self.events.saturating_add(1);
         self.frontier.append(stored.entry.leaf(), |_| {});
-        self.item(&Item::Event { entry: stored.entry, body })?;
+        self.write_item(&Item::Event { entry: stored.entry, body })?;
         Ok(())
     }
 
-    /// Everything up to an entry, as complete subtrees.
+    /// Writes the entries before `index` that are left out, as complete subtrees.
     fn skip_to(&mut self, index: u64) -> Result<(), ExportError> {
         while self.frontier.size() < index {
             let id = subtree_at(self.frontier.size(), index);
             let hash: Hash = self.nodes.node(id).map_err(ExportError::log)?;
             self.frontier.append_subtree(id.level, hash, |_| {}).map_err(|_| ExportError::NotTheAnchored)?;
-            self.item(&Item::Skip { level: id.level, hash })?;
+            self.write_item(&Item::Skip { level: id.level, hash })?;
         }
         match self.frontier.size() == index {
             true => Ok(()),
-            // An event before the one that came before it: the log's index of devices is wrong.
+            // The entry comes before one that was written already, so the log's index of devices is wrong.
             false => Err(ExportError::NotTheAnchored),
         }
     }
 
-    /// Whether all of it leads to what is anchored, and everything asked for was met.
+    /// Checks that the items have the anchored root, and that all requested names were found.
     fn check(&self, checkpoint: &Checkpoint) -> Result<(), ExportError> {
         if self.frontier.size() != checkpoint.size || self.frontier.root() != checkpoint.root {
             return Err(ExportError::NotTheAnchored);
         }
-        if self.missing.wanted.is_empty() {
+        if self.names.missing.is_empty() {
             return Ok(());
         }
-        Err(ExportError::NoSuchName { wanted: list(&self.missing.wanted), met: list(&self.missing.met) })
+        Err(ExportError::NoSuchName { missing: list(&self.names.missing), others: list(&self.names.others) })
     }
 }
 
@@ -348,15 +350,20 @@ fn list<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// The largest complete subtree that begins at `start` and ends at `end` or before; `start` is below `end`.
+/// Returns the largest complete subtree that begins at `start` and does not extend beyond `end`. `start` must be less
+/// than `end`.
 fn subtree_at(start: u64, end: u64) -> NodeId {
     let fits = (end - start).ilog2();
     let level = start.trailing_zeros().min(fits);
     NodeId { level: level as u8, index: start >> level }
 }
 
-/// What is shown of a body; `None` of one that is missing though nobody erased it.
-fn shown(body: StoredBody, disclose: &Disclose, missing: &mut UnmatchedNames) -> Option<ShownBody> {
+/// Returns the disclosed part of a body, or `None` if the body is missing although it was not erased.
+fn disclosed_body(
+    body: StoredBody,
+    disclose: &Disclose,
+    unmatched: &mut UnmatchedNames,
+) -> Option<ShownBody> {
     let body = match body {
         StoredBody::Present(body) => body,
         StoredBody::Erased { .. } => return Some(ShownBody::Erased),
@@ -366,14 +373,14 @@ fn shown(body: StoredBody, disclose: &Disclose, missing: &mut UnmatchedNames) ->
         Disclose::All => ShownBody::Whole(body),
         Disclose::None => ShownBody::Withheld,
         Disclose::Names(names) => {
-            let picked = missing.pick(names, &body);
-            disclosed(&body, &picked)
+            let picked = unmatched.pick(names, &body);
+            disclosed_parts(&body, &picked)
         }
     })
 }
 
-fn disclosed(body: &Body, places: &[u32]) -> ShownBody {
-    let parts: Vec<_> = places.iter().filter_map(|place| body.disclose(*place)).collect();
+fn disclosed_parts(body: &Body, positions: &[u32]) -> ShownBody {
+    let parts: Vec<_> = positions.iter().filter_map(|position| body.disclose(*position)).collect();
     match BoundedVec::try_from(parts) {
         Ok(parts) if !parts.is_empty() => ShownBody::Parts(parts),
         _ => ShownBody::Withheld,
@@ -385,7 +392,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn skips_are_the_fewest_complete_subtrees() {
+    fn skipped_entries_are_covered_by_the_fewest_complete_subtrees() {
         let cover = |start: u64, end: u64| {
             let (mut at, mut levels) = (start, Vec::new());
             while at < end {

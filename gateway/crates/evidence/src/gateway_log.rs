@@ -1,4 +1,4 @@
-//! Exports from the gateway's log.
+//! Implements [`EventLog`] for the gateway's log.
 
 use super::{CollectedChain, EventLog};
 use streembit_log::{CheckpointError, LogReader, ReadError, TileReader};

@@ -1,4 +1,4 @@
-//! Where evidence is written to: a file that appears whole or not at all, or standard output.
+//! The destination of an export: a file that is created atomically, or standard output.
 
 use std::{
     fs::File,
@@ -8,23 +8,23 @@ use std::{
 use streembit_keystore::files::directory;
 use tempfile::NamedTempFile;
 
-/// What went wrong with the file.
+/// The output file cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// It would have been overwritten.
-    #[error("{} exists: name another file, or ask for it to be replaced", .0.display())]
+    /// The file exists and may not be replaced.
+    #[error("{} exists already", .0.display())]
     Exists(PathBuf),
-    /// The system said no.
+    /// The operating system reported an error.
     #[error("writing {}: {source}", .path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error.
         source: io::Error,
     },
 }
 
-/// A file in the making, or standard output.
+/// A file that is being written, or standard output.
 pub struct Output {
     to: To,
     path: PathBuf,
@@ -32,14 +32,15 @@ pub struct Output {
 }
 
 enum To {
-    /// Beside the file that it becomes; gone where it never does.
+    /// A temporary file in the folder of the final one. It is removed unless it is renamed to it.
     File(BufWriter<NamedTempFile>),
     Stdout(BufWriter<Stdout>),
 }
 
 impl Output {
-    /// To a file, or to standard output for `-`. What exists is replaced only with `replace`; that is checked now and
-    /// again in the end.
+    /// Creates a file, or opens standard output if the path is `-`.
+    ///
+    /// Without `replace`, it fails if the file exists. [`finish`](Self::finish) checks this again.
     pub fn create(path: &Path, replace: bool) -> Result<Self, OutputError> {
         let to = if path == Path::new("-") {
             To::Stdout(BufWriter::new(io::stdout()))
@@ -48,7 +49,8 @@ impl Output {
             if !replace && path.try_exists().map_err(failed)? {
                 return Err(OutputError::Exists(path.into()));
             }
-            // For its owner alone: what it discloses is his to give away.
+            // Only the owner may read the temporary file, and so the final one: the owner decides who gets the
+            // evidence.
             let file =
                 tempfile::Builder::new().prefix(".evidence-").tempfile_in(directory(path)).map_err(failed)?;
             To::File(BufWriter::with_capacity(1 << 20, file))
@@ -56,12 +58,12 @@ impl Output {
         Ok(Self { to, path: path.into(), replace })
     }
 
-    /// Whether this is standard output, which then is no place for anything else.
+    /// Returns true if this is standard output, which must then have no other content.
     pub fn is_stdout(&self) -> bool {
         matches!(self.to, To::Stdout(_))
     }
 
-    /// Makes the file appear, whole and synced.
+    /// Syncs the file and gives it its final name.
     pub fn finish(self) -> Result<(), OutputError> {
         let path = self.path;
         let failed = |source| OutputError::Io { path: path.clone(), source };
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_appears_whole_or_not_at_all() {
+    fn a_file_is_created_only_when_it_is_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("car.evidence");
         let mut output = Output::create(&path, false).unwrap();
@@ -121,15 +123,15 @@ mod tests {
     }
 
     #[test]
-    fn what_exists_is_replaced_only_on_request() {
+    fn an_existing_file_is_replaced_only_on_request() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("car.evidence");
         let output = Output::create(&path, false).unwrap();
-        // Somebody else was faster.
+        // Another program creates the file in the meantime.
         std::fs::write(&path, b"theirs").unwrap();
         assert!(matches!(output.finish(), Err(OutputError::Exists(_))));
         let error = Output::create(&path, false).err().unwrap();
-        assert!(error.to_string().contains("name another file"), "{error}");
+        assert!(error.to_string().contains("exists already"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
         let mut output = Output::create(&path, true).unwrap();
         output.write_all(b"ours").unwrap();

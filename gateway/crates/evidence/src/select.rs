@@ -1,13 +1,13 @@
-//! What an evidence file shows: which events, and how much of each.
+//! The selection of the events in an evidence file, and of the parts of their bodies.
 
 use std::{collections::BTreeSet, str::FromStr};
 use streembit_clock::{PeriodEnd, PeriodStart};
 use streembit_primitives::{reading::Name, Body, Part};
 
-/// Which events: those from a time on, and before another, by the clock of whoever signed them.
+/// A span of time, which selects events by the clock of their signer.
 ///
-/// Evidence is of events that follow each other. Where a clock went back, everything between the first and the last event
-/// of the span is part of it.
+/// Evidence has consecutive events. If the clock was set back, it includes all events between the first and the last
+/// one in the span.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Span {
     /// From this time on; `None` from the first event on.
@@ -17,32 +17,32 @@ pub struct Span {
 }
 
 impl Span {
-    /// Whether it is all of a device's history.
+    /// Returns true if the span has no bounds.
     pub fn is_all(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether an event of this time is in it.
+    /// Returns true if a time, in milliseconds since 1970, is in the span.
     pub fn contains(&self, time: u64) -> bool {
         self.from.is_none_or(|from| from.0 <= time) && self.to.is_none_or(|to| time < to.0)
     }
 }
 
-/// How much of the events' bodies is shown; what is not shown stays proven to exist.
+/// The parts of the events' bodies that are disclosed. The existence of all other parts is still proven.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Disclose {
-    /// All that is kept.
+    /// All parts.
     #[default]
     All,
-    /// Nothing.
+    /// No parts.
     None,
-    /// The readings of these names.
+    /// The readings with these names.
     Names(BTreeSet<Name>),
 }
 
-/// A text that is no name of a reading.
+/// The text is not the name of a reading.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0:?} is no reading's name: expected `all`, `none`, or names with commas between, such as Vehicle.TraveledDistance,Vehicle.Speed")]
+#[error("{0:?} is not the name of a reading: expected `all`, `none`, or names separated by commas, such as Vehicle.TraveledDistance,Vehicle.Speed")]
 pub struct ParseDiscloseError(String);
 
 impl FromStr for Disclose {
@@ -65,38 +65,38 @@ impl FromStr for Disclose {
     }
 }
 
-/// The names of readings that were asked for and not met yet, with some that were met instead.
+/// Tracks which of the requested names have not been found yet, for the error message.
 #[derive(Clone, Debug, Default)]
 pub struct UnmatchedNames {
-    /// Asked for, not met.
-    pub wanted: BTreeSet<Name>,
-    /// Met and not asked for; the first few.
-    pub met: BTreeSet<Name>,
+    /// The requested names that no reading has had yet.
+    pub missing: BTreeSet<Name>,
+    /// The first few names that were found but not requested.
+    pub others: BTreeSet<Name>,
 }
 
-/// How many names a message lists.
-const LISTED: usize = 20;
+/// The maximum number of names in an error message.
+const MAX_LISTED: usize = 20;
 
 impl UnmatchedNames {
-    /// All that is asked for.
+    /// Starts with all requested names missing.
     pub fn of(disclose: &Disclose) -> Self {
-        let wanted = match disclose {
+        let missing = match disclose {
             Disclose::Names(names) => names.clone(),
             Disclose::All | Disclose::None => BTreeSet::new(),
         };
-        Self { wanted, met: BTreeSet::new() }
+        Self { missing, others: BTreeSet::new() }
     }
 
-    /// The places of the parts of a body that are to be shown.
+    /// Returns the positions of the readings in a body that have one of the names.
     pub fn pick(&mut self, names: &BTreeSet<Name>, body: &Body) -> Vec<u32> {
         let mut picked = Vec::new();
-        for (place, part) in (0u32..).zip(&body.parts) {
+        for (position, part) in (0u32..).zip(&body.parts) {
             let Part::Reading(reading) = part else { continue };
             if names.contains(&reading.name) {
-                self.wanted.remove(&reading.name);
-                picked.push(place);
-            } else if !self.wanted.is_empty() && self.met.len() < LISTED {
-                self.met.insert(reading.name.clone());
+                self.missing.remove(&reading.name);
+                picked.push(position);
+            } else if !self.missing.is_empty() && self.others.len() < MAX_LISTED {
+                self.others.insert(reading.name.clone());
             }
         }
         picked
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_whole_and_times_are_exact() {
+    fn a_day_is_included_as_a_whole_and_a_time_exactly() {
         let day = 1_780_272_000_000; // 2026-06-01T00:00:00Z
         assert!(span("", "").is_all() && span("", "").contains(0) && span("", "").contains(u64::MAX));
         let june = span("2026-06-01", "2026-06-01");
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_to_disclose_is_all_nothing_or_names() {
+    fn all_none_and_lists_of_names_are_parsed() {
         assert_eq!("all".parse(), Ok(Disclose::All));
         assert_eq!("none".parse(), Ok(Disclose::None));
         let Disclose::Names(names) = "Vehicle.Speed, odo".parse().unwrap() else { panic!() };
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_not_there_are_known_in_the_end() {
+    fn names_that_no_reading_has_stay_missing() {
         let reading = |name: &str| {
             Part::Reading(Reading {
                 name: name.try_into().unwrap(),
@@ -161,10 +161,10 @@ mod tests {
         let body =
             Body { seed: [1; 32], parts: vec![reading("a"), reading("b"), reading("c")].try_into().unwrap() };
         let disclose: Disclose = "c,a,typo".parse().unwrap();
-        let mut missing = UnmatchedNames::of(&disclose);
+        let mut unmatched = UnmatchedNames::of(&disclose);
         let Disclose::Names(names) = &disclose else { panic!() };
-        assert_eq!(missing.pick(names, &body), [0, 2]);
-        assert_eq!(missing.wanted.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["typo"]);
-        assert_eq!(missing.met.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(unmatched.pick(names, &body), [0, 2]);
+        assert_eq!(unmatched.missing.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["typo"]);
+        assert_eq!(unmatched.others.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["b"]);
     }
 }

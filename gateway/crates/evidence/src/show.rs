@@ -1,4 +1,4 @@
-//! What a file of evidence says, for people and programs, without verifying any of it.
+//! Shows the content of an evidence file to people and programs, without verifying it.
 
 use super::verify::{EvidenceFile, VerifyError};
 use codec::IoReader;
@@ -11,7 +11,7 @@ use streembit_primitives::{
     AccountId, Checkpoint, DeviceId, EventKind, Hash, LogEntry, LogId, Part, Signer,
 };
 
-/// What a file says it is of. Not verified.
+/// The claims of a file about itself. They are not verified.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct UnverifiedSummary {
     /// Always false: nothing was verified.
@@ -20,60 +20,61 @@ pub struct UnverifiedSummary {
     pub genesis: Hash,
     /// The device.
     pub device: DeviceId,
-    /// Its owner.
+    /// The device's owner.
     #[serde(serialize_with = "account::ss58::serialize")]
     pub owner: AccountId,
-    /// The gateway that keeps its log.
+    /// The gateway that keeps the log.
     #[serde(serialize_with = "account::ss58::serialize")]
     pub gateway: AccountId,
     /// The log.
     pub log: LogId,
-    /// The anchored state of the log.
+    /// The anchored checkpoint of the log.
     pub checkpoint: Checkpoint,
-    /// The block that accepted it.
+    /// The number of the block that accepted the checkpoint.
     pub anchored: u32,
-    /// The sequence of the device's last event in it.
+    /// The sequence of the device's last event in the checkpoint.
     pub head: u64,
-    /// How often the voters changed.
+    /// The number of changes of voters.
     pub changes: usize,
 }
 
-/// One event of a file. Not verified.
+/// An event of a file. It is not verified.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct UnverifiedEvent {
-    /// Its place in the device's history.
+    /// The position in the device's history.
     pub sequence: u64,
-    /// Its place in the log.
+    /// The position in the log.
     pub index: u64,
-    /// When it happened, by its signer's clock.
+    /// The time of the event by its signer's clock, in milliseconds since 1970.
     pub time: u64,
-    /// When the gateway received it.
+    /// The time at which the gateway received the event, in milliseconds since 1970.
     pub received: u64,
-    /// What kind it is.
+    /// The kind of the event.
     pub kind: EventKind,
-    /// Whose signature it carries.
+    /// The signer of the event.
     pub signer: Signer,
-    /// How much of its body is shown.
+    /// How much of the body is disclosed.
     pub body: Disclosed,
-    /// What is shown.
+    /// The disclosed parts of the body.
     pub parts: Vec<Part>,
 }
 
-/// How much of a body is shown.
+/// How much of a body is disclosed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Disclosed {
-    /// All of it.
+    /// The whole body.
     Whole,
     /// Some parts.
     Parts,
-    /// Nothing: whoever made the file keeps it.
+    /// Nothing, because the exporter withheld the body.
     Withheld,
-    /// Nothing: it was erased.
+    /// Nothing, because the body was erased.
     Erased,
 }
 
-/// Reads a file; `claim` hears what it is of, then `each` of every event in order, until it says no.
+/// Reads a file. Calls `claim` with the file's claims, then `each` with every event in order. Stops at the first error
+/// of a callback.
 pub fn show<E: From<VerifyError>>(
     path: &Path,
     claim: impl FnOnce(UnverifiedSummary) -> Result<(), E>,

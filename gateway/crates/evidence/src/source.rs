@@ -1,4 +1,4 @@
-//! What an export reads: a log, and what was collected of the chain that anchors it.
+//! The interface to the log and to the collected proofs that an export reads.
 
 use streembit_primitives::{
     checkpoint::Anchor,
@@ -16,27 +16,27 @@ pub trait EventLog {
     type Error: std::error::Error + Send + Sync + 'static;
     /// Why the log does not agree with an anchor, or cannot be compared with it.
     type AnchorError: std::error::Error + Send + Sync + 'static;
-    /// The nodes of the log's tree.
+    /// Reads the nodes of the log's tree.
     type Nodes<'a>: NodeStore<Error = Self::Error>
     where
         Self: 'a;
 
-    /// Which log this is.
+    /// Returns the id of the log.
     fn id(&self) -> LogId;
 
-    /// The chains of which something was collected, by their geneses; the one collected last at the end.
+    /// Returns the genesis hashes of the chains from which something was collected; the last one was collected last.
     fn chains(&self) -> Result<Vec<Hash>, Self::Error>;
 
-    /// What was collected of a chain, or `None` if nothing was.
+    /// Returns what was collected from a chain, or `None` if nothing was.
     fn collected(&self, genesis: &Hash) -> Result<Option<CollectedChain>, Self::Error>;
 
-    /// Refuses an anchor that this log does not agree with.
+    /// Fails if the log does not agree with an anchor.
     fn check_against(&self, anchor: &Anchor) -> Result<(), Self::AnchorError>;
 
-    /// The sequence of a device's last event, or `None` if it has none.
+    /// Returns the sequence of a device's last event, or `None` if it has none.
     fn last_sequence(&self, device: &DeviceId) -> Result<Option<u64>, Self::Error>;
 
-    /// Proves a device's last event among the first `size` entries, or returns `None` if it has none there.
+    /// Proves which event is a device's last one among the first `size` entries. Returns `None` if it has none there.
     fn head_proof(&self, device: &DeviceId, size: u64) -> Result<Option<HeadProof>, Self::Error>;
 
     /// Returns at most `limit` events of a device in order, beginning with the sequence `from`.
@@ -47,25 +47,25 @@ pub trait EventLog {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, Self::Error>;
 
-    /// The nodes of the tree.
+    /// Returns a reader of the tree's nodes.
     fn nodes(&self) -> Self::Nodes<'_>;
 }
 
-/// What was collected of a chain.
+/// The proof that was collected from a chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CollectedChain {
     /// The chain's genesis hash.
     pub genesis: Hash,
-    /// The voters that the chain began with.
+    /// The genesis voters of the chain.
     pub first_voters: AuthoritySet,
     /// The last block of each set of voters that ended, in order.
     pub changes: Vec<JustifiedBlock>,
-    /// The newest block.
+    /// The newest final block.
     pub last: JustifiedBlock,
-    /// The number of the newest block.
+    /// The number of the newest final block.
     pub number: u32,
-    /// The root of the state after the newest block.
+    /// The root of the state after the newest final block.
     pub state_root: Hash,
-    /// The nodes of that state's trie that lead to the log's anchor and to its devices.
+    /// The trie nodes that prove the log's anchor and its devices in that state.
     pub nodes: Vec<Vec<u8>>,
 }

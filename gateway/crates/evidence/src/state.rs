@@ -1,4 +1,4 @@
-//! The chain's state after one block, as far as its proven nodes go.
+//! Reads values of the chain's state from a storage proof.
 
 use codec::{Decode, DecodeAll as _};
 use sp_core::{Blake2Hasher, H256};
@@ -12,39 +12,40 @@ use streembit_primitives::{
 
 type Layout = LayoutV1<Blake2Hasher>;
 
-/// Some nodes of the state's trie under their hashes, so that nothing that is read can be anything but the state's.
+/// A part of the chain's state after one block. Every value that is read is proven by the state root.
 pub struct State {
     root: H256,
     nodes: MemoryDB<Blake2Hasher>,
 }
 
-/// A value of the state cannot be told: a node that leads to it is not among those that are kept, or is not one.
+/// A value of the state cannot be read, because a trie node is missing or invalid.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the proof of the chain's state is not whole: {0}")]
+#[error("the proof of the chain's state is incomplete or invalid: {0}")]
 pub struct StateProofError(String);
 
 impl State {
-    /// Of the state with this root.
+    /// Creates the state with this root from the nodes of its proof.
     pub fn new(root: &Hash, nodes: Vec<Vec<u8>>) -> Self {
         Self { root: H256(root.0), nodes: StorageProof::new(nodes).into_memory_db() }
     }
 
-    /// The last anchor of a log.
+    /// Returns the last anchor of a log, or `None` if it has none.
     pub fn anchor(&self, log: &LogId) -> Result<Option<Anchor>, StateProofError> {
         self.value(&anchor_storage_key(log))
     }
 
-    /// A device.
+    /// Returns the record of a device, or `None` if it is not registered.
     pub fn device(&self, device: &DeviceId) -> Result<Option<DeviceRecord>, StateProofError> {
         self.value(&device_storage_key(device))
     }
 
-    /// The chain's first block.
+    /// Returns the chain's genesis hash, or `None` if the state has none.
     pub fn genesis(&self) -> Result<Option<Hash>, StateProofError> {
         self.value(&genesis_storage_key())
     }
 
-    /// The anchor of a log and the record of a device, with the proof of just these two and of the chain's first block.
+    /// Proves the anchor of a log, the record of a device and the genesis hash. The proof has only the nodes that these
+    /// need. Returns `None` if the log has no anchor or the device is not registered.
     pub fn prove(&self, log: &LogId, device: &DeviceId) -> Result<Option<StateProof>, StateProofError> {
         let (Some(anchor), Some(record)) = (self.anchor(log)?, self.device(device)?) else { return Ok(None) };
         let keys = [anchor_storage_key(log), device_storage_key(device), genesis_storage_key()];

@@ -1,4 +1,4 @@
-//! Signatures verified on all cores, while the file is read and hashed on one.
+//! Verifies signatures on all cores, while one core reads and hashes the file.
 
 use std::{
     mem,
@@ -10,38 +10,39 @@ use std::{
 };
 use streembit_primitives::evidence::{EvidenceError, SignatureBatch, SignatureVerifier};
 
-/// How many batches wait for a thread, for each of them.
-const WAITING: usize = 4;
-/// Fewer signatures than this are verified at once, where they are.
-const WORTH_IT: usize = 128;
+/// The capacity of the queue, in batches per thread.
+const QUEUED_PER_THREAD: usize = 4;
+/// Smaller batches are verified on the calling thread.
+const MIN_QUEUED_SIGNATURES: usize = 128;
 
-/// VerifierPool that verify batches; made when there is enough to do.
+/// A pool of threads that verify batches of signatures. It starts with the first batch that is large enough.
 #[derive(Default)]
 pub struct VerifierPool {
     queue: Option<SyncSender<SignatureBatch>>,
     workers: Vec<JoinHandle<()>>,
-    first: First,
+    first_error: FirstError,
 }
 
-/// The first batch of the log that has a wrong signature, of those verified so far.
-type First = Arc<Mutex<Option<(u64, EvidenceError)>>>;
+/// The error of the batch with the lowest log index among the verified ones, with that index.
+type FirstError = Arc<Mutex<Option<(u64, EvidenceError)>>>;
 
 impl VerifierPool {
     fn start(&mut self) {
         let count = thread::available_parallelism().map_or(1, usize::from);
-        let (queue, batches) = sync_channel(count * WAITING);
+        let (queue, batches) = sync_channel(count * QUEUED_PER_THREAD);
         let batches = Arc::new(Mutex::new(batches));
         for number in 0..count {
-            let (batches, first) = (batches.clone(), self.first.clone());
+            let (batches, first_error) = (batches.clone(), self.first_error.clone());
             let worker = thread::Builder::new().name(format!("verify-{number}"));
-            // Without a thread the others do it; without any, whoever brings the batch.
-            self.workers.extend(worker.spawn(move || work(&batches, &first)));
+            // If a thread cannot be started, the other threads do its work. If there are none, the caller does.
+            self.workers.extend(worker.spawn(move || run_worker(&batches, &first_error)));
         }
         self.queue = Some(queue);
     }
 
-    fn wrong(&self) -> Result<(), EvidenceError> {
-        match &*self.first.lock().unwrap_or_else(PoisonError::into_inner) {
+    /// Returns the first error so far.
+    fn result(&self) -> Result<(), EvidenceError> {
+        match &*self.first_error.lock().unwrap_or_else(PoisonError::into_inner) {
             Some((_, error)) => Err(error.clone()),
             None => Ok(()),
         }
@@ -50,48 +51,49 @@ impl VerifierPool {
 
 impl SignatureVerifier for VerifierPool {
     fn submit(&mut self, batch: SignatureBatch) -> Result<(), EvidenceError> {
-        if batch.len() < WORTH_IT {
-            check(batch, &self.first);
-            return self.wrong();
+        if batch.len() < MIN_QUEUED_SIGNATURES {
+            verify_batch(batch, &self.first_error);
+            return self.result();
         }
         if self.queue.is_none() {
             self.start();
         }
-        let refused = match &self.queue {
+        let not_queued = match &self.queue {
             Some(queue) if !self.workers.is_empty() => queue.send(batch).err().map(|back| back.0),
             _ => Some(batch),
         };
-        if let Some(batch) = refused {
-            check(batch, &self.first);
+        if let Some(batch) = not_queued {
+            verify_batch(batch, &self.first_error);
         }
-        self.wrong()
+        self.result()
     }
 
     fn finish(&mut self) -> Result<(), EvidenceError> {
         self.queue = None;
         for worker in mem::take(&mut self.workers) {
-            // A thread that panicked has verified nothing.
+            // If a thread panicked, some batches may not have been verified.
             if let Err(panic) = worker.join() {
                 std::panic::resume_unwind(panic);
             }
         }
-        self.wrong()
+        self.result()
     }
 }
 
-/// Verifies batches until there are no more.
-fn work(batches: &Mutex<Receiver<SignatureBatch>>, first: &First) {
+/// Verifies batches until the queue is closed and empty.
+fn run_worker(batches: &Mutex<Receiver<SignatureBatch>>, first_error: &FirstError) {
     loop {
         let next = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = next else { return };
-        check(batch, first);
+        verify_batch(batch, first_error);
     }
 }
 
-fn check(batch: SignatureBatch, first: &First) {
+/// Verifies a batch and records its error if it is the first one in the log.
+fn verify_batch(batch: SignatureBatch, first_error: &FirstError) {
     let index = batch.index();
     let Err(error) = batch.verify() else { return };
-    let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut first = first_error.lock().unwrap_or_else(PoisonError::into_inner);
     if first.as_ref().is_none_or(|(earlier, _)| index < *earlier) {
         *first = Some((index, error));
     }

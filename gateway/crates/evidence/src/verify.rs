@@ -1,4 +1,4 @@
-//! Verifying a file of evidence: one pass, constant memory, nothing but the file and the trust root.
+//! Verifies an evidence file in one pass and with constant memory. It needs only the file and the trust root.
 
 use super::verifier_pool::VerifierPool;
 use codec::IoReader;
@@ -9,41 +9,42 @@ use std::{
 };
 use streembit_primitives::evidence::{file, EvidenceError, Item, TrustRoot, VerifiedEvidence};
 
-/// How much of a file is read at once.
+/// The size of the read buffer, in bytes.
 const BUFFER: usize = 1 << 20;
-/// Progress is told after so many events.
-const STEP: u64 = 1024;
+/// The number of events between two reports of progress.
+const PROGRESS_INTERVAL: u64 = 1024;
 
-/// Why a file is not verified.
+/// A file could not be verified.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// The evidence does not hold: the first thing that is wrong with it.
+    /// The evidence is invalid; this is the first problem found.
     #[error("{0}")]
     Refused(#[from] EvidenceError),
-    /// The file could not be read: nothing was said about the evidence.
+    /// The file could not be read, so the evidence may be valid or not.
     #[error("reading {}: {source}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// Verifies a file. `progress` is told how many bytes are behind, of how many, and how many events.
+/// Verifies a file. Calls `progress` with the number of bytes read, the length of the file, and the number of events
+/// read.
 pub fn verify(
     path: &Path,
     trust: &TrustRoot,
     mut progress: impl FnMut(u64, u64, u64),
 ) -> Result<VerifiedEvidence, VerifyError> {
     let mut source = EvidenceFile::open(path)?;
-    let (behind, length) = (source.counter(), source.length);
+    let (position, length) = (source.position(), source.length);
     let mut events = 0u64;
     let verdict = file::verify_with(&mut IoReader(&mut source), trust, VerifierPool::default(), |item| {
         if matches!(item, Item::Event { .. }) {
             events = events.saturating_add(1);
-            if events.is_multiple_of(STEP) {
-                progress(behind.get(), length, events);
+            if events.is_multiple_of(PROGRESS_INTERVAL) {
+                progress(position.get(), length, events);
             }
         }
     });
@@ -56,13 +57,13 @@ pub struct EvidenceFile {
     file: BufReader<File>,
     path: PathBuf,
     length: u64,
-    behind: std::rc::Rc<std::cell::Cell<u64>>,
-    /// What the system said when it could not be read: not the evidence's fault.
+    position: std::rc::Rc<std::cell::Cell<u64>>,
+    /// The last read error, which must not be reported as invalid evidence.
     failed: Option<io::Error>,
 }
 
 impl EvidenceFile {
-    /// Opens it.
+    /// Opens a file.
     pub fn open(path: &Path) -> Result<Self, VerifyError> {
         let failed = |source| VerifyError::Read { path: path.into(), source };
         let file = File::open(path).map_err(failed)?;
@@ -71,12 +72,12 @@ impl EvidenceFile {
             file: BufReader::with_capacity(BUFFER, file),
             path: path.into(),
             length,
-            behind: std::rc::Rc::default(),
+            position: std::rc::Rc::default(),
             failed: None,
         })
     }
 
-    /// Whether all that was asked for could be read, or was not there.
+    /// Fails if a read has failed. The end of the file is not a failure.
     pub fn check(self) -> Result<(), VerifyError> {
         match self.failed {
             Some(source) => Err(VerifyError::Read { path: self.path, source }),
@@ -84,8 +85,8 @@ impl EvidenceFile {
         }
     }
 
-    fn counter(&self) -> std::rc::Rc<std::cell::Cell<u64>> {
-        self.behind.clone()
+    fn position(&self) -> std::rc::Rc<std::cell::Cell<u64>> {
+        self.position.clone()
     }
 }
 
@@ -93,7 +94,7 @@ impl Read for EvidenceFile {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self.file.read(bytes) {
             Ok(count) => {
-                self.behind.set(self.behind.get().saturating_add(count as u64));
+                self.position.set(self.position.get().saturating_add(count as u64));
                 Ok(count)
             }
             Err(error) => {

@@ -16,12 +16,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let message = Hash([7; 32]);
     let signature = keys.sign(Domain::Checkpoint, &message);
     let is_valid = PublicKey::Sr25519(keys.account().0).verify(Domain::Checkpoint, &message, &signature);
-    println!("opened it and signed; the signature is valid: {is_valid}");
+    println!("opened the keystore and signed a message; the signature is valid: {is_valid}");
 
     let wrong = open(&path, &Passphrase::new("another")?);
     println!(
-        "with another passphrase: {}",
-        wrong.err().map_or_else(|| "it opened".into(), |error| error.to_string())
+        "opened with a wrong passphrase: {}",
+        wrong.err().map_or_else(|| "it succeeded".into(), |error| error.to_string())
     );
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! The encrypted file of one key: JSON, so that a person can see what it is and whose, and nothing more.
+//! The keystore: a JSON file with one key, encrypted under a passphrase.
 //!
-//! The seed is sealed under the passphrase; everything else in the file is authenticated with it. A checksum over the whole
-//! tells a damaged file from a wrong passphrase.
+//! The account is readable without the passphrase, so that keystores can be distinguished. All other fields are
+//! authenticated together with the encrypted seed. A checksum over the whole file distinguishes damage from a wrong
+//! passphrase.
 
 use super::{
     sealed::{Cipher, Kdf, SealError, Sealed},
@@ -22,47 +23,47 @@ const VERSION: u32 = 1;
 /// The BLAKE3 `derive_key` context of the checksum; part of the format.
 const CHECKSUM_CONTEXT: &str = "streembit v1 keystore checksum";
 
-/// Why a keystore cannot be made or opened.
+/// A keystore cannot be created or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum KeystoreError {
     /// The file could not be read or written.
     #[error("keystore: {0}")]
     File(#[from] FileError),
-    /// The file is something else.
+    /// The file is not a keystore.
     #[error("{} is not a keystore: {problem}", .path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// The file was changed or damaged.
     #[error("{} is damaged: its checksum does not match; restore it from a backup", .0.display())]
     Damaged(PathBuf),
-    /// The passphrase is another.
-    #[error("the passphrase is not that of {}", .0.display())]
+    /// The passphrase is wrong, or the file was changed together with its checksum.
+    #[error("the passphrase does not open {}", .0.display())]
     WrongPassphrase(PathBuf),
-    /// The encryption or the decryption failed otherwise.
+    /// The encryption or the decryption failed for another reason.
     #[error("keystore: {0}")]
     Seal(SealError),
 }
 
-/// The file, as JSON.
+/// The content of the file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keystore {
     version: u32,
-    /// SS58; in clear, so that a keystore can be recognised.
+    /// The SS58 address. It is not encrypted, so that a keystore can be recognized.
     #[serde(with = "account::ss58")]
     account: AccountId,
     kdf: Kdf,
-    /// Of the 32 bytes of the seed.
+    /// The encrypted 32 bytes of the seed.
     cipher: Cipher,
-    /// Hexadecimal, over everything above.
+    /// The checksum over all fields above, in hexadecimal digits.
     checksum: String,
 }
 
-/// Writes a seed to a new keystore with mode 0600. A file that exists is never overwritten.
+/// Writes a seed to a new keystore with mode 0600. An existing file is never overwritten.
 pub fn create(path: &Path, seed: &KeySeed, passphrase: &Passphrase) -> Result<KeyPair, KeystoreError> {
     create_private(path, &seal(path, seed, passphrase)?)?;
     Ok(seed.key_pair())
@@ -73,12 +74,12 @@ pub fn open(path: &Path, passphrase: &Passphrase) -> Result<KeyPair, KeystoreErr
     Ok(unseal(path, passphrase)?.key_pair())
 }
 
-/// Whose keystore it is; needs no passphrase.
+/// Returns the account of a keystore. This needs no passphrase.
 pub fn account_of(path: &Path) -> Result<AccountId, KeystoreError> {
     Ok(read(path)?.account)
 }
 
-/// Encrypts the same seed anew under another passphrase: the identity stays.
+/// Encrypts the seed of a keystore under another passphrase. The key stays the same.
 pub fn change_passphrase(path: &Path, old: &Passphrase, new: &Passphrase) -> Result<(), KeystoreError> {
     let seed = unseal(path, old)?;
     Ok(replace_private(path, &seal(path, &seed, new)?)?)
@@ -87,7 +88,7 @@ pub fn change_passphrase(path: &Path, old: &Passphrase, new: &Passphrase) -> Res
 fn seal(path: &Path, seed: &KeySeed, passphrase: &Passphrase) -> Result<Vec<u8>, KeystoreError> {
     let account = seed.key_pair().account();
     let Sealed { kdf, cipher } =
-        Sealed::new(seed.0.as_ref(), &public(&account), passphrase).map_err(KeystoreError::Seal)?;
+        Sealed::new(seed.0.as_ref(), &public_fields(&account), passphrase).map_err(KeystoreError::Seal)?;
     let mut keystore = Keystore { version: VERSION, account, kdf, cipher, checksum: String::new() };
     keystore.checksum = keystore.expected_checksum();
     let mut json = serde_json::to_vec_pretty(&keystore).map_err(|error| format_error(path, error))?;
@@ -97,7 +98,7 @@ fn seal(path: &Path, seed: &KeySeed, passphrase: &Passphrase) -> Result<Vec<u8>,
 
 fn unseal(path: &Path, passphrase: &Passphrase) -> Result<KeySeed, KeystoreError> {
     let keystore = read(path)?;
-    let opened = keystore.sealed().open(&public(&keystore.account), passphrase);
+    let opened = keystore.sealed().open(&public_fields(&keystore.account), passphrase);
     let plain = opened.map_err(|error| match error {
         SealError::WrongPassphrase => KeystoreError::WrongPassphrase(path.to_owned()),
         other => KeystoreError::Seal(other),
@@ -113,13 +114,12 @@ fn unseal(path: &Path, passphrase: &Passphrase) -> Result<KeySeed, KeystoreError
     Ok(seed)
 }
 
-/// Reads the file and checks everything that needs no passphrase.
+/// Reads the file and verifies everything that can be verified without the passphrase.
 fn read(path: &Path) -> Result<Keystore, KeystoreError> {
     let bytes = read_private(path)?;
     let keystore: Keystore = serde_json::from_slice(&bytes).map_err(|error| format_error(path, error))?;
     if keystore.version != VERSION {
-        let problem =
-            format!("its version is {}, and this program knows version {VERSION}", keystore.version);
+        let problem = format!("its version is {}, but only version {VERSION} is supported", keystore.version);
         return Err(format_error(path, problem));
     }
     if keystore.checksum != keystore.expected_checksum() {
@@ -135,12 +135,12 @@ impl Keystore {
     }
 
     fn expected_checksum(&self) -> String {
-        self.sealed().checksum(CHECKSUM_CONTEXT, &public(&self.account))
+        self.sealed().checksum(CHECKSUM_CONTEXT, &public_fields(&self.account))
     }
 }
 
-/// What the file says in clear.
-fn public(account: &AccountId) -> Vec<u8> {
+/// Returns the encoding of the unencrypted fields, which are authenticated together with the seed.
+fn public_fields(account: &AccountId) -> Vec<u8> {
     (VERSION, account).encode()
 }
 
@@ -180,7 +180,7 @@ mod tests {
             serde_json::from_slice(&fs::read(&self.path).unwrap()).unwrap()
         }
 
-        /// Changes the file behind the keystore's back; `repair` makes the checksum right again, as a forger would.
+        /// Changes the file. With `repair`, it also corrects the checksum, as a forger would.
         fn tamper(&self, repair: bool, change: impl FnOnce(&mut Value)) {
             let mut json = self.json();
             change(&mut json);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn opens_with_its_passphrase_and_no_other() {
+    fn a_keystore_opens_only_with_its_passphrase() {
         let fixture = fixture();
         assert_eq!(open(&fixture.path, &passphrase("right")).unwrap().account(), fixture.keys.account());
         assert_eq!(account_of(&fixture.path).unwrap(), fixture.keys.account());
@@ -202,9 +202,9 @@ mod tests {
         assert!(matches!(error, KeystoreError::WrongPassphrase(_)), "{error}");
     }
 
-    /// Written by version 0.1.0: the format stays.
+    /// The file was written by version 0.1.0. The format must stay readable.
     #[test]
-    fn a_file_that_was_written_before_opens() {
+    fn a_file_of_an_earlier_release_opens() {
         let written = json!({
             "version": 1,
             "account": "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY",
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn is_never_overwritten() {
+    fn an_existing_keystore_is_never_overwritten() {
         let fixture = fixture();
         let before = fs::read(&fixture.path).unwrap();
         let error = create(&fixture.path, &KeySeed::random(), &passphrase("right")).unwrap_err();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_passphrase_keeps_the_identity_and_ends_the_old_one() {
+    fn a_new_passphrase_replaces_the_old_one_and_keeps_the_key() {
         let fixture = fixture();
         let (old, new) = (passphrase("right"), passphrase("new"));
         let before = fixture.json();
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(opened.account(), fixture.keys.account());
         assert_eq!(opened.transport_seed(), fixture.keys.transport_seed());
         assert!(matches!(open(&fixture.path, &old), Err(KeystoreError::WrongPassphrase(_))));
-        // Fresh salt and nonce: nothing of the old encryption is used again.
+        // The salt and the nonce must be fresh.
         let after = fixture.json();
         assert_ne!(before["kdf"]["salt"], after["kdf"]["salt"]);
         assert_ne!(before["cipher"]["nonce"], after["cipher"]["nonce"]);
@@ -254,17 +254,17 @@ mod tests {
         assert_eq!(fs::metadata(&fixture.path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
-    /// The key of the first Streembit's keystore followed from a stored hash of the password. Here no field of the file,
-    /// nor its hash, is the key or the seed.
+    /// In the first Streembit's keystore, the key could be derived from a stored hash of the password. Here neither a
+    /// field of the file nor its hash is the key or the seed.
     #[test]
-    fn nothing_in_the_file_is_or_opens_the_seed() {
+    fn the_file_does_not_contain_the_seed_or_the_key() {
         let fixture = fixture();
         let text = fs::read_to_string(&fixture.path).unwrap();
         assert!(!text.contains(&hex::encode([7u8; 32])));
         assert!(!text.contains(&hex::encode(*fixture.keys.transport_seed())));
         assert!(!text.contains("right"));
         let keystore: Keystore = serde_json::from_str(&text).unwrap();
-        let aad = keystore.sealed().associated(&public(&keystore.account));
+        let aad = keystore.sealed().associated_data(&public_fields(&keystore.account));
         let checksum: [u8; 32] = hex::decode(&keystore.checksum).unwrap().try_into().unwrap();
         let account = keystore.account.0;
         let digest = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
@@ -275,9 +275,9 @@ mod tests {
         }
     }
 
-    /// The first Streembit encrypted without salt, nonce or authentication: equal seeds showed.
+    /// The first Streembit encrypted without salt, nonce and authentication, so equal seeds gave equal files.
     #[test]
-    fn equal_seeds_under_equal_passphrases_do_not_show() {
+    fn equal_seeds_and_passphrases_give_different_files() {
         let (one, two) = (fixture().json(), fixture().json());
         assert_eq!(one["account"], two["account"]);
         for (object, field) in [("kdf", "salt"), ("cipher", "nonce"), ("cipher", "text")] {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_from_a_wrong_passphrase() {
+    fn damage_is_distinguished_from_a_wrong_passphrase() {
         for (object, field) in [("kdf", "salt"), ("cipher", "nonce"), ("cipher", "text")] {
             let fixture = fixture();
             fixture.tamper(false, |json| {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forger_who_repairs_the_checksum_gains_nothing() {
+    fn changed_public_fields_with_a_correct_checksum_are_rejected() {
         let bob = account::show(&KeyPair::from_dev_name("bob").unwrap().account());
         type Change = Box<dyn Fn(&mut Value)>;
         let changes: [Change; 3] = [
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_keystore_is_refused_with_its_fault() {
+    fn files_that_are_not_keystores_are_rejected_with_the_reason() {
         type Change = fn(&mut Value);
         let mut changes: Vec<(&str, bool, Change)> = vec![
             ("version is 2", false, |json| json["version"] = json!(2)),
@@ -327,7 +327,7 @@ mod tests {
             }),
             ("unknown variant", false, |json| json["kdf"]["algorithm"] = json!("md5")),
         ];
-        changes.push(("more than any", true, |json| json["kdf"]["memory_kib"] = json!(u32::MAX)));
+        changes.push(("more than any keystore", true, |json| json["kdf"]["memory_kib"] = json!(u32::MAX)));
         for (problem, repair, change) in changes {
             let fixture = fixture();
             fixture.tamper(repair, change);
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_can_read_is_refused() {
+    fn a_file_that_others_can_read_is_rejected() {
         let fixture = fixture();
         fs::set_permissions(&fixture.path, fs::Permissions::from_mode(0o640)).unwrap();
         let error = open(&fixture.path, &passphrase("right")).unwrap_err().to_string();

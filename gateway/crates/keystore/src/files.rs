@@ -1,4 +1,4 @@
-//! Files that hold secrets: readable by their owner alone, written whole or not at all.
+//! Reads and atomically writes files with secrets, which only their owner may read.
 
 use std::{
     fs::{File, Permissions},
@@ -8,43 +8,43 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// The most bytes that a file of secrets has; larger ones are something else.
+/// The maximum size of a file with secrets, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// What went wrong with a file of secrets.
+/// A file with secrets cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It would have been overwritten.
+    /// A file with this name exists already.
     #[error("{} exists and is never overwritten: name another file, or move this one away", .0.display())]
     Exists(PathBuf),
-    /// Others may read it.
+    /// Other users may access the file.
     #[error("{} can be read by others (mode {mode:o}): run `chmod 600 {}`", .path.display(), .path.display())]
     NotPrivate {
         /// The file.
         path: PathBuf,
-        /// Its permissions.
+        /// The permissions of the file.
         mode: u32,
     },
-    /// No file of secrets is so large.
-    #[error("{} is no file of secrets: it has more than {MAX_BYTES} bytes", .0.display())]
+    /// The file is too large for a file with secrets.
+    #[error("{} is not a file with secrets: it has more than {MAX_BYTES} bytes", .0.display())]
     TooLarge(PathBuf),
-    /// The system said no.
+    /// The operating system reported an error.
     #[error("{doing} {}: {source}", .path.display())]
     Io {
-        /// What was being done.
+        /// The failed action, such as "reading".
         doing: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error.
         source: io::Error,
     },
 }
 
-/// Reads a file that nobody but its owner may read.
+/// Reads a file, or fails if anyone but its owner may access it.
 pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let failed = |source| FileError::Io { doing: "reading", path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
-    // Of the open file, so that what is checked is what is read.
+    // Take the permissions from the open file, so that the file cannot be exchanged between the check and the read.
     let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(FileError::NotPrivate { path: path.to_owned(), mode });
@@ -57,7 +57,7 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     Ok(bytes)
 }
 
-/// Creates a file with mode 0600, whole and synced, unless something has that name already.
+/// Atomically creates a file with mode 0600 and syncs it. Fails if the name is taken.
 pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let failed = |source| FileError::Io { doing: "creating", path: path.to_owned(), source };
     write_temporary(path, bytes).map_err(failed)?.persist_noclobber(path).map_err(|error| {
@@ -70,7 +70,7 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     sync_directory(path).map_err(failed)
 }
 
-/// Replaces a file by another with mode 0600: whoever reads it sees the old one or the new one, whole.
+/// Atomically replaces a file by one with mode 0600 and syncs it.
 pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let failed = |source| FileError::Io { doing: "replacing", path: path.to_owned(), source };
     write_temporary(path, bytes).map_err(failed)?.persist(path).map_err(|error| failed(error.error))?;
@@ -91,7 +91,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(directory(path))?.sync_all()
 }
 
-/// The folder that a file is in; `.` for a bare name.
+/// Returns the folder that contains a file, or `.` for a bare file name.
 pub fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn creates_private_files_and_overwrites_none() {
+    fn private_files_are_created_and_replaced_but_not_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
         create_private(&path, b"one").unwrap();
@@ -114,11 +114,11 @@ mod tests {
         replace_private(&path, b"three").unwrap();
         assert_eq!(read_private(&path).unwrap().as_slice(), b"three");
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]
-    fn refuses_what_others_can_read() {
+    fn files_that_others_can_access_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
         std::fs::write(&path, "x").unwrap();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_missing_and_the_oversized() {
+    fn missing_and_oversized_files_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("none");
         assert!(read_private(&path).unwrap_err().to_string().contains("none"));

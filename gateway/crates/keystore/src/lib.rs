@@ -18,28 +18,28 @@ use std::fmt;
 use streembit_primitives::{hash::Domain, signature::sign_sr25519, AccountId, Hash, Signature};
 use zeroize::Zeroizing;
 
-/// The signing context of extrinsics, as Substrate has it.
+/// Substrate's signing context for extrinsics.
 const EXTRINSIC_CONTEXT: &[u8] = b"substrate";
 
-/// The BLAKE3 `derive_key` context of the key that a peer's transport uses; part of the format.
+/// The BLAKE3 `derive_key` context of the transport key; part of the format.
 const TRANSPORT_CONTEXT: &str = "streembit v1 transport key";
 
-/// The names of the well-known accounts of development chains. Everybody knows their keys.
+/// The names of the well-known accounts of development chains. Their keys are public.
 pub const DEV_NAMES: [&str; 6] = ["alice", "bob", "charlie", "dave", "eve", "ferdie"];
 
-/// The 32 secret bytes that a key pair comes from; wiped when dropped.
+/// The 32 secret bytes from which a key pair is derived. They are wiped when dropped.
 #[derive(Clone)]
 pub struct KeySeed(Zeroizing<[u8; 32]>);
 
 impl KeySeed {
-    /// Fresh, from the system's generator.
+    /// Creates a random seed from the operating system's generator.
     pub fn random() -> Self {
         let mut seed = Zeroizing::new([0; 32]);
         rand::rngs::OsRng.fill_bytes(seed.as_mut());
         Self(seed)
     }
 
-    /// The seed of a well-known account of development chains, by its name in any case.
+    /// Returns the seed of a well-known development account, or `None` for other names. Ignores the case of the name.
     pub fn from_dev_name(name: &str) -> Option<Self> {
         let name = DEV_NAMES.iter().find(|known| known.eq_ignore_ascii_case(name))?;
         let (first, rest) = name.split_at_checked(1)?;
@@ -48,7 +48,7 @@ impl KeySeed {
         seed.map(Self::from)
     }
 
-    /// The key pair.
+    /// Derives the key pair.
     pub fn key_pair(&self) -> KeyPair {
         KeyPair::from_seed(*self.0)
     }
@@ -66,7 +66,7 @@ impl fmt::Debug for KeySeed {
     }
 }
 
-/// An sr25519 key pair; wiped when dropped.
+/// An sr25519 key pair. It is wiped when dropped.
 #[derive(Clone)]
 pub struct KeyPair {
     pair: Keypair,
@@ -74,34 +74,36 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// From 32 secret bytes, expanded as Substrate does.
+    /// Derives a key pair from 32 secret bytes as Substrate does.
     pub fn from_seed(seed: [u8; 32]) -> Self {
         let seed = Zeroizing::new(seed);
         let transport = Zeroizing::new(blake3::derive_key(TRANSPORT_CONTEXT, seed.as_ref()));
         Self { pair: sp_core::sr25519::Pair::from_seed(&seed).into(), transport }
     }
 
-    /// A well-known account of development chains, by its name in any case; `None` for other names.
+    /// Returns the key pair of a well-known development account, or `None` for other names. Ignores the case of the
+    /// name.
     pub fn from_dev_name(name: &str) -> Option<Self> {
         KeySeed::from_dev_name(name).map(|seed| seed.key_pair())
     }
 
-    /// The account: the public key.
+    /// Returns the account, which is the public key.
     pub fn account(&self) -> AccountId {
         AccountId(self.pair.public.to_bytes())
     }
 
-    /// Signs a message in a domain of the formats.
+    /// Signs a message hash in a domain.
     pub fn sign(&self, domain: Domain, message: &Hash) -> Signature {
         sign_sr25519(&self.pair, domain, message)
     }
 
-    /// Signs the payload of an extrinsic, as Substrate does.
+    /// Signs the payload of an extrinsic as Substrate does.
     pub fn sign_extrinsic(&self, payload: &[u8]) -> [u8; 64] {
         self.pair.sign_simple(EXTRINSIC_CONTEXT, payload).to_bytes()
     }
 
-    /// The seed of the Ed25519 key that the account's peer shows on the network. One way: it does not lead back.
+    /// Returns the seed of the Ed25519 key that identifies the account's peer on the network. The key pair cannot be
+    /// derived from it.
     pub fn transport_seed(&self) -> Zeroizing<[u8; 32]> {
         self.transport.clone()
     }
@@ -119,7 +121,7 @@ mod tests {
     use streembit_primitives::PublicKey;
 
     #[test]
-    fn development_accounts_are_the_well_known_ones() {
+    fn development_accounts_have_their_well_known_keys() {
         let alice = KeyPair::from_dev_name("Alice").unwrap();
         assert_eq!(
             alice.account().to_string(),
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_what_the_formats_and_substrate_verify() {
+    fn streembit_and_substrate_accept_the_signatures() {
         let keys = KeySeed::random().key_pair();
         let message = Hash([7; 32]);
         let signature = keys.sign(Domain::Checkpoint, &message);
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_is_shown_and_the_transport_key_is_another() {
+    fn debug_output_has_no_secrets_and_the_transport_seed_differs_from_the_seed() {
         let seed = [0x5a; 32];
         let keys = KeyPair::from_seed(seed);
         let shown = format!("{keys:?} {:?}", KeySeed::from(seed));

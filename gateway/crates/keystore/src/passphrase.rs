@@ -1,27 +1,27 @@
-//! Passphrases: from a file that only its owner reads, or from a terminal; never from the command line.
+//! Passphrases. They come from a private file or from a terminal, and never from the command line.
 
 use crate::files::{create_private, read_private, FileError};
 use rand::RngCore as _;
 use std::{fmt, io, path::Path};
 use zeroize::Zeroizing;
 
-/// What a keystore is encrypted under; wiped when dropped.
+/// A passphrase, which is not empty. It is wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Passphrase(Zeroizing<String>);
 
-/// Why there is no passphrase.
+/// A passphrase cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PassphraseError {
-    /// It would be empty.
-    #[error("the passphrase is empty: a keystore needs one")]
+    /// The passphrase is empty.
+    #[error("the passphrase is empty: choose one with at least one character")]
     Empty,
-    /// The two that were typed differ.
-    #[error("the two passphrases differ: run the command again")]
+    /// The two typed passphrases differ.
+    #[error("the two passphrases differ: type the same one twice")]
     Differ,
-    /// Its file is no text.
-    #[error("{0} holds no text: a passphrase file has one line of UTF-8")]
+    /// The passphrase file is not text.
+    #[error("{0} is not a text file: a passphrase file has one line of UTF-8")]
     NotText(String),
-    /// Its file could not be read or written.
+    /// The passphrase file could not be read or written.
     #[error("passphrase file: {0}")]
     File(#[from] FileError),
     /// The terminal could not be read.
@@ -30,7 +30,7 @@ pub enum PassphraseError {
 }
 
 impl Passphrase {
-    /// Any text but the empty one.
+    /// Creates a passphrase from a text, or fails if the text is empty.
     pub fn new(text: &str) -> Result<Self, PassphraseError> {
         if text.is_empty() {
             return Err(PassphraseError::Empty);
@@ -38,14 +38,14 @@ impl Passphrase {
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// Fresh: 128 bits from the system's generator in hexadecimal digits.
+    /// Creates a random passphrase: 128 bits from the operating system's generator, in hexadecimal digits.
     pub fn random() -> Self {
         let mut bytes = Zeroizing::new([0u8; 16]);
         rand::rngs::OsRng.fill_bytes(bytes.as_mut());
         Self(Zeroizing::new(hex::encode(bytes.as_ref())))
     }
 
-    /// The first line of a file that nobody but its owner may read.
+    /// Reads the first line of a file that only its owner may access.
     pub fn from_file(path: &Path) -> Result<Self, PassphraseError> {
         let bytes = read_private(path)?;
         let text =
@@ -53,28 +53,28 @@ impl Passphrase {
         Self::new(text.lines().next().unwrap_or_default())
     }
 
-    /// Writes it to a new file with mode 0600.
+    /// Writes the passphrase to a new file with mode 0600.
     pub fn write_to(&self, path: &Path) -> Result<(), PassphraseError> {
         let line = Zeroizing::new(format!("{}\n", self.0.as_str()));
         Ok(create_private(path, line.as_bytes())?)
     }
 
-    /// Asks on the terminal, without showing what is typed.
+    /// Asks for a passphrase on the terminal, without echo.
     pub fn ask(prompt: &str) -> Result<Self, PassphraseError> {
         let typed = rpassword::prompt_password(prompt).map_err(PassphraseError::Terminal)?;
         Self::new(&Zeroizing::new(typed))
     }
 
-    /// Asks twice, for a passphrase that is new.
+    /// Asks for a new passphrase twice, and fails if the two differ.
     pub fn ask_new(prompt: &str) -> Result<Self, PassphraseError> {
         let first = Self::ask(prompt)?;
-        if first != Self::ask("Once more: ")? {
+        if first != Self::ask("Repeat the passphrase: ")? {
             return Err(PassphraseError::Differ);
         }
         Ok(first)
     }
 
-    /// The bytes, for the key derivation.
+    /// Returns the bytes for the key derivation.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn travels_through_a_private_file() {
+    fn a_passphrase_is_written_to_a_private_file_and_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pass");
         let passphrase = Passphrase::random();
@@ -102,10 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn refuses_the_empty_and_what_is_no_text() {
+    fn files_that_are_empty_or_not_text_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
         for (name, bytes, problem) in
-            [("empty", &b"\nsecond line"[..], "empty"), ("binary", &[0xff, 0xfe], "no text")]
+            [("empty", &b"\nsecond line"[..], "empty"), ("binary", &[0xff, 0xfe], "not a text file")]
         {
             let path = dir.path().join(name);
             create_private(&path, bytes).unwrap();

@@ -1,7 +1,7 @@
-//! A secret under a passphrase: what the encrypted files have in common.
+//! Encrypts a secret under a passphrase. This is the common part of all encrypted files.
 //!
-//! The secret is encrypted with XChaCha20-Poly1305 under a key that Argon2id makes of the passphrase. What its file says in
-//! clear is authenticated with it.
+//! The secret is encrypted with XChaCha20-Poly1305, under a key that Argon2id derives from the passphrase. The
+//! unencrypted fields of the file are authenticated as associated data.
 
 use super::Passphrase;
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -14,29 +14,30 @@ use rand::RngCore as _;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// What new files are made with: 19 MiB and two passes, the least that OWASP recommends for Argon2id. On a Raspberry
-/// Pi 4 that is about a tenth of a second and memory that the smallest model has to spare.
+/// The Argon2id parameters of new files (memory in KiB, passes, lanes): the minimum that OWASP recommends. On a
+/// Raspberry Pi 4 it takes about 0.1 s, and even the smallest model has enough memory.
 const NEW_KDF: (u32, u32, u32) = (19 * 1024, 2, 1);
 
-/// The most that a file may ask for, so that a forged one cannot exhaust the machine: 256 MiB, 16 passes, 4 lanes.
+/// The highest Argon2id parameters that are accepted (memory in KiB, passes, lanes), so that a forged file cannot
+/// exhaust the machine.
 const MAX_KDF: (u32, u32, u32) = (256 * 1024, 16, 4);
 
-/// Why a secret cannot be sealed or opened.
+/// A secret cannot be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// The passphrase is another, or somebody changed the file and made its checksum right again.
-    #[error("the passphrase is another")]
+    /// The passphrase is wrong, or the file was changed together with its checksum.
+    #[error("the passphrase is wrong")]
     WrongPassphrase,
-    /// No file that is made here is so costly to open.
+    /// Opening the file would cost too much memory or time.
     #[error(
-        "it asks for {memory_kib} KiB, {passes} passes and {lanes} lanes, more than any that is made here"
+        "it requires {memory_kib} KiB, {passes} passes and {lanes} lanes, more than any keystore or backup"
     )]
     TooCostly {
         /// The memory, in KiB.
         memory_kib: u32,
-        /// How often it is gone through.
+        /// The number of passes over the memory.
         passes: u32,
-        /// How many lanes.
+        /// The number of lanes.
         lanes: u32,
     },
     /// The key derivation failed.
@@ -47,7 +48,7 @@ pub enum SealError {
     Encryption,
 }
 
-/// A secret under a passphrase, as part of a JSON file.
+/// An encrypted secret, as part of a JSON file.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sealed {
@@ -62,7 +63,7 @@ pub(super) struct Kdf {
     memory_kib: u32,
     passes: u32,
     lanes: u32,
-    pub(super) salt: Bytes<16>,
+    pub(super) salt: HexArray<16>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -75,9 +76,9 @@ enum KdfAlgorithm {
 #[serde(deny_unknown_fields)]
 pub(super) struct Cipher {
     algorithm: CipherAlgorithm,
-    pub(super) nonce: Bytes<24>,
-    /// The bytes of the secret and the 16 of the authentication tag.
-    pub(super) text: Text,
+    pub(super) nonce: HexArray<24>,
+    /// The encrypted secret, followed by the authentication tag of 16 bytes.
+    pub(super) text: HexBytes,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -86,17 +87,17 @@ enum CipherAlgorithm {
     XChaCha20Poly1305,
 }
 
-/// Bytes that show as hexadecimal digits.
+/// A byte array that is serialized as hexadecimal digits.
 #[derive(Clone, Copy, Encode)]
-pub(super) struct Bytes<const N: usize>(pub(super) [u8; N]);
+pub(super) struct HexArray<const N: usize>(pub(super) [u8; N]);
 
-impl<const N: usize> Serialize for Bytes<N> {
+impl<const N: usize> Serialize for HexArray<N> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&hex::encode(self.0))
     }
 }
 
-impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
+impl<'de, const N: usize> Deserialize<'de> for HexArray<N> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut bytes = [0; N];
         hex::decode_to_slice(String::deserialize(deserializer)?, &mut bytes)
@@ -105,17 +106,17 @@ impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
     }
 }
 
-/// Bytes of any number that show as hexadecimal digits.
+/// Bytes that are serialized as hexadecimal digits.
 #[derive(Clone)]
-pub(super) struct Text(pub(super) Vec<u8>);
+pub(super) struct HexBytes(pub(super) Vec<u8>);
 
-impl Serialize for Text {
+impl Serialize for HexBytes {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&hex::encode(&self.0))
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for HexBytes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         hex::decode(String::deserialize(deserializer)?)
             .map(Self)
@@ -124,26 +125,26 @@ impl<'de> Deserialize<'de> for Text {
 }
 
 impl Sealed {
-    /// Seals a secret. `public` has to be the same when it is opened.
+    /// Encrypts a secret. The same `public` bytes must be given to open it.
     pub fn new(secret: &[u8], public: &[u8], passphrase: &Passphrase) -> Result<Self, SealError> {
         let (memory_kib, passes, lanes) = NEW_KDF;
-        let (mut salt, mut nonce) = (Bytes([0; 16]), Bytes([0; 24]));
+        let (mut salt, mut nonce) = (HexArray([0; 16]), HexArray([0; 24]));
         rand::rngs::OsRng.fill_bytes(&mut salt.0);
         rand::rngs::OsRng.fill_bytes(&mut nonce.0);
         let kdf = Kdf { algorithm: KdfAlgorithm::Argon2id, memory_kib, passes, lanes, salt };
-        let payload = Payload { msg: secret, aad: &kdf.associated(public) };
+        let payload = Payload { msg: secret, aad: &kdf.associated_data(public) };
         let text = kdf
             .cipher(passphrase)?
             .encrypt(&XNonce::from(nonce.0), payload)
             .map_err(|_| SealError::Encryption)?;
-        let cipher = Cipher { algorithm: CipherAlgorithm::XChaCha20Poly1305, nonce, text: Text(text) };
+        let cipher = Cipher { algorithm: CipherAlgorithm::XChaCha20Poly1305, nonce, text: HexBytes(text) };
         Ok(Self { kdf, cipher })
     }
 
-    /// The secret.
+    /// Decrypts the secret. `public` must be the same as when it was sealed.
     pub fn open(&self, public: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, SealError> {
         self.check_cost()?;
-        let payload = Payload { msg: &self.cipher.text.0, aad: &self.associated(public) };
+        let payload = Payload { msg: &self.cipher.text.0, aad: &self.associated_data(public) };
         self.kdf
             .cipher(passphrase)?
             .decrypt(&XNonce::from(self.cipher.nonce.0), payload)
@@ -151,7 +152,7 @@ impl Sealed {
             .map_err(|_| SealError::WrongPassphrase)
     }
 
-    /// Refuses what would take too much memory or time to open.
+    /// Fails if opening would cost too much memory or time.
     pub fn check_cost(&self) -> Result<(), SealError> {
         let Kdf { memory_kib, passes, lanes, .. } = self.kdf;
         if memory_kib > MAX_KDF.0 || passes > MAX_KDF.1 || lanes > MAX_KDF.2 {
@@ -160,22 +161,22 @@ impl Sealed {
         Ok(())
     }
 
-    /// A checksum in hexadecimal digits, by which damage is told from a wrong passphrase; made of public bytes only.
-    /// `context` is that of BLAKE3's `derive_key`.
+    /// Returns a checksum in hexadecimal digits, which distinguishes damage from a wrong passphrase. It covers only
+    /// public bytes. `context` is the context of BLAKE3's `derive_key`.
     pub fn checksum(&self, context: &str, public: &[u8]) -> String {
-        let mut bytes = (self.associated(public), self.cipher.nonce).encode();
+        let mut bytes = (self.associated_data(public), self.cipher.nonce).encode();
         bytes.extend_from_slice(&self.cipher.text.0);
         hex::encode(blake3::derive_key(context, &bytes))
     }
 
-    /// What is authenticated beside the secret.
-    pub(super) fn associated(&self, public: &[u8]) -> Vec<u8> {
-        self.kdf.associated(public)
+    /// Returns the bytes that are authenticated together with the secret.
+    pub(super) fn associated_data(&self, public: &[u8]) -> Vec<u8> {
+        self.kdf.associated_data(public)
     }
 }
 
 impl Kdf {
-    fn associated(&self, public: &[u8]) -> Vec<u8> {
+    fn associated_data(&self, public: &[u8]) -> Vec<u8> {
         let parameters = (self.memory_kib, self.passes, self.lanes, self.salt).encode();
         [public, parameters.as_slice()].concat()
     }
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_of_every_length_come_back_to_their_passphrase_alone() {
+    fn secrets_of_any_length_open_only_with_their_passphrase_and_public_bytes() {
         for length in [0, 1, 32, 5_000] {
             let secret = vec![7; length];
             let sealed = Sealed::new(&secret, b"public", &passphrase("right")).unwrap();
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_repeats_and_json_keeps_it() {
+    fn sealing_twice_differs_and_json_preserves_the_secret() {
         let seal = || Sealed::new(b"secret", b"public", &passphrase("right")).unwrap();
         let (one, two) = (seal(), seal());
         assert_ne!(one.cipher.text.0, two.cipher.text.0);
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forged_cost_is_refused_before_it_is_paid() {
+    fn a_forged_cost_is_rejected_before_the_key_is_derived() {
         let mut sealed = Sealed::new(b"secret", b"", &passphrase("right")).unwrap();
         sealed.kdf.memory_kib = u32::MAX;
         let error = sealed.open(b"", &passphrase("right")).unwrap_err();

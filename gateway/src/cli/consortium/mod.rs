@@ -15,7 +15,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use council::{consortium, find_motion, print_outcome};
 use serde_json::json;
 use std::process::ExitCode;
-use streembit_chain::{quota::words, Call};
+use streembit_chain::{quota, Call};
 use streembit_keystore::account;
 use streembit_primitives::{
     consortium::{Change, Quota},
@@ -195,7 +195,7 @@ async fn quota(account: AccountId, node: &NodeArg, context: &Context) -> anyhow:
         "left": quota.left,
         "refills": quota.refills,
     });
-    context.print(&json, |_| format!("{payer}: {}", words(&quota)))
+    context.print(&json, |_| format!("{payer}: {}", quota::describe(&quota)))
 }
 
 async fn vote(args: &Vote, context: &Context) -> anyhow::Result<()> {

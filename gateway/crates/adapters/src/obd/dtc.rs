@@ -1,12 +1,13 @@
-//! Fault codes (SAE J2012): two bytes are a letter and four digits.
+//! Diagnostic trouble codes (SAE J2012), which encode a letter and four digits in two bytes.
 
 use super::answer::Message;
 use streembit_primitives::Text;
 
-/// The fault codes in the answers to service 03 of every control unit, each once, in the order met.
+/// Returns the distinct fault codes in all answers to service 03, in order of appearance, or `None` if no message is
+/// such an answer.
 ///
-/// Over CAN a count stands before the codes, so that what follows the service byte has an odd length; older
-/// protocols have no count and fill up with zeros. Where neither answers, the result is `None`.
+/// CAN messages have a count before the codes, so the bytes after the service byte are odd in number. Messages of older
+/// protocols have no count and are padded with zeros.
 pub fn stored_codes(messages: &[Message]) -> Option<Vec<String>> {
     let mut answered = false;
     let mut codes = Vec::new();
@@ -30,7 +31,7 @@ pub fn stored_codes(messages: &[Message]) -> Option<Vec<String>> {
     answered.then_some(codes)
 }
 
-/// One code: `P0133` for powertrain, `C` chassis, `B` body, `U` network.
+/// Formats one code, such as `P0133`. The letters mean: `P` powertrain, `C` chassis, `B` body, `U` network.
 pub fn code(high: u8, low: u8) -> String {
     let letter = match high >> 6 {
         0 => 'P',
@@ -41,7 +42,8 @@ pub fn code(high: u8, low: u8) -> String {
     format!("{letter}{:X}{:X}{low:02X}", (high >> 4) & 0x03, high & 0x0f)
 }
 
-/// The codes as one text, separated by commas. What does not fit is counted: `P0133,...,+12`.
+/// Joins the codes with commas. If they do not all fit, the text ends with the number of codes left out:
+/// `P0133,...,+12`.
 pub fn list(codes: &[String]) -> Text<256> {
     (0..=codes.len())
         .rev()
@@ -65,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_and_digits() {
+    fn codes_are_formatted_as_a_letter_and_four_digits() {
         for (bytes, text) in [
             ([0x01, 0x33], "P0133"),
             ([0x04, 0x20], "P0420"),
@@ -79,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn with_and_without_a_count() {
+    fn codes_are_read_with_and_without_a_count() {
         let can = [message(&[0x43, 0x02, 0x01, 0x33, 0xc1, 0x00])];
         assert_eq!(stored_codes(&can).unwrap(), ["P0133", "U0100"]);
         let legacy =
@@ -91,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_says_how_much_it_leaves_out() {
+    fn a_long_list_ends_with_the_number_of_codes_left_out() {
         let codes: Vec<String> = (0..60).map(|n| code(0, n + 1)).collect();
         let text = list(&codes).to_string();
         let shown = text.split(',').filter(|part| part.starts_with('P')).count();
@@ -102,7 +104,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics(data in proptest::collection::vec(any::<u8>(), 0..600)) {
+        fn any_answer_gives_a_list_that_fits(data in proptest::collection::vec(any::<u8>(), 0..600)) {
             let mut data = data;
             data.insert(0, 0x43);
             prop_assert!(list(&stored_codes(&[message(&data)]).unwrap()).as_str().len() <= 256);

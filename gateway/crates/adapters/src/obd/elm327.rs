@@ -1,4 +1,4 @@
-//! A conversation with an ELM327: found, set up, and asked.
+//! Finding an ELM327, setting it up, and sending requests through it.
 
 use super::{
     answer::{self, Answer, ElmError, Framing, PromptBuffer},
@@ -12,18 +12,18 @@ use tokio::{
     time::{timeout, Instant},
 };
 
-/// The speeds tried where none is configured, the most common first.
+/// The baud rates to try if none is configured, the most common first.
 pub const BAUD_RATES: [u32; 5] = [38_400, 9_600, 115_200, 230_400, 500_000];
 
-/// A reset takes a real one about a second.
-const RESET_WAIT: Duration = Duration::from_secs(3);
-const SETTING_WAIT: Duration = Duration::from_secs(3);
-/// The search through all protocols, with the slow initialisation of the oldest.
-const SEARCH_WAIT: Duration = Duration::from_secs(25);
-const REQUEST_WAIT: Duration = Duration::from_secs(6);
-const INTERRUPT_WAIT: Duration = Duration::from_secs(1);
+/// The timeout of a reset. An original ELM327 takes about a second.
+const RESET_TIMEOUT: Duration = Duration::from_secs(3);
+const SETTING_TIMEOUT: Duration = Duration::from_secs(3);
+/// The timeout of the first request. It makes the adapter try all protocols, and the oldest have a slow initialisation.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(25);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(6);
+const INTERRUPT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// An open, set up adapter that reaches a vehicle.
+/// A connection to a vehicle through an adapter that is set up.
 pub struct Session {
     link: Link,
     framing: Framing,
@@ -34,7 +34,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens the endpoint, finds the adapter at one of these speeds (serial ports only) and the vehicle behind it.
+    /// Opens the endpoint, and finds the adapter and the vehicle behind it. On a serial port it tries the baud rates in
+    /// order.
     pub async fn connect(endpoint: &Endpoint, baud_rates: &[u32]) -> Result<Self, ObdError> {
         let rates = if matches!(endpoint, Endpoint::Tcp(_)) { &[0][..] } else { baud_rates };
         for baud in rates {
@@ -46,7 +47,7 @@ impl Session {
             if let Some(adapter) = link.greet().await? {
                 return Self::set_up(link, adapter, *baud).await;
             }
-            tracing::debug!(%endpoint, baud, "no ELM327 at this speed");
+            tracing::debug!(%endpoint, baud, "no ELM327 answers at this baud rate");
         }
         let tried = match (endpoint, rates) {
             (Endpoint::Tcp(_), _) => String::new(),
@@ -76,20 +77,20 @@ impl Session {
         Ok(session)
     }
 
-    /// The first request makes the adapter search for the protocol.
+    /// Sends the first request, which makes the adapter search for the protocol.
     async fn find_vehicle(&mut self) -> Result<(), ObdError> {
-        let answer = self.request("0100", SEARCH_WAIT).await?;
+        let answer = self.request("0100", SEARCH_TIMEOUT).await?;
         if self.supported.add(0x00, &answer.messages) {
             return Ok(());
         }
         Err(ObdError::NoVehicle(answer.trouble.unwrap_or(ElmError::NoData)))
     }
 
-    /// Headers tell the answers of several control units apart. Where the protocol is not one whose headers we read,
-    /// or an adapter shows them in another way, we do without.
+    /// Turns on headers, which distinguish the answers of several control units. They stay off if the format of the
+    /// protocol's headers is unknown, or if the adapter shows them in another format.
     async fn use_headers(&mut self) -> Result<(), ObdError> {
-        let number = self.link.exchange("ATDPN", SETTING_WAIT).await?;
-        // `A6`: found automatically, number 6.
+        let number = self.link.exchange("ATDPN", SETTING_TIMEOUT).await?;
+        // The answer `A6` means that protocol 6 was found automatically.
         let digit = number.last().and_then(|line| line.chars().last());
         let (name, framing) = protocol(digit.unwrap_or('?'));
         self.protocol = name;
@@ -97,16 +98,20 @@ impl Session {
             return Ok(());
         }
         self.framing = framing;
-        let answer = self.request("0100", REQUEST_WAIT).await?;
+        let answer = self.request("0100", REQUEST_TIMEOUT).await?;
         if !Supported::default().add(0x00, &answer.messages) {
-            tracing::debug!(protocol = name, "headers in an unknown form: doing without");
+            tracing::debug!(
+                protocol = name,
+                "the adapter shows headers in an unknown format; they are turned off"
+            );
             self.framing = Framing::Bare;
             self.link.set("ATH0").await?;
         }
         Ok(())
     }
 
-    /// Each range says whether there is a next one.
+    /// Reads the supported parameters. The last parameter of each range tells whether the vehicle supports the next
+    /// one.
     async fn find_supported(&mut self) -> Result<(), ObdError> {
         for range in RANGES {
             if range != 0 && !self.supported.contains(range) {
@@ -118,25 +123,26 @@ impl Session {
         Ok(())
     }
 
-    /// Which parameters of service 01 the vehicle says that it supports.
+    /// Returns the parameters of service 01 that the vehicle lists as supported.
     pub fn supported(&self) -> &Supported {
         &self.supported
     }
 
-    /// The speed at which the adapter was found; 0 over TCP.
+    /// Returns the baud rate at which the adapter was found, or 0 over TCP.
     pub fn baud(&self) -> u32 {
         self.baud
     }
 
-    /// Adapter and protocol in a few words.
+    /// Describes the adapter and the protocol.
     pub fn description(&self) -> String {
         format!("{}, {}", self.adapter, self.protocol)
     }
 
-    /// Asks for a service and, where it has them, a parameter. What was damaged on the way is asked for once more.
+    /// Requests a service and, if the service has parameters, one of them. If only damaged data came back, it repeats
+    /// the request once.
     pub async fn ask(&mut self, service: u8, pid: Option<u8>) -> Result<Answer, ObdError> {
         let command = pid.map_or_else(|| format!("{service:02X}"), |pid| format!("{service:02X}{pid:02X}"));
-        let answer = self.request(&command, REQUEST_WAIT).await?;
+        let answer = self.request(&command, REQUEST_TIMEOUT).await?;
         let damaged = match answer.trouble {
             Some(ElmError::Stopped | ElmError::BufferFull | ElmError::Damaged | ElmError::NotUnderstood) => {
                 true
@@ -145,14 +151,14 @@ impl Session {
             None => answer.garbled > 0,
         };
         if damaged && answer.messages.is_empty() {
-            tracing::debug!(command, ?answer, "damaged answer: asking again");
-            return self.request(&command, REQUEST_WAIT).await;
+            tracing::debug!(command, ?answer, "the answer is damaged; repeating the request");
+            return self.request(&command, REQUEST_TIMEOUT).await;
         }
         Ok(answer)
     }
 
-    async fn request(&mut self, command: &str, wait: Duration) -> Result<Answer, ObdError> {
-        let lines = self.link.exchange(command, wait).await?;
+    async fn request(&mut self, command: &str, limit: Duration) -> Result<Answer, ObdError> {
+        let lines = self.link.exchange(command, limit).await?;
         let answer = answer::read(&lines, self.framing);
         if answer.trouble == Some(ElmError::Restarted) {
             return Err(ObdError::Restarted);
@@ -161,7 +167,7 @@ impl Session {
     }
 }
 
-/// The name of a protocol by its number (`ATDPN`), and how its headers look.
+/// Returns the name and the framing of a protocol by its number, as `ATDPN` reports it.
 fn protocol(number: char) -> (&'static str, Framing) {
     match number {
         '1' => ("SAE J1850 PWM", Framing::Legacy),
@@ -178,17 +184,19 @@ fn protocol(number: char) -> (&'static str, Framing) {
     }
 }
 
-/// The stream with what was read of the next answer.
+/// The connection to the adapter, with the bytes received of the next answer.
 struct Link {
     stream: Box<dyn Stream>,
     buffer: PromptBuffer,
 }
 
 impl Link {
-    /// Resets the adapter; its name where it is one. The first try may fall into a command left half typed.
+    /// Resets the adapter. Returns its name, or `None` if no ELM327 answers.
+    ///
+    /// The reset is tried twice, because the adapter may take the first one for the rest of an incomplete command.
     async fn greet(&mut self) -> Result<Option<String>, ObdError> {
         for _ in 0..2 {
-            match self.try_exchange("ATZ", RESET_WAIT).await {
+            match self.try_exchange("ATZ", RESET_TIMEOUT).await {
                 Ok(Some(lines)) => {
                     if let Some(name) = lines.iter().find(|line| is_greeting(line)) {
                         return Ok(Some(name.clone()));
@@ -201,46 +209,55 @@ impl Link {
         Ok(None)
     }
 
-    /// Sends a setting; whether it was taken. Clones know fewer settings than they claim: none is worth failing for.
+    /// Sends a setting. Returns true if the adapter accepted it.
+    ///
+    /// A rejected setting is no error: clones know fewer settings than they claim, and none is essential.
     async fn set(&mut self, setting: &str) -> Result<bool, ObdError> {
-        let lines = self.exchange(setting, SETTING_WAIT).await?;
-        let taken = lines.iter().any(|line| line == "OK");
-        if !taken {
-            tracing::debug!(setting, ?lines, "the adapter does not take this setting");
+        let lines = self.exchange(setting, SETTING_TIMEOUT).await?;
+        let accepted = lines.iter().any(|line| line == "OK");
+        if !accepted {
+            tracing::debug!(setting, ?lines, "the adapter rejected the setting");
         }
-        Ok(taken)
+        Ok(accepted)
     }
 
-    /// Sends a command and reads its answer. An adapter that takes too long is interrupted once, which an ELM327
-    /// answers with `STOPPED`; one that does not answer that either is given up.
-    async fn exchange(&mut self, command: &str, wait: Duration) -> Result<Vec<String>, ObdError> {
-        if let Some(lines) = self.try_exchange(command, wait).await? {
+    /// Sends a command and returns the lines of its answer.
+    ///
+    /// If the answer does not arrive in time, it interrupts the adapter, which an ELM327 answers with `STOPPED`. If
+    /// there is no answer to the interruption, it fails.
+    async fn exchange(&mut self, command: &str, limit: Duration) -> Result<Vec<String>, ObdError> {
+        if let Some(lines) = self.try_exchange(command, limit).await? {
             return Ok(lines);
         }
-        tracing::debug!(command, "no answer in time: interrupting");
+        tracing::debug!(command, "no answer in time; interrupting the adapter");
         self.stream.write_all(b" ").await?;
-        match self.read_answer(INTERRUPT_WAIT).await? {
+        match self.read_answer(INTERRUPT_TIMEOUT).await? {
             Some(answer) => Ok(answer::lines(&answer, command)),
             None => Err(ObdError::Silent),
         }
     }
 
-    /// The lines of the answer; `None` where the prompt did not come in time.
-    async fn try_exchange(&mut self, command: &str, wait: Duration) -> Result<Option<Vec<String>>, ObdError> {
+    /// Sends a command and returns the lines of its answer, or `None` if the prompt did not arrive in time.
+    async fn try_exchange(
+        &mut self,
+        command: &str,
+        limit: Duration,
+    ) -> Result<Option<Vec<String>>, ObdError> {
         self.buffer.clear();
         let mut bytes = command.as_bytes().to_vec();
         bytes.push(b'\r');
-        match timeout(wait, self.stream.write_all(&bytes)).await {
+        match timeout(limit, self.stream.write_all(&bytes)).await {
             Ok(written) => written?,
             Err(_) => return Ok(None),
         }
-        let answer = self.read_answer(wait).await?;
+        let answer = self.read_answer(limit).await?;
         tracing::trace!(command, answer = ?answer.as_deref().map(String::from_utf8_lossy), "exchange");
         Ok(answer.map(|answer| answer::lines(&answer, command)))
     }
 
-    async fn read_answer(&mut self, wait: Duration) -> Result<Option<Vec<u8>>, ObdError> {
-        let deadline = Instant::now() + wait;
+    /// Reads up to the next prompt. Returns `None` if it does not arrive in time.
+    async fn read_answer(&mut self, limit: Duration) -> Result<Option<Vec<u8>>, ObdError> {
+        let deadline = Instant::now() + limit;
         let mut chunk = [0u8; 512];
         loop {
             if let Some(answer) = self.buffer.take() {
@@ -257,7 +274,7 @@ impl Link {
     }
 }
 
-/// Whether a line is a name with a version, such as `ELM327 v1.5`, and not noise of the wrong speed.
+/// Returns true if a line is a name with a version, such as `ELM327 v1.5`. At a wrong baud rate, lines are noise.
 fn is_greeting(line: &str) -> bool {
     let letters = line.chars().filter(char::is_ascii_alphanumeric).count();
     line.is_ascii() && letters >= 4 && line.chars().any(|c| c.is_ascii_digit()) && !line.starts_with("AT")

@@ -1,66 +1,66 @@
-//! What can go wrong between the gateway and the car, and what to do about it.
+//! Errors of the OBD-II adapter, with a remedy for each.
 
 use super::answer::ElmError;
 use crate::serial::Endpoint;
 use std::io;
 
-/// Why readings cannot be had now. None of these ends the adapter: it tries again.
+/// The vehicle cannot be read. The adapter retries after every error but [`ObdError::ReceiverGone`].
 #[derive(Debug, thiserror::Error)]
 pub enum ObdError {
     /// The port or address cannot be opened.
     #[error("cannot open {endpoint}: {source}")]
     Open {
-        /// Which.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It opened, but nothing that answers like an ELM327 is there.
+    /// The endpoint is open, but nothing on it answers like an ELM327.
     #[error("no ELM327 answers on {endpoint}{tried}")]
     NoAdapter {
-        /// Where.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// The baud rates tried, as words; empty over TCP.
+        /// The baud rates that were tried, as the end of a sentence; empty over TCP.
         tried: String,
     },
-    /// It was open and is gone, or fails.
+    /// The open connection broke.
     #[error("the connection to the adapter broke: {0}")]
     Lost(#[from] io::Error),
-    /// The adapter is there and does not answer any more.
+    /// The adapter has stopped answering.
     #[error("the adapter does not answer")]
     Silent,
-    /// Bytes without an end: no ELM327.
-    #[error("the adapter sends bytes without an end")]
+    /// The adapter sends data without a prompt, so it is not an ELM327.
+    #[error("the adapter sends data without ever ending an answer")]
     Flood,
-    /// The adapter restarted and forgot its settings.
-    #[error("the adapter restarted by itself")]
+    /// The adapter restarted and lost its settings.
+    #[error("the adapter restarted unexpectedly")]
     Restarted,
-    /// The adapter works, the vehicle does not answer.
+    /// The adapter answers, but the vehicle does not.
     #[error("the vehicle does not answer: {0}")]
     NoVehicle(ElmError),
-    /// The receiver of the readings is gone: there is nobody to read for.
-    #[error("nobody takes the readings any more")]
-    NobodyListens,
+    /// The receiver of the observations was dropped.
+    #[error("the readings cannot be delivered: their receiver is gone")]
+    ReceiverGone,
 }
 
 impl ObdError {
-    /// What somebody can do about it.
+    /// Returns the action by which the user can solve the problem.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Open { endpoint: Endpoint::Serial(_), .. } => {
-                "plug the adapter in, see that `port` names it and that the gateway's user may open it (on Debian: group dialout)"
+                "plug the adapter in; check that `port` names it and that the gateway's user may open it (on Debian: group dialout)"
             }
             Self::Open { endpoint: Endpoint::Tcp(_), .. } => {
-                "see that the adapter is on this network and that `port` has its address"
+                "check that the adapter is on this network and that `port` has its address"
             }
             Self::NoAdapter { .. } => {
-                "see that `port` names the OBD-II adapter and no other device; if its speed is known, set `baud`"
+                "check that `port` names the OBD-II adapter and not another device; if you know its speed, set `baud`"
             }
-            Self::Lost(_) => "plug the adapter in again; reading goes on by itself",
+            Self::Lost(_) => "plug the adapter in again; reading then resumes by itself",
             Self::Silent | Self::Flood => "unplug the adapter and plug it in again",
-            Self::Restarted => "if this repeats, look at the adapter's plug and the vehicle's battery",
-            Self::NoVehicle(_) => "switch the ignition on; reading goes on by itself",
-            Self::NobodyListens => "restart the gateway",
+            Self::Restarted => "if this happens again, check the adapter's plug and the vehicle's battery",
+            Self::NoVehicle(_) => "switch the ignition on; reading then resumes by itself",
+            Self::ReceiverGone => "restart the gateway",
         }
     }
 }

@@ -1,28 +1,29 @@
-//! Cars, by OBD-II: an ELM327 on a serial port or over TCP.
+//! Reads vehicles over OBD-II, through an ELM327 on a serial port or over TCP.
 //!
 //! ```text
 //! bytes -> answer (lines, frames, messages) -> pids, dtc (values) -> plausibility -> poll -> Observed
-//!          \_________ pure, tested with any bytes __________________________________/
+//!          \_______________ no I/O, tested with arbitrary bytes ____________________/
 //! ```
 //!
-//! What is asked: supported parameters (01 00, 20, ... A0), VIN (09 02), odometer (01 A6), speed, engine speed and
-//! coolant temperature each cycle, fault codes (03) every 30 s. Readings carry COVESA VSS names and units, and the
-//! service and parameter that they came from. The VIN is read at each connection (it cannot change without one), fault
-//! codes are passed on at each connection and when they change.
+//! The adapter requests the supported parameters (`01 00`, `01 20`, ... `01 A0`) and the VIN (`09 02`) once per
+//! connection. In every cycle it requests the odometer (`01 A6`), the speed, the engine's speed and the coolant's
+//! temperature, and every 30 s the fault codes (`03`). Fault codes become a reading once per connection and whenever
+//! they change. Readings have COVESA VSS names and units, and the service and parameter that they come from.
 //!
 //! # Decisions
 //!
-//! - **A wrong service byte.** Some control units (and the `car` scenario of the test suite's emulator) answer `01 A6`
-//!   with `61 A6 ...` where SAE J1979 wants `41 A6 ...`. Such an answer is taken only where no right one came, it names
-//!   exactly the parameter asked, has exactly its length and is a positive answer (41 to 7E; 7F is a refusal). The
-//!   first one of a connection becomes a status text, so that an audit shows it, and a warning. An odometer that is not
-//!   even listed as supported is never taken from such an answer.
-//! - **Implausible odometers** are withheld with a status text: see [`plausibility`].
-//! - **Several control units** are told apart by headers (`ATH1`), used where the protocol's are known. The first
-//!   right answer to a question counts; supported parameters and fault codes are those of all of them together.
-//! - **What is lost comes back**: port, adapter or vehicle may vanish at any time. The adapter says so once, as a
-//!   status text, and tries again with growing pauses (0.5 to 5 s; 30 s while the
-//!   vehicle is off) until it is told to stop.
+//! - **Wrong service bytes.** Some control units (and the `car` scenario of the emulator in the end-to-end tests)
+//!   answer `01 A6` with `61 A6 ...`, although SAE J1979 requires `41 A6 ...`. Such an answer counts if there is no
+//!   standard answer and if it is positive (41 to 7E; 7F is a refusal), names exactly the requested parameter and has
+//!   exactly the parameter's length. The first such answer of a connection causes a warning and a status text, so that
+//!   an audit shows it. If the vehicle does not list the odometer as supported, such an answer never counts.
+//! - **Implausible odometer values** are withheld and reported in a status text: see [`plausibility`].
+//! - **Several control units** are distinguished by headers (`ATH1`) if the protocol's header format is known. The
+//!   first standard answer to a request counts. Supported parameters and fault codes are merged from all control
+//!   units.
+//! - **Lost connections are retried.** The port, the adapter or the vehicle can disappear at any time. The adapter
+//!   reports this once, as a status text, and retries with growing pauses (0.5 to 5 s; up to 30 s while the vehicle is
+//!   off) until it is told to stop.
 
 pub mod answer;
 pub mod dtc;
@@ -51,10 +52,11 @@ const RETRY: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(500))
     .with_max_delay(Duration::from_secs(5))
     .without_max_times();
-/// The same while the vehicle is off. Questions keep a parked vehicle's control units awake, so it is asked less often.
+/// The pauses between attempts while the vehicle is off. They are longer, because requests keep the control units of a
+/// parked vehicle awake.
 const RETRY_WHEN_OFF: ExponentialBuilder = RETRY.with_max_delay(Duration::from_secs(30));
 
-/// Cars, by OBD-II.
+/// The adapter for vehicles with an OBD-II port.
 #[derive(Debug)]
 pub struct Obd;
 
@@ -68,22 +70,22 @@ impl Adapter for Obd {
         tokio::select! {
             () = stop.cancelled() => {}
             error = supervise(&config, VehicleMemory::new(last), &observed, &state) => {
-                tracing::error!(%error, port = %config.port, "stopped");
+                tracing::error!(%error, port = %config.port, "the OBD-II adapter stopped");
             }
         }
         state.send_replace(AdapterState::Stopped);
     }
 }
 
-/// Where the adapter is and how often it is asked.
+/// The configuration of [`Obd`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
 pub struct ObdConfig {
     /// The serial port, or `tcp://host:port`.
     pub port: Endpoint,
-    /// The speed of the serial port; if `None`, the usual ones are tried.
+    /// The speed of the serial port, or `None` to try the usual ones.
     pub baud: Option<u32>,
-    /// The time from one cycle of questions to the next. A slow vehicle makes it longer.
+    /// The time from the start of one cycle to the start of the next. It is longer if the vehicle answers slowly.
     pub every: Duration,
 }
 
@@ -93,11 +95,11 @@ impl fmt::Display for ObdConfig {
     }
 }
 
-/// The speeds that ELM327 adapters and their relatives speak.
+/// The baud rates of ELM327 adapters and their clones.
 const SPEEDS: [u32; 11] =
     [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 500_000, 921_600, 1_000_000, 2_000_000];
 
-/// The keys as they are written.
+/// The configuration with the keys and units of its TOML table.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
@@ -112,16 +114,16 @@ fn every_second() -> f64 {
     1.0
 }
 
-/// A configuration that cannot be meant.
+/// A value of the configuration is invalid.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum ObdConfigError {
-    /// A speed for an address.
+    /// A baud rate was given for a TCP address.
     #[error("`baud` has no meaning for {0}: remove it")]
     BaudOverTcp(Endpoint),
-    /// A speed that no port has.
-    #[error("{0} is no baud rate of an ELM327: one of {SPEEDS:?}, or leave it out to have it found")]
+    /// No ELM327 has this baud rate.
+    #[error("{0} is not a baud rate of an ELM327: use one of {SPEEDS:?}, or leave `baud` out to detect it")]
     Baud(u32),
-    /// Too often or too seldom.
+    /// The interval is too short or too long.
     #[error("every_seconds = {0} is out of range: use 0.05 to 86400")]
     Every(f64),
 }
@@ -149,7 +151,7 @@ impl From<ObdConfig> for Fields {
     }
 }
 
-/// Connects and polls, again and again; returns only when nobody takes the readings any more.
+/// Connects and polls until the receiver of the observations is gone.
 async fn supervise(
     config: &ObdConfig,
     mut memory: VehicleMemory,
@@ -161,16 +163,16 @@ async fn supervise(
     loop {
         let error = match Session::connect(&config.port, &rates).await {
             Ok(session) => {
-                // The speed that worked is the first to be tried the next time.
+                // Next time, try the speed that worked first.
                 let baud = session.baud();
                 rates.sort_by_key(|rate| *rate != baud);
-                let heard = || (pauses, pauses_when_off) = (RETRY.build(), RETRY_WHEN_OFF.build());
-                poll_until_lost(session, config.every, &mut memory, observed, state, heard).await
+                let reset_pauses = || (pauses, pauses_when_off) = (RETRY.build(), RETRY_WHEN_OFF.build());
+                poll_until_lost(session, config.every, &mut memory, observed, state, reset_pauses).await
             }
             Err(error) => error,
         };
         let pause = match error {
-            ObdError::NobodyListens => return error,
+            ObdError::ReceiverGone => return error,
             ObdError::NoVehicle(_) => pauses_when_off.next(),
             _ => pauses.next(),
         };
@@ -180,14 +182,15 @@ async fn supervise(
     }
 }
 
-/// One connection, from its first word in the log to its last.
+/// Polls over one connection until it fails, and reports its start and its end as status texts. Calls `answered` after
+/// every cycle in which the vehicle answered.
 async fn poll_until_lost(
     session: Session,
     every: Duration,
     memory: &mut VehicleMemory,
     observed: &mpsc::Sender<Observed>,
     state: &watch::Sender<AdapterState>,
-    mut heard: impl FnMut() + Send,
+    mut answered: impl FnMut() + Send,
 ) -> ObdError {
     let mut poller = match Poller::begin(session, memory, observed).await {
         Ok(poller) => poller,
@@ -195,13 +198,13 @@ async fn poll_until_lost(
     };
     let error = poller
         .run(every, |poller| {
-            heard();
+            answered();
             state.send_replace(AdapterState::Running { detail: poller.description() });
         })
         .await;
     match send_status(observed, format!("lost: {error}")).await {
         Ok(()) => error,
-        Err(nobody) => nobody,
+        Err(receiver_gone) => receiver_gone,
     }
 }
 
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn configurations() {
+    fn valid_configurations_are_read_and_written() {
         let serial = config("port = '/dev/ttyUSB0'").unwrap();
         assert_eq!((serial.baud, serial.every), (None, Duration::from_secs(1)));
         let tcp = config("port = 'tcp://127.0.0.1:35000'\nevery_seconds = 5").unwrap();
@@ -225,19 +228,19 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_with_its_name() {
-        for (text, names) in [
+    fn invalid_configurations_are_rejected_with_the_wrong_key_or_value() {
+        for (text, named) in [
             ("baud = 38400", "port"),
             ("port = 'tcp://nowhere'", "tcp://nowhere"),
             ("port = 'tcp://127.0.0.1:1'\nbaud = 38400", "baud"),
-            ("port = '/dev/ttyUSB0'\nbaud = 0", "0 is no baud rate"),
+            ("port = '/dev/ttyUSB0'\nbaud = 0", "0 is not a baud rate"),
             ("port = '/dev/ttyUSB0'\nevery_seconds = 0", "every_seconds = 0"),
             ("port = '/dev/ttyUSB0'\nevery_seconds = nan", "every_seconds"),
             ("port = '/dev/ttyUSB0'\nevery_seconds = -1", "every_seconds"),
             ("port = '/dev/ttyUSB0'\nspeed = 1", "speed"),
         ] {
             let error = config(text).unwrap_err();
-            assert!(error.contains(names), "{text}: {error}");
+            assert!(error.contains(named), "{text}: {error}");
         }
     }
 }

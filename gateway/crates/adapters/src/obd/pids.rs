@@ -1,38 +1,38 @@
-//! What is asked of the car (SAE J1979), and what the answers mean.
+//! The services and parameters of SAE J1979 that the adapter requests, and the decoding of their answers.
 
 use super::answer::Message;
 use streembit_primitives::{Decimal, Text};
 
-/// The service of current values.
+/// The service that returns current values.
 pub const CURRENT: u8 = 0x01;
-/// The service of stored fault codes.
+/// The service that returns stored fault codes.
 pub const FAULTS: u8 = 0x03;
-/// The service of the vehicle's description; its parameter 02 is the VIN.
+/// The service that returns information about the vehicle.
 pub const VEHICLE: u8 = 0x09;
-/// The parameter of [`VEHICLE`] that is the VIN.
+/// The parameter of [`VEHICLE`] for the VIN.
 pub const VIN: u8 = 0x02;
-/// The first parameters of each range: asked, they say which of the 32 after them are supported.
+/// The parameters that return which of the 32 parameters after them are supported.
 pub const RANGES: [u8; 6] = [0x00, 0x20, 0x40, 0x60, 0x80, 0xa0];
 
-/// A numeric value of service 01.
+/// A numeric parameter of service 01.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Signal {
-    /// Kilometres driven, in tenths.
+    /// The distance driven, in km with a resolution of 0.1 km.
     Odometer,
-    /// Kilometres an hour.
+    /// The vehicle's speed, in km/h.
     Speed,
-    /// Turns of the engine a minute.
+    /// The engine's speed, in revolutions per minute.
     EngineSpeed,
-    /// Degrees Celsius of the engine's coolant.
+    /// The temperature of the engine's coolant, in degrees Celsius.
     Coolant,
 }
 
 impl Signal {
-    /// All, in the order in which a cycle asks them. The odometer is last: speed and engine speed tell whether to
-    /// believe it.
+    /// All signals, in the order in which a cycle requests them. The odometer is last, because its plausibility depends
+    /// on the vehicle's and the engine's speed.
     pub const ALL: [Self; 4] = [Self::Speed, Self::EngineSpeed, Self::Coolant, Self::Odometer];
 
-    /// The parameter.
+    /// Returns the parameter's number.
     pub fn pid(self) -> u8 {
         match self {
             Self::Odometer => 0xa6,
@@ -42,7 +42,7 @@ impl Signal {
         }
     }
 
-    /// The name in the COVESA Vehicle Signal Specification.
+    /// Returns the signal's name in the COVESA Vehicle Signal Specification (VSS).
     pub fn name(self) -> &'static str {
         match self {
             Self::Odometer => "Vehicle.TraveledDistance",
@@ -52,7 +52,7 @@ impl Signal {
         }
     }
 
-    /// The unit, as VSS spells it.
+    /// Returns the signal's unit as VSS spells it.
     pub fn unit(self) -> &'static str {
         match self {
             Self::Odometer => "km",
@@ -62,7 +62,7 @@ impl Signal {
         }
     }
 
-    /// The value in the bytes after service and parameter; `None` where there are too few or too many.
+    /// Decodes the bytes after service and parameter, or returns `None` if their number is wrong.
     pub fn decode(self, payload: &[u8]) -> Option<Decimal> {
         let (mantissa, exponent) = match (self, payload) {
             (Self::Odometer, &[a, b, c, d]) => (i64::from(u32::from_be_bytes([a, b, c, d])), -1),
@@ -75,48 +75,49 @@ impl Signal {
     }
 }
 
-/// How a value was answered.
+/// A signal's value, with the form of the answer that had it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Answered {
-    /// As SAE J1979 says.
-    Right(Decimal),
-    /// With this service byte instead of 41.
+pub enum SignalValue {
+    /// The answer conforms to SAE J1979.
+    Standard(Decimal),
+    /// The answer has this service byte instead of 41.
     WrongService(Decimal, u8),
 }
 
-/// The value in the answers to a question for one signal.
+/// Returns the value in the answers to a request for one signal, or `None` if no answer has one.
 ///
-/// The first right answer counts. Only where there is none, one with another *positive* service byte (bit 6 set, and
-/// not 7F, a refusal) counts, provided that it names exactly the parameter asked and has exactly its length.
-pub fn value(signal: Signal, messages: &[Message]) -> Option<Answered> {
+/// The first answer that conforms to SAE J1979 counts. If there is none, an answer with another *positive* service
+/// byte counts (bit 6 set, and not 7F, which is a refusal). It must name exactly the requested parameter and have
+/// exactly the parameter's length.
+pub fn value(signal: Signal, messages: &[Message]) -> Option<SignalValue> {
     let candidates = || {
         messages.iter().filter_map(|message| match message.data.as_slice() {
             [service, pid, payload @ ..] if *pid == signal.pid() => Some((*service, signal.decode(payload)?)),
             _ => None,
         })
     };
-    let right = candidates().find(|(service, _)| *service == (CURRENT | 0x40));
-    right.map(|(_, value)| Answered::Right(value)).or_else(|| {
+    let standard = candidates().find(|(service, _)| *service == (CURRENT | 0x40));
+    standard.map(|(_, value)| SignalValue::Standard(value)).or_else(|| {
         candidates()
             .find(|(service, _)| (0x41..0x7f).contains(service))
-            .map(|(service, value)| Answered::WrongService(value, service))
+            .map(|(service, value)| SignalValue::WrongService(value, service))
     })
 }
 
-/// Which parameters of service 01 some control unit supports.
+/// The set of parameters of service 01 that at least one control unit supports.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Supported([u8; 32]);
 
 impl Supported {
-    /// Adds the answers to the question for one range. Says whether any was one.
+    /// Adds the parameters in the answers to a request for one range. Returns true if there was such an answer.
     pub fn add(&mut self, range: u8, messages: &[Message]) -> bool {
         let mut answered = false;
         for message in messages {
             if let [0x41, pid, bits @ ..] = message.data.as_slice() {
                 if *pid == range && bits.len() == 4 {
                     answered = true;
-                    for (mine, theirs) in self.0.iter_mut().skip(usize::from(range / 8)).zip(bits) {
-                        *mine |= theirs;
+                    for (known, answered) in self.0.iter_mut().skip(usize::from(range / 8)).zip(bits) {
+                        *known |= answered;
                     }
                 }
             }
@@ -124,17 +125,17 @@ impl Supported {
         answered
     }
 
-    /// Whether a parameter is supported. Bit 7 of the first byte of range 00 is parameter 01.
+    /// Returns true if a parameter is supported. The highest bit of the first byte of range 00 stands for parameter 01.
     pub fn contains(&self, pid: u8) -> bool {
         let Some(bit) = pid.checked_sub(1) else { return false };
         self.0.get(usize::from(bit / 8)).is_some_and(|byte| byte & (0x80 >> (bit % 8)) != 0)
     }
 }
 
-/// The vehicle identification number in the answers to 09 02: 17 digits and letters (ISO 3779: no I, O or Q).
+/// Returns the vehicle identification number in the answers to `09 02`, or `None` if no answer has a valid one.
 ///
-/// Over CAN one message has all of it after its count. Older protocols send five messages of four characters, each
-/// with its number, the first padded with zeros in front.
+/// A valid VIN has 17 digits and letters, without I, O and Q (ISO 3779). A CAN message has the whole VIN after a count.
+/// Older protocols send five numbered messages of four characters, the first padded with leading zeros.
 pub fn vin(messages: &[Message]) -> Option<Text<256>> {
     let answers: Vec<(Option<u32>, u8, &[u8])> = messages
         .iter()
@@ -173,25 +174,25 @@ mod tests {
             .collect()
     }
 
-    fn right(signal: Signal, data: &str) -> String {
+    fn standard(signal: Signal, data: &str) -> String {
         match value(signal, &messages(&[data])) {
-            Some(Answered::Right(value)) => value.to_string(),
+            Some(SignalValue::Standard(value)) => value.to_string(),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn values_and_their_units() {
-        assert_eq!(right(Signal::Odometer, "41 A6 00 00 EA 5C"), "5999.6");
-        assert_eq!(right(Signal::Odometer, "41 A6 FF FF FF FF"), "429496729.5");
-        assert_eq!(right(Signal::Speed, "41 0D FF"), "255");
-        assert_eq!(right(Signal::EngineSpeed, "41 0C 14 5F"), "1303.75");
-        assert_eq!(right(Signal::Coolant, "41 05 00"), "-40");
-        assert_eq!(right(Signal::Coolant, "41 05 5F"), "55");
+    fn values_are_decoded_as_the_standard_says() {
+        assert_eq!(standard(Signal::Odometer, "41 A6 00 00 EA 5C"), "5999.6");
+        assert_eq!(standard(Signal::Odometer, "41 A6 FF FF FF FF"), "429496729.5");
+        assert_eq!(standard(Signal::Speed, "41 0D FF"), "255");
+        assert_eq!(standard(Signal::EngineSpeed, "41 0C 14 5F"), "1303.75");
+        assert_eq!(standard(Signal::Coolant, "41 05 00"), "-40");
+        assert_eq!(standard(Signal::Coolant, "41 05 5F"), "55");
     }
 
     #[test]
-    fn only_what_was_asked_is_an_answer() {
+    fn only_complete_answers_to_the_request_count() {
         for data in
             ["41 0C 14", "41 0C 14 5F 00", "41 0D 14 5F", "41", "", "7F 01 12", "01 0C 00 00", "7F 0C 00 00"]
         {
@@ -201,17 +202,17 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_service_byte_counts_only_without_a_right_answer() {
+    fn a_wrong_service_byte_counts_only_without_a_standard_answer() {
         let wrong = value(Signal::Odometer, &messages(&["61 A6 00 00 EA 5C"]));
-        assert_eq!(wrong, Some(Answered::WrongService("5999.6".parse().unwrap(), 0x61)));
+        assert_eq!(wrong, Some(SignalValue::WrongService("5999.6".parse().unwrap(), 0x61)));
         let both = value(Signal::Odometer, &messages(&["61 A6 00 00 EA 5C", "41 A6 00 00 EA 5D"]));
-        assert_eq!(both, Some(Answered::Right("5999.7".parse().unwrap())));
+        assert_eq!(both, Some(SignalValue::Standard("5999.7".parse().unwrap())));
         assert_eq!(value(Signal::Odometer, &messages(&["61 A6 00 00 EA"])), None);
         assert_eq!(value(Signal::Odometer, &messages(&["61 A5 00 00 EA 5C"])), None);
     }
 
     #[test]
-    fn supported_is_what_any_control_unit_supports() {
+    fn the_supported_parameters_of_all_control_units_are_merged() {
         let mut supported = Supported::default();
         assert!(supported.add(0, &messages(&["41 00 BE 3F A8 13", "41 00 00 00 00 40"])));
         assert!(!supported.add(0x20, &messages(&["41 00 FF FF FF FF", "41 20 FF", ""])));
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vin_in_one_message_and_in_five() {
+    fn a_vin_is_read_from_one_message_or_from_five() {
         let can = messages(&["49 02 01 57 50 30 5A 5A 5A 39 39 5A 54 53 33 39 30 30 30 30"]);
         assert_eq!(vin(&can).unwrap().as_str(), "WP0ZZZ99ZTS390000");
         let mut legacy = messages(&[
@@ -235,13 +236,13 @@ mod tests {
         legacy.remove(2);
         assert_eq!(vin(&legacy), None);
         assert_eq!(vin(&messages(&["49 02 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"])), None);
-        // An O is no letter of a VIN: damaged.
+        // The letter O does not occur in a VIN, so this one is damaged.
         assert_eq!(vin(&messages(&["49 02 01 57 50 4F 5A 5A 5A 39 39 5A 54 53 33 39 30 30 30 30"])), None);
     }
 
     proptest! {
         #[test]
-        fn never_panics(datas in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..24), 0..8)) {
+        fn any_messages_are_handled_without_a_panic(datas in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..24), 0..8)) {
             let messages: Vec<Message> = datas.into_iter().map(|data| Message { ecu: None, data }).collect();
             let mut supported = Supported::default();
             for range in 0..=255 {
@@ -254,10 +255,10 @@ mod tests {
         }
 
         #[test]
-        fn every_odometer_is_exact(raw in any::<u32>()) {
+        fn every_odometer_value_is_exact(raw in any::<u32>()) {
             let text = format!("41A6{raw:08X}");
             let expected = Decimal::new(i64::from(raw), -1).unwrap();
-            prop_assert_eq!(value(Signal::Odometer, &messages(&[&text])), Some(Answered::Right(expected)));
+            prop_assert_eq!(value(Signal::Odometer, &messages(&[&text])), Some(SignalValue::Standard(expected)));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The cycle: ask, judge, send.
+//! Polling a connected vehicle: request the signals, check the values, send the readings.
 
 use super::{
     answer::{Answer, ElmError},
@@ -6,7 +6,7 @@ use super::{
     elm327::Session,
     error::ObdError,
     odometer,
-    pids::{self, Answered, Signal, CURRENT, FAULTS, VEHICLE, VIN},
+    pids::{self, Signal, SignalValue, CURRENT, FAULTS, VEHICLE, VIN},
     plausibility::{OdometerCheck, Plausibility},
 };
 use crate::Observed;
@@ -18,76 +18,81 @@ use tokio::{
     time::{interval, Instant, MissedTickBehavior},
 };
 
-/// Fault codes change seldom, and asking for them is slow on old buses.
+/// The interval between requests for fault codes. They rarely change, and requesting them is slow on old buses.
 const FAULTS_EVERY: Duration = Duration::from_secs(30);
-/// So many cycles without any answer mean that the vehicle is off.
+/// The number of cycles without any answer after which the vehicle is considered off.
 const SILENT_CYCLES: u32 = 3;
 
-/// What is remembered of the vehicle from one connection to the next.
+/// Facts about the vehicle that are kept from one connection to the next.
 pub struct VehicleMemory {
-    /// The odometer and its last value.
+    /// The plausibility check of the odometer, with its last value.
     pub odometer: OdometerCheck,
     vin: Option<Text<256>>,
 }
 
 impl VehicleMemory {
-    /// Knowing the odometer's last value in kilometres, or nothing.
+    /// Creates the memory with the odometer's last value in kilometres, if it is known.
     pub fn new(odometer: Option<Decimal>) -> Self {
         Self { odometer: OdometerCheck::new(odometer), vin: None }
     }
 }
 
-/// One connection's polling.
+/// Polls the vehicle over one connection.
 pub struct Poller<'a> {
     session: Session,
     memory: &'a mut VehicleMemory,
     sink: &'a Sender<Observed>,
-    asks_odometer: bool,
-    /// The parameters whose answers carry a wrong service byte; said once a connection.
+    has_odometer: bool,
+    /// The parameters whose answers have a wrong service byte. Each is reported once per connection.
     quirks: Vec<u8>,
+    /// The fault codes that were sent last.
     faults: Option<Text<256>>,
     faults_due: Instant,
+    /// True if the engine or the wheels turn in this cycle.
     running: bool,
+    /// The number of consecutive cycles without any answer.
     silent: u32,
+    /// The readings of this cycle that have not been sent yet.
     readings: Vec<Reading>,
-    remarks: Vec<String>,
+    /// The status texts that have not been sent yet.
+    statuses: Vec<String>,
 }
 
 impl<'a> Poller<'a> {
-    /// Begins a connection: reads the VIN, and whether there is an odometer.
+    /// Starts polling: finds out whether the vehicle reports its odometer, and reads the VIN.
     pub async fn begin(
         mut session: Session,
         memory: &'a mut VehicleMemory,
         sink: &'a Sender<Observed>,
     ) -> Result<Poller<'a>, ObdError> {
         memory.odometer.connected();
-        let asks_odometer = odometer::is_told(&mut session).await?;
-        let without = if asks_odometer { "" } else { "; the vehicle does not tell its odometer (01 A6)" };
-        let remarks = vec![format!("connected: {}{without}", session.description())];
+        let has_odometer = odometer::is_available(&mut session).await?;
+        let without = if has_odometer { "" } else { "; the vehicle does not report its odometer (01 A6)" };
+        let statuses = vec![format!("connected: {}{without}", session.description())];
         let mut poller = Self {
             session,
             memory,
             sink,
-            asks_odometer,
+            has_odometer,
             quirks: Vec::new(),
             faults: None,
             faults_due: Instant::now(),
             running: false,
             silent: 0,
             readings: Vec::new(),
-            remarks,
+            statuses,
         };
         poller.read_vin().await?;
         Ok(poller)
     }
 
-    /// Adapter, protocol, and what is withheld, in a few words.
+    /// Describes the adapter and the protocol, with a note while the odometer is withheld.
     pub fn description(&self) -> String {
-        let withheld = if self.memory.odometer.withholds() { "; odometer withheld" } else { "" };
+        let withheld = if self.memory.odometer.is_withholding() { "; odometer withheld" } else { "" };
         format!("{}{withheld}", self.session.description())
     }
 
-    /// Polls until something breaks; `after` is called after every cycle that was heard.
+    /// Polls until an error occurs. Calls `after` after every cycle in which the vehicle answered.
     pub async fn run(&mut self, every: Duration, mut after: impl FnMut(&Self) + Send) -> ObdError {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -102,25 +107,24 @@ impl<'a> Poller<'a> {
     }
 
     async fn cycle(&mut self) -> Result<(), ObdError> {
-        let (mut heard, mut trouble) = (false, ElmError::NoData);
-        // Unless this cycle says so, nothing turns.
+        let (mut answered, mut trouble) = (false, ElmError::NoData);
         self.running = false;
         for signal in Signal::ALL {
-            if !self.asks(signal) {
+            if !self.requests(signal) {
                 continue;
             }
             let answer = self.session.ask(CURRENT, Some(signal.pid())).await?;
-            heard |= !answer.messages.is_empty();
+            answered |= !answer.messages.is_empty();
             trouble = answer.trouble.unwrap_or(trouble);
             if let Some(value) = self.value(signal, &answer) {
                 self.take(signal, value).await?;
             }
         }
-        if heard && Instant::now() >= self.faults_due {
+        if answered && Instant::now() >= self.faults_due {
             self.faults_due = Instant::now() + FAULTS_EVERY;
             self.read_faults().await?;
         }
-        self.silent = if heard { 0 } else { self.silent.saturating_add(1) };
+        self.silent = if answered { 0 } else { self.silent.saturating_add(1) };
         self.send().await?;
         if self.silent >= SILENT_CYCLES {
             return Err(ObdError::NoVehicle(trouble));
@@ -128,10 +132,13 @@ impl<'a> Poller<'a> {
         Ok(())
     }
 
-    /// Speed is always asked: every vehicle has it, and without any question silence could not be told.
-    fn asks(&self, signal: Signal) -> bool {
+    /// Returns true if a cycle requests the signal.
+    ///
+    /// The speed is always requested: every vehicle has it, and a cycle without any request could not detect that the
+    /// vehicle is off.
+    fn requests(&self, signal: Signal) -> bool {
         match signal {
-            Signal::Odometer => self.asks_odometer,
+            Signal::Odometer => self.has_odometer,
             Signal::Speed => true,
             _ => self.session.supported().contains(signal.pid()),
         }
@@ -139,14 +146,14 @@ impl<'a> Poller<'a> {
 
     fn value(&mut self, signal: Signal, answer: &Answer) -> Option<Decimal> {
         match pids::value(signal, &answer.messages)? {
-            Answered::Right(value) => Some(value),
-            Answered::WrongService(value, service) => {
+            SignalValue::Standard(value) => Some(value),
+            SignalValue::WrongService(value, service) => {
                 let pid = signal.pid();
                 if !self.quirks.contains(&pid) {
                     self.quirks.push(pid);
-                    tracing::warn!(pid, service, "answers with a wrong service byte are taken as meant");
-                    self.remarks.push(format!(
-                        "quirk: 01 {pid:02X} is answered with service byte {service:02X} instead of 41; taken as meant"
+                    tracing::warn!(pid, service, "the answer has a wrong service byte; its value is used");
+                    self.statuses.push(format!(
+                        "quirk: 01 {pid:02X} is answered with service byte {service:02X} instead of 41; its value is used"
                     ));
                 }
                 Some(value)
@@ -173,7 +180,7 @@ impl<'a> Poller<'a> {
         }
         match judgement {
             Plausibility::Plausible(value) => self.push_signal(Signal::Odometer, value),
-            Plausibility::Withheld(Some(remark)) => self.remarks.push(remark),
+            Plausibility::Withheld(Some(reason)) => self.statuses.push(reason),
             Plausibility::Withheld(None) | Plausibility::AskAgain => {}
         }
         Ok(())
@@ -184,7 +191,7 @@ impl<'a> Poller<'a> {
         let Some(vin) = pids::vin(&answer.messages) else { return Ok(()) };
         match self.memory.vin.replace(vin.clone()) {
             Some(before) if before != vin => {
-                self.remarks.push(format!("the VIN is {vin} and was {before}: another vehicle?"));
+                self.statuses.push(format!("the VIN is {vin} and was {before}: is this another vehicle?"));
             }
             _ => {}
         }
@@ -192,7 +199,7 @@ impl<'a> Poller<'a> {
         Ok(())
     }
 
-    /// A list of fault codes is a reading when it is the connection's first, or another than before.
+    /// Reads the fault codes. They become a reading if they are the first of the connection or have changed.
     async fn read_faults(&mut self) -> Result<(), ObdError> {
         let answer = self.session.ask(FAULTS, None).await?;
         let Some(codes) = dtc::stored_codes(&answer.messages) else { return Ok(()) };
@@ -209,30 +216,30 @@ impl<'a> Poller<'a> {
     }
 
     fn push(&mut self, name: &str, unit: &str, value: Value, service: u8, pid: u8) {
-        // The names and units of this module are all shorter than their bounds.
+        // The conversions cannot fail: all names and units of this module are shorter than their bounds.
         if let (Ok(name), Ok(unit)) = (Text::try_from(name), Text::try_from(unit)) {
             let source = Source::Obd { service, pid };
             self.readings.push(Reading { name, unit, value, time: now_ms(), source });
         }
     }
 
-    /// Hands over what the cycle observed; waits while the receiver is busy.
+    /// Sends the observations of the cycle. Waits while the channel is full.
     async fn send(&mut self) -> Result<(), ObdError> {
-        for remark in self.remarks.drain(..) {
-            send_status(self.sink, remark).await?;
+        for status in self.statuses.drain(..) {
+            send_status(self.sink, status).await?;
         }
         if !self.readings.is_empty() {
             let readings = std::mem::take(&mut self.readings);
-            self.sink.send(Observed::Readings(readings)).await.map_err(|_| ObdError::NobodyListens)?;
+            self.sink.send(Observed::Readings(readings)).await.map_err(|_| ObdError::ReceiverGone)?;
         }
         Ok(())
     }
 }
 
-/// Sends a status text, cut to the 256 bytes that a status has.
+/// Sends a status text, truncated to the 256 bytes that a status can hold.
 pub async fn send_status(sink: &Sender<Observed>, mut text: String) -> Result<(), ObdError> {
     while text.len() > 256 {
         text.pop();
     }
-    sink.send(Observed::Status(text)).await.map_err(|_| ObdError::NobodyListens)
+    sink.send(Observed::Status(text)).await.map_err(|_| ObdError::ReceiverGone)
 }

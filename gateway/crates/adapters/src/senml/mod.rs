@@ -1,12 +1,13 @@
-//! SenML (RFC 8428) in JSON: packs to readings and back.
+//! Converts SenML packs in JSON (RFC 8428) to readings and back.
 //!
-//! Strict where a mistake would change a value, tolerant where the RFC asks for it: unknown fields are ignored unless
-//! their name ends in `_` (which means "must be understood"); a field that appears twice, is of the wrong type, or does
-//! not fit is an error that names record and field. Numbers are read digit by digit, never through floating point: the
-//! value logged is the value written.
-//!
-//! Not taken: sums (`s`, `bs`), which are no readings of a moment, and binary values (`vd`), which belong into a file
-//! of their own. Update times (`ut`) are checked and not kept. A record of base fields alone sets them and is no reading.
+//! - A field that appears twice, has the wrong type or is too long is an error that names the record and the field.
+//! - Unknown fields are ignored, as the RFC requires, unless their name ends in `_`, which means "must be understood".
+//! - Numbers are read digit by digit and never converted to floating point, so the logged value is exactly the
+//!   written one.
+//! - Sums (`s`, `bs`) are rejected because they are not readings of one moment. Binary values (`vd`) are rejected
+//!   because a reading has no type for them.
+//! - Update times (`ut`) are checked and discarded.
+//! - A record with nothing but base fields sets them and yields no reading.
 
 use serde::{
     de::{MapAccess, Visitor},
@@ -23,99 +24,99 @@ use streembit_primitives::{
     Decimal, Reading, Source, Text, Value,
 };
 
-/// Times below this many seconds are relative to now, others count from 1970 (RFC 8428, section 4.5.3).
+/// The smallest absolute time, in seconds since 1970. Smaller times are relative to now (RFC 8428, section 4.5.3).
 const ABSOLUTE_FROM: u32 = 1 << 28;
 /// The version of the format.
 const VERSION: u32 = 10;
 
-/// What is wrong with a pack.
+/// A pack is invalid.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SenmlError {
-    /// Not JSON, or not an array.
+    /// The text is not a JSON array.
     #[error("not a SenML pack, which is a JSON array of records such as [{{\"n\":\"temperature\",\"v\":21.5}}]: {0}")]
     NotAPack(String),
-    /// No record has a value.
+    /// The pack has no record with a value.
     #[error("the pack has no reading: give at least one record a value (v, vs or vb)")]
     Empty,
-    /// More than one event holds.
-    #[error("{0} readings where an event holds {MAX_PARTS}: split the pack")]
+    /// The pack has more readings than fit into one event.
+    #[error("the pack has {0} readings, but an event holds at most {MAX_PARTS}: split the pack")]
     TooMany(usize),
-    /// A fault of one record as a whole.
+    /// A record is invalid as a whole.
     #[error("record {record}: {problem}")]
     Record {
-        /// Which, from 1.
+        /// The number of the record, from 1.
         record: usize,
-        /// What is wrong with it.
+        /// The problem.
         problem: RecordProblem,
     },
-    /// A fault of one field.
+    /// A field is invalid.
     #[error("record {record}, field {field:?}: {problem}")]
     Field {
-        /// Which record, from 1.
+        /// The number of the record, from 1.
         record: usize,
-        /// Which field.
+        /// The name of the field.
         field: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: FieldProblem,
     },
 }
 
-/// What is wrong with a record.
+/// A problem of a record as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum RecordProblem {
-    /// Another kind of JSON.
+    /// The record is another kind of JSON value.
     #[error("not a JSON object: {0}")]
     NotAnObject(String),
-    /// Nothing to read.
-    #[error("no value: give it one of v (number), vs (text) or vb (true or false)")]
+    /// The record has no value.
+    #[error("no value: add one of v (number), vs (text) or vb (true or false)")]
     NoValue,
-    /// Too much to read.
-    #[error("more than one value: give it one of v, vs or vb")]
+    /// The record has several values.
+    #[error("more than one value: keep one of v, vs or vb")]
     Values,
-    /// No name and no base name.
-    #[error("no name: give it n, or an earlier record bn")]
+    /// The record has no name, and no base name is in force.
+    #[error("no name: add n, or add bn to this or an earlier record")]
     NoName,
-    /// A name that the RFC does not allow.
+    /// The RFC does not allow the name.
     #[error("the name {0:?} (bn and n together) must begin with a letter or digit and consist of letters, digits and -:./_")]
     Name(String),
-    /// Longer than a reading's name.
+    /// The name is too long for a reading.
     #[error("the name (bn and n together): {0}")]
     NameTooLong(TextLengthError),
-    /// Base and own time together are no time.
-    #[error("the time (bt and t together) is before 1970 or beyond what a clock holds")]
+    /// The sum of the base time and the time is out of range.
+    #[error("the time (bt and t together) is before 1970 or too far in the future")]
     Time,
-    /// Base and own value together are no value.
-    #[error("bv and v together do not fit: at most 18 digits")]
+    /// The sum of the base value and the value is out of range.
+    #[error("the sum of bv and v is out of range: at most 18 digits are allowed")]
     Sum,
 }
 
-/// What is wrong with a field.
+/// A problem of one field.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum FieldProblem {
-    /// Present twice.
+    /// The field is given twice.
     #[error("given twice")]
     Twice,
-    /// Not known and not to be ignored.
-    #[error("not known here, and a name that ends in _ says that it must be")]
+    /// The field is unknown, and its name says that it must be understood.
+    #[error("unknown, and it must not be ignored because its name ends in _")]
     Unknown,
-    /// A field that has no place in a log of readings.
+    /// Readings cannot represent the field.
     #[error("{0}")]
-    NotTaken(&'static str),
-    /// Another type.
+    Unsupported(&'static str),
+    /// The value has another type.
     #[error("expected {0}")]
     Type(&'static str),
-    /// Not a number that a reading holds.
+    /// The number does not fit into a reading.
     #[error("{0}")]
     Number(DecimalError),
-    /// Longer than what a reading holds.
+    /// The text does not fit into a reading.
     #[error("{0}")]
     TooLong(TextLengthError),
-    /// A version that this code does not know.
-    #[error("this version of the format is not known here: use {VERSION}, or leave it out")]
+    /// The version of the format is unknown.
+    #[error("unknown version of the format: use {VERSION}, or leave it out")]
     Version,
 }
 
-/// Reads one pack. `now` is in milliseconds since 1970: relative times are relative to it.
+/// Parses one pack. Relative times are relative to `now`, in milliseconds since 1970.
 pub fn read(text: &str, now: u64) -> Result<Vec<Reading>, SenmlError> {
     let records: Vec<&RawValue> =
         serde_json::from_str(text).map_err(|error| SenmlError::NotAPack(error.to_string()))?;
@@ -140,7 +141,7 @@ pub fn read(text: &str, now: u64) -> Result<Vec<Reading>, SenmlError> {
     }
 }
 
-/// A record's fields as they stand, in order, twice where they are twice.
+/// The fields of a record in their order, including duplicates.
 struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
@@ -165,7 +166,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// A record's fields, each of its type.
+/// The fields of a record, parsed.
 #[derive(Default)]
 struct Record {
     base_name: Option<String>,
@@ -182,17 +183,16 @@ struct Record {
     boolean: Option<bool>,
 }
 
-type Fault = (String, FieldProblem);
-
 impl Record {
-    fn new(fields: &Fields<'_>) -> Result<Self, Fault> {
+    /// Parses the fields. An error comes with the name of the field.
+    fn new(fields: &Fields<'_>) -> Result<Self, (String, FieldProblem)> {
         let mut record = Self::default();
-        for (place, (name, raw)) in fields.0.iter().enumerate() {
-            let fault = |problem| (name.clone(), problem);
-            if fields.0.iter().take(place).any(|(earlier, _)| earlier == name) {
-                return Err(fault(FieldProblem::Twice));
+        for (position, (name, raw)) in fields.0.iter().enumerate() {
+            let in_field = |problem| (name.clone(), problem);
+            if fields.0.iter().take(position).any(|(earlier, _)| earlier == name) {
+                return Err(in_field(FieldProblem::Twice));
             }
-            record.set(name, raw).map_err(fault)?;
+            record.set(name, raw).map_err(in_field)?;
         }
         Ok(record)
     }
@@ -212,14 +212,12 @@ impl Record {
             "vs" => self.text = Some(bounded(raw)?),
             "vb" => self.boolean = Some(boolean(raw)?),
             "vd" => {
-                return Err(FieldProblem::NotTaken(
-                    "binary values are not kept as readings: keep the data elsewhere and give its hash in vs",
+                return Err(FieldProblem::Unsupported(
+                    "binary values are not supported: store the data elsewhere and give its hash in vs",
                 ))
             }
             "s" | "bs" => {
-                return Err(FieldProblem::NotTaken(
-                    "sums are not kept as readings: give the meter's value in v",
-                ))
+                return Err(FieldProblem::Unsupported("sums are not supported: give the meter's value in v"))
             }
             other if other.ends_with('_') => return Err(FieldProblem::Unknown),
             _ => {}
@@ -227,6 +225,7 @@ impl Record {
         Ok(())
     }
 
+    /// Returns the value with the base value added, or `None` if the record only sets base fields.
     fn value(&self, base: Option<Decimal>) -> Result<Option<Value>, RecordProblem> {
         match (self.number, &self.text, self.boolean) {
             (Some(number), None, None) => {
@@ -274,6 +273,7 @@ impl Base {
         self.value = record.base_value.or(self.value);
     }
 
+    /// Combines a record with the base fields to a reading, or returns `None` if the record only sets base fields.
     fn resolve(&self, record: Record, now: u64) -> Result<Option<Reading>, RecordProblem> {
         let Some(value) = record.value(self.value)? else { return Ok(None) };
         let name = format!("{}{}", self.name, record.name.as_deref().unwrap_or_default());
@@ -297,7 +297,8 @@ fn valid_name(name: String) -> Result<Name, RecordProblem> {
     Name::try_from(name).map_err(RecordProblem::NameTooLong)
 }
 
-/// Seconds, relative or absolute, to milliseconds since 1970; finer digits are cut off.
+/// Converts relative or absolute seconds to milliseconds since 1970, rounding down. Returns `None` if the result is
+/// out of range.
 fn absolute(seconds: Decimal, now: u64) -> Option<u64> {
     let shift = i32::from(seconds.exponent()) + 3;
     let power = 10i128.checked_pow(shift.unsigned_abs())?;
@@ -326,7 +327,8 @@ fn boolean(raw: &RawValue) -> Result<bool, FieldProblem> {
     serde_json::from_str(raw.get()).map_err(|_| FieldProblem::Type("true or false"))
 }
 
-/// A higher version should not be processed, says the RFC; the lower ones were drafts.
+/// Returns true if the version is the supported one. The RFC forbids processing a higher version; lower ones were
+/// drafts.
 fn is_known_version(raw: &RawValue) -> Result<bool, FieldProblem> {
     if number(raw)? == Decimal::from(VERSION) {
         Ok(true)
@@ -335,35 +337,38 @@ fn is_known_version(raw: &RawValue) -> Result<bool, FieldProblem> {
     }
 }
 
-/// A reading that SenML cannot say.
+/// A reading is too old for SenML, which treats such a time as relative.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a reading of {0} ms after 1970: SenML takes times before July 1978 as relative ones")]
+#[error("a reading has the time {0} ms since 1970, but SenML cannot express absolute times before July 1978")]
 pub struct TooEarlyError(u64);
 
-/// Writes one pack, on one line. Numbers are written digit by digit. Where a value came from has no place in SenML.
+/// Formats readings as one pack on one line. Numbers are exact. The readings' sources are left out, because SenML has
+/// no field for them.
 pub fn write(readings: &[Reading]) -> Result<String, TooEarlyError> {
     if let Some(early) = readings.iter().find(|reading| reading.time < u64::from(ABSOLUTE_FROM) * 1_000) {
         return Err(TooEarlyError(early.time));
     }
-    // Texts, booleans and numbers under known keys: serialising them into a String has nothing that could fail.
-    Ok(serde_json::to_string(&Pack(readings)).unwrap_or_default())
+    // Serializing texts, booleans and numbers under fixed keys into a String cannot fail.
+    Ok(serde_json::to_string(&PackOut(readings)).unwrap_or_default())
 }
 
-struct Pack<'a>(&'a [Reading]);
+/// Serializes readings as a pack.
+struct PackOut<'a>(&'a [Reading]);
 
-impl Serialize for Pack<'_> {
+impl Serialize for PackOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut pack = serializer.serialize_seq(Some(self.0.len()))?;
         for reading in self.0 {
-            pack.serialize_element(&Out(reading))?;
+            pack.serialize_element(&RecordOut(reading))?;
         }
         pack.end()
     }
 }
 
-struct Out<'a>(&'a Reading);
+/// Serializes a reading as a record.
+struct RecordOut<'a>(&'a Reading);
 
-impl Serialize for Out<'_> {
+impl Serialize for RecordOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let exact = |decimal: String| RawValue::from_string(decimal).map_err(serde::ser::Error::custom);
         let Reading { name, unit, value, time, source: _ } = self.0;
@@ -382,7 +387,7 @@ impl Serialize for Out<'_> {
     }
 }
 
-/// Milliseconds as seconds: `1700000000.5`.
+/// Formats milliseconds as seconds, such as `1700000000.5`.
 fn seconds(milliseconds: u64) -> String {
     let text = format!("{}.{:03}", milliseconds / 1_000, milliseconds % 1_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

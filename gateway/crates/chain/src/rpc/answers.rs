@@ -1,27 +1,27 @@
-//! What the node answers to methods of its own, as far as it is used.
+//! The node's responses to methods that subxt has no types for, with the fields that this crate uses.
 
 use serde::Deserialize;
 use streembit_primitives::consortium::SessionKey;
 
-/// The voters as the node sees them.
+/// A node's view of the voters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-pub struct SeenVoters {
-    /// How many there are.
+pub struct VoterStatus {
+    /// The number of voters.
     pub total: u32,
-    /// How many have to vote.
+    /// The number of voters needed for finality.
     pub needed: u32,
-    /// How many were seen voting lately; `None` before the first.
+    /// The number of voters seen voting lately; `None` before the first vote.
     pub online: Option<u32>,
 }
 
-/// Two blocks of one author in one slot, as the node answers.
+/// Two blocks of one author in one slot.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub(crate) struct DoubleBlock {
+pub(crate) struct BlockEquivocation {
     pub author: SessionKey,
     pub slot: u64,
 }
 
-/// What `grandpa_roundState` answers, as far as it is used. Weights are numbers of voters: each has one vote.
+/// The response of `grandpa_roundState`. A weight is a number of voters, because each voter has one vote.
 #[derive(Deserialize)]
 pub(crate) struct RoundStates {
     pub best: RoundState,

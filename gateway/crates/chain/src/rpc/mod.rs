@@ -1,9 +1,9 @@
-//! The node's RPC methods that are used, with our types, a time limit and our errors.
+//! The RPC methods of the node that this crate uses, with its own types and errors and a time limit.
 
 mod answers;
 
-pub use answers::SeenVoters;
-pub(super) use answers::{DoubleBlock, RoundState, RoundStates};
+pub use answers::VoterStatus;
+pub(super) use answers::{BlockEquivocation, RoundState, RoundStates};
 
 use super::{connect::causes, ChainError, Finalized};
 use codec::{DecodeAll as _, Encode as _};
@@ -20,10 +20,10 @@ use subxt_rpcs::{
     Error, LegacyRpcMethods, RpcClient,
 };
 
-/// The longest wait for one answer.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The time limit for a response.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A node's RPC.
+/// The RPC of a node.
 #[derive(Clone, Debug)]
 pub(super) struct Rpc {
     client: RpcClient,
@@ -31,60 +31,65 @@ pub(super) struct Rpc {
     label: String,
 }
 
-/// The header of a block.
+/// A block header.
 pub(super) type Header = SubstrateHeader<H256>;
 
 impl Rpc {
-    /// Over a connection; `label` is what messages call the node.
+    /// Uses an open connection; `label` is the node's name in messages.
     pub fn new(client: RpcClient, label: String) -> Self {
         Self { methods: LegacyRpcMethods::new(client.clone()), client, label }
     }
 
-    /// What messages call the node.
+    /// The node's name in messages.
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    async fn ask<T>(
+    async fn request<T>(
         &self,
-        question: &str,
+        request: &str,
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, ChainError> {
-        match tokio::time::timeout(PATIENCE, answer).await {
-            Ok(answer) => answer.map_err(|error| self.error(question, error)),
-            Err(_) => Err(self.away(format!("no answer to {question} within {} s", PATIENCE.as_secs()))),
+        match tokio::time::timeout(TIMEOUT, answer).await {
+            Ok(answer) => answer.map_err(|error| self.map_error(request, error)),
+            Err(_) => Err(self.unreachable(format!(
+                "no response to the request for {request} within {} s",
+                TIMEOUT.as_secs()
+            ))),
         }
     }
 
-    fn away(&self, problem: String) -> ChainError {
-        ChainError::Away { node: self.label.clone(), problem }
+    fn unreachable(&self, problem: String) -> ChainError {
+        ChainError::Unreachable { node: self.label.clone(), problem }
     }
 
-    fn error(&self, question: &str, error: Error) -> ChainError {
-        let question = question.to_owned();
+    fn map_error(&self, request: &str, error: Error) -> ChainError {
+        let request = request.to_owned();
         match error {
-            Error::User(error) => ChainError::Question {
-                question,
+            Error::User(error) => ChainError::RequestFailed {
+                request,
                 message: match error.data {
                     Some(data) => format!("{}: {}", error.message, data.get().trim_matches('"')),
                     None => error.message,
                 },
             },
-            Error::Deserialization(error) => ChainError::Answer { question, problem: error.to_string() },
-            Error::Decode(error) => ChainError::Answer { question, problem: error.to_string() },
-            Error::DisconnectedWillReconnect(_) => self.away("the connection was lost".into()),
-            other => self.away(causes(&other)),
+            Error::Deserialization(error) => {
+                ChainError::InvalidResponse { request, problem: error.to_string() }
+            }
+            Error::Decode(error) => ChainError::InvalidResponse { request, problem: error.to_string() },
+            Error::DisconnectedWillReconnect(_) => self.unreachable("the connection was lost".into()),
+            other => self.unreachable(causes(&other)),
         }
     }
 
     /// The hash of block 0.
     pub async fn genesis(&self) -> Result<H256, ChainError> {
-        self.ask("the genesis hash", self.methods.genesis_hash()).await
+        self.request("the genesis hash", self.methods.genesis_hash()).await
     }
 
     /// The hash of the last finalized block.
     pub async fn finalized_hash(&self) -> Result<H256, ChainError> {
-        self.ask("the finalized head", self.methods.chain_get_finalized_head()).await
+        self.request("the finalized head", self.methods.chain_get_finalized_head()).await
     }
 
     /// The last finalized block.
@@ -94,66 +99,67 @@ impl Rpc {
     }
 
     async fn header(&self, hash: H256) -> Result<Header, ChainError> {
-        let header = self.ask("a block's header", self.methods.chain_get_header(Some(hash))).await?;
-        header.ok_or_else(|| ChainError::Answer {
-            question: format!("the header of block {hash:?}"),
-            problem: "the node has no such block".into(),
+        let header = self.request("a block's header", self.methods.chain_get_header(Some(hash))).await?;
+        header.ok_or_else(|| ChainError::InvalidResponse {
+            request: format!("the header of block {hash:?}"),
+            problem: "the node does not have this block".into(),
         })
     }
 
-    /// A block's number, and the hash of the block before it.
-    pub async fn place_of(&self, hash: H256) -> Result<(u32, H256), ChainError> {
+    /// A block's number and its parent hash.
+    pub async fn number_and_parent(&self, hash: H256) -> Result<(u32, H256), ChainError> {
         let header = self.header(hash).await?;
         Ok((number(&header)?, header.parent_hash))
     }
 
-    /// The best block's hash.
+    /// The hash of the best block.
     pub async fn best_hash(&self) -> Result<H256, ChainError> {
-        let question = "the best block";
-        let hash = self.ask(question, self.methods.chain_get_block_hash(None)).await?;
-        hash.ok_or_else(|| ChainError::Answer {
-            question: question.into(),
-            problem: "the node has no block".into(),
+        let request = "the best block";
+        let hash = self.request(request, self.methods.chain_get_block_hash(None)).await?;
+        hash.ok_or_else(|| ChainError::InvalidResponse {
+            request: request.into(),
+            problem: "the node has no blocks".into(),
         })
     }
 
-    /// The best block's number.
+    /// The number of the best block.
     pub async fn best_number(&self) -> Result<u32, ChainError> {
-        let header = self.ask("the best block", self.methods.chain_get_header(None)).await?;
+        let header = self.request("the best block", self.methods.chain_get_header(None)).await?;
         header.map_or(Ok(0), |header| number(&header))
     }
 
-    /// Whether the node is connected to no other one, though it was told of some, or is known to have some.
+    /// Returns true if the node has no peers although it should have some: `has_others` says that other nodes exist.
     pub async fn is_alone(&self, has_others: bool) -> Result<bool, ChainError> {
-        let health = self.ask("the node's health", self.methods.system_health()).await?;
+        let health = self.request("the node's health", self.methods.system_health()).await?;
         Ok(health.peers == 0 && (has_others || health.should_have_peers))
     }
 
-    /// How the votes of the voters stand.
+    /// The state of the current voting rounds.
     pub async fn round_state(&self) -> Result<RoundStates, ChainError> {
-        self.ask("the voters' votes", self.client.request("grandpa_roundState", rpc_params![])).await
+        self.request("the state of the votes", self.client.request("grandpa_roundState", rpc_params![])).await
     }
 
-    /// The voters as the node sees them.
-    pub async fn voters(&self) -> Result<Option<SeenVoters>, ChainError> {
-        self.ask("the voters", self.client.request("streembit_voters", rpc_params![])).await
+    /// The node's view of the voters.
+    pub async fn voters(&self) -> Result<Option<VoterStatus>, ChainError> {
+        self.request("the voters", self.client.request("streembit_voters", rpc_params![])).await
     }
 
-    /// Of which authors the node has seen two blocks in one slot since it started; of none where it does not say.
-    pub async fn double_blocks(&self) -> Result<Vec<DoubleBlock>, ChainError> {
+    /// The authors of two blocks in one slot that the node has seen since it started. Empty if the node does not offer
+    /// this method.
+    pub async fn block_equivocations(&self) -> Result<Vec<BlockEquivocation>, ChainError> {
         let answer = self.client.request("streembit_doubleBlocks", rpc_params![]);
-        match self.ask("authors of two blocks in one slot", answer).await {
-            Err(ChainError::Question { .. }) => Ok(Vec::new()),
+        match self.request("the authors of two blocks in one slot", answer).await {
+            Err(ChainError::RequestFailed { .. }) => Ok(Vec::new()),
             answer => answer,
         }
     }
 
-    /// A finalized block with its time.
+    /// A finalized block with its timestamp.
     pub async fn finalized_of(&self, header: &Header, hash: H256) -> Result<Finalized, ChainError> {
         let time = self.storage(&now_key(), hash).await?;
         let time = match time {
-            Some(bytes) => decode::<u64>("the time of a block", &bytes)?,
-            // Block 0 has no time.
+            Some(bytes) => decode::<u64>("the timestamp of a block", &bytes)?,
+            // Block 0 has no timestamp.
             None => 0,
         };
         Ok(Finalized { number: number(header)?, hash: Hash(hash.0), time })
@@ -161,89 +167,89 @@ impl Rpc {
 
     /// The hash of the block with this number.
     pub async fn hash_of(&self, number: u32) -> Result<Option<H256>, ChainError> {
-        self.ask("a block's hash", self.methods.chain_get_block_hash(Some(number.into()))).await
+        self.request("a block's hash", self.methods.chain_get_block_hash(Some(number.into()))).await
     }
 
-    /// A block's extrinsics.
+    /// The encoded extrinsics of a block.
     pub async fn extrinsics(&self, hash: H256) -> Result<Vec<Vec<u8>>, ChainError> {
-        let block = self.ask("a block", self.methods.chain_get_block(Some(hash))).await?;
-        let block = block.ok_or_else(|| ChainError::Answer {
-            question: format!("the block {hash:?}"),
-            problem: "the node does not keep it any more".into(),
+        let block = self.request("a block", self.methods.chain_get_block(Some(hash))).await?;
+        let block = block.ok_or_else(|| ChainError::InvalidResponse {
+            request: format!("the block {hash:?}"),
+            problem: "the node has pruned it".into(),
         })?;
         Ok(block.block.extrinsics.into_iter().map(|extrinsic| extrinsic.0).collect())
     }
 
-    /// The events of a block, encoded.
+    /// The encoded events of a block.
     pub async fn events(&self, hash: H256) -> Result<Vec<u8>, ChainError> {
         Ok(self.storage(&events_key(), hash).await?.unwrap_or_default())
     }
 
-    /// The hash of the code of another runtime that the chain waits for, at a block.
+    /// The hash of the runtime code that is authorized in the state after block `at`.
     pub async fn authorized_code(&self, at: H256) -> Result<Option<Hash>, ChainError> {
         let found = self.storage(&authorized_code_key(), at).await?;
-        // After the hash: whether the runtime's version is checked.
-        let decoded = found.map(|bytes| decode::<(Hash, bool)>("the upgrade decided on", &bytes));
+        // The flag after the hash says whether the runtime version is checked when the code is applied.
+        let decoded = found.map(|bytes| decode::<(Hash, bool)>("the authorized upgrade", &bytes));
         Ok(decoded.transpose()?.map(|(hash, _)| hash))
     }
 
     async fn storage(&self, key: &[u8], at: H256) -> Result<Option<Vec<u8>>, ChainError> {
-        self.ask("a value of the state", self.methods.state_get_storage(key, Some(at))).await
+        self.request("a value in the state", self.methods.state_get_storage(key, Some(at))).await
     }
 
-    /// The nodes of the state's trie that prove what is under these keys, and what is not, at a block.
+    /// The trie nodes that prove the values under `keys`, or their absence, in the state after block `at`.
     pub async fn read_proof(&self, keys: &[Vec<u8>], at: H256) -> Result<Vec<Vec<u8>>, ChainError> {
         let keys = keys.iter().map(Vec::as_slice);
         let proof =
-            self.ask("a proof of the state", self.methods.state_get_read_proof(keys, Some(at))).await?;
+            self.request("a proof of the state", self.methods.state_get_read_proof(keys, Some(at))).await?;
         Ok(proof.proof.into_iter().map(|node| node.0).collect())
     }
 
-    /// The proof that the newest finalized block is one, over every change of the voters after the block `from`.
+    /// The proof of finality of the newest finalized block, with every change of the voters after the block `from`.
     pub async fn finality_proof(&self, from: H256) -> Result<Vec<u8>, ChainError> {
         let answer = self.client.request::<Bytes>("streembit_finalityProof", rpc_params![from]);
-        Ok(self.ask("a proof of finality", answer).await?.0)
+        Ok(self.request("a proof of finality", answer).await?.0)
     }
 
-    /// The voters of the chain's beginning, as the node's chain spec names them.
+    /// The encoded voters of block 0, from the node's chain spec.
     pub async fn genesis_authorities(&self) -> Result<Vec<u8>, ChainError> {
         let answer = self.client.request::<Bytes>("streembit_genesisAuthorities", rpc_params![]);
-        Ok(self.ask("the first voters", answer).await?.0)
+        Ok(self.request("the genesis voters", answer).await?.0)
     }
 
-    /// Runtime and transaction version at a block.
+    /// The spec version and the transaction version of the runtime after block `at`.
     pub async fn version(&self, at: H256) -> Result<(u32, u32), ChainError> {
         let version =
-            self.ask("the runtime's version", self.methods.state_get_runtime_version(Some(at))).await?;
+            self.request("the runtime's version", self.methods.state_get_runtime_version(Some(at))).await?;
         Ok((version.spec_version, version.transaction_version))
     }
 
-    /// The runtime's metadata at a block, in the newest form that this program reads.
+    /// The runtime's metadata after block `at`, in the newest version that this program reads.
     pub async fn metadata(&self, at: H256) -> Result<Vec<u8>, ChainError> {
-        for form in [16u32, 15] {
-            let answer = self.call("Metadata_metadata_at_version", &form.encode(), at).await?;
+        for version in [16u32, 15] {
+            let answer = self.call("Metadata_metadata_at_version", &version.encode(), at).await?;
             if let Some(metadata) = decode::<Option<Vec<u8>>>("the metadata", &answer)? {
                 return Ok(metadata);
             }
         }
-        Err(ChainError::Answer {
-            question: "the metadata".into(),
-            problem: "the runtime describes itself in neither form 15 nor 16".into(),
+        Err(ChainError::InvalidResponse {
+            request: "the metadata".into(),
+            problem: "the runtime offers neither version 15 nor version 16".into(),
         })
     }
 
-    /// Calls into the runtime at a block.
+    /// Calls a runtime API method on the state after block `at`.
     pub async fn call(&self, method: &str, input: &[u8], at: H256) -> Result<Vec<u8>, ChainError> {
-        self.ask(method, self.methods.state_call(method, Some(input), Some(at))).await
+        self.request(method, self.methods.state_call(method, Some(input), Some(at))).await
     }
 
-    /// The account's next nonce, counting what waits in the node's pool.
+    /// The account's next nonce, counting the transactions in the node's pool.
     pub async fn next_nonce(&self, account: &AccountId) -> Result<u64, ChainError> {
         let account = AccountId32(account.0);
-        self.ask("the account's nonce", self.methods.system_account_next_index(&account)).await
+        self.request("the account's nonce", self.methods.system_account_next_index(&account)).await
     }
 
-    /// The account's nonce in a block's state.
+    /// The account's next nonce in the state after block `at`, without the transactions in the pool.
     pub async fn nonce_at(&self, account: &AccountId, at: H256) -> Result<u64, ChainError> {
         let answer = self.call("AccountNonceApi_account_nonce", &account.encode(), at).await?;
         decode::<u32>("the account's nonce", &answer).map(u64::from)
@@ -252,37 +258,40 @@ impl Rpc {
     /// The roles that the node runs in, such as `Authority` or `Full`.
     pub async fn roles(&self) -> Result<Vec<String>, ChainError> {
         let roles = self.client.request("system_nodeRoles", rpc_params![]);
-        self.ask("the node's roles", roles).await
+        self.request("the node's roles", roles).await
     }
 
-    /// Makes session keys in the node's keystore; gives the public keys and their proof of possession by an account.
+    /// Generates session keys in the node's keystore. Returns the public keys and the proof that `account` owns them.
     pub async fn rotate_keys(&self, account: &AccountId) -> Result<(Vec<u8>, Vec<u8>), ChainError> {
-        let question = "new session keys";
+        let request = "new session keys";
         let owner = format!("0x{}", hex::encode(account.encode()));
-        let made: GeneratedKeys =
-            self.ask(question, self.client.request("author_rotateKeysWithOwner", rpc_params![owner])).await?;
+        let made: GeneratedKeys = self
+            .request(request, self.client.request("author_rotateKeysWithOwner", rpc_params![owner]))
+            .await?;
         let bytes = |text: &str| {
-            hex::decode(text.trim_start_matches("0x"))
-                .map_err(|error| ChainError::Answer { question: question.into(), problem: error.to_string() })
+            hex::decode(text.trim_start_matches("0x")).map_err(|error| ChainError::InvalidResponse {
+                request: request.into(),
+                problem: error.to_string(),
+            })
         };
         Ok((bytes(&made.keys)?, bytes(&made.proof)?))
     }
 
-    /// Sends a transaction; what becomes of it comes as a stream. The refusal of the pool is the inner error.
+    /// Sends a transaction and returns a stream of its statuses. A rejection by the pool is the inner error.
     pub async fn send(
         &self,
         bytes: &[u8],
     ) -> Result<Result<impl Stream<Item = Result<TransactionStatus<H256>, ChainError>>, PoolError>, ChainError>
     {
         let send = self.methods.author_submit_and_watch_extrinsic(bytes);
-        let answer = tokio::time::timeout(PATIENCE, send)
-            .await
-            .map_err(|_| self.away(format!("no answer to a transaction within {} s", PATIENCE.as_secs())))?;
+        let answer = tokio::time::timeout(TIMEOUT, send).await.map_err(|_| {
+            self.unreachable(format!("no response to a transaction within {} s", TIMEOUT.as_secs()))
+        })?;
         match answer {
             Ok(stream) => {
                 let rpc = self.clone();
                 Ok(Ok(futures::StreamExt::map(stream, move |status| {
-                    status.map_err(|error| rpc.error("what becomes of a transaction", error))
+                    status.map_err(|error| rpc.map_error("the status of a transaction", error))
                 })))
             }
             Err(Error::User(error)) => Ok(Err(PoolError {
@@ -290,51 +299,51 @@ impl Rpc {
                 message: error.message,
                 data: error.data.map(|data| data.get().trim_matches('"').to_owned()).unwrap_or_default(),
             })),
-            Err(error) => Err(self.error("a transaction", error)),
+            Err(error) => Err(self.map_error("a transaction", error)),
         }
     }
 
-    /// The headers of finalized blocks as they come.
+    /// A stream of the headers of finalized blocks.
     pub async fn finalized_headers(
         &self,
     ) -> Result<impl Stream<Item = Result<Header, ChainError>>, ChainError> {
-        let stream = self.ask("finalized blocks", self.methods.chain_subscribe_finalized_heads()).await?;
+        let stream = self.request("finalized blocks", self.methods.chain_subscribe_finalized_heads()).await?;
         let rpc = self.clone();
         Ok(futures::StreamExt::map(stream, move |header| {
-            header.map_err(|error| rpc.error("finalized blocks", error))
+            header.map_err(|error| rpc.map_error("finalized blocks", error))
         }))
     }
 }
 
-/// Session keys as the node answers them, in hexadecimal digits.
+/// Session keys in the node's response, as hexadecimal digits.
 #[derive(serde::Deserialize)]
 struct GeneratedKeys {
     keys: String,
     proof: String,
 }
 
-/// What the pool of a node says to a transaction that it does not take.
+/// The error of a transaction pool that rejects a transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct PoolError {
     /// The JSON-RPC error code, 1010 to 1019.
     pub code: i32,
-    /// Its class in words.
+    /// The error's class.
     pub message: String,
-    /// The very reason.
+    /// The specific reason.
     pub data: String,
 }
 
-/// Decodes an answer, to its last byte.
-pub(super) fn decode<T: codec::Decode>(question: &str, bytes: &[u8]) -> Result<T, ChainError> {
+/// Decodes a response and fails if bytes are left over.
+pub(super) fn decode<T: codec::Decode>(request: &str, bytes: &[u8]) -> Result<T, ChainError> {
     T::decode_all(&mut &*bytes)
-        .map_err(|error| ChainError::Answer { question: question.into(), problem: error.to_string() })
+        .map_err(|error| ChainError::InvalidResponse { request: request.into(), problem: error.to_string() })
 }
 
-/// A header's number as the runtime counts.
+/// The header's number, in the runtime's width.
 fn number(header: &Header) -> Result<u32, ChainError> {
-    u32::try_from(header.number).map_err(|_| ChainError::Answer {
-        question: "a block's header".into(),
-        problem: format!("number {} is beyond what this chain counts to", header.number),
+    u32::try_from(header.number).map_err(|_| ChainError::InvalidResponse {
+        request: "a block's header".into(),
+        problem: format!("the number {} exceeds 32 bits", header.number),
     })
 }
 
@@ -360,7 +369,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_the_well_known_ones() {
+    fn storage_keys_are_the_well_known_ones() {
         assert_eq!(
             hex::encode(events_key()),
             "26aa394eea5630e07c48ae0c9558cef780d41e5e16056765bc8461851072c9d7"
@@ -372,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_decoded_to_the_last_byte() {
+    fn leftover_bytes_in_a_response_are_an_error() {
         assert_eq!(decode::<u32>("x", &7u32.encode()).unwrap(), 7);
         assert!(decode::<u32>("x", &7u64.encode()).is_err());
         assert!(decode::<u64>("x", &7u32.encode()).unwrap_err().to_string().contains('x'));

@@ -1,4 +1,4 @@
-//! How many events a subscriber is ready for.
+//! The flow control of a stream: the number of events that a subscriber is ready for.
 
 use super::StreamEnd;
 use crate::{
@@ -12,7 +12,7 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// The subscriber's credit: the events that it asked for, and those that it got.
+/// A subscriber's credit: the events it has requested and the events sent to it.
 pub(super) struct CreditWindow {
     granted: AtomicU64,
     sent: AtomicU64,
@@ -30,27 +30,27 @@ impl CreditWindow {
         }
     }
 
-    /// How many more events may be sent.
+    /// The number of events that may still be sent.
     pub fn left(&self) -> u64 {
         self.granted.load(Ordering::Acquire).saturating_sub(self.sent.load(Ordering::Acquire))
     }
 
-    /// Counts an event that is sent.
+    /// Counts a sent event.
     pub fn spend(&self) {
         self.sent.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Returns true if the subscriber sent something other than credit, or more than may be outstanding.
+    /// Returns true if the subscriber sent something other than credit, or exceeded the maximum credit.
     pub fn is_malformed(&self) -> bool {
         self.malformed.load(Ordering::Acquire)
     }
 
-    /// Waits until the subscriber has sent something.
+    /// Waits until the subscriber has sent a frame.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// Adds credit. Returns false if more would be outstanding than is allowed.
+    /// Adds credit. Returns false if the maximum would be exceeded.
     fn add(&self, more: u32) -> bool {
         let is_allowed = self.left().saturating_add(u64::from(more)) <= MAX_CREDIT;
         if is_allowed {

@@ -1,7 +1,7 @@
-//! One stream as the gateway serves it: the handshake, then events for as long as the right to read lasts.
+//! One stream on the gateway's side: the handshake, then events as long as the subscriber may read them.
 //!
-//! One task reads and writes the stream. It must stay one: with Yamux, a writer and a reader of one stream in two tasks
-//! overwrite each other's waker, and the stream stands still (libp2p/rust-yamux issue 232).
+//! A single task reads and writes the stream. With Yamux, two tasks that read and write the same stream overwrite each
+//! other's waker, and the stream hangs (libp2p/rust-yamux issue 232).
 
 mod credit;
 mod rights;
@@ -30,10 +30,10 @@ use streembit_primitives::{AccountId, Hash};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Time to send the last frame of a stream.
-const SEND_END: Duration = Duration::from_secs(2);
+/// The time limit for sending the last frame of a stream.
+const SEND_END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What all streams share.
+/// The data shared by all streams.
 pub(super) struct Service<S, G> {
     pub genesis: Hash,
     pub protocol: String,
@@ -46,12 +46,12 @@ pub(super) struct Service<S, G> {
     pub shutdown: CancellationToken,
 }
 
-/// Why a stream ends.
+/// The reason why a stream ends.
 #[derive(Debug)]
 enum StreamEnd {
-    /// A reason to send to the subscriber.
+    /// A reason that is sent to the subscriber.
     Reason(End),
-    /// The stream itself is broken, so that nothing more can be sent.
+    /// The stream failed, so nothing can be sent.
     Broken(FrameError),
 }
 
@@ -64,14 +64,14 @@ impl From<End> for StreamEnd {
 impl From<FrameError> for StreamEnd {
     fn from(error: FrameError) -> Self {
         if error.is_malformed() {
-            tracing::debug!(%error, "a subscriber's frame is not one of the protocol");
+            tracing::debug!(%error, "a subscriber sent a malformed frame");
             return Self::Reason(End::Malformed);
         }
         Self::Broken(error)
     }
 }
 
-/// Serves one stream to its end.
+/// Serves one stream until it ends.
 pub(super) async fn serve<S: EventStore, G: Grants>(
     service: Arc<Service<S, G>>,
     peer: PeerId,
@@ -87,19 +87,19 @@ pub(super) async fn serve<S: EventStore, G: Grants>(
             tracing::debug!(%peer, ?end, "ending a delivery");
             send_end(&mut writer, end).await;
         }
-        StreamEnd::Broken(error) => tracing::debug!(%peer, %error, "a delivery broke off"),
+        StreamEnd::Broken(error) => tracing::debug!(%peer, %error, "a delivery failed"),
     }
 }
 
-/// Sends the reason, and closes. If the subscriber does not read any more, the stream is dropped all the same.
+/// Sends the reason and closes the stream. If the subscriber does not read it in time, the stream is dropped.
 async fn send_end(writer: &mut WriteHalf<Stream>, end: End) {
-    let last = async {
+    let send = async {
         frame::write(writer, &Frame::End(end)).await?;
         writer.close().await?;
         Ok::<_, FrameError>(())
     };
-    if !matches!(timeout(SEND_END, last).await, Ok(Ok(()))) {
-        tracing::debug!(?end, "the subscriber did not take the last frame");
+    if !matches!(timeout(SEND_END_TIMEOUT, send).await, Ok(Ok(()))) {
+        tracing::debug!(?end, "the subscriber did not receive the last frame");
     }
 }
 
@@ -110,7 +110,8 @@ async fn run<S: EventStore, G: Grants>(
     writer: &mut WriteHalf<Stream>,
 ) -> Result<Infallible, StreamEnd> {
     let admission = admit(service, peer, reader, writer);
-    let (request, account) = timeout(service.limits.handshake, admission).await.map_err(|_| End::Slow)??;
+    let (request, account) =
+        timeout(service.limits.handshake_timeout, admission).await.map_err(|_| End::Slow)??;
     let _slot: Slot<AccountId> = service.accounts.take(account).ok_or(End::Busy)?;
     let credit = CreditWindow::new(request.credit);
     let who = Reader { gateway: service.keys.account(), account, device: request.device };
@@ -121,7 +122,8 @@ async fn run<S: EventStore, G: Grants>(
     }
 }
 
-/// The handshake: the gateway proves its account first, so that the subscriber names what it wants to nobody else.
+/// Runs the handshake. The gateway proves its account first, so a subscriber reveals its request only to the right
+/// gateway.
 async fn admit<S, G>(
     service: &Service<S, G>,
     peer: PeerId,
@@ -139,7 +141,7 @@ async fn admit<S, G>(
     let challenge = proof.challenge;
     frame::write(writer, &Frame::Proof(proof)).await?;
     let subscribe = frame::read::<Subscribe>(reader).await?;
-    if !channel.check_subscriber(&hello, &challenge, &subscribe) {
+    if !channel.verify_subscriber(&hello, &challenge, &subscribe) {
         return Err(End::Proof.into());
     }
     if u64::from(subscribe.request.credit) > MAX_CREDIT {

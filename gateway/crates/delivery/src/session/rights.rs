@@ -12,7 +12,7 @@ use streembit_clock::now_ms;
 use streembit_primitives::{AccountId, DeviceId};
 use tokio::time::Instant;
 
-/// Who reads which device at which gateway.
+/// The account that reads a device at a gateway.
 #[derive(Clone, Copy)]
 pub(super) struct Reader {
     pub gateway: AccountId,
@@ -20,31 +20,32 @@ pub(super) struct Reader {
     pub device: DeviceId,
 }
 
-/// What a subscriber may read now, and what is needed to notice when that changes.
+/// A subscriber's rights and the data to detect a change.
 pub(super) struct RightsWatch<'a, G> {
     grants: &'a G,
     limits: &'a Limits,
     reader: Reader,
-    /// The chain's last answer.
+    /// The state last read from the chain.
     access: DeviceAccess,
-    /// What follows from it.
+    /// The rights that follow from it.
     rights: Rights,
-    /// When the chain last answered.
-    answered: Instant,
-    /// When it was last asked.
-    asked: Instant,
-    /// Whether a block has come since, so that it is to be asked again.
+    /// The time of the last successful read.
+    last_success: Instant,
+    /// The time of the last attempt to read.
+    last_attempt: Instant,
+    /// Whether a block has arrived since the last attempt.
     is_stale: bool,
     blocks: BlockStream,
 }
 
 impl<'a, G: Grants> RightsWatch<'a, G> {
-    /// Asks the chain for the right to read, whatever else is known here: to a stranger every device looks alike.
+    /// Reads the subscriber's rights from the chain, before any local check: all devices look alike to an account
+    /// without rights.
     pub async fn start(grants: &'a G, limits: &'a Limits, reader: Reader) -> Result<Self, StreamEnd> {
-        // Before the question, so that no block after the answer is missed.
+        // Subscribe before reading, so that no block after the read is missed.
         let blocks = grants.blocks();
         let access = grants.access(reader.device).await.map_err(|error| {
-            tracing::warn!(%error, "cannot ask the chain for a subscriber's rights");
+            tracing::warn!(%error, "cannot read a subscriber's rights from the chain");
             End::Unavailable
         })?;
         let rights = access.rights(&reader.gateway, &reader.account, now_ms()).ok_or(End::NotGranted)?;
@@ -55,8 +56,8 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
             reader,
             access,
             rights,
-            answered: now,
-            asked: now,
+            last_success: now,
+            last_attempt: now,
             is_stale: false,
             blocks,
         })
@@ -67,10 +68,10 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
         &self.rights.names
     }
 
-    /// Checks that the right to read still holds, and asks the chain again if it is time to.
+    /// Returns an error if the subscriber may no longer read. Reads the chain again if it is time.
     pub async fn ensure(&mut self) -> Result<(), StreamEnd> {
-        if self.is_stale || self.asked.elapsed() >= self.limits.recheck {
-            self.ask().await?;
+        if self.is_stale || self.last_attempt.elapsed() >= self.limits.recheck_interval {
+            self.refresh().await?;
         }
         if self.rights.until.is_some_and(|until| until <= now_ms()) {
             self.evaluate()?;
@@ -78,37 +79,36 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
         Ok(())
     }
 
-    /// Asks the chain again. Rights outlive a chain that does not answer, but not for long.
-    async fn ask(&mut self) -> Result<(), StreamEnd> {
-        self.asked = Instant::now();
+    /// Reads the chain again. If that fails, the last state stays valid for a limited time.
+    async fn refresh(&mut self) -> Result<(), StreamEnd> {
+        self.last_attempt = Instant::now();
         match self.grants.access(self.reader.device).await {
             Ok(access) => {
                 self.access = access;
-                self.answered = Instant::now();
+                self.last_success = Instant::now();
                 self.is_stale = false;
                 self.evaluate()
             }
-            Err(error) if self.answered.elapsed() >= self.limits.unchecked => {
-                tracing::warn!(%error, "ending a delivery: rights could not be checked for too long");
+            Err(error) if self.last_success.elapsed() >= self.limits.max_unchecked => {
+                tracing::warn!(%error, "ending a delivery: its rights could not be checked for too long");
                 Err(End::Unavailable.into())
             }
             Err(error) => {
-                tracing::debug!(%error, "rights could not be checked, asking again soon");
+                tracing::debug!(%error, "cannot read a subscriber's rights from the chain; retrying");
                 self.is_stale = false;
                 Ok(())
             }
         }
     }
 
-    /// Re-evaluates the rights from the current time and the chain's last answer.
+    /// Evaluates the rights from the current time and the last state.
     fn evaluate(&mut self) -> Result<(), StreamEnd> {
         let Reader { gateway, account, .. } = self.reader;
         self.rights = self.access.rights(&gateway, &account, now_ms()).ok_or(End::Expired)?;
         Ok(())
     }
 
-    /// Waits for a block that has not been looked at. Never returns if nobody tells of blocks any more: the regular
-    /// check remains.
+    /// Waits for a new block. Never returns after the stream of blocks has ended; the regular checks continue.
     pub async fn next_block(&mut self) {
         if self.is_stale {
             return pending().await;
@@ -119,12 +119,12 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
         }
     }
 
-    /// When [`Self::ensure`] is to be called again at the latest.
+    /// The latest time at which [`Self::ensure`] must be called again.
     pub fn deadline(&self) -> Instant {
-        let regular = self.asked + self.limits.recheck;
+        let regular = self.last_attempt + self.limits.recheck_interval;
         self.rights.until.map_or(regular, |until| {
             let left = Duration::from_millis(until.saturating_sub(now_ms()));
-            regular.min(Instant::now() + left.min(self.limits.recheck))
+            regular.min(Instant::now() + left.min(self.limits.recheck_interval))
         })
     }
 }

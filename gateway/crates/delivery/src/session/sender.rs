@@ -1,4 +1,4 @@
-//! The sending side of an admitted subscription.
+//! The sending side of an accepted subscription.
 
 use super::{
     credit::CreditWindow,
@@ -19,10 +19,10 @@ use tokio::{
     time::{sleep_until, timeout, Instant},
 };
 
-/// How many events are read from the log at once.
+/// The number of events that are read from the log at once.
 const BATCH: usize = 32;
 
-/// Sends events for as long as the right to read lasts.
+/// Sends events as long as the subscriber may read them.
 pub(super) struct Sender<'a, S, G> {
     service: &'a Service<S, G>,
     rights: RightsWatch<'a, G>,
@@ -30,24 +30,24 @@ pub(super) struct Sender<'a, S, G> {
     request: Request,
     /// The sequence of the next event.
     next: u64,
-    /// When a frame was last sent.
+    /// The time of the last frame.
     last_sent: Instant,
-    waits_for: WaitsFor,
+    idle_reason: IdleReason,
     /// The size of the log.
     size: watch::Receiver<u64>,
 }
 
-/// What a sender waits for while it sends nothing.
+/// The reason why a sender is idle.
 #[derive(Clone, Copy)]
-enum WaitsFor {
-    /// A new event.
-    Events,
-    /// Credit: events have been there since this time.
-    Credit(Instant),
+enum IdleReason {
+    /// There are no new events.
+    NoEvents,
+    /// The subscriber has no credit left; events have been waiting since this time.
+    NoCredit(Instant),
 }
 
 impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
-    /// Checks the right to read, then that the log has the events that are asked for.
+    /// Checks the right to read, then that the cursor is not beyond the device's last event.
     pub async fn start(
         service: &'a Service<S, G>,
         reader: Reader,
@@ -68,7 +68,7 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
             next: request.next,
             request,
             last_sent: Instant::now(),
-            waits_for: WaitsFor::Events,
+            idle_reason: IdleReason::NoEvents,
             size,
         })
     }
@@ -78,7 +78,7 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         writer: &mut WriteHalf<impl AsyncWrite + Unpin>,
     ) -> Result<Infallible, StreamEnd> {
         loop {
-            self.check().await?;
+            self.ensure_allowed().await?;
             // Mark the size as seen before reading the log, so that a concurrent append still wakes us.
             self.size.borrow_and_update();
             if !self.send(writer).await? {
@@ -87,8 +87,9 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         }
     }
 
-    /// Checks that the gateway is not stopping, that the subscriber sent nothing malformed, and that it still may read.
-    async fn check(&mut self) -> Result<(), StreamEnd> {
+    /// Checks that the gateway is not shutting down, the subscriber sent nothing malformed, and its right to read
+    /// still holds.
+    async fn ensure_allowed(&mut self) -> Result<(), StreamEnd> {
         if self.service.shutdown.is_cancelled() {
             return Err(End::Stopping.into());
         }
@@ -98,35 +99,35 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         self.rights.ensure().await
     }
 
-    /// Sends the events that are there and may be sent. Returns false if there were none.
+    /// Sends the available events within the credit. Returns false if there are none or no credit is left.
     async fn send(&mut self, writer: &mut WriteHalf<impl AsyncWrite + Unpin>) -> Result<bool, StreamEnd> {
         let left = usize::try_from(self.credit.left()).unwrap_or(usize::MAX);
-        // One event is read even without credit, to know whether any waits for it.
+        // Read one event even without credit, to find out whether any is waiting.
         let events = self.read(left.clamp(1, BATCH)).await?;
         if left == 0 {
             self.blocked_on_credit(!events.is_empty());
             return Ok(false);
         }
-        self.waits_for = WaitsFor::Events;
+        self.idle_reason = IdleReason::NoEvents;
         let has_events = !events.is_empty();
         for event in events {
-            self.check().await?;
-            let names = self.rights.names().clone().narrowed(&self.request.names);
+            self.ensure_allowed().await?;
+            let names = self.rights.names().clone().intersect(&self.request.names);
             self.next = event.entry.event.header.sequence.saturating_add(1);
             let store = self.service.store.clone();
-            let event = blocking(move || deliver(&store, event, &names)).await?;
+            let event = blocking(move || delivered(&store, event, &names)).await?;
             self.credit.spend();
             self.write(writer, &Frame::Event(Box::new(event))).await?;
         }
         Ok(has_events)
     }
 
-    /// Notes that there is no credit, and whether events wait for it.
+    /// Records that no credit is left, and since when events have been waiting for it.
     fn blocked_on_credit(&mut self, has_events: bool) {
-        self.waits_for = match self.waits_for {
-            _ if !has_events => WaitsFor::Events,
-            WaitsFor::Credit(since) => WaitsFor::Credit(since),
-            WaitsFor::Events => WaitsFor::Credit(Instant::now()),
+        self.idle_reason = match self.idle_reason {
+            _ if !has_events => IdleReason::NoEvents,
+            IdleReason::NoCredit(since) => IdleReason::NoCredit(since),
+            IdleReason::NoEvents => IdleReason::NoCredit(Instant::now()),
         };
     }
 
@@ -140,7 +141,7 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         writer: &mut WriteHalf<impl AsyncWrite + Unpin>,
         frame: &Frame,
     ) -> Result<(), StreamEnd> {
-        let slow = self.service.limits.slow;
+        let slow = self.service.limits.slow_timeout;
         match timeout(slow, frame::write(writer, frame)).await {
             Ok(written) => written?,
             Err(_) => return Err(StreamEnd::Broken(io::Error::from(io::ErrorKind::TimedOut).into())),
@@ -149,19 +150,19 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         Ok(())
     }
 
-    /// Waits for anything that can change what is to be done, and tells the subscriber that the stream is alive.
+    /// Waits until the next step may change, and sends a keep-alive frame if one is due.
     async fn wait(&mut self, writer: &mut WriteHalf<impl AsyncWrite + Unpin>) -> Result<(), StreamEnd> {
         let limits = &self.service.limits;
-        if matches!(self.waits_for, WaitsFor::Credit(since) if since.elapsed() >= limits.slow) {
+        if matches!(self.idle_reason, IdleReason::NoCredit(since) if since.elapsed() >= limits.slow_timeout) {
             return Err(End::Slow.into());
         }
-        if self.last_sent.elapsed() >= limits.alive {
+        if self.last_sent.elapsed() >= limits.keep_alive_interval {
             self.write(writer, &Frame::Alive).await?;
         }
         let deadline = self.deadline();
-        let for_events = matches!(self.waits_for, WaitsFor::Events);
+        let wait_for_events = matches!(self.idle_reason, IdleReason::NoEvents);
         tokio::select! {
-            grown = self.size.changed(), if for_events => grown.map_err(|_| End::Stopping)?,
+            change = self.size.changed(), if wait_for_events => change.map_err(|_| End::Stopping)?,
             () = self.rights.next_block() => {}
             () = self.credit.changed() => {}
             () = self.service.shutdown.cancelled() => {}
@@ -170,36 +171,40 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         Ok(())
     }
 
-    /// When to look again at the latest.
+    /// The time of the next regular check.
     fn deadline(&self) -> Instant {
         let limits = &self.service.limits;
-        let regular = self.rights.deadline().min(self.last_sent + limits.alive);
-        match self.waits_for {
-            WaitsFor::Events => regular,
-            WaitsFor::Credit(since) => regular.min(since + limits.slow),
+        let regular = self.rights.deadline().min(self.last_sent + limits.keep_alive_interval);
+        match self.idle_reason {
+            IdleReason::NoEvents => regular,
+            IdleReason::NoCredit(since) => regular.min(since + limits.slow_timeout),
         }
     }
 }
 
-/// Reads the log on a thread that may wait for a disk.
+/// Reads the log on a thread that may block.
 async fn blocking<T: Send + 'static, E: std::error::Error + Send + 'static>(
     read: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, StreamEnd> {
     let failed = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "reading the log for a subscriber");
+        tracing::error!(%error, "cannot read the log for a subscriber");
         StreamEnd::Reason(End::Failed)
     };
     let read = tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))?;
     read.map_err(|error| failed(&error))
 }
 
-/// An event as a subscriber that may read these names is shown it.
-fn deliver<S: EventStore>(store: &S, event: StoredEvent, names: &NameFilter) -> Result<Delivered, S::Error> {
+/// Builds the delivered event with the parts that `names` admits.
+fn delivered<S: EventStore>(
+    store: &S,
+    event: StoredEvent,
+    names: &NameFilter,
+) -> Result<Delivered, S::Error> {
     let content = match (event.body, names) {
         (StoredBody::Present(body), NameFilter::All) => Content::Body(body),
         (StoredBody::Present(body), names) => {
-            let shown = (0u32..).zip(&body.parts).filter(|(_, part)| names.admits(part));
-            let parts = shown.filter_map(|(index, _)| body.disclose(index)).collect::<Vec<_>>();
+            let admitted = (0u32..).zip(&body.parts).filter(|(_, part)| names.admits(part));
+            let parts = admitted.filter_map(|(index, _)| body.disclose(index)).collect::<Vec<_>>();
             Content::Disclosed(BoundedVec::truncate_from(parts))
         }
         (StoredBody::Erased { .. }, _) => Content::Erased,

@@ -1,4 +1,4 @@
-//! Either side as an enemy.
+//! Malicious gateways and malicious subscribers.
 
 use super::{
     frame::FrameError,
@@ -10,10 +10,10 @@ use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use libp2p::{PeerId, Stream};
 use streembit_primitives::{event::EventError, Signature};
 
-// --- a gateway as an enemy
+// --- malicious gateways
 
-/// A gateway that proves its account truly and then sends what it likes.
-async fn liar(keys: &KeyPair, frames: Vec<Frame>) -> (Arc<Peer>, Target) {
+/// A gateway that proves its account correctly and then sends arbitrary frames.
+async fn malicious_gateway(keys: &KeyPair, frames: Vec<Frame>) -> (Arc<Peer>, Target) {
     let config = DeliveryConfig { listen: vec![TCP.parse().unwrap()], mdns: false };
     let peer = Arc::new(Peer::start(swarm::identity(keys).unwrap(), &config, &Limits::default()).unwrap());
     let mut incoming = peer.streams().accept(protocol(&GENESIS)).unwrap();
@@ -23,7 +23,7 @@ async fn liar(keys: &KeyPair, frames: Vec<Frame>) -> (Arc<Peer>, Target) {
             let hello = frame::read::<Hello>(&mut stream).await.unwrap();
             let proof = channel(id, subscriber).prove_gateway(&keys, &hello);
             frame::write(&mut stream, &Frame::Proof(proof)).await.unwrap();
-            // A subscriber that is not convinced goes away here.
+            // A subscriber that rejects the proof closes the stream here.
             if frame::read::<Subscribe>(&mut stream).await.is_ok() {
                 for sent in &frames {
                     frame::write(&mut stream, sent).await.unwrap();
@@ -41,8 +41,8 @@ fn channel(gateway: PeerId, subscriber: PeerId) -> Channel {
     Channel { genesis: GENESIS, protocol: protocol(&GENESIS).to_string(), gateway, subscriber }
 }
 
-/// Five true events of a car, as a gateway delivers them.
-fn true_events(car: &mut Car) -> Vec<Delivered> {
+/// Five valid events of a car, as a gateway delivers them.
+fn valid_events(car: &mut Car) -> Vec<Delivered> {
     (0..5)
         .map(|index| {
             let (event, body) = car.next(vec![reading("a", 1), reading("b", 2)]);
@@ -52,34 +52,34 @@ fn true_events(car: &mut Car) -> Vec<Delivered> {
         .collect()
 }
 
-/// What a subscriber makes of events that somebody changed: how many it took, and why no more.
-async fn verdict(change: impl FnOnce(&mut Vec<Delivered>, &mut Car)) -> (u64, SubscribeError) {
-    let (keys, owner, table) = (keys(1), keys(2), Table::new());
+/// Delivers events after `change` has tampered with them. Returns the number of accepted events and the error.
+async fn receive_changed(change: impl FnOnce(&mut Vec<Delivered>, &mut Car)) -> (u64, SubscribeError) {
+    let (keys, owner, chain) = (keys(1), keys(2), MockChain::new());
     let mut car = Car::of(&keys);
-    table.change(|state| {
+    chain.change(|state| {
         state.devices.insert(car.id(), car.record(owner.account()));
     });
-    let mut events = true_events(&mut car);
+    let mut events = valid_events(&mut car);
     change(&mut events, &mut car);
     let frames = events.into_iter().map(|event| Frame::Event(Box::new(event))).collect();
-    let (_peer, target) = liar(&keys, frames).await;
-    let mut reader = subscriber(&owner, &table, car.id(), target, Position::START);
-    let error = end(&mut reader).await;
+    let (_peer, target) = malicious_gateway(&keys, frames).await;
+    let mut reader = subscriber(&owner, &chain, car.id(), target, Position::START);
+    let error = subscription_error(&mut reader).await;
     (reader.position().next, error)
 }
 
-fn wrong(error: SubscribeError) -> VerifyError {
+fn verify_error(error: SubscribeError) -> VerifyError {
     match error {
-        SubscribeError::Refused { error, .. } => error,
+        SubscribeError::InvalidEvent { error, .. } => error,
         other => panic!("{other}"),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_event_is_refused_and_nothing_after_it_is_taken() {
+async fn a_changed_event_is_rejected_and_ends_the_subscription() {
     type Change = fn(&mut Vec<Delivered>, &mut Car);
-    let lies: [(Change, VerifyError); 8] = [
-        // A value, a time, a signature of somebody else, the side that signed.
+    let changes: [(Change, VerifyError); 8] = [
+        // A changed value, a changed time, a signature of another key, and a changed signer.
         (|events, _| forge(&mut events[2]), EventError::BodyHash.into()),
         (|events, _| events[2].entry.event.header.time += 1, EventError::Signature.into()),
         (
@@ -87,34 +87,34 @@ async fn a_changed_event_is_refused_and_nothing_after_it_is_taken() {
             EventError::Signature.into(),
         ),
         (|events, _| events[2].entry.event.signer = Signer::Device, EventError::Signer.into()),
-        // One left out, one doubled.
+        // A missing event and a duplicate event.
         (|events, _| drop(events.remove(2)), EventError::Sequence { expected: 2, found: 3 }.into()),
         (
             |events, _| events.insert(2, events[1].clone()),
             EventError::Sequence { expected: 2, found: 1 }.into(),
         ),
-        // A second history, truly signed by the gateway.
+        // A second history, correctly signed by the gateway.
         (
             |events, car| {
                 car.last = Some((1, Hash([9; 32])));
-                events[2] = true_events(car).remove(0);
+                events[2] = valid_events(car).remove(0);
             },
             EventError::Previous.into(),
         ),
-        // Another device of the same gateway.
+        // An event of another device of the same gateway.
         (
             |events, car| {
                 let label = Text::try_from("other").unwrap();
                 let mut other = Car::of(&car.gateway);
                 other.key = DeviceKey::Hosted { gateway: car.gateway.account(), label };
-                events[2] = true_events(&mut other).remove(2);
+                events[2] = valid_events(&mut other).remove(2);
             },
             EventError::Device.into(),
         ),
     ];
-    for (change, expected) in lies {
-        let (taken, error) = verdict(change).await;
-        assert_eq!((taken, wrong(error)), (2, expected));
+    for (change, expected) in changes {
+        let (accepted, error) = receive_changed(change).await;
+        assert_eq!((accepted, verify_error(error)), (2, expected));
     }
 }
 
@@ -124,17 +124,18 @@ fn forge(event: &mut Delivered) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_disclosure_is_refused() {
+async fn a_changed_disclosure_is_rejected() {
     let disclosed = |event: &Delivered, indexes: &[u32]| {
         let Content::Body(body) = &event.content else { unreachable!() };
         let parts = indexes.iter().map(|index| body.disclose(*index).unwrap()).collect::<Vec<_>>();
         Content::Disclosed(parts.try_into().unwrap())
     };
     for indexes in [[0, 0], [1, 0]] {
-        let (taken, error) = verdict(|events, _| events[1].content = disclosed(&events[1], &indexes)).await;
-        assert_eq!((taken, wrong(error)), (1, VerifyError::Disclosure));
+        let (accepted, error) =
+            receive_changed(|events, _| events[1].content = disclosed(&events[1], &indexes)).await;
+        assert_eq!((accepted, verify_error(error)), (1, VerifyError::Disclosure));
     }
-    let (taken, error) = verdict(|events, _| {
+    let (accepted, error) = receive_changed(|events, _| {
         let mut content = disclosed(&events[1], &[1]);
         if let Content::Disclosed(parts) = &mut content {
             parts[0].part = reading("b", 3);
@@ -142,91 +143,93 @@ async fn a_changed_disclosure_is_refused() {
         events[1].content = content;
     })
     .await;
-    assert_eq!((taken, wrong(error)), (1, VerifyError::Disclosure));
+    assert_eq!((accepted, verify_error(error)), (1, VerifyError::Disclosure));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_impostor_is_told_neither_account_nor_device() {
-    let (true_gateway, impostor, owner, table) = (keys(1), keys(66), keys(2), Table::new());
-    let car = Car::of(&true_gateway);
-    table.change(|state| {
+async fn an_impostor_learns_neither_account_nor_device() {
+    let (real_gateway, impostor, owner, chain) = (keys(1), keys(66), keys(2), MockChain::new());
+    let car = Car::of(&real_gateway);
+    chain.change(|state| {
         state.devices.insert(car.id(), car.record(owner.account()));
     });
-    // With its own account.
-    let (_peer, target) = liar(&impostor, vec![]).await;
-    let error = end(&mut subscriber(&owner, &table, car.id(), target, Position::START)).await;
+    // The impostor uses its own account.
+    let (_peer, target) = malicious_gateway(&impostor, vec![]).await;
+    let error = subscription_error(&mut subscriber(&owner, &chain, car.id(), target, Position::START)).await;
     assert!(matches!(error, SubscribeError::OtherGateway { .. }), "{error}");
 
-    // With the gateway's account, which it cannot sign for.
+    // The impostor claims the gateway's account, but cannot sign for it.
     let config = DeliveryConfig { listen: vec![TCP.parse().unwrap()], mdns: false };
     let identity = swarm::identity(&impostor).unwrap();
     let peer = Peer::start(identity, &config, &Limits::default()).unwrap();
     let mut incoming = peer.streams().accept(protocol(&GENESIS)).unwrap();
     let address = first_address(&peer).await;
     let target = Target::Address { peer: peer.id(), address };
-    let mut reader = subscriber(&owner, &table, car.id(), target, Position::START);
+    let mut reader = subscriber(&owner, &chain, car.id(), target, Position::START);
     let id = peer.id();
-    let trick = async {
+    let impostor_side = async {
         let (subscriber, mut stream) = incoming.next().await.unwrap();
         let hello = frame::read::<Hello>(&mut stream).await.unwrap();
         let mut proof = channel(id, subscriber).prove_gateway(&impostor, &hello);
-        proof.account = true_gateway.account();
+        proof.account = real_gateway.account();
         frame::write(&mut stream, &Frame::Proof(proof)).await.unwrap();
         frame::read::<Subscribe>(&mut stream).await
     };
-    let (heard, error) = tokio::join!(trick, end(&mut reader));
+    let (received, error) = tokio::join!(impostor_side, subscription_error(&mut reader));
     assert!(matches!(error, SubscribeError::GatewayProof), "{error}");
-    assert!(heard.is_err(), "the impostor heard {heard:?}");
+    assert!(received.is_err(), "the impostor received {received:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_peer_and_another_chain_are_named() {
-    let (gateway_keys, table) = (keys(1), Table::new());
+async fn another_peer_and_another_chain_are_reported() {
+    let (gateway_keys, chain) = (keys(1), MockChain::new());
     let car = Car::of(&gateway_keys);
-    table.change(|state| {
+    chain.change(|state| {
         state.devices.insert(car.id(), car.record(keys(2).account()));
     });
-    let (_peer, target) = liar(&gateway_keys, vec![]).await;
+    let (_peer, target) = malicious_gateway(&gateway_keys, vec![]).await;
     let Target::Address { address, .. } = target else { unreachable!() };
     let other = PeerId::random();
     let mut bare = address.clone();
     bare.pop();
     let target: Target = format!("{bare}/p2p/{other}").parse().unwrap();
-    let error = end(&mut subscriber(&keys(2), &table, car.id(), target, Position::START)).await;
+    let error =
+        subscription_error(&mut subscriber(&keys(2), &chain, car.id(), target, Position::START)).await;
     assert!(error.to_string().contains(&other.to_string()), "{error}");
 
-    let silent = DeliveryConfig { listen: vec![TCP.parse().unwrap()], mdns: false };
-    let peer = Peer::start(Keypair::generate_ed25519(), &silent, &Limits::default()).unwrap();
+    let config = DeliveryConfig { listen: vec![TCP.parse().unwrap()], mdns: false };
+    let peer = Peer::start(Keypair::generate_ed25519(), &config, &Limits::default()).unwrap();
     let target = Target::Address { peer: peer.id(), address: first_address(&peer).await };
-    let error = end(&mut subscriber(&keys(2), &table, car.id(), target, Position::START)).await;
+    let error =
+        subscription_error(&mut subscriber(&keys(2), &chain, car.id(), target, Position::START)).await;
     assert!(matches!(error, SubscribeError::OtherChain(_)), "{error}");
 }
 
-// --- a subscriber as an enemy
+// --- malicious subscribers
 
-struct Scene {
+struct GatewayFixture {
     _dir: tempfile::TempDir,
     log: Log,
     car: Car,
     owner: KeyPair,
-    table: Table,
+    chain: MockChain,
     gateway: Gateway,
 }
 
-async fn scene() -> Scene {
-    let (keys, owner, table) = (keys(1), keys(2), Table::new());
+async fn fixture() -> GatewayFixture {
+    let (keys, owner, chain) = (keys(1), keys(2), MockChain::new());
     let dir = tempfile::tempdir().unwrap();
     let log = open_log(dir.path(), &keys);
     let mut car = Car::of(&keys);
-    car.drive(&log, 5).await;
-    table.change(|state| {
+    car.append_readings(&log, 5).await;
+    chain.change(|state| {
         state.devices.insert(car.id(), car.record(owner.account()));
     });
-    let gateway = Gateway::start(TCP, &keys, &log, &table).await;
-    Scene { _dir: dir, log, car, owner, table, gateway }
+    let gateway = Gateway::start(TCP, &keys, &log, &chain).await;
+    GatewayFixture { _dir: dir, log, car, owner, chain, gateway }
 }
 
-impl Scene {
+impl GatewayFixture {
     async fn open(&self, peer: &Peer) -> Stream {
         peer.connect(self.gateway.peer.id(), vec![self.gateway.address.clone()]).await.unwrap();
         peer.streams().open_stream(self.gateway.peer.id(), protocol(&GENESIS)).await.unwrap()
@@ -236,11 +239,11 @@ impl Scene {
         Request { device: self.car.id(), next: 0, names: Default::default(), credit }
     }
 
-    /// A stream on which the owner has subscribed, truly; and its second frame.
-    async fn subscribed(&self, peer: &Peer, hello: &Hello, credit: u32) -> (Stream, Subscribe) {
+    /// Opens a stream and subscribes with the owner's valid proof. Returns the stream and the proof.
+    async fn subscribe_as_owner(&self, peer: &Peer, hello: &Hello, credit: u32) -> (Stream, Subscribe) {
         let mut stream = self.open(peer).await;
         frame::write(&mut stream, hello).await.unwrap();
-        let Frame::Proof(proof) = heard(&mut stream).await else { panic!("no proof") };
+        let Frame::Proof(proof) = next_frame(&mut stream).await else { panic!("no proof") };
         let channel = channel(self.gateway.peer.id(), peer.id());
         let subscribe = channel.prove_subscriber(&self.owner, hello, &proof.challenge, self.request(credit));
         frame::write(&mut stream, &subscribe).await.unwrap();
@@ -248,8 +251,8 @@ impl Scene {
     }
 }
 
-/// The next frame that is not just a sign of life.
-async fn heard(stream: &mut Stream) -> Frame {
+/// Reads the next frame that is not a keep-alive frame.
+async fn next_frame(stream: &mut Stream) -> Frame {
     let read = async {
         loop {
             let frame = frame::read::<Frame>(stream).await.unwrap();
@@ -258,86 +261,91 @@ async fn heard(stream: &mut Stream) -> Frame {
             }
         }
     };
-    timeout(PATIENCE, read).await.expect("nothing was said")
+    timeout(TEST_TIMEOUT, read).await.expect("no frame arrived")
 }
 
-/// That a stream ends so, and nothing follows.
-async fn ends_with(stream: &mut Stream, expected: End) {
-    assert_eq!(heard(stream).await, Frame::End(expected));
-    let after = timeout(PATIENCE, frame::read::<Frame>(stream)).await.unwrap();
+/// Asserts that the stream ends with this reason, and that no frame follows.
+async fn assert_end(stream: &mut Stream, expected: End) {
+    assert_eq!(next_frame(stream).await, Frame::End(expected));
+    let after = timeout(TEST_TIMEOUT, frame::read::<Frame>(stream)).await.unwrap();
     assert!(matches!(after, Err(FrameError::Closed | FrameError::Io(_))), "{after:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proof_seen_once_opens_nothing_again() {
-    let scene = scene().await;
-    let (peer, other) = (dialer(), dialer());
+async fn a_replayed_proof_is_rejected() {
+    let fixture = fixture().await;
+    let (peer, other) = (dialing_peer(), dialing_peer());
     let hello = Hello { challenge: proof::challenge() };
-    let (mut stream, seen) = scene.subscribed(&peer, &hello, 5).await;
-    assert!(matches!(heard(&mut stream).await, Frame::Event(_)), "it was good once");
-    // From the same peer with the same greeting, and from a peer that overheard it.
-    for thief in [&peer, &other] {
-        let mut stream = scene.open(thief).await;
+    let (mut stream, observed) = fixture.subscribe_as_owner(&peer, &hello, 5).await;
+    assert!(matches!(next_frame(&mut stream).await, Frame::Event(_)), "the proof is valid the first time");
+    // The proof is replayed by the same peer and by another peer that has observed it.
+    for attacker in [&peer, &other] {
+        let mut stream = fixture.open(attacker).await;
         frame::write(&mut stream, &hello).await.unwrap();
-        assert!(matches!(heard(&mut stream).await, Frame::Proof(_)));
-        frame::write(&mut stream, &seen).await.unwrap();
-        ends_with(&mut stream, End::Proof).await;
+        assert!(matches!(next_frame(&mut stream).await, Frame::Proof(_)));
+        frame::write(&mut stream, &observed).await.unwrap();
+        assert_end(&mut stream, End::Proof).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_frame_ends_its_own_stream_and_no_other() {
-    let mut scene = scene().await;
-    let peer = dialer();
+async fn a_malformed_frame_ends_only_its_own_stream() {
+    let mut fixture = fixture().await;
+    let peer = dialing_peer();
     let hello = Hello { challenge: proof::challenge() };
-    let (mut good, _) = scene.subscribed(&peer, &hello, 100).await;
+    let (mut valid, _) = fixture.subscribe_as_owner(&peer, &hello, 100).await;
     for _ in 0..5 {
-        assert!(matches!(heard(&mut good).await, Frame::Event(_)));
+        assert!(matches!(next_frame(&mut valid).await, Frame::Event(_)));
     }
     let garbage: [&[u8]; 3] = [&u32::MAX.to_le_bytes(), &[33, 0, 0, 0], &[31, 0, 0, 0, 1, 2, 3]];
     for bytes in garbage {
-        let mut stream = scene.open(&peer).await;
+        let mut stream = fixture.open(&peer).await;
         stream.write_all(bytes).await.unwrap();
         stream.flush().await.unwrap();
         if bytes.len() > 4 {
             stream.close().await.unwrap();
         }
-        ends_with(&mut stream, End::Malformed).await;
+        assert_end(&mut stream, End::Malformed).await;
     }
-    // Within an established subscription: something longer than credit, and credit beyond what there is.
+    // On an established subscription: a frame longer than credit, and credit beyond the maximum.
     for bytes in [vec![5, 0, 0, 0], frame::encode(&Credit(MAX_CREDIT as u32 + 1)).unwrap()] {
-        let (mut stream, _) = scene.subscribed(&peer, &hello, 1).await;
-        assert!(matches!(heard(&mut stream).await, Frame::Event(_)));
+        let (mut stream, _) = fixture.subscribe_as_owner(&peer, &hello, 1).await;
+        assert!(matches!(next_frame(&mut stream).await, Frame::Event(_)));
         stream.write_all(&bytes).await.unwrap();
         stream.flush().await.unwrap();
-        ends_with(&mut stream, End::Malformed).await;
+        assert_end(&mut stream, End::Malformed).await;
     }
-    let (mut greedy, _) = scene.subscribed(&peer, &hello, MAX_CREDIT as u32 + 1).await;
-    ends_with(&mut greedy, End::Malformed).await;
+    let (mut greedy, _) = fixture.subscribe_as_owner(&peer, &hello, MAX_CREDIT as u32 + 1).await;
+    assert_end(&mut greedy, End::Malformed).await;
 
-    scene.car.drive(&scene.log, 1).await;
-    let Frame::Event(event) = heard(&mut good).await else { panic!("the good stream suffered") };
+    fixture.car.append_readings(&fixture.log, 1).await;
+    let Frame::Event(event) = next_frame(&mut valid).await else { panic!("the valid stream was affected") };
     assert_eq!(event.entry.event.header.sequence, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_says_nothing_or_takes_nothing_is_not_waited_for() {
-    let scene = scene().await;
-    let peer = dialer();
-    let mut mute = scene.open(&peer).await;
-    ends_with(&mut mute, End::Slow).await;
+async fn an_idle_or_slow_subscriber_is_disconnected() {
+    let fixture = fixture().await;
+    let peer = dialing_peer();
+    let mut idle = fixture.open(&peer).await;
+    assert_end(&mut idle, End::Slow).await;
 
-    // Two events were asked for: exactly two come, and the third waits in vain.
+    // The subscriber granted credit for two events: exactly two arrive, and then the gateway stops waiting.
     let hello = Hello { challenge: proof::challenge() };
-    let (mut lazy, _) = scene.subscribed(&peer, &hello, 2).await;
+    let (mut slow, _) = fixture.subscribe_as_owner(&peer, &hello, 2).await;
     for expected in 0..2 {
-        let Frame::Event(event) = heard(&mut lazy).await else { panic!("an event was due") };
+        let Frame::Event(event) = next_frame(&mut slow).await else { panic!("expected an event") };
         assert_eq!(event.entry.event.header.sequence, expected);
     }
-    ends_with(&mut lazy, End::Slow).await;
-    // Who has taken all that there is may wait for as long as it likes.
-    let mut reader =
-        subscriber(&scene.owner, &scene.table, scene.car.id(), scene.gateway.target(), Position::START);
+    assert_end(&mut slow, End::Slow).await;
+    // A subscriber with credit left that has received all events may wait as long as it likes.
+    let mut reader = subscriber(
+        &fixture.owner,
+        &fixture.chain,
+        fixture.car.id(),
+        fixture.gateway.target(),
+        Position::START,
+    );
     assert_eq!(sequences(&mut reader, 5).await, [0, 1, 2, 3, 4]);
     assert!(timeout(Duration::from_secs(3), next_event(&mut reader)).await.is_err());
 }

@@ -1,4 +1,4 @@
-//! Real swarms on loopback, a real log in a folder; the chain's answers come from a table that the test changes.
+//! End-to-end tests with real swarms on loopback and a real log. A mock chain answers all requests.
 
 mod deliver;
 mod hostile;
@@ -31,12 +31,12 @@ use tokio_util::sync::CancellationToken;
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
 const GENESIS: Hash = Hash([0x5b; 32]);
-/// Longer than anything here takes, the pauses between attempts included.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any step of a test takes, including the pauses between attempts.
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The table in place of the chain.
+/// A chain in memory whose state a test can change.
 #[derive(Clone)]
-struct Table {
+struct MockChain {
     state: Arc<Mutex<State>>,
     blocks: watch::Sender<u32>,
 }
@@ -47,37 +47,37 @@ struct State {
     grants: Vec<Grant>,
     roots: HashMap<(LogId, u64), Hash>,
     time: u64,
-    away: bool,
+    is_unreachable: bool,
 }
 
-impl Table {
+impl MockChain {
     fn new() -> Self {
         Self { state: Arc::default(), blocks: watch::Sender::new(1) }
     }
 
-    /// Changes what the chain says, in a new finalized block.
+    /// Changes the state and finalizes a block.
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock().unwrap());
         self.blocks.send_modify(|block| *block += 1);
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&State) -> T) -> Result<T, ChainUnavailableError> {
+    fn read<T>(&self, query: impl FnOnce(&State) -> T) -> Result<T, ChainUnavailableError> {
         let state = self.state.lock().unwrap();
-        if state.away {
-            return Err(ChainUnavailableError("the node is away".into()));
+        if state.is_unreachable {
+            return Err(ChainUnavailableError("the node is unreachable".into()));
         }
-        Ok(question(&state))
+        Ok(query(&state))
     }
 }
 
 #[async_trait::async_trait]
-impl Grants for Table {
+impl Grants for MockChain {
     fn genesis(&self) -> Hash {
         GENESIS
     }
 
     async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailableError> {
-        self.ask(|state| DeviceAccess {
+        self.read(|state| DeviceAccess {
             record: state.devices.get(&device).cloned(),
             grants: state.grants.iter().filter(|grant| grant.device == device).cloned().collect(),
             time: state.time,
@@ -85,22 +85,22 @@ impl Grants for Table {
     }
 
     fn blocks(&self) -> BlockStream {
-        changes_of(self.blocks.subscribe())
+        change_stream(self.blocks.subscribe())
     }
 }
 
 #[async_trait::async_trait]
-impl Registry for Table {
+impl Registry for MockChain {
     fn genesis(&self) -> Hash {
         GENESIS
     }
 
     async fn device(&self, device: DeviceId) -> Result<Option<DeviceRecord>, ChainUnavailableError> {
-        self.ask(|state| state.devices.get(&device).cloned())
+        self.read(|state| state.devices.get(&device).cloned())
     }
 
     async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainUnavailableError> {
-        self.ask(|state| state.roots.get(&(log, size)).copied())
+        self.read(|state| state.roots.get(&(log, size)).copied())
     }
 }
 
@@ -148,8 +148,8 @@ impl Car {
         (SignedEvent { header, signer, signature }.verify(&self.key).unwrap(), body)
     }
 
-    /// Appends so many events with an odometer and a position.
-    async fn drive(&mut self, log: &Log, count: usize) {
+    /// Appends `count` events, each with a distance and a speed.
+    async fn append_readings(&mut self, log: &Log, count: usize) {
         for _ in 0..count {
             let km = self.last.map_or(0, |(sequence, _)| sequence as u32 + 1);
             self.append(log, vec![reading("Vehicle.TraveledDistance", km), reading("Vehicle.Speed", 50)])
@@ -188,20 +188,20 @@ fn open_log(dir: &Path, gateway: &KeyPair) -> Log {
     Log::open(&dir.join("log"), LogId::first(gateway.account())).unwrap()
 }
 
-/// What the chain and the log keep when the log is anchored as it is now.
-fn anchor(log: &Log, table: &Table) {
+/// Anchors the log at its current size, in the log and on the chain.
+fn anchor(log: &Log, chain: &MockChain) {
     let id = log.id();
     let (size, root) = (log.size(), log.root(log.size()).unwrap());
     let heads_root = log.heads_root(size).unwrap();
     let checkpoint =
         Checkpoint { log: id, size, root, heads_root, time: now_ms(), hash: HashAlgorithm::Blake3 };
     log.put_anchor(&Anchor { checkpoint, block: 2 }).unwrap();
-    table.change(|state| {
+    chain.change(|state| {
         state.roots.insert((id, size), root);
     });
 }
 
-/// A gateway that serves.
+/// A running gateway.
 struct Gateway {
     address: Multiaddr,
     peer: Arc<Peer>,
@@ -210,16 +210,16 @@ struct Gateway {
 }
 
 impl Gateway {
-    async fn start(listen: &str, keys: &KeyPair, log: &Log, table: &Table) -> Self {
-        Self::start_with(listen, keys, log, table, quick()).await
+    async fn start(listen: &str, keys: &KeyPair, log: &Log, chain: &MockChain) -> Self {
+        Self::start_with(listen, keys, log, chain, short_limits()).await
     }
 
-    async fn start_with(listen: &str, keys: &KeyPair, log: &Log, table: &Table, limits: Limits) -> Self {
+    async fn start_with(listen: &str, keys: &KeyPair, log: &Log, chain: &MockChain, limits: Limits) -> Self {
         let config = DeliveryConfig { listen: vec![listen.parse().unwrap()], mdns: false };
         let peer = Arc::new(start_peer(keys, &config, &limits).await);
         let shutdown = CancellationToken::new();
         let server =
-            Server::new(&peer, keys.clone(), log.clone(), table.clone(), limits, shutdown.clone()).unwrap();
+            Server::new(&peer, keys.clone(), log.clone(), chain.clone(), limits, shutdown.clone()).unwrap();
         let served = peer.clone();
         let task = tokio::spawn(async move { server.run(&served).await });
         let address = first_address(&peer).await;
@@ -230,7 +230,7 @@ impl Gateway {
         Target::Address { peer: self.peer.id(), address: self.address.clone() }
     }
 
-    /// Stops; the address can be listened on again afterwards.
+    /// Shuts the gateway down and returns its address without the peer id, for another gateway to listen on.
     async fn stop(self) -> Multiaddr {
         self.shutdown.cancel();
         self.task.await.unwrap();
@@ -240,7 +240,7 @@ impl Gateway {
     }
 }
 
-/// Starts a peer where another one may just have ended: its transport lets go of the port a moment later.
+/// Starts a peer on an address that another peer may have used until now: the transport frees the port a moment later.
 async fn start_peer(keys: &KeyPair, config: &DeliveryConfig, limits: &Limits) -> Peer {
     let start = async {
         loop {
@@ -251,17 +251,17 @@ async fn start_peer(keys: &KeyPair, config: &DeliveryConfig, limits: &Limits) ->
             }
         }
     };
-    timeout(PATIENCE, start).await.expect("the port stays taken")
+    timeout(TEST_TIMEOUT, start).await.expect("the port was not freed")
 }
 
-/// Limits that a test can wait for.
-fn quick() -> Limits {
+/// Limits short enough for a test.
+fn short_limits() -> Limits {
     Limits {
-        handshake: Duration::from_secs(1),
-        slow: Duration::from_secs(2),
-        alive: Duration::from_millis(200),
-        recheck: Duration::from_millis(200),
-        unchecked: Duration::from_millis(600),
+        handshake_timeout: Duration::from_secs(1),
+        slow_timeout: Duration::from_secs(2),
+        keep_alive_interval: Duration::from_millis(200),
+        recheck_interval: Duration::from_millis(200),
+        max_unchecked: Duration::from_millis(600),
         ..Limits::default()
     }
 }
@@ -272,25 +272,25 @@ async fn first_address(peer: &Peer) -> Multiaddr {
     found[0].clone()
 }
 
-/// A peer that only dials.
-fn dialer() -> Arc<Peer> {
+/// A peer that does not listen.
+fn dialing_peer() -> Arc<Peer> {
     let config = DeliveryConfig { listen: vec![], mdns: false };
     Arc::new(Peer::start(Keypair::generate_ed25519(), &config, &Limits::default()).unwrap())
 }
 
 fn subscriber(
     keys: &KeyPair,
-    table: &Table,
+    chain: &MockChain,
     device: DeviceId,
     target: Target,
     position: Position,
-) -> Subscriber<Table> {
+) -> Subscriber<MockChain> {
     let subscription = Subscription { device, target, names: Default::default() };
-    Subscriber::new(dialer(), keys.clone(), table.clone(), subscription, position)
+    Subscriber::new(dialing_peer(), keys.clone(), chain.clone(), subscription, position)
 }
 
-/// The next event, across interruptions.
-async fn next_event(subscriber: &mut Subscriber<Table>) -> Result<Received, SubscribeError> {
+/// Returns the next event and ignores interruptions.
+async fn next_event(subscriber: &mut Subscriber<MockChain>) -> Result<Received, SubscribeError> {
     let event = async {
         loop {
             if let SubscriberEvent::Event(event) = subscriber.next().await? {
@@ -298,11 +298,11 @@ async fn next_event(subscriber: &mut Subscriber<Table>) -> Result<Received, Subs
             }
         }
     };
-    timeout(PATIENCE, event).await.expect("no event came")
+    timeout(TEST_TIMEOUT, event).await.expect("no event arrived")
 }
 
 /// The sequences of the next `count` events.
-async fn sequences(subscriber: &mut Subscriber<Table>, count: usize) -> Vec<u64> {
+async fn sequences(subscriber: &mut Subscriber<MockChain>, count: usize) -> Vec<u64> {
     let mut sequences = Vec::new();
     for _ in 0..count {
         sequences.push(next_event(subscriber).await.unwrap().sequence());
@@ -310,11 +310,11 @@ async fn sequences(subscriber: &mut Subscriber<Table>, count: usize) -> Vec<u64>
     sequences
 }
 
-/// The sequences of the next `count` events, on one connection.
-async fn uninterrupted(subscriber: &mut Subscriber<Table>, count: usize) -> Vec<u64> {
+/// The sequences of the next `count` events, which must all arrive on one connection.
+async fn sequences_on_one_connection(subscriber: &mut Subscriber<MockChain>, count: usize) -> Vec<u64> {
     let mut sequences = Vec::new();
     while sequences.len() < count {
-        match timeout(PATIENCE, subscriber.next()).await.expect("no event came").unwrap() {
+        match timeout(TEST_TIMEOUT, subscriber.next()).await.expect("no event arrived").unwrap() {
             SubscriberEvent::Event(event) => sequences.push(event.sequence()),
             SubscriberEvent::Connected { .. } => {}
             SubscriberEvent::Interrupted { problem, .. } => panic!("interrupted: {problem}"),
@@ -323,8 +323,8 @@ async fn uninterrupted(subscriber: &mut Subscriber<Table>, count: usize) -> Vec<
     sequences
 }
 
-/// What ends the subscription.
-async fn end(subscriber: &mut Subscriber<Table>) -> SubscribeError {
+/// Waits for the error that ends the subscription.
+async fn subscription_error(subscriber: &mut Subscriber<MockChain>) -> SubscribeError {
     loop {
         if let Err(error) = next_event(subscriber).await {
             return error;
@@ -332,7 +332,7 @@ async fn end(subscriber: &mut Subscriber<Table>) -> SubscribeError {
     }
 }
 
-/// Whether nothing but silence comes for a while.
-async fn is_silent(subscriber: &mut Subscriber<Table>) -> bool {
+/// Returns true if no event arrives within 300 ms.
+async fn is_silent(subscriber: &mut Subscriber<MockChain>) -> bool {
     timeout(Duration::from_millis(300), next_event(subscriber)).await.is_err()
 }

@@ -1,4 +1,4 @@
-//! A log that goes on where its chain was founded anew: each chain proves what it has anchored, and none in another's place.
+//! Tests of a log whose chain is refounded. Each chain proves only what was anchored on it.
 
 use super::*;
 use crate::collect::Collected;
@@ -7,10 +7,10 @@ use streembit_log::{ChainProofError, LogReader, MAX_CHAINS};
 
 type Db = rocksdb::DBWithThreadMode<rocksdb::SingleThreaded>;
 
-impl Scene {
-    /// Has the chain founded anew, with the same devices; gives the old one.
+impl Fixture {
+    /// Refounds the chain with the same devices. Returns the old chain.
     fn refound(&mut self, genesis: u8) -> FakeChain {
-        let mut new = FakeChain::founded(4, Hash([genesis; 32]));
+        let mut new = FakeChain::with_genesis(4, Hash([genesis; 32]));
         for car in &self.cars {
             new.register(&car.id(), &car.record());
         }
@@ -21,8 +21,9 @@ impl Scene {
         collect(&self.log, &Node(&self.chain, 9), self.log.size()).await
     }
 
-    /// How many events a file by a chain proves to whoever trusts a chain; or why none.
-    fn proves(&self, by: Option<Hash>, trusted: &FakeChain) -> Result<u64, EvidenceError> {
+    /// Exports a file that is proven by the chain `by`, and verifies it with the trust root of the chain `trusted`.
+    /// Returns the number of proven events.
+    fn proven_events(&self, by: Option<Hash>, trusted: &FakeChain) -> Result<u64, EvidenceError> {
         let (span, disclose) = (Span::default(), Disclose::All);
         let request = Request { device: self.device(), span, disclose, chain: by };
         let path = self.folder.path().join("by-chain.evidence");
@@ -38,89 +39,93 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn each_chain_proves_what_it_has_anchored_for_ever() {
-    let mut scene = Scene::new();
-    scene.append(20).await;
-    scene.chain.block(true);
-    scene.anchor();
-    let collected = scene.collect().await.unwrap();
+async fn each_chain_proves_its_own_anchors_even_after_a_refounding() {
+    let mut fixture = Fixture::new();
+    fixture.append(20).await;
+    fixture.chain.block(true);
+    fixture.anchor();
+    let collected = fixture.collect().await.unwrap();
     assert_eq!((collected.changes, collected.other_chains), (1, 0));
-    let before = scene.cars[0].sequence;
+    let before = fixture.cars[0].sequence;
 
-    let mut old = scene.refound(0xab);
-    scene.append(9).await;
-    scene.chain.block(true);
-    scene.chain.block(true);
-    scene.anchor();
-    let collected = scene.collect().await.unwrap();
+    let mut old = fixture.refound(0xab);
+    fixture.append(9).await;
+    fixture.chain.block(true);
+    fixture.chain.block(true);
+    fixture.anchor();
+    let collected = fixture.collect().await.unwrap();
     assert_eq!((collected.changes, collected.other_chains), (2, 1));
-    assert_eq!(scene.log.chains(), Ok(vec![old.genesis, scene.chain.genesis]));
-    let all = scene.cars[0].sequence;
+    assert_eq!(fixture.log.chains(), Ok(vec![old.genesis, fixture.chain.genesis]));
+    let all = fixture.cars[0].sequence;
     assert!(before < all);
-    for by in [None, Some(scene.chain.genesis)] {
-        assert_eq!(scene.proves(by, &scene.chain), Ok(all));
-        assert!(matches!(scene.proves(by, &old), Err(EvidenceError::Genesis { .. })));
+    for by in [None, Some(fixture.chain.genesis)] {
+        assert_eq!(fixture.proven_events(by, &fixture.chain), Ok(all));
+        assert!(matches!(fixture.proven_events(by, &old), Err(EvidenceError::Genesis { .. })));
     }
-    assert_eq!(scene.proves(Some(old.genesis), &old), Ok(before));
-    assert!(matches!(scene.proves(Some(old.genesis), &scene.chain), Err(EvidenceError::Genesis { .. })));
+    assert_eq!(fixture.proven_events(Some(old.genesis), &old), Ok(before));
+    assert!(matches!(
+        fixture.proven_events(Some(old.genesis), &fixture.chain),
+        Err(EvidenceError::Genesis { .. })
+    ));
 
-    // Back at the old one: it is followed from where it was left, and is the one collected last.
-    std::mem::swap(&mut scene.chain, &mut old);
-    scene.chain.block(true);
-    scene.anchor();
-    let collected = scene.collect().await.unwrap();
+    // Back on the old chain, collecting continues from the stored proof, and the old chain becomes the last one
+    // collected.
+    std::mem::swap(&mut fixture.chain, &mut old);
+    fixture.chain.block(true);
+    fixture.anchor();
+    let collected = fixture.collect().await.unwrap();
     assert_eq!((collected.changes, collected.other_chains), (2, 1));
-    assert_eq!(scene.log.chains(), Ok(vec![old.genesis, scene.chain.genesis]));
-    assert_eq!(scene.proves(None, &scene.chain), Ok(all));
-    assert_eq!(scene.proves(Some(old.genesis), &old), Ok(all));
+    assert_eq!(fixture.log.chains(), Ok(vec![old.genesis, fixture.chain.genesis]));
+    assert_eq!(fixture.proven_events(None, &fixture.chain), Ok(all));
+    assert_eq!(fixture.proven_events(Some(old.genesis), &old), Ok(all));
 }
 
 #[tokio::test]
-async fn as_many_chains_are_kept_as_may_be_and_none_goes_unless_told_to() {
-    let mut scene = Scene::anchored().await;
-    let all = scene.cars[0].sequence;
+async fn proofs_of_a_limited_number_of_chains_are_kept_until_they_are_removed() {
+    let mut fixture = Fixture::anchored().await;
+    let all = fixture.cars[0].sequence;
     let mut chains = Vec::new();
     for n in 1..MAX_CHAINS {
-        chains.push(scene.refound(n as u8));
-        scene.anchor();
-        scene.collect().await.unwrap();
+        chains.push(fixture.refound(n as u8));
+        fixture.anchor();
+        fixture.collect().await.unwrap();
     }
-    chains.push(scene.refound(0xab));
-    scene.anchor();
-    let error = scene.collect().await.unwrap_err();
+    chains.push(fixture.refound(0xab));
+    fixture.anchor();
+    let error = fixture.collect().await.unwrap_err();
     assert_eq!(error, CollectError::Store(ChainProofError::TooManyChains));
     assert!(error.to_string().contains("which is the maximum"), "{error}");
     let geneses: Vec<_> = chains.iter().map(|chain| chain.genesis).collect();
-    assert_eq!(scene.log.chains(), Ok(geneses.clone()));
+    assert_eq!(fixture.log.chains(), Ok(geneses.clone()));
 
-    // Those there are still prove, and go on; of the one too many nothing is there.
+    // The stored proofs still work and can be extended. Nothing of the rejected chain is stored.
     for chain in &chains {
-        assert_eq!(scene.proves(Some(chain.genesis), chain), Ok(all));
-        collect(&scene.log, &Node(chain, 9), 20).await.unwrap();
+        assert_eq!(fixture.proven_events(Some(chain.genesis), chain), Ok(all));
+        collect(&fixture.log, &Node(chain, 9), 20).await.unwrap();
     }
     let (span, disclose) = (Span::default(), Disclose::All);
-    let request = Request { device: scene.device(), span, disclose, chain: Some(scene.chain.genesis) };
-    let error = export::write(scene.log.reader(), &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
+    let request = Request { device: fixture.device(), span, disclose, chain: Some(fixture.chain.genesis) };
+    let error = export::write(fixture.log.reader(), &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
     assert!(matches!(error, ExportError::NotOfChain { .. }), "{error}");
     assert!(geneses.iter().all(|genesis| error.to_string().contains(&genesis.to_string())), "{error}");
 
-    assert_eq!(scene.log.forget_chain(&geneses[1]), Ok(true));
-    assert_eq!(scene.log.forget_chain(&geneses[1]), Ok(false));
-    assert_eq!(scene.log.chain_proof(&geneses[1]), Ok(None));
-    assert_eq!(scene.collect().await.unwrap().other_chains, MAX_CHAINS - 1);
-    assert_eq!(scene.proves(None, &scene.chain), Ok(all));
-    assert_eq!(scene.proves(Some(geneses[0]), &chains[0]), Ok(all));
-    let kept = scene.log.chains();
-    let Scene { folder, log, .. } = scene;
+    assert_eq!(fixture.log.forget_chain(&geneses[1]), Ok(true));
+    assert_eq!(fixture.log.forget_chain(&geneses[1]), Ok(false));
+    assert_eq!(fixture.log.chain_proof(&geneses[1]), Ok(None));
+    assert_eq!(fixture.collect().await.unwrap().other_chains, MAX_CHAINS - 1);
+    assert_eq!(fixture.proven_events(None, &fixture.chain), Ok(all));
+    assert_eq!(fixture.proven_events(Some(geneses[0]), &chains[0]), Ok(all));
+    let kept = fixture.log.chains();
+    let Fixture { folder, log, .. } = fixture;
     drop(log);
-    // Twice: what was forgotten ends a table by then.
+    // Open the log twice, because the second time the deleted keys are at the end of a table.
     for _ in 0..2 {
         assert_eq!(Log::open(&folder.path().join("log"), id()).unwrap().chains(), kept);
     }
 }
 
-/// Takes the genesis from before the keys, as releases before had them; gives how many there are.
-fn as_before(path: &Path, genesis: &Hash) -> usize {
+/// Removes the genesis hash from the keys, as in earlier releases. Returns the number of keys.
+fn use_old_keys(path: &Path, genesis: &Hash) -> usize {
     let options = rocksdb::Options::default();
     let families = Db::list_cf(&options, path).unwrap();
     let db = Db::open_cf(&options, path, families).unwrap();
@@ -139,19 +144,19 @@ fn as_before(path: &Path, genesis: &Hash) -> usize {
 }
 
 #[tokio::test]
-async fn what_a_release_before_kept_is_read_and_gets_its_chain() {
-    let mut scene = Scene::new();
-    scene.append(20).await;
-    scene.chain.block(true);
-    scene.anchor();
-    scene.collect().await.unwrap();
-    let (genesis, all) = (scene.chain.genesis, scene.cars[0].sequence);
-    let kept = scene.log.chain_proof(&genesis).unwrap();
+async fn proofs_of_an_earlier_release_are_read_and_assigned_to_their_chain() {
+    let mut fixture = Fixture::new();
+    fixture.append(20).await;
+    fixture.chain.block(true);
+    fixture.anchor();
+    fixture.collect().await.unwrap();
+    let (genesis, all) = (fixture.chain.genesis, fixture.cars[0].sequence);
+    let kept = fixture.log.chain_proof(&genesis).unwrap();
     assert_eq!(kept.as_ref().map(|kept| kept.changes.len()), Some(1));
-    let Scene { folder, log, chain, cars } = scene;
+    let Fixture { folder, log, chain, cars } = fixture;
     drop(log);
     let path = folder.path().join("log");
-    assert_eq!(as_before(&path, &genesis), 3);
+    assert_eq!(use_old_keys(&path, &genesis), 3);
 
     let same = |log: &LogReader| {
         assert_eq!(log.chains(), Ok(vec![genesis]));
@@ -159,15 +164,15 @@ async fn what_a_release_before_kept_is_read_and_gets_its_chain() {
         assert_eq!(log.chain_proof(&Hash::ZERO), Ok(None));
     };
     same(&Log::open_read_only(&path).unwrap());
-    // Twice: the keys of before end a table by then.
+    // Open the log twice, because the second time the old keys are at the end of a table.
     for _ in 0..2 {
         same(&Log::open(&path, id()).unwrap());
         same(&Log::open_read_only(&path).unwrap());
     }
-    let mut scene = Scene { log: Log::open(&path, id()).unwrap(), folder, chain, cars };
-    let old = scene.refound(0xab);
-    scene.anchor();
-    assert_eq!(scene.collect().await.unwrap().other_chains, 1);
-    assert_eq!(scene.proves(None, &scene.chain), Ok(all));
-    assert_eq!(scene.proves(Some(old.genesis), &old), Ok(all));
+    let mut fixture = Fixture { log: Log::open(&path, id()).unwrap(), folder, chain, cars };
+    let old = fixture.refound(0xab);
+    fixture.anchor();
+    assert_eq!(fixture.collect().await.unwrap().other_chains, 1);
+    assert_eq!(fixture.proven_events(None, &fixture.chain), Ok(all));
+    assert_eq!(fixture.proven_events(Some(old.genesis), &old), Ok(all));
 }

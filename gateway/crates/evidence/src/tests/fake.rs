@@ -1,5 +1,5 @@
-//! A chain in memory: blocks that voters sign, changes of voters, and a state with anchors and devices. Only what evidence
-//! sees of a chain; shared by the tests and the benchmark.
+//! A fake chain in memory for the tests and the benchmark. It has blocks signed by voters, changes of voters, and a
+//! state with anchors and devices, which is all that evidence depends on.
 
 use codec::{Compact, Encode};
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -15,11 +15,11 @@ use streembit_primitives::{
     DeviceId, Hash,
 };
 
-/// A chain whose newest block is the last.
+/// A chain in memory. All its blocks are final.
 pub struct FakeChain {
-    /// The hash of its first block.
+    /// The genesis hash.
     pub genesis: Hash,
-    /// The voters that it began with.
+    /// The genesis voters.
     pub first: Vec<Voter>,
     voters: Vec<SigningKey>,
     set: u64,
@@ -30,7 +30,7 @@ pub struct FakeChain {
 /// A final block.
 #[derive(Clone)]
 pub struct FakeBlock {
-    /// Its hash.
+    /// The hash of the block.
     pub hash: Hash,
     header: Vec<u8>,
     votes: Vec<u8>,
@@ -49,25 +49,25 @@ fn voters(keys: &[SigningKey]) -> Vec<Voter> {
 }
 
 impl FakeChain {
-    /// A chain with so many voters and no block after the first.
+    /// Creates a chain with `count` voters and no block after the genesis.
     pub fn new(count: u8) -> Self {
-        Self::founded(count, Hash([0xfe; 32]))
+        Self::with_genesis(count, Hash([0xfe; 32]))
     }
 
-    /// A chain of some genesis.
-    pub fn founded(count: u8, genesis: Hash) -> Self {
+    /// Creates a chain with a given genesis hash.
+    pub fn with_genesis(count: u8, genesis: Hash) -> Self {
         let keys = keys(0, count);
         let first = voters(&keys);
         let state = vec![(genesis_storage_key(), genesis.encode())];
         Self { genesis, first, voters: keys, set: 0, blocks: Vec::new(), state }
     }
 
-    /// What is trusted of it.
+    /// Returns the chain's trust root.
     pub fn trust(&self) -> TrustRoot {
         TrustRoot { genesis: self.genesis, authorities: AuthoritySet { id: 0, voters: self.first.clone() } }
     }
 
-    /// The number that the next block has.
+    /// Returns the number of the next block.
     pub fn next_number(&self) -> u32 {
         self.blocks.len() as u32 + 1
     }
@@ -87,9 +87,10 @@ impl FakeChain {
         self.state.push((key, value));
     }
 
-    /// Makes a block of the state as it is, final by three quarters of the voters; with `change`, the last of their set.
+    /// Adds a block with the current state, finalized by three quarters of the voters. With `change`, it is the last
+    /// block of their set.
     pub fn block(&mut self, change: bool) {
-        // Something else is in the state too.
+        // The state also has values that evidence does not need.
         self.put(vec![7; 40], self.next_number().encode());
         let number = self.next_number();
         let next = keys(number as u8, self.voters.len() as u8);
@@ -114,8 +115,8 @@ impl FakeChain {
     fn votes(&self, hash: Hash, number: u32) -> Vec<u8> {
         let round = 3u64;
         let message = (1u8, hash, number, round, self.set).encode();
-        let enough = self.voters.len() - self.voters.len() / 4;
-        let votes: Vec<_> = self.voters[..enough]
+        let signers = self.voters.len() - self.voters.len() / 4;
+        let votes: Vec<_> = self.voters[..signers]
             .iter()
             .map(|key| (hash, number, key.sign(&message).to_bytes(), key.verifying_key().to_bytes()))
             .collect();
@@ -134,22 +135,23 @@ impl FakeChain {
         (nodes, root.0)
     }
 
-    /// As a node answers to `streembit_genesisAuthorities`.
+    /// Returns what a node answers to `streembit_genesisAuthorities`.
     pub fn genesis_authorities(&self) -> Vec<u8> {
         self.first.encode()
     }
 
-    /// As a node answers to `streembit_finalityProof`; `most` fragments at once.
-    pub fn finality_proof(&self, from: Hash, most: usize) -> Option<Vec<u8>> {
+    /// Returns what a node answers to `streembit_finalityProof` if it gives at most `max` fragments at once, or `None`
+    /// if there is no block `from`.
+    pub fn finality_proof(&self, from: Hash, max: usize) -> Option<Vec<u8>> {
         let start = match self.blocks.iter().position(|block| block.hash == from) {
-            Some(place) => place + 1,
+            Some(position) => position + 1,
             None if from == self.genesis => 0,
             None => return None,
         };
         let mut fragments: Vec<_> = self.blocks[start..].iter().filter(|block| block.ends_set).collect();
-        let is_finished = fragments.len() <= most;
-        fragments.truncate(most);
-        // As the node: the newest block, but not twice in one answer; and the very block asked from where none is newer.
+        let is_finished = fragments.len() <= max;
+        fragments.truncate(max);
+        // Like a node, append the newest block unless it is there already. It can be the block `from` itself.
         if let Some(newest) = self.blocks.last().filter(|_| is_finished) {
             if fragments.last().is_none_or(|last| last.hash != newest.hash) {
                 fragments.push(newest);
@@ -160,7 +162,7 @@ impl FakeChain {
         Some([Compact(fragments.len() as u32).encode(), bytes, is_finished.encode()].concat())
     }
 
-    /// As a node answers to `state_getReadProof`: here all nodes.
+    /// Returns all nodes of the state's trie after a block, which is more than a node answers to `state_getReadProof`.
     pub fn read_proof(&self, at: Hash) -> Option<Vec<Vec<u8>>> {
         self.blocks.iter().find(|block| block.hash == at).map(|block| block.nodes.clone())
     }

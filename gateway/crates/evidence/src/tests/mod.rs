@@ -1,4 +1,4 @@
-//! From a log and a chain to a file and back.
+//! Tests of the whole way from a log and a chain to a verified file.
 
 mod chains;
 mod fake;
@@ -31,10 +31,10 @@ const DAY: u64 = 86_400_000;
 const JUNE: u64 = 1_780_272_000_000;
 
 fn no(question: &str) -> ChainError {
-    ChainError::Question { question: question.into(), message: "unknown block".into() }
+    ChainError::RequestFailed { request: question.into(), message: "unknown block".into() }
 }
 
-/// The fake chain behind a node that gives so many fragments at once.
+/// A node of a fake chain. The number limits the fragments in one finality proof.
 struct Node<'a>(&'a FakeChain, usize);
 
 impl ProofSource for Node<'_> {
@@ -63,7 +63,7 @@ fn id() -> LogId {
     LogId::first(gateway())
 }
 
-/// A device that signs, and says one odometer and one position a day.
+/// A device that signs one event per day, with an odometer and a position.
 struct Car {
     pair: schnorrkel::Keypair,
     sequence: u64,
@@ -119,23 +119,23 @@ impl Car {
     }
 }
 
-/// A log of two devices, a chain, and a folder for files.
-struct Scene {
+/// A log with two devices, a chain, and a folder for files.
+struct Fixture {
     folder: tempfile::TempDir,
     log: Log,
     chain: FakeChain,
     cars: [Car; 2],
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = Log::open(&folder.path().join("log"), id()).unwrap();
-        let mut scene = Self { folder, log, chain: FakeChain::new(4), cars: [Car::new(1), Car::new(2)] };
-        for car in &scene.cars {
-            scene.chain.register(&car.id(), &car.record());
+        let mut fixture = Self { folder, log, chain: FakeChain::new(4), cars: [Car::new(1), Car::new(2)] };
+        for car in &fixture.cars {
+            fixture.chain.register(&car.id(), &car.record());
         }
-        scene
+        fixture
     }
 
     async fn append(&mut self, count: usize) {
@@ -145,7 +145,7 @@ impl Scene {
         }
     }
 
-    /// Puts the log as it is into the state of the next block.
+    /// Anchors the current log in a new block.
     fn anchor(&mut self) {
         let size = self.log.size();
         let checkpoint = Checkpoint {
@@ -161,13 +161,13 @@ impl Scene {
         self.chain.block(false);
     }
 
-    /// 20 events, anchored and collected.
+    /// Creates a fixture with 20 anchored events whose proof is collected.
     async fn anchored() -> Self {
-        let mut scene = Self::new();
-        scene.append(20).await;
-        scene.anchor();
-        collect(&scene.log, &Node(&scene.chain, 9), 20).await.unwrap();
-        scene
+        let mut fixture = Self::new();
+        fixture.append(20).await;
+        fixture.anchor();
+        collect(&fixture.log, &Node(&fixture.chain, 9), 20).await.unwrap();
+        fixture
     }
 
     fn device(&self) -> DeviceId {
@@ -184,6 +184,7 @@ impl Scene {
         Ok((path, exported))
     }
 
+    /// Exports a file and verifies it.
     fn verified(&self, span: Span, disclose: Disclose) -> VerifiedEvidence {
         let (path, exported) = self.export(span, disclose).unwrap();
         let verdict = verify(&path, &self.chain.trust(), |_, _, _| {}).unwrap();
@@ -197,83 +198,83 @@ fn span(from: &str, to: &str) -> Span {
 }
 
 #[tokio::test]
-async fn a_whole_history_is_proven_from_the_trust_root_alone() {
-    let scene = Scene::anchored().await;
-    let verdict = scene.verified(Span::default(), Disclose::All);
+async fn a_whole_history_is_verified_with_only_the_trust_root() {
+    let fixture = Fixture::anchored().await;
+    let verdict = fixture.verified(Span::default(), Disclose::All);
     assert!(verdict.is_complete());
-    assert_eq!(verdict.events, scene.cars[0].sequence);
+    assert_eq!(verdict.events, fixture.cars[0].sequence);
     assert_eq!((verdict.device_signed, verdict.gateway_signed), (verdict.events, 0));
     assert_eq!(verdict.bodies.whole, verdict.events);
-    assert_eq!(verdict.record, scene.cars[0].record());
+    assert_eq!(verdict.record, fixture.cars[0].record());
     assert_eq!(verdict.checkpoint.size, 20);
     assert_eq!((verdict.last.set, verdict.last.voters, verdict.last.signers.len()), (0, 4, 3));
 }
 
 #[tokio::test]
-async fn every_change_of_voters_is_followed_however_it_is_collected() {
-    for most in [1, 2, 9] {
-        let mut scene = Scene::new();
-        scene.append(5).await;
-        scene.anchor();
-        collect(&scene.log, &Node(&scene.chain, most), 5).await.unwrap();
+async fn every_change_of_voters_is_collected_whatever_the_number_of_fragments_per_answer() {
+    for max in [1, 2, 9] {
+        let mut fixture = Fixture::new();
+        fixture.append(5).await;
+        fixture.anchor();
+        collect(&fixture.log, &Node(&fixture.chain, max), 5).await.unwrap();
         for change in [true, false, true, true, false, false] {
-            scene.chain.block(change);
+            fixture.chain.block(change);
         }
-        scene.append(6).await;
-        scene.anchor();
-        let collected = collect(&scene.log, &Node(&scene.chain, most), 11).await.unwrap();
+        fixture.append(6).await;
+        fixture.anchor();
+        let collected = collect(&fixture.log, &Node(&fixture.chain, max), 11).await.unwrap();
         assert_eq!((collected.changes, collected.size), (3, 11));
-        let verdict = scene.verified(Span::default(), Disclose::All);
+        let verdict = fixture.verified(Span::default(), Disclose::All);
         assert_eq!((verdict.changes, verdict.last.set), (3, 3));
 
-        // The newest block is the last of its set; then nothing is newer than it; then something is.
-        scene.chain.block(true);
+        // First the newest block is the last of its set, and then a newer one follows.
+        fixture.chain.block(true);
         for _ in 0..2 {
-            collect(&scene.log, &Node(&scene.chain, most), 11).await.unwrap();
-            assert_eq!(scene.verified(Span::default(), Disclose::All).changes, 3);
+            collect(&fixture.log, &Node(&fixture.chain, max), 11).await.unwrap();
+            assert_eq!(fixture.verified(Span::default(), Disclose::All).changes, 3);
         }
-        scene.chain.block(false);
-        let collected = collect(&scene.log, &Node(&scene.chain, most), 11).await.unwrap();
+        fixture.chain.block(false);
+        let collected = collect(&fixture.log, &Node(&fixture.chain, max), 11).await.unwrap();
         assert_eq!(collected.changes, 4);
-        assert_eq!(scene.verified(Span::default(), Disclose::All).changes, 4);
+        assert_eq!(fixture.verified(Span::default(), Disclose::All).changes, 4);
     }
 }
 
 #[tokio::test]
-async fn what_is_not_shown_is_still_proven() {
-    let scene = Scene::anchored().await;
-    let all = scene.cars[0].sequence;
-    let verdict = scene.verified(Span::default(), Disclose::None);
+async fn events_with_undisclosed_bodies_are_still_proven() {
+    let fixture = Fixture::anchored().await;
+    let all = fixture.cars[0].sequence;
+    let verdict = fixture.verified(Span::default(), Disclose::None);
     assert_eq!((verdict.bodies.withheld, verdict.bodies.whole), (all, 0));
-    let verdict = scene.verified(Span::default(), "odometer".parse().unwrap());
+    let verdict = fixture.verified(Span::default(), "odometer".parse().unwrap());
     assert_eq!(verdict.bodies.parts, all);
 
-    let (path, _) = scene.export(Span::default(), "odometer".parse().unwrap()).unwrap();
+    let (path, _) = fixture.export(Span::default(), "odometer".parse().unwrap()).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let contains = |word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
     assert!(contains("odometer") && !contains("position"), "the position is in the file");
-    let error = scene.export(Span::default(), "odometer,speed".parse().unwrap()).unwrap_err().to_string();
+    let error = fixture.export(Span::default(), "odometer,speed".parse().unwrap()).unwrap_err().to_string();
     assert!(error.contains("speed") && error.contains("position") && !error.contains("odometer"), "{error}");
 }
 
 #[tokio::test]
-async fn a_span_is_by_the_events_time_and_says_what_is_left_out() {
-    let scene = Scene::anchored().await;
-    let verdict = scene.verified(span("2026-06-03", "2026-06-05"), Disclose::All);
+async fn a_span_selects_events_by_time_and_the_verdict_says_if_some_are_left_out() {
+    let fixture = Fixture::anchored().await;
+    let verdict = fixture.verified(span("2026-06-03", "2026-06-05"), Disclose::All);
     assert_eq!((verdict.first.sequence, verdict.last_event.sequence, verdict.events), (2, 4, 3));
     assert!(!verdict.from_first && !verdict.to_last);
-    let verdict = scene.verified(span("", "2026-06-02T00:00:00Z"), Disclose::All);
+    let verdict = fixture.verified(span("", "2026-06-02T00:00:00Z"), Disclose::All);
     assert_eq!((verdict.events, verdict.from_first), (1, true));
-    let verdict = scene.verified(span("2026-06-02", ""), Disclose::All);
+    let verdict = fixture.verified(span("2026-06-02", ""), Disclose::All);
     assert!(verdict.to_last && !verdict.from_first);
-    let error = scene.export(span("2027-01-01", ""), Disclose::All).unwrap_err().to_string();
+    let error = fixture.export(span("2027-01-01", ""), Disclose::All).unwrap_err().to_string();
     assert!(error.contains("2026-06-01"), "{error}");
 }
 
 #[tokio::test]
-async fn shown_without_a_trust_root_and_marked_so() {
-    let scene = Scene::anchored().await;
-    let (path, exported) = scene.export(Span::default(), "odometer".parse().unwrap()).unwrap();
+async fn a_file_is_shown_without_a_trust_root_and_marked_as_unverified() {
+    let fixture = Fixture::anchored().await;
+    let (path, exported) = fixture.export(Span::default(), "odometer".parse().unwrap()).unwrap();
     let (mut claims, mut events) = (Vec::new(), Vec::new());
     show::<VerifyError>(
         &path,
@@ -287,134 +288,137 @@ async fn shown_without_a_trust_root_and_marked_so() {
         },
     )
     .unwrap();
-    assert!(!claims[0].verified && claims[0].device == scene.device());
+    assert!(!claims[0].verified && claims[0].device == fixture.device());
     assert_eq!(events.len() as u64, exported.events);
     assert!(events.iter().all(|event| event.body == Disclosed::Parts && event.parts.len() == 1));
-    let stored = scene.log.device_events(&scene.device(), 0, 100).unwrap();
+    let stored = fixture.log.device_events(&fixture.device(), 0, 100).unwrap();
     assert!(stored.iter().zip(&events).all(|(stored, event)| stored.index == event.index));
 }
 
 #[tokio::test]
-async fn a_changed_byte_another_chain_and_half_a_file_are_refused() {
-    let scene = Scene::anchored().await;
-    let (path, _) = scene.export(Span::default(), Disclose::All).unwrap();
+async fn changed_and_truncated_files_and_files_of_another_chain_are_refused() {
+    let fixture = Fixture::anchored().await;
+    let (path, _) = fixture.export(Span::default(), Disclose::All).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let refused = |bytes: &[u8]| {
-        let path = scene.folder.path().join("other.evidence");
+        let path = fixture.folder.path().join("other.evidence");
         std::fs::write(&path, bytes).unwrap();
-        match verify(&path, &scene.chain.trust(), |_, _, _| {}) {
+        match verify(&path, &fixture.chain.trust(), |_, _, _| {}) {
             Err(VerifyError::Refused(error)) => error,
             other => panic!("{other:?}"),
         }
     };
     for at in (0..bytes.len()).step_by(bytes.len() / 60) {
-        let mut bent = bytes.clone();
-        bent[at] ^= 0x40;
-        assert!(!refused(&bent).to_string().is_empty(), "{at}");
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x40;
+        assert!(!refused(&changed).to_string().is_empty(), "{at}");
     }
     refused(&bytes[..bytes.len() - 1]);
     assert_eq!(refused(&[&bytes[..], &[0]].concat()), EvidenceError::Trailing);
-    let mut elsewhere = scene.chain.trust();
+    let mut elsewhere = fixture.chain.trust();
     elsewhere.genesis = Hash([1; 32]);
     assert!(matches!(
         verify(&path, &elsewhere, |_, _, _| {}),
         Err(VerifyError::Refused(EvidenceError::Genesis { .. }))
     ));
     assert!(matches!(
-        verify(&scene.folder.path().join("none"), &elsewhere, |_, _, _| {}),
+        verify(&fixture.folder.path().join("none"), &elsewhere, |_, _, _| {}),
         Err(VerifyError::Read { .. })
     ));
-    // A folder opens, and cannot be read: that says nothing about evidence.
-    assert!(matches!(verify(scene.folder.path(), &elsewhere, |_, _, _| {}), Err(VerifyError::Read { .. })));
+    // A folder can be opened but not read, which must not be reported as invalid evidence.
+    assert!(matches!(verify(fixture.folder.path(), &elsewhere, |_, _, _| {}), Err(VerifyError::Read { .. })));
+}
+
+/// A node whose proofs of the state lack the largest trie node.
+struct IncompleteStateNode<'a>(Node<'a>);
+
+impl ProofSource for IncompleteStateNode<'_> {
+    fn genesis(&self) -> Hash {
+        self.0.genesis()
+    }
+    async fn genesis_authorities(&self) -> Result<Vec<u8>, ChainError> {
+        self.0.genesis_authorities().await
+    }
+    async fn finality_proof(&self, from: Hash) -> Result<Vec<u8>, ChainError> {
+        self.0.finality_proof(from).await
+    }
+    async fn read_proof(&self, keys: Vec<Vec<u8>>, at: Hash) -> Result<Vec<Vec<u8>>, ChainError> {
+        let mut nodes = self.0.read_proof(keys, at).await?;
+        nodes.sort_by_key(Vec::len);
+        nodes.pop();
+        Ok(nodes)
+    }
+}
+
+/// Asserts that no proof is stored, so that an export fails.
+fn assert_nothing_collected(fixture: &Fixture) {
+    let error = fixture.export(Span::default(), Disclose::All).unwrap_err();
+    assert!(matches!(error, ExportError::NothingCollected), "{error}");
+    assert!(error.to_string().contains("status"), "{error}");
 }
 
 #[tokio::test]
-async fn nothing_is_kept_of_what_does_not_hold() {
-    let mut scene = Scene::new();
-    scene.append(4).await;
-    let device = scene.device();
-    let request = Request { device, span: Span::default(), disclose: Disclose::All, chain: None };
-    let nothing = |scene: &Scene| {
-        let error = export::write(scene.log.reader(), &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
-        assert!(matches!(error, ExportError::NothingCollected), "{error}");
-        assert!(error.to_string().contains("status"), "{error}");
-    };
-    nothing(&scene);
-    // No block at all; a block before the anchor.
-    assert_eq!(collect(&scene.log, &Node(&scene.chain, 9), 4).await, Err(CollectError::Behind));
-    scene.chain.block(false);
-    assert_eq!(collect(&scene.log, &Node(&scene.chain, 9), 4).await, Err(CollectError::Behind));
-    nothing(&scene);
-    scene.anchor();
-    // Other voters than those who voted.
+async fn invalid_proofs_are_not_stored() {
+    let mut fixture = Fixture::new();
+    fixture.append(4).await;
+    assert_nothing_collected(&fixture);
+    // First there is no block at all, and then only a block before the anchor.
+    assert_eq!(collect(&fixture.log, &Node(&fixture.chain, 9), 4).await, Err(CollectError::Behind));
+    fixture.chain.block(false);
+    assert_eq!(collect(&fixture.log, &Node(&fixture.chain, 9), 4).await, Err(CollectError::Behind));
+    assert_nothing_collected(&fixture);
+    fixture.anchor();
+    // The genesis voters that the node names are not the ones that voted.
     let mut other = FakeChain::new(4);
-    std::mem::swap(&mut other, &mut scene.chain);
+    std::mem::swap(&mut other, &mut fixture.chain);
     let first = std::mem::replace(&mut other.first, FakeChain::new(5).first);
     other.first.rotate_left(4);
     other.first.truncate(1);
-    let error = collect(&scene.log, &Node(&other, 9), 4).await.unwrap_err();
+    let error = collect(&fixture.log, &Node(&other, 9), 4).await.unwrap_err();
     assert!(matches!(error, CollectError::Finality(_)), "{error}");
-    nothing(&scene);
+    assert_nothing_collected(&fixture);
     other.first = first;
-    // Another chain, of the same voters.
+    // The node is of another chain with the same voters.
     let genesis = std::mem::replace(&mut other.genesis, Hash([1; 32]));
-    assert_eq!(collect(&scene.log, &Node(&other, 9), 4).await, Err(CollectError::OtherChain));
-    nothing(&scene);
+    assert_eq!(collect(&fixture.log, &Node(&other, 9), 4).await, Err(CollectError::OtherChain));
+    assert_nothing_collected(&fixture);
     other.genesis = genesis;
-    // A state of which a node is missing.
-    struct Hole<'a>(Node<'a>);
-    impl ProofSource for Hole<'_> {
-        fn genesis(&self) -> Hash {
-            self.0.genesis()
-        }
-        async fn genesis_authorities(&self) -> Result<Vec<u8>, ChainError> {
-            self.0.genesis_authorities().await
-        }
-        async fn finality_proof(&self, from: Hash) -> Result<Vec<u8>, ChainError> {
-            self.0.finality_proof(from).await
-        }
-        async fn read_proof(&self, keys: Vec<Vec<u8>>, at: Hash) -> Result<Vec<Vec<u8>>, ChainError> {
-            let mut nodes = self.0.read_proof(keys, at).await?;
-            nodes.sort_by_key(Vec::len);
-            nodes.pop();
-            Ok(nodes)
-        }
-    }
-    let error = collect(&scene.log, &Hole(Node(&other, 9)), 4).await.unwrap_err();
+    // The proof of the state lacks a trie node.
+    let error = collect(&fixture.log, &IncompleteStateNode(Node(&other, 9)), 4).await.unwrap_err();
     assert!(matches!(error, CollectError::State(_)), "{error}");
-    nothing(&scene);
-    assert_eq!(collect(&scene.log, &Node(&other, 9), 4).await.unwrap().size, 4);
+    assert_nothing_collected(&fixture);
+    assert_eq!(collect(&fixture.log, &Node(&other, 9), 4).await.unwrap().size, 4);
 }
 
 #[tokio::test]
-async fn a_device_that_the_chain_does_not_know_is_named() {
-    let mut scene = Scene::new();
-    let mut stranger = Car::new(7);
-    scene.append(3).await;
-    scene.log.append(vec![stranger.next()]).await.unwrap();
-    scene.anchor();
-    let collected = collect(&scene.log, &Node(&scene.chain, 9), 4).await.unwrap();
-    assert_eq!(collected.unregistered, [stranger.id()]);
+async fn an_unregistered_device_is_reported_and_cannot_be_exported() {
+    let mut fixture = Fixture::new();
+    let mut unregistered = Car::new(7);
+    fixture.append(3).await;
+    fixture.log.append(vec![unregistered.next()]).await.unwrap();
+    fixture.anchor();
+    let collected = collect(&fixture.log, &Node(&fixture.chain, 9), 4).await.unwrap();
+    assert_eq!(collected.unregistered, [unregistered.id()]);
     let (span, disclose) = (Span::default(), Disclose::All);
-    let request = Request { device: stranger.id(), span, disclose, chain: None };
-    let error = export::write(scene.log.reader(), &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
+    let request = Request { device: unregistered.id(), span, disclose, chain: None };
+    let error = export::write(fixture.log.reader(), &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
     assert!(error.to_string().contains("register it"), "{error}");
-    // The others are proven all the same.
-    assert!(scene.verified(Span::default(), Disclose::All).is_complete());
+    // The other devices can still be exported.
+    assert!(fixture.verified(Span::default(), Disclose::All).is_complete());
 }
 
 #[tokio::test]
-async fn what_is_newer_than_the_anchor_is_counted_and_not_in_it() {
-    let mut scene = Scene::anchored().await;
-    let anchored = scene.cars[0].sequence;
-    scene.append(9).await;
-    let (path, exported) = scene.export(Span::default(), Disclose::All).unwrap();
-    assert_eq!((exported.events, exported.not_anchored), (anchored, scene.cars[0].sequence - anchored));
-    assert!(verify(&path, &scene.chain.trust(), |_, _, _| {}).unwrap().is_complete());
+async fn events_after_the_anchor_are_counted_but_not_exported() {
+    let mut fixture = Fixture::anchored().await;
+    let anchored = fixture.cars[0].sequence;
+    fixture.append(9).await;
+    let (path, exported) = fixture.export(Span::default(), Disclose::All).unwrap();
+    assert_eq!((exported.events, exported.not_anchored), (anchored, fixture.cars[0].sequence - anchored));
+    assert!(verify(&path, &fixture.chain.trust(), |_, _, _| {}).unwrap().is_complete());
 }
 
 #[tokio::test]
-async fn a_log_of_an_older_release_is_read_and_lacks_only_this() {
+async fn a_log_of_a_release_without_chain_proofs_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let mut car = Car::new(1);
@@ -437,59 +441,59 @@ async fn a_log_of_an_older_release_is_read_and_lacks_only_this() {
 }
 
 #[tokio::test]
-async fn an_erased_body_is_said_to_be_and_all_else_is_proven() {
-    let scene = Scene::anchored().await;
-    let (all, places) = (scene.cars[0].sequence, scene.log.device_indexes(&scene.device(), 0, 2).unwrap());
-    scene.log.erase(&places.into_iter().collect(), 1).unwrap();
+async fn erased_bodies_are_reported_and_everything_else_is_proven() {
+    let fixture = Fixture::anchored().await;
+    let (all, places) =
+        (fixture.cars[0].sequence, fixture.log.device_indexes(&fixture.device(), 0, 2).unwrap());
+    fixture.log.erase(&places.into_iter().collect(), 1).unwrap();
     for (disclose, rest) in [(Disclose::All, all - 2), (Disclose::None, 0)] {
-        let verdict = scene.verified(Span::default(), disclose);
+        let verdict = fixture.verified(Span::default(), disclose);
         assert!(verdict.is_complete());
         assert_eq!((verdict.events, verdict.bodies.erased, verdict.bodies.whole), (all, 2, rest));
     }
 }
 
-/// The prelude of one file before the items of another.
+/// Joins the prelude of one file with the items of another.
 fn spliced(prelude: &[u8], items: &[u8]) -> Vec<u8> {
-    let begins = |file: &[u8]| 12 + u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize;
-    [&prelude[..begins(prelude)], &items[begins(items)..]].concat()
+    let items_at = |file: &[u8]| 12 + u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize;
+    [&prelude[..items_at(prelude)], &items[items_at(items)..]].concat()
 }
 
 #[tokio::test]
-async fn of_two_histories_of_one_log_only_the_anchored_one_is_evidence() {
-    let mut told = Scene::new();
-    told.append(8).await;
-    let mut hidden = Scene::new();
+async fn if_a_log_has_two_histories_only_the_anchored_one_is_proven() {
+    let mut anchored = Fixture::new();
+    anchored.append(8).await;
+    let mut hidden = Fixture::new();
     for index in 0..8 {
-        // The common past, byte for byte.
-        let stored = told.log.stored(index).unwrap().unwrap();
+        // Both histories begin with identical events.
+        let stored = anchored.log.stored(index).unwrap().unwrap();
         let (event, body) = (stored.entry.event, stored.body.into_present().unwrap());
-        let car = usize::from(event.header.device != told.cars[0].id());
-        let entry = NewEntry::new(event.verify(&told.cars[car].key()).unwrap(), &body, JUNE).unwrap();
+        let car = usize::from(event.header.device != anchored.cars[0].id());
+        let entry = NewEntry::new(event.verify(&anchored.cars[car].key()).unwrap(), &body, JUNE).unwrap();
         hidden.log.append(vec![entry]).await.unwrap();
         hidden.cars[car].next();
     }
-    assert_eq!(told.log.root(8), hidden.log.root(8));
-    for scene in [&mut told, &mut hidden] {
-        scene.append(12).await;
-        scene.anchor();
+    assert_eq!(anchored.log.root(8), hidden.log.root(8));
+    for fixture in [&mut anchored, &mut hidden] {
+        fixture.append(12).await;
+        fixture.anchor();
     }
-    collect(&told.log, &Node(&told.chain, 9), 20).await.unwrap();
-    let (path, _) = told.export(Span::default(), Disclose::All).unwrap();
-    let told_file = std::fs::read(&path).unwrap();
-    assert!(verify(&path, &told.chain.trust(), |_, _, _| {}).unwrap().is_complete());
+    collect(&anchored.log, &Node(&anchored.chain, 9), 20).await.unwrap();
+    let (path, _) = anchored.export(Span::default(), Disclose::All).unwrap();
+    let anchored_file = std::fs::read(&path).unwrap();
+    assert!(verify(&path, &anchored.chain.trust(), |_, _, _| {}).unwrap().is_complete());
 
-    // The chain that has anchored the one history gives the gateway nothing for the other.
-    let refused = collect(&hidden.log, &Node(&told.chain, 9), 20).await.unwrap_err();
+    // The chain that anchored one history gives no proof for the other.
+    let refused = collect(&hidden.log, &Node(&anchored.chain, 9), 20).await.unwrap_err();
     assert!(refused.to_string().contains("they were changed"), "{refused}");
-    let nothing = hidden.export(Span::default(), Disclose::All).unwrap_err();
-    assert!(matches!(nothing, ExportError::NothingCollected), "{nothing}");
+    assert_nothing_collected(&hidden);
 
-    // Nor does a file help that was put together by hand, from a chain that would have anchored the other.
+    // A file that is spliced from both histories is refused, even if another chain has anchored the other history.
     collect(&hidden.log, &Node(&hidden.chain, 9), 20).await.unwrap();
     let (path, _) = hidden.export(Span::default(), Disclose::All).unwrap();
     let hidden_file = std::fs::read(&path).unwrap();
-    for (prelude, items) in [(&told_file, &hidden_file), (&hidden_file, &told_file)] {
+    for (prelude, items) in [(&anchored_file, &hidden_file), (&hidden_file, &anchored_file)] {
         std::fs::write(&path, spliced(prelude, items)).unwrap();
-        assert!(verify(&path, &told.chain.trust(), |_, _, _| {}).is_err());
+        assert!(verify(&path, &anchored.chain.trust(), |_, _, _| {}).is_err());
     }
 }

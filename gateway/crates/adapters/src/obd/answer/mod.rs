@@ -1,28 +1,29 @@
-//! From the bytes that an ELM327 sends to the messages of the car's control units. Pure: no I/O.
+//! Parses the bytes that an ELM327 sends into messages of the vehicle's control units. Does no I/O.
 //!
-//! An answer is everything up to the prompt `>`. Its lines are separated by carriage returns, with or without line
-//! feeds; bytes of value 0 may be strewn in (the data sheet says so). A line is a message in hexadecimal digits, a
-//! part of one, or words. What cannot be read is counted, never guessed at.
+//! An answer is everything up to the prompt `>`. Its lines end with carriage returns, with or without line feeds, and
+//! may contain NUL bytes anywhere (as the data sheet says). A line is a message in hexadecimal digits, a part of a
+//! message, or words. Unreadable lines are counted and otherwise ignored.
 
 use std::fmt;
 
-/// The most bytes of one answer. The longest ISO-TP message is 4,095 bytes, about 16 KiB as text with headers.
-const ANSWER_LIMIT: usize = 64 * 1024;
+/// The maximum size of one answer, in bytes. The longest ISO-TP message has 4,095 bytes, which are about 16 KiB of text
+/// with headers.
+const MAX_ANSWER: usize = 64 * 1024;
 
-/// Gathers bytes, however they are split, until the prompt.
+/// Collects received bytes until the prompt.
 #[derive(Default, Debug)]
 pub struct PromptBuffer {
     bytes: Vec<u8>,
 }
 
-/// More bytes without a prompt than any answer has: something else than an ELM327 is talking.
+/// More bytes arrived without a prompt than an answer can have, so the sender is not an ELM327.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FloodError;
 
 impl PromptBuffer {
-    /// Adds bytes as they came.
+    /// Adds received bytes. If they exceed the size of an answer, it clears the buffer and fails.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), FloodError> {
-        if self.bytes.len().saturating_add(bytes.len()) > ANSWER_LIMIT {
+        if self.bytes.len().saturating_add(bytes.len()) > MAX_ANSWER {
             self.clear();
             return Err(FloodError);
         }
@@ -30,7 +31,7 @@ impl PromptBuffer {
         Ok(())
     }
 
-    /// Takes the bytes before the next prompt, where it has come.
+    /// Removes and returns the bytes before the next prompt, or returns `None` if there is no prompt yet.
     pub fn take(&mut self) -> Option<Vec<u8>> {
         let end = self.bytes.iter().position(|byte| *byte == b'>')?;
         let rest = self.bytes.split_off(end.saturating_add(1));
@@ -39,15 +40,15 @@ impl PromptBuffer {
         Some(answer)
     }
 
-    /// Forgets what came so far.
+    /// Discards all received bytes.
     pub fn clear(&mut self) {
         self.bytes.clear();
     }
 }
 
-/// The lines of an answer, without blank ones and without the command's echo.
+/// Splits an answer into lines, without blank lines and the echo of the command.
 ///
-/// Bytes that are not printable ASCII become `\u{FFFD}`, so that a damaged line is neither hexadecimal nor a word.
+/// Bytes that are not printable ASCII become `\u{FFFD}`, so that a damaged line cannot pass for digits or words.
 pub fn lines(answer: &[u8], command: &str) -> Vec<String> {
     let text: String = answer
         .iter()
@@ -66,24 +67,24 @@ pub fn lines(answer: &[u8], command: &str) -> Vec<String> {
     lines
 }
 
-/// What an adapter says in words instead of a message.
+/// An error that the adapter reports in words instead of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ElmError {
     /// `NO DATA`: no control unit answered in time.
     NoData,
     /// `?`: the adapter does not know the command.
     NotUnderstood,
-    /// `STOPPED`: a character from us interrupted it.
+    /// `STOPPED`: a received character interrupted the request.
     Stopped,
     /// `CAN ERROR`, `BUS ERROR`, `BUS BUSY`, `FB ERROR`, `BUS INIT: ...ERROR`: the bus does not work.
     Bus,
     /// `UNABLE TO CONNECT`: no protocol was found.
     UnableToConnect,
-    /// `BUFFER FULL`: the answer came faster than the serial line takes it.
+    /// `BUFFER FULL`: the answer arrived faster than the serial line can transfer it.
     BufferFull,
     /// `<DATA ERROR`, `<RX ERROR`: a message arrived damaged.
     Damaged,
-    /// `LV RESET`, `ERR94`, or its greeting: the adapter has restarted and forgotten its settings.
+    /// `LV RESET`, `ERR94`, or the greeting: the adapter has restarted and lost its settings.
     Restarted,
 }
 
@@ -95,7 +96,7 @@ impl fmt::Display for ElmError {
             Self::Stopped => "the request was interrupted (STOPPED)",
             Self::Bus => "the vehicle's bus does not work",
             Self::UnableToConnect => "no protocol reaches the vehicle (UNABLE TO CONNECT)",
-            Self::BufferFull => "the adapter's buffer ran over (BUFFER FULL)",
+            Self::BufferFull => "the adapter's buffer overflowed (BUFFER FULL)",
             Self::Damaged => "the answer was damaged on the bus",
             Self::Restarted => "the adapter restarted",
         })
@@ -103,7 +104,7 @@ impl fmt::Display for ElmError {
 }
 
 impl ElmError {
-    /// The trouble that a line names, where it does.
+    /// Returns the error that a line names, or `None` if it names none.
     fn of(line: &str) -> Option<Self> {
         const WORDS: [(&str, ElmError); 16] = [
             ("NODATA", ElmError::NoData),
@@ -134,40 +135,40 @@ impl ElmError {
     }
 }
 
-/// What stands before the data of a line; it depends on the protocol and on `ATH`.
+/// The bytes around the data of a line. They depend on the protocol and on the setting `ATH`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Framing {
-    /// Nothing (`ATH0`): the adapter has put messages together or cut them into `0:`, `1:` lines.
+    /// No header (`ATH0`). The adapter joins the frames of a message, or prints a long one in lines `0:`, `1:`, ...
     Bare,
-    /// An 11-bit CAN id in three digits and the ISO-TP byte (ISO 15765-2).
+    /// An 11-bit CAN id in three digits, then the ISO-TP control byte (ISO 15765-2).
     Can11,
-    /// A 29-bit CAN id in eight digits and the ISO-TP byte.
+    /// A 29-bit CAN id in eight digits, then the ISO-TP control byte.
     Can29,
-    /// Three header bytes, and a checksum at the end (J1850, ISO 9141-2, ISO 14230). Every line repeats the header.
+    /// Three header bytes on every line, and a checksum at its end (J1850, ISO 9141-2, ISO 14230).
     Legacy,
 }
 
-/// One message of one control unit, beginning with the service byte.
+/// A message of one control unit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
-    /// The control unit's address, where headers show it.
+    /// The control unit's address, or `None` without headers.
     pub ecu: Option<u32>,
-    /// The message.
+    /// The bytes of the message, beginning with the service byte.
     pub data: Vec<u8>,
 }
 
-/// An answer, read.
+/// A parsed answer.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Answer {
     /// The complete messages, in the order in which they were completed.
     pub messages: Vec<Message>,
-    /// The last trouble that the adapter named.
+    /// The last error that the adapter reported, if any.
     pub trouble: Option<ElmError>,
-    /// How many lines could not be read, or belonged to a message that was never completed.
+    /// The number of unreadable lines and incomplete messages.
     pub garbled: usize,
 }
 
-/// Reads the lines of an answer.
+/// Parses the lines of an answer.
 pub fn read(lines: &[String], framing: Framing) -> Answer {
     let mut answer = Answer::default();
     let mut assembly = Assembly::default();
@@ -195,12 +196,12 @@ pub fn read(lines: &[String], framing: Framing) -> Answer {
     answer
 }
 
-/// Upper case, no spaces.
+/// Returns the line in upper case and without white space.
 fn compact(line: &str) -> String {
     line.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_uppercase()).collect()
 }
 
-/// Without `SEARCHING...` and `BUS INIT: ...OK`, which some adapters put on the line of the first message.
+/// Strips `SEARCHING...` and `BUS INIT: ...OK`, which some adapters print on the line of the first message.
 fn without_progress(line: &str) -> &str {
     let line = line.strip_prefix("SEARCHING").unwrap_or(line).trim_start_matches('.');
     match line.strip_prefix("BUSINIT:") {
@@ -212,16 +213,19 @@ fn without_progress(line: &str) -> &str {
     }
 }
 
-/// Messages that come in several pieces.
+/// Assembles messages that arrive in several pieces.
 #[derive(Default)]
 struct Assembly {
     complete: Vec<Message>,
     open: Vec<Partial>,
 }
 
+/// A message of which pieces are missing.
 struct Partial {
     ecu: Option<u32>,
+    /// The length of the whole message, in bytes.
     length: usize,
+    /// The number of the next piece, modulo 16.
     next: u8,
     data: Vec<u8>,
 }
@@ -231,7 +235,8 @@ impl Assembly {
         self.open.push(Partial { ecu, length, next, data: Vec::new() });
     }
 
-    /// Adds a piece to the oldest open message of this control unit that waits for this number (0 to 15, in turn).
+    /// Adds a piece to the oldest incomplete message of the control unit whose next piece has this number. Returns
+    /// `None` if there is no such message.
     fn extend(&mut self, ecu: Option<u32>, number: u8, piece: &[u8]) -> Option<()> {
         let at = self.open.iter().position(|open| open.ecu == ecu && open.next == number)?;
         let open = self.open.get_mut(at)?;
@@ -246,8 +251,9 @@ impl Assembly {
     }
 }
 
-/// `41 0D 37`, or the length of a longer message (`014`) followed by its pieces (`0: 49 02 01 ...`). Where several
-/// control units answer at length, their pieces are told apart by their order alone: headers are better.
+/// Reads a line without a header: a whole message (`41 0D 37`), the length of a long message (`014`), or one of its
+/// numbered pieces (`0: 49 02 01 ...`). Long messages of several control units are distinguished only by the order of
+/// their pieces.
 fn read_bare(digits: &str, assembly: &mut Assembly) -> Option<()> {
     if let Some((number, piece)) = digits.split_once(':') {
         let number = u8::from_str_radix(number, 16).ok().filter(|number| *number < 16)?;
@@ -263,7 +269,7 @@ fn read_bare(digits: &str, assembly: &mut Assembly) -> Option<()> {
     Some(())
 }
 
-/// A CAN frame: id, then ISO-TP: `0L` single, `1L LL` first, `2N` consecutive, `3x` flow control.
+/// Reads a CAN frame: the id, then an ISO-TP frame (`0L` single, `1L LL` first, `2N` consecutive, `3x` flow control).
 fn read_can(digits: &str, id_digits: usize, assembly: &mut Assembly) -> Option<()> {
     let ecu = Some(u32::from_str_radix(digits.get(..id_digits)?, 16).ok()?);
     let frame = hex::decode(digits.get(id_digits..)?).ok()?;
@@ -290,7 +296,8 @@ fn read_can(digits: &str, id_digits: usize, assembly: &mut Assembly) -> Option<(
     }
 }
 
-/// `48 6B 10 41 0D 37 ck`: the third byte is who speaks.
+/// Reads a line of an older protocol, such as `48 6B 10 41 0D 37 43`. The third byte is the sender's address, and the
+/// last one is the checksum.
 fn read_legacy(digits: &str, assembly: &mut Assembly) -> Option<()> {
     let frame = hex::decode(digits).ok()?;
     let (header, rest) = frame.split_at_checked(3)?;

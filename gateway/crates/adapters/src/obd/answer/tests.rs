@@ -5,45 +5,51 @@ fn answer(text: &str, framing: Framing) -> Answer {
     read(&lines(text.as_bytes(), "0100"), framing)
 }
 
-fn datas(answer: &Answer) -> Vec<String> {
+fn hex_messages(answer: &Answer) -> Vec<String> {
     answer.messages.iter().map(|message| hex::encode_upper(&message.data)).collect()
 }
 
 #[test]
-fn echo_prompt_and_blank_lines_go() {
+fn the_echo_and_blank_lines_are_removed() {
     assert_eq!(lines(b"ATZ\r\r\rELM327 v1.5\r\r", "ATZ"), ["ELM327 v1.5"]);
     assert_eq!(lines(b"at z\r\nELM327 v1.5\r\n\r\n", "ATZ"), ["ELM327 v1.5"]);
     assert_eq!(lines(b"\0O\0K\r", "ATE0"), ["OK"]);
-    // Only the first line is an echo; a repeated answer is not.
+    // Only the first line can be an echo.
     assert_eq!(lines(b"OK\rATE0\r", "ATE0"), ["OK", "ATE0"]);
 }
 
 #[test]
-fn bare_lines() {
-    assert_eq!(datas(&answer("0100\rSEARCHING...\r41 00 BE 3F A8 13 \r\r", Framing::Bare)), ["4100BE3FA813"]);
-    assert_eq!(datas(&answer("SEARCHING...4100BE3FA813\r", Framing::Bare)), ["4100BE3FA813"]);
-    assert_eq!(datas(&answer("BUS INIT: ...OK\r41 00 BE 3F A8 13\r", Framing::Bare)), ["4100BE3FA813"]);
-    assert_eq!(datas(&answer("BUS INIT: OK41 0D 00\r", Framing::Bare)), ["410D00"]);
+fn lines_without_headers_are_messages() {
+    assert_eq!(
+        hex_messages(&answer("0100\rSEARCHING...\r41 00 BE 3F A8 13 \r\r", Framing::Bare)),
+        ["4100BE3FA813"]
+    );
+    assert_eq!(hex_messages(&answer("SEARCHING...4100BE3FA813\r", Framing::Bare)), ["4100BE3FA813"]);
+    assert_eq!(
+        hex_messages(&answer("BUS INIT: ...OK\r41 00 BE 3F A8 13\r", Framing::Bare)),
+        ["4100BE3FA813"]
+    );
+    assert_eq!(hex_messages(&answer("BUS INIT: OK41 0D 00\r", Framing::Bare)), ["410D00"]);
     let two = answer("41 00 BE 3F A8 13 \r41 00 80 00 00 01 \r", Framing::Bare);
-    assert_eq!(datas(&two), ["4100BE3FA813", "410080000001"]);
+    assert_eq!(hex_messages(&two), ["4100BE3FA813", "410080000001"]);
 }
 
 #[test]
-fn bare_pieces_are_joined_and_cut_to_length() {
+fn pieces_without_headers_are_joined_and_truncated_to_the_length() {
     let vin = answer(
         "014 \r0: 49 02 01 57 50 30 \r1: 5A 5A 5A 39 39 5A 54 \r2: 53 33 39 30 30 30 30 \r",
         Framing::Bare,
     );
-    assert_eq!(datas(&vin), [format!("490201{}", hex::encode_upper("WP0ZZZ99ZTS390000"))]);
+    assert_eq!(hex_messages(&vin), [format!("490201{}", hex::encode_upper("WP0ZZZ99ZTS390000"))]);
     let padded = answer("008\r0:430301330420\r1:C10000000000AA\r", Framing::Bare);
-    assert_eq!(datas(&padded), ["430301330420C100"]);
+    assert_eq!(hex_messages(&padded), ["430301330420C100"]);
     let cut = answer("014\r0: 49 02 01 57 50 30\r2: 53 33 39 30 30 30 30\r", Framing::Bare);
     assert!(cut.messages.is_empty());
-    assert_eq!(cut.garbled, 2, "the piece out of turn and the message left open");
+    assert_eq!(cut.garbled, 2, "the piece out of order and the incomplete message");
 }
 
 #[test]
-fn can_frames_of_several_control_units() {
+fn interleaved_can_frames_of_several_control_units_are_separated() {
     let interleaved = answer(
         "7E8 10 14 49 02 01 57 50 30 \r7E9 03 7F 09 78 AA AA AA AA\r7EA 10 08 43 03 01 33 04 20\r\
          7E8 21 5A 5A 5A 39 39 5A 54 \r7EA 21 C1 00 55 55 55 55 55\r7E8 22 53 33 39 30 30 30 30 \r",
@@ -52,7 +58,7 @@ fn can_frames_of_several_control_units() {
     assert_eq!(interleaved.garbled, 0);
     let found: Vec<_> = interleaved.messages.iter().map(|m| (m.ecu.unwrap(), m.data.len())).collect();
     assert_eq!(found, [(0x7e9, 3), (0x7ea, 8), (0x7e8, 20)]);
-    assert_eq!(datas(&interleaved)[1], "430301330420C100");
+    assert_eq!(hex_messages(&interleaved)[1], "430301330420C100");
     let tight = answer("7E803410D37\r", Framing::Can11);
     assert_eq!(tight.messages, [Message { ecu: Some(0x7e8), data: vec![0x41, 0x0d, 0x37] }]);
     let long = answer("18 DA F1 10 06 41 00 BE 3F A8 13\r", Framing::Can29);
@@ -63,7 +69,7 @@ fn can_frames_of_several_control_units() {
 }
 
 #[test]
-fn a_long_can_message_counts_its_frames_round() {
+fn the_frame_number_of_a_long_can_message_wraps_around() {
     let data: Vec<u8> = (0..200).map(|n| n as u8).collect();
     let mut text = format!("7E8 10 C8 {}\r", hex::encode(&data[..6]));
     for (n, piece) in data[6..].chunks(7).enumerate() {
@@ -73,15 +79,15 @@ fn a_long_can_message_counts_its_frames_round() {
 }
 
 #[test]
-fn legacy_lines_repeat_their_header() {
+fn the_header_and_checksum_of_legacy_lines_are_removed() {
     let vin = answer("87 F1 10 49 02 01 00 00 00 31 0D\r87 F1 10 49 02 02 44 34 47 50 00\r", Framing::Legacy);
-    assert_eq!(datas(&vin), ["49020100000031", "49020244344750"]);
+    assert_eq!(hex_messages(&vin), ["49020100000031", "49020244344750"]);
     assert_eq!(vin.messages[0].ecu, Some(0x10));
     assert_eq!(answer("48 6B 10 41\r", Framing::Legacy).garbled, 1);
 }
 
 #[test]
-fn trouble_in_words() {
+fn errors_in_words_are_recognized() {
     for (text, trouble) in [
         ("NO DATA\r", ElmError::NoData),
         ("SEARCHING...\rUNABLE TO CONNECT\r", ElmError::UnableToConnect),
@@ -103,14 +109,14 @@ fn trouble_in_words() {
 }
 
 #[test]
-fn damaged_bytes_damage_one_line() {
+fn damaged_bytes_affect_only_their_own_line() {
     let found = read(&lines(b"41 0D \xff37\r41 0C 14 5F\r4\r", "010D"), Framing::Bare);
-    assert_eq!((datas(&found), found.garbled), (vec!["410C145F".to_owned()], 2));
+    assert_eq!((hex_messages(&found), found.garbled), (vec!["410C145F".to_owned()], 2));
 }
 
 proptest! {
     #[test]
-    fn any_bytes_in_any_framing(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_parsed_with_any_framing(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         for framing in [Framing::Bare, Framing::Can11, Framing::Can29, Framing::Legacy] {
             let found = lines(&bytes, "0100");
             let count = found.len();
@@ -120,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn any_likely_lines(text in "([0-9A-F]{0,3}[:<> ]?[0-9A-F ]{0,24}(\\r|\\n|\\.|SEARCHING|BUS INIT:|OK){0,2}){0,12}") {
+    fn almost_valid_lines_give_no_empty_messages(text in "([0-9A-F]{0,3}[:<> ]?[0-9A-F ]{0,24}(\\r|\\n|\\.|SEARCHING|BUS INIT:|OK){0,2}){0,12}") {
         for framing in [Framing::Bare, Framing::Can11, Framing::Can29, Framing::Legacy] {
             for message in answer(&text, framing).messages {
                 prop_assert!(!message.data.is_empty());
@@ -151,7 +157,7 @@ proptest! {
 }
 
 #[test]
-fn a_flood_without_a_prompt_is_refused_and_forgotten() {
+fn too_many_bytes_without_a_prompt_are_rejected_and_discarded() {
     let mut buffer = PromptBuffer::default();
     let mut pushed = 0;
     while buffer.push(&[b'x'; 1000]).is_ok() {
