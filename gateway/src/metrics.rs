@@ -98,7 +98,7 @@ impl Metrics {
         let component_up = Family::default();
         registry.register(
             "events_acknowledged",
-            "Events that were written to the log and acknowledged",
+            "Events that were logged and acknowledged",
             acknowledged.clone(),
         );
         registry.register("events_refused", "Events that were refused, by reason", refused.clone());
@@ -121,11 +121,7 @@ impl Metrics {
         for (name, help, counter) in [
             ("anchors_submitted", "Anchors submitted to the chain", &anchors_submitted),
             ("anchors_finalized", "Anchors that were finalized", &anchors_finalized),
-            (
-                "anchors_failed",
-                "Anchors that were rejected or lost; the gateway submits them again",
-                &anchors_failed,
-            ),
+            ("anchors_failed", "Anchors that failed and are submitted again", &anchors_failed),
         ] {
             registry.register(name, help, counter.clone());
         }
@@ -204,16 +200,8 @@ impl Metrics {
 impl ChainGauges {
     fn register(&self, registry: &mut Registry) {
         for (name, help, gauge) in [
-            (
-                "quota_time_seconds",
-                "Block execution time that the party may use per period",
-                &self.quota_time,
-            ),
-            (
-                "quota_time_left_seconds",
-                "Block execution time that is left in this period",
-                &self.quota_time_left,
-            ),
+            ("quota_time_seconds", "Block time that the party may use per period", &self.quota_time),
+            ("quota_time_left_seconds", "Block time that is left in this period", &self.quota_time_left),
             ("quota_bytes", "Bytes that the party may submit per period", &self.quota_bytes),
             ("quota_left_bytes", "Bytes that are left in this period", &self.quota_bytes_left),
             ("quota_refill_seconds", "Time until the quota is full again", &self.quota_refill),

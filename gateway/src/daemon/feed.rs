@@ -87,7 +87,7 @@ impl Feed {
                 }
                 Err(error) => {
                     self.metrics.refused(&error);
-                    tracing::error!(device = name, %error, "dropped an observation that the log refused");
+                    tracing::error!(device = name, %error, "dropped an observation that could not be logged");
                 }
             }
         }
