@@ -30,8 +30,11 @@ pub struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No process listens on the socket.
-    #[error("no gateway listens on {}: start it with `streembit gateway run --config FILE`, or pass the configuration \
-             of              a running gateway with --config", .0.display())]
+    #[error(
+        "no gateway listens on {}: start it with `streembit gateway run --config FILE`, or pass the configuration of a \
+         running gateway with --config",
+        .0.display()
+    )]
     NoGateway(PathBuf),
     /// The socket belongs to another user.
     #[error(

@@ -29,7 +29,10 @@ pub struct ConsortiumView<'a> {
 impl ConsortiumView<'_> {
     /// Returns the JSON output, with accounts in SS58.
     pub fn json(&self) -> Value {
-        let membership = |(party, membership): &(AccountId, Membership)| json!({ "party": account::show(party), "since": membership.since });
+        let membership = |(party, membership): &(AccountId, Membership)| {
+            let party = account::show(party);
+            json!({ "party": party, "since": membership.since })
+        };
         let memberships = self.memberships.as_ref().map(|all| all.iter().map(membership).collect::<Vec<_>>());
         let equivocations = self.equivocations.iter().map(|one| {
             json!({ "account": account::show(&one.account), "offence": one.offence, "block": one.block })
