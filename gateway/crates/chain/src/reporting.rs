@@ -84,15 +84,15 @@ impl ChainClient {
     async fn report_until_disconnected(&self, account: AccountId, report: &watch::Sender<ChainReport>) {
         let (mut finalized, mut problem, mut stalled) =
             (self.finalized_heads(), self.problem(), self.stalled());
-        let mut asked = None::<Instant>;
+        let mut last_refresh = None::<Instant>;
         loop {
             self.report_node(report);
             let quota = report.borrow().quota;
-            if asked.is_none_or(|asked| asked.elapsed() >= REFRESH_INTERVAL)
+            if last_refresh.is_none_or(|last_refresh| last_refresh.elapsed() >= REFRESH_INTERVAL)
                 || self.is_refill_due(quota.as_ref())
             {
                 let quota = self.quota(account).await;
-                asked = Some(Instant::now());
+                last_refresh = Some(Instant::now());
                 report.send_modify(|report| report.quota = quota);
                 self.report_voters(report).await;
                 // Keep the last known validators if the request fails.

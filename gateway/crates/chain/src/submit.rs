@@ -98,7 +98,7 @@ impl ChainClient {
         loop {
             let watched = match before(deadline, self.watch(signed)).await {
                 Some(Ok(PoolOutcome::Finalized(hash))) => return self.finalized_in(signed, hash).await,
-                Some(Ok(PoolOutcome::Dropped(gone))) => Some(gone),
+                Some(Ok(PoolOutcome::Dropped(dropped))) => Some(dropped),
                 Some(Err(error)) if error.is_transient() => {
                     last = Some(error);
                     None
@@ -389,8 +389,11 @@ mod tests {
         assert_eq!(steps(vec![None, lost()]), [NextStep::Wait(None), new()]);
         // It is in a block: rejected first because of its effect there, then because it is banned.
         let waits = steps(vec![None, Some(Dropped::Refused(rejected())), lost(), outdated()]);
-        let said = NextStep::Wait(Some(rejected()));
-        assert_eq!(waits, [NextStep::Wait(None), said, NextStep::Wait(None), NextStep::Wait(None)]);
+        let rejection_error = NextStep::Wait(Some(rejected()));
+        assert_eq!(
+            waits,
+            [NextStep::Wait(None), rejection_error, NextStep::Wait(None), NextStep::Wait(None)]
+        );
         assert_eq!(steps(vec![None, outdated()]), [NextStep::Wait(None), NextStep::Wait(None)]);
     }
 }

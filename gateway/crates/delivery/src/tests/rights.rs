@@ -220,10 +220,10 @@ async fn the_gateway_of_an_account_is_found_among_discovered_peers() {
     };
     assert!(problem.contains("not found on the local network"), "{problem}");
     // Insert the peers as if mDNS had discovered them, because multicast does not work in every test environment.
-    let gone: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
+    let unused: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
     peer.discovered.send_modify(|discovered| {
         discovered.insert(other.peer.id(), [other.address.clone()].into());
-        discovered.insert(libp2p::PeerId::random(), [gone].into());
+        discovered.insert(libp2p::PeerId::random(), [unused].into());
         discovered.insert(fixture.gateway.peer.id(), [fixture.gateway.address.clone()].into());
     });
     assert_eq!(sequences(&mut reader, 5).await, [0, 1, 2, 3, 4]);
