@@ -1,7 +1,7 @@
 //! The chain rejects every anchor that does not extend the last anchor of the same gateway.
 
 use anyhow::{bail, ensure, Result};
-use streembit::errors::Remedy as _;
+use streembit::remedies::Remedy as _;
 use streembit_chain::{Call, ChainClient, ChainError};
 use streembit_primitives::{merkle::ConsistencyProof, Hash};
 use streembit_tests::{run_test, FakeGateway, FakeLog, Node};
