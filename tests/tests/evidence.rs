@@ -143,7 +143,7 @@ fn change_three_times(env: &TestEnv, network: &mut ValidatorNetwork<'_>) -> Resu
 
 /// Formats a time in milliseconds for `--from`.
 fn rfc3339(ms: u64) -> String {
-    streembit_clock::End(ms).to_string()
+    streembit_clock::PeriodEnd(ms).to_string()
 }
 
 /// Checks that `audit show` marks its output as not verified and shows only what the file discloses.

@@ -32,7 +32,7 @@ pub enum IngestError {
         error: EventError,
     },
     /// The event has no readings.
-    #[error("the event has no readings: send at least one")]
+    #[error("an event without readings is not admitted: send at least one reading")]
     Empty,
     /// The event has more readings than fit.
     #[error("{count} readings do not fit in one event, which holds at most {MAX_PARTS}: send them in several events")]

@@ -162,7 +162,7 @@ pub enum CheckpointError {
         anchored: u64,
     },
     /// The log has other entries than were anchored.
-    #[error("the first {anchored} entries of the log lead to root {found}, but root {expected} is anchored: the entries were changed. Restore the data folder from a backup; if there is none, close this log on the chain at its anchored size and open the next epoch")]
+    #[error("the first {anchored} entries of the log lead to root {found}, but root {expected} is anchored: they were changed. Restore the data folder from a backup; if there is none, close this log on the chain at its anchored size and open the next epoch")]
     DifferentFromAnchor {
         /// The anchored size.
         anchored: u64,
