@@ -103,7 +103,7 @@ fn invalid_arguments_are_rejected_by_name() {
         new("--workshop", "5GrwvaEF")?.ensure_refused(&["--workshop", "5GrwvaEF", "SS58"])?;
         new("--device", "0x12")?.ensure_refused(&["--device", "0x12", "64"])?;
         new("--every", "often")?.ensure_refused(&["--every", "often", "number"])?;
-        new("--every", "0")?.ensure_refused(&["above zero"])?;
+        new("--every", "0")?.ensure_refused(&["greater than zero"])?;
         new("--until", "tomorrow")?.ensure_refused(&["--until", "tomorrow"])?;
         new("--template", "barter")?.ensure_refused(&["barter", "vehicle-service"])?;
         // The same account cannot be on both sides of a contract.

@@ -426,7 +426,7 @@ until = "2027-06-30"
     #[test]
     fn an_invalid_contract_is_refused() {
         let error = parse(&VALID.replace("every = 15000", "every = 0")).unwrap_err().to_string();
-        assert!(error.contains("interval above zero"), "{error}");
+        assert!(error.contains("interval greater than zero"), "{error}");
         let many = format!("names = [{}]", "\"a\", ".repeat(17));
         let error = parse(&VALID.replace("names = []", &many)).unwrap_err().to_string();
         assert!(error.contains("at most 16"), "{error}");

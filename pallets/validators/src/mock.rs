@@ -71,6 +71,8 @@ impl Parties {
     /// Takes in an account that acts for a party.
     pub fn take_in(account: AccountId, party: AccountId) {
         Accounts::mutate(|accounts| accounts.push((account, party)));
+        // The session pallet takes keys only from accounts with a provider, which `pallet-parties` gives.
+        System::inc_providers(&self::account(account));
     }
 
     /// Lets a party leave with its gateways, if the validators allow it.
@@ -182,7 +184,12 @@ pub fn founded(parties: &[AccountId], validators: &[AccountId]) -> sp_io::TestEx
         ..Default::default()
     };
     let mut chain = sp_io::TestExternalities::new(config.build_storage().unwrap());
-    chain.execute_with(|| System::set_block_number(1));
+    chain.execute_with(|| {
+        System::set_block_number(1);
+        for party in parties {
+            System::inc_providers(&account(*party));
+        }
+    });
     chain
 }
 

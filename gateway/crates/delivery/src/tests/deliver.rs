@@ -209,5 +209,5 @@ async fn a_cursor_beyond_the_log_is_an_error() {
     ));
     // The sequence fits, but the hash is from another history.
     let error = subscription_error(&mut at(1, Hash([1; 32]))).await;
-    assert!(error.to_string().contains("previous hash"), "{error}");
+    assert!(error.to_string().contains("hash of another event"), "{error}");
 }
