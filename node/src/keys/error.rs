@@ -13,7 +13,7 @@ pub enum KeysError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The passphrase could not be read.
-    #[error(transparent)]
+    #[error("{}", with_option(.0))]
     Passphrase(#[from] PassphraseError),
     /// The backup could not be written or read.
     #[error(transparent)]
@@ -106,4 +106,12 @@ pub enum KeysError {
         .0.display()
     )]
     ConflictingKey(PathBuf),
+}
+
+/// Returns the text of an error, with the option that avoids it.
+fn with_option(error: &PassphraseError) -> String {
+    match error {
+        PassphraseError::Terminal(_) => format!("{error}; without a terminal, use --passphrase-file FILE"),
+        _ => error.to_string(),
+    }
 }
