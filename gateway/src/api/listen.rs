@@ -32,8 +32,9 @@ pub enum ListenError {
     NotASocket(PathBuf),
     /// Other users could replace the socket with their own.
     #[error(
-        "other users may write to {dir} (mode {mode:o}) and could replace the gateway's socket: run `chmod go-w {dir}`",
-        dir = .path.display()
+        "other users may write to {} (mode {mode:o}) and could replace the gateway's socket: run `chmod go-w {}`",
+        .path.display(),
+        .path.display()
     )]
     WritableDirectory {
         /// The directory of the socket.
