@@ -15,7 +15,8 @@ mod state;
 mod verifier_pool;
 pub mod verify;
 
-#[cfg(all(test, feature = "collect"))]
+#[cfg(test)]
+#[cfg(feature = "collect")]
 mod tests;
 
 pub use export::{ExportError, ExportSummary, Request};
