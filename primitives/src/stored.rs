@@ -28,7 +28,7 @@ pub enum StoredBody {
 }
 
 impl StoredBody {
-    /// The body, where it is here.
+    /// Returns the body if it is stored here.
     pub fn present(&self) -> Option<&Body> {
         match self {
             Self::Present(body) => Some(body),
@@ -36,7 +36,7 @@ impl StoredBody {
         }
     }
 
-    /// The body, where it is here.
+    /// Returns the body if it is stored here.
     pub fn into_present(self) -> Option<Body> {
         match self {
             Self::Present(body) => Some(body),
@@ -44,7 +44,7 @@ impl StoredBody {
         }
     }
 
-    /// When it was erased, where it was: milliseconds since 1970-01-01 UTC.
+    /// Returns when it was erased, in milliseconds since 1970-01-01 UTC, or `None` if it was not.
     pub fn erased(&self) -> Option<u64> {
         match self {
             Self::Erased { at } => Some(*at),

@@ -47,7 +47,10 @@ fn a_subscriber_receives_every_event_once_and_in_order_across_restarts() {
         let log = fixture.gateway.events("shed")?;
         ensure!(log.len() >= EVENTS, "{} events of {EVENTS}", log.len());
         let received = bob.wait_for_events(log.len(), 60)?;
-        ensure!(hashes(&received)? == hashes(&log)?, "not every event once and in order: {received:#?}");
+        ensure!(
+            hashes(&received)? == hashes(&log)?,
+            "expected every event exactly once and in order, received {received:#?}"
+        );
         let first = received.first().context("nothing received")?;
         ensure!(first.get("readings") != Some(&json!([])), "an event without its reading: {first}");
         Ok(())

@@ -144,7 +144,7 @@ fn kill_and_restart(node: &mut Node, gateway: &mut Gateway, acknowledged: &Ackno
     Ok(anchored)
 }
 
-/// Returns how many acknowledged events of the device are in the log, all at the acknowledged positions.
+/// Checks that the device's acknowledged events are in the log at the acknowledged positions. Returns their number.
 fn check_device(
     gateway: &Gateway,
     device: &str,

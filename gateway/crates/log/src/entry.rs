@@ -78,8 +78,8 @@ impl NewEntry {
 pub enum Proposal {
     /// A complete, signed event.
     Entry(Box<NewEntry>),
-    /// The next event of a hosted device, which the writer has made and signed once it knows the event's place in the
-    /// device's history. No other event can take that place in the meantime.
+    /// The next event of a hosted device. The writer has it made and signed as soon as it knows the event's place in the
+    /// device's history, so no other event can take that place.
     Next {
         /// The device.
         device: DeviceId,
@@ -117,7 +117,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The event as its device's head.
+    /// Returns the event as the last event (head) of its device.
     pub(crate) fn head(&self) -> Head {
         Head { sequence: self.sequence, hash: self.hash, index: self.index }
     }
