@@ -9,6 +9,7 @@ use super::{
 };
 use std::{
     collections::HashMap,
+    panic::{catch_unwind, AssertUnwindSafe},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
@@ -62,7 +63,11 @@ impl Verifiers {
                 let (intake, devices) = (intake.clone(), devices.clone());
                 std::thread::Builder::new().name(format!("verifier-{number}")).spawn(move || {
                     while let Some((submissions, ticket)) = take(&intake, limits.batch.max(1)) {
-                        ticket.complete(verify(submissions, &devices));
+                        // A panic costs only its own batch: its callers receive `IngestError::Closed`.
+                        match catch_unwind(AssertUnwindSafe(|| verify(submissions, &devices))) {
+                            Ok(appends) => ticket.complete(appends),
+                            Err(_) => tracing::error!("verifying events panicked; the batch is not admitted"),
+                        }
                     }
                 })
             })

@@ -317,7 +317,12 @@ impl AppendError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Storage(error) => error.is_temporary(),
-            Self::Reopen(error) => matches!(&**error, OpenError::Storage(error) if error.is_temporary()),
+            Self::Reopen(error) => match &**error {
+                OpenError::Storage(error) => error.is_temporary(),
+                // A full disk, for example.
+                OpenError::Folder { .. } | OpenError::Database { .. } | OpenError::Locked { .. } => true,
+                _ => false,
+            },
             Self::Closed => true,
             Self::Refused(_) => false,
         }
