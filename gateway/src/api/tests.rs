@@ -302,7 +302,7 @@ async fn a_copied_key_is_reported_with_both_events() {
     for at in [0, 1] {
         let problem = &results["results"][at]["problem"];
         assert_eq!(problem["title"], "copied key", "{results}");
-        assert!(problem["detail"].as_str().unwrap().contains("give the device a new key"), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("Give the device a new key"), "{problem}");
     }
     let (_, forks) = served.get("/v1/forks").await;
     assert_eq!((&forks[0]["sequence"], &forks[0]["first"]["event"]), (&json!(1), &json!(first)));

@@ -168,7 +168,7 @@ fn errors_name_the_file_the_line_and_the_remedy() {
         (1, "[[device]]\nname = \"car\"\nkey = \"00\"", "expected sr25519:"),
         (1, &format!("[[device]]\nname = \"car\"\nkey = \"{key}\"\nlabel = \"x\""), "no label"),
         (4, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"ttyUSB0\"", "/dev/ttyUSB0"),
-        (4, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"tcp://host\"", "no host and port"),
+        (4, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"tcp://host\"", "lacks a host or a port"),
         (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"/dev/x\"\nbaud = 1", "38400"),
         (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"/dev/x\"\nevery_seconds = 0", "0.05"),
     ] {

@@ -68,5 +68,5 @@ async fn an_api_that_cannot_listen_ends_the_daemon() {
     config.api.socket = dir.path().join("file");
     let ended = run(config.clone(), keys(), node(&config), CancellationToken::new());
     let error = tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap().unwrap_err();
-    assert!(error.to_string().contains("no socket"), "{error}");
+    assert!(error.to_string().contains("not a socket"), "{error}");
 }
