@@ -2,7 +2,7 @@
 //! which talk to each other over loopback.
 //!
 //! - [`fixtures`]: nodes, gateways, devices and faults, for all of the following;
-//! - [`bench`]: the measurements of `docs/benchmarks.md`;
+//! - [`bench`](mod@bench): the measurements of `docs/benchmarks.md`;
 //! - [`crash`]: the crash campaign.
 //!
 //! The tests are in `tests/tests/`, one topic per file. A test calls [`run_test`], which gives it a [`TestEnv`] and
