@@ -9,7 +9,7 @@ use streembit_tests::{free_port, path_str, run_test, streembit_node, CliOutput, 
 fn a_consortium_file_makes_a_working_chain_or_is_rejected_by_line() {
     run_test("founding", |env| {
         let (file, spec) = (env.dir().join("consortium.toml"), env.dir().join("spec.json"));
-        let template = streembit_node(&["chain-spec", "--template"])?.stdout;
+        let template = streembit_node(["chain-spec", "--template"])?.stdout;
         fs::write(&file, template.replace("5FHneW46xGXgs5m", "5FHneW46xGXgs5n"))?;
         let line = template.lines().position(|line| line.starts_with("insurer = ")).unwrap_or_default() + 1;
         let make = ["chain-spec", "--consortium", path_str(&file)?, "--out", path_str(&spec)?];
@@ -18,7 +18,7 @@ fn a_consortium_file_makes_a_working_chain_or_is_rejected_by_line() {
 
         // A single validator with keys in its own keystore. `allow_unsafe` permits fewer validators than safety needs.
         let keys = env.dir().join("keys");
-        let made = streembit_node(&["session-keys", "--keystore-path", path_str(&keys)?])?.stdout;
+        let made = streembit_node(["session-keys", "--keystore-path", path_str(&keys)?])?.stdout;
         let garage = env.dev_account("alice")?;
         let alone = format!(
             "name = \"Alone\"\nid = \"alone\"\nallow_unsafe = true\n[parties]\ngarage = \"{garage}\"\n[council]\nmembers = \
