@@ -22,7 +22,7 @@ const CONFIGURATIONS: [(&str, &[&str]); 12] = [
     ("[node]\nurl = \"example.org\"\n", &[":2:", "example.org", "ws://"]),
     ("[api]\ntcp = \"0.0.0.0:8080\"\n", &["0.0.0.0:8080", "127.0.0.1", "allow_remote"]),
     ("[[device]]\nname = \"my car\"\n", &[":1:", "my car", "letters"]),
-    ("[[device]]\nname = \"a\"\n[[device]]\nname = \"a\"\n", &["\"a\"", "own name"]),
+    ("[[device]]\nname = \"a\"\n[[device]]\nname = \"a\"\n", &["\"a\"", "different name"]),
     ("[[device]]\nname = \"a\"\nkey = \"sr25519:abc\"\n", &["\"a\"", "sr25519:", "64 hexadecimal digits"]),
     ("[[device]]\nname = \"a\"\n[device.obd]\nport = \"ttyUSB0\"\n", &["ttyUSB0", "/dev/ttyUSB0"]),
     ("[[device]]\nname = \"a\"\n[device.obd]\nport = \"/dev/x\"\nbaud = 7\n", &["7", "38400"]),
