@@ -200,7 +200,7 @@ mod tests {
             unit: Text::default(),
             value: Value::Decimal(value.into()),
             time: 1,
-            source: Source::Sensor,
+            source: Source::sensor(),
         };
         for value in [1000, 2000] {
             let readings = vec![reading("Vehicle.Speed", 50), reading(ODOMETER, value)];

@@ -97,7 +97,6 @@ const TABLE: &[(&str, &str)] = &[
          a backup",
     ),
     ("Anchors::TooLarge", "check the size of the checkpoint: no log has that many entries"),
-    ("Anchors::NoHeadsRoot", "update the gateway: this chain requires a heads map in each checkpoint"),
     (
         "Anchors::Inconsistent",
         "restore the data directory from a backup: this log is not the one that was anchored before",
@@ -107,7 +106,7 @@ const TABLE: &[(&str, &str)] = &[
     ("ServiceContracts::NoClause", "give the contract at least one clause"),
     ("ServiceContracts::ClauseParty", "name in each clause two different parties of the contract"),
     ("ServiceContracts::ClauseDevice", "list the clause's device among the contract's devices"),
-    ("ServiceContracts::Interval", "name the meter and give an interval above zero"),
+    ("ServiceContracts::Interval", "give an interval above zero"),
     (
         "ServiceContracts::UnknownParty",
         "name parties of this chain: check the accounts in the contract's file",
@@ -155,6 +154,11 @@ const TABLE: &[(&str, &str)] = &[
     ("ServiceContracts::NotInLog", "make a new proof from the gateway's log: this one was changed"),
     ("ServiceContracts::OtherDevice", "prove a reading of the clause's own device"),
     ("ServiceContracts::BadEvent", "prove an event that is signed with the registered key of the device"),
+    ("ServiceContracts::OtherKind", "prove a reading in an event of readings"),
+    (
+        "ServiceContracts::ImpossibleSequence",
+        "prove another event: the log has too few entries before this one for its sequence",
+    ),
     ("ServiceContracts::NotInEvent", "make a new proof: this one was changed"),
     ("ServiceContracts::NotAReading", "prove an event that contains the clause's meter"),
     ("ServiceContracts::OtherMeter", "prove the reading that the clause names as its meter"),

@@ -15,12 +15,12 @@ use streembit_primitives::{
     device::DeviceRecord,
     event::VERSION,
     hash::Domain,
-    merkle::{root_from_path, InclusionProof, MAX_LOG_SIZE},
+    merkle::{root_from_path, InclusionProof, LOG_TREE, MAX_LOG_SIZE},
     reading::Name,
     reading_proof::ReadingProof,
     signature::sign_ed25519,
     AccountId, Body, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId, Part,
-    PublicKey, Reading, SignedEvent, Signer, Source, Value,
+    PublicKey, Reading, SignedEvent, Signer, Source, Value, Version,
 };
 
 const OWNER: AccountId = AccountId([0; 32]);
@@ -35,8 +35,9 @@ fn signer() -> ed25519_dalek::SigningKey {
 }
 
 /// A name of the greatest length.
+#[allow(clippy::expect_used, reason = "the benchmark has no other name to go on with")]
 fn name(n: u32) -> Name {
-    Name::try_from(format!("{n:096}")).unwrap_or_default()
+    Name::try_from(format!("{n:096}")).expect("96 digits are a name")
 }
 
 fn party(n: u32) -> AccountId {
@@ -111,7 +112,7 @@ fn proof<T: Config>(device: DeviceId) -> Result<Box<ReadingProof>, BenchmarkErro
         unit: Default::default(),
         value: Value::Decimal(Decimal::from(1)),
         time: 0,
-        source: Source::Sensor,
+        source: Source::sensor(),
     });
     let parts = alloc::vec![reading; streembit_primitives::body::MAX_PARTS as usize];
     let body = Body { seed: [1; 32], parts: BoundedVec::truncate_from(parts) };
@@ -129,14 +130,22 @@ fn proof<T: Config>(device: DeviceId) -> Result<Box<ReadingProof>, BenchmarkErro
         LogEntry { event: SignedEvent { header, signer: Signer::Device, signature }, received: u64::MAX };
 
     let path: Vec<_> = (0u8..62).map(|n| Hash([n; 32])).collect();
-    let root = root_from_path(Domain::LogNode, entry.leaf(), 0, MAX_LOG_SIZE, &path).ok_or("62 levels")?;
+    let root = root_from_path(LOG_TREE, entry.leaf(), 0, MAX_LOG_SIZE, &path).ok_or("62 levels")?;
     let log = LogId::first(GATEWAY);
     let mut roots = alloc::vec![(0, Hash::ZERO); pallet_anchors::KEPT_ROOTS as usize - 1];
     roots.push((MAX_LOG_SIZE, root));
     pallet_anchors::Roots::<T>::insert(log, BoundedVec::truncate_from(roots));
     let disclosure = body.disclose(0).ok_or("64 parts")?;
     let inclusion = InclusionProof::new(path);
-    Ok(Box::new(ReadingProof { log, size: MAX_LOG_SIZE, index: 0, entry, inclusion, disclosure }))
+    Ok(Box::new(ReadingProof {
+        version: Version,
+        log,
+        size: MAX_LOG_SIZE,
+        index: 0,
+        entry,
+        inclusion,
+        disclosure,
+    }))
 }
 
 fn is_confirmed<T: Config>(id: ContractId) -> bool {

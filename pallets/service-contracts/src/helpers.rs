@@ -16,6 +16,9 @@ use streembit_primitives::{
     AccountId, Value,
 };
 
+/// The sequence of a device's first event in its gateway's log. A device does not move from one log to another yet.
+const FIRST_SEQUENCE: u64 = 0;
+
 impl<T: Config> Pallet<T> {
     /// Every party to a contract is one of the consortium.
     pub(crate) fn ensure_known_parties(contract: &Contract) -> DispatchResult {
@@ -95,7 +98,9 @@ impl<T: Config> Pallet<T> {
         let root = pallet_anchors::Pallet::<T>::anchored_root(&proof.log, proof.size)
             .ok_or(Error::<T>::NotAnchored)?;
         // Also fails where the event is another device's than the one that `device.key` founds.
-        let proven = proof.verify(&device.key, &root).map_err(Error::<T>::from)?;
+        let proven = proof
+            .verify_with::<pallet_anchors::HostSha256>(&device.key, &root, FIRST_SEQUENCE)
+            .map_err(Error::<T>::from)?;
         ensure!(proven.reading().name == service.meter, Error::<T>::OtherMeter);
         match proven.reading().value {
             Value::Decimal(meter) => Ok(ProvenMeter { sequence: proven.sequence(), meter }),

@@ -220,6 +220,10 @@ pub mod pallet {
         OtherDevice,
         /// The event is not signed with the device's key, or its format is not known.
         BadEvent,
+        /// The disclosed part does not fit the kind of the event.
+        OtherKind,
+        /// The event's sequence is higher than its position in the log allows.
+        ImpossibleSequence,
         /// The reading is not part of the event.
         NotInEvent,
         /// What is disclosed is no reading.
@@ -264,6 +268,8 @@ pub mod pallet {
             match error {
                 ReadingProofError::Inclusion => Self::NotInLog,
                 ReadingProofError::Event(EventError::Device) => Self::OtherDevice,
+                ReadingProofError::Event(EventError::Kind) => Self::OtherKind,
+                ReadingProofError::Sequence { .. } => Self::ImpossibleSequence,
                 ReadingProofError::Event(_) => Self::BadEvent,
                 ReadingProofError::Disclosure => Self::NotInEvent,
                 ReadingProofError::NotAReading => Self::NotAReading,

@@ -6,19 +6,19 @@ use frame_support::{
 };
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
-    checkpoint::HashAlgorithm,
     contract::{AccessClause, Clause, Contract, ContractId, ServiceClause},
     device::DeviceRecord,
     event::VERSION,
     hash::Domain,
     merkle::{
         path_of_leaf, root_of_leaves, ConsistencyProof, InclusionProof, MissingNodeError, NodeId, NodeStore,
-        Tree,
+        Tree, LOG_TREE,
     },
+    reading::{Name, Unit},
     reading_proof::ReadingProof,
     signature::sign_sr25519,
     AccountId, Body, Checkpoint, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId,
-    Part, Reading, SignedEvent, Signer, Source, Text, Value,
+    Part, Reading, SignedEvent, Signer, Source, Text, Value, Version,
 };
 
 frame_support::construct_runtime!(
@@ -157,7 +157,7 @@ pub fn contract() -> Contract {
             Clause::Service(ServiceClause {
                 what: Text::try_from("oil change").unwrap(),
                 device: car(),
-                meter: Text::try_from(ODOMETER).unwrap(),
+                meter: Name::try_from(ODOMETER).unwrap(),
                 from: km(10_000),
                 every: km(15_000),
                 provider: WORKSHOP,
@@ -229,6 +229,8 @@ impl Gateway {
     pub fn log(&mut self, device: DeviceId, parts: Vec<Part>) -> u64 {
         let kind = match parts[0] {
             Part::Reading(_) => EventKind::Readings,
+            Part::Command(_) => EventKind::Command,
+            Part::Result(_) => EventKind::Result,
             Part::Status(_) => EventKind::Status,
         };
         let body = Body { seed: [4; 32], parts: parts.try_into().unwrap() };
@@ -263,12 +265,12 @@ impl Gateway {
         let tree = Tree::new(self, size);
         let proof: ConsistencyProof = tree.prove_consistency(self.anchored).unwrap();
         let checkpoint = Checkpoint {
+            version: Version,
             log: self.log_id(),
             size,
             root: tree.root().unwrap(),
-            heads_root: Some(Hash([8; 32])),
+            heads_root: Hash([8; 32]),
             time: 0,
-            hash: HashAlgorithm::Blake3,
         };
         assert_ok!(Anchors::anchor(signed(self.account()), checkpoint, proof));
         self.anchored = size;
@@ -286,8 +288,9 @@ impl Gateway {
     /// Proves the first part of an entry at some size.
     pub fn prove_at(&self, index: u64, size: u64) -> Box<ReadingProof> {
         let (entry, body) = self.entry(index);
-        let path = path_of_leaf(Domain::LogNode, &self.leaves[..size as usize], index).unwrap();
+        let path = path_of_leaf(LOG_TREE, &self.leaves[..size as usize], index).unwrap();
         Box::new(ReadingProof {
+            version: Version,
             log: self.log_id(),
             size,
             index,
@@ -311,16 +314,16 @@ impl NodeStore for Gateway {
     fn node(&self, id: NodeId) -> Result<Hash, MissingNodeError> {
         let start = (id.index << id.level) as usize;
         let leaves = self.leaves.get(start..start + (1 << id.level)).ok_or(MissingNodeError(id))?;
-        Ok(root_of_leaves(Domain::LogNode, leaves))
+        Ok(root_of_leaves(LOG_TREE, leaves))
     }
 }
 
 pub fn reading(name: &str, value: Value) -> Part {
     Part::Reading(Reading {
-        name: Text::try_from(name).unwrap(),
-        unit: Text::try_from("km").unwrap(),
+        name: Name::try_from(name).unwrap(),
+        unit: Unit::try_from("km").unwrap(),
         value,
         time: 0,
-        source: Source::Obd { service: 1, pid: 0xa6 },
+        source: Source::try_from("obd:01A6").unwrap(),
     })
 }

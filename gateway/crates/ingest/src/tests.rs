@@ -46,7 +46,7 @@ fn reading(value: u32) -> Reading {
         unit: Text::try_from("km").unwrap(),
         value: Value::Decimal(Decimal::from(value)),
         time: 1,
-        source: Source::Sensor,
+        source: Source::sensor(),
     }
 }
 

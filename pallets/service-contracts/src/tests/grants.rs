@@ -44,7 +44,7 @@ fn a_grant_is_for_one_device_and_all_contracts_count() {
         both.nonce = Hash([1; 32]);
         both.parties = vec![OWNER, WORKSHOP, INSURER].try_into().unwrap();
         both.devices = vec![car(), van].try_into().unwrap();
-        let odometer = vec![Text::try_from(ODOMETER).unwrap()];
+        let odometer = vec![streembit_primitives::reading::Name::try_from(ODOMETER).unwrap()];
         let access = AccessClause {
             device: van,
             grantee: INSURER,
