@@ -104,7 +104,8 @@ pub mod pallet {
         HostedElsewhere,
         /// The device is already registered.
         Registered,
-        /// The consent is not signed by the device or its hosting gateway, or it is for another chain, owner or gateway.
+        /// The consent is not signed by the device or its hosting gateway, or it is for another chain, owner or
+        /// gateway.
         BadConsent,
     }
 
@@ -120,8 +121,8 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Registers a device. The sender becomes its owner, and the gateway keeps its log.
         ///
-        /// May be called by a party. `consent` is a signature over a [`RegistrationConsent`], made with the device's own
-        /// key or, if the device is hosted, with the key of its gateway.
+        /// May be called by a party. `consent` is a signature over a [`RegistrationConsent`], made with the device's
+        /// own key or, if the device is hosted, with the key of its gateway.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::register())]
         pub fn register(
