@@ -20,7 +20,7 @@ use std::{
 };
 use streembit_chain::NodeUrl;
 use streembit_delivery::DeliveryConfig;
-use streembit_keystore::files::directory;
+use streembit_keystore::files::folder_of;
 use streembit_primitives::{AccountId, DeviceId};
 
 /// A validated configuration. Its paths no longer depend on the file's folder.
@@ -244,7 +244,7 @@ impl Config {
 
     /// Joins the paths to the folder of the file at `path`, because paths in it are relative to it.
     fn resolve_paths(&mut self, path: &Path) {
-        let directory = directory(path);
+        let folder = folder_of(path);
         let own = [
             Some(&mut self.gateway.data_dir),
             Some(&mut self.gateway.key_file),
@@ -253,7 +253,7 @@ impl Config {
             Some(&mut self.api.token_file),
         ];
         for path in own.into_iter().flatten() {
-            *path = directory.join(&path);
+            *path = folder.join(&path);
         }
     }
 }

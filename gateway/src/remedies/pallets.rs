@@ -93,14 +93,14 @@ const TABLE: &[(&str, &str)] = &[
     ("Anchors::EpochNotOpen", "use the gateway's first log, epoch 0"),
     (
         "Anchors::NotLarger",
-        "nothing, if the log is already anchored at this size; otherwise restore the data directory from \
+        "nothing, if the log is already anchored at this size; otherwise restore the data folder from \
          a backup",
     ),
     ("Anchors::TooLarge", "check the size of the checkpoint: no log has that many entries"),
     ("Anchors::NoHeadsRoot", "update the gateway: this chain requires a heads map in each checkpoint"),
     (
         "Anchors::Inconsistent",
-        "restore the data directory from a backup: this log is not the one that was anchored before",
+        "restore the data folder from a backup: this log is not the one that was anchored before",
     ),
     ("ServiceContracts::Parties", "name two or more parties, each once"),
     ("ServiceContracts::Devices", "name at least one device, each once"),
