@@ -53,6 +53,20 @@ const TABLE: &[(&str, &str)] = &[
     ),
     ("Validators::TooManyValidators", "wait until another validator has left"),
     (
+        "Validators::NoEquivocation",
+        "report two different votes or blocks of one validator, each with its valid signature",
+    ),
+    ("Validators::NotAnAuthority", "report only an account that was a validator at that time"),
+    ("Validators::TooOld", "nothing: the chain no longer knows the validators of that time"),
+    (
+        "Validators::NotOfThisChain",
+        "check that the node is of the right chain: the block is from another one",
+    ),
+    (
+        "Validators::AlreadyReported",
+        "nothing: the validator is already reported; `streembit consortium show` lists the reports",
+    ),
+    (
         "Collective::DuplicateProposal",
         "vote on the open motion with `streembit consortium vote`: the change is already proposed",
     ),
@@ -93,13 +107,13 @@ const TABLE: &[(&str, &str)] = &[
     ("Anchors::EpochNotOpen", "use the gateway's first log, epoch 0"),
     (
         "Anchors::NotLarger",
-        "nothing, if the log is already anchored at this size; otherwise restore the data directory from \
+        "nothing, if the log is already anchored at this size; otherwise restore the data folder from \
          a backup",
     ),
     ("Anchors::TooLarge", "check the size of the checkpoint: no log has that many entries"),
     (
         "Anchors::Inconsistent",
-        "restore the data directory from a backup: this log is not the one that was anchored before",
+        "restore the data folder from a backup: this log is not the one that was anchored before",
     ),
     ("ServiceContracts::Parties", "name two or more parties, each once"),
     ("ServiceContracts::Devices", "name at least one device, each once"),
@@ -181,6 +195,32 @@ const TABLE: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use codec::Decode as _;
+    use frame_metadata::{RuntimeMetadata, RuntimeMetadataPrefixed};
+    use scale_info::TypeDef;
+
+    /// The pallets of this repository.
+    const OURS: [&str; 7] =
+        ["Parties", "Validators", "Quotas", "Council", "Devices", "Anchors", "ServiceContracts"];
+
+    #[test]
+    fn every_error_of_our_pallets_has_a_remedy() {
+        let bytes = include_bytes!("../../../runtime/metadata.scale");
+        let RuntimeMetadataPrefixed(_, metadata) = RuntimeMetadataPrefixed::decode(&mut &bytes[..]).unwrap();
+        let RuntimeMetadata::V15(metadata) = metadata else { panic!("the metadata has another version") };
+        let errors_of = |pallet: &str| {
+            let pallet = metadata.pallets.iter().find(|found| found.name == pallet).unwrap();
+            let Some(error) = &pallet.error else { return Vec::new() };
+            let TypeDef::Variant(errors) = &metadata.types.resolve(error.ty.id).unwrap().type_def else {
+                panic!("the errors of {} are not an enum", pallet.name)
+            };
+            errors.variants.iter().map(|error| format!("{}::{}", pallet.name, error.name)).collect()
+        };
+        let errors: Vec<String> = OURS.into_iter().flat_map(errors_of).collect();
+        assert!(errors.iter().any(|error| error == "Anchors::Inconsistent"), "{errors:?}");
+        let missing: Vec<_> = errors.iter().filter(|error| remedy_of(error) == UNKNOWN).collect();
+        assert!(missing.is_empty(), "no remedy for {missing:?}");
+    }
 
     #[test]
     fn every_error_has_exactly_one_remedy() {

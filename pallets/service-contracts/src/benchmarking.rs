@@ -1,4 +1,4 @@
-//! The calls at their worst: the largest contract, and the longest proof of a reading.
+//! Benchmarks of the worst case of each call: the largest contract and the longest proof of a reading.
 
 use crate::{Call, Config, Contracts, ContractsOfDevice, Pallet, Statuses};
 use alloc::{boxed::Box, format, vec::Vec};
@@ -26,15 +26,15 @@ use streembit_primitives::{
 const OWNER: AccountId = AccountId([0; 32]);
 const WORKSHOP: AccountId = AccountId([1; 32]);
 const GATEWAY: AccountId = AccountId([100; 32]);
-/// Where the service clause is in the contract.
+/// The index of the service clause in the contract.
 const SERVICE: u32 = 0;
 
-/// An Ed25519 key: the slower of the two to check, and the one that signs without randomness.
+/// Returns an Ed25519 key, because Ed25519 is slower to verify than sr25519 and signs without randomness.
 fn signer() -> ed25519_dalek::SigningKey {
     ed25519_dalek::SigningKey::from_bytes(&[7; 32])
 }
 
-/// A name of the greatest length.
+/// Returns a name of the maximum length.
 #[allow(clippy::expect_used, reason = "the benchmark has no other name to go on with")]
 fn name(n: u32) -> Name {
     Name::try_from(format!("{n:096}")).expect("96 digits are a name")
@@ -44,7 +44,7 @@ fn party(n: u32) -> AccountId {
     AccountId([n as u8; 32])
 }
 
-/// Registers the `n`th device: the one with the meter is the first.
+/// Registers the `n`th device. The first one has the meter.
 fn device<T: Config>(n: u32) -> DeviceId {
     let key = match n {
         0 => DeviceKey::Own(PublicKey::Ed25519(signer().verifying_key().to_bytes())),
@@ -56,7 +56,8 @@ fn device<T: Config>(n: u32) -> DeviceId {
     id
 }
 
-/// A contract of so many parties, at least two, devices and clauses, each as large as it can be: one service, and access.
+/// Returns a contract with these numbers of parties (at least two), devices and clauses, each of the maximum size. The
+/// first clause is a service clause, and all others are access clauses.
 fn contract<T: Config>(parties: u32, devices: u32, clauses: u32) -> Contract {
     for n in 0..parties {
         <T as pallet_devices::Config>::BenchmarkHelper::add_party(party(n));
@@ -89,8 +90,8 @@ fn contract<T: Config>(parties: u32, devices: u32, clauses: u32) -> Contract {
     }
 }
 
-/// The largest contract, proposed, and accepted by all but the last `waiting` of its parties. Each of its devices has as many
-/// others as leave room for it.
+/// Proposes the largest contract, which all parties except the last `waiting` ones accept. Each of its devices already
+/// has one active contract less than the limit.
 fn agreed<T: Config>(waiting: u32) -> Result<ContractId, BenchmarkError> {
     let contract = contract::<T>(MAX_PARTIES, MAX_DEVICES, MAX_CLAUSES);
     let id = contract.id(&T::Genesis::get());
@@ -105,7 +106,7 @@ fn agreed<T: Config>(waiting: u32) -> Result<ContractId, BenchmarkError> {
     Ok(id)
 }
 
-/// An anchored reading of the meter with the longest ways: to the root of the largest body, and of the largest log.
+/// Returns a proof of an anchored meter reading with the longest paths, in the largest body and in the largest log.
 fn proof<T: Config>(device: DeviceId) -> Result<Box<ReadingProof>, BenchmarkError> {
     let reading = Part::Reading(Reading {
         name: name(0),
@@ -156,7 +157,7 @@ fn is_confirmed<T: Config>(id: ContractId) -> bool {
 mod benchmarks {
     use super::*;
 
-    /// `p` parties, `d` devices, `c` clauses.
+    /// The content has `p` parties, `d` devices and `c` clauses.
     #[benchmark]
     fn propose(p: Linear<2, { MAX_PARTIES }>, d: Linear<1, { MAX_DEVICES }>, c: Linear<1, { MAX_CLAUSES }>) {
         let contract = contract::<T>(p, d, c);

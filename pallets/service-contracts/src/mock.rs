@@ -1,4 +1,5 @@
-//! A chain of this pallet and those that it asks, with parties, a registered car, and gateways whose logs can be anchored.
+//! A chain with this pallet and the pallets that it reads, with parties, a registered car and van, and gateways whose
+//! logs can be anchored.
 
 use frame_support::{
     assert_ok, derive_impl, parameter_types,
@@ -40,7 +41,7 @@ impl frame_system::Config for Test {
 parameter_types! {
     pub const Genesis: Hash = Hash([0xab; 32]);
     pub storage Now: u64 = 0;
-    /// Parties beside those below.
+    /// Parties in addition to the fixed ones below.
     pub storage Added: Vec<AccountId> = Vec::new();
 }
 
@@ -114,16 +115,16 @@ pub const INSURER: AccountId = AccountId([3; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
 pub const ODOMETER: &str = "Vehicle.TraveledDistance";
 
-/// Where the service clause is in [`contract`].
+/// The index of the service clause in [`contract`].
 pub const SERVICE: u32 = 0;
-/// Where the access clause is in [`contract`].
+/// The index of the access clause in [`contract`].
 pub const ACCESS: u32 = 1;
 
 pub fn signed(id: AccountId) -> RuntimeOrigin {
     RuntimeOrigin::signed(AccountId32::new(id.0))
 }
 
-/// A chain that knows the owner's car and van, both at the same gateway.
+/// Returns a chain on which the owner's car and van are registered, both at the same gateway.
 pub fn chain() -> sp_io::TestExternalities {
     let mut chain = sp_io::TestExternalities::new(RuntimeGenesisConfig::default().build_storage().unwrap());
     chain.execute_with(|| {
@@ -135,7 +136,7 @@ pub fn chain() -> sp_io::TestExternalities {
     chain
 }
 
-/// Makes somebody own a device, whoever owned it before.
+/// Registers a device, or changes the owner of a registered one.
 pub fn own(owner: AccountId, key: &DeviceKey, gateway: &Gateway) -> DeviceId {
     let record = DeviceRecord { key: key.clone(), owner, gateway: gateway.account(), registered: 1 };
     pallet_devices::Devices::<Test>::insert(key.device_id(), record);
@@ -146,7 +147,8 @@ pub fn car() -> DeviceId {
     Gateway::new(100).hosted("car").device_id()
 }
 
-/// The car is serviced every 15,000 km from 10,000 km on, and the workshop may read it until the moment 1,000.
+/// Returns a contract: the car is serviced every 15,000 km, counted from 10,000 km, and the workshop may read the car
+/// until time 1,000.
 pub fn contract() -> Contract {
     Contract {
         title: Text::try_from("service book").unwrap(),
@@ -182,7 +184,7 @@ pub fn service(contract: &mut Contract) -> &mut ServiceClause {
     }
 }
 
-/// Puts a contract in force.
+/// Proposes a contract and accepts it for all parties.
 pub fn agree(contract: Contract) -> ContractId {
     let id = contract.id(&Genesis::get());
     let parties = contract.parties.clone();
@@ -197,7 +199,7 @@ pub fn km(value: u32) -> Decimal {
     Decimal::from(value)
 }
 
-/// A gateway with its key and its log, whose entry number `n` has sequence `n`.
+/// A gateway with its key and its log. The event in entry `n` has sequence `n`.
 pub struct Gateway {
     key: schnorrkel::Keypair,
     entries: Vec<(LogEntry, Body)>,
@@ -220,12 +222,12 @@ impl Gateway {
         DeviceKey::Hosted { gateway: self.account(), label: Text::try_from(label).unwrap() }
     }
 
-    /// Logs the car's odometer; returns the entry's place.
+    /// Logs a reading of the car's odometer. Returns the index of the entry.
     pub fn drive(&mut self, km: u32) -> u64 {
         self.log(car(), vec![reading(ODOMETER, Value::Decimal(Decimal::from(km)))])
     }
 
-    /// Logs an event of some parts.
+    /// Logs an event with these parts. Returns the index of the entry.
     pub fn log(&mut self, device: DeviceId, parts: Vec<Part>) -> u64 {
         let kind = match parts[0] {
             Part::Reading(_) => EventKind::Readings,
@@ -248,7 +250,7 @@ impl Gateway {
         self.append(LogEntry { event, received: 0 }, body)
     }
 
-    /// Logs an entry as it is, sound or not.
+    /// Logs an entry without any check. Returns its index.
     pub fn append(&mut self, entry: LogEntry, body: Body) -> u64 {
         self.leaves.push(entry.leaf());
         self.entries.push((entry, body));
@@ -280,12 +282,12 @@ impl Gateway {
         LogId::first(self.account())
     }
 
-    /// Proves the first part of an entry at the size last anchored.
+    /// Proves the first part of an entry against the latest anchor.
     pub fn prove(&self, index: u64) -> Box<ReadingProof> {
         self.prove_at(index, self.anchored)
     }
 
-    /// Proves the first part of an entry at some size.
+    /// Proves the first part of an entry at a size of the log.
     pub fn prove_at(&self, index: u64, size: u64) -> Box<ReadingProof> {
         let (entry, body) = self.entry(index);
         let path = path_of_leaf(LOG_TREE, &self.leaves[..size as usize], index).unwrap();
@@ -300,7 +302,7 @@ impl Gateway {
         })
     }
 
-    /// Logs the car's odometer, anchors the log and proves the reading.
+    /// Logs a reading of the car's odometer, anchors the log and proves the reading.
     pub fn proven(&mut self, km: u32) -> Box<ReadingProof> {
         let index = self.drive(km);
         self.anchor();
