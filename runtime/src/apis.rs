@@ -27,7 +27,7 @@ use streembit_primitives::{
     contract::ContractId,
     contract_state::{ContractView, Grant, ServiceDue},
     device::DeviceRecord,
-    AccountId as Account, DeviceId, Hash, LogId,
+    AccountId as Account, DeviceId, GatewayRecord, Hash, LogId,
 };
 
 /// Submits an unsigned report to the pool of the node that runs this.
@@ -190,6 +190,10 @@ impl_runtime_apis! {
 
         fn memberships() -> Vec<(Account, streembit_primitives::consortium::Membership)> {
             Parties::memberships()
+        }
+
+        fn gateway(gateway: Account) -> Option<GatewayRecord> {
+            Parties::gateway(&gateway)
         }
     }
 

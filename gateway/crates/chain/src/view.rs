@@ -12,7 +12,7 @@ use streembit_primitives::{
     contract::ContractId,
     contract_state::{ContractView, Grant, ServiceDue},
     device::DeviceRecord,
-    AccountId, DeviceId, Hash, LogId,
+    AccountId, DeviceId, GatewayRecord, Hash, LogId,
 };
 use subxt::config::substrate::H256;
 
@@ -63,6 +63,11 @@ impl ChainView {
     /// The party that a gateway belongs to, or `None` if it belongs to none.
     pub async fn party_of(&self, gateway: AccountId) -> Result<Option<AccountId>, ChainError> {
         self.call("PartiesApi_party_of", &gateway).await
+    }
+
+    /// The party and the log key of a gateway, or `None` if it belongs to no party.
+    pub async fn gateway(&self, gateway: AccountId) -> Result<Option<GatewayRecord>, ChainError> {
+        self.call("PartiesApi_gateway", &gateway).await
     }
 
     /// The parties, the council, the validators and the open motions.
