@@ -3,7 +3,7 @@
 use codec::Encode;
 use scale_info::{meta_type, MetaType};
 use streembit_primitives::{
-    checkpoint::Anchor,
+    checkpoint::{Anchor, AnchoredRoot},
     consortium::{Change, Consortium, Equivocation, Membership, QuotaStatus, SessionKeys},
     contract::{Contract, ContractId},
     contract_state::{ContractView, Grant, ServiceDue},
@@ -239,7 +239,12 @@ pub(super) fn methods() -> Vec<MethodShape> {
         method("DevicesApi", "devices_of_gateway", vec![account], meta_type::<Vec<DeviceId>>()),
         method("DevicesApi", "devices_of_owner", vec![account], meta_type::<Vec<DeviceId>>()),
         method("AnchorsApi", "latest", vec![log], meta_type::<Option<Anchor>>()),
-        method("AnchorsApi", "anchored_root", vec![log, meta_type::<u64>()], meta_type::<Option<Hash>>()),
+        method(
+            "AnchorsApi",
+            "anchored_root",
+            vec![log, meta_type::<u64>()],
+            meta_type::<Option<AnchoredRoot>>(),
+        ),
         method("ServiceContractsApi", "contract", vec![contract], meta_type::<Option<ContractView>>()),
         method("ServiceContractsApi", "contracts_of", vec![account], meta_type::<Vec<ContractId>>()),
         method("ServiceContractsApi", "due", vec![contract], meta_type::<Option<Vec<ServiceDue>>>()),

@@ -7,7 +7,7 @@ use super::{
 };
 use codec::{Decode, Encode};
 use streembit_primitives::{
-    checkpoint::Anchor,
+    checkpoint::{Anchor, AnchoredRoot},
     consortium::{Consortium, Equivocation, Membership, QuotaStatus},
     contract::ContractId,
     contract_state::{ContractView, Grant, ServiceDue},
@@ -119,8 +119,8 @@ impl ChainView {
         self.call("AnchorsApi_latest", &log).await
     }
 
-    /// The root that a log was anchored with at `size`, or `None` if the chain keeps no anchor of this size.
-    pub async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainError> {
+    /// The root that a log was anchored with at `size`, and when, or `None` if the chain keeps no anchor of this size.
+    pub async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<AnchoredRoot>, ChainError> {
         self.call("AnchorsApi_anchored_root", &(log, size)).await
     }
 
