@@ -7,13 +7,14 @@ use codec::{DecodeAll, Encode};
 use std::{collections::BTreeMap, fmt::Debug, path::PathBuf};
 use streembit_primitives::{
     body::{Disclosure, Part},
-    checkpoint::Anchor,
+    checkpoint::{Anchor, AnchoredRoot},
     command::{CommandResult, Outcome, Parameter},
     contract::{AccessClause, Clause, Contract, ServiceClause},
-    device::{DeviceRecord, GatewayConsent, RegistrationConsent},
+    device::{DeviceRecord, RegistrationConsent},
     event::{SignedEvent, VERSION},
     evidence::{Item, ShownBody},
     fork::ForkProof,
+    gateway::{GatewayConsent, GatewayRecord, LogKey},
     heads::{AbsenceProof, HeadEntry, HeadProof, HeadsMap},
     merkle::{ConsistencyProof, Frontier, InclusionProof},
     reading::{Name, Unit},
@@ -341,8 +342,15 @@ fn pins() -> Pins {
         registered: g.number() as u32,
     });
     pins.encoding("Disclosure", G::disclosure);
+    pins.encoding("AnchoredRoot", |g| AnchoredRoot {
+        size: g.number(),
+        root: g.hash(),
+        time: g.number(),
+        block: g.number() as u32,
+    });
     pins.encoding("EventHeader", G::header);
     pins.encoding("ForkProof", |g| ForkProof { first: g.event(), second: g.event() });
+    pins.encoding("GatewayRecord", |g| GatewayRecord { party: g.account(), log_key: LogKey(g.bytes()) });
     pins.encoding("HeadProof", G::head_proof);
     pins.encoding("Item", G::item);
     pins.encoding("LogEntry", G::entry);
@@ -389,7 +397,7 @@ fn registration_consent(g: &mut Generator) -> RegistrationConsent {
 }
 
 fn gateway_consent(g: &mut Generator) -> GatewayConsent {
-    GatewayConsent { genesis: g.hash(), gateway: g.account(), party: g.account() }
+    GatewayConsent { genesis: g.hash(), gateway: g.account(), party: g.account(), log_key: LogKey(g.bytes()) }
 }
 
 fn path() -> PathBuf {

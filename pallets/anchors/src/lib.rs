@@ -37,11 +37,14 @@ impl streembit_primitives::merkle::Sha256 for HostSha256 {
 #[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
     use crate::{HostSha256, WeightInfo, KEPT_ROOTS};
-    use frame_support::{pallet_prelude::*, traits::Contains};
+    use frame_support::{
+        pallet_prelude::*,
+        traits::{Contains, Time},
+    };
     use frame_system::pallet_prelude::*;
     use sp_runtime::SaturatedConversion;
     use streembit_primitives::{
-        checkpoint::Anchor,
+        checkpoint::{Anchor, AnchoredRoot},
         merkle::{ConsistencyProof, NodeHash as _, Rfc9162, MAX_LOG_SIZE},
         AccountId, Checkpoint, Hash, LogId,
     };
@@ -65,6 +68,9 @@ pub mod pallet {
         /// The gateways, whose logs are anchored.
         type Gateways: Contains<AccountId>;
 
+        /// The chain's clock, in milliseconds since 1970-01-01 UTC.
+        type Clock: Time<Moment = u64>;
+
         /// The weights of the calls.
         type WeightInfo: WeightInfo;
 
@@ -77,10 +83,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type Latest<T: Config> = StorageMap<_, Blake2_128Concat, LogId, Anchor>;
 
-    /// The size and root of each log's last anchors, oldest first.
+    /// The size and root of each log's last anchors, with the time and the block, oldest first.
     #[pallet::storage]
     pub type Roots<T: Config> =
-        StorageMap<_, Blake2_128Concat, LogId, BoundedVec<(u64, Hash), ConstU32<KEPT_ROOTS>>, ValueQuery>;
+        StorageMap<_, Blake2_128Concat, LogId, BoundedVec<AnchoredRoot, ConstU32<KEPT_ROOTS>>, ValueQuery>;
 
     /// The genesis hash. A proof of the state finds it beside the anchors, because the voters' signatures do not name
     /// their chain. `None` in the first block only.
@@ -162,13 +168,18 @@ pub mod pallet {
             let extends = proof.verify_with::<HostSha256>(size, &root, checkpoint.size, &checkpoint.root);
             ensure!(extends, Error::<T>::Inconsistent);
 
+            let block = frame_system::Pallet::<T>::block_number().saturated_into();
             Roots::<T>::mutate(log, |roots| {
                 if roots.is_full() {
                     roots.remove(0);
                 }
-                roots.force_push((checkpoint.size, checkpoint.root));
+                roots.force_push(AnchoredRoot {
+                    size: checkpoint.size,
+                    root: checkpoint.root,
+                    time: T::Clock::now(),
+                    block,
+                });
             });
-            let block = frame_system::Pallet::<T>::block_number().saturated_into();
             Latest::<T>::insert(log, Anchor { checkpoint: checkpoint.clone(), block });
             Self::deposit_event(Event::Anchored { checkpoint, previous: size });
             Ok(())
@@ -181,9 +192,9 @@ pub mod pallet {
             Latest::<T>::get(log)
         }
 
-        /// Returns the root of a log at one of its last [`KEPT_ROOTS`] anchored sizes.
-        pub fn anchored_root(log: &LogId, size: u64) -> Option<Hash> {
-            Roots::<T>::get(log).iter().find_map(|(at, root)| (*at == size).then_some(*root))
+        /// Returns the root of a log at one of its last [`KEPT_ROOTS`] anchored sizes, and when it was anchored.
+        pub fn anchored_root(log: &LogId, size: u64) -> Option<AnchoredRoot> {
+            Roots::<T>::get(log).into_iter().find(|anchored| anchored.size == size)
         }
     }
 }

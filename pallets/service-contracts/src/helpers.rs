@@ -95,11 +95,11 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn prove(service: &ServiceClause, proof: ReadingProof) -> Result<ProvenMeter, DispatchError> {
         let device = pallet_devices::Pallet::<T>::device(&service.device).ok_or(Error::<T>::UnknownDevice)?;
         ensure!(proof.log.gateway == device.gateway, Error::<T>::OtherLog);
-        let root = pallet_anchors::Pallet::<T>::anchored_root(&proof.log, proof.size)
+        let anchored = pallet_anchors::Pallet::<T>::anchored_root(&proof.log, proof.size)
             .ok_or(Error::<T>::NotAnchored)?;
         // Also fails if the event is from another device, because its id is derived from another key.
         let proven = proof
-            .verify_with::<pallet_anchors::HostSha256>(&device.key, &root, FIRST_SEQUENCE)
+            .verify_with::<pallet_anchors::HostSha256>(&device.key, &anchored.root, FIRST_SEQUENCE)
             .map_err(Error::<T>::from)?;
         ensure!(proven.reading().name == service.meter, Error::<T>::OtherMeter);
         match proven.reading().value {
