@@ -2,10 +2,7 @@
 
 use super::council::{self, consortium, print_outcome};
 use crate::{
-    cli::{
-        chain::{connect, submitted_json},
-        common::{Context, KeyArg, NodeArg},
-    },
+    cli::common::{connect, submitted_json, Context, KeyArg, NodeArg},
     remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};

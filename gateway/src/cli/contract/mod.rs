@@ -8,8 +8,7 @@ mod view;
 pub use args::Command;
 
 use super::{
-    chain::{connect, submitted_json},
-    common::{CommandResult, Context, KeyArg, NodeArg},
+    common::{connect, submitted_json, CommandResult, Context, KeyArg, NodeArg},
     output,
 };
 use crate::{
