@@ -1,7 +1,7 @@
 //! The serving side: accepts streams within the limits and reports its listening addresses.
 
 use super::{
-    frame,
+    framing,
     grants::Grants,
     limits::Limits,
     session::{serve, Service},

@@ -2,7 +2,7 @@
 
 use super::StreamEnd;
 use crate::{
-    frame,
+    framing,
     wire::{Credit, MAX_CREDIT},
 };
 use futures::{io::ReadHalf, AsyncRead};

@@ -6,7 +6,7 @@ use super::{
     Service, StreamEnd,
 };
 use crate::{
-    frame,
+    framing,
     grants::{Grants, NameFilter},
     store::EventStore,
     wire::{Content, Delivered, End, Frame, Request},
