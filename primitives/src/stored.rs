@@ -9,11 +9,11 @@ pub struct StoredEvent {
     pub index: u64,
     /// The entry.
     pub entry: LogEntry,
-    /// What is kept of its body.
+    /// Its body, if it is stored.
     pub body: StoredBody,
 }
 
-/// What is kept of an event's body.
+/// An event's body, or the reason why it is not stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StoredBody {
     /// All of it.
