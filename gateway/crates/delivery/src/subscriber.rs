@@ -202,9 +202,9 @@ pub struct Subscriber<R> {
     subscription: Subscription,
     position: Position,
     connection: Option<Connection>,
-    /// The pause before the next attempt; zero before the first.
+    /// The pause before the next attempt, which is zero before the first attempt.
     pause: Duration,
-    /// The pauses before the attempts after the next one.
+    /// The pauses before all later attempts.
     pauses: ExponentialBackoff,
     root: Option<CachedRoot>,
 }
