@@ -6,6 +6,7 @@ mod openapi;
 mod problem;
 mod routes;
 mod state;
+mod token;
 pub mod types;
 
 pub use listen::ListenError;
@@ -32,12 +33,12 @@ impl Api {
         let mut detail = config.socket.display().to_string();
         let tcp = match config.tcp {
             Some(address) => {
-                let token = listen::Token::load_or_create(&config.token_file)?;
+                let token = token::Token::load_or_create(&config.token_file)?;
                 let listener = listen::bind_tcp(address).await?;
                 let bound = listener.local_addr().unwrap_or(address);
                 detail =
                     format!("{detail} and http://{bound} with the token in {}", config.token_file.display());
-                let authenticate = middleware::from_fn_with_state(token, listen::authenticate);
+                let authenticate = middleware::from_fn_with_state(token, token::authenticate);
                 Some((listener, router.clone().layer(authenticate)))
             }
             None => None,

@@ -223,7 +223,7 @@ pub mod pallet {
 
         /// Reports a validator that voted for two blocks in one round of GRANDPA, and removes it.
         ///
-        /// Nobody signs it. Pools take it from their own node only.
+        /// The extrinsic is unsigned. A pool accepts it only from its own node.
         #[pallet::call_index(1)]
         #[pallet::weight((<T as Config>::WeightInfo::report_votes(), DispatchClass::Operational))]
         pub fn report_votes(origin: OriginFor<T>, proof: Box<VoteProof<T>>) -> DispatchResult {
@@ -235,7 +235,7 @@ pub mod pallet {
 
         /// Reports a validator that made two blocks in one slot, by their sealed headers, and removes it.
         ///
-        /// Nobody signs it. Pools take it from their own node only.
+        /// The extrinsic is unsigned. A pool accepts it only from its own node.
         #[pallet::call_index(2)]
         #[pallet::weight((<T as Config>::WeightInfo::report_blocks(), DispatchClass::Operational))]
         pub fn report_blocks(

@@ -5,8 +5,7 @@ mod evidence;
 mod forks;
 
 use super::{
-    chain::connect,
-    common::{find_device, CommandResult, ConfigArg, Context, NodeArg},
+    common::{connect, find_device, CommandResult, ConfigArg, Context, NodeArg},
     output::{self, paint, Colour},
 };
 use crate::{

@@ -227,7 +227,7 @@ async fn every_change_of_voters_is_collected_whatever_the_number_of_fragments_pe
         let verdict = fixture.verified(Span::default(), Disclose::All);
         assert_eq!((verdict.changes, verdict.last.set), (3, 3));
 
-        // First the newest block is the last of its set, and then a newer one follows.
+        // At first the newest block is the last block of its voter set; then a newer block follows.
         fixture.chain.block(true);
         for _ in 0..2 {
             collect(&fixture.log, &Node(&fixture.chain, max), 11).await.unwrap();
