@@ -70,6 +70,8 @@ pub enum Domain {
     GatewayConsent,
     /// A peer's proof that it acts for an account.
     PeerProof,
+    /// The checksum of the text of a trust root.
+    TrustRoot,
 }
 
 impl Domain {
@@ -93,6 +95,7 @@ impl Domain {
             Self::Registration => "streembit v1 device registration",
             Self::GatewayConsent => "streembit v1 gateway consent",
             Self::PeerProof => "streembit v1 peer proof",
+            Self::TrustRoot => "streembit v1 trust root",
         }
     }
 
