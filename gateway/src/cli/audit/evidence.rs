@@ -210,7 +210,7 @@ fn print_text(args: &ShowArgs) -> anyhow::Result<()> {
 fn unverified_warning() -> String {
     paint(
         Colour::Yellow,
-        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --chain-spec SPEC` verifies it.",
+        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --trust-root ROOT` verifies it.",
     )
 }
 
@@ -271,7 +271,7 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
     }
     if let Some(path) = path {
         lines.push(format!(
-            "\nVerify it with:\n  streembit audit verify {} --chain-spec SPEC",
+            "\nVerify it with:\n  streembit audit verify {} --trust-root ROOT",
             path.display()
         ));
     }

@@ -24,11 +24,10 @@ use streembit_primitives::{
 
 /// The arguments of `audit root`.
 #[derive(Debug, Args)]
-#[group(id = "sources", required = true, multiple = true, args = ["chain_spec", "node"])]
 pub struct RootArgs {
     /// The raw chain spec, as written by `streembit-node export-chain-spec --chain CHAIN --raw`, or a trust root: its
     /// text or a file with the text. May be given more than once.
-    #[arg(long, visible_alias = "trust-root", value_name = "SPEC|ROOT")]
+    #[arg(long, visible_alias = "trust-root", value_name = "SPEC|ROOT", required_unless_present = "node")]
     chain_spec: Vec<TrustRootSource>,
     /// The RPC address of a node of the chain, such as ws://127.0.0.1:9944. The trust root is only as trustworthy as the
     /// node, so use your own, or give this option once for each of several nodes that different people run.
