@@ -91,7 +91,7 @@ mod tests {
         let text = std::fs::read_to_string(&file).unwrap();
         let json = std::fs::read(format!("{VECTORS}/trust-root.json")).unwrap();
         let root: TrustRoot = serde_json::from_slice(&json).unwrap();
-        for argument in [&file, &text, text.trim(), &format!("  {text}")] {
+        for argument in [file.as_str(), &text, text.trim(), &format!("  {text}")] {
             assert_eq!(source(argument).read().unwrap(), root, "{argument:?}");
         }
         for content in [text.trim().to_owned(), format!("{}\r\n", text.trim())] {

@@ -30,7 +30,7 @@ async fn the_vectors_verify_with_the_committed_trust_root() {
     assert!(vectors().len() >= 4, "{:?}", vectors());
     for vector in vectors() {
         for (option, root) in
-            [("--chain-spec", file.as_str()), ("--trust-root", &file), ("--trust-root", text.trim())]
+            [("--chain-spec", file.as_str()), ("--trust-root", file.as_str()), ("--trust-root", text.trim())]
         {
             let verified = streembit(&["--json", "audit", "verify", &vector, option, root]).await.unwrap();
             assert_eq!(verified, code(ExitCode::SUCCESS), "{vector} with {option} {root}");
