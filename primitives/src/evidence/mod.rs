@@ -20,6 +20,7 @@
 //! | `signatures.rs` | batches of event signatures, and the interface for verifying them on other threads |
 //! | `verified.rs` | the result of a successful verification |
 //! | `error.rs` | the reasons why evidence is rejected |
+//! | `trust_root.rs` | the trust root and its text |
 //! | `state_proof.rs` | the proof of the checkpoint and the device in the chain's state |
 //! | `header.rs` | block headers |
 //! | `grandpa.rs` | GRANDPA justifications |
@@ -32,6 +33,7 @@ mod grandpa;
 mod header;
 mod signatures;
 mod state_proof;
+mod trust_root;
 mod verified;
 mod verifier;
 
@@ -44,6 +46,7 @@ pub use grandpa::{AuthorityKey, AuthoritySet, FinalityError, Justification, Vote
 pub use header::{BlockRef, HeaderError, SLOT_MILLISECONDS};
 pub use signatures::{InlineVerifier, SignatureBatch, SignatureVerifier};
 pub use state_proof::{anchor_storage_key, device_storage_key, genesis_storage_key, StateProof};
+pub use trust_root::{ParseTrustRootError, TrustRoot, TrustRootError};
 pub use verified::{BodyCounts, EventPosition, FinalizedBlock, VerifiedEvidence};
 pub use verifier::Verifier;
 
@@ -55,16 +58,6 @@ use crate::{
 use alloc::vec::Vec;
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode};
-
-/// The chain and the voters that the verifier trusts from the start. Both are in the chain's specification.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct TrustRoot {
-    /// The hash of the chain's first block.
-    pub genesis: Hash,
-    /// The voters of the first set.
-    pub authorities: AuthoritySet,
-}
 
 /// Everything in an evidence file except its events. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]

@@ -16,7 +16,7 @@ use streembit_log::{ChainProof, ChainProofError, CheckpointError, KnownVoters, L
 use streembit_primitives::{
     evidence::{
         anchor_storage_key, device_storage_key, genesis_storage_key, AuthoritySet, EvidenceError,
-        FinalityProof, JustifiedBlock, ProvenBlock, Voter,
+        FinalityProof, JustifiedBlock, ProvenBlock, TrustRoot, Voter,
     },
     DeviceId, Hash,
 };
@@ -285,11 +285,15 @@ async fn follow_voters(
 }
 
 async fn first_voters(chain: &impl ProofSource) -> Result<KnownVoters, CollectError> {
+    let TrustRoot { genesis, authorities: first } = fetch_trust_root(chain).await?;
+    Ok(KnownVoters { genesis, current: first.clone(), first, since: genesis })
+}
+
+/// Fetches the trust root that a node has. Nothing proves it, so it is as trustworthy as the node.
+pub async fn fetch_trust_root(chain: &impl ProofSource) -> Result<TrustRoot, CollectError> {
     let answer = chain.genesis_authorities().await?;
     let voters = Vec::<Voter>::decode_all(&mut answer.as_slice()).map_err(|_| CollectError::Voters)?;
-    let first = AuthoritySet { id: 0, voters };
-    let genesis = chain.genesis();
-    Ok(KnownVoters { genesis, current: first.clone(), first, since: genesis })
+    Ok(TrustRoot { genesis: chain.genesis(), authorities: AuthoritySet { id: 0, voters } })
 }
 
 /// Fetches the proof of the state after a block, for the log and for every device with events in it.

@@ -12,6 +12,7 @@ pub mod select;
 pub mod show;
 mod source;
 mod state;
+pub mod trust_root;
 mod verifier_pool;
 pub mod verify;
 
@@ -23,4 +24,5 @@ pub use export::{ExportError, ExportSummary, Request};
 pub use select::{Disclose, Span};
 pub use source::{CollectedChain, EventLog};
 pub use state::{State, StateProofError};
+pub use trust_root::{ReadTrustRootError, TrustRootSource};
 pub use verify::VerifyError;

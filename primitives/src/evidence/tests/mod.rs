@@ -5,6 +5,7 @@ use fixtures::{DeviceKeyKind, Evidence, EvidenceSpec, Tampering};
 mod finality;
 mod fixtures;
 mod mutation;
+mod trust_root;
 mod vectors;
 
 fn spec(tampering: Tampering) -> EvidenceSpec {
