@@ -55,9 +55,7 @@ pub enum CollectError {
     #[error("the node's finality proof is invalid: {0}")]
     Finality(#[from] EvidenceError),
     /// The node's finality proof has too many pages, or a page without blocks although it is not the last one.
-    #[error(
-        "the node's finality proof does not end after {pages} pages: connect the gateway to another node of the chain"
-    )]
+    #[error("the node's finality proof does not end after {pages} pages")]
     Endless {
         /// The number of pages that were requested.
         pages: usize,
