@@ -7,7 +7,7 @@
 //! 3. The checkpoint, the device's key and the device's owner are in the chain's state.
 //! 4. The state root is in a block header.
 //! 5. A GRANDPA justification makes the block final.
-//! 6. Each set of voters was appointed by the set before it, back to the genesis.
+//! 6. Each set of voters was appointed by the set before it, in a block that names the chain, back to the genesis.
 //!
 //! A file is a [`Prelude`] followed by a stream of [`Item`]s. [`Verifier`] checks it in one pass, and its memory use does
 //! not grow with the number of events. [`mod@file`] reads and writes the bytes. `docs/formats/evidence.md` describes the
@@ -24,6 +24,7 @@
 //! | `state_proof.rs` | the proof of the checkpoint and the device in the chain's state |
 //! | `header.rs` | block headers |
 //! | `grandpa.rs` | GRANDPA justifications |
+//! | `votes.rs` | batches of the signatures of votes |
 //! | `finality_proof.rs` | reading a node's proof of its newest final block |
 
 mod error;
@@ -36,6 +37,7 @@ mod state_proof;
 mod trust_root;
 mod verified;
 mod verifier;
+mod votes;
 
 #[cfg(test)]
 mod tests;
@@ -43,7 +45,7 @@ mod tests;
 pub use error::{BlockRole, EvidenceError, EvidenceEventError};
 pub use finality_proof::{FinalityProof, ProvenBlock};
 pub use grandpa::{AuthorityKey, AuthoritySet, FinalityError, Justification, Vote, Voter};
-pub use header::{BlockRef, HeaderError, SLOT_MILLISECONDS};
+pub use header::{BlockRef, HeaderError, CHAIN_ENGINE_ID, SLOT_MILLISECONDS};
 pub use signatures::{InlineVerifier, SignatureBatch, SignatureVerifier};
 pub use state_proof::{anchor_storage_key, device_storage_key, genesis_storage_key, StateProof};
 pub use trust_root::{ParseTrustRootError, TrustRoot, TrustRootError};
@@ -77,7 +79,7 @@ pub struct Prelude {
 /// Proves the checkpoint and the device, starting from the [`TrustRoot`]. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub struct ChainEvidence {
-    /// The last block of each voter set, in order. Each of them names the next set.
+    /// The last block of each voter set, in order. Each of them names the next set and the chain.
     pub changes: Vec<JustifiedBlock>,
     /// A block at or after the one that accepted the checkpoint.
     pub last: JustifiedBlock,
