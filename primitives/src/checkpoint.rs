@@ -87,6 +87,22 @@ pub struct Anchor {
     pub block: u32,
 }
 
+/// The root of a log at an anchored size, and when the chain accepted it.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AnchoredRoot {
+    /// The number of entries.
+    pub size: u64,
+    /// The root of the log's tree.
+    pub root: Hash,
+    /// The chain's time in the block that accepted it, in milliseconds since 1970-01-01 UTC.
+    pub time: u64,
+    /// The number of that block, or 0 if it is a block of a chain that this chain continues.
+    pub block: u32,
+}
+
 /// A checkpoint with the signature of its gateway. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct SignedCheckpoint {

@@ -1,4 +1,4 @@
-//! Devices: their ids and keys, their record on chain, and the consents for registering devices and gateways.
+//! Devices: their ids and keys, their record on chain, and the consent to their registration.
 
 use crate::{
     hash::Domain,
@@ -96,28 +96,5 @@ impl RegistrationConsent {
     /// Returns true if [`DeviceKey::consent_key`] made this signature.
     pub fn verify(&self, signature: &Signature) -> bool {
         self.key.consent_key().verify(Domain::Registration, &self.message(), signature)
-    }
-}
-
-/// The consent of a gateway to belong to a party, signed by the gateway.
-#[derive(Clone, PartialEq, Eq, Debug, Encode)]
-pub struct GatewayConsent {
-    /// The genesis hash of the chain.
-    pub genesis: Hash,
-    /// The account of the gateway.
-    pub gateway: AccountId,
-    /// The party that the gateway will belong to.
-    pub party: AccountId,
-}
-
-impl GatewayConsent {
-    /// Returns the message to sign.
-    pub fn message(&self) -> Hash {
-        Domain::GatewayConsent.hash_of(self)
-    }
-
-    /// Returns true if the gateway made this signature.
-    pub fn verify(&self, signature: &Signature) -> bool {
-        PublicKey::Sr25519(self.gateway.0).verify(Domain::GatewayConsent, &self.message(), signature)
     }
 }

@@ -23,11 +23,11 @@ use sp_runtime::{
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 use streembit_primitives::{
-    checkpoint::Anchor,
+    checkpoint::{Anchor, AnchoredRoot},
     contract::ContractId,
     contract_state::{ContractView, Grant, ServiceDue},
     device::DeviceRecord,
-    AccountId as Account, DeviceId, Hash, LogId,
+    AccountId as Account, DeviceId, GatewayRecord, LogId,
 };
 
 /// Submits an unsigned report to the pool of the node that runs this.
@@ -191,6 +191,10 @@ impl_runtime_apis! {
         fn memberships() -> Vec<(Account, streembit_primitives::consortium::Membership)> {
             Parties::memberships()
         }
+
+        fn gateway(gateway: Account) -> Option<GatewayRecord> {
+            Parties::gateway(&gateway)
+        }
     }
 
     impl pallet_validators::runtime_api::ValidatorsApi<Block> for Runtime {
@@ -236,7 +240,7 @@ impl_runtime_apis! {
             Anchors::latest(&log)
         }
 
-        fn anchored_root(log: LogId, size: u64) -> Option<Hash> {
+        fn anchored_root(log: LogId, size: u64) -> Option<AnchoredRoot> {
             Anchors::anchored_root(&log, size)
         }
     }

@@ -9,7 +9,7 @@ use frame_benchmarking::{define_benchmarks, BenchmarkBatch, BenchmarkConfig, Ben
 use frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys};
 use streembit_primitives::{
     consortium::{Change, Membership, Quota},
-    AccountId,
+    AccountId, GatewayRecord,
 };
 
 define_benchmarks!(
@@ -38,7 +38,8 @@ fn add_party(account: AccountId) {
 
 fn add_gateway(gateway: AccountId, party: AccountId) {
     add_party(party);
-    pallet_parties::Gateways::<Runtime>::insert(gateway, party);
+    let record = GatewayRecord { party, log_key: pallet_parties::benchmarking::LOG_KEY };
+    pallet_parties::Gateways::<Runtime>::insert(gateway, record);
     pallet_parties::GatewaysOf::<Runtime>::insert(party, gateway, ());
 }
 
@@ -71,7 +72,8 @@ impl pallet_quotas::benchmarking::Helper<RuntimeCall> for BenchmarkSetup {
         let change = Change::RemoveParty(LEAVING);
         let (member, call) = pallet_council::benchmarking::second_vote::<Runtime>(change)?;
         let payer = AccountId(member.into());
-        pallet_parties::Gateways::<Runtime>::insert(payer, FORMER);
+        let record = GatewayRecord { party: FORMER, log_key: pallet_parties::benchmarking::LOG_KEY };
+        pallet_parties::Gateways::<Runtime>::insert(payer, record);
         Ok((payer, call.into()))
     }
 }

@@ -230,6 +230,7 @@ impl pallet_devices::Config for Runtime {
 
 impl pallet_anchors::Config for Runtime {
     type Gateways = IsGateway<Runtime>;
+    type Clock = Timestamp;
     type WeightInfo = weights::anchors::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarking::BenchmarkSetup;

@@ -109,6 +109,11 @@ pub fn prepare_successor_state(validators: &[(AccountId, SessionKeys)]) -> Resul
     }
     // Block numbers begin anew, and an anchor of a block that does not exist yet would prove nothing.
     pallet_anchors::Latest::<Runtime>::translate_values(|anchor: Anchor| Some(Anchor { block: 0, ..anchor }));
+    for log in pallet_anchors::Roots::<Runtime>::iter_keys().collect::<Vec<_>>() {
+        pallet_anchors::Roots::<Runtime>::mutate(log, |roots| {
+            roots.iter_mut().for_each(|root| root.block = 0)
+        });
+    }
     pallet_devices::Devices::<Runtime>::translate_values(|device: DeviceRecord| {
         Some(DeviceRecord { registered: 0, ..device })
     });

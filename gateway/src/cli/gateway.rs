@@ -39,7 +39,8 @@ pub enum Command {
     Run(RunArgs),
     /// Show the gateway's account, peer id and addresses.
     Account(ConfigArg),
-    /// Register the gateway on the chain as a gateway of a party. It may then anchor its log. Waits for finality.
+    /// Register the gateway and its log key on the chain as a gateway of a party. It may then anchor its log. Waits for
+    /// finality.
     Register(RegisterArgs),
 }
 
@@ -168,9 +169,14 @@ async fn register(args: &RegisterArgs, context: &Context) -> anyhow::Result<()> 
     let party = args.key.open(context)?;
     let chain = chain::connect(args.node.or_configured(&config)).await?;
     let submitted = chain.add_gateway(&party, &gateway).await.map_err(explain)?;
+    let log_key = gateway.log_public_key();
     let (gateway, party) = (account::show(&gateway.account()), account::show(&party.account()));
-    let view = chain::submitted_json(&submitted, [("gateway", json!(gateway)), ("party", json!(party))]);
+    let view = chain::submitted_json(
+        &submitted,
+        [("gateway", json!(gateway)), ("party", json!(party)), ("log_key", json!(log_key))],
+    );
     context.print(&view, |_| {
-        format!("gateway  {gateway}\nparty    {party}\nfinal    in block {}", submitted.block)
+        let block = submitted.block;
+        format!("gateway  {gateway}\nparty    {party}\nlog key  {log_key}\nfinal    in block {block}")
     })
 }

@@ -14,8 +14,13 @@ const TABLE: &[(&str, &str)] = &[
     ("Parties::GatewayKnown", "nothing: the gateway already belongs to a party"),
     (
         "Parties::BadConsent",
-        "register the gateway again with `streembit gateway register`: its consent was for another chain \
-         or party",
+        "register the gateway again with `streembit gateway register`: its consent was for another chain, \
+         party or log key",
+    ),
+    (
+        "Parties::BadLogKey",
+        "register the gateway with `streembit gateway register`, which derives a valid log key from the gateway's \
+         key",
     ),
     ("Parties::NotYourGateway", "sign with the key of the gateway's party, or of the gateway itself"),
     (

@@ -6,7 +6,7 @@ use frame_benchmarking::v2::*;
 use frame_support::BoundedVec;
 use frame_system::RawOrigin;
 use streembit_primitives::{
-    checkpoint::{Anchor, HashAlgorithm},
+    checkpoint::{Anchor, AnchoredRoot, HashAlgorithm},
     hash::Domain,
     merkle::ConsistencyProof,
     AccountId, Checkpoint, Hash, LogId,
@@ -51,13 +51,14 @@ mod benchmarks {
         let size = 1u64 << h.saturating_sub(1);
         let before = checkpoint(size - 1, old);
         Latest::<T>::insert(LOG, Anchor { checkpoint: before, block: 0 });
-        let roots = vec![(0u64, Hash::ZERO); KEPT_ROOTS as usize];
+        let oldest = AnchoredRoot { size: 0, root: Hash::ZERO, time: 0, block: 0 };
+        let roots = vec![oldest; KEPT_ROOTS as usize];
         Roots::<T>::insert(LOG, BoundedVec::truncate_from(roots));
 
         #[extrinsic_call]
         _(RawOrigin::Signed(GATEWAY.0.into()), checkpoint(size, new), proof);
 
-        assert_eq!(Pallet::<T>::anchored_root(&LOG, size), Some(new));
+        assert_eq!(Pallet::<T>::anchored_root(&LOG, size).map(|anchored| anchored.root), Some(new));
     }
 
     impl_benchmark_test_suite!(Pallet, crate::mock::chain(), crate::mock::Test);

@@ -1,9 +1,9 @@
 //! The conditions that hold between any two calls.
 
 use crate::{Config, Latest, Pallet, Roots};
-use frame_support::ensure;
+use frame_support::{ensure, traits::Time};
 use sp_runtime::SaturatedConversion;
-use streembit_primitives::merkle::MAX_LOG_SIZE;
+use streembit_primitives::{checkpoint::AnchoredRoot, merkle::MAX_LOG_SIZE};
 
 impl<T: Config> Pallet<T> {
     /// Returns the first condition that does not hold.
@@ -16,14 +16,22 @@ impl<T: Config> Pallet<T> {
             ensure!((1..=MAX_LOG_SIZE).contains(&checkpoint.size), "an anchored size is impossible");
             ensure!(checkpoint.heads_root.is_some(), "an anchor without a heads map");
             ensure!(anchor.block <= now, "an anchor of a future block");
-            let last = (checkpoint.size, checkpoint.root);
-            ensure!(Roots::<T>::get(log).last() == Some(&last), "the last root is not the latest anchor's");
+            let is_latest = |last: &AnchoredRoot| {
+                (last.size, last.root, last.block) == (checkpoint.size, checkpoint.root, anchor.block)
+            };
+            let last = Roots::<T>::get(log).last().copied();
+            ensure!(last.is_some_and(|last| is_latest(&last)), "the last root is not the latest anchor's");
         }
         for (log, roots) in Roots::<T>::iter() {
             ensure!(Latest::<T>::contains_key(log), "roots of a log without an anchor");
-            let later = roots.iter().skip(1);
-            let grows = roots.iter().zip(later).all(|((before, _), (after, _))| before < after);
+            let mut pairs = roots.iter().zip(roots.iter().skip(1));
+            let grows = pairs.clone().all(|(before, after)| before.size < after.size);
             ensure!(grows, "a log that did not grow between two anchors");
+            let ordered =
+                pairs.all(|(before, after)| before.time <= after.time && before.block <= after.block);
+            ensure!(ordered, "an anchor before an earlier one");
+            let past = roots.iter().all(|anchored| anchored.time <= T::Clock::now() && anchored.block <= now);
+            ensure!(past, "a root of the future");
         }
         Ok(())
     }

@@ -28,11 +28,14 @@ pub const KEPT_ROOTS: u32 = 8;
 #[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
     use crate::{WeightInfo, KEPT_ROOTS};
-    use frame_support::{pallet_prelude::*, traits::Contains};
+    use frame_support::{
+        pallet_prelude::*,
+        traits::{Contains, Time},
+    };
     use frame_system::pallet_prelude::*;
     use sp_runtime::SaturatedConversion;
     use streembit_primitives::{
-        checkpoint::Anchor,
+        checkpoint::{Anchor, AnchoredRoot},
         hash::Domain,
         merkle::{ConsistencyProof, MAX_LOG_SIZE},
         AccountId, Checkpoint, Hash, LogId,
@@ -57,6 +60,9 @@ pub mod pallet {
         /// The gateways, whose logs are anchored.
         type Gateways: Contains<AccountId>;
 
+        /// The chain's clock, in milliseconds since 1970-01-01 UTC.
+        type Clock: Time<Moment = u64>;
+
         /// The weights of the calls.
         type WeightInfo: WeightInfo;
 
@@ -69,10 +75,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type Latest<T: Config> = StorageMap<_, Blake2_128Concat, LogId, Anchor>;
 
-    /// The size and root of each log's last anchors, oldest first.
+    /// The size and root of each log's last anchors, with the time and the block, oldest first.
     #[pallet::storage]
     pub type Roots<T: Config> =
-        StorageMap<_, Blake2_128Concat, LogId, BoundedVec<(u64, Hash), ConstU32<KEPT_ROOTS>>, ValueQuery>;
+        StorageMap<_, Blake2_128Concat, LogId, BoundedVec<AnchoredRoot, ConstU32<KEPT_ROOTS>>, ValueQuery>;
 
     /// The genesis hash. A proof of the state finds it beside the anchors, because the voters' signatures do not name
     /// their chain. `None` in the first block only.
@@ -156,13 +162,18 @@ pub mod pallet {
             ensure!(checkpoint.heads_root.is_some(), Error::<T>::NoHeadsRoot);
             ensure!(proof.verify(size, &root, checkpoint.size, &checkpoint.root), Error::<T>::Inconsistent);
 
+            let block = frame_system::Pallet::<T>::block_number().saturated_into();
             Roots::<T>::mutate(log, |roots| {
                 if roots.is_full() {
                     roots.remove(0);
                 }
-                roots.force_push((checkpoint.size, checkpoint.root));
+                roots.force_push(AnchoredRoot {
+                    size: checkpoint.size,
+                    root: checkpoint.root,
+                    time: T::Clock::now(),
+                    block,
+                });
             });
-            let block = frame_system::Pallet::<T>::block_number().saturated_into();
             Latest::<T>::insert(log, Anchor { checkpoint: checkpoint.clone(), block });
             Self::deposit_event(Event::Anchored { checkpoint, previous: size });
             Ok(())
@@ -175,9 +186,9 @@ pub mod pallet {
             Latest::<T>::get(log)
         }
 
-        /// Returns the root of a log at one of its last [`KEPT_ROOTS`] anchored sizes.
-        pub fn anchored_root(log: &LogId, size: u64) -> Option<Hash> {
-            Roots::<T>::get(log).iter().find_map(|(at, root)| (*at == size).then_some(*root))
+        /// Returns the root of a log at one of its last [`KEPT_ROOTS`] anchored sizes, and when it was anchored.
+        pub fn anchored_root(log: &LogId, size: u64) -> Option<AnchoredRoot> {
+            Roots::<T>::get(log).into_iter().find(|anchored| anchored.size == size)
         }
     }
 }

@@ -1,6 +1,9 @@
 //! A chain of this pallet alone, with one gateway, and logs to anchor on it.
 
-use frame_support::{derive_impl, traits::Contains};
+use frame_support::{
+    derive_impl, parameter_types,
+    traits::{Contains, Time},
+};
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
     checkpoint::HashAlgorithm,
@@ -23,8 +26,24 @@ impl frame_system::Config for Test {
     type Block = frame_system::mocking::MockBlock<Test>;
 }
 
+parameter_types! {
+    /// The chain's time.
+    pub storage Now: u64 = 1_000;
+}
+
+pub struct Clock;
+
+impl Time for Clock {
+    type Moment = u64;
+
+    fn now() -> u64 {
+        Now::get()
+    }
+}
+
 impl crate::Config for Test {
     type Gateways = Gateways;
+    type Clock = Clock;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = Gateways;

@@ -4,7 +4,7 @@ use crate::{mock::*, Error, Event, Genesis, KEPT_ROOTS};
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult, traits::Hooks as _};
 use proptest::prelude::*;
 use streembit_primitives::{
-    checkpoint::Anchor,
+    checkpoint::{Anchor, AnchoredRoot},
     merkle::{ConsistencyProof, MAX_LOG_SIZE},
     Hash, LogId,
 };
@@ -159,14 +159,19 @@ fn a_first_anchor_has_a_size_and_needs_no_proof() {
 }
 
 #[test]
-fn proofs_may_refer_to_the_last_few_anchors() {
+fn proofs_may_refer_to_the_last_few_anchors_whose_times_are_known() {
     chain().execute_with(|| {
         let log = Leaves::new(30, 0, 0);
+        let time = |size: u64| 1_000 + 250 * size;
         for size in 1..=20 {
+            System::set_block_number(2 * size);
+            Now::set(&time(size));
             assert_ok!(anchor(&log, size - 1, size));
             for at in 1..=20u64 {
                 let kept = at <= size && at + u64::from(KEPT_ROOTS) > size;
-                let expected = kept.then(|| log.checkpoint(LOG, at).root);
+                let root = log.checkpoint(LOG, at).root;
+                let anchored = AnchoredRoot { size: at, root, time: time(at), block: 2 * at as u32 };
+                let expected = kept.then_some(anchored);
                 assert_eq!(Anchors::anchored_root(&LOG, at), expected, "size {at} when {size} is the latest");
             }
         }

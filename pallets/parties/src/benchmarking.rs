@@ -4,7 +4,7 @@ use crate::{Call, Config, Gateways, GatewaysOf, Pallet, Parties};
 use frame_benchmarking::v2::*;
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
 use sp_runtime::traits::Zero;
-use streembit_primitives::{consortium::Membership, AccountId, Signature};
+use streembit_primitives::{consortium::Membership, AccountId, GatewayRecord, LogKey, Signature};
 
 /// Prepares the other pallets for a benchmark.
 pub trait Helper {
@@ -31,6 +31,11 @@ const CONSENT: [u8; 64] = [
     0xb2, 0x22, 0x7a, 0x92, 0xf2, 0xea, 0xd1, 0xea, 0x32, 0x78, 0x49, 0xaf, 0xec, 0x44, 0x71, 0x90, 0x55,
     0x4e, 0x9f, 0x82, 0x3d, 0x09, 0x04, 0x5d, 0x85, 0xdb, 0xa4, 0x4a, 0xe1, 0x8d,
 ];
+/// The log key that the consent names: the base point of Ed25519. All valid keys take the same time to check.
+pub const LOG_KEY: LogKey = LogKey([
+    0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+    0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+]);
 /// A party that leaves. None of the validators belongs to it.
 const LEAVING: AccountId = AccountId([3; 32]);
 /// A party that left. Its gateways belong to nobody.
@@ -45,20 +50,20 @@ mod benchmarks {
     fn add_gateway() {
         frame_system::BlockHash::<T>::insert(BlockNumberFor::<T>::zero(), T::Hash::default());
         Parties::<T>::insert(PARTY, Membership::default());
-        Gateways::<T>::insert(GATEWAY, FORMER);
+        Gateways::<T>::insert(GATEWAY, GatewayRecord { party: FORMER, log_key: LOG_KEY });
         GatewaysOf::<T>::insert(FORMER, GATEWAY, ());
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(PARTY.0.into()), GATEWAY, Signature::Sr25519(CONSENT));
+        _(RawOrigin::Signed(PARTY.0.into()), GATEWAY, LOG_KEY, Signature::Sr25519(CONSENT));
 
-        assert_eq!(Gateways::<T>::get(GATEWAY), Some(PARTY));
+        assert_eq!(Gateways::<T>::get(GATEWAY), Some(GatewayRecord { party: PARTY, log_key: LOG_KEY }));
     }
 
     #[benchmark]
     fn remove_gateway() {
         T::BenchmarkHelper::fill(LEAVING);
         Parties::<T>::insert(PARTY, Membership::default());
-        Gateways::<T>::insert(GATEWAY, PARTY);
+        Gateways::<T>::insert(GATEWAY, GatewayRecord { party: PARTY, log_key: LOG_KEY });
         GatewaysOf::<T>::insert(PARTY, GATEWAY, ());
 
         #[extrinsic_call]

@@ -7,12 +7,15 @@ use sp_runtime::SaturatedConversion;
 impl<T: Config> Pallet<T> {
     /// Returns the first condition that does not hold.
     pub fn check_state() -> Result<(), &'static str> {
-        for (gateway, party) in Gateways::<T>::iter() {
-            ensure!(GatewaysOf::<T>::contains_key(party, gateway), "a gateway is missing in `GatewaysOf`");
+        for (gateway, record) in Gateways::<T>::iter() {
+            let listed = GatewaysOf::<T>::contains_key(record.party, gateway);
+            ensure!(listed, "a gateway is missing in `GatewaysOf`");
             ensure!(!Parties::<T>::contains_key(gateway), "a party is a gateway");
+            ensure!(record.log_key.verifying_key().is_some(), "a gateway has an invalid log key");
         }
         for (party, gateway, ()) in GatewaysOf::<T>::iter() {
-            ensure!(Gateways::<T>::get(gateway) == Some(party), "a gateway is missing in `Gateways`");
+            let stored = Gateways::<T>::get(gateway).is_some_and(|record| record.party == party);
+            ensure!(stored, "a gateway is missing in `Gateways`");
         }
         let now: u32 = frame_system::Pallet::<T>::block_number().saturated_into();
         for party in Parties::<T>::iter_keys() {

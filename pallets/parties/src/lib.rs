@@ -32,7 +32,9 @@ pub mod pallet {
     use alloc::{collections::BTreeSet, vec::Vec};
     use frame_support::pallet_prelude::*;
     use frame_system::pallet_prelude::*;
-    use streembit_primitives::{consortium::Membership, device::GatewayConsent, AccountId, Signature};
+    use streembit_primitives::{
+        consortium::Membership, gateway::GatewayConsent, AccountId, GatewayRecord, LogKey, Signature,
+    };
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -65,9 +67,9 @@ pub mod pallet {
     #[pallet::storage]
     pub type Parties<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, Membership>;
 
-    /// The party of each gateway. The entry counts only while that account is a party.
+    /// The party and the log key of each gateway. The entry counts only while the account of the party is a party.
     #[pallet::storage]
-    pub type Gateways<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, AccountId>;
+    pub type Gateways<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, GatewayRecord>;
 
     /// The gateways of each party: [`Gateways`] in the other direction.
     #[pallet::storage]
@@ -115,6 +117,8 @@ pub mod pallet {
             party: AccountId,
             /// The gateway.
             gateway: AccountId,
+            /// The key that the gateway signs the notes of its log's checkpoints with.
+            log_key: LogKey,
         },
         /// A gateway no longer belongs to its party.
         GatewayRemoved {
@@ -136,10 +140,12 @@ pub mod pallet {
         IsAGateway,
         /// The gateway already belongs to a party.
         GatewayKnown,
-        /// The consent is not the gateway's signature over this chain, this gateway and this party.
+        /// The consent is not the gateway's signature over this chain, this gateway, this party and this log key.
         BadConsent,
         /// Only the gateway's party and the gateway itself can remove it.
         NotYourGateway,
+        /// The log key is not a valid Ed25519 public key: no signature could be verified with it.
+        BadLogKey,
     }
 
     #[pallet::hooks]
@@ -154,22 +160,29 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Takes in a gateway that consents, so that it may submit for the sender.
         ///
-        /// May be called by a party. `consent` is the gateway's signature over a [`GatewayConsent`].
+        /// May be called by a party. `log_key` is the key that the gateway signs the notes of its log's checkpoints
+        /// with. `consent` is the gateway's signature over a [`GatewayConsent`].
         #[pallet::call_index(0)]
         #[pallet::weight(<T as Config>::WeightInfo::add_gateway())]
-        pub fn add_gateway(origin: OriginFor<T>, gateway: AccountId, consent: Signature) -> DispatchResult {
+        pub fn add_gateway(
+            origin: OriginFor<T>,
+            gateway: AccountId,
+            log_key: LogKey,
+            consent: Signature,
+        ) -> DispatchResult {
             let party = AccountId(ensure_signed(origin)?.into());
             ensure!(Self::is_party(&party), Error::<T>::NotAParty);
             ensure!(!Self::is_party(&gateway), Error::<T>::IsAParty);
             ensure!(!Self::is_gateway(&gateway), Error::<T>::GatewayKnown);
-            let agreed = GatewayConsent { genesis: GenesisHash::<T>::get(), gateway, party };
+            ensure!(log_key.verifying_key().is_some(), Error::<T>::BadLogKey);
+            let agreed = GatewayConsent { genesis: GenesisHash::<T>::get(), gateway, party, log_key };
             ensure!(agreed.verify(&consent), Error::<T>::BadConsent);
 
             Self::forget_gateway(gateway);
-            Gateways::<T>::insert(gateway, party);
+            Gateways::<T>::insert(gateway, GatewayRecord { party, log_key });
             GatewaysOf::<T>::insert(party, gateway, ());
             Self::ensure_provider(gateway);
-            Self::deposit_event(Event::GatewayAdded { party, gateway });
+            Self::deposit_event(Event::GatewayAdded { party, gateway, log_key });
             Ok(())
         }
 
@@ -181,7 +194,8 @@ pub mod pallet {
         #[pallet::weight(<T as Config>::WeightInfo::remove_gateway())]
         pub fn remove_gateway(origin: OriginFor<T>, gateway: AccountId) -> DispatchResult {
             let by = AccountId(ensure_signed(origin)?.into());
-            let party = Gateways::<T>::get(gateway).ok_or(Error::<T>::NotYourGateway)?;
+            let GatewayRecord { party, .. } =
+                Gateways::<T>::get(gateway).ok_or(Error::<T>::NotYourGateway)?;
             ensure!(by == party || by == gateway, Error::<T>::NotYourGateway);
             T::Departure::ensure_gateway_can_leave(&gateway)?;
 

@@ -51,9 +51,9 @@ impl<T: Config> Pallet<T> {
 
     /// Removes everything that is stored about a gateway, if there is anything.
     pub(crate) fn forget_gateway(gateway: AccountId) {
-        if let Some(party) = Gateways::<T>::take(gateway) {
+        if let Some(record) = Gateways::<T>::take(gateway) {
             T::Departure::gateway_leaves(&gateway);
-            GatewaysOf::<T>::remove(party, gateway);
+            GatewaysOf::<T>::remove(record.party, gateway);
         }
     }
 }

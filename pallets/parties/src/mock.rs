@@ -2,7 +2,7 @@
 
 use frame_support::{derive_impl, parameter_types};
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage, DispatchError, DispatchResult};
-use streembit_primitives::{device::GatewayConsent, hash::Domain, AccountId, Hash, Signature};
+use streembit_primitives::{gateway::GatewayConsent, hash::Domain, AccountId, Hash, LogKey, Signature};
 
 frame_support::construct_runtime!(
     pub enum Test {
@@ -65,6 +65,19 @@ pub const OWNER: AccountId = AccountId([1; 32]);
 pub const WORKSHOP: AccountId = AccountId([2; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
 
+/// The log key of the gateways: a valid Ed25519 key. The pallet does not ask that each has its own.
+pub const LOG_KEY: LogKey = log_key(0x66);
+/// Another valid key.
+pub const OTHER_LOG_KEY: LogKey = log_key(0xe6);
+
+/// The base point of Ed25519 with the sign bit in `last`.
+const fn log_key(last: u8) -> LogKey {
+    let mut bytes = [0x66; 32];
+    bytes[0] = 0x58;
+    bytes[31] = last;
+    LogKey(bytes)
+}
+
 pub fn account(id: AccountId) -> AccountId32 {
     AccountId32::new(id.0)
 }
@@ -102,8 +115,13 @@ impl Gateway {
         AccountId(self.0.public.to_bytes())
     }
 
+    /// Returns the consent with [`LOG_KEY`].
     pub fn consent(&self, genesis: Hash, party: AccountId) -> Signature {
-        let message = GatewayConsent { genesis, gateway: self.account(), party }.message();
+        self.consent_with(LOG_KEY, genesis, party)
+    }
+
+    pub fn consent_with(&self, log_key: LogKey, genesis: Hash, party: AccountId) -> Signature {
+        let message = GatewayConsent { genesis, gateway: self.account(), party, log_key }.message();
         streembit_primitives::signature::sign_sr25519(&self.0, Domain::GatewayConsent, &message)
     }
 }

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use frame_support::traits::{Contains, Get};
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::Zero;
-use streembit_primitives::{consortium::Membership, AccountId, Hash};
+use streembit_primitives::{consortium::Membership, AccountId, GatewayRecord, Hash};
 
 /// The set of all parties.
 pub struct IsParty<T>(PhantomData<T>);
@@ -47,7 +47,7 @@ impl<T: Config> PartyLookup for Pallet<T> {
     }
 
     fn belongs_to(account: &AccountId, party: &AccountId) -> bool {
-        account == party || Gateways::<T>::get(account).as_ref() == Some(party)
+        account == party || Gateways::<T>::get(account).is_some_and(|gateway| gateway.party == *party)
     }
 }
 
@@ -65,9 +65,14 @@ impl<T: Config> Pallet<T> {
         GatewaysOf::<T>::iter_key_prefix(party).collect()
     }
 
+    /// Returns the record of a gateway, or `None` if it does not belong to a party.
+    pub fn gateway(gateway: &AccountId) -> Option<GatewayRecord> {
+        Gateways::<T>::get(gateway).filter(|record| Self::is_party(&record.party))
+    }
+
     /// Returns the party of a gateway.
     pub fn party_of(gateway: &AccountId) -> Option<AccountId> {
-        Gateways::<T>::get(gateway).filter(Self::is_party)
+        Self::gateway(gateway).map(|record| record.party)
     }
 
     /// Returns true if `account` is a party's gateway.

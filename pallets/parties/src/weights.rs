@@ -7,7 +7,7 @@ use frame_support::weights::Weight;
 
 /// The weights of the calls.
 pub trait WeightInfo {
-    /// One signature.
+    /// One signature, and the check of the log key.
     fn add_gateway() -> Weight;
     /// Storage only.
     fn remove_gateway() -> Weight;

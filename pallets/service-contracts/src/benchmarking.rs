@@ -7,6 +7,7 @@ use frame_support::{traits::Get, BoundedVec};
 use frame_system::RawOrigin;
 use pallet_devices::benchmarking::Helper;
 use streembit_primitives::{
+    checkpoint::AnchoredRoot,
     contract::{
         AccessClause, Clause, Contract, ContractId, ServiceClause, MAX_CLAUSES, MAX_DEVICES, MAX_NAMES,
         MAX_PARTIES,
@@ -131,8 +132,9 @@ fn proof<T: Config>(device: DeviceId) -> Result<Box<ReadingProof>, BenchmarkErro
     let path: Vec<_> = (0u8..62).map(|n| Hash([n; 32])).collect();
     let root = root_from_path(Domain::LogNode, entry.leaf(), 0, MAX_LOG_SIZE, &path).ok_or("62 levels")?;
     let log = LogId::first(GATEWAY);
-    let mut roots = alloc::vec![(0, Hash::ZERO); pallet_anchors::KEPT_ROOTS as usize - 1];
-    roots.push((MAX_LOG_SIZE, root));
+    let anchored = |size, root| AnchoredRoot { size, root, time: 0, block: 0 };
+    let mut roots = alloc::vec![anchored(0, Hash::ZERO); pallet_anchors::KEPT_ROOTS as usize - 1];
+    roots.push(anchored(MAX_LOG_SIZE, root));
     pallet_anchors::Roots::<T>::insert(log, BoundedVec::truncate_from(roots));
     let disclosure = body.disclose(0).ok_or("64 parts")?;
     let inclusion = InclusionProof::new(path);

@@ -92,10 +92,10 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn prove(service: &ServiceClause, proof: ReadingProof) -> Result<ProvenMeter, DispatchError> {
         let device = pallet_devices::Pallet::<T>::device(&service.device).ok_or(Error::<T>::UnknownDevice)?;
         ensure!(proof.log.gateway == device.gateway, Error::<T>::OtherLog);
-        let root = pallet_anchors::Pallet::<T>::anchored_root(&proof.log, proof.size)
+        let anchored = pallet_anchors::Pallet::<T>::anchored_root(&proof.log, proof.size)
             .ok_or(Error::<T>::NotAnchored)?;
         // Also fails where the event is another device's than the one that `device.key` founds.
-        let proven = proof.verify(&device.key, &root).map_err(Error::<T>::from)?;
+        let proven = proof.verify(&device.key, &anchored.root).map_err(Error::<T>::from)?;
         ensure!(proven.reading().name == service.meter, Error::<T>::OtherMeter);
         match proven.reading().value {
             Value::Decimal(meter) => Ok(ProvenMeter { sequence: proven.sequence(), meter }),

@@ -95,6 +95,7 @@ impl pallet_devices::Config for Test {
 
 impl pallet_anchors::Config for Test {
     type Gateways = Everyone;
+    type Clock = Clock;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = Everyone;

@@ -48,7 +48,7 @@ impl<T: Config> Pallet<T> {
     /// Who may read a device now: by the access clauses, not yet ended, of the active contracts that its owner is a party to.
     pub fn grants(device: DeviceId) -> Vec<Grant> {
         let Some(record) = pallet_devices::Pallet::<T>::device(&device) else { return Vec::new() };
-        let now = T::Clock::now();
+        let now = <T as Config>::Clock::now();
         let mut grants = Vec::new();
         for id in ContractsOfDevice::<T>::get(device) {
             let Some(contract) = Contracts::<T>::get(id) else { continue };

@@ -10,9 +10,10 @@ use sp_runtime::{
 };
 use streembit_primitives::{
     consortium::{invalid_transaction, Change},
-    device::{GatewayConsent, RegistrationConsent},
+    device::RegistrationConsent,
+    gateway::GatewayConsent,
     hash::Domain,
-    AccountId, DeviceKey, Hash, Text,
+    AccountId, DeviceKey, GatewayRecord, Hash, Text,
 };
 
 fn refused(reason: InvalidTransaction) -> TransactionValidityError {
@@ -29,9 +30,10 @@ fn remark() -> RuntimeCall {
 }
 
 fn add_gateway(gateway: &Gateway, party: AccountId) -> RuntimeCall {
-    let agreed = GatewayConsent { genesis: Hash(GENESIS.0), gateway: gateway.account(), party };
+    let log_key = gateway.log_key();
+    let agreed = GatewayConsent { genesis: Hash(GENESIS.0), gateway: gateway.account(), party, log_key };
     let consent = gateway.sign(Domain::GatewayConsent, &agreed.message());
-    pallet_parties::Call::add_gateway { gateway: gateway.account(), consent }.into()
+    pallet_parties::Call::add_gateway { gateway: gateway.account(), log_key, consent }.into()
 }
 
 #[test]
@@ -55,7 +57,8 @@ fn a_party_submits_and_a_gateway_does_as_soon_as_a_party_takes_it_in() {
     let add = chain.signed(&alice, add_gateway(&gateway, party));
     assert!(chain.validate(add.clone()).is_ok());
     assert_eq!(chain.block(vec![add]), vec![Ok(Ok(()))]);
-    chain.state.execute_with(|| assert_eq!(Parties::party_of(&gateway.account()), Some(party)));
+    let record = GatewayRecord { party, log_key: gateway.log_key() };
+    chain.state.execute_with(|| assert_eq!(Parties::gateway(&gateway.account()), Some(record)));
 
     let late = chain.signed(&gateway.pair(), remark());
     assert!(chain.validate(late.clone()).is_ok());

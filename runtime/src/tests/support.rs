@@ -6,14 +6,14 @@ use crate::{
 };
 use codec::Encode;
 use sp_consensus_aura::{Slot, AURA_ENGINE_ID};
-use sp_core::{sr25519, Pair};
+use sp_core::{ed25519, sr25519, Pair};
 use sp_runtime::{
     generic::Era,
     traits::{Header as _, IdentifyAccount, Verify},
     transaction_validity::{TransactionSource, TransactionValidity},
     ApplyExtrinsicResult, BuildStorage, Digest, DigestItem,
 };
-use streembit_primitives::{hash::Domain, AccountId, Hash as ContentHash, Signature as Consent};
+use streembit_primitives::{hash::Domain, AccountId, Hash as ContentHash, LogKey, Signature as Consent};
 
 /// The hash of the genesis block, as the tests' chain has it.
 pub const GENESIS: Hash = Hash::repeat_byte(0xab);
@@ -113,6 +113,11 @@ impl Gateway {
 
     pub fn account(&self) -> AccountId {
         AccountId(self.pair().public().0)
+    }
+
+    /// The key that it signs the notes of its log's checkpoints with.
+    pub fn log_key(&self) -> LogKey {
+        LogKey(ed25519::Pair::from_seed(&self.0).public().0)
     }
 
     /// Signs with the same key in a domain of the formats.

@@ -3,14 +3,14 @@
 use codec::Encode;
 use scale_info::{meta_type, MetaType};
 use streembit_primitives::{
-    checkpoint::Anchor,
+    checkpoint::{Anchor, AnchoredRoot},
     consortium::{Change, Consortium, Equivocation, Membership, QuotaStatus, SessionKeys},
     contract::{Contract, ContractId},
     contract_state::{ContractView, Grant, ServiceDue},
     device::DeviceRecord,
     merkle::ConsistencyProof,
     reading_proof::ReadingProof,
-    AccountId, Checkpoint, DeviceId, DeviceKey, Hash, LogId, Signature,
+    AccountId, Checkpoint, DeviceId, DeviceKey, GatewayRecord, Hash, LogId, LogKey, Signature,
 };
 
 /// A call that can be submitted to the chain.
@@ -20,7 +20,9 @@ pub enum Call {
     AddGateway {
         /// The gateway's account.
         gateway: AccountId,
-        /// The gateway's signature over [`streembit_primitives::device::GatewayConsent`].
+        /// The key that the gateway signs the notes of its log's checkpoints with.
+        log_key: LogKey,
+        /// The gateway's signature over [`streembit_primitives::gateway::GatewayConsent`].
         consent: Signature,
     },
     /// Proposes a change to the council. Signed by a party, a gateway or a council member.
@@ -143,7 +145,7 @@ impl Call {
     /// The arguments, SCALE-encoded one after the other.
     pub(super) fn arguments(&self) -> Vec<u8> {
         match self {
-            Self::AddGateway { gateway, consent } => (gateway, consent).encode(),
+            Self::AddGateway { gateway, log_key, consent } => (gateway, log_key, consent).encode(),
             Self::ProposeChange { change } => change.encode(),
             Self::Vote { motion, approve } => (motion, approve).encode(),
             Self::ApplyUpgrade { code } => code.encode(),
@@ -183,7 +185,7 @@ pub(super) fn calls() -> Vec<CallShape> {
     let (account, signature) = (meta_type::<AccountId>(), meta_type::<Signature>());
     let (id, number, proof) = (meta_type::<ContractId>(), meta_type::<u32>(), meta_type::<ReadingProof>());
     vec![
-        call("Parties", "add_gateway", vec![account, signature]),
+        call("Parties", "add_gateway", vec![account, meta_type::<LogKey>(), signature]),
         call("Council", "propose", vec![meta_type::<Change>()]),
         call("Council", "vote", vec![meta_type::<Hash>(), meta_type::<bool>()]),
         call("System", "apply_authorized_upgrade", vec![meta_type::<Vec<u8>>()]),
@@ -228,6 +230,7 @@ pub(super) fn methods() -> Vec<MethodShape> {
         method("PartiesApi", "is_party", vec![account], meta_type::<bool>()),
         method("PartiesApi", "gateways", vec![account], meta_type::<Vec<AccountId>>()),
         method("PartiesApi", "party_of", vec![account], meta_type::<Option<AccountId>>()),
+        method("PartiesApi", "gateway", vec![account], meta_type::<Option<GatewayRecord>>()),
         method("ConsortiumApi", "consortium", vec![], meta_type::<Consortium>()),
         method("PartiesApi", "memberships", vec![], meta_type::<Vec<(AccountId, Membership)>>()),
         method("ValidatorsApi", "equivocations", vec![], meta_type::<Vec<Equivocation>>()),
@@ -236,7 +239,12 @@ pub(super) fn methods() -> Vec<MethodShape> {
         method("DevicesApi", "devices_of_gateway", vec![account], meta_type::<Vec<DeviceId>>()),
         method("DevicesApi", "devices_of_owner", vec![account], meta_type::<Vec<DeviceId>>()),
         method("AnchorsApi", "latest", vec![log], meta_type::<Option<Anchor>>()),
-        method("AnchorsApi", "anchored_root", vec![log, meta_type::<u64>()], meta_type::<Option<Hash>>()),
+        method(
+            "AnchorsApi",
+            "anchored_root",
+            vec![log, meta_type::<u64>()],
+            meta_type::<Option<AnchoredRoot>>(),
+        ),
         method("ServiceContractsApi", "contract", vec![contract], meta_type::<Option<ContractView>>()),
         method("ServiceContractsApi", "contracts_of", vec![account], meta_type::<Vec<ContractId>>()),
         method("ServiceContractsApi", "due", vec![contract], meta_type::<Option<Vec<ServiceDue>>>()),

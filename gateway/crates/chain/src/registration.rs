@@ -3,15 +3,14 @@
 use super::{rpc::decode, Call, ChainClient, ChainError, Submitted};
 use streembit_keystore::KeyPair;
 use streembit_primitives::{
-    consortium::SessionKeys,
-    device::{GatewayConsent, RegistrationConsent},
-    hash::Domain,
-    AccountId, DeviceKey, Hash, Signature,
+    consortium::SessionKeys, device::RegistrationConsent, gateway::GatewayConsent, hash::Domain, AccountId,
+    DeviceKey, Hash, Signature,
 };
 
-/// Signs a gateway's consent to belong to a party.
+/// Signs a gateway's consent to belong to a party. It covers the gateway's log key.
 pub fn gateway_consent(genesis: Hash, gateway: &KeyPair, party: AccountId) -> Signature {
-    let consent = GatewayConsent { genesis, gateway: gateway.account(), party };
+    let log_key = gateway.log_public_key();
+    let consent = GatewayConsent { genesis, gateway: gateway.account(), party, log_key };
     gateway.sign(Domain::GatewayConsent, &consent.message())
 }
 
@@ -22,10 +21,12 @@ pub fn device_consent(registration: &RegistrationConsent, keys: &KeyPair) -> Sig
 }
 
 impl ChainClient {
-    /// Registers a gateway with a party. `gateway` signs the consent, and may submit transactions from then on.
+    /// Registers a gateway and its log key with a party. `gateway` signs the consent, and may submit transactions from
+    /// then on.
     pub async fn add_gateway(&self, party: &KeyPair, gateway: &KeyPair) -> Result<Submitted, ChainError> {
         let consent = gateway_consent(self.genesis(), gateway, party.account());
-        self.submit(party, Call::AddGateway { gateway: gateway.account(), consent }).await
+        let log_key = gateway.log_public_key();
+        self.submit(party, Call::AddGateway { gateway: gateway.account(), log_key, consent }).await
     }
 
     /// Generates session keys in the node's keystore and registers them for an account. A validator uses them from one
@@ -69,7 +70,8 @@ mod tests {
         let (owner, gateway) = (KeyPair::from_dev_name("alice").unwrap(), KeyPair::from_seed([7; 32]));
         let genesis = Hash([1; 32]);
         let consent = gateway_consent(genesis, &gateway, owner.account());
-        let agreed = GatewayConsent { genesis, gateway: gateway.account(), party: owner.account() };
+        let log_key = gateway.log_public_key();
+        let agreed = GatewayConsent { genesis, gateway: gateway.account(), party: owner.account(), log_key };
         assert!(agreed.verify(&consent));
         assert!(!GatewayConsent { genesis: Hash([2; 32]), ..agreed }.verify(&consent));
 

@@ -7,12 +7,12 @@ use super::{
 };
 use codec::{Decode, Encode};
 use streembit_primitives::{
-    checkpoint::Anchor,
+    checkpoint::{Anchor, AnchoredRoot},
     consortium::{Consortium, Equivocation, Membership, QuotaStatus},
     contract::ContractId,
     contract_state::{ContractView, Grant, ServiceDue},
     device::DeviceRecord,
-    AccountId, DeviceId, Hash, LogId,
+    AccountId, DeviceId, GatewayRecord, Hash, LogId,
 };
 use subxt::config::substrate::H256;
 
@@ -65,6 +65,11 @@ impl ChainView {
         self.call("PartiesApi_party_of", &gateway).await
     }
 
+    /// The party and the log key of a gateway, or `None` if it belongs to no party.
+    pub async fn gateway(&self, gateway: AccountId) -> Result<Option<GatewayRecord>, ChainError> {
+        self.call("PartiesApi_gateway", &gateway).await
+    }
+
     /// The parties, the council, the validators and the open motions.
     pub async fn consortium(&self) -> Result<Consortium, ChainError> {
         self.call("ConsortiumApi_consortium", &()).await
@@ -114,8 +119,8 @@ impl ChainView {
         self.call("AnchorsApi_latest", &log).await
     }
 
-    /// The root that a log was anchored with at `size`, or `None` if the chain keeps no anchor of this size.
-    pub async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainError> {
+    /// The root that a log was anchored with at `size`, and when, or `None` if the chain keeps no anchor of this size.
+    pub async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<AnchoredRoot>, ChainError> {
         self.call("AnchorsApi_anchored_root", &(log, size)).await
     }
 

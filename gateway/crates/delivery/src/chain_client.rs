@@ -41,6 +41,6 @@ impl Registry for ChainClient {
     }
 
     async fn anchored_root(&self, log: LogId, size: u64) -> Result<Option<Hash>, ChainUnavailableError> {
-        Ok(self.view().await?.anchored_root(log, size).await?)
+        Ok(self.view().await?.anchored_root(log, size).await?.map(|anchored| anchored.root))
     }
 }

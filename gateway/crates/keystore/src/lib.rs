@@ -11,11 +11,12 @@ pub use file::{account_of, change_passphrase, create, open, KeystoreError};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use sealed::{SealError, Sealed};
 
+use ed25519_dalek::SigningKey;
 use rand::RngCore as _;
 use schnorrkel::Keypair;
 use sp_core::crypto::Pair as _;
 use std::fmt;
-use streembit_primitives::{hash::Domain, signature::sign_sr25519, AccountId, Hash, Signature};
+use streembit_primitives::{hash::Domain, signature::sign_sr25519, AccountId, Hash, LogKey, Signature};
 use zeroize::Zeroizing;
 
 /// Substrate's signing context for extrinsics.
@@ -23,6 +24,9 @@ const EXTRINSIC_CONTEXT: &[u8] = b"substrate";
 
 /// The BLAKE3 `derive_key` context of the transport key; part of the format.
 const TRANSPORT_CONTEXT: &str = "streembit v1 transport key";
+
+/// The BLAKE3 `derive_key` context of the log key; part of the format.
+const LOG_CONTEXT: &str = "streembit v1 log key";
 
 /// The names of the well-known accounts of development chains. Their keys are public.
 pub const DEV_NAMES: [&str; 6] = ["alice", "bob", "charlie", "dave", "eve", "ferdie"];
@@ -66,11 +70,12 @@ impl fmt::Debug for KeySeed {
     }
 }
 
-/// An sr25519 key pair. It is wiped when dropped.
+/// An sr25519 key pair, and the keys that are derived from the same secret. They are wiped when dropped.
 #[derive(Clone)]
 pub struct KeyPair {
     pair: Keypair,
     transport: Zeroizing<[u8; 32]>,
+    log: SigningKey,
 }
 
 impl KeyPair {
@@ -78,7 +83,8 @@ impl KeyPair {
     pub fn from_seed(seed: [u8; 32]) -> Self {
         let seed = Zeroizing::new(seed);
         let transport = Zeroizing::new(blake3::derive_key(TRANSPORT_CONTEXT, seed.as_ref()));
-        Self { pair: sp_core::sr25519::Pair::from_seed(&seed).into(), transport }
+        let log = SigningKey::from_bytes(&Zeroizing::new(blake3::derive_key(LOG_CONTEXT, seed.as_ref())));
+        Self { pair: sp_core::sr25519::Pair::from_seed(&seed).into(), transport, log }
     }
 
     /// Returns the key pair of a well-known development account, or `None` for other names. Ignores the case of the
@@ -106,6 +112,19 @@ impl KeyPair {
     /// derived from it.
     pub fn transport_seed(&self) -> Zeroizing<[u8; 32]> {
         self.transport.clone()
+    }
+
+    /// Returns the Ed25519 key that signs the notes of the checkpoints of the gateway's log.
+    ///
+    /// It is derived from the secret of the key pair with BLAKE3 (`derive_key`, with a context of its own), so it is the
+    /// same each time, and a backup of the keystore is also a backup of this key. The key pair cannot be derived from it.
+    pub fn log_key(&self) -> SigningKey {
+        self.log.clone()
+    }
+
+    /// Returns the public key of [`Self::log_key`], which the chain records with the gateway.
+    pub fn log_public_key(&self) -> LogKey {
+        LogKey(self.log.verifying_key().to_bytes())
     }
 }
 
@@ -163,5 +182,23 @@ mod tests {
         assert_ne!(*keys.transport_seed(), seed);
         assert_eq!(keys.transport_seed(), KeyPair::from_seed(seed).transport_seed());
         assert_ne!(keys.transport_seed(), KeyPair::from_seed([0x5b; 32]).transport_seed());
+    }
+
+    #[test]
+    fn the_log_key_follows_from_the_seed_and_is_a_key_of_its_own() {
+        use ed25519_dalek::Signer as _;
+        let seed = [0x5a; 32];
+        let keys = KeyPair::from_seed(seed);
+        assert_eq!(keys.log_key(), KeyPair::from_seed(seed).log_key());
+        assert_ne!(keys.log_key(), KeyPair::from_seed([0x5b; 32]).log_key());
+        // A change of the derivation would change the keys of all gateways.
+        assert_eq!(keys.log_key().to_bytes(), blake3::derive_key("streembit v1 log key", &seed));
+        assert_ne!(keys.log_key().to_bytes(), seed);
+        assert_ne!(keys.log_key().to_bytes(), *keys.transport_seed());
+
+        let public = keys.log_public_key().verifying_key().unwrap();
+        let signature = keys.log_key().sign(b"a note").to_bytes();
+        assert!(public.verify(b"a note", &signature));
+        assert!(!public.verify(b"another note", &signature));
     }
 }

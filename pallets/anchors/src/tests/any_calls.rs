@@ -3,7 +3,6 @@
 use crate::{mock::*, Latest, Roots, KEPT_ROOTS};
 use proptest::prelude::*;
 use streembit_primitives::{
-    checkpoint::Anchor,
     merkle::{ConsistencyProof, MAX_LOG_SIZE},
     AccountId, Checkpoint, Hash, LogId,
 };
@@ -86,6 +85,7 @@ fn take(stories: &[Leaves; 2], step: Step) -> bool {
         }
         Step::Blocks(count) => {
             System::set_block_number(System::block_number() + count);
+            Now::set(&(Now::get() + 2_000 * count));
             false
         }
     }
@@ -154,11 +154,11 @@ fn a_state_that_no_call_leaves_is_noticed() {
         chain.execute_with(|| {
             let mut checkpoint = log.checkpoint(LOG, 20);
             change(&mut checkpoint);
-            Latest::<Test>::insert(LOG, Anchor { checkpoint, block: 0 });
+            Latest::<Test>::mutate_extant(LOG, |anchor| anchor.checkpoint = checkpoint);
             assert_eq!(Anchors::check_state(), Err(fault));
         });
     }
-    let changes: [(&str, fn()); 4] = [
+    let changes: [(&str, fn()); 8] = [
         ("an anchor of an epoch that is not open", || {
             let mut anchor = Latest::<Test>::get(LOG).unwrap();
             anchor.checkpoint.log.epoch = 1;
@@ -169,7 +169,19 @@ fn a_state_that_no_call_leaves_is_noticed() {
         }),
         ("roots of a log without an anchor", || Latest::<Test>::remove(LOG)),
         ("a log that did not grow between two anchors", || {
-            Roots::<Test>::mutate(LOG, |roots| roots[0].0 = 20);
+            Roots::<Test>::mutate(LOG, |roots| roots[0].size = 20);
+        }),
+        ("the last root is not the latest anchor's", || {
+            Roots::<Test>::mutate(LOG, |roots| roots[1].block = 0);
+        }),
+        ("an anchor before an earlier one", || {
+            Roots::<Test>::mutate(LOG, |roots| roots[0].time += 1);
+        }),
+        ("an anchor before an earlier one", || {
+            Roots::<Test>::mutate(LOG, |roots| roots[0].block += 1);
+        }),
+        ("a root of the future", || {
+            Roots::<Test>::mutate(LOG, |roots| roots[1].time = Now::get() + 1);
         }),
     ];
     for (fault, change) in changes {

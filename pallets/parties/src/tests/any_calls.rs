@@ -46,7 +46,7 @@ fn take(step: Step) {
         Step::Leave(by) => Parties::leave(signed(who(by))),
         Step::AddGateway(by, gateway) => {
             let consent = Gateway::new(gateway).consent(GenesisHash::<Test>::get(), who(by));
-            Parties::add_gateway(signed(who(by)), who(gateway), consent)
+            Parties::add_gateway(signed(who(by)), who(gateway), LOG_KEY, consent)
         }
         Step::RemoveGateway(by, gateway) => Parties::remove_gateway(signed(who(by)), who(gateway)),
         Step::Need(accounts) => {

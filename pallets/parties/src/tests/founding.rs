@@ -37,7 +37,7 @@ fn the_genesis_hash_outlives_the_hashes_of_other_blocks() {
 
         let gateway = Gateway::new(1);
         let consent = gateway.consent(genesis, OWNER);
-        assert_ok!(Parties::add_gateway(signed(OWNER), gateway.account(), consent));
+        assert_ok!(Parties::add_gateway(signed(OWNER), gateway.account(), LOG_KEY, consent));
     });
 }
 

@@ -5,14 +5,15 @@ use frame_support::{
     assert_noop, assert_ok,
     traits::{Contains, Get},
 };
-use streembit_primitives::{AccountId, Hash};
+use streembit_primitives::{AccountId, GatewayRecord, Hash, LogKey};
 
 fn genesis_hash() -> Hash {
     GenesisHash::<Test>::get()
 }
 
 fn add(gateway: &Gateway, party: AccountId) -> sp_runtime::DispatchResult {
-    Parties::add_gateway(signed(party), gateway.account(), gateway.consent(genesis_hash(), party))
+    let consent = gateway.consent(genesis_hash(), party);
+    Parties::add_gateway(signed(party), gateway.account(), LOG_KEY, consent)
 }
 
 /// Returns true if the account acts for a party.
@@ -27,12 +28,14 @@ fn a_consenting_gateway_belongs_to_its_party_and_may_submit() {
         for gateway in [&one, &two] {
             assert!(!IsGateway::<Test>::contains(&gateway.account()));
             let consent = gateway.consent(genesis_hash(), OWNER);
-            assert_ok!(Parties::add_gateway(signed(OWNER), gateway.account(), consent));
+            assert_ok!(Parties::add_gateway(signed(OWNER), gateway.account(), LOG_KEY, consent));
             assert!(IsGateway::<Test>::contains(&gateway.account()));
             assert_eq!(Parties::party_of(&gateway.account()), Some(OWNER));
+            let record = GatewayRecord { party: OWNER, log_key: LOG_KEY };
+            assert_eq!(Parties::gateway(&gateway.account()), Some(record));
             assert_eq!(System::providers(&account(gateway.account())), 1);
             System::assert_last_event(
-                Event::GatewayAdded { party: OWNER, gateway: gateway.account() }.into(),
+                Event::GatewayAdded { party: OWNER, gateway: gateway.account(), log_key: LOG_KEY }.into(),
             );
         }
         let mut gateways = Parties::gateways(&OWNER);
@@ -46,19 +49,51 @@ fn a_consenting_gateway_belongs_to_its_party_and_may_submit() {
 }
 
 #[test]
-fn a_consent_is_good_for_one_chain_one_party_and_one_gateway() {
+fn a_consent_is_good_for_one_chain_one_party_one_gateway_and_one_log_key() {
     chain().execute_with(|| {
         let (gateway, other) = (Gateway::new(1), Gateway::new(2));
         for consent in [
             gateway.consent(Hash([7; 32]), OWNER),
             gateway.consent(genesis_hash(), WORKSHOP),
             other.consent(genesis_hash(), OWNER),
+            gateway.consent_with(OTHER_LOG_KEY, genesis_hash(), OWNER),
         ] {
             assert_noop!(
-                Parties::add_gateway(signed(OWNER), gateway.account(), consent),
+                Parties::add_gateway(signed(OWNER), gateway.account(), LOG_KEY, consent),
                 Error::<Test>::BadConsent
             );
         }
+    });
+}
+
+#[test]
+fn a_log_key_that_can_verify_nothing_is_refused() {
+    chain().execute_with(|| {
+        let gateway = Gateway::new(1);
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        // The identity, which has small order; a number above the field's order; a number that is on no point.
+        for log_key in [LogKey(identity), LogKey([0xff; 32]), LogKey([2; 32])] {
+            let consent = gateway.consent_with(log_key, genesis_hash(), OWNER);
+            assert_noop!(
+                Parties::add_gateway(signed(OWNER), gateway.account(), log_key, consent),
+                Error::<Test>::BadLogKey
+            );
+        }
+    });
+}
+
+#[test]
+fn a_gateway_that_comes_back_may_have_another_log_key() {
+    chain().execute_with(|| {
+        let gateway = Gateway::new(1);
+        assert_ok!(add(&gateway, WORKSHOP));
+        assert_ok!(Parties::leave(signed(WORKSHOP)));
+        let consent = gateway.consent_with(OTHER_LOG_KEY, genesis_hash(), OWNER);
+        assert_ok!(Parties::add_gateway(signed(OWNER), gateway.account(), OTHER_LOG_KEY, consent));
+        let record = GatewayRecord { party: OWNER, log_key: OTHER_LOG_KEY };
+        assert_eq!(Parties::gateway(&gateway.account()), Some(record));
+        assert_ok!(Parties::check_state());
     });
 }
 
@@ -67,7 +102,9 @@ fn only_a_party_adds_and_nobody_adds_twice() {
     chain().execute_with(|| {
         let gateway = Gateway::new(1);
         let consent = |party| gateway.consent(genesis_hash(), party);
-        let add = |party: AccountId| Parties::add_gateway(signed(party), gateway.account(), consent(party));
+        let add = |party: AccountId| {
+            Parties::add_gateway(signed(party), gateway.account(), LOG_KEY, consent(party))
+        };
         assert_noop!(add(STRANGER), Error::<Test>::NotAParty);
         assert_ok!(add(OWNER));
         assert_noop!(add(OWNER), Error::<Test>::GatewayKnown);
@@ -79,6 +116,7 @@ fn only_a_party_adds_and_nobody_adds_twice() {
             Parties::add_gateway(
                 signed(gateway.account()),
                 second.account(),
+                LOG_KEY,
                 second.consent(genesis_hash(), gateway.account())
             ),
             Error::<Test>::NotAParty
@@ -90,10 +128,7 @@ fn only_a_party_adds_and_nobody_adds_twice() {
 fn a_partys_own_account_is_never_a_gateway() {
     let founder = Gateway::new(3);
     founded(&[OWNER, founder.account()]).execute_with(|| {
-        assert_noop!(
-            Parties::add_gateway(signed(OWNER), founder.account(), founder.consent(genesis_hash(), OWNER)),
-            Error::<Test>::IsAParty
-        );
+        assert_noop!(add(&founder, OWNER), Error::<Test>::IsAParty);
     });
 }
 
@@ -129,6 +164,7 @@ fn with_its_party_a_gateway_loses_every_right() {
         System::assert_last_event(Event::PartyRemoved { party: WORKSHOP }.into());
         assert!(!Parties::is_party(&WORKSHOP) && !acts_for_a_party(&gateway.account()));
         assert_eq!(Parties::party_of(&gateway.account()), None);
+        assert_eq!(Parties::gateway(&gateway.account()), None);
         assert!(Parties::gateways(&WORKSHOP).is_empty());
         assert_noop!(add(&Gateway::new(2), WORKSHOP), Error::<Test>::NotAParty);
         assert_noop!(Parties::leave(signed(WORKSHOP)), Error::<Test>::NotAParty);

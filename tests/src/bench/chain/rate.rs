@@ -130,7 +130,8 @@ async fn register(
             let mut sent = Vec::new();
             for GrowingLog { gateway, .. } in some {
                 let consent = gateway_consent(signing.genesis, &gateway.keys, party.account());
-                let call = (ADD_GATEWAY, gateway.keys.account(), consent).encode();
+                let log_key = gateway.keys.log_public_key();
+                let call = (ADD_GATEWAY, gateway.keys.account(), log_key, consent).encode();
                 sent.push(waiting.send(client, to_hex(&signing.signed(&party, nonce, &call))).await?);
                 nonce += 1;
             }

@@ -65,7 +65,7 @@ fn take(step: Step) {
         }
         Step::AddGateway(by, gateway) => {
             let consent = Gateway::new(gateway).consent(GenesisHash::<Test>::get(), who(by));
-            Parties::add_gateway(signed(by), who(gateway), consent)
+            Parties::add_gateway(signed(by), who(gateway), LOG_KEY, consent)
         }
         Step::RemoveGateway(by, gateway) => Parties::remove_gateway(signed(by), who(gateway)),
         Step::SetKey(by, key) => Session::set_keys(signed(by), UintAuthorityId(key), Vec::new()),

@@ -22,7 +22,7 @@ fn decide(change: Change) -> DispatchResult {
 
 fn add_gateway(gateway: &Gateway, party: AccountId) -> DispatchResult {
     let consent = gateway.consent(GenesisHash::<Test>::get(), party);
-    Parties::add_gateway(signed(party), gateway.account(), consent)
+    Parties::add_gateway(signed(party), gateway.account(), LOG_KEY, consent)
 }
 
 #[test]

@@ -17,9 +17,9 @@ use sp_runtime::{
 };
 use streembit_primitives::{
     consortium::{Change, Quota, SessionKey, SessionKeys},
-    device::GatewayConsent,
+    gateway::GatewayConsent,
     hash::Domain,
-    AccountId, Hash, Signature,
+    AccountId, Hash, LogKey, Signature,
 };
 
 frame_support::construct_runtime!(
@@ -273,6 +273,13 @@ pub fn motion(change: Change) -> sp_core::H256 {
     BlakeTwo256::hash_of(&call)
 }
 
+/// The log key of the gateways: the base point of Ed25519, a valid key.
+pub const LOG_KEY: LogKey = {
+    let mut bytes = [0x66; 32];
+    bytes[0] = 0x58;
+    LogKey(bytes)
+};
+
 /// A gateway's key.
 pub struct Gateway(schnorrkel::Keypair);
 
@@ -287,7 +294,7 @@ impl Gateway {
     }
 
     pub fn consent(&self, genesis: Hash, party: AccountId) -> Signature {
-        let message = GatewayConsent { genesis, gateway: self.account(), party }.message();
+        let message = GatewayConsent { genesis, gateway: self.account(), party, log_key: LOG_KEY }.message();
         streembit_primitives::signature::sign_sr25519(&self.0, Domain::GatewayConsent, &message)
     }
 }
