@@ -193,7 +193,7 @@ impl fmt::Display for TlogProof {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{note::Origin, AccountId, LogId};
+    use crate::{note::Origin, AccountId, LogId, LogKey};
     use ed25519_dalek::SigningKey;
     use proptest::prelude::*;
     use sha2::{Digest as _, Sha256};
@@ -250,7 +250,7 @@ mod tests {
     }
 
     fn verifier() -> VerifierKey {
-        VerifierKey::new(origin(), key().verifying_key().as_bytes()).unwrap()
+        VerifierKey::new(origin(), &LogKey(key().verifying_key().to_bytes())).unwrap()
     }
 
     fn proof(index: u64, size: u64) -> TlogProof {

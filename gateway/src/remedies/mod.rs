@@ -222,6 +222,8 @@ impl Remedy for ExportError {
             Self::Output(error) => return error.remedy(),
             Self::Log(_)
             | Self::NoEvents { .. }
+            | Self::NoSuchEvent { .. }
+            | Self::NotAnchored { .. }
             | Self::EmptySpan { .. }
             | Self::State(_)
             | Self::Refused(_)

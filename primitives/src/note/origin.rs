@@ -1,7 +1,7 @@
 //! The name of a log in notes, and the key that verifies them.
 
 use super::encoding::{from_base64, from_decimal, to_base64};
-use crate::{ed25519::VerifyingKey, AccountId, Hash, LogId};
+use crate::{ed25519::VerifyingKey, AccountId, Hash, LogId, LogKey};
 use alloc::{string::ToString as _, vec::Vec};
 use core::{fmt, str::FromStr};
 use sha2::{Digest as _, Sha256};
@@ -113,9 +113,9 @@ impl fmt::Display for VerifierKeyError {
 impl core::error::Error for VerifierKeyError {}
 
 impl VerifierKey {
-    /// Returns the verifier key of a log, or `None` if `key` is not a valid Ed25519 key.
-    pub fn new(origin: Origin, key: &[u8; 32]) -> Option<Self> {
-        VerifyingKey::from_bytes(key).map(|key| Self { origin, key })
+    /// Returns the verifier key of a log, or `None` if no signature can be valid for `key`.
+    pub fn new(origin: Origin, key: &LogKey) -> Option<Self> {
+        key.verifying_key().map(|key| Self { origin, key })
     }
 
     /// Returns the origin of the log.
@@ -167,7 +167,7 @@ impl FromStr for VerifierKey {
         let key = from_base64(key)
             .and_then(|bytes| <[u8; 33]>::try_from(bytes).ok())
             .and_then(|[kind, key @ ..]| (kind == ED25519).then_some(key))
-            .and_then(|key| Self::new(origin, &key))
+            .and_then(|key| Self::new(origin, &LogKey(key)))
             .ok_or(VerifierKeyError::Key)?;
         if hex::encode(key.id()) != id {
             return Err(VerifierKeyError::KeyId);

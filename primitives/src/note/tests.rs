@@ -1,5 +1,5 @@
 use super::*;
-use crate::{AccountId, LogId};
+use crate::{AccountId, LogId, LogKey};
 use proptest::prelude::*;
 
 fn origin() -> Origin {
@@ -11,7 +11,7 @@ fn key() -> SigningKey {
 }
 
 fn verifier() -> VerifierKey {
-    VerifierKey::new(origin(), key().verifying_key().as_bytes()).unwrap()
+    VerifierKey::new(origin(), &LogKey(key().verifying_key().to_bytes())).unwrap()
 }
 
 fn note() -> String {
