@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn the_error_for_a_malformed_file_has_its_name_and_line() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("chain.json");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chain.json");
         std::fs::write(&path, "{\n  \"name\": 5\n}").unwrap();
         let error = load(path.to_str().unwrap()).err().unwrap().to_string();
         assert!(error.contains("chain.json") && error.contains("line 2"), "{error}");
@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn the_error_for_a_spec_without_a_genesis_says_so() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("chain.json");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chain.json");
         std::fs::write(&path, r#"{ "name": "x", "id": "x", "bootNodes": [] }"#).unwrap();
         let error = load(path.to_str().unwrap()).err().unwrap().to_string();
         assert!(error.contains("chain.json") && error.contains("genesis"), "{error}");
@@ -111,8 +111,8 @@ mod tests {
             assert_eq!(spec.protocol_id(), Some(PROTOCOL_ID));
             assert!(spec.telemetry_endpoints().is_none() && spec.boot_nodes().is_empty());
 
-            let directory = tempfile::tempdir().unwrap();
-            let path = directory.path().join("raw.json");
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("raw.json");
             std::fs::write(&path, spec.as_json(true).unwrap()).unwrap();
             let read = load(path.to_str().unwrap()).unwrap();
             assert_eq!(read.as_json(true).unwrap(), spec.as_json(true).unwrap());

@@ -20,6 +20,13 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
+    values: Values,
+    node_report: Arc<Mutex<NodeReport>>,
+}
+
+/// The counters and gauges. [`Values::register`] gives each its name and help text.
+#[derive(Clone, Debug, Default)]
+struct Values {
     acknowledged: Counter,
     refused: Family<Reason, Counter>,
     log_size: Gauge<u64, AtomicU64>,
@@ -31,7 +38,6 @@ pub struct Metrics {
     anchors_finalized: Counter,
     anchors_failed: Counter,
     chain: ChainGauges,
-    node_report: Arc<Mutex<NodeReport>>,
 }
 
 /// The last report of the node; `None` for values that it did not report.
@@ -93,65 +99,19 @@ impl Metrics {
     /// Creates the metrics, with all counters at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("streembit");
-        let (acknowledged, refused) = (Counter::default(), Family::default());
-        let [log_size, anchored_size, anchored_block, queue] = std::array::from_fn(|_| Gauge::default());
-        let component_up = Family::default();
-        registry.register(
-            "events_acknowledged",
-            "Events that were logged and acknowledged",
-            acknowledged.clone(),
-        );
-        registry.register("events_refused", "Events that were refused, by reason", refused.clone());
-        registry.register("log_size", "Events in the log", log_size.clone());
-        registry.register(
-            "log_anchored_size",
-            "Events that are anchored in a finalized block",
-            anchored_size.clone(),
-        );
-        registry.register(
-            "log_anchored_block",
-            "The block of the last finalized anchor",
-            anchored_block.clone(),
-        );
-        registry.register("log_queue", "Appends waiting for the log's writer", queue.clone());
-        let help = "1 if the component works without a problem, otherwise 0";
-        registry.register("component_up", help, component_up.clone());
-        let [anchors_submitted, anchors_finalized, anchors_failed] =
-            std::array::from_fn(|_| Counter::default());
-        for (name, help, counter) in [
-            ("anchors_submitted", "Anchors submitted to the chain", &anchors_submitted),
-            ("anchors_finalized", "Anchors that were finalized", &anchors_finalized),
-            ("anchors_failed", "Anchors that failed and are submitted again", &anchors_failed),
-        ] {
-            registry.register(name, help, counter.clone());
-        }
-        let chain = ChainGauges::default();
-        chain.register(&mut registry);
-        Self {
-            registry: Arc::new(registry),
-            acknowledged,
-            refused,
-            log_size,
-            anchored_size,
-            anchored_block,
-            queue,
-            component_up,
-            anchors_submitted,
-            anchors_finalized,
-            anchors_failed,
-            chain,
-            node_report: Arc::default(),
-        }
+        let values = Values::default();
+        values.register(&mut registry);
+        Self { registry: Arc::new(registry), values, node_report: Arc::default() }
     }
 
     /// Counts an anchor that was submitted to the chain.
     pub fn anchor_submitted(&self) {
-        self.anchors_submitted.inc();
+        self.values.anchors_submitted.inc();
     }
 
     /// Counts a submitted anchor as finalized or failed.
     pub fn anchor_ended(&self, is_final: bool) {
-        let counter = if is_final { &self.anchors_finalized } else { &self.anchors_failed };
+        let counter = if is_final { &self.values.anchors_finalized } else { &self.values.anchors_failed };
         counter.inc();
     }
 
@@ -162,7 +122,7 @@ impl Metrics {
 
     /// Counts an acknowledged event.
     pub fn acknowledged(&self) {
-        self.acknowledged.inc();
+        self.values.acknowledged.inc();
     }
 
     /// Counts a refused event.
@@ -176,24 +136,49 @@ impl Metrics {
     }
 
     fn count_refused(&self, reason: &'static str) {
-        self.refused.get_or_create(&Reason { reason }).inc();
+        self.values.refused.get_or_create(&Reason { reason }).inc();
     }
 
     /// Encodes all metrics in the OpenMetrics text format.
     pub fn encode(&self, log: LogGauges, board: &StatusBoard) -> Result<String, std::fmt::Error> {
-        self.log_size.set(log.size);
-        self.anchored_size.set(log.anchored_size);
-        self.anchored_block.set(log.anchored_block);
-        self.queue.set(log.queue);
+        self.values.log_size.set(log.size);
+        self.values.anchored_size.set(log.anchored_size);
+        self.values.anchored_block.set(log.anchored_block);
+        self.values.queue.set(log.queue);
         let report = *self.node_report.lock().unwrap_or_else(PoisonError::into_inner);
-        self.chain.set(&report, log.anchored_time, clock::now_ms());
+        self.values.chain.set(&report, log.anchored_time, clock::now_ms());
         for component in board.snapshot() {
             let up = u64::from(component.state.is_running());
-            self.component_up.get_or_create(&ComponentName { component: component.name }).set(up);
+            self.values.component_up.get_or_create(&ComponentName { component: component.name }).set(up);
         }
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+impl Values {
+    fn register(&self, registry: &mut Registry) {
+        for (name, help, counter) in [
+            ("events_acknowledged", "Events that were logged and acknowledged", &self.acknowledged),
+            ("anchors_submitted", "Anchors submitted to the chain", &self.anchors_submitted),
+            ("anchors_finalized", "Anchors that were finalized", &self.anchors_finalized),
+            ("anchors_failed", "Anchors that failed and are submitted again", &self.anchors_failed),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+        for (name, help, gauge) in [
+            ("log_size", "Events in the log", &self.log_size),
+            ("log_anchored_size", "Events that are anchored in a finalized block", &self.anchored_size),
+            ("log_anchored_block", "The block of the last finalized anchor", &self.anchored_block),
+            ("log_queue", "Appends waiting for the log's writer", &self.queue),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+        registry.register("events_refused", "Events that were refused, by reason", self.refused.clone());
+        let help = "1 if the component works without a problem, otherwise 0";
+        registry.register("component_up", help, self.component_up.clone());
+        self.chain.register(registry);
     }
 }
 

@@ -3,8 +3,11 @@
 //! A part (such as the odometer reading) can therefore be disclosed without the others (such as the position). A body can also be
 //! erased: only a hash over salted commitments remains in the log, from which nobody can guess the content.
 
-use crate::{hash::Domain, merkle, Hash, Reading, Text};
-use alloc::vec::Vec;
+use crate::{hash::Domain, merkle, CommandResult, Hash, Reading, SignedCommand, Text};
+use alloc::{
+    string::{String, ToString as _},
+    vec::Vec,
+};
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -28,6 +31,12 @@ pub enum Part {
     /// A reading.
     #[codec(index = 0)]
     Reading(Reading),
+    /// A command of a party.
+    #[codec(index = 1)]
+    Command(SignedCommand),
+    /// The result of a command.
+    #[codec(index = 2)]
+    Result(CommandResult),
     /// A message about the condition of the device: connected, lost, plausible or not.
     #[codec(index = 3)]
     Status(Text<256>),
@@ -46,6 +55,31 @@ pub struct Disclosure {
     pub count: u32,
     /// The sibling hashes along the path from the part to the root, lowest first.
     pub path: BoundedVec<Hash, ConstU32<7>>,
+}
+
+impl core::fmt::Display for Part {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Reading(reading) => reading.fmt(f),
+            Self::Command(signed) => write!(f, "command {}", signed.command),
+            Self::Result(result) => write!(f, "result {result}"),
+            Self::Status(text) => text.fmt(f),
+        }
+    }
+}
+
+impl Part {
+    /// Returns the part in as few words as possible: a reading without the path before its name.
+    pub fn summary(&self) -> String {
+        let text = self.to_string();
+        match self {
+            Self::Reading(reading) => match reading.name.as_str().rfind('.') {
+                Some(dot) => text.get(dot + 1..).unwrap_or_default().to_string(),
+                None => text,
+            },
+            Self::Command(_) | Self::Result(_) | Self::Status(_) => text,
+        }
+    }
 }
 
 impl Body {
@@ -72,7 +106,7 @@ impl Body {
     pub fn readings(&self) -> impl Iterator<Item = &Reading> {
         self.parts.iter().filter_map(|part| match part {
             Part::Reading(reading) => Some(reading),
-            Part::Status(_) => None,
+            Part::Command(_) | Part::Result(_) | Part::Status(_) => None,
         })
     }
 

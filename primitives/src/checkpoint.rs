@@ -1,6 +1,6 @@
 //! Checkpoints of a log, as its gateway signs them, and anchors, which are checkpoints that the chain accepted.
 
-use crate::{hash::Domain, AccountId, Hash, PublicKey, Signature};
+use crate::{hash::Domain, AccountId, Hash, PublicKey, Signature, Version};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
 use scale_info::TypeInfo;
@@ -42,32 +42,22 @@ impl fmt::Display for LogId {
     }
 }
 
-/// The hash function of a log.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
-pub enum HashAlgorithm {
-    /// BLAKE3 in the domains of [`crate::hash::Domain`].
-    Blake3,
-}
-
 /// The state of a log at some size.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Checkpoint {
+    /// The version of this format.
+    pub version: Version<2>,
     /// The log.
     pub log: LogId,
     /// The number of entries.
     pub size: u64,
-    /// The root of the log's tree.
+    /// The root of the log's tree (RFC 9162 with SHA-256).
     pub root: Hash,
-    /// The root of the map from each device to its last event ([`crate::heads`]), or `None` if the log is empty.
-    pub heads_root: Option<Hash>,
+    /// The root of the map from each device to its last event ([`crate::heads`]).
+    pub heads_root: Hash,
     /// When the gateway made the checkpoint by its own clock, in milliseconds since 1970-01-01 UTC.
     pub time: u64,
-    /// The hash function of the log.
-    pub hash: HashAlgorithm,
 }
 
 impl Checkpoint {

@@ -110,7 +110,7 @@ pub enum ContractError {
     ClauseParty,
     /// A clause names a device that the contract does not list.
     ClauseDevice,
-    /// A service interval is not greater than zero, or the name of a meter is empty.
+    /// A service interval is not greater than zero.
     Interval,
 }
 
@@ -124,7 +124,7 @@ impl core::fmt::Display for ContractError {
                 "a clause names an account that is not a party to the contract, or the same party on both sides"
             }
             Self::ClauseDevice => "a clause names a device that the contract does not list",
-            Self::Interval => "a service clause needs the name of a meter and an interval greater than zero",
+            Self::Interval => "a service clause needs an interval greater than zero",
         })
     }
 }
@@ -161,7 +161,7 @@ impl Contract {
                 {
                     return Err(ContractError::ClauseParty);
                 }
-                if service.every <= Decimal::ZERO || service.meter.as_str().is_empty() {
+                if service.every <= Decimal::ZERO {
                     return Err(ContractError::Interval);
                 }
                 service.device
@@ -230,7 +230,7 @@ mod tests {
     fn a_valid_contract_passes_and_each_error_is_named() {
         assert_eq!(contract().validate(), Ok(()));
         type Change = fn(&mut Contract);
-        let cases: [(ContractError, Change); 9] = [
+        let cases: [(ContractError, Change); 8] = [
             (ContractError::Parties, |c| c.parties.truncate(1)),
             (ContractError::Parties, |c| c.parties[1] = c.parties[0]),
             (ContractError::Devices, |c| c.devices.clear()),
@@ -239,7 +239,6 @@ mod tests {
             (ContractError::ClauseParty, |c| service(c).provider = AccountId([1; 32])),
             (ContractError::ClauseDevice, |c| service(c).device = DeviceId([9; 32])),
             (ContractError::Interval, |c| service(c).every = Decimal::ZERO),
-            (ContractError::Interval, |c| service(c).meter = Name::default()),
         ];
         for (error, change) in cases {
             let mut contract = contract();

@@ -1,9 +1,11 @@
 //! BLAKE3 hashes in domains: a hash that was made for one purpose is not valid for another.
+//!
+//! Only a log's entries and tree are hashed with SHA-256 instead ([`crate::merkle`]).
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// A 32-byte BLAKE3 hash.
+/// A 32-byte hash: BLAKE3, or SHA-256 for a log's entries and tree.
 #[derive(
     Clone,
     Copy,
@@ -48,12 +50,6 @@ pub enum Domain {
     BodyNode,
     /// The root of the tree over the parts of a body, with their number.
     Body,
-    /// A leaf of a log's tree.
-    LogLeaf,
-    /// An inner node of a log's tree.
-    LogNode,
-    /// The root of a log without entries.
-    LogEmpty,
     /// A leaf of the heads map, which maps each device to its last event.
     HeadsLeaf,
     /// An inner node of the tree over the heads map.
@@ -70,6 +66,8 @@ pub enum Domain {
     GatewayConsent,
     /// A peer's proof that it acts for an account.
     PeerProof,
+    /// A command, as its party signs it.
+    Command,
 }
 
 impl Domain {
@@ -82,17 +80,15 @@ impl Domain {
             Self::Part => "streembit v1 body part",
             Self::BodyNode => "streembit v1 body node",
             Self::Body => "streembit v1 body",
-            Self::LogLeaf => "streembit v1 log leaf",
-            Self::LogNode => "streembit v1 log node",
-            Self::LogEmpty => "streembit v1 log empty",
             Self::HeadsLeaf => "streembit v1 heads leaf",
             Self::HeadsNode => "streembit v1 heads node",
             Self::Heads => "streembit v1 heads",
-            Self::Checkpoint => "streembit v1 checkpoint",
+            Self::Checkpoint => "streembit v2 checkpoint",
             Self::Contract => "streembit v1 contract",
             Self::Registration => "streembit v1 device registration",
             Self::GatewayConsent => "streembit v1 gateway consent",
             Self::PeerProof => "streembit v1 peer proof",
+            Self::Command => "streembit v1 command",
         }
     }
 
@@ -137,13 +133,13 @@ mod tests {
 
     #[test]
     fn domains_separate() {
-        assert_ne!(Domain::LogLeaf.hash(b"x"), Domain::LogNode.hash(b"x"));
-        assert_ne!(Domain::LogLeaf.hash(b"x"), Hash(*blake3::hash(b"x").as_bytes()));
+        assert_ne!(Domain::HeadsLeaf.hash(b"x"), Domain::HeadsNode.hash(b"x"));
+        assert_ne!(Domain::HeadsLeaf.hash(b"x"), Hash(*blake3::hash(b"x").as_bytes()));
     }
 
     #[test]
     fn a_cached_context_key_hashes_like_the_context() {
-        for domain in [Domain::DeviceId, Domain::LogLeaf, Domain::LogNode, Domain::PeerProof] {
+        for domain in [Domain::DeviceId, Domain::HeadsLeaf, Domain::HeadsNode, Domain::PeerProof] {
             for _ in 0..2 {
                 let expected = blake3::derive_key(domain.context(), b"x");
                 assert_eq!(domain.hash(b"x"), Hash(expected));
@@ -156,7 +152,7 @@ mod tests {
         let (left, right) = (Hash([1; 32]), Hash([2; 32]));
         let mut both = [1u8; 64];
         both[32..].fill(2);
-        assert_eq!(Domain::LogNode.hash_pair(&left, &right), Domain::LogNode.hash(&both));
-        assert_ne!(Domain::LogNode.hash_pair(&left, &right), Domain::LogNode.hash_pair(&right, &left));
+        assert_eq!(Domain::HeadsNode.hash_pair(&left, &right), Domain::HeadsNode.hash(&both));
+        assert_ne!(Domain::HeadsNode.hash_pair(&left, &right), Domain::HeadsNode.hash_pair(&right, &left));
     }
 }

@@ -105,10 +105,9 @@ impl HeadsMap {
         &self.0
     }
 
-    /// Returns the root that a checkpoint commits to, or `None` if the map is empty.
-    pub fn root(&self) -> Option<Hash> {
-        let count = self.0.len() as u64;
-        (count > 0).then(|| hash_with_count(count, &root_of_leaves(Domain::HeadsNode, &self.leaves())))
+    /// Returns the root that a checkpoint commits to.
+    pub fn root(&self) -> Hash {
+        hash_with_count(self.0.len() as u64, &root_of_leaves(Domain::HeadsNode, &self.leaves()))
     }
 
     /// Returns the last event of a device.
@@ -175,7 +174,7 @@ mod tests {
     fn each_device_is_provably_present_or_absent_and_never_both() {
         for count in 1..=33 {
             let map = map(count);
-            let root = map.root().unwrap();
+            let root = map.root();
             for n in 0..=2 * count {
                 let id = device(n);
                 let (present, absent) = (map.prove(&id), map.prove_absence(&id));
@@ -199,17 +198,15 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_map_has_no_root_and_proves_nothing() {
+    fn an_empty_map_proves_nothing() {
         let map = HeadsMap::default();
-        assert_eq!((map.root(), map.prove(&device(1)), map.prove_absence(&device(1))), (None, None, None));
-        assert!(
-            !AbsenceProof { before: None, after: None }.verify(&device(1), &hash_with_count(0, &Hash::ZERO))
-        );
+        assert_eq!((map.prove(&device(1)), map.prove_absence(&device(1))), (None, None));
+        assert!(!AbsenceProof { before: None, after: None }.verify(&device(1), &map.root()));
     }
 
     #[test]
     fn the_number_of_devices_is_committed_to() {
-        let root = map(5).root().unwrap();
+        let root = map(5).root();
         // The last entry is cut off, so that the last but one looks like the last.
         let last = map(5).prove(&device(7)).unwrap();
         assert!(AbsenceProof { before: map(5).prove(&device(9)), after: None }.verify(&device(10), &root));
@@ -221,7 +218,7 @@ mod tests {
     #[test]
     fn the_entries_of_an_absence_proof_must_be_adjacent() {
         let map = map(6);
-        let root = map.root().unwrap();
+        let root = map.root();
         let proof = |n| map.prove(&device(n));
         // Device 5 is between 3 and 7, but these are not adjacent because device 5 itself is in the map.
         for (before, after) in
@@ -236,14 +233,14 @@ mod tests {
         let entry = map(1).entries()[0];
         assert_eq!(entry.leaf(), Domain::HeadsLeaf.hash_of(&(entry.device, entry.sequence, entry.hash)));
         let root = Domain::Heads.hash_of(&(1u64, entry.leaf()));
-        assert_eq!(map(1).root(), Some(root));
+        assert_eq!(map(1).root(), root);
     }
 
     proptest! {
         #[test]
         fn any_changed_bit_of_a_proof_breaks_it(count in 1u64..200, at in any::<u64>(), flip in any::<u32>()) {
             let map = map(count);
-            let root = map.root().unwrap();
+            let root = map.root();
             let proof = map.prove(&device(2 * (at % count) + 1)).unwrap();
             prop_assert!(proof.verify(&root));
             let mut bytes = proof.encode();

@@ -4,11 +4,7 @@ use crate::{Decimal, Text};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// The name of a reading: a COVESA VSS path for vehicles (`Vehicle.TraveledDistance`), otherwise a SenML name (RFC 8428).
-pub type Name = Text<96>;
-
-/// A unit: a VSS unit for vehicle signals (`km`, `rpm`), otherwise one of the SenML registries (RFC 8428, RFC 8798).
-pub type Unit = Text<16>;
+pub use crate::grammar::{GrammarError, Name, Source, Unit};
 
 /// A named value with a unit, a time and a source.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
@@ -24,6 +20,16 @@ pub struct Reading {
     pub time: u64,
     /// The source of the value.
     pub source: Source,
+}
+
+impl core::fmt::Display for Reading {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} {}", self.name, self.value)?;
+        match self.unit.as_str() {
+            "" => Ok(()),
+            unit => write!(f, " {unit}"),
+        }
+    }
 }
 
 /// The value of a reading.
@@ -44,35 +50,6 @@ impl core::fmt::Display for Value {
             Self::Decimal(value) => value.fmt(f),
             Self::Boolean(value) => value.fmt(f),
             Self::Text(value) => value.fmt(f),
-        }
-    }
-}
-
-/// The source of a value. An odometer value read from the car is more trustworthy than one typed in.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
-pub enum Source {
-    /// The device itself.
-    Sensor,
-    /// An OBD-II response (SAE J1979).
-    Obd {
-        /// The service (mode) of the request, such as 01, 03 or 09.
-        service: u8,
-        /// The parameter id of the request; 0 if the service has none.
-        pid: u8,
-    },
-    /// A SenML record that was passed to the gateway.
-    Senml,
-}
-
-impl core::fmt::Display for Source {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Sensor => f.pad("sensor"),
-            Self::Obd { service, pid } => f.pad(&alloc::format!("OBD {service:02X} {pid:02X}")),
-            Self::Senml => f.pad("SenML"),
         }
     }
 }

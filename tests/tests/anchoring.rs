@@ -47,11 +47,6 @@ async fn check_anchors(node: &Node) -> Result<()> {
     ] {
         ensure_rejected(&chain, &first, anchor(20, root, proof), what, Some("Anchors::Inconsistent")).await?;
     }
-    if let Call::Anchor { mut checkpoint, proof } = anchor(20, log.root(20), log.consistency(7, 20)) {
-        checkpoint.heads_root = None;
-        let call = Call::Anchor { checkpoint, proof };
-        ensure_rejected(&chain, &first, call, "no heads map", Some("Anchors::NoHeadsRoot")).await?;
-    }
     ensure_accepted(&chain, &first, anchor(20, log.root(20), log.consistency(7, 20))).await?;
     for (what, size, root) in
         [("a smaller size", 7, log.root(7)), ("another log of the same size", 20, other.root(20))]

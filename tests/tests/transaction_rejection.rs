@@ -4,7 +4,7 @@ use anyhow::{ensure, Context, Result};
 use codec::Encode;
 use serde_json::json;
 use streembit_keystore::KeyPair;
-use streembit_primitives::{checkpoint::HashAlgorithm, Checkpoint, Hash, LogId};
+use streembit_primitives::{Checkpoint, Hash, LogId, Version};
 use streembit_tests::{
     dev_key,
     raw_transaction::{forged, larger_than_a_block, remark, unsigned, TransactionSigner},
@@ -64,8 +64,7 @@ fn the_command_line_tells_an_unknown_account_how_to_join() {
 fn long_proof(keys: &KeyPair) -> Vec<u8> {
     let log = LogId::first(keys.account());
     let root = Hash([1; 32]);
-    let checkpoint =
-        Checkpoint { log, size: 9, root, heads_root: Some(root), time: 1, hash: HashAlgorithm::Blake3 };
+    let checkpoint = Checkpoint { version: Version, log, size: 9, root, heads_root: root, time: 1 };
     (12u8, 0u8, checkpoint, vec![root; 1_000]).encode()
 }
 

@@ -23,10 +23,8 @@ use streembit_clock as clock;
 use streembit_keystore::KeyPair;
 use streembit_log::{CheckpointError, Log, ReadError};
 use streembit_primitives::{
-    checkpoint::{Anchor, HashAlgorithm},
-    hash::Domain,
-    merkle::ConsistencyProof,
-    Checkpoint, Hash, LogId, SignedCheckpoint,
+    checkpoint::Anchor, hash::Domain, merkle::ConsistencyProof, Checkpoint, Hash, LogId, SignedCheckpoint,
+    Version,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -298,12 +296,12 @@ impl<C: Chain> Anchoring<C> {
             return Ok(stored);
         }
         let checkpoint = Checkpoint {
+            version: Version,
             log: self.log.id(),
             size,
             root,
             heads_root: self.log.heads_root(size)?,
             time: clock::now_ms(),
-            hash: HashAlgorithm::Blake3,
         };
         let signature = self.keys.sign(Domain::Checkpoint, &checkpoint.message(&self.chain.genesis()));
         let signed = SignedCheckpoint { checkpoint, signature };

@@ -6,6 +6,7 @@ use std::sync::{
 use streembit_log::NewEntry;
 use streembit_primitives::{
     event::{EventKind, Signer, VERSION},
+    merkle::{NodeHash as _, LOG_TREE},
     Body, DeviceKey, EventHeader, Part, PublicKey, SignedEvent, Text,
 };
 
@@ -44,9 +45,8 @@ impl MemoryChain {
             })
         };
         let mut anchors = self.anchors.lock().unwrap();
-        let (size, root) = anchors
-            .last()
-            .map_or((0, Domain::LogEmpty.hash(b"")), |last| (last.checkpoint.size, last.checkpoint.root));
+        let (size, root) =
+            anchors.last().map_or((0, LOG_TREE.empty()), |last| (last.checkpoint.size, last.checkpoint.root));
         if checkpoint.size <= size {
             return refused("NotLarger");
         }
@@ -310,7 +310,7 @@ async fn without_a_node_the_log_is_checked_against_its_signed_checkpoint() {
     let anchoring = anchoring(open(&folder), MemoryChain::default());
     append(&anchoring.log, 4).await;
     let signed = anchoring.checkpoint().unwrap();
-    let ahead = Checkpoint { size: 6, root: Hash([7; 32]), heads_root: None, ..signed.checkpoint.clone() };
+    let ahead = Checkpoint { size: 6, root: Hash([7; 32]), ..signed.checkpoint.clone() };
     anchoring.log.put_checkpoint(&SignedCheckpoint { checkpoint: ahead, ..signed }).unwrap();
     let error = anchoring.run().await.unwrap_err();
     assert_eq!(error, AnchorError::ShorterThanCheckpoint { size: 4, signed: 6 });

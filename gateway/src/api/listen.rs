@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use streembit_keystore::files::{create_private, directory, read_private, FileError};
+use streembit_keystore::files::{create_private, folder_of, read_private, FileError};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use zeroize::Zeroizing;
 
@@ -36,8 +36,8 @@ pub enum ListenError {
         .path.display(),
         .path.display()
     )]
-    WritableDirectory {
-        /// The directory of the socket.
+    WritableFolder {
+        /// The folder of the socket.
         path: PathBuf,
         /// Its permissions.
         mode: u32,
@@ -72,7 +72,7 @@ pub struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // The file may already be gone, for example with its directory.
+        // The file may already be gone, for example with its folder.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -80,10 +80,10 @@ impl Drop for SocketFile {
 /// Listens on a Unix socket that only its owner may open. Replaces the socket that a killed gateway left behind.
 pub async fn bind_unix(path: &Path) -> Result<(UnixListener, SocketFile), ListenError> {
     let failed = |source| ListenError::Socket { path: path.to_owned(), source };
-    let parent = directory(path);
+    let parent = folder_of(path);
     ensure_not_writable_by_others(parent)?;
     ensure_replaceable(path).await?;
-    // Bind in a private directory and move the socket into place, so that it is never open to other users.
+    // Bind in a private folder and move the socket into place, so that it is never open to other users.
     let private = tempfile::Builder::new()
         .prefix(".api-")
         .permissions(Permissions::from_mode(0o700))
@@ -100,9 +100,9 @@ fn ensure_not_writable_by_others(path: &Path) -> Result<(), ListenError> {
     let metadata =
         fs::metadata(path).map_err(|source| ListenError::Socket { path: path.to_owned(), source })?;
     let mode = metadata.mode() & 0o7777;
-    // In a directory with the sticky bit, such as /tmp, only the owner can replace a file.
+    // In a folder with the sticky bit, such as /tmp, only the owner can replace a file.
     if mode & 0o022 != 0 && mode & 0o1000 == 0 {
-        return Err(ListenError::WritableDirectory { path: path.to_owned(), mode });
+        return Err(ListenError::WritableFolder { path: path.to_owned(), mode });
     }
     Ok(())
 }
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_directory_that_others_may_write_to_is_refused() {
+    async fn a_folder_that_others_may_write_to_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
         let error = bind_unix(&dir.path().join("s")).await.unwrap_err();

@@ -120,7 +120,7 @@ fn signed_events(count: u64) -> Vec<(SignedEvent, Body)> {
             unit: "kWh".try_into().unwrap(),
             value: ReadingValue::Boolean(true),
             time: sequence,
-            source: Source::Sensor,
+            source: Source::sensor(),
         };
         let body = Body { seed: [1; 32], parts: vec![Part::Reading(reading)].try_into().unwrap() };
         let header = EventHeader {

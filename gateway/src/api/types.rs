@@ -292,6 +292,8 @@ impl From<StoredEvent> for EventView {
             received: stored.entry.received,
             kind: match header.kind {
                 EventKind::Readings => "readings".into(),
+                EventKind::Command => "command".into(),
+                EventKind::Result => "result".into(),
                 EventKind::Status => "status".into(),
             },
             signer: match &stored.entry.event.signer {
@@ -310,7 +312,7 @@ impl NewReading {
     /// Converts this into a [`Reading`]. `now_ms` is the time of a reading without one.
     pub fn into_reading(self, now_ms: u64) -> Reading {
         let Self { name, unit, value, time } = self;
-        Reading { name, unit, value, time: time.unwrap_or(now_ms), source: Source::Senml }
+        Reading { name, unit, value, time: time.unwrap_or(now_ms), source: Source::of_adapter("senml", "") }
     }
 }
 

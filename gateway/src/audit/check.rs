@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use streembit_log::{
     CheckpointError, Finding, LogReader, Place, ReadError, StorageError, StoredBody, StoredEvent,
 };
-use streembit_primitives::{device::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, Hash};
+use streembit_primitives::{
+    device::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, EventHeader, Hash, SignedEvent,
+};
 
 /// The number of events that are read at once.
 const CHUNK: usize = 256;
@@ -41,6 +43,19 @@ enum Predecessor {
     Event(u64, Hash),
     /// An event that is unreadable or was changed, so the order cannot be checked.
     Unknown,
+}
+
+/// The position of an event in the log and in its device's history.
+#[derive(Clone, Copy)]
+struct Position {
+    index: u64,
+    sequence: u64,
+}
+
+impl Position {
+    fn problem(self, place: ProblemPlace, problem: impl Into<String>) -> AuditProblem {
+        AuditProblem::new(place, problem.into()).at(self.index).of_event(self.sequence)
+    }
 }
 
 /// Consecutive events of the device.
@@ -205,47 +220,14 @@ impl Audit<'_> {
         let StoredEvent { index, entry, body } = stored;
         let header = entry.event.header.clone();
         let (sequence, hash) = (header.sequence, header.hash());
+        let position = Position { index, sequence };
         let before = self.report.problems.len();
-        let at = |place, problem: String| AuditProblem::new(place, problem).at(index).of_event(sequence);
 
-        if header.device != self.report.device {
-            self.add_problem(at(
-                ProblemPlace::Index,
-                "the index points to an event of another device".into(),
-            ));
-        }
-        let follows = match last {
-            Predecessor::None => header.ensure_follows(None),
-            Predecessor::Event(sequence, hash) => header.ensure_follows(Some((sequence, hash))),
-            Predecessor::Unknown => Ok(()),
-        };
-        if let Err(error) = follows {
-            self.add_problem(at(ProblemPlace::Sequence, error.to_string()));
-        }
-        // Without the registered key, no signature can be checked. `check_device_record` has reported this.
-        let checked =
-            self.chain.device.as_ref().map(|DeviceRecord { key, .. }| entry.event.clone().verify(key));
-        if let Some(Err(error)) = &checked {
-            self.add_problem(at(ProblemPlace::Signature, error.to_string()));
-        }
-        match &body {
-            StoredBody::Missing => {
-                self.add_body_problem(at(
-                    ProblemPlace::Body,
-                    "it is missing, but the log has no record that it was erased".into(),
-                ));
-            }
-            StoredBody::Erased { .. } => {}
-            StoredBody::Present(body) => {
-                if let Err(error) = header.verify_body(body) {
-                    self.add_body_problem(at(ProblemPlace::Body, error.to_string()));
-                }
-            }
-        }
-        let anchor = self.anchor_state(index, entry.leaf());
-        if anchor == AnchorState::Outside {
-            self.add_problem(at(ProblemPlace::Anchor, "the entry is not under the anchored root".into()));
-        }
+        self.check_order(&header, last, position);
+        let is_signed = self.check_signature(&entry.event, position);
+        self.check_body(&header, &body, position);
+        let anchor = self.check_anchored(entry.leaf(), position);
+        let has_problem = self.report.problems.len() > before || self.damaged.contains(&index);
         self.report.history.push(AuditedEvent {
             sequence,
             index,
@@ -257,7 +239,7 @@ impl Audit<'_> {
             parts: body.into_present().map(|body| body.parts.into_inner()),
             hash,
             anchor,
-            ok: checked.is_some() && self.report.problems.len() == before && !self.damaged.contains(&index),
+            ok: is_signed && !has_problem,
         });
         // The hash of a changed entry says nothing about the order of the next event.
         match self.is_entry_changed(index) {
@@ -266,18 +248,67 @@ impl Audit<'_> {
         }
     }
 
+    /// Checks that an event is of this device and follows its predecessor.
+    fn check_order(&mut self, header: &EventHeader, last: Predecessor, position: Position) {
+        if header.device != self.report.device {
+            let problem = "the index points to an event of another device";
+            self.add_problem(position.problem(ProblemPlace::Index, problem));
+        }
+        let follows = match last {
+            Predecessor::None => header.ensure_follows(None),
+            Predecessor::Event(sequence, hash) => header.ensure_follows(Some((sequence, hash))),
+            Predecessor::Unknown => Ok(()),
+        };
+        if let Err(error) = follows {
+            self.add_problem(position.problem(ProblemPlace::Sequence, error.to_string()));
+        }
+    }
+
+    /// Returns true if the event is signed with the registered key. Without a registered key no signature can be
+    /// checked, which `check_device_record` has reported.
+    fn check_signature(&mut self, event: &SignedEvent, position: Position) -> bool {
+        let Some(DeviceRecord { key, .. }) = &self.chain.device else { return false };
+        match event.clone().verify(key) {
+            Ok(_) => true,
+            Err(error) => {
+                self.add_problem(position.problem(ProblemPlace::Signature, error.to_string()));
+                false
+            }
+        }
+    }
+
+    /// Checks that an event's body is the one that it was signed with, or was erased.
+    fn check_body(&mut self, header: &EventHeader, body: &StoredBody, position: Position) {
+        let problem = match body {
+            StoredBody::Erased { .. } => return,
+            StoredBody::Missing => "it is missing, but the log has no record that it was erased".to_owned(),
+            StoredBody::Present(body) => match header.verify_body(body) {
+                Ok(()) => return,
+                Err(error) => error.to_string(),
+            },
+        };
+        // `check_stored_log` may have reported it already.
+        let known =
+            |other: &AuditProblem| other.place == ProblemPlace::Body && other.index == Some(position.index);
+        if !self.report.problems.iter().any(known) {
+            self.add_problem(position.problem(ProblemPlace::Body, problem));
+        }
+    }
+
+    /// Returns the anchor state of an entry, and reports an entry that should be under the anchored root but is not.
+    fn check_anchored(&mut self, leaf: Hash, position: Position) -> AnchorState {
+        let state = self.anchor_state(position.index, leaf);
+        if state == AnchorState::Outside {
+            let problem = "the entry is not under the anchored root";
+            self.add_problem(position.problem(ProblemPlace::Anchor, problem));
+        }
+        state
+    }
+
     fn is_entry_changed(&self, index: u64) -> bool {
         let entry =
             |problem: &AuditProblem| problem.place == ProblemPlace::Entry && problem.index == Some(index);
         self.damaged.contains(&index) && self.report.problems.iter().any(entry)
-    }
-
-    /// Adds a problem of a body, unless `check_stored_log` has already reported one.
-    fn add_body_problem(&mut self, problem: AuditProblem) {
-        let known = |other: &AuditProblem| other.place == ProblemPlace::Body && other.index == problem.index;
-        if !self.report.problems.iter().any(known) {
-            self.add_problem(problem);
-        }
     }
 
     fn anchor_state(&self, index: u64, leaf: Hash) -> AnchorState {
@@ -330,14 +361,10 @@ impl Audit<'_> {
     /// Checks that the history has no missing end: the anchored heads map must be the one computed from the entries,
     /// and the history must reach the last event in it.
     fn check_completeness(&mut self) {
-        let Some(Checkpoint { size, heads_root, .. }) =
+        let Some(Checkpoint { size, heads_root: expected, .. }) =
             self.chain.anchor.as_ref().map(|anchor| anchor.checkpoint.clone())
         else {
             self.report.completeness = Completeness::unknown("the log has no anchor yet");
-            return;
-        };
-        let Some(expected) = heads_root else {
-            self.report.completeness = Completeness::unknown("the anchored checkpoint has no heads map");
             return;
         };
         if self.report.problems.iter().any(|problem| problem.place == ProblemPlace::Anchor) {
@@ -349,8 +376,8 @@ impl Audit<'_> {
             self.report.completeness = Completeness::unknown(why);
             return;
         };
-        if heads.root() != Some(expected) {
-            let found = heads.root().map_or_else(|| "none".into(), |root| root.to_string());
+        let found = heads.root();
+        if found != expected {
             let problem = format!(
                 "the gateway anchored the heads map {expected} at {size} entries, but the heads map of these entries is \
                  {found}: the map was false when it was signed, and hides or invents the end of a history"

@@ -298,14 +298,7 @@ impl AuditedEvent {
         let Some(parts) = &self.parts else {
             return self.erased.map_or("(no body)".into(), |at| format!("(erased {})", clock::show(at)));
         };
-        let texts = parts.iter().map(|part| match part {
-            Part::Reading(reading) => {
-                let short = reading.name.as_str().rsplit('.').next().unwrap_or_default();
-                format!("{short} {} {}", reading.value, reading.unit).trim_end().to_owned()
-            }
-            Part::Status(text) => text.to_string(),
-        });
-        texts.collect::<Vec<_>>().join(", ")
+        parts.iter().map(Part::summary).collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the event's time as readable text.

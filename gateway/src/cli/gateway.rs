@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub enum Command {
     /// Create a gateway: a key and a commented configuration.
     Init {
-        /// The gateway's directory. It is created if it does not exist.
+        /// The gateway's folder. It is created if it does not exist.
         #[arg(long, value_name = "DIR")]
         dir: PathBuf,
         /// The gateway's name.
@@ -76,12 +76,12 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
 }
 
 fn init(dir: &Path, name: &str, context: &Context) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("creating the directory {}", dir.display()))?;
+    std::fs::create_dir_all(dir).with_context(|| format!("creating the folder {}", dir.display()))?;
     let (config_file, key_file) = (dir.join("gateway.toml"), dir.join("gateway.key"));
     for file in [&config_file, &key_file] {
         if file.try_exists().with_context(|| format!("checking whether {} exists", file.display()))? {
             anyhow::bail!(
-                "{} already exists: there is a gateway in this directory; choose another --dir",
+                "{} already exists: there is a gateway in this folder; choose another --dir",
                 file.display()
             );
         }

@@ -126,12 +126,7 @@ fn notice(context: &Context, event: &Value, text: &str) {
 /// Describes an event in one line.
 fn describe(event: &Received) -> String {
     let header = &event.entry.event.header;
-    let parts = event.parts.iter().map(|(_, part)| match part {
-        Part::Reading(reading) => {
-            format!("{} {} {}", reading.name, reading.value, reading.unit).trim().to_owned()
-        }
-        Part::Status(text) => text.to_string(),
-    });
+    let parts = event.parts.iter().map(|(_, part)| part.to_string());
     let shown = parts.collect::<Vec<_>>().join(", ");
     let rest = match (event.complete, event.erased) {
         (true, _) => "",

@@ -4,174 +4,21 @@
 //! names its line or variable.
 
 mod device;
+mod error;
 mod overrides;
+mod sections;
 mod template;
 mod values;
 
 pub use device::DeviceConfig;
+pub use error::{ConfigError, UnknownDeviceError};
 pub use overrides::NOT_CONFIGURATION;
+pub use sections::{AnchorConfig, ApiConfig, Config, GatewayConfig, NodeConfig};
 pub use template::render as template;
 
-use serde::Deserialize;
-use std::{
-    fs, io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
-use streembit_chain::NodeUrl;
-use streembit_delivery::DeliveryConfig;
-use streembit_keystore::files::directory;
+use std::{fs, path::Path};
+use streembit_keystore::files::folder_of;
 use streembit_primitives::{AccountId, DeviceId};
-
-/// A validated configuration. Its paths no longer depend on the file's folder.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// `[gateway]`: the name, the log and the key.
-    #[serde(default)]
-    pub gateway: GatewayConfig,
-    /// `[node]`: the connection to the chain.
-    #[serde(default)]
-    pub node: NodeConfig,
-    /// `[api]`: the local API.
-    #[serde(default)]
-    pub api: ApiConfig,
-    /// `[anchor]`: the schedule of anchors.
-    #[serde(default)]
-    pub anchor: AnchorConfig,
-    /// `[delivery]`: delivery to other parties.
-    #[serde(default)]
-    pub delivery: DeliveryConfig,
-    /// `[[device]]`: the devices.
-    #[serde(default, rename = "device")]
-    pub devices: Vec<DeviceConfig>,
-}
-
-/// `[gateway]`
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GatewayConfig {
-    /// The display name.
-    pub name: String,
-    /// The folder of the log.
-    pub data_dir: PathBuf,
-    /// The file of the encrypted key.
-    pub key_file: PathBuf,
-    /// The file of the key's passphrase, or `None` to ask for it on the terminal.
-    pub passphrase_file: Option<PathBuf>,
-}
-
-/// `[node]`
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct NodeConfig {
-    /// The URL of the node's RPC.
-    pub url: NodeUrl,
-}
-
-/// `[api]`
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ApiConfig {
-    /// The Unix socket. Its file permissions control access.
-    pub socket: PathBuf,
-    /// The TCP address, or `None` for the Unix socket only. Callers authenticate with the token.
-    pub tcp: Option<SocketAddr>,
-    /// The file of the generated token.
-    pub token_file: PathBuf,
-    /// Whether `tcp` may be an address that other machines can reach.
-    pub allow_remote: bool,
-}
-
-/// `[anchor]`
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AnchorConfig {
-    /// The number of new events after which the log is anchored.
-    #[serde(deserialize_with = "values::above_zero")]
-    pub every_events: u64,
-    /// The longest time that a new event waits for an anchor, in seconds.
-    #[serde(deserialize_with = "values::above_zero")]
-    pub every_seconds: u64,
-}
-
-impl Default for GatewayConfig {
-    fn default() -> Self {
-        Self {
-            name: "gateway".into(),
-            data_dir: "data".into(),
-            key_file: "gateway.key".into(),
-            passphrase_file: None,
-        }
-    }
-}
-
-impl Default for NodeConfig {
-    fn default() -> Self {
-        Self { url: NodeUrl::local() }
-    }
-}
-
-impl Default for ApiConfig {
-    fn default() -> Self {
-        Self { socket: "gateway.sock".into(), tcp: None, token_file: "api.token".into(), allow_remote: false }
-    }
-}
-
-impl Default for AnchorConfig {
-    fn default() -> Self {
-        Self { every_events: 100, every_seconds: 6 }
-    }
-}
-
-/// An error in the configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file could not be read.
-    #[error("reading {}: {source}; create one with `streembit gateway init --dir DIR`, or name another with --config", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// A line of the file is invalid.
-    #[error("{}:{line}: {problem}", .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The problem, and how to solve it.
-        problem: String,
-    },
-    /// An environment variable is unknown or invalid.
-    #[error("environment variable {name}: {problem}")]
-    Variable {
-        /// The variable's name.
-        name: String,
-        /// The problem, and how to solve it.
-        problem: String,
-    },
-    /// Two values contradict each other.
-    #[error("{}: {problem}", .path.display())]
-    Whole {
-        /// The file.
-        path: PathBuf,
-        /// The problem, and how to solve it.
-        problem: String,
-    },
-}
-
-/// The configuration has no device with the given name or id.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the configuration has no device {asked:?} (its devices: {known}): add a [[device]] section, or use the name or id of one that exists"
-)]
-pub struct UnknownDeviceError {
-    asked: String,
-    known: String,
-}
 
 impl Config {
     /// Reads and validates a file, with the overrides from this process's environment.
@@ -244,7 +91,7 @@ impl Config {
 
     /// Joins the paths to the folder of the file at `path`, because paths in it are relative to it.
     fn resolve_paths(&mut self, path: &Path) {
-        let directory = directory(path);
+        let folder = folder_of(path);
         let own = [
             Some(&mut self.gateway.data_dir),
             Some(&mut self.gateway.key_file),
@@ -253,7 +100,7 @@ impl Config {
             Some(&mut self.api.token_file),
         ];
         for path in own.into_iter().flatten() {
-            *path = directory.join(&path);
+            *path = folder.join(&path);
         }
     }
 }

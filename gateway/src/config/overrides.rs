@@ -1,6 +1,6 @@
 //! The `STREEMBIT_SECTION_KEY` environment variables, which override the file.
 
-use super::{values::ensure_above_zero, Config, ConfigError};
+use super::{error::ConfigError, sections::Config, values::ensure_above_zero};
 
 /// Variables with the same prefix that do not belong to the configuration. They set options of the command line and of
 /// the tests.

@@ -9,7 +9,7 @@ use std::{
 use streembit_log::{CheckpointError, LogReader, ReadError, StoredEvent};
 use streembit_primitives::{
     body::Disclosure, checkpoint::Anchor, contract::ContractId, reading::Name, reading_proof::ReadingProof,
-    DeviceId, Part, Reading,
+    DeviceId, Part, Reading, Version,
 };
 
 /// The size limit of a proof file, in bytes. A proof takes a few kilobytes.
@@ -80,7 +80,15 @@ pub fn newest_reading(
             if let Some((reading, disclosure)) = disclose(&event, meter).filter(|_| event.index < size) {
                 let StoredEvent { index, entry, .. } = event;
                 let inclusion = log.prove_inclusion(index, size)?;
-                let proof = ReadingProof { log: log.id(), size, index, entry, inclusion, disclosure };
+                let proof = ReadingProof {
+                    version: Version,
+                    log: log.id(),
+                    size,
+                    index,
+                    entry,
+                    inclusion,
+                    disclosure,
+                };
                 return Ok(ProvenReading { proof, reading });
             }
         }
@@ -150,9 +158,9 @@ mod tests {
     use streembit_keystore::KeyPair;
     use streembit_log::{Log, NewEntry};
     use streembit_primitives::{
-        checkpoint::HashAlgorithm,
         event::{EventKind, Signer, VERSION},
         hash::Domain,
+        reading::Unit,
         Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, SignedEvent, Source, Text, Value,
     };
 
@@ -175,10 +183,10 @@ mod tests {
         let part = |(meter, value): &(&str, u32)| {
             Part::Reading(Reading {
                 name: name(meter),
-                unit: Text::try_from("km").unwrap(),
+                unit: Unit::try_from("km").unwrap(),
                 value: Value::Decimal((*value).into()),
                 time: sequence,
-                source: Source::Senml,
+                source: Source::of_adapter("senml", ""),
             })
         };
         let body =
@@ -201,8 +209,7 @@ mod tests {
     fn anchor(log: &Log, size: u64) -> Anchor {
         let root = log.root(size).unwrap();
         let heads_root = log.heads_root(size).unwrap();
-        let checkpoint =
-            Checkpoint { log: log.id(), size, root, heads_root, time: 0, hash: HashAlgorithm::Blake3 };
+        let checkpoint = Checkpoint { version: Version, log: log.id(), size, root, heads_root, time: 0 };
         Anchor { checkpoint, block: 1 }
     }
 

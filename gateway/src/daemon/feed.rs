@@ -7,7 +7,7 @@ use crate::{
 };
 use backon::{ExponentialBuilder, Retryable as _};
 use futures::future::join_all;
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 use streembit_adapters::{AdapterContext, AdapterState, History, Observed};
 use streembit_ingest::{Ingest, IngestError};
 use streembit_log::{Log, ReadError, Receipt};
@@ -93,8 +93,7 @@ impl Feed {
         }
     }
 
-    /// Logs one observation and retries temporary errors. An observation is dropped only if the error is permanent, or
-    /// if the last attempt during shutdown fails.
+    /// Logs one observation and retries temporary errors.
     async fn log_one(
         &self,
         id: DeviceId,
@@ -107,25 +106,37 @@ impl Feed {
                 Observed::Status(text) => self.ingest.status(id, text).await,
             }
         };
-        let stop = shutdown.clone();
-        // Shutdown ends the pause early, for one last attempt. It never cancels an attempt, because then nobody would
-        // know whether the observation is in the log.
-        let pause = move |duration| {
-            let stop = stop.clone();
-            async move {
-                tokio::select! {
-                    () = tokio::time::sleep(duration) => {}
-                    () = stop.cancelled() => {}
-                }
-            }
-        };
-        attempt
-            .retry(RETRY)
-            .sleep(pause)
-            .when(|error: &IngestError| error.is_temporary() && !shutdown.is_cancelled())
-            .notify(|error, _| tracing::warn!(%error, "cannot log an observation; retrying"))
-            .await
+        retry_temporary(attempt, shutdown).await
     }
+}
+
+/// Attempts to log an observation until it succeeds. Gives up only if the error is permanent, or if the last attempt
+/// during shutdown fails.
+async fn retry_temporary<F>(
+    attempt: impl FnMut() -> F,
+    shutdown: &CancellationToken,
+) -> Result<Receipt, IngestError>
+where
+    F: Future<Output = Result<Receipt, IngestError>>,
+{
+    let stop = shutdown.clone();
+    // Shutdown ends the pause early, for one last attempt. It never cancels an attempt, because then nobody would know
+    // whether the observation is in the log.
+    let pause = move |duration| {
+        let stop = stop.clone();
+        async move {
+            tokio::select! {
+                () = tokio::time::sleep(duration) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    };
+    attempt
+        .retry(RETRY)
+        .sleep(pause)
+        .when(|error: &IngestError| error.is_temporary() && !shutdown.is_cancelled())
+        .notify(|error, _| tracing::warn!(%error, "cannot log an observation; retrying"))
+        .await
 }
 
 fn component_state(state: AdapterState) -> ComponentState {
@@ -181,9 +192,57 @@ fn last_reading(log: &Log, device: &DeviceId, name: &str) -> Result<Option<Value
 mod tests {
     use super::*;
     use streembit_keystore::KeyPair;
-    use streembit_primitives::{DeviceKey, LogId, Reading, Source, Text};
+    use streembit_log::{AppendError, OpenError};
+    use streembit_primitives::{DeviceKey, Hash, LogId, Reading, Source, Text};
 
     const ODOMETER: &str = "Vehicle.TraveledDistance";
+
+    fn receipt() -> Receipt {
+        Receipt { index: 0, device: DeviceId([1; 32]), sequence: 0, hash: Hash::ZERO, received: 1 }
+    }
+
+    /// The error while the log cannot be opened again after a failed write.
+    fn cannot_reopen() -> IngestError {
+        AppendError::Reopen(Box::new(OpenError::Locked { path: "/data/log".into() })).into()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_observation_is_retried_until_the_log_can_be_opened_again() {
+        let mut attempts = 0;
+        let attempt = || {
+            attempts += 1;
+            std::future::ready(if attempts < 20 { Err(cannot_reopen()) } else { Ok(receipt()) })
+        };
+        let result = retry_temporary(attempt, &CancellationToken::new()).await;
+        assert_eq!((result, attempts), (Ok(receipt()), 20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_permanent_error_is_not_retried() {
+        let mut attempts = 0;
+        let attempt = || {
+            attempts += 1;
+            std::future::ready(Err(IngestError::Empty))
+        };
+        let result = retry_temporary(attempt, &CancellationToken::new()).await;
+        assert_eq!((result, attempts), (Err(IngestError::Empty), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn shutdown_ends_the_retries_after_one_last_attempt() {
+        let shutdown = CancellationToken::new();
+        let mut attempts = 0;
+        let attempt = || {
+            attempts += 1;
+            if attempts == 3 {
+                let shutdown = shutdown.clone();
+                tokio::spawn(async move { shutdown.cancel() });
+            }
+            std::future::ready(Err(cannot_reopen()))
+        };
+        let result = retry_temporary(attempt, &shutdown).await;
+        assert_eq!((result, attempts), (Err(cannot_reopen()), 4));
+    }
 
     #[tokio::test]
     async fn the_last_reading_is_found_before_many_events_without_it() {
@@ -200,7 +259,7 @@ mod tests {
             unit: Text::default(),
             value: Value::Decimal(value.into()),
             time: 1,
-            source: Source::Sensor,
+            source: Source::sensor(),
         };
         for value in [1000, 2000] {
             let readings = vec![reading("Vehicle.Speed", 50), reading(ODOMETER, value)];

@@ -112,7 +112,8 @@ impl Remedy for OpenError {
             Self::Locked { .. }
             | Self::Folder { .. }
             | Self::Database { .. }
-            | Self::Format { .. }
+            | Self::NewerFormat { .. }
+            | Self::OlderFormat { .. }
             | Self::Thread(_) => String::new(),
         }
     }

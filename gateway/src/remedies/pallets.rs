@@ -58,6 +58,20 @@ const TABLE: &[(&str, &str)] = &[
     ),
     ("Validators::TooManyValidators", "wait until another validator has left"),
     (
+        "Validators::NoEquivocation",
+        "report two different votes or blocks of one validator, each with its valid signature",
+    ),
+    ("Validators::NotAnAuthority", "report only an account that was a validator at that time"),
+    ("Validators::TooOld", "nothing: the chain no longer knows the validators of that time"),
+    (
+        "Validators::NotOfThisChain",
+        "check that the node is of the right chain: the block is from another one",
+    ),
+    (
+        "Validators::AlreadyReported",
+        "nothing: the validator is already reported; `streembit consortium show` lists the reports",
+    ),
+    (
         "Collective::DuplicateProposal",
         "vote on the open motion with `streembit consortium vote`: the change is already proposed",
     ),
@@ -98,21 +112,20 @@ const TABLE: &[(&str, &str)] = &[
     ("Anchors::EpochNotOpen", "use the gateway's first log, epoch 0"),
     (
         "Anchors::NotLarger",
-        "nothing, if the log is already anchored at this size; otherwise restore the data directory from \
+        "nothing, if the log is already anchored at this size; otherwise restore the data folder from \
          a backup",
     ),
     ("Anchors::TooLarge", "check the size of the checkpoint: no log has that many entries"),
-    ("Anchors::NoHeadsRoot", "update the gateway: this chain requires a heads map in each checkpoint"),
     (
         "Anchors::Inconsistent",
-        "restore the data directory from a backup: this log is not the one that was anchored before",
+        "restore the data folder from a backup: this log is not the one that was anchored before",
     ),
     ("ServiceContracts::Parties", "name two or more parties, each once"),
     ("ServiceContracts::Devices", "name at least one device, each once"),
     ("ServiceContracts::NoClause", "give the contract at least one clause"),
     ("ServiceContracts::ClauseParty", "name in each clause two different parties of the contract"),
     ("ServiceContracts::ClauseDevice", "list the clause's device among the contract's devices"),
-    ("ServiceContracts::Interval", "name the meter and give an interval above zero"),
+    ("ServiceContracts::Interval", "give an interval above zero"),
     (
         "ServiceContracts::UnknownParty",
         "name parties of this chain: check the accounts in the contract's file",
@@ -160,6 +173,11 @@ const TABLE: &[(&str, &str)] = &[
     ("ServiceContracts::NotInLog", "make a new proof from the gateway's log: this one was changed"),
     ("ServiceContracts::OtherDevice", "prove a reading of the clause's own device"),
     ("ServiceContracts::BadEvent", "prove an event that is signed with the registered key of the device"),
+    ("ServiceContracts::OtherKind", "prove a reading in an event of readings"),
+    (
+        "ServiceContracts::ImpossibleSequence",
+        "prove another event: the log has too few entries before this one for its sequence",
+    ),
     ("ServiceContracts::NotInEvent", "make a new proof: this one was changed"),
     ("ServiceContracts::NotAReading", "prove an event that contains the clause's meter"),
     ("ServiceContracts::OtherMeter", "prove the reading that the clause names as its meter"),
@@ -182,6 +200,32 @@ const TABLE: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use codec::Decode as _;
+    use frame_metadata::{RuntimeMetadata, RuntimeMetadataPrefixed};
+    use scale_info::TypeDef;
+
+    /// The pallets of this repository.
+    const OURS: [&str; 7] =
+        ["Parties", "Validators", "Quotas", "Council", "Devices", "Anchors", "ServiceContracts"];
+
+    #[test]
+    fn every_error_of_our_pallets_has_a_remedy() {
+        let bytes = include_bytes!("../../../runtime/metadata.scale");
+        let RuntimeMetadataPrefixed(_, metadata) = RuntimeMetadataPrefixed::decode(&mut &bytes[..]).unwrap();
+        let RuntimeMetadata::V15(metadata) = metadata else { panic!("the metadata has another version") };
+        let errors_of = |pallet: &str| {
+            let pallet = metadata.pallets.iter().find(|found| found.name == pallet).unwrap();
+            let Some(error) = &pallet.error else { return Vec::new() };
+            let TypeDef::Variant(errors) = &metadata.types.resolve(error.ty.id).unwrap().type_def else {
+                panic!("the errors of {} are not an enum", pallet.name)
+            };
+            errors.variants.iter().map(|error| format!("{}::{}", pallet.name, error.name)).collect()
+        };
+        let errors: Vec<String> = OURS.into_iter().flat_map(errors_of).collect();
+        assert!(errors.iter().any(|error| error == "Anchors::Inconsistent"), "{errors:?}");
+        let missing: Vec<_> = errors.iter().filter(|error| remedy_of(error) == UNKNOWN).collect();
+        assert!(missing.is_empty(), "no remedy for {missing:?}");
+    }
 
     #[test]
     fn every_error_has_exactly_one_remedy() {

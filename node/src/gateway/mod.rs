@@ -5,6 +5,7 @@
 
 mod in_process_rpc;
 
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use in_process_rpc::InProcessRpc;
 use sc_cli::Error;
 use sc_service::RpcHandlers;
@@ -28,10 +29,13 @@ use tokio_util::sync::CancellationToken;
 
 /// The time that the gateway has to close its log.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(30);
-/// The delay before the first restart. It doubles with each further failure.
-const MIN_RESTART_DELAY: Duration = Duration::from_secs(1);
-/// The maximum delay before a restart. A gateway that ran longer than this starts again with the minimum.
+/// The maximum delay before a restart. After a gateway has run longer than this, the delays start again from the first.
 const MAX_RESTART_DELAY: Duration = Duration::from_secs(60);
+/// The delays before restarts.
+const RESTART: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_secs(1))
+    .with_max_delay(MAX_RESTART_DELAY)
+    .without_max_times();
 
 /// A gateway that is ready to start: its configuration and its decrypted key.
 pub struct Gateway {
@@ -104,7 +108,7 @@ where
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: Display + Send + 'static,
 {
-    let mut delay = MIN_RESTART_DELAY;
+    let mut delays = RESTART.build();
     while !stop.is_cancelled() {
         let started = Instant::now();
         // The gateway runs in its own task, so that a panic ends only this task. It gets its own token, because it
@@ -116,14 +120,15 @@ where
             Err(error) => error.to_string(),
         };
         if started.elapsed() > MAX_RESTART_DELAY {
-            delay = MIN_RESTART_DELAY;
+            delays = RESTART.build();
         }
+        let delay = delays.next().unwrap_or(MAX_RESTART_DELAY);
         tracing::error!(
             "gateway: {problem}; the node goes on, and the gateway restarts in {} s",
             delay.as_secs()
         );
         tokio::select! {
-            () = tokio::time::sleep(delay) => delay = (delay * 2).min(MAX_RESTART_DELAY),
+            () = tokio::time::sleep(delay) => {}
             () = stop.cancelled() => return,
         }
     }
@@ -173,6 +178,36 @@ mod tests {
         let (starts, elapsed) = starts_until_stopped(Duration::from_secs(8)).await;
         assert_eq!(starts, 4);
         assert!(elapsed < Duration::from_secs(9), "{elapsed:?}");
+    }
+
+    #[test]
+    fn the_delays_double_up_to_the_maximum() {
+        let delays: Vec<_> = RESTART.build().take(8).map(|delay| delay.as_secs()).collect();
+        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_delays_start_again_after_a_long_run() {
+        let stop = CancellationToken::new();
+        let starts = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = starts.clone();
+        let task = tokio::spawn(run_with_restarts(stop.clone(), move |_| {
+            seen.lock().unwrap().push(Instant::now());
+            let runs_long = seen.lock().unwrap().len() == 3;
+            async move {
+                if runs_long {
+                    tokio::time::sleep(MAX_RESTART_DELAY + Duration::from_secs(1)).await;
+                }
+                Err("the disk is full")
+            }
+        }));
+        tokio::time::sleep(Duration::from_secs(68)).await;
+        stop.cancel();
+        task.await.unwrap();
+        // The third run takes 61 seconds. The delay after it is 1 second instead of 4.
+        let starts = starts.lock().unwrap();
+        let gaps: Vec<_> = starts.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect();
+        assert_eq!(gaps, [1, 2, 62, 2]);
     }
 
     #[tokio::test(start_paused = true)]

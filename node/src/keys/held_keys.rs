@@ -115,7 +115,7 @@ async fn starts_new_round(client: &FullClient, voter: &SharedVoterState) -> bool
 /// Renames the file of a held key to the name that the keystore looks for.
 pub fn release(held: &Path) -> io::Result<()> {
     fs::rename(held, held.with_extension(""))?;
-    fs::File::open(files::directory(held))?.sync_all()
+    fs::File::open(files::folder_of(held))?.sync_all()
 }
 
 /// Returns true if the node has peers and has all their blocks.

@@ -12,7 +12,7 @@ use std::{
     io,
     path::{Path, PathBuf},
 };
-use streembit_keystore::files::{create_private, directory, read_private};
+use streembit_keystore::files::{create_private, folder_of, read_private};
 use zeroize::Zeroizing;
 
 /// The files of a node's keys for one chain.
@@ -219,7 +219,7 @@ fn key_file_contents(path: &Path, phrase: &str) -> Result<Vec<u8>, KeysError> {
 
 /// Writes a new file with mode 0600. Creates the folders above it if necessary.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), KeysError> {
-    let folder = directory(path);
+    let folder = folder_of(path);
     create_folder(folder).map_err(failed("creating", folder))?;
     Ok(create_private(path, bytes)?)
 }
@@ -228,7 +228,7 @@ fn create_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    let parent = directory(path);
+    let parent = folder_of(path);
     create_folder(parent)?;
     fs::create_dir(path)?;
     File::open(parent)?.sync_all()

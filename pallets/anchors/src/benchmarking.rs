@@ -6,10 +6,9 @@ use frame_benchmarking::v2::*;
 use frame_support::BoundedVec;
 use frame_system::RawOrigin;
 use streembit_primitives::{
-    checkpoint::{Anchor, AnchoredRoot, HashAlgorithm},
-    hash::Domain,
-    merkle::ConsistencyProof,
-    AccountId, Checkpoint, Hash, LogId,
+    checkpoint::{Anchor, AnchoredRoot},
+    merkle::{ConsistencyProof, NodeHash as _, LOG_TREE},
+    AccountId, Checkpoint, Hash, LogId, Version,
 };
 
 /// Prepares the other pallets for a benchmark.
@@ -22,7 +21,7 @@ const GATEWAY: AccountId = AccountId([1; 32]);
 const LOG: LogId = LogId::first(GATEWAY);
 
 fn checkpoint(size: u64, root: Hash) -> Checkpoint {
-    Checkpoint { log: LOG, size, root, heads_root: Some(root), time: u64::MAX, hash: HashAlgorithm::Blake3 }
+    Checkpoint { version: Version, log: LOG, size, root, heads_root: root, time: u64::MAX }
 }
 
 /// Returns the old root, the new root and the proof that takes the most work for `count` hashes, 3 to 63: from one
@@ -31,10 +30,10 @@ fn hardest_proof(count: u32) -> (Hash, Hash, ConsistencyProof) {
     let hashes: Vec<_> = (0..count).map(|n| Hash([n as u8; 32])).collect();
     let mut rest = hashes.iter();
     let mut old = rest.next().copied().unwrap_or_default();
-    let mut new = rest.next().map(|hash| Domain::LogNode.hash_pair(&old, hash)).unwrap_or_default();
+    let mut new = rest.next().map(|hash| LOG_TREE.node(&old, hash)).unwrap_or_default();
     for hash in rest {
-        old = Domain::LogNode.hash_pair(hash, &old);
-        new = Domain::LogNode.hash_pair(hash, &new);
+        old = LOG_TREE.node(hash, &old);
+        new = LOG_TREE.node(hash, &new);
     }
     (old, new, ConsistencyProof::new(hashes))
 }

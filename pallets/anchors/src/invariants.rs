@@ -14,7 +14,6 @@ impl<T: Config> Pallet<T> {
             ensure!(checkpoint.log == log, "an anchor is stored under another log");
             ensure!(log.epoch == 0, "an anchor of an epoch that is not open");
             ensure!((1..=MAX_LOG_SIZE).contains(&checkpoint.size), "an anchored size is impossible");
-            ensure!(checkpoint.heads_root.is_some(), "an anchor without a heads map");
             ensure!(anchor.block <= now, "an anchor of a future block");
             let is_latest = |last: &AnchoredRoot| {
                 (last.size, last.root, last.block) == (checkpoint.size, checkpoint.root, anchor.block)

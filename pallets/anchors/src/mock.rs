@@ -6,10 +6,9 @@ use frame_support::{
 };
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
-    checkpoint::HashAlgorithm,
     hash::Domain,
-    merkle::{root_of_leaves, ConsistencyProof, MissingNodeError, NodeId, NodeStore, Tree},
-    AccountId, Checkpoint, Hash, LogId,
+    merkle::{root_of_leaves, ConsistencyProof, MissingNodeError, NodeId, NodeStore, Tree, LOG_TREE},
+    AccountId, Checkpoint, Hash, LogId, Version,
 };
 
 frame_support::construct_runtime!(
@@ -88,20 +87,20 @@ impl NodeStore for Leaves {
     fn node(&self, id: NodeId) -> Result<Hash, MissingNodeError> {
         let start = (id.index << id.level) as usize;
         let leaves = self.0.get(start..start + (1 << id.level)).ok_or(MissingNodeError(id))?;
-        Ok(root_of_leaves(Domain::LogNode, leaves))
+        Ok(root_of_leaves(LOG_TREE, leaves))
     }
 }
 
 impl Leaves {
     /// A log of `count` entries; logs of different `story` differ from their entry `from` on.
     pub fn new(count: u64, story: u8, from: u64) -> Self {
-        Self((0..count).map(|n| Domain::LogLeaf.hash_of(&(n, if n < from { 0 } else { story }))).collect())
+        Self((0..count).map(|n| Domain::HeadsLeaf.hash_of(&(n, if n < from { 0 } else { story }))).collect())
     }
 
     pub fn checkpoint(&self, log: LogId, size: u64) -> Checkpoint {
         let root = Tree::new(self, size).root().unwrap();
-        let heads_root = Some(Domain::Heads.hash_of(&(size, root)));
-        Checkpoint { log, size, root, heads_root, time: 0, hash: HashAlgorithm::Blake3 }
+        let heads_root = Domain::Heads.hash_of(&(size, root));
+        Checkpoint { version: Version, log, size, root, heads_root, time: 0 }
     }
 
     pub fn consistency(&self, old: u64, size: u64) -> ConsistencyProof {

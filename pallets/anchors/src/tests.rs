@@ -68,22 +68,6 @@ fn what_was_anchored_cannot_be_rewritten() {
 }
 
 #[test]
-fn every_anchor_commits_to_the_devices_last_events() {
-    chain().execute_with(|| {
-        let log = Leaves::new(20, 0, 0);
-        for (old, size) in [(0, 10), (10, 20)] {
-            let mut checkpoint = log.checkpoint(LOG, size);
-            checkpoint.heads_root = None;
-            assert_noop!(
-                Anchors::anchor(signed(GATEWAY), checkpoint, log.consistency(old, size)),
-                Error::<Test>::NoHeadsRoot
-            );
-            assert_ok!(anchor(&log, old, size));
-        }
-    });
-}
-
-#[test]
 fn a_log_with_two_histories_from_one_point_is_anchored_with_one_of_them_only() {
     // Whichever comes first, and however the other tries to come after it.
     for (first, second) in [(0, 1), (1, 0)] {

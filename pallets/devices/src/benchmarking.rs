@@ -1,4 +1,4 @@
-//! The calls at their worst.
+//! Benchmarks of the worst case of each call.
 
 use crate::{Call, Config, Pallet};
 use frame_benchmarking::v2::*;
@@ -8,7 +8,7 @@ use streembit_primitives::{
     device::RegistrationConsent, hash::Domain, signature::sign_ed25519, AccountId, DeviceKey, PublicKey,
 };
 
-/// What a benchmark needs of those that this pallet asks.
+/// Prepares the other pallets for a benchmark.
 pub trait Helper {
     /// Makes an account a party.
     fn add_party(account: AccountId);
@@ -23,7 +23,7 @@ const GATEWAY: AccountId = AccountId([2; 32]);
 mod benchmarks {
     use super::*;
 
-    /// With an Ed25519 consent, the slower of the two to check, and the one that can be made without randomness.
+    /// Uses an Ed25519 consent, because it is slower to verify than sr25519 and is signed without randomness.
     #[benchmark]
     fn register() {
         T::BenchmarkHelper::add_party(OWNER);

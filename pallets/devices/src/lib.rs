@@ -40,29 +40,29 @@ pub mod pallet {
     #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
-    /// What the runtime fixes.
+    /// The parameters that the runtime sets.
     #[pallet::config]
     pub trait Config:
         frame_system::Config<RuntimeEvent: From<Event<Self>>, AccountId: From<[u8; 32]> + Into<[u8; 32]>>
     {
-        /// The chain's genesis hash, which every consent names.
+        /// The genesis hash of the chain. Every consent names it.
         type Genesis: Get<Hash>;
 
-        /// Who may own devices.
+        /// The parties, who may own devices.
         type Parties: Contains<AccountId>;
 
-        /// Who may keep a device's log.
+        /// The gateways, which may keep the log of a device.
         type Gateways: Contains<AccountId>;
 
-        /// What the calls weigh.
+        /// The weights of the calls.
         type WeightInfo: WeightInfo;
 
-        /// What a benchmark needs of those that this pallet asks.
+        /// Prepares the other pallets for a benchmark.
         #[cfg(feature = "runtime-benchmarks")]
         type BenchmarkHelper: crate::benchmarking::Helper;
     }
 
-    /// The devices.
+    /// The registered devices.
     #[pallet::storage]
     pub type Devices<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, DeviceRecord>;
 
@@ -76,7 +76,7 @@ pub mod pallet {
     pub type DevicesOfOwner<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, DeviceId, ()>;
 
-    /// What happened.
+    /// The events.
     #[pallet::event]
     #[pallet::generate_deposit(fn deposit_event)]
     pub enum Event<T: Config> {
@@ -84,7 +84,7 @@ pub mod pallet {
         Registered {
             /// Its id.
             device: DeviceId,
-            /// The key that its events are verified with.
+            /// The key that verifies its events.
             key: DeviceKey,
             /// The party that owns it.
             owner: AccountId,
@@ -93,18 +93,19 @@ pub mod pallet {
         },
     }
 
-    /// Why a call is refused.
+    /// The reasons why a call fails.
     #[pallet::error]
     pub enum Error<T> {
         /// The sender is not a party of the consortium.
         NotAParty,
-        /// The account is no gateway of the consortium: add it with `parties.add_gateway` first.
+        /// The account is not a gateway of the consortium: add it with `parties.add_gateway` first.
         NotAGateway,
-        /// The device is hosted by another gateway than the one that is to keep its log.
+        /// The device is hosted by a different gateway from the one that should keep its log.
         HostedElsewhere,
-        /// The device is registered already.
+        /// The device is already registered.
         Registered,
-        /// The consent is not the device's (or its hosting gateway's) signature over this chain, owner and gateway.
+        /// The consent is not signed by the device or its hosting gateway, or it is for another chain, owner or
+        /// gateway.
         BadConsent,
     }
 
@@ -118,10 +119,10 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Registers a device that consents: the sender owns it, the gateway keeps its log.
+        /// Registers a device. The sender becomes its owner, and the gateway keeps its log.
         ///
-        /// By the owner, a party. `consent` is a signature over a [`RegistrationConsent`], by the device's own key or by its
-        /// hosting gateway's.
+        /// May be called by a party. `consent` is a signature over a [`RegistrationConsent`], made with the device's
+        /// own key or, if the device is hosted, with the key of its gateway.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::register())]
         pub fn register(
@@ -150,7 +151,8 @@ pub mod pallet {
         }
     }
 
-    /// Whether a gateway may keep the log of a device with this key: only its host signs for a hosted device.
+    /// Returns true if a gateway may keep the log of a device with this key. The log of a hosted device must be kept by
+    /// its host, because only the host can sign for it.
     fn may_keep(gateway: &AccountId, key: &DeviceKey) -> bool {
         match key {
             DeviceKey::Own(_) => true,
@@ -159,17 +161,17 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
-        /// A device, where it is registered.
+        /// Returns a device, or `None` if it is not registered.
         pub fn device(id: &DeviceId) -> Option<DeviceRecord> {
             Devices::<T>::get(id)
         }
 
-        /// The devices whose log a gateway keeps, in no particular order.
+        /// Returns the devices whose log a gateway keeps, in no particular order.
         pub fn devices_of_gateway(gateway: &AccountId) -> Vec<DeviceId> {
             DevicesOfGateway::<T>::iter_key_prefix(gateway).collect()
         }
 
-        /// The devices that a party owns, in no particular order.
+        /// Returns the devices that a party owns, in no particular order.
         pub fn devices_of_owner(owner: &AccountId) -> Vec<DeviceId> {
             DevicesOfOwner::<T>::iter_key_prefix(owner).collect()
         }

@@ -1,4 +1,4 @@
-//! A chain of this pallet alone, with two parties and two gateways.
+//! A chain with only this pallet, two parties and two gateways.
 
 use frame_support::{derive_impl, parameter_types, traits::Contains};
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
@@ -23,7 +23,7 @@ impl frame_system::Config for Test {
 
 parameter_types! {
     pub const Genesis: Hash = GENESIS;
-    /// Parties and gateways beside those below.
+    /// Parties and gateways in addition to the fixed ones below.
     pub storage Added: Vec<AccountId> = Vec::new();
 }
 
@@ -90,7 +90,7 @@ pub fn registration(key: &DeviceKey) -> RegistrationConsent {
     RegistrationConsent { genesis: GENESIS, key: key.clone(), owner: OWNER, gateway: gateway().account() }
 }
 
-/// An sr25519 key: a device's or a gateway's.
+/// The sr25519 key of a device or a gateway.
 pub struct Sr25519(schnorrkel::Keypair);
 
 impl Sr25519 {
@@ -116,7 +116,7 @@ impl Sr25519 {
     }
 }
 
-/// An Ed25519 key of a device.
+/// The Ed25519 key of a device.
 pub struct Ed25519(ed25519_dalek::SigningKey);
 
 impl Ed25519 {

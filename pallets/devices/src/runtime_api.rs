@@ -1,16 +1,16 @@
-//! What the chain answers about devices.
+//! The queries about devices that clients can make.
 
 use alloc::vec::Vec;
 use streembit_primitives::{device::DeviceRecord, AccountId, DeviceId};
 
 sp_api::decl_runtime_apis! {
-    /// Registered devices.
+    /// The registered devices.
     pub trait DevicesApi {
-        /// A device, where it is registered.
+        /// Returns a device, or `None` if it is not registered.
         fn device(id: DeviceId) -> Option<DeviceRecord>;
-        /// The devices whose log a gateway keeps, in no particular order.
+        /// Returns the devices whose log a gateway keeps, in no particular order.
         fn devices_of_gateway(gateway: AccountId) -> Vec<DeviceId>;
-        /// The devices that a party owns, in no particular order.
+        /// Returns the devices that a party owns, in no particular order.
         fn devices_of_owner(owner: AccountId) -> Vec<DeviceId>;
     }
 }

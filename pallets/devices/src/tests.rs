@@ -12,7 +12,7 @@ fn register(key: &DeviceKey, consent: Signature) -> frame_support::dispatch::Dis
 }
 
 #[test]
-fn a_consenting_device_is_known_with_its_owner_and_gateway() {
+fn a_device_with_consent_is_registered_with_its_owner_and_gateway() {
     chain().execute_with(|| {
         let (sr25519, ed25519) = (Sr25519::new(1), Ed25519::new(2));
         let car = gateway().hosted("WVWZZZ1JZXW000001");
@@ -52,7 +52,7 @@ fn a_consenting_device_is_known_with_its_owner_and_gateway() {
 }
 
 #[test]
-fn a_consent_is_good_for_one_chain_key_owner_and_gateway() {
+fn a_consent_is_valid_for_one_chain_key_owner_and_gateway() {
     chain().execute_with(|| {
         let (device, other) = (Sr25519::new(1), Sr25519::new(2));
         let key = device.key();
@@ -69,7 +69,7 @@ fn a_consent_is_good_for_one_chain_key_owner_and_gateway() {
         }
         assert_noop!(register(&key, other.sign(&registration(&key))), Error::<Test>::BadConsent);
         assert_noop!(register(&key, Signature::Sr25519([0; 64])), Error::<Test>::BadConsent);
-        // A consent to one owner registers nothing for another who saw it.
+        // A consent for one owner is useless to another party that has seen it.
         let seen = device.sign(&registration(&key));
         assert_noop!(
             Devices::register(signed(OTHER), key.clone(), gateway().account(), seen),
@@ -80,12 +80,12 @@ fn a_consent_is_good_for_one_chain_key_owner_and_gateway() {
 }
 
 #[test]
-fn a_hosted_device_stays_with_the_gateway_that_signs_for_it() {
+fn a_hosted_device_can_only_be_registered_at_its_host() {
     chain().execute_with(|| {
         let key = second_gateway().hosted("car");
         let consent = second_gateway().sign(&registration(&key));
         assert_noop!(register(&key, consent), Error::<Test>::HostedElsewhere);
-        // Another gateway cannot consent for it either.
+        // Another gateway cannot sign the consent either.
         let key = gateway().hosted("car");
         let consent = second_gateway().sign(&registration(&key));
         assert_noop!(register(&key, consent), Error::<Test>::BadConsent);
@@ -93,7 +93,7 @@ fn a_hosted_device_stays_with_the_gateway_that_signs_for_it() {
 }
 
 #[test]
-fn only_parties_register_only_gateways_keep_and_a_device_is_registered_once() {
+fn only_a_party_registers_a_device_at_a_gateway_and_only_once() {
     chain().execute_with(|| {
         let device = Sr25519::new(1);
         let (key, by) = (device.key(), |owner, gateway| {
@@ -105,7 +105,7 @@ fn only_parties_register_only_gateways_keep_and_a_device_is_registered_once() {
         assert_noop!(by(OWNER, STRANGER), Error::<Test>::NotAGateway);
         assert_ok!(by(OWNER, gateway().account()));
         assert_noop!(by(OWNER, gateway().account()), Error::<Test>::Registered);
-        // Not even with the device's consent does it pass to another by registering again.
+        // Another party cannot take the device over by registering it again, not even with its consent.
         assert_noop!(by(OTHER, second_gateway().account()), Error::<Test>::Registered);
         assert_eq!(Devices::device(&key.device_id()).unwrap().owner, OWNER);
         assert_ok!(Devices::check_state());

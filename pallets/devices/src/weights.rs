@@ -1,10 +1,10 @@
-//! What the calls weigh. A runtime brings what was measured for it; `()` is for tests, as in `pallet_parties::weights`.
+//! The weights of the calls. A runtime sets measured weights; `()` is for tests.
 
 use frame_support::weights::Weight;
 
-/// What the calls weigh.
+/// The weights of the calls.
 pub trait WeightInfo {
-    /// One signature, one hash.
+    /// Checks one signature and computes one hash.
     fn register() -> Weight;
 }
 

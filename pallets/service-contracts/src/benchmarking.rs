@@ -1,4 +1,4 @@
-//! The calls at their worst: the largest contract, and the longest proof of a reading.
+//! Benchmarks of the worst case of each call: the largest contract and the longest proof of a reading.
 
 use crate::{Call, Config, Contracts, ContractsOfDevice, Pallet, Statuses};
 use alloc::{boxed::Box, format, vec::Vec};
@@ -16,35 +16,36 @@ use streembit_primitives::{
     device::DeviceRecord,
     event::VERSION,
     hash::Domain,
-    merkle::{root_from_path, InclusionProof, MAX_LOG_SIZE},
+    merkle::{root_from_path, InclusionProof, LOG_TREE, MAX_LOG_SIZE},
     reading::Name,
     reading_proof::ReadingProof,
     signature::sign_ed25519,
     AccountId, Body, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId, Part,
-    PublicKey, Reading, SignedEvent, Signer, Source, Value,
+    PublicKey, Reading, SignedEvent, Signer, Source, Value, Version,
 };
 
 const OWNER: AccountId = AccountId([0; 32]);
 const WORKSHOP: AccountId = AccountId([1; 32]);
 const GATEWAY: AccountId = AccountId([100; 32]);
-/// Where the service clause is in the contract.
+/// The index of the service clause in the contract.
 const SERVICE: u32 = 0;
 
-/// An Ed25519 key: the slower of the two to check, and the one that signs without randomness.
+/// Returns an Ed25519 key, because Ed25519 is slower to verify than sr25519 and signs without randomness.
 fn signer() -> ed25519_dalek::SigningKey {
     ed25519_dalek::SigningKey::from_bytes(&[7; 32])
 }
 
-/// A name of the greatest length.
+/// Returns a name of the maximum length.
+#[allow(clippy::expect_used, reason = "the benchmark has no other name to go on with")]
 fn name(n: u32) -> Name {
-    Name::try_from(format!("{n:096}")).unwrap_or_default()
+    Name::try_from(format!("{n:096}")).expect("96 digits are a name")
 }
 
 fn party(n: u32) -> AccountId {
     AccountId([n as u8; 32])
 }
 
-/// Registers the `n`th device: the one with the meter is the first.
+/// Registers the `n`th device. The first one has the meter.
 fn device<T: Config>(n: u32) -> DeviceId {
     let key = match n {
         0 => DeviceKey::Own(PublicKey::Ed25519(signer().verifying_key().to_bytes())),
@@ -56,7 +57,8 @@ fn device<T: Config>(n: u32) -> DeviceId {
     id
 }
 
-/// A contract of so many parties, at least two, devices and clauses, each as large as it can be: one service, and access.
+/// Returns a contract with these numbers of parties (at least two), devices and clauses, each of the maximum size. The
+/// first clause is a service clause, and all others are access clauses.
 fn contract<T: Config>(parties: u32, devices: u32, clauses: u32) -> Contract {
     for n in 0..parties {
         <T as pallet_devices::Config>::BenchmarkHelper::add_party(party(n));
@@ -89,8 +91,8 @@ fn contract<T: Config>(parties: u32, devices: u32, clauses: u32) -> Contract {
     }
 }
 
-/// The largest contract, proposed, and accepted by all but the last `waiting` of its parties. Each of its devices has as many
-/// others as leave room for it.
+/// Proposes the largest contract, which all parties except the last `waiting` ones accept. Each of its devices already
+/// has one active contract less than the limit.
 fn agreed<T: Config>(waiting: u32) -> Result<ContractId, BenchmarkError> {
     let contract = contract::<T>(MAX_PARTIES, MAX_DEVICES, MAX_CLAUSES);
     let id = contract.id(&T::Genesis::get());
@@ -105,14 +107,14 @@ fn agreed<T: Config>(waiting: u32) -> Result<ContractId, BenchmarkError> {
     Ok(id)
 }
 
-/// An anchored reading of the meter with the longest ways: to the root of the largest body, and of the largest log.
+/// Returns a proof of an anchored meter reading with the longest paths, in the largest body and in the largest log.
 fn proof<T: Config>(device: DeviceId) -> Result<Box<ReadingProof>, BenchmarkError> {
     let reading = Part::Reading(Reading {
         name: name(0),
         unit: Default::default(),
         value: Value::Decimal(Decimal::from(1)),
         time: 0,
-        source: Source::Sensor,
+        source: Source::sensor(),
     });
     let parts = alloc::vec![reading; streembit_primitives::body::MAX_PARTS as usize];
     let body = Body { seed: [1; 32], parts: BoundedVec::truncate_from(parts) };
@@ -130,7 +132,7 @@ fn proof<T: Config>(device: DeviceId) -> Result<Box<ReadingProof>, BenchmarkErro
         LogEntry { event: SignedEvent { header, signer: Signer::Device, signature }, received: u64::MAX };
 
     let path: Vec<_> = (0u8..62).map(|n| Hash([n; 32])).collect();
-    let root = root_from_path(Domain::LogNode, entry.leaf(), 0, MAX_LOG_SIZE, &path).ok_or("62 levels")?;
+    let root = root_from_path(LOG_TREE, entry.leaf(), 0, MAX_LOG_SIZE, &path).ok_or("62 levels")?;
     let log = LogId::first(GATEWAY);
     let anchored = |size, root| AnchoredRoot { size, root, time: 0, block: 0 };
     let mut roots = alloc::vec![anchored(0, Hash::ZERO); pallet_anchors::KEPT_ROOTS as usize - 1];
@@ -138,7 +140,15 @@ fn proof<T: Config>(device: DeviceId) -> Result<Box<ReadingProof>, BenchmarkErro
     pallet_anchors::Roots::<T>::insert(log, BoundedVec::truncate_from(roots));
     let disclosure = body.disclose(0).ok_or("64 parts")?;
     let inclusion = InclusionProof::new(path);
-    Ok(Box::new(ReadingProof { log, size: MAX_LOG_SIZE, index: 0, entry, inclusion, disclosure }))
+    Ok(Box::new(ReadingProof {
+        version: Version,
+        log,
+        size: MAX_LOG_SIZE,
+        index: 0,
+        entry,
+        inclusion,
+        disclosure,
+    }))
 }
 
 fn is_confirmed<T: Config>(id: ContractId) -> bool {
@@ -149,7 +159,7 @@ fn is_confirmed<T: Config>(id: ContractId) -> bool {
 mod benchmarks {
     use super::*;
 
-    /// `p` parties, `d` devices, `c` clauses.
+    /// The content has `p` parties, `d` devices and `c` clauses.
     #[benchmark]
     fn propose(p: Linear<2, { MAX_PARTIES }>, d: Linear<1, { MAX_DEVICES }>, c: Linear<1, { MAX_CLAUSES }>) {
         let contract = contract::<T>(p, d, c);

@@ -1,4 +1,4 @@
-//! The checks and steps that several calls share.
+//! The checks and steps of the calls.
 
 use crate::{
     types::{ContractStatus, ProvenMeter, ServiceProgress},
@@ -16,15 +16,18 @@ use streembit_primitives::{
     AccountId, Value,
 };
 
+/// The sequence of a device's first event in its gateway's log. A device does not move from one log to another yet.
+const FIRST_SEQUENCE: u64 = 0;
+
 impl<T: Config> Pallet<T> {
-    /// Every party to a contract is one of the consortium.
+    /// Ensures that every party to a contract is a party of the consortium.
     pub(crate) fn ensure_known_parties(contract: &Contract) -> DispatchResult {
         let known = contract.parties.iter().all(T::Parties::contains);
         ensure!(known, Error::<T>::UnknownParty);
         Ok(())
     }
 
-    /// Every device of a contract is registered and belongs to a party to it.
+    /// Ensures that every device of a contract is registered and belongs to a party to the contract.
     pub(crate) fn ensure_own_devices(contract: &Contract) -> DispatchResult {
         contract.devices.iter().try_for_each(|id| {
             let device = pallet_devices::Pallet::<T>::device(id).ok_or(Error::<T>::UnknownDevice)?;
@@ -33,7 +36,7 @@ impl<T: Config> Pallet<T> {
         })
     }
 
-    /// Every service clause has a first due point.
+    /// Ensures that the first due point of every service clause fits into a decimal.
     pub(crate) fn ensure_due_points(contract: &Contract) -> DispatchResult {
         let all = contract.clauses.iter().all(|clause| match clause {
             Clause::Service(service) => ServiceProgress::default().due_at(service).is_some(),
@@ -43,7 +46,7 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Notes that a party to a contract accepts it.
+    /// Records that a party accepts a contract.
     pub(crate) fn add_acceptance(
         id: ContractId,
         status: &mut ContractStatus,
@@ -54,13 +57,13 @@ impl<T: Config> Pallet<T> {
             *count = count.saturating_add(1);
             Ok::<_, DispatchError>(())
         })?;
-        // Holds every party to the contract, each once.
+        // Cannot be full: it has room for every party to the contract, and no party accepts twice.
         status.accepted.try_push(party).map_err(|_| Error::<T>::AcceptedAlready)?;
         Self::deposit_event(Event::Accepted { id, party });
         Ok(())
     }
 
-    /// Puts a contract that all parties accepted in force.
+    /// Activates a contract that all parties have accepted.
     pub(crate) fn activate(id: ContractId, contract: &Contract) -> DispatchResult {
         // A device may have changed hands since the proposal.
         Self::ensure_own_devices(contract)?;
@@ -71,7 +74,7 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// A contract in force.
+    /// Returns an active contract and its status, or an error if the contract is unknown or not active.
     pub(crate) fn active(id: ContractId) -> Result<(Contract, ContractStatus), DispatchError> {
         let status = Statuses::<T>::get(id).ok_or(Error::<T>::UnknownContract)?;
         ensure!(status.state == ContractState::Active, Error::<T>::NotActive);
@@ -79,7 +82,7 @@ impl<T: Config> Pallet<T> {
         Ok((contract, status))
     }
 
-    /// A service clause by its place in a contract.
+    /// Returns the service clause at an index, or an error if there is no clause or the clause is of another kind.
     pub(crate) fn service(contract: &Contract, clause: u32) -> Result<&ServiceClause, DispatchError> {
         match contract.clauses.get(clause as usize) {
             Some(Clause::Service(service)) => Ok(service),
@@ -88,14 +91,16 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// The state of a service clause's meter that a proof shows.
+    /// Verifies a proof and returns the value that it proves of a service clause's meter.
     pub(crate) fn prove(service: &ServiceClause, proof: ReadingProof) -> Result<ProvenMeter, DispatchError> {
         let device = pallet_devices::Pallet::<T>::device(&service.device).ok_or(Error::<T>::UnknownDevice)?;
         ensure!(proof.log.gateway == device.gateway, Error::<T>::OtherLog);
         let anchored = pallet_anchors::Pallet::<T>::anchored_root(&proof.log, proof.size)
             .ok_or(Error::<T>::NotAnchored)?;
-        // Also fails where the event is another device's than the one that `device.key` founds.
-        let proven = proof.verify(&device.key, &anchored.root).map_err(Error::<T>::from)?;
+        // Also fails if the event is from another device, because its id is derived from another key.
+        let proven = proof
+            .verify_with::<pallet_anchors::HostSha256>(&device.key, &anchored.root, FIRST_SEQUENCE)
+            .map_err(Error::<T>::from)?;
         ensure!(proven.reading().name == service.meter, Error::<T>::OtherMeter);
         match proven.reading().value {
             Value::Decimal(meter) => Ok(ProvenMeter { sequence: proven.sequence(), meter }),
@@ -103,7 +108,7 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Takes a clause's meter to a proven state.
+    /// Updates a clause's meter to a proven value, or returns an error if the meter fell.
     pub(crate) fn advance(
         id: ContractId,
         clause: u32,

@@ -51,33 +51,33 @@ pub mod pallet {
     #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
-    /// What the runtime fixes.
+    /// The parameters that the runtime sets.
     #[pallet::config]
     pub trait Config:
         frame_system::Config<RuntimeEvent: From<Event<Self>>, AccountId: From<[u8; 32]> + Into<[u8; 32]>>
         + pallet_anchors::Config
         + pallet_devices::Config
     {
-        /// The chain's clock, in milliseconds since 1970-01-01 UTC.
+        /// The clock of the chain, in milliseconds since 1970-01-01 UTC.
         type Clock: Time<Moment = u64>;
 
-        /// The most contracts that one party accepts.
+        /// The maximum number of contracts that one party can accept.
         #[pallet::constant]
         type MaxContractsOfParty: Get<u32>;
 
-        /// The most active contracts about one device.
+        /// The maximum number of active contracts about one device.
         #[pallet::constant]
         type MaxContractsOfDevice: Get<u32>;
 
-        /// The most records under one contract.
+        /// The maximum number of records under one contract.
         #[pallet::constant]
         type MaxRecords: Get<u32>;
 
-        /// What the calls weigh.
+        /// The weights of the calls.
         type WeightInfo: WeightInfo;
     }
 
-    /// What was agreed on, or is proposed; never changed.
+    /// The contracts, proposed or active. They never change.
     #[pallet::storage]
     pub type Contracts<T: Config> = StorageMap<_, Blake2_128Concat, ContractId, Contract>;
 
@@ -85,12 +85,12 @@ pub mod pallet {
     #[pallet::storage]
     pub type Statuses<T: Config> = StorageMap<_, Blake2_128Concat, ContractId, ContractStatus>;
 
-    /// The progress of each service clause, by its place in the contract.
+    /// The progress of each service clause, by contract and the index of the clause.
     #[pallet::storage]
     pub type ClauseProgress<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, u32, ServiceProgress, ValueQuery>;
 
-    /// What was recorded, by its number in the contract.
+    /// The records of services, by contract and number.
     #[pallet::storage]
     pub type Records<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, u32, ServiceRecord>;
@@ -100,8 +100,8 @@ pub mod pallet {
     pub type ContractsOfParty<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, ContractId, ()>;
 
-    /// How many contracts each party has accepted: what it is limited by. Proposals of others don't count, or they
-    /// could use up a party's room.
+    /// The number of contracts that each party has accepted, which is limited. Proposals of others do not count,
+    /// because otherwise anybody could exhaust a party's limit.
     #[pallet::storage]
     pub type AcceptedBy<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, u32, ValueQuery>;
 
@@ -115,25 +115,25 @@ pub mod pallet {
         ValueQuery,
     >;
 
-    /// What happened.
+    /// The events.
     #[pallet::event]
     #[pallet::generate_deposit(pub(crate) fn deposit_event)]
     pub enum Event<T: Config> {
-        /// A contract was proposed. Its content is in the storage, under its id.
+        /// A contract was proposed. `Contracts` holds its content under its id.
         Proposed {
             /// The contract.
             id: ContractId,
-            /// Everyone who must accept it.
+            /// The parties that have to accept it.
             parties: BoundedVec<AccountId, ConstU32<MAX_PARTIES>>,
         },
-        /// A party accepted a contract; the proposer does with the proposal.
+        /// A party accepted a contract. A proposal counts as its proposer's acceptance.
         Accepted {
             /// The contract.
             id: ContractId,
             /// The party.
             party: AccountId,
         },
-        /// All parties have accepted a contract: it runs.
+        /// All parties have accepted a contract, which is now active.
         Activated {
             /// The contract.
             id: ContractId,
@@ -142,41 +142,41 @@ pub mod pallet {
         MeterProven {
             /// The contract.
             id: ContractId,
-            /// The clause, by its place in the contract.
+            /// The index of the clause in the contract.
             clause: u32,
-            /// The place of the event in the device's history.
+            /// The sequence of the event in the device's history.
             sequence: u64,
             /// The meter's value.
             meter: Decimal,
         },
-        /// The provider of a service clause says that the service was done.
+        /// The provider of a service clause claimed that the service was done.
         Recorded {
             /// The contract.
             id: ContractId,
-            /// What was done.
+            /// The record of the service.
             record: ServiceRecord,
         },
-        /// The customer of a service clause confirmed that.
+        /// The customer of a service clause confirmed a record.
         Confirmed {
             /// The contract.
             id: ContractId,
             /// The record's number.
             number: u32,
-            /// The meter's value at which the next service falls due.
+            /// The meter value at which the next service falls due.
             due_at: Decimal,
         },
     }
 
-    /// Why a call is refused.
+    /// The reasons why a call fails.
     #[pallet::error]
     pub enum Error<T> {
-        /// A contract needs two or more parties, each named once.
+        /// A contract needs at least two parties, and no party twice.
         Parties,
-        /// A contract needs at least one device, each named once.
+        /// A contract needs at least one device, and no device twice.
         Devices,
         /// A contract needs at least one clause.
         NoClause,
-        /// A clause names an account that is not a party to the contract, or one on both sides.
+        /// A clause names an account that is not a party to the contract, or the same account on both sides.
         ClauseParty,
         /// A clause names a device that the contract does not list.
         ClauseDevice,
@@ -186,63 +186,67 @@ pub mod pallet {
         UnknownParty,
         /// A device of the contract is not registered.
         UnknownDevice,
-        /// A device of the contract belongs to none of its parties.
+        /// A device of the contract does not belong to any of its parties.
         ForeignDevice,
-        /// The meter at which a service falls due is beyond what a decimal holds.
+        /// The meter value at which a service falls due does not fit into a decimal.
         DuePointTooLarge,
-        /// This very content was proposed before: give it another nonce.
+        /// The same content was proposed before: give it another nonce.
         Exists,
         /// There is no such contract.
         UnknownContract,
         /// The sender is not a party to the contract.
         NotPartyToContract,
-        /// The contract is not a proposal any more.
+        /// The contract is no longer a proposal: it is already active.
         NotProposed,
-        /// The sender has accepted the contract already.
+        /// The sender has already accepted the contract.
         AcceptedAlready,
-        /// The sender has accepted as many contracts as a party may.
+        /// The sender has accepted the maximum number of contracts of a party.
         TooManyOfParty,
-        /// There are as many active contracts about the device as there may be.
+        /// The device has the maximum number of active contracts.
         TooManyOfDevice,
         /// Not all parties have accepted the contract yet.
         NotActive,
         /// The contract has no such clause.
         UnknownClause,
-        /// The clause is not about a service.
+        /// The clause is not a service clause.
         NotAService,
-        /// The proof is from another log than the one of the device's gateway.
+        /// The proof is not from the log of the device's gateway.
         OtherLog,
-        /// The proof's size is none of the log's last anchored ones: make it for the latest anchor.
+        /// The proof is for a log size that is not among the last anchored ones: make it for the latest anchor.
         NotAnchored,
         /// The event is not in the log at the anchored size.
         NotInLog,
-        /// The event is another device's than the clause's.
+        /// The event is not from the clause's device.
         OtherDevice,
-        /// The event is not signed with the device's key, or its format is not known.
+        /// The event is not signed with the device's key, or its format is unknown.
         BadEvent,
+        /// The disclosed part does not fit the kind of the event.
+        OtherKind,
+        /// The event's sequence is higher than its position in the log allows.
+        ImpossibleSequence,
         /// The reading is not part of the event.
         NotInEvent,
-        /// What is disclosed is no reading.
+        /// The disclosed part of the event is not a reading.
         NotAReading,
-        /// The reading is another than the clause's meter.
+        /// The reading is not of the clause's meter.
         OtherMeter,
         /// The meter's reading is not a number.
         NotANumber,
-        /// A newer event, or the same, has been proven for the clause.
+        /// The same event or a newer one has already been proven for the clause.
         NotNewer,
         /// The meter is below its last proven value.
         MeterFell,
-        /// Only the clause's provider records.
+        /// Only the clause's provider can record a service.
         NotTheProvider,
-        /// A record of the clause waits to be confirmed.
+        /// The clause already has a record that is not confirmed yet.
         RecordOpen,
-        /// The contract has as many records as it may.
+        /// The contract has the maximum number of records.
         TooManyRecords,
         /// The contract has no such record.
         UnknownRecord,
-        /// Only the clause's customer confirms.
+        /// Only the clause's customer can confirm a record.
         NotTheCustomer,
-        /// The record is confirmed already.
+        /// The record is already confirmed.
         ConfirmedAlready,
     }
 
@@ -264,6 +268,8 @@ pub mod pallet {
             match error {
                 ReadingProofError::Inclusion => Self::NotInLog,
                 ReadingProofError::Event(EventError::Device) => Self::OtherDevice,
+                ReadingProofError::Event(EventError::Kind) => Self::OtherKind,
+                ReadingProofError::Sequence { .. } => Self::ImpossibleSequence,
                 ReadingProofError::Event(_) => Self::BadEvent,
                 ReadingProofError::Disclosure => Self::NotInEvent,
                 ReadingProofError::NotAReading => Self::NotAReading,
@@ -281,7 +287,7 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Proposes a contract. By a party to it, whose acceptance it is.
+        /// Proposes a contract. May be called by a party to it, which accepts the contract with this call.
         #[pallet::call_index(0)]
         #[pallet::weight(<T as Config>::WeightInfo::propose(
             contract.parties.len() as u32,
@@ -309,7 +315,8 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Accepts a proposed contract. By every party to it that has not; the last makes it active.
+        /// Accepts a proposed contract. May be called by each party to it that has not accepted yet. The last
+        /// acceptance activates the contract.
         #[pallet::call_index(1)]
         #[pallet::weight(<T as Config>::WeightInfo::accept())]
         pub fn accept(origin: OriginFor<T>, id: ContractId) -> DispatchResult {
@@ -329,7 +336,8 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Proves the meter of a service clause with a newer event than any before. By a party to the contract.
+        /// Proves the meter of a service clause with a newer event than the last proven one. May be called by a party
+        /// to the contract.
         #[pallet::call_index(2)]
         #[pallet::weight(<T as Config>::WeightInfo::report())]
         pub fn report(
@@ -351,9 +359,9 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Claims that the service of a clause was done at the proven meter. By the clause's provider.
+        /// Claims that the service of a clause was done at the proven meter. May be called by the clause's provider.
         ///
-        /// `details` is the hash of what else is to be said about it; the parties keep that themselves.
+        /// `details` is the hash of further details of the service, which the parties keep off the chain.
         #[pallet::call_index(3)]
         #[pallet::weight(<T as Config>::WeightInfo::record())]
         pub fn record(
@@ -389,7 +397,8 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Confirms a record: the next service falls due one interval after its meter. By the clause's customer.
+        /// Confirms a record. The next service falls due one interval after the record's meter. May be called by the
+        /// clause's customer.
         #[pallet::call_index(4)]
         #[pallet::weight(<T as Config>::WeightInfo::confirm())]
         pub fn confirm(origin: OriginFor<T>, id: ContractId, number: u32) -> DispatchResult {

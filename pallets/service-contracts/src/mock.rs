@@ -1,4 +1,5 @@
-//! A chain of this pallet and those that it asks, with parties, a registered car, and gateways whose logs can be anchored.
+//! A chain with this pallet and the pallets that it reads, with parties, a registered car and van, and gateways whose
+//! logs can be anchored.
 
 use frame_support::{
     assert_ok, derive_impl, parameter_types,
@@ -6,19 +7,19 @@ use frame_support::{
 };
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
-    checkpoint::HashAlgorithm,
     contract::{AccessClause, Clause, Contract, ContractId, ServiceClause},
     device::DeviceRecord,
     event::VERSION,
     hash::Domain,
     merkle::{
         path_of_leaf, root_of_leaves, ConsistencyProof, InclusionProof, MissingNodeError, NodeId, NodeStore,
-        Tree,
+        Tree, LOG_TREE,
     },
+    reading::{Name, Unit},
     reading_proof::ReadingProof,
     signature::sign_sr25519,
     AccountId, Body, Checkpoint, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId,
-    Part, Reading, SignedEvent, Signer, Source, Text, Value,
+    Part, Reading, SignedEvent, Signer, Source, Text, Value, Version,
 };
 
 frame_support::construct_runtime!(
@@ -40,7 +41,7 @@ impl frame_system::Config for Test {
 parameter_types! {
     pub const Genesis: Hash = Hash([0xab; 32]);
     pub storage Now: u64 = 0;
-    /// Parties beside those below.
+    /// Parties in addition to the fixed ones below.
     pub storage Added: Vec<AccountId> = Vec::new();
 }
 
@@ -115,16 +116,16 @@ pub const INSURER: AccountId = AccountId([3; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
 pub const ODOMETER: &str = "Vehicle.TraveledDistance";
 
-/// Where the service clause is in [`contract`].
+/// The index of the service clause in [`contract`].
 pub const SERVICE: u32 = 0;
-/// Where the access clause is in [`contract`].
+/// The index of the access clause in [`contract`].
 pub const ACCESS: u32 = 1;
 
 pub fn signed(id: AccountId) -> RuntimeOrigin {
     RuntimeOrigin::signed(AccountId32::new(id.0))
 }
 
-/// A chain that knows the owner's car and van, both at the same gateway.
+/// Returns a chain on which the owner's car and van are registered, both at the same gateway.
 pub fn chain() -> sp_io::TestExternalities {
     let mut chain = sp_io::TestExternalities::new(RuntimeGenesisConfig::default().build_storage().unwrap());
     chain.execute_with(|| {
@@ -136,7 +137,7 @@ pub fn chain() -> sp_io::TestExternalities {
     chain
 }
 
-/// Makes somebody own a device, whoever owned it before.
+/// Registers a device, or changes the owner of a registered one.
 pub fn own(owner: AccountId, key: &DeviceKey, gateway: &Gateway) -> DeviceId {
     let record = DeviceRecord { key: key.clone(), owner, gateway: gateway.account(), registered: 1 };
     pallet_devices::Devices::<Test>::insert(key.device_id(), record);
@@ -147,7 +148,8 @@ pub fn car() -> DeviceId {
     Gateway::new(100).hosted("car").device_id()
 }
 
-/// The car is serviced every 15,000 km from 10,000 km on, and the workshop may read it until the moment 1,000.
+/// Returns a contract: the car is serviced every 15,000 km, counted from 10,000 km, and the workshop may read the car
+/// until time 1,000.
 pub fn contract() -> Contract {
     Contract {
         title: Text::try_from("service book").unwrap(),
@@ -158,7 +160,7 @@ pub fn contract() -> Contract {
             Clause::Service(ServiceClause {
                 what: Text::try_from("oil change").unwrap(),
                 device: car(),
-                meter: Text::try_from(ODOMETER).unwrap(),
+                meter: Name::try_from(ODOMETER).unwrap(),
                 from: km(10_000),
                 every: km(15_000),
                 provider: WORKSHOP,
@@ -183,7 +185,7 @@ pub fn service(contract: &mut Contract) -> &mut ServiceClause {
     }
 }
 
-/// Puts a contract in force.
+/// Proposes a contract and accepts it for all parties.
 pub fn agree(contract: Contract) -> ContractId {
     let id = contract.id(&Genesis::get());
     let parties = contract.parties.clone();
@@ -198,7 +200,7 @@ pub fn km(value: u32) -> Decimal {
     Decimal::from(value)
 }
 
-/// A gateway with its key and its log, whose entry number `n` has sequence `n`.
+/// A gateway with its key and its log. The event in entry `n` has sequence `n`.
 pub struct Gateway {
     key: schnorrkel::Keypair,
     entries: Vec<(LogEntry, Body)>,
@@ -221,15 +223,17 @@ impl Gateway {
         DeviceKey::Hosted { gateway: self.account(), label: Text::try_from(label).unwrap() }
     }
 
-    /// Logs the car's odometer; returns the entry's place.
+    /// Logs a reading of the car's odometer. Returns the index of the entry.
     pub fn drive(&mut self, km: u32) -> u64 {
         self.log(car(), vec![reading(ODOMETER, Value::Decimal(Decimal::from(km)))])
     }
 
-    /// Logs an event of some parts.
+    /// Logs an event with these parts. Returns the index of the entry.
     pub fn log(&mut self, device: DeviceId, parts: Vec<Part>) -> u64 {
         let kind = match parts[0] {
             Part::Reading(_) => EventKind::Readings,
+            Part::Command(_) => EventKind::Command,
+            Part::Result(_) => EventKind::Result,
             Part::Status(_) => EventKind::Status,
         };
         let body = Body { seed: [4; 32], parts: parts.try_into().unwrap() };
@@ -247,7 +251,7 @@ impl Gateway {
         self.append(LogEntry { event, received: 0 }, body)
     }
 
-    /// Logs an entry as it is, sound or not.
+    /// Logs an entry without any check. Returns its index.
     pub fn append(&mut self, entry: LogEntry, body: Body) -> u64 {
         self.leaves.push(entry.leaf());
         self.entries.push((entry, body));
@@ -264,12 +268,12 @@ impl Gateway {
         let tree = Tree::new(self, size);
         let proof: ConsistencyProof = tree.prove_consistency(self.anchored).unwrap();
         let checkpoint = Checkpoint {
+            version: Version,
             log: self.log_id(),
             size,
             root: tree.root().unwrap(),
-            heads_root: Some(Hash([8; 32])),
+            heads_root: Hash([8; 32]),
             time: 0,
-            hash: HashAlgorithm::Blake3,
         };
         assert_ok!(Anchors::anchor(signed(self.account()), checkpoint, proof));
         self.anchored = size;
@@ -279,16 +283,17 @@ impl Gateway {
         LogId::first(self.account())
     }
 
-    /// Proves the first part of an entry at the size last anchored.
+    /// Proves the first part of an entry against the latest anchor.
     pub fn prove(&self, index: u64) -> Box<ReadingProof> {
         self.prove_at(index, self.anchored)
     }
 
-    /// Proves the first part of an entry at some size.
+    /// Proves the first part of an entry at a size of the log.
     pub fn prove_at(&self, index: u64, size: u64) -> Box<ReadingProof> {
         let (entry, body) = self.entry(index);
-        let path = path_of_leaf(Domain::LogNode, &self.leaves[..size as usize], index).unwrap();
+        let path = path_of_leaf(LOG_TREE, &self.leaves[..size as usize], index).unwrap();
         Box::new(ReadingProof {
+            version: Version,
             log: self.log_id(),
             size,
             index,
@@ -298,7 +303,7 @@ impl Gateway {
         })
     }
 
-    /// Logs the car's odometer, anchors the log and proves the reading.
+    /// Logs a reading of the car's odometer, anchors the log and proves the reading.
     pub fn proven(&mut self, km: u32) -> Box<ReadingProof> {
         let index = self.drive(km);
         self.anchor();
@@ -312,16 +317,16 @@ impl NodeStore for Gateway {
     fn node(&self, id: NodeId) -> Result<Hash, MissingNodeError> {
         let start = (id.index << id.level) as usize;
         let leaves = self.leaves.get(start..start + (1 << id.level)).ok_or(MissingNodeError(id))?;
-        Ok(root_of_leaves(Domain::LogNode, leaves))
+        Ok(root_of_leaves(LOG_TREE, leaves))
     }
 }
 
 pub fn reading(name: &str, value: Value) -> Part {
     Part::Reading(Reading {
-        name: Text::try_from(name).unwrap(),
-        unit: Text::try_from("km").unwrap(),
+        name: Name::try_from(name).unwrap(),
+        unit: Unit::try_from("km").unwrap(),
         value,
         time: 0,
-        source: Source::Obd { service: 1, pid: 0xa6 },
+        source: Source::try_from("obd:01A6").unwrap(),
     })
 }

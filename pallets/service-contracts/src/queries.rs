@@ -13,7 +13,7 @@ use streembit_primitives::{
 };
 
 impl<T: Config> Pallet<T> {
-    /// A contract with its state and its records, oldest first.
+    /// Returns a contract with its state and its records, oldest first. Returns `None` if there is no such contract.
     pub fn contract(id: ContractId) -> Option<ContractView> {
         let contract = Contracts::<T>::get(id)?;
         let status = Statuses::<T>::get(id)?;
@@ -22,12 +22,13 @@ impl<T: Config> Pallet<T> {
         Some(ContractView { id, contract, state: status.state, accepted, records })
     }
 
-    /// The contracts that name a party, proposals included, in no particular order.
+    /// Returns the contracts that name a party, proposals included, in no particular order.
     pub fn contracts_of(party: &AccountId) -> Vec<ContractId> {
         ContractsOfParty::<T>::iter_key_prefix(party).collect()
     }
 
-    /// What is due under each service clause of a contract.
+    /// Returns the due point and the meter of each service clause of a contract, or `None` if there is no such
+    /// contract.
     pub fn due(id: ContractId) -> Option<Vec<ServiceDue>> {
         let contract = Contracts::<T>::get(id)?;
         let services = (0..).zip(&contract.clauses).filter_map(|(place, clause)| match clause {
@@ -39,13 +40,16 @@ impl<T: Config> Pallet<T> {
 
     fn due_of(id: ContractId, clause: u32, service: &ServiceClause) -> Option<ServiceDue> {
         let progress = ClauseProgress::<T>::get(id, clause);
-        // Checked when it was proposed and at every record since.
+        // Never `None`: `propose` and `record` check that the due point fits into a decimal.
         let due_at = progress.due_at(service)?;
         let meter = progress.proven.map(|proven| proven.meter);
         Some(ServiceDue { clause, due_at, meter, is_due: is_due(due_at, meter) })
     }
 
-    /// Who may read a device now: by the access clauses, not yet ended, of the active contracts that its owner is a party to.
+    /// Returns the grants to read a device now.
+    ///
+    /// A grant comes from an access clause that has not ended, in an active contract to which the device's owner is a
+    /// party.
     pub fn grants(device: DeviceId) -> Vec<Grant> {
         let Some(record) = pallet_devices::Pallet::<T>::device(&device) else { return Vec::new() };
         let now = <T as Config>::Clock::now();

@@ -1,4 +1,4 @@
-//! What the chain answers about contracts.
+//! The queries about contracts that clients can make.
 
 use alloc::vec::Vec;
 use streembit_primitives::{
@@ -8,15 +8,17 @@ use streembit_primitives::{
 };
 
 sp_api::decl_runtime_apis! {
-    /// Contracts, what is due under them, and the grants that they give.
+    /// Contracts, the services due under them, and the grants that they give.
     pub trait ServiceContractsApi {
-        /// A contract with its state and its records, oldest first.
+        /// Returns a contract with its state and its records, oldest first. Returns `None` if there is no such
+        /// contract.
         fn contract(id: ContractId) -> Option<ContractView>;
-        /// The contracts that name a party, proposals included, in no particular order.
+        /// Returns the contracts that name a party, proposals included, in no particular order.
         fn contracts_of(party: AccountId) -> Vec<ContractId>;
-        /// What is due under each service clause of a contract; `None` where there is no such contract.
+        /// Returns the due point and the meter of each service clause of a contract, or `None` if there is no such
+        /// contract.
         fn due(id: ContractId) -> Option<Vec<ServiceDue>>;
-        /// Who may read a device at the time of the block that is asked.
+        /// Returns the grants to read a device at the time of the queried block.
         fn grants(device: DeviceId) -> Vec<Grant>;
     }
 }

@@ -1,4 +1,4 @@
-//! What the pallet keeps about a contract beside its content.
+//! What the pallet stores about a contract in addition to its content.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{traits::ConstU32, BoundedVec};
@@ -12,16 +12,16 @@ use streembit_primitives::{
 /// The status of a contract.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct ContractStatus {
-    /// Its state.
+    /// Whether it is proposed or active.
     pub state: ContractState,
-    /// The parties that accepted it, in the order in which they did.
+    /// The parties that accepted it, in the order of their acceptances.
     pub accepted: BoundedVec<AccountId, ConstU32<MAX_PARTIES>>,
-    /// How many records it has.
+    /// The number of its records.
     pub records: u32,
 }
 
 impl Default for ContractStatus {
-    /// Proposed, by nobody yet.
+    /// Returns the status of a proposal that nobody has accepted yet.
     fn default() -> Self {
         Self { state: ContractState::Proposed, accepted: BoundedVec::new(), records: 0 }
     }
@@ -32,32 +32,32 @@ impl Default for ContractStatus {
     Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 pub struct ServiceProgress {
-    /// The last proven state of the meter.
+    /// The last proven value of the meter.
     pub proven: Option<ProvenMeter>,
-    /// The meter's value at the last confirmed record.
+    /// The meter value of the last confirmed record.
     pub served: Option<Decimal>,
-    /// The number of the record that waits to be confirmed.
+    /// The number of the record that is not confirmed yet, if there is one.
     pub open: Option<u32>,
 }
 
-/// A proven state of a meter.
+/// A proven value of a meter.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 pub struct ProvenMeter {
-    /// The place of the event in the device's history.
+    /// The sequence of the event in the device's history.
     pub sequence: u64,
     /// The meter's value.
     pub meter: Decimal,
 }
 
 impl ServiceProgress {
-    /// Whether this is of a later event than all before.
+    /// Returns true if `proven` is from a later event than the last proven one.
     pub fn is_newer(&self, proven: &ProvenMeter) -> bool {
         self.proven.is_none_or(|last| proven.sequence > last.sequence)
     }
 
-    /// Whether this is of the last event or a later one.
+    /// Returns true if `proven` is from the last proven event or a later one.
     pub fn is_not_older(&self, proven: &ProvenMeter) -> bool {
         self.proven.is_none_or(|last| proven.sequence >= last.sequence)
     }

@@ -1,19 +1,19 @@
-//! What the calls weigh. A runtime brings what was measured for it; `()` is for tests, as in `pallet_parties::weights`, with 500 us
-//! for a proof, 1 ms for a contract's content and 60 us for a clause of it.
+//! The weights of the calls. A runtime sets measured weights; `()` is for tests, with 500 us for a proof, 1 ms for a
+//! contract's content and 60 us for one of its clauses.
 
 use frame_support::weights::Weight;
 
-/// What the calls weigh.
+/// The weights of the calls.
 pub trait WeightInfo {
-    /// A content of so many parties, devices and clauses, each of the largest size.
+    /// A contract with these numbers of parties, devices and clauses, each of the maximum size.
     fn propose(parties: u32, devices: u32, clauses: u32) -> Weight;
-    /// The last acceptance of the largest content.
+    /// The last acceptance of the largest contract.
     fn accept() -> Weight;
-    /// The longest proof: one signature.
+    /// The longest proof, with one signature.
     fn report() -> Weight;
-    /// The longest proof: one signature.
+    /// The longest proof, with one signature.
     fn record() -> Weight;
-    /// The largest content.
+    /// A record of the largest contract.
     fn confirm() -> Weight;
 }
 

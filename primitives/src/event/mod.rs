@@ -2,7 +2,11 @@
 //!
 //! `mod.rs` has the types and the verification of a single event. `batch.rs` verifies many events at once.
 
-use crate::{hash::Domain, AccountId, Body, DeviceId, DeviceKey, Hash, Part, PublicKey, Signature};
+use crate::{
+    hash::Domain,
+    merkle::{leaf_hash, Sha2, Sha256},
+    AccountId, Body, DeviceId, DeviceKey, Hash, Part, PublicKey, Signature,
+};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
 use scale_info::TypeInfo;
@@ -12,8 +16,11 @@ mod batch;
 #[cfg(feature = "std")]
 pub use batch::{verify_batch, ParsedDeviceKey};
 
-/// The version of the formats in this module.
+/// The version of the header, and of the signed event, body and log entry that belong to it.
 pub const VERSION: u8 = 1;
+
+/// What precedes a log entry when it is hashed to the data of its leaf.
+pub const ENTRY_DIGEST_PREFIX: &[u8] = b"streembit log entry v2";
 
 /// The header of an event, which the device or its gateway signs.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
@@ -44,7 +51,13 @@ pub enum EventKind {
     /// The body contains readings.
     #[codec(index = 0)]
     Readings,
-    /// The body describes the condition of the device. Indices 1 and 2 are reserved for commands and their results.
+    /// The body contains a command that a party sent to the device.
+    #[codec(index = 1)]
+    Command,
+    /// The body contains the result of a command.
+    #[codec(index = 2)]
+    Result,
+    /// The body describes the condition of the device.
     #[codec(index = 3)]
     Status,
 }
@@ -54,6 +67,8 @@ impl EventKind {
     pub fn allows(self, part: &Part) -> bool {
         match part {
             Part::Reading(_) => self == Self::Readings,
+            Part::Command(_) => self == Self::Command,
+            Part::Result(_) => self == Self::Result,
             Part::Status(_) => self == Self::Status,
         }
     }
@@ -227,10 +242,29 @@ impl VerifiedEvent {
 }
 
 impl LogEntry {
+    /// Returns the digest of this entry: the data of its leaf in the log's tree.
+    pub fn digest(&self) -> Hash {
+        self.digest_with::<Sha2>()
+    }
+
+    /// Like [`Self::digest`], with the SHA-256 of `S`.
+    pub fn digest_with<S: Sha256>(&self) -> Hash {
+        self.using_encoded(entry_digest_with::<S>)
+    }
+
     /// Returns the leaf of this entry in the log's tree.
     pub fn leaf(&self) -> Hash {
-        Domain::LogLeaf.hash_of(self)
+        leaf_hash(&self.digest())
     }
+}
+
+/// Returns the digest of an entry from the entry's SCALE encoding.
+pub fn entry_digest(entry: &[u8]) -> Hash {
+    entry_digest_with::<Sha2>(entry)
+}
+
+fn entry_digest_with<S: Sha256>(entry: &[u8]) -> Hash {
+    Hash(S::sha256(&[ENTRY_DIGEST_PREFIX, entry].concat()))
 }
 
 #[cfg(test)]

@@ -94,8 +94,6 @@ pub enum EvidenceError {
         /// The log in the evidence.
         log: LogId,
     },
-    /// The checkpoint has no heads map.
-    NoHeads,
     /// The heads map of the checkpoint does not prove the device's last event.
     Head,
     /// A skipped subtree is not aligned with its position in the log.
@@ -164,7 +162,7 @@ impl fmt::Display for EvidenceEventError {
 impl fmt::Display for EvidenceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Magic => f.write_str("not an evidence file of version 1"),
+            Self::Magic => f.write_str("not an evidence file of version 2"),
             Self::Malformed { what, items } => {
                 write!(f, "cannot read the {what} after {items} items: the data is truncated or corrupted")
             }
@@ -198,9 +196,6 @@ impl fmt::Display for EvidenceError {
                     "according to the chain, gateway {keeper} keeps the device's log, but the events are in log {log}"
                 )
             }
-            Self::NoHeads => f.write_str(
-                "the checkpoint has no heads map: export the evidence again from a newer checkpoint",
-            ),
             Self::Head => {
                 f.write_str("the heads map of the checkpoint does not prove the device's last event")
             }

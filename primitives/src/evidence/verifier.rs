@@ -285,8 +285,7 @@ fn verify_prelude(prelude: &Prelude, trust: &TrustRoot) -> Result<VerifiedPrelud
     if record.gateway != prelude.log.gateway {
         return Err(EvidenceError::Gateway { keeper: record.gateway, log: prelude.log });
     }
-    let heads_root = anchor.checkpoint.heads_root.ok_or(EvidenceError::NoHeads)?;
-    if prelude.head.entry.device != prelude.device || !prelude.head.verify(&heads_root) {
+    if prelude.head.entry.device != prelude.device || !prelude.head.verify(&anchor.checkpoint.heads_root) {
         return Err(EvidenceError::Head);
     }
     Ok(VerifiedPrelude { anchor, record, last, changes, head: prelude.head.entry })

@@ -1,6 +1,7 @@
 //! Appending to a log, for which the roots of its complete subtrees are enough.
 
-use crate::{hash::Domain, Hash};
+use super::{NodeHash as _, LOG_TREE};
+use crate::Hash;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -130,7 +131,7 @@ impl Frontier {
             let Some(left) = self.peaks.pop() else { break };
             node = Node {
                 id: NodeId { level: node.id.level + 1, index: node.id.index >> 1 },
-                hash: Domain::LogNode.hash_pair(&left, &node.hash),
+                hash: LOG_TREE.node(&left, &node.hash),
             };
             store(node);
         }
@@ -141,8 +142,8 @@ impl Frontier {
     pub fn root(&self) -> Hash {
         let mut peaks = self.peaks.iter().rev();
         match peaks.next() {
-            None => Domain::LogEmpty.hash(b""),
-            Some(last) => peaks.fold(*last, |right, left| Domain::LogNode.hash_pair(left, &right)),
+            None => LOG_TREE.empty(),
+            Some(last) => peaks.fold(*last, |right, left| LOG_TREE.node(left, &right)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Making proofs, either from the stored nodes of a log or directly from a short list of leaves.
 
-use super::{split_point, ConsistencyProof, InclusionProof, NodeId};
-use crate::{hash::Domain, Hash};
+use super::{split_point, ConsistencyProof, InclusionProof, NodeHash, NodeId, LOG_TREE};
+use crate::Hash;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -57,7 +57,7 @@ impl<'a, N: NodeStore> Tree<'a, N> {
     /// Returns the root of the tree.
     pub fn root(&self) -> Result<Hash, N::Error> {
         if self.size == 0 {
-            return Ok(Domain::LogEmpty.hash(b""));
+            return Ok(LOG_TREE.empty());
         }
         self.range(0, self.size)
     }
@@ -120,7 +120,7 @@ impl<'a, N: NodeStore> Tree<'a, N> {
             return self.nodes.node(NodeId { level, index: start >> level });
         }
         let middle = start + split_point(size);
-        Ok(Domain::LogNode.hash_pair(&self.range(start, middle)?, &self.range(middle, end)?))
+        Ok(LOG_TREE.node(&self.range(start, middle)?, &self.range(middle, end)?))
     }
 }
 
@@ -136,21 +136,20 @@ impl fmt::Display for MissingNodeError {
 
 impl core::error::Error for MissingNodeError {}
 
-/// Returns the root over a short list of leaves, with nodes hashed in `domain`. The root of an empty list is that of an
-/// empty log.
-pub fn root_of_leaves(domain: Domain, leaves: &[Hash]) -> Hash {
+/// Returns the root over a short list of leaves.
+pub fn root_of_leaves(hash: impl NodeHash, leaves: &[Hash]) -> Hash {
     match leaves {
-        [] => Domain::LogEmpty.hash(b""),
+        [] => hash.empty(),
         [leaf] => *leaf,
         _ => {
             let (left, right) = leaves.split_at(split_point(leaves.len() as u64) as usize);
-            domain.hash_pair(&root_of_leaves(domain, left), &root_of_leaves(domain, right))
+            hash.node(&root_of_leaves(hash, left), &root_of_leaves(hash, right))
         }
     }
 }
 
 /// Returns the inclusion path of a leaf in a short list, lowest first, or `None` if there is no such leaf.
-pub fn path_of_leaf(domain: Domain, leaves: &[Hash], index: u64) -> Option<Vec<Hash>> {
+pub fn path_of_leaf(hash: impl NodeHash, leaves: &[Hash], index: u64) -> Option<Vec<Hash>> {
     let size = leaves.len() as u64;
     if index >= size {
         return None;
@@ -161,9 +160,9 @@ pub fn path_of_leaf(domain: Domain, leaves: &[Hash], index: u64) -> Option<Vec<H
     let middle = split_point(size);
     let (left, right) = leaves.split_at(middle as usize);
     let (mut path, sibling) = if index < middle {
-        (path_of_leaf(domain, left, index)?, root_of_leaves(domain, right))
+        (path_of_leaf(hash, left, index)?, root_of_leaves(hash, right))
     } else {
-        (path_of_leaf(domain, right, index - middle)?, root_of_leaves(domain, left))
+        (path_of_leaf(hash, right, index - middle)?, root_of_leaves(hash, left))
     };
     path.push(sibling);
     Some(path)

@@ -1,6 +1,7 @@
 //! Verifying inclusion and consistency proofs.
 
-use crate::{hash::Domain, Hash};
+use super::{NodeHash, Rfc9162, Sha2, Sha256};
+use crate::Hash;
 use alloc::vec::Vec;
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -39,7 +40,13 @@ impl InclusionProof {
 
     /// Returns true if `leaf` is entry `index` of the log with this size and root.
     pub fn verify(&self, leaf: Hash, index: u64, size: u64, root: &Hash) -> bool {
-        root_from_path(Domain::LogNode, leaf, index, size, &self.0).is_some_and(|reached| reached == *root)
+        self.verify_with::<Sha2>(leaf, index, size, root)
+    }
+
+    /// Like [`Self::verify`], with the SHA-256 of `S`.
+    pub fn verify_with<S: Sha256>(&self, leaf: Hash, index: u64, size: u64, root: &Hash) -> bool {
+        root_from_path(Rfc9162::<S>::new(), leaf, index, size, &self.0)
+            .is_some_and(|reached| reached == *root)
     }
 }
 
@@ -58,17 +65,29 @@ impl ConsistencyProof {
     ///
     /// Every log extends the empty log and itself; both proofs are empty.
     pub fn verify(&self, old_size: u64, old_root: &Hash, size: u64, root: &Hash) -> bool {
+        self.verify_with::<Sha2>(old_size, old_root, size, root)
+    }
+
+    /// Like [`Self::verify`], with the SHA-256 of `S`.
+    pub fn verify_with<S: Sha256>(&self, old_size: u64, old_root: &Hash, size: u64, root: &Hash) -> bool {
+        let hash = Rfc9162::<S>::new();
         if old_size == 0 || old_size == size {
-            let same =
-                if old_size == size { old_root == root } else { *old_root == Domain::LogEmpty.hash(b"") };
+            let same = if old_size == size { old_root == root } else { *old_root == hash.empty() };
             return self.0.is_empty() && same;
         }
         old_size < size
             && size <= super::MAX_LOG_SIZE
-            && self.verify_roots(old_size, old_root, size, root) == Some(true)
+            && self.verify_roots(hash, old_size, old_root, size, root) == Some(true)
     }
 
-    fn verify_roots(&self, old_size: u64, old_root: &Hash, size: u64, root: &Hash) -> Option<bool> {
+    fn verify_roots(
+        &self,
+        hash: impl NodeHash,
+        old_size: u64,
+        old_root: &Hash,
+        size: u64,
+        root: &Hash,
+    ) -> Option<bool> {
         let mut hashes = self.0.iter();
         let (mut old_last, mut last) = (old_size - 1, size - 1);
         let skip = old_last.trailing_ones();
@@ -76,18 +95,18 @@ impl ConsistencyProof {
         // If the old log is one complete subtree, its root is the first hash.
         let start = if old_last == 0 { old_root } else { hashes.next()? };
         let (mut old_reached, mut reached) = (*start, *start);
-        for hash in hashes {
+        for sibling in hashes {
             if last == 0 {
                 return Some(false);
             }
             if old_last & 1 == 1 || old_last == last {
-                old_reached = Domain::LogNode.hash_pair(hash, &old_reached);
-                reached = Domain::LogNode.hash_pair(hash, &reached);
+                old_reached = hash.node(sibling, &old_reached);
+                reached = hash.node(sibling, &reached);
                 while old_last & 1 == 0 && old_last != 0 {
                     (old_last, last) = (old_last >> 1, last >> 1);
                 }
             } else {
-                reached = Domain::LogNode.hash_pair(&reached, hash);
+                reached = hash.node(&reached, sibling);
             }
             (old_last, last) = (old_last >> 1, last >> 1);
         }
@@ -97,23 +116,23 @@ impl ConsistencyProof {
 
 /// Computes the root from a leaf and its inclusion path (RFC 9162, section 2.1.3.2). Returns `None` if the path has the
 /// wrong length for the leaf's index.
-pub fn root_from_path(domain: Domain, leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
+pub fn root_from_path(hash: impl NodeHash, leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
     if index >= size {
         return None;
     }
     let (mut at, mut last) = (index, size - 1);
     let mut reached = leaf;
-    for hash in path {
+    for sibling in path {
         if last == 0 {
             return None;
         }
         if at & 1 == 1 || at == last {
-            reached = domain.hash_pair(hash, &reached);
+            reached = hash.node(sibling, &reached);
             while at & 1 == 0 && at != 0 {
                 (at, last) = (at >> 1, last >> 1);
             }
         } else {
-            reached = domain.hash_pair(&reached, hash);
+            reached = hash.node(&reached, sibling);
         }
         (at, last) = (at >> 1, last >> 1);
     }

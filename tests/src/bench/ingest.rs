@@ -25,9 +25,9 @@ use streembit_ingest::Ingest;
 use streembit_keystore::KeyPair;
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
-    event::{self, ParsedDeviceKey},
+    event::{self, entry_digest, ParsedDeviceKey},
     hash::Domain,
-    merkle::{Frontier, NodeId},
+    merkle::{leaf_hash, Frontier, NodeId},
     Body, DeviceKey, SignedEvent,
 };
 
@@ -159,7 +159,7 @@ fn records(events: &[Signed]) -> Vec<Vec<Record>> {
             let entry = (event, 1u64).encode();
             let device = event.header.device.0;
             let in_device = [&device[..], &event.header.sequence.to_be_bytes()].concat();
-            frontier.append(Domain::LogLeaf.hash(&entry), |node| {
+            frontier.append(leaf_hash(&entry_digest(&entry)), |node| {
                 if node.id.level.is_multiple_of(6) {
                     let level = usize::from(node.id.level / 6);
                     tiles.resize_with(tiles.len().max(level + 1), Vec::new);

@@ -21,7 +21,6 @@ use std::{
 use streembit_ingest::Ingest;
 use streembit_keystore::KeyPair;
 use streembit_log::Log;
-use streembit_primitives::hash::Domain;
 
 /// How many events each device signs before they are submitted.
 const EVENTS_PER_ROUND: usize = 500;
@@ -122,7 +121,7 @@ fn prove(log: &Log, size: u64) -> Result<Proofs> {
                 let proof = log.prove_inclusion(*index, size)?;
                 times.push(start.elapsed());
                 let stored = log.stored(*index)?.context("a missing entry")?;
-                let leaf = Domain::LogLeaf.hash_of(&stored.entry);
+                let leaf = stored.entry.leaf();
                 let holds = proof.verify(leaf, *index, size, &root);
                 ensure!(holds, "the proof of entry {index} does not verify");
             }

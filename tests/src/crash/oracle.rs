@@ -5,6 +5,7 @@ use super::ledger::{self, Ledger, LogPosition};
 use anyhow::{bail, ensure, Context, Result};
 use codec::{Decode as _, DecodeAll as _, Encode as _};
 use rocksdb::{IteratorMode, Options, DB};
+use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::Path,
@@ -23,12 +24,14 @@ pub struct History {
     checkpoints: BTreeMap<u64, Vec<u8>>,
 }
 
+type NodeHash = fn(&Hash, &Hash) -> Hash;
+
 /// The Merkle tree of a log, recomputed from its entries.
 pub struct RecomputedLog {
     /// By level, the hashes of the complete subtrees, starting with the leaves.
     levels: Vec<Vec<Hash>>,
-    /// The hash domain of inner nodes.
-    node: Domain,
+    /// Hashes the children of an inner node.
+    node: NodeHash,
 }
 
 impl RecomputedLog {
@@ -49,7 +52,7 @@ impl RecomputedLog {
         }
         let mut peaks = peaks.into_iter().rev();
         let last = peaks.next().context("no subtree")?;
-        Ok(peaks.fold(last, |right, left| self.node.hash_pair(&left, &right)))
+        Ok(peaks.fold(last, |right, left| (self.node)(&left, &right)))
     }
 
     /// Checks that an anchor of the chain belongs to this log.
@@ -60,11 +63,11 @@ impl RecomputedLog {
         Ok(())
     }
 
-    fn of(leaves: Vec<Hash>, node: Domain) -> Self {
+    fn of(leaves: Vec<Hash>, node: NodeHash) -> Self {
         let mut levels = vec![leaves];
         while let Some(below) = levels.last().filter(|below| below.len() > 1) {
             let pairs = below.chunks_exact(2).filter_map(|pair| match pair {
-                [left, right] => Some(node.hash_pair(left, right)),
+                [left, right] => Some(node(left, right)),
                 _ => None,
             });
             levels.push(pairs.collect());
@@ -125,7 +128,7 @@ impl RawLog {
             let (key, bytes) = pair?;
             let index = leaves.len() as u64;
             ensure!(*key == index.to_be_bytes(), "expected entry {index}, found {}", hex::encode(&key));
-            leaves.push(Domain::LogLeaf.hash(&bytes));
+            leaves.push(sha256(&[&[0x00], &sha256(&[b"streembit log entry v2", &bytes]).0]));
             let entry = LogEntry::decode_all(&mut &*bytes).with_context(|| format!("entry {index}"))?;
             let header = &entry.event.header;
             let device = ledger.devices.get(&header.device);
@@ -153,7 +156,7 @@ impl RawLog {
             }
         }
         ensure!(bodies.next().is_none(), "there are more bodies than entries");
-        Ok((RecomputedLog::of(leaves, Domain::LogNode), found))
+        Ok((RecomputedLog::of(leaves, |left, right| sha256(&[&[0x01], &left.0, &right.0])), found))
     }
 
     /// Compares the stored tree, indexes and state with the entries.
@@ -291,7 +294,7 @@ impl History {
             ensure!(content.size == size, "the checkpoint stored under {size} is of size {}", content.size);
             ensure!(recomputed.root(size)? == content.root, "checkpoint {size} does not match this log");
             let heads = heads_root(found, size)?;
-            ensure!(content.heads_root == Some(heads), "the heads root of checkpoint {size} is wrong");
+            ensure!(content.heads_root == heads, "the heads root of checkpoint {size} is wrong");
             seen += 1;
         }
         ensure!(seen == self.checkpoints.len(), "{seen} of {} checkpoints are left", self.checkpoints.len());
@@ -305,6 +308,13 @@ impl History {
     }
 }
 
+/// Hashes the parts one after the other with SHA-256.
+fn sha256(parts: &[&[u8]]) -> Hash {
+    let mut hasher = Sha256::new();
+    parts.iter().for_each(|part| hasher.update(part));
+    Hash(hasher.finalize().into())
+}
+
 /// Computes the root of the heads map for the first `size` entries.
 fn heads_root(found: &DeviceEvents, size: u64) -> Result<Hash> {
     let mut leaves = BTreeMap::new();
@@ -315,7 +325,10 @@ fn heads_root(found: &DeviceEvents, size: u64) -> Result<Hash> {
         }
     }
     let count = leaves.len() as u64;
-    let root = RecomputedLog::of(leaves.into_values().collect(), Domain::HeadsNode).root(count)?;
+    let root = RecomputedLog::of(leaves.into_values().collect(), |left, right| {
+        Domain::HeadsNode.hash_pair(left, right)
+    })
+    .root(count)?;
     Ok(Domain::Heads.hash_of(&(count, root)))
 }
 

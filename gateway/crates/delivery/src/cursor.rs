@@ -118,6 +118,6 @@ mod tests {
         assert!(problem(Hash([9; 32]), DEVICE).contains("another chain"));
         std::fs::write(&path, "{}").unwrap();
         assert!(problem(CHAIN, DEVICE).contains("not a cursor"));
-        assert!(Cursor::open(dir.path(), CHAIN, DEVICE).is_err(), "a directory");
+        assert!(Cursor::open(dir.path(), CHAIN, DEVICE).is_err(), "a folder");
     }
 }

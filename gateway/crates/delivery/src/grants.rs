@@ -80,7 +80,7 @@ impl NameFilter {
         match (self, part) {
             (Self::All, _) => true,
             (Self::Only(names), Part::Reading(reading)) => names.contains(&reading.name),
-            (Self::Only(_), Part::Status(_)) => false,
+            (Self::Only(_), Part::Command(_) | Part::Result(_) | Part::Status(_)) => false,
         }
     }
 

@@ -163,11 +163,11 @@ impl Received {
         };
         let readings = self.parts.iter().filter_map(|(_, part)| match part {
             Part::Reading(reading) => Some(reading),
-            Part::Status(_) => None,
+            Part::Command(_) | Part::Result(_) | Part::Status(_) => None,
         });
         let status = self.parts.iter().filter_map(|(_, part)| match part {
             Part::Status(text) => Some(text.as_str()),
-            Part::Reading(_) => None,
+            Part::Reading(_) | Part::Command(_) | Part::Result(_) => None,
         });
         json!({
             "device": header.device,

@@ -28,13 +28,14 @@ use streembit_evidence::{
 };
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
-    checkpoint::{Anchor, HashAlgorithm},
+    checkpoint::Anchor,
     device::DeviceRecord,
     event::{self, EventKind, ParsedDeviceKey, Signer, VERSION},
     evidence::{file, Item, TrustRoot},
     hash::Domain,
     signature::{sign_sr25519, PublicKey},
     AccountId, Body, Checkpoint, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, SignedEvent, Text,
+    Version,
 };
 
 /// The length of the status text. With its seed and the lengths, the body has 200 bytes.
@@ -198,12 +199,12 @@ fn id() -> LogId {
 async fn anchor(log: &Log, chain: &mut FakeChain) -> anyhow::Result<()> {
     let size = log.size();
     let checkpoint = Checkpoint {
+        version: Version,
         log: id(),
         size,
         root: log.root(size)?,
         heads_root: log.heads_root(size)?,
         time: 1,
-        hash: HashAlgorithm::Blake3,
     };
     chain.anchor(&Anchor { checkpoint, block: chain.next_number() });
     chain.block(false);

@@ -5,7 +5,7 @@ use std::{
     io::{self, BufWriter, Stdout, Write},
     path::{Path, PathBuf},
 };
-use streembit_keystore::files::directory;
+use streembit_keystore::files::folder_of;
 use tempfile::NamedTempFile;
 
 /// The output file cannot be written.
@@ -52,7 +52,7 @@ impl Output {
             // Only the owner may read the temporary file, and so the final one: the owner decides who gets the
             // evidence.
             let file =
-                tempfile::Builder::new().prefix(".evidence-").tempfile_in(directory(path)).map_err(failed)?;
+                tempfile::Builder::new().prefix(".evidence-").tempfile_in(folder_of(path)).map_err(failed)?;
             To::File(BufWriter::with_capacity(1 << 20, file))
         };
         Ok(Self { to, path: path.into(), replace })
@@ -78,7 +78,7 @@ impl Output {
             io::ErrorKind::AlreadyExists => OutputError::Exists(path.clone()),
             _ => failed(error.error),
         })?;
-        File::open(directory(&path)).and_then(|folder| folder.sync_all()).map_err(failed)
+        File::open(folder_of(&path)).and_then(|folder| folder.sync_all()).map_err(failed)
     }
 }
 

@@ -155,7 +155,7 @@ mod tests {
                 unit: Text::default(),
                 value: Value::Decimal(1u32.into()),
                 time: 1,
-                source: Source::Sensor,
+                source: Source::sensor(),
             })
         };
         let body =

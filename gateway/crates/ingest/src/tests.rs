@@ -6,7 +6,7 @@ mod support;
 
 use super::*;
 use proptest::prelude::*;
-use streembit_log::AppendError;
+use streembit_log::{AppendError, OpenError, StorageError};
 use streembit_primitives::{
     event::EventError, AccountId, Decimal, Hash, PublicKey, Signature, Signer, Source, Text, Value,
 };
@@ -46,7 +46,7 @@ fn reading(value: u32) -> Reading {
         unit: Text::try_from("km").unwrap(),
         value: Value::Decimal(Decimal::from(value)),
         time: 1,
-        source: Source::Sensor,
+        source: Source::sensor(),
     }
 }
 
@@ -240,6 +240,67 @@ async fn a_device_may_send_events_before_earlier_ones_are_acknowledged() {
     assert_eq!(indexes, (0..50).collect::<Vec<_>>());
 }
 
+/// The time of a submission whose verification panics.
+const PANICS: u64 = u64::MAX;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_verification_costs_only_its_own_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder);
+    let (mut first, mut second) = (Device::sr25519(1), Device::ed25519(2));
+    let keys = [&first, &second].map(|device| (device.id(), ParsedDeviceKey::new(device.key.key().clone())));
+    let devices = HashMap::from(keys);
+    let verify = move |submissions: Vec<Submission>| {
+        assert!(submissions.iter().all(|submission| submission.received != PANICS), "a bug in verification");
+        verifiers::verify(submissions, &devices)
+    };
+    // One thread, so that it has to survive the panic. One event per batch.
+    let limits = Limits { batch: 1, verifiers: 1, ..Limits::default() };
+    let verifiers = Verifiers::start_with(&log, limits, verify).unwrap();
+    let budget = Arc::new(Semaphore::new(4));
+    let lost = second.next(0);
+    let mut answers = Vec::new();
+    for (event, received) in [(first.next(0), 1), (lost.clone(), PANICS), (first.next(1), 2), (lost, 3)] {
+        let (reply, answer) = oneshot::channel();
+        let permit = budget.clone().acquire_owned().await.unwrap();
+        verifiers.submit(Submission { events: vec![event], received, reply, permit }).await;
+        answers.push(answer);
+    }
+    let mut indexes = Vec::new();
+    for answer in answers {
+        indexes.push(answer.await.ok().map(|mut results| results.pop().unwrap().unwrap().index));
+    }
+    assert_eq!(indexes, [Some(0), None, Some(1), Some(2)]);
+    verifiers.close().await;
+    assert_eq!(budget.available_permits(), 4, "the lost batch has released its permits");
+    assert_eq!(log.verify(0..3).unwrap(), []);
+}
+
+#[test]
+fn errors_of_a_log_that_may_recover_are_temporary() {
+    let path = std::path::PathBuf::from("/data/log");
+    let refused = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let damaged = StorageError::Damaged { what: "an entry".into(), source: None };
+    let reopen = |error: OpenError| IngestError::from(AppendError::Reopen(Box::new(error)));
+    for error in [
+        IngestError::from(AppendError::Closed),
+        AppendError::Storage(StorageError::Unavailable).into(),
+        reopen(OpenError::Folder { path: path.clone(), source: refused().into() }),
+        reopen(OpenError::Locked { path: path.clone() }),
+        reopen(OpenError::Storage(StorageError::Unavailable)),
+    ] {
+        assert!(error.is_temporary(), "{error}");
+    }
+    for error in [
+        IngestError::from(AppendError::Storage(damaged.clone())),
+        reopen(OpenError::Storage(damaged)),
+        reopen(OpenError::Missing { path }),
+        IngestError::Empty,
+    ] {
+        assert!(!error.is_temporary(), "{error}");
+    }
+}
+
 #[test]
 fn a_gateway_signs_only_for_its_own_hosted_devices() {
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
@@ -251,7 +312,6 @@ fn a_gateway_signs_only_for_its_own_hosted_devices() {
         let device = other.device_id();
         assert_eq!(ingest.status(device, "x").await, Err(IngestError::NotHosted { device }));
         assert_eq!(ingest.devices().count(), 2);
-        assert!(IngestError::from(AppendError::Closed).is_temporary());
     });
 }
 

@@ -49,6 +49,16 @@ impl Verifiers {
         devices: &Arc<HashMap<DeviceId, ParsedDeviceKey>>,
         limits: Limits,
     ) -> std::io::Result<Self> {
+        let devices = devices.clone();
+        Self::start_with(log, limits, move |submissions| verify(submissions, &devices))
+    }
+
+    /// Starts the threads with the function that verifies a batch, which a test can replace.
+    pub(super) fn start_with(
+        log: &Log,
+        limits: Limits,
+        verify: impl Fn(Vec<Submission>) -> Vec<Append> + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
         let (queue, submissions) = mpsc::channel(QUEUE);
         let log = log.clone();
         let sequencer = Sequencer::new(move |appends| {
@@ -58,13 +68,14 @@ impl Verifiers {
             }
         });
         let intake = Arc::new(Mutex::new(Intake { submissions, sequencer }));
+        let verify = Arc::new(verify);
         let threads = (0..limits.verifiers.max(1))
             .map(|number| {
-                let (intake, devices) = (intake.clone(), devices.clone());
+                let (intake, verify) = (intake.clone(), verify.clone());
                 std::thread::Builder::new().name(format!("verifier-{number}")).spawn(move || {
                     while let Some((submissions, ticket)) = take(&intake, limits.batch.max(1)) {
                         // A panic costs only its own batch: its callers receive `IngestError::Closed`.
-                        match catch_unwind(AssertUnwindSafe(|| verify(submissions, &devices))) {
+                        match catch_unwind(AssertUnwindSafe(|| verify(submissions))) {
                             Ok(appends) => ticket.complete(appends),
                             Err(_) => tracing::error!("verifying events panicked; the batch is not admitted"),
                         }
@@ -128,7 +139,10 @@ struct Pending {
 }
 
 /// Verifies the events of several submissions in one batch. Each submission becomes one append.
-fn verify(submissions: Vec<Submission>, devices: &HashMap<DeviceId, ParsedDeviceKey>) -> Vec<Append> {
+pub(super) fn verify(
+    submissions: Vec<Submission>,
+    devices: &HashMap<DeviceId, ParsedDeviceKey>,
+) -> Vec<Append> {
     let count = submissions.iter().map(|submission| submission.events.len()).sum();
     let (mut events, mut pending) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut answers = Vec::with_capacity(submissions.len());

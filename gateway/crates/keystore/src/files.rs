@@ -67,32 +67,32 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
             failed(error.error)
         }
     })?;
-    sync_directory(path).map_err(failed)
+    sync_folder(path).map_err(failed)
 }
 
 /// Atomically replaces a file by one with mode 0600 and syncs it.
 pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let failed = |source| FileError::Io { doing: "replacing", path: path.to_owned(), source };
     write_temporary(path, bytes).map_err(failed)?.persist(path).map_err(|error| failed(error.error))?;
-    sync_directory(path).map_err(failed)
+    sync_folder(path).map_err(failed)
 }
 
 fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o600))
         .prefix(".streembit-")
-        .tempfile_in(directory(path))?;
+        .tempfile_in(folder_of(path))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
 }
 
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(directory(path))?.sync_all()
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
 }
 
 /// Returns the folder that contains a file, or `.` for a bare file name.
-pub fn directory(path: &Path) -> &Path {
+pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -80,11 +80,9 @@ impl LogReader {
         Ok(())
     }
 
-    /// A checkpoint without a heads map has nothing to compare.
-    fn check_heads_root(&self, size: u64, expected: Option<Hash>) -> Result<(), CheckpointError> {
-        let Some(expected) = expected else { return Ok(()) };
+    fn check_heads_root(&self, size: u64, expected: Hash) -> Result<(), CheckpointError> {
         match self.heads_root(size)? {
-            Some(found) if found == expected => Ok(()),
+            found if found == expected => Ok(()),
             found => Err(CheckpointError::DifferentHeads { size, found, expected }),
         }
     }

@@ -3,7 +3,8 @@
 use super::{Refusal, MAX_BODY_BYTES};
 use codec::{Decode, Encode};
 use streembit_primitives::{
-    hash::Domain, Body, DeviceId, EventHeader, Hash, LogEntry, SignedEvent, VerifiedEvent,
+    event::entry_digest, merkle::leaf_hash, Body, DeviceId, EventHeader, Hash, LogEntry, SignedEvent,
+    VerifiedEvent,
 };
 
 /// A verified event with its own body, ready to be appended.
@@ -37,7 +38,7 @@ impl NewEntry {
         let body_offset = entry.encoded_size();
         let mut bytes = Vec::with_capacity(body_offset + body_bytes);
         entry.encode_to(&mut bytes);
-        let leaf = Domain::LogLeaf.hash(&bytes);
+        let leaf = entry_leaf(&bytes);
         body.encode_to(&mut bytes);
         Ok(Self { event, received, leaf, bytes, body_offset })
     }
@@ -72,6 +73,11 @@ impl NewEntry {
     pub(crate) fn bytes(&self) -> (&[u8], &[u8]) {
         self.bytes.split_at_checked(self.body_offset).unwrap_or_default()
     }
+}
+
+/// Returns the leaf of an encoded entry in the log's tree.
+pub(crate) fn entry_leaf(entry: &[u8]) -> Hash {
+    leaf_hash(&entry_digest(entry))
 }
 
 /// An event proposed to the writer.

@@ -66,15 +66,27 @@ pub enum OpenError {
         /// The log that is stored there.
         found: Box<LogId>,
     },
-    /// The database has a layout that this release does not know.
+    /// The database has the format of a newer release.
     #[error(
-        "the log at {path} has format {found}, but this release knows format {}: use the newer release that wrote it",
+        "the log at {path} has format {found}, but this release reads format {}: use the newer release that wrote it",
         super::FORMAT
     )]
-    Format {
+    NewerFormat {
         /// The database's folder.
         path: PathBuf,
-        /// The version of the layout.
+        /// The version of the format.
+        found: u32,
+    },
+    /// The database has the format of an older release.
+    #[error(
+        "the log at {path} has format {found}, whose tree is made with BLAKE3, but this release reads format {} with SHA-256: \
+         keep the folder and read it with the release that wrote it, and configure an empty folder for a new log",
+        super::FORMAT
+    )]
+    OlderFormat {
+        /// The database's folder.
+        path: PathBuf,
+        /// The version of the format.
         found: u32,
     },
     /// The operating system refused the writer's thread.
@@ -172,12 +184,12 @@ pub enum CheckpointError {
         expected: Hash,
     },
     /// The devices' last events differ from those that were signed.
-    #[error("after {size} entries the devices' last events lead to root {}, but root {expected} was signed: the log's indexes were changed. Restore the data folder from a backup", .found.map_or_else(|| "none".into(), |found| found.to_string()))]
+    #[error("after {size} entries the devices' last events lead to root {found}, but root {expected} was signed: the log's indexes were changed. Restore the data folder from a backup")]
     DifferentHeads {
         /// The size of the checkpoint.
         size: u64,
-        /// The root of the log's heads map, or `None` if the log has no events.
-        found: Option<Hash>,
+        /// The root of the log's heads map.
+        found: Hash,
         /// The signed root.
         expected: Hash,
     },

@@ -10,8 +10,8 @@ use streembit_primitives::{
 };
 
 impl LogReader {
-    /// Returns the root of the heads map of the first `size` entries, or `None` if `size` is 0.
-    pub fn heads_root(&self, size: u64) -> Result<Option<Hash>, ReadError> {
+    /// Returns the root of the heads map of the first `size` entries.
+    pub fn heads_root(&self, size: u64) -> Result<Hash, ReadError> {
         Ok(self.heads_map(size)?.root())
     }
 

@@ -47,8 +47,8 @@ use streembit_primitives::LogId;
 use tokio::sync::{mpsc, oneshot, watch};
 use writer::Writer;
 
-/// The version of the database's layout.
-pub const FORMAT: u32 = 3;
+/// The version of the database's format. Up to version 3 the tree was made with BLAKE3.
+pub const FORMAT: u32 = 4;
 
 /// The largest encoded body that is admitted, in bytes. Larger data is stored elsewhere, and its hash is logged.
 pub const MAX_BODY_BYTES: usize = 16 << 10;

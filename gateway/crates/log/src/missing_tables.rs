@@ -9,13 +9,14 @@
 //! cannot open: it shows an older state of that column family. So the writing gateway has to touch every table.
 
 use super::{
+    entry::entry_leaf,
     store::{device_key, Family, Store},
     tiles::{TileId, TileReader, HEIGHT},
     StorageError,
 };
 use codec::DecodeAll as _;
 use std::collections::BTreeSet;
-use streembit_primitives::{hash::Domain, merkle::NodeId, LogEntry};
+use streembit_primitives::{merkle::NodeId, LogEntry};
 
 /// Checks that every table can be read, and that the entries on both sides of its last key are complete.
 pub(crate) fn check(store: &Store, size: u64) -> Result<(), StorageError> {
@@ -78,7 +79,7 @@ fn check_entry(store: &Store, tiles: &TileReader<'_>, index: u64) -> Result<(), 
         let id = NodeId { level, index: index >> level };
         let node = tiles.hash(id)?.ok_or_else(|| hole("a node of the tree"))?;
         // The device of a changed entry cannot be trusted. An audit reports the entry.
-        if level == 0 && node != Domain::LogLeaf.hash(&entry) {
+        if level == 0 && node != entry_leaf(&entry) {
             return Ok(());
         }
     }

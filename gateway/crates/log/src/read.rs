@@ -1,6 +1,7 @@
 //! Reading entries, heads and the events of a device, and the checks when a log is opened.
 
 use super::{
+    entry::entry_leaf,
     store::{decode, device_key, integer, meta, Family, State, Store},
     writer::load_tree,
     Head, OpenError, ReadError, StorageError, StoredBody, StoredEvent,
@@ -10,7 +11,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
     Arc,
 };
-use streembit_primitives::{hash::Domain, merkle::NodeId, Body, DeviceId, Hash, LogEntry, LogId};
+use streembit_primitives::{merkle::NodeId, Body, DeviceId, Hash, LogEntry, LogId};
 
 /// Reads a log. The reader of an opened [`super::Log`] sees each entry as soon as it is on disk; a reader that was
 /// opened read-only keeps the state of that moment. Clones share the database.
@@ -192,7 +193,7 @@ impl LogReader {
         let Some(index) = stored else { return Ok(()) };
         // The body is not checked: a damaged body is for an audit to report, and must not stop the log.
         let bytes = self.store.db().bytes(Family::Entries, &index.to_be_bytes())?;
-        let leaf: Option<Hash> = bytes.map(|bytes| Domain::LogLeaf.hash(&bytes));
+        let leaf: Option<Hash> = bytes.map(|bytes| entry_leaf(&bytes));
         if leaf != Some(self.nodes().stored_hash(NodeId { level: 0, index })?) {
             return Err(StorageError::damaged(format!("the last entry, {index}, does not match its leaf")));
         }

@@ -7,6 +7,7 @@ use rocksdb::{
     DBRecoveryMode, DBWithThreadMode, LogLevel, Options, SingleThreaded, WriteOptions,
 };
 use std::{
+    cmp::Ordering::{Equal, Greater, Less},
     path::{Path, PathBuf},
     sync::{
         atomic::{AtomicBool, Ordering},
@@ -426,8 +427,11 @@ pub(crate) fn identity(store: &Store) -> Result<Option<LogId>, OpenError> {
             None => Ok(None),
         };
     };
-    if format != super::FORMAT {
-        return Err(OpenError::Format { path: store.path().into(), found: format });
+    let path = || store.path().into();
+    match format.cmp(&super::FORMAT) {
+        Less => return Err(OpenError::OlderFormat { path: path(), found: format }),
+        Greater => return Err(OpenError::NewerFormat { path: path(), found: format }),
+        Equal => {}
     }
     let id: Option<LogId> = guard.value(Family::Meta, meta::LOG)?;
     Ok(Some(id.ok_or_else(|| StorageError::damaged("its id is missing"))?))

@@ -3,7 +3,7 @@
 //! A tile of level `t` holds nodes of level `6 t` of the tree. The nodes between two tile levels are computed from the
 //! lower tile when they are needed. So a proof reads one tile per six levels, a log of ten million entries needs 32
 //! bytes of tree per entry, and all tiles but the lowest stay in memory. Transparency logs serve their trees in the
-//! same way, see <https://c2sp.org/tlog-tiles>. The shape of the tree is that of RFC 9162.
+//! same way, see <https://c2sp.org/tlog-tiles>.
 //!
 //! The last tile of each level grows: every group that adds to it writes it again.
 //!
@@ -15,8 +15,7 @@ use super::{
 };
 use std::{cell::RefCell, collections::BTreeMap, ops::Range};
 use streembit_primitives::{
-    hash::Domain,
-    merkle::{root_of_leaves, Node, NodeId, NodeStore},
+    merkle::{root_of_leaves, Node, NodeId, NodeStore, LOG_TREE},
     Hash,
 };
 
@@ -125,7 +124,7 @@ impl Tile {
     /// Computes the node above a range of hashes, whose length must be a power of two. Returns `None` if the tile does
     /// not have them all.
     pub(crate) fn root(&self, slots: Range<usize>) -> Option<Hash> {
-        self.0.get(slots).map(|hashes| root_of_leaves(Domain::LogNode, hashes))
+        self.0.get(slots).map(|hashes| root_of_leaves(LOG_TREE, hashes))
     }
 }
 
@@ -254,7 +253,7 @@ fn damaged(id: TileId, problem: &str) -> StorageError {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use streembit_primitives::merkle::Frontier;
+    use streembit_primitives::{hash::Domain, merkle::Frontier};
 
     #[test]
     fn every_node_is_computed_from_part_of_one_tile() {
@@ -284,7 +283,7 @@ mod tests {
             let (mut nodes, mut stored) = (Vec::new(), BTreeMap::new());
             for count in groups {
                 for _ in 0..count {
-                    let leaf = Domain::LogLeaf.hash(&frontier.size().to_be_bytes());
+                    let leaf = Domain::HeadsLeaf.hash(&frontier.size().to_be_bytes());
                     frontier.append(leaf, |node| {
                         nodes.push(node);
                         growing.add(node, |id, tile| drop(stored.insert(id, tile.encode())));

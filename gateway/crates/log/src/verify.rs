@@ -4,6 +4,7 @@
 //! verified here, because that needs the devices' keys.
 
 use super::{
+    entry::entry_leaf,
     store::{device_key, integer, meta, Family, State},
     tiles::{self, TileId, TileReader},
     Head, LogReader, OutOfRangeError, ReadError, StorageError,
@@ -11,7 +12,6 @@ use super::{
 use codec::DecodeAll;
 use std::{collections::HashMap, fmt, ops::Range};
 use streembit_primitives::{
-    hash::Domain,
     heads::{HeadEntry, HeadsMap},
     merkle::{Frontier, Node, NodeId},
     Body, DeviceId, Hash, LogEntry,
@@ -168,7 +168,7 @@ impl<'a> Verification<'a> {
         let id = NodeId { level: 0, index };
         let stored_leaf = self.node(id)?;
         let bytes = self.bytes(Family::Entries, &index.to_be_bytes())?;
-        let derived_leaf = bytes.as_ref().map(|bytes| Domain::LogLeaf.hash(bytes)).ok();
+        let derived_leaf = bytes.as_ref().map(|bytes| entry_leaf(bytes)).ok();
         let leaves_match = derived_leaf.is_some() && derived_leaf == stored_leaf;
         // If entry and leaf differ, the one that agrees with the rest of the tree is right.
         let entry_is_wrong = !leaves_match
@@ -301,7 +301,7 @@ impl<'a> Verification<'a> {
     /// Returns true if an entry does not match its leaf.
     fn is_damaged(&self, index: u64) -> Result<bool, StorageError> {
         let entry = self.bytes(Family::Entries, &index.to_be_bytes())?;
-        let leaf = entry.ok().map(|bytes| Domain::LogLeaf.hash(&bytes));
+        let leaf = entry.ok().map(|bytes| entry_leaf(&bytes));
         Ok(leaf.is_none() || leaf != self.node(NodeId { level: 0, index })?)
     }
 

@@ -228,14 +228,7 @@ fn summary_text(summary: &UnverifiedSummary) -> String {
 }
 
 fn content(event: &UnverifiedEvent) -> String {
-    let texts = event.parts.iter().map(|part| match part {
-        Part::Reading(reading) => {
-            let short = reading.name.as_str().rsplit('.').next().unwrap_or_default();
-            format!("{short} {} {}", reading.value, reading.unit).trim_end().to_owned()
-        }
-        Part::Status(text) => text.to_string(),
-    });
-    let text = texts.collect::<Vec<_>>().join(", ");
+    let text = event.parts.iter().map(Part::summary).collect::<Vec<_>>().join(", ");
     match event.body {
         Disclosed::Whole => text,
         Disclosed::Parts => format!("{text}, (the rest is withheld)"),

@@ -56,7 +56,7 @@ pub enum Command {
     ///
     /// Creates session keys in the node, registers them with a proof of possession, asks the council, and waits until
     /// the node makes blocks. The node must run with --validator. The key belongs to a party, or to a gateway
-    /// (gateway.key in its directory).
+    /// (gateway.key in its folder).
     Join(join::Args),
     /// Create new session keys in a validator's node, and wait until they are in use.
     RotateKeys(join::Args),

@@ -31,7 +31,7 @@ pub(super) async fn export(args: ProveArgs, context: &Context) -> anyhow::Result
     let proven = prove_from_log(&chain, &args.config, &service).await?;
     write_proof(&args.out, id, clause, &proven)?;
     let result = json!({ "id": id, "clause": clause, "file": args.out, "reading": proven.reading });
-    context.print(&result, |_| format!("{}: proves {}", args.out.display(), describe(&proven.reading)))
+    context.print(&result, |_| format!("{}: proves {}", args.out.display(), proven.reading))
 }
 
 /// Runs `contract report`.
@@ -52,7 +52,7 @@ pub(super) async fn report(args: ReportArgs, context: &Context) -> anyhow::Resul
     context.print(&result, |_| {
         format!(
             "reported {}, finalized in block {}\n{}",
-            describe(&reading),
+            reading.to_string(),
             submitted.block,
             view::due_text(&found.contract, &due)
         )
@@ -90,7 +90,7 @@ pub(super) async fn record(args: RecordArgs, context: &Context) -> anyhow::Resul
             "\"{}\" is recorded at {} as record {number}, finalized in block {}\n\nNext, the customer confirms it:\n  \
              streembit contract confirm {id} --record {number} --key CUSTOMER.key",
             service.what,
-            describe(&reading),
+            reading.to_string(),
             submitted.block
         )
     })
@@ -168,16 +168,11 @@ async fn prove_from_log(
 fn disclosed_reading(proof: &ReadingProof) -> anyhow::Result<Reading> {
     match &proof.disclosure.part {
         Part::Reading(reading) => Ok(reading.clone()),
-        Part::Status(_) => {
+        Part::Command(_) | Part::Result(_) | Part::Status(_) => {
             bail!("the proof does not disclose a reading: make one with `streembit contract prove`")
         }
     }
 }
-
-fn describe(reading: &Reading) -> String {
-    format!("{} {} {}", reading.name, reading.value, reading.unit).trim_end().to_owned()
-}
-
 /// Returns the BLAKE3 hash of a file.
 fn hash_of(path: &Path) -> anyhow::Result<Hash> {
     let mut hasher = blake3::Hasher::new();

@@ -1,16 +1,16 @@
-//! Any sequence of calls, by anybody, keeps what must hold, and the state grows with the devices only.
+//! Any sequence of calls, by any account, keeps the invariants, and the state grows only with the number of devices.
 
 use crate::{mock::*, Devices as Known, DevicesOfGateway, DevicesOfOwner};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use streembit_primitives::{device::RegistrationConsent, AccountId, DeviceId, DeviceKey, Hash, Signature};
 
-/// How many keys of devices there are.
+/// The number of device keys in use.
 const KEYS: u8 = 6;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Who, which key, which gateway, and what is signed instead of that.
+    /// The sender, the key, the gateway, and the fault in the consent, if any.
     Register(u8, u8, u8, Option<Fault>),
     Blocks(u64),
 }
@@ -40,7 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// 0 and 1: parties; 2: a gateway; 3: a stranger.
+/// Returns the account of a sender. 0 and 1: parties; 2: a gateway; 3: a stranger.
 fn who(number: u8) -> AccountId {
     match number {
         0 => OWNER,
@@ -50,7 +50,7 @@ fn who(number: u8) -> AccountId {
     }
 }
 
-/// 0 and 1: gateways; 2: none.
+/// Returns the account that should keep the log. 0 and 1: gateways; 2: an account that is not a gateway.
 fn keeper(number: u8) -> AccountId {
     match number {
         0 => gateway().account(),
@@ -59,7 +59,7 @@ fn keeper(number: u8) -> AccountId {
     }
 }
 
-/// 0 and 1 sign with sr25519, 2 and 3 with Ed25519, 4 and 5 are hosted by the first and the second gateway.
+/// Returns a device's key. 0 and 1: sr25519; 2 and 3: Ed25519; 4 and 5: hosted by the first and the second gateway.
 fn key(number: u8) -> DeviceKey {
     match number {
         0..2 => Sr25519::new(number + 1).key(),
@@ -78,7 +78,7 @@ fn sign(number: u8, agreed: &RegistrationConsent) -> Signature {
     }
 }
 
-/// Does a step; says which device it should have registered.
+/// Executes a step. Returns the device that it registered, if any.
 fn take(step: Step) -> Option<DeviceId> {
     match step {
         Step::Register(by, number, at, fault) => {
@@ -120,7 +120,7 @@ proptest! {
             for step in steps {
                 registered.extend(take(step.clone()));
                 prop_assert_eq!(Devices::check_state(), Ok(()), "after {:?}", step);
-                // One entry of each kind for each device; nothing is left of what was refused.
+                // Each registered device has one entry of each kind, and a refused call leaves nothing behind.
                 let known: BTreeSet<_> = Known::<Test>::iter_keys().collect();
                 prop_assert_eq!(&known, &registered);
                 prop_assert_eq!(DevicesOfGateway::<Test>::iter_keys().count(), known.len());
@@ -131,27 +131,33 @@ proptest! {
     }
 }
 
-/// Each invariant sees its own fault.
+/// For each invariant, breaks only this one.
 #[test]
-fn a_state_that_no_call_leaves_is_noticed() {
+fn each_broken_invariant_is_detected() {
     type Change = fn(DeviceId);
     let changes: [(&str, Change); 8] = [
-        ("a device under another key's id", |id| Known::<Test>::mutate_extant(id, |d| d.key = key(1))),
-        ("a device registered in a block to come", |id| {
+        ("a device is stored under the id of another key", |id| {
+            Known::<Test>::mutate_extant(id, |d| d.key = key(1))
+        }),
+        ("a device was registered in a future block", |id| {
             Known::<Test>::mutate_extant(id, |d| d.registered = 6);
         }),
-        ("a hosted device at another gateway than its host", |id| {
+        ("a hosted device is at a gateway that is not its host", |id| {
             Known::<Test>::mutate_extant(id, |d| d.gateway = second_gateway().account());
         }),
-        ("a device that is not among its gateway's", |id| {
+        ("a device is missing in `DevicesOfGateway`", |id| {
             DevicesOfGateway::<Test>::remove(gateway().account(), id);
         }),
-        ("a device not among its owner's", |id| DevicesOfOwner::<Test>::remove(OWNER, id)),
-        ("a device not among its owner's", |id| Known::<Test>::mutate_extant(id, |d| d.owner = OTHER)),
-        ("a gateway lists a device that is not its own", |id| {
+        ("a device is missing in `DevicesOfOwner`", |id| DevicesOfOwner::<Test>::remove(OWNER, id)),
+        ("a device is missing in `DevicesOfOwner`", |id| {
+            Known::<Test>::mutate_extant(id, |d| d.owner = OTHER)
+        }),
+        ("`DevicesOfGateway` lists a device of another gateway", |id| {
             DevicesOfGateway::<Test>::insert(second_gateway().account(), id, ());
         }),
-        ("an owner lists a device that is not its own", |id| DevicesOfOwner::<Test>::insert(OTHER, id, ())),
+        ("`DevicesOfOwner` lists a device of another owner", |id| {
+            DevicesOfOwner::<Test>::insert(OTHER, id, ())
+        }),
     ];
     for (fault, change) in changes {
         chain().execute_with(|| {

@@ -1,4 +1,4 @@
-//! From a proposal to a contract in force.
+//! From a proposal to an active contract.
 
 use crate::{mock::*, Error, Event};
 use frame_support::{assert_noop, assert_ok, traits::Get};
@@ -14,7 +14,7 @@ fn state(id: ContractId) -> (ContractState, Vec<AccountId>) {
 }
 
 #[test]
-fn a_contract_is_in_force_when_the_last_party_accepts() {
+fn a_contract_becomes_active_with_the_last_acceptance() {
     chain().execute_with(|| {
         let mut contract = contract();
         contract.parties = vec![OWNER, WORKSHOP, INSURER].try_into().unwrap();
@@ -27,10 +27,10 @@ fn a_contract_is_in_force_when_the_last_party_accepts() {
         assert_eq!(state(id), (ContractState::Active, vec![WORKSHOP, INSURER, OWNER]));
         assert_eq!(ServiceContracts::contract(id).unwrap().contract, contract);
 
-        let told: Vec<_> = System::events().into_iter().map(|record| record.event).collect();
+        let events: Vec<_> = System::events().into_iter().map(|record| record.event).collect();
         let accepted = |party| Event::Accepted { id, party }.into();
         assert_eq!(
-            told,
+            events,
             vec![
                 Event::Proposed { id, parties: contract.parties }.into(),
                 accepted(WORKSHOP),
@@ -46,7 +46,7 @@ fn a_contract_is_in_force_when_the_last_party_accepts() {
 }
 
 #[test]
-fn only_parties_to_it_propose_and_accept_each_once() {
+fn only_parties_to_a_contract_propose_and_accept_it_and_each_accepts_once() {
     chain().execute_with(|| {
         let id = contract().id(&Genesis::get());
         assert_noop!(
@@ -64,7 +64,7 @@ fn only_parties_to_it_propose_and_accept_each_once() {
 }
 
 #[test]
-fn each_fault_of_a_content_is_named() {
+fn each_fault_of_a_contract_has_its_own_error() {
     chain().execute_with(|| {
         type Change = fn(&mut Contract);
         let faults: [(Error<Test>, Change); 10] = [
@@ -91,7 +91,7 @@ fn each_fault_of_a_content_is_named() {
 }
 
 #[test]
-fn a_device_that_changed_hands_before_the_last_acceptance_stops_it() {
+fn a_device_with_a_new_owner_who_is_not_a_party_prevents_the_last_acceptance() {
     chain().execute_with(|| {
         let id = contract().id(&Genesis::get());
         assert_ok!(ServiceContracts::propose(signed(OWNER), contract()));
@@ -104,7 +104,7 @@ fn a_device_that_changed_hands_before_the_last_acceptance_stops_it() {
 }
 
 #[test]
-fn contracts_of_a_device_and_of_a_party_are_bounded() {
+fn the_contracts_of_a_device_and_of_a_party_are_limited() {
     chain().execute_with(|| {
         let numbered = |n: u8, device: DeviceId| {
             let mut contract = contract();
@@ -122,7 +122,7 @@ fn contracts_of_a_device_and_of_a_party_are_bounded() {
         assert_ok!(ServiceContracts::propose(signed(WORKSHOP), full));
         assert_noop!(ServiceContracts::accept(signed(OWNER), id), Error::<Test>::TooManyOfDevice);
 
-        // The workshop's proposals use up its own room and nobody else's.
+        // The workshop's proposals count against its own limit only.
         let most: u32 = <Test as crate::Config>::MaxContractsOfParty::get();
         for n in 60..60 + most as u8 - 3 {
             assert_ok!(ServiceContracts::propose(signed(WORKSHOP), numbered(n, van)));

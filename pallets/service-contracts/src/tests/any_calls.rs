@@ -1,4 +1,4 @@
-//! Any sequence of calls, by anybody, keeps what must hold, and the state stays within its bounds.
+//! Any sequence of calls, by any account, keeps the invariants and the bounds of the state.
 
 use crate::{
     mock::*, AcceptedBy, ClauseProgress, Contracts, ContractsOfDevice, ContractsOfParty, Records, Statuses,
@@ -15,25 +15,31 @@ const PARTIES: [AccountId; 3] = [OWNER, WORKSHOP, INSURER];
 
 #[derive(Clone, Debug)]
 enum Step {
+    /// The sender and the contract.
     Propose(u8, u8),
+    /// The sender and the contract.
     Accept(u8, u8),
-    /// The car goes on by so much, back where it is negative, and the log is anchored.
+    /// Changes the odometer by this much, which may be negative, and anchors the log.
     Drive(i32),
-    /// Who, which contract, which clause, which of the proofs.
+    /// The sender, the contract, the clause, and the entry to prove.
     Report(u8, u8, u32, prop::sample::Index),
+    /// The same as for `Report`.
     Record(u8, u8, u32, prop::sample::Index),
+    /// The sender, the contract and the record.
     Confirm(u8, u8, u32),
-    /// The car has another owner.
+    /// Gives the car to this account.
     Sell(u8),
+    /// Advances by this number of blocks.
     Blocks(u64),
 }
 
-/// 0 to 2: parties; 3: a stranger.
+/// Returns the account of a sender. 0 to 2: parties; 3: a stranger.
 fn who(number: u8) -> AccountId {
     PARTIES.get(usize::from(number)).copied().unwrap_or(STRANGER)
 }
 
-/// 0 to 4: of two parties about the car; 5 and 6: of three about the car and the van; 7: of no consortium's party.
+/// Returns a contract. 0 to 4: two parties and the car; 5 and 6: three parties, the car and the van; 7: one of the
+/// parties does not belong to the consortium.
 fn content(number: u8) -> Contract {
     let mut contract = contract();
     contract.nonce = Hash([number; 32]);
@@ -75,7 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The car's gateway, and how far the car went.
+/// The car's gateway, the odometer, and the number of logged events.
 struct Driven {
     gateway: Gateway,
     meter: u32,
@@ -90,7 +96,7 @@ impl Driven {
         self.events += 1;
     }
 
-    /// Does a step; whether it was refused does not matter.
+    /// Executes a step, whose call may fail.
     fn take(&mut self, step: Step) {
         let prove = |index: prop::sample::Index| self.gateway.prove(index.index(self.events as usize) as u64);
         let _ = match step {
@@ -120,12 +126,12 @@ impl Driven {
     }
 }
 
-/// As many entries of each kind as the stated bounds allow, for three parties and two devices.
+/// Checks that no storage has more entries than the bounds allow for three parties and two devices.
 fn check_bounds() -> Result<(), TestCaseError> {
     let of_party: u32 = <Test as crate::Config>::MaxContractsOfParty::get();
     let of_device: u32 = <Test as crate::Config>::MaxContractsOfDevice::get();
     let records: u32 = <Test as crate::Config>::MaxRecords::get();
-    // Whoever proposes a contract accepts it.
+    // The proposer of a contract has accepted it.
     let most = PARTIES.len() * of_party as usize;
     let contracts = Contracts::<Test>::iter_keys().count();
     prop_assert!(contracts <= most, "{} contracts", contracts);
@@ -157,8 +163,8 @@ proptest! {
     }
 }
 
-/// A contract in force with a confirmed record and an open one.
-fn sound() -> (ContractId, sp_io::TestExternalities) {
+/// Returns a chain with an active contract that has a confirmed and an open record.
+fn chain_with_records() -> (ContractId, sp_io::TestExternalities) {
     let mut chain = chain();
     let id = chain.execute_with(|| {
         let (id, mut gateway) = (agree(contract()), Gateway::new(100));
@@ -177,9 +183,9 @@ fn sound() -> (ContractId, sp_io::TestExternalities) {
 
 type Change = fn(ContractId);
 
-fn assert_noticed(changes: &[(&str, Change)]) {
+fn assert_detected(changes: &[(&str, Change)]) {
     for (fault, change) in changes {
-        let (id, mut chain) = sound();
+        let (id, mut chain) = chain_with_records();
         chain.execute_with(|| {
             change(id);
             assert_eq!(ServiceContracts::check_state(), Err(*fault));
@@ -187,46 +193,52 @@ fn assert_noticed(changes: &[(&str, Change)]) {
     }
 }
 
-/// Each invariant of agreeing sees its own fault.
+/// For each invariant of acceptances and indices, breaks only this one.
 #[test]
-fn a_contract_that_no_call_leaves_is_noticed() {
-    assert_noticed(&[
-        ("a contract without a status", |id| Statuses::<Test>::remove(id)),
-        ("a contract that cannot be one", |id| {
+fn each_broken_invariant_of_a_contract_is_detected() {
+    assert_detected(&[
+        ("a contract has no status", |id| Statuses::<Test>::remove(id)),
+        ("a contract is invalid", |id| {
             Contracts::<Test>::mutate_extant(id, |c| c.devices.clear());
         }),
-        ("a status of no contract", |_| {
+        ("a status has no contract", |_| {
             Statuses::<Test>::insert(ContractId([7; 32]), crate::types::ContractStatus::default());
         }),
-        ("an acceptance twice", |id| {
+        ("a party accepted a contract twice", |id| {
             Statuses::<Test>::mutate_extant(id, |s| s.accepted[1] = OWNER);
         }),
-        ("a contract that nobody proposed", |id| {
+        ("nobody accepted a contract, not even its proposer", |id| {
             Statuses::<Test>::mutate_extant(id, |s| s.accepted.clear());
         }),
-        ("an acceptance by no party to it", |id| {
+        ("an account that is not a party to a contract accepted it", |id| {
             Statuses::<Test>::mutate_extant(id, |s| s.accepted[1] = INSURER);
         }),
-        ("active without all, or not with all", |id| {
+        ("a contract is active although not all parties accepted it, or the reverse", |id| {
             Statuses::<Test>::mutate_extant(id, |s| s.accepted.truncate(1));
         }),
-        ("active without all, or not with all", |id| {
+        ("a contract is active although not all parties accepted it, or the reverse", |id| {
             Statuses::<Test>::mutate_extant(id, |s| s.state = ContractState::Proposed);
         }),
-        ("a wrong count of accepted contracts", |_| AcceptedBy::<Test>::insert(OWNER, 2u32)),
-        ("an acceptance that does not count", |_| AcceptedBy::<Test>::remove(OWNER)),
-        ("a contract not among its party's", |id| ContractsOfParty::<Test>::remove(OWNER, id)),
-        ("a party lists a contract that does not name it", |id| {
+        ("the number of contracts that a party accepted is wrong", |_| {
+            AcceptedBy::<Test>::insert(OWNER, 2u32)
+        }),
+        ("a party accepted contracts but has no entry in `AcceptedBy`", |_| {
+            AcceptedBy::<Test>::remove(OWNER)
+        }),
+        ("a contract is missing in `ContractsOfParty`", |id| ContractsOfParty::<Test>::remove(OWNER, id)),
+        ("`ContractsOfParty` lists a contract that does not name the party", |id| {
             ContractsOfParty::<Test>::insert(INSURER, id, ());
         }),
-        ("an active contract not once among its device's", |_| ContractsOfDevice::<Test>::remove(car())),
-        ("an active contract not once among its device's", |id| {
+        ("an active contract is not exactly once in `ContractsOfDevice`", |_| {
+            ContractsOfDevice::<Test>::remove(car())
+        }),
+        ("an active contract is not exactly once in `ContractsOfDevice`", |id| {
             ContractsOfDevice::<Test>::try_append(car(), id).unwrap();
         }),
-        ("a device lists a contract that is not about it", |id| {
+        ("`ContractsOfDevice` lists a contract that is not about the device", |id| {
             ContractsOfDevice::<Test>::try_append(van(), id).unwrap();
         }),
-        ("a device lists a contract that is not active", |_| {
+        ("`ContractsOfDevice` lists a contract that is not active", |_| {
             let mut proposed = contract();
             proposed.nonce = Hash([7; 32]);
             let id = proposed.id(&Genesis::get());
@@ -236,11 +248,11 @@ fn a_contract_that_no_call_leaves_is_noticed() {
     ]);
 }
 
-/// Each invariant of meters and records sees its own fault.
+/// For each invariant of meters and records, breaks only this one.
 #[test]
-fn a_record_that_no_call_leaves_is_noticed() {
-    assert_noticed(&[
-        ("more records than there may be", |id| {
+fn each_broken_invariant_of_a_record_is_detected() {
+    assert_detected(&[
+        ("a contract has too many records", |id| {
             for number in 2..9 {
                 let mut record = Records::<Test>::get(id, 0).unwrap();
                 record.number = number;
@@ -248,56 +260,56 @@ fn a_record_that_no_call_leaves_is_noticed() {
             }
             Statuses::<Test>::mutate_extant(id, |s| s.records = 9);
         }),
-        ("a wrong count of records", |id| Records::<Test>::remove(id, 0)),
-        ("a gap in the records", |id| {
+        ("the number of a contract's records is wrong", |id| Records::<Test>::remove(id, 0)),
+        ("a contract's records have a gap", |id| {
             let record = Records::<Test>::take(id, 0).unwrap();
             Records::<Test>::insert(id, 7, record);
         }),
-        ("a record under another number", |id| {
+        ("a record is stored under another number", |id| {
             Records::<Test>::mutate(id, 0, |record| record.as_mut().unwrap().number = 1);
         }),
-        ("a record both open and confirmed, or neither", |id| {
+        ("a record is both open and confirmed, or neither", |id| {
             Records::<Test>::mutate(id, 0, |record| record.as_mut().unwrap().confirmed = None);
         }),
-        ("a record ahead of the proven meter", |id| {
+        ("a record is ahead of the proven meter", |id| {
             Records::<Test>::mutate(id, 1, |record| record.as_mut().unwrap().meter = km(90_000));
         }),
-        ("the progress of a clause that has none", |id| {
+        ("an access clause has progress", |id| {
             ClauseProgress::<Test>::insert(id, ACCESS, ClauseProgress::<Test>::get(id, SERVICE));
         }),
-        ("the progress of an unknown clause", |id| {
+        ("an unknown clause has progress", |id| {
             ClauseProgress::<Test>::insert(id, 2, ClauseProgress::<Test>::get(id, SERVICE));
         }),
-        ("progress before all have accepted", |_| {
+        ("a clause has progress although the contract is not active", |_| {
             let mut proposed = contract();
             proposed.nonce = Hash([7; 32]);
             let id = proposed.id(&Genesis::get());
             ServiceContracts::propose(signed(OWNER), proposed).unwrap();
             ClauseProgress::<Test>::insert(id, SERVICE, crate::types::ServiceProgress::default());
         }),
-        ("a due point that nothing holds", |id| {
+        ("a due point does not fit into a decimal", |id| {
             Contracts::<Test>::mutate_extant(id, |contract| {
                 service(contract).every = streembit_primitives::Decimal::new(i64::MAX, 18).unwrap();
             });
         }),
-        ("an open record that is not the clause's", |id| {
+        ("an open record belongs to another clause", |id| {
             ClauseProgress::<Test>::insert(id, 2, ClauseProgress::<Test>::get(id, SERVICE));
             Contracts::<Test>::mutate_extant(id, |contract| {
                 let clause: Clause = contract.clauses[SERVICE as usize].clone();
                 contract.clauses.try_push(clause).unwrap();
             });
         }),
-        ("progress without a proof", |id| {
+        ("a clause has progress without a proof", |id| {
             ClauseProgress::<Test>::insert(id, 2, crate::types::ServiceProgress::default());
             Contracts::<Test>::mutate_extant(id, |contract| {
                 let clause: Clause = contract.clauses[SERVICE as usize].clone();
                 contract.clauses.try_push(clause).unwrap();
             });
         }),
-        ("a service ahead of the proven meter", |id| {
+        ("a service is ahead of the proven meter", |id| {
             ClauseProgress::<Test>::mutate(id, SERVICE, |progress| progress.served = Some(km(90_000)));
         }),
-        ("progress or a record of no contract", |_| {
+        ("progress or a record has no contract", |_| {
             ClauseProgress::<Test>::insert(
                 ContractId([7; 32]),
                 SERVICE,

@@ -1,4 +1,4 @@
-//! Who may read a device.
+//! The grants to read a device.
 
 use crate::mock::*;
 use frame_support::assert_ok;
@@ -9,7 +9,7 @@ use streembit_primitives::{
 };
 
 #[test]
-fn a_grant_begins_with_the_contract_and_ends_at_its_moment() {
+fn a_grant_begins_with_the_contract_and_ends_at_its_time() {
     chain().execute_with(|| {
         let id = contract().id(&Genesis::get());
         assert_ok!(ServiceContracts::propose(signed(OWNER), contract()));
@@ -20,12 +20,12 @@ fn a_grant_begins_with_the_contract_and_ends_at_its_moment() {
         Now::set(&999);
         assert_eq!(ServiceContracts::grants(car()), vec![expected]);
         Now::set(&1_000);
-        assert!(ServiceContracts::grants(car()).is_empty(), "the moment itself is outside");
+        assert!(ServiceContracts::grants(car()).is_empty(), "a grant is already over at its end time");
     });
 }
 
 #[test]
-fn a_grant_is_void_as_soon_as_the_owner_is_no_party_to_the_contract() {
+fn a_grant_is_void_while_the_devices_owner_is_not_a_party_to_the_contract() {
     chain().execute_with(|| {
         agree(contract());
         let gateway = Gateway::new(100);
@@ -37,14 +37,14 @@ fn a_grant_is_void_as_soon_as_the_owner_is_no_party_to_the_contract() {
 }
 
 #[test]
-fn a_grant_is_for_one_device_and_all_contracts_count() {
+fn a_grant_is_for_one_device_and_comes_from_any_active_contract() {
     chain().execute_with(|| {
         let van = Gateway::new(100).hosted("van").device_id();
         let mut both = contract();
         both.nonce = Hash([1; 32]);
         both.parties = vec![OWNER, WORKSHOP, INSURER].try_into().unwrap();
         both.devices = vec![car(), van].try_into().unwrap();
-        let odometer = vec![Text::try_from(ODOMETER).unwrap()];
+        let odometer = vec![streembit_primitives::reading::Name::try_from(ODOMETER).unwrap()];
         let access = AccessClause {
             device: van,
             grantee: INSURER,

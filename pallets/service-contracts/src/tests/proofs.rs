@@ -1,4 +1,4 @@
-//! What a reading's proof must show.
+//! The checks on the proof of a reading.
 
 use crate::{mock::*, Error, Event};
 use frame_support::{assert_noop, assert_ok};
@@ -7,7 +7,7 @@ use streembit_primitives::{
     DeviceKey, Hash, Part, PublicKey, Signature, Signer, Text, Value,
 };
 
-/// Reports a proof under the agreed contract by its owner.
+/// Reports a proof as the owner.
 fn report(
     id: streembit_primitives::contract::ContractId,
     proof: Box<ReadingProof>,
@@ -16,7 +16,7 @@ fn report(
 }
 
 #[test]
-fn a_sound_proof_moves_the_meter() {
+fn a_valid_proof_updates_the_meter() {
     chain().execute_with(|| {
         let (id, mut gateway) = (agree(contract()), Gateway::new(100));
         for n in 0..20 {
@@ -71,7 +71,7 @@ fn an_unanchored_reading_proves_nothing() {
         gateway.anchor();
         let index = gateway.drive(30_000);
         assert_noop!(report(id, gateway.prove_at(index, 2)), Error::<Test>::NotAnchored);
-        // Claimed for the anchored size, the new entry is simply not in the log.
+        // If the proof claims the anchored size, the new entry is not in the log.
         let mut claimed = gateway.prove_at(index, 2);
         claimed.size = 1;
         assert_noop!(report(id, claimed), Error::<Test>::NotInLog);
@@ -81,7 +81,7 @@ fn an_unanchored_reading_proves_nothing() {
 }
 
 #[test]
-fn a_proof_made_before_the_next_anchors_still_counts() {
+fn a_proof_stays_valid_while_its_anchored_root_is_kept() {
     chain().execute_with(|| {
         let (id, mut gateway) = (agree(contract()), Gateway::new(100));
         let early = gateway.proven(11_000);
@@ -96,14 +96,14 @@ fn a_proof_made_before_the_next_anchors_still_counts() {
 }
 
 #[test]
-fn another_device_or_gateway_proves_nothing() {
+fn a_reading_of_another_device_or_from_another_gateway_proves_nothing() {
     chain().execute_with(|| {
         let (id, mut gateway, mut other) = (agree(contract()), Gateway::new(100), Gateway::new(101));
         let van = gateway.hosted("van").device_id();
         let index = gateway.log(van, vec![reading(ODOMETER, Value::Decimal(km(30_000)))]);
         gateway.anchor();
         assert_noop!(report(id, gateway.prove(index)), Error::<Test>::OtherDevice);
-        // Another gateway writes and signs the car's events in its own log.
+        // Another gateway signs events of the car and appends them to its own log.
         let elsewhere = other.proven(30_000);
         assert_noop!(report(id, elsewhere), Error::<Test>::OtherLog);
     });
@@ -128,7 +128,7 @@ fn the_gateway_that_keeps_a_signing_devices_log_cannot_sign_for_it() {
         for index in [index, disguised] {
             assert_noop!(report(agreed, gateway.prove(index)), Error::<Test>::BadEvent);
         }
-        // A device's signature made for another purpose is none over the event.
+        // A signature that the device made for another purpose is not valid for the event.
         let (mut entry, body) = gateway.entry(disguised);
         let pair = schnorrkel::MiniSecretKey::from_bytes(&[7; 32])
             .unwrap()
@@ -136,10 +136,10 @@ fn the_gateway_that_keeps_a_signing_devices_log_cannot_sign_for_it() {
         entry.event.signature = sign_sr25519(&pair, Domain::Registration, &entry.event.header.hash());
         let misused = gateway.append(entry.clone(), body.clone());
         entry.event.signature = sign_sr25519(&pair, Domain::EventHeader, &entry.event.header.hash());
-        let sound = gateway.append(entry, body);
+        let valid = gateway.append(entry, body);
         gateway.anchor();
         assert_noop!(report(agreed, gateway.prove(misused)), Error::<Test>::BadEvent);
-        assert_ok!(report(agreed, gateway.prove(sound)));
+        assert_ok!(report(agreed, gateway.prove(valid)));
     });
 }
 
@@ -158,7 +158,7 @@ fn only_the_clauses_meter_counts_and_only_as_a_number() {
 }
 
 #[test]
-fn only_a_service_clause_of_a_contract_in_force_takes_proofs_from_its_parties() {
+fn only_parties_to_an_active_contract_prove_and_only_for_a_service_clause() {
     chain().execute_with(|| {
         let (id, mut gateway) = (contract().id(&Genesis::get()), Gateway::new(100));
         let proof = gateway.proven(11_000);
@@ -175,7 +175,7 @@ fn only_a_service_clause_of_a_contract_in_force_takes_proofs_from_its_parties() 
 }
 
 #[test]
-fn a_meter_that_a_decimal_cannot_add_to_is_refused_where_it_would_become_a_due_point() {
+fn a_meter_whose_next_due_point_does_not_fit_into_a_decimal_cannot_be_recorded() {
     chain().execute_with(|| {
         let (id, mut gateway) = (agree(contract()), Gateway::new(100));
         let huge = Value::Decimal(Decimal::new(i64::MAX, 18).unwrap());

@@ -23,7 +23,7 @@ fn record(id: ContractId, proof: Box<ReadingProof>) -> sp_runtime::DispatchResul
 }
 
 #[test]
-fn a_service_falls_due_is_done_and_confirmed_and_falls_due_again() {
+fn a_service_falls_due_again_one_interval_after_a_confirmed_record() {
     chain().execute_with(|| {
         let (id, mut gateway) = (agree(contract()), Gateway::new(100));
         assert_eq!(due(id), ServiceDue { clause: SERVICE, due_at: km(25_000), meter: None, is_due: false });
@@ -48,7 +48,7 @@ fn a_service_falls_due_is_done_and_confirmed_and_falls_due_again() {
         };
         System::assert_last_event(Event::Recorded { id, record: expected.clone() }.into());
         assert_eq!(ServiceContracts::contract(id).unwrap().records, vec![expected.clone()]);
-        // A claim alone moves nothing.
+        // A record alone does not move the due point.
         assert_eq!((due(id).due_at, due(id).is_due), (km(25_000), true));
 
         System::set_block_number(9);
@@ -74,11 +74,11 @@ fn a_meter_never_falls_and_an_old_event_is_not_proven_again() {
         assert_noop!(report(gateway.prove(last)), Error::<Test>::NotNewer);
         assert_noop!(report(gateway.prove(old)), Error::<Test>::NotNewer);
         assert_noop!(record(id, gateway.prove(old)), Error::<Test>::NotNewer);
-        // Newer, but the odometer was turned back.
+        // The event is newer, but the odometer was turned back.
         let turned_back = gateway.proven(20_999);
         assert_noop!(report(turned_back.clone()), Error::<Test>::MeterFell);
         assert_noop!(record(id, turned_back), Error::<Test>::MeterFell);
-        // The car stood still.
+        // An unchanged meter is accepted: the car did not move.
         assert_ok!(report(gateway.proven(21_000)));
     });
 }
@@ -118,7 +118,7 @@ fn the_provider_records_and_the_customer_confirms() {
 }
 
 #[test]
-fn records_are_bounded() {
+fn the_records_of_a_contract_are_limited() {
     chain().execute_with(|| {
         let (id, mut gateway) = (agree(contract()), Gateway::new(100));
         let most: u32 = <Test as crate::Config>::MaxRecords::get();
@@ -159,10 +159,10 @@ fn nothing_is_due_under_an_unknown_contract() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Whatever is driven, and in whatever order its proofs come: what the chain takes as proven never goes back, in
-    /// sequence or in value, and it takes everything that goes forward.
+    /// For any distances and any order of the proofs: the proven meter never goes back, neither in sequence nor in
+    /// value, and the chain accepts every proof that goes forward.
     #[test]
-    fn the_proven_meter_only_ever_rises(
+    fn the_proven_meter_never_falls(
         driven in prop::collection::vec(0u32..50, 2..12),
         order in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
     ) {

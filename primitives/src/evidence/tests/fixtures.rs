@@ -6,14 +6,16 @@ use super::super::{
     *,
 };
 use crate::{
-    checkpoint::{Anchor, HashAlgorithm},
+    checkpoint::Anchor,
     device::DeviceRecord,
     event::{EventHeader, EventKind, Signer, VERSION},
     hash::Domain,
     heads::{HeadEntry, HeadsMap},
     merkle::Frontier,
+    reading::{Name, Unit},
     signature::{sign_ed25519, sign_sr25519},
     AccountId, Checkpoint, Decimal, DeviceKey, Part, PublicKey, Reading, SignedEvent, Source, Text, Value,
+    Version,
 };
 use sp_core::{Blake2Hasher, H256};
 use sp_crypto_hashing::{blake2_128, blake2_256, twox_128};
@@ -68,8 +70,6 @@ pub(crate) enum Tampering {
     Hides,
     /// A heads map that names another last event.
     OtherHead,
-    /// No heads map.
-    NoHeads,
     /// Another gateway keeps the device's log.
     Moved,
     /// An event between two others is replaced by a skipped subtree.
@@ -195,12 +195,12 @@ impl EvidenceSpec {
         let (items, root, head) = self.log();
         let heads = self.heads(head);
         let checkpoint = Checkpoint {
+            version: Version,
             log,
             size: self.size,
             root,
-            heads_root: heads.root().filter(|_| self.tampering != Tampering::NoHeads),
+            heads_root: heads.root(),
             time: 1_760_000_000_000,
-            hash: HashAlgorithm::Blake3,
         };
         let last = 10 * (u32::from(self.changes) + 1);
         let block = if self.tampering == Tampering::Later { last + 1 } else { last - 3 };
@@ -366,7 +366,7 @@ fn skip_to(end: u64, frontier: &mut Frontier, items: &mut Vec<Item>) {
             .take_while(|level| start.is_multiple_of(1 << level) && start + (1u64 << level) <= end)
             .last()
             .unwrap();
-        let hash = Domain::LogLeaf.hash_of(&(start, level));
+        let hash = Domain::HeadsLeaf.hash_of(&(start, level));
         frontier.append_subtree(level, hash, |_| {}).unwrap();
         items.push(Item::Skip { level, hash });
     }
@@ -376,11 +376,11 @@ fn skip_to(end: u64, frontier: &mut Frontier, items: &mut Vec<Item>) {
 pub(crate) fn body(sequence: u64) -> Body {
     let reading = |name: &str, unit: &str, value: u32, pid| {
         Part::Reading(Reading {
-            name: Text::try_from(name).unwrap(),
-            unit: Text::try_from(unit).unwrap(),
+            name: Name::try_from(name).unwrap(),
+            unit: Unit::try_from(unit).unwrap(),
             value: Value::Decimal(Decimal::from(value)),
             time: 1_759_000_000_000 + sequence,
-            source: Source::Obd { service: 1, pid },
+            source: Source::of_adapter("obd", &format!("01{pid:02X}")),
         })
     };
     let parts = vec![

@@ -65,7 +65,6 @@ fn each_kind_of_tampering_is_named_in_the_error() {
         (Tampering::Order, block(BlockRole::Last, 10, HeaderError::Order { before: 20 })),
         (Tampering::Hides, event(10, 3, EvidenceEventError::BeyondHead { head: 2 })),
         (Tampering::OtherHead, event(10, 3, EvidenceEventError::NotTheHead)),
-        (Tampering::NoHeads, EvidenceError::NoHeads),
         (Tampering::Moved, EvidenceError::Gateway { keeper: crate::AccountId([9; 32]), log }),
         (
             Tampering::Gap,

@@ -1,46 +1,15 @@
-//! Cross-checks the tree against `ct-merkle`, an independent implementation of RFC 6962: it verifies our proofs, and we
-//! verify its proofs.
-//!
-//! `ct-merkle` always uses the prefixes of that RFC, 0x00 before a leaf and 0x01 before two nodes, but accepts any digest.
-//! The digest here maps the prefixes to our domains, so that both make the same tree. The test therefore covers the shape
-//! of the tree and of the proofs, but not the domains.
+//! Cross-checks a log's tree against `ct-merkle`, an independent implementation of RFC 6962 (the tree of RFC 9162) with
+//! SHA-256: it verifies our proofs, and we verify its proofs.
 
-use super::{super::*, MemoryStore};
-use crate::{hash::Domain, Hash};
+use super::{super::*, digest, leaf, MemoryStore};
+use crate::Hash;
 use ct_merkle::{
-    digest::{consts::U32, FixedOutput, HashMarker, Output, OutputSizeUser, Update},
-    mem_backed_tree::MemoryBackedTree,
-    ConsistencyProof as TheirConsistency, InclusionProof as TheirInclusion, RootHash,
+    mem_backed_tree::MemoryBackedTree, ConsistencyProof as TheirConsistency,
+    InclusionProof as TheirInclusion, RootHash,
 };
+use sha2::Sha256;
 
-/// A digest that maps the prefixes of RFC 6962 to the domains of a log.
-#[derive(Clone, Default)]
-struct LogDigest(Vec<u8>);
-
-impl HashMarker for LogDigest {}
-
-impl OutputSizeUser for LogDigest {
-    type OutputSize = U32;
-}
-
-impl Update for LogDigest {
-    fn update(&mut self, data: &[u8]) {
-        self.0.extend_from_slice(data);
-    }
-}
-
-impl FixedOutput for LogDigest {
-    fn finalize_into(self, out: &mut Output<Self>) {
-        let domain = match self.0[0] {
-            0 => Domain::LogLeaf,
-            1 => Domain::LogNode,
-            other => panic!("prefix {other}"),
-        };
-        out.copy_from_slice(domain.hash(&self.0[1..]).as_bytes());
-    }
-}
-
-type Their = MemoryBackedTree<LogDigest, [u8; 8]>;
+type Their = MemoryBackedTree<Sha256, [u8; 32]>;
 
 const MAX_SIZE: u64 = 40;
 
@@ -48,8 +17,8 @@ const MAX_SIZE: u64 = 40;
 fn both(size: u64) -> (Their, MemoryStore) {
     let (mut their, mut ours, mut frontier) = (Their::new(), MemoryStore::default(), Frontier::new());
     for n in 0..size {
-        their.push(n.to_le_bytes());
-        frontier.append(Domain::LogLeaf.hash(&n.to_le_bytes()), |node| {
+        their.push(digest(n).0);
+        frontier.append(leaf(n), |node| {
             ours.0.insert(node.id, node.hash);
         });
     }
@@ -64,7 +33,7 @@ fn bytes(path: &[Hash]) -> Vec<u8> {
     path.iter().flat_map(|hash| hash.0).collect()
 }
 
-fn root(tree: &Tree<'_, MemoryStore>, size: u64) -> RootHash<LogDigest> {
+fn root(tree: &Tree<'_, MemoryStore>, size: u64) -> RootHash<Sha256> {
     RootHash::new(tree.root().unwrap().0.into(), size)
 }
 
@@ -78,31 +47,26 @@ fn roots_and_inclusion_agree() {
         for index in 0..size {
             let ours = tree.prove_inclusion(index).unwrap();
             let theirs_from_ours = TheirInclusion::from_bytes(bytes(ours.path()));
-            let leaf = index.to_le_bytes();
+            let data = digest(index).0;
             assert!(
-                root(&tree, size).verify_inclusion(&leaf, index, &theirs_from_ours).is_ok(),
+                root(&tree, size).verify_inclusion(&data, index, &theirs_from_ours).is_ok(),
                 "{index} of {size}"
             );
             let theirs = their.prove_inclusion(index as usize);
             let proof = InclusionProof::new(hashes(theirs.as_bytes()));
-            assert!(proof.verify(Domain::LogLeaf.hash(&leaf), index, size, &our_root), "{index} of {size}");
+            assert!(proof.verify(leaf(index), index, size, &our_root), "{index} of {size}");
             assert_eq!(proof, ours);
             // Both reject every other index, and every changed hash.
             for other in (0..size).filter(|other| *other != index) {
-                assert!(root(&tree, size).verify_inclusion(&leaf, other, &theirs_from_ours).is_err());
-                assert!(!ours.verify(Domain::LogLeaf.hash(&leaf), other, size, &our_root));
+                assert!(root(&tree, size).verify_inclusion(&data, other, &theirs_from_ours).is_err());
+                assert!(!ours.verify(leaf(index), other, size, &our_root));
             }
             for at in 0..ours.path().len() {
                 let mut bent = ours.path().to_vec();
                 bent[at].0[at % 32] ^= 1;
                 let theirs_from_ours = TheirInclusion::from_bytes(bytes(&bent));
-                assert!(root(&tree, size).verify_inclusion(&leaf, index, &theirs_from_ours).is_err());
-                assert!(!InclusionProof::new(bent).verify(
-                    Domain::LogLeaf.hash(&leaf),
-                    index,
-                    size,
-                    &our_root
-                ));
+                assert!(root(&tree, size).verify_inclusion(&data, index, &theirs_from_ours).is_err());
+                assert!(!InclusionProof::new(bent).verify(leaf(index), index, size, &our_root));
             }
         }
     }

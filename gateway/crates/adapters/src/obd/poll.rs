@@ -12,7 +12,10 @@ use super::{
 use crate::Observed;
 use std::time::Duration;
 use streembit_clock::now_ms;
-use streembit_primitives::{Decimal, Reading, Source, Text, Value};
+use streembit_primitives::{
+    reading::{Name, Unit},
+    Decimal, Reading, Source, Value,
+};
 use tokio::{
     sync::mpsc::Sender,
     time::{interval, Instant, MissedTickBehavior},
@@ -195,7 +198,7 @@ impl<'a> Poller<'a> {
             }
             _ => {}
         }
-        self.push("Vehicle.VehicleIdentification.VIN", "", Value::Text(vin), VEHICLE, VIN);
+        self.push("Vehicle.VehicleIdentification.VIN", "", Value::Text(vin), VEHICLE, Some(VIN));
         Ok(())
     }
 
@@ -206,19 +209,19 @@ impl<'a> Poller<'a> {
         let list = dtc::list(&codes);
         if self.faults.as_ref() != Some(&list) {
             self.faults = Some(list.clone());
-            self.push("Vehicle.OBD.DTCList", "", Value::Text(list), FAULTS, 0);
+            self.push("Vehicle.OBD.DTCList", "", Value::Text(list), FAULTS, None);
         }
         Ok(())
     }
 
     fn push_signal(&mut self, signal: Signal, value: Decimal) {
-        self.push(signal.name(), signal.unit(), Value::Decimal(value), CURRENT, signal.pid());
+        self.push(signal.name(), signal.unit(), Value::Decimal(value), CURRENT, Some(signal.pid()));
     }
 
-    fn push(&mut self, name: &str, unit: &str, value: Value, service: u8, pid: u8) {
-        // The conversions cannot fail: all names and units of this module are shorter than their bounds.
-        if let (Ok(name), Ok(unit)) = (Text::try_from(name), Text::try_from(unit)) {
-            let source = Source::Obd { service, pid };
+    fn push(&mut self, name: &str, unit: &str, value: Value, service: u8, pid: Option<u8>) {
+        // The conversions cannot fail: all names and units of this module fit their grammar.
+        if let (Ok(name), Ok(unit)) = (Name::try_from(name), Unit::try_from(unit)) {
+            let source = source(service, pid);
             self.readings.push(Reading { name, unit, value, time: now_ms(), source });
         }
     }
@@ -234,6 +237,12 @@ impl<'a> Poller<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns the source of an answer, such as `obd:01A6` for service 01 and parameter A6.
+fn source(service: u8, pid: Option<u8>) -> Source {
+    let pid = pid.map_or_else(String::new, |pid| format!("{pid:02X}"));
+    Source::of_adapter("obd", &format!("{service:02X}{pid}"))
 }
 
 /// Sends a status text, truncated to the 256 bytes that a status can hold.

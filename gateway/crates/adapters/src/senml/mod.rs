@@ -19,7 +19,7 @@ use std::fmt;
 use streembit_primitives::{
     body::MAX_PARTS,
     decimal::DecimalError,
-    reading::{Name, Unit},
+    reading::{GrammarError, Name, Unit},
     text::TextLengthError,
     Decimal, Reading, Source, Text, Value,
 };
@@ -76,12 +76,14 @@ pub enum RecordProblem {
     /// The record has no name, and no base name is in force.
     #[error("no name: add n, or add bn to this or an earlier record")]
     NoName,
-    /// The RFC does not allow the name.
-    #[error("the name {0:?} (bn and n together) must begin with a letter or digit and consist of letters, digits and -:./_")]
-    Name(String),
-    /// The name is too long for a reading.
-    #[error("the name (bn and n together): {0}")]
-    NameTooLong(TextLengthError),
+    /// The name is not one of a reading.
+    #[error("the name {name:?} (bn and n together): {problem}")]
+    Name {
+        /// The beginning of the name.
+        name: String,
+        /// The problem.
+        problem: GrammarError,
+    },
     /// The sum of the base time and the time is out of range.
     #[error("the time (bt and t together) is before 1970 or too far in the future")]
     Time,
@@ -111,6 +113,9 @@ pub enum FieldProblem {
     /// The text does not fit into a reading.
     #[error("{0}")]
     TooLong(TextLengthError),
+    /// The unit does not fit the grammar of units.
+    #[error("{0}")]
+    Unit(GrammarError),
     /// The version of the format is unknown.
     #[error("unknown version of the format: use {VERSION}, or leave it out")]
     Version,
@@ -201,11 +206,11 @@ impl Record {
         match name {
             "bn" => self.base_name = Some(text(raw)?),
             "bt" => self.base_time = Some(number(raw)?),
-            "bu" => self.base_unit = Some(bounded(raw)?),
+            "bu" => self.base_unit = Some(unit(raw)?),
             "bv" => self.base_value = Some(number(raw)?),
             "bver" => self.has_version = is_known_version(raw)?,
             "n" => self.name = Some(text(raw)?),
-            "u" => self.unit = Some(bounded(raw)?),
+            "u" => self.unit = Some(unit(raw)?),
             "t" => self.time = Some(number(raw)?),
             "ut" => self.update_time = Some(number(raw)?),
             "v" => self.number = Some(number(raw)?),
@@ -279,22 +284,20 @@ impl Base {
         let name = format!("{}{}", self.name, record.name.as_deref().unwrap_or_default());
         let time = self.time.checked_add(&record.time.unwrap_or_default()).ok_or(RecordProblem::Time)?;
         Ok(Some(Reading {
-            name: valid_name(name)?,
+            name: valid_name(&name)?,
             unit: record.unit.unwrap_or_else(|| self.unit.clone()),
             value,
             time: absolute(time, now).ok_or(RecordProblem::Time)?,
-            source: Source::Senml,
+            source: Source::of_adapter("senml", ""),
         }))
     }
 }
 
-fn valid_name(name: String) -> Result<Name, RecordProblem> {
-    let Some(first) = name.chars().next() else { return Err(RecordProblem::NoName) };
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-:./_".contains(c);
-    if !first.is_ascii_alphanumeric() || !name.chars().all(allowed) {
-        return Err(RecordProblem::Name(name.chars().take(96).collect()));
-    }
-    Name::try_from(name).map_err(RecordProblem::NameTooLong)
+fn valid_name(name: &str) -> Result<Name, RecordProblem> {
+    Name::try_from(name).map_err(|problem| match problem {
+        GrammarError::Empty => RecordProblem::NoName,
+        problem => RecordProblem::Name { name: name.chars().take(96).collect(), problem },
+    })
 }
 
 /// Converts relative or absolute seconds to milliseconds since 1970, rounding down. Returns `None` if the result is
@@ -314,6 +317,10 @@ fn text(raw: &RawValue) -> Result<String, FieldProblem> {
 
 fn bounded<const N: u32>(raw: &RawValue) -> Result<Text<N>, FieldProblem> {
     Text::try_from(text(raw)?).map_err(FieldProblem::TooLong)
+}
+
+fn unit(raw: &RawValue) -> Result<Unit, FieldProblem> {
+    Unit::try_from(text(raw)?).map_err(FieldProblem::Unit)
 }
 
 fn number(raw: &RawValue) -> Result<Decimal, FieldProblem> {

@@ -102,8 +102,8 @@ fn every_error_names_the_record_and_the_field() {
         ("[{}]", "record 1: no value"),
         (r#"[{"n":"a","v":1,"vs":"x"}]"#, "record 1: more than one value"),
         (r#"[{"v":1}]"#, "record 1: no name"),
-        (r#"[{"n":"-a","v":1}]"#, "must begin with a letter"),
-        (r#"[{"n":"a b","v":1}]"#, "must begin with a letter"),
+        (r#"[{"n":"-a","v":1}]"#, "contains '-', but only letters and digits at the beginning are allowed"),
+        (r#"[{"n":"a b","v":1}]"#, "contains ' ', but only letters, digits and -:./_ are allowed"),
         (r#"[{"n":1,"v":1}]"#, "record 1, field \"n\": expected a text"),
         (r#"[{"n":"a","v":"1"}]"#, "record 1, field \"v\": expected a number"),
         (r#"[{"n":"a","v":null}]"#, "field \"v\": expected a number"),
@@ -156,7 +156,7 @@ proptest! {
                 _ => Value::Text(Text::try_from(text).unwrap()),
             },
             time,
-            source: Source::Senml,
+            source: Source::try_from("senml").unwrap(),
         }).collect();
         prop_assert_eq!(read(&write(&readings).unwrap(), NOW).unwrap(), readings);
     }

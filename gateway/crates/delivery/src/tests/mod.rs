@@ -16,14 +16,15 @@ use streembit_clock::now_ms;
 use streembit_keystore::KeyPair;
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
-    checkpoint::{Anchor, HashAlgorithm},
+    checkpoint::Anchor,
     contract::ContractId,
     contract_state::Grant,
     device::DeviceRecord,
     event::VERSION,
     hash::Domain,
+    reading::{Name, Unit},
     AccountId, Body, Checkpoint, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogId, Part,
-    Reading, SignedEvent, Signer, Source, Text, Value, VerifiedEvent,
+    Reading, SignedEvent, Signer, Source, Text, Value, VerifiedEvent, Version,
 };
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -165,11 +166,11 @@ impl Car {
 
 fn reading(name: &str, value: u32) -> Part {
     Part::Reading(Reading {
-        name: Text::try_from(name).unwrap(),
-        unit: Text::try_from("km").unwrap(),
+        name: Name::try_from(name).unwrap(),
+        unit: Unit::try_from("km").unwrap(),
         value: Value::Decimal(Decimal::from(value)),
         time: now_ms(),
-        source: Source::Sensor,
+        source: Source::sensor(),
     })
 }
 
@@ -193,8 +194,7 @@ fn anchor(log: &Log, chain: &MockChain) {
     let id = log.id();
     let (size, root) = (log.size(), log.root(log.size()).unwrap());
     let heads_root = log.heads_root(size).unwrap();
-    let checkpoint =
-        Checkpoint { log: id, size, root, heads_root, time: now_ms(), hash: HashAlgorithm::Blake3 };
+    let checkpoint = Checkpoint { version: Version, log: id, size, root, heads_root, time: now_ms() };
     log.put_anchor(&Anchor { checkpoint, block: 2 }).unwrap();
     chain.change(|state| {
         state.roots.insert((id, size), root);

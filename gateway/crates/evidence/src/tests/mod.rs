@@ -17,14 +17,14 @@ use std::{io::Write as _, path::PathBuf};
 use streembit_chain::ChainError;
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
-    checkpoint::{Anchor, HashAlgorithm},
+    checkpoint::Anchor,
     device::DeviceRecord,
     event::{EventKind, VERSION},
     evidence::{EvidenceError, VerifiedEvidence},
     hash::Domain,
     signature::{sign_sr25519, PublicKey},
     AccountId, Body, Checkpoint, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, Reading, SignedEvent,
-    Signer, Source as Origin, Text, Value,
+    Signer, Source as Origin, Text, Value, Version,
 };
 
 const DAY: u64 = 86_400_000;
@@ -94,10 +94,10 @@ impl Car {
         let reading = |name: &str, value: u64| {
             Part::Reading(Reading {
                 name: name.try_into().unwrap(),
-                unit: Text::default(),
+                unit: Default::default(),
                 value: Value::Decimal((value as u32).into()),
                 time: 1,
-                source: Origin::Sensor,
+                source: Origin::sensor(),
             })
         };
         let parts = vec![reading("odometer", 1000 + self.sequence), reading("position", self.sequence)];
@@ -150,12 +150,12 @@ impl Fixture {
     fn anchor(&mut self) {
         let size = self.log.size();
         let checkpoint = Checkpoint {
+            version: Version,
             log: id(),
             size,
             root: self.log.root(size).unwrap(),
             heads_root: self.log.heads_root(size).unwrap(),
             time: 1,
-            hash: HashAlgorithm::Blake3,
         };
         let anchor = Anchor { checkpoint, block: self.chain.next_number() };
         self.chain.anchor(&anchor);

@@ -224,13 +224,18 @@ fn a_log_whose_end_is_inconsistent_does_not_open() {
 }
 
 #[test]
-fn a_database_of_a_later_release_does_not_open() {
+fn a_database_of_another_format_does_not_open() {
     let folder = filled(3);
     let path = folder.path().join("log");
+    let open_as = |format: u32| {
+        tamper(&path, Family::Meta, meta::FORMAT, |_| Some(format.encode()));
+        Log::open(&path, log_id()).unwrap_err()
+    };
     let later = crate::FORMAT + 1;
-    tamper(&path, Family::Meta, meta::FORMAT, |_| Some(later.encode()));
-    let error = Log::open(&path, log_id()).unwrap_err();
-    assert_eq!(error, OpenError::Format { path, found: later });
+    assert_eq!(open_as(later), OpenError::NewerFormat { path: path.clone(), found: later });
+    let blake3 = open_as(3);
+    assert_eq!(blake3, OpenError::OlderFormat { path: path.clone(), found: 3 });
+    assert!(blake3.to_string().contains("tree is made with BLAKE3"), "{blake3}");
 }
 
 #[test]
@@ -426,7 +431,7 @@ fn a_damaged_table_that_nothing_reads_is_found_on_opening() {
     };
     {
         let log = open(&folder);
-        let checkpoint = super::proofs::checkpoint(8, log.root(8).unwrap());
+        let checkpoint = super::proofs::checkpoint(&log, 8, log.root(8).unwrap());
         log.put_checkpoint(&SignedCheckpoint { checkpoint, signature: Signature::Sr25519([1; 64]) }).unwrap();
     }
     let before = tables();

@@ -114,6 +114,36 @@ fn append_until_writes_fail(folder: &std::path::Path) {
     println!("\nappended {acknowledged}");
 }
 
+#[tokio::test]
+async fn an_append_fails_temporarily_while_the_database_cannot_be_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder);
+    let mut device = Device::sr25519(1);
+    log.append(vec![device.next_entry(0)]).await.unwrap();
+    // A file in the place of the folder cannot be opened as a database.
+    let (path, moved) = (folder.path().join("log"), folder.path().join("moved"));
+    std::fs::rename(&path, &moved).unwrap();
+    std::fs::write(&path, "").unwrap();
+    log.mark_for_reopen();
+    let entry = device.next_entry(1);
+    let error = log.append(vec![entry.clone()]).await.unwrap_err();
+    assert!(matches!(error, AppendError::Reopen(_)), "{error}");
+    assert!(error.is_temporary(), "{error}");
+    assert_eq!(log.size(), 1);
+
+    std::fs::remove_file(&path).unwrap();
+    std::fs::rename(&moved, &path).unwrap();
+    let receipts = loop {
+        match log.append(vec![entry.clone()]).await {
+            Ok(receipts) => break receipts,
+            Err(error) => assert!(error.is_temporary(), "{error}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert_eq!(receipts[0].index, 1);
+    assert_eq!(log.verify(0..2).unwrap(), []);
+}
+
 #[test]
 fn a_failed_write_is_not_acknowledged_and_the_log_resumes() {
     if let Some(folder) = child_folder() {

@@ -1,19 +1,19 @@
 //! Tests of proofs from the stored tree, and of checkpoints and anchors.
 
 use super::support::{filled, log_id, open};
-use crate::{CheckpointError, OutOfRangeError};
+use crate::{CheckpointError, LogReader, OutOfRangeError};
 use streembit_primitives::{
-    checkpoint::{Anchor, HashAlgorithm},
-    AccountId, Checkpoint, Hash, LogId, Signature, SignedCheckpoint,
+    checkpoint::Anchor, AccountId, Checkpoint, Hash, LogId, Signature, SignedCheckpoint, Version,
 };
 
-pub(super) fn checkpoint(size: u64, root: Hash) -> Checkpoint {
-    // No heads root, so the devices are not compared.
-    Checkpoint { log: log_id(), size, root, heads_root: None, time: 1, hash: HashAlgorithm::Blake3 }
+/// A checkpoint with the log's heads map at this size, or at the log's own size if the log is smaller.
+pub(super) fn checkpoint(log: &LogReader, size: u64, root: Hash) -> Checkpoint {
+    let heads_root = log.heads_root(size.min(log.size())).unwrap();
+    Checkpoint { version: Version, log: log_id(), size, root, heads_root, time: 1 }
 }
 
-fn anchor(size: u64, root: Hash) -> Anchor {
-    Anchor { checkpoint: checkpoint(size, root), block: 7 }
+fn anchor(log: &LogReader, size: u64, root: Hash) -> Anchor {
+    Anchor { checkpoint: checkpoint(log, size, root), block: 7 }
 }
 
 #[test]
@@ -46,19 +46,19 @@ fn a_log_that_differs_from_its_anchor_is_refused() {
     let folder = filled(20);
     let log = open(&folder);
     let root = log.root(13).unwrap();
-    assert_eq!(log.check_against(&anchor(13, root)), Ok(()));
+    assert_eq!(log.check_against(&anchor(&log, 13, root)), Ok(()));
     assert_eq!(
-        log.check_against(&anchor(21, root)),
+        log.check_against(&anchor(&log, 21, root)),
         Err(CheckpointError::ShorterThanAnchor { size: 20, anchored: 21 })
     );
     let different =
         CheckpointError::DifferentFromAnchor { anchored: 13, found: root, expected: Hash([5; 32]) };
-    assert_eq!(log.put_anchor(&anchor(13, Hash([5; 32]))), Err(different.clone()));
+    assert_eq!(log.put_anchor(&anchor(&log, 13, Hash([5; 32]))), Err(different.clone()));
     for error in [different, CheckpointError::ShorterThanAnchor { size: 20, anchored: 21 }] {
         assert!(error.to_string().contains("Restore the data folder"), "{error}");
         assert!(error.to_string().contains("open the next epoch"), "{error}");
     }
-    let mut foreign = anchor(13, root);
+    let mut foreign = anchor(&log, 13, root);
     foreign.checkpoint.log = LogId::first(AccountId([0; 32]));
     assert!(matches!(log.check_against(&foreign), Err(CheckpointError::ForeignCheckpoint { .. })));
 }
@@ -69,13 +69,13 @@ fn the_largest_checkpoint_and_anchor_are_returned() {
     let log = open(&folder);
     assert_eq!((log.last_anchor().unwrap(), log.last_checkpoint().unwrap()), (None, None));
     let signed = |size| SignedCheckpoint {
-        checkpoint: checkpoint(size, log.root(size).unwrap()),
+        checkpoint: checkpoint(&log, size, log.root(size).unwrap()),
         signature: Signature::Sr25519([1; 64]),
     };
     // In little-endian keys 256 would sort before 255.
     for size in [256, 255] {
         log.put_checkpoint(&signed(size)).unwrap();
-        log.put_anchor(&anchor(size, log.root(size).unwrap())).unwrap();
+        log.put_anchor(&anchor(&log, size, log.root(size).unwrap())).unwrap();
     }
     let expected = signed(256);
     drop(log);
