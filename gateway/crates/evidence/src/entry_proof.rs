@@ -8,6 +8,7 @@ use super::{
     EventLog, State,
 };
 use codec::Encode as _;
+use ed25519_dalek::SigningKey;
 use serde::Serialize;
 use streembit_primitives::{
     event::ENTRY_DIGEST_PREFIX,
@@ -16,8 +17,6 @@ use streembit_primitives::{
     tlog_proof::TlogProof,
     DeviceId, Hash, LogEntry, StoredEvent,
 };
-
-pub use ed25519_dalek::SigningKey;
 
 /// What the proofs of this module prove and do not prove. Every exported file carries this sentence.
 pub const LIMITS: &str =

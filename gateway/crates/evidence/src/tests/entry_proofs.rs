@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::{
-    entry_proof::{EntryProof, EntryRequest, SigningKey, LIMITS},
+    entry_proof::{EntryProof, EntryRequest, LIMITS},
     export::ExportError,
 };
+use ed25519_dalek::SigningKey;
 use streembit_primitives::{note::VerifierKey, LogKey};
 
 fn log_key() -> SigningKey {
