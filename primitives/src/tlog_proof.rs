@@ -275,6 +275,13 @@ mod tests {
         assert_eq!(TlogProof::parse(text.as_bytes()), Ok(proof));
     }
 
+    /// The expected hash was computed with Python's `cryptography`, not with this code.
+    #[test]
+    fn a_proof_has_pinned_bytes() {
+        let hash = Hash(Sha256::digest(proof(6, 8).to_string()).into());
+        assert_eq!(hex::encode(hash.0), "91ff27f1b87eb652346e33e4325c69b805ecfbac3f320a2bf458609c3e96f522");
+    }
+
     #[test]
     fn only_the_entry_at_the_index_is_proven() {
         let of_six = proof(6, SIZE);

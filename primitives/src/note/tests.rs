@@ -48,6 +48,16 @@ fn a_note_is_the_text_and_a_signature_line() {
     );
 }
 
+/// The expected values were computed with Python's `cryptography`, not with this code.
+#[test]
+fn note_and_key_have_pinned_bytes() {
+    let signature =
+        "YCqUIEqq9CLuAHt0RGFdL5fzfOuOKBR2Q4nfSRyDd0vtwW6IcWkaW0w0UhWgivJUjOs5oUnnoDq/rmoRcie5d1Y7BQo=";
+    assert_eq!(note().lines().last(), Some(&*format!("\u{2014} {} {signature}", origin())));
+    let key = "602a9420+AW56HN0psLeP0Tr0xVmP7/TvKpcWbjym8uT7/M2AUFvx";
+    assert_eq!(verifier().to_string(), format!("{}+{key}", origin()));
+}
+
 #[test]
 fn signatures_of_unknown_keys_are_ignored_up_to_a_limit() {
     let witness = format!("{SIGNATURE_MARK}witness.example/w1 {}\n", to_base64(&[1; 76]));

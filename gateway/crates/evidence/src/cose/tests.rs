@@ -55,6 +55,13 @@ fn a_statement_proves_the_entry() {
     assert_eq!(Statement::decode(&encoded()), statement(INDEX, SIZE));
 }
 
+/// The expected hash was computed with Python's `cbor2` and `cryptography`, not with this code.
+#[test]
+fn a_statement_has_pinned_bytes() {
+    let hash = sp_crypto_hashing::sha2_256(&encoded());
+    assert_eq!(hex::encode(hash), "38a9f426c53c4bb15ea6953d4518606d1215429069ed1879f7c053d33d7453e7");
+}
+
 #[test]
 fn a_statement_has_the_labels_of_the_rfcs() {
     let Value::Tag(18, message) = de::from_reader(encoded().as_slice()).unwrap() else { panic!() };
