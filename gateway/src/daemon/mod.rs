@@ -113,6 +113,7 @@ pub async fn run(
         metrics: metrics.clone(),
         peer: peer.id(),
         addresses: peer.addresses(),
+        log_key: keys.log_key(),
     };
     let api = Api::new(state);
     let adapters = AdapterRunner {

@@ -12,7 +12,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use base64::{engine::general_purpose::URL_SAFE_NO_PAD, Engine as _};
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use codec::{Compact, Decode, Encode};
 use core::{fmt, str::FromStr};
 
@@ -202,7 +202,7 @@ impl TrustRoot {
     pub fn to_text(&self) -> Result<String, TrustRootError> {
         self.ensure_usable()?;
         let content = Content::from(self).encode();
-        let digits = URL_SAFE_NO_PAD.encode([&content[..], &checksum(&content)].concat());
+        let digits = Base64UrlUnpadded::encode_string(&[&content[..], &checksum(&content)].concat());
         Ok(format!("{PREFIX}{VERSION}-{digits}"))
     }
 
@@ -244,7 +244,7 @@ impl FromStr for TrustRoot {
             return Err(ParseTrustRootError::Character { place, character });
         }
         // The characters are right, so only the length or the last digit can be wrong.
-        let bytes = URL_SAFE_NO_PAD.decode(digits).map_err(|_| ParseTrustRootError::Checksum)?;
+        let bytes = Base64UrlUnpadded::decode_vec(digits).map_err(|_| ParseTrustRootError::Checksum)?;
         let (content, sum) =
             bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(ParseTrustRootError::Checksum)?;
         if checksum(content) != *sum {

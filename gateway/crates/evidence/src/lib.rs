@@ -4,6 +4,8 @@
 pub mod chain_spec;
 #[cfg(feature = "collect")]
 pub mod collect;
+pub mod cose;
+pub mod entry_proof;
 pub mod export;
 #[cfg(feature = "collect")]
 mod gateway_log;
@@ -20,6 +22,7 @@ pub mod verify;
 #[cfg(feature = "collect")]
 mod tests;
 
+pub use entry_proof::{EntryProof, EntryRequest, EntrySummary};
 pub use export::{ExportError, ExportSummary, Request};
 pub use select::{Disclose, Span};
 pub use source::{CollectedChain, EventLog};

@@ -1,6 +1,7 @@
 //! `streembit audit`: checking a device's history against the chain, and exporting and verifying evidence.
 
 mod chains;
+mod entry;
 mod evidence;
 mod forks;
 mod root;
@@ -41,7 +42,7 @@ pub enum Command {
     Forks(forks::ForksArgs),
     /// Write a device's history to an evidence file, which anyone can verify offline.
     ///
-    /// The gateway may be running. Needs no node.
+    /// Can also prove one event to other people's tools (--format). The gateway may be running. Needs no node.
     Export(evidence::ExportArgs),
     /// List the chains for which the gateway stores proofs of its anchors.
     ///

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::hash::Domain;
-use base64::{engine::general_purpose::URL_SAFE_NO_PAD, Engine as _};
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use codec::Compact;
 use proptest::prelude::*;
 
@@ -21,7 +21,7 @@ fn root(voters: u8) -> TrustRoot {
 /// Returns the text with the right checksum for any content.
 fn text_of(content: &[u8]) -> String {
     let sum = Domain::TrustRoot.hash(content);
-    format!("streembit-root-1-{}", URL_SAFE_NO_PAD.encode([content, &sum.0[..4]].concat()))
+    format!("streembit-root-1-{}", Base64UrlUnpadded::encode_string(&[content, &sum.0[..4]].concat()))
 }
 
 /// Returns the content of a text for any set, without checks.

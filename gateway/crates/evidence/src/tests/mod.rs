@@ -1,6 +1,7 @@
 //! Tests of the whole way from a log and a chain to a verified file.
 
 mod chains;
+mod entry_proofs;
 mod fake;
 mod pages;
 
