@@ -7,6 +7,7 @@ mod problem;
 mod routes;
 mod state;
 mod tlog;
+mod token;
 pub mod types;
 
 pub use listen::ListenError;
@@ -34,12 +35,12 @@ impl Api {
         let mut detail = config.socket.display().to_string();
         let tcp = match config.tcp {
             Some(address) => {
-                let token = listen::Token::load_or_create(&config.token_file)?;
+                let token = token::Token::load_or_create(&config.token_file)?;
                 let listener = listen::bind_tcp(address).await?;
                 let bound = listener.local_addr().unwrap_or(address);
                 detail =
                     format!("{detail} and http://{bound} with the token in {}", config.token_file.display());
-                let authenticate = middleware::from_fn_with_state(token, listen::authenticate);
+                let authenticate = middleware::from_fn_with_state(token, token::authenticate);
                 let router = router.clone().layer(authenticate);
                 // Monitors need no token.
                 let router = if config.tlog { router.merge(tlog.clone()) } else { router };

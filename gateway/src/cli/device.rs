@@ -1,8 +1,7 @@
 //! `streembit device`: the devices of a gateway, and their registration on the chain.
 
 use super::{
-    chain::{connect, submitted_json},
-    common::{CommandResult, ConfigArg, Context, KeyArg, NodeArg},
+    common::{connect, submitted_json, CommandResult, ConfigArg, Context, KeyArg, NodeArg},
     output,
 };
 use crate::{

@@ -63,7 +63,7 @@ pub(super) fn apply(
             None => {
                 let known: Vec<_> = OVERRIDES.iter().map(|(known, _)| *known).collect();
                 Err(format!(
-                    "overrides no key of the configuration: unset it, or use one of {}",
+                    "does not override a key of the configuration: unset it, or use one of {}",
                     known.join(", ")
                 ))
             }

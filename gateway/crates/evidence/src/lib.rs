@@ -14,6 +14,7 @@ pub mod select;
 pub mod show;
 mod source;
 mod state;
+pub mod trust_root;
 mod verifier_pool;
 pub mod verify;
 
@@ -26,4 +27,5 @@ pub use export::{ExportError, ExportSummary, Request};
 pub use select::{Disclose, Span};
 pub use source::{CollectedChain, EventLog};
 pub use state::{State, StateProofError};
+pub use trust_root::{ReadTrustRootError, TrustRootSource};
 pub use verify::VerifyError;

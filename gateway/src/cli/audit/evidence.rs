@@ -19,12 +19,12 @@ use std::{
 };
 use streembit_clock::{self as clock, PeriodEnd, PeriodStart};
 use streembit_evidence::{
-    chain_spec,
     export::{self, ExportSummary, Request},
     output::Output,
     select::{Disclose, Span},
     show::{self, Disclosed, UnverifiedEvent, UnverifiedSummary},
     verify::{self, VerifyError},
+    TrustRootSource,
 };
 use streembit_keystore::account;
 use streembit_log::Log;
@@ -77,10 +77,11 @@ pub struct ExportArgs {
 pub struct VerifyArgs {
     /// The evidence file.
     file: PathBuf,
-    /// The raw chain spec, as written by `streembit-node export-chain-spec --chain CHAIN --raw`. The result is only as
-    /// trustworthy as this file, so get it from someone you trust, not from the person who gave you the evidence.
-    #[arg(long, value_name = "SPEC", env = "STREEMBIT_CHAIN_SPEC")]
-    chain_spec: PathBuf,
+    /// The trust root: its text (streembit-root-1-...), a file with the text, as written by `streembit audit root`, or
+    /// the raw chain spec, as written by `streembit-node export-chain-spec --chain CHAIN --raw`. The result is only as
+    /// trustworthy as the trust root, so get it from someone you trust, not from the person who gave you the evidence.
+    #[arg(long, visible_alias = "trust-root", value_name = "SPEC|ROOT", env = "STREEMBIT_CHAIN_SPEC")]
+    chain_spec: TrustRootSource,
 }
 
 /// The arguments of `audit show`.
@@ -159,7 +160,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
 pub async fn verify(args: VerifyArgs, context: &Context) -> CommandResult {
     let file = args.file.clone();
     let result = tokio::task::spawn_blocking(move || {
-        let trust = chain_spec::read(&args.chain_spec).map_err(explain)?;
+        let trust = args.chain_spec.read().map_err(explain)?;
         let mut progress = ProgressBar::new("verifying");
         let result = verify::verify(&args.file, &trust, |done, total, events| {
             progress.update(done, total, events);
@@ -246,7 +247,7 @@ fn print_text(args: &ShowArgs) -> anyhow::Result<()> {
 fn unverified_warning() -> String {
     paint(
         Colour::Yellow,
-        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --chain-spec SPEC` verifies it.",
+        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --trust-root ROOT` verifies it.",
     )
 }
 
@@ -300,7 +301,7 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
     }
     if let Some(path) = path {
         lines.push(format!(
-            "\nVerify it with:\n  streembit audit verify {} --chain-spec SPEC",
+            "\nVerify it with:\n  streembit audit verify {} --trust-root ROOT",
             path.display()
         ));
     }
