@@ -95,11 +95,7 @@ impl Remedy for CollectError {
             Self::Log(_) | Self::Anchor(_) => {
                 "run `streembit audit device` to find out what is wrong with the log".into()
             }
-            Self::Finality(_)
-            | Self::Endless { .. }
-            | Self::State(_)
-            | Self::OtherChain
-            | Self::Voters => {
+            Self::Finality(_) | Self::Endless { .. } | Self::State(_) | Self::OtherChain | Self::Voters => {
                 "check that the node belongs to the same chain and release; no invalid proof was stored"
                     .into()
             }
