@@ -182,26 +182,34 @@ async fn log_root(config: Config, state: &AnchoredLog) -> anyhow::Result<Option<
     }
     let (size, latest) = (state.note.size(), state.latest.clone());
     let path = config.gateway.data_dir;
-    tokio::task::spawn_blocking(move || {
-        let log = Log::open_read_only(&path).and_then(|log| log.ensure_is(id)).map_err(explain)?;
-        if let Some(latest) = &latest {
-            log.check_against(latest).map_err(explain)?;
-        }
-        if size > log.size() {
-            return Ok(None);
-        }
-        let anchored = latest.as_ref().map_or(0, |anchor| anchor.checkpoint.size);
-        let root = log.root(size).map_err(explain)?;
-        let proof = log.prove_consistency(size.min(anchored), size.max(anchored)).map_err(explain)?;
-        let proven = LogRoot::verify(size, root, &proof, latest.as_ref()).with_context(|| {
-            format!(
-                "the log's tree at {size} entries does not agree with its anchor at {anchored} entries: its nodes are \
-                 damaged. What to do: `streembit audit device` names the damage"
-            )
-        })?;
-        Ok(Some(proven))
-    })
-    .await?
+    tokio::task::spawn_blocking(move || read_log_root(&path, id, size, latest.as_ref())).await?
+}
+
+/// Reads the root of the log at `size`, and proves that it agrees with the log's latest anchor. Returns `None` if the
+/// log is smaller.
+fn read_log_root(
+    path: &Path,
+    id: LogId,
+    size: u64,
+    latest: Option<&Anchor>,
+) -> anyhow::Result<Option<LogRoot>> {
+    let log = Log::open_read_only(path).and_then(|log| log.ensure_is(id)).map_err(explain)?;
+    if let Some(latest) = latest {
+        log.check_against(latest).map_err(explain)?;
+    }
+    if size > log.size() {
+        return Ok(None);
+    }
+    let anchored = latest.map_or(0, |anchor| anchor.checkpoint.size);
+    let root = log.root(size).map_err(explain)?;
+    let proof = log.prove_consistency(size.min(anchored), size.max(anchored)).map_err(explain)?;
+    let proven = LogRoot::verify(size, root, &proof, latest).with_context(|| {
+        format!(
+            "the log's tree at {size} entries does not agree with its anchor at {anchored} entries: its nodes are \
+             damaged. What to do: `streembit audit device` names the damage"
+        )
+    })?;
+    Ok(Some(proven))
 }
 
 impl AnchoredLog {
@@ -338,7 +346,7 @@ mod tests {
     #[test]
     fn files_that_are_no_notes_of_a_log_are_refused() {
         assert!(parse(b"").unwrap_err().contains("no signatures"));
-        let root = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let root = format!("{}=", "A".repeat(43));
         let foreign = format!("example.com/log\n1\n{root}\n\n\u{2014} example.com/log AAAAAAA=\n");
         assert!(parse(foreign.as_bytes())
             .unwrap_err()
