@@ -1,5 +1,6 @@
 //! Tools that others wrote follow a gateway's log over HTTP and verify exported proofs of its entries: the crates
-//! `signed_note` and `tlog_tiles`, and programs in Python. None of them knows anything of this project.
+//! `signed_note` and `tlog_tiles`, and programs in Python. None of them knows anything of this project. A note that
+//! contradicts an anchor of the log is reported as a fork.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
@@ -11,12 +12,16 @@ use std::{
     path::{Path, PathBuf},
 };
 use streembit_evidence::{cose::Statement, entry_proof::LIMITS};
+use streembit_keystore::{KeyPair, Passphrase};
+use streembit_log::Log;
 use streembit_primitives::{
-    note::{Origin, VerifierKey},
+    note::{Origin, SignedNote, VerifierKey},
     tlog_proof::TlogProof,
     Hash,
 };
-use streembit_tests::{run_test, str_at, u64_at, Gateway, GatewayFixture, GatewaySettings};
+use streembit_tests::{
+    bool_at, run_test, str_at, u64_at, CliOutput, Gateway, GatewayFixture, GatewaySettings,
+};
 use tlog_tiles::{Checkpoint, Tile, TileHashReader, TileReader};
 
 /// The height of C2SP tiles.
@@ -51,6 +56,91 @@ fn strangers_tools_follow_the_log_and_verify_its_proofs() {
         ensure_flipped_bits_are_refused(&fixture, &monitor)?;
         ensure_invalid_exports_fail(&fixture)
     });
+}
+
+#[test]
+fn a_note_that_contradicts_an_anchor_is_reported_as_a_fork() {
+    run_test("note-fork", |env| {
+        let settings = GatewaySettings::default().hosted("shed").with_tlog();
+        let fixture = GatewayFixture::in_two_processes(env, settings)?;
+        add_events(&fixture, 0..FIRST)?;
+        let audit = NoteAudit::new(&fixture)?;
+
+        let fetched = fixture.gateway.get_public("/tlog/0/checkpoint")?;
+        let confirmed = audit.run(&fetched, &["--json"])?;
+        let report = confirmed.json()?;
+        ensure!(confirmed.code == 0 && bool_at(&report, "/confirmed"), "{confirmed:#?}");
+        ensure!(u64_at(&report, "/size")? == FIRST, "{report}");
+        let anchored = str_at(&report, "/root")?;
+
+        // The gateway's own key signs another root of the anchored size.
+        let fork = audit.sign(FIRST, Hash([7; 32]), &audit.keys);
+        audit.ensure_verdict(&fork, &[], "fork", 1)?;
+        let text = audit.run(&fork, &[])?;
+        let log = audit.origin.log;
+        let account = streembit_keystore::account::show(&log.gateway);
+        let other = Hash([7; 32]).to_string();
+        for words in ["FORK", &account, &format!("{FIRST} entries"), &anchored, &other, "in block"] {
+            ensure!(text.stdout.contains(words), "{words:?} is missing: {text:#?}");
+        }
+
+        // Sizes that were not anchored: beyond the last anchor, and before it with the gateway's log beside it.
+        let unanchored = audit.sign(FIRST + 1, Hash([7; 32]), &audit.keys);
+        audit.ensure_verdict(&unanchored, &[], "not_anchored_yet", 0)?;
+        let config = fixture.gateway.config().to_str().context("a path that is not UTF-8")?;
+        let with_log = ["--config", config];
+        let root = Log::open_read_only(&fixture.gateway.data())?.root(FIRST - 2)?;
+        let before = audit.sign(FIRST - 2, root, &audit.keys);
+        audit.ensure_verdict(&before, &with_log, "confirmed", 0)?;
+        let fork = audit.sign(FIRST - 2, Hash([7; 32]), &audit.keys);
+        audit.ensure_verdict(&fork, &with_log, "fork", 1)?;
+
+        // Anybody else's note accuses nobody.
+        let stranger = KeyPair::from_seed([9; 32]);
+        let foreign = audit.sign(FIRST, Hash([7; 32]), &stranger);
+        audit.ensure_verdict(&foreign, &[], "invalid", 1)?;
+        let changed = String::from_utf8(fetched)?.replacen(&format!("\n{FIRST}\n"), "\n4\n", 1);
+        audit.ensure_verdict(changed.as_bytes(), &[], "invalid", 1)?;
+        let genesis = Origin { genesis: Hash([1; 32]), ..audit.origin };
+        let other_chain = SignedNote::sign(&genesis, FIRST, Hash([7; 32]), &audit.keys.log_key());
+        let refused = audit.run(other_chain.to_string().as_bytes(), &[])?;
+        ensure!(refused.code == 2, "{refused:#?}");
+        refused.ensure_refused(&["genesis", "--node"])
+    });
+}
+
+/// Runs `streembit audit note` on notes that the gateway's own key signs.
+struct NoteAudit<'f> {
+    fixture: &'f GatewayFixture<'f>,
+    keys: KeyPair,
+    origin: Origin,
+}
+
+impl<'f> NoteAudit<'f> {
+    fn new(fixture: &'f GatewayFixture<'_>) -> Result<Self> {
+        let passphrase = Passphrase::from_file(&fixture.env.passphrase_file())?;
+        let keys = streembit_keystore::open(&fixture.gateway.dir().join("gateway.key"), &passphrase)?;
+        let origin = Origin { genesis: fixture.chain()?.genesis(), log: fixture.gateway.log_id()? };
+        Ok(Self { fixture, keys, origin })
+    }
+
+    fn sign(&self, size: u64, root: Hash, keys: &KeyPair) -> Vec<u8> {
+        SignedNote::sign(&self.origin, size, root, &keys.log_key()).to_string().into_bytes()
+    }
+
+    fn run(&self, note: &[u8], options: &[&str]) -> Result<CliOutput> {
+        let file = self.fixture.env.dir().join("checkpoint.note");
+        fs::write(&file, note)?;
+        self.fixture.node_command(["audit", "note"]).arg(file).args(options).run()
+    }
+
+    fn ensure_verdict(&self, note: &[u8], options: &[&str], verdict: &str, code: i32) -> Result<()> {
+        let output = self.run(note, &[options, &["--json"]].concat())?;
+        let report = output.json()?;
+        ensure!(str_at(&report, "/verdict")? == verdict && output.code == code, "{output:#?}");
+        ensure!(bool_at(&report, "/confirmed") == (verdict == "confirmed"), "{output:#?}");
+        Ok(())
+    }
 }
 
 /// Adds events to the log, and waits until their anchor is proven.
