@@ -220,14 +220,19 @@ impl<'g> Monitor<'g> {
     fn ensure_tampering_is_detected(&self) -> Result<()> {
         let checkpoint = self.latest()?;
         let (size, root) = (checkpoint.size(), *checkpoint.hash());
+        let leaf = tlog_tiles::record_hash(&self.entry(1, size)?.0);
         let honest = HttpTiles::new(self.gateway, None);
-        tlog_tiles::prove_record(size, 1, &TileHashReader::new(size, root, &honest))?;
+        let proof = tlog_tiles::prove_record(size, 1, &TileHashReader::new(size, root, &honest))?;
+        tlog_tiles::check_record(&proof, size, root, 1, leaf)?;
         let count = honest.count.get();
         ensure!(count >= 2, "only {count} tiles were read");
         for tile in 0..count {
             let tiles = HttpTiles::new(self.gateway, Some(tile));
             let reader = TileHashReader::new(size, root, &tiles);
-            ensure!(tlog_tiles::prove_record(size, 1, &reader).is_err(), "tile {tile} was changed unnoticed");
+            // The reader compares most tiles with their parents, and the proof shows a change of the others.
+            let is_accepted = tlog_tiles::prove_record(size, 1, &reader)
+                .is_ok_and(|proof| tlog_tiles::check_record(&proof, size, root, 1, leaf).is_ok());
+            ensure!(!is_accepted, "tile {tile} was changed unnoticed");
         }
         Ok(())
     }
@@ -360,15 +365,19 @@ fn verify(path: &Path, bytes: &[u8], digest: &Hash, key: &VerifierKey) -> Result
     }
 }
 
-/// Flips every bit of a proof of each format. The foreign verifier and ours must refuse all of them but those of the
-/// extra data of a tlog-proof, which by the text nothing authenticates.
+/// Flips every bit of a proof of each format. The foreign verifier and ours must refuse all of them but those that by
+/// the texts nothing authenticates: the extra data of a tlog-proof, and the number of entries in a receipt.
+/// That number is not signed; a path that leads to the signed root can be of several sizes (RFC 9942).
 fn ensure_flipped_bits_are_refused(fixture: &GatewayFixture<'_>, monitor: &Monitor<'_>) -> Result<()> {
     let key = monitor.key.to_string();
     for (format, verifier) in [("tlog-proof", "verify_tlog_proof"), ("cose", "verify_cose_receipt")] {
         let proof = fixture.env.dir().join(format!("299.{format}"));
         let entry = format!("{}.entry", proof.display());
         let bytes = fs::read(&proof)?;
-        let irrelevant = extra_data(&bytes);
+        let irrelevant = match format {
+            "cose" => size_of_receipt(&bytes, monitor.latest()?.size())?,
+            _ => extra_data(&bytes),
+        };
         let arguments = [verifier, proof.to_str().context("a path that is not UTF-8")?, &entry, &key];
         let found = fixture.env.run_python_client("flip_bytes.py", &arguments)?;
         ensure!(u64_at(&found, "/tried")? == 8 * bytes.len() as u64, "{found}");
@@ -401,6 +410,15 @@ fn extra_data(bytes: &[u8]) -> Range<usize> {
     let start = start + "\nextra ".len();
     let length = text.get(start..).and_then(|rest| rest.find('\n')).unwrap_or_default();
     start..start + length
+}
+
+/// Returns the range of the number of entries, of two bytes, in the inclusion proof of a receipt.
+fn size_of_receipt(bytes: &[u8], size: u64) -> Result<Range<usize>> {
+    // CBOR: an array of three, and a number of two bytes.
+    let size = u16::try_from(size)?.to_be_bytes();
+    let encoded = [&[0x83, 0x19][..], &size].concat();
+    let start = bytes.windows(4).position(|window| window == encoded).context("no number of entries")?;
+    Ok(start + 2..start + 4)
 }
 
 /// Checks that options that make no sense together are refused, and that files are not overwritten.

@@ -92,7 +92,8 @@ impl VerifiedStatement {
         self.index
     }
 
-    /// Returns the number of entries of the log.
+    /// Returns the number of entries of the log that the receipt names. The signature covers the root and not this
+    /// number (RFC 9942): another number with the same path is not noticed.
     pub fn size(&self) -> u64 {
         self.size
     }
