@@ -14,9 +14,9 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use streembit_chain::NodeUrl;
-use streembit_keystore::{account_of, KeyPair, Passphrase};
-use streembit_primitives::AccountId;
+use streembit_chain::{ChainClient, NodeUrl};
+use streembit_keystore::{account_of, party::PartyName, KeyPair, Passphrase};
+use streembit_primitives::{AccountId, PartyId, Signature};
 
 /// The result of a command: an exit code, or an error, which is printed and makes the exit code 2.
 pub type CommandResult = anyhow::Result<ExitCode>;
@@ -101,6 +101,26 @@ pub fn find_device(config: &Config, account: AccountId, device: &str) -> anyhow:
             Ok(device) => Ok(Subject { device, name: None }),
             Err(_) => Err(unknown.into()),
         },
+    }
+}
+
+/// Finds a party by its id or by one of its accounts.
+pub async fn find_party(chain: &ChainClient, name: &PartyName) -> anyhow::Result<PartyId> {
+    let found = chain.view().await.map_err(explain)?.find_party(name).await.map_err(explain)?;
+    found.with_context(|| {
+        format!("{name} belongs to no party of this chain: `streembit consortium show` lists the parties")
+    })
+}
+
+/// Parses a signature: `sr25519:` or `ed25519:` and 128 hexadecimal digits.
+pub fn parse_signature(text: &str) -> Option<Signature> {
+    let (kind, digits) = text.split_once(':')?;
+    let mut bytes = [0; 64];
+    hex::decode_to_slice(digits, &mut bytes).ok()?;
+    match kind {
+        "sr25519" => Some(Signature::Sr25519(bytes)),
+        "ed25519" => Some(Signature::Ed25519(bytes)),
+        _ => None,
     }
 }
 

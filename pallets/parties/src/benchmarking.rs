@@ -1,45 +1,85 @@
 //! The calls at their worst.
 
-use crate::{Call, Config, Gateways, GatewaysOf, Pallet, Parties};
+use crate::{AccountOf, Call, Config, ConsentNonces, Gateways, GatewaysOf, Pallet, Parties, StoredGateway};
+use alloc::vec::Vec;
 use frame_benchmarking::v2::*;
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
 use sp_runtime::traits::Zero;
-use streembit_primitives::{consortium::Membership, AccountId, GatewayRecord, LogKey, Signature};
+use streembit_primitives::{
+    party::{PartyAccount, PartyRecord, MAX_ACCOUNTS},
+    AccountId, BoundedVec, EncryptionKey, GatewayRecord, LogKey, PartyId, Scope, Signature,
+};
 
 /// Prepares the other pallets for a benchmark.
 pub trait Helper {
-    /// Stores as much as there may be in the pallets that are asked when `party` leaves, so that the answer takes
-    /// longest.
-    fn fill(party: AccountId);
+    /// Stores as much as there may be in the pallets that are asked when `party` or one of its accounts leaves, so that
+    /// the answer takes longest.
+    fn fill(party: PartyId);
 }
 
 impl Helper for () {
-    fn fill(_: AccountId) {}
+    fn fill(_: PartyId) {}
 }
 
-const PARTY: AccountId = AccountId([1; 32]);
-/// An account whose key signed [`CONSENT`].
-const GATEWAY: AccountId = AccountId([
+/// A party that takes in accounts and gateways.
+const PARTY: PartyId = PartyId([1; 32]);
+/// An account whose key signed [`GATEWAY_CONSENT`] and [`ACCOUNT_CONSENT`].
+const NEW: AccountId = AccountId([
     0x18, 0x9d, 0xac, 0x29, 0x29, 0x6d, 0x31, 0x81, 0x4d, 0xc8, 0xc5, 0x6c, 0xf3, 0xd3, 0x6a, 0x05, 0x43,
     0x37, 0x2b, 0xba, 0x75, 0x38, 0xfa, 0x32, 0x2a, 0x4a, 0xeb, 0xfe, 0xbc, 0x39, 0xe0, 0x56,
 ]);
-/// The gateway's consent to belong to the party, on a chain whose genesis hash is zero. It is precomputed because
-/// sr25519 signs with randomness, which the Wasm runtime does not have.
-const CONSENT: [u8; 64] = [
-    0x0e, 0xec, 0x80, 0xbe, 0x3e, 0xc4, 0xf4, 0x07, 0x7e, 0x9f, 0xbe, 0x88, 0x5d, 0x8b, 0x4b, 0xf9, 0xfb,
-    0xb5, 0xbc, 0xa0, 0x88, 0x62, 0x1a, 0x9e, 0x59, 0x73, 0x7c, 0xd6, 0x33, 0x81, 0x09, 0x22, 0x0b, 0xce,
-    0xb2, 0x22, 0x7a, 0x92, 0xf2, 0xea, 0xd1, 0xea, 0x32, 0x78, 0x49, 0xaf, 0xec, 0x44, 0x71, 0x90, 0x55,
-    0x4e, 0x9f, 0x82, 0x3d, 0x09, 0x04, 0x5d, 0x85, 0xdb, 0xa4, 0x4a, 0xe1, 0x8d,
-];
+/*CONSENTS*/
 /// The log key that the consent names: the base point of Ed25519. All valid keys take the same time to check.
 pub const LOG_KEY: LogKey = LogKey([
     0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
     0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
 ]);
 /// A party that leaves. None of the validators belongs to it.
-const LEAVING: AccountId = AccountId([3; 32]);
+const LEAVING: PartyId = PartyId([3; 32]);
 /// A party that left. Its gateways belong to nobody.
-const FORMER: AccountId = AccountId([5; 32]);
+const FORMER: PartyId = PartyId([5; 32]);
+
+/// Returns the last of the accounts with which [`insert_party`] stores a party.
+pub fn last_account(party: PartyId) -> AccountId {
+    numbered_account(party, u8::MAX)
+}
+
+fn numbered_account(party: PartyId, number: u8) -> AccountId {
+    let PartyId(mut account) = party;
+    account.iter_mut().take(1).for_each(|byte| *byte = number);
+    AccountId(account)
+}
+
+/// Stores a party with `count` accounts, of which [`last_account`] is found last.
+pub fn insert_party<T: Config>(party: PartyId, count: u32) {
+    let accounts: Vec<_> = (1..count)
+        .map(|number| numbered_account(party, number as u8))
+        .chain([last_account(party)])
+        .map(|account| PartyAccount { account, scope: Scope::All, since: 0, until: None })
+        .collect();
+    for entry in &accounts {
+        AccountOf::<T>::insert(entry.account, party);
+        Pallet::<T>::ensure_provider(entry.account);
+    }
+    let record = PartyRecord { accounts: BoundedVec::truncate_from(accounts), ..PartyRecord::default() };
+    Parties::<T>::insert(party, record);
+}
+
+/// Stores a gateway of a party.
+pub fn insert_gateway<T: Config>(gateway: AccountId, party: PartyId) {
+    let stored = StoredGateway { record: GatewayRecord { party, log_key: LOG_KEY }, departures: 0 };
+    Gateways::<T>::insert(gateway, stored);
+    GatewaysOf::<T>::insert(party, gateway, ());
+}
+
+fn signed<T: Config>(party: PartyId) -> RawOrigin<T::AccountId> {
+    RawOrigin::Signed(last_account(party).0.into())
+}
+
+/// Sets the genesis hash that the consents name.
+fn set_genesis<T: Config>() {
+    frame_system::BlockHash::<T>::insert(BlockNumberFor::<T>::zero(), T::Hash::default());
+}
 
 #[benchmarks]
 mod benchmarks {
@@ -48,39 +88,78 @@ mod benchmarks {
     /// The gateway belonged to a party that left.
     #[benchmark]
     fn add_gateway() {
-        frame_system::BlockHash::<T>::insert(BlockNumberFor::<T>::zero(), T::Hash::default());
-        Parties::<T>::insert(PARTY, Membership::default());
-        Gateways::<T>::insert(GATEWAY, GatewayRecord { party: FORMER, log_key: LOG_KEY });
-        GatewaysOf::<T>::insert(FORMER, GATEWAY, ());
+        set_genesis::<T>();
+        T::BenchmarkHelper::fill(LEAVING);
+        insert_party::<T>(PARTY, MAX_ACCOUNTS);
+        insert_gateway::<T>(NEW, FORMER);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(PARTY.0.into()), GATEWAY, LOG_KEY, Signature::Sr25519(CONSENT));
+        _(signed::<T>(PARTY), NEW, LOG_KEY, Signature::Sr25519(GATEWAY_CONSENT));
 
-        assert_eq!(Gateways::<T>::get(GATEWAY), Some(GatewayRecord { party: PARTY, log_key: LOG_KEY }));
+        assert_eq!(Pallet::<T>::gateway(&NEW).map(|record| record.party), Some(PARTY));
     }
 
     #[benchmark]
     fn remove_gateway() {
         T::BenchmarkHelper::fill(LEAVING);
-        Parties::<T>::insert(PARTY, Membership::default());
-        Gateways::<T>::insert(GATEWAY, GatewayRecord { party: PARTY, log_key: LOG_KEY });
-        GatewaysOf::<T>::insert(PARTY, GATEWAY, ());
+        insert_party::<T>(PARTY, MAX_ACCOUNTS);
+        insert_gateway::<T>(NEW, PARTY);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(PARTY.0.into()), GATEWAY);
+        _(signed::<T>(PARTY), NEW);
 
-        assert!(!Gateways::<T>::contains_key(GATEWAY));
+        assert!(!Gateways::<T>::contains_key(NEW));
     }
 
     #[benchmark]
     fn leave() {
-        Parties::<T>::insert(LEAVING, Membership::default());
+        insert_party::<T>(LEAVING, MAX_ACCOUNTS);
         T::BenchmarkHelper::fill(LEAVING);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(LEAVING.0.into()));
+        _(signed::<T>(LEAVING));
 
         assert!(!Parties::<T>::contains_key(LEAVING));
+        assert!(!AccountOf::<T>::contains_key(last_account(LEAVING)));
+    }
+
+    /// The account was a gateway of a party that left.
+    #[benchmark]
+    fn add_account() {
+        set_genesis::<T>();
+        T::BenchmarkHelper::fill(LEAVING);
+        insert_party::<T>(PARTY, MAX_ACCOUNTS - 1);
+        insert_gateway::<T>(NEW, FORMER);
+
+        #[extrinsic_call]
+        _(signed::<T>(PARTY), NEW, Scope::All, None, Signature::Sr25519(ACCOUNT_CONSENT));
+
+        assert_eq!(AccountOf::<T>::get(NEW), Some(PARTY));
+        assert_eq!(ConsentNonces::<T>::get(NEW), 1);
+    }
+
+    #[benchmark]
+    fn remove_account() {
+        T::BenchmarkHelper::fill(LEAVING);
+        insert_party::<T>(PARTY, MAX_ACCOUNTS);
+        let account = last_account(PARTY);
+
+        #[extrinsic_call]
+        _(signed::<T>(PARTY), account);
+
+        assert!(!AccountOf::<T>::contains_key(account));
+    }
+
+    #[benchmark]
+    fn set_encryption_key() -> Result<(), BenchmarkError> {
+        insert_party::<T>(PARTY, MAX_ACCOUNTS);
+        let key = EncryptionKey::new([9; 32]).map_err(|_| BenchmarkError::Stop("not a key"))?;
+
+        #[extrinsic_call]
+        _(signed::<T>(PARTY), key);
+
+        assert_eq!(Pallet::<T>::party(&PARTY).and_then(|record| record.encryption_key), Some(key));
+        Ok(())
     }
 
     impl_benchmark_test_suite!(Pallet, crate::mock::chain(), crate::mock::Test);

@@ -9,7 +9,7 @@ pub use args::Command;
 
 use super::{
     chain::{connect, submitted_json},
-    common::{CommandResult, Context, KeyArg, NodeArg},
+    common::{find_party, CommandResult, Context, KeyArg, NodeArg},
     output,
 };
 use crate::{
@@ -18,12 +18,11 @@ use crate::{
 };
 use anyhow::{bail, Context as _};
 use args::{ContractArgs, NewArgs};
-use lookup::{find_contract, not_found};
-use serde_json::{json, Value};
+use lookup::{find_contract, find_parties, not_found};
+use serde_json::json;
 use std::{fs::File, io::Write as _, path::Path, process::ExitCode};
 use streembit_chain::Call;
-use streembit_keystore::account;
-use streembit_primitives::AccountId;
+use streembit_keystore::party::PartyName;
 
 /// Runs the command.
 pub async fn run(command: Command, context: &Context) -> CommandResult {
@@ -33,7 +32,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Accept { contract, key } => accept(contract, &key, context).await?,
         Command::Show(contract) => show(contract, context).await?,
         Command::Due(contract) => due(contract, context).await?,
-        Command::List { party, node } => list(party, &node, context).await?,
+        Command::List { party, node } => list(&party, &node, context).await?,
         Command::Prove(args) => prove::export(args, context).await?,
         Command::Report(args) => prove::report(args, context).await?,
         Command::Record(args) => prove::record(args, context).await?,
@@ -54,7 +53,8 @@ fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
     };
     let text = contracts::fill(&args.template, &terms)?;
     // Check that the contract can be proposed before writing the file.
-    let contract = contracts::parse(&text, &args.out)?;
+    let file = contracts::parse(&text, &args.out)?;
+    let contract = file.contract(&file.likely_parties())?;
     create(&args.out, &text)?;
     let view = json!({ "file": args.out, "title": contract.title });
     context.print(&view, |_| {
@@ -78,17 +78,18 @@ fn create(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 async fn propose(path: &Path, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
-    let contract = contracts::read(path)?;
+    let file = contracts::read(path)?;
     let keys = key.open(context)?;
     let chain = connect(node.or_local()).await?;
+    let contract = file.contract(&find_parties(&chain, &file).await?)?;
     let id = contract.id(&chain.genesis());
-    let waiting: Vec<_> =
-        contract.parties.iter().filter(|party| **party != keys.account()).copied().collect();
+    let proposer = chain.party_of(keys.account()).await.map_err(explain)?;
+    let waiting: Vec<_> = contract.parties.iter().filter(|party| **party != proposer).copied().collect();
     let submitted = chain.submit(&keys, Call::Propose { contract }).await.map_err(explain)?;
-    let view = submitted_json(&submitted, [("id", json!(id)), ("waiting_for", accounts(&waiting))]);
+    let view = submitted_json(&submitted, [("id", json!(id)), ("waiting_for", json!(waiting))]);
     context.print(&view, |_| {
         let mut lines = vec![format!("contract {id} is proposed, finalized in block {}", submitted.block)];
-        lines.extend(waiting.iter().map(|party| format!("waiting for {}", account::show(party))));
+        lines.extend(waiting.iter().map(|party| format!("waiting for {party}")));
         lines.push(format!(
             "\nNext, each of them accepts it:\n  streembit contract accept {id} --key THEIR.key"
         ));
@@ -128,8 +129,9 @@ async fn due(contract: ContractArgs, context: &Context) -> anyhow::Result<()> {
     context.print(&due, |due| view::due_text(&found.contract, due))
 }
 
-async fn list(party: AccountId, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
+async fn list(party: &PartyName, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
     let chain = connect(node.or_local()).await?;
+    let party = find_party(&chain, party).await?;
     let state = chain.view().await.map_err(explain)?;
     let mut found = Vec::new();
     for id in state.contracts_of(party).await.map_err(explain)? {
@@ -139,7 +141,7 @@ async fn list(party: AccountId, node: &NodeArg, context: &Context) -> anyhow::Re
     let all: Vec<_> = found.iter().map(view::json).collect();
     context.print(&all, |_| {
         if found.is_empty() {
-            return format!("no contract names {}", account::show(&party));
+            return format!("no contract names {party}");
         }
         let mut table = output::table(["title", "state", "id"]);
         for contract in &found {
@@ -167,8 +169,4 @@ async fn confirm(contract: ContractArgs, number: u32, key: &KeyArg, context: &Co
             view::due_text(&found.contract, &due)
         )
     })
-}
-
-fn accounts(accounts: &[AccountId]) -> Value {
-    accounts.iter().map(account::show).collect()
 }
