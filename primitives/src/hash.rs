@@ -72,6 +72,8 @@ pub enum Domain {
     PeerProof,
     /// A command, as its party signs it.
     Command,
+    /// The checksum of the text of a trust root.
+    TrustRoot,
 }
 
 impl Domain {
@@ -95,6 +97,7 @@ impl Domain {
             Self::AccountConsent => "streembit v1 account consent",
             Self::PeerProof => "streembit v1 peer proof",
             Self::Command => "streembit v1 command",
+            Self::TrustRoot => "streembit v1 trust root",
         }
     }
 

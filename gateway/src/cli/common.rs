@@ -1,4 +1,5 @@
-//! The context of a command, and the options `--config`, `--node` and `--key` that commands share.
+//! The context of a command, and everything that commands share: the options `--config`, `--node` and `--key`, and the
+//! connection to a node.
 
 use super::output;
 use crate::{
@@ -10,13 +11,14 @@ use crate::{
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
+use serde_json::{json, Value};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use streembit_chain::{ChainClient, NodeUrl};
+use streembit_chain::{ChainClient, NodeUrl, Submitted};
 use streembit_keystore::{account_of, party::PartyName, KeyPair, Passphrase};
-use streembit_primitives::{AccountId, PartyId, Signature};
+use streembit_primitives::{AccountId, PartyId};
 
 /// The result of a command: an exit code, or an error, which is printed and makes the exit code 2.
 pub type CommandResult = anyhow::Result<ExitCode>;
@@ -112,18 +114,6 @@ pub async fn find_party(chain: &ChainClient, name: &PartyName) -> anyhow::Result
     })
 }
 
-/// Parses a signature: `sr25519:` or `ed25519:` and 128 hexadecimal digits.
-pub fn parse_signature(text: &str) -> Option<Signature> {
-    let (kind, digits) = text.split_once(':')?;
-    let mut bytes = [0; 64];
-    hex::decode_to_slice(digits, &mut bytes).ok()?;
-    match kind {
-        "sr25519" => Some(Signature::Sr25519(bytes)),
-        "ed25519" => Some(Signature::Ed25519(bytes)),
-        _ => None,
-    }
-}
-
 /// The option `--node`.
 #[derive(Clone, Debug, Args)]
 pub struct NodeArg {
@@ -157,4 +147,18 @@ impl KeyArg {
     pub fn open(&self, context: &Context) -> anyhow::Result<KeyPair> {
         open_key(&self.path, context.passphrase_file.as_deref())
     }
+}
+
+/// Connects to a node.
+pub async fn connect(node: NodeUrl) -> anyhow::Result<ChainClient> {
+    ChainClient::connect(node.into()).await.map_err(explain)
+}
+
+/// Returns the JSON result of a call: the block in which it was finalized, and the command's own fields.
+pub fn submitted_json<const N: usize>(submitted: &Submitted, fields: [(&str, Value); N]) -> Value {
+    let mut result = json!({ "block": submitted.block, "block_hash": submitted.hash });
+    if let Some(result) = result.as_object_mut() {
+        result.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+    }
+    result
 }

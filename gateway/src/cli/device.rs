@@ -1,8 +1,7 @@
 //! `streembit device`: the devices of a gateway, and their registration on the chain.
 
 use super::{
-    chain::{connect, submitted_json},
-    common::{find_party, parse_signature, CommandResult, ConfigArg, Context, KeyArg, NodeArg},
+    common::{connect, find_party, submitted_json, CommandResult, ConfigArg, Context, KeyArg, NodeArg},
     output,
 };
 use crate::{
@@ -240,7 +239,7 @@ fn sign_with(
 
 fn read_consent(file: &Path, registration: &RegistrationConsent) -> anyhow::Result<Signature> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let Some(signature) = parse_signature(text.trim()) else {
+    let Ok(signature) = text.trim().parse() else {
         bail!(
             "{} does not contain a consent: expected sr25519: or ed25519: and 128 hexadecimal digits",
             file.display()

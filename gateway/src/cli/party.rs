@@ -1,8 +1,7 @@
 //! `streembit party`: the accounts and the encryption key of a party, and the replacement of lost accounts.
 
 use super::{
-    chain::{connect, submitted_json},
-    common::{find_party, parse_signature, CommandResult, Context, KeyArg, NodeArg},
+    common::{connect, find_party, submitted_json, CommandResult, Context, KeyArg, NodeArg},
     consortium::{
         council,
         view::{account_text, party_json},
@@ -247,7 +246,7 @@ async fn add(args: &AddArgs, context: &Context) -> anyhow::Result<()> {
 
 fn read_consent(file: &Path) -> anyhow::Result<Signature> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    parse_signature(text.trim()).with_context(|| {
+    text.trim().parse().ok().with_context(|| {
         format!(
             "{} does not contain a consent: expected what `streembit party account consent` prints",
             file.display()

@@ -5,10 +5,7 @@ mod join;
 mod upgrade;
 pub(super) mod view;
 
-use super::{
-    chain::{connect, submitted_json},
-    common::{find_party, CommandResult, Context, KeyArg, NodeArg},
-};
+use super::common::{connect, find_party, submitted_json, CommandResult, Context, KeyArg, NodeArg};
 use crate::remedies::explain;
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};

@@ -8,8 +8,7 @@ mod view;
 pub use args::Command;
 
 use super::{
-    chain::{connect, submitted_json},
-    common::{find_party, CommandResult, Context, KeyArg, NodeArg},
+    common::{connect, find_party, submitted_json, CommandResult, Context, KeyArg, NodeArg},
     output,
 };
 use crate::{
@@ -52,7 +51,7 @@ fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
         until: args.until,
     };
     let text = contracts::fill(&args.template, &terms)?;
-    // Check that the contract can be proposed before writing the file.
+    // Write the file only if its contract is valid.
     let file = contracts::parse(&text, &args.out)?;
     let contract = file.contract(&file.likely_parties())?;
     create(&args.out, &text)?;
