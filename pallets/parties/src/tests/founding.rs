@@ -1,7 +1,7 @@
 //! The genesis.
 
 use crate::{mock::*, GenesisConfig, PartyLookup};
-use frame_support::assert_ok;
+use frame_support::{assert_ok, traits::Get};
 use streembit_primitives::{
     party::{PartyAccount, Role},
     AccountId, EncryptionKey, Hash, Scope,
@@ -28,7 +28,7 @@ fn the_genesis_hash_outlives_the_hashes_of_other_blocks() {
         System::initialize(&1, &genesis.0.into(), &Default::default());
         let mut parent = System::finalize().hash();
         let first = parent;
-        let kept: u64 = <Test as frame_system::Config>::BlockHashCount::get();
+        let kept = <<Test as frame_system::Config>::BlockHashCount as Get<u64>>::get();
         for number in 2..kept + 20 {
             System::initialize(&number, &parent, &Default::default());
             parent = System::finalize().hash();
