@@ -67,7 +67,8 @@ pub type Header = generic::Header<BlockNumber, BlakeTwo256>;
 pub type Block = generic::Block<Header, UncheckedExtrinsic>;
 /// The checks of every extrinsic, as on any Substrate chain but without fees.
 ///
-/// `SpendQuota` rejects strangers, calls outside of an account's scope, and accounts whose party's quota is spent. It adds nothing to what is signed or sent.
+/// `SpendQuota` rejects strangers, calls outside of an account's scope, and accounts whose party's quota is spent. It adds
+/// nothing to what is signed or sent.
 pub type TxExtension = (
     frame_system::CheckNonZeroSender<Runtime>,
     frame_system::CheckSpecVersion<Runtime>,
@@ -118,7 +119,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("streembit"),
     impl_name: Cow::Borrowed("streembit"),
     authoring_version: 1,
-    spec_version: 6,
+    spec_version: 7,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
     transaction_version: 4,
