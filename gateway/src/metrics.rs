@@ -233,7 +233,7 @@ fn reason(error: &IngestError) -> &'static str {
 mod tests {
     use super::*;
     use crate::status::ComponentState;
-    use streembit_primitives::{consortium::Quota, AccountId};
+    use streembit_primitives::{consortium::Quota, PartyId};
 
     #[test]
     fn the_text_has_counters_gauges_and_components() {
@@ -280,7 +280,7 @@ mod tests {
             assert!(value(&metrics, None, name).is_nan(), "{name}");
         }
         let quota = QuotaStatus {
-            payer: AccountId([1; 32]),
+            party: PartyId([1; 32]),
             quota: Quota { microseconds: 28_000_000, bytes: 50_000 },
             left: Quota { microseconds: 1_500_000, bytes: 700 },
             refills: clock::now_ms() + 100_000,

@@ -1,6 +1,6 @@
 //! Contracts between parties about devices. Clauses are data, which the chain evaluates.
 
-use crate::{hash::Domain, reading::Name, AccountId, Decimal, DeviceId, Hash, Text};
+use crate::{hash::Domain, reading::Name, Decimal, DeviceId, Hash, PartyId, Text};
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -42,7 +42,7 @@ pub struct Contract {
     /// Random bytes that distinguish contracts with the same content.
     pub nonce: Hash,
     /// The parties, all of which must accept the contract.
-    pub parties: BoundedVec<AccountId, ConstU32<MAX_PARTIES>>,
+    pub parties: BoundedVec<PartyId, ConstU32<MAX_PARTIES>>,
     /// The devices that the contract is about.
     pub devices: BoundedVec<DeviceId, ConstU32<MAX_DEVICES>>,
     /// The terms.
@@ -76,9 +76,9 @@ pub struct ServiceClause {
     /// The interval, greater than zero, in the unit of the meter.
     pub every: Decimal,
     /// The party that performs the service.
-    pub provider: AccountId,
+    pub provider: PartyId,
     /// The party that confirms the service.
-    pub customer: AccountId,
+    pub customer: PartyId,
 }
 
 /// A right to read a device's readings.
@@ -88,7 +88,7 @@ pub struct AccessClause {
     /// The resource owner's device (ISO 20078).
     pub device: DeviceId,
     /// The accessing party (ISO 20078).
-    pub grantee: AccountId,
+    pub grantee: PartyId,
     /// The names of the readings that the grantee may read; empty for all.
     pub names: BoundedVec<Name, ConstU32<MAX_NAMES>>,
     /// When the right ends (exclusive), in milliseconds since 1970-01-01 UTC.
@@ -106,7 +106,7 @@ pub enum ContractError {
     Devices,
     /// There is no clause.
     NoClause,
-    /// A clause names an account that is not a party to the contract, or the same party on both sides.
+    /// A clause names a party that is not a party to the contract, or the same party on both sides.
     ClauseParty,
     /// A clause names a device that the contract does not list.
     ClauseDevice,
@@ -121,7 +121,7 @@ impl core::fmt::Display for ContractError {
             Self::Devices => "a contract needs at least one device, each listed once",
             Self::NoClause => "a contract needs at least one clause",
             Self::ClauseParty => {
-                "a clause names an account that is not a party to the contract, or the same party on both sides"
+                "a clause names a party that is not a party to the contract, or the same party on both sides"
             }
             Self::ClauseDevice => "a clause names a device that the contract does not list",
             Self::Interval => "a service clause needs an interval greater than zero",
@@ -152,7 +152,7 @@ impl Contract {
     }
 
     fn validate_clause(&self, clause: &Clause) -> Result<(), ContractError> {
-        let party = |account: &AccountId| self.parties.contains(account);
+        let party = |party: &PartyId| self.parties.contains(party);
         let device = match clause {
             Clause::Service(service) => {
                 if !party(&service.provider)
@@ -191,7 +191,7 @@ mod tests {
     use alloc::vec;
 
     fn contract() -> Contract {
-        let (owner, workshop, device) = (AccountId([1; 32]), AccountId([2; 32]), DeviceId([3; 32]));
+        let (owner, workshop, device) = (PartyId([1; 32]), PartyId([2; 32]), DeviceId([3; 32]));
         Contract {
             title: Text::try_from("service book").unwrap(),
             nonce: Hash::ZERO,
@@ -235,8 +235,8 @@ mod tests {
             (ContractError::Parties, |c| c.parties[1] = c.parties[0]),
             (ContractError::Devices, |c| c.devices.clear()),
             (ContractError::NoClause, |c| c.clauses.clear()),
-            (ContractError::ClauseParty, |c| service(c).provider = AccountId([9; 32])),
-            (ContractError::ClauseParty, |c| service(c).provider = AccountId([1; 32])),
+            (ContractError::ClauseParty, |c| service(c).provider = PartyId([9; 32])),
+            (ContractError::ClauseParty, |c| service(c).provider = PartyId([1; 32])),
             (ContractError::ClauseDevice, |c| service(c).device = DeviceId([9; 32])),
             (ContractError::Interval, |c| service(c).every = Decimal::ZERO),
         ];

@@ -3,7 +3,7 @@
 use crate::{
     contract::{Contract, ContractId, MAX_NAMES},
     reading::Name,
-    AccountId, Decimal, DeviceId, Hash,
+    Decimal, DeviceId, Hash, PartyId,
 };
 use alloc::vec::Vec;
 use bounded_collections::{BoundedVec, ConstU32};
@@ -33,7 +33,7 @@ pub struct ContractView {
     /// The stage that it has reached.
     pub state: ContractState,
     /// The parties that have accepted it.
-    pub accepted: Vec<AccountId>,
+    pub accepted: Vec<PartyId>,
     /// The service records under it, oldest first.
     pub records: Vec<ServiceRecord>,
 }
@@ -79,7 +79,7 @@ pub struct Grant {
     /// The device.
     pub device: DeviceId,
     /// The party that has the right.
-    pub grantee: AccountId,
+    pub grantee: PartyId,
     /// The names of the readings; empty for all.
     pub names: BoundedVec<Name, ConstU32<MAX_NAMES>>,
     /// When the right ends (exclusive), in milliseconds since 1970-01-01 UTC.

@@ -3,7 +3,7 @@
 use crate::{
     hash::Domain,
     signature::{PublicKey, Signature},
-    AccountId, Hash, Text,
+    AccountId, Hash, PartyId, Text,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -64,7 +64,7 @@ pub struct DeviceRecord {
     /// The key that the device's events are verified with.
     pub key: DeviceKey,
     /// The party that owns the device.
-    pub owner: AccountId,
+    pub owner: PartyId,
     /// The gateway that keeps the device's log.
     pub gateway: AccountId,
     /// The number of the block in which the device was registered.
@@ -73,8 +73,8 @@ pub struct DeviceRecord {
 
 /// The consent to the registration of a device, signed by the device or, if it cannot sign, by its gateway.
 ///
-/// It names the chain, the owner and the gateway, so that it cannot be reused for another registration. Nobody can
-/// register a key without its consent.
+/// It names the chain, the owner and the gateway, so that it cannot be reused for another registration. The nonce makes
+/// it valid once. Nobody can register a key without its consent.
 #[derive(Clone, PartialEq, Eq, Debug, Encode)]
 pub struct RegistrationConsent {
     /// The genesis hash of the chain.
@@ -82,9 +82,12 @@ pub struct RegistrationConsent {
     /// The key of the device.
     pub key: DeviceKey,
     /// The party that will own the device.
-    pub owner: AccountId,
+    pub owner: PartyId,
     /// The gateway that will keep the device's log.
     pub gateway: AccountId,
+    /// The number of consents of [`DeviceKey::consent_key`] that the chain has accepted so far. It is 0 for a device
+    /// that signs its own events, and rises with each device that a gateway hosts.
+    pub nonce: u32,
 }
 
 impl RegistrationConsent {

@@ -19,7 +19,7 @@ pub fn is_due(due_at: Decimal, meter: Option<Decimal>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{reading::Name, AccountId, DeviceId, Text};
+    use crate::{reading::Name, DeviceId, PartyId, Text};
 
     fn oil_change(from: u32, every: u32) -> ServiceClause {
         ServiceClause {
@@ -28,8 +28,8 @@ mod tests {
             meter: Name::try_from("Vehicle.TraveledDistance").unwrap(),
             from: Decimal::from(from),
             every: Decimal::from(every),
-            provider: AccountId([1; 32]),
-            customer: AccountId([2; 32]),
+            provider: PartyId([1; 32]),
+            customer: PartyId([2; 32]),
         }
     }
 

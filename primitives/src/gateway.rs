@@ -4,7 +4,7 @@ use crate::{
     ed25519::VerifyingKey,
     hash::Domain,
     signature::{PublicKey, Signature},
-    AccountId, Hash,
+    AccountId, Hash, PartyId,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -45,7 +45,7 @@ impl LogKey {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GatewayRecord {
     /// The party that the gateway belongs to.
-    pub party: AccountId,
+    pub party: PartyId,
     /// The key that the gateway signs the notes of its log's checkpoints with.
     pub log_key: LogKey,
 }
@@ -53,7 +53,8 @@ pub struct GatewayRecord {
 /// The consent of a gateway to belong to a party, signed by the gateway.
 ///
 /// It names the chain and the party, so that it cannot be reused for another registration, and the log key, so that the
-/// party cannot register another one.
+/// party cannot register another one. The nonce makes it valid once: a gateway that left does not come back without a
+/// new consent.
 #[derive(Clone, PartialEq, Eq, Debug, Encode)]
 pub struct GatewayConsent {
     /// The genesis hash of the chain.
@@ -61,9 +62,11 @@ pub struct GatewayConsent {
     /// The account of the gateway.
     pub gateway: AccountId,
     /// The party that the gateway will belong to.
-    pub party: AccountId,
+    pub party: PartyId,
     /// The gateway's log key.
     pub log_key: LogKey,
+    /// The number of consents of this gateway that the chain has accepted so far.
+    pub nonce: u32,
 }
 
 impl GatewayConsent {
@@ -95,16 +98,18 @@ mod tests {
         let consent = GatewayConsent {
             genesis: Hash([1; 32]),
             gateway: AccountId(pair.public.to_bytes()),
-            party: AccountId([2; 32]),
+            party: PartyId([2; 32]),
             log_key: log_key(3),
+            nonce: 5,
         };
         let signature = sign_sr25519(&pair, Domain::GatewayConsent, &consent.message());
         assert!(consent.verify(&signature));
-        let mut changed = vec![consent.clone(); 4];
+        let mut changed = vec![consent.clone(); 5];
         changed[0].genesis = Hash([9; 32]);
         changed[1].gateway = AccountId([9; 32]);
-        changed[2].party = AccountId([9; 32]);
+        changed[2].party = PartyId([9; 32]);
         changed[3].log_key = log_key(9);
+        changed[4].nonce = 6;
         for changed in changed {
             assert!(!changed.verify(&signature), "{changed:?}");
         }

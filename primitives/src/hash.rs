@@ -64,6 +64,10 @@ pub enum Domain {
     Registration,
     /// The consent of a gateway to belong to a party.
     GatewayConsent,
+    /// The id of a party, derived from its first account.
+    PartyId,
+    /// The consent of an account to act for a party.
+    AccountConsent,
     /// A peer's proof that it acts for an account.
     PeerProof,
     /// A command, as its party signs it.
@@ -87,8 +91,10 @@ impl Domain {
             Self::Heads => "streembit v1 heads",
             Self::Checkpoint => "streembit v2 checkpoint",
             Self::Contract => "streembit v1 contract",
-            Self::Registration => "streembit v1 device registration",
-            Self::GatewayConsent => "streembit v1 gateway consent",
+            Self::Registration => "streembit v2 device registration",
+            Self::GatewayConsent => "streembit v2 gateway consent",
+            Self::PartyId => "streembit v1 party id",
+            Self::AccountConsent => "streembit v1 account consent",
             Self::PeerProof => "streembit v1 peer proof",
             Self::Command => "streembit v1 command",
             Self::TrustRoot => "streembit v1 trust root",

@@ -19,11 +19,12 @@ use streembit_primitives::{
     gateway::{GatewayConsent, GatewayRecord, LogKey},
     heads::{AbsenceProof, HeadEntry, HeadProof, HeadsMap},
     merkle::{ConsistencyProof, Frontier, InclusionProof},
+    party::{AccountConsent, AccountRole, PartyAccount, PartyRecord, Role, MAX_ACCOUNTS},
     reading::{Name, Unit},
     reading_proof::ReadingProof,
-    AccountId, Body, Checkpoint, Command, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash,
-    LogEntry, LogId, PublicKey, Reading, Signature, SignedCheckpoint, SignedCommand, Signer, Source, Text,
-    Value, Version,
+    AccountId, Body, Checkpoint, Command, Decimal, DeviceId, DeviceKey, EncryptionKey, EventHeader,
+    EventKind, Hash, LogEntry, LogId, PartyId, PublicKey, Reading, Scope, Signature, SignedCheckpoint,
+    SignedCommand, Signer, Source, Text, Value, Version,
 };
 
 /// The number of values of each type.
@@ -80,6 +81,43 @@ impl Generator {
 
     fn device(&mut self) -> DeviceId {
         DeviceId(self.bytes())
+    }
+
+    fn party(&mut self) -> PartyId {
+        PartyId(self.bytes())
+    }
+
+    fn scope(&mut self) -> Scope {
+        Scope::LIST[self.below(5) as usize]
+    }
+
+    fn end(&mut self) -> Option<u64> {
+        self.flag().then(|| self.number())
+    }
+
+    fn party_account(&mut self) -> PartyAccount {
+        PartyAccount {
+            account: self.account(),
+            scope: self.scope(),
+            since: self.number() as u32,
+            until: self.end(),
+        }
+    }
+
+    fn party_record(&mut self) -> PartyRecord {
+        PartyRecord {
+            since: self.flag().then(|| self.number() as u32),
+            encryption_key: EncryptionKey::new(self.bytes()).ok(),
+            accounts: self.list(MAX_ACCOUNTS.into(), Self::party_account).try_into().unwrap(),
+        }
+    }
+
+    fn role(&mut self) -> Role {
+        if self.flag() {
+            Role::Account { scope: self.scope(), until: self.end() }
+        } else {
+            Role::Gateway
+        }
     }
 
     fn text<const N: u32>(&mut self) -> Text<N> {
@@ -259,12 +297,12 @@ impl Generator {
                 meter: g.name(),
                 from: g.decimal(),
                 every: g.decimal(),
-                provider: g.account(),
-                customer: g.account(),
+                provider: g.party(),
+                customer: g.party(),
             }),
             _ => Clause::Access(AccessClause {
                 device: g.device(),
-                grantee: g.account(),
+                grantee: g.party(),
                 names: g.list(16, Self::name).try_into().unwrap(),
                 until: g.number(),
             }),
@@ -272,7 +310,7 @@ impl Generator {
         Contract {
             title: self.text(),
             nonce: self.hash(),
-            parties: self.list(8, Self::account).try_into().unwrap(),
+            parties: self.list(8, Self::party).try_into().unwrap(),
             devices: self.list(16, Self::device).try_into().unwrap(),
             clauses: self.list(16, clause).try_into().unwrap(),
         }
@@ -339,7 +377,7 @@ fn pins() -> Pins {
     pins.encoding("DeviceKey", G::device_key);
     pins.encoding("DeviceRecord", |g| DeviceRecord {
         key: g.device_key(),
-        owner: g.account(),
+        owner: g.party(),
         gateway: g.account(),
         registered: g.number() as u32,
     });
@@ -352,10 +390,12 @@ fn pins() -> Pins {
     });
     pins.encoding("EventHeader", G::header);
     pins.encoding("ForkProof", |g| ForkProof { first: g.event(), second: g.event() });
-    pins.encoding("GatewayRecord", |g| GatewayRecord { party: g.account(), log_key: LogKey(g.bytes()) });
+    pins.encoding("GatewayRecord", |g| GatewayRecord { party: g.party(), log_key: LogKey(g.bytes()) });
     pins.encoding("HeadProof", G::head_proof);
     pins.encoding("Item", G::item);
     pins.encoding("LogEntry", G::entry);
+    pins.encoding("AccountRole", |g| AccountRole { party: g.party(), role: g.role() });
+    pins.encoding("PartyRecord", G::party_record);
     pins.encoding("ReadingProof", G::reading_proof);
     pins.encoding("SignedCheckpoint", |g| SignedCheckpoint {
         checkpoint: g.checkpoint(),
@@ -390,16 +430,41 @@ fn pins() -> Pins {
     );
     pins.add("LogEntry digest and leaf", G::entry, |entry| [entry.digest().0, entry.leaf().0].concat());
     pins.add("RegistrationConsent message", registration_consent, |consent| hash(consent.message()));
+    pins.add("AccountConsent message", account_consent, |consent| hash(consent.message()));
+    pins.add("PartyId", G::account, |first| PartyId::of_first_account(first).0.to_vec());
     pins.add("GatewayConsent message", gateway_consent, |consent| hash(consent.message()));
     pins
 }
 
 fn registration_consent(g: &mut Generator) -> RegistrationConsent {
-    RegistrationConsent { genesis: g.hash(), key: g.device_key(), owner: g.account(), gateway: g.account() }
+    RegistrationConsent {
+        genesis: g.hash(),
+        key: g.device_key(),
+        owner: g.party(),
+        gateway: g.account(),
+        nonce: g.number() as u32,
+    }
 }
 
 fn gateway_consent(g: &mut Generator) -> GatewayConsent {
-    GatewayConsent { genesis: g.hash(), gateway: g.account(), party: g.account(), log_key: LogKey(g.bytes()) }
+    GatewayConsent {
+        genesis: g.hash(),
+        gateway: g.account(),
+        party: g.party(),
+        log_key: LogKey(g.bytes()),
+        nonce: g.number() as u32,
+    }
+}
+
+fn account_consent(g: &mut Generator) -> AccountConsent {
+    AccountConsent {
+        genesis: g.hash(),
+        party: g.party(),
+        account: g.account(),
+        scope: g.scope(),
+        until: g.end(),
+        nonce: g.number() as u32,
+    }
 }
 
 fn path() -> PathBuf {

@@ -10,6 +10,7 @@ use crate::{
 use alloc::{boxed::Box, vec::Vec};
 use frame_support::genesis_builder_helper::{build_state, get_preset};
 use frame_system::offchain::SubmitTransaction;
+use pallet_parties::PartyLookup as _;
 use sp_api::impl_runtime_apis;
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_consensus_grandpa::AuthorityId as GrandpaId;
@@ -27,7 +28,8 @@ use streembit_primitives::{
     contract::ContractId,
     contract_state::{ContractView, Grant, ServiceDue},
     device::DeviceRecord,
-    AccountId as Account, DeviceId, GatewayRecord, LogId,
+    party::{AccountRole, PartyRecord},
+    AccountId as Account, DeviceId, GatewayRecord, LogId, PartyId, PublicKey,
 };
 
 /// Submits an unsigned report to the pool of the node that runs this.
@@ -176,24 +178,28 @@ impl_runtime_apis! {
     }
 
     impl pallet_parties::runtime_api::PartiesApi<Block> for Runtime {
-        fn is_party(account: Account) -> bool {
-            Parties::is_party(&account)
+        fn role(account: Account) -> Option<AccountRole> {
+            Parties::role_of(&account)
         }
 
-        fn gateways(party: Account) -> Vec<Account> {
+        fn party(party: PartyId) -> Option<PartyRecord> {
+            Parties::party(&party)
+        }
+
+        fn parties() -> Vec<(PartyId, PartyRecord)> {
+            Parties::parties()
+        }
+
+        fn gateways(party: PartyId) -> Vec<Account> {
             Parties::gateways(&party)
-        }
-
-        fn party_of(gateway: Account) -> Option<Account> {
-            Parties::party_of(&gateway)
-        }
-
-        fn memberships() -> Vec<(Account, streembit_primitives::consortium::Membership)> {
-            Parties::memberships()
         }
 
         fn gateway(gateway: Account) -> Option<GatewayRecord> {
             Parties::gateway(&gateway)
+        }
+
+        fn consent_nonce(account: Account) -> u32 {
+            Parties::consent_nonce(&account)
         }
     }
 
@@ -230,8 +236,12 @@ impl_runtime_apis! {
             Devices::devices_of_gateway(&gateway)
         }
 
-        fn devices_of_owner(owner: Account) -> Vec<DeviceId> {
+        fn devices_of_owner(owner: PartyId) -> Vec<DeviceId> {
             Devices::devices_of_owner(&owner)
+        }
+
+        fn consent_nonce(key: PublicKey) -> u32 {
+            Devices::consent_nonce(&key)
         }
     }
 
@@ -250,7 +260,7 @@ impl_runtime_apis! {
             ServiceContracts::contract(id)
         }
 
-        fn contracts_of(party: Account) -> Vec<ContractId> {
+        fn contracts_of(party: PartyId) -> Vec<ContractId> {
             ServiceContracts::contracts_of(&party)
         }
 

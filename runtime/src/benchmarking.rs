@@ -8,8 +8,9 @@ use alloc::{string::String, vec::Vec};
 use frame_benchmarking::{define_benchmarks, BenchmarkBatch, BenchmarkConfig, BenchmarkError, BenchmarkList};
 use frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys};
 use streembit_primitives::{
-    consortium::{Change, Membership, Quota},
-    AccountId, GatewayRecord,
+    consortium::{Change, Quota},
+    party::MAX_ACCOUNTS,
+    AccountId, PartyId,
 };
 
 define_benchmarks!(
@@ -26,25 +27,25 @@ define_benchmarks!(
 pub struct BenchmarkSetup;
 
 /// The party of the gateways that `pallet-devices` and `pallet-anchors` ask for.
-const PARTY: AccountId = AccountId([0xfe; 32]);
+const PARTY: PartyId = PartyId([0xfe; 32]);
 /// The party that is removed in the benchmarks of the council. No validator belongs to it.
-const LEAVING: AccountId = AccountId([3; 32]);
-/// A party that left. Its gateways belong to nobody.
-const FORMER: AccountId = AccountId([5; 32]);
+const LEAVING: PartyId = PartyId([3; 32]);
 
-fn add_party(account: AccountId) {
-    pallet_parties::Parties::<Runtime>::insert(account, Membership::default());
+/// Adds a party with as many accounts as possible, and returns the account that is found last.
+fn add_party(party: PartyId) -> AccountId {
+    pallet_parties::benchmarking::insert_party::<Runtime>(party, MAX_ACCOUNTS);
+    pallet_parties::benchmarking::last_account(party)
 }
 
-fn add_gateway(gateway: AccountId, party: AccountId) {
-    add_party(party);
-    let record = GatewayRecord { party, log_key: pallet_parties::benchmarking::LOG_KEY };
-    pallet_parties::Gateways::<Runtime>::insert(gateway, record);
-    pallet_parties::GatewaysOf::<Runtime>::insert(party, gateway, ());
+fn add_gateway(gateway: AccountId, party: PartyId) {
+    if !pallet_parties::Parties::<Runtime>::contains_key(party) {
+        add_party(party);
+    }
+    pallet_parties::benchmarking::insert_gateway::<Runtime>(gateway, party);
 }
 
 /// Stores as many validators and equivocations as possible, and a party with a quota that spent some of it.
-fn fill(party: AccountId) -> Result<(), BenchmarkError> {
+fn fill(party: PartyId) -> Result<(), BenchmarkError> {
     pallet_validators::benchmarking::fill::<Runtime>(MAX_VALIDATORS)?;
     add_party(party);
     pallet_quotas::Quotas::<Runtime>::insert(party, Quota::default());
@@ -53,7 +54,7 @@ fn fill(party: AccountId) -> Result<(), BenchmarkError> {
 }
 
 impl pallet_parties::benchmarking::Helper for BenchmarkSetup {
-    fn fill(party: AccountId) {
+    fn fill(party: PartyId) {
         // If this fails, so does the benchmark of the validators.
         let _ = fill(party);
         let _ = pallet_council::benchmarking::fill::<Runtime>(true);
@@ -61,7 +62,7 @@ impl pallet_parties::benchmarking::Helper for BenchmarkSetup {
 }
 
 impl pallet_validators::benchmarking::Helper for BenchmarkSetup {
-    fn add_gateway(gateway: AccountId, party: AccountId) {
+    fn add_gateway(gateway: AccountId, party: PartyId) {
         add_gateway(gateway, party);
     }
 }
@@ -70,24 +71,25 @@ impl pallet_quotas::benchmarking::Helper<RuntimeCall> for BenchmarkSetup {
     fn worst_call() -> Result<(AccountId, RuntimeCall), BenchmarkError> {
         fill(LEAVING)?;
         let change = Change::RemoveParty(LEAVING);
-        let (member, call) = pallet_council::benchmarking::second_vote::<Runtime>(change)?;
-        let payer = AccountId(member.into());
-        let record = GatewayRecord { party: FORMER, log_key: pallet_parties::benchmarking::LOG_KEY };
-        pallet_parties::Gateways::<Runtime>::insert(payer, record);
-        Ok((payer, call.into()))
+        let (account, call) = pallet_council::benchmarking::second_vote::<Runtime>(change)?;
+        Ok((account, call.into()))
     }
 }
 
 impl pallet_council::benchmarking::Helper for BenchmarkSetup {
-    fn worst_removal() -> Result<AccountId, BenchmarkError> {
+    fn worst_removal() -> Result<PartyId, BenchmarkError> {
         fill(LEAVING)?;
         Ok(LEAVING)
+    }
+
+    fn add_party(party: PartyId) -> AccountId {
+        add_party(party)
     }
 }
 
 impl pallet_devices::benchmarking::Helper for BenchmarkSetup {
-    fn add_party(account: AccountId) {
-        add_party(account);
+    fn add_party(party: PartyId) -> AccountId {
+        add_party(party)
     }
 
     fn add_gateway(account: AccountId) {

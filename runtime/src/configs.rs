@@ -2,6 +2,7 @@
 
 use crate::{
     consortium::{PublicKeys, VoterSet},
+    scopes::RuntimeScopes,
     weights::{self, PI_FACTOR},
     AccountId, Aura, Block, BlockNumber, Council, Hash, Nonce, PalletInfo, Parties, Quotas, Runtime,
     RuntimeCall, RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SessionKeys, Timestamp,
@@ -22,7 +23,7 @@ use frame_system::{
     EnsureRoot,
 };
 use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan, PrimeDefaultVote};
-use pallet_parties::{GenesisHash, IsGateway, IsParty};
+use pallet_parties::{GenesisHash, IsGateway};
 use pallet_validators::{no_currency::NoCurrency, ValidatorOf};
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_runtime::{traits::OpaqueKeys, Perbill};
@@ -110,11 +111,9 @@ impl Contains<RuntimeCall> for CallFilter {
         match call {
             // A validator replaces its keys. Without keys it would make no block and leave a hole in the set.
             RuntimeCall::Session(pallet_session::Call::purge_keys {}) => false,
-            // The pallet only warns of too many members, and it would accept an empty council.
-            RuntimeCall::Collective(pallet_collective::Call::set_members { new_members, .. }) => {
-                let distinct = alloc::collections::BTreeSet::from_iter(new_members);
-                distinct.len() == new_members.len() && (1..=MAX_COUNCIL as usize).contains(&distinct.len())
-            }
+            // The members are parties, which vote through the council pallet. A motion that weighs more than a change is
+            // closed with a call of its own.
+            RuntimeCall::Collective(call) => matches!(call, pallet_collective::Call::close { .. }),
             _ => true,
         }
     }
@@ -148,6 +147,8 @@ impl pallet_grandpa::Config for Runtime {
 
 /// More than half of the council.
 type Majority = EnsureProportionMoreThan<AccountId, (), 1, 2>;
+/// At least two thirds of the council.
+type TwoThirds = EnsureProportionAtLeast<AccountId, (), 2, 3>;
 
 impl pallet_collective::Config for Runtime {
     type RuntimeOrigin = RuntimeOrigin;
@@ -158,7 +159,7 @@ impl pallet_collective::Config for Runtime {
     type MaxMembers = ConstU32<MAX_COUNCIL>;
     type DefaultVote = PrimeDefaultVote;
     type WeightInfo = pallet_collective::weights::SubstrateWeight<Runtime>;
-    type SetMembersOrigin = EnsureProportionAtLeast<AccountId, (), 2, 3>;
+    type SetMembersOrigin = EnsureRoot<AccountId>;
     type MaxProposalWeight = MaxProposalWeight;
     type DisapproveOrigin = EnsureRoot<AccountId>;
     type KillOrigin = EnsureRoot<AccountId>;
@@ -166,6 +167,7 @@ impl pallet_collective::Config for Runtime {
 }
 
 impl pallet_parties::Config for Runtime {
+    type Clock = Timestamp;
     type Departure = (Council, Validators, Quotas);
     type WeightInfo = weights::parties::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
@@ -189,6 +191,7 @@ impl pallet_quotas::Config for Runtime {
     type QuotaPeriod = ConstU64<QUOTA_PERIOD>;
     type Clock = Timestamp;
     type Parties = Parties;
+    type CallScopes = RuntimeScopes;
     type Council = Council;
     type WeightInfo = weights::quotas::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
@@ -200,6 +203,7 @@ impl pallet_council::Config for Runtime {
     type Validators = Validators;
     type Quotas = Quotas;
     type CouncilOrigin = Majority;
+    type MembersOrigin = TwoThirds;
     type WeightInfo = weights::council::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarking::BenchmarkSetup;
@@ -222,7 +226,7 @@ impl pallet_session::Config for Runtime {
 
 impl pallet_devices::Config for Runtime {
     type Genesis = GenesisHash<Runtime>;
-    type Parties = IsParty<Runtime>;
+    type Parties = Parties;
     type Gateways = IsGateway<Runtime>;
     type WeightInfo = weights::devices::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]

@@ -42,7 +42,7 @@ impl Get<u64> for VoterSet {
 /// Returns the parties, the council, the validators and the open motions.
 pub fn view() -> types::Consortium {
     types::Consortium {
-        parties: Parties::parties(),
+        parties: Parties::party_ids(),
         council: Council::members(),
         validators: validators(),
         motions: Council::motions(),
@@ -94,5 +94,5 @@ fn public_keys(keys: &SessionKeys) -> types::SessionKeys {
 
 fn validator(account: &crate::AccountId, state: ValidatorState, keys: types::SessionKeys) -> Validator {
     let account = AccountId(account.clone().into());
-    Validator { account, party: Parties::acts_for(&account), state, keys }
+    Validator { account, party: Parties::role_of(&account).map(|found| found.party), state, keys }
 }

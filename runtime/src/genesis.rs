@@ -7,34 +7,73 @@ use crate::{
 use alloc::{vec, vec::Vec};
 use sp_genesis_builder::{PresetId, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
+use streembit_primitives::{AccountId as Account, EncryptionKey, PartyId, Scope};
 
 /// The founding of a chain: who belongs to it from the first block on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Founding {
     /// The parties.
-    pub parties: Vec<AccountId>,
+    pub parties: Vec<FoundingParty>,
     /// The parties that are the council.
-    pub council: Vec<AccountId>,
-    /// The parties that make blocks, with the keys of their nodes.
+    pub council: Vec<PartyId>,
+    /// The accounts that make blocks, with the keys of their nodes.
     pub validators: Vec<(AccountId, SessionKeys)>,
-    /// The quotas that differ from the default: party, microseconds and bytes.
+    /// The quotas that differ from the default: the first account of the party, microseconds and bytes.
     pub quotas: Vec<(AccountId, u64, u64)>,
+}
+
+/// A party that belongs to the chain from the first block on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FoundingParty {
+    /// The first account, from which the id of the party is derived.
+    pub account: AccountId,
+    /// Further accounts, each with its scope and its end.
+    pub accounts: Vec<(AccountId, Scope, Option<u64>)>,
+    /// The key that keys for the party are encrypted to.
+    pub encryption_key: Option<EncryptionKey>,
+}
+
+impl FoundingParty {
+    /// Returns a party with one account.
+    pub fn new(account: AccountId) -> Self {
+        Self { account, accounts: Vec::new(), encryption_key: None }
+    }
+}
+
+/// Returns the id of the party whose first account this is.
+pub fn party_id(first: &AccountId) -> PartyId {
+    PartyId::of_first_account(&Account(first.clone().into()))
 }
 
 impl From<Founding> for RuntimeGenesisConfig {
     fn from(founding: Founding) -> Self {
         let Founding { parties, council, validators, quotas } = founding;
+        let parties = parties_config(parties);
+        let members = council.into_iter().map(|party| party.0.into()).collect();
         let accounts = validators.iter().map(|(account, _)| account.clone()).collect();
         let keys = validators.into_iter().map(|(account, keys)| (account.clone(), account, keys)).collect();
         Self {
-            parties: PartiesConfig { parties },
+            parties,
             validators: ValidatorsConfig { validators: accounts },
             quotas: QuotasConfig { quotas },
-            collective: CollectiveConfig { members: council, ..Default::default() },
+            collective: CollectiveConfig { members, ..Default::default() },
             session: SessionConfig { keys, non_authority_keys: Vec::new() },
             ..Default::default()
         }
     }
+}
+
+fn parties_config(founders: Vec<FoundingParty>) -> PartiesConfig {
+    let mut config = PartiesConfig::default();
+    for FoundingParty { account, accounts, encryption_key } in founders {
+        let further = accounts
+            .into_iter()
+            .map(|(further, scope, until)| (account.clone(), further, scope.name().into(), until));
+        config.accounts.extend(further);
+        config.encryption_keys.extend(encryption_key.map(|key| (account.clone(), *key.as_bytes())));
+        config.parties.push(account);
+    }
+    config
 }
 
 /// A validator of a preset and its keys, by the well-known names of development keys.
@@ -86,8 +125,8 @@ fn founded_by(
         (sr25519.to_account_id(), keys)
     };
     let founding = Founding {
-        parties: parties.iter().map(|party| party.to_account_id()).collect(),
-        council: council.iter().map(|(account, _)| account.to_account_id()).collect(),
+        parties: parties.iter().map(|party| FoundingParty::new(party.to_account_id())).collect(),
+        council: council.iter().map(|(account, _)| party_id(&account.to_account_id())).collect(),
         validators: validators.iter().map(validator).collect(),
         quotas: Vec::new(),
     };

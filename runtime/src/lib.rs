@@ -1,7 +1,7 @@
 //! The Streembit chain: the pallets put together.
 //!
-//! A permissioned chain without a token. Aura makes blocks, GRANDPA finalizes them, and only parties,
-//! gateways and members of the council may submit. Extrinsics are those of any Substrate chain without fees: version,
+//! A permissioned chain without a token. Aura makes blocks, GRANDPA finalizes them, and only the accounts and the gateways
+//! of parties may submit. Extrinsics are those of any Substrate chain without fees: version,
 //! genesis, mortality, nonce and weight are checked. Standard clients need not know anything about this chain.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@ pub mod consortium;
 pub mod genesis;
 #[cfg(feature = "std")]
 pub mod refounding;
+mod scopes;
 pub mod weights;
 
 #[cfg(feature = "runtime-benchmarks")]
@@ -66,7 +67,8 @@ pub type Header = generic::Header<BlockNumber, BlakeTwo256>;
 pub type Block = generic::Block<Header, UncheckedExtrinsic>;
 /// The checks of every extrinsic, as on any Substrate chain but without fees.
 ///
-/// `SpendQuota` rejects strangers and accounts whose quota is spent. It adds nothing to what is signed or sent.
+/// `SpendQuota` rejects strangers, calls outside of an account's scope, and accounts whose party's quota is spent. It adds
+/// nothing to what is signed or sent.
 pub type TxExtension = (
     frame_system::CheckNonZeroSender<Runtime>,
     frame_system::CheckSpecVersion<Runtime>,

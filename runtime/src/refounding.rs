@@ -4,7 +4,10 @@
 //! set. The decisions and records of the parties are carried over. The new chain has another genesis hash, so nothing
 //! that is signed for one of the two chains is valid on the other.
 
-use crate::{genesis::Founding, AccountId, Council, Parties, Runtime, SessionKeys, System, VERSION};
+use crate::{
+    genesis::{Founding, FoundingParty},
+    AccountId, Council, Parties, Runtime, SessionKeys, System, VERSION,
+};
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 use frame_support::{storage::storage_prefix, StorageHasher as _, Twox128};
@@ -13,7 +16,7 @@ use pallet_session::{KeyOwner, NextKeys};
 use sp_core::storage::well_known_keys;
 use sp_runtime::traits::OpaqueKeys as _;
 use streembit_primitives::{
-    checkpoint::Anchor, consortium::Membership, device::DeviceRecord, AccountId as Account,
+    checkpoint::Anchor, device::DeviceRecord, party::PartyRecord, AccountId as Account,
 };
 
 /// The pallets whose state is carried over, and the items of each that come from the new genesis.
@@ -50,7 +53,7 @@ pub enum RefoundError {
         /// The version of the state, or `None` if it is not the state of a Streembit chain.
         state: Option<u32>,
     },
-    /// The account is neither a party nor a party's gateway.
+    /// The account is neither a party's gateway nor a party's account that may do everything and does not end.
     Stranger(AccountId),
     /// The old chain already knows one of the account's keys.
     KnownKey(AccountId),
@@ -68,7 +71,8 @@ impl fmt::Display for RefoundError {
             Self::Version { state: None } => f.write_str("this is not the state of a Streembit chain"),
             Self::Stranger(account) => write!(
                 f,
-                "{account} does not belong to the consortium: a validator has to be a party or a party's gateway"
+                "{account} may not validate: a validator has to be a party's gateway, or a party's account that may do \
+                 everything and does not end"
             ),
             Self::KnownKey(account) => write!(
                 f,
@@ -91,7 +95,7 @@ pub fn prepare_successor_state(validators: &[(AccountId, SessionKeys)]) -> Resul
         ids.map(|id| (*id, keys.get_raw(*id).to_vec())).collect::<Vec<_>>()
     };
     for (account, keys) in validators {
-        if Parties::acts_for(&Account(account.clone().into())).is_none() {
+        if !Parties::may_validate(&Account(account.clone().into())) {
             return Err(RefoundError::Stranger(account.clone()));
         }
         if known(keys).iter().any(KeyOwner::<Runtime>::contains_key) {
@@ -117,18 +121,14 @@ pub fn prepare_successor_state(validators: &[(AccountId, SessionKeys)]) -> Resul
     pallet_devices::Devices::<Runtime>::translate_values(|device: DeviceRecord| {
         Some(DeviceRecord { registered: 0, ..device })
     });
-    pallet_parties::Parties::<Runtime>::translate_values(|_: Membership| Some(Membership { since: None }));
-    let mut parties: Vec<AccountId> = Parties::parties().into_iter().map(|party| party.0.into()).collect();
-    // The genesis accepts only parties as validators. The stored parties are carried over, without these gateways.
-    parties.extend(validators.iter().map(|(account, _)| account.clone()));
-    parties.sort();
-    parties.dedup();
-    Ok(Founding {
-        parties,
-        council: Council::members().into_iter().map(|member| member.0.into()).collect(),
-        validators: validators.to_vec(),
-        quotas: Vec::new(),
-    })
+    pallet_parties::Parties::<Runtime>::translate_values(|party: PartyRecord| {
+        let mut accounts = party.accounts;
+        accounts.iter_mut().for_each(|entry| entry.since = 0);
+        Some(PartyRecord { since: None, accounts, ..party })
+    });
+    // The genesis accepts only accounts of parties as validators. The stored parties replace these.
+    let parties = validators.iter().map(|(account, _)| FoundingParty::new(account.clone())).collect();
+    Ok(Founding { parties, council: Council::members(), validators: validators.to_vec(), quotas: Vec::new() })
 }
 
 /// Returns true if a state entry is carried over. Session keys come from both states, and those of the genesis win.

@@ -106,7 +106,7 @@ fn invalid_arguments_are_rejected_by_name() {
         new("--every", "0")?.ensure_refused(&["greater than zero"])?;
         new("--until", "tomorrow")?.ensure_refused(&["--until", "tomorrow"])?;
         new("--template", "barter")?.ensure_refused(&["barter", "vehicle-service"])?;
-        // The same account cannot be on both sides of a contract.
+        // The same party cannot be on both sides of a contract.
         new("--workshop", &alice)?.ensure_refused(&["part"])?;
         ensure!(!env.dir().join("book.toml").exists(), "a rejected command wrote a contract");
 

@@ -20,6 +20,7 @@ mod metrics;
 mod network_partition;
 mod obd_to_audit;
 mod outages;
+mod parties;
 mod quota;
 mod refounding;
 mod service_contract;

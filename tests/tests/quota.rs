@@ -2,13 +2,13 @@
 
 use anyhow::{bail, ensure};
 use serde_json::json;
-use streembit_tests::{run_test, u64_at, Node};
+use streembit_tests::{dev_party, run_test, u64_at, Node};
 
 #[test]
 fn a_spent_quota_is_reported_with_the_remainder_and_the_refill_time() {
     run_test("quota", |env| {
         let node = Node::dev(env)?;
-        let bob = env.dev_account("bob")?;
+        let (bob, party) = (env.dev_account("bob")?, dev_party("bob")?.to_string());
         let alice = ["consortium", "set-quota", &bob, "--milliseconds", "10", "--bytes", "5000", "--key"];
         let set = env.streembit(alice).arg(env.dev_keystore("alice")?).node(&node.url()).json()?;
         ensure!(set.get("decided") == Some(&json!(true)), "a council of one decides at once: {set}");
@@ -28,7 +28,7 @@ fn a_spent_quota_is_reported_with_the_remainder_and_the_refill_time() {
         for name in ["ferdie", "charlie"] {
             let output = propose(name)?;
             if output.code != 0 {
-                return output.ensure_refused(&["quota", &bob, "left until", "set-quota"]);
+                return output.ensure_refused(&["quota", &party, "left until", "set-quota"]);
             }
         }
         bail!("a quota for one proposal allowed three")

@@ -4,8 +4,8 @@ use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
 use streembit_tests::{
-    path_str, run_test, str_at, streembit_node, u64_at, wait_until, CliOutput, Gateway, GatewayFixture,
-    GatewaySettings, Node, TestEnv, ValidatorNetwork, TEMPERATURE_SENML,
+    dev_party, path_str, run_test, str_at, streembit_node, u64_at, wait_until, CliOutput, Gateway,
+    GatewayFixture, GatewaySettings, Node, TestEnv, ValidatorNetwork, TEMPERATURE_SENML,
 };
 
 /// The runtime of the previous release. `tests/fixtures/README.md` says how it is made.
@@ -36,15 +36,16 @@ fn the_council_upgrades_a_running_chain_and_gateways_continue() {
         for part in ["/memberships", "/council", "/validators"] {
             ensure!(shown.pointer(part) == founded.pointer(part), "{part}: {founded} became {shown}");
         }
-        let ferdie = env.dev_account("ferdie")?;
-        network.pass_motion("bob", &["remove-party", &ferdie])?;
-        network.pass_motion("bob", &["propose-party", &ferdie])?;
+        let account = env.dev_account("ferdie")?;
+        network.pass_motion("bob", &["remove-party", &account])?;
+        network.pass_motion("bob", &["propose-party", &account])?;
+        let ferdie = dev_party("ferdie")?.to_string();
         let shown = wait_until("Dave's node has the new party", 60, || {
             let shown = network.consortium_show("dave")?;
             ensure!(since(&shown, &ferdie)?.as_u64().is_some_and(|block| block > 0), "{shown}");
             Ok(shown)
         })?;
-        let alice = env.dev_account("alice")?;
+        let alice = dev_party("alice")?.to_string();
         ensure!(since(&shown, &alice)? == json!(0), "a founder is not a party since block 0: {shown}");
 
         // Neither the gateway nor a node was restarted.
@@ -171,7 +172,7 @@ fn apply(env: &TestEnv, network: &mut ValidatorNetwork<'_>, file: &Path) -> Resu
     command.arg(key).run()
 }
 
-/// Returns since when an account is a party, according to `consortium show`.
+/// Returns since when a party belongs to the consortium, according to `consortium show`.
 fn since(shown: &Value, party: &str) -> Result<Value> {
     let memberships = shown.get("memberships").and_then(Value::as_array).context("no memberships")?;
     let found = memberships.iter().find(|found| found.get("party") == Some(&json!(party)));

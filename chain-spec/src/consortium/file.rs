@@ -1,5 +1,6 @@
 //! Reads the consortium file.
 
+use super::accounts::{founding_parties, AccountTable};
 use crate::{
     error::{SpecError, SpecFileErrors},
     spec_file::{
@@ -13,7 +14,12 @@ use crate::{
 use sc_service::config::MultiaddrWithPeerId;
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::Path};
-use streembit_runtime::{configs::MAX_COUNCIL, genesis::Founding, AccountId, SessionKeys};
+use streembit_primitives::PartyId;
+use streembit_runtime::{
+    configs::MAX_COUNCIL,
+    genesis::{party_id, Founding},
+    AccountId, SessionKeys,
+};
 use toml::Spanned;
 
 /// The description of a consortium that can be founded.
@@ -48,6 +54,10 @@ struct ConsortiumFile {
     bootnodes: Vec<Spanned<String>>,
     #[serde(default)]
     parties: NamedTable<Spanned<String>>,
+    #[serde(default)]
+    accounts: NamedTable<AccountTable>,
+    #[serde(default)]
+    encryption_keys: NamedTable<Spanned<String>>,
     council: Option<Spanned<CouncilTable>>,
     #[serde(default)]
     validators: NamedTable<ValidatorTable>,
@@ -82,7 +92,7 @@ fn convert(file: ConsortiumFile, errors: &mut ErrorCollector<'_>) -> Consortium 
         council: council(file.council.as_ref(), &parties, errors),
         validators: validators(&file.validators, file.allow_unsafe, &parties, errors),
         quotas: quotas(&file.quotas, &parties, errors),
-        parties: parties.accounts.values().cloned().collect(),
+        parties: founding_parties(&parties, &file.accounts, &file.encryption_keys, errors),
     };
     Consortium {
         founding,
@@ -93,9 +103,9 @@ fn convert(file: ConsortiumFile, errors: &mut ErrorCollector<'_>) -> Consortium 
 }
 
 /// The `[parties]` table.
-struct Parties<'f> {
+pub(super) struct Parties<'f> {
     table: &'f NamedTable<Spanned<String>>,
-    /// The parties whose account is valid.
+    /// The first accounts of the parties, if they are valid.
     accounts: BTreeMap<&'f str, AccountId>,
 }
 
@@ -126,8 +136,17 @@ impl<'f> Parties<'f> {
         Self { table, accounts }
     }
 
-    /// Returns the account of a party, or reports that there is no such party.
-    fn account(&self, name: &Spanned<String>, errors: &mut ErrorCollector<'_>) -> Option<&AccountId> {
+    /// Returns the first accounts of the parties.
+    pub(super) fn first_accounts(&self) -> impl Iterator<Item = &AccountId> {
+        self.accounts.values()
+    }
+
+    /// Returns the first account of a party, or reports that there is no such party.
+    pub(super) fn account(
+        &self,
+        name: &Spanned<String>,
+        errors: &mut ErrorCollector<'_>,
+    ) -> Option<&AccountId> {
         let text = name.get_ref().as_str();
         let account = self.accounts.get(text);
         // If the party is in the table, its account is invalid, which has been reported already.
@@ -143,7 +162,7 @@ fn council(
     table: Option<&Spanned<CouncilTable>>,
     parties: &Parties<'_>,
     errors: &mut ErrorCollector<'_>,
-) -> Vec<AccountId> {
+) -> Vec<PartyId> {
     let Some(council) = table else {
         errors.add("there is no [council]: name the parties that vote, `members = [\"…\"]`");
         return Vec::new();
@@ -160,10 +179,10 @@ fn council(
     for name in names {
         match parties.account(name, errors) {
             None => {}
-            Some(account) if members.contains(account) => {
+            Some(account) if members.contains(&party_id(account)) => {
                 errors.add_at(name.span(), format!("{} is in the council twice", name.get_ref()));
             }
-            Some(account) => members.push(account.clone()),
+            Some(account) => members.push(party_id(account)),
         }
     }
     members

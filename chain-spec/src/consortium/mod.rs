@@ -1,5 +1,6 @@
 //! Founding a consortium: the consortium file and the chain spec made from it.
 
+mod accounts;
 mod file;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{built_in_runtime, SpecError, SpecFileError, SpecFileErrors};
-use streembit_runtime::genesis::Founding;
+use streembit_primitives::Scope;
+use streembit_runtime::{genesis::Founding, AccountId};
 
 const GARAGE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 const INSURER: &str = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty";
@@ -159,7 +160,9 @@ fn council_and_validators_must_name_parties() {
 fn quotas_must_name_a_party_and_have_both_limits() {
     let with_quota_of = |name: &str| format!("{TEMPLATE}\n[quotas.{name}]\nmilliseconds = 2\nbytes = 3\n");
     let Founding { parties, quotas, .. } = Consortium::parse(&with_quota_of("garage")).unwrap().founding;
-    assert_eq!(quotas, [(parties[0].clone(), 2_000, 3)]);
+    let garage = sp_core::crypto::Ss58Codec::from_ss58check(GARAGE).unwrap();
+    assert_eq!(quotas, [(garage, 2_000, 3)]);
+    assert_eq!(parties.len(), 4);
     let lines = TEMPLATE.lines().count();
     let errors = errors_in(&with_quota_of("leasor"));
     assert_eq!((errors.len(), errors[0].line), (1, Some(lines + 2)), "{errors:?}");
@@ -173,6 +176,53 @@ fn quotas_must_name_a_party_and_have_both_limits() {
         let errors = errors_in(&format!("{TEMPLATE}\n[quotas.garage]\n{quota}\n"));
         assert_eq!((errors.len(), errors[0].line), (1, Some(lines + line)), "{errors:?}");
         assert!(errors[0].problem.contains(words), "{errors:?}");
+    }
+}
+
+/// The template with the further account and the encryption key that it has as comments.
+fn with_accounts() -> String {
+    let start = TEMPLATE.find("# [accounts.").unwrap();
+    let end = TEMPLATE.find("# The block time").unwrap();
+    let lines =
+        TEMPLATE[start..end].lines().map(|line| line.trim_start_matches("# ").trim_start_matches('#'));
+    let tables = lines.filter(|line| !line.starts_with("The ")).collect::<Vec<_>>().join("\n");
+    format!("{TEMPLATE}\n{tables}\n")
+}
+
+#[test]
+fn the_account_and_the_encryption_key_in_the_template_can_be_uncommented() {
+    let Founding { parties, .. } = Consortium::parse(&with_accounts()).unwrap().founding;
+    let garage: AccountId = sp_core::crypto::Ss58Codec::from_ss58check(GARAGE).unwrap();
+    let garage = parties.iter().find(|party| party.account == garage).unwrap();
+    assert!(garage.encryption_key.is_some());
+    let [(_, scope, Some(until))] = garage.accounts[..] else { panic!("{garage:?}") };
+    assert_eq!((scope, until), (Scope::Contracts, 1_924_992_000_000));
+    let others = parties.iter().filter(|party| party.accounts.is_empty() && party.encryption_key.is_none());
+    assert_eq!(others.count(), 3);
+}
+
+#[test]
+fn errors_of_accounts_and_encryption_keys_name_their_line() {
+    let office = "5CiPPseXPECbkjWCa6MnjNokrgYjMqmKndv2rSnekmSK2DjL";
+    let key = "0xe6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c";
+    let weak = format!("0x{}", "00".repeat(32));
+    for (from, to, words) in [
+        ("party = \"garage\"", "party = \"nobody\"", "nobody is not one of the [parties]"),
+        ("party = \"garage\"\n", "", "garage_office has no `party`"),
+        (office, GARAGE, "an account acts for one party"),
+        (office, "5Ci", "not an account"),
+        ("scope = \"contracts\"", "scope = \"everything\"", "use all, contracts"),
+        ("until = \"2030-12-31\"", "until = \"soon\"", "end of a period"),
+        (key, weak.as_str(), "small order"),
+        ("garage = \"0x", "nobody = \"0x", "nobody is not one of the [parties]"),
+    ] {
+        let text = with_accounts();
+        // The comments of the template have the same text.
+        let at = text.rfind(from).unwrap();
+        let text = format!("{}{to}{}", &text[..at], &text[at + from.len()..]);
+        let errors = errors_in(&text);
+        assert_eq!(errors.len(), 1, "{to}: {errors:?}");
+        assert!(errors[0].problem.contains(words) && errors[0].line.is_some(), "{to}: {errors:?}");
     }
 }
 

@@ -7,7 +7,7 @@ use streembit_clock as clock;
 use streembit_keystore::account;
 use streembit_log::{CopiedKey, Place};
 use streembit_primitives::{
-    checkpoint::Anchor, AccountId, DeviceId, DeviceKey, EventKind, Hash, LogId, Part, Signer,
+    checkpoint::Anchor, AccountId, DeviceId, DeviceKey, EventKind, Hash, LogId, Part, PartyId, Signer,
 };
 
 /// The result of an audit.
@@ -29,9 +29,8 @@ pub struct Report {
     pub block_time: u64,
     /// The device's key, as registered on the chain.
     pub key: Option<DeviceKey>,
-    /// The device's owner.
-    #[serde(serialize_with = "optional_account")]
-    pub owner: Option<AccountId>,
+    /// The party that owns the device.
+    pub owner: Option<PartyId>,
     /// The gateway that keeps the log.
     #[serde(serialize_with = "account::ss58::serialize")]
     pub gateway: AccountId,
@@ -312,15 +311,5 @@ impl AuditedEvent {
             Signer::Device => "device",
             Signer::Gateway(_) => "gateway",
         }
-    }
-}
-
-fn optional_account<S: serde::Serializer>(
-    account: &Option<AccountId>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match account {
-        Some(account) => serializer.serialize_some(&account::show(account)),
-        None => serializer.serialize_none(),
     }
 }

@@ -7,7 +7,8 @@ use streembit_primitives::{
     event::{EventKind, Signer, VERSION},
     hash::Domain,
     heads::{HeadEntry, HeadsMap},
-    AccountId, Body, Checkpoint, DeviceKey, EventHeader, LogId, Part, PublicKey, SignedEvent, Text, Version,
+    AccountId, Body, Checkpoint, DeviceKey, EventHeader, LogId, Part, PartyId, PublicKey, SignedEvent, Text,
+    Version,
 };
 
 /// The number of events of each of the two devices.
@@ -77,7 +78,7 @@ impl AuditFixture {
         };
         let device = Device::new(1);
         let record =
-            DeviceRecord { key: device.1, owner: AccountId([8; 32]), gateway: id().gateway, registered: 2 };
+            DeviceRecord { key: device.1, owner: PartyId([8; 32]), gateway: id().gateway, registered: 2 };
         let chain = ChainState {
             genesis: Hash([1; 32]),
             block: 7,

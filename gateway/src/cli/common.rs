@@ -17,8 +17,8 @@ use std::{
     process::ExitCode,
 };
 use streembit_chain::{ChainClient, NodeUrl, Submitted};
-use streembit_keystore::{account_of, KeyPair, Passphrase};
-use streembit_primitives::AccountId;
+use streembit_keystore::{account_of, party::PartyName, KeyPair, Passphrase};
+use streembit_primitives::{AccountId, PartyId};
 
 /// The result of a command: an exit code, or an error, which is printed and makes the exit code 2.
 pub type CommandResult = anyhow::Result<ExitCode>;
@@ -104,6 +104,14 @@ pub fn find_device(config: &Config, account: AccountId, device: &str) -> anyhow:
             Err(_) => Err(unknown.into()),
         },
     }
+}
+
+/// Finds a party by its id or by one of its accounts.
+pub async fn find_party(chain: &ChainClient, name: &PartyName) -> anyhow::Result<PartyId> {
+    let found = chain.view().await.map_err(explain)?.find_party(name).await.map_err(explain)?;
+    found.with_context(|| {
+        format!("{name} belongs to no party of this chain: `streembit consortium show` lists the parties")
+    })
 }
 
 /// The option `--node`.

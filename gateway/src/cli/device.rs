@@ -1,7 +1,7 @@
 //! `streembit device`: the devices of a gateway, and their registration on the chain.
 
 use super::{
-    common::{connect, submitted_json, CommandResult, ConfigArg, Context, KeyArg, NodeArg},
+    common::{connect, find_party, submitted_json, CommandResult, ConfigArg, Context, KeyArg, NodeArg},
     output,
 };
 use crate::{
@@ -17,11 +17,11 @@ use std::{
     process::ExitCode,
 };
 use streembit_chain::{device_consent, ChainClient};
-use streembit_keystore::account;
+use streembit_keystore::{account, party::PartyName};
 use streembit_primitives::{
     device::{DeviceRecord, RegistrationConsent},
     hash::Domain,
-    AccountId, DeviceKey, Signature,
+    AccountId, DeviceKey, PartyId, Signature,
 };
 
 /// The subcommands of `streembit device`.
@@ -70,9 +70,9 @@ pub struct ConsentArgs {
     /// The device: its name in the gateway's configuration or its id.
     #[arg(long, value_name = "DEVICE")]
     device: String,
-    /// The party that will own the device.
-    #[arg(long, value_name = "ACCOUNT", value_parser = account::parse)]
-    owner: AccountId,
+    /// The party that will own the device: its id or one of its accounts.
+    #[arg(long, value_name = "PARTY")]
+    owner: PartyName,
     #[command(flatten)]
     config: ConfigArg,
     #[command(flatten)]
@@ -138,7 +138,7 @@ fn describe(device: &DeviceConfig, gateway: AccountId, on_chain: Option<Option<D
         "source": source,
         "registration": registration,
         "registered": record.as_ref().map(|record| record.registered),
-        "owner": record.as_ref().map(|record| account::show(&record.owner)),
+        "owner": record.as_ref().map(|record| record.owner),
         "gateway": record.as_ref().map(|record| account::show(&record.gateway)),
     })
 }
@@ -146,9 +146,10 @@ fn describe(device: &DeviceConfig, gateway: AccountId, on_chain: Option<Option<D
 async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_account()?;
     let device = config.device(&args.device, gateway)?.clone();
-    let owner = args.key.open(context)?;
+    let signer = args.key.open(context)?;
     let chain = connect(args.node.or_configured(&config)).await?;
-    let registration = registration(&chain, &device, owner.account(), gateway);
+    let owner = chain.party_of(signer.account()).await.map_err(explain)?;
+    let registration = registration(&chain, &device, owner, gateway).await?;
     let consent = match (&registration.key, &args.consent, &args.device_key) {
         (DeviceKey::Hosted { .. }, None, None) => {
             let keys = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
@@ -163,18 +164,16 @@ async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
         (DeviceKey::Own(_), Some(file), _) => read_consent(file, &registration)?,
         (DeviceKey::Own(_), None, Some(file)) => sign_with(file, &registration, context)?,
         (DeviceKey::Own(_), None, None) => bail!(
-            "device {:?} signs its own events, so it has to consent: `streembit device consent --device {} --owner {}` \
-             prints the message that it has to sign; give the signature with --consent FILE, or the device's key with \
+            "device {:?} signs its own events, so it has to consent: `streembit device consent --device {} --owner \
+             {owner}` prints the message that it has to sign; give the signature with --consent FILE, or the device's key with \
              --device-key FILE",
             device.name,
-            device.name,
-            account::show(&owner.account())
+            device.name
         ),
     };
-    let submitted = chain.register_device(&owner, registration, consent).await.map_err(explain)?;
+    let submitted = chain.register_device(&signer, registration, consent).await.map_err(explain)?;
     let id = device.id(gateway);
-    let owner = json!(account::show(&owner.account()));
-    let view = submitted_json(&submitted, [("device", json!(id)), ("owner", owner)]);
+    let view = submitted_json(&submitted, [("device", json!(id)), ("owner", json!(owner))]);
     context.print(&view, |_| {
         format!("device {} ({id}) is registered, finalized in block {}", device.name, submitted.block)
     })
@@ -184,7 +183,8 @@ async fn consent(args: ConsentArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_account()?;
     let device = own_key_device(&config, &args.device, gateway)?;
     let chain = connect(args.node.or_configured(&config)).await?;
-    let registration = registration(&chain, &device, args.owner, gateway);
+    let owner = find_party(&chain, &args.owner).await?;
+    let registration = registration(&chain, &device, owner, gateway).await?;
     let signature = args
         .device_key
         .as_deref()
@@ -219,13 +219,13 @@ fn own_key_device(config: &Config, name: &str, gateway: AccountId) -> anyhow::Re
     Ok(device.clone())
 }
 
-fn registration(
+async fn registration(
     chain: &ChainClient,
     device: &DeviceConfig,
-    owner: AccountId,
+    owner: PartyId,
     gateway: AccountId,
-) -> RegistrationConsent {
-    chain.registration(device.device_key(gateway), owner, gateway)
+) -> anyhow::Result<RegistrationConsent> {
+    chain.registration(device.device_key(gateway), owner, gateway).await.map_err(explain)
 }
 
 fn sign_with(
@@ -239,7 +239,7 @@ fn sign_with(
 
 fn read_consent(file: &Path, registration: &RegistrationConsent) -> anyhow::Result<Signature> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let Some(signature) = parse_signature(text.trim()) else {
+    let Ok(signature) = text.trim().parse() else {
         bail!(
             "{} does not contain a consent: expected sr25519: or ed25519: and 128 hexadecimal digits",
             file.display()
@@ -257,25 +257,15 @@ fn verify_consent(
     if !registration.verify(&consent) {
         bail!(
             "the consent in {} is not a signature of the device's key over {}, the message for this chain, the \
-             owner {} and the gateway {}",
+             owner {}, the gateway {} and the nonce {}",
             file.display(),
             registration.message(),
-            account::show(&registration.owner),
-            account::show(&registration.gateway)
+            registration.owner,
+            account::show(&registration.gateway),
+            registration.nonce
         );
     }
     Ok(consent)
-}
-
-fn parse_signature(text: &str) -> Option<Signature> {
-    let (kind, digits) = text.split_once(':')?;
-    let mut bytes = [0; 64];
-    hex::decode_to_slice(digits, &mut bytes).ok()?;
-    match kind {
-        "sr25519" => Some(Signature::Sr25519(bytes)),
-        "ed25519" => Some(Signature::Ed25519(bytes)),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -290,8 +280,9 @@ mod tests {
         let registration = RegistrationConsent {
             genesis: Hash([1; 32]),
             key: DeviceKey::Own(PublicKey::Sr25519(device.account().0)),
-            owner: AccountId([2; 32]),
+            owner: PartyId([2; 32]),
             gateway: AccountId([3; 32]),
+            nonce: 0,
         };
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("consent");
@@ -299,7 +290,7 @@ mod tests {
         std::fs::write(&file, format!("{consent:?}\n")).unwrap();
         assert_eq!(read_consent(&file, &registration).unwrap(), consent);
 
-        let other = RegistrationConsent { owner: AccountId([9; 32]), ..registration.clone() };
+        let other = RegistrationConsent { owner: PartyId([9; 32]), ..registration.clone() };
         assert!(read_consent(&file, &other).unwrap_err().to_string().contains("owner"));
         for text in ["", "sr25519:00", "x25519:00", "0xabcd"] {
             std::fs::write(&file, text).unwrap();

@@ -163,11 +163,11 @@ async fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<(
 
 async fn register(args: &RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_keys(context)?;
-    let party = args.key.open(context)?;
+    let signer = args.key.open(context)?;
     let chain = connect(args.node.or_configured(&config)).await?;
-    let submitted = chain.add_gateway(&party, &gateway).await.map_err(explain)?;
+    let (party, submitted) = chain.add_gateway(&signer, &gateway).await.map_err(explain)?;
     let log_key = gateway.log_public_key();
-    let (gateway, party) = (account::show(&gateway.account()), account::show(&party.account()));
+    let gateway = account::show(&gateway.account());
     let view = submitted_json(
         &submitted,
         [("gateway", json!(gateway)), ("party", json!(party)), ("log_key", json!(log_key))],

@@ -12,6 +12,7 @@ pub mod event;
 pub mod gateway;
 pub mod key;
 pub mod output;
+pub mod party;
 pub mod progress;
 pub mod simulate;
 pub mod status;
@@ -55,9 +56,12 @@ enum Command {
     /// Check a device's history against the chain, and export and verify evidence.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Show the consortium and vote on its parties, validators, quotas and runtime.
+    /// Show the consortium, and vote on its parties, validators, quotas and runtime.
     #[command(subcommand)]
     Consortium(consortium::Command),
+    /// Manage the accounts and the encryption key of a party, or ask the council to replace lost accounts.
+    #[command(subcommand)]
+    Party(party::Command),
     /// Write, propose, accept and fulfil contracts.
     #[command(subcommand)]
     Contract(contract::Command),
@@ -98,6 +102,7 @@ async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Event(command) => event::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Consortium(command) => consortium::run(command, context).await,
+        Command::Party(command) => party::run(command, context).await,
         Command::Contract(command) => contract::run(command, context).await,
         Command::Subscribe(args) => subscribe::run(args, context).await,
         Command::Simulate(command) => simulate::run(command, context).await,

@@ -1,19 +1,25 @@
 //! The TOML file in which a contract is written.
 //!
-//! Parties accept the hash of the [`Contract`] that [`read`] returns, not the file's text. White space, comments and
-//! the notation of accounts and numbers do not change the hash.
+//! Parties accept the hash of the [`Contract`] that the file describes, not the file's text. White space, comments and
+//! the notation of parties and numbers do not change the hash. A file may name a party by one of its accounts. Only the
+//! chain knows the party of an account, so [`ContractFile::contract`] needs to be told.
 
-use serde::{de::Error as _, Deserialize, Deserializer, Serialize, Serializer};
+use super::notation::{map, EndText, List, Number, Party};
+use serde::{Deserialize, Serialize};
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 use streembit_clock::PeriodEnd;
-use streembit_keystore::account;
+use streembit_keystore::party::PartyName;
 use streembit_primitives::{
-    contract::{AccessClause, Clause, Contract, ContractError, ServiceClause},
+    contract::{
+        AccessClause, Clause, Contract, ContractError, ServiceClause, MAX_CLAUSES, MAX_DEVICES, MAX_NAMES,
+        MAX_PARTIES,
+    },
     reading::Name,
-    AccountId, BoundedVec, ConstU32, Decimal, DeviceId, Hash, Text,
+    BoundedVec, ConstU32, Decimal, DeviceId, Hash, PartyId, Text,
 };
 
 /// The size limit of a contract file, in bytes. Contracts are far smaller.
@@ -48,10 +54,32 @@ pub enum ContractFileError {
         /// The problem.
         fault: ContractError,
     },
+    /// A name in the file stands for no party.
+    #[error("{}: {party} belongs to no party of the chain; name a party by its id or by one of its accounts", .path.display())]
+    UnknownParty {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        party: PartyName,
+    },
 }
 
-/// Reads and validates a contract.
-pub fn read(path: &Path) -> Result<Contract, ContractFileError> {
+/// The parties that the names in a file stand for.
+pub type PartiesByName = BTreeMap<PartyName, PartyId>;
+
+/// A contract file whose parties are still named as in the file.
+#[derive(Clone, Debug)]
+pub struct ContractFile {
+    path: PathBuf,
+    title: Text<96>,
+    nonce: Hash,
+    parties: BoundedVec<PartyName, ConstU32<MAX_PARTIES>>,
+    devices: BoundedVec<DeviceId, ConstU32<MAX_DEVICES>>,
+    clauses: BoundedVec<ClauseTerms, ConstU32<MAX_CLAUSES>>,
+}
+
+/// Reads a contract file.
+pub fn read(path: &Path) -> Result<ContractFile, ContractFileError> {
     let failed = |source| ContractFileError::Read { path: path.to_owned(), source };
     let length = fs::metadata(path).map_err(failed)?.len();
     if length > MAX_BYTES {
@@ -63,8 +91,8 @@ pub fn read(path: &Path) -> Result<Contract, ContractFileError> {
     parse(&fs::read_to_string(path).map_err(failed)?, path)
 }
 
-/// Parses and validates `text` as the content of the file at `path`.
-pub fn parse(text: &str, path: &Path) -> Result<Contract, ContractFileError> {
+/// Parses `text` as the content of the file at `path`.
+pub fn parse(text: &str, path: &Path) -> Result<ContractFile, ContractFileError> {
     let at = |offset, problem| ContractFileError::Line {
         path: path.to_owned(),
         line: line_of(text, offset),
@@ -75,24 +103,104 @@ pub fn parse(text: &str, path: &Path) -> Result<Contract, ContractFileError> {
     let mut clauses = BoundedVec::new();
     for raw in file.clause.0 {
         let start = raw.span().start;
-        let clause = Clause::try_from(raw.into_inner()).map_err(|problem| at(start, problem))?;
+        let clause = ClauseTerms::try_from(raw.into_inner()).map_err(|problem| at(start, problem))?;
         // The push cannot fail, because the list in the file has the same bound.
         let _ = clauses.try_push(clause);
     }
-    let contract = Contract {
+    Ok(ContractFile {
+        path: path.to_owned(),
         title: file.title,
         nonce: file.nonce,
-        parties: map(file.parties.0, |account| account.0),
+        parties: map(file.parties.0, |party| party.0),
         devices: file.devices.0,
         clauses,
-    };
-    contract.validate().map_err(|fault| ContractFileError::Content { path: path.to_owned(), fault })?;
-    Ok(contract)
+    })
 }
 
-/// Formats a contract as the text of a file, from which [`read`] returns the same contract.
+impl ContractFile {
+    /// The title of the contract.
+    pub fn title(&self) -> &Text<96> {
+        &self.title
+    }
+
+    /// The names of parties that appear in the file.
+    pub fn names(&self) -> BTreeSet<PartyName> {
+        let in_clauses = self.clauses.iter().flat_map(|clause| match clause {
+            ClauseTerms::Service(service) => vec![service.provider, service.customer],
+            ClauseTerms::Access(access) => vec![access.grantee],
+        });
+        self.parties.iter().copied().chain(in_clauses).collect()
+    }
+
+    /// Returns the parties that the names most likely stand for, without asking the chain.
+    pub fn likely_parties(&self) -> PartiesByName {
+        self.names().into_iter().map(|name| (name, name.likely_id())).collect()
+    }
+
+    /// Returns the contract with the parties that the names in the file stand for, and validates it.
+    pub fn contract(&self, parties: &PartiesByName) -> Result<Contract, ContractFileError> {
+        let party = |name: &PartyName| {
+            let unknown = || ContractFileError::UnknownParty { path: self.path.clone(), party: *name };
+            parties.get(name).copied().ok_or_else(unknown)
+        };
+        let named = self.parties.iter().map(party).collect::<Result<Vec<_>, _>>()?;
+        let clauses = self.clauses.iter().map(|clause| clause.with_parties(party));
+        let contract = Contract {
+            title: self.title.clone(),
+            nonce: self.nonce,
+            parties: BoundedVec::truncate_from(named),
+            devices: self.devices.clone(),
+            clauses: BoundedVec::truncate_from(clauses.collect::<Result<Vec<_>, _>>()?),
+        };
+        contract.validate().map_err(|fault| ContractFileError::Content { path: self.path.clone(), fault })?;
+        Ok(contract)
+    }
+}
+
+/// Formats a contract as the text of a file that describes the same contract. Its parties are named by their ids.
 pub fn write(contract: &Contract) -> Result<String, toml::ser::Error> {
-    toml::to_string_pretty(&ContractFile::from(contract.clone()))
+    toml::to_string_pretty(&WrittenFile::from(contract.clone()))
+}
+
+/// A clause whose parties are still named as in the file.
+#[derive(Clone, Debug)]
+enum ClauseTerms {
+    Service(ServiceTerms),
+    Access(AccessTerms),
+}
+
+#[derive(Clone, Debug)]
+struct ServiceTerms {
+    what: Text<96>,
+    device: DeviceId,
+    meter: Name,
+    from: Decimal,
+    every: Decimal,
+    provider: PartyName,
+    customer: PartyName,
+}
+
+#[derive(Clone, Debug)]
+struct AccessTerms {
+    device: DeviceId,
+    grantee: PartyName,
+    names: BoundedVec<Name, ConstU32<MAX_NAMES>>,
+    until: u64,
+}
+
+impl ClauseTerms {
+    /// Returns the clause with the parties that `party` finds.
+    fn with_parties<E>(&self, party: impl Fn(&PartyName) -> Result<PartyId, E>) -> Result<Clause, E> {
+        Ok(match self.clone() {
+            Self::Service(ServiceTerms { what, device, meter, from, every, provider, customer }) => {
+                let (provider, customer) = (party(&provider)?, party(&customer)?);
+                Clause::Service(ServiceClause { what, device, meter, from, every, provider, customer })
+            }
+            Self::Access(AccessTerms { device, grantee, names, until }) => {
+                Clause::Access(AccessClause { device, grantee: party(&grantee)?, names, until })
+            }
+        })
+    }
 }
 
 /// Returns the number of the line with the byte at `offset`, from 1.
@@ -106,19 +214,19 @@ fn line_of(text: &str, offset: usize) -> usize {
 struct RawFile {
     title: Text<96>,
     nonce: Hash,
-    parties: List<Account, { streembit_primitives::contract::MAX_PARTIES }>,
-    devices: List<DeviceId, { streembit_primitives::contract::MAX_DEVICES }>,
-    clause: List<toml::Spanned<ClauseFile>, { streembit_primitives::contract::MAX_CLAUSES }>,
+    parties: List<Party, MAX_PARTIES>,
+    devices: List<DeviceId, MAX_DEVICES>,
+    clause: List<toml::Spanned<ClauseFile>, MAX_CLAUSES>,
 }
 
 /// The file's content for serialization.
 #[derive(Serialize)]
-struct ContractFile {
+struct WrittenFile {
     title: Text<96>,
     nonce: Hash,
-    parties: List<Account, { streembit_primitives::contract::MAX_PARTIES }>,
-    devices: List<DeviceId, { streembit_primitives::contract::MAX_DEVICES }>,
-    clause: List<ClauseFile, { streembit_primitives::contract::MAX_CLAUSES }>,
+    parties: List<Party, MAX_PARTIES>,
+    devices: List<DeviceId, MAX_DEVICES>,
+    clause: List<ClauseFile, MAX_CLAUSES>,
 }
 
 /// A clause of any kind. It is flat because serde loses the line of an error inside a tagged enum.
@@ -131,10 +239,10 @@ struct ClauseFile {
     meter: Option<Name>,
     from: Option<Number>,
     every: Option<Number>,
-    provider: Option<Account>,
-    customer: Option<Account>,
-    grantee: Option<Account>,
-    names: Option<List<Name, { streembit_primitives::contract::MAX_NAMES }>>,
+    provider: Option<Party>,
+    customer: Option<Party>,
+    grantee: Option<Party>,
+    names: Option<List<Name, MAX_NAMES>>,
     until: Option<EndText>,
 }
 
@@ -164,7 +272,7 @@ impl ClauseFile {
     }
 }
 
-impl TryFrom<ClauseFile> for Clause {
+impl TryFrom<ClauseFile> for ClauseTerms {
     type Error = String;
 
     fn try_from(file: ClauseFile) -> Result<Self, String> {
@@ -176,7 +284,7 @@ impl TryFrom<ClauseFile> for Clause {
                     kind,
                     &[("grantee", grantee.is_some()), ("names", names.is_some()), ("until", until.is_some())],
                 )?;
-                Ok(Self::Service(ServiceClause {
+                Ok(Self::Service(ServiceTerms {
                     what: need(kind, "what", what)?,
                     device,
                     meter: need(kind, "meter", meter)?,
@@ -196,7 +304,7 @@ impl TryFrom<ClauseFile> for Clause {
                     ("customer", customer.is_some()),
                 ];
                 forbid(kind, &others)?;
-                Ok(Self::Access(AccessClause {
+                Ok(Self::Access(AccessTerms {
                     device,
                     grantee: need(kind, "grantee", grantee)?.0,
                     names: need(kind, "names", names)?.0,
@@ -215,12 +323,12 @@ impl From<Clause> for ClauseFile {
                 meter: Some(meter),
                 from: Some(Number(from)),
                 every: Some(Number(every)),
-                provider: Some(Account(provider)),
-                customer: Some(Account(customer)),
+                provider: Some(Party(provider.into())),
+                customer: Some(Party(customer.into())),
                 ..Self::new(Kind::Service, device)
             },
             Clause::Access(AccessClause { device, grantee, names, until }) => Self {
-                grantee: Some(Account(grantee)),
+                grantee: Some(Party(grantee.into())),
                 names: Some(List(names)),
                 until: Some(EndText(PeriodEnd(until))),
                 ..Self::new(Kind::Access, device)
@@ -240,96 +348,17 @@ fn forbid(kind: Kind, given: &[(&str, bool)]) -> Result<(), String> {
     }
 }
 
-/// A bounded list whose error for too many items names the bound.
-#[derive(Clone)]
-struct List<T, const N: u32>(BoundedVec<T, ConstU32<N>>);
-
-impl<T: Serialize, const N: u32> Serialize for List<T, N> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(&self.0)
-    }
-}
-
-impl<'de, T: Deserialize<'de>, const N: u32> Deserialize<'de> for List<T, N> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let items = Vec::deserialize(deserializer)?;
-        let count = items.len();
-        BoundedVec::try_from(items).map(Self).map_err(|_| {
-            D::Error::custom(format!(
-                "the list has {count} items, but at most {N} are allowed: split the contract"
-            ))
-        })
-    }
-}
-
-/// An account in SS58 or hexadecimal notation.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Account(#[serde(with = "account::ss58")] AccountId);
-
-/// A decimal: a TOML integer, or a TOML string if it has a fraction, because TOML floats are not exact.
-#[derive(Clone, Copy)]
-struct Number(Decimal);
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.to_string().parse::<i64>() {
-            Ok(whole) => serializer.serialize_i64(whole),
-            Err(_) => serializer.collect_str(&self.0),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = match toml::Value::deserialize(deserializer)? {
-            toml::Value::Integer(whole) => whole.to_string(),
-            toml::Value::String(text) => text,
-            toml::Value::Float(float) => {
-                return Err(D::Error::custom(format!(
-                    "a number with a fraction must be in quotes to be exact: \"{float}\""
-                )))
-            }
-            other => return Err(D::Error::custom(format!("expected a number, not a {}", other.type_str()))),
-        };
-        text.parse().map(Self).map_err(|error| D::Error::custom(format!("{text:?}: {error}")))
-    }
-}
-
-#[derive(Clone, Copy)]
-struct EndText(PeriodEnd);
-
-impl Serialize for EndText {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for EndText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
-    }
-}
-
-impl From<Contract> for ContractFile {
+impl From<Contract> for WrittenFile {
     fn from(contract: Contract) -> Self {
         let Contract { title, nonce, parties, devices, clauses } = contract;
         Self {
             title,
             nonce,
-            parties: List(map(parties, Account)),
+            parties: List(map(parties, |party| Party(party.into()))),
             devices: List(devices),
             clause: List(map(clauses, ClauseFile::from)),
         }
     }
-}
-
-/// Maps each item of a bounded list.
-fn map<A, B, const N: u32>(
-    items: BoundedVec<A, ConstU32<N>>,
-    change: impl Fn(A) -> B,
-) -> BoundedVec<B, ConstU32<N>> {
-    BoundedVec::truncate_from(items.into_iter().map(change).collect())
 }
 
 #[cfg(test)]
@@ -360,7 +389,8 @@ until = "2027-06-30"
 "#;
 
     fn parse(text: &str) -> Result<Contract, ContractFileError> {
-        super::parse(text, Path::new("book.toml"))
+        let file = super::parse(text, Path::new("book.toml"))?;
+        file.contract(&file.likely_parties())
     }
 
     #[test]
@@ -397,6 +427,29 @@ until = "2027-06-30"
             let place: usize = error.split(':').nth(1).unwrap().parse().unwrap();
             assert_eq!(place, line, "{to}: {error}");
         }
+    }
+
+    #[test]
+    fn a_party_may_be_named_by_any_of_its_accounts() {
+        let file = super::parse(VALID, Path::new("book.toml")).unwrap();
+        let [alice, bob]: [PartyName; 2] = [
+            "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY".parse().unwrap(),
+            "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty".parse().unwrap(),
+        ];
+        assert_eq!(file.names(), [alice, bob].into());
+        let (owner, workshop) = (PartyId([1; 32]), PartyId([2; 32]));
+        let contract = file.contract(&[(alice, owner), (bob, workshop)].into()).unwrap();
+        assert_eq!(contract.parties.to_vec(), [owner, workshop]);
+        let Clause::Access(access) = &contract.clauses[1] else { panic!() };
+        assert_eq!(access.grantee, workshop);
+        // The written file names the parties by their ids and needs no chain.
+        let written = super::parse(&write(&contract).unwrap(), Path::new("book.toml")).unwrap();
+        assert_eq!(written.contract(&written.likely_parties()).unwrap(), contract);
+
+        let error = file.contract(&[(alice, owner)].into()).unwrap_err().to_string();
+        assert!(error.contains(&bob.to_string()) && error.contains("no party"), "{error}");
+        let error = file.contract(&[(alice, owner), (bob, owner)].into()).unwrap_err().to_string();
+        assert!(error.contains("each listed once"), "two accounts of one party: {error}");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //! files with proofs of readings.
 
 mod file;
+mod notation;
 mod prove;
 mod template;
 
-pub use file::{parse, read, write, ContractFileError};
+pub use file::{parse, read, write, ContractFile, ContractFileError, PartiesByName};
 pub use prove::{newest_reading, read_proof, write_proof, ProveError, ProvenReading};
 pub use template::{fill, template_names, Terms, UnknownTemplateError};

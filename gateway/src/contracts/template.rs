@@ -2,8 +2,8 @@
 
 use rand::RngCore as _;
 use streembit_clock::PeriodEnd;
-use streembit_keystore::account;
-use streembit_primitives::{AccountId, Decimal, DeviceId, Hash};
+use streembit_keystore::party::PartyName;
+use streembit_primitives::{Decimal, DeviceId, Hash};
 
 /// The names and texts of the templates.
 const TEMPLATES: &[(&str, &str)] =
@@ -16,10 +16,10 @@ pub struct Terms {
     pub title: String,
     /// The device that the contract is about.
     pub device: DeviceId,
-    /// The owner's account.
-    pub owner: AccountId,
-    /// The workshop's account.
-    pub workshop: AccountId,
+    /// The owner.
+    pub owner: PartyName,
+    /// The workshop.
+    pub workshop: PartyName,
     /// The service interval.
     pub every: Decimal,
     /// The meter value at which the first interval starts.
@@ -50,8 +50,8 @@ pub fn fill(template: &str, terms: &Terms) -> Result<String, UnknownTemplateErro
     let placeholders = [
         ("title", escape(&terms.title)),
         ("nonce", nonce.to_string()),
-        ("owner", account::show(&terms.owner)),
-        ("workshop", account::show(&terms.workshop)),
+        ("owner", terms.owner.to_string()),
+        ("workshop", terms.workshop.to_string()),
         ("device", terms.device.to_string()),
         ("from", number(&terms.from)),
         ("every", number(&terms.every)),
@@ -103,18 +103,26 @@ mod tests {
     use super::*;
     use crate::contracts::file::parse;
     use std::path::Path;
-    use streembit_primitives::contract::Clause;
+    use streembit_primitives::{
+        contract::{Clause, Contract},
+        AccountId,
+    };
 
     fn terms() -> Terms {
         Terms {
             title: "My \"car\" \\ {{owner}}\n2".into(),
             device: DeviceId([3; 32]),
-            owner: AccountId([1; 32]),
-            workshop: AccountId([2; 32]),
+            owner: PartyName::Account(AccountId([1; 32])),
+            workshop: PartyName::Digits([2; 32]),
             every: Decimal::from(15_000),
             from: "1200.5".parse().unwrap(),
             until: "2027-06-30".parse().unwrap(),
         }
+    }
+
+    fn contract(text: &str) -> Contract {
+        let file = parse(text, Path::new("book.toml")).unwrap();
+        file.contract(&file.likely_parties()).unwrap()
     }
 
     #[test]
@@ -123,26 +131,29 @@ mod tests {
             let filled = fill(name, &terms()).unwrap();
             assert_eq!(filled.matches("{{").count(), 1, "only the one in the title: {filled}");
             assert_eq!(filled.lines().count(), text.lines().count());
-            let contract = parse(&filled, Path::new(name)).unwrap();
+            let contract = contract(&filled);
             assert_eq!(contract.title.as_str(), "My \"car\" \\ {{owner}} 2");
-            assert_eq!(&contract.parties[..], &[terms().owner, terms().workshop]);
+            assert_eq!(&contract.parties[..], &[terms().owner.likely_id(), terms().workshop.likely_id()]);
             assert_eq!(&contract.devices[..], &[terms().device]);
         }
     }
 
     #[test]
     fn the_vehicle_service_template_assigns_the_roles() {
-        let contract = parse(&fill("vehicle-service", &terms()).unwrap(), Path::new("book.toml")).unwrap();
+        let contract = contract(&fill("vehicle-service", &terms()).unwrap());
         let [Clause::Service(service), Clause::Access(access)] = &contract.clauses[..] else { panic!() };
-        assert_eq!((service.provider, service.customer), (terms().workshop, terms().owner));
+        assert_eq!(
+            (service.provider, service.customer),
+            (terms().workshop.likely_id(), terms().owner.likely_id())
+        );
         assert_eq!((service.from, service.every), (terms().from, terms().every));
-        assert_eq!((access.grantee, access.until), (terms().workshop, terms().until.0));
+        assert_eq!((access.grantee, access.until), (terms().workshop.likely_id(), terms().until.0));
         assert!(access.names.contains(&service.meter));
     }
 
     #[test]
     fn two_contracts_with_the_same_terms_have_different_nonces() {
-        let nonce = || parse(&fill("vehicle-service", &terms()).unwrap(), Path::new("x")).unwrap().nonce;
+        let nonce = || contract(&fill("vehicle-service", &terms()).unwrap()).nonce;
         assert_ne!(nonce(), nonce());
         assert!(fill("lease", &terms()).unwrap_err().to_string().contains("vehicle-service"));
     }

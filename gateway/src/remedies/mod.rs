@@ -52,8 +52,9 @@ impl Remedy for ChainError {
                 "check that the URL is the RPC address of a streembit-node".into()
             }
             Self::NotPermitted { account } => format!(
-                "register a gateway with `streembit gateway register --key PARTY.key`; for a party, ask a member of \
-                 the consortium to run `streembit consortium propose-party`. The account is {}",
+                "register a gateway with `streembit gateway register --key PARTY.key`; add an account to a party with \
+                 `streembit party account add`; for a new party, ask a member of the consortium to run `streembit \
+                 consortium propose-party`. The account is {}",
                 account::show(account)
             ),
             Self::OverQuota { .. } => {
@@ -75,6 +76,8 @@ fn remedy_of_refusal(refusal: PoolRefusal) -> &'static str {
         PoolRefusal::NotInCouncil => pallets::remedy_of("Council::NotInCouncil"),
         PoolRefusal::NoSuchMotion => pallets::remedy_of("Council::NoMotion"),
         PoolRefusal::AlreadyVoted => pallets::remedy_of("Collective::DuplicateVote"),
+        PoolRefusal::AccountEnded => pallets::remedy_of("Parties::AccountEnded"),
+        PoolRefusal::OutOfScope => pallets::remedy_of("Parties::OutOfScope"),
         PoolRefusal::NotAuthorized => {
             "submit the file that the council decided on: `streembit consortium show` shows its hash and the \
              current version"

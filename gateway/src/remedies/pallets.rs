@@ -8,14 +8,52 @@ pub(super) fn remedy_of(error: &str) -> &'static str {
 const UNKNOWN: &str = "look the error up in the documentation of the pallet";
 
 const TABLE: &[(&str, &str)] = &[
-    ("Parties::NotAParty", "sign with the key of a party of the chain: --key PARTY.key"),
-    ("Quotas::NotAParty", "name the account of a party: `streembit consortium show` lists the parties"),
-    ("Parties::IsAParty", "use the gateway's own key, made by `streembit gateway init`, not a party's"),
+    (
+        "Parties::NotAParty",
+        "sign with the key of an account of a party, or name a party of this chain: `streembit consortium show` lists \
+         the parties and their accounts",
+    ),
+    ("Quotas::NotAParty", "name a party of this chain: `streembit consortium show` lists the parties"),
+    (
+        "Parties::IsAParty",
+        "use another account: the party that this one founded still belongs to the consortium",
+    ),
+    (
+        "Parties::IsAnAccount",
+        "use a key that acts for no party: make one with `streembit key new` or `streembit gateway init`",
+    ),
+    (
+        "Parties::AccountEnded",
+        "sign with another account of the party, or let the party remove this one and add it again with \
+         `streembit party account add`",
+    ),
+    (
+        "Parties::OutOfScope",
+        "sign with an account of the party whose scope includes the call: `streembit party account list` shows the \
+         scopes",
+    ),
+    (
+        "Parties::NotYourAccount",
+        "name an account of the party that signs: `streembit party account list` lists them",
+    ),
+    (
+        "Parties::LastAccount",
+        "add another account with the scope `all` and without an end first: `streembit party account add`",
+    ),
+    (
+        "Parties::TooManyAccounts",
+        "remove an account that has ended or is not needed: `streembit party account remove`",
+    ),
+    ("Parties::EndInPast", "give an end that is still to come: --until DATE"),
+    (
+        "Parties::OutlivesSender",
+        "give an earlier end with --until DATE, or sign with an account that does not end",
+    ),
     ("Parties::GatewayKnown", "nothing: the gateway already belongs to a party"),
     (
         "Parties::BadConsent",
-        "register the gateway again with `streembit gateway register`: its consent was for another chain, \
-         party or log key",
+        "get a new consent: register the gateway with `streembit gateway register`, or sign again with \
+         `streembit party account consent`; each consent is good for one chain, one party and one time",
     ),
     (
         "Parties::BadLogKey",
@@ -23,20 +61,22 @@ const TABLE: &[(&str, &str)] = &[
          key",
     ),
     ("Parties::NotYourGateway", "sign with the key of the gateway's party, or of the gateway itself"),
+    ("Council::BadMembers", "name at least one party, and each party once"),
     (
-        "Council::NotAMember",
-        "use the account of a party or of a party's gateway: `streembit consortium show` lists the parties",
+        "Council::UnknownMember",
+        "name parties of this chain: `streembit consortium show` lists the parties",
     ),
     (
         "Validators::NotAMember",
-        "use the account of a party or of a party's gateway: `streembit consortium show` lists the parties",
+        "use a party's gateway, or an account of a party with the scope `all` and without an end: `streembit consortium \
+         show` lists them",
     ),
     ("Council::NotInCouncil", "only the council votes: `streembit consortium show` lists its members"),
     (
         "Council::NoMotion",
         "see `streembit consortium show` for the open motions: this one is already decided",
     ),
-    ("Parties::IsAGateway", "create a separate key for the party with `streembit key new`"),
+    ("Parties::IsAGateway", "create a separate key with `streembit key new`"),
     ("Council::InCouncil", "remove the party from the council first"),
     (
         "Validators::NotAValidator",
@@ -44,8 +84,8 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         "Validators::IsAValidator",
-        "if the account has to leave, run `streembit consortium leave` first; otherwise nothing: it is \
-         already a validator",
+        "if the account has to leave its party or be replaced, run `streembit consortium leave` or `remove-validator` first; \
+         otherwise nothing: it is already a validator",
     ),
     (
         "Validators::NoSessionKeys",
@@ -85,7 +125,10 @@ const TABLE: &[(&str, &str)] = &[
         "create the keys in the validator's own node with `streembit consortium join` or `rotate-keys`",
     ),
     ("Session::DuplicatedKey", "create new session keys: another validator already uses these"),
-    ("Session::NoAssociatedValidatorId", "use the account of a party or of a party's gateway"),
+    (
+        "Session::NoAssociatedValidatorId",
+        "use a party's gateway, or an account of a party with the scope `all` and without an end",
+    ),
     (
         "System::NothingAuthorized",
         "propose it with `streembit consortium propose-upgrade`; `streembit consortium show` tells if it \
@@ -93,7 +136,6 @@ const TABLE: &[(&str, &str)] = &[
     ),
     ("System::Unauthorized", "submit the file whose hash the council voted on"),
     ("System::CallFiltered", "use another call: this chain allows nobody to make this one"),
-    ("Devices::NotAParty", "sign with the key of the party that owns the device: --key OWNER.key"),
     ("Devices::NotAGateway", "register the gateway first: `streembit gateway register`"),
     (
         "Devices::HostedElsewhere",
@@ -105,7 +147,8 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         "Devices::BadConsent",
-        "get a new consent with `streembit device consent`, for this chain, owner and gateway",
+        "get a new consent with `streembit device consent`, for this chain, owner and gateway; each consent is good for one \
+         time",
     ),
     ("Anchors::NotYourLog", "only the log's own gateway can anchor it: use its key"),
     ("Anchors::NotAGateway", "register the gateway with `streembit gateway register --key PARTY.key`"),
@@ -128,7 +171,7 @@ const TABLE: &[(&str, &str)] = &[
     ("ServiceContracts::Interval", "give an interval above zero"),
     (
         "ServiceContracts::UnknownParty",
-        "name parties of this chain: check the accounts in the contract's file",
+        "name parties of this chain: check the parties in the contract's file",
     ),
     ("ServiceContracts::UnknownDevice", "register the device first: `streembit device register`"),
     ("ServiceContracts::ForeignDevice", "make the device's owner a party to the contract"),
@@ -139,9 +182,9 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         "ServiceContracts::UnknownContract",
-        "check the contract's id: `streembit contract list --party ACCOUNT`",
+        "check the contract's id: `streembit contract list --party PARTY`",
     ),
-    ("ServiceContracts::NotPartyToContract", "sign with the key of a party that the contract names"),
+    ("ServiceContracts::NotPartyToContract", "sign with an account of a party that the contract names"),
     ("ServiceContracts::NotProposed", "nothing: the contract is already active"),
     (
         "ServiceContracts::AcceptedAlready",
@@ -188,11 +231,11 @@ const TABLE: &[(&str, &str)] = &[
          status`)",
     ),
     ("ServiceContracts::MeterFell", "check the meter: the reading is lower than the one before"),
-    ("ServiceContracts::NotTheProvider", "sign with the key of the clause's provider"),
+    ("ServiceContracts::NotTheProvider", "sign with an account of the clause's provider"),
     ("ServiceContracts::RecordOpen", "let the customer confirm the open record first"),
     ("ServiceContracts::TooManyRecords", "propose a new contract that follows this one"),
     ("ServiceContracts::UnknownRecord", "use the number of a record, as listed by `streembit contract show`"),
-    ("ServiceContracts::NotTheCustomer", "sign with the key of the clause's customer"),
+    ("ServiceContracts::NotTheCustomer", "sign with an account of the clause's customer"),
     ("ServiceContracts::ConfirmedAlready", "nothing: the record is already confirmed"),
     ("Bad origin.", "use an account that may make this call"),
 ];

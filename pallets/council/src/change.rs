@@ -2,22 +2,23 @@
 
 use crate::{Config, Error, Pallet};
 use frame_support::ensure;
-use pallet_parties::{Departure, Registry};
+use pallet_parties::{Departure, PartyRegistry, Registry};
 use pallet_quotas::SetQuota;
 use sp_runtime::DispatchResult;
-use streembit_primitives::{consortium::Change, AccountId};
+use streembit_primitives::{consortium::Change, PartyId};
 
 impl<T: Config> Pallet<T> {
     /// Fails if a change is impossible now.
     pub(crate) fn ensure_possible(change: &Change) -> DispatchResult {
         match change {
             Change::AddParty(account) => T::Parties::ensure_can_add(account),
-            Change::RemoveParty(account) => T::Parties::ensure_can_remove(account),
+            Change::RemoveParty(party) => T::Parties::ensure_can_remove(party),
             Change::AddValidator(account) => T::Validators::ensure_can_add(account),
             Change::RemoveValidator(account) => T::Validators::ensure_can_remove(account),
             Change::SetQuota { party, .. } => T::Quotas::ensure_can_set(party),
             // The code is checked when it is submitted.
             Change::Upgrade { .. } => Ok(()),
+            Change::Recover { party, account } => T::Parties::ensure_can_recover(party, account),
         }
     }
 
@@ -25,7 +26,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn make(change: Change) -> DispatchResult {
         match change {
             Change::AddParty(account) => T::Parties::add(account),
-            Change::RemoveParty(account) => T::Parties::remove(account),
+            Change::RemoveParty(party) => T::Parties::remove(party),
             Change::AddValidator(account) => T::Validators::add(account),
             Change::RemoveValidator(account) => T::Validators::remove(account),
             Change::SetQuota { party, quota } => T::Quotas::set(party, quota),
@@ -35,13 +36,14 @@ impl<T: Config> Pallet<T> {
                 frame_system::Pallet::<T>::do_authorize_upgrade(code.0.into(), true);
                 Ok(())
             }
+            Change::Recover { party, account } => T::Parties::recover(party, account),
         }
     }
 }
 
 impl<T: Config> Departure for Pallet<T> {
-    fn ensure_party_can_leave(party: &AccountId) -> DispatchResult {
-        ensure!(!Self::is_member(&party.0.into()), Error::<T>::InCouncil);
+    fn ensure_party_can_leave(party: &PartyId) -> DispatchResult {
+        ensure!(!Self::is_member(party), Error::<T>::InCouncil);
         Ok(())
     }
 }

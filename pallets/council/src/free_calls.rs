@@ -6,16 +6,12 @@ use codec::{Decode, Encode};
 use frame_support::{dispatch::DispatchClass, ensure, traits::IsSubType};
 use pallet_quotas::CouncilCalls;
 use sp_runtime::{traits::Hash as _, transaction_validity::InvalidTransaction};
-use streembit_primitives::consortium::invalid_transaction;
+use streembit_primitives::{consortium::invalid_transaction, AccountId};
 
 impl<T: Config> CouncilCalls<T::AccountId, T::RuntimeCall> for Pallet<T>
 where
     T::RuntimeCall: IsSubType<Call<T>> + IsSubType<frame_system::Call<T>>,
 {
-    fn is_member(account: &T::AccountId) -> bool {
-        Self::is_member(account)
-    }
-
     /// Returns true for a vote that the council is waiting for, and for the code of an upgrade that it authorized.
     fn is_free(
         account: &T::AccountId,
@@ -35,10 +31,8 @@ where
             // All other operational calls of the system pallet need root, and nobody signs as root.
             Some(_) if operational => Err(InvalidTransaction::Call),
             _ => {
-                ensure!(
-                    !operational || Self::is_member(account),
-                    rejected(invalid_transaction::NOT_IN_COUNCIL)
-                );
+                let votes = || Self::member_of(&AccountId(account.clone().into())).is_ok();
+                ensure!(!operational || votes(), rejected(invalid_transaction::NOT_IN_COUNCIL));
                 Ok(false)
             }
         }

@@ -25,11 +25,16 @@ pub use weights::WeightInfo;
 #[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
     use super::WeightInfo;
+    use alloc::vec::Vec;
     use frame_support::{pallet_prelude::*, traits::IsSubType};
     use frame_system::pallet_prelude::*;
-    use pallet_parties::{PartyLookup, Registry};
+    use pallet_parties::{AccountRefusal, PartyLookup, PartyRegistry, Registry};
     use pallet_quotas::SetQuota;
-    use streembit_primitives::{consortium::Change, AccountId};
+    use streembit_primitives::{
+        consortium::Change,
+        party::{AccountRole, Role, Scope},
+        AccountId, PartyId,
+    };
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -47,8 +52,8 @@ pub mod pallet {
             Hash: From<[u8; 32]> + Into<[u8; 32]>,
         > + pallet_collective::Config<Proposal: From<Call<Self>> + IsSubType<Call<Self>>>
     {
-        /// The parties, which the council adds and removes.
-        type Parties: PartyLookup + Registry;
+        /// The parties, which the council adds, removes and recovers.
+        type Parties: PartyLookup + PartyRegistry;
 
         /// The validators, which the council adds and removes.
         type Validators: Registry;
@@ -56,8 +61,11 @@ pub mod pallet {
         /// The quotas, which the council sets.
         type Quotas: SetQuota;
 
-        /// The origin of a motion that the council decided on.
+        /// The origin of a change that the council decided on.
         type CouncilOrigin: EnsureOrigin<<Self as frame_system::Config>::RuntimeOrigin>;
+
+        /// The origin of a decision on the council's members: at least two thirds of them.
+        type MembersOrigin: EnsureOrigin<<Self as frame_system::Config>::RuntimeOrigin>;
 
         /// The weights of the calls.
         type WeightInfo: WeightInfo;
@@ -77,7 +85,20 @@ pub mod pallet {
             motion: T::Hash,
             /// The change.
             change: Change,
-            /// The account that asks.
+            /// The party that asks.
+            party: PartyId,
+            /// The account that asks for it.
+            by: AccountId,
+        },
+        /// The council is asked for other members.
+        MembersProposed {
+            /// The id of the motion.
+            motion: T::Hash,
+            /// The new members, sorted.
+            members: Vec<PartyId>,
+            /// The party that asks.
+            party: PartyId,
+            /// The account that asks for it.
             by: AccountId,
         },
     }
@@ -85,47 +106,50 @@ pub mod pallet {
     /// The reasons why a call fails.
     #[pallet::error]
     pub enum Error<T> {
-        /// The account is neither a party, nor a party's gateway, nor in the council.
-        NotAMember,
-        /// The sender is not in the council.
+        /// The sender's party is not in the council.
         NotInCouncil,
         /// There is no such motion, or it is closed.
         NoMotion,
         /// The party is in the council.
         InCouncil,
+        /// A council has at least one member, and no member twice.
+        BadMembers,
+        /// A member of the council would not be a party of the consortium.
+        UnknownMember,
     }
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
         /// Asks the council for a change. A member that asks votes for it at once, which may decide it.
         ///
-        /// May be called by a party, a party's gateway, or a member of the council. Fails if the change is impossible
-        /// now.
+        /// May be called by an account of the scope `All`, or by a party's gateway, which does not vote. Fails if the
+        /// change is impossible now.
         #[pallet::call_index(0)]
         #[pallet::weight(<T as Config>::WeightInfo::propose())]
         pub fn propose(origin: OriginFor<T>, change: Change) -> DispatchResult {
-            let sender = ensure_signed(origin)?;
-            let by = AccountId(sender.clone().into());
-            let in_council = Self::is_member(&sender);
-            ensure!(in_council || T::Parties::acts_for(&by).is_some(), Error::<T>::NotAMember);
+            let by = AccountId(ensure_signed(origin)?.into());
+            let AccountRole { party, role } = T::Parties::acting(&by).map_err(T::Parties::error_of)?;
+            let may_vote = role.includes(Scope::All);
+            ensure!(may_vote || role == Role::Gateway, T::Parties::error_of(AccountRefusal::OutOfScope));
             Self::ensure_possible(&change)?;
-            let motion = Self::open(&sender, change)?;
-            Self::deposit_event(Event::Proposed { motion, change, by });
-            if in_council {
-                Self::cast_vote(&sender, motion, true)?;
+            let votes = may_vote && Self::is_member(&party);
+            let motion = Self::open(party, change, votes)?;
+            Self::deposit_event(Event::Proposed { motion, change, party, by });
+            if votes {
+                Self::cast_vote(party, motion, true)?;
             }
             Ok(())
         }
 
-        /// Votes on a motion, and carries it out or drops it as soon as it is decided.
+        /// Votes on a motion for the sender's party, and carries it out or drops it as soon as it is decided.
         ///
-        /// May be called by a member of the council.
+        /// May be called by an account of the scope `All` of a party in the council. Each party has one vote, whichever
+        /// of its accounts casts it.
         #[pallet::call_index(1)]
-        #[pallet::weight((<T as Config>::WeightInfo::vote(), DispatchClass::Operational))]
+        #[pallet::weight((<T as Config>::WeightInfo::deciding_vote(), DispatchClass::Operational))]
         pub fn vote(origin: OriginFor<T>, motion: T::Hash, approve: bool) -> DispatchResult {
-            let sender = ensure_signed(origin)?;
-            ensure!(Self::is_member(&sender), Error::<T>::NotInCouncil);
-            Self::cast_vote(&sender, motion, approve)
+            let party = Self::member_of(&AccountId(ensure_signed(origin)?.into()))?;
+            Self::cast_vote(party, motion, approve)
         }
 
         /// Makes a change. Only a motion that the council decided on calls this.
@@ -134,6 +158,40 @@ pub mod pallet {
         pub fn enact(origin: OriginFor<T>, change: Change) -> DispatchResult {
             T::CouncilOrigin::ensure_origin(origin)?;
             Self::make(change)
+        }
+
+        /// Asks the council for other members. Two thirds of the members decide; the sender's party votes for it at
+        /// once.
+        ///
+        /// May be called by an account of the scope `All` of a party in the council.
+        #[pallet::call_index(3)]
+        #[pallet::weight(
+            <T as Config>::WeightInfo::propose_members().saturating_add(<T as Config>::WeightInfo::decision())
+        )]
+        pub fn propose_members(
+            origin: OriginFor<T>,
+            members: BoundedVec<PartyId, <T as pallet_collective::Config>::MaxMembers>,
+        ) -> DispatchResult {
+            let by = AccountId(ensure_signed(origin)?.into());
+            let party = Self::member_of(&by)?;
+            let members = Self::ensure_possible_members(members)?;
+            let motion = Self::open_members(party, members.clone())?;
+            Self::deposit_event(Event::MembersProposed { motion, members: members.into(), party, by });
+            Self::cast_vote(party, motion, true)
+        }
+
+        /// Replaces the members of the council. Only a motion that two thirds of the council decided on calls this.
+        #[pallet::call_index(4)]
+        #[pallet::weight(<T as Config>::WeightInfo::enact_members())]
+        pub fn enact_members(
+            origin: OriginFor<T>,
+            members: BoundedVec<PartyId, <T as pallet_collective::Config>::MaxMembers>,
+        ) -> DispatchResult {
+            T::MembersOrigin::ensure_origin(origin)?;
+            // A party may have left since the proposal.
+            let members = Self::ensure_possible_members(members)?;
+            Self::set_members(&members);
+            Ok(())
         }
     }
 }

@@ -7,14 +7,15 @@ use frame_support::{
 };
 use frame_system::EnsureRoot;
 use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan, PrimeDefaultVote};
-use pallet_parties::{PartyLookup, Registry};
+use pallet_parties::{PartyLookup, PartyRegistry, Registry};
 use sp_runtime::{
     traits::{BlakeTwo256, Hash as _, IdentityLookup},
     AccountId32, BuildStorage, DispatchError, DispatchResult,
 };
 use streembit_primitives::{
     consortium::{Change, Quota},
-    AccountId,
+    party::{AccountRole, Role},
+    AccountId, PartyId, Scope,
 };
 
 frame_support::construct_runtime!(
@@ -34,10 +35,10 @@ impl frame_system::Config for Test {
 
 parameter_types! {
     pub const MaxProposalWeight: Weight = Weight::MAX;
-    /// The accounts that act for a party, and the party.
-    pub static Accounts: Vec<(AccountId, AccountId)> = Vec::new();
-    /// The accounts about which no change is possible.
-    pub static Refused: Vec<AccountId> = Vec::new();
+    /// The accounts that act for a party, and their roles.
+    pub static Accounts: Vec<(AccountId, AccountRole)> = Vec::new();
+    /// The accounts and parties about which no change is possible.
+    pub static Refused: Vec<[u8; 32]> = Vec::new();
     /// The changes that other pallets were told to make, in order.
     pub static Made: Vec<Change> = Vec::new();
 }
@@ -45,15 +46,15 @@ parameter_types! {
 /// The error of an impossible change.
 pub const IMPOSSIBLE: DispatchError = DispatchError::Other("impossible");
 
-fn ensure_not_refused(account: &AccountId) -> DispatchResult {
-    if Refused::get().contains(account) {
+fn ensure_not_refused(id: [u8; 32]) -> DispatchResult {
+    if Refused::get().contains(&id) {
         return Err(IMPOSSIBLE);
     }
     Ok(())
 }
 
-fn make(account: &AccountId, change: Change) -> DispatchResult {
-    ensure_not_refused(account)?;
+fn make(id: [u8; 32], change: Change) -> DispatchResult {
+    ensure_not_refused(id)?;
     Made::mutate(|made| made.push(change));
     Ok(())
 }
@@ -62,28 +63,44 @@ fn make(account: &AccountId, change: Change) -> DispatchResult {
 pub struct Parties;
 
 impl PartyLookup for Parties {
-    fn acts_for(account: &AccountId) -> Option<AccountId> {
-        Accounts::get().into_iter().find(|(known, _)| known == account).map(|(_, party)| party)
+    fn role_of(account: &AccountId) -> Option<AccountRole> {
+        Accounts::get().into_iter().find(|(known, _)| known == account).map(|(_, role)| role)
+    }
+
+    fn is_party(party: &PartyId) -> bool {
+        Accounts::get().iter().any(|(_, found)| found.party == *party)
+    }
+
+    fn now() -> u64 {
+        1_000
     }
 }
 
-impl Registry for Parties {
-    fn ensure_can_add(account: &AccountId) -> DispatchResult {
-        ensure_not_refused(account)
+impl PartyRegistry for Parties {
+    fn ensure_can_add(first: &AccountId) -> DispatchResult {
+        ensure_not_refused(first.0)
     }
 
-    fn add(account: AccountId) -> DispatchResult {
-        make(&account, Change::AddParty(account))
+    fn add(first: AccountId) -> DispatchResult {
+        make(first.0, Change::AddParty(first))
     }
 
-    fn ensure_can_remove(account: &AccountId) -> DispatchResult {
-        ensure_not_refused(account)
+    fn ensure_can_remove(party: &PartyId) -> DispatchResult {
+        ensure_not_refused(party.0)
     }
 
-    fn remove(account: AccountId) -> DispatchResult {
-        make(&account, Change::RemoveParty(account))?;
-        Accounts::mutate(|accounts| accounts.retain(|(_, party)| *party != account));
+    fn remove(party: PartyId) -> DispatchResult {
+        make(party.0, Change::RemoveParty(party))?;
+        Accounts::mutate(|accounts| accounts.retain(|(_, found)| found.party != party));
         Ok(())
+    }
+
+    fn ensure_can_recover(party: &PartyId, _: &AccountId) -> DispatchResult {
+        ensure_not_refused(party.0)
+    }
+
+    fn recover(party: PartyId, account: AccountId) -> DispatchResult {
+        make(party.0, Change::Recover { party, account })
     }
 }
 
@@ -92,19 +109,19 @@ pub struct Validators;
 
 impl Registry for Validators {
     fn ensure_can_add(account: &AccountId) -> DispatchResult {
-        ensure_not_refused(account)
+        ensure_not_refused(account.0)
     }
 
     fn add(account: AccountId) -> DispatchResult {
-        make(&account, Change::AddValidator(account))
+        make(account.0, Change::AddValidator(account))
     }
 
     fn ensure_can_remove(account: &AccountId) -> DispatchResult {
-        ensure_not_refused(account)
+        ensure_not_refused(account.0)
     }
 
     fn remove(account: AccountId) -> DispatchResult {
-        make(&account, Change::RemoveValidator(account))
+        make(account.0, Change::RemoveValidator(account))
     }
 }
 
@@ -112,12 +129,12 @@ impl Registry for Validators {
 pub struct Quotas;
 
 impl pallet_quotas::SetQuota for Quotas {
-    fn ensure_can_set(party: &AccountId) -> DispatchResult {
-        ensure_not_refused(party)
+    fn ensure_can_set(party: &PartyId) -> DispatchResult {
+        ensure_not_refused(party.0)
     }
 
-    fn set(party: AccountId, quota: Option<Quota>) -> DispatchResult {
-        make(&party, Change::SetQuota { party, quota })
+    fn set(party: PartyId, quota: Option<Quota>) -> DispatchResult {
+        make(party.0, Change::SetQuota { party, quota })
     }
 }
 
@@ -130,7 +147,7 @@ impl pallet_collective::Config for Test {
     type MaxMembers = ConstU32<4>;
     type DefaultVote = PrimeDefaultVote;
     type WeightInfo = ();
-    type SetMembersOrigin = EnsureProportionAtLeast<AccountId32, (), 2, 3>;
+    type SetMembersOrigin = EnsureRoot<AccountId32>;
     type MaxProposalWeight = MaxProposalWeight;
     type DisapproveOrigin = EnsureRoot<AccountId32>;
     type KillOrigin = EnsureRoot<AccountId32>;
@@ -142,6 +159,7 @@ impl crate::Config for Test {
     type Validators = Validators;
     type Quotas = Quotas;
     type CouncilOrigin = EnsureProportionMoreThan<AccountId32, (), 1, 2>;
+    type MembersOrigin = EnsureProportionAtLeast<AccountId32, (), 2, 3>;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = Parties;
@@ -149,12 +167,20 @@ impl crate::Config for Test {
 
 #[cfg(feature = "runtime-benchmarks")]
 impl crate::benchmarking::Helper for Parties {
-    fn worst_removal() -> Result<AccountId, frame_benchmarking::BenchmarkError> {
-        Accounts::set(vec![(STRANGER, STRANGER)]);
-        Ok(STRANGER)
+    fn worst_removal() -> Result<PartyId, frame_benchmarking::BenchmarkError> {
+        Accounts::set(vec![founder(STRANGER)]);
+        Ok(party(STRANGER))
+    }
+
+    fn add_party(party: PartyId) -> AccountId {
+        let account = AccountId(party.0);
+        let role = Role::Account { scope: Scope::All, until: None };
+        Accounts::mutate(|accounts| accounts.push((account, AccountRole { party, role })));
+        account
     }
 }
 
+/// The first accounts of parties.
 pub const OWNER: AccountId = AccountId([1; 32]);
 pub const WORKSHOP: AccountId = AccountId([2; 32]);
 pub const INSURER: AccountId = AccountId([3; 32]);
@@ -162,7 +188,33 @@ pub const INSURER: AccountId = AccountId([3; 32]);
 pub const LESSEE: AccountId = AccountId([4; 32]);
 /// A gateway of the owner.
 pub const GATEWAY: AccountId = AccountId([5; 32]);
+/// An employee of the owner, who may sign contracts.
+pub const EMPLOYEE: AccountId = AccountId([6; 32]);
+/// A second account of the owner that may do everything.
+pub const PARTNER: AccountId = AccountId([7; 32]);
+/// An account of the owner that has ended.
+pub const ENDED: AccountId = AccountId([8; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
+
+/// The party that an account founded.
+pub fn party(first: AccountId) -> PartyId {
+    PartyId::of_first_account(&first)
+}
+
+/// The first account of a party, and its role.
+fn founder(first: AccountId) -> (AccountId, AccountRole) {
+    account_of(first, first, Scope::All, None)
+}
+
+/// An account of a party, and its role.
+fn account_of(
+    account: AccountId,
+    first: AccountId,
+    scope: Scope,
+    until: Option<u64>,
+) -> (AccountId, AccountRole) {
+    (account, AccountRole { party: party(first), role: Role::Account { scope, until } })
+}
 
 pub fn account(id: AccountId) -> AccountId32 {
     AccountId32::new(id.0)
@@ -172,13 +224,19 @@ pub fn signed(id: AccountId) -> RuntimeOrigin {
     RuntimeOrigin::signed(account(id))
 }
 
-/// A chain at block 1 with this council, four parties, and a gateway.
+/// A chain at block 1 with the council of these parties, four parties, a gateway, and further accounts of the owner.
 pub fn founded(council: &[AccountId]) -> sp_io::TestExternalities {
     let parties = [OWNER, WORKSHOP, INSURER, LESSEE];
-    Accounts::set(parties.map(|party| (party, party)).into_iter().chain([(GATEWAY, OWNER)]).collect());
+    let others = [
+        (GATEWAY, AccountRole { party: party(OWNER), role: Role::Gateway }),
+        account_of(EMPLOYEE, OWNER, Scope::Contracts, None),
+        account_of(PARTNER, OWNER, Scope::All, None),
+        account_of(ENDED, OWNER, Scope::All, Some(1_000)),
+    ];
+    Accounts::set(parties.map(founder).into_iter().chain(others).collect());
     Refused::set(Vec::new());
     Made::set(Vec::new());
-    let members = council.iter().map(|member| account(*member)).collect();
+    let members = council.iter().map(|first| AccountId32::new(party(*first).0)).collect();
     let config = RuntimeGenesisConfig {
         collective: pallet_collective::GenesisConfig { members, ..Default::default() },
         ..Default::default()

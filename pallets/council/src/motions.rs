@@ -1,22 +1,30 @@
 //! The motions of `pallet-collective`: opened, voted on and closed in one step each.
+//!
+//! The members of `pallet-collective` are accounts. Ours are parties: the 32 bytes of a party's id stand for an account.
+//! Nobody can sign with such an account, so only this pallet can vote with it.
 
 use crate::{Call, Config, Error, Pallet};
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 use codec::{Decode, Encode};
 use frame_support::{
     ensure,
-    traits::{Get, IsSubType},
+    traits::{ChangeMembers, Get, IsSubType},
+    BoundedVec,
 };
 use frame_system::pallet_prelude::BlockNumberFor;
 use pallet_collective::{Members, ProposalOf, Proposals, Voting};
+use pallet_parties::PartyLookup;
 use sp_runtime::{
     traits::{Hash as _, UniqueSaturatedInto},
     DispatchError, DispatchResult,
 };
 use streembit_primitives::{
     consortium::{invalid_transaction, Change, Motion},
-    AccountId, Hash,
+    AccountId, Hash, PartyId, Scope,
 };
+
+/// As many parties as there may be members.
+type PartyList<T> = BoundedVec<PartyId, <T as pallet_collective::Config>::MaxMembers>;
 
 /// The votes on a motion, as `pallet-collective` stores them. The fields of its own type are private.
 #[derive(Decode)]
@@ -29,25 +37,34 @@ struct Votes<Account, Block> {
 }
 
 impl<T: Config> Pallet<T> {
-    /// Returns true if the account is a member of the council.
-    pub fn is_member(account: &T::AccountId) -> bool {
-        pallet_collective::Pallet::<T>::is_member(account)
+    /// Returns true if the party is a member of the council.
+    pub fn is_member(party: &PartyId) -> bool {
+        pallet_collective::Pallet::<T>::is_member(&party.0.into())
     }
 
     /// Returns the members, sorted.
-    pub fn members() -> Vec<AccountId> {
-        accounts::<T>(Members::<T>::get())
+    pub fn members() -> Vec<PartyId> {
+        parties::<T>(Members::<T>::get())
+    }
+
+    /// Returns the party for which an account votes, or an error if it votes for none.
+    pub(crate) fn member_of(account: &AccountId) -> Result<PartyId, DispatchError> {
+        let party = T::Parties::ensure_scope(account, Scope::All)?;
+        ensure!(Self::is_member(&party), Error::<T>::NotInCouncil);
+        Ok(party)
     }
 
     /// Returns the open motions, oldest first.
     pub fn motions() -> Vec<Motion> {
         let motion = |id: T::Hash| {
             let votes = Self::votes(&id)?;
+            let call = ProposalOf::<T>::get(id);
             Some(Motion {
                 id: Hash(id.into()),
-                change: ProposalOf::<T>::get(id).and_then(|call| change_of::<T>(&call)),
-                ayes: accounts::<T>(votes.ayes),
-                nays: accounts::<T>(votes.nays),
+                change: call.as_ref().and_then(change_of::<T>),
+                members: call.as_ref().and_then(members_of::<T>),
+                ayes: parties::<T>(votes.ayes),
+                nays: parties::<T>(votes.nays),
                 needed: votes.needed,
                 until: votes.until.unique_saturated_into(),
             })
@@ -55,31 +72,60 @@ impl<T: Config> Pallet<T> {
         Proposals::<T>::get().into_iter().filter_map(motion).collect()
     }
 
-    /// Opens a motion for a change, and returns its id.
-    pub(crate) fn open(by: &T::AccountId, change: Change) -> Result<T::Hash, DispatchError> {
-        // Half of the places are reserved for the council, however much others ask for.
+    /// Opens a motion for a change, and returns its id. Half of the places are reserved for those who vote, however much
+    /// others ask for.
+    pub(crate) fn open(party: PartyId, change: Change, votes: bool) -> Result<T::Hash, DispatchError> {
         let most = <T as pallet_collective::Config>::MaxProposals::get();
         let open = Proposals::<T>::decode_len().unwrap_or_default() as u32;
-        ensure!(Self::is_member(by) || open < most / 2, pallet_collective::Error::<T>::TooManyProposals);
-        let members = Members::<T>::decode_len().unwrap_or_default() as u32;
-        let call: <T as pallet_collective::Config>::Proposal = Call::<T>::enact { change }.into();
+        ensure!(votes || open < most / 2, pallet_collective::Error::<T>::TooManyProposals);
+        Self::open_call(party, Call::<T>::enact { change }.into(), Self::member_count() / 2 + 1)
+    }
+
+    /// Opens a motion for other members, and returns its id.
+    pub(crate) fn open_members(party: PartyId, members: PartyList<T>) -> Result<T::Hash, DispatchError> {
+        // At least two thirds.
+        let needed = Self::member_count().saturating_mul(2).div_ceil(3);
+        Self::open_call(party, Call::<T>::enact_members { members }.into(), needed)
+    }
+
+    /// Returns the members of a council, sorted, or an error if there can be no such council.
+    pub(crate) fn ensure_possible_members(members: PartyList<T>) -> Result<PartyList<T>, DispatchError> {
+        let count = members.len();
+        let distinct = BTreeSet::from_iter(members);
+        ensure!(!distinct.is_empty() && distinct.len() == count, Error::<T>::BadMembers);
+        ensure!(distinct.iter().all(T::Parties::is_party), Error::<T>::UnknownMember);
+        Ok(BoundedVec::truncate_from(distinct.into_iter().collect()))
+    }
+
+    /// Replaces the members. The votes of former members no longer count.
+    pub(crate) fn set_members(members: &[PartyId]) {
+        let new: Vec<T::AccountId> = members.iter().map(|member| member.0.into()).collect();
+        let old = Members::<T>::get();
+        <pallet_collective::Pallet<T> as ChangeMembers<T::AccountId>>::set_members_sorted(&new, &old);
+    }
+
+    fn open_call(
+        party: PartyId,
+        call: <T as pallet_collective::Config>::Proposal,
+        needed: u32,
+    ) -> Result<T::Hash, DispatchError> {
         let id = <T as frame_system::Config>::Hashing::hash_of(&call);
         let length = call.encoded_size() as u32;
-        pallet_collective::Pallet::<T>::do_propose_proposed(
-            by.clone(),
-            members / 2 + 1,
-            Box::new(call),
-            length,
-        )?;
+        let by = party.0.into();
+        pallet_collective::Pallet::<T>::do_propose_proposed(by, needed, Box::new(call), length)?;
         Ok(id)
     }
 
+    fn member_count() -> u32 {
+        Members::<T>::decode_len().unwrap_or_default() as u32
+    }
+
     /// Counts a member's vote, and closes the motion if the vote decides it.
-    pub(crate) fn cast_vote(by: &T::AccountId, motion: T::Hash, approve: bool) -> DispatchResult {
+    pub(crate) fn cast_vote(party: PartyId, motion: T::Hash, approve: bool) -> DispatchResult {
         let index = Self::votes(&motion).ok_or(Error::<T>::NoMotion)?.index;
-        pallet_collective::Pallet::<T>::do_vote(by.clone(), motion, index, approve)?;
+        pallet_collective::Pallet::<T>::do_vote(party.0.into(), motion, index, approve)?;
         // A motion for a heavier call than a change has to be closed, and paid for, with a call of its own.
-        let limit = <<T as Config>::WeightInfo as crate::WeightInfo>::enact();
+        let limit = <<T as Config>::WeightInfo as crate::WeightInfo>::decision();
         let (too_heavy, too_early) = (
             pallet_collective::Error::<T>::WrongProposalWeight.into(),
             pallet_collective::Error::<T>::TooEarly.into(),
@@ -91,14 +137,16 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Returns true if a vote would be the account's first on a motion, and false if it would change its vote. Fails
-    /// with a code of [`refusal`] if the account cannot vote so.
+    /// Returns true if a vote would be the first of the account's party on a motion, and false if it would change the
+    /// vote. Fails with a code of [`invalid_transaction`] if the account cannot vote so.
     pub(crate) fn is_first_vote(account: &T::AccountId, motion: &T::Hash, approve: bool) -> Result<bool, u8> {
-        ensure!(Self::is_member(account), invalid_transaction::NOT_IN_COUNCIL);
+        let account = AccountId(account.clone().into());
+        let party = Self::member_of(&account).map_err(|_| invalid_transaction::NOT_IN_COUNCIL)?;
+        let member: T::AccountId = party.0.into();
         let votes = Self::votes(motion).ok_or(invalid_transaction::NO_SUCH_MOTION)?;
         let (same, other) = if approve { (votes.ayes, votes.nays) } else { (votes.nays, votes.ayes) };
-        ensure!(!same.contains(account), invalid_transaction::ALREADY_VOTED);
-        Ok(!other.contains(account))
+        ensure!(!same.contains(&member), invalid_transaction::ALREADY_VOTED);
+        Ok(!other.contains(&member))
     }
 
     fn votes(motion: &T::Hash) -> Option<Votes<T::AccountId, BlockNumberFor<T>>> {
@@ -107,14 +155,23 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-fn accounts<T: Config>(accounts: Vec<T::AccountId>) -> Vec<AccountId> {
-    accounts.into_iter().map(|account| AccountId(account.into())).collect()
+/// Returns the parties that members of `pallet-collective` stand for.
+fn parties<T: Config>(members: Vec<T::AccountId>) -> Vec<PartyId> {
+    members.into_iter().map(|member| PartyId(member.into())).collect()
 }
 
 /// Returns the change that the call of a motion makes, or `None` if it is another call.
 fn change_of<T: Config>(call: &<T as pallet_collective::Config>::Proposal) -> Option<Change> {
     match call.is_sub_type() {
         Some(Call::<T>::enact { change }) => Some(*change),
+        _ => None,
+    }
+}
+
+/// Returns the members that the call of a motion gives the council, or `None` if it is another call.
+fn members_of<T: Config>(call: &<T as pallet_collective::Config>::Proposal) -> Option<Vec<PartyId>> {
+    match call.is_sub_type() {
+        Some(Call::<T>::enact_members { members }) => Some(members.to_vec()),
         _ => None,
     }
 }

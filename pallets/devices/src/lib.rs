@@ -27,10 +27,11 @@ pub mod pallet {
     use alloc::vec::Vec;
     use frame_support::{pallet_prelude::*, traits::Contains};
     use frame_system::pallet_prelude::*;
+    use pallet_parties::PartyLookup;
     use sp_runtime::SaturatedConversion;
     use streembit_primitives::{
         device::{DeviceRecord, RegistrationConsent},
-        AccountId, DeviceId, DeviceKey, Hash, Signature,
+        AccountId, DeviceId, DeviceKey, Hash, PartyId, PublicKey, Scope, Signature,
     };
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -49,7 +50,7 @@ pub mod pallet {
         type Genesis: Get<Hash>;
 
         /// The parties, who may own devices.
-        type Parties: Contains<AccountId>;
+        type Parties: PartyLookup;
 
         /// The gateways, which may keep the log of a device.
         type Gateways: Contains<AccountId>;
@@ -74,7 +75,11 @@ pub mod pallet {
     /// The devices of each owner.
     #[pallet::storage]
     pub type DevicesOfOwner<T: Config> =
-        StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, DeviceId, ()>;
+        StorageDoubleMap<_, Blake2_128Concat, PartyId, Blake2_128Concat, DeviceId, ()>;
+
+    /// The nonce of the next consent of each key that consents to registrations, so that no consent is valid twice.
+    #[pallet::storage]
+    pub type ConsentNonces<T: Config> = StorageMap<_, Blake2_128Concat, PublicKey, u32, ValueQuery>;
 
     /// The events.
     #[pallet::event]
@@ -87,7 +92,7 @@ pub mod pallet {
             /// The key that verifies its events.
             key: DeviceKey,
             /// The party that owns it.
-            owner: AccountId,
+            owner: PartyId,
             /// The gateway that keeps its log.
             gateway: AccountId,
         },
@@ -96,16 +101,14 @@ pub mod pallet {
     /// The reasons why a call fails.
     #[pallet::error]
     pub enum Error<T> {
-        /// The sender is not a party of the consortium.
-        NotAParty,
         /// The account is not a gateway of the consortium: add it with `parties.add_gateway` first.
         NotAGateway,
         /// The device is hosted by a different gateway from the one that should keep its log.
         HostedElsewhere,
         /// The device is already registered.
         Registered,
-        /// The consent is not signed by the device or its hosting gateway, or it is for another chain, owner or
-        /// gateway.
+        /// The consent is not signed by the device or its hosting gateway, or it is for another chain, owner or gateway,
+        /// or it does not have the key's next nonce.
         BadConsent,
     }
 
@@ -119,10 +122,11 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Registers a device. The sender becomes its owner, and the gateway keeps its log.
+        /// Registers a device. The sender's party becomes its owner, and the gateway keeps its log.
         ///
-        /// May be called by a party. `consent` is a signature over a [`RegistrationConsent`], made with the device's
-        /// own key or, if the device is hosted, with the key of its gateway.
+        /// May be called by an account of the scope `Devices`. `consent` is a signature over a [`RegistrationConsent`]
+        /// with the key's next nonce, made with the device's own key or, if the device is hosted, with the key of its
+        /// gateway.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::register())]
         pub fn register(
@@ -131,14 +135,17 @@ pub mod pallet {
             gateway: AccountId,
             consent: Signature,
         ) -> DispatchResult {
-            let owner = AccountId(ensure_signed(origin)?.into());
-            ensure!(T::Parties::contains(&owner), Error::<T>::NotAParty);
+            let sender = AccountId(ensure_signed(origin)?.into());
+            let owner = T::Parties::ensure_scope(&sender, Scope::Devices)?;
             ensure!(T::Gateways::contains(&gateway), Error::<T>::NotAGateway);
             ensure!(may_keep(&gateway, &key), Error::<T>::HostedElsewhere);
             let device = key.device_id();
             ensure!(!Devices::<T>::contains_key(device), Error::<T>::Registered);
-            let agreed = RegistrationConsent { genesis: T::Genesis::get(), key, owner, gateway };
+            let consenting = key.consent_key();
+            let (genesis, nonce) = (T::Genesis::get(), ConsentNonces::<T>::get(consenting));
+            let agreed = RegistrationConsent { genesis, key, owner, gateway, nonce };
             ensure!(agreed.verify(&consent), Error::<T>::BadConsent);
+            ConsentNonces::<T>::insert(consenting, nonce.saturating_add(1));
 
             let RegistrationConsent { key, .. } = agreed;
             let registered = frame_system::Pallet::<T>::block_number().saturated_into();
@@ -172,8 +179,13 @@ pub mod pallet {
         }
 
         /// Returns the devices that a party owns, in no particular order.
-        pub fn devices_of_owner(owner: &AccountId) -> Vec<DeviceId> {
+        pub fn devices_of_owner(owner: &PartyId) -> Vec<DeviceId> {
             DevicesOfOwner::<T>::iter_key_prefix(owner).collect()
+        }
+
+        /// Returns the nonce that the next consent of a key must have.
+        pub fn consent_nonce(key: &PublicKey) -> u32 {
+            ConsentNonces::<T>::get(key)
         }
     }
 }

@@ -1,10 +1,13 @@
 //! A chain with only this pallet, two parties and two gateways.
 
 use frame_support::{derive_impl, parameter_types, traits::Contains};
+use pallet_parties::PartyLookup;
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
-    device::RegistrationConsent, hash::Domain, signature, AccountId, DeviceKey, Hash, PublicKey, Signature,
-    Text,
+    device::RegistrationConsent,
+    hash::Domain,
+    party::{AccountRole, Role},
+    signature, AccountId, DeviceKey, Hash, PartyId, PublicKey, Scope, Signature, Text,
 };
 
 frame_support::construct_runtime!(
@@ -24,7 +27,9 @@ impl frame_system::Config for Test {
 parameter_types! {
     pub const Genesis: Hash = GENESIS;
     /// Parties and gateways in addition to the fixed ones below.
-    pub storage Added: Vec<AccountId> = Vec::new();
+    pub storage Added: Vec<[u8; 32]> = Vec::new();
+    /// The chain's time in milliseconds.
+    pub static Now: u64 = 1_000;
 }
 
 impl crate::Config for Test {
@@ -38,25 +43,54 @@ impl crate::Config for Test {
 
 #[cfg(feature = "runtime-benchmarks")]
 impl crate::benchmarking::Helper for Added {
-    fn add_party(account: AccountId) {
-        Self::set(&[Self::get(), vec![account]].concat());
+    fn add_party(party: PartyId) -> AccountId {
+        Self::set(&[Self::get(), vec![party.0]].concat());
+        AccountId(party.0)
     }
 
     fn add_gateway(account: AccountId) {
-        Self::set(&[Self::get(), vec![account]].concat());
+        Self::set(&[Self::get(), vec![account.0]].concat());
     }
 }
 
 pub const GENESIS: Hash = Hash([0xab; 32]);
+/// The first accounts of parties.
 pub const OWNER: AccountId = AccountId([1; 32]);
 pub const OTHER: AccountId = AccountId([2; 32]);
+/// An account of the owner that registers devices until time 2,000.
+pub const TECHNICIAN: AccountId = AccountId([3; 32]);
+/// An account of the owner that signs contracts.
+pub const CLERK: AccountId = AccountId([4; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
 
 pub struct Parties;
 
-impl Contains<AccountId> for Parties {
-    fn contains(account: &AccountId) -> bool {
-        [OWNER, OTHER].contains(account) || Added::get().contains(account)
+impl PartyLookup for Parties {
+    fn role_of(account: &AccountId) -> Option<AccountRole> {
+        let role = |first: AccountId, scope, until| {
+            Some(AccountRole { party: party(first), role: Role::Account { scope, until } })
+        };
+        match *account {
+            OWNER | OTHER => role(*account, Scope::All, None),
+            TECHNICIAN => role(OWNER, Scope::Devices, Some(2_000)),
+            CLERK => role(OWNER, Scope::Contracts, None),
+            added if Added::get().contains(&added.0) => Some(AccountRole {
+                party: PartyId(added.0),
+                role: Role::Account { scope: Scope::All, until: None },
+            }),
+            other if Gateways::contains(&other) => {
+                Some(AccountRole { party: party(OWNER), role: Role::Gateway })
+            }
+            _ => None,
+        }
+    }
+
+    fn is_party(known: &PartyId) -> bool {
+        [OWNER, OTHER].map(party).contains(known) || Added::get().contains(&known.0)
+    }
+
+    fn now() -> u64 {
+        Now::get()
     }
 }
 
@@ -64,8 +98,14 @@ pub struct Gateways;
 
 impl Contains<AccountId> for Gateways {
     fn contains(account: &AccountId) -> bool {
-        [gateway().account(), second_gateway().account()].contains(account) || Added::get().contains(account)
+        [gateway().account(), second_gateway().account()].contains(account)
+            || Added::get().contains(&account.0)
     }
+}
+
+/// The party that an account founded.
+pub fn party(first: AccountId) -> PartyId {
+    PartyId::of_first_account(&first)
 }
 
 pub fn gateway() -> Sr25519 {
@@ -86,8 +126,15 @@ pub fn chain() -> sp_io::TestExternalities {
     chain
 }
 
+/// Returns what a device or its host agrees to: the owner, the gateway, and the next nonce.
 pub fn registration(key: &DeviceKey) -> RegistrationConsent {
-    RegistrationConsent { genesis: GENESIS, key: key.clone(), owner: OWNER, gateway: gateway().account() }
+    RegistrationConsent {
+        genesis: GENESIS,
+        key: key.clone(),
+        owner: party(OWNER),
+        gateway: gateway().account(),
+        nonce: Devices::consent_nonce(&key.consent_key()),
+    }
 }
 
 /// The sr25519 key of a device or a gateway.

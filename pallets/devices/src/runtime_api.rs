@@ -1,7 +1,7 @@
 //! The queries about devices that clients can make.
 
 use alloc::vec::Vec;
-use streembit_primitives::{device::DeviceRecord, AccountId, DeviceId};
+use streembit_primitives::{device::DeviceRecord, AccountId, DeviceId, PartyId, PublicKey};
 
 sp_api::decl_runtime_apis! {
     /// The registered devices.
@@ -11,6 +11,8 @@ sp_api::decl_runtime_apis! {
         /// Returns the devices whose log a gateway keeps, in no particular order.
         fn devices_of_gateway(gateway: AccountId) -> Vec<DeviceId>;
         /// Returns the devices that a party owns, in no particular order.
-        fn devices_of_owner(owner: AccountId) -> Vec<DeviceId>;
+        fn devices_of_owner(owner: PartyId) -> Vec<DeviceId>;
+        /// Returns the nonce that the next consent of a device's or a gateway's key must have.
+        fn consent_nonce(key: PublicKey) -> u32;
     }
 }

@@ -20,20 +20,22 @@ mod mock;
 mod tests;
 
 pub use pallet::*;
-pub use queries::{GenesisHash, IsGateway, IsParty};
-pub use traits::{Departure, PartyLookup, Registry};
+pub use queries::{GenesisHash, IsGateway};
+pub use traits::{AccountRefusal, Departure, PartyLookup, PartyRegistry, Registry};
 pub use weights::WeightInfo;
 
 /// The pallet.
 #[frame_support::pallet]
 #[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
-    use super::{Departure, GenesisHash, Registry, WeightInfo};
-    use alloc::{collections::BTreeSet, vec::Vec};
-    use frame_support::pallet_prelude::*;
+    use super::{Departure, GenesisHash, PartyLookup, PartyRegistry, WeightInfo};
+    use alloc::{string::String, vec::Vec};
+    use frame_support::{pallet_prelude::*, traits::Time};
     use frame_system::pallet_prelude::*;
     use streembit_primitives::{
-        consortium::Membership, gateway::GatewayConsent, AccountId, GatewayRecord, LogKey, Signature,
+        gateway::GatewayConsent,
+        party::{AccountConsent, PartyRecord, Scope},
+        AccountId, EncryptionKey, GatewayRecord, LogKey, PartyId, Signature,
     };
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -52,7 +54,10 @@ pub mod pallet {
         Hash: From<[u8; 32]> + Into<[u8; 32]>,
     >
     {
-        /// The pallets that may refuse that a party or a gateway leaves, and that clean up when it does.
+        /// The chain's clock, in milliseconds since 1970-01-01 UTC.
+        type Clock: Time<Moment = u64>;
+
+        /// The pallets that may refuse that a party, an account or a gateway leaves, and that clean up when it does.
         type Departure: Departure;
 
         /// The weights of the calls.
@@ -63,37 +68,97 @@ pub mod pallet {
         type BenchmarkHelper: crate::benchmarking::Helper;
     }
 
-    /// The parties.
+    /// The parties and their accounts.
     #[pallet::storage]
-    pub type Parties<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, Membership>;
+    pub type Parties<T: Config> = StorageMap<_, Blake2_128Concat, PartyId, PartyRecord>;
 
-    /// The party and the log key of each gateway. The entry counts only while the account of the party is a party.
+    /// The party of each account: [`Parties`] in the other direction. Gateways are in [`Gateways`].
     #[pallet::storage]
-    pub type Gateways<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, GatewayRecord>;
+    pub type AccountOf<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, PartyId>;
+
+    /// The gateways, each with the membership of its party in which it was added.
+    #[pallet::storage]
+    pub type Gateways<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, StoredGateway>;
 
     /// The gateways of each party: [`Gateways`] in the other direction.
     #[pallet::storage]
     pub type GatewaysOf<T: Config> =
-        StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, AccountId, ()>;
+        StorageDoubleMap<_, Blake2_128Concat, PartyId, Blake2_128Concat, AccountId, ()>;
+
+    /// How many times each party has left.
+    #[pallet::storage]
+    pub type Departures<T: Config> = StorageMap<_, Blake2_128Concat, PartyId, u32, ValueQuery>;
+
+    /// The nonce of the next consent of each account and gateway. It survives leaving, so that no consent is valid
+    /// twice.
+    #[pallet::storage]
+    pub type ConsentNonces<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, u32, ValueQuery>;
+
+    /// A gateway as it is stored.
+    #[derive(
+        Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+    )]
+    pub struct StoredGateway {
+        /// Its party and its log key.
+        pub record: GatewayRecord,
+        /// How many times its party had left before it was added. The gateway counts only until the party leaves again.
+        pub departures: u32,
+    }
 
     /// The founding parties.
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
     pub struct GenesisConfig<T: Config> {
-        /// The founding parties, each once.
+        /// The first account of each founding party.
         pub parties: Vec<T::AccountId>,
+        /// Further accounts: the first account of the party, the account, the name of its scope, and when it ends.
+        pub accounts: Vec<(T::AccountId, T::AccountId, String, Option<u64>)>,
+        /// The encryption keys: the first account of the party, and its key.
+        pub encryption_keys: Vec<(T::AccountId, [u8; 32])>,
     }
 
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         /// Panics if the genesis breaks a rule. Only the machine that makes the genesis runs this.
         fn build(&self) {
-            let parties = BTreeSet::from_iter(&self.parties);
-            assert!(parties.len() == self.parties.len(), "genesis: a party is named twice");
-            for account in &self.parties {
-                Parties::<T>::insert(AccountId(account.clone().into()), Membership { since: Some(0) });
-                frame_system::Pallet::<T>::inc_providers(account);
+            for first in &self.parties {
+                let first = AccountId(first.clone().into());
+                let party = PartyId::of_first_account(&first);
+                assert!(!Parties::<T>::contains_key(party), "genesis: a party is named twice");
+                let record = PartyRecord { since: Some(0), ..PartyRecord::default() };
+                Pallet::<T>::insert_party(party, record, first, 0);
             }
+            for (first, account, scope, until) in &self.accounts {
+                let (party, record) = founding_party::<T>(first);
+                let account = AccountId(account.clone().into());
+                assert!(
+                    Pallet::<T>::ensure_unused(&account).is_ok(),
+                    "genesis: an account acts for two parties or twice for one"
+                );
+                let scope = expected(scope.parse().ok(), "an account has an unknown scope");
+                let added = Pallet::<T>::insert_account(party, record, account, scope, *until);
+                assert!(added.is_ok(), "genesis: a party has too many accounts");
+            }
+            for (first, key) in &self.encryption_keys {
+                let (party, record) = founding_party::<T>(first);
+                let key = expected(EncryptionKey::new(*key).ok(), "an encryption key is weak");
+                Parties::<T>::insert(party, PartyRecord { encryption_key: Some(key), ..record });
+            }
+        }
+    }
+
+    /// Returns a founding party by its first account.
+    fn founding_party<T: Config>(first: &T::AccountId) -> (PartyId, PartyRecord) {
+        let party = PartyId::of_first_account(&AccountId(first.clone().into()));
+        (party, expected(Parties::<T>::get(party), "an account or a key is of no founding party"))
+    }
+
+    /// Returns a value that the genesis needs.
+    #[allow(clippy::panic, reason = "only the machine that makes the genesis runs this")]
+    fn expected<V>(value: Option<V>, problem: &str) -> V {
+        match value {
+            Some(value) => value,
+            None => panic!("genesis: {problem}"),
         }
     }
 
@@ -101,20 +166,22 @@ pub mod pallet {
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
-        /// An account became a party.
+        /// A party joined the consortium.
         PartyAdded {
             /// The party.
-            party: AccountId,
+            party: PartyId,
+            /// Its first account.
+            account: AccountId,
         },
-        /// An account is no longer a party, and its gateways belong to nobody.
+        /// A party left. Its accounts and gateways belong to nobody.
         PartyRemoved {
             /// The former party.
-            party: AccountId,
+            party: PartyId,
         },
         /// A party took a gateway in. The gateway may submit from now on.
         GatewayAdded {
             /// The party.
-            party: AccountId,
+            party: PartyId,
             /// The gateway.
             gateway: AccountId,
             /// The key that the gateway signs the notes of its log's checkpoints with.
@@ -123,29 +190,78 @@ pub mod pallet {
         /// A gateway no longer belongs to its party.
         GatewayRemoved {
             /// The former party of the gateway.
-            party: AccountId,
+            party: PartyId,
             /// The gateway.
             gateway: AccountId,
+        },
+        /// An account acts for a party from now on.
+        AccountAdded {
+            /// The party.
+            party: PartyId,
+            /// The account.
+            account: AccountId,
+            /// What it may do.
+            scope: Scope,
+            /// When it ends (exclusive), in milliseconds since 1970-01-01 UTC. `None` if it does not end.
+            until: Option<u64>,
+        },
+        /// An account no longer acts for its party.
+        AccountRemoved {
+            /// The party.
+            party: PartyId,
+            /// The account.
+            account: AccountId,
+        },
+        /// A party has another encryption key.
+        EncryptionKeySet {
+            /// The party.
+            party: PartyId,
+            /// The key.
+            key: EncryptionKey,
+        },
+        /// The council replaced all accounts of a party with a new one.
+        PartyRecovered {
+            /// The party.
+            party: PartyId,
+            /// The new account, now its only one.
+            account: AccountId,
         },
     }
 
     /// The reasons why a call fails.
     #[pallet::error]
     pub enum Error<T> {
-        /// The account is not a party of the consortium.
+        /// There is no such party, or the account belongs to none.
         NotAParty,
-        /// The account is a party. A gateway needs a key of its own.
+        /// The account founded a party that still belongs to the consortium.
         IsAParty,
-        /// The account is a party's gateway. A party needs a key of its own.
+        /// The account is a party's gateway. Every role needs a key of its own.
         IsAGateway,
         /// The gateway already belongs to a party.
         GatewayKnown,
-        /// The consent is not the gateway's signature over this chain, this gateway, this party and this log key.
+        /// The consent is not the key's signature over this chain, this party, what is agreed on, and the key's next
+        /// nonce.
         BadConsent,
         /// Only the gateway's party and the gateway itself can remove it.
         NotYourGateway,
         /// The log key is not a valid Ed25519 public key: no signature could be verified with it.
         BadLogKey,
+        /// The account acts for a party. Every role needs a key of its own.
+        IsAnAccount,
+        /// The account has ended.
+        AccountEnded,
+        /// The account's scope does not include this call.
+        OutOfScope,
+        /// The account is not one of the sender's party.
+        NotYourAccount,
+        /// No account would be left that may do everything and does not end.
+        LastAccount,
+        /// The party has as many accounts as allowed.
+        TooManyAccounts,
+        /// The account would end before it begins.
+        EndInPast,
+        /// The account would end later than the sender's own.
+        OutlivesSender,
     }
 
     #[pallet::hooks]
@@ -158,10 +274,11 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Takes in a gateway that consents, so that it may submit for the sender.
+        /// Takes in a gateway that consents, so that it may submit for the sender's party.
         ///
-        /// May be called by a party. `log_key` is the key that the gateway signs the notes of its log's checkpoints
-        /// with. `consent` is the gateway's signature over a [`GatewayConsent`].
+        /// May be called by an account of the scope `Gateway`. `log_key` is the key that the gateway signs the notes of
+        /// its log's checkpoints with. `consent` is the gateway's signature over a [`GatewayConsent`] with its next
+        /// nonce.
         #[pallet::call_index(0)]
         #[pallet::weight(<T as Config>::WeightInfo::add_gateway())]
         pub fn add_gateway(
@@ -170,16 +287,19 @@ pub mod pallet {
             log_key: LogKey,
             consent: Signature,
         ) -> DispatchResult {
-            let party = AccountId(ensure_signed(origin)?.into());
-            ensure!(Self::is_party(&party), Error::<T>::NotAParty);
-            ensure!(!Self::is_party(&gateway), Error::<T>::IsAParty);
-            ensure!(!Self::is_gateway(&gateway), Error::<T>::GatewayKnown);
+            let sender = AccountId(ensure_signed(origin)?.into());
+            let party = Self::ensure_scope(&sender, Scope::Gateway)?;
+            ensure!(!AccountOf::<T>::contains_key(gateway), Error::<T>::IsAnAccount);
+            ensure!(Self::gateway(&gateway).is_none(), Error::<T>::GatewayKnown);
             ensure!(log_key.verifying_key().is_some(), Error::<T>::BadLogKey);
-            let agreed = GatewayConsent { genesis: GenesisHash::<T>::get(), gateway, party, log_key };
-            ensure!(agreed.verify(&consent), Error::<T>::BadConsent);
+            let (genesis, nonce) = (GenesisHash::<T>::get(), Self::consent_nonce(&gateway));
+            let agreed = GatewayConsent { genesis, gateway, party, log_key, nonce };
+            Self::use_consent(gateway, nonce, agreed.verify(&consent))?;
 
             Self::forget_gateway(gateway);
-            Gateways::<T>::insert(gateway, GatewayRecord { party, log_key });
+            let departures = Departures::<T>::get(party);
+            let stored = StoredGateway { record: GatewayRecord { party, log_key }, departures };
+            Gateways::<T>::insert(gateway, stored);
             GatewaysOf::<T>::insert(party, gateway, ());
             Self::ensure_provider(gateway);
             Self::deposit_event(Event::GatewayAdded { party, gateway, log_key });
@@ -188,29 +308,99 @@ pub mod pallet {
 
         /// Removes a gateway from its party. It may no longer submit.
         ///
-        /// May be called by the gateway's party, or by the gateway. A gateway that validates has to leave the
-        /// validators first.
+        /// May be called by an account of the gateway's party with the scope `Gateway`, or by the gateway. A gateway
+        /// that validates has to leave the validators first.
         #[pallet::call_index(1)]
         #[pallet::weight(<T as Config>::WeightInfo::remove_gateway())]
         pub fn remove_gateway(origin: OriginFor<T>, gateway: AccountId) -> DispatchResult {
-            let by = AccountId(ensure_signed(origin)?.into());
-            let GatewayRecord { party, .. } =
-                Gateways::<T>::get(gateway).ok_or(Error::<T>::NotYourGateway)?;
-            ensure!(by == party || by == gateway, Error::<T>::NotYourGateway);
-            T::Departure::ensure_gateway_can_leave(&gateway)?;
+            let sender = AccountId(ensure_signed(origin)?.into());
+            let GatewayRecord { party, .. } = Self::gateway(&gateway).ok_or(Error::<T>::NotYourGateway)?;
+            if sender != gateway {
+                let own = Self::ensure_scope(&sender, Scope::Gateway)?;
+                ensure!(own == party, Error::<T>::NotYourGateway);
+            }
+            T::Departure::ensure_account_can_leave(&gateway)?;
 
             Self::forget_gateway(gateway);
             Self::deposit_event(Event::GatewayRemoved { party, gateway });
             Ok(())
         }
 
-        /// Leaves the consortium, with all gateways.
+        /// Leaves the consortium, with all accounts and gateways.
         ///
-        /// May be called by a party that is not in the council.
+        /// May be called by an account of the scope `All`, if the party is not in the council.
         #[pallet::call_index(2)]
         #[pallet::weight(<T as Config>::WeightInfo::leave())]
         pub fn leave(origin: OriginFor<T>) -> DispatchResult {
-            <Self as Registry>::remove(AccountId(ensure_signed(origin)?.into()))
+            let sender = AccountId(ensure_signed(origin)?.into());
+            let party = Self::ensure_scope(&sender, Scope::All)?;
+            <Self as PartyRegistry>::remove(party)
+        }
+
+        /// Adds an account that consents to act for the sender's party.
+        ///
+        /// May be called by an account of the scope `All`. `until` is when the account ends, in milliseconds since
+        /// 1970-01-01 UTC; it must not be later than the end of the sender's account. `consent` is the new account's
+        /// signature over an [`AccountConsent`] with its next nonce.
+        #[pallet::call_index(3)]
+        #[pallet::weight(<T as Config>::WeightInfo::add_account())]
+        pub fn add_account(
+            origin: OriginFor<T>,
+            account: AccountId,
+            scope: Scope,
+            until: Option<u64>,
+            consent: Signature,
+        ) -> DispatchResult {
+            let sender = AccountId(ensure_signed(origin)?.into());
+            let party = Self::ensure_scope(&sender, Scope::All)?;
+            let record = Parties::<T>::get(party).ok_or(Error::<T>::NotAParty)?;
+            Self::ensure_unused(&account)?;
+            ensure!(until.is_none_or(|until| until > T::Clock::now()), Error::<T>::EndInPast);
+            let own_end = record.account(&sender).and_then(|entry| entry.until);
+            ensure!(ends_by(until, own_end), Error::<T>::OutlivesSender);
+            let (genesis, nonce) = (GenesisHash::<T>::get(), Self::consent_nonce(&account));
+            let agreed = AccountConsent { genesis, party, account, scope, until, nonce };
+            Self::use_consent(account, nonce, agreed.verify(&consent))?;
+
+            Self::insert_account(party, record, account, scope, until)?;
+            Self::deposit_event(Event::AccountAdded { party, account, scope, until });
+            Ok(())
+        }
+
+        /// Removes an account from its party. It may no longer submit.
+        ///
+        /// May be called by an account of the same party with the scope `All`, or by the account itself. An account
+        /// that validates has to leave the validators first. The last account that may do everything and does not end
+        /// cannot be removed.
+        #[pallet::call_index(4)]
+        #[pallet::weight(<T as Config>::WeightInfo::remove_account())]
+        pub fn remove_account(origin: OriginFor<T>, account: AccountId) -> DispatchResult {
+            let sender = AccountId(ensure_signed(origin)?.into());
+            let party = Self::party_to_remove_from(&sender, &account)?;
+            Self::take_account(party, &account)?;
+            Self::deposit_event(Event::AccountRemoved { party, account });
+            Ok(())
+        }
+
+        /// Sets the key that keys for the sender's party are encrypted to. May be called by an account of the scope
+        /// `All`.
+        #[pallet::call_index(5)]
+        #[pallet::weight(<T as Config>::WeightInfo::set_encryption_key())]
+        pub fn set_encryption_key(origin: OriginFor<T>, key: EncryptionKey) -> DispatchResult {
+            let sender = AccountId(ensure_signed(origin)?.into());
+            let party = Self::ensure_scope(&sender, Scope::All)?;
+            Parties::<T>::mutate_extant(party, |record| record.encryption_key = Some(key));
+            Self::deposit_event(Event::EncryptionKeySet { party, key });
+            Ok(())
+        }
+    }
+
+    /// Returns true if an account that ends at `until` has ended by `limit`. `None` means never.
+    fn ends_by(until: Option<u64>, limit: Option<u64>) -> bool {
+        match (until, limit) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(until), Some(limit)) => until <= limit,
         }
     }
 }

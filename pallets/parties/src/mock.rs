@@ -1,8 +1,15 @@
 //! A chain of this pallet alone. Tests decide what the other pallets answer.
 
-use frame_support::{derive_impl, parameter_types};
+use crate::{GenesisHash, PartyLookup as _};
+use frame_support::{
+    derive_impl, parameter_types,
+    traits::{Get, Time},
+};
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage, DispatchError, DispatchResult};
-use streembit_primitives::{gateway::GatewayConsent, hash::Domain, AccountId, Hash, LogKey, Signature};
+use streembit_primitives::{
+    gateway::GatewayConsent, hash::Domain, party::AccountConsent, AccountId, Hash, LogKey, PartyId, Scope,
+    Signature,
+};
 
 frame_support::construct_runtime!(
     pub enum Test {
@@ -19,10 +26,23 @@ impl frame_system::Config for Test {
 }
 
 parameter_types! {
-    /// The accounts that another pallet does not let go.
-    pub storage Needed: Vec<AccountId> = Vec::new();
-    /// The parties and gateways whose departure the other pallets were told, in order.
-    pub storage Departed: Vec<AccountId> = Vec::new();
+    /// The chain's time in milliseconds.
+    pub storage Now: u64 = 1_000;
+    /// The accounts, gateways and parties that another pallet does not let go.
+    pub storage Needed: Vec<[u8; 32]> = Vec::new();
+    /// The accounts, gateways and parties whose departure the other pallets were told, in order.
+    pub storage Departed: Vec<[u8; 32]> = Vec::new();
+}
+
+/// A clock that a test sets.
+pub struct Clock;
+
+impl Time for Clock {
+    type Moment = u64;
+
+    fn now() -> u64 {
+        Now::get()
+    }
 }
 
 /// Another pallet's refusal.
@@ -31,39 +51,59 @@ pub const NEEDED: DispatchError = DispatchError::Other("the account is needed");
 /// Stands for the other pallets.
 pub struct Neighbours;
 
+fn ensure_not_needed(id: [u8; 32]) -> DispatchResult {
+    if Needed::get().contains(&id) {
+        return Err(NEEDED);
+    }
+    Ok(())
+}
+
+fn depart(id: [u8; 32]) {
+    Departed::set(&[Departed::get(), vec![id]].concat());
+}
+
 impl crate::Departure for Neighbours {
-    fn ensure_party_can_leave(party: &AccountId) -> DispatchResult {
-        if Needed::get().contains(party) {
-            return Err(NEEDED);
-        }
+    fn ensure_party_can_leave(party: &PartyId) -> DispatchResult {
+        ensure_not_needed(party.0)
+    }
+
+    fn party_leaves(party: &PartyId) -> DispatchResult {
+        let record = Parties::party(party).expect("the party can still be looked up");
+        assert!(record.accounts.iter().all(|entry| Parties::belongs_to(&entry.account, party)));
+        depart(party.0);
         Ok(())
     }
 
-    fn party_leaves(party: &AccountId) -> DispatchResult {
-        assert!(Parties::is_party(party), "the party can still be looked up");
-        Departed::set(&[Departed::get(), vec![*party]].concat());
-        Ok(())
+    fn ensure_account_can_leave(account: &AccountId) -> DispatchResult {
+        ensure_not_needed(account.0)
     }
 
-    fn ensure_gateway_can_leave(gateway: &AccountId) -> DispatchResult {
-        Self::ensure_party_can_leave(gateway)
-    }
-
-    fn gateway_leaves(gateway: &AccountId) {
-        Departed::set(&[Departed::get(), vec![*gateway]].concat());
+    fn account_leaves(account: &AccountId) {
+        depart(account.0);
     }
 }
 
 impl crate::Config for Test {
+    type Clock = Clock;
     type Departure = Neighbours;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = ();
 }
 
+/// The first accounts of parties, and an account of none.
 pub const OWNER: AccountId = AccountId([1; 32]);
 pub const WORKSHOP: AccountId = AccountId([2; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
+
+/// The party that an account founded.
+pub fn party(first: AccountId) -> PartyId {
+    PartyId::of_first_account(&first)
+}
+
+pub fn genesis_hash() -> Hash {
+    GenesisHash::<Test>::get()
+}
 
 /// The log key of the gateways: a valid Ed25519 key. The pallet does not ask that each has its own.
 pub const LOG_KEY: LogKey = log_key(0x66);
@@ -89,9 +129,17 @@ pub fn signed(id: AccountId) -> RuntimeOrigin {
 /// A chain at block 1 with these parties.
 pub fn founded(parties: &[AccountId]) -> sp_io::TestExternalities {
     let config = RuntimeGenesisConfig {
-        parties: crate::GenesisConfig { parties: parties.iter().map(|party| account(*party)).collect() },
+        parties: crate::GenesisConfig {
+            parties: parties.iter().map(|party| account(*party)).collect(),
+            ..Default::default()
+        },
         ..Default::default()
     };
+    build(config)
+}
+
+/// A chain at block 1 with this genesis.
+pub fn build(config: RuntimeGenesisConfig) -> sp_io::TestExternalities {
     let mut chain = sp_io::TestExternalities::new(config.build_storage().unwrap());
     chain.execute_with(|| System::set_block_number(1));
     chain
@@ -102,10 +150,10 @@ pub fn chain() -> sp_io::TestExternalities {
     founded(&[OWNER, WORKSHOP])
 }
 
-/// A gateway's key.
-pub struct Gateway(schnorrkel::Keypair);
+/// The key of a gateway or an account, which can consent.
+pub struct Key(schnorrkel::Keypair);
 
-impl Gateway {
+impl Key {
     pub fn new(seed: u8) -> Self {
         let key = schnorrkel::MiniSecretKey::from_bytes(&[seed; 32]).unwrap();
         Self(key.expand_to_keypair(schnorrkel::ExpansionMode::Ed25519))
@@ -115,13 +163,56 @@ impl Gateway {
         AccountId(self.0.public.to_bytes())
     }
 
-    /// Returns the consent with [`LOG_KEY`].
-    pub fn consent(&self, genesis: Hash, party: AccountId) -> Signature {
-        self.consent_with(LOG_KEY, genesis, party)
+    /// Returns what a gateway with this key agrees to: [`LOG_KEY`] and its next nonce.
+    pub fn gateway_agreement(&self, party: PartyId) -> GatewayConsent {
+        GatewayConsent {
+            genesis: genesis_hash(),
+            gateway: self.account(),
+            party,
+            log_key: LOG_KEY,
+            nonce: Parties::consent_nonce(&self.account()),
+        }
     }
 
-    pub fn consent_with(&self, log_key: LogKey, genesis: Hash, party: AccountId) -> Signature {
-        let message = GatewayConsent { genesis, gateway: self.account(), party, log_key }.message();
-        streembit_primitives::signature::sign_sr25519(&self.0, Domain::GatewayConsent, &message)
+    /// Returns the consent of a gateway with this key to what it agrees to.
+    pub fn consent(&self, party: PartyId) -> Signature {
+        self.sign_gateway(&self.gateway_agreement(party))
     }
+
+    pub fn sign_gateway(&self, agreed: &GatewayConsent) -> Signature {
+        streembit_primitives::signature::sign_sr25519(&self.0, Domain::GatewayConsent, &agreed.message())
+    }
+
+    /// Returns what an account with this key agrees to, with its next nonce.
+    pub fn account_agreement(&self, party: PartyId, scope: Scope, until: Option<u64>) -> AccountConsent {
+        AccountConsent {
+            genesis: genesis_hash(),
+            party,
+            account: self.account(),
+            scope,
+            until,
+            nonce: Parties::consent_nonce(&self.account()),
+        }
+    }
+
+    pub fn sign_account(&self, agreed: &AccountConsent) -> Signature {
+        streembit_primitives::signature::sign_sr25519(&self.0, Domain::AccountConsent, &agreed.message())
+    }
+}
+
+/// Adds a gateway that consents to the party of the sender, which `first` founded.
+pub fn add_gateway(by: AccountId, gateway: &Key, first: AccountId) -> DispatchResult {
+    Parties::add_gateway(signed(by), gateway.account(), LOG_KEY, gateway.consent(party(first)))
+}
+
+/// Adds an account that consents to the party of the sender, which `first` founded.
+pub fn add_account(
+    by: AccountId,
+    key: &Key,
+    first: AccountId,
+    scope: Scope,
+    until: Option<u64>,
+) -> DispatchResult {
+    let consent = key.sign_account(&key.account_agreement(party(first), scope, until));
+    Parties::add_account(signed(by), key.account(), scope, until, consent)
 }

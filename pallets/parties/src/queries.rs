@@ -1,28 +1,25 @@
-//! What other pallets and the runtime API ask about parties and gateways.
+//! What other pallets and the runtime API ask about parties, their accounts and their gateways.
 
-use crate::{Config, Gateways, GatewaysOf, Pallet, Parties, PartyLookup};
+use crate::{
+    AccountOf, AccountRefusal, Config, ConsentNonces, Departures, Error, Gateways, GatewaysOf, Pallet,
+    Parties, PartyLookup, StoredGateway,
+};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
-use frame_support::traits::{Contains, Get};
+use frame_support::traits::{Contains, Get, Time};
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::Zero;
-use streembit_primitives::{consortium::Membership, AccountId, GatewayRecord, Hash};
-
-/// The set of all parties.
-pub struct IsParty<T>(PhantomData<T>);
-
-impl<T: Config> Contains<AccountId> for IsParty<T> {
-    fn contains(account: &AccountId) -> bool {
-        Pallet::<T>::is_party(account)
-    }
-}
+use sp_runtime::{traits::Zero, DispatchError};
+use streembit_primitives::{
+    party::{AccountRole, PartyRecord, Role},
+    AccountId, GatewayRecord, Hash, PartyId,
+};
 
 /// The set of all gateways that belong to a party.
 pub struct IsGateway<T>(PhantomData<T>);
 
 impl<T: Config> Contains<AccountId> for IsGateway<T> {
     fn contains(account: &AccountId) -> bool {
-        Pallet::<T>::is_gateway(account)
+        Pallet::<T>::gateway(account).is_some()
     }
 }
 
@@ -39,58 +36,72 @@ impl<T: Config> Get<Hash> for GenesisHash<T> {
 }
 
 impl<T: Config> PartyLookup for Pallet<T> {
-    fn acts_for(account: &AccountId) -> Option<AccountId> {
-        if Self::is_party(account) {
-            return Some(*account);
+    fn role_of(account: &AccountId) -> Option<AccountRole> {
+        if let Some(party) = AccountOf::<T>::get(account) {
+            let role = Parties::<T>::get(party)?.account(account)?.role();
+            return Some(AccountRole { party, role });
         }
-        Self::party_of(account)
+        let GatewayRecord { party, .. } = Self::gateway(account)?;
+        Some(AccountRole { party, role: Role::Gateway })
     }
 
-    fn belongs_to(account: &AccountId, party: &AccountId) -> bool {
-        account == party || Gateways::<T>::get(account).is_some_and(|gateway| gateway.party == *party)
+    fn is_party(party: &PartyId) -> bool {
+        Parties::<T>::contains_key(party)
+    }
+
+    fn now() -> u64 {
+        T::Clock::now()
+    }
+
+    fn error_of(refusal: AccountRefusal) -> DispatchError {
+        match refusal {
+            AccountRefusal::NoParty => Error::<T>::NotAParty,
+            AccountRefusal::Ended => Error::<T>::AccountEnded,
+            AccountRefusal::OutOfScope => Error::<T>::OutOfScope,
+        }
+        .into()
+    }
+
+    fn is_gateway(account: &AccountId) -> bool {
+        Self::gateway(account).is_some()
     }
 }
 
 impl<T: Config> Pallet<T> {
-    /// Returns true if `account` is a party.
-    pub fn is_party(account: &AccountId) -> bool {
-        Parties::<T>::contains_key(account)
+    /// Returns a party, or `None` if it does not belong to the consortium.
+    pub fn party(party: &PartyId) -> Option<PartyRecord> {
+        Parties::<T>::get(party)
     }
 
-    /// Returns the gateways of a party, in no particular order.
-    pub fn gateways(party: &AccountId) -> Vec<AccountId> {
-        if !Self::is_party(party) {
-            return Vec::new();
-        }
-        GatewaysOf::<T>::iter_key_prefix(party).collect()
+    /// Returns the parties, sorted by their ids.
+    pub fn parties() -> Vec<(PartyId, PartyRecord)> {
+        let mut parties: Vec<_> = Parties::<T>::iter().collect();
+        parties.sort_by_key(|(party, _)| *party);
+        parties
     }
 
-    /// Returns the record of a gateway, or `None` if it does not belong to a party.
-    pub fn gateway(gateway: &AccountId) -> Option<GatewayRecord> {
-        Gateways::<T>::get(gateway).filter(|record| Self::is_party(&record.party))
-    }
-
-    /// Returns the party of a gateway.
-    pub fn party_of(gateway: &AccountId) -> Option<AccountId> {
-        Self::gateway(gateway).map(|record| record.party)
-    }
-
-    /// Returns true if `account` is a party's gateway.
-    pub fn is_gateway(account: &AccountId) -> bool {
-        Self::party_of(account).is_some()
-    }
-
-    /// Returns the parties, sorted.
-    pub fn parties() -> Vec<AccountId> {
+    /// Returns the ids of the parties, sorted.
+    pub fn party_ids() -> Vec<PartyId> {
         let mut parties: Vec<_> = Parties::<T>::iter_keys().collect();
         parties.sort();
         parties
     }
 
-    /// Returns the parties with their memberships, sorted.
-    pub fn memberships() -> Vec<(AccountId, Membership)> {
-        let mut memberships: Vec<_> = Parties::<T>::iter().collect();
-        memberships.sort_by_key(|(party, _)| *party);
-        memberships
+    /// Returns the gateways of a party, in no particular order.
+    pub fn gateways(party: &PartyId) -> Vec<AccountId> {
+        let gateways = GatewaysOf::<T>::iter_key_prefix(party);
+        gateways.filter(|gateway| Self::gateway(gateway).is_some()).collect()
+    }
+
+    /// Returns the record of a gateway, or `None` if it does not belong to a party.
+    pub fn gateway(gateway: &AccountId) -> Option<GatewayRecord> {
+        let StoredGateway { record, departures } = Gateways::<T>::get(gateway)?;
+        let counts = Self::is_party(&record.party) && departures == Departures::<T>::get(record.party);
+        counts.then_some(record)
+    }
+
+    /// Returns the nonce that the next consent of an account or a gateway must have.
+    pub fn consent_nonce(account: &AccountId) -> u32 {
+        ConsentNonces::<T>::get(account)
     }
 }

@@ -1,21 +1,109 @@
 //! How the other pallets of the consortium depend on this one.
 
-use sp_runtime::DispatchResult;
-use streembit_primitives::AccountId;
+use sp_runtime::{DispatchError, DispatchResult};
+use streembit_primitives::{
+    party::{AccountRole, Role, Scope},
+    AccountId, PartyId,
+};
 
-/// Tells which party an account acts for.
-pub trait PartyLookup {
-    /// Returns the party that `account` acts for: itself if it is a party, its party if it is a gateway, `None`
-    /// otherwise.
-    fn acts_for(account: &AccountId) -> Option<AccountId>;
+/// The reasons why an account may not act for a party now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccountRefusal {
+    /// It belongs to no party.
+    NoParty,
+    /// It has ended.
+    Ended,
+    /// What it may do does not include this.
+    OutOfScope,
+}
 
-    /// Returns true if `account` is the party itself or one of its gateways. `party` has to be a party.
-    fn belongs_to(account: &AccountId, party: &AccountId) -> bool {
-        Self::acts_for(account).as_ref() == Some(party)
+impl From<AccountRefusal> for &'static str {
+    fn from(refusal: AccountRefusal) -> Self {
+        match refusal {
+            AccountRefusal::NoParty => "the account belongs to no party",
+            AccountRefusal::Ended => "the account has ended",
+            AccountRefusal::OutOfScope => "the account's scope does not include this",
+        }
     }
 }
 
-/// Adds accounts to a set and removes them: the parties, or the validators.
+/// Tells which party an account acts for, and how.
+pub trait PartyLookup {
+    /// Returns the party that `account` belongs to as one of its accounts or gateways, and its role, also if the role
+    /// has ended. `None` if it belongs to no party.
+    fn role_of(account: &AccountId) -> Option<AccountRole>;
+
+    /// Returns true if there is such a party.
+    fn is_party(party: &PartyId) -> bool;
+
+    /// The chain's time, in milliseconds since 1970-01-01 UTC.
+    fn now() -> u64;
+
+    /// Returns the error of a call that is refused to an account.
+    fn error_of(refusal: AccountRefusal) -> DispatchError {
+        DispatchError::Other(refusal.into())
+    }
+
+    /// Returns the party that `account` acts for now, and its role.
+    fn acting(account: &AccountId) -> Result<AccountRole, AccountRefusal> {
+        let found = Self::role_of(account).ok_or(AccountRefusal::NoParty)?;
+        if found.role.has_ended(Self::now()) {
+            return Err(AccountRefusal::Ended);
+        }
+        Ok(found)
+    }
+
+    /// Returns the party for which `account` may now do what needs the scope `needed`.
+    fn acting_with(account: &AccountId, needed: Scope) -> Result<PartyId, AccountRefusal> {
+        match Self::acting(account)? {
+            AccountRole { party, role } if role.includes(needed) => Ok(party),
+            _ => Err(AccountRefusal::OutOfScope),
+        }
+    }
+
+    /// Returns the party for which `account` may now do what needs the scope `needed`, or the error of the call.
+    fn ensure_scope(account: &AccountId, needed: Scope) -> Result<PartyId, DispatchError> {
+        Self::acting_with(account, needed).map_err(Self::error_of)
+    }
+
+    /// Returns true if `account` is one of the party's accounts or gateways, also if it has ended.
+    fn belongs_to(account: &AccountId, party: &PartyId) -> bool {
+        Self::role_of(account).is_some_and(|found| found.party == *party)
+    }
+
+    /// Returns true if `account` is a party's gateway.
+    fn is_gateway(account: &AccountId) -> bool {
+        Self::role_of(account).is_some_and(|found| found.role == Role::Gateway)
+    }
+
+    /// Returns true if `account` may validate: a gateway, or an account of the scope `All` that does not end.
+    fn may_validate(account: &AccountId) -> bool {
+        Self::role_of(account).is_some_and(|found| found.role.may_validate())
+    }
+}
+
+/// Adds parties, removes them, and gives them back to their owners. The council decides.
+pub trait PartyRegistry {
+    /// Fails if no party can begin with `first` as its first account now.
+    fn ensure_can_add(first: &AccountId) -> DispatchResult;
+
+    /// Adds the party with the first account `first`, or fails without a change.
+    fn add(first: AccountId) -> DispatchResult;
+
+    /// Fails if `party` cannot be removed now.
+    fn ensure_can_remove(party: &PartyId) -> DispatchResult;
+
+    /// Removes `party`, or fails without a change.
+    fn remove(party: PartyId) -> DispatchResult;
+
+    /// Fails if the accounts of `party` cannot be replaced with `account` now.
+    fn ensure_can_recover(party: &PartyId, account: &AccountId) -> DispatchResult;
+
+    /// Replaces all accounts of `party` with `account`, or fails without a change.
+    fn recover(party: PartyId, account: AccountId) -> DispatchResult;
+}
+
+/// Adds accounts to a set and removes them: the validators.
 pub trait Registry {
     /// Fails if `account` cannot be added now.
     fn ensure_can_add(account: &AccountId) -> DispatchResult;
@@ -30,53 +118,53 @@ pub trait Registry {
     fn remove(account: AccountId) -> DispatchResult;
 }
 
-/// Lets other pallets refuse that a party or a gateway leaves, and remove what they store about it.
+/// Lets other pallets refuse that a party, an account or a gateway leaves, and remove what they store about it.
 ///
 /// Every function does nothing by default. A tuple asks its members one after the other.
 pub trait Departure {
     /// Fails if the party cannot leave now.
-    fn ensure_party_can_leave(_: &AccountId) -> DispatchResult {
+    fn ensure_party_can_leave(_: &PartyId) -> DispatchResult {
         Ok(())
     }
 
-    /// The party leaves. It and its gateways can still be looked up during this call.
-    fn party_leaves(_: &AccountId) -> DispatchResult {
+    /// The party leaves. Its accounts and gateways can still be looked up during this call.
+    fn party_leaves(_: &PartyId) -> DispatchResult {
         Ok(())
     }
 
-    /// Fails if the gateway cannot leave its party now.
-    fn ensure_gateway_can_leave(_: &AccountId) -> DispatchResult {
+    /// Fails if the account or gateway cannot leave its party now.
+    fn ensure_account_can_leave(_: &AccountId) -> DispatchResult {
         Ok(())
     }
 
-    /// The gateway leaves its party, or its party left earlier and the account now gets another role.
-    fn gateway_leaves(_: &AccountId) {}
+    /// The account or gateway leaves its party, or its party left earlier and the account now gets another role.
+    fn account_leaves(_: &AccountId) {}
 }
 
 impl Departure for () {}
 
 impl<A: Departure, B: Departure, C: Departure> Departure for (A, B, C) {
-    fn ensure_party_can_leave(party: &AccountId) -> DispatchResult {
+    fn ensure_party_can_leave(party: &PartyId) -> DispatchResult {
         A::ensure_party_can_leave(party)?;
         B::ensure_party_can_leave(party)?;
         C::ensure_party_can_leave(party)
     }
 
-    fn party_leaves(party: &AccountId) -> DispatchResult {
+    fn party_leaves(party: &PartyId) -> DispatchResult {
         A::party_leaves(party)?;
         B::party_leaves(party)?;
         C::party_leaves(party)
     }
 
-    fn ensure_gateway_can_leave(gateway: &AccountId) -> DispatchResult {
-        A::ensure_gateway_can_leave(gateway)?;
-        B::ensure_gateway_can_leave(gateway)?;
-        C::ensure_gateway_can_leave(gateway)
+    fn ensure_account_can_leave(account: &AccountId) -> DispatchResult {
+        A::ensure_account_can_leave(account)?;
+        B::ensure_account_can_leave(account)?;
+        C::ensure_account_can_leave(account)
     }
 
-    fn gateway_leaves(gateway: &AccountId) {
-        A::gateway_leaves(gateway);
-        B::gateway_leaves(gateway);
-        C::gateway_leaves(gateway);
+    fn account_leaves(account: &AccountId) {
+        A::account_leaves(account);
+        B::account_leaves(account);
+        C::account_leaves(account);
     }
 }

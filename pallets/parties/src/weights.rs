@@ -11,8 +11,14 @@ pub trait WeightInfo {
     fn add_gateway() -> Weight;
     /// Storage only.
     fn remove_gateway() -> Weight;
-    /// Removes a party, after a look at the party of each validator.
+    /// Removes a party with all its accounts, after a look at the party of each validator.
     fn leave() -> Weight;
+    /// One signature.
+    fn add_account() -> Weight;
+    /// Storage only.
+    fn remove_account() -> Weight;
+    /// Storage only.
+    fn set_encryption_key() -> Weight;
 }
 
 const SIGNATURE: Weight = Weight::from_parts(2_000_000_000, 0);
@@ -28,6 +34,18 @@ impl WeightInfo for () {
     }
 
     fn leave() -> Weight {
+        REST
+    }
+
+    fn add_account() -> Weight {
+        SIGNATURE.saturating_add(REST)
+    }
+
+    fn remove_account() -> Weight {
+        REST
+    }
+
+    fn set_encryption_key() -> Weight {
         REST
     }
 }

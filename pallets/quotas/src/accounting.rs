@@ -1,6 +1,6 @@
 //! The quotas of accounts, their use, and how they are set.
 
-use crate::{Config, CouncilCalls, Error, Event, Pallet, Quotas, SetQuota, Spent};
+use crate::{Config, Error, Event, Pallet, Quotas, SetQuota, Spent};
 use frame_support::{
     ensure,
     traits::{Get, Time},
@@ -9,16 +9,16 @@ use pallet_parties::{Departure, PartyLookup};
 use sp_runtime::DispatchResult;
 use streembit_primitives::{
     consortium::{Quota, QuotaStatus},
-    AccountId,
+    AccountId, PartyId,
 };
 
 impl<T: Config> SetQuota for Pallet<T> {
-    fn ensure_can_set(party: &AccountId) -> DispatchResult {
-        ensure!(T::Parties::acts_for(party).as_ref() == Some(party), Error::<T>::NotAParty);
+    fn ensure_can_set(party: &PartyId) -> DispatchResult {
+        ensure!(T::Parties::is_party(party), Error::<T>::NotAParty);
         Ok(())
     }
 
-    fn set(party: AccountId, quota: Option<Quota>) -> DispatchResult {
+    fn set(party: PartyId, quota: Option<Quota>) -> DispatchResult {
         Self::ensure_can_set(&party)?;
         Quotas::<T>::set(party, quota);
         Self::deposit_event(Event::QuotaSet { party, quota });
@@ -27,7 +27,7 @@ impl<T: Config> SetQuota for Pallet<T> {
 }
 
 impl<T: Config> Departure for Pallet<T> {
-    fn party_leaves(party: &AccountId) -> DispatchResult {
+    fn party_leaves(party: &PartyId) -> DispatchResult {
         Quotas::<T>::remove(party);
         Spent::<T>::remove(party);
         Ok(())
@@ -37,39 +37,32 @@ impl<T: Config> Departure for Pallet<T> {
 impl<T: Config> Pallet<T> {
     /// Returns what an account has left to spend, together with all accounts of its party. `None` if it may not submit.
     pub fn quota(account: &AccountId) -> Option<QuotaStatus> {
-        Self::payer(&account.0.into()).map(Self::left)
+        T::Parties::acting(account).ok().map(|found| Self::left(found.party))
     }
 
-    /// Returns the account whose quota `account` spends: its party, or itself if it is a member of the council that
-    /// acts for no party. `None` if it may not submit.
-    pub(crate) fn payer(account: &T::AccountId) -> Option<AccountId> {
-        let id = AccountId(account.clone().into());
-        T::Parties::acts_for(&id).or_else(|| T::Council::is_member(account).then_some(id))
-    }
-
-    /// Returns what a payer has left in the current period.
-    pub(crate) fn left(payer: AccountId) -> QuotaStatus {
-        let quota = Quotas::<T>::get(payer).unwrap_or_else(T::DefaultQuota::get);
+    /// Returns what a party has left in the current period.
+    pub(crate) fn left(party: PartyId) -> QuotaStatus {
+        let quota = Quotas::<T>::get(party).unwrap_or_else(T::DefaultQuota::get);
         let period = Self::period();
-        let (spent_in, spent) = Spent::<T>::get(payer);
+        let (spent_in, spent) = Spent::<T>::get(party);
         let left = if spent_in == period { quota.saturating_sub(&spent) } else { quota };
         let refills = period.saturating_add(1).saturating_mul(T::QuotaPeriod::get());
-        QuotaStatus { payer, quota, left, refills }
+        QuotaStatus { party, quota, left, refills }
     }
 
     /// Spends quota in the current period.
-    pub(crate) fn spend(payer: AccountId, cost: &Quota) {
+    pub(crate) fn spend(party: PartyId, cost: &Quota) {
         let period = Self::period();
-        Spent::<T>::mutate(payer, |(spent_in, spent)| {
+        Spent::<T>::mutate(party, |(spent_in, spent)| {
             let before = if *spent_in == period { *spent } else { Quota::default() };
             (*spent_in, *spent) = (period, before.saturating_add(cost));
         });
     }
 
     /// Returns quota that a transaction did not need. A party that left with this transaction gets nothing.
-    pub(crate) fn refund(payer: AccountId, unused: &Quota) {
+    pub(crate) fn refund(party: PartyId, unused: &Quota) {
         if *unused != Quota::default() {
-            Spent::<T>::mutate_extant(payer, |(_, spent)| *spent = spent.saturating_sub(unused));
+            Spent::<T>::mutate_extant(party, |(_, spent)| *spent = spent.saturating_sub(unused));
         }
     }
 

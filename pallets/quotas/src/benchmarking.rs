@@ -7,6 +7,7 @@ use frame_support::{
     weights::Weight,
 };
 use frame_system::RawOrigin;
+use pallet_parties::PartyLookup;
 use sp_runtime::{
     traits::{AsSystemOriginSigner, Dispatchable, TransactionExtension, TxBaseImplication},
     transaction_validity::{TransactionSource, TransactionValidityError},
@@ -29,14 +30,14 @@ pub trait Helper<Call> {
 mod benchmarks {
     use super::*;
 
-    /// A member of the council changes its vote. It is also the gateway of a party that left, so that the council is
-    /// asked last whether it may submit.
+    /// The last account of a party in the council changes the party's vote.
     #[benchmark]
     fn spend_quota() -> Result<(), BenchmarkError> {
-        let (payer, call) = T::BenchmarkHelper::worst_call()?;
-        Quotas::<T>::insert(payer, Quota { microseconds: u64::MAX, bytes: u64::MAX });
-        Spent::<T>::insert(payer, (0u64, Quota::default()));
-        let origin = RawOrigin::Signed(payer.0.into());
+        let (account, call) = T::BenchmarkHelper::worst_call()?;
+        let party = T::Parties::role_of(&account).ok_or("the account belongs to no party")?.party;
+        Quotas::<T>::insert(party, Quota { microseconds: u64::MAX, bytes: u64::MAX });
+        Spent::<T>::insert(party, (0u64, Quota::default()));
+        let origin = RawOrigin::Signed(account.0.into());
         let info = DispatchInfo { call_weight: Weight::from_parts(1_000_000_000, 0), ..Default::default() };
         let done = PostDispatchInfo { actual_weight: Some(Weight::zero()), ..Default::default() };
         let result;
@@ -47,7 +48,7 @@ mod benchmarks {
         }
 
         assert!(result.is_ok());
-        assert!(Spent::<T>::get(payer).1.bytes > 0);
+        assert!(Spent::<T>::get(party).1.bytes > 0);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The transaction extension that checks and spends quotas.
 
-use crate::{Config, CouncilCalls, Pallet};
+use crate::{CallScopes, Config, CouncilCalls, Pallet};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use core::{fmt, marker::PhantomData};
 use frame_support::{
@@ -10,6 +10,7 @@ use frame_support::{
         ValidTransaction, Weight,
     },
 };
+use pallet_parties::{AccountRefusal, PartyLookup};
 use scale_info::TypeInfo;
 use sp_runtime::{
     traits::{
@@ -20,7 +21,8 @@ use sp_runtime::{
 };
 use streembit_primitives::{
     consortium::{invalid_transaction, Quota},
-    AccountId,
+    party::{AccountRole, Role},
+    AccountId, PartyId,
 };
 
 /// The number of picoseconds, the unit of weights, in a microsecond.
@@ -31,8 +33,8 @@ fn microseconds(weight: Weight) -> u64 {
     weight.ref_time().div_ceil(PICOSECONDS)
 }
 
-/// Rejects transactions of accounts that may not submit, and transactions for which the quota has too little left.
-/// Spends the quota for all others, and refunds the time that a call did not need.
+/// Rejects transactions of accounts that may not submit, calls outside of an account's scope, and transactions for which
+/// the quota has too little left. Spends the quota for all others, and refunds the time that a call did not need.
 ///
 /// Some calls of the council are free or rejected, see [`CouncilCalls`]. Transactions that nobody signed, such as
 /// inherents, spend nothing. The extension adds nothing to what is signed or sent.
@@ -70,10 +72,10 @@ where
 {
     const IDENTIFIER: &'static str = "SpendQuota";
     type Implicit = ();
-    /// The payer and the cost. `None` if the transaction is free.
-    type Val = Option<(AccountId, Quota)>;
-    /// The payer and what it spent.
-    type Pre = Option<(AccountId, Quota)>;
+    /// The party that pays, and the cost. `None` if the transaction is free.
+    type Val = Option<(PartyId, Quota)>;
+    /// The party that paid, and what it spent.
+    type Pre = Option<(PartyId, Quota)>;
 
     fn weight(&self, _: &T::RuntimeCall) -> Weight {
         <<T as Config>::WeightInfo as crate::WeightInfo>::spend_quota()
@@ -92,20 +94,20 @@ where
         let Some(account) = origin.as_system_origin_signer() else {
             return Ok((ValidTransaction::default(), None, origin));
         };
-        let payer = Pallet::<T>::payer(account).ok_or(InvalidTransaction::Payment)?;
+        let party = Pallet::<T>::payer(account, call)?;
         if T::Council::is_free(account, call, info.class)? {
             let valid = ValidTransaction { priority: FREE_PRIORITY, ..Default::default() };
             return Ok((valid, None, origin));
         }
         let cost = Quota { microseconds: microseconds(info.total_weight()), bytes: length as u64 };
-        let left = Pallet::<T>::left(payer).left;
+        let left = Pallet::<T>::left(party).left;
         if cost.microseconds > left.microseconds {
             return Err(InvalidTransaction::Custom(invalid_transaction::QUOTA_TIME).into());
         }
         if cost.bytes > left.bytes {
             return Err(InvalidTransaction::Custom(invalid_transaction::QUOTA_BYTES).into());
         }
-        Ok((ValidTransaction::default(), Some((payer, cost)), origin))
+        Ok((ValidTransaction::default(), Some((party, cost)), origin))
     }
 
     fn prepare(
@@ -116,8 +118,8 @@ where
         _: &DispatchInfoOf<T::RuntimeCall>,
         _: usize,
     ) -> Result<Self::Pre, TransactionValidityError> {
-        if let Some((payer, cost)) = &cost {
-            Pallet::<T>::spend(*payer, cost);
+        if let Some((party, cost)) = &cost {
+            Pallet::<T>::spend(*party, cost);
         }
         Ok(cost)
     }
@@ -129,10 +131,36 @@ where
         _: usize,
         _: &DispatchResult,
     ) -> Result<Weight, TransactionValidityError> {
-        if let Some((payer, cost)) = spent {
+        if let Some((party, cost)) = spent {
             let needed = Quota { microseconds: microseconds(done.calc_actual_weight(info)), ..cost };
-            Pallet::<T>::refund(payer, &cost.saturating_sub(&needed));
+            Pallet::<T>::refund(party, &cost.saturating_sub(&needed));
         }
         Ok(Weight::zero())
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// Returns the party that pays for a call, or the error with which the pool rejects it.
+    ///
+    /// The pallets refuse the same accounts. Here they are refused before the call costs their party anything.
+    fn payer(account: &T::AccountId, call: &T::RuntimeCall) -> Result<PartyId, InvalidTransaction> {
+        let id = AccountId(account.clone().into());
+        let AccountRole { party, role } = T::Parties::acting(&id).map_err(rejection)?;
+        // What a gateway may do does not depend on a scope.
+        match T::CallScopes::needed(account, call) {
+            Some(needed) if role != Role::Gateway && !role.includes(needed) => {
+                Err(rejection(AccountRefusal::OutOfScope))
+            }
+            _ => Ok(party),
+        }
+    }
+}
+
+/// Returns the error with which the pool rejects the transaction of an account.
+fn rejection(refusal: AccountRefusal) -> InvalidTransaction {
+    match refusal {
+        AccountRefusal::NoParty => InvalidTransaction::Payment,
+        AccountRefusal::Ended => InvalidTransaction::Custom(invalid_transaction::ACCOUNT_ENDED),
+        AccountRefusal::OutOfScope => InvalidTransaction::Custom(invalid_transaction::OUT_OF_SCOPE),
     }
 }

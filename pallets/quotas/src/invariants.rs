@@ -8,7 +8,7 @@ impl<T: Config> Pallet<T> {
     /// Returns the first condition that does not hold.
     pub fn check_state() -> Result<(), &'static str> {
         for party in Quotas::<T>::iter_keys() {
-            ensure!(T::Parties::acts_for(&party) == Some(party), "a quota belongs to no party");
+            ensure!(T::Parties::is_party(&party), "a quota belongs to no party");
         }
         Ok(())
     }

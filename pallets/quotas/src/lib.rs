@@ -21,19 +21,19 @@ mod tests;
 
 pub use extension::SpendQuota;
 pub use pallet::*;
-pub use traits::{CouncilCalls, SetQuota};
+pub use traits::{CallScopes, CouncilCalls, SetQuota};
 pub use weights::WeightInfo;
 
 /// The pallet.
 #[frame_support::pallet]
 #[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
-    use super::{CouncilCalls, WeightInfo};
+    use super::{CallScopes, CouncilCalls, WeightInfo};
     use alloc::vec::Vec;
     use frame_support::{pallet_prelude::*, traits::Time};
     use frame_system::pallet_prelude::*;
     use pallet_parties::PartyLookup;
-    use streembit_primitives::{consortium::Quota, AccountId};
+    use streembit_primitives::{consortium::Quota, AccountId, PartyId};
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -61,6 +61,9 @@ pub mod pallet {
         /// The parties, which pay for their accounts.
         type Parties: PartyLookup;
 
+        /// The scopes that calls need.
+        type CallScopes: CallScopes<Self::AccountId, Self::RuntimeCall>;
+
         /// The council, some of whose calls are free.
         type Council: CouncilCalls<Self::AccountId, Self::RuntimeCall>;
 
@@ -74,18 +77,18 @@ pub mod pallet {
 
     /// The quotas that the council set.
     #[pallet::storage]
-    pub type Quotas<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, Quota>;
+    pub type Quotas<T: Config> = StorageMap<_, Blake2_128Concat, PartyId, Quota>;
 
-    /// The number of the period in which an account last spent, and what it spent in that period. Only parties, and
-    /// accounts that were ever in the council without being a party, have an entry.
+    /// The number of the period in which a party last spent, and what it spent in that period.
     #[pallet::storage]
-    pub type Spent<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, (u64, Quota), ValueQuery>;
+    pub type Spent<T: Config> = StorageMap<_, Blake2_128Concat, PartyId, (u64, Quota), ValueQuery>;
 
     /// The quotas of founding parties.
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
     pub struct GenesisConfig<T: Config> {
-        /// The quotas that differ from the default: party, microseconds and bytes, see [`Quota`].
+        /// The quotas that differ from the default: the first account of the party, microseconds and bytes, see
+        /// [`Quota`].
         pub quotas: Vec<(T::AccountId, u64, u64)>,
     }
 
@@ -94,8 +97,8 @@ pub mod pallet {
         /// Panics if the genesis breaks a rule. Only the machine that makes the genesis runs this.
         fn build(&self) {
             for (account, microseconds, bytes) in &self.quotas {
-                let party = AccountId(account.clone().into());
-                assert!(T::Parties::acts_for(&party) == Some(party), "genesis: a quota belongs to no party");
+                let party = PartyId::of_first_account(&AccountId(account.clone().into()));
+                assert!(T::Parties::is_party(&party), "genesis: a quota belongs to no party");
                 let quota = Quota { microseconds: *microseconds, bytes: *bytes };
                 Quotas::<T>::insert(party, quota);
             }
@@ -109,7 +112,7 @@ pub mod pallet {
         /// The quota of a party was set.
         QuotaSet {
             /// The party.
-            party: AccountId,
+            party: PartyId,
             /// The new quota. `None` if the party has the default again.
             quota: Option<Quota>,
         },
@@ -118,7 +121,7 @@ pub mod pallet {
     /// The reasons why a change fails.
     #[pallet::error]
     pub enum Error<T> {
-        /// The account is not a party of the consortium.
+        /// There is no such party in the consortium.
         NotAParty,
     }
 

@@ -10,7 +10,11 @@ use pallet_parties::{Departure as _, PartyLookup};
 use sp_runtime::{
     traits::IdentityLookup, transaction_validity::InvalidTransaction, AccountId32, BuildStorage,
 };
-use streembit_primitives::{consortium::Quota, AccountId};
+use streembit_primitives::{
+    consortium::Quota,
+    party::{AccountRole, Role},
+    AccountId, PartyId, Scope,
+};
 
 frame_support::construct_runtime!(
     pub enum Test {
@@ -30,10 +34,8 @@ parameter_types! {
     pub const DefaultQuota: Quota = Quota { microseconds: 100, bytes: 1_000 };
     /// The time in milliseconds.
     pub static Now: u64 = 5_000;
-    /// The accounts that act for a party, and the party.
-    pub static Accounts: Vec<(AccountId, AccountId)> = Vec::new();
-    /// The members of the council.
-    pub static Members: Vec<AccountId> = Vec::new();
+    /// The accounts that act for a party, and their roles.
+    pub static Accounts: Vec<(AccountId, AccountRole)> = Vec::new();
 }
 
 /// A clock that a test sets.
@@ -51,44 +53,63 @@ impl Time for Clock {
 pub struct Parties;
 
 impl PartyLookup for Parties {
-    fn acts_for(account: &AccountId) -> Option<AccountId> {
-        Accounts::get().into_iter().find(|(known, _)| known == account).map(|(_, party)| party)
+    fn role_of(account: &AccountId) -> Option<AccountRole> {
+        Accounts::get().into_iter().find(|(known, _)| known == account).map(|(_, role)| role)
+    }
+
+    fn is_party(party: &PartyId) -> bool {
+        Accounts::get().iter().any(|(_, found)| found.party == *party)
+    }
+
+    fn now() -> u64 {
+        Now::get()
     }
 }
 
 impl Parties {
-    /// Takes in an account that acts for a party.
-    pub fn take_in(account: AccountId, party: AccountId) {
-        Accounts::mutate(|accounts| accounts.push((account, party)));
+    /// Takes in an account of the party that `first` founded.
+    pub fn take_in(account: AccountId, first: AccountId, role: Role) {
+        let role = AccountRole { party: party(first), role };
+        Accounts::mutate(|accounts| accounts.push((account, role)));
     }
 
-    /// Lets a party leave with its gateways.
-    pub fn leave(party: AccountId) {
-        Quotas::party_leaves(&party).unwrap();
-        Accounts::mutate(|accounts| accounts.retain(|(_, of)| *of != party));
+    /// Lets the party that `first` founded leave with its accounts and gateways.
+    pub fn leave(first: AccountId) {
+        Quotas::party_leaves(&party(first)).unwrap();
+        Accounts::mutate(|accounts| accounts.retain(|(_, found)| found.party != party(first)));
     }
 }
 
-/// The members that the test sets. The call `system.remark_with_event` is free for them and rejected for others.
+/// The scopes that calls need: `Contracts` for remarks of one byte, and none for other calls.
+pub struct Scopes;
+
+impl crate::CallScopes<AccountId32, RuntimeCall> for Scopes {
+    fn needed(_: &AccountId32, call: &RuntimeCall) -> Option<Scope> {
+        match call {
+            RuntimeCall::System(frame_system::Call::remark { remark }) if remark.len() == 1 => {
+                Some(Scope::Contracts)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A council of which [`MEMBER`] is the only account. The call `system.remark_with_event` is free for it and rejected
+/// for others.
 pub struct Council;
 
 /// The error with which the pool rejects it.
 pub const REJECTED: u8 = 77;
 
 impl crate::CouncilCalls<AccountId32, RuntimeCall> for Council {
-    fn is_member(account: &AccountId32) -> bool {
-        Members::get().contains(&AccountId(account.clone().into()))
-    }
-
     fn is_free(
         account: &AccountId32,
         call: &RuntimeCall,
         _: DispatchClass,
     ) -> Result<bool, InvalidTransaction> {
+        let is_member = *account == self::account(MEMBER);
         match call {
-            RuntimeCall::System(frame_system::Call::remark_with_event { .. }) if Self::is_member(account) => {
-                Ok(true)
-            }
+            RuntimeCall::System(frame_system::Call::remark_with_event { .. }) if is_member => Ok(true),
             RuntimeCall::System(frame_system::Call::remark_with_event { .. }) => {
                 Err(InvalidTransaction::Custom(REJECTED))
             }
@@ -102,6 +123,7 @@ impl crate::Config for Test {
     type QuotaPeriod = ConstU64<1_000>;
     type Clock = Clock;
     type Parties = Parties;
+    type CallScopes = Scopes;
     type Council = Council;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
@@ -111,18 +133,25 @@ impl crate::Config for Test {
 #[cfg(feature = "runtime-benchmarks")]
 impl crate::benchmarking::Helper<RuntimeCall> for Council {
     fn worst_call() -> Result<(AccountId, RuntimeCall), frame_benchmarking::BenchmarkError> {
-        Members::set(vec![MEMBER]);
         Ok((MEMBER, frame_system::Call::remark { remark: vec![] }.into()))
     }
 }
 
+/// The role of a party's first account.
+pub const ALL: Role = Role::Account { scope: Scope::All, until: None };
+
 pub const OWNER: AccountId = AccountId([1; 32]);
 pub const WORKSHOP: AccountId = AccountId([2; 32]);
-/// A member of the council that is not a party.
+/// The first account of a party that is the council.
 pub const MEMBER: AccountId = AccountId([3; 32]);
 /// A gateway of the owner, as soon as it is taken in.
 pub const GATEWAY: AccountId = AccountId([4; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
+
+/// The party that an account founded.
+pub fn party(first: AccountId) -> PartyId {
+    PartyId::of_first_account(&first)
+}
 
 pub fn account(id: AccountId) -> AccountId32 {
     AccountId32::new(id.0)
@@ -132,15 +161,15 @@ pub fn signed(id: AccountId) -> RuntimeOrigin {
     RuntimeOrigin::signed(account(id))
 }
 
-/// A chain of two parties and a member of the council that is not a party.
+/// A chain of three parties, of which one is the council.
 pub fn chain() -> sp_io::TestExternalities {
     founded(Vec::new())
 }
 
 /// The same, with quotas in the genesis.
 pub fn founded(quotas: Vec<(AccountId32, u64, u64)>) -> sp_io::TestExternalities {
-    Accounts::set(vec![(OWNER, OWNER), (WORKSHOP, WORKSHOP)]);
-    Members::set(vec![MEMBER]);
+    Accounts::set(Vec::new());
+    [OWNER, WORKSHOP, MEMBER].into_iter().for_each(|first| Parties::take_in(first, first, ALL));
     let config = RuntimeGenesisConfig { quotas: crate::GenesisConfig { quotas }, ..Default::default() };
     let mut chain = sp_io::TestExternalities::new(config.build_storage().unwrap());
     chain.execute_with(|| System::set_block_number(1));

@@ -1,14 +1,17 @@
-//! How the council and this pallet depend on each other.
+//! How other pallets and this one depend on each other.
 
 use frame_support::dispatch::DispatchClass;
 use sp_runtime::{transaction_validity::InvalidTransaction, DispatchResult};
-use streembit_primitives::{consortium::Quota, AccountId};
+use streembit_primitives::{consortium::Quota, PartyId, Scope};
+
+/// Tells which scope an account needs for a call, so that the pool rejects the call of an account without it.
+pub trait CallScopes<Account, Call> {
+    /// Returns the scope that `account` needs for `call`, or `None` if every account of a party may make it.
+    fn needed(account: &Account, call: &Call) -> Option<Scope>;
+}
 
 /// Tells which transactions of the council cost no quota.
 pub trait CouncilCalls<Account, Call> {
-    /// Returns true if the account is in the council. It may submit even if it acts for no party.
-    fn is_member(account: &Account) -> bool;
-
     /// Returns true if the call is free for the account, or the error with which the pool rejects it.
     ///
     /// A part of each block is reserved for calls of the class `Operational`. Calls that would only waste this part are
@@ -19,8 +22,8 @@ pub trait CouncilCalls<Account, Call> {
 /// Sets the quotas of parties.
 pub trait SetQuota {
     /// Fails if the quota of `party` cannot be set now.
-    fn ensure_can_set(party: &AccountId) -> DispatchResult;
+    fn ensure_can_set(party: &PartyId) -> DispatchResult;
 
     /// Sets the quota of `party`; with `None` the party has the default quota.
-    fn set(party: AccountId, quota: Option<Quota>) -> DispatchResult;
+    fn set(party: PartyId, quota: Option<Quota>) -> DispatchResult;
 }

@@ -21,11 +21,11 @@ use streembit_primitives::{
     reading_proof::ReadingProof,
     signature::sign_ed25519,
     AccountId, Body, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId, Part,
-    PublicKey, Reading, SignedEvent, Signer, Source, Value, Version,
+    PartyId, PublicKey, Reading, SignedEvent, Signer, Source, Value, Version,
 };
 
-const OWNER: AccountId = AccountId([0; 32]);
-const WORKSHOP: AccountId = AccountId([1; 32]);
+const OWNER: PartyId = PartyId([0; 32]);
+const WORKSHOP: PartyId = PartyId([1; 32]);
 const GATEWAY: AccountId = AccountId([100; 32]);
 /// The index of the service clause in the contract.
 const SERVICE: u32 = 0;
@@ -41,8 +41,14 @@ fn name(n: u32) -> Name {
     Name::try_from(format!("{n:096}")).expect("96 digits are a name")
 }
 
-fn party(n: u32) -> AccountId {
-    AccountId([n as u8; 32])
+fn party(n: u32) -> PartyId {
+    PartyId([n as u8; 32])
+}
+
+/// Returns the origin of the last account of a party, which it adds.
+fn signed<T: Config>(party: PartyId) -> RawOrigin<T::AccountId> {
+    let account = <T as pallet_devices::Config>::BenchmarkHelper::add_party(party);
+    RawOrigin::Signed(account.0.into())
 }
 
 /// Registers the `n`th device. The first one has the meter.
@@ -100,9 +106,9 @@ fn agreed<T: Config>(waiting: u32) -> Result<ContractId, BenchmarkError> {
     for device in &contract.devices {
         ContractsOfDevice::<T>::insert(device, BoundedVec::truncate_from(others.clone()));
     }
-    Pallet::<T>::propose(RawOrigin::Signed(OWNER.0.into()).into(), contract)?;
+    Pallet::<T>::propose(signed::<T>(OWNER).into(), contract)?;
     for n in 1..MAX_PARTIES.saturating_sub(waiting) {
-        Pallet::<T>::accept(RawOrigin::Signed(party(n).0.into()).into(), id)?;
+        Pallet::<T>::accept(signed::<T>(party(n)).into(), id)?;
     }
     Ok(id)
 }
@@ -166,7 +172,7 @@ mod benchmarks {
         let id = contract.id(&T::Genesis::get());
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(OWNER.0.into()), contract);
+        _(signed::<T>(OWNER), contract);
 
         assert!(Contracts::<T>::contains_key(id));
     }
@@ -177,7 +183,7 @@ mod benchmarks {
         let last = party(MAX_PARTIES.saturating_sub(1));
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(last.0.into()), id);
+        _(signed::<T>(last), id);
 
         assert_eq!(Statuses::<T>::get(id).map(|status| status.state), Some(ContractState::Active));
         Ok(())
@@ -188,7 +194,7 @@ mod benchmarks {
         let (id, proof) = (agreed::<T>(0)?, proof::<T>(device::<T>(0))?);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(OWNER.0.into()), id, SERVICE, proof);
+        _(signed::<T>(OWNER), id, SERVICE, proof);
 
         assert!(crate::ClauseProgress::<T>::get(id, SERVICE).proven.is_some());
         Ok(())
@@ -199,7 +205,7 @@ mod benchmarks {
         let (id, proof) = (agreed::<T>(0)?, proof::<T>(device::<T>(0))?);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(WORKSHOP.0.into()), id, SERVICE, proof, Hash::ZERO);
+        _(signed::<T>(WORKSHOP), id, SERVICE, proof, Hash::ZERO);
 
         assert_eq!(Statuses::<T>::get(id).map(|status| status.records), Some(1));
         Ok(())
@@ -208,11 +214,11 @@ mod benchmarks {
     #[benchmark]
     fn confirm() -> Result<(), BenchmarkError> {
         let (id, proof) = (agreed::<T>(0)?, proof::<T>(device::<T>(0))?);
-        let workshop = RawOrigin::Signed(WORKSHOP.0.into()).into();
+        let workshop = signed::<T>(WORKSHOP).into();
         Pallet::<T>::record(workshop, id, SERVICE, proof, Hash::ZERO)?;
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(OWNER.0.into()), id, 0);
+        _(signed::<T>(OWNER), id, 0);
 
         assert!(is_confirmed::<T>(id));
         Ok(())

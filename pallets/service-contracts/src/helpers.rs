@@ -4,25 +4,29 @@ use crate::{
     types::{ContractStatus, ProvenMeter, ServiceProgress},
     AcceptedBy, Config, Contracts, ContractsOfDevice, Error, Event, Pallet, Statuses,
 };
-use frame_support::{
-    ensure,
-    traits::{Contains, Get},
-};
+use frame_support::{ensure, traits::Get};
+use frame_system::{ensure_signed, pallet_prelude::OriginFor};
+use pallet_parties::PartyLookup as _;
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
     contract::{Clause, Contract, ContractId, ServiceClause},
     contract_state::ContractState,
     reading_proof::ReadingProof,
-    AccountId, Value,
+    AccountId, PartyId, Scope, Value,
 };
 
 /// The sequence of a device's first event in its gateway's log. A device does not move from one log to another yet.
 const FIRST_SEQUENCE: u64 = 0;
 
 impl<T: Config> Pallet<T> {
+    /// Returns the party for which the sender of a call signs contracts.
+    pub(crate) fn ensure_party(origin: OriginFor<T>) -> Result<PartyId, DispatchError> {
+        T::Parties::ensure_scope(&AccountId(ensure_signed(origin)?.into()), Scope::Contracts)
+    }
+
     /// Ensures that every party to a contract is a party of the consortium.
     pub(crate) fn ensure_known_parties(contract: &Contract) -> DispatchResult {
-        let known = contract.parties.iter().all(T::Parties::contains);
+        let known = contract.parties.iter().all(T::Parties::is_party);
         ensure!(known, Error::<T>::UnknownParty);
         Ok(())
     }
@@ -50,7 +54,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn add_acceptance(
         id: ContractId,
         status: &mut ContractStatus,
-        party: AccountId,
+        party: PartyId,
     ) -> DispatchResult {
         AcceptedBy::<T>::try_mutate(party, |count| {
             ensure!(*count < T::MaxContractsOfParty::get(), Error::<T>::TooManyOfParty);

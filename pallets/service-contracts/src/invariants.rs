@@ -10,11 +10,11 @@ use frame_support::{ensure, traits::Get};
 use streembit_primitives::{
     contract::{Clause, Contract, ContractId},
     contract_state::{ContractState, ServiceRecord},
-    AccountId,
+    PartyId,
 };
 
 /// The number of contracts that each party has accepted.
-type Accepted = BTreeMap<AccountId, u32>;
+type Accepted = BTreeMap<PartyId, u32>;
 
 impl<T: Config> Pallet<T> {
     /// Returns the first condition that does not hold.
@@ -52,7 +52,7 @@ impl<T: Config> Pallet<T> {
         ensure!(!by.is_empty(), "nobody accepted a contract, not even its proposer");
         ensure!(
             by.iter().all(|party| contract.parties.contains(party)),
-            "an account that is not a party to a contract accepted it"
+            "a party that is not a party to a contract accepted it"
         );
         let is_active = status.state == ContractState::Active;
         ensure!(

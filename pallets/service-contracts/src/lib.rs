@@ -41,7 +41,7 @@ pub mod pallet {
         due::due_at,
         event::EventError,
         reading_proof::{ReadingProof, ReadingProofError},
-        AccountId, Decimal, DeviceId, Hash,
+        Decimal, DeviceId, Hash, PartyId,
     };
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -98,12 +98,12 @@ pub mod pallet {
     /// The contracts that name each party, proposals included.
     #[pallet::storage]
     pub type ContractsOfParty<T: Config> =
-        StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, ContractId, ()>;
+        StorageDoubleMap<_, Blake2_128Concat, PartyId, Blake2_128Concat, ContractId, ()>;
 
     /// The number of contracts that each party has accepted, which is limited. Proposals of others do not count,
     /// because otherwise anybody could exhaust a party's limit.
     #[pallet::storage]
-    pub type AcceptedBy<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, u32, ValueQuery>;
+    pub type AcceptedBy<T: Config> = StorageMap<_, Blake2_128Concat, PartyId, u32, ValueQuery>;
 
     /// The active contracts about each device.
     #[pallet::storage]
@@ -124,14 +124,14 @@ pub mod pallet {
             /// The contract.
             id: ContractId,
             /// The parties that have to accept it.
-            parties: BoundedVec<AccountId, ConstU32<MAX_PARTIES>>,
+            parties: BoundedVec<PartyId, ConstU32<MAX_PARTIES>>,
         },
         /// A party accepted a contract. A proposal counts as its proposer's acceptance.
         Accepted {
             /// The contract.
             id: ContractId,
             /// The party.
-            party: AccountId,
+            party: PartyId,
         },
         /// All parties have accepted a contract, which is now active.
         Activated {
@@ -176,7 +176,7 @@ pub mod pallet {
         Devices,
         /// A contract needs at least one clause.
         NoClause,
-        /// A clause names an account that is not a party to the contract, or the same account on both sides.
+        /// A clause names a party that is not a party to the contract, or the same party on both sides.
         ClauseParty,
         /// A clause names a device that the contract does not list.
         ClauseDevice,
@@ -194,13 +194,13 @@ pub mod pallet {
         Exists,
         /// There is no such contract.
         UnknownContract,
-        /// The sender is not a party to the contract.
+        /// The sender's party is not a party to the contract.
         NotPartyToContract,
         /// The contract is no longer a proposal: it is already active.
         NotProposed,
-        /// The sender has already accepted the contract.
+        /// The party has already accepted the contract.
         AcceptedAlready,
-        /// The sender has accepted the maximum number of contracts of a party.
+        /// The party has accepted the maximum number of contracts.
         TooManyOfParty,
         /// The device has the maximum number of active contracts.
         TooManyOfDevice,
@@ -288,6 +288,8 @@ pub mod pallet {
     #[pallet::call]
     impl<T: Config> Pallet<T> {
         /// Proposes a contract. May be called by a party to it, which accepts the contract with this call.
+        ///
+        /// All calls may be made by any account of the party with the scope `Contracts`.
         #[pallet::call_index(0)]
         #[pallet::weight(<T as Config>::WeightInfo::propose(
             contract.parties.len() as u32,
@@ -295,7 +297,7 @@ pub mod pallet {
             contract.clauses.len() as u32,
         ))]
         pub fn propose(origin: OriginFor<T>, contract: Contract) -> DispatchResult {
-            let party = AccountId(ensure_signed(origin)?.into());
+            let party = Self::ensure_party(origin)?;
             contract.validate().map_err(Error::<T>::from)?;
             ensure!(contract.parties.contains(&party), Error::<T>::NotPartyToContract);
             Self::ensure_known_parties(&contract)?;
@@ -320,7 +322,7 @@ pub mod pallet {
         #[pallet::call_index(1)]
         #[pallet::weight(<T as Config>::WeightInfo::accept())]
         pub fn accept(origin: OriginFor<T>, id: ContractId) -> DispatchResult {
-            let party = AccountId(ensure_signed(origin)?.into());
+            let party = Self::ensure_party(origin)?;
             let contract = Contracts::<T>::get(id).ok_or(Error::<T>::UnknownContract)?;
             let mut status = Statuses::<T>::get(id).ok_or(Error::<T>::UnknownContract)?;
             ensure!(contract.parties.contains(&party), Error::<T>::NotPartyToContract);
@@ -346,7 +348,7 @@ pub mod pallet {
             clause: u32,
             proof: Box<ReadingProof>,
         ) -> DispatchResult {
-            let party = AccountId(ensure_signed(origin)?.into());
+            let party = Self::ensure_party(origin)?;
             let (contract, _) = Self::active(id)?;
             ensure!(contract.parties.contains(&party), Error::<T>::NotPartyToContract);
             let service = Self::service(&contract, clause)?;
@@ -371,7 +373,7 @@ pub mod pallet {
             proof: Box<ReadingProof>,
             details: Hash,
         ) -> DispatchResult {
-            let party = AccountId(ensure_signed(origin)?.into());
+            let party = Self::ensure_party(origin)?;
             let (contract, mut status) = Self::active(id)?;
             let service = Self::service(&contract, clause)?;
             ensure!(party == service.provider, Error::<T>::NotTheProvider);
@@ -402,7 +404,7 @@ pub mod pallet {
         #[pallet::call_index(4)]
         #[pallet::weight(<T as Config>::WeightInfo::confirm())]
         pub fn confirm(origin: OriginFor<T>, id: ContractId, number: u32) -> DispatchResult {
-            let party = AccountId(ensure_signed(origin)?.into());
+            let party = Self::ensure_party(origin)?;
             let (contract, _) = Self::active(id)?;
             let mut record = Records::<T>::get(id, number).ok_or(Error::<T>::UnknownRecord)?;
             let service = Self::service(&contract, record.clause)?;

@@ -5,6 +5,7 @@ use frame_support::{
     assert_ok, derive_impl, parameter_types,
     traits::{ConstU32, Contains, Time},
 };
+use pallet_parties::PartyLookup;
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
     contract::{AccessClause, Clause, Contract, ContractId, ServiceClause},
@@ -15,11 +16,12 @@ use streembit_primitives::{
         path_of_leaf, root_of_leaves, ConsistencyProof, InclusionProof, MissingNodeError, NodeId, NodeStore,
         Tree, LOG_TREE,
     },
+    party::{AccountRole, Role},
     reading::{Name, Unit},
     reading_proof::ReadingProof,
     signature::sign_sr25519,
     AccountId, Body, Checkpoint, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId,
-    Part, Reading, SignedEvent, Signer, Source, Text, Value, Version,
+    Part, PartyId, Reading, Scope, SignedEvent, Signer, Source, Text, Value, Version,
 };
 
 frame_support::construct_runtime!(
@@ -42,7 +44,7 @@ parameter_types! {
     pub const Genesis: Hash = Hash([0xab; 32]);
     pub storage Now: u64 = 0;
     /// Parties in addition to the fixed ones below.
-    pub storage Added: Vec<AccountId> = Vec::new();
+    pub storage Added: Vec<PartyId> = Vec::new();
 }
 
 pub struct Clock;
@@ -57,9 +59,29 @@ impl Time for Clock {
 
 pub struct Parties;
 
-impl Contains<AccountId> for Parties {
-    fn contains(account: &AccountId) -> bool {
-        [OWNER, WORKSHOP, INSURER].contains(account) || Added::get().contains(account)
+/// The account that signs for a party.
+pub fn account(party: PartyId) -> AccountId {
+    AccountId(party.0)
+}
+
+impl PartyLookup for Parties {
+    fn role_of(account: &AccountId) -> Option<AccountRole> {
+        let role = |party, scope, until| Some(AccountRole { party, role: Role::Account { scope, until } });
+        match *account {
+            CLERK => role(OWNER, Scope::Contracts, Some(CLERK_ENDS)),
+            TECHNICIAN => role(OWNER, Scope::Devices, None),
+            GATEWAY => Some(AccountRole { party: OWNER, role: Role::Gateway }),
+            AccountId(bytes) if Self::is_party(&PartyId(bytes)) => role(PartyId(bytes), Scope::All, None),
+            _ => None,
+        }
+    }
+
+    fn is_party(party: &PartyId) -> bool {
+        [OWNER, WORKSHOP, INSURER].contains(party) || Added::get().contains(party)
+    }
+
+    fn now() -> u64 {
+        Now::get()
     }
 }
 
@@ -73,8 +95,9 @@ impl Contains<AccountId> for Everyone {
 
 #[cfg(feature = "runtime-benchmarks")]
 impl pallet_devices::benchmarking::Helper for Everyone {
-    fn add_party(account: AccountId) {
-        Added::set(&[Added::get(), vec![account]].concat());
+    fn add_party(party: PartyId) -> AccountId {
+        Added::set(&[Added::get(), vec![party]].concat());
+        account(party)
     }
 
     fn add_gateway(_: AccountId) {}
@@ -110,10 +133,18 @@ impl crate::Config for Test {
     type WeightInfo = ();
 }
 
-pub const OWNER: AccountId = AccountId([1; 32]);
-pub const WORKSHOP: AccountId = AccountId([2; 32]);
-pub const INSURER: AccountId = AccountId([3; 32]);
-pub const STRANGER: AccountId = AccountId([9; 32]);
+pub const OWNER: PartyId = PartyId([1; 32]);
+pub const WORKSHOP: PartyId = PartyId([2; 32]);
+pub const INSURER: PartyId = PartyId([3; 32]);
+/// A party that does not belong to the consortium.
+pub const STRANGER: PartyId = PartyId([9; 32]);
+/// An account of the owner that signs contracts until [`CLERK_ENDS`].
+pub const CLERK: AccountId = AccountId([4; 32]);
+pub const CLERK_ENDS: u64 = 500;
+/// An account of the owner that registers devices.
+pub const TECHNICIAN: AccountId = AccountId([5; 32]);
+/// A gateway of the owner.
+pub const GATEWAY: AccountId = AccountId([6; 32]);
 pub const ODOMETER: &str = "Vehicle.TraveledDistance";
 
 /// The index of the service clause in [`contract`].
@@ -121,8 +152,13 @@ pub const SERVICE: u32 = 0;
 /// The index of the access clause in [`contract`].
 pub const ACCESS: u32 = 1;
 
-pub fn signed(id: AccountId) -> RuntimeOrigin {
-    RuntimeOrigin::signed(AccountId32::new(id.0))
+/// The origin of the account that signs for a party.
+pub fn signed(party: PartyId) -> RuntimeOrigin {
+    by(account(party))
+}
+
+pub fn by(account: AccountId) -> RuntimeOrigin {
+    RuntimeOrigin::signed(AccountId32::new(account.0))
 }
 
 /// Returns a chain on which the owner's car and van are registered, both at the same gateway.
@@ -138,7 +174,7 @@ pub fn chain() -> sp_io::TestExternalities {
 }
 
 /// Registers a device, or changes the owner of a registered one.
-pub fn own(owner: AccountId, key: &DeviceKey, gateway: &Gateway) -> DeviceId {
+pub fn own(owner: PartyId, key: &DeviceKey, gateway: &Gateway) -> DeviceId {
     let record = DeviceRecord { key: key.clone(), owner, gateway: gateway.account(), registered: 1 };
     pallet_devices::Devices::<Test>::insert(key.device_id(), record);
     key.device_id()
@@ -275,7 +311,7 @@ impl Gateway {
             heads_root: Hash([8; 32]),
             time: 0,
         };
-        assert_ok!(Anchors::anchor(signed(self.account()), checkpoint, proof));
+        assert_ok!(Anchors::anchor(by(self.account()), checkpoint, proof));
         self.anchored = size;
     }
 

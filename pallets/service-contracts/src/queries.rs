@@ -9,7 +9,7 @@ use streembit_primitives::{
     contract::{AccessClause, Clause, ContractId, ServiceClause},
     contract_state::{ContractView, Grant, ServiceDue},
     due::is_due,
-    AccountId, DeviceId,
+    DeviceId, PartyId,
 };
 
 impl<T: Config> Pallet<T> {
@@ -23,7 +23,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Returns the contracts that name a party, proposals included, in no particular order.
-    pub fn contracts_of(party: &AccountId) -> Vec<ContractId> {
+    pub fn contracts_of(party: &PartyId) -> Vec<ContractId> {
         ContractsOfParty::<T>::iter_key_prefix(party).collect()
     }
 

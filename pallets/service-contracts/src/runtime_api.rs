@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use streembit_primitives::{
     contract::ContractId,
     contract_state::{ContractView, Grant, ServiceDue},
-    AccountId, DeviceId,
+    DeviceId, PartyId,
 };
 
 sp_api::decl_runtime_apis! {
@@ -14,7 +14,7 @@ sp_api::decl_runtime_apis! {
         /// contract.
         fn contract(id: ContractId) -> Option<ContractView>;
         /// Returns the contracts that name a party, proposals included, in no particular order.
-        fn contracts_of(party: AccountId) -> Vec<ContractId>;
+        fn contracts_of(party: PartyId) -> Vec<ContractId>;
         /// Returns the due point and the meter of each service clause of a contract, or `None` if there is no such
         /// contract.
         fn due(id: ContractId) -> Option<Vec<ServiceDue>>;

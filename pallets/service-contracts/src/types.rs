@@ -6,7 +6,7 @@ use scale_info::TypeInfo;
 use streembit_primitives::{
     contract::{ServiceClause, MAX_PARTIES},
     contract_state::ContractState,
-    due, AccountId, Decimal,
+    due, Decimal, PartyId,
 };
 
 /// The status of a contract.
@@ -15,7 +15,7 @@ pub struct ContractStatus {
     /// Whether it is proposed or active.
     pub state: ContractState,
     /// The parties that accepted it, in the order of their acceptances.
-    pub accepted: BoundedVec<AccountId, ConstU32<MAX_PARTIES>>,
+    pub accepted: BoundedVec<PartyId, ConstU32<MAX_PARTIES>>,
     /// The number of its records.
     pub records: u32,
 }

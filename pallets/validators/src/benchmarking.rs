@@ -20,16 +20,16 @@ use sp_runtime::{
 };
 use streembit_primitives::{
     consortium::{Equivocation, Offence, SessionKey, SessionKeys},
-    AccountId,
+    AccountId, PartyId,
 };
 
 /// Prepares the other pallets for a benchmark.
 pub trait Helper {
-    /// Makes an account a party, and another one its gateway.
-    fn add_gateway(gateway: AccountId, party: AccountId);
+    /// Adds a party, and an account as its gateway.
+    fn add_gateway(gateway: AccountId, party: PartyId);
 }
 
-const PARTY: AccountId = AccountId([1; 32]);
+const PARTY: PartyId = PartyId([1; 32]);
 /// A public key of sr25519.
 const KEY: [u8; 32] = [
     0x18, 0x9d, 0xac, 0x29, 0x29, 0x6d, 0x31, 0x81, 0x4d, 0xc8, 0xc5, 0x6c, 0xf3, 0xd3, 0x6a, 0x05, 0x43,

@@ -122,7 +122,7 @@ impl<T: Config> Pallet<T> {
     /// Removes a guilty validator like the council would, and stores its offence.
     pub(crate) fn punish(ProvenOffence { account, offence, places }: ProvenOffence) {
         places.into_iter().for_each(Self::mark_reported);
-        if T::Parties::acts_for(&account).is_some() {
+        if T::Parties::role_of(&account).is_some() {
             let block = frame_system::Pallet::<T>::block_number().unique_saturated_into();
             Self::remember(Equivocation { account, offence, block });
         }

@@ -14,7 +14,7 @@ impl<T: Config> Pallet<T> {
         ensure!(distinct.len() == validators.len(), "a validator is listed twice");
         for validator in &validators {
             let account = AccountId(validator.clone().into());
-            ensure!(T::Parties::acts_for(&account).is_some(), "a validator is neither a party nor a gateway");
+            ensure!(T::Parties::may_validate(&account), "a validator may not validate");
             ensure!(
                 pallet_session::NextKeys::<T>::contains_key(validator),
                 "a validator has no session keys"
@@ -38,8 +38,8 @@ impl<T: Config> Pallet<T> {
         let known = Equivocations::<T>::get();
         let distinct = BTreeSet::from_iter(known.iter().map(|equivocation| equivocation.account));
         ensure!(distinct.len() == known.len(), "an account has two equivocations");
-        let all_act = distinct.iter().all(|account| T::Parties::acts_for(account).is_some());
-        ensure!(all_act, "an equivocation of an account that acts for no party");
+        let all_act = distinct.iter().all(|account| T::Parties::role_of(account).is_some());
+        ensure!(all_act, "an equivocation of an account that belongs to no party");
         Ok(())
     }
 }

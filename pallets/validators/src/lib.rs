@@ -118,7 +118,7 @@ pub mod pallet {
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
     pub struct GenesisConfig<T: Config> {
-        /// The parties that make blocks, each once. Their keys are in the session pallet's genesis.
+        /// The accounts that make blocks, each once. Their keys are in the session pallet's genesis.
         pub validators: Vec<T::AccountId>,
     }
 
@@ -130,7 +130,7 @@ pub mod pallet {
             assert!(distinct.len() == self.validators.len(), "genesis: a validator is named twice");
             for account in distinct {
                 let id = AccountId(account.clone().into());
-                assert!(T::Parties::acts_for(&id) == Some(id), "genesis: a validator is not a party");
+                assert!(T::Parties::may_validate(&id), "genesis: a validator belongs to no party");
             }
             let count = self.validators.len();
             assert!(count <= T::MaxValidators::get() as usize, "genesis: too many validators");
@@ -172,7 +172,7 @@ pub mod pallet {
     /// The reasons why a call fails.
     #[pallet::error]
     pub enum Error<T> {
-        /// The account is neither a party nor a party's gateway.
+        /// The account is neither a party's gateway nor a party's account that may do everything and does not end.
         NotAMember,
         /// The account is not a validator.
         NotAValidator,

@@ -15,7 +15,8 @@ use sp_runtime::{
 use streembit_primitives::{
     consortium::{SessionKey, SessionKeys},
     evidence::CHAIN_ENGINE_ID,
-    AccountId, Hash,
+    party::{AccountRole, Role},
+    AccountId, Hash, PartyId, Scope,
 };
 
 /// The header of a block.
@@ -52,8 +53,8 @@ impl pallet_session::Config for Test {
 }
 
 parameter_types! {
-    /// The accounts that act for a party, and the party.
-    pub static Accounts: Vec<(AccountId, AccountId)> = Vec::new();
+    /// The accounts that act for a party, and their roles.
+    pub static Accounts: Vec<(AccountId, AccountRole)> = Vec::new();
     /// The keys that make blocks, as consensus was last told; empty before the genesis.
     pub static KeysInForce: Vec<u64> = Vec::new();
     /// How often they have changed.
@@ -68,32 +69,48 @@ parameter_types! {
 pub struct Parties;
 
 impl PartyLookup for Parties {
-    fn acts_for(account: &AccountId) -> Option<AccountId> {
-        Accounts::get().into_iter().find(|(known, _)| known == account).map(|(_, party)| party)
+    fn role_of(account: &AccountId) -> Option<AccountRole> {
+        Accounts::get().into_iter().find(|(known, _)| known == account).map(|(_, role)| role)
+    }
+
+    fn is_party(party: &PartyId) -> bool {
+        Accounts::get().iter().any(|(_, found)| found.party == *party)
+    }
+
+    fn now() -> u64 {
+        1_000
     }
 }
 
 impl Parties {
-    /// Takes in an account that acts for a party.
-    pub fn take_in(account: AccountId, party: AccountId) {
-        Accounts::mutate(|accounts| accounts.push((account, party)));
+    /// Takes in an account of the party that `first` founded: `first` itself, or a gateway.
+    pub fn take_in(account: AccountId, first: AccountId) {
+        let founder = Role::Account { scope: Scope::All, until: None };
+        Self::take_in_as(account, first, if account == first { founder } else { Role::Gateway });
+    }
+
+    /// Takes in an account of the party that `first` founded.
+    pub fn take_in_as(account: AccountId, first: AccountId, role: Role) {
+        let role = AccountRole { party: party(first), role };
+        Accounts::mutate(|accounts| accounts.push((account, role)));
         // The session pallet takes keys only from accounts with a provider, which `pallet-parties` gives.
         System::inc_providers(&self::account(account));
     }
 
-    /// Lets a party leave with its gateways, if the validators allow it.
-    pub fn leave(party: AccountId) -> DispatchResult {
-        Validators::ensure_party_can_leave(&party)?;
-        Validators::party_leaves(&party)?;
-        Accounts::mutate(|accounts| accounts.retain(|(_, of)| *of != party));
+    /// Lets the party that `first` founded leave with its accounts and gateways, if the validators allow it.
+    pub fn leave(first: AccountId) -> DispatchResult {
+        let leaving = party(first);
+        Validators::ensure_party_can_leave(&leaving)?;
+        Validators::party_leaves(&leaving)?;
+        Accounts::mutate(|accounts| accounts.retain(|(_, found)| found.party != leaving));
         Ok(())
     }
 
-    /// Lets a gateway leave its party, if the validators allow it.
-    pub fn remove_gateway(gateway: AccountId) -> DispatchResult {
-        Validators::ensure_gateway_can_leave(&gateway)?;
-        Validators::gateway_leaves(&gateway);
-        Accounts::mutate(|accounts| accounts.retain(|(account, _)| *account != gateway));
+    /// Lets an account or a gateway leave its party, if the validators allow it.
+    pub fn remove_account(leaving: AccountId) -> DispatchResult {
+        Validators::ensure_account_can_leave(&leaving)?;
+        Validators::account_leaves(&leaving);
+        Accounts::mutate(|accounts| accounts.retain(|(account, _)| *account != leaving));
         Ok(())
     }
 }
@@ -170,6 +187,11 @@ pub const WORKSHOP: AccountId = AccountId([2; 32]);
 pub const INSURER: AccountId = AccountId([3; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
 
+/// The party that an account founded.
+pub fn party(first: AccountId) -> PartyId {
+    PartyId::of_first_account(&first)
+}
+
 pub fn account(id: AccountId) -> AccountId32 {
     AccountId32::new(id.0)
 }
@@ -185,7 +207,9 @@ pub fn first_key(id: AccountId) -> u64 {
 
 /// A chain at block 1. The validators' session keys are [`first_key`].
 pub fn founded(parties: &[AccountId], validators: &[AccountId]) -> sp_io::TestExternalities {
-    Accounts::set(parties.iter().map(|party| (*party, *party)).collect());
+    let founder = Role::Account { scope: Scope::All, until: None };
+    let role = |first: &AccountId| AccountRole { party: party(*first), role: founder };
+    Accounts::set(parties.iter().map(|first| (*first, role(first))).collect());
     let keys = validators.iter().map(|id| (account(*id), account(*id), UintAuthorityId(first_key(*id))));
     let config = RuntimeGenesisConfig {
         validators: crate::GenesisConfig { validators: validators.iter().map(|id| account(*id)).collect() },
@@ -287,8 +311,8 @@ pub fn block(signer: u64, slot: u64, number: u64, parent: sp_core::H256, content
 
 #[cfg(feature = "runtime-benchmarks")]
 impl crate::benchmarking::Helper for Parties {
-    fn add_gateway(gateway: AccountId, party: AccountId) {
-        Self::take_in(party, party);
-        Self::take_in(gateway, party);
+    fn add_gateway(gateway: AccountId, party: PartyId) {
+        Accounts::mutate(|accounts| accounts.push((gateway, AccountRole { party, role: Role::Gateway })));
+        System::inc_providers(&account(gateway));
     }
 }

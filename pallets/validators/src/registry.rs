@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use frame_support::{ensure, traits::Get, BoundedVec};
 use pallet_parties::{Departure, PartyLookup, Registry};
 use sp_runtime::{DispatchError, DispatchResult};
-use streembit_primitives::{consortium::MIN_FAULT_TOLERANT_VALIDATORS, AccountId};
+use streembit_primitives::{consortium::MIN_FAULT_TOLERANT_VALIDATORS, AccountId, PartyId};
 
 impl<T: Config> Registry for Pallet<T> {
     fn ensure_can_add(account: &AccountId) -> DispatchResult {
         let validator: T::AccountId = account.0.into();
-        ensure!(T::Parties::acts_for(account).is_some(), Error::<T>::NotAMember);
+        ensure!(T::Parties::may_validate(account), Error::<T>::NotAMember);
         ensure!(!Self::is_validator(account), Error::<T>::IsAValidator);
         ensure!(!Self::is_reported(account), Error::<T>::StillInForce);
         ensure!(pallet_session::NextKeys::<T>::contains_key(&validator), Error::<T>::NoSessionKeys);
@@ -43,11 +43,11 @@ impl<T: Config> Registry for Pallet<T> {
 }
 
 impl<T: Config> Departure for Pallet<T> {
-    fn ensure_party_can_leave(party: &AccountId) -> DispatchResult {
+    fn ensure_party_can_leave(party: &PartyId) -> DispatchResult {
         Self::validators_without(|validator| T::Parties::belongs_to(validator, party)).map(drop)
     }
 
-    fn party_leaves(party: &AccountId) -> DispatchResult {
+    fn party_leaves(party: &PartyId) -> DispatchResult {
         Self::put_validators(Self::validators_without(|validator| {
             T::Parties::belongs_to(validator, party)
         })?)?;
@@ -55,13 +55,13 @@ impl<T: Config> Departure for Pallet<T> {
         Ok(())
     }
 
-    fn ensure_gateway_can_leave(gateway: &AccountId) -> DispatchResult {
-        ensure!(!Self::is_validator(gateway), Error::<T>::IsAValidator);
+    fn ensure_account_can_leave(account: &AccountId) -> DispatchResult {
+        ensure!(!Self::is_validator(account), Error::<T>::IsAValidator);
         Ok(())
     }
 
-    fn gateway_leaves(gateway: &AccountId) {
-        Self::forget_equivocations(|account| account == gateway);
+    fn account_leaves(leaving: &AccountId) {
+        Self::forget_equivocations(|account| account == leaving);
     }
 }
 

@@ -84,11 +84,11 @@ impl<T: Config> ShouldEndSession<BlockNumberFor<T>> for Pallet<T> {
     }
 }
 
-/// Allows parties and their gateways to set session keys, each for itself.
+/// Allows gateways, and accounts that may do everything and do not end, to set session keys, each for itself.
 pub struct ValidatorOf<T>(PhantomData<T>);
 
 impl<T: Config> Convert<T::AccountId, Option<T::AccountId>> for ValidatorOf<T> {
     fn convert(account: T::AccountId) -> Option<T::AccountId> {
-        T::Parties::acts_for(&AccountId(account.clone().into())).map(|_| account)
+        T::Parties::may_validate(&AccountId(account.clone().into())).then_some(account)
     }
 }

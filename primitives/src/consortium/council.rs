@@ -1,7 +1,7 @@
 //! The changes that the council votes on.
 
 use super::Quota;
-use crate::{AccountId, Hash};
+use crate::{AccountId, Hash, PartyId};
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -15,18 +15,18 @@ pub const MAX_RUNTIME_CODE_BYTES: u32 = 3 * 256 * 1024;
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Change {
-    /// Makes the account a party: it may submit transactions, add gateways and own devices.
+    /// Adds a party with this account as its first: it may submit transactions, add gateways and own devices.
     AddParty(AccountId),
-    /// Removes the account as a party. Its gateways no longer belong to any party, and its validators stop.
-    RemoveParty(AccountId),
-    /// Makes the account, which is a party's or a gateway's, a validator: it makes blocks and votes on their finality.
+    /// Removes a party. Its accounts and gateways no longer belong to any party, and its validators stop.
+    RemoveParty(PartyId),
+    /// Makes the account, which is a party's or a party's gateway, a validator: it makes blocks and votes on their finality.
     AddValidator(AccountId),
     /// Removes the account as a validator.
     RemoveValidator(AccountId),
     /// Sets the quota of a party.
     SetQuota {
         /// The party.
-        party: AccountId,
+        party: PartyId,
         /// The quota per period, or `None` for the default quota.
         quota: Option<Quota>,
     },
@@ -35,6 +35,14 @@ pub enum Change {
         /// The BLAKE2-256 hash of the code, as it will be submitted.
         code: Hash,
     },
+    /// Replaces all accounts of a party, whose keys are lost or stolen, with a new one. Its gateways, devices and
+    /// contracts stay.
+    Recover {
+        /// The party.
+        party: PartyId,
+        /// The new account.
+        account: AccountId,
+    },
 }
 
 impl Change {
@@ -42,11 +50,21 @@ impl Change {
     pub fn account(&self) -> Option<AccountId> {
         match self {
             Self::AddParty(account)
-            | Self::RemoveParty(account)
             | Self::AddValidator(account)
             | Self::RemoveValidator(account)
-            | Self::SetQuota { party: account, .. } => Some(*account),
-            Self::Upgrade { .. } => None,
+            | Self::Recover { account, .. } => Some(*account),
+            Self::RemoveParty(_) | Self::SetQuota { .. } | Self::Upgrade { .. } => None,
+        }
+    }
+
+    /// Returns the party that the change is about, or `None` if it is about no party.
+    pub fn party(&self) -> Option<PartyId> {
+        match self {
+            Self::AddParty(account) => Some(PartyId::of_first_account(account)),
+            Self::RemoveParty(party) | Self::SetQuota { party, .. } | Self::Recover { party, .. } => {
+                Some(*party)
+            }
+            Self::AddValidator(_) | Self::RemoveValidator(_) | Self::Upgrade { .. } => None,
         }
     }
 }
@@ -59,10 +77,12 @@ pub struct Motion {
     pub id: Hash,
     /// The proposed change, or `None` if the call is not a [`Change`].
     pub change: Option<Change>,
-    /// The members that voted for it.
-    pub ayes: Vec<AccountId>,
-    /// The members that voted against it.
-    pub nays: Vec<AccountId>,
+    /// The proposed members of the council, sorted, or `None` if the motion is not about them.
+    pub members: Option<Vec<PartyId>>,
+    /// The parties that voted for it.
+    pub ayes: Vec<PartyId>,
+    /// The parties that voted against it.
+    pub nays: Vec<PartyId>,
     /// The number of votes that it needs.
     pub needed: u32,
     /// The number of the block from which the motion can only be closed. Members that have not voted by then count as

@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `mod.rs` | [`Consortium`], the overview of all of them, and [`Membership`] of a party |
+//! | `mod.rs` | [`Consortium`], the overview of all of them |
 //! | `council.rs` | [`Change`] and [`Motion`]: what the council votes on |
 //! | `validators.rs` | [`Validator`], its session keys, and proven equivocations |
 //! | `quota.rs` | [`Quota`] and [`QuotaStatus`]: how much a party may spend on transactions |
@@ -19,30 +19,19 @@ pub use validators::{
     Equivocation, Offence, SessionKey, SessionKeys, Validator, ValidatorState, MIN_FAULT_TOLERANT_VALIDATORS,
 };
 
-use crate::AccountId;
+use crate::PartyId;
 use alloc::vec::Vec;
-use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use codec::{Decode, Encode};
 use scale_info::TypeInfo;
-
-/// The membership of a party in the consortium.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Membership {
-    /// The number of the block in which the account became a party, 0 for a founder. `None` if it became one under a
-    /// runtime before version 3, which did not record the block.
-    pub since: Option<u32>,
-}
 
 /// The members of the consortium, and the open motions of the council.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Consortium {
     /// The parties, sorted.
-    pub parties: Vec<AccountId>,
+    pub parties: Vec<PartyId>,
     /// The members of the council, sorted.
-    pub council: Vec<AccountId>,
+    pub council: Vec<PartyId>,
     /// The validators.
     pub validators: Vec<Validator>,
     /// The open motions.

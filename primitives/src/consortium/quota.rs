@@ -1,10 +1,10 @@
 //! How much a party may spend on transactions.
 
-use crate::AccountId;
+use crate::PartyId;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// The amount that a party and all its gateways may spend on transactions in one period.
+/// The amount that all accounts and gateways of a party may spend on transactions in one period.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
@@ -38,8 +38,8 @@ impl Quota {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct QuotaStatus {
-    /// The account that is charged: the party, or a member of the council that is not a party.
-    pub payer: AccountId,
+    /// The party.
+    pub party: PartyId,
     /// The quota per period.
     pub quota: Quota,
     /// What is left of it in this period.

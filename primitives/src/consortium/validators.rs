@@ -1,6 +1,6 @@
 //! Validators: their session keys, their state, and the offences proven against them.
 
-use crate::AccountId;
+use crate::{AccountId, PartyId};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
@@ -58,8 +58,8 @@ pub enum ValidatorState {
 pub struct Validator {
     /// The account of the validator.
     pub account: AccountId,
-    /// The party that it belongs to: the validator itself, or the party of the gateway.
-    pub party: Option<AccountId>,
+    /// The party that it belongs to.
+    pub party: Option<PartyId>,
     /// The state of the validator.
     pub state: ValidatorState,
     /// The current keys, or the future ones if it is not active yet.

@@ -1,10 +1,13 @@
 //! The genesis presets.
 
 use super::support::Chain;
-use crate::{configs::MAX_VALIDATORS, genesis, Grandpa, Parties, Runtime, RuntimeGenesisConfig, Session};
+use crate::{
+    configs::MAX_VALIDATORS, genesis, Council, Grandpa, Parties, Runtime, RuntimeGenesisConfig, Session,
+};
+use pallet_parties::PartyLookup as _;
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 use sp_runtime::BuildStorage;
-use streembit_primitives::AccountId;
+use streembit_primitives::{AccountId, EncryptionKey, PartyId, Scope};
 
 const PRESETS: [(&str, &[(Sr25519Keyring, Ed25519Keyring)]); 3] = [
     ("development", &[(Sr25519Keyring::Alice, Ed25519Keyring::Alice)]),
@@ -36,9 +39,12 @@ fn every_preset_has_its_validators_and_parties() {
             assert_eq!(Session::validators(), accounts);
             for party in ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie"] {
                 let key: Sr25519Keyring = party.to_lowercase().parse().unwrap();
-                assert!(Parties::is_party(&AccountId(key.to_raw_public())), "{party} in {name}");
+                let account = AccountId(key.to_raw_public());
+                let id = PartyId::of_first_account(&account);
+                assert_eq!(Parties::acting_with(&account, Scope::All), Ok(id), "{party} in {name}");
             }
-            assert!(!Parties::is_party(&AccountId(Sr25519Keyring::One.to_raw_public())));
+            assert!(Parties::role_of(&AccountId(Sr25519Keyring::One.to_raw_public())).is_none());
+            assert!(Council::members().iter().all(Parties::is_party) && !Council::members().is_empty());
         });
     }
 }
@@ -73,5 +79,35 @@ fn the_genesis_validators_stay_and_the_session_goes_on() {
         assert_eq!(Session::current_index(), 0);
         assert!(!pallet_grandpa::PendingChange::<Runtime>::exists());
         assert!(before.0.len() <= MAX_VALIDATORS as usize);
+    });
+}
+
+#[test]
+fn a_founding_partys_further_accounts_and_key_survive_their_way_through_json() {
+    let [first, clerk] = [Sr25519Keyring::Alice, Sr25519Keyring::One].map(|key| key.to_account_id());
+    let validator = genesis::FoundingParty {
+        account: first.clone(),
+        accounts: vec![(clerk.clone(), Scope::Contracts, Some(9_000))],
+        encryption_key: EncryptionKey::new([5; 32]).ok(),
+    };
+    let keys = crate::SessionKeys {
+        aura: Sr25519Keyring::Alice.public().into(),
+        grandpa: Ed25519Keyring::Alice.public().into(),
+    };
+    let founding = genesis::Founding {
+        parties: vec![validator],
+        council: vec![genesis::party_id(&first)],
+        validators: vec![(first.clone(), keys)],
+        quotas: Vec::new(),
+    };
+    let json = serde_json::to_string(&RuntimeGenesisConfig::from(founding)).unwrap();
+    let config: RuntimeGenesisConfig = serde_json::from_str(&json).unwrap();
+    let mut state = sp_io::TestExternalities::from(config.build_storage().unwrap());
+    state.execute_with(|| {
+        let party = Parties::party(&genesis::party_id(&first)).unwrap();
+        assert_eq!(party.encryption_key, EncryptionKey::new([5; 32]).ok());
+        let entry = party.account(&AccountId(clerk.into())).unwrap();
+        assert_eq!((entry.scope, entry.until), (Scope::Contracts, Some(9_000)));
+        assert_eq!(Parties::check_state(), Ok(()));
     });
 }

@@ -30,8 +30,17 @@ fn calls() -> Vec<(&'static str, Weight)> {
     vec![
         ("parties.add_gateway", weights::parties::WeightInfo::<Runtime>::add_gateway()),
         ("parties.remove_gateway", weights::parties::WeightInfo::<Runtime>::remove_gateway()),
+        ("parties.add_account", weights::parties::WeightInfo::<Runtime>::add_account()),
+        ("parties.remove_account", weights::parties::WeightInfo::<Runtime>::remove_account()),
+        ("parties.set_encryption_key", weights::parties::WeightInfo::<Runtime>::set_encryption_key()),
+        (
+            "council.propose_members",
+            weights::council::WeightInfo::<Runtime>::propose_members()
+                .saturating_add(weights::council::WeightInfo::<Runtime>::decision()),
+        ),
+        ("council.enact_members", weights::council::WeightInfo::<Runtime>::enact_members()),
         ("council.propose", weights::council::WeightInfo::<Runtime>::propose()),
-        ("council.vote", weights::council::WeightInfo::<Runtime>::vote()),
+        ("council.vote", weights::council::WeightInfo::<Runtime>::deciding_vote()),
         ("council.enact", weights::council::WeightInfo::<Runtime>::enact()),
         ("validators.leave", weights::validators::WeightInfo::<Runtime>::leave()),
         ("parties.leave", weights::parties::WeightInfo::<Runtime>::leave()),
@@ -94,6 +103,7 @@ fn no_check_of_a_signature_or_a_proof_is_free() {
     let least = Weight::from_parts(200_000_000, 0);
     for (name, weight) in [
         ("parties.add_gateway", weights::parties::WeightInfo::<Runtime>::add_gateway()),
+        ("parties.add_account", weights::parties::WeightInfo::<Runtime>::add_account()),
         ("validators.report_votes", weights::validators::WeightInfo::<Runtime>::report_votes()),
         ("validators.report_blocks", weights::validators::WeightInfo::<Runtime>::report_blocks()),
         ("devices.register", weights::devices::WeightInfo::<Runtime>::register()),
@@ -116,7 +126,7 @@ fn the_start_of_a_block_and_a_decision_of_the_council_leave_room() {
     let begin = weights::validators::WeightInfo::<Runtime>::on_initialize(MAX_VALIDATORS)
         .saturating_add(limits.base_block);
     assert!(begin.saturating_mul(10).all_lte(limits.max_block), "{begin:?} of {:?}", limits.max_block);
-    let decided = weights::council::WeightInfo::<Runtime>::enact();
+    let decided = weights::council::WeightInfo::<Runtime>::decision();
     assert!(decided.all_lte(MaxProposalWeight::get()), "the council cannot decide {decided:?}");
 }
 

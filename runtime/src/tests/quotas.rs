@@ -6,7 +6,7 @@ use sp_keyring::Sr25519Keyring::{self, Alice, Bob};
 use sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidityError};
 use streembit_primitives::{
     consortium::{invalid_transaction, Change, Quota, QuotaStatus},
-    AccountId,
+    AccountId, PartyId,
 };
 
 const REFUSED: TransactionValidityError =
@@ -24,7 +24,7 @@ fn remark(bytes: usize) -> RuntimeCall {
 fn chain(bytes: u64) -> Chain {
     let mut chain = Chain::new("development");
     let quota = Some(Quota { microseconds: 1_000_000, bytes });
-    let change = Change::SetQuota { party: id(Bob), quota };
+    let change = Change::SetQuota { party: PartyId::of_first_account(&id(Bob)), quota };
     let set = chain.signed(&Alice.pair(), pallet_council::Call::propose { change });
     assert_eq!(chain.block(vec![set]), vec![Ok(Ok(()))]);
     chain

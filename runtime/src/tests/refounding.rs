@@ -6,6 +6,7 @@ use crate::{
     AccountId, AllPalletsWithSystem, Anchors, Runtime, SessionKeys, System,
 };
 use frame_support::{storage::storage_prefix, traits::PalletsInfoAccess};
+use pallet_parties::PartyLookup as _;
 use sp_core::{ed25519, sr25519};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 use streembit_primitives::{checkpoint::AnchoredRoot, AccountId as Account, Hash, LogId};
@@ -32,6 +33,8 @@ fn records_are_carried_over_and_consensus_is_not() {
         ("Anchors", "Genesis", false),
         ("Parties", "Parties", true),
         ("Parties", "Gateways", true),
+        ("Parties", "ConsentNonces", true),
+        ("Devices", "ConsentNonces", true),
         ("Quotas", "Spent", true),
         ("Validators", "Validators", false),
         ("Validators", "Authorities", false),
@@ -67,7 +70,12 @@ fn new_validators_belong_and_have_new_keys() {
         let before = (System::consumers(&alice), System::consumers(&eve));
         let founding = refounding::prepare_successor_state(&validators).unwrap();
         assert_eq!(founding.validators, validators);
-        assert_eq!((founding.parties.len(), founding.council.len()), (6, 3));
+        // The parties of the state are carried over. Those of the genesis are only for its checks.
+        assert_eq!((founding.parties.len(), founding.council.len()), (2, 3));
+        assert!(founding.council.iter().all(crate::Parties::is_party));
+        let carried = crate::Parties::parties();
+        assert_eq!(carried.len(), 6);
+        assert!(carried.iter().all(|(_, party)| party.since.is_none() && party.accounts[0].since == 0));
         // Alice had keys, Eve had none.
         assert_eq!((System::consumers(&alice), System::consumers(&eve)), (before.0, before.1 + 1));
 

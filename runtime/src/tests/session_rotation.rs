@@ -2,10 +2,10 @@
 
 use super::support::{Chain, GENESIS};
 use crate::{
-    configs::MIN_SESSION, consortium, Collective, Grandpa, Parties, Runtime, RuntimeCall, Session,
-    SessionKeys, System,
+    configs::MIN_SESSION, consortium, Grandpa, Parties, Runtime, RuntimeCall, Session, SessionKeys, System,
 };
 use codec::{Decode, Encode};
+use pallet_parties::PartyLookup as _;
 use sp_consensus_grandpa::{ConsensusLog, ScheduledChange, GRANDPA_ENGINE_ID};
 use sp_core::sr25519;
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie, Ferdie};
@@ -18,11 +18,16 @@ use sp_runtime::{
 use streembit_primitives::{
     consortium::{Change, ValidatorState},
     evidence::CHAIN_ENGINE_ID,
-    AccountId,
+    AccountId, PartyId,
 };
 
 fn id(key: Sr25519Keyring) -> AccountId {
     AccountId(key.to_raw_public())
+}
+
+/// The party that an account founded.
+fn party(key: Sr25519Keyring) -> PartyId {
+    PartyId::of_first_account(&id(key))
 }
 
 /// New session keys in a node's keystore, with their proof of possession by an account.
@@ -152,23 +157,38 @@ fn a_former_party_is_refused_like_a_stranger_and_keeps_its_nonce() {
 #[test]
 fn the_council_changes_itself_but_never_to_nothing() {
     let mut chain = Chain::new("development");
-    let members = |new: Vec<Sr25519Keyring>| {
-        let new_members = new.iter().map(|key| key.to_account_id()).collect();
-        let call = pallet_collective::Call::set_members { new_members, prime: None, old_count: 1 };
-        let length_bound = RuntimeCall::from(call.clone()).encoded_size() as u32;
-        let proposal = Box::new(RuntimeCall::from(call));
-        RuntimeCall::from(pallet_collective::Call::propose { threshold: 1, proposal, length_bound })
+    let members = |new: &[Sr25519Keyring]| {
+        let members: Vec<_> = new.iter().map(|key| party(*key)).collect();
+        RuntimeCall::from(pallet_council::Call::propose_members { members: members.try_into().unwrap() })
     };
-    for wrong in [vec![], vec![Alice, Alice]] {
-        done(&mut chain, Alice, members(wrong));
-        chain.state.execute_with(|| {
-            assert!(Collective::is_member(&Alice.to_account_id()));
-            assert_eq!(pallet_collective::Members::<Runtime>::get().len(), 1);
-        });
+    let bad = || Err(pallet_council::Error::<Runtime>::BadMembers.into());
+    for wrong in [&[][..], &[Alice, Alice]] {
+        assert_eq!(tried(&mut chain, &Alice.pair(), members(wrong)), bad());
     }
-    done(&mut chain, Alice, members(vec![Alice, Bob, Charlie]));
+    let unknown = Err(pallet_council::Error::<Runtime>::UnknownMember.into());
+    assert_eq!(tried(&mut chain, &Alice.pair(), members(&[Sr25519Keyring::One])), unknown);
+    chain.state.execute_with(|| assert_eq!(consortium::view().council, [party(Alice)]));
+    // The calls of the collective are for nobody.
+    let new_members = vec![Alice.to_account_id()];
+    let call = pallet_collective::Call::set_members { new_members, prime: None, old_count: 1 };
+    let length_bound = RuntimeCall::from(call.clone()).encoded_size() as u32;
+    let proposal = Box::new(RuntimeCall::from(call));
+    let filtered = Err(frame_system::Error::<Runtime>::CallFiltered.into());
+    for call in [
+        pallet_collective::Call::propose { threshold: 1, proposal: proposal.clone(), length_bound },
+        pallet_collective::Call::execute { proposal, length_bound },
+    ] {
+        assert_eq!(tried(&mut chain, &Alice.pair(), call.into()), filtered);
+    }
+
+    done(&mut chain, Alice, members(&[Alice, Bob, Charlie]));
     chain.state.execute_with(|| assert_eq!(consortium::view().council.len(), 3));
     // One of three is not enough any more.
-    done(&mut chain, Alice, propose(Change::RemoveParty(id(Ferdie))));
-    chain.state.execute_with(|| assert!(Parties::is_party(&id(Ferdie))));
+    done(&mut chain, Alice, propose(Change::RemoveParty(party(Ferdie))));
+    chain.state.execute_with(|| assert!(Parties::is_party(&party(Ferdie))));
+    // Bob was never anything but a party. His vote counts.
+    let motion = chain.state.execute_with(|| consortium::view().motions.remove(0));
+    let vote = pallet_council::Call::vote { motion: crate::Hash::from(motion.id.0), approve: true };
+    done(&mut chain, Bob, vote.into());
+    chain.state.execute_with(|| assert!(!Parties::is_party(&party(Ferdie))));
 }

@@ -1,7 +1,10 @@
 //! Who may submit, and the extrinsics of standard clients.
 
 use super::support::{Chain, Gateway, GENESIS};
-use crate::{Devices, Parties, Runtime, RuntimeCall, RuntimeEvent, System, TxExtension};
+use crate::{
+    Devices, Parties, Quotas, Runtime, RuntimeCall, RuntimeEvent, System, Timestamp, TxExtension,
+    SLOT_DURATION,
+};
 use sp_core::{sr25519, Pair};
 use sp_keyring::Sr25519Keyring;
 use sp_runtime::{
@@ -10,28 +13,31 @@ use sp_runtime::{
 };
 use streembit_primitives::{
     consortium::{invalid_transaction, Change},
+    contract::ContractId,
     device::RegistrationConsent,
     gateway::GatewayConsent,
     hash::Domain,
-    AccountId, DeviceKey, GatewayRecord, Hash, Text,
+    party::AccountConsent,
+    AccountId, DeviceKey, GatewayRecord, Hash, PartyId, Scope, Text,
 };
 
 fn refused(reason: InvalidTransaction) -> TransactionValidityError {
     TransactionValidityError::Invalid(reason)
 }
 
-fn owner() -> (sr25519::Pair, AccountId) {
+fn owner() -> (sr25519::Pair, PartyId) {
     let key = Sr25519Keyring::Alice;
-    (key.pair(), AccountId(key.to_raw_public()))
+    (key.pair(), PartyId::of_first_account(&AccountId(key.to_raw_public())))
 }
 
 fn remark() -> RuntimeCall {
     frame_system::Call::remark { remark: vec![1, 2, 3] }.into()
 }
 
-fn add_gateway(gateway: &Gateway, party: AccountId) -> RuntimeCall {
+fn add_gateway(gateway: &Gateway, party: PartyId) -> RuntimeCall {
     let log_key = gateway.log_key();
-    let agreed = GatewayConsent { genesis: Hash(GENESIS.0), gateway: gateway.account(), party, log_key };
+    let (genesis, gateway_account) = (Hash(GENESIS.0), gateway.account());
+    let agreed = GatewayConsent { genesis, gateway: gateway_account, party, log_key, nonce: 0 };
     let consent = gateway.sign(Domain::GatewayConsent, &agreed.message());
     pallet_parties::Call::add_gateway { gateway: gateway.account(), log_key, consent }.into()
 }
@@ -40,7 +46,9 @@ fn add_gateway(gateway: &Gateway, party: AccountId) -> RuntimeCall {
 fn a_stranger_is_refused_before_anything_is_executed() {
     let mut chain = Chain::new("development");
     let stranger = sr25519::Pair::from_seed(&[77; 32]);
-    for call in [remark(), add_gateway(&Gateway::new(1), AccountId(stranger.public().0))] {
+    for call in
+        [remark(), add_gateway(&Gateway::new(1), PartyId::of_first_account(&AccountId(stranger.public().0)))]
+    {
         let extrinsic = chain.signed(&stranger, call);
         assert_eq!(chain.validate(extrinsic.clone()), Err(refused(InvalidTransaction::Payment)));
         assert_eq!(chain.block(vec![extrinsic]), vec![Err(refused(InvalidTransaction::Payment))]);
@@ -95,6 +103,84 @@ fn calls_for_the_councils_part_of_a_block_are_refused_to_others_in_the_pool() {
     assert_eq!(chain.block(vec![allowed]), vec![Ok(Ok(()))]);
 }
 
+/// A call that adds an account with this key to a party.
+fn add_account(key: &Gateway, party: PartyId, scope: Scope, until: Option<u64>) -> RuntimeCall {
+    let (genesis, account) = (Hash(GENESIS.0), key.account());
+    let agreed = AccountConsent { genesis, party, account, scope, until, nonce: 0 };
+    let consent = key.sign(Domain::AccountConsent, &agreed.message());
+    pallet_parties::Call::add_account { account, scope, until, consent }.into()
+}
+
+#[test]
+fn an_employee_submits_within_its_scope_and_time_and_is_refused_in_the_pool_otherwise() {
+    let mut chain = Chain::new("development");
+    let ((alice, party), clerk, gateway) = (owner(), Gateway::new(1), Gateway::new(2));
+    let until = chain.state.execute_with(Timestamp::get) + 10 * SLOT_DURATION;
+    let add = chain.signed(&alice, add_account(&clerk, party, Scope::Gateway, Some(until)));
+    assert_eq!(chain.block(vec![add]), vec![Ok(Ok(()))]);
+
+    let beyond = refused(InvalidTransaction::Custom(invalid_transaction::OUT_OF_SCOPE));
+    let quota = |chain: &mut Chain| {
+        chain.state.execute_with(|| Quotas::quota(&AccountId(alice.public().0)).unwrap().left)
+    };
+    let before = quota(&mut chain);
+    let other = AccountId(alice.public().0);
+    let calls: Vec<RuntimeCall> = vec![
+        pallet_parties::Call::leave {}.into(),
+        pallet_parties::Call::remove_account { account: other }.into(),
+        pallet_council::Call::propose { change: Change::AddParty(AccountId([7; 32])) }.into(),
+        pallet_council::Call::vote { motion: crate::Hash::zero(), approve: true }.into(),
+        pallet_validators::Call::leave {}.into(),
+        pallet_service_contracts::Call::accept { id: ContractId([1; 32]) }.into(),
+    ];
+    for call in calls {
+        let extrinsic = chain.signed(&clerk.pair(), call);
+        assert_eq!(chain.validate(extrinsic.clone()), Err(beyond));
+        assert_eq!(chain.block(vec![extrinsic]), vec![Err(beyond)]);
+    }
+    assert_eq!(quota(&mut chain), before, "what is refused costs the party nothing");
+    let within = chain.signed(&clerk.pair(), add_gateway(&gateway, party));
+    assert_eq!(chain.block(vec![within]), vec![Ok(Ok(()))]);
+
+    let ended = refused(InvalidTransaction::Custom(invalid_transaction::ACCOUNT_ENDED));
+    while chain.state.execute_with(Timestamp::get) < until {
+        chain.block(vec![]);
+    }
+    let leave: RuntimeCall = pallet_parties::Call::remove_account { account: clerk.account() }.into();
+    for call in [remark(), leave.clone()] {
+        let late = chain.signed(&clerk.pair(), call);
+        assert_eq!(chain.validate(late.clone()), Err(ended));
+        assert_eq!(chain.block(vec![late]), vec![Err(ended)]);
+    }
+    let remove = chain.signed(&alice, leave);
+    assert_eq!(chain.block(vec![remove]), vec![Ok(Ok(()))]);
+    let gone = chain.signed(&clerk.pair(), remark());
+    assert_eq!(chain.validate(gone), Err(refused(InvalidTransaction::Payment)));
+}
+
+#[test]
+fn a_lost_key_is_replaced_by_the_council_and_nothing_else_changes() {
+    let mut chain = Chain::new("development");
+    let bob = Sr25519Keyring::Bob;
+    let (lost, party) = (bob.pair(), PartyId::of_first_account(&AccountId(bob.to_raw_public())));
+    let (new, gateway) = (Gateway::new(1), Gateway::new(2));
+    let add = chain.signed(&lost, add_gateway(&gateway, party));
+    assert_eq!(chain.block(vec![add]), vec![Ok(Ok(()))]);
+    let change = Change::Recover { party, account: new.account() };
+    let decide = chain.signed(&owner().0, pallet_council::Call::propose { change });
+    assert_eq!(chain.block(vec![decide]), vec![Ok(Ok(()))]);
+    let late = chain.signed(&lost, remark());
+    assert_eq!(chain.validate(late), Err(refused(InvalidTransaction::Payment)));
+    for pair in [new.pair(), gateway.pair()] {
+        let extrinsic = chain.signed(&pair, remark());
+        assert_eq!(chain.block(vec![extrinsic]), vec![Ok(Ok(()))]);
+    }
+    chain.state.execute_with(|| {
+        assert_eq!(Parties::gateways(&party), [gateway.account()]);
+        assert_eq!(Parties::check_state(), Ok(()));
+    });
+}
+
 #[test]
 fn an_extrinsic_of_another_chain_or_another_key_is_refused() {
     let (mut chain, alice) = (Chain::new("development"), owner().0);
@@ -124,6 +210,7 @@ fn a_hosted_device_is_registered_over_extrinsics() {
         key: key.clone(),
         owner: party,
         gateway: gateway.account(),
+        nonce: 0,
     };
     let consent = gateway.sign(Domain::Registration, &agreed.message());
     let register = pallet_devices::Call::register { key: key.clone(), gateway: gateway.account(), consent };

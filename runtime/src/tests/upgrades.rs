@@ -22,7 +22,7 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 use streembit_primitives::{
     consortium::{invalid_transaction, Change, Quota},
-    AccountId, Hash,
+    AccountId, Hash, PartyId,
 };
 
 /// Stands for the code of another runtime.
@@ -85,7 +85,13 @@ fn two_of_three_decide_and_any_party_brings_the_code_in() {
 
     // Charlie has no quota. This call costs nothing.
     let nothing = Some(Quota { microseconds: 0, bytes: 0 });
-    decide(&mut chain, Change::SetQuota { party: AccountId(Charlie.to_raw_public()), quota: nothing });
+    decide(
+        &mut chain,
+        Change::SetQuota {
+            party: PartyId::of_first_account(&AccountId(Charlie.to_raw_public())),
+            quota: nothing,
+        },
+    );
     let good = chain.signed(&Charlie.pair(), apply(&CODE));
     assert!(chain.validate(good.clone()).is_ok());
     assert_eq!(chain.block(vec![good]), vec![Ok(Ok(()))]);

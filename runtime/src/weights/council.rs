@@ -11,20 +11,32 @@ pub struct WeightInfo<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> pallet_council::WeightInfo for WeightInfo<T> {
     fn propose() -> Weight {
-        on_pi(562_317_000)
-            .saturating_add(T::DbWeight::get().reads(103))
-            .saturating_add(T::DbWeight::get().writes(9))
+        on_pi(1050_000_000)
+            .saturating_add(T::DbWeight::get().reads(430))
+            .saturating_add(T::DbWeight::get().writes(28))
     }
 
     fn vote() -> Weight {
-        on_pi(490_860_000)
-            .saturating_add(T::DbWeight::get().reads(103))
-            .saturating_add(T::DbWeight::get().writes(8))
+        on_pi(980_000_000)
+            .saturating_add(T::DbWeight::get().reads(430))
+            .saturating_add(T::DbWeight::get().writes(27))
     }
 
     fn enact() -> Weight {
-        on_pi(464_020_000)
-            .saturating_add(T::DbWeight::get().reads(100))
-            .saturating_add(T::DbWeight::get().writes(5))
+        on_pi(930_000_000)
+            .saturating_add(T::DbWeight::get().reads(425))
+            .saturating_add(T::DbWeight::get().writes(23))
+    }
+
+    fn propose_members() -> Weight {
+        on_pi(420_000_000)
+            .saturating_add(T::DbWeight::get().reads(105))
+            .saturating_add(T::DbWeight::get().writes(7))
+    }
+
+    fn enact_members() -> Weight {
+        on_pi(900_000_000)
+            .saturating_add(T::DbWeight::get().reads(98))
+            .saturating_add(T::DbWeight::get().writes(33))
     }
 }

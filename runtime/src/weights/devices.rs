@@ -11,8 +11,8 @@ pub struct WeightInfo<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> pallet_devices::WeightInfo for WeightInfo<T> {
     fn register() -> Weight {
-        on_pi(242_862_000)
-            .saturating_add(T::DbWeight::get().reads(5))
-            .saturating_add(T::DbWeight::get().writes(3))
+        on_pi(265_000_000)
+            .saturating_add(T::DbWeight::get().reads(10))
+            .saturating_add(T::DbWeight::get().writes(4))
     }
 }

@@ -11,8 +11,8 @@ pub struct WeightInfo<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> pallet_quotas::WeightInfo for WeightInfo<T> {
     fn spend_quota() -> Weight {
-        on_pi(47_741_000)
-            .saturating_add(T::DbWeight::get().reads(8))
+        on_pi(60_000_000)
+            .saturating_add(T::DbWeight::get().reads(10))
             .saturating_add(T::DbWeight::get().writes(1))
     }
 }

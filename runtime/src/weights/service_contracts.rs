@@ -15,7 +15,7 @@ impl<T: frame_system::Config> pallet_service_contracts::WeightInfo for WeightInf
             .saturating_add(on_pi(4_778_833).saturating_mul(p.into()))
             .saturating_add(on_pi(2_854_250).saturating_mul(d.into()))
             .saturating_add(on_pi(14_603_328).saturating_mul(c.into()))
-            .saturating_add(T::DbWeight::get().reads(3))
+            .saturating_add(T::DbWeight::get().reads(5))
             .saturating_add(T::DbWeight::get().reads(1).saturating_mul(p.into()))
             .saturating_add(T::DbWeight::get().reads(1).saturating_mul(d.into()))
             .saturating_add(T::DbWeight::get().writes(3))
@@ -24,25 +24,25 @@ impl<T: frame_system::Config> pallet_service_contracts::WeightInfo for WeightInf
 
     fn accept() -> Weight {
         on_pi(261_900_000)
-            .saturating_add(T::DbWeight::get().reads(35))
+            .saturating_add(T::DbWeight::get().reads(37))
             .saturating_add(T::DbWeight::get().writes(18))
     }
 
     fn report() -> Weight {
         on_pi(412_624_000)
-            .saturating_add(T::DbWeight::get().reads(5))
+            .saturating_add(T::DbWeight::get().reads(7))
             .saturating_add(T::DbWeight::get().writes(1))
     }
 
     fn record() -> Weight {
         on_pi(338_764_000)
-            .saturating_add(T::DbWeight::get().reads(5))
+            .saturating_add(T::DbWeight::get().reads(7))
             .saturating_add(T::DbWeight::get().writes(3))
     }
 
     fn confirm() -> Weight {
         on_pi(106_609_000)
-            .saturating_add(T::DbWeight::get().reads(4))
+            .saturating_add(T::DbWeight::get().reads(6))
             .saturating_add(T::DbWeight::get().writes(2))
     }
 }

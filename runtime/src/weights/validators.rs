@@ -25,13 +25,13 @@ impl<T: frame_system::Config> pallet_validators::WeightInfo for WeightInfo<T> {
 
     fn report_votes() -> Weight {
         on_pi(210_092_000)
-            .saturating_add(T::DbWeight::get().reads(7))
+            .saturating_add(T::DbWeight::get().reads(12))
             .saturating_add(T::DbWeight::get().writes(3))
     }
 
     fn report_blocks() -> Weight {
         on_pi(260_137_000)
-            .saturating_add(T::DbWeight::get().reads(9))
+            .saturating_add(T::DbWeight::get().reads(14))
             .saturating_add(T::DbWeight::get().writes(4))
     }
 }

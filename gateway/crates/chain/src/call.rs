@@ -4,19 +4,21 @@ use codec::Encode;
 use scale_info::{meta_type, MetaType};
 use streembit_primitives::{
     checkpoint::{Anchor, AnchoredRoot},
-    consortium::{Change, Consortium, Equivocation, Membership, QuotaStatus, SessionKeys},
+    consortium::{Change, Consortium, Equivocation, QuotaStatus, SessionKeys},
     contract::{Contract, ContractId},
     contract_state::{ContractView, Grant, ServiceDue},
     device::DeviceRecord,
     merkle::ConsistencyProof,
+    party::{AccountRole, PartyRecord},
     reading_proof::ReadingProof,
-    AccountId, Checkpoint, DeviceId, DeviceKey, GatewayRecord, Hash, LogId, LogKey, Signature,
+    AccountId, Checkpoint, DeviceId, DeviceKey, EncryptionKey, GatewayRecord, Hash, LogId, LogKey, PartyId,
+    PublicKey, Scope, Signature,
 };
 
 /// A call that can be submitted to the chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Call {
-    /// Registers a gateway with the signing party. The gateway may submit transactions from then on.
+    /// Registers a gateway with the signer's party. The gateway may submit transactions from then on.
     AddGateway {
         /// The gateway's account.
         gateway: AccountId,
@@ -25,12 +27,33 @@ pub enum Call {
         /// The gateway's signature over [`streembit_primitives::gateway::GatewayConsent`].
         consent: Signature,
     },
-    /// Proposes a change to the council. Signed by a party, a gateway or a council member.
+    /// Adds an account to the signer's party.
+    AddAccount {
+        /// The account.
+        account: AccountId,
+        /// What it may do.
+        scope: Scope,
+        /// When it ends (exclusive), in milliseconds since 1970-01-01 UTC. `None` if it does not end.
+        until: Option<u64>,
+        /// The account's signature over [`streembit_primitives::party::AccountConsent`].
+        consent: Signature,
+    },
+    /// Removes an account from the signer's party.
+    RemoveAccount {
+        /// The account.
+        account: AccountId,
+    },
+    /// Sets the key that keys for the signer's party are encrypted to.
+    SetEncryptionKey {
+        /// The key.
+        key: EncryptionKey,
+    },
+    /// Proposes a change to the council. Signed by an account of a party that may do everything, or by a gateway.
     ProposeChange {
         /// The proposed change.
         change: Change,
     },
-    /// Casts a council member's vote on a motion.
+    /// Casts the vote of the signer's party on a motion.
     Vote {
         /// The motion's hash.
         motion: Hash,
@@ -44,7 +67,7 @@ pub enum Call {
     },
     /// Removes the signer from the validators.
     LeaveValidators,
-    /// Removes the signing party and its gateways from the consortium.
+    /// Removes the signer's party with its accounts and gateways from the consortium.
     LeaveConsortium,
     /// Sets the session keys that the signer validates with.
     SetSessionKeys {
@@ -53,7 +76,7 @@ pub enum Call {
         /// The signatures of both keys over the account.
         proof: Vec<u8>,
     },
-    /// Registers a device that the signing party owns.
+    /// Registers a device that the signer's party owns.
     RegisterDevice {
         /// The device's key.
         key: DeviceKey,
@@ -112,7 +135,11 @@ impl Call {
     /// The pallet's name in the runtime.
     pub fn pallet(&self) -> &'static str {
         match self {
-            Self::AddGateway { .. } | Self::LeaveConsortium => "Parties",
+            Self::AddGateway { .. }
+            | Self::AddAccount { .. }
+            | Self::RemoveAccount { .. }
+            | Self::SetEncryptionKey { .. }
+            | Self::LeaveConsortium => "Parties",
             Self::ProposeChange { .. } | Self::Vote { .. } => "Council",
             Self::LeaveValidators => "Validators",
             Self::ApplyUpgrade { .. } => "System",
@@ -127,6 +154,9 @@ impl Call {
     pub fn name(&self) -> &'static str {
         match self {
             Self::AddGateway { .. } => "add_gateway",
+            Self::AddAccount { .. } => "add_account",
+            Self::RemoveAccount { .. } => "remove_account",
+            Self::SetEncryptionKey { .. } => "set_encryption_key",
             Self::ProposeChange { .. } => "propose",
             Self::Vote { .. } => "vote",
             Self::ApplyUpgrade { .. } => "apply_authorized_upgrade",
@@ -146,6 +176,9 @@ impl Call {
     pub(super) fn arguments(&self) -> Vec<u8> {
         match self {
             Self::AddGateway { gateway, log_key, consent } => (gateway, log_key, consent).encode(),
+            Self::AddAccount { account, scope, until, consent } => (account, scope, until, consent).encode(),
+            Self::RemoveAccount { account } => account.encode(),
+            Self::SetEncryptionKey { key } => key.encode(),
             Self::ProposeChange { change } => change.encode(),
             Self::Vote { motion, approve } => (motion, approve).encode(),
             Self::ApplyUpgrade { code } => code.encode(),
@@ -186,6 +219,13 @@ pub(super) fn calls() -> Vec<CallShape> {
     let (id, number, proof) = (meta_type::<ContractId>(), meta_type::<u32>(), meta_type::<ReadingProof>());
     vec![
         call("Parties", "add_gateway", vec![account, meta_type::<LogKey>(), signature]),
+        call(
+            "Parties",
+            "add_account",
+            vec![account, meta_type::<Scope>(), meta_type::<Option<u64>>(), signature],
+        ),
+        call("Parties", "remove_account", vec![account]),
+        call("Parties", "set_encryption_key", vec![meta_type::<EncryptionKey>()]),
         call("Council", "propose", vec![meta_type::<Change>()]),
         call("Council", "vote", vec![meta_type::<Hash>(), meta_type::<bool>()]),
         call("System", "apply_authorized_upgrade", vec![meta_type::<Vec<u8>>()]),
@@ -225,19 +265,21 @@ impl MethodShape {
 pub(super) fn methods() -> Vec<MethodShape> {
     let method = |api, method, inputs, answer| MethodShape { api, method, inputs, answer };
     let (account, device) = (meta_type::<AccountId>(), meta_type::<DeviceId>());
-    let (log, contract) = (meta_type::<LogId>(), meta_type::<ContractId>());
+    let (party, log, contract) = (meta_type::<PartyId>(), meta_type::<LogId>(), meta_type::<ContractId>());
     vec![
-        method("PartiesApi", "is_party", vec![account], meta_type::<bool>()),
-        method("PartiesApi", "gateways", vec![account], meta_type::<Vec<AccountId>>()),
-        method("PartiesApi", "party_of", vec![account], meta_type::<Option<AccountId>>()),
+        method("PartiesApi", "role", vec![account], meta_type::<Option<AccountRole>>()),
+        method("PartiesApi", "party", vec![party], meta_type::<Option<PartyRecord>>()),
+        method("PartiesApi", "parties", vec![], meta_type::<Vec<(PartyId, PartyRecord)>>()),
+        method("PartiesApi", "gateways", vec![party], meta_type::<Vec<AccountId>>()),
         method("PartiesApi", "gateway", vec![account], meta_type::<Option<GatewayRecord>>()),
+        method("PartiesApi", "consent_nonce", vec![account], meta_type::<u32>()),
         method("ConsortiumApi", "consortium", vec![], meta_type::<Consortium>()),
-        method("PartiesApi", "memberships", vec![], meta_type::<Vec<(AccountId, Membership)>>()),
         method("ValidatorsApi", "equivocations", vec![], meta_type::<Vec<Equivocation>>()),
         method("QuotasApi", "quota", vec![account], meta_type::<Option<QuotaStatus>>()),
         method("DevicesApi", "device", vec![device], meta_type::<Option<DeviceRecord>>()),
         method("DevicesApi", "devices_of_gateway", vec![account], meta_type::<Vec<DeviceId>>()),
-        method("DevicesApi", "devices_of_owner", vec![account], meta_type::<Vec<DeviceId>>()),
+        method("DevicesApi", "devices_of_owner", vec![party], meta_type::<Vec<DeviceId>>()),
+        method("DevicesApi", "consent_nonce", vec![meta_type::<PublicKey>()], meta_type::<u32>()),
         method("AnchorsApi", "latest", vec![log], meta_type::<Option<Anchor>>()),
         method(
             "AnchorsApi",
@@ -246,7 +288,7 @@ pub(super) fn methods() -> Vec<MethodShape> {
             meta_type::<Option<AnchoredRoot>>(),
         ),
         method("ServiceContractsApi", "contract", vec![contract], meta_type::<Option<ContractView>>()),
-        method("ServiceContractsApi", "contracts_of", vec![account], meta_type::<Vec<ContractId>>()),
+        method("ServiceContractsApi", "contracts_of", vec![party], meta_type::<Vec<ContractId>>()),
         method("ServiceContractsApi", "due", vec![contract], meta_type::<Option<Vec<ServiceDue>>>()),
         method("ServiceContractsApi", "grants", vec![device], meta_type::<Vec<Grant>>()),
     ]

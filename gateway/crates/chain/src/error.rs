@@ -2,7 +2,7 @@
 
 use super::refusal::PoolRefusal;
 use streembit_keystore::account;
-use streembit_primitives::{AccountId, Hash};
+use streembit_primitives::{AccountId, Hash, PartyId};
 
 /// An error of the chain client.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -51,19 +51,19 @@ pub enum ChainError {
         /// The node's error message.
         message: String,
     },
-    /// The account may not submit transactions: neither a party nor an account of one.
+    /// The account may not submit transactions: it belongs to no party.
     #[error("the account {} may not submit to this chain", account::show(.account))]
     NotPermitted {
         /// The account.
         account: AccountId,
     },
     /// The quota of the account's party has too little left for the call.
-    #[error("the quota of {} has too little left for {call}: {}", account::show(.payer), .left)]
+    #[error("the quota of {} has too little left for {call}: {}", .party, .left)]
     OverQuota {
         /// The call.
         call: String,
         /// The party whose quota is charged.
-        payer: AccountId,
+        party: PartyId,
         /// The rest of the quota, its size and the time of the next refill, as text.
         left: String,
     },

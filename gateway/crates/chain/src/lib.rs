@@ -26,7 +26,7 @@ pub use equivocations::{describe_equivocation, ValidatorsReport};
 pub use error::ChainError;
 pub use node_url::NodeUrl;
 pub use refusal::PoolRefusal;
-pub use registration::{device_consent, gateway_consent};
+pub use registration::{account_consent, device_consent, gateway_consent};
 pub use reporting::{ChainReport, NodeState};
 pub use rpc::VoterStatus;
 pub use view::ChainView;

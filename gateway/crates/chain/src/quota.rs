@@ -41,13 +41,13 @@ fn bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streembit_primitives::{consortium::Quota, AccountId};
+    use streembit_primitives::{consortium::Quota, PartyId};
 
     #[test]
     fn the_text_has_time_and_bytes_and_the_percentage_is_the_smaller_one() {
         let quota = Quota { microseconds: 28_000_000, bytes: 50_000_000 };
         let left = Quota { microseconds: 1_400_000, bytes: 5_000 };
-        let quota = QuotaStatus { payer: AccountId([1; 32]), quota, left, refills: 1_700_000_000_000 };
+        let quota = QuotaStatus { party: PartyId([1; 32]), quota, left, refills: 1_700_000_000_000 };
         let text = describe(&quota);
         for part in ["1400 ms of 28 s", "5000 bytes of 47 MiB", "2023-11-14"] {
             assert!(text.contains(part), "{part}: {text}");

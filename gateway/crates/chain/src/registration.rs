@@ -1,17 +1,23 @@
-//! The registration of gateways, devices and session keys: consents and the calls that carry them.
+//! The registration of accounts, gateways, devices and session keys: consents and the calls that carry them.
 
 use super::{rpc::decode, Call, ChainClient, ChainError, Submitted};
 use streembit_keystore::KeyPair;
 use streembit_primitives::{
-    consortium::SessionKeys, device::RegistrationConsent, gateway::GatewayConsent, hash::Domain, AccountId,
-    DeviceKey, Hash, Signature,
+    consortium::SessionKeys, device::RegistrationConsent, gateway::GatewayConsent, hash::Domain,
+    party::AccountConsent, AccountId, DeviceKey, Hash, PartyId, Scope, Signature,
 };
 
-/// Signs a gateway's consent to belong to a party. It covers the gateway's log key.
-pub fn gateway_consent(genesis: Hash, gateway: &KeyPair, party: AccountId) -> Signature {
+/// Signs a gateway's consent to belong to a party. It covers the gateway's log key. `nonce` is the number of consents
+/// of the gateway that the chain has accepted.
+pub fn gateway_consent(genesis: Hash, gateway: &KeyPair, party: PartyId, nonce: u32) -> Signature {
     let log_key = gateway.log_public_key();
-    let consent = GatewayConsent { genesis, gateway: gateway.account(), party, log_key };
+    let consent = GatewayConsent { genesis, gateway: gateway.account(), party, log_key, nonce };
     gateway.sign(Domain::GatewayConsent, &consent.message())
+}
+
+/// Signs the consent of an account to act for a party.
+pub fn account_consent(consent: &AccountConsent, keys: &KeyPair) -> Signature {
+    keys.sign(Domain::AccountConsent, &consent.message())
 }
 
 /// Signs the consent to a device's registration, with the device's own key or the key of the gateway that signs for
@@ -21,12 +27,48 @@ pub fn device_consent(registration: &RegistrationConsent, keys: &KeyPair) -> Sig
 }
 
 impl ChainClient {
-    /// Registers a gateway and its log key with a party. `gateway` signs the consent, and may submit transactions from
-    /// then on.
-    pub async fn add_gateway(&self, party: &KeyPair, gateway: &KeyPair) -> Result<Submitted, ChainError> {
-        let consent = gateway_consent(self.genesis(), gateway, party.account());
+    /// Returns the party of an account that may submit for it, or an error if the account belongs to no party.
+    pub async fn party_of(&self, account: AccountId) -> Result<PartyId, ChainError> {
+        let found = self.view().await?.role(account).await?;
+        found.map(|found| found.party).ok_or(ChainError::NotPermitted { account })
+    }
+
+    /// Registers a gateway and its log key with the party of `signer`. `gateway` signs the consent, and may submit
+    /// transactions from then on. Returns the party.
+    pub async fn add_gateway(
+        &self,
+        signer: &KeyPair,
+        gateway: &KeyPair,
+    ) -> Result<(PartyId, Submitted), ChainError> {
+        let party = self.party_of(signer.account()).await?;
+        let nonce = self.view().await?.consent_nonce(gateway.account()).await?;
+        let consent = gateway_consent(self.genesis(), gateway, party, nonce);
         let log_key = gateway.log_public_key();
-        self.submit(party, Call::AddGateway { gateway: gateway.account(), log_key, consent }).await
+        let call = Call::AddGateway { gateway: gateway.account(), log_key, consent };
+        Ok((party, self.submit(signer, call).await?))
+    }
+
+    /// Builds the consent that an account has to sign to act for a party on this chain.
+    pub async fn account_agreement(
+        &self,
+        party: PartyId,
+        account: AccountId,
+        scope: Scope,
+        until: Option<u64>,
+    ) -> Result<AccountConsent, ChainError> {
+        let nonce = self.view().await?.consent_nonce(account).await?;
+        Ok(AccountConsent { genesis: self.genesis(), party, account, scope, until, nonce })
+    }
+
+    /// Adds an account to the party of `signer` with the account's consent.
+    pub async fn add_account(
+        &self,
+        signer: &KeyPair,
+        agreed: AccountConsent,
+        consent: Signature,
+    ) -> Result<Submitted, ChainError> {
+        let AccountConsent { account, scope, until, .. } = agreed;
+        self.submit(signer, Call::AddAccount { account, scope, until, consent }).await
     }
 
     /// Generates session keys in the node's keystore and registers them for an account. A validator uses them from one
@@ -44,8 +86,14 @@ impl ChainClient {
     }
 
     /// Builds the consent that a device has to sign to be registered on this chain.
-    pub fn registration(&self, key: DeviceKey, owner: AccountId, gateway: AccountId) -> RegistrationConsent {
-        RegistrationConsent { genesis: self.genesis(), key, owner, gateway }
+    pub async fn registration(
+        &self,
+        key: DeviceKey,
+        owner: PartyId,
+        gateway: AccountId,
+    ) -> Result<RegistrationConsent, ChainError> {
+        let nonce = self.view().await?.registration_nonce(key.consent_key()).await?;
+        Ok(RegistrationConsent { genesis: self.genesis(), key, owner, gateway, nonce })
     }
 
     /// Registers a device with its consent.
@@ -69,16 +117,22 @@ mod tests {
     fn signed_consents_pass_the_chains_verification() {
         let (owner, gateway) = (KeyPair::from_dev_name("alice").unwrap(), KeyPair::from_seed([7; 32]));
         let genesis = Hash([1; 32]);
-        let consent = gateway_consent(genesis, &gateway, owner.account());
+        let party = PartyId::of_first_account(&owner.account());
+        let consent = gateway_consent(genesis, &gateway, party, 3);
         let log_key = gateway.log_public_key();
-        let agreed = GatewayConsent { genesis, gateway: gateway.account(), party: owner.account(), log_key };
+        let agreed = GatewayConsent { genesis, gateway: gateway.account(), party, log_key, nonce: 3 };
         assert!(agreed.verify(&consent));
         assert!(!GatewayConsent { genesis: Hash([2; 32]), ..agreed }.verify(&consent));
 
         let key = DeviceKey::Hosted { gateway: gateway.account(), label: Text::try_from("car").unwrap() };
         let registration =
-            RegistrationConsent { genesis, key, owner: owner.account(), gateway: gateway.account() };
+            RegistrationConsent { genesis, key, owner: party, gateway: gateway.account(), nonce: 1 };
         assert!(registration.verify(&device_consent(&registration, &gateway)));
         assert!(!registration.verify(&device_consent(&registration, &owner)));
+
+        let (account, scope, until) = (gateway.account(), Scope::Contracts, Some(9));
+        let agreed = AccountConsent { genesis, party, account, scope, until, nonce: 0 };
+        assert!(agreed.verify(&account_consent(&agreed, &gateway)));
+        assert!(!agreed.verify(&account_consent(&agreed, &owner)));
     }
 }

@@ -184,7 +184,7 @@ impl ChainClient {
             None => ChainError::NotPermitted { account: signed.account },
             Some(quota) => ChainError::OverQuota {
                 call: signed.label.clone(),
-                payer: quota.payer,
+                party: quota.party,
                 left: super::quota::describe(&quota),
             },
         })

@@ -6,13 +6,15 @@ use super::{
     ChainError, Finalized,
 };
 use codec::{Decode, Encode};
+use streembit_keystore::party::PartyName;
 use streembit_primitives::{
     checkpoint::{Anchor, AnchoredRoot},
-    consortium::{Consortium, Equivocation, Membership, QuotaStatus},
+    consortium::{Consortium, Equivocation, QuotaStatus},
     contract::ContractId,
     contract_state::{ContractView, Grant, ServiceDue},
     device::DeviceRecord,
-    AccountId, DeviceId, GatewayRecord, Hash, LogId,
+    party::{AccountRole, PartyRecord},
+    AccountId, DeviceId, GatewayRecord, Hash, LogId, PartyId, PublicKey,
 };
 use subxt::config::substrate::H256;
 
@@ -50,19 +52,47 @@ impl ChainView {
         decode(method, &answer)
     }
 
-    /// Returns true if the account is a party.
-    pub async fn is_party(&self, account: AccountId) -> Result<bool, ChainError> {
-        self.call("PartiesApi_is_party", &account).await
+    /// The party that an account or a gateway belongs to, and its role, also if the role has ended. `None` if it belongs
+    /// to no party.
+    pub async fn role(&self, account: AccountId) -> Result<Option<AccountRole>, ChainError> {
+        self.call("PartiesApi_role", &account).await
+    }
+
+    /// A party, or `None` if it does not belong to the consortium.
+    pub async fn party(&self, party: PartyId) -> Result<Option<PartyRecord>, ChainError> {
+        self.call("PartiesApi_party", &party).await
+    }
+
+    /// The parties, sorted by their ids.
+    pub async fn parties(&self) -> Result<Vec<(PartyId, PartyRecord)>, ChainError> {
+        self.call("PartiesApi_parties", &()).await
+    }
+
+    /// The party that a name stands for, or `None` if there is none. Digits that name no account are taken for a party's
+    /// id, also if the party has left.
+    pub async fn find_party(&self, name: &PartyName) -> Result<Option<PartyId>, ChainError> {
+        match name {
+            PartyName::Account(account) => Ok(self.role(*account).await?.map(|found| found.party)),
+            PartyName::Digits(digits) => {
+                let found = self.role(AccountId(*digits)).await?;
+                Ok(Some(found.map_or(PartyId(*digits), |found| found.party)))
+            }
+        }
+    }
+
+    /// The nonce that the next consent of an account or a gateway must have.
+    pub async fn consent_nonce(&self, account: AccountId) -> Result<u32, ChainError> {
+        self.call("PartiesApi_consent_nonce", &account).await
+    }
+
+    /// The nonce that the next consent to the registration of a device must have, by the key that signs it.
+    pub async fn registration_nonce(&self, key: PublicKey) -> Result<u32, ChainError> {
+        self.call("DevicesApi_consent_nonce", &key).await
     }
 
     /// The gateways of a party.
-    pub async fn gateways(&self, party: AccountId) -> Result<Vec<AccountId>, ChainError> {
+    pub async fn gateways(&self, party: PartyId) -> Result<Vec<AccountId>, ChainError> {
         self.call("PartiesApi_gateways", &party).await
-    }
-
-    /// The party that a gateway belongs to, or `None` if it belongs to none.
-    pub async fn party_of(&self, gateway: AccountId) -> Result<Option<AccountId>, ChainError> {
-        self.call("PartiesApi_party_of", &gateway).await
     }
 
     /// The party and the log key of a gateway, or `None` if it belongs to no party.
@@ -73,15 +103,6 @@ impl ChainView {
     /// The parties, the council, the validators and the open motions.
     pub async fn consortium(&self) -> Result<Consortium, ChainError> {
         self.call("ConsortiumApi_consortium", &()).await
-    }
-
-    /// The memberships of the parties, or `None` if the runtime is too old to list them.
-    pub async fn memberships(&self) -> Result<Option<Vec<(AccountId, Membership)>>, ChainError> {
-        let method = "PartiesApi_memberships";
-        if self.runtime.ensure_compatible(method).is_err() {
-            return Ok(None);
-        }
-        self.call(method, &()).await.map(Some)
     }
 
     /// The equivocations of accounts that have not become validators again since. Empty if the runtime is too old to
@@ -110,7 +131,7 @@ impl ChainView {
     }
 
     /// The devices that a party owns.
-    pub async fn devices_of_owner(&self, owner: AccountId) -> Result<Vec<DeviceId>, ChainError> {
+    pub async fn devices_of_owner(&self, owner: PartyId) -> Result<Vec<DeviceId>, ChainError> {
         self.call("DevicesApi_devices_of_owner", &owner).await
     }
 
@@ -130,7 +151,7 @@ impl ChainView {
     }
 
     /// The contracts of a party.
-    pub async fn contracts_of(&self, party: AccountId) -> Result<Vec<ContractId>, ChainError> {
+    pub async fn contracts_of(&self, party: PartyId) -> Result<Vec<ContractId>, ChainError> {
         self.call("ServiceContractsApi_contracts_of", &party).await
     }
 

@@ -2,7 +2,7 @@
 
 use super::grants::{change_stream, BlockStream, ChainUnavailableError, DeviceAccess, Grants, Registry};
 use streembit_chain::{ChainClient, ChainError};
-use streembit_primitives::{device::DeviceRecord, DeviceId, Hash, LogId};
+use streembit_primitives::{device::DeviceRecord, AccountId, DeviceId, Hash, LogId};
 
 impl From<ChainError> for ChainUnavailableError {
     fn from(error: ChainError) -> Self {
@@ -16,9 +16,14 @@ impl Grants for ChainClient {
         ChainClient::genesis(self)
     }
 
-    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailableError> {
+    async fn access(
+        &self,
+        device: DeviceId,
+        reader: AccountId,
+    ) -> Result<DeviceAccess, ChainUnavailableError> {
         let view = self.view().await?;
         Ok(DeviceAccess {
+            reader: view.role(reader).await?,
             record: view.device(device).await?,
             grants: view.grants(device).await?,
             time: view.block().time,

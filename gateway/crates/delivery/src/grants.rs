@@ -3,7 +3,8 @@
 use futures::{stream, stream::BoxStream, stream::Fuse, StreamExt as _};
 use std::collections::BTreeSet;
 use streembit_primitives::{
-    contract_state::Grant, device::DeviceRecord, reading::Name, AccountId, DeviceId, Hash, LogId, Part,
+    contract_state::Grant, device::DeviceRecord, party::AccountRole, reading::Name, AccountId, DeviceId,
+    Hash, LogId, Part,
 };
 use tokio::sync::watch;
 
@@ -12,9 +13,11 @@ use tokio::sync::watch;
 #[error("{0}")]
 pub struct ChainUnavailableError(pub String);
 
-/// The finalized state about who may read a device.
+/// The finalized state about an account's right to read a device.
 #[derive(Clone, Debug)]
 pub struct DeviceAccess {
+    /// The party of the account and its role, or `None` if the account belongs to no party.
+    pub reader: Option<AccountRole>,
     /// The device's record, or `None` if the device is not registered.
     pub record: Option<DeviceRecord>,
     /// The grants of contracts in force.
@@ -28,8 +31,12 @@ pub struct DeviceAccess {
 pub trait Grants: Send + Sync + 'static {
     /// The chain's genesis hash.
     fn genesis(&self) -> Hash;
-    /// Reads who may read a device, at the finalized head.
-    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailableError>;
+    /// Reads what decides whether the account `reader` may read a device, at the finalized head.
+    async fn access(
+        &self,
+        device: DeviceId,
+        reader: AccountId,
+    ) -> Result<DeviceAccess, ChainUnavailableError>;
     /// A stream with an item for each new finalized block, after which the rights may have changed.
     fn blocks(&self) -> BlockStream;
 }
@@ -69,8 +76,8 @@ pub enum NameFilter {
 pub struct Rights {
     /// The readings that may be read.
     pub names: NameFilter,
-    /// The time at which the rights must be evaluated again: the first end among the grants, in milliseconds since
-    /// 1970-01-01 UTC. `None` if the rights do not end.
+    /// The time at which the rights must be evaluated again: the first end among the grants and the account, in
+    /// milliseconds since 1970-01-01 UTC. `None` if the rights do not end.
     pub until: Option<u64>,
 }
 
@@ -96,23 +103,29 @@ impl NameFilter {
 }
 
 impl DeviceAccess {
-    /// Returns what an account may read of a device at a gateway, or `None` if it may read nothing.
+    /// Returns what the account may read of the device at a gateway, or `None` if it may read nothing. It reads what its
+    /// party may read, if its scope includes reading.
     ///
-    /// A grant ends when either the chain's time or the local clock (`now`) reaches its end. So neither a stalled
-    /// chain nor a slow clock extends it.
-    pub fn rights(&self, gateway: &AccountId, account: &AccountId, now: u64) -> Option<Rights> {
-        let record = self.record.as_ref().filter(|record| record.gateway == *gateway)?;
-        if record.owner == *account {
-            return Some(Rights { names: NameFilter::All, until: None });
-        }
+    /// A grant or an account ends when either the chain's time or the local clock (`now`) reaches its end. So neither a
+    /// stalled chain nor a slow clock extends it.
+    pub fn rights(&self, gateway: &AccountId, now: u64) -> Option<Rights> {
         let now = now.max(self.time);
+        let AccountRole { party, role } = self.reader.filter(|found| found.role.may_read())?;
+        if role.has_ended(now) {
+            return None;
+        }
+        let record = self.record.as_ref().filter(|record| record.gateway == *gateway)?;
+        if record.owner == party {
+            return Some(Rights { names: NameFilter::All, until: role.until() });
+        }
         let device = record.key.device_id();
         let in_force = self
             .grants
             .iter()
-            .filter(|grant| grant.grantee == *account && grant.device == device && grant.until > now)
+            .filter(|grant| grant.grantee == party && grant.device == device && grant.until > now)
             .collect::<Vec<_>>();
-        let until = Some(in_force.iter().map(|grant| grant.until).min()?);
+        let first_end = in_force.iter().map(|grant| grant.until).min()?;
+        let until = Some(role.until().map_or(first_end, |end| end.min(first_end)));
         let names = if in_force.iter().any(|grant| grant.names.is_empty()) {
             NameFilter::All
         } else {
@@ -125,11 +138,13 @@ impl DeviceAccess {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streembit_primitives::{contract::ContractId, DeviceKey, PublicKey, Text};
+    use streembit_primitives::{
+        contract::ContractId, party::Role, DeviceKey, PartyId, PublicKey, Scope, Text,
+    };
 
     const GATEWAY: AccountId = AccountId([1; 32]);
-    const OWNER: AccountId = AccountId([2; 32]);
-    const WORKSHOP: AccountId = AccountId([3; 32]);
+    const OWNER: PartyId = PartyId([2; 32]);
+    const WORKSHOP: PartyId = PartyId([3; 32]);
 
     fn key() -> DeviceKey {
         DeviceKey::Own(PublicKey::Sr25519([4; 32]))
@@ -149,27 +164,66 @@ mod tests {
         }
     }
 
+    fn reader(party: PartyId, scope: Scope, until: Option<u64>) -> Option<AccountRole> {
+        Some(AccountRole { party, role: Role::Account { scope, until } })
+    }
+
+    /// The access of an account of the workshop that may do everything.
     fn access(grants: Vec<Grant>) -> DeviceAccess {
         let record = DeviceRecord { key: key(), owner: OWNER, gateway: GATEWAY, registered: 1 };
-        DeviceAccess { record: Some(record), grants, time: 100 }
+        DeviceAccess { reader: reader(WORKSHOP, Scope::All, None), record: Some(record), grants, time: 100 }
+    }
+
+    fn all(until: Option<u64>) -> Option<Rights> {
+        Some(Rights { names: NameFilter::All, until })
     }
 
     #[test]
     fn the_owner_reads_everything_and_others_nothing() {
-        let access = access(vec![grant(&[], 200)]);
-        let all = Rights { names: NameFilter::All, until: None };
-        assert_eq!(access.rights(&GATEWAY, &OWNER, 999), Some(all));
-        assert_eq!(access.rights(&GATEWAY, &AccountId([9; 32]), 0), None);
-        assert_eq!(access.rights(&AccountId([9; 32]), &OWNER, 0), None, "another gateway's device");
-        let unknown = DeviceAccess { record: None, ..access };
-        assert_eq!(unknown.rights(&GATEWAY, &OWNER, 0), None);
-        assert_eq!(unknown.rights(&GATEWAY, &WORKSHOP, 0), None);
+        let workshops = access(vec![grant(&[], 200)]);
+        let owners = DeviceAccess { reader: reader(OWNER, Scope::All, None), ..workshops.clone() };
+        assert_eq!(owners.rights(&GATEWAY, 999), all(None));
+        for stranger in [None, reader(PartyId([9; 32]), Scope::All, None)] {
+            assert_eq!(DeviceAccess { reader: stranger, ..workshops.clone() }.rights(&GATEWAY, 0), None);
+        }
+        assert_eq!(owners.rights(&AccountId([9; 32]), 0), None, "another gateway's device");
+        for known in [owners, workshops] {
+            assert_eq!(DeviceAccess { record: None, ..known }.rights(&GATEWAY, 0), None);
+        }
+    }
+
+    #[test]
+    fn an_account_reads_for_its_party_if_its_scope_includes_reading() {
+        for (scope, reads) in Scope::LIST.into_iter().zip([true, false, true, true, false]) {
+            let owners = DeviceAccess { reader: reader(OWNER, scope, None), ..access(Vec::new()) };
+            assert_eq!(owners.rights(&GATEWAY, 0).is_some(), reads, "{scope}");
+            let granted =
+                DeviceAccess { reader: reader(WORKSHOP, scope, None), ..access(vec![grant(&[], 200)]) };
+            assert_eq!(granted.rights(&GATEWAY, 0).is_some(), reads, "{scope}");
+        }
+        let gateway = Some(AccountRole { party: OWNER, role: Role::Gateway });
+        assert_eq!(DeviceAccess { reader: gateway, ..access(Vec::new()) }.rights(&GATEWAY, 0), None);
+    }
+
+    #[test]
+    fn an_account_reads_until_it_ends_by_the_later_of_both_clocks() {
+        let owners =
+            |until| DeviceAccess { reader: reader(OWNER, Scope::All, Some(until)), ..access(vec![]) };
+        assert_eq!(owners(200).rights(&GATEWAY, 199), all(Some(200)));
+        assert_eq!(owners(200).rights(&GATEWAY, 200), None);
+        assert_eq!(owners(100).rights(&GATEWAY, 0), None, "by the chain's time");
+        let granted = |until| DeviceAccess {
+            reader: reader(WORKSHOP, Scope::Devices, Some(until)),
+            ..access(vec![grant(&[], 200)])
+        };
+        assert_eq!(granted(150).rights(&GATEWAY, 0), all(Some(150)), "the account ends before the grant");
+        assert_eq!(granted(300).rights(&GATEWAY, 0), all(Some(200)), "the grant ends before the account");
     }
 
     #[test]
     fn a_grant_ends_by_the_later_of_both_clocks() {
-        let at = |until, now| access(vec![grant(&[], until)]).rights(&GATEWAY, &WORKSHOP, now);
-        assert_eq!(at(200, 199), Some(Rights { names: NameFilter::All, until: Some(200) }));
+        let at = |until, now| access(vec![grant(&[], until)]).rights(&GATEWAY, now);
+        assert_eq!(at(200, 199), all(Some(200)));
         assert_eq!(at(200, 200), None, "the end is exclusive");
         assert_eq!(at(100, 0), None, "the chain's time has reached the end, the local clock has not");
         assert_eq!(at(101, 0).unwrap().until, Some(101));
@@ -178,16 +232,16 @@ mod tests {
     #[test]
     fn grants_are_combined_until_the_first_end() {
         let two = access(vec![grant(&["a"], 300), grant(&["b"], 200)]);
-        let both = two.rights(&GATEWAY, &WORKSHOP, 0).unwrap();
+        let both = two.rights(&GATEWAY, 0).unwrap();
         assert_eq!(both.names, NameFilter::Only([name("a"), name("b")].into()));
         assert_eq!(both.until, Some(200));
-        let later = two.rights(&GATEWAY, &WORKSHOP, 250).unwrap();
+        let later = two.rights(&GATEWAY, 250).unwrap();
         assert_eq!(later.names, NameFilter::Only([name("a")].into()));
         let wide = access(vec![grant(&["a"], 300), grant(&[], 200)]);
-        assert_eq!(wide.rights(&GATEWAY, &WORKSHOP, 0).unwrap().names, NameFilter::All);
+        assert_eq!(wide.rights(&GATEWAY, 0).unwrap().names, NameFilter::All);
         let mut foreign = grant(&[], 300);
         foreign.device = DeviceId([8; 32]);
-        assert_eq!(access(vec![foreign]).rights(&GATEWAY, &WORKSHOP, 0), None);
+        assert_eq!(access(vec![foreign]).rights(&GATEWAY, 0), None);
     }
 
     #[test]

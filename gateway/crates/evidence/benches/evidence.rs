@@ -34,8 +34,8 @@ use streembit_primitives::{
     evidence::{file, Item, TrustRoot},
     hash::Domain,
     signature::{sign_sr25519, PublicKey},
-    AccountId, Body, Checkpoint, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, SignedEvent, Text,
-    Version,
+    AccountId, Body, Checkpoint, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, PartyId, SignedEvent,
+    Text, Version,
 };
 
 /// The length of the status text. With its seed and the lengths, the body has 200 bytes.
@@ -127,7 +127,7 @@ impl Device {
     }
 
     fn record(&self) -> DeviceRecord {
-        DeviceRecord { key: self.key(), owner: AccountId([5; 32]), gateway: gateway(), registered: 1 }
+        DeviceRecord { key: self.key(), owner: PartyId([5; 32]), gateway: gateway(), registered: 1 }
     }
 
     /// Creates the next headers with their bodies, one after the other, because each refers to the previous one.

@@ -8,7 +8,7 @@ use streembit_keystore::account;
 use streembit_primitives::{
     body::Disclosure,
     evidence::{file, Item, Prelude, ShownBody},
-    AccountId, Checkpoint, DeviceId, EventKind, Hash, LogEntry, LogId, Part, Signer,
+    AccountId, Checkpoint, DeviceId, EventKind, Hash, LogEntry, LogId, Part, PartyId, Signer,
 };
 
 /// The claims of a file about itself. They are not verified.
@@ -20,9 +20,8 @@ pub struct UnverifiedSummary {
     pub genesis: Hash,
     /// The device.
     pub device: DeviceId,
-    /// The device's owner.
-    #[serde(serialize_with = "account::ss58::serialize")]
-    pub owner: AccountId,
+    /// The party that owns the device.
+    pub owner: PartyId,
     /// The gateway that keeps the log.
     #[serde(serialize_with = "account::ss58::serialize")]
     pub gateway: AccountId,

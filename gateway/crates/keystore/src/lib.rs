@@ -4,6 +4,7 @@
 pub mod account;
 mod file;
 pub mod files;
+pub mod party;
 mod passphrase;
 mod sealed;
 

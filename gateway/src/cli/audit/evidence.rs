@@ -256,7 +256,7 @@ fn summary_text(summary: &UnverifiedSummary) -> String {
         unverified_warning(),
         String::new(),
         format!("device   {}", summary.device),
-        format!("owner    {}", account::show(&summary.owner)),
+        format!("owner    {}", summary.owner),
         format!("gateway  {}", account::show(&summary.gateway)),
         format!("anchored {} log entries, in block {}", summary.checkpoint.size, summary.anchored),
         format!("chain    {}", summary.genesis),
@@ -320,7 +320,7 @@ fn verdict_text(verdict: &VerifiedEvidence) -> String {
         String::new(),
         format!("device   {}", verdict.device),
         format!("key      {}", key(&record.key)),
-        format!("owner    {}, as of block {}", account::show(&record.owner), last.block.number),
+        format!("owner    {}, as of block {}", record.owner, last.block.number),
         format!("gateway  {}", account::show(&record.gateway)),
         format!("signed   {}", signers(verdict)),
         format!(

@@ -179,7 +179,7 @@ fn facts(report: &Report) -> Vec<String> {
         None => format!("none of {} log entries", report.log_size),
     };
     let mut facts = vec![format!("device   {}{name}", report.device)];
-    facts.extend(report.owner.map(|owner| format!("owner    {}", account::show(&owner))));
+    facts.extend(report.owner.map(|owner| format!("owner    {owner}")));
     facts.extend([
         format!("gateway  {}", account::show(&report.log.gateway)),
         format!("anchored {anchor}"),

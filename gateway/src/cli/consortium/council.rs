@@ -25,6 +25,17 @@ pub(super) async fn propose(
     chain.submit(keys, Call::ProposeChange { change }).await.map_err(explain)
 }
 
+/// Proposes a change to the council, and prints the result.
+pub async fn propose_and_print(
+    chain: &ChainClient,
+    keys: &KeyPair,
+    change: Change,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let submitted = propose(chain, keys, change).await?;
+    print_outcome(&submitted, change, &consortium(chain).await?, context)
+}
+
 /// Finds the only open motion whose id starts with `id`.
 pub(super) fn find_motion(consortium: &Consortium, id: &str) -> anyhow::Result<Motion> {
     let digits = id.strip_prefix("0x").unwrap_or(id).to_lowercase();
@@ -80,7 +91,8 @@ fn next_step(change: Change) -> &'static str {
         | Change::RemoveParty(_)
         | Change::AddValidator(_)
         | Change::RemoveValidator(_)
-        | Change::SetQuota { .. } => "",
+        | Change::SetQuota { .. }
+        | Change::Recover { .. } => "",
     }
 }
 
@@ -91,7 +103,7 @@ mod tests {
 
     fn motion(first: u8) -> Motion {
         let id = Hash([first; 32]);
-        Motion { id, change: None, ayes: vec![], nays: vec![], needed: 2, until: 9 }
+        Motion { id, change: None, members: None, ayes: vec![], nays: vec![], needed: 2, until: 9 }
     }
 
     #[test]

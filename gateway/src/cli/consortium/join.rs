@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use streembit_primitives::{
         consortium::{Motion, SessionKey},
-        Hash,
+        Hash, PartyId,
     };
 
     #[test]
@@ -183,7 +183,8 @@ mod tests {
         now.motions = vec![Motion {
             id: Hash([0xcd; 32]),
             change: Some(Change::AddValidator(account)),
-            ayes: vec![AccountId([1; 32])],
+            members: None,
+            ayes: vec![PartyId([1; 32])],
             nays: vec![],
             needed: 2,
             until: 9,

@@ -1,11 +1,11 @@
 //! `streembit consortium`: the parties, the validators, and the council's decisions about them.
 
-mod council;
+pub(super) mod council;
 mod join;
 mod upgrade;
-mod view;
+pub(super) mod view;
 
-use super::common::{connect, submitted_json, CommandResult, Context, KeyArg, NodeArg};
+use super::common::{connect, find_party, submitted_json, CommandResult, Context, KeyArg, NodeArg};
 use crate::remedies::explain;
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
@@ -13,10 +13,10 @@ use council::{consortium, find_motion, print_outcome};
 use serde_json::json;
 use std::process::ExitCode;
 use streembit_chain::{quota, Call};
-use streembit_keystore::account;
+use streembit_keystore::{account, party::PartyName};
 use streembit_primitives::{
     consortium::{Change, Quota},
-    AccountId,
+    AccountId, PartyId,
 };
 
 /// The subcommands of `streembit consortium`.
@@ -24,10 +24,10 @@ use streembit_primitives::{
 pub enum Command {
     /// Show the parties, the council, the validators and the open motions.
     Show(NodeArg),
-    /// Propose to the council that an account becomes a party.
+    /// Propose to the council to add a party, by its first account.
     ProposeParty(Proposal),
-    /// Propose to the council to remove a party and its gateways.
-    RemoveParty(Proposal),
+    /// Propose to the council to remove a party with its accounts and gateways.
+    RemoveParty(PartyProposal),
     /// Propose to the council that an account with session keys becomes a validator. `join` includes this step.
     ProposeValidator(Proposal),
     /// Propose to the council to remove a validator.
@@ -36,7 +36,7 @@ pub enum Command {
     SetQuota(SetQuota),
     /// Show how much is left of the quota of an account's party.
     Quota {
-        /// The account of a party or a gateway.
+        /// An account or a gateway of a party.
         #[arg(value_name = "ACCOUNT", value_parser = account::parse)]
         account: AccountId,
         /// The node to ask.
@@ -52,14 +52,14 @@ pub enum Command {
     /// Make a node a validator.
     ///
     /// Creates session keys in the node, registers them with a proof of possession, asks the council, and waits until
-    /// the node makes blocks. The node must run with --validator. The key belongs to a party, or to a gateway
-    /// (gateway.key in its folder).
+    /// the node makes blocks. The node must run with --validator. The key belongs to an account of a party that may do
+    /// everything and does not end, or to a gateway (gateway.key in its folder).
     Join(join::Args),
     /// Create new session keys in a validator's node, and wait until they are in use.
     RotateKeys(join::Args),
     /// Leave the validators, or the consortium.
     Leave {
-        /// Leave the consortium as a party, with all gateways, not only the validators.
+        /// Leave the consortium as a party, with all accounts and gateways, not only the validators.
         #[arg(long)]
         as_party: bool,
         /// The account that leaves.
@@ -83,11 +83,23 @@ pub struct Proposal {
     node: NodeArg,
 }
 
+/// The arguments of a proposal about one party.
+#[derive(Debug, Args)]
+pub struct PartyProposal {
+    /// The party that the proposal is about: its id or one of its accounts.
+    #[arg(value_name = "PARTY")]
+    party: PartyName,
+    #[command(flatten)]
+    key: KeyArg,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
 /// The arguments of `consortium set-quota`.
 #[derive(Debug, Args)]
 pub struct SetQuota {
     #[command(flatten)]
-    proposal: Proposal,
+    proposal: PartyProposal,
     /// The execution time that the party may use, in milliseconds.
     #[arg(long, value_name = "MS", requires = "bytes", required_unless_present = "default")]
     milliseconds: Option<u64>,
@@ -100,12 +112,12 @@ pub struct SetQuota {
 }
 
 impl SetQuota {
-    fn change(&self) -> Change {
+    fn change(&self, party: PartyId) -> Change {
         let quota = self
             .milliseconds
             .zip(self.bytes)
             .map(|(milliseconds, bytes)| Quota { microseconds: milliseconds.saturating_mul(1_000), bytes });
-        Change::SetQuota { party: self.proposal.account, quota }
+        Change::SetQuota { party, quota }
     }
 }
 
@@ -136,14 +148,16 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::Show(node) => show(&node, context).await?,
         Command::ProposeParty(args) => propose(Change::AddParty(args.account), &args, context).await?,
-        Command::RemoveParty(args) => propose(Change::RemoveParty(args.account), &args, context).await?,
+        Command::RemoveParty(args) => propose_about(&args, Change::RemoveParty, context).await?,
         Command::ProposeValidator(args) => {
             propose(Change::AddValidator(args.account), &args, context).await?
         }
         Command::RemoveValidator(args) => {
             propose(Change::RemoveValidator(args.account), &args, context).await?
         }
-        Command::SetQuota(args) => propose(args.change(), &args.proposal, context).await?,
+        Command::SetQuota(args) => {
+            propose_about(&args.proposal, |party| args.change(party), context).await?;
+        }
         Command::Quota { account, node } => quota(account, &node, context).await?,
         Command::ProposeUpgrade(args) => upgrade::propose(&args, context).await?,
         Command::ApplyUpgrade(args) => upgrade::apply(&args, context).await?,
@@ -161,7 +175,7 @@ async fn show(node: &NodeArg, context: &Context) -> anyhow::Result<()> {
     let now = state.consortium().await.map_err(explain)?;
     let shown = view::ConsortiumView {
         consortium: &now,
-        memberships: state.memberships().await.map_err(explain)?,
+        parties: state.parties().await.map_err(explain)?,
         equivocations: state.equivocations().await.map_err(explain)?,
         runtime: state.runtime_version(),
         authorized: state.authorized_code().await.map_err(explain)?,
@@ -172,9 +186,19 @@ async fn show(node: &NodeArg, context: &Context) -> anyhow::Result<()> {
 async fn propose(change: Change, args: &Proposal, context: &Context) -> anyhow::Result<()> {
     let keys = args.key.open(context)?;
     let chain = connect(args.node.or_local()).await?;
-    let submitted = council::propose(&chain, &keys, change).await?;
-    let now = consortium(&chain).await?;
-    print_outcome(&submitted, change, &now, context)
+    council::propose_and_print(&chain, &keys, change, context).await
+}
+
+/// Proposes a change that is about a party.
+async fn propose_about(
+    args: &PartyProposal,
+    change: impl FnOnce(PartyId) -> Change,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let keys = args.key.open(context)?;
+    let chain = connect(args.node.or_local()).await?;
+    let change = change(find_party(&chain, &args.party).await?);
+    council::propose_and_print(&chain, &keys, change, context).await
 }
 
 async fn quota(account: AccountId, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
@@ -182,17 +206,16 @@ async fn quota(account: AccountId, node: &NodeArg, context: &Context) -> anyhow:
     let view = chain.view().await.map_err(explain)?;
     let quota = view.quota(account).await.map_err(explain)?;
     let quota = quota.with_context(|| {
-        format!("{} does not belong to the consortium, so it has no quota", account::show(&account))
+        format!("{} belongs to no party or has ended, so it has no quota", account::show(&account))
     })?;
-    let payer = account::show(&quota.payer);
     let json = json!({
         "account": account::show(&account),
-        "payer": payer,
+        "party": quota.party,
         "quota": quota.quota,
         "left": quota.left,
         "refills": quota.refills,
     });
-    context.print(&json, |_| format!("{payer}: {}", quota::describe(&quota)))
+    context.print(&json, |_| format!("party {}: {}", quota.party, quota::describe(&quota)))
 }
 
 async fn vote(args: &Vote, context: &Context) -> anyhow::Result<()> {

@@ -3,21 +3,23 @@
 use crate::cli::output::{paint, render, table, Colour};
 use serde_json::{json, Value};
 use streembit_chain::describe_equivocation;
+use streembit_clock::PeriodEnd;
 use streembit_keystore::account;
 use streembit_primitives::{
     consortium::{
-        Change, Consortium, Equivocation, Membership, Motion, Quota, Validator, ValidatorState,
+        Change, Consortium, Equivocation, Motion, Quota, Validator, ValidatorState,
         MIN_FAULT_TOLERANT_VALIDATORS,
     },
-    AccountId, Hash,
+    party::{PartyAccount, PartyRecord},
+    Hash, PartyId,
 };
 
 /// The finalized state that `consortium show` prints.
 pub struct ConsortiumView<'a> {
     /// The parties, the council, the validators and the open motions.
     pub consortium: &'a Consortium,
-    /// The blocks in which the parties joined, or `None` if the runtime does not record them.
-    pub memberships: Option<Vec<(AccountId, Membership)>>,
+    /// The parties with their accounts.
+    pub parties: Vec<(PartyId, PartyRecord)>,
     /// The proven equivocations of validators.
     pub equivocations: Vec<Equivocation>,
     /// The version of the runtime.
@@ -29,17 +31,13 @@ pub struct ConsortiumView<'a> {
 impl ConsortiumView<'_> {
     /// Returns the JSON output, with accounts in SS58.
     pub fn json(&self) -> Value {
-        let membership = |(party, membership): &(AccountId, Membership)| {
-            let party = account::show(party);
-            json!({ "party": party, "since": membership.since })
-        };
-        let memberships = self.memberships.as_ref().map(|all| all.iter().map(membership).collect::<Vec<_>>());
+        let memberships = self.parties.iter().map(|(id, party)| party_json(id, party));
         let equivocations = self.equivocations.iter().map(|one| {
             json!({ "account": account::show(&one.account), "offence": one.offence, "block": one.block })
         });
         let mut json = json(self.consortium);
         if let Some(json) = json.as_object_mut() {
-            json.insert("memberships".into(), memberships.into());
+            json.insert("memberships".into(), memberships.collect());
             json.insert("equivocations".into(), equivocations.collect());
             json.insert("runtime".into(), json!({ "version": self.runtime, "authorized": self.authorized }));
         }
@@ -58,23 +56,13 @@ impl ConsortiumView<'_> {
     }
 
     fn parties(&self) -> String {
-        let consortium = self.consortium;
-        let mut rows = table(["party", "council", "since block"]);
-        let outside = |member: &&AccountId| !consortium.parties.contains(member);
-        for party in consortium.parties.iter().chain(consortium.council.iter().filter(outside)) {
-            let seat = if consortium.council.contains(party) { "member" } else { "" };
-            rows.add_row([account::show(party), seat.into(), self.since(party)]);
+        let mut rows = table(["party", "council", "since block", "accounts"]);
+        for (id, party) in &self.parties {
+            let seat = if self.consortium.council.contains(id) { "member" } else { "" };
+            let since = party.since.map_or_else(|| "not recorded".to_owned(), |block| block.to_string());
+            rows.add_row([id.to_string(), seat.into(), since, accounts_text(party)]);
         }
         render(&rows)
-    }
-
-    fn since(&self, party: &AccountId) -> String {
-        let mut all = self.memberships.iter().flatten();
-        match all.find(|(account, _)| account == party) {
-            Some((_, Membership { since: Some(block) })) => block.to_string(),
-            Some((_, Membership { since: None })) => "not recorded".into(),
-            None => String::new(),
-        }
     }
 
     fn runtime(&self) -> String {
@@ -89,13 +77,45 @@ impl ConsortiumView<'_> {
     }
 }
 
+/// Returns the JSON output of a party, with accounts in SS58.
+pub fn party_json(id: &PartyId, party: &PartyRecord) -> Value {
+    let account = |entry: &PartyAccount| {
+        json!({
+            "account": account::show(&entry.account),
+            "scope": entry.scope,
+            "since": entry.since,
+            "until": entry.until,
+        })
+    };
+    json!({
+        "party": id,
+        "since": party.since,
+        "encryption_key": party.encryption_key,
+        "accounts": party.accounts.iter().map(account).collect::<Vec<_>>(),
+    })
+}
+
+/// Describes the accounts of a party, one a line.
+fn accounts_text(party: &PartyRecord) -> String {
+    party.accounts.iter().map(account_text).collect::<Vec<_>>().join("\n")
+}
+
+/// Describes an account of a party: its address, its scope and its end.
+pub fn account_text(entry: &PartyAccount) -> String {
+    let account = account::show(&entry.account);
+    match (entry.is_permanent(), entry.until) {
+        (true, _) => account,
+        (false, None) => format!("{account} ({})", entry.scope),
+        (false, Some(until)) => format!("{account} ({}, until {})", entry.scope, PeriodEnd(until)),
+    }
+}
+
 /// Returns the JSON output of the consortium's own state.
 fn json(consortium: &Consortium) -> Value {
-    let accounts = |of: &[AccountId]| -> Vec<_> { of.iter().map(account::show).collect() };
     let validator = |validator: &Validator| {
         json!({
             "account": account::show(&validator.account),
-            "party": validator.party.as_ref().map(account::show),
+            "party": validator.party,
             "state": validator.state,
             "keys": validator.keys,
         })
@@ -104,19 +124,21 @@ fn json(consortium: &Consortium) -> Value {
         json!({
             "id": motion.id,
             "change": motion.change.as_ref().map(kind),
+            "members": motion.members,
             "account": motion.change.and_then(|change| change.account()).as_ref().map(account::show),
+            "party": motion.change.and_then(|change| change.party()),
             "quota": motion.change.and_then(quota),
             "code": motion.change.and_then(code),
-            "ayes": accounts(&motion.ayes),
-            "nays": accounts(&motion.nays),
+            "ayes": motion.ayes,
+            "nays": motion.nays,
             "needed": motion.needed,
             "until_block": motion.until,
         })
     };
     let (voters, needed) = voters(consortium);
     json!({
-        "parties": accounts(&consortium.parties),
-        "council": accounts(&consortium.council),
+        "parties": consortium.parties,
+        "council": consortium.council,
         "validators": consortium.validators.iter().map(validator).collect::<Vec<_>>(),
         "motions": consortium.motions.iter().map(motion).collect::<Vec<_>>(),
         "session": consortium.session,
@@ -136,11 +158,7 @@ fn voters(consortium: &Consortium) -> (usize, usize) {
 fn validators(consortium: &Consortium) -> String {
     let mut rows = table(["validator", "party", "state"]);
     for validator in &consortium.validators {
-        let party = match validator.party {
-            Some(party) if party == validator.account => "itself".into(),
-            Some(party) => account::show(&party),
-            None => "none".into(),
-        };
+        let party = validator.party.map_or_else(|| "none".to_owned(), |party| party.to_string());
         rows.add_row([account::show(&validator.account), party, state(validator.state)]);
     }
     let (voters, needed) = voters(consortium);
@@ -157,7 +175,14 @@ fn validators(consortium: &Consortium) -> String {
 fn motions(consortium: &Consortium) -> String {
     let mut rows = table(["motion", "proposal", "votes", "until block"]);
     for motion in &consortium.motions {
-        let proposal = motion.change.as_ref().map_or_else(|| "unknown".into(), change);
+        let proposal = match (&motion.change, &motion.members) {
+            (Some(proposed), _) => change(proposed),
+            (None, Some(members)) => {
+                let members: Vec<_> = members.iter().map(ToString::to_string).collect();
+                format!("make these parties the council:\n{}", members.join("\n"))
+            }
+            (None, None) => "unknown".into(),
+        };
         let votes = format!("{} of {}, {} against", motion.ayes.len(), motion.needed, motion.nays.len());
         rows.add_row([short(motion), proposal, votes, motion.until.to_string()]);
     }
@@ -173,17 +198,18 @@ pub fn short(motion: &Motion) -> String {
 pub fn change(change: &Change) -> String {
     let account = change.account().as_ref().map(account::show).unwrap_or_default();
     match change {
-        Change::SetQuota { quota: Some(quota), .. } => format!(
-            "set the quota of {account} to {} ms and {} bytes",
-            quota.microseconds / 1_000,
-            quota.bytes
-        ),
-        Change::SetQuota { quota: None, .. } => format!("reset the quota of {account} to the default"),
+        Change::SetQuota { party, quota: Some(quota) } => {
+            format!("set the quota of {party} to {} ms and {} bytes", quota.microseconds / 1_000, quota.bytes)
+        }
+        Change::SetQuota { party, quota: None } => format!("reset the quota of {party} to the default"),
         Change::Upgrade { code } => format!("upgrade the runtime to the code with the hash {code}"),
-        Change::AddParty(_)
-        | Change::RemoveParty(_)
-        | Change::AddValidator(_)
-        | Change::RemoveValidator(_) => format!("{} {account}", kind(change).replace('_', " ")),
+        Change::RemoveParty(party) => format!("remove party {party}"),
+        Change::Recover { party, .. } => {
+            format!("replace all accounts of party {party} with {account}")
+        }
+        Change::AddParty(_) | Change::AddValidator(_) | Change::RemoveValidator(_) => {
+            format!("{} {account}", kind(change).replace('_', " "))
+        }
     }
 }
 
@@ -195,6 +221,7 @@ fn quota(change: Change) -> Option<Quota> {
         | Change::RemoveParty(_)
         | Change::AddValidator(_)
         | Change::RemoveValidator(_)
+        | Change::Recover { .. }
         | Change::Upgrade { .. } => None,
     }
 }
@@ -207,6 +234,7 @@ fn code(change: Change) -> Option<Hash> {
         | Change::RemoveParty(_)
         | Change::AddValidator(_)
         | Change::RemoveValidator(_)
+        | Change::Recover { .. }
         | Change::SetQuota { .. } => None,
     }
 }
@@ -219,6 +247,7 @@ fn kind(change: &Change) -> &'static str {
         Change::RemoveValidator(_) => "remove_validator",
         Change::SetQuota { .. } => "set_quota",
         Change::Upgrade { .. } => "upgrade",
+        Change::Recover { .. } => "recover",
     }
 }
 
@@ -234,22 +263,27 @@ fn state(state: ValidatorState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streembit_primitives::consortium::{Offence, SessionKey, SessionKeys};
+    use streembit_primitives::{
+        consortium::{Offence, SessionKey, SessionKeys},
+        AccountId, Scope,
+    };
 
     fn consortium(validators: u8) -> Consortium {
         let keys = SessionKeys { aura: SessionKey([1; 32]), grandpa: SessionKey([2; 32]) };
         let validator = |number| {
             let account = AccountId([number; 32]);
-            Validator { account, party: Some(account), state: ValidatorState::Active, keys }
+            let party = Some(PartyId([number; 32]));
+            Validator { account, party, state: ValidatorState::Active, keys }
         };
         Consortium {
-            parties: vec![AccountId([1; 32]), AccountId([2; 32])],
-            council: vec![AccountId([2; 32])],
+            parties: vec![PartyId([1; 32]), PartyId([2; 32])],
+            council: vec![PartyId([2; 32])],
             validators: (1..=validators).map(validator).collect(),
             motions: vec![Motion {
                 id: Hash([0xab; 32]),
                 change: Some(Change::RemoveValidator(AccountId([1; 32]))),
-                ayes: vec![AccountId([2; 32])],
+                members: None,
+                ayes: vec![PartyId([2; 32])],
                 nays: vec![],
                 needed: 2,
                 until: 900,
@@ -259,14 +293,22 @@ mod tests {
         }
     }
 
-    /// Returns the view of a chain whose runtime records when parties joined.
+    /// Returns the view of a chain with two parties, of which the second has an employee.
     fn view(consortium: &Consortium) -> ConsortiumView<'_> {
-        let memberships = vec![
-            (AccountId([1; 32]), Membership { since: None }),
-            (AccountId([2; 32]), Membership { since: Some(4_711) }),
+        let account =
+            |number, scope, until| PartyAccount { account: AccountId([number; 32]), scope, since: 0, until };
+        let party = |since, accounts: Vec<PartyAccount>| PartyRecord {
+            since,
+            encryption_key: None,
+            accounts: accounts.try_into().unwrap(),
+        };
+        let founder = |number| account(number, Scope::All, None);
+        let clerk = account(7, Scope::Contracts, Some(1_800_000_000_000));
+        let parties = vec![
+            (PartyId([1; 32]), party(None, vec![founder(1)])),
+            (PartyId([2; 32]), party(Some(4_711), vec![founder(2), clerk])),
         ];
-        let (memberships, equivocations) = (Some(memberships), Vec::new());
-        ConsortiumView { consortium, memberships, equivocations, runtime: 3, authorized: None }
+        ConsortiumView { consortium, parties, equivocations: Vec::new(), runtime: 3, authorized: None }
     }
 
     #[test]
@@ -283,15 +325,18 @@ mod tests {
     }
 
     #[test]
-    fn the_block_in_which_a_party_joined_is_shown_if_the_runtime_records_it() {
+    fn the_block_in_which_a_party_joined_is_shown_and_its_accounts_are_listed() {
         let consortium = consortium(4);
         let mut view = view(&consortium);
         assert!(view.text().contains("4711") && view.text().contains("not recorded"), "{}", view.text());
         assert_eq!(view.json()["memberships"][1]["since"], 4_711);
         assert_eq!(view.json()["memberships"][0]["since"], Value::Null);
-        view.memberships = None;
-        assert!(!view.text().contains("not recorded"), "{}", view.text());
-        assert_eq!(view.json()["memberships"], Value::Null);
+        let clerk = account::show(&AccountId([7; 32]));
+        let text = view.text();
+        assert!(text.contains(&format!("{clerk} (contracts, until ")), "{text}");
+        let accounts = &view.json()["memberships"][1]["accounts"];
+        assert_eq!((&accounts[1]["account"], &accounts[1]["scope"]), (&json!(clerk), &json!("contracts")));
+        assert_eq!(accounts[0]["until"], Value::Null);
         view.authorized = Some(Hash([0xef; 32]));
         assert!(
             view.text().contains("runtime version 3") && view.text().contains("0xefef"),
@@ -310,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_motion_about_a_quota_shows_the_quota() {
-        let party = AccountId([1; 32]);
+        let party = PartyId([1; 32]);
         let quota = Some(Quota { microseconds: 2_500_000, bytes: 7_000 });
         let set = Change::SetQuota { party, quota };
         assert!(change(&set).ends_with("to 2500 ms and 7000 bytes"), "{}", change(&set));
@@ -331,6 +376,29 @@ mod tests {
         let motion = &json(&consortium)["motions"][0];
         assert_eq!((&motion["change"], &motion["account"]), (&json!("upgrade"), &Value::Null));
         assert_eq!(motion["code"], json!(Hash([0xcd; 32])));
+    }
+
+    #[test]
+    fn a_motion_to_recover_a_party_shows_the_party_and_the_new_account() {
+        let (party, account) = (PartyId([1; 32]), AccountId([9; 32]));
+        let recover = Change::Recover { party, account };
+        let text = change(&recover);
+        assert!(text.contains(&party.to_string()) && text.ends_with(&account::show(&account)), "{text}");
+        let mut consortium = consortium(4);
+        consortium.motions[0].change = Some(recover);
+        let motion = &json(&consortium)["motions"][0];
+        assert_eq!((&motion["change"], &motion["party"]), (&json!("recover"), &json!(party)));
+        assert_eq!(motion["account"], account::show(&account));
+    }
+
+    #[test]
+    fn a_motion_about_the_council_shows_its_members() {
+        let mut consortium = consortium(4);
+        let member = PartyId([0xee; 32]);
+        consortium.motions[0] =
+            Motion { change: None, members: Some(vec![member]), ..consortium.motions[0].clone() };
+        assert_eq!(json(&consortium)["motions"][0]["members"], json!([member]));
+        assert!(view(&consortium).text().contains(&member.to_string()));
     }
 
     #[test]

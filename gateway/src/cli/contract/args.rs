@@ -4,8 +4,8 @@ use crate::cli::common::{ConfigArg, KeyArg, NodeArg};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use streembit_clock::PeriodEnd;
-use streembit_keystore::account;
-use streembit_primitives::{contract::ContractId, AccountId, Decimal, DeviceId};
+use streembit_keystore::party::PartyName;
+use streembit_primitives::{contract::ContractId, Decimal, DeviceId};
 
 /// The subcommands of `streembit contract`.
 #[derive(Debug, Subcommand)]
@@ -38,9 +38,9 @@ pub enum Command {
     Due(ContractArgs),
     /// List the contracts that name a party.
     List {
-        /// The party.
-        #[arg(long, value_name = "ACCOUNT", value_parser = account::parse)]
-        party: AccountId,
+        /// The party: its id or one of its accounts.
+        #[arg(long, value_name = "PARTY")]
+        party: PartyName,
         /// The node to ask.
         #[command(flatten)]
         node: NodeArg,
@@ -88,12 +88,12 @@ pub struct NewArgs {
     /// The device's id.
     #[arg(long, value_name = "ID")]
     pub device: DeviceId,
-    /// The party that owns the device.
-    #[arg(long, value_name = "ACCOUNT", value_parser = account::parse)]
-    pub owner: AccountId,
-    /// The party that services it.
-    #[arg(long, value_name = "ACCOUNT", value_parser = account::parse)]
-    pub workshop: AccountId,
+    /// The party that owns the device: its id or one of its accounts.
+    #[arg(long, value_name = "PARTY")]
+    pub owner: PartyName,
+    /// The party that services it: its id or one of its accounts.
+    #[arg(long, value_name = "PARTY")]
+    pub workshop: PartyName,
     /// The interval of the service in the meter's unit, which is km for vehicles.
     #[arg(long, value_name = "KM")]
     pub every: Decimal,

@@ -1,6 +1,9 @@
 //! Finding a contract on the chain.
 
-use crate::remedies::explain;
+use crate::{
+    contracts::{ContractFile, PartiesByName},
+    remedies::explain,
+};
 use anyhow::anyhow;
 use streembit_chain::ChainClient;
 use streembit_primitives::{contract::ContractId, contract_state::ContractView};
@@ -11,9 +14,20 @@ pub(super) async fn find_contract(chain: &ChainClient, id: ContractId) -> anyhow
     found.ok_or_else(|| not_found(id))
 }
 
+/// Returns the parties that the names in a contract file stand for. Names of nobody are left out.
+pub(super) async fn find_parties(chain: &ChainClient, file: &ContractFile) -> anyhow::Result<PartiesByName> {
+    let state = chain.view().await.map_err(explain)?;
+    let mut found = PartiesByName::new();
+    for name in file.names() {
+        let party = state.find_party(&name).await.map_err(explain)?;
+        found.extend(party.map(|party| (name, party)));
+    }
+    Ok(found)
+}
+
 /// Returns the error for a contract that is not on the chain.
 pub(super) fn not_found(id: ContractId) -> anyhow::Error {
     anyhow!(
-        "there is no contract {id} on this chain: `streembit contract list --party ACCOUNT` lists a party's contracts"
+        "there is no contract {id} on this chain: `streembit contract list --party PARTY` lists a party's contracts"
     )
 }

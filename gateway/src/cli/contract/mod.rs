@@ -8,7 +8,7 @@ mod view;
 pub use args::Command;
 
 use super::{
-    common::{connect, submitted_json, CommandResult, Context, KeyArg, NodeArg},
+    common::{connect, find_party, submitted_json, CommandResult, Context, KeyArg, NodeArg},
     output,
 };
 use crate::{
@@ -17,12 +17,11 @@ use crate::{
 };
 use anyhow::{bail, Context as _};
 use args::{ContractArgs, NewArgs};
-use lookup::{find_contract, not_found};
-use serde_json::{json, Value};
+use lookup::{find_contract, find_parties, not_found};
+use serde_json::json;
 use std::{fs::File, io::Write as _, path::Path, process::ExitCode};
 use streembit_chain::Call;
-use streembit_keystore::account;
-use streembit_primitives::AccountId;
+use streembit_keystore::party::PartyName;
 
 /// Runs the command.
 pub async fn run(command: Command, context: &Context) -> CommandResult {
@@ -32,7 +31,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Accept { contract, key } => accept(contract, &key, context).await?,
         Command::Show(contract) => show(contract, context).await?,
         Command::Due(contract) => due(contract, context).await?,
-        Command::List { party, node } => list(party, &node, context).await?,
+        Command::List { party, node } => list(&party, &node, context).await?,
         Command::Prove(args) => prove::export(args, context).await?,
         Command::Report(args) => prove::report(args, context).await?,
         Command::Record(args) => prove::record(args, context).await?,
@@ -53,7 +52,8 @@ fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
     };
     let text = contracts::fill(&args.template, &terms)?;
     // Write the file only if its contract is valid.
-    let contract = contracts::parse(&text, &args.out)?;
+    let file = contracts::parse(&text, &args.out)?;
+    let contract = file.contract(&file.likely_parties())?;
     create(&args.out, &text)?;
     let view = json!({ "file": args.out, "title": contract.title });
     context.print(&view, |_| {
@@ -77,17 +77,18 @@ fn create(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 async fn propose(path: &Path, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
-    let contract = contracts::read(path)?;
+    let file = contracts::read(path)?;
     let keys = key.open(context)?;
     let chain = connect(node.or_local()).await?;
+    let contract = file.contract(&find_parties(&chain, &file).await?)?;
     let id = contract.id(&chain.genesis());
-    let waiting: Vec<_> =
-        contract.parties.iter().filter(|party| **party != keys.account()).copied().collect();
+    let proposer = chain.party_of(keys.account()).await.map_err(explain)?;
+    let waiting: Vec<_> = contract.parties.iter().filter(|party| **party != proposer).copied().collect();
     let submitted = chain.submit(&keys, Call::Propose { contract }).await.map_err(explain)?;
-    let view = submitted_json(&submitted, [("id", json!(id)), ("waiting_for", accounts(&waiting))]);
+    let view = submitted_json(&submitted, [("id", json!(id)), ("waiting_for", json!(waiting))]);
     context.print(&view, |_| {
         let mut lines = vec![format!("contract {id} is proposed, finalized in block {}", submitted.block)];
-        lines.extend(waiting.iter().map(|party| format!("waiting for {}", account::show(party))));
+        lines.extend(waiting.iter().map(|party| format!("waiting for {party}")));
         lines.push(format!(
             "\nNext, each of them accepts it:\n  streembit contract accept {id} --key THEIR.key"
         ));
@@ -127,8 +128,9 @@ async fn due(contract: ContractArgs, context: &Context) -> anyhow::Result<()> {
     context.print(&due, |due| view::due_text(&found.contract, due))
 }
 
-async fn list(party: AccountId, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
+async fn list(party: &PartyName, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
     let chain = connect(node.or_local()).await?;
+    let party = find_party(&chain, party).await?;
     let state = chain.view().await.map_err(explain)?;
     let mut found = Vec::new();
     for id in state.contracts_of(party).await.map_err(explain)? {
@@ -138,7 +140,7 @@ async fn list(party: AccountId, node: &NodeArg, context: &Context) -> anyhow::Re
     let all: Vec<_> = found.iter().map(view::json).collect();
     context.print(&all, |_| {
         if found.is_empty() {
-            return format!("no contract names {}", account::show(&party));
+            return format!("no contract names {party}");
         }
         let mut table = output::table(["title", "state", "id"]);
         for contract in &found {
@@ -166,8 +168,4 @@ async fn confirm(contract: ContractArgs, number: u32, key: &KeyArg, context: &Co
             view::due_text(&found.contract, &due)
         )
     })
-}
-
-fn accounts(accounts: &[AccountId]) -> Value {
-    accounts.iter().map(account::show).collect()
 }

@@ -3,11 +3,10 @@
 use crate::cli::output;
 use serde_json::{json, Value};
 use streembit_clock::PeriodEnd;
-use streembit_keystore::account;
 use streembit_primitives::{
     contract::{Clause, Contract},
     contract_state::{ContractState, ContractView, ServiceDue, ServiceRecord},
-    AccountId, Hash,
+    Hash,
 };
 
 /// Returns the word for a state.
@@ -18,18 +17,17 @@ pub(super) fn state(state: ContractState) -> &'static str {
     }
 }
 
-/// Returns the JSON output of a contract, with accounts in SS58.
+/// Returns the JSON output of a contract.
 pub(super) fn json(view: &ContractView) -> Value {
     let clauses: Vec<_> =
         (0u32..).zip(&view.contract.clauses).map(|(number, clause)| clause_json(number, clause)).collect();
-    let show = |accounts: &[AccountId]| accounts.iter().map(account::show).collect::<Vec<_>>();
     json!({
         "id": view.id,
         "state": view.state,
         "title": view.contract.title,
         "nonce": view.contract.nonce,
-        "parties": show(&view.contract.parties),
-        "accepted": show(&view.accepted),
+        "parties": view.contract.parties,
+        "accepted": view.accepted,
         "devices": view.contract.devices,
         "clauses": clauses,
         "records": view.records,
@@ -41,10 +39,10 @@ fn clause_json(number: u32, clause: &Clause) -> Value {
         Clause::Service(service) => json!({
             "number": number, "kind": "service", "what": service.what, "device": service.device, "meter": service.meter,
             "from": service.from, "every": service.every,
-            "provider": account::show(&service.provider), "customer": account::show(&service.customer),
+            "provider": service.provider, "customer": service.customer,
         }),
         Clause::Access(access) => json!({
-            "number": number, "kind": "access", "device": access.device, "grantee": account::show(&access.grantee),
+            "number": number, "kind": "access", "device": access.device, "grantee": access.grantee,
             "names": access.names, "until": access.until,
         }),
     }
@@ -59,7 +57,7 @@ pub(super) fn text(view: &ContractView) -> String {
     ];
     lines.extend(view.contract.parties.iter().map(|party| {
         let accepted = if view.accepted.contains(party) { "accepted" } else { "has not accepted yet" };
-        format!("party    {} {accepted}", account::show(party))
+        format!("party    {party} {accepted}")
     }));
     lines.extend(view.contract.devices.iter().map(|device| format!("device   {device}")));
     lines.push(String::new());
@@ -73,12 +71,7 @@ fn clause_text(number: u32, clause: &Clause) -> String {
     match clause {
         Clause::Service(service) => format!(
             "clause {number}: service \"{}\" every {} of {}, from {}\n  by        {}\n  confirmed {}",
-            service.what,
-            service.every,
-            service.meter,
-            service.from,
-            account::show(&service.provider),
-            account::show(&service.customer)
+            service.what, service.every, service.meter, service.from, service.provider, service.customer
         ),
         Clause::Access(access) => {
             let names: Vec<_> = access.names.iter().map(|name| name.as_str()).collect();
@@ -86,7 +79,7 @@ fn clause_text(number: u32, clause: &Clause) -> String {
             format!(
                 "clause {number}: access until {}\n  for       {}\n  to        {what}",
                 PeriodEnd(access.until),
-                account::show(&access.grantee)
+                access.grantee
             )
         }
     }

@@ -1,13 +1,18 @@
 //! Motions that are proposed, voted on and carried out.
 
-use crate::{mock::*, Error, Event};
+use crate::{mock::*, Call, Error, Event};
 use frame_support::{assert_noop, assert_ok};
-use pallet_parties::Departure;
+use pallet_parties::{AccountRefusal, Departure};
 use sp_runtime::DispatchError;
 use streembit_primitives::{
     consortium::{Change, Quota},
     AccountId, Hash,
 };
+
+/// The error of a call that is refused to an account.
+fn refused(refusal: AccountRefusal) -> DispatchError {
+    DispatchError::Other(refusal.into())
+}
 
 const ADD: Change = Change::AddParty(STRANGER);
 
@@ -15,7 +20,9 @@ const ADD: Change = Change::AddParty(STRANGER);
 fn a_council_of_one_decides_at_once() {
     founded(&[OWNER]).execute_with(|| {
         assert_ok!(Council::propose(signed(OWNER), ADD));
-        System::assert_has_event(Event::Proposed { motion: motion(ADD), change: ADD, by: OWNER }.into());
+        System::assert_has_event(
+            Event::Proposed { motion: motion(ADD), change: ADD, party: party(OWNER), by: OWNER }.into(),
+        );
         assert_eq!(Made::get(), [ADD]);
         assert!(Council::motions().is_empty());
 
@@ -40,7 +47,7 @@ fn more_than_half_of_the_council_decides() {
         let open = Council::motions();
         assert_eq!(open.len(), 1);
         assert_eq!((open[0].change, open[0].needed), (Some(ADD), 2));
-        assert_eq!((open[0].ayes.clone(), open[0].nays.len()), (vec![OWNER], 0));
+        assert_eq!((open[0].ayes.clone(), open[0].nays.len()), (vec![party(OWNER)], 0));
         assert_eq!(open[0].id, Hash(motion(ADD).0));
 
         assert_ok!(Council::vote(signed(INSURER), motion(ADD), true));
@@ -56,10 +63,11 @@ fn each_change_goes_to_the_pallet_that_makes_it() {
         let quota = Some(Quota { microseconds: 7, bytes: 7 });
         let changes = [
             ADD,
-            Change::RemoveParty(WORKSHOP),
+            Change::RemoveParty(party(WORKSHOP)),
             Change::AddValidator(INSURER),
             Change::RemoveValidator(INSURER),
-            Change::SetQuota { party: INSURER, quota },
+            Change::SetQuota { party: party(INSURER), quota },
+            Change::Recover { party: party(INSURER), account: STRANGER },
         ];
         for change in changes {
             assert_ok!(Council::propose(signed(OWNER), change));
@@ -74,13 +82,14 @@ fn each_change_goes_to_the_pallet_that_makes_it() {
 #[test]
 fn an_impossible_change_is_not_proposed() {
     council_of_three().execute_with(|| {
-        Refused::set(vec![LESSEE]);
+        Refused::set(vec![LESSEE.0, party(LESSEE).0]);
         for change in [
             Change::AddParty(LESSEE),
-            Change::RemoveParty(LESSEE),
+            Change::RemoveParty(party(LESSEE)),
             Change::AddValidator(LESSEE),
             Change::RemoveValidator(LESSEE),
-            Change::SetQuota { party: LESSEE, quota: None },
+            Change::SetQuota { party: party(LESSEE), quota: None },
+            Change::Recover { party: party(LESSEE), account: STRANGER },
         ] {
             assert_noop!(Council::propose(signed(OWNER), change), IMPOSSIBLE);
         }
@@ -101,25 +110,126 @@ fn a_motion_without_hope_is_dropped_and_can_be_proposed_again() {
 #[test]
 fn strangers_neither_propose_nor_vote() {
     council_of_three().execute_with(|| {
-        assert_noop!(Council::propose(signed(STRANGER), ADD), Error::<Test>::NotAMember);
+        assert_noop!(Council::propose(signed(STRANGER), ADD), refused(AccountRefusal::NoParty));
         assert_ok!(Council::propose(signed(OWNER), ADD));
-        for outsider in [STRANGER, LESSEE] {
-            assert_noop!(Council::vote(signed(outsider), motion(ADD), true), Error::<Test>::NotInCouncil);
-        }
+        let vote = |by| Council::vote(signed(by), motion(ADD), true);
+        assert_noop!(vote(STRANGER), refused(AccountRefusal::NoParty));
+        assert_noop!(vote(LESSEE), Error::<Test>::NotInCouncil);
         // Nobody makes a change without the council.
         for origin in [signed(OWNER), RuntimeOrigin::root(), RuntimeOrigin::none()] {
             assert_noop!(Council::enact(origin, ADD), DispatchError::BadOrigin);
         }
-        // A gateway may propose.
-        assert_ok!(Council::propose(signed(GATEWAY), Change::AddParty(AccountId([8; 32]))));
     });
 }
 
 #[test]
-fn a_member_that_is_no_party_proposes() {
-    founded(&[STRANGER]).execute_with(|| {
-        assert_ok!(Council::propose(signed(STRANGER), ADD));
-        assert_eq!(Made::get(), [ADD]);
+fn a_party_has_one_vote_whichever_of_its_accounts_casts_it() {
+    council_of_three().execute_with(|| {
+        assert_ok!(Council::propose(signed(PARTNER), ADD));
+        assert_eq!(Council::motions()[0].ayes, [party(OWNER)]);
+        assert_noop!(
+            Council::vote(signed(OWNER), motion(ADD), true),
+            pallet_collective::Error::<Test>::DuplicateVote
+        );
+        assert_ok!(Council::vote(signed(OWNER), motion(ADD), false));
+        assert_eq!(
+            (Council::motions()[0].ayes.len(), Council::motions()[0].nays.clone()),
+            (0, vec![party(OWNER)])
+        );
+        assert!(Made::get().is_empty());
+    });
+}
+
+#[test]
+fn an_account_without_every_right_and_one_that_has_ended_neither_propose_nor_vote() {
+    council_of_three().execute_with(|| {
+        assert_ok!(Council::propose(signed(LESSEE), ADD));
+        let other = Change::AddParty(AccountId([80; 32]));
+        for (account, refusal) in [(EMPLOYEE, AccountRefusal::OutOfScope), (ENDED, AccountRefusal::Ended)] {
+            assert_noop!(Council::propose(signed(account), other), refused(refusal));
+            assert_noop!(Council::vote(signed(account), motion(ADD), true), refused(refusal));
+            let members = vec![party(OWNER)].try_into().unwrap();
+            assert_noop!(Council::propose_members(signed(account), members), refused(refusal));
+        }
+        // A gateway may propose. It has no vote, not even if its party is in the council.
+        assert_ok!(Council::propose(signed(GATEWAY), other));
+        assert_eq!(Council::motions()[1].ayes, []);
+        assert_noop!(Council::vote(signed(GATEWAY), motion(ADD), true), refused(AccountRefusal::OutOfScope));
+    });
+}
+
+#[test]
+fn nobody_votes_with_the_calls_of_the_collective() {
+    founded(&[OWNER]).execute_with(|| {
+        let call: RuntimeCall = Call::enact { change: ADD }.into();
+        for account in [OWNER, PARTNER, STRANGER] {
+            assert_noop!(
+                Collective::propose(signed(account), 1, Box::new(call.clone()), 1_000),
+                pallet_collective::Error::<Test>::NotMember
+            );
+            assert_noop!(
+                Collective::execute(signed(account), Box::new(call.clone()), 1_000),
+                pallet_collective::Error::<Test>::NotMember
+            );
+        }
+        assert!(Made::get().is_empty());
+    });
+}
+
+#[test]
+fn a_party_that_left_since_the_proposal_is_no_member() {
+    council_of_three().execute_with(|| {
+        assert_ok!(propose_members(OWNER, &[OWNER, LESSEE]));
+        let id = Council::motions()[0].id;
+        Accounts::mutate(|accounts| accounts.retain(|(account, _)| *account != LESSEE));
+        assert_ok!(Council::vote(signed(INSURER), id.0.into(), true));
+        let result = Err(Error::<Test>::UnknownMember.into());
+        System::assert_has_event(
+            pallet_collective::Event::Executed { proposal_hash: id.0.into(), result }.into(),
+        );
+        assert_eq!(Council::members().len(), 3);
+        // Nobody replaces the members without the council.
+        for origin in [signed(OWNER), RuntimeOrigin::root(), RuntimeOrigin::none()] {
+            let members = vec![party(OWNER)].try_into().unwrap();
+            assert_noop!(Council::enact_members(origin, members), DispatchError::BadOrigin);
+        }
+    });
+}
+
+fn propose_members(by: AccountId, members: &[AccountId]) -> sp_runtime::DispatchResult {
+    let members: Vec<_> = members.iter().map(|first| party(*first)).collect();
+    Council::propose_members(signed(by), members.try_into().unwrap())
+}
+
+#[test]
+fn two_thirds_of_the_council_decide_on_its_members() {
+    council_of_three().execute_with(|| {
+        assert_ok!(propose_members(PARTNER, &[LESSEE, OWNER]));
+        let motion = Council::motions().remove(0);
+        let id = motion.id;
+        assert_eq!((motion.change, motion.needed), (None, 2));
+        assert_eq!(motion.members.map(|members| members.len()), Some(2));
+        assert_eq!(Council::members().len(), 3);
+        assert_ok!(Council::vote(signed(INSURER), id.0.into(), true));
+        let mut members = vec![party(LESSEE), party(OWNER)];
+        members.sort();
+        assert_eq!(Council::members(), members);
+        assert_noop!(Council::vote(signed(WORKSHOP), id.0.into(), true), Error::<Test>::NotInCouncil);
+        assert_noop!(Council::ensure_party_can_leave(&party(LESSEE)), Error::<Test>::InCouncil);
+        assert_ok!(Council::ensure_party_can_leave(&party(INSURER)));
+    });
+}
+
+#[test]
+fn a_council_consists_of_parties_each_once() {
+    founded(&[OWNER]).execute_with(|| {
+        assert_noop!(propose_members(OWNER, &[]), Error::<Test>::BadMembers);
+        assert_noop!(propose_members(OWNER, &[OWNER, WORKSHOP, OWNER]), Error::<Test>::BadMembers);
+        assert_noop!(propose_members(OWNER, &[OWNER, STRANGER]), Error::<Test>::UnknownMember);
+        assert_noop!(propose_members(LESSEE, &[LESSEE]), Error::<Test>::NotInCouncil);
+        // A council of one decides at once, also on its end.
+        assert_ok!(propose_members(OWNER, &[WORKSHOP]));
+        assert_eq!(Council::members(), [party(WORKSHOP)]);
     });
 }
 
@@ -143,11 +253,13 @@ fn others_leave_half_of_the_places_to_the_council() {
 #[test]
 fn a_member_stays_a_party() {
     council_of_three().execute_with(|| {
-        assert_eq!(Council::members(), [OWNER, WORKSHOP, INSURER]);
+        let mut members = [OWNER, WORKSHOP, INSURER].map(party);
+        members.sort();
+        assert_eq!(Council::members(), members);
         for member in Council::members() {
             assert_noop!(Council::ensure_party_can_leave(&member), Error::<Test>::InCouncil);
         }
-        assert_ok!(Council::ensure_party_can_leave(&LESSEE));
+        assert_ok!(Council::ensure_party_can_leave(&party(LESSEE)));
     });
 }
 
@@ -156,7 +268,7 @@ fn a_change_that_became_impossible_is_closed_without_effect() {
     council_of_three().execute_with(|| {
         let remove = Change::RemoveValidator(LESSEE);
         assert_ok!(Council::propose(signed(OWNER), remove));
-        Refused::set(vec![LESSEE]);
+        Refused::set(vec![LESSEE.0]);
         assert_ok!(Council::vote(signed(WORKSHOP), motion(remove), true));
         // An event does not keep the text of `DispatchError::Other`.
         let result = Err(DispatchError::Other(""));

@@ -1,9 +1,12 @@
 //! Any sequence of calls, by any account, keeps the invariants, and the state grows only with the number of devices.
 
 use crate::{mock::*, Devices as Known, DevicesOfGateway, DevicesOfOwner};
+use pallet_parties::PartyLookup as _;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use streembit_primitives::{device::RegistrationConsent, AccountId, DeviceId, DeviceKey, Hash, Signature};
+use streembit_primitives::{
+    device::RegistrationConsent, AccountId, DeviceId, DeviceKey, Hash, PartyId, Signature,
+};
 
 /// The number of device keys in use.
 const KEYS: u8 = 6;
@@ -20,6 +23,7 @@ enum Fault {
     OtherChain,
     OtherOwner,
     OtherGateway,
+    OtherNonce,
     OtherSigner,
     NoSignature,
 }
@@ -29,24 +33,28 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Fault::OtherChain),
         Just(Fault::OtherOwner),
         Just(Fault::OtherGateway),
+        Just(Fault::OtherNonce),
         Just(Fault::OtherSigner),
         Just(Fault::NoSignature),
     ];
     let faulty = prop_oneof![3 => Just(None), 1 => fault.prop_map(Some)];
     prop_oneof![
-        6 => (0u8..4, 0..KEYS, 0u8..3, faulty)
+        6 => (0u8..6, 0..KEYS, 0u8..3, faulty)
             .prop_map(|(by, key, at, fault)| Step::Register(by, key, at, fault)),
         1 => (1u64..4).prop_map(Step::Blocks),
     ]
 }
 
-/// Returns the account of a sender. 0 and 1: parties; 2: a gateway; 3: a stranger.
+/// Returns the account of a sender. 0 and 1: parties; 2: a gateway; 3: a stranger; 4: an employee who registers devices;
+/// 5: an employee who does not.
 fn who(number: u8) -> AccountId {
     match number {
         0 => OWNER,
         1 => OTHER,
         2 => gateway().account(),
-        _ => STRANGER,
+        3 => STRANGER,
+        4 => TECHNICIAN,
+        _ => CLERK,
     }
 }
 
@@ -82,15 +90,18 @@ fn sign(number: u8, agreed: &RegistrationConsent) -> Signature {
 fn take(step: Step) -> Option<DeviceId> {
     match step {
         Step::Register(by, number, at, fault) => {
-            let (owner, keeper, key) = (who(by), keeper(at), key(number));
+            let (sender, keeper, key) = (who(by), keeper(at), key(number));
+            let owner = Parties::role_of(&sender).map_or(party(sender), |found| found.party);
             let device = key.device_id();
-            let fits = by < 2 && at < 2 && (number < 4 || number - 4 == at);
+            let fits = (by < 2 || by == 4) && at < 2 && (number < 4 || number - 4 == at);
             let is_due = fits && fault.is_none() && !Known::<Test>::contains_key(device);
+            let nonce = Devices::consent_nonce(&key.consent_key());
             let mut agreed =
-                RegistrationConsent { genesis: GENESIS, key: key.clone(), owner, gateway: keeper };
+                RegistrationConsent { genesis: GENESIS, key: key.clone(), owner, gateway: keeper, nonce };
             match fault {
                 Some(Fault::OtherChain) => agreed.genesis = Hash([7; 32]),
-                Some(Fault::OtherOwner) => agreed.owner = AccountId([7; 32]),
+                Some(Fault::OtherOwner) => agreed.owner = PartyId([7; 32]),
+                Some(Fault::OtherNonce) => agreed.nonce += 1,
                 Some(Fault::OtherGateway) => agreed.gateway = AccountId([7; 32]),
                 _ => (),
             }
@@ -99,8 +110,8 @@ fn take(step: Step) -> Option<DeviceId> {
                 Some(Fault::NoSignature) => Signature::Sr25519([0; 64]),
                 _ => sign(number, &agreed),
             };
-            let accepted = Devices::register(signed(owner), key, keeper, consent).is_ok();
-            assert_eq!(accepted, is_due, "{owner:?} registers key {number} at {keeper:?}, fault {fault:?}");
+            let accepted = Devices::register(signed(sender), key, keeper, consent).is_ok();
+            assert_eq!(accepted, is_due, "{sender:?} registers key {number} at {keeper:?}, fault {fault:?}");
             accepted.then_some(device)
         }
         Step::Blocks(count) => {
@@ -148,15 +159,15 @@ fn each_broken_invariant_is_detected() {
         ("a device is missing in `DevicesOfGateway`", |id| {
             DevicesOfGateway::<Test>::remove(gateway().account(), id);
         }),
-        ("a device is missing in `DevicesOfOwner`", |id| DevicesOfOwner::<Test>::remove(OWNER, id)),
+        ("a device is missing in `DevicesOfOwner`", |id| DevicesOfOwner::<Test>::remove(party(OWNER), id)),
         ("a device is missing in `DevicesOfOwner`", |id| {
-            Known::<Test>::mutate_extant(id, |d| d.owner = OTHER)
+            Known::<Test>::mutate_extant(id, |d| d.owner = party(OTHER))
         }),
         ("`DevicesOfGateway` lists a device of another gateway", |id| {
             DevicesOfGateway::<Test>::insert(second_gateway().account(), id, ());
         }),
         ("`DevicesOfOwner` lists a device of another owner", |id| {
-            DevicesOfOwner::<Test>::insert(OTHER, id, ())
+            DevicesOfOwner::<Test>::insert(party(OTHER), id, ())
         }),
     ];
     for (fault, change) in changes {

@@ -1,3 +1,4 @@
+mod accounts;
 mod any_calls;
 mod founding;
 mod gateways;

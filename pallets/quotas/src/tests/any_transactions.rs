@@ -3,6 +3,7 @@
 use super::*;
 use crate::SetQuota;
 use proptest::prelude::*;
+use streembit_primitives::party::Role;
 
 /// An event that changes what is left of a quota.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ proptest! {
     fn no_sequence_of_transactions_spends_more_than_the_quota(steps in prop::collection::vec(step(), 1..80)) {
         Now::set(5_000);
         chain().execute_with(|| {
-            Parties::take_in(GATEWAY, OWNER);
+            Parties::take_in(GATEWAY, OWNER, Role::Gateway);
             let accounts = [(OWNER, OWNER), (GATEWAY, OWNER), (WORKSHOP, WORKSHOP)];
             let mut spent = [(OWNER, Quota::default()), (WORKSHOP, Quota::default())];
             let mut whole = spent.map(|(party, _)| (party, DefaultQuota::get()));
@@ -51,7 +52,7 @@ proptest! {
                     }
                     Step::Set(party, new) => {
                         let new = new.map(|(microseconds, bytes)| quota(microseconds, bytes));
-                        <Quotas as SetQuota>::set(party, new).unwrap();
+                        <Quotas as SetQuota>::set(self::party(party), new).unwrap();
                         whole = whole.map(|(of, old)| {
                             (of, if of == party { new.unwrap_or(DefaultQuota::get()) } else { old })
                         });

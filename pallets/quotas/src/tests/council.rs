@@ -3,9 +3,9 @@
 use super::*;
 use crate::{Error, Event, SetQuota};
 use frame_support::{assert_noop, assert_ok};
-use streembit_primitives::consortium::invalid_transaction;
+use streembit_primitives::{consortium::invalid_transaction, party::Role};
 
-fn set(party: AccountId, quota: Option<Quota>) -> sp_runtime::DispatchResult {
+fn set(party: PartyId, quota: Option<Quota>) -> sp_runtime::DispatchResult {
     <Quotas as SetQuota>::set(party, quota)
 }
 
@@ -16,13 +16,14 @@ fn vote() -> RuntimeCall {
 #[test]
 fn the_council_sets_the_quota_of_a_party() {
     chain().execute_with(|| {
-        assert_ok!(set(WORKSHOP, Some(quota(7, 7))));
-        System::assert_last_event(Event::QuotaSet { party: WORKSHOP, quota: Some(quota(7, 7)) }.into());
+        let workshop = party(WORKSHOP);
+        assert_ok!(set(workshop, Some(quota(7, 7))));
+        System::assert_last_event(Event::QuotaSet { party: workshop, quota: Some(quota(7, 7)) }.into());
         assert_eq!(left(WORKSHOP), quota(7, 7));
-        assert_ok!(set(WORKSHOP, None));
+        assert_ok!(set(workshop, None));
         assert_eq!(left(WORKSHOP), quota(100, 1_000));
-        Parties::take_in(GATEWAY, OWNER);
-        for nobody in [STRANGER, MEMBER, GATEWAY] {
+        Parties::take_in(GATEWAY, OWNER, Role::Gateway);
+        for nobody in [STRANGER, GATEWAY].map(party) {
             assert_noop!(<Quotas as SetQuota>::ensure_can_set(&nobody), Error::<Test>::NotAParty);
             assert_noop!(set(nobody, None), Error::<Test>::NotAParty);
         }
@@ -32,25 +33,27 @@ fn the_council_sets_the_quota_of_a_party() {
 #[test]
 fn the_quota_of_a_party_that_leaves_is_removed() {
     chain().execute_with(|| {
-        assert_ok!(set(WORKSHOP, Some(quota(7, 7))));
+        assert_ok!(set(party(WORKSHOP), Some(quota(7, 7))));
         assert_ok!(spend(WORKSHOP, 7, 0));
         Parties::leave(WORKSHOP);
         assert_ok!(Quotas::check_state());
         assert_eq!(Quotas::quota(&WORKSHOP), None);
         // If it comes back, it begins anew.
-        Parties::take_in(WORKSHOP, WORKSHOP);
+        Parties::take_in(WORKSHOP, WORKSHOP, ALL);
         assert_eq!(left(WORKSHOP), quota(100, 1_000));
     });
 }
 
 #[test]
-fn a_member_that_is_no_party_spends_its_own_quota_but_not_for_free_calls() {
+fn a_party_in_the_council_spends_its_quota_but_not_for_free_calls() {
     chain().execute_with(|| {
         assert_ok!(spend(MEMBER, 100, 0));
         assert_eq!(spend(MEMBER, 1, 0), rejected(invalid_transaction::QUOTA_TIME));
         assert_ok!(spend_on(MEMBER, vote(), 1_000, 10_000));
-        Members::set(vec![]);
-        assert_eq!(spend(MEMBER, 1, 0), Err(InvalidTransaction::Payment.into()));
+        Parties::leave(MEMBER);
+        for call in [remark(), vote()] {
+            assert_eq!(spend_on(MEMBER, call, 1, 0), Err(InvalidTransaction::Payment.into()));
+        }
     });
 }
 

@@ -13,7 +13,7 @@ use sp_runtime::{
     traits::{DispatchTransaction, TransactionExtension},
     transaction_validity::{InvalidTransaction, TransactionValidityError},
 };
-use streembit_primitives::{consortium::Quota, AccountId};
+use streembit_primitives::{consortium::Quota, AccountId, PartyId};
 
 fn quota(microseconds: u64, bytes: u64) -> Quota {
     Quota { microseconds, bytes }

@@ -3,14 +3,14 @@
 use super::*;
 use frame_support::assert_ok;
 use sp_runtime::{traits::TxBaseImplication, transaction_validity::TransactionSource};
-use streembit_primitives::consortium::invalid_transaction;
+use streembit_primitives::{consortium::invalid_transaction, party::Role, Scope};
 
 #[test]
 fn a_party_spends_its_quota_and_has_it_again_in_the_next_period() {
     chain().execute_with(|| {
         assert_ok!(spend(OWNER, 60, 300));
         let shown = Quotas::quota(&OWNER).unwrap();
-        assert_eq!((shown.payer, shown.quota, shown.left), (OWNER, quota(100, 1_000), quota(40, 700)));
+        assert_eq!((shown.party, shown.quota, shown.left), (party(OWNER), quota(100, 1_000), quota(40, 700)));
         assert_eq!(shown.refills, 6_000);
         assert_eq!(spend(OWNER, 41, 0), rejected(invalid_transaction::QUOTA_TIME));
         assert_eq!(spend(OWNER, 0, 701), rejected(invalid_transaction::QUOTA_BYTES));
@@ -83,11 +83,46 @@ fn gateways_spend_what_their_party_has() {
     chain().execute_with(|| {
         assert_eq!(Quotas::quota(&GATEWAY), None);
         assert_eq!(spend(GATEWAY, 1, 1), Err(InvalidTransaction::Payment.into()));
-        Parties::take_in(GATEWAY, OWNER);
+        Parties::take_in(GATEWAY, OWNER, Role::Gateway);
         assert_ok!(spend(GATEWAY, 70, 0));
         assert_eq!(left(OWNER), quota(30, 1_000));
         assert_eq!(Quotas::quota(&GATEWAY), Quotas::quota(&OWNER));
         assert_eq!(spend(OWNER, 31, 0), rejected(invalid_transaction::QUOTA_TIME));
+    });
+}
+
+/// The account of an employee.
+const EMPLOYEE: AccountId = AccountId([6; 32]);
+
+#[test]
+fn an_account_that_has_ended_is_rejected_and_costs_its_party_nothing() {
+    chain().execute_with(|| {
+        let role = Role::Account { scope: Scope::All, until: Some(5_500) };
+        Parties::take_in(EMPLOYEE, OWNER, role);
+        assert_ok!(spend(EMPLOYEE, 30, 0));
+        assert_eq!(left(OWNER), quota(70, 1_000));
+        Now::set(5_500);
+        assert_eq!(spend(EMPLOYEE, 1, 1), rejected(invalid_transaction::ACCOUNT_ENDED));
+        assert_eq!((left(OWNER), Quotas::quota(&EMPLOYEE)), (quota(70, 1_000), None));
+    });
+}
+
+#[test]
+fn a_call_outside_of_an_accounts_scope_is_rejected_and_costs_its_party_nothing() {
+    chain().execute_with(|| {
+        let contract = || frame_system::Call::remark { remark: vec![1] }.into();
+        for (scope, may) in [(Scope::All, true), (Scope::Contracts, true), (Scope::Devices, false)] {
+            Accounts::mutate(|accounts| accounts.retain(|(account, _)| *account != EMPLOYEE));
+            Parties::take_in(EMPLOYEE, OWNER, Role::Account { scope, until: None });
+            let result = spend_on(EMPLOYEE, contract(), 1, 1);
+            assert_eq!(result, if may { Ok(()) } else { rejected(invalid_transaction::OUT_OF_SCOPE) });
+            // Other calls need no scope.
+            assert_ok!(spend(EMPLOYEE, 0, 0));
+        }
+        assert_eq!(left(OWNER), quota(98, 998));
+        // A gateway has no scope. What it may do is up to the pallets.
+        Parties::take_in(GATEWAY, OWNER, Role::Gateway);
+        assert_ok!(spend_on(GATEWAY, contract(), 1, 1));
     });
 }
 

@@ -2,13 +2,15 @@
 
 use crate::{mock::*, Error, Event};
 use frame_support::{assert_noop, assert_ok, traits::Get};
+use pallet_parties::AccountRefusal;
+use sp_runtime::DispatchError;
 use streembit_primitives::{
     contract::{Contract, ContractId},
     contract_state::ContractState,
-    AccountId, Decimal, DeviceId, Hash,
+    Decimal, DeviceId, Hash, PartyId,
 };
 
-fn state(id: ContractId) -> (ContractState, Vec<AccountId>) {
+fn state(id: ContractId) -> (ContractState, Vec<PartyId>) {
     let view = ServiceContracts::contract(id).unwrap();
     (view.state, view.accepted)
 }
@@ -132,5 +134,43 @@ fn the_contracts_of_a_device_and_of_a_party_are_limited() {
             Error::<Test>::TooManyOfParty
         );
         assert_ok!(ServiceContracts::propose(signed(OWNER), numbered(99, van)));
+    });
+}
+
+#[test]
+fn an_employee_signs_for_its_party_within_its_scope_and_time() {
+    let refused = |refusal: AccountRefusal| DispatchError::Other(refusal.into());
+    chain().execute_with(|| {
+        let id = contract().id(&Genesis::get());
+        for account in [TECHNICIAN, GATEWAY] {
+            let error = refused(AccountRefusal::OutOfScope);
+            assert_noop!(ServiceContracts::propose(by(account), contract()), error);
+        }
+        let stranger = ServiceContracts::propose(signed(STRANGER), contract());
+        assert_eq!(stranger, Err(refused(AccountRefusal::NoParty)));
+        assert_ok!(ServiceContracts::propose(by(CLERK), contract()));
+        assert_eq!(state(id), (ContractState::Proposed, vec![OWNER]));
+        // The party has accepted, whichever of its accounts signed.
+        assert_noop!(ServiceContracts::accept(signed(OWNER), id), Error::<Test>::AcceptedAlready);
+        assert_ok!(ServiceContracts::accept(signed(WORKSHOP), id));
+        let mut gateway = Gateway::new(100);
+        let report = |account, proof| ServiceContracts::report(by(account), id, SERVICE, proof);
+        let proof = gateway.proven(11_000);
+        assert_noop!(report(TECHNICIAN, proof.clone()), refused(AccountRefusal::OutOfScope));
+        assert_ok!(report(CLERK, proof));
+        assert_ok!(ServiceContracts::record(
+            signed(WORKSHOP),
+            id,
+            SERVICE,
+            gateway.proven(25_000),
+            Hash::ZERO
+        ));
+        Now::set(&CLERK_ENDS);
+        let ended = || refused(AccountRefusal::Ended);
+        assert_noop!(report(CLERK, gateway.proven(26_000)), ended());
+        assert_noop!(ServiceContracts::confirm(by(CLERK), id, 0), ended());
+        assert_noop!(ServiceContracts::propose(by(CLERK), contract()), ended());
+        assert_ok!(ServiceContracts::confirm(signed(OWNER), id, 0));
+        assert_ok!(ServiceContracts::check_state());
     });
 }

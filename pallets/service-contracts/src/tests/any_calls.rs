@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use streembit_primitives::{
     contract::{Clause, Contract, ContractId, MAX_CLAUSES, MAX_PARTIES},
     contract_state::ContractState,
-    AccountId, DeviceId, Hash,
+    DeviceId, Hash, PartyId,
 };
 
-const PARTIES: [AccountId; 3] = [OWNER, WORKSHOP, INSURER];
+const PARTIES: [PartyId; 3] = [OWNER, WORKSHOP, INSURER];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -33,9 +33,17 @@ enum Step {
     Blocks(u64),
 }
 
-/// Returns the account of a sender. 0 to 2: parties; 3: a stranger.
-fn who(number: u8) -> AccountId {
+/// Returns a party. 0 to 2: parties of the consortium; others: a stranger.
+fn who(number: u8) -> PartyId {
     PARTIES.get(usize::from(number)).copied().unwrap_or(STRANGER)
+}
+
+/// Returns the sender of a call. 0 to 3: the accounts of these parties; 4: an employee of the owner.
+fn sender(number: u8) -> RuntimeOrigin {
+    match number {
+        0..4 => signed(who(number)),
+        _ => by(CLERK),
+    }
 }
 
 /// Returns a contract. 0 to 4: two parties and the car; 5 and 6: three parties, the car and the van; 7: one of the
@@ -65,7 +73,7 @@ fn id(number: u8) -> ContractId {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let (by, number, clause) = (0u8..4, 0u8..8, 0u32..4);
+    let (by, number, clause) = (0u8..5, 0u8..8, 0u32..4);
     let proof = any::<prop::sample::Index>;
     prop_oneof![
         4 => (by.clone(), number.clone()).prop_map(|(by, of)| Step::Propose(by, of)),
@@ -100,19 +108,19 @@ impl Driven {
     fn take(&mut self, step: Step) {
         let prove = |index: prop::sample::Index| self.gateway.prove(index.index(self.events as usize) as u64);
         let _ = match step {
-            Step::Propose(by, of) => ServiceContracts::propose(signed(who(by)), content(of)),
-            Step::Accept(by, of) => ServiceContracts::accept(signed(who(by)), id(of)),
+            Step::Propose(by, of) => ServiceContracts::propose(sender(by), content(of)),
+            Step::Accept(by, of) => ServiceContracts::accept(sender(by), id(of)),
             Step::Drive(by) => {
                 self.drive(by);
                 Ok(())
             }
             Step::Report(by, of, clause, proof) => {
-                ServiceContracts::report(signed(who(by)), id(of), clause, prove(proof))
+                ServiceContracts::report(sender(by), id(of), clause, prove(proof))
             }
             Step::Record(by, of, clause, proof) => {
-                ServiceContracts::record(signed(who(by)), id(of), clause, prove(proof), Hash::ZERO)
+                ServiceContracts::record(sender(by), id(of), clause, prove(proof), Hash::ZERO)
             }
-            Step::Confirm(by, of, record) => ServiceContracts::confirm(signed(who(by)), id(of), record),
+            Step::Confirm(by, of, record) => ServiceContracts::confirm(sender(by), id(of), record),
             Step::Sell(to) => {
                 let key = self.gateway.hosted("car");
                 own(who(to), &key, &self.gateway);
@@ -120,6 +128,8 @@ impl Driven {
             }
             Step::Blocks(count) => {
                 System::set_block_number(System::block_number() + count);
+                // The employee's account ends at some point.
+                Now::set(&(Now::get() + 60 * count));
                 Ok(())
             }
         };

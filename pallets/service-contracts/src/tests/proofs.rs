@@ -39,7 +39,7 @@ fn every_part_of_a_proof_is_checked() {
         let proof = gateway.proven(13_000);
         type Change = fn(&mut ReadingProof);
         let faults: [(Error<Test>, Change); 14] = [
-            (Error::OtherLog, |p| p.log.gateway = STRANGER),
+            (Error::OtherLog, |p| p.log.gateway = account(STRANGER)),
             (Error::NotAnchored, |p| p.log.epoch = 1),
             (Error::NotAnchored, |p| p.size = 2),
             (Error::NotInLog, |p| p.index = 1),

@@ -16,7 +16,7 @@ enum Step {
     /// An account becomes a party, or a gateway of another account that is one.
     TakeIn(u8, u8),
     PartyLeaves(u8),
-    GatewayLeaves(u8),
+    AccountLeaves(u8),
     Blocks(u64),
 }
 
@@ -34,7 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u64..12, 0u64..3).prop_map(|(key, ago)| Step::Report(key, ago)),
         2 => (anybody.clone(), anybody.clone()).prop_map(|(account, party)| Step::TakeIn(account, party)),
         1 => anybody.clone().prop_map(Step::PartyLeaves),
-        1 => anybody.prop_map(Step::GatewayLeaves),
+        1 => anybody.prop_map(Step::AccountLeaves),
         3 => (1u64..10).prop_map(Step::Blocks),
     ]
 }
@@ -53,21 +53,14 @@ fn take(step: Step) {
         }
         Step::TakeIn(account, party) => {
             let (account, party) = (who(account), who(party));
-            let is_party = account == party || Parties::acts_for(&party) == Some(party);
-            if is_party && Parties::acts_for(&account).is_none() {
+            let is_party = account == party || Parties::role_of(&party).is_some();
+            if is_party && Parties::role_of(&account).is_none() {
                 Parties::take_in(account, party);
             }
             Ok(())
         }
         Step::PartyLeaves(party) => Parties::leave(who(party)),
-        Step::GatewayLeaves(gateway) => {
-            let is_gateway = Parties::acts_for(&who(gateway)).is_some_and(|party| party != who(gateway));
-            if is_gateway {
-                Parties::remove_gateway(who(gateway))
-            } else {
-                Ok(())
-            }
-        }
+        Step::AccountLeaves(account) => Parties::remove_account(who(account)),
         Step::Blocks(count) => {
             blocks(count);
             Ok(())

@@ -16,7 +16,7 @@ fn the_genesis_validators_validate_and_stay() {
 }
 
 #[test]
-#[should_panic = "a validator is not a party"]
+#[should_panic = "a validator belongs to no party"]
 fn a_genesis_with_a_foreign_validator_starts_no_chain() {
     founded(&[OWNER], &[STRANGER]);
 }

@@ -5,7 +5,7 @@ use frame_support::{assert_noop, assert_ok, traits::Hooks};
 use pallet_parties::Registry;
 use sp_consensus_grandpa::{ConsensusLog, ScheduledChange};
 use sp_runtime::testing::UintAuthorityId;
-use streembit_primitives::AccountId;
+use streembit_primitives::{party::Role, AccountId, Scope};
 
 fn add(id: AccountId) -> sp_runtime::DispatchResult {
     <Validators as Registry>::add(id)
@@ -142,12 +142,32 @@ fn a_gateway_validates_for_its_party_and_stops_with_it() {
         assert_ok!(add(id));
         blocks(2);
         assert_eq!(KeysInForce::get(), [1, 2, 44]);
-        assert_noop!(Parties::remove_gateway(id), Error::<Test>::IsAValidator);
+        assert_noop!(Parties::remove_account(id), Error::<Test>::IsAValidator);
 
         assert_ok!(Parties::leave(WORKSHOP));
         blocks(7);
         assert_eq!(KeysInForce::get(), [1]);
         assert_noop!(set_key(id, 45), pallet_session::Error::<Test>::NoAssociatedValidatorId);
+        assert_ok!(Validators::check_state());
+    });
+}
+
+#[test]
+fn an_account_validates_only_if_it_may_do_everything_and_does_not_end() {
+    two_validators().execute_with(|| {
+        for (number, scope, until) in
+            [(20, Scope::Contracts, None), (21, Scope::Gateway, None), (22, Scope::All, Some(9_000))]
+        {
+            let id = AccountId([number; 32]);
+            Parties::take_in_as(id, INSURER, Role::Account { scope, until });
+            assert_noop!(set_key(id, number.into()), pallet_session::Error::<Test>::NoAssociatedValidatorId);
+            assert_noop!(add(id), Error::<Test>::NotAMember);
+        }
+        let partner = AccountId([23; 32]);
+        Parties::take_in_as(partner, INSURER, Role::Account { scope: Scope::All, until: None });
+        assert_ok!(set_key(partner, 23));
+        assert_ok!(add(partner));
+        assert_noop!(Parties::remove_account(partner), Error::<Test>::IsAValidator);
         assert_ok!(Validators::check_state());
     });
 }

@@ -14,8 +14,8 @@ use crate::{
     merkle::Frontier,
     reading::{Name, Unit},
     signature::{sign_ed25519, sign_sr25519},
-    AccountId, Checkpoint, Decimal, DeviceKey, Part, PublicKey, Reading, SignedEvent, Source, Text, Value,
-    Version,
+    AccountId, Checkpoint, Decimal, DeviceKey, Part, PartyId, PublicKey, Reading, SignedEvent, Source, Text,
+    Value, Version,
 };
 use sp_core::{Blake2Hasher, H256};
 use sp_crypto_hashing::{blake2_128, blake2_256, twox_128};
@@ -215,12 +215,8 @@ impl EvidenceSpec {
         let block = if self.tampering == Tampering::Later { last + 1 } else { last - 3 };
         let anchor = Anchor { checkpoint, block };
         let keeper = if self.tampering == Tampering::Moved { AccountId([9; 32]) } else { log.gateway };
-        let record = DeviceRecord {
-            key: self.device_key(),
-            owner: AccountId([7; 32]),
-            gateway: keeper,
-            registered: 4,
-        };
+        let record =
+            DeviceRecord { key: self.device_key(), owner: PartyId([7; 32]), gateway: keeper, registered: 4 };
         let genesis = self.genesis;
         let of = if self.tampering == Tampering::OtherChain { Hash([0x9f; 32]) } else { genesis };
         let (state_root, nodes) = state(&of, &log, &anchor, &device, &record, self.others);

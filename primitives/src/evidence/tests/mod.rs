@@ -29,7 +29,7 @@ fn a_whole_history_is_proven_for_each_kind_of_key() {
             assert_eq!(verified.last.signers.len(), if full { 4 } else { 3 });
             assert_eq!((verified.anchored, verified.last.block.number), (27, 30));
             assert_eq!(verified.last.time, Some(slot_start(880_000_030)));
-            assert_eq!(verified.record.owner, crate::AccountId([7; 32]));
+            assert_eq!(verified.record.owner, crate::PartyId([7; 32]));
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{label, percentile_s, usages};
 use crate::{
-    bench::own_cpu_seconds, dev_key, raw_transaction::TransactionSigner, str_at, GrowingLog, Node,
+    bench::own_cpu_seconds, dev_key, dev_party, raw_transaction::TransactionSigner, str_at, GrowingLog, Node,
     ValidatorNetwork,
 };
 use anyhow::{bail, ensure, Context, Result};
@@ -122,14 +122,14 @@ async fn register(
     logs: &[GrowingLog],
 ) -> Result<()> {
     try_join_all(PARTIES.iter().zip(clients).enumerate().map(|(at, (party, client))| async move {
-        let party = dev_key(party)?;
+        let (party, owner) = (dev_key(party)?, dev_party(party)?);
         let account = streembit_keystore::account::show(&party.account());
         let mut nonce: u32 = client.request("system_accountNextIndex", rpc_params![account]).await?;
         let share: Vec<&GrowingLog> = logs.iter().skip(at).step_by(PARTIES.len()).collect();
         for some in share.chunks(REGISTRATION_BATCH) {
             let mut sent = Vec::new();
             for GrowingLog { gateway, .. } in some {
-                let consent = gateway_consent(signing.genesis, &gateway.keys, party.account());
+                let consent = gateway_consent(signing.genesis, &gateway.keys, owner, 0);
                 let log_key = gateway.keys.log_public_key();
                 let call = (ADD_GATEWAY, gateway.keys.account(), log_key, consent).encode();
                 sent.push(waiting.send(client, to_hex(&signing.signed(&party, nonce, &call))).await?);

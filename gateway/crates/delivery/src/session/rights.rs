@@ -44,11 +44,11 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
     pub async fn start(grants: &'a G, limits: &'a Limits, reader: Reader) -> Result<Self, StreamEnd> {
         // Subscribe before reading, so that no block after the read is missed.
         let blocks = grants.blocks();
-        let access = grants.access(reader.device).await.map_err(|error| {
+        let access = grants.access(reader.device, reader.account).await.map_err(|error| {
             tracing::warn!(%error, "cannot read a subscriber's rights from the chain");
             End::Unavailable
         })?;
-        let rights = access.rights(&reader.gateway, &reader.account, now_ms()).ok_or(End::NotGranted)?;
+        let rights = access.rights(&reader.gateway, now_ms()).ok_or(End::NotGranted)?;
         let now = Instant::now();
         Ok(Self {
             grants,
@@ -82,7 +82,7 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
     /// Reads the chain again. If that fails, the last state stays valid for a limited time.
     async fn refresh(&mut self) -> Result<(), StreamEnd> {
         self.last_attempt = Instant::now();
-        match self.grants.access(self.reader.device).await {
+        match self.grants.access(self.reader.device, self.reader.account).await {
             Ok(access) => {
                 self.access = access;
                 self.last_success = Instant::now();
@@ -103,8 +103,7 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
 
     /// Evaluates the rights from the current time and the last state.
     fn evaluate(&mut self) -> Result<(), StreamEnd> {
-        let Reader { gateway, account, .. } = self.reader;
-        self.rights = self.access.rights(&gateway, &account, now_ms()).ok_or(End::Expired)?;
+        self.rights = self.access.rights(&self.reader.gateway, now_ms()).ok_or(End::Expired)?;
         Ok(())
     }
 

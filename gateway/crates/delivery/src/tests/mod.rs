@@ -22,9 +22,10 @@ use streembit_primitives::{
     device::DeviceRecord,
     event::VERSION,
     hash::Domain,
+    party::{AccountRole, Role},
     reading::{Name, Unit},
     AccountId, Body, Checkpoint, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogId, Part,
-    Reading, SignedEvent, Signer, Source, Text, Value, VerifiedEvent, Version,
+    PartyId, Reading, Scope, SignedEvent, Signer, Source, Text, Value, VerifiedEvent, Version,
 };
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +47,8 @@ struct MockChain {
 struct State {
     devices: HashMap<DeviceId, DeviceRecord>,
     grants: Vec<Grant>,
+    /// The accounts that are not the only one of a party.
+    roles: HashMap<AccountId, Option<AccountRole>>,
     roots: HashMap<(LogId, u64), Hash>,
     time: u64,
     is_unreachable: bool,
@@ -77,8 +80,13 @@ impl Grants for MockChain {
         GENESIS
     }
 
-    async fn access(&self, device: DeviceId) -> Result<DeviceAccess, ChainUnavailableError> {
+    async fn access(
+        &self,
+        device: DeviceId,
+        reader: AccountId,
+    ) -> Result<DeviceAccess, ChainUnavailableError> {
         self.read(|state| DeviceAccess {
+            reader: state.roles.get(&reader).copied().unwrap_or(Some(founder(reader))),
             record: state.devices.get(&device).cloned(),
             grants: state.grants.iter().filter(|grant| grant.device == device).cloned().collect(),
             time: state.time,
@@ -105,6 +113,12 @@ impl Registry for MockChain {
     }
 }
 
+/// The role of the account that founded a party.
+fn founder(first: AccountId) -> AccountRole {
+    let role = Role::Account { scope: Scope::All, until: None };
+    AccountRole { party: PartyId::of_first_account(&first), role }
+}
+
 fn keys(seed: u8) -> KeyPair {
     KeyPair::from_seed([seed; 32])
 }
@@ -127,8 +141,14 @@ impl Car {
         self.key.device_id()
     }
 
-    fn record(&self, owner: AccountId) -> DeviceRecord {
-        DeviceRecord { key: self.key.clone(), owner, gateway: self.gateway.account(), registered: 1 }
+    /// The record of the car if the party that `first` founded owns it.
+    fn record(&self, first: AccountId) -> DeviceRecord {
+        DeviceRecord {
+            key: self.key.clone(),
+            owner: founder(first).party,
+            gateway: self.gateway.account(),
+            registered: 1,
+        }
     }
 
     /// The car's next event, signed and verified.
@@ -179,7 +199,7 @@ fn grant(device: DeviceId, grantee: &KeyPair, names: &[&str], until: u64) -> Gra
     Grant {
         contract: ContractId([5; 32]),
         device,
-        grantee: grantee.account(),
+        grantee: founder(grantee.account()).party,
         names: names.try_into().unwrap(),
         until,
     }

@@ -99,6 +99,48 @@ async fn a_revoked_grant_or_the_chains_time_ends_the_stream() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_employee_reads_for_its_party_until_the_party_removes_it() {
+    let mut fixture = fixture().await;
+    fixture.grant(&[], in_ms(60_000));
+    let party = founder(fixture.workshop.account()).party;
+    let (technician, clerk) = (keys(4), keys(5));
+    let role = |scope| Some(AccountRole { party, role: Role::Account { scope, until: None } });
+    fixture.chain.change(|state| {
+        state.roles.insert(technician.account(), role(Scope::Devices));
+        state.roles.insert(clerk.account(), role(Scope::Contracts));
+    });
+    let error = subscription_error(&mut fixture.reader(&clerk)).await;
+    assert!(matches!(error, SubscribeError::Ended(wire::End::NotGranted)), "{error}");
+    let mut reader = fixture.reader(&technician);
+    assert_eq!(sequences(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    fixture.chain.change(|state| {
+        state.roles.insert(technician.account(), None);
+    });
+    assert!(matches!(subscription_error(&mut reader).await, SubscribeError::Ended(wire::End::Expired)));
+    fixture.car.append_readings(&fixture.log, 1).await;
+    let mut late = fixture.reader(&technician);
+    assert!(matches!(subscription_error(&mut late).await, SubscribeError::Ended(wire::End::NotGranted)));
+    // The party itself goes on.
+    assert_eq!(sequences(&mut fixture.reader(&fixture.workshop), 6).await, [0, 1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_ends_while_it_reads_is_cut_off() {
+    let mut fixture = fixture().await;
+    // The chain is not read again, so only the clock can end the account in time.
+    let limits = Limits { recheck_interval: Duration::from_secs(3_600), ..short_limits() };
+    fixture.gateway = Gateway::start_with(TCP, &keys(1), &fixture.log, &fixture.chain, limits).await;
+    let (employee, party) = (keys(4), founder(keys(2).account()).party);
+    let role = Role::Account { scope: Scope::Commands, until: Some(in_ms(1_500)) };
+    fixture.chain.change(|state| {
+        state.roles.insert(employee.account(), Some(AccountRole { party, role }));
+    });
+    let mut reader = fixture.reader(&employee);
+    assert_eq!(sequences(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    assert!(matches!(subscription_error(&mut reader).await, SubscribeError::Ended(wire::End::Expired)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_granted_readings_are_disclosed() {
     let mut fixture = fixture().await;
     fixture.grant(&["Vehicle.TraveledDistance"], in_ms(60_000));

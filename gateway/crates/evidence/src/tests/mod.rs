@@ -24,8 +24,8 @@ use streembit_primitives::{
     evidence::{EvidenceError, VerifiedEvidence},
     hash::Domain,
     signature::{sign_sr25519, PublicKey},
-    AccountId, Body, Checkpoint, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, Reading, SignedEvent,
-    Signer, Source as Origin, Value, Version,
+    AccountId, Body, Checkpoint, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, PartyId, Reading,
+    SignedEvent, Signer, Source as Origin, Value, Version,
 };
 
 const DAY: u64 = 86_400_000;
@@ -88,7 +88,7 @@ impl Car {
     }
 
     fn record(&self) -> DeviceRecord {
-        DeviceRecord { key: self.key(), owner: AccountId([5; 32]), gateway: gateway(), registered: 1 }
+        DeviceRecord { key: self.key(), owner: PartyId([5; 32]), gateway: gateway(), registered: 1 }
     }
 
     fn next(&mut self) -> NewEntry {

@@ -2,17 +2,21 @@
 
 use super::mock::*;
 use frame_support::traits::Get;
-use pallet_parties::GenesisHash;
+use pallet_parties::PartyLookup as _;
 use proptest::prelude::*;
 use sp_runtime::testing::UintAuthorityId;
-use streembit_primitives::{consortium::Change, AccountId, Hash};
+use streembit_primitives::{consortium::Change, AccountId, Hash, PartyId, Scope};
 
 #[derive(Clone, Debug)]
 enum Step {
     Propose(u8, Change),
     Vote(u8, Change, bool),
+    ProposeMembers(u8, Vec<u8>),
     AddGateway(u8, u8),
     RemoveGateway(u8, u8),
+    /// The sender, the account, its scope, and after how many milliseconds it ends.
+    AddAccount(u8, u8, Scope, Option<u64>),
+    RemoveAccount(u8, u8),
     SetKey(u8, u64),
     LeaveValidators(u8),
     Leave(u8),
@@ -24,17 +28,18 @@ enum Step {
 fn who(number: u8) -> AccountId {
     match number {
         0..6 => AccountId([number + 1; 32]),
-        _ => Gateway::new(number).account(),
+        _ => Key::new(number).account(),
     }
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    (0u8..6, 0u8..8).prop_map(|(kind, number)| match kind {
+    (0u8..7, 0u8..8, 0u8..8).prop_map(|(kind, number, other)| match kind {
         0 => Change::AddParty(who(number)),
-        1 => Change::RemoveParty(who(number)),
+        1 => Change::RemoveParty(party(who(number))),
         2 => Change::AddValidator(who(number)),
-        3 => Change::SetQuota { party: who(number), quota: Some(Default::default()) },
+        3 => Change::SetQuota { party: party(who(number)), quota: Some(Default::default()) },
         4 => Change::Upgrade { code: Hash([number; 32]) },
+        5 => Change::Recover { party: party(who(number)), account: who(other) },
         _ => Change::RemoveValidator(who(number)),
     })
 }
@@ -46,6 +51,11 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0u8..3, change(), prop::bool::weighted(0.8)).prop_map(|(by, change, aye)| Step::Vote(by, change, aye)),
         2 => (by.clone(), 6u8..8).prop_map(|(by, gateway)| Step::AddGateway(by, gateway)),
         1 => (by.clone(), 6u8..8).prop_map(|(by, gateway)| Step::RemoveGateway(by, gateway)),
+        2 => (by.clone(), 6u8..8, prop::sample::select(Scope::LIST.to_vec()), prop::option::of(1u64..50))
+            .prop_map(|(by, account, scope, end)| Step::AddAccount(by, account, scope, end)),
+        1 => (by.clone(), by.clone()).prop_map(|(by, account)| Step::RemoveAccount(by, account)),
+        1 => (by.clone(), prop::collection::vec(0u8..8, 0..4))
+            .prop_map(|(by, members)| Step::ProposeMembers(by, members)),
         3 => (by.clone(), 0u64..12).prop_map(|(by, key)| Step::SetKey(by, key)),
         1 => by.clone().prop_map(Step::LeaveValidators),
         1 => by.prop_map(Step::Leave),
@@ -64,10 +74,20 @@ fn take(step: Step) {
             Council::vote(signed(by), motion(change), approve)
         }
         Step::AddGateway(by, gateway) => {
-            let consent = Gateway::new(gateway).consent(GenesisHash::<Test>::get(), who(by));
+            let consent = Key::new(gateway).consent(party_of(who(by)));
             Parties::add_gateway(signed(by), who(gateway), LOG_KEY, consent)
         }
         Step::RemoveGateway(by, gateway) => Parties::remove_gateway(signed(by), who(gateway)),
+        Step::ProposeMembers(by, members) => {
+            let members: Vec<_> = members.into_iter().map(|number| party(who(number))).collect();
+            Council::propose_members(signed(by), members.try_into().unwrap())
+        }
+        Step::AddAccount(by, account, scope, end) => {
+            let until = end.map(|after| Now::get() + after);
+            let consent = Key::new(account).account_consent(party_of(who(by)), scope, until);
+            Parties::add_account(signed(by), who(account), scope, until, consent)
+        }
+        Step::RemoveAccount(by, account) => Parties::remove_account(signed(by), who(account)),
         Step::SetKey(by, key) => Session::set_keys(signed(by), UintAuthorityId(key), Vec::new()),
         Step::LeaveValidators(by) => Validators::leave(signed(by)),
         Step::Leave(by) => Parties::leave(signed(by)),
@@ -78,18 +98,28 @@ fn take(step: Step) {
         }
         Step::Blocks(count) => {
             blocks(count);
+            Now::set(&(Now::get() + count));
             Ok(())
         }
     };
 }
 
+/// Returns the party that an account acts for, or the one that it would found.
+fn party_of(account: AccountId) -> PartyId {
+    Parties::role_of(&account).map_or(party(account), |found| found.party)
+}
+
 /// The state is bounded by the number of accounts and by the highest number of motions.
 fn check_bounds() -> Result<(), TestCaseError> {
-    let (parties, gateways) = (
+    let (parties, accounts, gateways) = (
         pallet_parties::Parties::<Test>::iter_keys().count(),
+        pallet_parties::AccountOf::<Test>::iter_keys().count(),
         pallet_parties::Gateways::<Test>::iter_keys().count(),
     );
-    prop_assert!(parties + gateways <= 8, "{} parties, {} gateways", parties, gateways);
+    prop_assert!(accounts + gateways <= 8, "{} accounts, {} gateways", accounts, gateways);
+    prop_assert!(parties <= accounts, "{} parties with {} accounts", parties, accounts);
+    // The council consists of parties.
+    prop_assert!(!Council::members().is_empty() && Council::members().iter().all(Parties::is_party));
     prop_assert_eq!(pallet_parties::GatewaysOf::<Test>::iter_keys().count(), gateways);
     prop_assert!(pallet_quotas::Quotas::<Test>::iter_keys().count() <= parties);
     prop_assert!(pallet_quotas::Spent::<Test>::iter_keys().count() <= parties);

@@ -1,12 +1,12 @@
 //! A party, a gateway or a validator that leaves: every pallet has its say, and none keeps anything about it.
 
 use super::mock::*;
-use frame_support::{assert_noop, assert_ok, traits::Get};
-use pallet_parties::GenesisHash;
+use frame_support::{assert_noop, assert_ok};
+use pallet_parties::PartyLookup as _;
 use sp_runtime::{testing::UintAuthorityId, DispatchResult};
 use streembit_primitives::{
     consortium::{Change, Equivocation, Offence, Quota},
-    AccountId,
+    AccountId, Scope,
 };
 
 /// Three parties, of which two validate, at block 6. The third is the council and decides at once.
@@ -20,21 +20,26 @@ fn decide(change: Change) -> DispatchResult {
     Council::propose(signed(INSURER), change)
 }
 
-fn add_gateway(gateway: &Gateway, party: AccountId) -> DispatchResult {
-    let consent = gateway.consent(GenesisHash::<Test>::get(), party);
-    Parties::add_gateway(signed(party), gateway.account(), LOG_KEY, consent)
+fn add_gateway(gateway: &Key, first: AccountId) -> DispatchResult {
+    Parties::add_gateway(signed(first), gateway.account(), LOG_KEY, gateway.consent(party(first)))
+}
+
+fn add_account(key: &Key, first: AccountId, scope: Scope, until: Option<u64>) -> DispatchResult {
+    let consent = key.account_consent(party(first), scope, until);
+    Parties::add_account(signed(first), key.account(), scope, until, consent)
 }
 
 #[test]
 fn the_council_adds_a_party_and_removes_it() {
     two_validators().execute_with(|| {
         assert_ok!(decide(Change::AddParty(STRANGER)));
-        assert!(Parties::is_party(&STRANGER));
+        assert!(Parties::is_party(&party(STRANGER)));
         assert_eq!(System::providers(&account(STRANGER)), 1);
-        System::assert_has_event(pallet_parties::Event::PartyAdded { party: STRANGER }.into());
-        assert_noop!(decide(Change::AddParty(STRANGER)), pallet_parties::Error::<Test>::IsAParty);
-        assert_ok!(decide(Change::RemoveParty(STRANGER)));
-        assert!(!Parties::is_party(&STRANGER));
+        let added = pallet_parties::Event::PartyAdded { party: party(STRANGER), account: STRANGER };
+        System::assert_has_event(added.into());
+        assert_noop!(decide(Change::AddParty(STRANGER)), pallet_parties::Error::<Test>::IsAnAccount);
+        assert_ok!(decide(Change::RemoveParty(party(STRANGER))));
+        assert!(!Parties::is_party(&party(STRANGER)));
     });
 }
 
@@ -44,7 +49,7 @@ fn a_member_of_the_council_stays_a_party() {
         let in_council = crate::Error::<Test>::InCouncil;
         assert_noop!(Parties::leave(signed(INSURER)), in_council);
         let in_council = crate::Error::<Test>::InCouncil;
-        assert_noop!(Council::propose(signed(OWNER), Change::RemoveParty(INSURER)), in_council);
+        assert_noop!(Council::propose(signed(OWNER), Change::RemoveParty(party(INSURER))), in_council);
     });
 }
 
@@ -54,7 +59,7 @@ fn the_party_of_the_last_validator_stays() {
         assert_ok!(Validators::leave(signed(OWNER)));
         let last = || pallet_validators::Error::<Test>::LastValidator;
         assert_noop!(Validators::leave(signed(WORKSHOP)), last());
-        for change in [Change::RemoveValidator(WORKSHOP), Change::RemoveParty(WORKSHOP)] {
+        for change in [Change::RemoveValidator(WORKSHOP), Change::RemoveParty(party(WORKSHOP))] {
             assert_noop!(decide(change), last());
         }
         assert_noop!(Parties::leave(signed(WORKSHOP)), last());
@@ -64,7 +69,7 @@ fn the_party_of_the_last_validator_stays() {
 #[test]
 fn a_gateway_validates_for_its_party_and_stops_with_it() {
     two_validators().execute_with(|| {
-        let gateway = Gateway::new(1);
+        let gateway = Key::new(1);
         let id = gateway.account();
         let set_key = |key| Session::set_keys(signed(id), UintAuthorityId(key), Vec::new());
         assert_noop!(decide(Change::AddValidator(id)), pallet_validators::Error::<Test>::NotAMember);
@@ -77,7 +82,7 @@ fn a_gateway_validates_for_its_party_and_stops_with_it() {
         let validates = pallet_validators::Error::<Test>::IsAValidator;
         assert_noop!(Parties::remove_gateway(signed(WORKSHOP), id), validates);
 
-        assert_ok!(decide(Change::RemoveParty(WORKSHOP)));
+        assert_ok!(decide(Change::RemoveParty(party(WORKSHOP))));
         System::assert_has_event(pallet_validators::Event::FewValidators { validators: 1 }.into());
         blocks(7);
         assert_eq!(KeysInForce::get(), [1]);
@@ -104,8 +109,8 @@ fn a_decided_change_is_made_without_effect_if_it_became_impossible() {
 fn a_party_that_leaves_takes_its_quota_and_its_equivocation_along() {
     two_validators().execute_with(|| {
         let quota = Some(Quota { microseconds: 7, bytes: 7 });
-        assert_ok!(decide(Change::SetQuota { party: WORKSHOP, quota }));
-        let nobody = Change::SetQuota { party: STRANGER, quota };
+        assert_ok!(decide(Change::SetQuota { party: party(WORKSHOP), quota }));
+        let nobody = Change::SetQuota { party: party(STRANGER), quota };
         assert_noop!(decide(nobody), pallet_quotas::Error::<Test>::NotAParty);
         assert_ok!(Validators::report_votes(RuntimeOrigin::none(), two_votes(2, 0, 7)));
         let offence = Offence::Votes { set: 0, round: 7 };
@@ -114,6 +119,54 @@ fn a_party_that_leaves_takes_its_quota_and_its_equivocation_along() {
         assert!(Validators::equivocations().is_empty());
         assert_eq!(pallet_quotas::Quotas::<Test>::iter().count(), 0);
         assert_eq!(Quotas::quota(&WORKSHOP), None);
+        assert_ok!(check_state());
+    });
+}
+
+#[test]
+fn an_account_that_validates_leaves_its_party_after_the_validators() {
+    two_validators().execute_with(|| {
+        let partner = Key::new(1);
+        assert_ok!(add_account(&partner, WORKSHOP, Scope::All, None));
+        let validates = || pallet_validators::Error::<Test>::IsAValidator;
+        for by in [WORKSHOP, partner.account()] {
+            assert_noop!(Parties::remove_account(signed(by), WORKSHOP), validates());
+        }
+        let recover = Change::Recover { party: party(WORKSHOP), account: partner.account() };
+        assert_noop!(decide(recover), validates());
+        assert_ok!(decide(Change::RemoveValidator(WORKSHOP)));
+        assert_ok!(decide(recover));
+        assert!(Parties::role_of(&WORKSHOP).is_none());
+        assert_noop!(
+            Session::set_keys(signed(WORKSHOP), UintAuthorityId(9), Vec::new()),
+            pallet_session::Error::<Test>::NoAssociatedValidatorId
+        );
+        // The party validates again with its new account.
+        assert_ok!(Session::set_keys(signed(partner.account()), UintAuthorityId(44), Vec::new()));
+        assert_ok!(decide(Change::AddValidator(partner.account())));
+        blocks(16);
+        assert_eq!(KeysInForce::get(), [1, 44]);
+        assert_ok!(check_state());
+    });
+}
+
+#[test]
+fn an_account_that_ends_decides_nothing_and_validates_nothing() {
+    two_validators().execute_with(|| {
+        let partner = Key::new(1);
+        let id = partner.account();
+        assert_ok!(add_account(&partner, INSURER, Scope::All, Some(9_000)));
+        assert_noop!(
+            Session::set_keys(signed(id), UintAuthorityId(9), Vec::new()),
+            pallet_session::Error::<Test>::NoAssociatedValidatorId
+        );
+        assert_ok!(Council::propose(signed(id), Change::AddParty(STRANGER)));
+        assert!(Parties::is_party(&party(STRANGER)), "it votes for its party until it ends");
+        Now::set(&9_000);
+        let ended = || pallet_parties::Error::<Test>::AccountEnded;
+        assert_noop!(Council::propose(signed(id), Change::RemoveParty(party(STRANGER))), ended());
+        assert_noop!(Parties::leave(signed(id)), ended());
+        assert_eq!(Quotas::quota(&id), None);
         assert_ok!(check_state());
     });
 }

@@ -4,7 +4,7 @@ use crate::mock::MaxProposalWeight;
 use codec::{Decode, Encode};
 use frame_support::{
     derive_impl, parameter_types,
-    traits::{ConstU32, ConstU64, Hooks, Time},
+    traits::{ConstU32, ConstU64, Get, Hooks, Time},
 };
 use frame_system::EnsureRoot;
 use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan, PrimeDefaultVote};
@@ -19,7 +19,8 @@ use streembit_primitives::{
     consortium::{Change, Quota, SessionKey, SessionKeys},
     gateway::GatewayConsent,
     hash::Domain,
-    AccountId, Hash, LogKey, Signature,
+    party::AccountConsent,
+    AccountId, Hash, LogKey, PartyId, Scope, Signature,
 };
 
 frame_support::construct_runtime!(
@@ -47,16 +48,18 @@ parameter_types! {
     pub static KeysInForce: Vec<u64> = Vec::new();
     /// How often they have changed.
     pub static VoterSet: u64 = 0;
+    /// The time in milliseconds.
+    pub storage Now: u64 = 5_000;
 }
 
-/// A clock that stands still.
+/// A clock that a test sets.
 pub struct Clock;
 
 impl Time for Clock {
     type Moment = u64;
 
     fn now() -> u64 {
-        5_000
+        Now::get()
     }
 }
 
@@ -103,6 +106,7 @@ fn grandpa(key: u64) -> ed25519::Pair {
 }
 
 impl pallet_parties::Config for Test {
+    type Clock = Clock;
     type Departure = (Council, Validators, Quotas);
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
@@ -126,6 +130,7 @@ impl pallet_quotas::Config for Test {
     type QuotaPeriod = ConstU64<1_000>;
     type Clock = Clock;
     type Parties = Parties;
+    type CallScopes = NoScopes;
     type Council = Council;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
@@ -137,9 +142,19 @@ impl crate::Config for Test {
     type Validators = Validators;
     type Quotas = Quotas;
     type CouncilOrigin = EnsureProportionMoreThan<AccountId32, (), 1, 2>;
+    type MembersOrigin = EnsureProportionAtLeast<AccountId32, (), 2, 3>;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = Unused;
+}
+
+/// The pool rejects nothing here. The pallets refuse what an account's scope does not include.
+pub struct NoScopes;
+
+impl pallet_quotas::CallScopes<AccountId32, RuntimeCall> for NoScopes {
+    fn needed(_: &AccountId32, _: &RuntimeCall) -> Option<Scope> {
+        None
+    }
 }
 
 /// No benchmark runs on this chain.
@@ -148,7 +163,7 @@ pub struct Unused;
 
 #[cfg(feature = "runtime-benchmarks")]
 impl pallet_validators::benchmarking::Helper for Unused {
-    fn add_gateway(_: AccountId, _: AccountId) {}
+    fn add_gateway(_: AccountId, _: PartyId) {}
 }
 
 #[cfg(feature = "runtime-benchmarks")]
@@ -160,8 +175,12 @@ impl pallet_quotas::benchmarking::Helper<RuntimeCall> for Unused {
 
 #[cfg(feature = "runtime-benchmarks")]
 impl crate::benchmarking::Helper for Unused {
-    fn worst_removal() -> Result<AccountId, frame_benchmarking::BenchmarkError> {
+    fn worst_removal() -> Result<PartyId, frame_benchmarking::BenchmarkError> {
         Err(frame_benchmarking::BenchmarkError::Weightless)
+    }
+
+    fn add_party(party: PartyId) -> AccountId {
+        AccountId(party.0)
     }
 }
 
@@ -189,7 +208,7 @@ impl pallet_collective::Config for Test {
     type MaxMembers = ConstU32<4>;
     type DefaultVote = PrimeDefaultVote;
     type WeightInfo = ();
-    type SetMembersOrigin = EnsureProportionAtLeast<AccountId32, (), 2, 3>;
+    type SetMembersOrigin = EnsureRoot<AccountId32>;
     type MaxProposalWeight = MaxProposalWeight;
     type DisapproveOrigin = EnsureRoot<AccountId32>;
     type KillOrigin = EnsureRoot<AccountId32>;
@@ -200,6 +219,11 @@ pub const OWNER: AccountId = AccountId([1; 32]);
 pub const WORKSHOP: AccountId = AccountId([2; 32]);
 pub const INSURER: AccountId = AccountId([3; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
+
+/// The party that an account founded.
+pub fn party(first: AccountId) -> PartyId {
+    PartyId::of_first_account(&first)
+}
 
 pub fn account(id: AccountId) -> AccountId32 {
     AccountId32::new(id.0)
@@ -218,11 +242,12 @@ pub fn founded(
     let accounts = |ids: &[AccountId]| ids.iter().map(|id| account(*id)).collect();
     let key = |id: &AccountId| UintAuthorityId(u64::from(id.0[0]));
     let keys = validators.iter().map(|id| (account(*id), account(*id), key(id)));
+    let members = council.iter().map(|first| AccountId32::new(party(*first).0));
     let config = RuntimeGenesisConfig {
-        parties: pallet_parties::GenesisConfig { parties: accounts(parties) },
+        parties: pallet_parties::GenesisConfig { parties: accounts(parties), ..Default::default() },
         validators: pallet_validators::GenesisConfig { validators: accounts(validators) },
         session: pallet_session::GenesisConfig { keys: keys.collect(), non_authority_keys: Vec::new() },
-        collective: pallet_collective::GenesisConfig { members: accounts(council), ..Default::default() },
+        collective: pallet_collective::GenesisConfig { members: members.collect(), ..Default::default() },
         ..Default::default()
     };
     let mut chain = sp_io::TestExternalities::new(config.build_storage().unwrap());
@@ -281,10 +306,10 @@ pub const LOG_KEY: LogKey = {
     LogKey(bytes)
 };
 
-/// A gateway's key.
-pub struct Gateway(schnorrkel::Keypair);
+/// The key of a gateway or an account, which can consent.
+pub struct Key(schnorrkel::Keypair);
 
-impl Gateway {
+impl Key {
     pub fn new(seed: u8) -> Self {
         let key = schnorrkel::MiniSecretKey::from_bytes(&[seed; 32]).unwrap();
         Self(key.expand_to_keypair(schnorrkel::ExpansionMode::Ed25519))
@@ -294,8 +319,21 @@ impl Gateway {
         AccountId(self.0.public.to_bytes())
     }
 
-    pub fn consent(&self, genesis: Hash, party: AccountId) -> Signature {
-        let message = GatewayConsent { genesis, gateway: self.account(), party, log_key: LOG_KEY }.message();
-        streembit_primitives::signature::sign_sr25519(&self.0, Domain::GatewayConsent, &message)
+    /// Returns the consent of a gateway, with its next nonce.
+    pub fn consent(&self, party: PartyId) -> Signature {
+        let (genesis, nonce) = (genesis_hash(), Parties::consent_nonce(&self.account()));
+        let agreed = GatewayConsent { genesis, gateway: self.account(), party, log_key: LOG_KEY, nonce };
+        streembit_primitives::signature::sign_sr25519(&self.0, Domain::GatewayConsent, &agreed.message())
     }
+
+    /// Returns the consent of an account, with its next nonce.
+    pub fn account_consent(&self, party: PartyId, scope: Scope, until: Option<u64>) -> Signature {
+        let (genesis, nonce) = (genesis_hash(), Parties::consent_nonce(&self.account()));
+        let agreed = AccountConsent { genesis, party, account: self.account(), scope, until, nonce };
+        streembit_primitives::signature::sign_sr25519(&self.0, Domain::AccountConsent, &agreed.message())
+    }
+}
+
+fn genesis_hash() -> Hash {
+    pallet_parties::GenesisHash::<Test>::get()
 }
