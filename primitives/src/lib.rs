@@ -24,6 +24,7 @@ pub mod hash;
 pub mod heads;
 pub mod hex_id;
 pub mod merkle;
+pub mod p256;
 pub mod reading;
 pub mod reading_proof;
 pub mod signature;
