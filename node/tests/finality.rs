@@ -16,7 +16,8 @@ use sp_runtime::{traits::Header as _, DigestItem};
 use streembit_primitives::{
     evidence::{
         anchor_storage_key, device_storage_key, genesis_storage_key, AuthorityKey, AuthoritySet,
-        EvidenceError, FinalityProof, HeaderError, Justification, JustifiedBlock, Voter, SLOT_MILLISECONDS,
+        EvidenceError, FinalityProof, HeaderError, Justification, JustifiedBlock, Voter, CHAIN_ENGINE_ID,
+        SLOT_MILLISECONDS,
     },
     AccountId, DeviceId, Hash, LogId,
 };
@@ -204,11 +205,14 @@ fn random_votes_get_the_same_verdict() {
     assert!((400..3_600).contains(&accepted), "{accepted} accepted: too one-sided to be a good test");
 }
 
-/// Returns a block with a consensus log that changes its voters.
+const GENESIS: Hash = Hash([0x9e; 32]);
+
+/// Returns a block with a consensus log, which names its chain like a block that changes the voters.
 fn header_with_log(number: u32, log: ConsensusLog<u32>) -> Header {
     let mut digest = sp_runtime::Digest::default();
     digest.push(DigestItem::PreRuntime(*b"aura", 5u64.encode()));
     digest.push(DigestItem::Consensus(GRANDPA_ENGINE_ID, log.encode()));
+    digest.push(DigestItem::Consensus(CHAIN_ENGINE_ID, GENESIS.0.to_vec()));
     Header::new(number, H256::zero(), H256::zero(), H256::repeat_byte(1), digest)
 }
 
@@ -242,7 +246,8 @@ fn a_finality_proof_follows_a_change_of_voters() {
     };
     let read = |fragments: &[(Header, Vec<u8>)]| {
         let mut after = set(0, 4);
-        FinalityProof::verify(&encode_proof(fragments), &Hash::ZERO, &mut after).map(|proof| (proof, after))
+        FinalityProof::verify(&encode_proof(fragments), &Hash::ZERO, &GENESIS, &mut after)
+            .map(|proof| (proof, after))
     };
     let handover = header_with_log(7, ConsensusLog::ScheduledChange(change(0)));
     let first = fragment(&handover, &NAMES[..3], 0);

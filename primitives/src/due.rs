@@ -1,4 +1,5 @@
-//! When a service falls due. The chain, the gateway and whoever checks a contract compute it with the same functions.
+//! The due points of services. The chain, the gateway and every program that checks a contract compute them with the
+//! same functions.
 
 use crate::{contract::ServiceClause, Decimal};
 

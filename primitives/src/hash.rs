@@ -68,6 +68,8 @@ pub enum Domain {
     PeerProof,
     /// A command, as its party signs it.
     Command,
+    /// The checksum of the text of a trust root.
+    TrustRoot,
 }
 
 impl Domain {
@@ -89,6 +91,7 @@ impl Domain {
             Self::GatewayConsent => "streembit v1 gateway consent",
             Self::PeerProof => "streembit v1 peer proof",
             Self::Command => "streembit v1 command",
+            Self::TrustRoot => "streembit v1 trust root",
         }
     }
 

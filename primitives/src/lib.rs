@@ -24,12 +24,14 @@ pub mod hash;
 pub mod heads;
 pub mod hex_id;
 pub mod merkle;
+pub mod note;
 pub mod p256;
 pub mod reading;
 pub mod reading_proof;
 pub mod signature;
 pub mod stored;
 pub mod text;
+pub mod tlog_proof;
 pub mod version;
 
 pub use account::AccountId;

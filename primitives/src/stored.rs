@@ -1,4 +1,4 @@
-//! An event as a log keeps it: what readers of a log, such as exports and deliveries, are given.
+//! An event as it is stored in a log. Readers of a log, such as exports and deliveries, get events in this form.
 
 use crate::{Body, LogEntry};
 
@@ -9,21 +9,21 @@ pub struct StoredEvent {
     pub index: u64,
     /// The entry.
     pub entry: LogEntry,
-    /// What is kept of its body.
+    /// Its body, if it is stored.
     pub body: StoredBody,
 }
 
-/// What is kept of an event's body.
+/// An event's body, or the reason why it is not stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StoredBody {
-    /// All of it.
+    /// The body is stored.
     Present(Body),
-    /// Nothing: it was erased for good, by order. The log's proofs hold without it.
+    /// The body was erased for good on request. The log's proofs do not need it.
     Erased {
         /// When, by the gateway's clock, in milliseconds since 1970-01-01 UTC.
         at: u64,
     },
-    /// Nothing, though nobody erased it: the log is damaged here.
+    /// The body is missing although nobody erased it: the log is damaged here.
     Missing,
 }
 

@@ -177,6 +177,7 @@ impl pallet_validators::Config for Runtime {
     type MinSession = ConstU32<MIN_SESSION>;
     type PublicKeys = PublicKeys;
     type VoterSet = VoterSet;
+    type Genesis = GenesisHash<Runtime>;
     type Parties = Parties;
     type WeightInfo = weights::validators::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]

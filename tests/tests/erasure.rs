@@ -66,7 +66,7 @@ fn an_erased_body_is_in_no_file_and_the_audit_still_verifies() {
 
 /// Checks that nothing is erased without confirmation, or if the event does not exist.
 fn ensure_erasure_needs_confirmation(fixture: &GatewayFixture<'_>, words: &str) -> Result<()> {
-    // Without a terminal to ask for confirmation on, --yes is required.
+    // The command has no terminal on which it could ask for confirmation, so it requires --yes.
     erase_command(fixture, &["--device", "shed", "--sequence", "5"]).run()?.ensure_refused(&["--yes"])?;
     erase_command(fixture, &["--yes", "--device", "shed", "--sequence", "12"])
         .run()?

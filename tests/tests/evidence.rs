@@ -30,6 +30,7 @@ fn evidence_verifies_without_network_node_and_database() {
         fixture.wait_until_anchored_to(2 * EVENTS as u64)?;
         fixture.gateway.wait_until_provable(2 * EVENTS as u64, 60)?;
         let genesis = fixture.node.block_hash(0)?;
+        let root = env.streembit(["audit", "root", "--node", fixture.node.url().as_str()]).ok()?.stdout;
 
         // Evidence can be exported while the gateway runs and while it is stopped.
         let whole = fixture.gateway.export_evidence(env, "shed", &[], "whole.evidence")?;
@@ -52,6 +53,7 @@ fn evidence_verifies_without_network_node_and_database() {
         fs::rename(fixture.gateway.data(), env.dir().join("gone"))?;
 
         check_verdicts(&offline, &genesis)?;
+        check_trust_root(&offline, root.trim())?;
         check_show(&offline)?;
         ensure_tampering_is_detected(&offline)
     });
@@ -114,6 +116,20 @@ fn check_verdicts(offline: &Offline, genesis: &str) -> Result<()> {
         !bool_at(&verdict, "/from_first") && !bool_at(&verdict, "/to_last"),
         "the range is reported as complete: {verdict}"
     );
+    Ok(())
+}
+
+/// Checks that the trust root of a node is the one of the chain spec, and that evidence verifies with its text alone.
+fn check_trust_root(offline: &Offline, root: &str) -> Result<()> {
+    let (code, of_spec, error) = offline.run(&["audit", "root", "--chain-spec", "raw.json"])?;
+    ensure!(code == 0 && of_spec.trim() == root, "{root} is not {of_spec}{error}");
+    offline.verify_with("whole.evidence", root)?;
+    let written = ["audit", "root", "--trust-root", root, "-o", "root.txt"];
+    ensure!(offline.run(&written)?.0 == 0, "the trust root is not written to a file");
+    offline.verify_with("whole.evidence", "root.txt")?;
+    let (code, _, error) =
+        offline.run(&["audit", "root", "--trust-root", root, "--chain-spec", "local.json"])?;
+    ensure!(code == 2 && error.contains("which chain you mean"), "another chain: {code}: {error}");
     Ok(())
 }
 

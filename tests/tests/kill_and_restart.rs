@@ -28,7 +28,7 @@ type Event = (String, u64);
 /// The position at which it was acknowledged: its hash and its index in the log.
 type Position = (String, u64);
 
-/// What the gateway acknowledged, recorded outside of its process.
+/// The acknowledgements of the gateway, recorded outside of its process.
 #[derive(Default)]
 struct Acknowledged(Mutex<BTreeMap<Event, Position>>);
 

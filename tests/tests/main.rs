@@ -24,6 +24,7 @@ mod quota;
 mod refounding;
 mod service_contract;
 mod substrate_client;
+mod tlog;
 mod transaction_rejection;
 mod upgrade;
 mod validator_changes;

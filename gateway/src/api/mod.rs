@@ -6,6 +6,8 @@ mod openapi;
 mod problem;
 mod routes;
 mod state;
+mod tlog;
+mod token;
 pub mod types;
 
 pub use listen::ListenError;
@@ -27,23 +29,27 @@ impl Api {
     /// Serves requests until `shutdown` is cancelled. Returns an error if a configured address cannot be listened on.
     pub async fn run(self, config: ApiConfig, shutdown: CancellationToken) -> Result<(), ListenError> {
         let status = self.status_board().clone();
-        let router = routes::router(self, get(openapi::json));
+        let router = routes::router(self.clone(), get(openapi::json));
+        let tlog = tlog::router(self);
         let (listener, _file) = listen::bind_unix(&config.socket).await?;
         let mut detail = config.socket.display().to_string();
         let tcp = match config.tcp {
             Some(address) => {
-                let token = listen::Token::load_or_create(&config.token_file)?;
+                let token = token::Token::load_or_create(&config.token_file)?;
                 let listener = listen::bind_tcp(address).await?;
                 let bound = listener.local_addr().unwrap_or(address);
                 detail =
                     format!("{detail} and http://{bound} with the token in {}", config.token_file.display());
-                let authenticate = middleware::from_fn_with_state(token, listen::authenticate);
-                Some((listener, router.clone().layer(authenticate)))
+                let authenticate = middleware::from_fn_with_state(token, token::authenticate);
+                let router = router.clone().layer(authenticate);
+                // Monitors need no token.
+                let router = if config.tlog { router.merge(tlog.clone()) } else { router };
+                Some((listener, router))
             }
             None => None,
         };
         status.report(COMPONENT, ComponentState::running(detail));
-        let unix = serve(listener, router, shutdown.clone());
+        let unix = serve(listener, router.merge(tlog), shutdown.clone());
         match tcp {
             Some((listener, router)) => {
                 tokio::join!(unix, serve(listener, router, shutdown));

@@ -1,6 +1,6 @@
 //! The OpenAPI document of the API, generated from the routes.
 
-use super::{problem::Problem, routes};
+use super::{problem::Problem, routes, tlog};
 use axum::Json;
 use utoipa::OpenApi;
 
@@ -10,7 +10,8 @@ use utoipa::OpenApi;
         title = "Streembit gateway",
         description = "The local API of a Streembit gateway. Requests over the Unix socket need no authentication, \
                        because only its owner may open the socket. Requests over TCP need the header \
-                       \"Authorization: Bearer TOKEN\". Errors are problem details (RFC 9457) with a remedy. All \
+                       \"Authorization: Bearer TOKEN\". The routes below /tlog need no token; they are served \
+                       over TCP only with `[api] tlog = true`. Errors are problem details (RFC 9457) with a remedy. All \
                        times are in milliseconds since 1970-01-01 UTC."
     ),
     paths(
@@ -26,6 +27,8 @@ use utoipa::OpenApi;
         routes::log,
         routes::inclusion,
         routes::prometheus,
+        tlog::checkpoint,
+        tlog::tile,
     ),
     components(schemas(Problem))
 )]

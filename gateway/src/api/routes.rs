@@ -302,7 +302,7 @@ async fn unknown_route() -> Problem {
     Problem::not_found("this route does not exist", "GET /openapi.json lists the routes")
 }
 
-async fn wrong_method() -> Problem {
+pub(super) async fn wrong_method() -> Problem {
     let detail = "this route does not accept the request's method";
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,

@@ -2,6 +2,7 @@
 
 use super::{
     problem::Problem,
+    tlog::Published,
     types::{AnchorView, CheckpointView, DeviceView, ErasureView, LogView, NewErasure, PeerView, StatusView},
 };
 use crate::{
@@ -9,13 +10,14 @@ use crate::{
     metrics::{LogGauges, Metrics},
     status::{ComponentState, StatusBoard},
 };
+use ed25519_dalek::SigningKey;
 use std::{collections::BTreeSet, sync::Arc};
 use streembit_clock::now_ms;
 use streembit_delivery::{Multiaddr, PeerId};
 use streembit_ingest::Ingest;
 use streembit_keystore::account;
 use streembit_log::{Log, LogReader, ReadError, MAX_ERASED};
-use streembit_primitives::{AccountId, DeviceId};
+use streembit_primitives::{AccountId, DeviceId, LogKey};
 use tokio::sync::watch;
 
 /// The parts of the gateway that the API uses to answer requests.
@@ -36,6 +38,8 @@ pub struct ApiState {
     pub peer: PeerId,
     /// The addresses at which other parties reach the gateway.
     pub addresses: watch::Receiver<Vec<Multiaddr>>,
+    /// The key that signs the notes of the log's checkpoints.
+    pub log_key: SigningKey,
 }
 
 /// The API, ready to be served.
@@ -63,6 +67,16 @@ impl Api {
     /// Returns the gateway's metrics.
     pub(super) fn metrics(&self) -> &Metrics {
         &self.state.metrics
+    }
+
+    /// Returns the key that signs the notes of the log's checkpoints.
+    pub(super) fn log_key(&self) -> &SigningKey {
+        &self.state.log_key
+    }
+
+    /// Returns the epoch of the log.
+    pub(super) fn epoch(&self) -> u32 {
+        self.state.log.id().epoch
     }
 
     fn account(&self) -> AccountId {
@@ -166,7 +180,8 @@ impl Api {
 
     /// Returns the size and root of the log, and its last checkpoint and anchor.
     pub async fn log(&self) -> Result<LogView, Problem> {
-        self.read(log_view).await
+        let key = LogKey(self.log_key().verifying_key().to_bytes());
+        self.read(move |log| log_view(log, &key)).await
     }
 
     /// Returns the configured devices, with the number of their events in the log.
@@ -176,14 +191,16 @@ impl Api {
     }
 }
 
-fn log_view(log: &LogReader) -> Result<LogView, ReadError> {
+fn log_view(log: &LogReader, key: &LogKey) -> Result<LogView, ReadError> {
     let size = log.size();
+    let verifier_key = Published::of(log)?.and_then(|published| published.verifier_key(key));
     Ok(LogView {
         epoch: log.id().epoch,
         size,
         root: log.root(size)?.to_string(),
         checkpoint: log.last_checkpoint()?.map(|signed| CheckpointView::from(&signed.checkpoint)),
         anchor: log.last_anchor()?.as_ref().map(AnchorView::from),
+        verifier_key: verifier_key.map(|key| key.to_string()),
     })
 }
 

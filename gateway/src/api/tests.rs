@@ -23,6 +23,8 @@ use streembit_primitives::{
 use tokio::{sync::watch, task::JoinHandle};
 use utoipa::OpenApi as _;
 
+mod tlog;
+
 /// Returns the key of the device `meter`, which signs its own events.
 fn meter_key() -> KeyPair {
     KeyPair::from_seed([9; 32])
@@ -31,6 +33,7 @@ fn meter_key() -> KeyPair {
 /// A running API with what a test needs to talk to it.
 struct ServedApi {
     dir: tempfile::TempDir,
+    log: Log,
     status: StatusBoard,
     http: reqwest::Client,
     client: Client,
@@ -51,13 +54,23 @@ async fn serve(api: &str) -> ServedApi {
     let account = keys.account();
     let log = Log::open(&config.gateway.data_dir, LogId::first(account)).unwrap();
     let devices = config.devices.iter().map(|device| device.device_key(account)).collect();
+    let log_key = keys.log_key();
     let ingest = Ingest::new(log.clone(), keys, devices).unwrap();
     let (status, shutdown) = (StatusBoard::new(), CancellationToken::new());
     let (peer, (_, addresses)) = (streembit_delivery::PeerId::random(), watch::channel(Vec::new()));
     let api = config.api.clone();
     let metrics = Metrics::new();
-    let state =
-        ApiState { config, started: 0, log, ingest, status: status.clone(), metrics, peer, addresses };
+    let state = ApiState {
+        config,
+        started: 0,
+        log: log.clone(),
+        ingest,
+        status: status.clone(),
+        metrics,
+        peer,
+        addresses,
+        log_key,
+    };
     let task = tokio::spawn(Api::new(state).run(api.clone(), shutdown.clone()));
     while !status.get("api").is_some_and(|state| state.is_running()) {
         assert!(!task.is_finished(), "{:?}", task.await);
@@ -65,7 +78,7 @@ async fn serve(api: &str) -> ServedApi {
     }
     let http = reqwest::Client::builder().unix_socket(api.socket.clone()).build().unwrap();
     let client = Client::new(&api.socket).unwrap();
-    ServedApi { dir, status, http, client, shutdown, task }
+    ServedApi { dir, log, status, http, client, shutdown, task }
 }
 
 impl ServedApi {
@@ -379,12 +392,13 @@ async fn the_openapi_document_describes_every_route() {
     let served = serve("").await;
     let (_, described) = served.get("/openapi.json").await;
     assert_eq!(described, serde_json::to_value(ApiDoc::openapi()).unwrap());
-    let source = include_str!("routes.rs");
-    let mut routed: Vec<_> = source
-        .split(".route(\"")
-        .skip(1)
+    let sources = [include_str!("routes.rs"), include_str!("tlog.rs")];
+    let mut routed: Vec<_> = sources
+        .iter()
+        .flat_map(|source| source.split(".route(\"").skip(1))
         .filter_map(|rest| rest.split('"').next())
         .filter(|path| *path != "/openapi.json")
+        .map(|path| path.replace("{*", "{"))
         .collect();
     routed.sort_unstable();
     let mut paths: Vec<_> = described["paths"].as_object().unwrap().keys().map(String::as_str).collect();

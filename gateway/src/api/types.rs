@@ -47,6 +47,8 @@ pub struct LogView {
     pub checkpoint: Option<CheckpointView>,
     /// The last anchor in a finalized block.
     pub anchor: Option<AnchorView>,
+    /// The C2SP verifier key of the log's notes, or null if no anchor of the log is proven yet.
+    pub verifier_key: Option<String>,
 }
 
 /// The gateway as a libp2p peer.

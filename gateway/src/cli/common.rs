@@ -1,4 +1,5 @@
-//! The context of a command, and the options `--config`, `--node` and `--key` that commands share.
+//! The context of a command, and everything that commands share: the options `--config`, `--node` and `--key`, and the
+//! connection to a node.
 
 use super::output;
 use crate::{
@@ -10,11 +11,12 @@ use crate::{
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
+use serde_json::{json, Value};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use streembit_chain::NodeUrl;
+use streembit_chain::{ChainClient, NodeUrl, Submitted};
 use streembit_keystore::{account_of, KeyPair, Passphrase};
 use streembit_primitives::AccountId;
 
@@ -137,4 +139,18 @@ impl KeyArg {
     pub fn open(&self, context: &Context) -> anyhow::Result<KeyPair> {
         open_key(&self.path, context.passphrase_file.as_deref())
     }
+}
+
+/// Connects to a node.
+pub async fn connect(node: NodeUrl) -> anyhow::Result<ChainClient> {
+    ChainClient::connect(node.into()).await.map_err(explain)
+}
+
+/// Returns the JSON result of a call: the block in which it was finalized, and the command's own fields.
+pub fn submitted_json<const N: usize>(submitted: &Submitted, fields: [(&str, Value); N]) -> Value {
+    let mut result = json!({ "block": submitted.block, "block_hash": submitted.hash });
+    if let Some(result) = result.as_object_mut() {
+        result.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+    }
+    result
 }

@@ -1,8 +1,7 @@
 //! `streembit device`: the devices of a gateway, and their registration on the chain.
 
 use super::{
-    chain::{connect, submitted_json},
-    common::{CommandResult, ConfigArg, Context, KeyArg, NodeArg},
+    common::{connect, submitted_json, CommandResult, ConfigArg, Context, KeyArg, NodeArg},
     output,
 };
 use crate::{
@@ -240,11 +239,9 @@ fn sign_with(
 
 fn read_consent(file: &Path, registration: &RegistrationConsent) -> anyhow::Result<Signature> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let Some(signature) = parse_signature(text.trim()) else {
-        bail!(
-            "{} does not contain a consent: expected sr25519:, ed25519: or p256: and 128 hexadecimal digits",
-            file.display()
-        );
+    let signature = match text.trim().parse::<Signature>() {
+        Ok(signature) => signature,
+        Err(error) => bail!("{} does not contain a consent: {error}", file.display()),
     };
     verify_consent(normalize(signature, file)?, registration, file)
 }
@@ -277,18 +274,6 @@ fn verify_consent(
         );
     }
     Ok(consent)
-}
-
-fn parse_signature(text: &str) -> Option<Signature> {
-    let (kind, digits) = text.split_once(':')?;
-    let mut bytes = [0; 64];
-    hex::decode_to_slice(digits, &mut bytes).ok()?;
-    match kind {
-        "sr25519" => Some(Signature::Sr25519(bytes)),
-        "ed25519" => Some(Signature::Ed25519(bytes)),
-        "p256" => Some(Signature::P256(bytes)),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,6 @@
 //! `streembit gateway`: creating, running and registering a gateway.
 
-use super::{
-    chain,
-    common::{CommandResult, ConfigArg, Context, KeyArg, NodeArg},
-};
+use super::common::{connect, submitted_json, CommandResult, ConfigArg, Context, KeyArg, NodeArg};
 use crate::{
     api::client::{Client, ClientError},
     config, daemon,
@@ -167,11 +164,11 @@ async fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<(
 async fn register(args: &RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_keys(context)?;
     let party = args.key.open(context)?;
-    let chain = chain::connect(args.node.or_configured(&config)).await?;
+    let chain = connect(args.node.or_configured(&config)).await?;
     let submitted = chain.add_gateway(&party, &gateway).await.map_err(explain)?;
     let log_key = gateway.log_public_key();
     let (gateway, party) = (account::show(&gateway.account()), account::show(&party.account()));
-    let view = chain::submitted_json(
+    let view = submitted_json(
         &submitted,
         [("gateway", json!(gateway)), ("party", json!(party)), ("log_key", json!(log_key))],
     );

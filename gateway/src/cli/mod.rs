@@ -4,7 +4,6 @@
 //! module only joins them into one tree.
 
 pub mod audit;
-pub mod chain;
 pub mod common;
 pub mod consortium;
 pub mod contract;

@@ -125,6 +125,7 @@ mod tests {
                 root: "0xcd".into(),
                 checkpoint: Some(checkpoint.clone()),
                 anchor: Some(AnchorView { checkpoint, block: 77 }),
+                verifier_key: None,
             }),
             devices: vec![DeviceView {
                 name: "car".into(),

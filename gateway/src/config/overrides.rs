@@ -16,7 +16,7 @@ type Set = fn(&mut Config, &str) -> Result<(), String>;
 
 /// All overrides, each with a function that parses and sets the value. A name is the section and the key in upper case.
 /// Devices are a list and cannot be overridden.
-pub(super) const OVERRIDES: [(&str, Set); 13] = [
+pub(super) const OVERRIDES: [(&str, Set); 14] = [
     ("STREEMBIT_GATEWAY_NAME", |c, v| set(&mut c.gateway.name, Ok(v.into()))),
     ("STREEMBIT_GATEWAY_DATA_DIR", |c, v| set(&mut c.gateway.data_dir, path(v))),
     ("STREEMBIT_GATEWAY_KEY_FILE", |c, v| set(&mut c.gateway.key_file, path(v))),
@@ -30,6 +30,7 @@ pub(super) const OVERRIDES: [(&str, Set); 13] = [
     }),
     ("STREEMBIT_API_TOKEN_FILE", |c, v| set(&mut c.api.token_file, path(v))),
     ("STREEMBIT_API_ALLOW_REMOTE", |c, v| set(&mut c.api.allow_remote, boolean(v))),
+    ("STREEMBIT_API_TLOG", |c, v| set(&mut c.api.tlog, boolean(v))),
     ("STREEMBIT_ANCHOR_EVERY_EVENTS", |c, v| set(&mut c.anchor.every_events, number(v))),
     ("STREEMBIT_ANCHOR_EVERY_SECONDS", |c, v| set(&mut c.anchor.every_seconds, number(v))),
     ("STREEMBIT_DELIVERY_LISTEN", |c, v| {
@@ -62,7 +63,7 @@ pub(super) fn apply(
             None => {
                 let known: Vec<_> = OVERRIDES.iter().map(|(known, _)| *known).collect();
                 Err(format!(
-                    "overrides no key of the configuration: unset it, or use one of {}",
+                    "does not override a key of the configuration: unset it, or use one of {}",
                     known.join(", ")
                 ))
             }

@@ -64,6 +64,8 @@ pub struct ApiConfig {
     pub token_file: PathBuf,
     /// Whether `tcp` may be an address that other machines can reach.
     pub allow_remote: bool,
+    /// Whether `tcp` serves the log's checkpoint and tiles, which need no token.
+    pub tlog: bool,
 }
 
 /// `[anchor]`
@@ -97,7 +99,13 @@ impl Default for NodeConfig {
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { socket: "gateway.sock".into(), tcp: None, token_file: "api.token".into(), allow_remote: false }
+        Self {
+            socket: "gateway.sock".into(),
+            tcp: None,
+            token_file: "api.token".into(),
+            allow_remote: false,
+            tlog: false,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! A task that fails is retried, and its failure is shown in the status. The daemon ends by itself only if the log must
 //! not be used, if the API or delivery cannot start as configured, or if a thread cannot be started.
 
-mod feed;
+mod adapter_runner;
 mod reports;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     remedies::Remedy,
     status::{ComponentState, StatusBoard},
 };
-use feed::Feed;
+use adapter_runner::AdapterRunner;
 use std::{fs::DirBuilder, future::Future, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
 use streembit_chain::{ChainClient, ChainError, ChainReport, NodeConnection};
 use streembit_clock::now_ms;
@@ -113,17 +113,22 @@ pub async fn run(
         metrics: metrics.clone(),
         peer: peer.id(),
         addresses: peer.addresses(),
+        log_key: keys.log_key(),
     };
     let api = Api::new(state);
-    let feed =
-        Feed { log: log.clone(), ingest: ingest.clone(), status: status.clone(), metrics: metrics.clone() };
+    let adapters = AdapterRunner {
+        log: log.clone(),
+        ingest: ingest.clone(),
+        status: status.clone(),
+        metrics: metrics.clone(),
+    };
     let (anchoring, seen) = (config.anchor.clone(), status.clone());
     let chain_tasks = ChainTasks { config: anchoring, keys, log: log.clone(), status: seen, metrics, peer };
 
     let (api, chain_tasks, (), ()) = tokio::join!(
         shut_down_on_error(&shutdown, api.run(config.api.clone(), shutdown.clone())),
         shut_down_on_error(&shutdown, chain_tasks.run(node, chain, &shutdown)),
-        feed.run(&config, &shutdown),
+        adapters.run(&config, &shutdown),
         report_log_size(&log, &status, &shutdown),
     );
     // Write all accepted events before the log closes.

@@ -9,7 +9,7 @@ use std::{error::Error, io};
 use streembit_chain::{ChainError, PoolRefusal};
 use streembit_delivery::SubscribeError;
 use streembit_evidence::{
-    chain_spec::ChainSpecError, collect::CollectError, output::OutputError, ExportError,
+    chain_spec::ChainSpecError, collect::CollectError, output::OutputError, ExportError, ReadTrustRootError,
 };
 use streembit_keystore::{account, KeystoreError, PassphraseError};
 use streembit_log::{ChainProofError, CheckpointError, OpenError, ReadError, StorageError};
@@ -95,7 +95,7 @@ impl Remedy for CollectError {
             Self::Log(_) | Self::Anchor(_) => {
                 "run `streembit audit device` to find out what is wrong with the log".into()
             }
-            Self::Finality(_) | Self::State(_) | Self::OtherChain | Self::Voters => {
+            Self::Finality(_) | Self::Endless { .. } | Self::State(_) | Self::OtherChain | Self::Voters => {
                 "check that the node belongs to the same chain and release; no invalid proof was stored"
                     .into()
             }
@@ -184,12 +184,23 @@ impl Remedy for PassphraseError {
     }
 }
 
+impl Remedy for ReadTrustRootError {
+    fn remedy(&self) -> String {
+        match self {
+            Self::ChainSpec(error) => error.remedy(),
+            Self::Text(_) | Self::TextFile { .. } => String::new(),
+        }
+    }
+}
+
 impl Remedy for ChainSpecError {
     fn remedy(&self) -> String {
         match self {
             Self::Read { source, .. } if source.kind() != io::ErrorKind::NotFound => String::new(),
             Self::Read { .. } | Self::Malformed { .. } => {
-                "write one with `streembit-node export-chain-spec --chain CHAIN --raw`".into()
+                "give the trust root that `streembit audit root` writes, or a raw chain spec, as written by \
+                 `streembit-node export-chain-spec --chain CHAIN --raw`"
+                    .into()
             }
             Self::Plain(path) => {
                 format!(
@@ -223,6 +234,8 @@ impl Remedy for ExportError {
             Self::Output(error) => return error.remedy(),
             Self::Log(_)
             | Self::NoEvents { .. }
+            | Self::NoSuchEvent { .. }
+            | Self::NotAnchored { .. }
             | Self::EmptySpan { .. }
             | Self::State(_)
             | Self::Refused(_)

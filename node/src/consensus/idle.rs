@@ -56,12 +56,12 @@ impl AuthorWhenNeeded {
         }
     }
 
-    /// Returns true if a transaction waits for a block, or a change of the validators, which needs two blocks to take
-    /// effect.
+    /// Returns true if a transaction waits for a block. Also returns true if the validators are about to change,
+    /// because a change needs two blocks to take effect.
     ///
-    /// The pool is asked for the block that is built on. Its general status belongs to the last block it was notified
-    /// of, which may be on another fork. After a long sync the pool may not know this block yet; it is notified with
-    /// the next one.
+    /// Asks the pool for the transactions that are valid after the best block, because the pool's general status may
+    /// belong to a block of another fork. After a long sync the pool may not know the best block yet; it is notified
+    /// with the next one.
     fn is_block_needed(&self) -> bool {
         let best = self.client.info().best_hash;
         self.pool.ready_at(best).now_or_never().is_none_or(|mut ready| ready.next().is_some())

@@ -9,7 +9,7 @@ pub trait WeightInfo {
     fn propose() -> Weight;
     /// Votes on a motion, closes it, and makes the change.
     fn vote() -> Weight;
-    /// Removes a party, after a look at the party of each validator.
+    /// Removes a party, after reading the party of each validator.
     fn enact() -> Weight;
 }
 

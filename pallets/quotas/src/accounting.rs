@@ -1,4 +1,4 @@
-//! What accounts may spend, what they spent, and who sets it.
+//! The quotas of accounts, their use, and how they are set.
 
 use crate::{Config, CouncilCalls, Error, Event, Pallet, Quotas, SetQuota, Spent};
 use frame_support::{

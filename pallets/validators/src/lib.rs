@@ -39,7 +39,7 @@ pub mod pallet {
     use sp_runtime::traits::Convert;
     use streembit_primitives::{
         consortium::{Equivocation, Offence, SessionKeys},
-        AccountId,
+        AccountId, Hash,
     };
 
     const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -69,6 +69,9 @@ pub mod pallet {
 
         /// The number of GRANDPA's voter set. It rises with each change of the validators.
         type VoterSet: Get<u64>;
+
+        /// The genesis hash of the chain.
+        type Genesis: Get<Hash>;
 
         /// The parties, for which validators act.
         type Parties: PartyLookup;
@@ -198,10 +201,19 @@ pub mod pallet {
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-        /// Accounts for [`pallet_session::ShouldEndSession`], whose cost the session pallet does not count.
+        /// Accounts for [`pallet_session::ShouldEndSession`], whose cost the session pallet does not count, and for
+        /// `on_finalize`.
         fn on_initialize(_: BlockNumberFor<T>) -> Weight {
             let validators = Validators::<T>::decode_len().unwrap_or_default() as u32;
-            <T as Config>::WeightInfo::on_initialize(validators)
+            // `on_finalize` reads the digest, and the genesis hash if the voters change.
+            let on_finalize = T::DbWeight::get().reads(2);
+            <T as Config>::WeightInfo::on_initialize(validators).saturating_add(on_finalize)
+        }
+
+        /// Names the chain in the block's digest if the block changes the voters. The runtime must list this pallet
+        /// after GRANDPA's, which writes the change to the digest.
+        fn on_finalize(_: BlockNumberFor<T>) {
+            Self::name_chain_of_change();
         }
 
         #[cfg(feature = "try-runtime")]
@@ -223,7 +235,7 @@ pub mod pallet {
 
         /// Reports a validator that voted for two blocks in one round of GRANDPA, and removes it.
         ///
-        /// Nobody signs it. Pools take it from their own node only.
+        /// The extrinsic is unsigned. A pool accepts it only from its own node.
         #[pallet::call_index(1)]
         #[pallet::weight((<T as Config>::WeightInfo::report_votes(), DispatchClass::Operational))]
         pub fn report_votes(origin: OriginFor<T>, proof: Box<VoteProof<T>>) -> DispatchResult {
@@ -235,7 +247,7 @@ pub mod pallet {
 
         /// Reports a validator that made two blocks in one slot, by their sealed headers, and removes it.
         ///
-        /// Nobody signs it. Pools take it from their own node only.
+        /// The extrinsic is unsigned. A pool accepts it only from its own node.
         #[pallet::call_index(2)]
         #[pallet::weight((<T as Config>::WeightInfo::report_blocks(), DispatchClass::Operational))]
         pub fn report_blocks(

@@ -1,9 +1,10 @@
 //! A chain of this pallet and the session pallet. Tests decide who is a party and who is a gateway.
 
 use codec::{Decode, Encode};
-use frame_support::{derive_impl, parameter_types};
+use frame_support::{derive_impl, parameter_types, traits::Hooks};
 use pallet_parties::{Departure as _, PartyLookup};
 use sp_consensus_aura::AURA_ENGINE_ID;
+use sp_consensus_grandpa::{ConsensusLog, ScheduledChange, GRANDPA_ENGINE_ID};
 use sp_core::{ed25519, sr25519, Pair};
 use sp_runtime::{
     generic,
@@ -13,7 +14,8 @@ use sp_runtime::{
 };
 use streembit_primitives::{
     consortium::{SessionKey, SessionKeys},
-    AccountId,
+    evidence::CHAIN_ENGINE_ID,
+    AccountId, Hash,
 };
 
 /// The header of a block.
@@ -56,6 +58,10 @@ parameter_types! {
     pub static KeysInForce: Vec<u64> = Vec::new();
     /// How often they have changed.
     pub static VoterSet: u64 = 0;
+    /// True if they changed in this block, which GRANDPA writes to the digest when it finalizes the block.
+    pub static IsChangeScheduled: bool = false;
+    /// The genesis hash of the chain.
+    pub const Genesis: Hash = Hash([0x9e; 32]);
 }
 
 /// The parties and gateways that the test sets.
@@ -101,6 +107,7 @@ impl pallet_session::SessionHandler<AccountId32> for InForce {
     fn on_genesis_session<Ks: sp_runtime::traits::OpaqueKeys>(validators: &[(AccountId32, Ks)]) {
         KeysInForce::set(keys(validators));
         VoterSet::set(0);
+        IsChangeScheduled::set(false);
     }
 
     fn on_new_session<Ks: sp_runtime::traits::OpaqueKeys>(
@@ -116,6 +123,7 @@ impl pallet_session::SessionHandler<AccountId32> for InForce {
         );
         KeysInForce::set(keys(validators));
         VoterSet::set(VoterSet::get() + u64::from(changed));
+        IsChangeScheduled::set(changed);
     }
 
     fn on_disabled(_: u32) {}
@@ -150,6 +158,7 @@ impl crate::Config for Test {
     type MinSession = ConstU64<5>;
     type PublicKeys = PublicKeys;
     type VoterSet = VoterSet;
+    type Genesis = Genesis;
     type Parties = Parties;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
@@ -205,16 +214,41 @@ pub fn two_validators() -> sp_io::TestExternalities {
     chain
 }
 
-/// Makes empty blocks.
+/// Makes empty blocks. Each names the chain in its digest if it changes the validators in force, and only then.
 pub fn blocks(count: u64) {
-    use frame_support::traits::Hooks;
     for _ in 0..count {
         let next = System::block_number() + 1;
-        frame_system::BlockHash::<Test>::insert(next - 1, hash(next - 1));
-        System::set_block_number(next);
+        System::initialize(&next, &hash(next - 1), &Digest::default());
         Validators::on_initialize(next);
         Session::on_initialize(next);
+        let is_changed = IsChangeScheduled::get();
+        IsChangeScheduled::set(false);
+        if is_changed {
+            System::deposit_log(scheduled_change());
+        }
+        Validators::on_finalize(next);
+        let expected = if is_changed { vec![Genesis::get().0.to_vec()] } else { Vec::new() };
+        assert_eq!(chain_items(), expected, "block {next}");
     }
+}
+
+/// What GRANDPA writes to the digest of a block that changes the voters.
+pub fn scheduled_change() -> DigestItem {
+    let next_authorities =
+        KeysInForce::get().into_iter().map(|key| (grandpa(key).public().into(), 1)).collect();
+    grandpa_item(ConsensusLog::ScheduledChange(ScheduledChange { next_authorities, delay: 0 }))
+}
+
+/// An item of GRANDPA in the digest.
+pub fn grandpa_item(log: ConsensusLog<u64>) -> DigestItem {
+    DigestItem::Consensus(GRANDPA_ENGINE_ID, log.encode())
+}
+
+/// The items in the digest of the current block that name the chain.
+pub fn chain_items() -> Vec<Vec<u8>> {
+    let digest = System::digest();
+    let items = digest.logs().iter().filter_map(|item| item.as_consensus());
+    items.filter(|(engine, _)| *engine == CHAIN_ENGINE_ID).map(|(_, bytes)| bytes.to_vec()).collect()
 }
 
 /// The hash of a block of the chain.

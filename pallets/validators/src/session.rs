@@ -4,6 +4,9 @@
 //! therefore takes two rotations. The first queues the change. The second puts it into force and gives Aura and GRANDPA
 //! their new authorities, GRANDPA as a scheduled change without delay. Sessions rotate for changes alone, in the two
 //! blocks after the change.
+//!
+//! The block that schedules the change names its chain in its digest. The voters' signatures do not, so evidence of one
+//! chain could otherwise contain a change of another chain that was founded with the same keys.
 
 use crate::{Config, Pallet, SecondRotationPending, SessionBegan, Validators};
 use alloc::vec::Vec;
@@ -12,8 +15,12 @@ use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
 use pallet_parties::PartyLookup;
 use pallet_session::{QueuedChanged, QueuedKeys, SessionManager, ShouldEndSession};
-use sp_runtime::traits::{Convert, Saturating};
-use streembit_primitives::AccountId;
+use sp_consensus_grandpa::{ConsensusLog, GRANDPA_ENGINE_ID};
+use sp_runtime::{
+    traits::{Convert, Saturating},
+    DigestItem,
+};
+use streembit_primitives::{evidence::CHAIN_ENGINE_ID, AccountId};
 
 impl<T: Config> Pallet<T> {
     /// Returns true if a change of the validators or of their keys is not in force yet. The next blocks rotate the
@@ -30,6 +37,19 @@ impl<T: Config> Pallet<T> {
         let decided: Vec<_> = Validators::<T>::get().into_iter().filter_map(keys).collect();
         // Without validators no session would ever begin again.
         !decided.is_empty() && decided != QueuedKeys::<T>::get()
+    }
+
+    /// Adds the genesis hash to the block's digest if the digest schedules a change of GRANDPA's voters.
+    pub(crate) fn name_chain_of_change() {
+        let is_change = |item: &DigestItem| {
+            let log = item.consensus_try_to::<ConsensusLog<BlockNumberFor<T>>>(&GRANDPA_ENGINE_ID);
+            matches!(log, Some(ConsensusLog::ScheduledChange(_)))
+        };
+        if frame_system::Pallet::<T>::digest().logs().iter().any(is_change) {
+            let genesis = T::Genesis::get();
+            let item = DigestItem::Consensus(CHAIN_ENGINE_ID, genesis.as_bytes().to_vec());
+            frame_system::Pallet::<T>::deposit_log(item);
+        }
     }
 }
 

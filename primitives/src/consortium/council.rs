@@ -1,4 +1,4 @@
-//! What the council votes on.
+//! The changes that the council votes on.
 
 use super::Quota;
 use crate::{AccountId, Hash};

@@ -94,7 +94,7 @@ pub enum Offence {
 pub struct Equivocation {
     /// The account of the validator.
     pub account: AccountId,
-    /// What it did.
+    /// The offence.
     pub offence: Offence,
     /// The number of the block that accepted the proof.
     pub block: u32,

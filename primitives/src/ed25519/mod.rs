@@ -1,4 +1,4 @@
-//! Ed25519 verification with one rule, which gives the same result for a signature alone and in any batch.
+//! Ed25519 verification that gives the same result for a signature alone and in any batch.
 //!
 //! A signature (R, s) of a message M is valid for a key A if
 //!
@@ -27,6 +27,12 @@
 //!
 //! The factors of a batch are derived from all its keys, messages and signatures. No randomness is needed, and nobody can
 //! choose a signature that depends on a factor.
+//!
+//! # The votes of the chain
+//!
+//! The chain verifies the votes of GRANDPA by the rules of ZIP 215: the same equation, but every encoding of every point
+//! on the curve is valid as A and R. A key from [`VerifyingKey::from_bytes_zip215`] follows these rules. The arguments
+//! for batches do not depend on the encodings, so batches agree with single signatures here too.
 
 use curve25519_dalek::{
     edwards::{CompressedEdwardsY, EdwardsPoint},
@@ -35,11 +41,21 @@ use curve25519_dalek::{
 };
 use sha2::{Digest as _, Sha512};
 
-/// A valid public key: canonical, on the curve, and not of small order.
+/// A valid public key, and the rules for its signatures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct VerifyingKey {
     bytes: [u8; 32],
     point: EdwardsPoint,
+    encoding: Encoding,
+}
+
+/// The encodings of points that are valid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Encoding {
+    /// Canonical encodings of points that do not have small order.
+    Strict,
+    /// All encodings of all points on the curve.
+    Zip215,
 }
 
 /// A signature with a valid encoding, together with its key and message. The equation has not been verified yet.
@@ -57,7 +73,16 @@ pub struct ParsedSignature<'k> {
 impl VerifyingKey {
     /// Parses a key, or returns `None` if no signature can be valid for it.
     pub fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
-        Some(Self { bytes: *bytes, point: decode_point(bytes)? })
+        Self::parse(bytes, Encoding::Strict)
+    }
+
+    /// Parses a key whose signatures are verified by the rules of ZIP 215, or returns `None` if it is not on the curve.
+    pub fn from_bytes_zip215(bytes: &[u8; 32]) -> Option<Self> {
+        Self::parse(bytes, Encoding::Zip215)
+    }
+
+    fn parse(bytes: &[u8; 32], encoding: Encoding) -> Option<Self> {
+        Some(Self { bytes: *bytes, point: encoding.decode_point(bytes)?, encoding })
     }
 
     /// Returns the encoding of the key.
@@ -74,7 +99,7 @@ impl VerifyingKey {
     pub fn parse_signature(&self, message: &[u8], signature: &[u8; 64]) -> Option<ParsedSignature<'_>> {
         let (r_bytes, s_bytes) = signature.split_first_chunk::<32>()?;
         let s = Option::from(Scalar::from_canonical_bytes(s_bytes.try_into().ok()?))?;
-        let r = decode_point(r_bytes)?;
+        let r = self.encoding.decode_point(r_bytes)?;
         let hasher = Sha512::new().chain_update(r_bytes).chain_update(self.bytes).chain_update(message);
         let digest: [u8; 64] = hasher.finalize().into();
         Some(ParsedSignature { key: self, r, s, digest, k: Scalar::from_bytes_mod_order_wide(&digest) })
@@ -136,13 +161,18 @@ pub fn verify_batch<'s, 'k: 's>(signatures: impl Iterator<Item = &'s ParsedSigna
     EdwardsPoint::vartime_multiscalar_mul(scalars, points).mul_by_cofactor().is_identity()
 }
 
-/// Decodes a point. Returns `None` unless the encoding is canonical and the point does not have small order.
-fn decode_point(bytes: &[u8; 32]) -> Option<EdwardsPoint> {
-    // The other non-canonical encodings, with a sign bit although x is 0, are only those of points of small order.
-    if !is_y_canonical(bytes) {
-        return None;
+impl Encoding {
+    /// Decodes a point, or returns `None` if its encoding is not valid.
+    fn decode_point(self, bytes: &[u8; 32]) -> Option<EdwardsPoint> {
+        let decompress = || CompressedEdwardsY(*bytes).decompress();
+        match self {
+            // The other non-canonical encodings, with a sign bit although x is 0, are only those of points of small
+            // order.
+            Self::Strict if !is_y_canonical(bytes) => None,
+            Self::Strict => decompress().filter(|point| !point.is_small_order()),
+            Self::Zip215 => decompress(),
+        }
     }
-    CompressedEdwardsY(*bytes).decompress().filter(|point| !point.is_small_order())
 }
 
 /// Returns true if the y coordinate of an encoding (little-endian, without the highest bit) is less than p = 2^255 - 19.

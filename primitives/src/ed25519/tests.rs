@@ -197,3 +197,56 @@ fn only_canonical_encodings_are_parsed() {
         assert_eq!(VerifyingKey::from_bytes(&bytes), None);
     }
 }
+
+/// Keys and nonces in encodings that are not canonical, with the scalar 0. Those of small order are valid by ZIP 215.
+fn not_canonical() -> Vec<Case> {
+    let p: [u8; 32] = bytes("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f");
+    let encodings = (0..=18u8).flat_map(|more| {
+        let mut y = p;
+        y[0] = y[0].wrapping_add(more);
+        let mut signed = y;
+        signed[31] |= 0x80;
+        [y, signed]
+    });
+    let on_curve: Vec<_> =
+        encodings.filter(|bytes| CompressedEdwardsY(*bytes).decompress().is_some()).collect();
+    let case = |key: [u8; 32], nonce: [u8; 32]| {
+        let signature = [nonce, [0; 32]].concat().try_into().unwrap();
+        Case { key, message: vec![1], signature, valid: false }
+    };
+    on_curve.iter().flat_map(|key| on_curve.iter().map(move |nonce| case(*key, *nonce))).collect()
+}
+
+/// The verdict of `ed25519-zebra`, with which the chain verifies votes.
+fn is_valid_by_zebra(case: &Case) -> bool {
+    ed25519_zebra::VerificationKey::try_from(case.key)
+        .is_ok_and(|key| key.verify(&ed25519_zebra::Signature::from(case.signature), &case.message).is_ok())
+}
+
+#[test]
+fn zip_215_agrees_with_zebra_alone_and_in_a_batch() {
+    let judged = |case: Case| Case { valid: is_valid_by_zebra(&case), ..case };
+    let cases: Vec<_> = all().into_iter().chain(not_canonical()).map(judged).collect();
+    let strict = |case: &Case| {
+        VerifyingKey::from_bytes(&case.key).is_some_and(|key| key.verify(&case.message, &case.signature))
+    };
+    assert!(cases.iter().any(|case| case.valid && !strict(case)), "no case tells the two rules apart");
+    assert!(cases.iter().all(|case| case.valid || !strict(case)));
+
+    let keys: Vec<_> = cases.iter().map(|case| VerifyingKey::from_bytes_zip215(&case.key)).collect();
+    let signatures: Vec<_> = cases
+        .iter()
+        .zip(&keys)
+        .map(|(case, key)| key.as_ref().and_then(|key| key.parse_signature(&case.message, &case.signature)))
+        .collect();
+    let valid: Vec<_> =
+        cases.iter().zip(&signatures).filter(|(case, _)| case.valid).map(|(_, one)| one.unwrap()).collect();
+    assert!(verify_batch(valid.iter()));
+    for (at, (case, signature)) in cases.iter().zip(&signatures).enumerate() {
+        let alone = signature.is_some_and(|signature| signature.verify());
+        assert_eq!(alone, case.valid, "case {at} alone");
+        let Some(signature) = signature else { continue };
+        let batch = valid[..7].iter().chain([signature]).chain(&valid[7..20]);
+        assert_eq!(verify_batch(batch), case.valid, "case {at} in a batch");
+    }
+}

@@ -5,7 +5,8 @@
 use super::{
     grandpa::GrandpaJustification,
     header::{BlockRef, Header},
-    verifier::verify_block,
+    verifier::{check_block, CheckedBlock},
+    votes::{verify_votes, PendingVotes},
     AuthoritySet, BlockRole, EvidenceError, Justification, JustifiedBlock,
 };
 use crate::Hash;
@@ -34,47 +35,76 @@ pub struct ProvenBlock {
     pub ends_set: bool,
 }
 
+/// Converts a justification from a node, a header and a voter set to the justification's most compact form.
+type Compact = fn(Vec<u8>, &[u8], &AuthoritySet) -> Justification;
+
 impl FinalityProof {
-    /// Decodes and verifies the response of a node that was asked for the blocks after `from`.
+    /// Decodes and verifies the response of a node that was asked for the blocks after `from`, on the chain with this
+    /// genesis hash.
     ///
-    /// `set` must be the voter set after the block `from`. It becomes the voter set after the last block of the proof.
-    pub fn verify(response: &[u8], from: &Hash, set: &mut AuthoritySet) -> Result<Self, EvidenceError> {
+    /// `set` must be the voter set after the block `from`. It becomes the voter set after the last block of the proof. On
+    /// an error it does not change.
+    pub fn verify(
+        response: &[u8],
+        from: &Hash,
+        genesis: &Hash,
+        set: &mut AuthoritySet,
+    ) -> Result<Self, EvidenceError> {
+        // Usually all signatures are valid, and can be verified together. If not, the invalid ones are left out.
+        let verify = |compact: Compact| Self::verify_with(response, from, genesis, set.clone(), compact);
+        let (proof, after) =
+            verify(Justification::compact_if_valid).or_else(|_| verify(Justification::compact))?;
+        *set = after;
+        Ok(proof)
+    }
+
+    fn verify_with(
+        response: &[u8],
+        from: &Hash,
+        genesis: &Hash,
+        mut set: AuthoritySet,
+        compact: Compact,
+    ) -> Result<(Self, AuthoritySet), EvidenceError> {
         let (fragments, is_finished) =
             <(Vec<(Header, GrandpaJustification)>, bool)>::decode_all(&mut &*response)
                 .map_err(|_| EvidenceError::Malformed { what: "finality proof", items: 0 })?;
-        let (mut blocks, mut before) = (Vec::new(), None);
-        for (header, votes) in fragments {
-            // If no block is newer than `from`, the node responds with `from` itself.
-            if header.hash() == *from {
-                continue;
+        let blocks = verify_votes(|votes| {
+            let (mut blocks, mut before) = (Vec::new(), None);
+            for (header, justification) in fragments {
+                // If no block is newer than `from`, the node responds with `from` itself.
+                if header.hash() == *from {
+                    continue;
+                }
+                let header_bytes = header.encode();
+                let justification = compact(justification.encode(), &header_bytes, &set);
+                let block = JustifiedBlock { header: header_bytes, justification };
+                let block = ProvenBlock::check(&header, block, genesis, &mut set, before, votes)?;
+                before = Some(block.at.number);
+                blocks.push(block);
             }
-            let block = ProvenBlock::verify(&header, votes.encode(), set, before)?;
-            before = Some(block.at.number);
-            blocks.push(block);
-        }
-        Ok(Self { blocks, is_finished })
+            Ok(blocks)
+        })?;
+        Ok((Self { blocks, is_finished }, set))
     }
 }
 
 impl ProvenBlock {
-    /// Verifies a block with its votes. `set` becomes the voter set after the block.
-    fn verify(
+    /// Checks a block with its votes. `set` becomes the voter set after the block.
+    fn check(
         header: &Header,
-        votes: Vec<u8>,
+        block: JustifiedBlock,
+        genesis: &Hash,
         set: &mut AuthoritySet,
         before: Option<u32>,
+        votes: &mut PendingVotes,
     ) -> Result<Self, EvidenceError> {
-        let bytes = header.encode();
-        let justification = Justification::compact(votes, &bytes, set);
-        let block = JustifiedBlock { header: bytes, justification };
-        let number = Some(header.number);
-        let next = header.next_voters().map_err(|error| EvidenceError::Block {
+        let next = header.next_voters(genesis).map_err(|error| EvidenceError::Block {
             role: BlockRole::Last,
-            number,
+            number: Some(header.number),
             error,
         })?;
         let role = if next.is_some() { BlockRole::Change(set.id) } else { BlockRole::Last };
-        let (_, at, _) = verify_block(&block, role, set, before)?;
+        let CheckedBlock { at, .. } = check_block(&block, role, set, before, votes)?;
         let ends_set = next.is_some();
         if let Some(voters) = next {
             *set = AuthoritySet { id: set.id.saturating_add(1), voters };

@@ -4,8 +4,14 @@
 //! enough of the votes are for the block itself. [`Justification::compact`] then keeps only the votes that are needed,
 //! and 66 bytes of each. Other justifications are stored as they are, and verified as `sc-consensus-grandpa` and
 //! `finality_grandpa::validate_commit` do.
+//!
+//! Everything but the signatures is checked here. The votes are handed over to [`super::votes`], which verifies the
+//! signatures of many blocks together.
 
-use super::header::{BlockRef, Header};
+use super::{
+    header::{BlockRef, Header},
+    votes::SignedVote,
+};
 use crate::Hash;
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -185,13 +191,6 @@ impl Target {
     }
 }
 
-/// Returns true if a signature is valid for the key under the rules of ZIP 215. The chain uses them because all nodes
-/// must agree on whether a signature is valid.
-fn is_signed_by(key: &AuthorityKey, message: &[u8], signature: &[u8; 64]) -> bool {
-    ed25519_zebra::VerificationKey::try_from(key.0)
-        .is_ok_and(|key| key.verify(&ed25519_zebra::Signature::from(*signature), message).is_ok())
-}
-
 impl Justification {
     /// Converts a justification from a node to its most compact form, without verifying it.
     ///
@@ -199,10 +198,29 @@ impl Justification {
     /// votes for the block itself, heaviest first, until there are enough. If there are too few of them, the justification
     /// is kept as it is.
     pub fn compact(full: Vec<u8>, header: &[u8], set: &AuthoritySet) -> Self {
-        Self::try_compact(&full, header, set).unwrap_or(Self::Full(full))
+        Self::compact_with(full, header, set, SignedVote::is_valid)
     }
 
-    fn try_compact(full: &[u8], header: &[u8], set: &AuthoritySet) -> Option<Self> {
+    /// Like [`Self::compact`], as if all signatures were valid. The result is the same if they are.
+    pub(super) fn compact_if_valid(full: Vec<u8>, header: &[u8], set: &AuthoritySet) -> Self {
+        Self::compact_with(full, header, set, |_| true)
+    }
+
+    fn compact_with(
+        full: Vec<u8>,
+        header: &[u8],
+        set: &AuthoritySet,
+        counts: impl Fn(&SignedVote) -> bool,
+    ) -> Self {
+        Self::try_compact(&full, header, set, counts).unwrap_or(Self::Full(full))
+    }
+
+    fn try_compact(
+        full: &[u8],
+        header: &[u8],
+        set: &AuthoritySet,
+        counts: impl Fn(&SignedVote) -> bool,
+    ) -> Option<Self> {
         let full = GrandpaJustification::decode_exact(full).ok()?;
         let target = Target::of(&Header::decode_exact(header).ok()?.block());
         let (_, threshold) = set.weights()?;
@@ -212,7 +230,8 @@ impl Justification {
         let (mut votes, mut weight) = (Vec::new(), 0u64);
         for (index, voter) in heaviest {
             let vote = full.precommits.iter().find(|vote| vote.key == voter.key && vote.target == target);
-            if let Some(vote) = vote.filter(|vote| is_signed_by(&vote.key, &message, &vote.signature)) {
+            let vote = vote.map(|vote| SignedVote::new(vote.key, &message, vote.signature));
+            if let Some(vote) = vote.filter(&counts) {
                 votes.push(Vote { voter: index, signature: vote.signature });
                 weight = weight.checked_add(voter.weight)?;
             }
@@ -224,24 +243,29 @@ impl Justification {
         None
     }
 
-    /// Verifies that these votes make the block final. Returns the voters that signed them.
-    pub(super) fn verify(
+    /// Checks that these votes make the block final if their signatures are valid. Returns the voters.
+    ///
+    /// Hands over each vote whose signature has to be verified. On an error, these are the votes before the error: an
+    /// invalid signature among them is the first problem of the justification.
+    pub(super) fn check(
         &self,
         block: &BlockRef,
         set: &AuthoritySet,
+        hand_over: impl FnMut(SignedVote),
     ) -> Result<Vec<AuthorityKey>, FinalityError> {
         match self {
-            Self::Direct { round, votes } => verify_direct(*round, votes, block, set),
-            Self::Full(bytes) => GrandpaJustification::decode_exact(bytes)?.verify(block, set),
+            Self::Direct { round, votes } => check_direct(*round, votes, block, set, hand_over),
+            Self::Full(bytes) => GrandpaJustification::decode_exact(bytes)?.check(block, set, hand_over),
         }
     }
 }
 
-fn verify_direct(
+fn check_direct(
     round: u64,
     votes: &[Vote],
     block: &BlockRef,
     set: &AuthoritySet,
+    mut hand_over: impl FnMut(SignedVote),
 ) -> Result<Vec<AuthorityKey>, FinalityError> {
     let (_, threshold) = set.weights().ok_or(FinalityError::Set)?;
     let message = Target::of(block).message(round, set.id);
@@ -249,9 +273,7 @@ fn verify_direct(
     for Vote { voter: index, signature } in votes {
         let voter = set.voters.get(usize::from(*index)).filter(|_| last.is_none_or(|last| last < *index));
         let voter = voter.ok_or(FinalityError::Voter { voter: *index })?;
-        if !is_signed_by(&voter.key, &message, signature) {
-            return Err(FinalityError::Signature { key: voter.key });
-        }
+        hand_over(SignedVote::new(voter.key, &message, *signature));
         // Cannot overflow: each voter counts once, and `weights` has added up the whole set.
         weight = weight.saturating_add(voter.weight);
         signers.push(voter.key);
@@ -272,7 +294,12 @@ impl GrandpaJustification {
             .ok_or(FinalityError::Malformed)
     }
 
-    fn verify(&self, block: &BlockRef, set: &AuthoritySet) -> Result<Vec<AuthorityKey>, FinalityError> {
+    fn check(
+        &self,
+        block: &BlockRef,
+        set: &AuthoritySet,
+        mut hand_over: impl FnMut(SignedVote),
+    ) -> Result<Vec<AuthorityKey>, FinalityError> {
         if self.target != Target::of(block) {
             return Err(FinalityError::Target);
         }
@@ -281,9 +308,7 @@ impl GrandpaJustification {
         let tally = VoteTally::new(&self.precommits, weights);
         tally.ensure_elects_target(&chain, threshold)?;
         for vote in &self.precommits {
-            if !is_signed_by(&vote.key, &vote.target.message(self.round, set.id), &vote.signature) {
-                return Err(FinalityError::Signature { key: vote.key });
-            }
+            hand_over(SignedVote::new(vote.key, &vote.target.message(self.round, set.id), vote.signature));
         }
         chain.ensure_all_needed(&self.precommits)?;
         Ok(tally.first.keys().copied().collect())

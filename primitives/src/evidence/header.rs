@@ -9,6 +9,10 @@ use core::fmt;
 /// The length of an Aura slot, which the runtime fixes, in milliseconds.
 pub const SLOT_MILLISECONDS: u64 = 2_000;
 
+/// The engine of the digest item that names the chain, by its genesis hash (32 bytes). Every block that changes the
+/// voters has one, because the voters' signatures do not say which chain they are for.
+pub const CHAIN_ENGINE_ID: [u8; 4] = *b"STRM";
+
 const AURA: [u8; 4] = *b"aura";
 const GRANDPA: [u8; 4] = *b"FRNK";
 
@@ -90,6 +94,15 @@ pub enum HeaderError {
     Forced,
     /// A GRANDPA entry of the digest does not decode.
     Digest,
+    /// The block changes the voters, but its digest does not name its chain.
+    NoChain,
+    /// The block changes the voters of another chain.
+    OtherChain {
+        /// The genesis hash of that chain.
+        genesis: Hash,
+    },
+    /// The block changes the voters, but its digest names its chain more than once, or not by a genesis hash.
+    ChainItem,
 }
 
 impl fmt::Display for HeaderError {
@@ -112,6 +125,15 @@ impl fmt::Display for HeaderError {
                 "it forces a change of voters, so that nothing after it can be proven from the genesis",
             ),
             Self::Digest => f.write_str("a GRANDPA entry of its digest cannot be decoded"),
+            Self::NoChain => f.write_str(
+                "it changes the voters without naming its chain, so the change may be of another chain with the same voters",
+            ),
+            Self::OtherChain { genesis } => {
+                write!(f, "it changes the voters of another chain, the one with genesis {genesis}")
+            }
+            Self::ChainItem => f.write_str(
+                "it changes the voters, but names its chain more than once, or not by a genesis hash",
+            ),
         }
     }
 }
@@ -143,12 +165,11 @@ impl Header {
     }
 
     /// Returns the voters of the next set, or `None` if this is not the last block of a set. The first scheduled change
-    /// counts, as in `sc-consensus-grandpa`.
-    pub(super) fn next_voters(&self) -> Result<Option<Vec<Voter>>, HeaderError> {
+    /// counts, as in `sc-consensus-grandpa`. The digest must name the chain with this genesis hash as the block's chain.
+    pub(super) fn next_voters(&self, genesis: &Hash) -> Result<Option<Vec<Voter>>, HeaderError> {
         let mut next = None;
-        for item in &self.digest {
-            let DigestItem::Consensus(GRANDPA, log) = item else { continue };
-            match ConsensusLog::decode_all(&mut log.as_slice()).map_err(|_| HeaderError::Digest)? {
+        for log in self.consensus_items(GRANDPA) {
+            match ConsensusLog::decode_all(&mut &*log).map_err(|_| HeaderError::Digest)? {
                 ConsensusLog::Forced(..) => return Err(HeaderError::Forced),
                 ConsensusLog::Scheduled(_, delay) if delay != 0 => {
                     return Err(HeaderError::Delayed { delay })
@@ -160,6 +181,31 @@ impl Header {
                 | ConsensusLog::Resume(_) => {}
             }
         }
+        if next.is_some() {
+            self.ensure_names_chain(genesis)?;
+        }
         Ok(next)
+    }
+
+    /// Ensures that the digest has exactly one item that names a chain, and that it is the chain with this genesis hash.
+    fn ensure_names_chain(&self, genesis: &Hash) -> Result<(), HeaderError> {
+        let mut items = self.consensus_items(CHAIN_ENGINE_ID);
+        let item = items.next().ok_or(HeaderError::NoChain)?;
+        if items.next().is_some() {
+            return Err(HeaderError::ChainItem);
+        }
+        match <[u8; 32]>::try_from(item).map(Hash) {
+            Ok(named) if named == *genesis => Ok(()),
+            Ok(genesis) => Err(HeaderError::OtherChain { genesis }),
+            Err(_) => Err(HeaderError::ChainItem),
+        }
+    }
+
+    /// Returns the digest's consensus items of an engine.
+    fn consensus_items(&self, engine: [u8; 4]) -> impl Iterator<Item = &[u8]> {
+        self.digest.iter().filter_map(move |item| match item {
+            DigestItem::Consensus(of, bytes) if *of == engine => Some(bytes.as_slice()),
+            _ => None,
+        })
     }
 }

@@ -7,7 +7,7 @@
 //! 3. The checkpoint, the device's key and the device's owner are in the chain's state.
 //! 4. The state root is in a block header.
 //! 5. A GRANDPA justification makes the block final.
-//! 6. Each set of voters was appointed by the set before it, back to the genesis.
+//! 6. Each set of voters was appointed by the set before it, in a block that names the chain, back to the genesis.
 //!
 //! A file is a [`Prelude`] followed by a stream of [`Item`]s. [`Verifier`] checks it in one pass, and its memory use does
 //! not grow with the number of events. [`mod@file`] reads and writes the bytes. `docs/formats/evidence.md` describes the
@@ -20,9 +20,11 @@
 //! | `signatures.rs` | batches of event signatures, and the interface for verifying them on other threads |
 //! | `verified.rs` | the result of a successful verification |
 //! | `error.rs` | the reasons why evidence is rejected |
+//! | `trust_root.rs` | the trust root and its text |
 //! | `state_proof.rs` | the proof of the checkpoint and the device in the chain's state |
 //! | `header.rs` | block headers |
 //! | `grandpa.rs` | GRANDPA justifications |
+//! | `votes.rs` | batches of the signatures of votes |
 //! | `finality_proof.rs` | reading a node's proof of its newest final block |
 
 mod error;
@@ -32,8 +34,10 @@ mod grandpa;
 mod header;
 mod signatures;
 mod state_proof;
+mod trust_root;
 mod verified;
 mod verifier;
+mod votes;
 
 #[cfg(test)]
 mod tests;
@@ -41,9 +45,10 @@ mod tests;
 pub use error::{BlockRole, EvidenceError, EvidenceEventError};
 pub use finality_proof::{FinalityProof, ProvenBlock};
 pub use grandpa::{AuthorityKey, AuthoritySet, FinalityError, Justification, Vote, Voter};
-pub use header::{BlockRef, HeaderError, SLOT_MILLISECONDS};
+pub use header::{BlockRef, HeaderError, CHAIN_ENGINE_ID, SLOT_MILLISECONDS};
 pub use signatures::{InlineVerifier, SignatureBatch, SignatureVerifier};
 pub use state_proof::{anchor_storage_key, device_storage_key, genesis_storage_key, StateProof};
+pub use trust_root::{ParseTrustRootError, TrustRoot, TrustRootError};
 pub use verified::{BodyCounts, EventPosition, FinalizedBlock, VerifiedEvidence};
 pub use verifier::Verifier;
 
@@ -55,16 +60,6 @@ use crate::{
 use alloc::vec::Vec;
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode};
-
-/// The chain and the voters that the verifier trusts from the start. Both are in the chain's specification.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct TrustRoot {
-    /// The hash of the chain's first block.
-    pub genesis: Hash,
-    /// The voters of the first set.
-    pub authorities: AuthoritySet,
-}
 
 /// Everything in an evidence file except its events. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
@@ -84,7 +79,7 @@ pub struct Prelude {
 /// Proves the checkpoint and the device, starting from the [`TrustRoot`]. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub struct ChainEvidence {
-    /// The last block of each voter set, in order. Each of them names the next set.
+    /// The last block of each voter set, in order. Each of them names the next set and the chain.
     pub changes: Vec<JustifiedBlock>,
     /// A block at or after the one that accepted the checkpoint.
     pub last: JustifiedBlock,

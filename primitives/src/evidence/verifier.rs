@@ -3,6 +3,7 @@
 use super::{
     header::{BlockRef, Header},
     signatures::{EventVerifyingKey, InlineVerifier, SignatureBatch, SignatureVerifier, UnverifiedEvent},
+    votes::{verify_votes, PendingVotes, VotedBlock},
     AuthorityKey, AuthoritySet, BlockRole, BodyCounts, EventPosition, EvidenceError, EvidenceEventError,
     FinalizedBlock, HeaderError, Item, JustifiedBlock, Prelude, ShownBody, TrustRoot, VerifiedEvidence,
 };
@@ -294,58 +295,86 @@ fn verify_prelude(prelude: &Prelude, trust: &TrustRoot) -> Result<VerifiedPrelud
 /// Verifies the blocks from one voter set to the next, up to the last block. Returns that block, its state root and the
 /// number of changes of voters.
 fn verify_chain(prelude: &Prelude, trust: &TrustRoot) -> Result<(FinalizedBlock, Hash, u64), EvidenceError> {
+    verify_votes(|votes| check_chain(prelude, trust, votes))
+}
+
+/// Like [`verify_chain`], but leaves the signatures of the votes to `votes`.
+pub(super) fn check_chain(
+    prelude: &Prelude,
+    trust: &TrustRoot,
+    votes: &mut PendingVotes,
+) -> Result<(FinalizedBlock, Hash, u64), EvidenceError> {
+    let next_voters = |block: &CheckedBlock, role| {
+        let rejected = |error| EvidenceError::Block { role, number: Some(block.at.number), error };
+        block.header.next_voters(&trust.genesis).map_err(rejected)
+    };
     let mut set = trust.authorities.clone();
     let mut before = None;
     let mut changes = 0u64;
     for block in &prelude.chain.changes {
         let role = BlockRole::Change(set.id);
-        let (header, BlockRef { number, .. }, _) = verify_block(block, role, &set, before)?;
-        let next = header.next_voters().and_then(|next| next.ok_or(HeaderError::NoChange));
-        set.voters = next.map_err(|error| EvidenceError::Block { role, number: Some(number), error })?;
+        let block = check_block(block, role, &set, before, votes)?;
+        let number = block.at.number;
+        let no_change = EvidenceError::Block { role, number: Some(number), error: HeaderError::NoChange };
+        set.voters = next_voters(&block, role)?.ok_or(no_change)?;
         set.id = set.id.saturating_add(1);
         before = Some(number);
         changes = changes.saturating_add(1);
     }
-    let (header, block, signers) = verify_block(&prelude.chain.last, BlockRole::Last, &set, before)?;
-    let last =
-        FinalizedBlock { block, time: header.time(), set: set.id, voters: set.voters.len() as u64, signers };
-    Ok((last, header.state_root, changes))
+    let last = check_block(&prelude.chain.last, BlockRole::Last, &set, before, votes)?;
+    // The next set is of no use here, but a change that names another chain contradicts the state.
+    next_voters(&last, BlockRole::Last)?;
+    let state_root = last.header.state_root;
+    Ok((last.finalized_by(&set), state_root, changes))
 }
-
-type VerifiedHeader = (Header, BlockRef, Vec<AuthorityKey>);
 
 impl JustifiedBlock {
     /// Verifies that this voter set made the block final. Returns the block, the time of its slot, and the voters.
+    ///
+    /// A set of this number with the same voters may exist on another chain. The block's state says which chain it is of.
     pub fn verify(&self, set: &AuthoritySet) -> Result<FinalizedBlock, EvidenceError> {
-        let (header, block, signers) = verify_block(self, BlockRole::Last, set, None)?;
-        Ok(FinalizedBlock {
-            block,
-            time: header.time(),
-            set: set.id,
-            voters: set.voters.len() as u64,
-            signers,
-        })
+        let block = verify_votes(|votes| check_block(self, BlockRole::Last, set, None, votes))?;
+        Ok(block.finalized_by(set))
     }
 }
 
-/// Verifies that `set` made a block final, and that its number is greater than `before`.
-pub(super) fn verify_block(
+/// A block that is final if the signatures of its votes are valid.
+pub(super) struct CheckedBlock {
+    pub(super) header: Header,
+    pub(super) at: BlockRef,
+    signers: Vec<AuthorityKey>,
+}
+
+impl CheckedBlock {
+    fn finalized_by(self, set: &AuthoritySet) -> FinalizedBlock {
+        FinalizedBlock {
+            block: self.at,
+            time: self.header.time(),
+            set: set.id,
+            voters: set.voters.len() as u64,
+            signers: self.signers,
+        }
+    }
+}
+
+/// Checks that the votes of `set` make a block final, and that its number is greater than `before`. The signatures of the
+/// votes are left to `votes`.
+pub(super) fn check_block(
     block: &JustifiedBlock,
     role: BlockRole,
     set: &AuthoritySet,
     before: Option<u32>,
-) -> Result<VerifiedHeader, EvidenceError> {
+    votes: &mut PendingVotes,
+) -> Result<CheckedBlock, EvidenceError> {
     let rejected = |number, error| EvidenceError::Block { role, number, error };
     let header = Header::decode_exact(&block.header).map_err(|error| rejected(None, error))?;
     let at = header.block();
     if let Some(before) = before.filter(|before| at.number <= *before) {
         return Err(rejected(Some(at.number), HeaderError::Order { before }));
     }
-    let signers = block.justification.verify(&at, set).map_err(|error| EvidenceError::Finality {
-        role,
-        number: at.number,
-        set: set.id,
-        error,
-    })?;
-    Ok((header, at, signers))
+    let voted = VotedBlock { role, number: at.number, set: set.id };
+    let checked = block.justification.check(&at, set, |vote| votes.push(voted, vote));
+    let signers = checked.map_err(|error| voted.rejected(error))?;
+    votes.verify_full_batch()?;
+    Ok(CheckedBlock { header, at, signers })
 }

@@ -3,11 +3,12 @@
 use super::support::Chain;
 use crate::{
     refounding::{self, is_carried_over, RefoundError},
-    AccountId, AllPalletsWithSystem, Runtime, SessionKeys, System,
+    AccountId, AllPalletsWithSystem, Anchors, Runtime, SessionKeys, System,
 };
 use frame_support::{storage::storage_prefix, traits::PalletsInfoAccess};
 use sp_core::{ed25519, sr25519};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
+use streembit_primitives::{checkpoint::AnchoredRoot, AccountId as Account, Hash, LogId};
 
 fn new_keys(seed: u8) -> SessionKeys {
     SessionKeys {
@@ -77,5 +78,18 @@ fn new_validators_belong_and_have_new_keys() {
         let owner =
             pallet_session::KeyOwner::<Runtime>::get((sp_core::crypto::key_types::GRANDPA, old.to_vec()));
         assert!(owner.is_some_and(|owner| owner != dave));
+    });
+}
+
+#[test]
+fn anchored_roots_keep_their_time_and_lose_their_block() {
+    let mut chain = Chain::new("four");
+    chain.state.execute_with(|| {
+        let log = LogId::first(Account([1; 32]));
+        let root = AnchoredRoot { size: 5, root: Hash([2; 32]), time: 1_000, block: 1 };
+        pallet_anchors::Roots::<Runtime>::mutate(log, |roots| roots.try_push(root)).unwrap();
+        let validators = [(Sr25519Keyring::Alice.to_account_id(), new_keys(1))];
+        refounding::prepare_successor_state(&validators).unwrap();
+        assert_eq!(Anchors::anchored_root(&log, 5), Some(AnchoredRoot { block: 0, ..root }));
     });
 }

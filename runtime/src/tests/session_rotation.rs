@@ -1,6 +1,6 @@
 //! Session rotation: a decision of the council reaches Aura and GRANDPA once, as a scheduled change.
 
-use super::support::Chain;
+use super::support::{Chain, GENESIS};
 use crate::{
     configs::MIN_SESSION, consortium, Collective, Grandpa, Parties, Runtime, RuntimeCall, Session,
     SessionKeys, System,
@@ -17,6 +17,7 @@ use sp_runtime::{
 };
 use streembit_primitives::{
     consortium::{Change, ValidatorState},
+    evidence::CHAIN_ENGINE_ID,
     AccountId,
 };
 
@@ -52,7 +53,7 @@ fn tried(chain: &mut Chain, by: &sr25519::Pair, call: RuntimeCall) -> Result<(),
     chain.block(vec![extrinsic]).remove(0).unwrap()
 }
 
-/// The authorities that the last block's header schedules for GRANDPA.
+/// The authorities that the last block's header schedules for GRANDPA. The header names the chain in this case only.
 fn scheduled(chain: &Chain) -> Option<ScheduledChange<u32>> {
     let header = chain.last.as_ref().unwrap();
     let mut changes = header.digest().logs().iter().filter_map(|log| {
@@ -65,6 +66,11 @@ fn scheduled(chain: &Chain) -> Option<ScheduledChange<u32>> {
     });
     let change = changes.next();
     assert!(changes.next().is_none(), "two changes in one block");
+    let items = header.digest().logs().iter().filter_map(|log| log.as_consensus());
+    let named: Vec<_> =
+        items.filter(|(engine, _)| *engine == CHAIN_ENGINE_ID).map(|(_, bytes)| bytes).collect();
+    let expected = if change.is_some() { vec![GENESIS.as_bytes()] } else { Vec::new() };
+    assert_eq!(named, expected, "block {}", header.number());
     change
 }
 

@@ -55,12 +55,12 @@ impl Chain {
         results
     }
 
-    /// What the transaction pool would be told about an extrinsic from elsewhere. Leaves no trace.
+    /// Validates an extrinsic that another node sent, as the transaction pool does. Does not change the state.
     pub fn validate(&mut self, extrinsic: UncheckedExtrinsic) -> TransactionValidity {
         self.validate_from(TransactionSource::External, extrinsic)
     }
 
-    /// The same, wherever it comes from.
+    /// Validates an extrinsic like [`Self::validate`], from any source.
     pub fn validate_from(
         &mut self,
         source: TransactionSource,

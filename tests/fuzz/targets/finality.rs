@@ -47,7 +47,7 @@ fuzz_target!(|bytes: &[u8]| {
     let voters = if kind % 2 == 0 { Vec::new() } else { recorded_voters() };
     let mut set = AuthoritySet { id: 0, voters };
     let before = set.clone();
-    let Ok(proof) = FinalityProof::verify(bytes, &Hash::ZERO, &mut set) else { return };
+    let Ok(proof) = FinalityProof::verify(bytes, &Hash::ZERO, &Hash::ZERO, &mut set) else { return };
     for link in &proof.blocks {
         assert!(FINAL.contains(&link.block.header), "final without votes: {link:?}");
     }

@@ -3,7 +3,7 @@
 
 use codec::{Decode, Encode, MaxEncodedLen};
 use libfuzzer_sys::fuzz_target;
-use streembit_delivery::{frame, wire};
+use streembit_delivery::{framing, wire};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, bytes)) = bytes.split_first() else { return };
@@ -21,11 +21,11 @@ fn read<T: Decode + Encode + MaxEncodedLen>(bytes: &[u8]) {
     let mut rest = bytes;
     loop {
         let before = rest;
-        let Ok(value) = futures::executor::block_on(frame::read::<T>(&mut rest)) else { break };
-        let written = frame::encode(&value).expect("what was read can be written");
+        let Ok(value) = futures::executor::block_on(framing::read::<T>(&mut rest)) else { break };
+        let written = framing::encode(&value).expect("what was read can be written");
         assert_eq!(before[..before.len() - rest.len()], written);
         assert!(written.len() <= 4 + T::max_encoded_len());
     }
     // Decode the input as the content of a frame, without a length.
-    let _ = frame::decode::<T>(bytes);
+    let _ = framing::decode::<T>(bytes);
 }

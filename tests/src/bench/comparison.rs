@@ -93,7 +93,7 @@ impl Row {
     }
 }
 
-/// What a program does with an entry.
+/// A program in the comparison, and the work that it does per entry.
 struct Program {
     name: &'static str,
     work: &'static str,

@@ -1,4 +1,4 @@
-//! What the gateway acknowledged, recorded outside of its process.
+//! The acknowledgements of the gateway, recorded outside of its process.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use streembit_primitives::{DeviceId, Hash};
@@ -12,7 +12,7 @@ pub struct LogPosition {
     pub index: u64,
 }
 
-/// What was sent for one device, and what was acknowledged.
+/// The events that were sent for one device, and those that were acknowledged.
 #[derive(Default)]
 pub struct Device {
     /// The hashes of the events that the device signed, by sequence. Empty for a hosted device.

@@ -5,8 +5,9 @@ use streembit_primitives::Hash;
 use subxt::config::substrate::H256;
 
 impl ChainClient {
-    /// Fetches GRANDPA's warp proof: the last block of every voter set that ended after the block `from`, and the
-    /// newest finalized block. See `streembit_primitives::evidence::FinalityProof`.
+    /// Fetches the first page of GRANDPA's warp proof: the last block of every voter set that ended after the block
+    /// `from`, and the newest finalized block. If the page is not the last one, the next page begins after its last
+    /// block. See `streembit_primitives::evidence::FinalityProof`.
     pub async fn finality_proof(&self, from: Hash) -> Result<Vec<u8>, ChainError> {
         self.ensure_available()?;
         self.inner.rpc.finality_proof(H256(from.0)).await

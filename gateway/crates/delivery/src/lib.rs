@@ -5,7 +5,7 @@
 mod chain_client;
 mod config;
 mod cursor;
-pub mod frame;
+pub mod framing;
 #[cfg(any(test, feature = "log"))]
 mod gateway_log;
 mod grants;

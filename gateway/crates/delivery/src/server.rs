@@ -1,7 +1,7 @@
 //! The serving side: accepts streams within the limits and reports its listening addresses.
 
 use super::{
-    frame,
+    framing,
     grants::Grants,
     limits::Limits,
     session::{serve, Service},
@@ -129,9 +129,9 @@ impl<S: EventStore, G: Grants> Server<S, G> {
 fn reject(peer: PeerId, mut stream: Stream) {
     tracing::debug!(%peer, "rejecting a stream: too many streams");
     let send = async {
-        frame::write(&mut stream, &Frame::End(End::Busy)).await?;
+        framing::write(&mut stream, &Frame::End(End::Busy)).await?;
         futures::AsyncWriteExt::close(&mut stream).await?;
-        Ok::<_, frame::FrameError>(())
+        Ok::<_, framing::FrameError>(())
     };
     if !matches!(send.now_or_never(), Some(Ok(()))) {
         tracing::debug!(%peer, "dropping the stream without a last frame");

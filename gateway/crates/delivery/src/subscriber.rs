@@ -1,7 +1,7 @@
 //! The subscribing side: connects, verifies events, and resumes after interruptions.
 
 use super::{
-    frame::{self, FrameError},
+    framing::{self, FrameError},
     grants::{ChainUnavailableError, Registry},
     proof::{challenge, Channel},
     swarm::{peer_of, protocol, ConnectError, Peer},
@@ -202,9 +202,9 @@ pub struct Subscriber<R> {
     subscription: Subscription,
     position: Position,
     connection: Option<Connection>,
-    /// The pause before the next attempt; zero before the first.
+    /// The pause before the next attempt, which is zero before the first attempt.
     pause: Duration,
-    /// The pauses before the attempts after the next one.
+    /// The pauses before all later attempts.
     pauses: ExponentialBackoff,
     root: Option<CachedRoot>,
 }
@@ -354,8 +354,8 @@ impl<R: Registry> Subscriber<R> {
             subscriber: self.peer.id(),
         };
         let hello = Hello { challenge: challenge() };
-        with_timeout("sending the first frame", frame::write(&mut writer, &hello)).await?;
-        let proof = match with_timeout("waiting for the gateway's proof", frame::read(&mut reader)).await? {
+        with_timeout("sending the first frame", framing::write(&mut writer, &hello)).await?;
+        let proof = match with_timeout("waiting for the gateway's proof", framing::read(&mut reader)).await? {
             Frame::Proof(proof) => proof,
             Frame::End(end) => return Err(end.into()),
             other => return Err(unexpected(&other).into()),
@@ -368,7 +368,7 @@ impl<R: Registry> Subscriber<R> {
             return Err(SubscribeError::OtherGateway { device, found: proof.account, wanted }.into());
         }
         let subscribe = channel.prove_subscriber(&self.keys, &hello, &proof.challenge, self.request());
-        with_timeout("subscribing", frame::write(&mut writer, &subscribe)).await?;
+        with_timeout("subscribing", framing::write(&mut writer, &subscribe)).await?;
         let verifier = Verifier::new(self.subscription.device, record.clone(), self.position);
         Ok(Connection { peer, gateway: proof.account, reader, writer, verifier, consumed: 0 })
     }
@@ -382,13 +382,13 @@ impl<R: Registry> Subscriber<R> {
         if connection.consumed >= MAX_IN_FLIGHT / 2 {
             with_timeout(
                 "sending credit",
-                frame::write(&mut connection.writer, &Credit(connection.consumed)),
+                framing::write(&mut connection.writer, &Credit(connection.consumed)),
             )
             .await?;
             connection.consumed = 0;
         }
         loop {
-            let frame = timeout(SILENCE_TIMEOUT, frame::read::<Frame>(&mut connection.reader))
+            let frame = timeout(SILENCE_TIMEOUT, framing::read::<Frame>(&mut connection.reader))
                 .await
                 .map_err(|_| {
                     AttemptError::Transient(format!(

@@ -1,26 +1,22 @@
-//! Verifies an evidence file: `verify FILE CHAIN_SPEC`. Without arguments it verifies one of the project's test
-//! vectors.
+//! Verifies an evidence file: `verify FILE ROOT`, where `ROOT` is the text of a trust root, a file with the text, or a
+//! raw chain specification. Without arguments it verifies one of the project's test vectors.
 
-use std::{error::Error, path::Path};
-use streembit_evidence::{chain_spec, verify::verify};
-use streembit_primitives::evidence::TrustRoot;
+use std::{error::Error, ffi::OsString, path::Path};
+use streembit_evidence::{verify::verify, TrustRootSource};
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../primitives/vectors");
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (file, trust) = match arguments.as_slice() {
-        [file, spec] => (file.clone(), chain_spec::read(Path::new(spec))?),
-        [] => (format!("{VECTORS}/many-events.evidence"), trust_root_of_vectors()?),
-        _ => return Err("expected an evidence file and the raw chain specification".into()),
+    let (file, root) = match arguments.as_slice() {
+        [file, root] => (file.clone(), root.clone()),
+        [] => (format!("{VECTORS}/many-events.evidence"), format!("{VECTORS}/trust-root.txt")),
+        _ => return Err("expected an evidence file, and a trust root or a raw chain specification".into()),
     };
+    let trust = TrustRootSource::from(OsString::from(root)).read()?;
     let verdict = verify(Path::new(&file), &trust, |_, _, _| {})?;
     println!("{} events of device {} are proven", verdict.events, verdict.device);
     println!("anchored in block {}, finalized at block {}", verdict.anchored, verdict.last.block.number);
     println!("this is the whole anchored history: {}", verdict.is_complete());
     Ok(())
-}
-
-fn trust_root_of_vectors() -> Result<TrustRoot, Box<dyn Error>> {
-    Ok(serde_json::from_slice(&std::fs::read(format!("{VECTORS}/trust-root.json"))?)?)
 }

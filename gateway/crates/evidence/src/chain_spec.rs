@@ -68,14 +68,24 @@ struct Raw {
 
 /// Reads the trust root from a file.
 pub fn read(path: &Path) -> Result<TrustRoot, ChainSpecError> {
+    parse(path, read_bytes(path)?)
+}
+
+/// Reads the bytes of a file that may be a chain specification.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, ChainSpecError> {
     let failed = |source| ChainSpecError::Read { path: path.into(), source };
-    let malformed = |problem: String| ChainSpecError::Malformed { path: path.into(), problem };
     if fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
-        return Err(malformed(format!("it has more than {} MiB", MAX_BYTES >> 20)));
+        let problem = format!("it has more than {} MiB", MAX_BYTES >> 20);
+        return Err(ChainSpecError::Malformed { path: path.into(), problem });
     }
-    let text = fs::read(path).map_err(failed)?;
-    let spec: Spec = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
-    drop(text);
+    fs::read(path).map_err(failed)
+}
+
+/// Derives the trust root from the bytes of a chain specification. Errors name the file.
+pub(crate) fn parse(path: &Path, bytes: Vec<u8>) -> Result<TrustRoot, ChainSpecError> {
+    let malformed = |problem: String| ChainSpecError::Malformed { path: path.into(), problem };
+    let spec: Spec = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+    drop(bytes);
     let Some(raw) = spec.genesis.raw else {
         return Err(match spec.genesis.state_root {
             Some(_) => malformed("it has only the hash of the genesis state, not the state".into()),

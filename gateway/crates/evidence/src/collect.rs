@@ -16,7 +16,7 @@ use streembit_log::{ChainProof, ChainProofError, CheckpointError, KnownVoters, L
 use streembit_primitives::{
     evidence::{
         anchor_storage_key, device_storage_key, genesis_storage_key, AuthoritySet, EvidenceError,
-        FinalityProof, JustifiedBlock, ProvenBlock, Voter,
+        FinalityProof, JustifiedBlock, ProvenBlock, TrustRoot, Voter,
     },
     DeviceId, Hash,
 };
@@ -32,8 +32,9 @@ const RETRY: ExponentialBuilder = ExponentialBuilder::new()
 /// The pause before the next block is checked for the registration of a device.
 const REGISTRATION_PAUSE: Duration = Duration::from_secs(10);
 
-/// The maximum number of finality proofs that are requested in one collection. Each has up to 8 MiB.
-const MAX_FINALITY_PROOFS: usize = 64;
+/// The maximum number of pages of a finality proof that are requested in one collection. A page has up to 4 MiB, which is
+/// about 700 changes of 32 voters.
+const MAX_PAGES: usize = 64;
 
 /// A collection failed. Evidence can still be exported from an earlier collection.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -53,6 +54,12 @@ pub enum CollectError {
     /// The node's finality proof is invalid.
     #[error("the node's finality proof is invalid: {0}")]
     Finality(#[from] EvidenceError),
+    /// The node's finality proof has too many pages, or a page without blocks although it is not the last one.
+    #[error("the node's finality proof does not end after {pages} pages")]
+    Endless {
+        /// The number of pages that were requested.
+        pages: usize,
+    },
     /// The node's proof of the state is invalid.
     #[error(transparent)]
     State(#[from] StateProofError),
@@ -73,7 +80,7 @@ pub trait ProofSource: Send + Sync {
     fn genesis(&self) -> Hash;
     /// Fetches the genesis voters, as the SCALE encoding of `Vec<([u8; 32], u64)>`.
     fn genesis_authorities(&self) -> impl Future<Output = Result<Vec<u8>, ChainError>> + Send;
-    /// Fetches GRANDPA's warp proof that begins after the block `from`.
+    /// Fetches the first page of GRANDPA's warp proof that begins after the block `from`.
     fn finality_proof(&self, from: Hash) -> impl Future<Output = Result<Vec<u8>, ChainError>> + Send;
     /// Fetches the trie nodes that prove the values of some keys in the state after the block `at`.
     fn read_proof(
@@ -266,10 +273,10 @@ async fn follow_voters(
         None => (first_voters(chain).await?, None),
     };
     let mut changes = Vec::new();
-    for _ in 0..MAX_FINALITY_PROOFS {
+    for pages in 1..=MAX_PAGES {
         let answer = chain.finality_proof(voters.since).await?;
-        let proof = FinalityProof::verify(&answer, &voters.since, &mut voters.current)?;
-        let has_advanced = !proof.blocks.is_empty();
+        let proof = FinalityProof::verify(&answer, &voters.since, &voters.genesis, &mut voters.current)?;
+        let has_advanced = proof.blocks.iter().any(|link| link.ends_set);
         for link in proof.blocks {
             if link.ends_set {
                 voters.since = link.at.hash;
@@ -277,19 +284,27 @@ async fn follow_voters(
             }
             newest = Some(link.into());
         }
-        if proof.is_finished || !has_advanced {
-            break;
+        if proof.is_finished {
+            let newest = newest.ok_or(CollectError::Behind)?;
+            return Ok(FollowedVoters { voters, changes, newest });
+        }
+        if !has_advanced {
+            return Err(CollectError::Endless { pages });
         }
     }
-    Ok(FollowedVoters { voters, changes, newest: newest.ok_or(CollectError::Behind)? })
+    Err(CollectError::Endless { pages: MAX_PAGES })
 }
 
 async fn first_voters(chain: &impl ProofSource) -> Result<KnownVoters, CollectError> {
+    let TrustRoot { genesis, authorities: first } = fetch_trust_root(chain).await?;
+    Ok(KnownVoters { genesis, current: first.clone(), first, since: genesis })
+}
+
+/// Fetches the trust root that a node has. Nothing proves it, so it is as trustworthy as the node.
+pub async fn fetch_trust_root(chain: &impl ProofSource) -> Result<TrustRoot, CollectError> {
     let answer = chain.genesis_authorities().await?;
     let voters = Vec::<Voter>::decode_all(&mut answer.as_slice()).map_err(|_| CollectError::Voters)?;
-    let first = AuthoritySet { id: 0, voters };
-    let genesis = chain.genesis();
-    Ok(KnownVoters { genesis, current: first.clone(), first, since: genesis })
+    Ok(TrustRoot { genesis: chain.genesis(), authorities: AuthoritySet { id: 0, voters } })
 }
 
 /// Fetches the proof of the state after a block, for the log and for every device with events in it.

@@ -96,6 +96,22 @@ pub enum ExportError {
         /// The number of anchored entries.
         size: u64,
     },
+    /// The device has no event with this sequence.
+    #[error("device {device} has no event with the sequence number {sequence} in this log")]
+    NoSuchEvent {
+        /// The device.
+        device: DeviceId,
+        /// The sequence.
+        sequence: u64,
+    },
+    /// The event is not anchored yet.
+    #[error("the event with the sequence number {sequence} is not among the {size} anchored ones yet: wait for the next anchor")]
+    NotAnchored {
+        /// The sequence of the event.
+        sequence: u64,
+        /// The number of anchored entries.
+        size: u64,
+    },
     /// No event is in the span.
     #[error("no anchored event of the device is in this span: its events are from {} to {}", streembit_clock::show(*.first), streembit_clock::show(*.last))]
     EmptySpan {
@@ -136,7 +152,7 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    fn log(error: impl Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn log(error: impl Error + Send + Sync + 'static) -> Self {
         Self::Log(Box::new(error))
     }
 }
@@ -175,7 +191,8 @@ impl VerifiedPrelude {
     }
 }
 
-fn collected<L: EventLog>(log: &L, chain: Option<Hash>) -> Result<CollectedChain, ExportError> {
+/// Returns what was collected from a chain, or from the chain of the last collection.
+pub(crate) fn collected<L: EventLog>(log: &L, chain: Option<Hash>) -> Result<CollectedChain, ExportError> {
     let kept = log.chains().map_err(ExportError::log)?;
     let last = kept.last().ok_or(ExportError::NothingCollected)?;
     let chain = chain.unwrap_or(*last);

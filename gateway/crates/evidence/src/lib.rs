@@ -4,6 +4,8 @@
 pub mod chain_spec;
 #[cfg(feature = "collect")]
 pub mod collect;
+pub mod cose;
+pub mod entry_proof;
 pub mod export;
 #[cfg(feature = "collect")]
 mod gateway_log;
@@ -12,6 +14,7 @@ pub mod select;
 pub mod show;
 mod source;
 mod state;
+pub mod trust_root;
 mod verifier_pool;
 pub mod verify;
 
@@ -19,8 +22,10 @@ pub mod verify;
 #[cfg(feature = "collect")]
 mod tests;
 
+pub use entry_proof::{EntryProof, EntryRequest, EntrySummary};
 pub use export::{ExportError, ExportSummary, Request};
 pub use select::{Disclose, Span};
 pub use source::{CollectedChain, EventLog};
 pub use state::{State, StateProofError};
+pub use trust_root::{ReadTrustRootError, TrustRootSource};
 pub use verify::VerifyError;

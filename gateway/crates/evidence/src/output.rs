@@ -58,7 +58,7 @@ impl Output {
         Ok(Self { to, path: path.into(), replace })
     }
 
-    /// Returns true if this is standard output, which must then have no other content.
+    /// Returns true if the evidence goes to standard output. Nothing else must be printed there then.
     pub fn is_stdout(&self) -> bool {
         matches!(self.to, To::Stdout(_))
     }

@@ -7,11 +7,11 @@ extern crate self as streembit_log;
 mod admission;
 mod chain_proofs;
 mod checkpoints;
+mod copied_key;
 mod entry;
 mod erase;
 mod error;
 pub mod failpoint;
-mod fork;
 mod heads;
 mod missing_tables;
 mod prove;
@@ -26,13 +26,13 @@ mod writer;
 mod tests;
 
 pub use chain_proofs::{ChainProof, KnownVoters, LastBlock, MAX_CHAINS};
+pub use copied_key::{CopiedKey, SignedTwice};
 pub use entry::{Fork, Head, MakeEntry, NewEntry, Proposal, Receipt};
 pub use erase::{Erasure, MAX_ERASED};
 pub use error::{
     AppendError, ChainProofError, CheckpointError, DamageCause, EraseError, IoError, OpenError,
     OutOfRangeError, ReadError, Refusal, RemovalError, StorageError,
 };
-pub use fork::{CopiedKey, SignedTwice};
 pub use read::LogReader;
 pub use streembit_primitives::stored::{StoredBody, StoredEvent};
 pub use tiles::TileReader;

@@ -7,11 +7,14 @@ use super::{
     Head, OpenError, ReadError, StorageError, StoredBody, StoredEvent,
 };
 use codec::DecodeAll;
-use std::sync::{
-    atomic::{AtomicU64, Ordering},
-    Arc,
+use std::{
+    ops::Range,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
 };
-use streembit_primitives::{merkle::NodeId, Body, DeviceId, Hash, LogEntry, LogId};
+use streembit_primitives::{event::entry_digest, merkle::NodeId, Body, DeviceId, Hash, LogEntry, LogId};
 
 /// Reads a log. The reader of an opened [`super::Log`] sees each entry as soon as it is on disk; a reader that was
 /// opened read-only keeps the state of that moment. Clones share the database.
@@ -92,6 +95,20 @@ impl LogReader {
             },
         };
         Ok(Some(StoredEvent { index, entry, body }))
+    }
+
+    /// Returns the digests of a range of entries, which are the data of their leaves.
+    pub fn digests(&self, range: Range<u64>) -> Result<Vec<Hash>, ReadError> {
+        self.check_size(range.end)?;
+        let guard = self.store.db();
+        range
+            .map(|index| {
+                let bytes = guard.bytes(Family::Entries, &index.to_be_bytes())?;
+                let bytes =
+                    bytes.ok_or_else(|| StorageError::damaged(format!("entry {index} is missing")))?;
+                Ok(entry_digest(&bytes))
+            })
+            .collect()
     }
 
     /// Returns the last event of a device, or `None` if it has none.

@@ -1,5 +1,6 @@
 //! `streembit audit export`, `verify` and `show`: writing, verifying and showing evidence files.
 
+use super::entry;
 use crate::{
     cli::{
         common::{find_device, CommandResult, ConfigArg, Context},
@@ -8,8 +9,8 @@ use crate::{
     },
     remedies::explain,
 };
-use anyhow::Context as _;
-use clap::Args;
+use anyhow::{ensure, Context as _};
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 use std::{
@@ -18,12 +19,12 @@ use std::{
 };
 use streembit_clock::{self as clock, PeriodEnd, PeriodStart};
 use streembit_evidence::{
-    chain_spec,
     export::{self, ExportSummary, Request},
     output::Output,
     select::{Disclose, Span},
     show::{self, Disclosed, UnverifiedEvent, UnverifiedSummary},
     verify::{self, VerifyError},
+    TrustRootSource,
 };
 use streembit_keystore::account;
 use streembit_log::Log;
@@ -37,7 +38,15 @@ use streembit_primitives::{
 pub struct ExportArgs {
     /// The device: its name in the gateway's configuration or its id.
     #[arg(long)]
-    device: String,
+    pub(super) device: String,
+    /// The format of the file. `evidence` proves a history by the chain. `tlog-proof` (C2SP) and `cose` prove one event
+    /// to other people's tools, and less of it; they are signed with the gateway's key.
+    #[arg(long, value_enum, default_value_t = Format::Evidence)]
+    pub(super) format: Format,
+    /// The sequence number of the event to prove; the default is the last anchored event. Only for `tlog-proof` and
+    /// `cose`.
+    #[arg(long, value_name = "N")]
+    pub(super) sequence: Option<u64>,
     /// Export events from this day (2027-06-01, UTC) or time (2027-06-01T12:00:00Z) on.
     #[arg(long, value_name = "T")]
     from: Option<PeriodStart>,
@@ -46,20 +55,21 @@ pub struct ExportArgs {
     to: Option<PeriodEnd>,
     /// The parts of the events' bodies to disclose: `all`, `none`, or a comma-separated list of names of readings. The
     /// evidence still proves that the withheld parts exist.
-    #[arg(long, value_name = "all|none|NAMES", default_value = "all")]
-    disclose: Disclose,
+    /// The default is `all`.
+    #[arg(long, value_name = "all|none|NAMES")]
+    disclose: Option<Disclose>,
     /// The chain whose anchors prove the events, if the log was anchored on more than one: the hash of its first block,
     /// as listed by `streembit audit chains`. The default is the chain of the newest proof.
     #[arg(long, value_name = "GENESIS")]
-    chain: Option<Hash>,
+    pub(super) chain: Option<Hash>,
     /// The file to write, or `-` for standard output.
     #[arg(short, long = "output", value_name = "FILE")]
-    output: PathBuf,
+    pub(super) output: PathBuf,
     /// Replace the file if it exists.
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
     #[command(flatten)]
-    config: ConfigArg,
+    pub(super) config: ConfigArg,
 }
 
 /// The arguments of `audit verify`.
@@ -67,10 +77,11 @@ pub struct ExportArgs {
 pub struct VerifyArgs {
     /// The evidence file.
     file: PathBuf,
-    /// The raw chain spec, as written by `streembit-node export-chain-spec --chain CHAIN --raw`. The result is only as
-    /// trustworthy as this file, so get it from someone you trust, not from the person who gave you the evidence.
-    #[arg(long, value_name = "SPEC", env = "STREEMBIT_CHAIN_SPEC")]
-    chain_spec: PathBuf,
+    /// The trust root: its text (streembit-root-1-...), a file with the text, as written by `streembit audit root`, or
+    /// the raw chain spec, as written by `streembit-node export-chain-spec --chain CHAIN --raw`. The result is only as
+    /// trustworthy as the trust root, so get it from someone you trust, not from the person who gave you the evidence.
+    #[arg(long, visible_alias = "trust-root", value_name = "SPEC|ROOT", env = "STREEMBIT_CHAIN_SPEC")]
+    chain_spec: TrustRootSource,
 }
 
 /// The arguments of `audit show`.
@@ -83,12 +94,39 @@ pub struct ShowArgs {
     limit: u64,
 }
 
+/// The format of an exported file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Format {
+    /// A device's history, proven by the chain.
+    Evidence,
+    /// One event, proven to be in the log: <https://c2sp.org/tlog-proof>.
+    TlogProof,
+    /// One event, proven to be in the log: a COSE hash envelope with a receipt (RFC 9995, RFC 9942).
+    Cose,
+}
+
 /// Runs `audit export`.
 pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
+    if args.format != Format::Evidence {
+        ensure!(
+            args.from.is_none() && args.to.is_none() && args.disclose.is_none(),
+            "--from, --to and --disclose select what evidence shows, and this format proves one event: use --sequence"
+        );
+        return entry::export(args, context).await;
+    }
+    ensure!(
+        args.sequence.is_none(),
+        "--sequence selects the event of a tlog-proof or COSE statement: use --from and --to"
+    );
     let (config, account) = args.config.load_with_account()?;
     let device = find_device(&config, account, &args.device)?.device;
     let (from, to) = (args.from, args.to);
-    let request = Request { device, span: Span { from, to }, disclose: args.disclose, chain: args.chain };
+    let request = Request {
+        device,
+        span: Span { from, to },
+        disclose: args.disclose.unwrap_or_default(),
+        chain: args.chain,
+    };
     let id = LogId::first(account);
     let data = config.gateway.data_dir.clone();
     let (path, force) = (args.output.clone(), args.force);
@@ -122,7 +160,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
 pub async fn verify(args: VerifyArgs, context: &Context) -> CommandResult {
     let file = args.file.clone();
     let result = tokio::task::spawn_blocking(move || {
-        let trust = chain_spec::read(&args.chain_spec).map_err(explain)?;
+        let trust = args.chain_spec.read().map_err(explain)?;
         let mut progress = ProgressBar::new("verifying");
         let result = verify::verify(&args.file, &trust, |done, total, events| {
             progress.update(done, total, events);
@@ -209,7 +247,7 @@ fn print_text(args: &ShowArgs) -> anyhow::Result<()> {
 fn unverified_warning() -> String {
     paint(
         Colour::Yellow,
-        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --chain-spec SPEC` verifies it.",
+        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --trust-root ROOT` verifies it.",
     )
 }
 
@@ -263,7 +301,7 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
     }
     if let Some(path) = path {
         lines.push(format!(
-            "\nVerify it with:\n  streembit audit verify {} --chain-spec SPEC",
+            "\nVerify it with:\n  streembit audit verify {} --trust-root ROOT",
             path.display()
         ));
     }

@@ -1,12 +1,16 @@
 //! `streembit audit`: checking a device's history against the chain, and exporting and verifying evidence.
 
 mod chains;
+mod entry;
 mod evidence;
 mod forks;
+mod root;
+
+#[cfg(test)]
+mod tests;
 
 use super::{
-    chain::connect,
-    common::{find_device, CommandResult, ConfigArg, Context, NodeArg},
+    common::{connect, find_device, CommandResult, ConfigArg, Context, NodeArg},
     output::{self, paint, Colour},
 };
 use crate::{
@@ -38,13 +42,17 @@ pub enum Command {
     Forks(forks::ForksArgs),
     /// Write a device's history to an evidence file, which anyone can verify offline.
     ///
-    /// The gateway may be running. Needs no node.
+    /// Can also prove one event to other people's tools (--format). The gateway may be running. Needs no node.
     Export(evidence::ExportArgs),
     /// List the chains for which the gateway stores proofs of its anchors.
     ///
     /// There is more than one if the chain was founded again. The gateway may be running. Needs no node.
     Chains(chains::ChainsArgs),
-    /// Verify an evidence file offline, with only the chain spec.
+    /// Write the trust root of a chain as one line of text, which auditors verify evidence with.
+    ///
+    /// If there are several sources, the command fails unless all of them have the same trust root.
+    Root(root::RootArgs),
+    /// Verify an evidence file offline, with only the trust root or the chain spec.
     ///
     /// Needs no network, node or database. The exit code is 0 if the evidence is valid, and 1 if it is not.
     Verify(evidence::VerifyArgs),
@@ -73,6 +81,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Forks(args) => forks::run(args, context).await,
         Command::Chains(args) => chains::run(args, context).await,
         Command::Export(args) => evidence::export(args, context).await,
+        Command::Root(args) => root::run(args, context).await,
         Command::Verify(args) => evidence::verify(args, context).await,
         Command::Show(args) => evidence::show(args, context).await,
     }

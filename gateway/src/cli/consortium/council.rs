@@ -2,7 +2,7 @@
 
 use super::view;
 use crate::{
-    cli::{chain::submitted_json, common::Context},
+    cli::common::{submitted_json, Context},
     remedies::explain,
 };
 use anyhow::{bail, Context as _};

@@ -5,10 +5,7 @@ use super::{
     view,
 };
 use crate::{
-    cli::{
-        chain::connect,
-        common::{Context, KeyArg, NodeArg},
-    },
+    cli::common::{connect, Context, KeyArg, NodeArg},
     remedies::explain,
 };
 use anyhow::bail;

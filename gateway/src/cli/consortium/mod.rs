@@ -5,10 +5,7 @@ mod join;
 mod upgrade;
 mod view;
 
-use super::{
-    chain::{connect, submitted_json},
-    common::{CommandResult, Context, KeyArg, NodeArg},
-};
+use super::common::{connect, submitted_json, CommandResult, Context, KeyArg, NodeArg};
 use crate::remedies::explain;
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};

@@ -2,10 +2,7 @@
 
 use super::council::{self, consortium, print_outcome};
 use crate::{
-    cli::{
-        chain::{connect, submitted_json},
-        common::{Context, KeyArg, NodeArg},
-    },
+    cli::common::{connect, submitted_json, Context, KeyArg, NodeArg},
     remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};
@@ -62,7 +59,7 @@ pub async fn apply(args: &Args, context: &Context) -> anyhow::Result<()> {
     ensure!(
         now != before,
         "the chain did not accept {}: it is the runtime of another chain, or not newer than the current version \
-         {before}. The council's decision is used up; propose the right runtime",
+         {before}. The council's authorization is used up: propose the right runtime",
         args.file.display()
     );
     let json = submitted_json(

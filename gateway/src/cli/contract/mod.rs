@@ -8,8 +8,7 @@ mod view;
 pub use args::Command;
 
 use super::{
-    chain::{connect, submitted_json},
-    common::{CommandResult, Context, KeyArg, NodeArg},
+    common::{connect, submitted_json, CommandResult, Context, KeyArg, NodeArg},
     output,
 };
 use crate::{
@@ -53,7 +52,7 @@ fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
         until: args.until,
     };
     let text = contracts::fill(&args.template, &terms)?;
-    // Check that the contract can be proposed before writing the file.
+    // Write the file only if its contract is valid.
     let contract = contracts::parse(&text, &args.out)?;
     create(&args.out, &text)?;
     let view = json!({ "file": args.out, "title": contract.title });

@@ -6,10 +6,7 @@ use super::{
     view,
 };
 use crate::{
-    cli::{
-        chain::{connect, submitted_json},
-        common::{ConfigArg, Context},
-    },
+    cli::common::{connect, submitted_json, ConfigArg, Context},
     contracts::{newest_reading, read_proof, write_proof, ProvenReading},
     remedies::explain,
 };

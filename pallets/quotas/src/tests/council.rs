@@ -1,4 +1,4 @@
-//! What the council sets, and what it may do for free.
+//! The quotas that the council sets, and its free calls.
 
 use super::*;
 use crate::{Error, Event, SetQuota};

@@ -1,8 +1,9 @@
 //! Validators that join, leave and change their keys, and the session rotations that follow.
 
 use crate::{mock::*, Error, Event};
-use frame_support::{assert_noop, assert_ok};
+use frame_support::{assert_noop, assert_ok, traits::Hooks};
 use pallet_parties::Registry;
+use sp_consensus_grandpa::{ConsensusLog, ScheduledChange};
 use sp_runtime::testing::UintAuthorityId;
 use streembit_primitives::AccountId;
 
@@ -73,6 +74,33 @@ fn new_keys_come_into_force_by_themselves() {
         assert!(!Validators::is_rotation_pending());
         assert_noop!(set_key(OWNER, 22), pallet_session::Error::<Test>::DuplicatedKey);
         assert_noop!(set_key(STRANGER, 99), pallet_session::Error::<Test>::NoAssociatedValidatorId);
+    });
+}
+
+#[test]
+fn a_block_names_its_chain_if_it_changes_the_voters() {
+    two_validators().execute_with(|| {
+        // `blocks` checks every block.
+        assert_ok!(set_key(WORKSHOP, 22));
+        blocks(10);
+        assert_eq!(VoterSet::get(), 1);
+
+        Validators::on_finalize(System::block_number());
+        assert!(chain_items().is_empty());
+        let change = || ScheduledChange { next_authorities: Vec::new(), delay: 0 };
+        for other in [
+            ConsensusLog::ForcedChange(1, change()),
+            ConsensusLog::OnDisabled(0),
+            ConsensusLog::Pause(1),
+            ConsensusLog::Resume(1),
+        ] {
+            System::deposit_log(grandpa_item(other));
+            Validators::on_finalize(System::block_number());
+            assert!(chain_items().is_empty());
+        }
+        System::deposit_log(grandpa_item(ConsensusLog::ScheduledChange(change())));
+        Validators::on_finalize(System::block_number());
+        assert_eq!(chain_items(), [Genesis::get().0.to_vec()]);
     });
 }
 

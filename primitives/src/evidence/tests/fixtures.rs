@@ -24,6 +24,8 @@ use sp_trie::{generate_trie_proof, trie_types::TrieDBMutBuilderV1, LayoutV1, Mem
 /// A description of the evidence to make.
 #[derive(Clone)]
 pub(crate) struct EvidenceSpec {
+    /// The genesis hash of the chain.
+    pub genesis: Hash,
     /// The number of voters in each set.
     pub voters: u8,
     /// The number of changes of voters before the last block.
@@ -65,6 +67,12 @@ pub(crate) enum Tampering {
     Delayed,
     /// A last block of a set that announces no next set.
     NoChange,
+    /// A change of voters in a block that does not name its chain.
+    Unnamed,
+    /// A change of voters in a block that names its chain twice.
+    NamedTwice,
+    /// A change of voters in a block that names its chain by more than a genesis hash.
+    NamedLong,
     /// The last block has a lower number than the last change of voters.
     Order,
     /// A heads map that hides the device's last event.
@@ -90,6 +98,7 @@ pub(crate) enum Tampering {
 impl Default for EvidenceSpec {
     fn default() -> Self {
         Self {
+            genesis: Hash([0x9e; 32]),
             voters: 4,
             changes: 2,
             size: 11,
@@ -217,7 +226,7 @@ impl EvidenceSpec {
             gateway: keeper,
             registered: 4,
         };
-        let genesis = Hash([0x9e; 32]);
+        let genesis = self.genesis;
         let of = if self.tampering == Tampering::OtherChain { Hash([0x9f; 32]) } else { genesis };
         let (state_root, nodes) = state(&of, &log, &anchor, &device, &record, self.others);
         let chain = self.chain(genesis, state_root, StateProof { anchor, device: record, nodes });
@@ -333,7 +342,8 @@ impl EvidenceSpec {
                 Tampering::NoChange => ConsensusLog::Disabled(0),
                 _ => ConsensusLog::Scheduled(next, 0),
             };
-            let logs = vec![DigestItem::Consensus(*b"FRNK", log.encode())];
+            let mut logs = vec![DigestItem::Consensus(*b"FRNK", log.encode())];
+            logs.extend(self.chain_items(genesis));
             let header = header(10 * (u32::from(id) + 1), genesis, Hash([id; 32]), logs);
             let (bytes, raw) = finalize(&header, &set(id, self.voters), &seeds(id, self.voters));
             changes.push(self.carry(bytes, &raw, id));
@@ -353,6 +363,17 @@ impl EvidenceSpec {
             raw.ancestries.push(child);
         }
         ChainEvidence { changes, last: self.carry(bytes, &raw, self.changes), state }
+    }
+
+    /// Returns the digest items that name the chain, in a block that changes the voters.
+    fn chain_items(&self, genesis: Hash) -> Vec<DigestItem> {
+        let item = |bytes: &[u8]| DigestItem::Consensus(CHAIN_ENGINE_ID, bytes.into());
+        match self.tampering {
+            Tampering::Unnamed => vec![],
+            Tampering::NamedTwice => vec![item(&genesis.0), item(&genesis.0)],
+            Tampering::NamedLong => vec![item(&[genesis.0, [0; 32]].concat())],
+            _ => vec![item(&genesis.0)],
+        }
     }
 
     fn carry(&self, header: Vec<u8>, raw: &GrandpaJustification, id: u8) -> JustifiedBlock {

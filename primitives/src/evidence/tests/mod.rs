@@ -5,7 +5,9 @@ use fixtures::{DeviceKeyKind, Evidence, EvidenceSpec, Tampering};
 mod finality;
 mod fixtures;
 mod mutation;
+mod trust_root;
 mod vectors;
+mod votes;
 
 fn spec(tampering: Tampering) -> EvidenceSpec {
     EvidenceSpec { tampering, ..EvidenceSpec::default() }
@@ -62,6 +64,9 @@ fn each_kind_of_tampering_is_named_in_the_error() {
         (Tampering::Forced, block(change, 10, HeaderError::Forced)),
         (Tampering::Delayed, block(change, 10, HeaderError::Delayed { delay: 2 })),
         (Tampering::NoChange, block(change, 10, HeaderError::NoChange)),
+        (Tampering::Unnamed, block(change, 10, HeaderError::NoChain)),
+        (Tampering::NamedTwice, block(change, 10, HeaderError::ChainItem)),
+        (Tampering::NamedLong, block(change, 10, HeaderError::ChainItem)),
         (Tampering::Order, block(BlockRole::Last, 10, HeaderError::Order { before: 20 })),
         (Tampering::Hides, event(10, 3, EvidenceEventError::BeyondHead { head: 2 })),
         (Tampering::OtherHead, event(10, 3, EvidenceEventError::NotTheHead)),
@@ -108,6 +113,32 @@ fn evidence_of_another_chain_is_rejected_first() {
     evidence.trust.genesis = Hash([1; 32]);
     let found = evidence.prelude.genesis;
     assert_eq!(evidence.verify(), Err(EvidenceError::Genesis { expected: Hash([1; 32]), found }));
+}
+
+#[test]
+fn a_change_of_voters_of_another_chain_is_rejected() {
+    // Two chains founded with the same keys: the voters' signatures do not tell them apart.
+    let ours = spec(Tampering::None).make();
+    let genesis = Hash([0x77; 32]);
+    let theirs = EvidenceSpec { genesis, ..spec(Tampering::None) }.make();
+    assert_eq!(ours.trust.authorities, theirs.trust.authorities);
+    assert!(ours.verify().is_ok() && theirs.verify().is_ok());
+    for (at, number) in [(0, 10), (1, 20)] {
+        let mut transplanted = ours.clone();
+        transplanted.prelude.chain.changes[at] = theirs.prelude.chain.changes[at].clone();
+        let role = BlockRole::Change(at as u64);
+        let error = HeaderError::OtherChain { genesis };
+        assert_eq!(transplanted.verify(), Err(EvidenceError::Block { role, number: Some(number), error }));
+    }
+    // The state of the last block would prove the chain anyway.
+    let mut last = EvidenceSpec { genesis, changes: 3, ..spec(Tampering::None) }.make();
+    let theirs = last.prelude.chain.changes.remove(2);
+    last.prelude.chain.last = theirs;
+    last.prelude.genesis = ours.trust.genesis;
+    last.trust = ours.trust.clone();
+    last.prelude.chain.changes = ours.prelude.chain.changes.clone();
+    let (role, error) = (BlockRole::Last, HeaderError::OtherChain { genesis });
+    assert_eq!(last.verify(), Err(EvidenceError::Block { role, number: Some(30), error }));
 }
 
 #[test]

@@ -35,6 +35,8 @@ fn vectors() -> [(&'static str, EvidenceSpec); 4] {
 #[test]
 fn the_vectors_verify() {
     let trust: TrustRoot = serde_json::from_slice(&std::fs::read(path("trust-root.json")).unwrap()).unwrap();
+    let text = std::fs::read_to_string(path("trust-root.txt")).unwrap();
+    assert_eq!(text.strip_suffix('\n').unwrap().parse(), Ok(trust.clone()));
     for (name, _) in vectors() {
         let bytes = std::fs::read(path(&format!("{name}.evidence"))).unwrap();
         let verified = file::verify(&mut bytes.as_slice(), &trust, |_| {}).unwrap();
@@ -56,7 +58,9 @@ fn write_the_vectors() {
         std::fs::write(path(&format!("{name}.evidence")), evidence.bytes()).unwrap();
         let verified = serde_json::to_value(verified).unwrap();
         std::fs::write(path(&format!("{name}.json")), pretty(&verified)).unwrap();
+        let text = evidence.trust.to_text().unwrap();
         let trust = serde_json::to_value(evidence.trust).unwrap();
         std::fs::write(path("trust-root.json"), pretty(&trust)).unwrap();
+        std::fs::write(path("trust-root.txt"), format!("{text}\n")).unwrap();
     }
 }

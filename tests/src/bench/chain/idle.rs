@@ -1,4 +1,4 @@
-//! What validators use while the chain is idle.
+//! The memory, disk writes and CPU that validators use while the chain is idle.
 
 use super::{label, usages, ResourceUsage};
 use crate::ValidatorNetwork;

@@ -205,7 +205,8 @@ impl Rpc {
         Ok(proof.proof.into_iter().map(|node| node.0).collect())
     }
 
-    /// The proof of finality of the newest finalized block, with every change of the voters after the block `from`.
+    /// A page of the proof of finality of the newest finalized block, with the changes of the voters after the block
+    /// `from`.
     pub async fn finality_proof(&self, from: H256) -> Result<Vec<u8>, ChainError> {
         let answer = self.client.request::<Bytes>("streembit_finalityProof", rpc_params![from]);
         Ok(self.request("a proof of finality", answer).await?.0)

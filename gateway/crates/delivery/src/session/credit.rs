@@ -2,7 +2,7 @@
 
 use super::StreamEnd;
 use crate::{
-    frame,
+    framing,
     wire::{Credit, MAX_CREDIT},
 };
 use futures::{io::ReadHalf, AsyncRead};
@@ -63,7 +63,7 @@ impl CreditWindow {
     /// frames.
     pub async fn collect(&self, reader: &mut ReadHalf<impl AsyncRead + Unpin>) -> StreamEnd {
         loop {
-            let is_valid = match frame::read::<Credit>(reader).await {
+            let is_valid = match framing::read::<Credit>(reader).await {
                 Ok(Credit(more)) => self.add(more),
                 Err(error) if error.is_malformed() => false,
                 Err(error) => return StreamEnd::Broken(error),

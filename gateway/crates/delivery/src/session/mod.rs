@@ -8,7 +8,7 @@ mod rights;
 mod sender;
 
 use super::{
-    frame::{self, FrameError},
+    framing::{self, FrameError},
     grants::Grants,
     limits::Limits,
     proof::Channel,
@@ -94,7 +94,7 @@ pub(super) async fn serve<S: EventStore, G: Grants>(
 /// Sends the reason and closes the stream. If the subscriber does not read it in time, the stream is dropped.
 async fn send_end(writer: &mut WriteHalf<Stream>, end: End) {
     let send = async {
-        frame::write(writer, &Frame::End(end)).await?;
+        framing::write(writer, &Frame::End(end)).await?;
         writer.close().await?;
         Ok::<_, FrameError>(())
     };
@@ -136,11 +136,11 @@ async fn admit<S, G>(
         gateway: service.id,
         subscriber: peer,
     };
-    let hello = frame::read::<Hello>(reader).await?;
+    let hello = framing::read::<Hello>(reader).await?;
     let proof = channel.prove_gateway(&service.keys, &hello);
     let challenge = proof.challenge;
-    frame::write(writer, &Frame::Proof(proof)).await?;
-    let subscribe = frame::read::<Subscribe>(reader).await?;
+    framing::write(writer, &Frame::Proof(proof)).await?;
+    let subscribe = framing::read::<Subscribe>(reader).await?;
     if !channel.verify_subscriber(&hello, &challenge, &subscribe) {
         return Err(End::Proof.into());
     }

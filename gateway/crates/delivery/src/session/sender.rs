@@ -6,7 +6,7 @@ use super::{
     Service, StreamEnd,
 };
 use crate::{
-    frame,
+    framing,
     grants::{Grants, NameFilter},
     store::EventStore,
     wire::{Content, Delivered, End, Frame, Request},
@@ -142,7 +142,7 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         frame: &Frame,
     ) -> Result<(), StreamEnd> {
         let slow = self.service.limits.slow_timeout;
-        match timeout(slow, frame::write(writer, frame)).await {
+        match timeout(slow, framing::write(writer, frame)).await {
             Ok(written) => written?,
             Err(_) => return Err(StreamEnd::Broken(io::Error::from(io::ErrorKind::TimedOut).into())),
         }

@@ -1,7 +1,7 @@
 //! Malicious gateways and malicious subscribers.
 
 use super::{
-    frame::FrameError,
+    framing::FrameError,
     proof::Channel,
     wire::{Content, Credit, Delivered, End, Frame, Hello, Request, Subscribe, MAX_CREDIT},
     *,
@@ -20,13 +20,13 @@ async fn malicious_gateway(keys: &KeyPair, frames: Vec<Frame>) -> (Arc<Peer>, Ta
     let (id, keys) = (peer.id(), keys.clone());
     tokio::spawn(async move {
         while let Some((subscriber, mut stream)) = incoming.next().await {
-            let hello = frame::read::<Hello>(&mut stream).await.unwrap();
+            let hello = framing::read::<Hello>(&mut stream).await.unwrap();
             let proof = channel(id, subscriber).prove_gateway(&keys, &hello);
-            frame::write(&mut stream, &Frame::Proof(proof)).await.unwrap();
+            framing::write(&mut stream, &Frame::Proof(proof)).await.unwrap();
             // A subscriber that rejects the proof closes the stream here.
-            if frame::read::<Subscribe>(&mut stream).await.is_ok() {
+            if framing::read::<Subscribe>(&mut stream).await.is_ok() {
                 for sent in &frames {
-                    frame::write(&mut stream, sent).await.unwrap();
+                    framing::write(&mut stream, sent).await.unwrap();
                 }
                 let _ = stream.read(&mut [0; 1]).await;
             }
@@ -169,11 +169,11 @@ async fn an_impostor_learns_neither_account_nor_device() {
     let id = peer.id();
     let impostor_side = async {
         let (subscriber, mut stream) = incoming.next().await.unwrap();
-        let hello = frame::read::<Hello>(&mut stream).await.unwrap();
+        let hello = framing::read::<Hello>(&mut stream).await.unwrap();
         let mut proof = channel(id, subscriber).prove_gateway(&impostor, &hello);
         proof.account = real_gateway.account();
-        frame::write(&mut stream, &Frame::Proof(proof)).await.unwrap();
-        frame::read::<Subscribe>(&mut stream).await
+        framing::write(&mut stream, &Frame::Proof(proof)).await.unwrap();
+        framing::read::<Subscribe>(&mut stream).await
     };
     let (received, error) = tokio::join!(impostor_side, subscription_error(&mut reader));
     assert!(matches!(error, SubscribeError::GatewayProof), "{error}");
@@ -242,11 +242,11 @@ impl GatewayFixture {
     /// Opens a stream and subscribes with the owner's valid proof. Returns the stream and the proof.
     async fn subscribe_as_owner(&self, peer: &Peer, hello: &Hello, credit: u32) -> (Stream, Subscribe) {
         let mut stream = self.open(peer).await;
-        frame::write(&mut stream, hello).await.unwrap();
+        framing::write(&mut stream, hello).await.unwrap();
         let Frame::Proof(proof) = next_frame(&mut stream).await else { panic!("no proof") };
         let channel = channel(self.gateway.peer.id(), peer.id());
         let subscribe = channel.prove_subscriber(&self.owner, hello, &proof.challenge, self.request(credit));
-        frame::write(&mut stream, &subscribe).await.unwrap();
+        framing::write(&mut stream, &subscribe).await.unwrap();
         (stream, subscribe)
     }
 }
@@ -255,7 +255,7 @@ impl GatewayFixture {
 async fn next_frame(stream: &mut Stream) -> Frame {
     let read = async {
         loop {
-            let frame = frame::read::<Frame>(stream).await.unwrap();
+            let frame = framing::read::<Frame>(stream).await.unwrap();
             if frame != Frame::Alive {
                 return frame;
             }
@@ -267,7 +267,7 @@ async fn next_frame(stream: &mut Stream) -> Frame {
 /// Asserts that the stream ends with this reason, and that no frame follows.
 async fn assert_end(stream: &mut Stream, expected: End) {
     assert_eq!(next_frame(stream).await, Frame::End(expected));
-    let after = timeout(TEST_TIMEOUT, frame::read::<Frame>(stream)).await.unwrap();
+    let after = timeout(TEST_TIMEOUT, framing::read::<Frame>(stream)).await.unwrap();
     assert!(matches!(after, Err(FrameError::Closed | FrameError::Io(_))), "{after:?}");
 }
 
@@ -281,9 +281,9 @@ async fn a_replayed_proof_is_rejected() {
     // The proof is replayed by the same peer and by another peer that has observed it.
     for attacker in [&peer, &other] {
         let mut stream = fixture.open(attacker).await;
-        frame::write(&mut stream, &hello).await.unwrap();
+        framing::write(&mut stream, &hello).await.unwrap();
         assert!(matches!(next_frame(&mut stream).await, Frame::Proof(_)));
-        frame::write(&mut stream, &observed).await.unwrap();
+        framing::write(&mut stream, &observed).await.unwrap();
         assert_end(&mut stream, End::Proof).await;
     }
 }
@@ -308,7 +308,7 @@ async fn a_malformed_frame_ends_only_its_own_stream() {
         assert_end(&mut stream, End::Malformed).await;
     }
     // On an established subscription: a frame longer than credit, and credit beyond the maximum.
-    for bytes in [vec![5, 0, 0, 0], frame::encode(&Credit(MAX_CREDIT as u32 + 1)).unwrap()] {
+    for bytes in [vec![5, 0, 0, 0], framing::encode(&Credit(MAX_CREDIT as u32 + 1)).unwrap()] {
         let (mut stream, _) = fixture.subscribe_as_owner(&peer, &hello, 1).await;
         assert!(matches!(next_frame(&mut stream).await, Frame::Event(_)));
         stream.write_all(&bytes).await.unwrap();

@@ -4,6 +4,7 @@ use super::*;
 use crate::collect::Collected;
 use std::path::Path;
 use streembit_log::{ChainProofError, LogReader, MAX_CHAINS};
+use streembit_primitives::evidence::HeaderError;
 
 type Db = rocksdb::DBWithThreadMode<rocksdb::SingleThreaded>;
 
@@ -78,6 +79,24 @@ async fn each_chain_proves_its_own_anchors_even_after_a_refounding() {
     assert_eq!(fixture.log.chains(), Ok(vec![old.genesis, fixture.chain.genesis]));
     assert_eq!(fixture.proven_events(None, &fixture.chain), Ok(all));
     assert_eq!(fixture.proven_events(Some(old.genesis), &old), Ok(all));
+}
+
+#[tokio::test]
+async fn a_change_of_voters_of_another_chain_is_refused() {
+    // Another chain with the same first voters changes them. Its voters then finalize a block of our chain.
+    let mut fixture = Fixture::new();
+    fixture.append(20).await;
+    let other = Hash([0xab; 32]);
+    let ours = std::mem::replace(&mut fixture.chain.genesis, other);
+    fixture.chain.block(true);
+    fixture.chain.genesis = ours;
+    fixture.anchor();
+    let error = fixture.collect().await.unwrap_err();
+    let CollectError::Finality(EvidenceError::Block { number: Some(1), error, .. }) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(error, HeaderError::OtherChain { genesis: other });
+    assert_eq!(fixture.log.chains(), Ok(Vec::new()));
 }
 
 #[tokio::test]

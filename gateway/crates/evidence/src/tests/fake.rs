@@ -10,7 +10,7 @@ use streembit_primitives::{
     device::DeviceRecord,
     evidence::{
         anchor_storage_key, device_storage_key, genesis_storage_key, AuthorityKey, AuthoritySet, TrustRoot,
-        Voter,
+        Voter, CHAIN_ENGINE_ID,
     },
     DeviceId, Hash,
 };
@@ -100,6 +100,7 @@ impl FakeChain {
         let mut digest = vec![slot];
         if change {
             digest.push((4u8, *b"FRNK", (1u8, voters(&next), 0u32).encode()).encode());
+            digest.push((4u8, CHAIN_ENGINE_ID, self.genesis.0.to_vec()).encode());
         }
         let mut header = (parent, Compact(number), root, [9u8; 32], Compact(digest.len() as u32)).encode();
         header.extend(digest.concat());

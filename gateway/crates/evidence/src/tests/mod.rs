@@ -1,7 +1,9 @@
 //! Tests of the whole way from a log and a chain to a verified file.
 
 mod chains;
+mod entry_proofs;
 mod fake;
+mod pages;
 
 use super::{
     collect::{collect, CollectError, ProofSource},
@@ -208,36 +210,6 @@ async fn a_whole_history_is_verified_with_only_the_trust_root() {
     assert_eq!(verdict.record, fixture.cars[0].record());
     assert_eq!(verdict.checkpoint.size, 20);
     assert_eq!((verdict.last.set, verdict.last.voters, verdict.last.signers.len()), (0, 4, 3));
-}
-
-#[tokio::test]
-async fn every_change_of_voters_is_collected_whatever_the_number_of_fragments_per_answer() {
-    for max in [1, 2, 9] {
-        let mut fixture = Fixture::new();
-        fixture.append(5).await;
-        fixture.anchor();
-        collect(&fixture.log, &Node(&fixture.chain, max), 5).await.unwrap();
-        for change in [true, false, true, true, false, false] {
-            fixture.chain.block(change);
-        }
-        fixture.append(6).await;
-        fixture.anchor();
-        let collected = collect(&fixture.log, &Node(&fixture.chain, max), 11).await.unwrap();
-        assert_eq!((collected.changes, collected.size), (3, 11));
-        let verdict = fixture.verified(Span::default(), Disclose::All);
-        assert_eq!((verdict.changes, verdict.last.set), (3, 3));
-
-        // First the newest block is the last of its set, and then a newer one follows.
-        fixture.chain.block(true);
-        for _ in 0..2 {
-            collect(&fixture.log, &Node(&fixture.chain, max), 11).await.unwrap();
-            assert_eq!(fixture.verified(Span::default(), Disclose::All).changes, 3);
-        }
-        fixture.chain.block(false);
-        let collected = collect(&fixture.log, &Node(&fixture.chain, max), 11).await.unwrap();
-        assert_eq!(collected.changes, 4);
-        assert_eq!(fixture.verified(Span::default(), Disclose::All).changes, 4);
-    }
 }
 
 #[tokio::test]

@@ -114,6 +114,7 @@ impl pallet_validators::Config for Test {
     type MinSession = ConstU64<5>;
     type PublicKeys = PublicKeys;
     type VoterSet = VoterSet;
+    type Genesis = pallet_parties::GenesisHash<Test>;
     type Parties = Parties;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]

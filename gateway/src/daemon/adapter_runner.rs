@@ -31,14 +31,14 @@ const MAX_SEARCHED: u64 = 10_000;
 const PAGE: u64 = 200;
 
 /// Runs the adapters of all devices.
-pub(super) struct Feed {
+pub(super) struct AdapterRunner {
     pub log: Log,
     pub ingest: Ingest,
     pub status: StatusBoard,
     pub metrics: Metrics,
 }
 
-impl Feed {
+impl AdapterRunner {
     /// Runs the adapter of every device that has one, until shutdown.
     pub async fn run(self, config: &Config, shutdown: &CancellationToken) {
         let gateway = self.log.id().gateway;

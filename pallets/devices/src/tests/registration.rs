@@ -1,4 +1,4 @@
-mod any_calls;
+//! The registration of devices.
 
 use crate::{mock::*, Error, Event};
 use frame_support::{assert_noop, assert_ok};
