@@ -14,7 +14,7 @@ use std::time::Duration;
 use streembit_clock::now_ms;
 use streembit_primitives::{
     reading::{Name, Unit},
-    Decimal, Reading, Source, Value,
+    Decimal, Reading, Source, Text, Value,
 };
 use tokio::{
     sync::mpsc::Sender,
