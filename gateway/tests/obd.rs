@@ -12,7 +12,7 @@ use streembit_adapters::{
     obd::{Obd, ObdConfig},
     Adapter, AdapterContext, AdapterState, History, Observed,
 };
-use streembit_primitives::{Decimal, Reading, Source, Value};
+use streembit_primitives::{Decimal, Reading, Value};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpListener,
@@ -144,18 +144,18 @@ async fn a_driving_vehicle_is_read_over_a_pseudo_terminal() {
     let first = adapter.readings().await;
     let mut lines = shown(&first);
     let kilometres = lines.remove(4);
-    assert!(kilometres.starts_with("OBD 01 A6 Vehicle.TraveledDistance 1") && kilometres.ends_with(" km"));
+    assert!(kilometres.starts_with("obd:01A6 Vehicle.TraveledDistance 1") && kilometres.ends_with(" km"));
     assert_eq!(
         lines,
         [
-            "OBD 09 02 Vehicle.VehicleIdentification.VIN WVWZZZ1JZ3W386752 ",
-            "OBD 01 0D Vehicle.Speed 180 km/h",
-            "OBD 01 0C Vehicle.Powertrain.CombustionEngine.Speed 1980 rpm",
+            "obd:0902 Vehicle.VehicleIdentification.VIN WVWZZZ1JZ3W386752 ",
+            "obd:010D Vehicle.Speed 180 km/h",
+            "obd:010C Vehicle.Powertrain.CombustionEngine.Speed 1980 rpm",
             &format!(
-                "OBD 01 05 Vehicle.Powertrain.CombustionEngine.EngineCoolant.Temperature {} celsius",
+                "obd:0105 Vehicle.Powertrain.CombustionEngine.EngineCoolant.Temperature {} celsius",
                 coolant(&first)
             ),
-            "OBD 03 00 Vehicle.OBD.DTCList P0133 ",
+            "obd:03 Vehicle.OBD.DTCList P0133 ",
         ]
     );
     let mut last = odometer(&first).unwrap();
@@ -397,10 +397,10 @@ async fn after_noise_and_interruptions_a_request_is_repeated_once() {
     assert_eq!(
         shown(&adapter.readings().await),
         [
-            "OBD 01 0D Vehicle.Speed 50 km/h",
-            "OBD 01 0C Vehicle.Powertrain.CombustionEngine.Speed 1303.75 rpm",
-            "OBD 01 A6 Vehicle.TraveledDistance 5999.6 km",
-            "OBD 03 00 Vehicle.OBD.DTCList P0133,U0100 ",
+            "obd:010D Vehicle.Speed 50 km/h",
+            "obd:010C Vehicle.Powertrain.CombustionEngine.Speed 1303.75 rpm",
+            "obd:01A6 Vehicle.TraveledDistance 5999.6 km",
+            "obd:03 Vehicle.OBD.DTCList P0133,U0100 ",
         ]
     );
     adapter.stop().await;
@@ -426,8 +426,8 @@ async fn an_old_vehicle_is_read_over_iso_9141() {
     assert!(adapter.status().await.starts_with("connected: ELM327 v1.5, ISO 9141-2; "));
     let lines = shown(&adapter.readings().await);
     assert_eq!(lines.len(), 5);
-    assert_eq!(lines[0], "OBD 09 02 Vehicle.VehicleIdentification.VIN 1D4GP00R55B123456 ");
-    assert_eq!(lines[4], "OBD 03 00 Vehicle.OBD.DTCList P0133 ");
+    assert_eq!(lines[0], "obd:0902 Vehicle.VehicleIdentification.VIN 1D4GP00R55B123456 ");
+    assert_eq!(lines[4], "obd:03 Vehicle.OBD.DTCList P0133 ");
     adapter.stop().await;
 }
 
@@ -478,10 +478,10 @@ async fn an_adapter_that_restarts_is_set_up_again() {
     let serving = tokio::spawn(script.serve(master));
     let mut adapter = RunningAdapter::start(path(&link), "", 4);
     assert!(adapter.status().await.starts_with("connected: "));
-    assert_eq!(shown(&adapter.readings().await)[0], "OBD 01 0D Vehicle.Speed 50 km/h");
+    assert_eq!(shown(&adapter.readings().await)[0], "obd:010D Vehicle.Speed 50 km/h");
     assert_eq!(adapter.status().await, "lost: the adapter restarted unexpectedly");
     assert!(adapter.status().await.starts_with("connected: "));
-    assert_eq!(shown(&adapter.readings().await)[0], "OBD 01 0D Vehicle.Speed 51 km/h");
+    assert_eq!(shown(&adapter.readings().await)[0], "obd:010D Vehicle.Speed 51 km/h");
     adapter.stop().await;
     stop(serving).await;
 }

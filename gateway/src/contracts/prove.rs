@@ -234,9 +234,9 @@ mod tests {
             let proven = newest_reading(&log, Some(&anchor), &car.device_id(), &name("odometer")).unwrap();
             assert_eq!(proven.reading.value, Value::Decimal(value.into()), "of {size}");
             assert_eq!(proven.proof.size, size);
-            let verified = proven.proof.clone().verify(&car, &anchor.checkpoint.root).unwrap();
+            let verified = proven.proof.clone().verify(&car, &anchor.checkpoint.root, 0).unwrap();
             assert_eq!(verified.reading(), &proven.reading);
-            assert!(proven.proof.verify(&key("van"), &anchor.checkpoint.root).is_err());
+            assert!(proven.proof.verify(&key("van"), &anchor.checkpoint.root, 0).is_err());
         }
     }
 

@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(last_reading(&log, &id, ODOMETER).unwrap(), None);
         let reading = |name: &str, value: u32| Reading {
             name: name.try_into().unwrap(),
-            unit: Text::default(),
+            unit: Default::default(),
             value: Value::Decimal(value.into()),
             time: 1,
             source: Source::sensor(),

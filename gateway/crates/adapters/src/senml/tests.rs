@@ -148,8 +148,8 @@ proptest! {
              268_435_456_000u64..10_000_000_000_000, 0u8..3, "\\PC{0,60}"), 1..20)
     ) {
         let readings: Vec<Reading> = values.into_iter().map(|(name, unit, mantissa, exponent, time, kind, text)| Reading {
-            name: Text::try_from(name).unwrap(),
-            unit: Text::try_from(unit).unwrap(),
+            name: Name::try_from(name).unwrap(),
+            unit: Unit::try_from(unit).unwrap(),
             value: match kind {
                 0 => Value::Decimal(Decimal::new(mantissa, exponent).unwrap()),
                 1 => Value::Boolean(mantissa > 0),
