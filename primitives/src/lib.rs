@@ -25,6 +25,7 @@ pub mod heads;
 pub mod hex_id;
 pub mod merkle;
 pub mod note;
+pub mod p256;
 pub mod party;
 pub mod reading;
 pub mod reading_proof;

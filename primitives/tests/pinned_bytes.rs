@@ -152,16 +152,18 @@ impl Generator {
     }
 
     fn public_key(&mut self) -> PublicKey {
-        match self.below(2) {
+        match self.below(3) {
             0 => PublicKey::Sr25519(self.bytes()),
-            _ => PublicKey::Ed25519(self.bytes()),
+            1 => PublicKey::Ed25519(self.bytes()),
+            _ => PublicKey::P256(self.bytes()),
         }
     }
 
     fn signature(&mut self) -> Signature {
-        match self.below(2) {
+        match self.below(3) {
             0 => Signature::Sr25519(self.bytes()),
-            _ => Signature::Ed25519(self.bytes()),
+            1 => Signature::Ed25519(self.bytes()),
+            _ => Signature::P256(self.bytes()),
         }
     }
 

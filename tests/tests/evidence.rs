@@ -1,6 +1,6 @@
 //! An evidence file proves a device's history to anyone who has the chain spec, without network, node or database.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
 use std::{
     fs,
@@ -9,8 +9,8 @@ use std::{
     process::Command,
 };
 use streembit_tests::{
-    binary, bool_at, event_request, run_test, str_at, u64_at, Gateway, GatewayFixture, GatewaySettings,
-    TestEnv, ValidatorNetwork,
+    binary, bool_at, event_request, run_test, str_at, u64_at, with_high_s, Gateway, GatewayFixture,
+    GatewaySettings, SigningDevice, TestEnv, ValidatorNetwork,
 };
 
 /// The number of events of each device. Those of the meter start on 2026-01-01 and are six hours apart.
@@ -56,6 +56,44 @@ fn evidence_verifies_without_network_node_and_database() {
         check_trust_root(&offline, root.trim())?;
         check_show(&offline)?;
         ensure_tampering_is_detected(&offline)
+    });
+}
+
+#[test]
+fn evidence_of_a_device_with_a_secure_element_verifies_offline() {
+    run_test("p256", |env| {
+        let mut meter = SigningDevice::with_p256_key()?;
+        let settings = GatewaySettings::default().signing("meter", &meter.configured_key());
+        let mut fixture = GatewayFixture::in_two_processes(env, settings)?;
+        fixture.register_signing_device("meter", &meter)?;
+        for n in 0..EVENTS as u32 {
+            let (event, body) = meter.next(n, DAY_ONE + u64::from(n) * SIX_HOURS)?;
+            // A signature that was not normalized is refused, with what to do; the same event is then admitted.
+            let Err(refused) =
+                fixture.gateway.post("/v1/events", &event_request(&with_high_s(&event)?, &body))
+            else {
+                bail!("a high s was accepted")
+            };
+            ensure!(refused.to_string().contains("minus s"), "{refused}");
+            fixture.gateway.post("/v1/events", &event_request(&event, &body))?;
+        }
+        fixture.wait_until_anchored_to(EVENTS as u64)?;
+        fixture.gateway.wait_until_provable(EVENTS as u64, 60)?;
+        let audit = fixture.audit("meter")?;
+        ensure!(audit.code == 0, "{audit:#?}");
+
+        let file = fixture.gateway.export_evidence(env, "meter", &[], "meter.evidence")?;
+        fixture.gateway.stop()?;
+        fixture.node.kill()?;
+        let offline = Offline::new(env)?;
+        offline.add_file(&file)?;
+        let verdict = offline.verify("meter.evidence")?;
+        ensure!(u64_at(&verdict, "/device_signed")? == EVENTS as u64, "{verdict}");
+        ensure!(bool_at(&verdict, "/from_first") && bool_at(&verdict, "/to_last"), "not complete: {verdict}");
+        let (code, screen, _) =
+            offline.run(&["audit", "verify", "meter.evidence", "--chain-spec", "raw.json"])?;
+        ensure!(code == 0 && screen.contains("P-256 0x"), "{screen}");
+        Ok(())
     });
 }
 

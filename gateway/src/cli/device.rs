@@ -21,7 +21,7 @@ use streembit_keystore::{account, party::PartyName};
 use streembit_primitives::{
     device::{DeviceRecord, RegistrationConsent},
     hash::Domain,
-    AccountId, DeviceKey, PartyId, Signature,
+    p256, AccountId, DeviceKey, PartyId, Signature,
 };
 
 /// The subcommands of `streembit device`.
@@ -56,7 +56,7 @@ pub struct RegisterArgs {
     key: KeyArg,
     #[command(flatten)]
     node: NodeArg,
-    /// The file with the consent of a device that signs its own events: sr25519:HEX or ed25519:HEX.
+    /// The file with the consent of a device that signs its own events: sr25519:HEX, ed25519:HEX or p256:HEX.
     #[arg(long, value_name = "FILE")]
     consent: Option<PathBuf>,
     /// The keystore of a device that signs its own events, instead of --consent.
@@ -200,8 +200,8 @@ async fn consent(args: ConsentArgs, context: &Context) -> anyhow::Result<()> {
         signature.clone().unwrap_or_else(|| {
             format!(
                 "Device {} has to sign the message {message}.\nsr25519: use the signing context {signing_context:?}. \
-                 ed25519: sign that text followed by the bytes of the message.\nWrite the consent as sr25519:HEX or \
-                 ed25519:HEX.",
+                 ed25519 and p256 (ECDSA with SHA-256, r and s of 32 bytes each): sign that text followed by the \
+                 bytes of the message.\nWrite the consent as sr25519:HEX, ed25519:HEX or p256:HEX.",
                 device.name
             )
         })
@@ -239,13 +239,22 @@ fn sign_with(
 
 fn read_consent(file: &Path, registration: &RegistrationConsent) -> anyhow::Result<Signature> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let Ok(signature) = text.trim().parse() else {
-        bail!(
-            "{} does not contain a consent: expected sr25519: or ed25519: and 128 hexadecimal digits",
-            file.display()
-        );
+    let signature = match text.trim().parse::<Signature>() {
+        Ok(signature) => signature,
+        Err(error) => bail!("{} does not contain a consent: {error}", file.display()),
     };
-    verify_consent(signature, registration, file)
+    verify_consent(normalize(signature, file)?, registration, file)
+}
+
+/// Normalizes a P-256 signature: secure elements return a high s in half of the cases, and the chain accepts only the low
+/// one.
+fn normalize(signature: Signature, file: &Path) -> anyhow::Result<Signature> {
+    match signature {
+        Signature::P256(bytes) => p256::normalize_s(&bytes)
+            .map(Signature::P256)
+            .with_context(|| format!("reading the consent in {}", file.display())),
+        Signature::Sr25519(_) | Signature::Ed25519(_) => Ok(signature),
+    }
 }
 
 /// Verifies a consent before it is submitted.
@@ -296,5 +305,32 @@ mod tests {
             std::fs::write(&file, text).unwrap();
             assert!(read_consent(&file, &registration).unwrap_err().to_string().contains("128"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_consent_of_a_secure_element_is_normalized() {
+        // Made with another implementation of ECDSA (OpenSSL), with each of the two values of s.
+        let key = "p256:0307810ea974cea5773e63b897f37e3be9a09e7a5fe9b971a44d1065ac2a3a9311";
+        let (low, high) = (
+            "p256:24f5f0bde6f053aaf27ae739e9f9083ff7e23d0727d6bbdea3122cc15f43f18e583f5bcdfda4ff307569374fd2e153458bd029f94e091eeb3f133722afca8313",
+            "p256:24f5f0bde6f053aaf27ae739e9f9083ff7e23d0727d6bbdea3122cc15f43f18ea7c0a431025b00d08a96c8b02d1eacba3116d0b4590e7f99b4a693a04c98a23e",
+        );
+        let registration = RegistrationConsent {
+            genesis: Hash([1; 32]),
+            key: DeviceKey::Own(key.parse().unwrap()),
+            owner: AccountId([2; 32]),
+            gateway: AccountId([3; 32]),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("consent");
+        let read = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            read_consent(&file, &registration)
+        };
+        let consent = read(low).unwrap();
+        assert_eq!(format!("{consent:?}"), low);
+        assert_eq!(read(high).unwrap(), consent);
+        let error = read(&format!("p256:{}", "00".repeat(64))).unwrap_err();
+        assert!(format!("{error:#}").contains("big-endian"), "{error:#}");
     }
 }

@@ -5,8 +5,7 @@ use frame_benchmarking::v2::*;
 use frame_support::traits::Get;
 use frame_system::RawOrigin;
 use streembit_primitives::{
-    device::RegistrationConsent, hash::Domain, signature::sign_ed25519, AccountId, DeviceKey, PartyId,
-    PublicKey,
+    device::RegistrationConsent, hash::Domain, signature::sign_p256, AccountId, DeviceKey, PartyId,
 };
 
 /// Prepares the other pallets for a benchmark.
@@ -24,13 +23,13 @@ const GATEWAY: AccountId = AccountId([2; 32]);
 mod benchmarks {
     use super::*;
 
-    /// Uses an Ed25519 consent, because it is slower to verify than sr25519 and is signed without randomness.
+    /// Uses a P-256 consent, because P-256 is the slowest kind of key to verify, and it is signed without randomness.
     #[benchmark]
-    fn register() {
+    fn register() -> Result<(), BenchmarkError> {
         let sender = T::BenchmarkHelper::add_party(OWNER);
         T::BenchmarkHelper::add_gateway(GATEWAY);
-        let signer = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
-        let key = DeviceKey::Own(PublicKey::Ed25519(signer.verifying_key().to_bytes()));
+        let signer = p256::ecdsa::SigningKey::from_slice(&[3; 32]).map_err(|_| "not a secret key")?;
+        let key = DeviceKey::Own(signer.verifying_key().into());
         let agreed = RegistrationConsent {
             genesis: T::Genesis::get(),
             key: key.clone(),
@@ -38,13 +37,14 @@ mod benchmarks {
             gateway: GATEWAY,
             nonce: 0,
         };
-        let consent = sign_ed25519(&signer, Domain::Registration, &agreed.message());
+        let consent = sign_p256(&signer, Domain::Registration, &agreed.message());
         let device = key.device_id();
 
         #[extrinsic_call]
         _(RawOrigin::Signed(sender.0.into()), key, GATEWAY, consent);
 
         assert_eq!(Pallet::<T>::device(&device).map(|record| record.owner), Some(OWNER));
+        Ok(())
     }
 
     impl_benchmark_test_suite!(Pallet, crate::mock::chain(), crate::mock::Test);

@@ -179,3 +179,28 @@ impl Ed25519 {
         signature::sign_ed25519(&self.0, Domain::Registration, &registration.message())
     }
 }
+
+/// The P-256 key of a device.
+pub struct P256(p256::ecdsa::SigningKey);
+
+impl P256 {
+    pub fn new(seed: u8) -> Self {
+        Self(p256::ecdsa::SigningKey::from_slice(&[seed; 32]).unwrap())
+    }
+
+    pub fn key(&self) -> DeviceKey {
+        DeviceKey::Own(self.0.verifying_key().into())
+    }
+
+    pub fn sign(&self, registration: &RegistrationConsent) -> Signature {
+        signature::sign_p256(&self.0, Domain::Registration, &registration.message())
+    }
+
+    /// Signs with the high s, as secure elements do in half of the cases.
+    pub fn sign_high(&self, registration: &RegistrationConsent) -> Signature {
+        let Signature::P256(low) = self.sign(registration) else { unreachable!() };
+        let (r, s) = p256::ecdsa::Signature::from_slice(&low).unwrap().split_scalars();
+        let high = p256::ecdsa::Signature::from_scalars(r, -*s).unwrap().to_bytes();
+        Signature::P256(<[u8; 64]>::try_from(high.as_slice()).unwrap())
+    }
+}

@@ -19,7 +19,7 @@ use streembit_primitives::{
     merkle::{root_from_path, InclusionProof, LOG_TREE, MAX_LOG_SIZE},
     reading::Name,
     reading_proof::ReadingProof,
-    signature::sign_ed25519,
+    signature::sign_p256,
     AccountId, Body, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId, Part,
     PartyId, PublicKey, Reading, SignedEvent, Signer, Source, Value, Version,
 };
@@ -30,9 +30,10 @@ const GATEWAY: AccountId = AccountId([100; 32]);
 /// The index of the service clause in the contract.
 const SERVICE: u32 = 0;
 
-/// Returns an Ed25519 key, because Ed25519 is slower to verify than sr25519 and signs without randomness.
-fn signer() -> ed25519_dalek::SigningKey {
-    ed25519_dalek::SigningKey::from_bytes(&[7; 32])
+/// Returns a P-256 key, because P-256 is the slowest kind of key to verify, and it signs without randomness.
+#[allow(clippy::expect_used, reason = "the benchmark has no other key to go on with")]
+fn signer() -> p256::ecdsa::SigningKey {
+    p256::ecdsa::SigningKey::from_slice(&[7; 32]).expect("less than the group order")
 }
 
 /// Returns a name of the maximum length.
@@ -54,7 +55,7 @@ fn signed<T: Config>(party: PartyId) -> RawOrigin<T::AccountId> {
 /// Registers the `n`th device. The first one has the meter.
 fn device<T: Config>(n: u32) -> DeviceId {
     let key = match n {
-        0 => DeviceKey::Own(PublicKey::Ed25519(signer().verifying_key().to_bytes())),
+        0 => DeviceKey::Own(signer().verifying_key().into()),
         _ => DeviceKey::Own(PublicKey::Sr25519([n as u8; 32])),
     };
     let id = key.device_id();
@@ -133,7 +134,7 @@ fn proof<T: Config>(device: DeviceId) -> Result<Box<ReadingProof>, BenchmarkErro
         kind: EventKind::Readings,
         body_hash: body.hash(),
     };
-    let signature = sign_ed25519(&signer(), Domain::EventHeader, &header.hash());
+    let signature = sign_p256(&signer(), Domain::EventHeader, &header.hash());
     let entry =
         LogEntry { event: SignedEvent { header, signer: Signer::Device, signature }, received: u64::MAX };
 

@@ -6,6 +6,7 @@
 //!   equation of each signature holds, except with a probability of 2^-128.
 //! - Ed25519: encodings are checked one by one, and equations are always multiplied by the cofactor, in a batch and alone.
 //!   That maps them to a group of prime order too, as the module [`crate::ed25519`] explains.
+//! - P-256: ECDSA has no batch equation, so each signature is verified alone; with the feature `ring`, by that crate.
 //!
 //! If a batch fails, it is split into chunks, and the signatures of each chunk that fails are verified one by one. An
 //! invalid signature therefore slows down only its own chunk, and causes no other event to be rejected.
@@ -14,7 +15,8 @@ use super::{EventError, SignedEvent, VerifiedEvent};
 use crate::{
     ed25519::{self, ParsedSignature, VerifyingKey},
     hash::Domain,
-    signature::{ed25519_message, PublicKey, Signature},
+    p256::{self, P256Error},
+    signature::{signed_bytes, PublicKey, Signature, SignatureError},
     DeviceId, DeviceKey, Hash,
 };
 use alloc::vec::Vec;
@@ -34,6 +36,7 @@ pub struct ParsedDeviceKey {
 enum ParsedKey {
     Sr25519(schnorrkel::PublicKey),
     Ed25519(VerifyingKey),
+    P256(p256::VerifyingKey),
     /// Not a valid key: no signature is valid for it.
     Malformed,
 }
@@ -47,6 +50,9 @@ impl ParsedDeviceKey {
             }
             PublicKey::Ed25519(bytes) => {
                 VerifyingKey::from_bytes(&bytes).map_or(ParsedKey::Malformed, ParsedKey::Ed25519)
+            }
+            PublicKey::P256(bytes) => {
+                p256::VerifyingKey::from_slice(&bytes).map_or(ParsedKey::Malformed, ParsedKey::P256)
             }
         };
         Self { device: key.device_id(), key, parsed }
@@ -70,44 +76,63 @@ struct Sr25519Signature {
     signature: schnorrkel::Signature,
 }
 
+/// The signatures that are verified together, each with the index of its event.
+#[derive(Default)]
+struct Batches<'k> {
+    sr25519: Vec<(usize, Sr25519Signature)>,
+    ed25519: Vec<(usize, ParsedSignature<'k>)>,
+}
+
+impl<'k> Batches<'k> {
+    /// Verifies everything but the signature of an event, and adds the signature to a batch. A P-256 signature is verified
+    /// at once. Returns the hash of the event's header.
+    fn add(&mut self, at: usize, event: &SignedEvent, key: &'k ParsedDeviceKey) -> Result<Hash, EventError> {
+        if event.header.device != key.device {
+            return Err(EventError::Device);
+        }
+        event.expected_key(&key.key)?;
+        let hash = event.header.hash();
+        match (&key.parsed, &event.signature) {
+            (ParsedKey::Sr25519(key), Signature::Sr25519(bytes)) => {
+                let signature =
+                    schnorrkel::Signature::from_bytes(bytes).map_err(|_| EventError::Signature)?;
+                self.sr25519.push((at, Sr25519Signature { key: *key, hash, signature }));
+            }
+            (ParsedKey::Ed25519(key), Signature::Ed25519(bytes)) => {
+                let signature = key.parse_signature(&signed_bytes(Domain::EventHeader, &hash), bytes);
+                self.ed25519.push((at, signature.ok_or(EventError::Signature)?));
+            }
+            (ParsedKey::P256(key), Signature::P256(bytes)) => {
+                verify_p256(key, &signed_bytes(Domain::EventHeader, &hash), bytes)
+                    .map_err(SignatureError::from)?;
+            }
+            (
+                ParsedKey::Sr25519(_) | ParsedKey::Ed25519(_) | ParsedKey::P256(_) | ParsedKey::Malformed,
+                _,
+            ) => return Err(EventError::Signature),
+        }
+        Ok(hash)
+    }
+
+    /// Verifies the batches. Returns the indices of the events whose signature is invalid.
+    fn find_invalid(mut self) -> Vec<usize> {
+        // Adjacent signatures of one key share a term of the batch equation.
+        self.sr25519.sort_unstable_by_key(|(_, signature)| signature.key.to_bytes());
+        self.ed25519.sort_unstable_by_key(|(_, signature)| *signature.key().as_bytes());
+        let context = schnorrkel::signing_context(Domain::EventHeader.context().as_bytes());
+        let mut invalid = find_invalid(&self.sr25519, |signatures| verify_sr25519(&context, signatures));
+        invalid.extend(find_invalid(&self.ed25519, verify_ed25519));
+        invalid
+    }
+}
+
 /// Verifies device, version, signer and signature of each event against its key. The results are in the order of the
 /// events.
 pub fn verify_batch(events: Vec<(SignedEvent, &ParsedDeviceKey)>) -> Vec<Result<VerifiedEvent, EventError>> {
-    // The signatures to verify, each with the index of its event.
-    let (mut sr25519, mut ed25519) = (Vec::new(), Vec::new());
-    let mut results: Vec<Result<Hash, EventError>> = events
-        .iter()
-        .enumerate()
-        .map(|(at, (event, key))| {
-            if event.header.device != key.device {
-                return Err(EventError::Device);
-            }
-            event.expected_key(&key.key)?;
-            let hash = event.header.hash();
-            match (&key.parsed, &event.signature) {
-                (ParsedKey::Sr25519(key), Signature::Sr25519(bytes)) => {
-                    let signature =
-                        schnorrkel::Signature::from_bytes(bytes).map_err(|_| EventError::Signature)?;
-                    sr25519.push((at, Sr25519Signature { key: *key, hash, signature }));
-                }
-                (ParsedKey::Ed25519(key), Signature::Ed25519(bytes)) => {
-                    let signature = key.parse_signature(&ed25519_message(Domain::EventHeader, &hash), bytes);
-                    ed25519.push((at, signature.ok_or(EventError::Signature)?));
-                }
-                (ParsedKey::Sr25519(_), Signature::Ed25519(_))
-                | (ParsedKey::Ed25519(_), Signature::Sr25519(_))
-                | (ParsedKey::Malformed, _) => return Err(EventError::Signature),
-            }
-            Ok(hash)
-        })
-        .collect();
-    // Adjacent signatures of one key share a term of the batch equation.
-    sr25519.sort_unstable_by_key(|(_, signature)| signature.key.to_bytes());
-    ed25519.sort_unstable_by_key(|(_, signature)| *signature.key().as_bytes());
-    let context = schnorrkel::signing_context(Domain::EventHeader.context().as_bytes());
-    let mut invalid = find_invalid(&sr25519, |signatures| verify_sr25519(&context, signatures));
-    invalid.extend(find_invalid(&ed25519, verify_ed25519));
-    for at in invalid {
+    let mut batches = Batches::default();
+    let mut results: Vec<Result<Hash, EventError>> =
+        events.iter().enumerate().map(|(at, (event, key))| batches.add(at, event, key)).collect();
+    for at in batches.find_invalid() {
         if let Some(result) = results.get_mut(at) {
             *result = Err(EventError::Signature);
         }
@@ -156,12 +181,20 @@ fn verify_ed25519(signatures: &[(usize, ParsedSignature<'_>)]) -> bool {
     }
 }
 
+/// Verifies one signature with the fastest implementation that was built in.
+fn verify_p256(key: &p256::VerifyingKey, message: &[u8], signature: &[u8; 64]) -> Result<(), P256Error> {
+    #[cfg(any(test, feature = "ring"))]
+    return key.verify_with_ring(message, signature);
+    #[cfg(not(any(test, feature = "ring")))]
+    key.verify(message, signature)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         event::{EventHeader, EventKind, Signer, VERSION},
-        signature::{sign_ed25519, sign_sr25519},
+        signature::{sign_ed25519, sign_p256, sign_sr25519},
         AccountId, Text,
     };
     use proptest::prelude::*;
@@ -169,21 +202,27 @@ mod tests {
     enum Pair {
         Sr(Box<schnorrkel::Keypair>),
         Ed(Box<ed25519_dalek::SigningKey>),
+        P256(Box<::p256::ecdsa::SigningKey>),
     }
 
-    /// Key number `n`: sr25519 if `n` is even, Ed25519 if it is odd.
+    /// Key number `n`: in turn sr25519, Ed25519 and P-256.
     fn pair(n: u8) -> Pair {
-        if n % 2 == 1 {
-            return Pair::Ed(Box::new(ed25519_dalek::SigningKey::from_bytes(&[n; 32])));
+        let seed = [n + 1; 32];
+        match n % 3 {
+            0 => {
+                let secret = schnorrkel::MiniSecretKey::from_bytes(&seed).unwrap();
+                Pair::Sr(Box::new(secret.expand_to_keypair(schnorrkel::ExpansionMode::Ed25519)))
+            }
+            1 => Pair::Ed(Box::new(ed25519_dalek::SigningKey::from_bytes(&seed))),
+            _ => Pair::P256(Box::new(::p256::ecdsa::SigningKey::from_slice(&seed).unwrap())),
         }
-        let secret = schnorrkel::MiniSecretKey::from_bytes(&[n; 32]).unwrap();
-        Pair::Sr(Box::new(secret.expand_to_keypair(schnorrkel::ExpansionMode::Ed25519)))
     }
 
     fn public(pair: &Pair) -> PublicKey {
         match pair {
             Pair::Sr(pair) => PublicKey::Sr25519(pair.public.to_bytes()),
             Pair::Ed(key) => PublicKey::Ed25519(key.verifying_key().to_bytes()),
+            Pair::P256(key) => key.verifying_key().into(),
         }
     }
 
@@ -204,6 +243,7 @@ mod tests {
         let signature = match pair(n) {
             Pair::Sr(pair) => sign_sr25519(&pair, Domain::EventHeader, &header.hash()),
             Pair::Ed(key) => sign_ed25519(&key, Domain::EventHeader, &header.hash()),
+            Pair::P256(key) => sign_p256(&key, Domain::EventHeader, &header.hash()),
         };
         SignedEvent { header, signer: Signer::Device, signature }
     }
@@ -218,20 +258,32 @@ mod tests {
             5 => {
                 event.signature = match event.signature {
                     Signature::Sr25519(bytes) => Signature::Ed25519(bytes),
-                    Signature::Ed25519(bytes) => Signature::Sr25519(bytes),
+                    Signature::Ed25519(bytes) => Signature::P256(bytes),
+                    Signature::P256(bytes) => Signature::Sr25519(bytes),
                 }
             }
+            6 => raise_s(event),
             bit => {
-                let (Signature::Sr25519(bytes) | Signature::Ed25519(bytes)) = &mut event.signature;
+                let (Signature::Sr25519(bytes) | Signature::Ed25519(bytes) | Signature::P256(bytes)) =
+                    &mut event.signature;
                 bytes[usize::from(bit) % 64] ^= 1 << (bit % 8);
             }
+        }
+    }
+
+    /// Replaces the s of a P-256 signature by the high one.
+    fn raise_s(event: &mut SignedEvent) {
+        if let Signature::P256(bytes) = &mut event.signature {
+            let (r, s) = ::p256::ecdsa::Signature::from_slice(bytes).unwrap().split_scalars();
+            let high = ::p256::ecdsa::Signature::from_scalars(r, -*s).unwrap();
+            bytes.copy_from_slice(&high.to_bytes());
         }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn a_batch_agrees_with_verifying_each_event(spec in proptest::collection::vec((0u8..6, prop_oneof![4 => Just(0u8), 1 => any::<u8>()]), 0..90)) {
+        fn a_batch_agrees_with_verifying_each_event(spec in proptest::collection::vec((0u8..6, prop_oneof![4 => Just(0u8), 1 => 1u8..7, 1 => any::<u8>()]), 0..90)) {
             let keys: Vec<ParsedDeviceKey> = (0..6).map(key).collect();
             let mut events = Vec::new();
             for (sequence, (n, how)) in spec.into_iter().enumerate() {
@@ -254,7 +306,7 @@ mod tests {
 
     #[test]
     fn one_invalid_signature_does_not_affect_others() {
-        for n in [2, 3] {
+        for n in [0, 1, 2] {
             let key = key(n);
             let mut events: Vec<_> = (0..100).map(|sequence| (event(n, sequence), &key)).collect();
             events[50].0.signature = events[51].0.signature;
@@ -266,10 +318,10 @@ mod tests {
 
     #[test]
     fn the_gateway_signs_for_a_hosted_device() {
-        let Pair::Sr(pair) = pair(4) else { unreachable!() };
+        let Pair::Sr(pair) = pair(3) else { unreachable!() };
         let gateway = AccountId(pair.public.to_bytes());
         let key = ParsedDeviceKey::new(DeviceKey::Hosted { gateway, label: Text::try_from("car").unwrap() });
-        let mut event = event(4, 0);
+        let mut event = event(3, 0);
         event.header.device = key.device();
         event.signature = sign_sr25519(&pair, Domain::EventHeader, &event.header.hash());
         assert_eq!(verify_batch(vec![(event.clone(), &key)]), [Err(EventError::Signer)]);
@@ -289,7 +341,7 @@ mod tests {
         let mut event = event(3, 0);
         event.header.device = key.device();
         event.signature = Signature::Ed25519(forged);
-        let message = ed25519_message(Domain::EventHeader, &event.header.hash());
+        let message = signed_bytes(Domain::EventHeader, &event.header.hash());
         let (signature, parsed) = (
             ed25519_dalek::Signature::from_bytes(&forged),
             ed25519_dalek::VerifyingKey::from_bytes(&identity).unwrap(),
@@ -299,10 +351,27 @@ mod tests {
     }
 
     #[test]
+    fn a_high_s_is_refused_by_name_and_alone() {
+        let key = key(2);
+        let mut events: Vec<_> = (0..10).map(|sequence| (event(2, sequence), &key)).collect();
+        raise_s(&mut events[4].0);
+        for (at, result) in verify_batch(events).into_iter().enumerate() {
+            assert_eq!(result.err(), (at == 4).then_some(EventError::HighS), "{at}");
+        }
+    }
+
+    #[test]
     fn no_signature_is_valid_for_a_malformed_key() {
-        let key = ParsedDeviceKey::new(DeviceKey::Own(PublicKey::Sr25519([0xff; 32])));
-        let mut event = event(2, 0);
-        event.header.device = key.device();
-        assert_eq!(verify_batch(vec![(event, &key)]), [Err(EventError::Signature)]);
+        for (n, malformed) in [(0, PublicKey::Sr25519([0xff; 32])), (2, PublicKey::P256([0xff; 33]))] {
+            let key = DeviceKey::Own(malformed);
+            let parsed = ParsedDeviceKey::new(key.clone());
+            let mut event = event(n, 0);
+            event.header.device = parsed.device();
+            for _ in 0..2 {
+                assert_eq!(event.clone().verify(&key), Err(EventError::Signature));
+                assert_eq!(verify_batch(vec![(event.clone(), &parsed)]), [Err(EventError::Signature)]);
+                raise_s(&mut event);
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 use crate::{
     hash::Domain,
     merkle::{leaf_hash, Sha2, Sha256},
+    signature::SignatureError,
     AccountId, Body, DeviceId, DeviceKey, Hash, Part, PublicKey, Signature,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -122,6 +123,8 @@ pub enum EventError {
     Version(u8),
     /// The signature is not valid for the key.
     Signature,
+    /// The device's P-256 signature has a high s.
+    HighS,
     /// The wrong side signed the event: the gateway must sign for a hosted device, and any other device must sign itself.
     Signer,
     /// The header commits to another body.
@@ -146,6 +149,7 @@ impl fmt::Display for EventError {
         match self {
             Self::Version(version) => write!(f, "version {version} of the event format is not supported"),
             Self::Signature => f.write_str("the signature is not valid for the device's key"),
+            Self::HighS => SignatureError::HighS.fmt(f),
             Self::Signer => f.write_str("signed by the wrong side: a gateway signs for a hosted device, any other device signs itself"),
             Self::BodyHash => f.write_str("the header commits to another body"),
             Self::Kind => f.write_str("the body contains a part that does not fit the kind in the header"),
@@ -161,6 +165,15 @@ impl fmt::Display for EventError {
 }
 
 impl core::error::Error for EventError {}
+
+impl From<SignatureError> for EventError {
+    fn from(error: SignatureError) -> Self {
+        match error {
+            SignatureError::Invalid => Self::Signature,
+            SignatureError::HighS => Self::HighS,
+        }
+    }
+}
 
 impl EventHeader {
     /// Returns the hash of the header. It is signed, and the device's next header refers to it.
@@ -201,9 +214,7 @@ impl SignedEvent {
     pub fn verify(self, key: &DeviceKey) -> Result<VerifiedEvent, EventError> {
         let public = self.expected_key(key)?;
         let hash = self.header.hash();
-        if !public.verify(Domain::EventHeader, &hash, &self.signature) {
-            return Err(EventError::Signature);
-        }
+        public.ensure_signed(Domain::EventHeader, &hash, &self.signature)?;
         Ok(VerifiedEvent { event: self, hash })
     }
 

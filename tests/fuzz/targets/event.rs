@@ -30,6 +30,9 @@ fn check(event: SignedEvent, body: &Body) {
     for reading in body.readings() {
         let _ = format!("{} {:?}", reading.name, reading.value);
     }
-    let key = DeviceKey::Own(PublicKey::Ed25519(event.header.device.0));
-    assert!(event.verify(&key).is_err(), "a random signature verifies");
+    let mut compressed = [2; 33];
+    compressed[1..].copy_from_slice(&event.header.device.0);
+    for key in [PublicKey::Ed25519(event.header.device.0), PublicKey::P256(compressed)] {
+        assert!(event.clone().verify(&DeviceKey::Own(key)).is_err(), "a random signature verifies");
+    }
 }

@@ -60,7 +60,7 @@ pub fn run(count: usize) -> Result<()> {
 }
 
 fn measure(count: usize) -> Result<Vec<Row>> {
-    let mut signing = devices(Kind::Sr25519);
+    let mut signing = devices(Kind::Sr25519)?;
     let keys: Vec<_> = signing.iter().map(Device::key).collect();
     let events = sign_all(&mut signing, count.div_ceil(keys.len()))?;
     let events = interleaved(&events);

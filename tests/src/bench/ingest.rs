@@ -54,7 +54,7 @@ pub fn run(count: usize) -> Result<()> {
     println!("{count} events of 100 devices, bodies of 200 bytes, {cores} cores, median of {ROUNDS}\n");
     println!("| key | measured | events/s | CPU us per event | of the ceiling |");
     println!("|---|---|---|---|---|");
-    for (name, kind) in [("sr25519", Kind::Sr25519), ("Ed25519", Kind::Ed25519)] {
+    for (name, kind) in [("sr25519", Kind::Sr25519), ("Ed25519", Kind::Ed25519), ("P-256", Kind::P256)] {
         compare_with_ceiling(name, kind, count, cores)?;
     }
     println!();
@@ -62,7 +62,7 @@ pub fn run(count: usize) -> Result<()> {
 }
 
 fn compare_with_ceiling(name: &str, kind: Kind, count: usize, cores: usize) -> Result<()> {
-    let mut signing = devices(kind);
+    let mut signing = devices(kind)?;
     let keys: Vec<DeviceKey> = signing.iter().map(Device::key).collect();
     let events = sign_all(&mut signing, count.div_ceil(keys.len()))?;
     let mut rounds = Vec::new();
@@ -78,7 +78,7 @@ fn compare_with_ceiling(name: &str, kind: Kind, count: usize, cores: usize) -> R
         [0, 1, 2].map(|at| Cost { wall: middle(|c| c.wall, at), cpu: middle(|c| c.cpu, at) });
     let ceiling = Cost { wall: verify.wall + rocksdb.wall / cores as f64, cpu: verify.cpu + rocksdb.cpu };
     for (what, cost) in [
-        ("batched verification and hashing, all cores", verify),
+        ("verification in batches and hashing, all cores", verify),
         ("the same bytes into bare RocksDB, one thread", rocksdb),
         ("ceiling", ceiling),
         ("ingest, acknowledged after the synced write", ingest),
@@ -293,7 +293,7 @@ fn latency() -> Result<()> {
         syncs.push(start.elapsed());
     }
     let log = Log::open(&folder.path().join("log"), LOG)?;
-    let mut device = Device::new(Kind::Sr25519, 0);
+    let mut device = Device::new(Kind::Sr25519, 0)?;
     let events = device.take(SINGLE_EVENTS)?;
     let waits: Vec<Duration> = runtime()?.block_on(async {
         let ingest = Ingest::new(log, KeyPair::from_seed([7; 32]), vec![device.key()])?;

@@ -179,7 +179,7 @@ fn random_reads(path: &Path, count: usize) -> Result<Vec<Duration>> {
 /// KiB, and a mark if the line belongs in the report.
 pub fn fill(path: &Path) -> Result<()> {
     let log = Log::open(path, LOG)?;
-    let mut devices = devices(Kind::Ed25519);
+    let mut devices = devices(Kind::Ed25519)?;
     let keys = devices.iter().map(Device::key).collect();
     let runtime = runtime()?;
     let ingest = Ingest::new(log.clone(), KeyPair::from_seed([7; 32]), keys)?;

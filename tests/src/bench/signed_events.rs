@@ -5,7 +5,7 @@ use streembit_keystore::KeyPair;
 use streembit_primitives::{
     event::{EventKind, VERSION},
     hash::Domain,
-    signature::{sign_ed25519, PublicKey},
+    signature::{sign_ed25519, sign_p256, PublicKey},
     AccountId, Body, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, SignedEvent, Signer, Text,
 };
 
@@ -22,12 +22,14 @@ pub(super) type Signed = (SignedEvent, Body);
 pub(super) enum Kind {
     Sr25519,
     Ed25519,
+    P256,
 }
 
 #[allow(clippy::large_enum_variant, reason = "there are only 100 of them")]
 enum Secret {
     Sr25519(KeyPair),
     Ed25519(Box<ed25519_dalek::SigningKey>),
+    P256(Box<p256::ecdsa::SigningKey>),
 }
 
 /// A device that signs events in sequence.
@@ -40,14 +42,15 @@ pub(super) struct Device {
 }
 
 impl Device {
-    pub(super) fn new(kind: Kind, number: u8) -> Self {
+    pub(super) fn new(kind: Kind, number: u8) -> Result<Self> {
         let seed = [number.wrapping_add(1); 32];
         let secret = match kind {
             Kind::Sr25519 => Secret::Sr25519(KeyPair::from_seed(seed)),
             Kind::Ed25519 => Secret::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&seed))),
+            Kind::P256 => Secret::P256(Box::new(p256::ecdsa::SigningKey::from_slice(&seed)?)),
         };
         let id = key_of(&secret).device_id();
-        Self { number, id, secret, sequence: 0, previous: Hash::ZERO }
+        Ok(Self { number, id, secret, sequence: 0, previous: Hash::ZERO })
     }
 
     pub(super) fn key(&self) -> DeviceKey {
@@ -71,6 +74,7 @@ impl Device {
         let signature = match &self.secret {
             Secret::Sr25519(keys) => keys.sign(Domain::EventHeader, &self.previous),
             Secret::Ed25519(key) => sign_ed25519(key, Domain::EventHeader, &self.previous),
+            Secret::P256(key) => sign_p256(key, Domain::EventHeader, &self.previous),
         };
         Ok((SignedEvent { header, signer: Signer::Device, signature }, body))
     }
@@ -85,6 +89,7 @@ fn key_of(secret: &Secret) -> DeviceKey {
     DeviceKey::Own(match secret {
         Secret::Sr25519(keys) => PublicKey::Sr25519(keys.account().0),
         Secret::Ed25519(key) => PublicKey::Ed25519(key.verifying_key().to_bytes()),
+        Secret::P256(key) => key.verifying_key().into(),
     })
 }
 
@@ -96,7 +101,7 @@ fn body(device: u8, sequence: u64) -> Result<Body> {
 }
 
 /// Creates all devices with keys of a kind.
-pub(super) fn devices(kind: Kind) -> Vec<Device> {
+pub(super) fn devices(kind: Kind) -> Result<Vec<Device>> {
     (0..DEVICES).map(|number| Device::new(kind, number)).collect()
 }
 

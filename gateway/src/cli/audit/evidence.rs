@@ -362,6 +362,7 @@ fn key(key: &DeviceKey) -> String {
     match key {
         DeviceKey::Own(PublicKey::Sr25519(bytes)) => format!("sr25519 0x{}", hex::encode(bytes)),
         DeviceKey::Own(PublicKey::Ed25519(bytes)) => format!("Ed25519 0x{}", hex::encode(bytes)),
+        DeviceKey::Own(PublicKey::P256(bytes)) => format!("P-256 0x{}", hex::encode(bytes)),
         DeviceKey::Hosted { label, .. } => {
             format!("no key of its own; its gateway signs for it (\"{label}\")")
         }

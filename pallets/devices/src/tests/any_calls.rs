@@ -9,7 +9,7 @@ use streembit_primitives::{
 };
 
 /// The number of device keys in use.
-const KEYS: u8 = 6;
+const KEYS: u8 = 8;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -67,22 +67,25 @@ fn keeper(number: u8) -> AccountId {
     }
 }
 
-/// Returns a device's key. 0 and 1: sr25519; 2 and 3: Ed25519; 4 and 5: hosted by the first and the second gateway.
+/// Returns a device's key. 0 and 1: hosted by the first and the second gateway; 2 and 3: sr25519; 4 and 5: Ed25519;
+/// 6 and 7: P-256.
 fn key(number: u8) -> DeviceKey {
     match number {
-        0..2 => Sr25519::new(number + 1).key(),
-        2..4 => Ed25519::new(number + 1).key(),
-        4 => gateway().hosted("car"),
-        _ => second_gateway().hosted("car"),
+        0 => gateway().hosted("car"),
+        1 => second_gateway().hosted("car"),
+        2..4 => Sr25519::new(number + 1).key(),
+        4..6 => Ed25519::new(number + 1).key(),
+        _ => P256::new(number + 1).key(),
     }
 }
 
 fn sign(number: u8, agreed: &RegistrationConsent) -> Signature {
     match number {
-        0..2 => Sr25519::new(number + 1).sign(agreed),
-        2..4 => Ed25519::new(number + 1).sign(agreed),
-        4 => gateway().sign(agreed),
-        _ => second_gateway().sign(agreed),
+        0 => gateway().sign(agreed),
+        1 => second_gateway().sign(agreed),
+        2..4 => Sr25519::new(number + 1).sign(agreed),
+        4..6 => Ed25519::new(number + 1).sign(agreed),
+        _ => P256::new(number + 1).sign(agreed),
     }
 }
 
@@ -93,7 +96,7 @@ fn take(step: Step) -> Option<DeviceId> {
             let (sender, keeper, key) = (who(by), keeper(at), key(number));
             let owner = Parties::role_of(&sender).map_or(party(sender), |found| found.party);
             let device = key.device_id();
-            let fits = (by < 2 || by == 4) && at < 2 && (number < 4 || number - 4 == at);
+            let fits = (by < 2 || by == 4) && at < 2 && (number >= 2 || number == at);
             let is_due = fits && fault.is_none() && !Known::<Test>::contains_key(device);
             let nonce = Devices::consent_nonce(&key.consent_key());
             let mut agreed =
@@ -148,7 +151,7 @@ fn each_broken_invariant_is_detected() {
     type Change = fn(DeviceId);
     let changes: [(&str, Change); 8] = [
         ("a device is stored under the id of another key", |id| {
-            Known::<Test>::mutate_extant(id, |d| d.key = key(1))
+            Known::<Test>::mutate_extant(id, |d| d.key = key(2))
         }),
         ("a device was registered in a future block", |id| {
             Known::<Test>::mutate_extant(id, |d| d.registered = 6);
@@ -172,7 +175,7 @@ fn each_broken_invariant_is_detected() {
     ];
     for (fault, change) in changes {
         chain().execute_with(|| {
-            let id = take(Step::Register(0, 4, 0, None)).unwrap();
+            let id = take(Step::Register(0, 0, 0, None)).unwrap();
             assert_eq!(Devices::check_state(), Ok(()));
             change(id);
             assert_eq!(Devices::check_state(), Err(fault));

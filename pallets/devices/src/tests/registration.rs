@@ -6,7 +6,7 @@ use pallet_parties::AccountRefusal;
 use sp_runtime::DispatchError;
 use streembit_primitives::{
     device::{DeviceRecord, RegistrationConsent},
-    DeviceKey, Hash, Signature,
+    DeviceKey, Hash, PublicKey, Signature,
 };
 
 /// The error of a call that is refused to an account.
@@ -21,11 +21,12 @@ fn register(key: &DeviceKey, consent: Signature) -> frame_support::dispatch::Dis
 #[test]
 fn a_device_with_consent_is_registered_with_its_owner_and_gateway() {
     chain().execute_with(|| {
-        let (sr25519, ed25519) = (Sr25519::new(1), Ed25519::new(2));
+        let (sr25519, ed25519, p256) = (Sr25519::new(1), Ed25519::new(2), P256::new(3));
         let car = gateway().hosted("WVWZZZ1JZXW000001");
         let devices = [
             (sr25519.key(), sr25519.sign(&registration(&sr25519.key()))),
             (ed25519.key(), ed25519.sign(&registration(&ed25519.key()))),
+            (p256.key(), p256.sign(&registration(&p256.key()))),
             (car.clone(), gateway().sign(&registration(&car))),
         ];
         for (key, consent) in &devices {
@@ -88,6 +89,31 @@ fn a_consent_is_valid_for_one_chain_key_owner_gateway_and_nonce() {
             Error::<Test>::BadConsent
         );
         assert_ok!(register(&key, seen));
+    });
+}
+
+#[test]
+fn a_p256_key_or_consent_that_is_not_canonical_is_refused() {
+    chain().execute_with(|| {
+        let device = P256::new(3);
+        let key = device.key();
+        let consent = device.sign(&registration(&key));
+        let DeviceKey::Own(PublicKey::P256(point)) = key else { unreachable!() };
+        for prefix in [point[0] ^ 1, 0, 4, 5, 6, 7] {
+            let mut other = point;
+            other[0] = prefix;
+            let other = DeviceKey::Own(PublicKey::P256(other));
+            assert_noop!(register(&other, device.sign(&registration(&other))), Error::<Test>::BadConsent);
+        }
+        let mut off_curve = [0xff; 33];
+        off_curve[0] = 2;
+        let off_curve = DeviceKey::Own(PublicKey::P256(off_curve));
+        assert_noop!(register(&off_curve, device.sign(&registration(&off_curve))), Error::<Test>::BadConsent);
+        assert_noop!(register(&key, device.sign_high(&registration(&key))), Error::<Test>::BadConsent);
+        for bytes in [[0; 64], [0xff; 64]] {
+            assert_noop!(register(&key, Signature::P256(bytes)), Error::<Test>::BadConsent);
+        }
+        assert_ok!(register(&key, consent));
     });
 }
 

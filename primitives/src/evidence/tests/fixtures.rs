@@ -13,7 +13,7 @@ use crate::{
     heads::{HeadEntry, HeadsMap},
     merkle::Frontier,
     reading::{Name, Unit},
-    signature::{sign_ed25519, sign_sr25519},
+    signature::{sign_ed25519, sign_p256, sign_sr25519},
     AccountId, Checkpoint, Decimal, DeviceKey, Part, PartyId, PublicKey, Reading, SignedEvent, Source, Text,
     Value, Version,
 };
@@ -53,6 +53,7 @@ pub(crate) struct EvidenceSpec {
 pub(crate) enum DeviceKeyKind {
     Sr25519,
     Ed25519,
+    P256,
     Gateway,
 }
 
@@ -152,6 +153,10 @@ pub(crate) fn pair(seed: u8) -> schnorrkel::Keypair {
         .expand_to_keypair(schnorrkel::ExpansionMode::Ed25519)
 }
 
+fn p256_key() -> p256::ecdsa::SigningKey {
+    p256::ecdsa::SigningKey::from_slice(&[0x5f; 32]).unwrap()
+}
+
 fn account(pair: &schnorrkel::Keypair) -> AccountId {
     AccountId(pair.public.to_bytes())
 }
@@ -233,6 +238,7 @@ impl EvidenceSpec {
                 let key = ed25519_dalek::SigningKey::from_bytes(&[0x5e; 32]);
                 DeviceKey::Own(PublicKey::Ed25519(key.verifying_key().to_bytes()))
             }
+            DeviceKeyKind::P256 => DeviceKey::Own(p256_key().verifying_key().into()),
             DeviceKeyKind::Gateway => {
                 DeviceKey::Hosted { gateway: account(&gateway()), label: Text::try_from("car").unwrap() }
             }
@@ -247,6 +253,7 @@ impl EvidenceSpec {
                 let key = ed25519_dalek::SigningKey::from_bytes(&[0x5e; 32]);
                 (Signer::Device, sign_ed25519(&key, Domain::EventHeader, &hash))
             }
+            DeviceKeyKind::P256 => (Signer::Device, sign_p256(&p256_key(), Domain::EventHeader, &hash)),
             DeviceKeyKind::Gateway => {
                 (Signer::Gateway(account(&gateway())), sign_sr25519(&gateway(), Domain::EventHeader, &hash))
             }

@@ -15,7 +15,7 @@ fn spec(tampering: Tampering) -> EvidenceSpec {
 
 #[test]
 fn a_whole_history_is_proven_for_each_kind_of_key() {
-    for key in [DeviceKeyKind::Sr25519, DeviceKeyKind::Ed25519, DeviceKeyKind::Gateway] {
+    for key in [DeviceKeyKind::Sr25519, DeviceKeyKind::Ed25519, DeviceKeyKind::P256, DeviceKeyKind::Gateway] {
         for full in [false, true] {
             let evidence = EvidenceSpec { key, full, ..EvidenceSpec::default() }.make();
             let verified = evidence.verify().unwrap();
@@ -212,7 +212,7 @@ fn speed_of_verification() {
     }
     println!("one event: {:?}", start.elapsed() / 200);
 
-    for key in [DeviceKeyKind::Sr25519, DeviceKeyKind::Ed25519] {
+    for key in [DeviceKeyKind::Sr25519, DeviceKeyKind::Ed25519, DeviceKeyKind::P256] {
         let count = 20_000u64;
         let bodies = |body: &Body, _| ShownBody::Whole(body.clone());
         let spec = EvidenceSpec {

@@ -4,7 +4,7 @@ use streembit_log::{Log, LogReader, NewEntry};
 use streembit_primitives::{
     event::{EventKind, ParsedDeviceKey, Signer, VERSION},
     hash::Domain,
-    signature::{sign_ed25519, sign_sr25519, PublicKey},
+    signature::{sign_ed25519, sign_p256, sign_sr25519, PublicKey},
     AccountId, Body, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, SignedEvent, Text,
 };
 
@@ -21,6 +21,7 @@ pub struct Device {
 enum Secret {
     Sr25519(Box<schnorrkel::Keypair>),
     Ed25519(Box<ed25519_dalek::SigningKey>),
+    P256(Box<p256::ecdsa::SigningKey>),
 }
 
 impl Device {
@@ -37,6 +38,13 @@ impl Device {
         let secret = ed25519_dalek::SigningKey::from_bytes(&[n; 32]);
         let public = PublicKey::Ed25519(secret.verifying_key().to_bytes());
         Self::new(Secret::Ed25519(Box::new(secret)), public)
+    }
+
+    /// Returns a device with the P-256 key derived from `n`.
+    pub fn p256(n: u8) -> Self {
+        let secret = p256::ecdsa::SigningKey::from_slice(&[n; 32]).unwrap();
+        let public = secret.verifying_key().into();
+        Self::new(Secret::P256(Box::new(secret)), public)
     }
 
     fn new(secret: Secret, public: PublicKey) -> Self {
@@ -91,6 +99,7 @@ impl Device {
         let signature = match &self.secret {
             Secret::Sr25519(pair) => sign_sr25519(pair, Domain::EventHeader, &hash),
             Secret::Ed25519(key) => sign_ed25519(key, Domain::EventHeader, &hash),
+            Secret::P256(key) => sign_p256(key, Domain::EventHeader, &hash),
         };
         SignedEvent { header, signer: Signer::Device, signature }
     }
@@ -123,7 +132,7 @@ pub fn open(folder: &tempfile::TempDir) -> Log {
 pub fn filled(count: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
-    let mut devices = [Device::sr25519(1), Device::ed25519(2), Device::sr25519(3)];
+    let mut devices = [Device::sr25519(1), Device::ed25519(2), Device::p256(3)];
     let entries: Vec<_> = (0..count).map(|n| devices[n % 3].next_entry(n as u64)).collect();
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
         for part in entries.chunks(7) {
