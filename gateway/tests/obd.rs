@@ -10,7 +10,7 @@ use streembit::simulate::{
 };
 use streembit_adapters::{
     obd::{Obd, ObdConfig},
-    Adapter, AdapterContext, AdapterState, History, Observed,
+    Adapter, AdapterContext, AdapterState, History, IsWanted, Observed, Past,
 };
 use streembit_primitives::{Decimal, Reading, Source, Value};
 use tokio::{
@@ -31,8 +31,8 @@ struct EmptyHistory;
 
 #[async_trait::async_trait]
 impl History for EmptyHistory {
-    async fn last_reading(&self, _: &str) -> Option<Value> {
-        None
+    async fn newest(&self, wanted: &[IsWanted], since: u64) -> Past {
+        Past { newest: vec![None; wanted.len()], next: since }
     }
 }
 
@@ -47,8 +47,10 @@ struct RunningAdapter {
 impl RunningAdapter {
     /// Starts an adapter with additional lines of configuration and an output channel of this capacity.
     fn start(port: &str, extra: &str, capacity: usize) -> Self {
-        let config: ObdConfig =
-            toml::from_str(&format!("port = '{port}'\nevery_seconds = 0.05\n{extra}")).unwrap();
+        let config: ObdConfig = toml::from_str(&format!(
+            "port = '{port}'\nevery_seconds = 0.05\nmax_speed_kmh = 1000000\n{extra}"
+        ))
+        .unwrap();
         let (sink, observed) = mpsc::channel(capacity);
         let (state, states) = watch::channel(AdapterState::default());
         let stop = CancellationToken::new();
@@ -144,18 +146,18 @@ async fn a_driving_vehicle_is_read_over_a_pseudo_terminal() {
     let first = adapter.readings().await;
     let mut lines = shown(&first);
     let kilometres = lines.remove(4);
-    assert!(kilometres.starts_with("OBD 01 A6 Vehicle.TraveledDistance 1") && kilometres.ends_with(" km"));
+    assert!(kilometres.starts_with("obd:01A6 Vehicle.TraveledDistance 1") && kilometres.ends_with(" km"));
     assert_eq!(
         lines,
         [
-            "OBD 09 02 Vehicle.VehicleIdentification.VIN WVWZZZ1JZ3W386752 ",
-            "OBD 01 0D Vehicle.Speed 180 km/h",
-            "OBD 01 0C Vehicle.Powertrain.CombustionEngine.Speed 1980 rpm",
+            "obd:0902 Vehicle.VehicleIdentification.VIN WVWZZZ1JZ3W386752 ",
+            "obd:010D Vehicle.Speed 180 km/h",
+            "obd:010C Vehicle.Powertrain.CombustionEngine.Speed 1980 rpm",
             &format!(
-                "OBD 01 05 Vehicle.Powertrain.CombustionEngine.EngineCoolant.Temperature {} celsius",
+                "obd:0105 Vehicle.Powertrain.CombustionEngine.EngineCoolant.Temperature {} celsius",
                 coolant(&first)
             ),
-            "OBD 03 00 Vehicle.OBD.DTCList P0133 ",
+            "obd:03 Vehicle.OBD.DTCList P0133 ",
         ]
     );
     let mut last = odometer(&first).unwrap();
@@ -397,10 +399,10 @@ async fn after_noise_and_interruptions_a_request_is_repeated_once() {
     assert_eq!(
         shown(&adapter.readings().await),
         [
-            "OBD 01 0D Vehicle.Speed 50 km/h",
-            "OBD 01 0C Vehicle.Powertrain.CombustionEngine.Speed 1303.75 rpm",
-            "OBD 01 A6 Vehicle.TraveledDistance 5999.6 km",
-            "OBD 03 00 Vehicle.OBD.DTCList P0133,U0100 ",
+            "obd:010D Vehicle.Speed 50 km/h",
+            "obd:010C Vehicle.Powertrain.CombustionEngine.Speed 1303.75 rpm",
+            "obd:01A6 Vehicle.TraveledDistance 5999.6 km",
+            "obd:03 Vehicle.OBD.DTCList P0133,U0100 ",
         ]
     );
     adapter.stop().await;
@@ -408,10 +410,10 @@ async fn after_noise_and_interruptions_a_request_is_repeated_once() {
 
 #[tokio::test]
 async fn an_old_vehicle_is_read_over_iso_9141() {
-    let vin = "48 6B 10 49 02 01 00 00 00 31 3F\r48 6B 10 49 02 02 44 34 47 50 3F\r48 6B 10 49 02 03 30 30 52 35 3F\r\
-               48 6B 10 49 02 04 35 42 31 32 3F\r48 6B 10 49 02 05 33 34 35 36 3F\r\r";
+    let vin = "48 6B 10 49 02 01 00 00 00 31 40\r48 6B 10 49 02 02 44 34 47 50 1F\r48 6B 10 49 02 03 30 30 52 35 F8\r\
+               48 6B 10 49 02 04 35 42 31 32 EC\r48 6B 10 49 02 05 33 34 35 36 E5\r\r";
     let port = Script::can(&[
-        ("0100", &["BUS INIT: ...OK\r41 00 08 18 00 00\r\r", "48 6B 10 41 00 08 18 00 00 FA\r\r"]),
+        ("0100", &["BUS INIT: ...OK\r41 00 08 18 00 00\r\r", "48 6B 10 41 00 08 18 00 00 24\r\r"]),
         ("ATDPN", &["A3\r\r"]),
         ("0902", &[vin]),
         ("010D", &["48 6B 10 41 0D 32 43\r\r"]),
@@ -426,15 +428,22 @@ async fn an_old_vehicle_is_read_over_iso_9141() {
     assert!(adapter.status().await.starts_with("connected: ELM327 v1.5, ISO 9141-2; "));
     let lines = shown(&adapter.readings().await);
     assert_eq!(lines.len(), 5);
-    assert_eq!(lines[0], "OBD 09 02 Vehicle.VehicleIdentification.VIN 1D4GP00R55B123456 ");
-    assert_eq!(lines[4], "OBD 03 00 Vehicle.OBD.DTCList P0133 ");
+    assert_eq!(lines[0], "obd:0902 Vehicle.VehicleIdentification.VIN 1D4GP00R55B123456 ");
+    assert_eq!(lines[4], "obd:03 Vehicle.OBD.DTCList P0133 ");
     adapter.stop().await;
 }
 
 #[tokio::test]
 async fn a_vehicle_that_stops_answering_is_reported_and_then_waited_for() {
     let speed = ["7E8 03 41 0D 32 \r\r", "NO DATA\r\r"];
+    let until_it_is_off = [
+        "SEARCHING...\r41 00 88 18 00 01 \r\r",
+        "7E8 06 41 00 88 18 00 01 \r\r",
+        "7E8 06 41 00 88 18 00 01 \r\r",
+        "NO DATA\r\r",
+    ];
     let port = Script::can(&[
+        ("0100", &until_it_is_off),
         ("010D", &speed),
         ("010C", &["NO DATA\r\r"]),
         ("0105", &["NO DATA\r\r"]),
@@ -478,10 +487,10 @@ async fn an_adapter_that_restarts_is_set_up_again() {
     let serving = tokio::spawn(script.serve(master));
     let mut adapter = RunningAdapter::start(path(&link), "", 4);
     assert!(adapter.status().await.starts_with("connected: "));
-    assert_eq!(shown(&adapter.readings().await)[0], "OBD 01 0D Vehicle.Speed 50 km/h");
+    assert_eq!(shown(&adapter.readings().await)[0], "obd:010D Vehicle.Speed 50 km/h");
     assert_eq!(adapter.status().await, "lost: the adapter restarted unexpectedly");
     assert!(adapter.status().await.starts_with("connected: "));
-    assert_eq!(shown(&adapter.readings().await)[0], "OBD 01 0D Vehicle.Speed 51 km/h");
+    assert_eq!(shown(&adapter.readings().await)[0], "obd:010D Vehicle.Speed 51 km/h");
     adapter.stop().await;
     stop(serving).await;
 }

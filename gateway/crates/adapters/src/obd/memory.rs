@@ -11,6 +11,8 @@ use streembit_clock::now_ms;
 use streembit_primitives::{Decimal, Reading, Source, Value};
 use tokio::time::Instant;
 
+/// The name of the reading of the odometer.
+pub const ODOMETER_NAME: &str = Signal::Odometer.name();
 /// The name of the reading of the vehicle's VIN.
 pub const VIN_NAME: &str = "Vehicle.VehicleIdentification.VIN";
 /// The name of the reading with which an operator sets the value that the odometer continues from, in km.
@@ -137,9 +139,9 @@ fn is_after(reading: &PastReading, other: Option<&PastReading>) -> bool {
 /// Only a value that this adapter has read, in km and possible, is a baseline: a value from another source may have
 /// another unit, or belong to another meter.
 fn is_odometer(reading: &Reading) -> bool {
-    reading.name.as_str() == Signal::Odometer.name()
+    reading.name.as_str() == ODOMETER_NAME
         && reading.source == source(CURRENT, Some(Signal::Odometer.pid()))
-        && is_kilometres(reading)
+        && is_odometer_value(reading)
 }
 
 fn is_vin(reading: &Reading) -> bool {
@@ -147,14 +149,15 @@ fn is_vin(reading: &Reading) -> bool {
 }
 
 fn is_operator_odometer(reading: &Reading) -> bool {
-    reading.name.as_str() == OPERATOR_ODOMETER && is_kilometres(reading)
+    reading.name.as_str() == OPERATOR_ODOMETER && is_odometer_value(reading)
 }
 
 fn is_operator_vin(reading: &Reading) -> bool {
     reading.name.as_str() == OPERATOR_VIN && is_valid_vin(reading)
 }
 
-fn is_kilometres(reading: &Reading) -> bool {
+/// Returns true if a reading has a value that an odometer can have, in kilometres.
+pub fn is_odometer_value(reading: &Reading) -> bool {
     let is_possible_value = matches!(&reading.value, Value::Decimal(value) if is_possible(value));
     reading.unit.as_str() == Signal::Odometer.unit() && is_possible_value
 }

@@ -51,7 +51,7 @@ pub mod vin;
 
 pub use config::{ObdConfig, ObdConfigError};
 pub use error::ObdError;
-pub use memory::{OPERATOR_ODOMETER, OPERATOR_VIN};
+pub use memory::{is_odometer_value, ODOMETER_NAME, OPERATOR_ODOMETER, OPERATOR_VIN};
 pub use protocol::{ParseProtocolError, Protocol};
 
 use crate::{serial::Endpoint, Adapter, AdapterContext, AdapterState, Observed};

@@ -43,7 +43,7 @@ impl Signal {
     }
 
     /// Returns the signal's name in the COVESA Vehicle Signal Specification (VSS).
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Odometer => "Vehicle.TraveledDistance",
             Self::Speed => "Vehicle.Speed",
