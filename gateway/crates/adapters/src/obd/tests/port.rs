@@ -72,7 +72,10 @@ impl ScriptedPort {
             let command = read_command(&mut stream).await?;
             match command.strip_prefix("AT") {
                 Some("Z" | "WS" | "D") => settings = vec!["H0".to_owned()],
-                Some(set @ ("H0" | "H1")) => settings.push(set.to_owned()),
+                Some(set @ ("H0" | "H1")) => {
+                    settings.retain(|set| !set.starts_with('H'));
+                    settings.push(set.to_owned());
+                }
                 Some(set) if set.starts_with("TP") || set.starts_with("SP") => {
                     settings.retain(|set| !set.contains('P'));
                     settings.push(set.to_owned());
