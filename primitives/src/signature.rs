@@ -74,11 +74,7 @@ pub(crate) fn ed25519_message(domain: Domain, message: &Hash) -> alloc::vec::Vec
 
 impl core::fmt::Debug for Signature {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let (kind, bytes) = match self {
-            Self::Sr25519(bytes) => ("sr25519", bytes),
-            Self::Ed25519(bytes) => ("ed25519", bytes),
-        };
-        write!(f, "{kind}:{}", hex::encode(bytes))
+        core::fmt::Display::fmt(self, f)
     }
 }
 
@@ -127,6 +123,57 @@ impl serde::Serialize for PublicKey {
 
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for PublicKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <alloc::string::String as serde::Deserialize>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A text is not a signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ParseSignatureError;
+
+impl core::fmt::Display for ParseSignatureError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("not a signature: expected sr25519: or ed25519: and 128 hexadecimal digits")
+    }
+}
+
+impl core::error::Error for ParseSignatureError {}
+
+impl core::fmt::Display for Signature {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Sr25519(bytes) => write!(f, "sr25519:{}", hex::encode(bytes)),
+            Self::Ed25519(bytes) => write!(f, "ed25519:{}", hex::encode(bytes)),
+        }
+    }
+}
+
+impl core::str::FromStr for Signature {
+    type Err = ParseSignatureError;
+
+    fn from_str(text: &str) -> Result<Self, ParseSignatureError> {
+        let (kind, digits) = text.split_once(':').ok_or(ParseSignatureError)?;
+        let mut bytes = [0; 64];
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| ParseSignatureError)?;
+        match kind {
+            "sr25519" => Ok(Self::Sr25519(bytes)),
+            "ed25519" => Ok(Self::Ed25519(bytes)),
+            _ => Err(ParseSignatureError),
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Signature {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Signature {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <alloc::string::String as serde::Deserialize>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)

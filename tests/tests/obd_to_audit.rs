@@ -2,7 +2,7 @@
 
 use anyhow::{ensure, Result};
 use std::{collections::BTreeSet, time::SystemTime};
-use streembit_primitives::{Decimal, Reading, Source, Value};
+use streembit_primitives::{Decimal, Reading, Value};
 use streembit_tests::{
     car_scenario_odometers, run_test, u64_at, wait_until, Gateway, GatewayFixture, GatewaySettings,
     ObdEmulator,

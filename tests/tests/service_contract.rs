@@ -7,6 +7,7 @@ use serde_json::Value;
 use streembit_chain::Call;
 use streembit_primitives::{
     contract::ContractId, merkle::InclusionProof, reading_proof::ReadingProof, Body, Hash, LogEntry, Part,
+    Version,
 };
 use streembit_tests::{dev_key, run_test, str_at, u64_at, GatewayFixture, GatewaySettings, ObdEmulator};
 
@@ -198,6 +199,7 @@ fn proof_of(fixture: &GatewayFixture, device: &str, size: u64) -> Result<Reading
         let path = fixture.gateway.get(&format!("/v1/log/proof/{index}?size={size}"))?;
         let path: Vec<Hash> = serde_json::from_value(path.get("path").context("no path")?.clone())?;
         return Ok(ReadingProof {
+            version: Version,
             log: fixture.gateway.log_id()?,
             size,
             index,

@@ -103,7 +103,7 @@ pub(super) async fn tile(
     Path((epoch, path)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     ensure_epoch(&api, &epoch)?;
-    let tile: TilePath = path.parse().map_err(|error| {
+    let tile = path.parse::<TilePath>().map_err(|error| {
         Problem::bad_request(error, "c2sp.org/tlog-tiles describes the paths of tiles and entry bundles")
     })?;
     let read = move |log: &LogReader| {

@@ -15,7 +15,7 @@ use streembit_delivery::{
     Subscription, Target,
 };
 use streembit_keystore::account;
-use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32, DeviceId, Part};
+use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32, DeviceId};
 use tokio::signal::unix::{signal, SignalKind};
 
 /// The arguments of `subscribe`.

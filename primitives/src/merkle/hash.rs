@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn the_empty_root_is_the_hash_of_nothing() {
         // The SHA-256 of the empty string: FIPS 180-4.
-        let expected = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let expected = "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(LOG_TREE.empty().to_string(), expected);
     }
 }

@@ -111,8 +111,8 @@ fn the_text_is_exactly_a_checkpoint() {
     for wrong in ["", "01", "+1", "-1", "1 ", "18446744073709551616", "ten"] {
         assert_eq!(with(wrong, &root), Err(NoteError::Size), "{wrong:?}");
     }
-    for wrong in [&to_base64(&[9; 31]), &to_base64(&[9; 33]), "", &root.replace('=', ""), "****"] {
-        assert_eq!(with("1", wrong), Err(NoteError::Root), "{wrong:?}");
+    for wrong in [to_base64(&[9; 31]), to_base64(&[9; 33]), "".into(), root.replace('=', ""), "****".into()] {
+        assert_eq!(with("1", &wrong), Err(NoteError::Root), "{wrong:?}");
     }
     assert_eq!(with("1", &format!("{root}\nextension")), Err(NoteError::Lines { found: 4 }));
     assert_eq!(check(signed_text(&format!("{}\n1\n", origin()))), Err(NoteError::Lines { found: 2 }));

@@ -26,7 +26,6 @@ use streembit_keystore::KeyPair;
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
     event::{self, entry_digest, ParsedDeviceKey},
-    hash::Domain,
     merkle::{leaf_hash, Frontier, NodeId},
     Body, DeviceKey, SignedEvent,
 };

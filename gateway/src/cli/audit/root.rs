@@ -1,10 +1,7 @@
 //! `streembit audit root`: the trust root of a chain as one line of text.
 
 use crate::{
-    cli::{
-        chain::connect,
-        common::{CommandResult, Context},
-    },
+    cli::common::{connect, CommandResult, Context},
     remedies::explain,
 };
 use anyhow::Context as _;

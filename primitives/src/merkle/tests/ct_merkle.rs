@@ -7,7 +7,7 @@ use ct_merkle::{
     mem_backed_tree::MemoryBackedTree, ConsistencyProof as TheirConsistency,
     InclusionProof as TheirInclusion, RootHash,
 };
-use sha2::Sha256;
+use sha2_next::Sha256;
 
 type Their = MemoryBackedTree<Sha256, [u8; 32]>;
 

@@ -222,7 +222,7 @@ impl Statement {
             return Err(CoseError::OtherEntry { expected: *digest, found });
         }
         let verify = |signature: &[u8], message: &[u8]| {
-            let signature = signature.try_into().map_err(|_| ())?;
+            let signature: &[u8; 64] = signature.try_into().map_err(|_| ())?;
             key.key().verify(message, signature).then_some(()).ok_or(())
         };
         self.message.verify_signature(b"", verify).map_err(|()| CoseError::Signature(STATEMENT))?;
