@@ -252,6 +252,10 @@ async fn a_slow_receiver_slows_down_the_requests_and_loses_nothing() {
     stop(simulator).await;
 }
 
+/// The supported parameters of the scripted vehicle, without and with headers.
+const BARE: &str = "SEARCHING...\r41 00 88 18 00 01 \r\r";
+const HEADERS: &str = "7E8 06 41 00 88 18 00 01 \r\r";
+
 /// The answers of a scripted ELM327 to each command. The last answer to a command is repeated.
 struct Script(HashMap<&'static str, Vec<&'static str>>);
 
@@ -261,7 +265,7 @@ impl Script {
         let mut answers: HashMap<&str, Vec<&str>> = HashMap::from([
             ("ATZ", vec!["ATZ\r\r\rELM327 v1.5\r\r"]),
             ("ATE0", vec!["ATE0\rOK\r\r"]),
-            ("0100", vec!["SEARCHING...\r41 00 88 18 00 01 \r\r", "7E8 06 41 00 88 18 00 01 \r\r"]),
+            ("0100", vec![BARE, HEADERS]),
             ("ATDPN", vec!["A6\r\r"]),
             ("0120", vec!["7E8 06 41 20 00 00 00 01 \r\r"]),
             ("0140", vec!["7E8 06 41 40 00 00 00 01 \r\r"]),
@@ -436,12 +440,7 @@ async fn an_old_vehicle_is_read_over_iso_9141() {
 #[tokio::test]
 async fn a_vehicle_that_stops_answering_is_reported_and_then_waited_for() {
     let speed = ["7E8 03 41 0D 32 \r\r", "NO DATA\r\r"];
-    let until_it_is_off = [
-        "SEARCHING...\r41 00 88 18 00 01 \r\r",
-        "7E8 06 41 00 88 18 00 01 \r\r",
-        "7E8 06 41 00 88 18 00 01 \r\r",
-        "NO DATA\r\r",
-    ];
+    let until_it_is_off = [BARE, HEADERS, HEADERS, "NO DATA\r\r"];
     let port = Script::can(&[
         ("0100", &until_it_is_off),
         ("010D", &speed),
@@ -476,13 +475,7 @@ async fn an_adapter_that_restarts_is_set_up_again() {
     let (master, slave) = SerialStream::pair().unwrap();
     symlink(slave.name().unwrap(), &link).unwrap();
     let restart = ["7E8 03 41 0D 32 \r\r", "\r\rELM327 v1.5\r\r", "7E8 03 41 0D 33 \r\r"];
-    let bare_then_headers = [
-        "41 00 88 18 00 01 \r\r",
-        "7E8 06 41 00 88 18 00 01 \r\r",
-        "7E8 06 41 00 88 18 00 01 \r\r",
-        "41 00 88 18 00 01 \r\r",
-        "7E8 06 41 00 88 18 00 01 \r\r",
-    ];
+    let bare_then_headers = [BARE, HEADERS, HEADERS, BARE, HEADERS];
     let script = Script::can(&[("010D", &restart), ("0100", &bare_then_headers)]);
     let serving = tokio::spawn(script.serve(master));
     let mut adapter = RunningAdapter::start(path(&link), "", 4);
