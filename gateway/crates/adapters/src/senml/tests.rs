@@ -123,7 +123,7 @@ fn every_error_names_the_record_and_the_field() {
         (r#"[{"bver":11,"n":"a","v":1}]"#, "field \"bver\""),
         (r#"[{"bver":5,"n":"a","v":1}]"#, "field \"bver\""),
         (r#"[{"bver":42,"n":"a","v":1}]"#, "needs feature 5"),
-        (r#"[{"bv":9e36,"n":"a","v":9e36}]"#, "the sum of bv and v"),
+        (r#"[{"bv":9000000000000000001e18,"n":"a","v":9000000000000000001e18}]"#, "the sum of bv and v"),
         (r#"[{"n":"a","t":"now","v":1}]"#, "field \"t\": expected a number"),
         (r#"[{"n":"a","ut":"x","v":1}]"#, "field \"ut\": expected a number"),
         (r#"[{"n":"a","u":"a unit that is too long","v":1}]"#, "field \"u\""),

@@ -11,7 +11,7 @@ use streembit_primitives::{Reading, Value};
 /// A reading is too old for SenML, which treats such a time as relative.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("a reading has the time {0} ms since 1970, but SenML cannot express absolute times before July 1978")]
-pub struct TooEarlyError(u64);
+pub struct TooEarlyError(pub(super) u64);
 
 /// Formats readings as one pack on one line. Numbers are exact. The readings' sources are left out, because SenML has
 /// no field for them.

@@ -44,8 +44,8 @@ impl Script {
         let stray = self.stray.as_ref().filter(|stray| stray.after == number).map(|stray| stray.text.clone());
         let mut keys: Vec<String> = settings.iter().rev().map(|set| format!("{command}@{set}")).collect();
         keys.push(command.to_owned());
-        let answers = keys.iter().find_map(|key| self.answers.get_mut(key));
-        let answer = match answers {
+        let key = keys.iter().find(|key| self.answers.contains_key(*key));
+        let answer = match key.and_then(|key| self.answers.get_mut(key)) {
             Some(answers) if answers.len() > 1 => answers.pop_front(),
             Some(answers) => answers.front().cloned(),
             None if command.starts_with("AT") => Some("OK".to_owned()),
