@@ -208,6 +208,7 @@ mod tests {
         for other in [
             ("Vehicle.TraveledDistance", "105860104", "m", "senml"),
             ("Vehicle.TraveledDistance", "105860104", "km", "senml"),
+            ("Vehicle.TraveledDistance", "105861", "km", "senml"),
             ("Vehicle.TraveledDistance", "1e18", "km", "senml"),
             ("Vehicle.TraveledDistance", "105861", "", "obd:01A6"),
             ("Vehicle.TraveledDistance", "105860200", "m", "obd:01A6"),
