@@ -12,7 +12,7 @@ use streembit_adapters::{
     obd::{Obd, ObdConfig},
     Adapter, AdapterContext, AdapterState, History, IsWanted, Observed, Past,
 };
-use streembit_primitives::{Decimal, Reading, Source, Value};
+use streembit_primitives::{Decimal, Reading, Value};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpListener,

@@ -1,21 +1,27 @@
 //! Tools that others wrote follow a gateway's log over HTTP and verify exported proofs of its entries: the crates
-//! `signed_note` and `tlog_tiles`, and programs in Python. None of them knows anything of this project.
+//! `signed_note` and `tlog_tiles`, and programs in Python. None of them knows anything of this project. A note that
+//! contradicts an anchor of the log is reported as a fork.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
 use signed_note::{Note, StandardVerifier, VerifierList};
 use std::{
+    cell::Cell,
     fs,
     ops::Range,
     path::{Path, PathBuf},
 };
 use streembit_evidence::{cose::Statement, entry_proof::LIMITS};
+use streembit_keystore::{KeyPair, Passphrase};
+use streembit_log::Log;
 use streembit_primitives::{
-    note::{Origin, VerifierKey},
+    note::{Origin, SignedNote, VerifierKey},
     tlog_proof::TlogProof,
     Hash,
 };
-use streembit_tests::{run_test, str_at, u64_at, Gateway, GatewayFixture, GatewaySettings};
+use streembit_tests::{
+    bool_at, run_test, str_at, u64_at, CliOutput, Gateway, GatewayFixture, GatewaySettings,
+};
 use tlog_tiles::{Checkpoint, Tile, TileHashReader, TileReader};
 
 /// The height of C2SP tiles.
@@ -50,6 +56,91 @@ fn strangers_tools_follow_the_log_and_verify_its_proofs() {
         ensure_flipped_bits_are_refused(&fixture, &monitor)?;
         ensure_invalid_exports_fail(&fixture)
     });
+}
+
+#[test]
+fn a_note_that_contradicts_an_anchor_is_reported_as_a_fork() {
+    run_test("note-fork", |env| {
+        let settings = GatewaySettings::default().hosted("shed").with_tlog();
+        let fixture = GatewayFixture::in_two_processes(env, settings)?;
+        add_events(&fixture, 0..FIRST)?;
+        let audit = NoteAudit::new(&fixture)?;
+
+        let fetched = fixture.gateway.get_public("/tlog/0/checkpoint")?;
+        let confirmed = audit.run(&fetched, &["--json"])?;
+        let report = confirmed.json()?;
+        ensure!(confirmed.code == 0 && bool_at(&report, "/confirmed"), "{confirmed:#?}");
+        ensure!(u64_at(&report, "/size")? == FIRST, "{report}");
+        let anchored = str_at(&report, "/root")?;
+
+        // The gateway's own key signs another root of the anchored size.
+        let fork = audit.sign(FIRST, Hash([7; 32]), &audit.keys);
+        audit.ensure_verdict(&fork, &[], "fork", 1)?;
+        let text = audit.run(&fork, &[])?;
+        let log = audit.origin.log;
+        let account = streembit_keystore::account::show(&log.gateway);
+        let other = Hash([7; 32]).to_string();
+        for words in ["FORK", &account, &format!("{FIRST} entries"), &anchored, &other, "in block"] {
+            ensure!(text.stdout.contains(words), "{words:?} is missing: {text:#?}");
+        }
+
+        // Sizes that were not anchored: beyond the last anchor, and before it with the gateway's log beside it.
+        let unanchored = audit.sign(FIRST + 1, Hash([7; 32]), &audit.keys);
+        audit.ensure_verdict(&unanchored, &[], "not_anchored_yet", 0)?;
+        let config = fixture.gateway.config().to_str().context("a path that is not UTF-8")?;
+        let with_log = ["--config", config];
+        let root = Log::open_read_only(&fixture.gateway.data())?.root(FIRST - 2)?;
+        let before = audit.sign(FIRST - 2, root, &audit.keys);
+        audit.ensure_verdict(&before, &with_log, "confirmed", 0)?;
+        let fork = audit.sign(FIRST - 2, Hash([7; 32]), &audit.keys);
+        audit.ensure_verdict(&fork, &with_log, "fork", 1)?;
+
+        // Anybody else's note accuses nobody.
+        let stranger = KeyPair::from_seed([9; 32]);
+        let foreign = audit.sign(FIRST, Hash([7; 32]), &stranger);
+        audit.ensure_verdict(&foreign, &[], "invalid", 1)?;
+        let changed = String::from_utf8(fetched)?.replacen(&format!("\n{FIRST}\n"), "\n4\n", 1);
+        audit.ensure_verdict(changed.as_bytes(), &[], "invalid", 1)?;
+        let genesis = Origin { genesis: Hash([1; 32]), ..audit.origin };
+        let other_chain = SignedNote::sign(&genesis, FIRST, Hash([7; 32]), &audit.keys.log_key());
+        let refused = audit.run(other_chain.to_string().as_bytes(), &[])?;
+        ensure!(refused.code == 2, "{refused:#?}");
+        refused.ensure_refused(&["genesis", "--node"])
+    });
+}
+
+/// Runs `streembit audit note` on notes that the gateway's own key signs.
+struct NoteAudit<'f> {
+    fixture: &'f GatewayFixture<'f>,
+    keys: KeyPair,
+    origin: Origin,
+}
+
+impl<'f> NoteAudit<'f> {
+    fn new(fixture: &'f GatewayFixture<'_>) -> Result<Self> {
+        let passphrase = Passphrase::from_file(&fixture.env.passphrase_file())?;
+        let keys = streembit_keystore::open(&fixture.gateway.dir().join("gateway.key"), &passphrase)?;
+        let origin = Origin { genesis: fixture.chain()?.genesis(), log: fixture.gateway.log_id()? };
+        Ok(Self { fixture, keys, origin })
+    }
+
+    fn sign(&self, size: u64, root: Hash, keys: &KeyPair) -> Vec<u8> {
+        SignedNote::sign(&self.origin, size, root, &keys.log_key()).to_string().into_bytes()
+    }
+
+    fn run(&self, note: &[u8], options: &[&str]) -> Result<CliOutput> {
+        let file = self.fixture.env.dir().join("checkpoint.note");
+        fs::write(&file, note)?;
+        self.fixture.node_command(["audit", "note"]).arg(file).args(options).run()
+    }
+
+    fn ensure_verdict(&self, note: &[u8], options: &[&str], verdict: &str, code: i32) -> Result<()> {
+        let output = self.run(note, &[options, &["--json"]].concat())?;
+        let report = output.json()?;
+        ensure!(str_at(&report, "/verdict")? == verdict && output.code == code, "{output:#?}");
+        ensure!(bool_at(&report, "/confirmed") == (verdict == "confirmed"), "{output:#?}");
+        Ok(())
+    }
 }
 
 /// Adds events to the log, and waits until their anchor is proven.
@@ -95,7 +186,7 @@ impl<'g> Monitor<'g> {
         ensure!(checkpoint.origin() == self.key.origin().to_string(), "{}", checkpoint.origin());
         let (size, root) = (checkpoint.size(), *checkpoint.hash());
         ensure!(size == expected, "the checkpoint is of {size} entries instead of {expected}");
-        let tiles = HttpTiles { gateway: self.gateway, flipped: None };
+        let tiles = HttpTiles::new(self.gateway, None);
         let reader = TileHashReader::new(size, root, &tiles);
         for old in &self.checkpoints {
             let proof = tlog_tiles::prove_tree(size, old.size(), &reader)?;
@@ -129,8 +220,12 @@ impl<'g> Monitor<'g> {
     fn ensure_tampering_is_detected(&self) -> Result<()> {
         let checkpoint = self.latest()?;
         let (size, root) = (checkpoint.size(), *checkpoint.hash());
-        for tile in 0..3 {
-            let tiles = HttpTiles { gateway: self.gateway, flipped: Some(tile) };
+        let honest = HttpTiles::new(self.gateway, None);
+        tlog_tiles::prove_record(size, 1, &TileHashReader::new(size, root, &honest))?;
+        let count = honest.count.get();
+        ensure!(count >= 2, "only {count} tiles were read");
+        for tile in 0..count {
+            let tiles = HttpTiles::new(self.gateway, Some(tile));
             let reader = TileHashReader::new(size, root, &tiles);
             ensure!(tlog_tiles::prove_record(size, 1, &reader).is_err(), "tile {tile} was changed unnoticed");
         }
@@ -152,6 +247,14 @@ struct HttpTiles<'g> {
     gateway: &'g Gateway,
     /// The position of the tile, among those that are read at once, in which a bit is flipped.
     flipped: Option<usize>,
+    /// The number of tiles that were read at once.
+    count: Cell<usize>,
+}
+
+impl<'g> HttpTiles<'g> {
+    fn new(gateway: &'g Gateway, flipped: Option<usize>) -> Self {
+        Self { gateway, flipped, count: Cell::new(0) }
+    }
 }
 
 impl TileReader for HttpTiles<'_> {
@@ -164,6 +267,7 @@ impl TileReader for HttpTiles<'_> {
             let path = format!("/tlog/0/tile/{}", tile_path(tile));
             self.gateway.get_public(&path).map_err(|error| tlog_tiles::Error::InvalidInput(error.to_string()))
         };
+        self.count.set(tiles.len());
         let mut read = tiles.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         if let Some(byte) = self.flipped.and_then(|tile| read.get_mut(tile)?.last_mut()) {
             *byte ^= 1;

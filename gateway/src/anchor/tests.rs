@@ -1,4 +1,5 @@
 use super::*;
+use codec::Encode as _;
 use std::sync::{
     atomic::{AtomicUsize, Ordering},
     Mutex,
@@ -304,14 +305,27 @@ async fn only_the_first_of_two_forked_histories_is_anchored() {
     run_until(&original, 3).await.unwrap();
 }
 
+/// Writes a checkpoint to the database of a closed log, which itself refuses a checkpoint that is ahead of it.
+fn write_checkpoint(folder: &tempfile::TempDir, signed: &SignedCheckpoint) {
+    let path = folder.path().join("log");
+    let options = rocksdb::Options::default();
+    let families = rocksdb::DB::list_cf(&options, &path).unwrap();
+    let database = rocksdb::DB::open_cf(&options, &path, families).unwrap();
+    let checkpoints = database.cf_handle("checkpoints").unwrap();
+    database.put_cf(checkpoints, signed.checkpoint.size.to_be_bytes(), signed.encode()).unwrap();
+}
+
 #[tokio::test]
 async fn without_a_node_the_log_is_checked_against_its_signed_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
-    let anchoring = anchoring(open(&folder), MemoryChain::default());
-    append(&anchoring.log, 4).await;
-    let signed = anchoring.checkpoint().unwrap();
+    let start = || anchoring(open(&folder), MemoryChain::default());
+    let first = start();
+    append(&first.log, 4).await;
+    let signed = first.checkpoint().unwrap();
+    drop(first);
     let ahead = Checkpoint { size: 6, root: Hash([7; 32]), ..signed.checkpoint.clone() };
-    anchoring.log.put_checkpoint(&SignedCheckpoint { checkpoint: ahead, ..signed }).unwrap();
+    write_checkpoint(&folder, &SignedCheckpoint { checkpoint: ahead, ..signed });
+    let anchoring = start();
     let error = anchoring.run().await.unwrap_err();
     assert_eq!(error, AnchorError::ShorterThanCheckpoint { size: 4, signed: 6 });
 

@@ -212,7 +212,7 @@ async fn lines_are_logged_in_order_and_an_invalid_line_does_not_affect_the_other
         .iter()
         .map(|event| match &event.parts.as_ref().unwrap()[0] {
             Part::Reading(reading) => reading.value.to_string(),
-            Part::Status(_) => panic!("a status"),
+            other => panic!("not a reading: {other}"),
         })
         .collect();
     let expected: Vec<_> = (0..50).filter(|n| *n != 20).map(|n| n.to_string()).collect();

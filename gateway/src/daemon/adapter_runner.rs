@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use streembit_keystore::KeyPair;
     use streembit_log::{AppendError, OpenError};
-    use streembit_primitives::{reading::Unit, DeviceKey, Hash, LogId, Reading, Source, Text, Value};
+    use streembit_primitives::{DeviceKey, Hash, LogId, Reading, Source, Text, Value};
 
     const ODOMETER: &str = "Vehicle.TraveledDistance";
 
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(odometer(0), (None, 0));
         let reading = |name: &str, value: u32| Reading {
             name: name.try_into().unwrap(),
-            unit: Unit::default(),
+            unit: Default::default(),
             value: Value::Decimal(value.into()),
             time: 1,
             source: Source::sensor(),

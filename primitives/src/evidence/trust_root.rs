@@ -1,9 +1,9 @@
 //! The trust root, and its text: one line that people can compare and paste.
 //!
-//! The text is [`TrustRoot::TEXT_PREFIX`], the version, `-`, and the base64url digits (RFC 4648, section 5, without padding) of the
-//! content followed by its checksum. The content is the SCALE encoding of the genesis hash, the compact number of the set
-//! and the voters, each with its compact weight. The checksum is the first four bytes of the content's hash in
-//! [`Domain::TrustRoot`]. It finds typing and copying mistakes; it does not authenticate anything.
+//! The text is [`TrustRoot::TEXT_PREFIX`], the version, `-`, and the base64url digits (RFC 4648, section 5, without
+//! padding) of the content followed by its checksum. The content is the SCALE encoding of the genesis hash, the compact
+//! number of the set and the voters, each with its compact weight. The checksum is the first four bytes of the content's
+//! hash in [`Domain::TrustRoot`]. It finds typing and copying mistakes; it does not authenticate anything.
 
 use super::grandpa::{AuthorityKey, AuthoritySet, Voter};
 use crate::{ed25519::VerifyingKey, hash::Domain, Hash};

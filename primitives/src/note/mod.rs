@@ -197,6 +197,11 @@ impl SignedNote {
         Ok(Self { origin: origin.to_string(), size, root, signatures })
     }
 
+    /// Returns the origin that the note claims, which says whose key has to verify it.
+    pub fn claimed_origin(&self) -> Result<Origin, OriginError> {
+        self.origin.parse()
+    }
+
     /// Verifies that the key of the log signed this note. Signatures of other keys, such as those of witnesses, are
     /// ignored.
     pub fn verify(&self, key: &VerifierKey) -> Result<VerifiedCheckpoint, NoteError> {

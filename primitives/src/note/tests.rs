@@ -59,6 +59,14 @@ fn note_and_key_have_pinned_bytes() {
 }
 
 #[test]
+fn a_note_claims_an_origin_before_it_is_verified() {
+    let claimed = |note: &str| SignedNote::parse(note.as_bytes()).unwrap().claimed_origin();
+    assert_eq!(claimed(&note()), Ok(origin()));
+    let name = origin().to_string();
+    assert_eq!(claimed(&note().replacen(&name, "example.com/log", 1)), Err(OriginError));
+}
+
+#[test]
 fn signatures_of_unknown_keys_are_ignored_up_to_a_limit() {
     let witness = format!("{SIGNATURE_MARK}witness.example/w1 {}\n", to_base64(&[1; 76]));
     // The name of the log's key with another id, as after a new kind of signature.

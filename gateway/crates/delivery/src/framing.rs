@@ -4,6 +4,10 @@ use codec::{Decode, DecodeAll, Encode, MaxEncodedLen};
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use std::io;
 
+/// The maximum length of a frame, in bytes. An event whose log entry is as large as it may be, with a proof of each part,
+/// fits.
+pub const MAX_FRAME_BYTES: usize = 64 * 1024;
+
 /// The error of reading or writing a frame.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
@@ -46,7 +50,7 @@ impl FrameError {
 /// Reads one frame. Checks the length against the type's maximum before it allocates memory.
 pub async fn read<T: Decode + MaxEncodedLen>(from: &mut (impl AsyncRead + Unpin)) -> Result<T, FrameError> {
     let length = read_length(from).await?;
-    let limit = T::max_encoded_len();
+    let limit = T::max_encoded_len().min(MAX_FRAME_BYTES);
     if length as usize > limit {
         return Err(FrameError::Oversized { length, limit });
     }
@@ -104,6 +108,15 @@ mod tests {
     use futures::{executor::block_on, io::Cursor};
     use proptest::prelude::*;
 
+    /// The largest event: a body of the maximum size in the maximum number of parts.
+    #[test]
+    fn the_largest_event_fits_into_a_frame() {
+        let disclosure_overhead = 32 + 4 + 4 + 1 + 7 * 32;
+        let parts = streembit_primitives::body::MAX_PARTS as usize * disclosure_overhead;
+        let rest = streembit_primitives::LogEntry::max_encoded_len() + 1024;
+        assert!(streembit_log::MAX_BODY_BYTES + parts + rest <= MAX_FRAME_BYTES);
+    }
+
     fn read_bytes<T: Decode + MaxEncodedLen>(bytes: &[u8]) -> Result<T, FrameError> {
         block_on(read(&mut Cursor::new(bytes)))
     }
@@ -131,7 +144,9 @@ mod tests {
 
     #[test]
     fn the_maximum_lengths_are_small() {
-        assert!(Frame::max_encoded_len() <= 64 * 1024, "{}", Frame::max_encoded_len());
+        let length = (MAX_FRAME_BYTES as u32 + 1).to_le_bytes();
+        let error = read_bytes::<Frame>(&length).unwrap_err();
+        assert!(matches!(error, FrameError::Oversized { limit: MAX_FRAME_BYTES, .. }), "{error}");
         assert!(Subscribe::max_encoded_len() <= 2 * 1024, "{}", Subscribe::max_encoded_len());
     }
 

@@ -9,6 +9,7 @@ pub mod entry_proof;
 pub mod export;
 #[cfg(feature = "collect")]
 mod gateway_log;
+pub mod note;
 pub mod output;
 pub mod select;
 pub mod show;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use entry_proof::{EntryProof, EntryRequest, EntrySummary};
 pub use export::{ExportError, ExportSummary, Request};
+pub use note::{judge_note, LogRoot, NoteVerdict, RootSource};
 pub use select::{Disclose, Span};
 pub use source::{CollectedChain, EventLog};
 pub use state::{State, StateProofError};

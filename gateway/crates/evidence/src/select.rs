@@ -106,7 +106,7 @@ impl UnmatchedNames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streembit_primitives::{Reading, Source, Text, Value};
+    use streembit_primitives::{Reading, Source, Value};
 
     fn span(from: &str, to: &str) -> Span {
         Span {
@@ -152,7 +152,7 @@ mod tests {
         let reading = |name: &str| {
             Part::Reading(Reading {
                 name: name.try_into().unwrap(),
-                unit: Text::default(),
+                unit: Default::default(),
                 value: Value::Decimal(1u32.into()),
                 time: 1,
                 source: Source::sensor(),

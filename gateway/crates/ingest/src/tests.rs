@@ -8,7 +8,9 @@ use super::*;
 use proptest::prelude::*;
 use streembit_log::{AppendError, OpenError, StorageError};
 use streembit_primitives::{
-    event::EventError, AccountId, Decimal, Hash, PublicKey, Signature, Signer, Source, Text, Value,
+    event::EventError,
+    reading::{Name, Unit},
+    AccountId, Decimal, Hash, PublicKey, Signature, Signer, Source, Text, Value,
 };
 use support::{body, log_id, open, Device};
 
@@ -42,8 +44,8 @@ fn start_ingest(devices: &[Device], limits: Limits) -> IngestFixture {
 
 fn reading(value: u32) -> Reading {
     Reading {
-        name: Text::try_from("Vehicle.TraveledDistance").unwrap(),
-        unit: Text::try_from("km").unwrap(),
+        name: Name::try_from("Vehicle.TraveledDistance").unwrap(),
+        unit: Unit::try_from("km").unwrap(),
         value: Value::Decimal(Decimal::from(value)),
         time: 1,
         source: Source::sensor(),
@@ -110,7 +112,7 @@ async fn every_refusal_has_its_own_error() {
     );
     assert!(matches!(ingest.status(fixture.car, &"x".repeat(257)).await, Err(IngestError::TooLong(_))));
     let mut large = reading(1);
-    large.name = Text::try_from("n".repeat(96)).unwrap();
+    large.name = Name::try_from("n".repeat(96)).unwrap();
     large.value = Value::Text(Text::try_from("x".repeat(256)).unwrap());
     assert!(matches!(
         ingest.readings(fixture.car, vec![large; 64]).await,

@@ -4,6 +4,7 @@ mod chains;
 mod entry;
 mod evidence;
 mod forks;
+mod note;
 mod root;
 
 #[cfg(test)]
@@ -44,6 +45,11 @@ pub enum Command {
     ///
     /// Can also prove one event to other people's tools (--format). The gateway may be running. Needs no node.
     Export(evidence::ExportArgs),
+    /// Compare a signed note of a gateway's log with what the chain anchored.
+    ///
+    /// The exit code is 0 if nothing contradicts the note, and 1 if it proves a fork or is not the gateway's. Only
+    /// `CONFIRMED` (`"confirmed": true`) says that the chain has this history.
+    Note(note::NoteArgs),
     /// List the chains for which the gateway stores proofs of its anchors.
     ///
     /// There is more than one if the chain was founded again. The gateway may be running. Needs no node.
@@ -79,6 +85,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::Device(args) => run_device(args, context).await,
         Command::Forks(args) => forks::run(args, context).await,
+        Command::Note(args) => note::run(args, context).await,
         Command::Chains(args) => chains::run(args, context).await,
         Command::Export(args) => evidence::export(args, context).await,
         Command::Root(args) => root::run(args, context).await,

@@ -5,7 +5,8 @@ use frame_support::assert_ok;
 use streembit_primitives::{
     contract::{AccessClause, Clause},
     contract_state::Grant,
-    Hash, Text,
+    reading::Name,
+    Hash,
 };
 
 #[test]
@@ -44,7 +45,7 @@ fn a_grant_is_for_one_device_and_comes_from_any_active_contract() {
         both.nonce = Hash([1; 32]);
         both.parties = vec![OWNER, WORKSHOP, INSURER].try_into().unwrap();
         both.devices = vec![car(), van].try_into().unwrap();
-        let odometer = vec![streembit_primitives::reading::Name::try_from(ODOMETER).unwrap()];
+        let odometer = vec![Name::try_from(ODOMETER).unwrap()];
         let access = AccessClause {
             device: van,
             grantee: INSURER,

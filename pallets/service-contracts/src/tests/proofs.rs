@@ -52,7 +52,7 @@ fn every_part_of_a_proof_is_checked() {
             (Error::NotInEvent, |p| p.disclosure.part = reading("other", Value::Decimal(km(13_000)))),
             (Error::NotInEvent, |p| p.disclosure.salt = Hash::ZERO),
             (Error::NotInEvent, |p| p.disclosure.count = 2),
-            (Error::NotInEvent, |p| p.disclosure.part = Part::Status(Text::default())),
+            (Error::OtherKind, |p| p.disclosure.part = Part::Status(Text::default())),
         ];
         for (fault, change) in faults {
             let mut changed = proof.clone();

@@ -175,7 +175,7 @@ fn reading(name: &str, value: u32) -> Part {
 }
 
 fn grant(device: DeviceId, grantee: &KeyPair, names: &[&str], until: u64) -> Grant {
-    let names = names.iter().map(|name| Text::try_from(*name).unwrap()).collect::<Vec<_>>();
+    let names = names.iter().map(|name| Name::try_from(*name).unwrap()).collect::<Vec<_>>();
     Grant {
         contract: ContractId([5; 32]),
         device,

@@ -125,7 +125,7 @@ async fn only_granted_readings_are_disclosed() {
 async fn requested_names_restrict_the_granted_readings() {
     let fixture = fixture().await;
     fixture.grant(&["Vehicle.TraveledDistance"], in_ms(60_000));
-    let names = vec![Text::try_from("Vehicle.Speed").unwrap()].try_into().unwrap();
+    let names = vec![Name::try_from("Vehicle.Speed").unwrap()].try_into().unwrap();
     let subscription = Subscription { device: fixture.car.id(), target: fixture.gateway.target(), names };
     let chain = fixture.chain.clone();
     let mut reader =

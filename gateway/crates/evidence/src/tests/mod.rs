@@ -25,7 +25,7 @@ use streembit_primitives::{
     hash::Domain,
     signature::{sign_sr25519, PublicKey},
     AccountId, Body, Checkpoint, DeviceId, DeviceKey, EventHeader, Hash, LogId, Part, Reading, SignedEvent,
-    Signer, Source as Origin, Text, Value, Version,
+    Signer, Source as Origin, Value, Version,
 };
 
 const DAY: u64 = 86_400_000;

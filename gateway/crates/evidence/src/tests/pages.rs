@@ -53,19 +53,19 @@ impl ProofSource for EndlessNode<'_> {
 #[tokio::test]
 async fn a_finality_proof_that_does_not_end_is_refused() {
     let mut fixture = Fixture::new();
-    fixture.append(1).await;
+    fixture.append(5).await;
     (0..64).for_each(|_| fixture.chain.block(true));
     fixture.anchor();
     let endless = EndlessNode(Node(&fixture.chain, 1));
-    assert_eq!(collect(&fixture.log, &endless, 1).await, Err(CollectError::Endless { pages: 1 }));
+    assert_eq!(collect(&fixture.log, &endless, 5).await, Err(CollectError::Endless { pages: 1 }));
     // One change of voters for each page. The last page has the newest block too.
-    assert_eq!(collect(&fixture.log, &Node(&fixture.chain, 1), 1).await.unwrap().changes, 64);
+    assert_eq!(collect(&fixture.log, &Node(&fixture.chain, 1), 5).await.unwrap().changes, 64);
     assert_eq!(fixture.verified(Span::default(), Disclose::All).changes, 64);
 
     fixture.log.forget_chain(&fixture.chain.genesis).unwrap();
     fixture.chain.block(true);
-    let too_many = collect(&fixture.log, &Node(&fixture.chain, 1), 1).await;
+    let too_many = collect(&fixture.log, &Node(&fixture.chain, 1), 5).await;
     assert_eq!(too_many, Err(CollectError::Endless { pages: 64 }));
     assert_nothing_collected(&fixture);
-    assert_eq!(collect(&fixture.log, &Node(&fixture.chain, 2), 1).await.unwrap().changes, 65);
+    assert_eq!(collect(&fixture.log, &Node(&fixture.chain, 2), 5).await.unwrap().changes, 65);
 }
