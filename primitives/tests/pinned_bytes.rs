@@ -3,6 +3,8 @@
 //! Each type's generated values are encoded, hashed together and compared with `pinned_bytes.txt`. A change of that file is
 //! a change of a format. It comes with a new version of the type and a line in the changelog.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
 use codec::{DecodeAll, Encode};
 use std::{collections::BTreeMap, fmt::Debug, path::PathBuf};
 use streembit_primitives::{

@@ -311,10 +311,12 @@ mod tests {
             let latest = anchors.last().map(|size| log.anchor(*size, 7));
             let root = with_log.then(|| log.log_root(size, latest.as_ref()).unwrap());
             let judge = |note| judge_note(&note, &anchored, latest.as_ref(), root.as_ref());
-            prop_assert!(!matches!(judge(log.note(size)), NoteVerdict::Fork { .. }));
+            let is_fork = matches!(judge(log.note(size)), NoteVerdict::Fork { .. });
+            prop_assert!(!is_fork);
             if size > u64::from(from) {
                 let verdict = judge(fork.note(size));
-                prop_assert!(!matches!(verdict, NoteVerdict::Confirmed { .. }));
+                let is_confirmed = matches!(verdict, NoteVerdict::Confirmed { .. });
+                prop_assert!(!is_confirmed);
                 prop_assert_eq!(
                     matches!(verdict, NoteVerdict::Fork { .. }),
                     with_log || anchors.contains(&size)

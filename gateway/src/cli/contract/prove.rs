@@ -49,7 +49,7 @@ pub(super) async fn report(args: ReportArgs, context: &Context) -> anyhow::Resul
     context.print(&result, |_| {
         format!(
             "reported {}, finalized in block {}\n{}",
-            reading.to_string(),
+            reading,
             submitted.block,
             view::due_text(&found.contract, &due)
         )
@@ -87,7 +87,7 @@ pub(super) async fn record(args: RecordArgs, context: &Context) -> anyhow::Resul
             "\"{}\" is recorded at {} as record {number}, finalized in block {}\n\nNext, the customer confirms it:\n  \
              streembit contract confirm {id} --record {number} --key CUSTOMER.key",
             service.what,
-            reading.to_string(),
+            reading,
             submitted.block
         )
     })
