@@ -10,7 +10,7 @@ use streembit::simulate::{
 };
 use streembit_adapters::{
     obd::{Obd, ObdConfig},
-    Adapter, AdapterContext, AdapterState, History, Observed,
+    Adapter, AdapterContext, AdapterState, History, IsWanted, Observed, Past,
 };
 use streembit_primitives::{Decimal, Reading, Value};
 use tokio::{
@@ -31,8 +31,8 @@ struct EmptyHistory;
 
 #[async_trait::async_trait]
 impl History for EmptyHistory {
-    async fn last_reading(&self, _: &str) -> Option<Value> {
-        None
+    async fn newest(&self, wanted: &[IsWanted], since: u64) -> Past {
+        Past { newest: vec![None; wanted.len()], next: since }
     }
 }
 
@@ -47,8 +47,10 @@ struct RunningAdapter {
 impl RunningAdapter {
     /// Starts an adapter with additional lines of configuration and an output channel of this capacity.
     fn start(port: &str, extra: &str, capacity: usize) -> Self {
-        let config: ObdConfig =
-            toml::from_str(&format!("port = '{port}'\nevery_seconds = 0.05\n{extra}")).unwrap();
+        let config: ObdConfig = toml::from_str(&format!(
+            "port = '{port}'\nevery_seconds = 0.05\nmax_speed_kmh = 1000000\n{extra}"
+        ))
+        .unwrap();
         let (sink, observed) = mpsc::channel(capacity);
         let (state, states) = watch::channel(AdapterState::default());
         let stop = CancellationToken::new();
@@ -250,6 +252,10 @@ async fn a_slow_receiver_slows_down_the_requests_and_loses_nothing() {
     stop(simulator).await;
 }
 
+/// The supported parameters of the scripted vehicle, without and with headers.
+const BARE: &str = "SEARCHING...\r41 00 88 18 00 01 \r\r";
+const HEADERS: &str = "7E8 06 41 00 88 18 00 01 \r\r";
+
 /// The answers of a scripted ELM327 to each command. The last answer to a command is repeated.
 struct Script(HashMap<&'static str, Vec<&'static str>>);
 
@@ -259,7 +265,7 @@ impl Script {
         let mut answers: HashMap<&str, Vec<&str>> = HashMap::from([
             ("ATZ", vec!["ATZ\r\r\rELM327 v1.5\r\r"]),
             ("ATE0", vec!["ATE0\rOK\r\r"]),
-            ("0100", vec!["SEARCHING...\r41 00 88 18 00 01 \r\r", "7E8 06 41 00 88 18 00 01 \r\r"]),
+            ("0100", vec![BARE, HEADERS]),
             ("ATDPN", vec!["A6\r\r"]),
             ("0120", vec!["7E8 06 41 20 00 00 00 01 \r\r"]),
             ("0140", vec!["7E8 06 41 40 00 00 00 01 \r\r"]),
@@ -408,10 +414,10 @@ async fn after_noise_and_interruptions_a_request_is_repeated_once() {
 
 #[tokio::test]
 async fn an_old_vehicle_is_read_over_iso_9141() {
-    let vin = "48 6B 10 49 02 01 00 00 00 31 3F\r48 6B 10 49 02 02 44 34 47 50 3F\r48 6B 10 49 02 03 30 30 52 35 3F\r\
-               48 6B 10 49 02 04 35 42 31 32 3F\r48 6B 10 49 02 05 33 34 35 36 3F\r\r";
+    let vin = "48 6B 10 49 02 01 00 00 00 31 40\r48 6B 10 49 02 02 44 34 47 50 1F\r48 6B 10 49 02 03 30 30 52 35 F8\r\
+               48 6B 10 49 02 04 35 42 31 32 EC\r48 6B 10 49 02 05 33 34 35 36 E5\r\r";
     let port = Script::can(&[
-        ("0100", &["BUS INIT: ...OK\r41 00 08 18 00 00\r\r", "48 6B 10 41 00 08 18 00 00 FA\r\r"]),
+        ("0100", &["BUS INIT: ...OK\r41 00 08 18 00 00\r\r", "48 6B 10 41 00 08 18 00 00 24\r\r"]),
         ("ATDPN", &["A3\r\r"]),
         ("0902", &[vin]),
         ("010D", &["48 6B 10 41 0D 32 43\r\r"]),
@@ -434,7 +440,9 @@ async fn an_old_vehicle_is_read_over_iso_9141() {
 #[tokio::test]
 async fn a_vehicle_that_stops_answering_is_reported_and_then_waited_for() {
     let speed = ["7E8 03 41 0D 32 \r\r", "NO DATA\r\r"];
+    let until_it_is_off = [BARE, HEADERS, HEADERS, "NO DATA\r\r"];
     let port = Script::can(&[
+        ("0100", &until_it_is_off),
         ("010D", &speed),
         ("010C", &["NO DATA\r\r"]),
         ("0105", &["NO DATA\r\r"]),
@@ -467,13 +475,7 @@ async fn an_adapter_that_restarts_is_set_up_again() {
     let (master, slave) = SerialStream::pair().unwrap();
     symlink(slave.name().unwrap(), &link).unwrap();
     let restart = ["7E8 03 41 0D 32 \r\r", "\r\rELM327 v1.5\r\r", "7E8 03 41 0D 33 \r\r"];
-    let bare_then_headers = [
-        "41 00 88 18 00 01 \r\r",
-        "7E8 06 41 00 88 18 00 01 \r\r",
-        "7E8 06 41 00 88 18 00 01 \r\r",
-        "41 00 88 18 00 01 \r\r",
-        "7E8 06 41 00 88 18 00 01 \r\r",
-    ];
+    let bare_then_headers = [BARE, HEADERS, HEADERS, BARE, HEADERS];
     let script = Script::can(&[("010D", &restart), ("0100", &bare_then_headers)]);
     let serving = tokio::spawn(script.serve(master));
     let mut adapter = RunningAdapter::start(path(&link), "", 4);

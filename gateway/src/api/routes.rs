@@ -23,8 +23,7 @@ use axum::{
 use codec::DecodeAll as _;
 use futures::future::join_all;
 use serde::Deserialize;
-use streembit_adapters::senml;
-use streembit_clock::now_ms;
+use streembit_adapters::senml::{self, Clock, EncodingError};
 use streembit_ingest::IngestError;
 use streembit_log::Receipt;
 use streembit_primitives::{Body, DeviceId, Reading, SignedEvent};
@@ -95,19 +94,27 @@ pub(super) async fn add_readings(
     body: RequestBody,
 ) -> ApiResult<ReceiptView> {
     let device = api.device(&device)?;
-    let readings = parse_readings(&headers, &read_body(body)?);
+    let readings = parse_readings(&headers, &read_body(body)?, api.clock());
     record_outcome(&api, submit(&api, device, readings).await).map(Json)
 }
 
-fn parse_readings(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Problem> {
+/// The readings of one event, with remarks for their sender.
+struct NewContent {
+    readings: Vec<Reading>,
+    remarks: Vec<String>,
+}
+
+fn parse_readings(headers: &HeaderMap, body: &[u8], clock: Clock) -> Result<NewContent, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     match kind.split(';').next().unwrap_or_default().trim() {
-        "application/senml+json" => parse_senml(body),
+        "application/senml+json" => parse_senml(body, clock),
         "application/json" => {
-            let NewReadings { readings } = serde_json::from_slice(body)
+            let NewReadings { readings } = serde_json::from_slice(senml::without_mark(body))
                 .map_err(|error| Problem::bad_request(error, "see NewReadings in /openapi.json"))?;
-            let now = now_ms();
-            Ok(readings.into_iter().map(|reading| reading.into_reading(now)).collect())
+            let readings = readings.into_iter().map(|reading| reading.into_reading(clock.now));
+            let readings =
+                readings.map(|reading| ensure_not_future(reading, clock)).collect::<Result<_, _>>()?;
+            Ok(NewContent { readings, remarks: Vec::new() })
         }
         other => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -118,10 +125,28 @@ fn parse_readings(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Prob
     }
 }
 
-fn parse_senml(pack: &[u8]) -> Result<Vec<Reading>, Problem> {
+fn ensure_not_future(reading: Reading, clock: Clock) -> Result<Reading, Problem> {
+    match clock.ensure_not_future(reading.time) {
+        Ok(_) => Ok(reading),
+        Err(_) => Err(Problem::bad_request(
+            format!(
+                "the reading {} has a time more than {} s in the future",
+                reading.name,
+                clock.max_future / 1_000
+            ),
+            "send the time in milliseconds since 1970; check the sender's clock and the gateway's",
+        )),
+    }
+}
+
+fn parse_senml(pack: &[u8], clock: Clock) -> Result<NewContent, Problem> {
     let remedy = "RFC 8428 describes SenML";
-    let text = std::str::from_utf8(pack).map_err(|error| Problem::bad_request(error, remedy))?;
-    senml::read(text, now_ms()).map_err(|error| Problem::bad_request(error, remedy))
+    let text = senml::text(pack).map_err(|error| Problem::bad_request(error, remedy))?;
+    let pack = senml::read(text, clock).map_err(|error| Problem::bad_request(error, remedy))?;
+    Ok(NewContent {
+        readings: pack.readings,
+        remarks: pack.remarks.iter().map(senml::Remark::to_string).collect(),
+    })
 }
 
 /// Adds SenML packs of a device that cannot sign, one per line. Each pack becomes one event, in the order of the lines.
@@ -139,9 +164,14 @@ pub(super) async fn add_lines(
 ) -> ApiResult<Results> {
     let device = api.device(&device)?;
     let body = read_body(body)?;
+    if senml::is_utf16(&body) {
+        return Err(Problem::bad_request(EncodingError::Utf16, "no line was added"));
+    }
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let clock = api.clock();
     // `join_all` polls the futures in order, and each takes its place in the log's queue when first polled.
-    let results = join_all(lines.map(|line| submit(&api, device, parse_senml(line)))).await.into_iter();
+    let results =
+        join_all(lines.map(|line| submit(&api, device, parse_senml(line, clock)))).await.into_iter();
     let results = results.map(|result| ItemResult::from(record_outcome(&api, result)));
     Ok(Json(Results { results: results.collect() }))
 }
@@ -159,7 +189,7 @@ pub(super) async fn add_event(State(api): State<Api>, body: RequestBody) -> ApiR
     let event = from_scale_hex::<SignedEvent>("event", &new.event)?;
     let body = from_scale_hex::<Body>("body", &new.body)?;
     let result = api.ingest().signed(event, body).await;
-    record_outcome(&api, result.map_err(Rejection::from)).map(Json)
+    record_outcome(&api, result.map(Added::from).map_err(Rejection::from)).map(Json)
 }
 
 /// Adds several events that their devices signed, in the order of the request.
@@ -178,8 +208,9 @@ pub(super) async fn add_batch(State(api): State<Api>, body: RequestBody) -> ApiR
         Problem::bad_request(error, "send the SCALE encoding of Vec<(SignedEvent, Body)>")
     })?;
     let results = api.ingest().signed_batch(events).await.into_iter();
-    let results =
-        results.map(|result| ItemResult::from(record_outcome(&api, result.map_err(Rejection::from))));
+    let results = results.map(|result| {
+        ItemResult::from(record_outcome(&api, result.map(Added::from).map_err(Rejection::from)))
+    });
     Ok(Json(Results { results: results.collect() }))
 }
 
@@ -315,9 +346,22 @@ pub(super) async fn wrong_method() -> Problem {
 async fn submit(
     api: &Api,
     device: DeviceId,
-    readings: Result<Vec<Reading>, Problem>,
-) -> Result<Receipt, Rejection> {
-    Ok(api.ingest().readings(device, readings?).await?)
+    content: Result<NewContent, Problem>,
+) -> Result<Added, Rejection> {
+    let NewContent { readings, remarks } = content?;
+    Ok(Added { receipt: api.ingest().readings(device, readings).await?, remarks })
+}
+
+/// An event that was added, with remarks for its sender.
+struct Added {
+    receipt: Receipt,
+    remarks: Vec<String>,
+}
+
+impl From<Receipt> for Added {
+    fn from(receipt: Receipt) -> Self {
+        Self { receipt, remarks: Vec::new() }
+    }
 }
 
 /// The reason why readings or an event were not added.
@@ -339,11 +383,11 @@ impl From<IngestError> for Rejection {
 }
 
 /// Counts the outcome in the metrics and converts it into the API's types.
-fn record_outcome(api: &Api, result: Result<Receipt, Rejection>) -> Result<ReceiptView, Problem> {
+fn record_outcome(api: &Api, result: Result<Added, Rejection>) -> Result<ReceiptView, Problem> {
     match result {
-        Ok(receipt) => {
+        Ok(Added { receipt, remarks }) => {
             api.metrics().acknowledged();
-            Ok(receipt.into())
+            Ok(ReceiptView { remarks, ..receipt.into() })
         }
         Err(Rejection::Invalid(problem)) => {
             api.metrics().unreadable();

@@ -12,6 +12,7 @@ use crate::{
 };
 use ed25519_dalek::SigningKey;
 use std::{collections::BTreeSet, sync::Arc};
+use streembit_adapters::senml::Clock;
 use streembit_clock::now_ms;
 use streembit_delivery::{Multiaddr, PeerId};
 use streembit_ingest::Ingest;
@@ -72,6 +73,12 @@ impl Api {
     /// Returns the key that signs the notes of the log's checkpoints.
     pub(super) fn log_key(&self) -> &SigningKey {
         &self.state.log_key
+    }
+
+    /// Returns the time, and how far in the future readings may be.
+    pub(super) fn clock(&self) -> Clock {
+        let max_future = self.state.config.api.max_future_seconds.saturating_mul(1_000);
+        Clock { now: now_ms(), max_future }
     }
 
     /// Returns the epoch of the log.

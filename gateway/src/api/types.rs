@@ -111,6 +111,9 @@ pub struct ReceiptView {
     pub hash: String,
     /// The time when the gateway received the event.
     pub received: u64,
+    /// What the sender should know, such as that a number was rounded; absent if there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }
 
 /// An event in the log.
@@ -267,6 +270,7 @@ impl From<Receipt> for ReceiptView {
             sequence: receipt.sequence,
             hash: receipt.hash.to_string(),
             received: receipt.received,
+            remarks: Vec::new(),
         }
     }
 }

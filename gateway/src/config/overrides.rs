@@ -16,7 +16,7 @@ type Set = fn(&mut Config, &str) -> Result<(), String>;
 
 /// All overrides, each with a function that parses and sets the value. A name is the section and the key in upper case.
 /// Devices are a list and cannot be overridden.
-pub(super) const OVERRIDES: [(&str, Set); 14] = [
+pub(super) const OVERRIDES: [(&str, Set); 15] = [
     ("STREEMBIT_GATEWAY_NAME", |c, v| set(&mut c.gateway.name, Ok(v.into()))),
     ("STREEMBIT_GATEWAY_DATA_DIR", |c, v| set(&mut c.gateway.data_dir, path(v))),
     ("STREEMBIT_GATEWAY_KEY_FILE", |c, v| set(&mut c.gateway.key_file, path(v))),
@@ -31,6 +31,7 @@ pub(super) const OVERRIDES: [(&str, Set); 14] = [
     ("STREEMBIT_API_TOKEN_FILE", |c, v| set(&mut c.api.token_file, path(v))),
     ("STREEMBIT_API_ALLOW_REMOTE", |c, v| set(&mut c.api.allow_remote, boolean(v))),
     ("STREEMBIT_API_TLOG", |c, v| set(&mut c.api.tlog, boolean(v))),
+    ("STREEMBIT_API_MAX_FUTURE_SECONDS", |c, v| set(&mut c.api.max_future_seconds, number(v))),
     ("STREEMBIT_ANCHOR_EVERY_EVENTS", |c, v| set(&mut c.anchor.every_events, number(v))),
     ("STREEMBIT_ANCHOR_EVERY_SECONDS", |c, v| set(&mut c.anchor.every_seconds, number(v))),
     ("STREEMBIT_DELIVERY_LISTEN", |c, v| {

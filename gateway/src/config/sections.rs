@@ -66,6 +66,9 @@ pub struct ApiConfig {
     pub allow_remote: bool,
     /// Whether `tcp` serves the log's checkpoint and tiles, which need no token.
     pub tlog: bool,
+    /// How far the absolute time of a reading may be ahead of the gateway's clock, in seconds.
+    #[serde(deserialize_with = "values::above_zero")]
+    pub max_future_seconds: u64,
 }
 
 /// `[anchor]`
@@ -105,6 +108,7 @@ impl Default for ApiConfig {
             token_file: "api.token".into(),
             allow_remote: false,
             tlog: false,
+            max_future_seconds: 86_400,
         }
     }
 }

@@ -177,6 +177,12 @@ fn errors_name_the_file_the_line_and_the_remedy() {
         (4, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"tcp://host\"", "lacks a host or a port"),
         (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"/dev/x\"\nbaud = 1", "38400"),
         (3, "[[device]]\nname = \"car\"\n[device.obd]\nport = \"/dev/x\"\nevery_seconds = 0", "0.05"),
+        (
+            5,
+            "[[device]]\nname = \"car\"\n[device.obd]\nport = \"/dev/x\"\nprotocol = 12",
+            "12 is not a protocol",
+        ),
+        (2, "[api]\nmax_future_seconds = 0", "above 0"),
     ] {
         let error = parse(text).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{PATH}:{line}: ")), "{text}\n{error}");

@@ -6,12 +6,15 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
+use streembit_adapters::obd;
 use streembit_log::{CheckpointError, LogReader, ReadError, StoredEvent};
 use streembit_primitives::{
     body::Disclosure, checkpoint::Anchor, contract::ContractId, reading::Name, reading_proof::ReadingProof,
-    DeviceId, Part, Reading, Version,
+    Decimal, DeviceId, Part, Reading, Source, Value, Version,
 };
 
+/// The number of a device's events that are searched for a reading of a better source.
+const MAX_SEARCHED: u32 = 10_000;
 /// The size limit of a proof file, in bytes. A proof takes a few kilobytes.
 const MAX_BYTES: u64 = 256 * 1024;
 
@@ -28,7 +31,7 @@ pub enum ProveError {
     #[error("this gateway's log has no anchor yet: run the gateway with a node, and wait for the first anchor (`streembit status` shows it)")]
     NotAnchored,
     /// No anchored event of the device has the reading.
-    #[error("no anchored event of device {device} has the reading {meter}: wait until the device has been read and the log is anchored (`streembit status` shows both)")]
+    #[error("no anchored event of device {device} has a reading {meter} that can be the value of the meter: wait until the device has been read and the log is anchored (`streembit status` shows both)")]
     NoReading {
         /// The device.
         device: DeviceId,
@@ -65,6 +68,10 @@ pub struct ProvenReading {
 }
 
 /// Proves the device's newest anchored reading with the name `meter`. `anchor` is the log's last anchor on the chain.
+///
+/// A reading counts only if it can be the value of the meter: a number that is not negative, and for an odometer
+/// kilometres that a vehicle can have. A reading that an adapter or the device itself has made is preferred to one that
+/// was sent to the gateway, even if the second is newer: see [`Trust`].
 pub fn newest_reading(
     log: &LogReader,
     anchor: Option<&Anchor>,
@@ -74,37 +81,88 @@ pub fn newest_reading(
     let anchor = anchor.ok_or(ProveError::NotAnchored)?;
     log.check_against(anchor)?;
     let size = anchor.checkpoint.size;
+    let best = best_reading(log, size, device, meter)?;
+    let Candidate { event: StoredEvent { index, entry, .. }, reading, disclosure, .. } =
+        best.ok_or_else(|| ProveError::NoReading { device: *device, meter: meter.clone() })?;
+    let inclusion = log.prove_inclusion(index, size)?;
+    let proof = ReadingProof { version: Version, log: log.id(), size, index, entry, inclusion, disclosure };
+    Ok(ProvenReading { proof, reading })
+}
+
+/// How far the value of a reading can be trusted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Trust {
+    /// Somebody or some program has sent the reading to the gateway.
+    Sent,
+    /// An adapter of the gateway or the device itself has made the reading.
+    Read,
+}
+
+impl Trust {
+    fn of(reading: &Reading) -> Self {
+        if reading.source == Source::of_adapter("senml", "") {
+            Self::Sent
+        } else {
+            Self::Read
+        }
+    }
+}
+
+/// A reading that can be proven.
+struct Candidate {
+    trust: Trust,
+    event: StoredEvent,
+    reading: Reading,
+    disclosure: Disclosure,
+}
+
+/// Returns the newest reading of the best source among the first `size` entries of the log.
+fn best_reading(
+    log: &LogReader,
+    size: u64,
+    device: &DeviceId,
+    meter: &Name,
+) -> Result<Option<Candidate>, ReadError> {
+    let mut best: Option<Candidate> = None;
     let mut sequence = log.head(device)?.map(|head| head.sequence);
+    let mut searched = 0;
     while let Some(at) = sequence {
-        for event in log.device_events(device, at, 1)? {
-            if let Some((reading, disclosure)) = disclose(&event, meter).filter(|_| event.index < size) {
-                let StoredEvent { index, entry, .. } = event;
-                let inclusion = log.prove_inclusion(index, size)?;
-                let proof = ReadingProof {
-                    version: Version,
-                    log: log.id(),
-                    size,
-                    index,
-                    entry,
-                    inclusion,
-                    disclosure,
-                };
-                return Ok(ProvenReading { proof, reading });
+        let events = log.device_events(device, at, 1)?;
+        for found in events.into_iter().filter_map(|event| candidate(event, size, meter)) {
+            if found.trust == Trust::Read {
+                return Ok(Some(found));
             }
+            best = best.or(Some(found));
+        }
+        if best.is_some() {
+            searched += 1;
+        }
+        if searched > MAX_SEARCHED {
+            break;
         }
         sequence = at.checked_sub(1);
     }
-    Err(ProveError::NoReading { device: *device, meter: meter.clone() })
+    Ok(best)
 }
 
-/// Returns the last of an event's readings with this name, and its disclosure.
-fn disclose(event: &StoredEvent, meter: &Name) -> Option<(Reading, Disclosure)> {
-    let body = event.body.present()?;
+/// Returns the last of an event's readings that can be the value of the meter, if the event is anchored.
+fn candidate(event: StoredEvent, size: u64, meter: &Name) -> Option<Candidate> {
+    let body = event.body.present().filter(|_| event.index < size)?;
     let (place, reading) = body.parts.iter().enumerate().rev().find_map(|(place, part)| match part {
-        Part::Reading(reading) if reading.name == *meter => Some((place, reading)),
+        Part::Reading(reading) if reading.name == *meter && is_meter_value(reading) => Some((place, reading)),
         _ => None,
     })?;
-    Some((reading.clone(), body.disclose(u32::try_from(place).ok()?)?))
+    let disclosure = body.disclose(u32::try_from(place).ok()?)?;
+    let reading = reading.clone();
+    Some(Candidate { trust: Trust::of(&reading), event, reading, disclosure })
+}
+
+fn is_meter_value(reading: &Reading) -> bool {
+    match &reading.value {
+        Value::Decimal(_) if reading.name.as_str() == obd::ODOMETER_NAME => obd::is_odometer_value(reading),
+        Value::Decimal(value) => *value >= Decimal::ZERO,
+        Value::Boolean(_) | Value::Text(_) => false,
+    }
 }
 
 /// The JSON file in which a proof is sent to another party.
@@ -161,7 +219,7 @@ mod tests {
         event::{EventKind, Signer, VERSION},
         hash::Domain,
         reading::Unit,
-        Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, SignedEvent, Source, Text, Value,
+        Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, SignedEvent, Text,
     };
 
     fn gateway() -> KeyPair {
@@ -177,20 +235,28 @@ mod tests {
     }
 
     async fn append(log: &Log, label: &str, readings: &[(&str, u32)]) {
+        let readings = readings
+            .iter()
+            .map(|(meter, value)| reading(meter, Value::Decimal((*value).into()), "km", "senml"));
+        append_readings(log, label, readings.collect()).await;
+    }
+
+    fn reading(meter: &str, value: Value, unit: &str, source: &str) -> Reading {
+        Reading {
+            name: name(meter),
+            unit: Unit::try_from(unit).unwrap(),
+            value,
+            time: 1,
+            source: Source::try_from(source).unwrap(),
+        }
+    }
+
+    async fn append_readings(log: &Log, label: &str, readings: Vec<Reading>) {
         let (keys, key) = (gateway(), key(label));
         let head = log.head(&key.device_id()).unwrap();
         let (sequence, previous) = head.map_or((0, Hash::ZERO), |head| (head.sequence + 1, head.hash));
-        let part = |(meter, value): &(&str, u32)| {
-            Part::Reading(Reading {
-                name: name(meter),
-                unit: Unit::try_from("km").unwrap(),
-                value: Value::Decimal((*value).into()),
-                time: sequence,
-                source: Source::of_adapter("senml", ""),
-            })
-        };
-        let body =
-            Body { seed: [1; 32], parts: readings.iter().map(part).collect::<Vec<_>>().try_into().unwrap() };
+        let parts: Vec<_> = readings.into_iter().map(Part::Reading).collect();
+        let body = Body { seed: [1; 32], parts: parts.try_into().unwrap() };
         let header = EventHeader {
             version: VERSION,
             device: key.device_id(),
@@ -238,6 +304,37 @@ mod tests {
             assert_eq!(verified.reading(), &proven.reading);
             assert!(proven.proof.verify(&key("van"), &anchor.checkpoint.root, 0).is_err());
         }
+    }
+
+    #[tokio::test]
+    async fn an_implausible_or_typed_in_value_is_not_proven_before_one_that_was_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::open(&folder.path().join("log"), LogId::first(gateway().account())).unwrap();
+        let meter = "Vehicle.TraveledDistance";
+        let value = |text: &str| Value::Decimal(text.parse().unwrap());
+        let proven = |size| {
+            let device = key("car").device_id();
+            newest_reading(&log, Some(&anchor(&log, size)), &device, &name(meter)).map(|p| p.reading.value)
+        };
+        for (number, wrong) in [
+            reading(meter, value("105860104"), "m", "senml"),
+            reading(meter, value("105861"), "", "senml"),
+            reading(meter, value("105861"), "celsius", "obd:01A6"),
+            reading(meter, value("-5"), "km", "obd:01A6"),
+            reading(meter, value("1e18"), "km", "obd:01A6"),
+            reading(meter, Value::Boolean(true), "km", "obd:01A6"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            append_readings(&log, "car", vec![wrong]).await;
+            assert!(matches!(proven(number as u64 + 1), Err(ProveError::NoReading { .. })), "{number}");
+        }
+        append_readings(&log, "car", vec![reading(meter, value("105860.2"), "km", "senml")]).await;
+        assert_eq!(proven(7).unwrap(), value("105860.2"), "nothing better is known");
+        append_readings(&log, "car", vec![reading(meter, value("105860.1"), "km", "obd:01A6")]).await;
+        append_readings(&log, "car", vec![reading(meter, value("200000"), "km", "senml")]).await;
+        assert_eq!(proven(9).unwrap(), value("105860.1"));
     }
 
     #[tokio::test]

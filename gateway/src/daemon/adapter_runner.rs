@@ -8,10 +8,10 @@ use crate::{
 use backon::{ExponentialBuilder, Retryable as _};
 use futures::future::join_all;
 use std::{future::Future, sync::Arc, time::Duration};
-use streembit_adapters::{AdapterContext, AdapterState, History, Observed};
+use streembit_adapters::{AdapterContext, AdapterState, History, IsWanted, Observed, Past, PastReading};
 use streembit_ingest::{Ingest, IngestError};
 use streembit_log::{Log, ReadError, Receipt};
-use streembit_primitives::{DeviceId, Value};
+use streembit_primitives::DeviceId;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -144,6 +144,7 @@ fn component_state(state: AdapterState) -> ComponentState {
         AdapterState::Starting => ComponentState::Starting,
         AdapterState::Running { detail } => ComponentState::Running { detail },
         AdapterState::Retrying { problem, remedy } => ComponentState::Retrying { problem, remedy },
+        AdapterState::Alarm { problem, remedy } => ComponentState::Alarm { problem, remedy },
         AdapterState::Stopped => ComponentState::Stopped,
     }
 }
@@ -156,36 +157,45 @@ struct LogHistory {
 
 #[async_trait::async_trait]
 impl History for LogHistory {
-    async fn last_reading(&self, name: &str) -> Option<Value> {
-        let (log, device, name) = (self.log.clone(), self.device, name.to_owned());
-        let searched = tokio::task::spawn_blocking(move || last_reading(&log, &device, &name)).await;
-        searched.ok()?.unwrap_or_else(|error| {
-            tracing::warn!(device = %self.device, %error, "cannot read the last value of a reading from the log");
-            None
-        })
+    async fn newest(&self, wanted: &[IsWanted], since: u64) -> Past {
+        let (log, device, wanted) = (self.log.clone(), self.device, wanted.to_vec());
+        let nothing = Past { newest: vec![None; wanted.len()], next: since };
+        let searched = tokio::task::spawn_blocking(move || newest(&log, &device, &wanted, since)).await;
+        match searched {
+            Ok(Ok(past)) => past,
+            Ok(Err(error)) => {
+                tracing::warn!(device = %self.device, %error, "cannot read the device's earlier readings from the log");
+                nothing
+            }
+            Err(_) => nothing,
+        }
     }
 }
 
-/// Returns the value of `name` from the device's newest event that has it, or `None` if none of the last
-/// [`MAX_SEARCHED`] events has it.
-fn last_reading(log: &Log, device: &DeviceId, name: &str) -> Result<Option<Value>, ReadError> {
-    let Some(head) = log.head(device)? else { return Ok(None) };
-    let mut end = head.sequence.saturating_add(1);
-    let oldest = end.saturating_sub(MAX_SEARCHED);
-    while end > oldest {
+/// Looks for the newest readings of the device that `wanted` accepts, from the sequence `since` on and in the last
+/// [`MAX_SEARCHED`] events.
+fn newest(log: &Log, device: &DeviceId, wanted: &[IsWanted], since: u64) -> Result<Past, ReadError> {
+    let next = log.head(device)?.map_or(0, |head| head.sequence.saturating_add(1));
+    let mut past = Past { newest: vec![None; wanted.len()], next };
+    let oldest = next.saturating_sub(MAX_SEARCHED).max(since);
+    let mut end = next;
+    while end > oldest && past.newest.iter().any(Option::is_none) {
         let start = end.saturating_sub(PAGE).max(oldest);
-        let page = log.device_events(device, start, (end - start) as usize)?;
-        let bodies = page.iter().rev().filter_map(|event| event.body.present());
-        let found = bodies
-            .flat_map(|body| body.readings())
-            .find(|reading| reading.name.as_str() == name)
-            .map(|reading| reading.value.clone());
-        if found.is_some() {
-            return Ok(found);
+        for event in log.device_events(device, start, (end - start) as usize)?.iter().rev() {
+            let sequence = event.entry.event.header.sequence;
+            let readings = event.body.present().into_iter().flat_map(|body| body.readings());
+            for reading in readings {
+                let missing = past.newest.iter_mut().zip(wanted);
+                for (found, is_wanted) in missing.filter(|(found, _)| found.is_none()) {
+                    if is_wanted(reading) {
+                        *found = Some(PastReading { reading: reading.clone(), sequence });
+                    }
+                }
+            }
         }
         end = start;
     }
-    Ok(None)
+    Ok(past)
 }
 
 #[cfg(test)]
@@ -193,7 +203,7 @@ mod tests {
     use super::*;
     use streembit_keystore::KeyPair;
     use streembit_log::{AppendError, OpenError};
-    use streembit_primitives::{DeviceKey, Hash, LogId, Reading, Source, Text};
+    use streembit_primitives::{DeviceKey, Hash, LogId, Reading, Source, Text, Value};
 
     const ODOMETER: &str = "Vehicle.TraveledDistance";
 
@@ -253,7 +263,13 @@ mod tests {
         let id = key.device_id();
         let log = Log::open(dir.path(), LogId::first(gateway)).unwrap();
         let ingest = Ingest::new(log.clone(), keys, vec![key]).unwrap();
-        assert_eq!(last_reading(&log, &id, ODOMETER).unwrap(), None);
+        let wanted: [IsWanted; 2] = [|r| r.name.as_str() == ODOMETER, |r| r.name.as_str() == "unknown"];
+        let odometer = |since| {
+            let Past { newest, next } = newest(&log, &id, &wanted, since).unwrap();
+            assert_eq!((newest.len(), &newest[1]), (2, &None));
+            (newest[0].as_ref().map(|past| (past.reading.value.clone(), past.sequence)), next)
+        };
+        assert_eq!(odometer(0), (None, 0));
         let reading = |name: &str, value: u32| Reading {
             name: name.try_into().unwrap(),
             unit: Default::default(),
@@ -268,6 +284,8 @@ mod tests {
         let speeds =
             (0..PAGE + 5).map(|speed| ingest.readings(id, vec![reading("Vehicle.Speed", speed as u32)]));
         assert!(join_all(speeds).await.iter().all(Result::is_ok));
-        assert_eq!(last_reading(&log, &id, ODOMETER).unwrap(), Some(Value::Decimal(2000.into())));
+        let found = Some((Value::Decimal(2000.into()), 1));
+        assert_eq!(odometer(0), (found.clone(), PAGE + 7));
+        assert_eq!((odometer(1), odometer(2)), ((found, PAGE + 7), (None, PAGE + 7)));
     }
 }

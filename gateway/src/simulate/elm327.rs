@@ -265,14 +265,18 @@ mod tests {
 
     #[test]
     fn the_obd_adapter_parses_its_answers() {
-        use streembit_adapters::obd::{answer, pids};
+        use streembit_adapters::obd::{
+            answer,
+            vin::{self, VinAnswer},
+        };
         for (headers, framing) in [("ATH0", answer::Framing::Bare), ("ATH1", answer::Framing::Can11)] {
             let mut elm = elm();
             ask(&mut elm, headers);
             let said = ask(&mut elm, "0902");
             let lines = answer::lines(said.trim_end_matches('>').as_bytes(), "0902");
             let read = answer::read(&lines, framing);
-            assert_eq!(pids::vin(&read.messages).unwrap().as_str(), Vehicle::default().vin);
+            let VinAnswer::Valid(vin) = vin::read(&read.messages) else { panic!("{read:?}") };
+            assert_eq!(vin.as_str(), Vehicle::default().vin);
             assert_eq!((read.garbled, read.trouble), (0, None));
         }
     }

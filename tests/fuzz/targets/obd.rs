@@ -5,6 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use streembit_adapters::obd::{
     answer::{self, Framing},
     dtc, pids,
+    vin::{self, VinAnswer},
 };
 
 fuzz_target!(|bytes: &[u8]| {
@@ -16,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(whole, answers([first, second]));
     for answer in whole {
         let lines = answer::lines(&answer, "01A6");
-        for framing in [Framing::Bare, Framing::Can11, Framing::Can29, Framing::Legacy] {
+        for framing in [Framing::Bare, Framing::Can11, Framing::Can29, Framing::J1850, Framing::KLine] {
             let read = answer::read(&lines, framing);
             assert!(read.garbled <= lines.len());
             for signal in pids::Signal::ALL {
@@ -27,11 +28,13 @@ fuzz_target!(|bytes: &[u8]| {
                 let _ = supported.add(range, &read.messages);
             }
             let _ = (0..=255).filter(|pid| supported.contains(*pid)).count();
-            if let Some(vin) = pids::vin(&read.messages) {
+            if let VinAnswer::Valid(vin) = vin::read(&read.messages) {
                 assert_eq!(vin.as_str().len(), 17);
             }
-            if let Some(codes) = dtc::stored_codes(&read.messages) {
-                let _ = dtc::list(&codes);
+            for framing in [Framing::Can11, Framing::KLine] {
+                if let Ok(codes) = dtc::stored_codes(&read, framing, &Default::default()) {
+                    let _ = dtc::list(&codes.codes);
+                }
             }
         }
     }

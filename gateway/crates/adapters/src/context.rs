@@ -1,7 +1,7 @@
 //! The interface between an adapter and the program that runs it.
 
 use std::{fmt, sync::Arc};
-use streembit_primitives::{Reading, Value};
+use streembit_primitives::Reading;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -32,15 +32,43 @@ pub enum AdapterState {
         /// The action by which the user can solve it.
         remedy: String,
     },
+    /// The adapter reads its source, but there is a problem that only a person can solve.
+    Alarm {
+        /// The problem.
+        problem: String,
+        /// The action by which the user can solve it.
+        remedy: String,
+    },
     /// The adapter has stopped because it was asked to.
     Stopped,
 }
 
-/// Access to the readings that a device produced in earlier runs.
+/// Says whether a reading of an earlier event is looked for.
+pub type IsWanted = fn(&Reading) -> bool;
+
+/// A reading of an earlier event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PastReading {
+    /// The reading.
+    pub reading: Reading,
+    /// The sequence of its event, which orders the events of the device.
+    pub sequence: u64,
+}
+
+/// The result of a search in the earlier events of a device.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Past {
+    /// The newest reading that each of the wanted ones accepts, in their order.
+    pub newest: Vec<Option<PastReading>>,
+    /// The sequence that the device's next event had at the time of the search.
+    pub next: u64,
+}
+
+/// Access to the readings that a device produced earlier, also those that reached the log on another way.
 #[async_trait::async_trait]
 pub trait History: Send + Sync {
-    /// Returns the value of the newest reading with this name, or `None` if there is none.
-    async fn last_reading(&self, name: &str) -> Option<Value>;
+    /// Looks for the newest readings that `wanted` accepts, in the events from the sequence `since` on.
+    async fn newest(&self, wanted: &[IsWanted], since: u64) -> Past;
 }
 
 /// The channels and handles that an adapter runs with.

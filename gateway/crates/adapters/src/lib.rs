@@ -10,7 +10,7 @@ pub mod senml;
 #[cfg(feature = "serial")]
 pub mod serial;
 
-pub use context::{AdapterContext, AdapterState, History, Observed};
+pub use context::{AdapterContext, AdapterState, History, IsWanted, Observed, Past, PastReading};
 pub use registry::AdapterConfig;
 
 use serde::de::DeserializeOwned;

@@ -1,9 +1,16 @@
 //! Byte streams to hardware, either on a serial port or over TCP.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, io, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fmt, io,
+    path::PathBuf,
+    pin::Pin,
+    str::FromStr,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     time::timeout,
 };
@@ -95,7 +102,7 @@ impl Endpoint {
                     tokio_serial::new(path.to_string_lossy(), baud).exclusive(!is_pseudo_terminal(path));
                 let port = SerialStream::open(&builder)?;
                 port.clear(ClearBuffer::All)?;
-                Ok(Box::new(port))
+                Ok(Box::new(Port(port)))
             }
             Self::Tcp(address) => {
                 let stream = timeout(TCP_CONNECT_TIMEOUT, TcpStream::connect(address))
@@ -105,6 +112,44 @@ impl Endpoint {
                 Ok(Box::new(stream))
             }
         }
+    }
+}
+
+/// An open serial port. Closing it discards output that was not sent: the kernel would otherwise wait up to half a
+/// minute for a blocked port to take it, and keep this thread from other work.
+struct Port(SerialStream);
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        let _ = self.0.clear(ClearBuffer::Output);
+    }
+}
+
+impl AsyncRead for Port {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Port {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
     }
 }
 

@@ -17,6 +17,7 @@ use std::{
     io::{self, BufRead, Read as _},
     process::ExitCode,
 };
+use streembit_adapters::senml;
 use tokio::sync::{mpsc, oneshot};
 
 pub use erase::EraseArgs;
@@ -165,6 +166,10 @@ async fn send(client: &Client, device: &str, batch: Vec<Line>, context: &Context
 fn print_added(line: u64, receipt: &ReceiptView, context: &Context) -> anyhow::Result<()> {
     if context.json {
         output::print_line(&json!({ "line": line, "receipt": receipt }).to_string())?;
+    } else {
+        for remark in &receipt.remarks {
+            eprintln!("line {line}: warning: {remark}");
+        }
     }
     Ok(())
 }
@@ -185,11 +190,18 @@ fn read_lines(input: &mut impl BufRead, sender: &mpsc::Sender<Line>) -> io::Resu
         if read == 0 {
             break;
         }
+        // Every later line would be wrong for the same reason.
+        if number == 1 && senml::is_utf16(&bytes) {
+            let text = Err("the input is UTF-16, and no line was read: send UTF-8 text, for example with `Out-File -Encoding utf8`");
+            let _ = sender.blocking_send(Line { number, text });
+            break;
+        }
         let text = if bytes.last() != Some(&b'\n') && bytes.len() as u64 > MAX_LINE {
             skip_line(input)?;
             Err("the line has more than 65536 bytes: split the pack into several with fewer readings")
         } else {
-            String::from_utf8(bytes).map_err(|_| "the line is not UTF-8: send SenML JSON as UTF-8 text")
+            String::from_utf8(senml::without_mark(&bytes).to_vec())
+                .map_err(|_| "the line is not UTF-8: send SenML JSON as UTF-8 text")
         };
         let text = text.map(|text| text.trim().to_owned());
         if text.as_deref() == Ok("") {
@@ -236,6 +248,18 @@ mod tests {
         assert_eq!(lines[1].1.as_deref(), Ok("two"));
         assert!(lines[2].1.as_ref().unwrap_err().contains("UTF-8"));
         assert_eq!(lines[3].1.as_deref(), Ok("last"));
+    }
+
+    #[test]
+    fn text_from_windows_is_read_or_refused_once() {
+        let lines = lines_of(b"\xef\xbb\xbfone\r\n\xef\xbb\xbftwo\r\n");
+        assert_eq!(lines, [(1, Ok("one".to_owned())), (2, Ok("two".to_owned()))]);
+        for mark in ["\u{feff}", ""] {
+            let utf16 = format!("{mark}[]\r\n[]\r\n[]\r\n");
+            let lines = lines_of(&utf16.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+            assert_eq!(lines.len(), 1);
+            assert!(lines[0].1.as_ref().unwrap_err().contains("UTF-16"), "{lines:?}");
+        }
     }
 
     #[test]

@@ -1,34 +1,108 @@
 //! Diagnostic trouble codes (SAE J2012), which encode a letter and four digits in two bytes.
 
-use super::answer::Message;
+use super::{
+    answer::{Answer, Framing, Message},
+    pids::FAULTS,
+    question::is_temporary,
+};
+use std::{collections::BTreeSet, fmt};
 use streembit_primitives::Text;
 
-/// Returns the distinct fault codes in all answers to service 03, in order of appearance, or `None` if no message is
-/// such an answer.
+/// The stored fault codes of a vehicle: a statement of all control units that have to make one.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct StoredCodes {
+    /// The distinct codes, in order of appearance.
+    pub codes: Vec<String>,
+    /// The addresses of the control units that answered or refused the service; empty without headers.
+    pub units: BTreeSet<u32>,
+}
+
+/// Why an answer says nothing about the fault codes of the vehicle. "No faults" follows only from a complete answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Incomplete {
+    /// No control unit answers.
+    NoAnswer,
+    /// A part of the answer was lost or damaged.
+    Damaged,
+    /// A control unit announces another number of codes than it lists.
+    Count,
+    /// The control unit with this address does not answer, but has to.
+    Unit(u32),
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAnswer => f.write_str("no control unit answers"),
+            Self::Damaged => f.write_str("the answer is incomplete or damaged"),
+            Self::Count => f.write_str("a control unit announces other codes than it lists"),
+            Self::Unit(address) => write!(f, "control unit {address:X} does not answer"),
+        }
+    }
+}
+
+/// Returns the fault codes in an answer to service 03. The control units in `expected` must have answered or refused it.
 ///
 /// CAN messages have a count before the codes, so the bytes after the service byte are odd in number. Messages of older
-/// protocols have no count and are padded with zeros.
-pub fn stored_codes(messages: &[Message]) -> Option<Vec<String>> {
-    let mut answered = false;
-    let mut codes = Vec::new();
-    for message in messages {
-        let Some((0x43, payload)) = message.data.split_first().map(|(service, rest)| (*service, rest)) else {
-            continue;
-        };
-        answered = true;
-        let pairs = if payload.len() % 2 == 1 { payload.get(1..).unwrap_or_default() } else { payload };
-        for pair in pairs.chunks_exact(2) {
-            if let [high, low] = *pair {
-                if (high, low) != (0, 0) {
-                    let code = code(high, low);
-                    if !codes.contains(&code) {
-                        codes.push(code);
-                    }
-                }
+/// protocols have no count and are padded with zeros. Without headers, only the number of bytes tells which it is.
+pub fn stored_codes(
+    answer: &Answer,
+    framing: Framing,
+    expected: &BTreeSet<u32>,
+) -> Result<StoredCodes, Incomplete> {
+    let is_answer = |message: &Message| message.data.first() == Some(&(FAULTS | 0x40));
+    if !answer.messages.iter().any(is_answer) && answer.garbled == 0 {
+        return Err(Incomplete::NoAnswer);
+    }
+    if !answer.is_intact() {
+        return Err(Incomplete::Damaged);
+    }
+    let mut stored = StoredCodes::default();
+    for message in &answer.messages {
+        match message.data.as_slice() {
+            [0x43, payload @ ..] => stored.add(codes(payload, framing).ok_or(Incomplete::Count)?),
+            [0x7f, FAULTS, reason] if !is_temporary(*reason) => {}
+            _ => continue,
+        }
+        stored.units.extend(message.ecu);
+    }
+    match expected.difference(&stored.units).next() {
+        Some(unit) => Err(Incomplete::Unit(*unit)),
+        None => Ok(stored),
+    }
+}
+
+impl StoredCodes {
+    fn add(&mut self, codes: Vec<String>) {
+        for code in codes {
+            if !self.codes.contains(&code) {
+                self.codes.push(code);
             }
         }
     }
-    answered.then_some(codes)
+}
+
+/// Returns the codes of one message, or `None` if it has another number of them than it announces.
+fn codes(payload: &[u8], framing: Framing) -> Option<Vec<String>> {
+    let has_count = match framing {
+        Framing::Can11 | Framing::Can29 => true,
+        Framing::J1850 | Framing::KLine => false,
+        Framing::Bare => payload.len() % 2 == 1,
+    };
+    let (announced, pairs) = match payload.split_first() {
+        Some((count, pairs)) if has_count => (Some(usize::from(*count)), pairs),
+        Some(_) if !has_count => (None, payload),
+        _ => return None,
+    };
+    if pairs.len() % 2 == 1 {
+        return None;
+    }
+    let listed: Vec<String> = pairs
+        .chunks_exact(2)
+        .filter(|pair| *pair != [0, 0])
+        .filter_map(|pair| pair.first_chunk::<2>().map(|[high, low]| code(*high, *low)))
+        .collect();
+    (announced.is_none_or(|announced| announced == listed.len())).then_some(listed)
 }
 
 /// Formats one code, such as `P0133`. The letters mean: `P` powertrain, `C` chassis, `B` body, `U` network.
@@ -60,10 +134,13 @@ pub fn list(codes: &[String]) -> Text<256> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::obd::answer;
     use proptest::prelude::*;
 
-    fn message(data: &[u8]) -> Message {
-        Message { ecu: None, data: data.to_vec() }
+    fn stored(text: &str, framing: Framing, expected: &[u32]) -> Result<String, Incomplete> {
+        let answer = answer::read(&answer::lines(text.as_bytes(), "03"), framing);
+        let expected = expected.iter().copied().collect();
+        stored_codes(&answer, framing, &expected).map(|stored| list(&stored.codes).to_string())
     }
 
     #[test]
@@ -82,14 +159,35 @@ mod tests {
 
     #[test]
     fn codes_are_read_with_and_without_a_count() {
-        let can = [message(&[0x43, 0x02, 0x01, 0x33, 0xc1, 0x00])];
-        assert_eq!(stored_codes(&can).unwrap(), ["P0133", "U0100"]);
-        let legacy =
-            [message(&[0x43, 0x01, 0x33, 0, 0, 0, 0]), message(&[0x43, 0x01, 0x33, 0x04, 0x20, 0, 0])];
-        assert_eq!(stored_codes(&legacy).unwrap(), ["P0133", "P0420"]);
-        assert_eq!(stored_codes(&[message(&[0x43, 0x00])]).unwrap(), Vec::<String>::new());
-        assert_eq!(stored_codes(&[message(&[0x41, 0x0d, 0x00])]), None);
-        assert_eq!(stored_codes(&[message(&[])]), None);
+        let can = stored("7E8 06 43 02 01 33 C1 00\r7E9 02 43 00\r", Framing::Can11, &[0x7e8, 0x7e9]);
+        assert_eq!(can.unwrap(), "P0133,U0100");
+        let old = "48 6B 10 43 01 33 00 00 00 00 3A\r48 6B 11 43 01 33 04 20 00 00 5F\r";
+        assert_eq!(stored(old, Framing::KLine, &[]).unwrap(), "P0133,P0420");
+        assert_eq!(stored("43 00\r43 01 01 33\r", Framing::Bare, &[]).unwrap(), "P0133");
+        assert_eq!(stored("43 01 33 00 00 00 00\r", Framing::Bare, &[]).unwrap(), "P0133");
+        assert_eq!(stored("7E8 02 43 00\r7E9 03 7F 03 11\r", Framing::Can11, &[0x7e8, 0x7e9]).unwrap(), "");
+    }
+
+    #[test]
+    fn an_incomplete_answer_does_not_say_that_there_are_no_faults() {
+        let units = [0x7e8, 0x7e9];
+        for (text, expected) in [
+            ("NO DATA\r", Incomplete::NoAnswer),
+            ("", Incomplete::NoAnswer),
+            ("7E8 03 41 0D 00\r", Incomplete::NoAnswer),
+            ("7E8 10 08 43 03 01 33 04 20\r7E9 02 43 00\r", Incomplete::Damaged),
+            ("7E8 10 08 43 03 01 33 04 20\r", Incomplete::Damaged),
+            ("7E8 02 43 00\rBUFFER FULL\r7E9 02 43 00\r", Incomplete::Damaged),
+            ("7E8 02 43 00\r7E9 02 43 <DATA ERROR\r", Incomplete::Damaged),
+            ("7E9 02 43 00\r", Incomplete::Unit(0x7e8)),
+            ("7E8 02 43 00\r7E9 03 7F 03 78\r", Incomplete::Unit(0x7e9)),
+            ("7E8 02 43 01\r7E9 02 43 00\r", Incomplete::Count),
+            ("7E8 03 43 01 01\r7E9 02 43 00\r", Incomplete::Count),
+            ("7E8 01 43\r7E9 02 43 00\r", Incomplete::Count),
+            ("7E8 04 43 02 01 33\r7E9 02 43 00\r", Incomplete::Count),
+        ] {
+            assert_eq!(stored(text, Framing::Can11, &units), Err(expected), "{text}");
+        }
     }
 
     #[test]
@@ -104,10 +202,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_answer_gives_a_list_that_fits(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let mut data = data;
-            data.insert(0, 0x43);
-            prop_assert!(list(&stored_codes(&[message(&data)]).unwrap()).as_str().len() <= 256);
+        fn any_answer_gives_a_list_that_fits(data in proptest::collection::vec(any::<u8>(), 0..600), framing in 0usize..3) {
+            let framing = [Framing::Bare, Framing::Can11, Framing::KLine][framing];
+            let data = [&[0x43], &data[..]].concat();
+            let answer = Answer { messages: vec![Message { ecu: None, data }], ..Answer::default() };
+            if let Ok(stored) = stored_codes(&answer, framing, &BTreeSet::new()) {
+                prop_assert!(list(&stored.codes).as_str().len() <= 256);
+            }
         }
     }
 }

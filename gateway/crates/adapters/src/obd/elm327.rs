@@ -1,51 +1,105 @@
-//! Finding an ELM327, setting it up, and sending requests through it.
+//! Finding an ELM327 and the vehicle behind it, and sending requests.
 
 use super::{
-    answer::{self, Answer, ElmError, Framing, PromptBuffer},
+    answer::{self, Answer, ElmError, Framing},
+    config::ObdConfig,
     error::ObdError,
-    pids::{Supported, CURRENT, RANGES},
+    link::Link,
+    pids::{Supported, RANGES},
+    protocol::{Protocol, ORDER},
+    question::{Fit, Question},
 };
 use crate::serial::{Endpoint, Stream};
-use std::time::Duration;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::{timeout, Instant},
-};
+use std::{collections::BTreeSet, future::Future, io, time::Duration};
 
 /// The baud rates to try if none is configured, the most common first.
 pub const BAUD_RATES: [u32; 5] = [38_400, 9_600, 115_200, 230_400, 500_000];
 
-/// The timeout of a reset. An original ELM327 takes about a second.
-const RESET_TIMEOUT: Duration = Duration::from_secs(3);
-const SETTING_TIMEOUT: Duration = Duration::from_secs(3);
 /// The timeout of the first request. It makes the adapter try all protocols, and the oldest have a slow initialisation.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(25);
+/// The timeout of the first request with one protocol. The slow initialisation takes up to five seconds.
+const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(6);
-const INTERRUPT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The number of times that an adapter is set up before its port is opened again.
+const SETUPS: u32 = 3;
+/// The request that every vehicle answers, also one that has nothing else to say: the supported parameters.
+const PULSE: Question = Question::current(0x00);
+
+/// The number of times that a damaged or unrelated answer is asked for again.
+const REPEATS: u32 = 1;
+/// The pause before a busy control unit is asked again, and the number of repetitions. ISO 14229 leaves both open; busy
+/// control units of cars answer within a second.
+const BUSY_PAUSE: Duration = Duration::from_millis(200);
+const BUSY_REPEATS: u32 = 4;
+/// How long the answer of a control unit that asked for time is waited for, and how often. ISO 14229 gives it five
+/// seconds (P2* of the server).
+const PENDING_TIMEOUT: Duration = Duration::from_secs(1);
+const PENDING_REPEATS: u32 = 5;
+
+/// Opens the byte stream to an adapter.
+pub trait Open: Send + Sync {
+    /// Opens the stream. `baud` is the speed of a serial port.
+    fn open(&self, baud: u32) -> impl Future<Output = io::Result<Box<dyn Stream>>> + Send;
+}
+
+impl Open for Endpoint {
+    async fn open(&self, baud: u32) -> io::Result<Box<dyn Stream>> {
+        Endpoint::open(self, baud).await
+    }
+}
+
+/// How often a request is repeated if nobody answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Patience {
+    /// The next cycle asks again anyway.
+    Once,
+    /// Something follows from the answer: one silence is not enough.
+    Insist,
+}
+
+/// Which protocols are tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Search {
+    /// Only the search of the adapter itself.
+    Automatic,
+    /// The search of the adapter, then all protocols in turn: some clones search badly.
+    Thorough,
+    /// One protocol.
+    Only(Protocol),
+}
 
 /// A connection to a vehicle through an adapter that is set up.
 pub struct Session {
     link: Link,
     framing: Framing,
     adapter: String,
-    protocol: &'static str,
+    protocol: Option<Protocol>,
     baud: u32,
     supported: Supported,
+    /// The ranges of parameters whose list the vehicle has not told yet, although it has them.
+    untold: Vec<u8>,
+    /// The addresses of the control units that answered the first request with headers.
+    units: BTreeSet<u32>,
 }
 
 impl Session {
-    /// Opens the endpoint, and finds the adapter and the vehicle behind it. On a serial port it tries the baud rates in
+    /// Opens the port, and finds the adapter and the vehicle behind it. On a serial port it tries the baud rates in
     /// order.
-    pub async fn connect(endpoint: &Endpoint, baud_rates: &[u32]) -> Result<Self, ObdError> {
+    pub async fn connect(
+        config: &ObdConfig,
+        port: &impl Open,
+        baud_rates: &[u32],
+        search: Search,
+    ) -> Result<Self, ObdError> {
+        let endpoint = &config.port;
         let rates = if matches!(endpoint, Endpoint::Tcp(_)) { &[0][..] } else { baud_rates };
         for baud in rates {
-            let stream = endpoint
+            let stream = port
                 .open(*baud)
                 .await
                 .map_err(|source| ObdError::Open { endpoint: endpoint.clone(), source })?;
-            let mut link = Link { stream, buffer: PromptBuffer::default() };
-            if let Some(adapter) = link.greet().await? {
-                return Self::set_up(link, adapter, *baud).await;
+            if let Some(session) = Self::set_up(Link::new(stream), *baud, search).await? {
+                return Ok(session);
             }
             tracing::debug!(%endpoint, baud, "no ELM327 answers at this baud rate");
         }
@@ -59,73 +113,144 @@ impl Session {
         Err(ObdError::NoAdapter { endpoint: endpoint.clone(), tried })
     }
 
-    async fn set_up(mut link: Link, adapter: String, baud: u32) -> Result<Self, ObdError> {
-        for setting in ["ATE0", "ATL0", "ATH0", "ATSP0"] {
-            link.set(setting).await?;
-        }
+    /// Sets the adapter up. Starts again if its answers do not fit the commands. Returns `None` if no adapter answers.
+    async fn set_up(link: Link, baud: u32, search: Search) -> Result<Option<Self>, ObdError> {
         let mut session = Self {
             link,
             framing: Framing::Bare,
-            adapter,
-            protocol: "",
+            adapter: String::new(),
+            protocol: None,
             baud,
             supported: Supported::default(),
+            untold: Vec::new(),
+            units: BTreeSet::new(),
         };
-        session.find_vehicle().await?;
-        session.use_headers().await?;
-        session.find_supported().await?;
-        Ok(session)
-    }
-
-    /// Sends the first request, which makes the adapter search for the protocol.
-    async fn find_vehicle(&mut self) -> Result<(), ObdError> {
-        let answer = self.request("0100", SEARCH_TIMEOUT).await?;
-        if self.supported.add(0x00, &answer.messages) {
-            return Ok(());
-        }
-        Err(ObdError::NoVehicle(answer.trouble.unwrap_or(ElmError::NoData)))
-    }
-
-    /// Turns on headers, which distinguish the answers of several control units. They stay off if the format of the
-    /// protocol's headers is unknown, or if the adapter shows them in another format.
-    async fn use_headers(&mut self) -> Result<(), ObdError> {
-        let number = self.link.exchange("ATDPN", SETTING_TIMEOUT).await?;
-        // The answer `A6` means that protocol 6 was found automatically.
-        let digit = number.last().and_then(|line| line.chars().last());
-        let (name, framing) = protocol(digit.unwrap_or('?'));
-        self.protocol = name;
-        if framing == Framing::Bare || !self.link.set("ATH1").await? {
-            return Ok(());
-        }
-        self.framing = framing;
-        let answer = self.request("0100", REQUEST_TIMEOUT).await?;
-        if !Supported::default().add(0x00, &answer.messages) {
-            tracing::debug!(
-                protocol = name,
-                "the adapter shows headers in an unknown format; they are turned off"
-            );
-            self.framing = Framing::Bare;
-            self.link.set("ATH0").await?;
-        }
-        Ok(())
-    }
-
-    /// Reads the supported parameters. The last parameter of each range tells whether the vehicle supports the next
-    /// one.
-    async fn find_supported(&mut self) -> Result<(), ObdError> {
-        for range in RANGES {
-            if range != 0 && !self.supported.contains(range) {
-                break;
+        let mut last = ObdError::OutOfStep;
+        for _ in 0..SETUPS {
+            match session.begin(search).await {
+                Ok(found) => return Ok(found.then_some(session)),
+                Err(error @ (ObdError::OutOfStep | ObdError::Restarted)) => last = error,
+                Err(error) => return Err(error),
             }
-            let answer = self.ask(CURRENT, Some(range)).await?;
-            self.supported.add(range, &answer.messages);
+            tracing::debug!(%last, "setting the adapter up again");
+            session.link.settle().await?;
+        }
+        Err(last)
+    }
+
+    /// Finds the adapter, then the vehicle. Returns false if no adapter answers.
+    async fn begin(&mut self, search: Search) -> Result<bool, ObdError> {
+        let Some(name) = self.link.greet().await? else { return Ok(false) };
+        self.adapter = name;
+        self.supported = Supported::default();
+        for setting in ["ATE0", "ATL0", "ATH0"] {
+            self.link.set(setting).await?;
+        }
+        self.find_vehicle(search).await?;
+        if self.framing == Framing::Bare {
+            self.use_headers().await?;
+        }
+        self.untold = vec![0x00];
+        self.find_supported().await?;
+        Ok(true)
+    }
+
+    /// Tries protocols until the vehicle answers.
+    async fn find_vehicle(&mut self, search: Search) -> Result<(), ObdError> {
+        let automatic = matches!(search, Search::Automatic | Search::Thorough).then_some(None);
+        let in_turn: &[Protocol] = match &search {
+            Search::Automatic => &[],
+            Search::Thorough => &ORDER,
+            Search::Only(protocol) => std::slice::from_ref(protocol),
+        };
+        let mut trouble = None;
+        for protocol in automatic.into_iter().chain(in_turn.iter().copied().map(Some)) {
+            let command = protocol.map_or_else(|| "ATSP0".to_owned(), Protocol::command);
+            self.link.set(&command).await?;
+            match self.probe(protocol).await? {
+                Ok(()) => return Ok(()),
+                Err(error) => trouble = trouble.or(Some(error)),
+            }
+        }
+        Err(ObdError::NoVehicle(trouble.unwrap_or(ElmError::NoData)))
+    }
+
+    /// Sends the first request, without and then with headers: there are clones that show data only with them.
+    async fn probe(&mut self, protocol: Option<Protocol>) -> Result<Result<(), ElmError>, ObdError> {
+        let limit = if protocol.is_none() { SEARCH_TIMEOUT } else { TRY_TIMEOUT };
+        self.framing = Framing::Bare;
+        let bare = self.request(PULSE, limit).await?;
+        if self.supported.add(0x00, &bare.messages) {
+            self.protocol = self.link.protocol().await?.or(protocol);
+            return Ok(Ok(()));
+        }
+        let trouble = bare.trouble.unwrap_or(ElmError::NoData);
+        if bare.messages.is_empty() && bare.garbled == 0 {
+            return Ok(Err(trouble));
+        }
+        self.protocol = self.link.protocol().await?.or(protocol);
+        self.use_headers().await?;
+        Ok(if self.framing == Framing::Bare { Err(trouble) } else { Ok(()) })
+    }
+
+    /// Turns on headers, which distinguish the answers of several control units. They stay off if the protocol is
+    /// unknown, or if the adapter shows them in another format.
+    async fn use_headers(&mut self) -> Result<(), ObdError> {
+        let Some(protocol) = self.protocol else { return Ok(()) };
+        if !self.link.set("ATH1").await? {
+            return Ok(());
+        }
+        self.framing = protocol.framing();
+        let answer = self.ask(PULSE, Patience::Insist).await?;
+        if self.supported.add(0x00, &answer.messages) {
+            self.units = answer.messages.iter().filter_map(|message| message.ecu).collect();
+            return Ok(());
+        }
+        tracing::debug!(%protocol, "the adapter shows headers in an unknown format; they are turned off");
+        self.framing = Framing::Bare;
+        self.link.set("ATH0").await?;
+        Ok(())
+    }
+
+    /// Asks for the lists of supported parameters that the vehicle has not told yet. The last parameter of each range
+    /// says whether the vehicle has the next one.
+    pub async fn find_supported(&mut self) -> Result<(), ObdError> {
+        let asked = std::mem::take(&mut self.untold);
+        for range in RANGES {
+            let is_next = range != 0 && self.supported.contains(range) && !self.supported.was_told(range);
+            if !is_next && !asked.contains(&range) {
+                continue;
+            }
+            let answer = self.ask(Question::current(range), Patience::Insist).await?;
+            if !self.supported.add(range, &answer.messages) {
+                self.untold.push(range);
+            }
         }
         Ok(())
+    }
+
+    /// Returns true if the vehicle has told all that it supports.
+    pub fn knows_supported(&self) -> bool {
+        self.untold.is_empty()
     }
 
     /// Returns the parameters of service 01 that the vehicle lists as supported.
     pub fn supported(&self) -> &Supported {
         &self.supported
+    }
+
+    /// Returns the form of the lines that the adapter sends.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Returns the addresses of the control units on a CAN bus. Control units on older buses need not answer every
+    /// service, so they are not expected to.
+    pub fn can_units(&self) -> BTreeSet<u32> {
+        match self.framing {
+            Framing::Can11 | Framing::Can29 => self.units.clone(),
+            Framing::Bare | Framing::J1850 | Framing::KLine => BTreeSet::new(),
+        }
     }
 
     /// Returns the baud rate at which the adapter was found, or 0 over TCP.
@@ -135,170 +260,56 @@ impl Session {
 
     /// Describes the adapter and the protocol.
     pub fn description(&self) -> String {
-        format!("{}, {}", self.adapter, self.protocol)
+        let protocol = self.protocol.map_or_else(|| "unknown protocol".to_owned(), |found| found.to_string());
+        format!("{}, {protocol}", self.adapter)
     }
 
-    /// Requests a service and, if the service has parameters, one of them. If only damaged data came back, it repeats
-    /// the request once.
-    pub async fn ask(&mut self, service: u8, pid: Option<u8>) -> Result<Answer, ObdError> {
-        let command = pid.map_or_else(|| format!("{service:02X}"), |pid| format!("{service:02X}{pid:02X}"));
-        let answer = self.request(&command, REQUEST_TIMEOUT).await?;
-        let damaged = match answer.trouble {
-            Some(ElmError::Stopped | ElmError::BufferFull | ElmError::Damaged | ElmError::NotUnderstood) => {
-                true
+    /// Returns true if the vehicle answers the request that every vehicle answers.
+    pub async fn has_pulse(&mut self) -> Result<bool, ObdError> {
+        let answer = self.ask(PULSE, Patience::Once).await?;
+        Ok(PULSE.fit(&answer) == Fit::Answered)
+    }
+
+    /// Sends a request. Repeats it if the answer is damaged or belongs to another command, or if the control unit asks
+    /// for it.
+    pub async fn ask(&mut self, question: Question, patience: Patience) -> Result<Answer, ObdError> {
+        let (mut repeats, mut busy, mut pending) = (0, 0, 0);
+        let mut answer = self.request(question, REQUEST_TIMEOUT).await?;
+        loop {
+            match question.fit(&answer) {
+                Fit::Busy if busy < BUSY_REPEATS => {
+                    busy += 1;
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                }
+                Fit::Pending if pending < PENDING_REPEATS => {
+                    pending += 1;
+                    let late = self.link.late_answer(PENDING_TIMEOUT).await?;
+                    if !late.is_empty() {
+                        answer = self.parse(&late)?;
+                        continue;
+                    }
+                }
+                Fit::NoData if patience == Patience::Insist && repeats < REPEATS => repeats += 1,
+                Fit::Damaged | Fit::OfAnother if repeats < REPEATS => repeats += 1,
+                Fit::OfAnother => return Err(ObdError::OutOfStep),
+                _ => return Ok(answer),
             }
-            Some(_) => false,
-            None => answer.garbled > 0,
-        };
-        if damaged && answer.messages.is_empty() {
-            tracing::debug!(command, ?answer, "the answer is damaged; repeating the request");
-            return self.request(&command, REQUEST_TIMEOUT).await;
+            tracing::debug!(%question, ?answer, "asking again");
+            self.link.settle().await?;
+            answer = self.request(question, REQUEST_TIMEOUT).await?;
         }
-        Ok(answer)
     }
 
-    async fn request(&mut self, command: &str, limit: Duration) -> Result<Answer, ObdError> {
-        let lines = self.link.exchange(command, limit).await?;
-        let answer = answer::read(&lines, self.framing);
+    async fn request(&mut self, question: Question, limit: Duration) -> Result<Answer, ObdError> {
+        let lines = self.link.exchange(&question.to_string(), limit).await?;
+        self.parse(&lines)
+    }
+
+    fn parse(&self, lines: &[String]) -> Result<Answer, ObdError> {
+        let answer = answer::read(lines, self.framing);
         if answer.trouble == Some(ElmError::Restarted) {
             return Err(ObdError::Restarted);
         }
         Ok(answer)
-    }
-}
-
-/// Returns the name and the framing of a protocol by its number, as `ATDPN` reports it.
-fn protocol(number: char) -> (&'static str, Framing) {
-    match number {
-        '1' => ("SAE J1850 PWM", Framing::Legacy),
-        '2' => ("SAE J1850 VPW", Framing::Legacy),
-        '3' => ("ISO 9141-2", Framing::Legacy),
-        '4' => ("ISO 14230-4 KWP, slow init", Framing::Legacy),
-        '5' => ("ISO 14230-4 KWP, fast init", Framing::Legacy),
-        '6' => ("ISO 15765-4 CAN 11 bit 500 kbit/s", Framing::Can11),
-        '7' => ("ISO 15765-4 CAN 29 bit 500 kbit/s", Framing::Can29),
-        '8' => ("ISO 15765-4 CAN 11 bit 250 kbit/s", Framing::Can11),
-        '9' => ("ISO 15765-4 CAN 29 bit 250 kbit/s", Framing::Can29),
-        'A' => ("SAE J1939", Framing::Bare),
-        _ => ("unknown protocol", Framing::Bare),
-    }
-}
-
-/// The connection to the adapter, with the bytes received of the next answer.
-struct Link {
-    stream: Box<dyn Stream>,
-    buffer: PromptBuffer,
-}
-
-impl Link {
-    /// Resets the adapter. Returns its name, or `None` if no ELM327 answers.
-    ///
-    /// The reset is tried twice, because the adapter may take the first one for the rest of an incomplete command.
-    async fn greet(&mut self) -> Result<Option<String>, ObdError> {
-        for _ in 0..2 {
-            match self.try_exchange("ATZ", RESET_TIMEOUT).await {
-                Ok(Some(lines)) => {
-                    if let Some(name) = lines.iter().find(|line| is_greeting(line)) {
-                        return Ok(Some(name.clone()));
-                    }
-                }
-                Ok(None) | Err(ObdError::Flood) => return Ok(None),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Sends a setting. Returns true if the adapter accepted it.
-    ///
-    /// A rejected setting is no error: clones know fewer settings than they claim, and none is essential.
-    async fn set(&mut self, setting: &str) -> Result<bool, ObdError> {
-        let lines = self.exchange(setting, SETTING_TIMEOUT).await?;
-        let accepted = lines.iter().any(|line| line == "OK");
-        if !accepted {
-            tracing::debug!(setting, ?lines, "the adapter rejected the setting");
-        }
-        Ok(accepted)
-    }
-
-    /// Sends a command and returns the lines of its answer.
-    ///
-    /// If the answer does not arrive in time, it interrupts the adapter, which an ELM327 answers with `STOPPED`. If
-    /// there is no answer to the interruption, it fails.
-    async fn exchange(&mut self, command: &str, limit: Duration) -> Result<Vec<String>, ObdError> {
-        if let Some(lines) = self.try_exchange(command, limit).await? {
-            return Ok(lines);
-        }
-        tracing::debug!(command, "no answer in time; interrupting the adapter");
-        self.stream.write_all(b" ").await?;
-        match self.read_answer(INTERRUPT_TIMEOUT).await? {
-            Some(answer) => Ok(answer::lines(&answer, command)),
-            None => Err(ObdError::Silent),
-        }
-    }
-
-    /// Sends a command and returns the lines of its answer, or `None` if the prompt did not arrive in time.
-    async fn try_exchange(
-        &mut self,
-        command: &str,
-        limit: Duration,
-    ) -> Result<Option<Vec<String>>, ObdError> {
-        self.buffer.clear();
-        let mut bytes = command.as_bytes().to_vec();
-        bytes.push(b'\r');
-        match timeout(limit, self.stream.write_all(&bytes)).await {
-            Ok(written) => written?,
-            Err(_) => return Ok(None),
-        }
-        let answer = self.read_answer(limit).await?;
-        tracing::trace!(command, answer = ?answer.as_deref().map(String::from_utf8_lossy), "exchange");
-        Ok(answer.map(|answer| answer::lines(&answer, command)))
-    }
-
-    /// Reads up to the next prompt. Returns `None` if it does not arrive in time.
-    async fn read_answer(&mut self, limit: Duration) -> Result<Option<Vec<u8>>, ObdError> {
-        let deadline = Instant::now() + limit;
-        let mut chunk = [0u8; 512];
-        loop {
-            if let Some(answer) = self.buffer.take() {
-                return Ok(Some(answer));
-            }
-            let read = match tokio::time::timeout_at(deadline, self.stream.read(&mut chunk)).await {
-                Ok(read) => read?,
-                Err(_) => return Ok(None),
-            };
-            let bytes = chunk.get(..read).filter(|bytes| !bytes.is_empty());
-            let bytes = bytes.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::UnexpectedEof))?;
-            self.buffer.push(bytes).map_err(|_| ObdError::Flood)?;
-        }
-    }
-}
-
-/// Returns true if a line is a name with a version, such as `ELM327 v1.5`. At a wrong baud rate, lines are noise.
-fn is_greeting(line: &str) -> bool {
-    let letters = line.chars().filter(char::is_ascii_alphanumeric).count();
-    line.is_ascii() && letters >= 4 && line.chars().any(|c| c.is_ascii_digit()) && !line.starts_with("AT")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_greeting_is_a_name_with_a_version() {
-        for line in ["ELM327 v1.5", "OBDII v2.1", "STN1110 v4.0.1", "vLinker MC 2.2"] {
-            assert!(is_greeting(line), "{line}");
-        }
-        for line in ["?", "OK", "ATZ1234", "\u{fffd}\u{fffd}x327", "STOPPED", ""] {
-            assert!(!is_greeting(line), "{line}");
-        }
-    }
-
-    #[test]
-    fn every_protocol_has_a_name() {
-        for number in '1'..='9' {
-            assert_ne!(protocol(number).1, Framing::Bare, "{number}");
-        }
-        assert_eq!(protocol('?'), ("unknown protocol", Framing::Bare));
     }
 }

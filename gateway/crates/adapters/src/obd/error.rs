@@ -29,6 +29,12 @@ pub enum ObdError {
     /// The adapter has stopped answering.
     #[error("the adapter does not answer")]
     Silent,
+    /// The port does not accept the bytes of a command.
+    #[error("the adapter's port accepts no data")]
+    Blocked,
+    /// The adapter's answers do not fit the commands, although they were repeated.
+    #[error("the adapter's answers do not fit the requests")]
+    OutOfStep,
     /// The adapter sends data without a prompt, so it is not an ELM327.
     #[error("the adapter sends data without ever ending an answer")]
     Flood,
@@ -57,9 +63,12 @@ impl ObdError {
                 "check that `port` names the OBD-II adapter and not another device; if you know its speed, set `baud`"
             }
             Self::Lost(_) => "plug the adapter in again; reading then resumes by itself",
-            Self::Silent | Self::Flood => "unplug the adapter and plug it in again",
+            Self::Silent | Self::Blocked | Self::Flood => "unplug the adapter and plug it in again",
+            Self::OutOfStep => {
+                "the gateway connects again by itself; make sure that no other program uses the adapter, and if it happens again, try another adapter"
+            }
             Self::Restarted => "if this happens again, check the adapter's plug and the vehicle's battery",
-            Self::NoVehicle(_) => "switch the ignition on; reading then resumes by itself",
+            Self::NoVehicle(_) => "switch the ignition on; reading then resumes by itself; if it is on, set `protocol` to the one of the vehicle",
             Self::ReceiverGone => "restart the gateway",
         }
     }

@@ -1,7 +1,7 @@
 //! The services and parameters of SAE J1979 that the adapter requests, and the decoding of their answers.
 
 use super::answer::Message;
-use streembit_primitives::{Decimal, Text};
+use streembit_primitives::Decimal;
 
 /// The service that returns current values.
 pub const CURRENT: u8 = 0x01;
@@ -33,7 +33,7 @@ impl Signal {
     pub const ALL: [Self; 4] = [Self::Speed, Self::EngineSpeed, Self::Coolant, Self::Odometer];
 
     /// Returns the parameter's number.
-    pub fn pid(self) -> u8 {
+    pub const fn pid(self) -> u8 {
         match self {
             Self::Odometer => 0xa6,
             Self::Speed => 0x0d,
@@ -43,7 +43,7 @@ impl Signal {
     }
 
     /// Returns the signal's name in the COVESA Vehicle Signal Specification (VSS).
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Odometer => "Vehicle.TraveledDistance",
             Self::Speed => "Vehicle.Speed",
@@ -104,9 +104,13 @@ pub fn value(signal: Signal, messages: &[Message]) -> Option<SignalValue> {
     })
 }
 
-/// The set of parameters of service 01 that at least one control unit supports.
+/// The set of parameters of service 01 that at least one control unit supports, as far as the vehicle has told it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Supported([u8; 32]);
+pub struct Supported {
+    pids: [u8; 32],
+    /// The ranges that the vehicle has told, one bit each.
+    told: u8,
+}
 
 impl Supported {
     /// Adds the parameters in the answers to a request for one range. Returns true if there was such an answer.
@@ -116,7 +120,8 @@ impl Supported {
             if let [0x41, pid, bits @ ..] = message.data.as_slice() {
                 if *pid == range && bits.len() == 4 {
                     answered = true;
-                    for (known, answered) in self.0.iter_mut().skip(usize::from(range / 8)).zip(bits) {
+                    self.told |= 1 << (range / 32);
+                    for (known, answered) in self.pids.iter_mut().skip(usize::from(range / 8)).zip(bits) {
                         *known |= answered;
                     }
                 }
@@ -128,46 +133,21 @@ impl Supported {
     /// Returns true if a parameter is supported. The highest bit of the first byte of range 00 stands for parameter 01.
     pub fn contains(&self, pid: u8) -> bool {
         let Some(bit) = pid.checked_sub(1) else { return false };
-        self.0.get(usize::from(bit / 8)).is_some_and(|byte| byte & (0x80 >> (bit % 8)) != 0)
+        self.pids.get(usize::from(bit / 8)).is_some_and(|byte| byte & (0x80 >> (bit % 8)) != 0)
+    }
+
+    /// Returns true if the vehicle has told which parameters of a range it supports.
+    pub fn was_told(&self, range: u8) -> bool {
+        self.told & (1 << (range / 32)) != 0
     }
 }
 
-/// Returns the vehicle identification number in the answers to `09 02`, or `None` if no answer has a valid one.
-///
-/// A valid VIN has 17 digits and letters, without I, O and Q (ISO 3779). A CAN message has the whole VIN after a count.
-/// Older protocols send five numbered messages of four characters, the first padded with leading zeros.
-pub fn vin(messages: &[Message]) -> Option<Text<256>> {
-    let answers: Vec<(Option<u32>, u8, &[u8])> = messages
-        .iter()
-        .filter_map(|message| match message.data.as_slice() {
-            [0x49, VIN, number, payload @ ..] => Some((message.ecu, *number, payload)),
-            _ => None,
-        })
-        .collect();
-    answers.iter().find_map(|(_, _, payload)| valid_vin(payload)).or_else(|| {
-        answers.iter().filter(|(_, number, _)| *number == 1).find_map(|(ecu, _, _)| {
-            let mut joined = Vec::new();
-            for wanted in 1..=5 {
-                let (_, _, piece) = answers.iter().find(|(e, n, _)| e == ecu && *n == wanted)?;
-                joined.extend_from_slice(piece);
-            }
-            valid_vin(&joined)
-        })
-    })
-}
-
-fn valid_vin(payload: &[u8]) -> Option<Text<256>> {
-    let text = std::str::from_utf8(payload).ok()?.trim_matches(['\0', ' ']);
-    let valid = |c: char| c.is_ascii_digit() || (c.is_ascii_uppercase() && !"IOQ".contains(c));
-    (text.len() == 17 && text.chars().all(valid)).then(|| Text::try_from(text).ok())?
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn messages(datas: &[&str]) -> Vec<Message> {
+    pub(in crate::obd) fn messages(datas: &[&str]) -> Vec<Message> {
         datas
             .iter()
             .map(|data| Message { ecu: None, data: hex::decode(data.replace(' ', "")).unwrap() })
@@ -217,27 +197,9 @@ mod tests {
         assert!(supported.add(0, &messages(&["41 00 BE 3F A8 13", "41 00 00 00 00 40"])));
         assert!(!supported.add(0x20, &messages(&["41 00 FF FF FF FF", "41 20 FF", ""])));
         assert!(supported.add(0xa0, &messages(&["41 A0 04 20 00 00"])));
+        assert!(supported.was_told(0) && supported.was_told(0xa0) && !supported.was_told(0x20));
         let found: Vec<u8> = (0..=255).filter(|pid| supported.contains(*pid)).collect();
         assert_eq!(found, [1, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17, 19, 21, 26, 28, 31, 32, 0xa6, 0xab]);
-    }
-
-    #[test]
-    fn a_vin_is_read_from_one_message_or_from_five() {
-        let can = messages(&["49 02 01 57 50 30 5A 5A 5A 39 39 5A 54 53 33 39 30 30 30 30"]);
-        assert_eq!(vin(&can).unwrap().as_str(), "WP0ZZZ99ZTS390000");
-        let mut legacy = messages(&[
-            "49 02 02 44 34 47 50",
-            "49 02 01 00 00 00 31",
-            "49 02 03 30 30 52 35",
-            "49 02 04 35 42 31 32",
-            "49 02 05 33 34 35 36",
-        ]);
-        assert_eq!(vin(&legacy).unwrap().as_str(), "1D4GP00R55B123456");
-        legacy.remove(2);
-        assert_eq!(vin(&legacy), None);
-        assert_eq!(vin(&messages(&["49 02 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"])), None);
-        // The letter O does not occur in a VIN, so this one is damaged.
-        assert_eq!(vin(&messages(&["49 02 01 57 50 4F 5A 5A 5A 39 39 5A 54 53 33 39 30 30 30 30"])), None);
     }
 
     proptest! {
@@ -251,7 +213,7 @@ mod tests {
             for signal in Signal::ALL {
                 value(signal, &messages);
             }
-            vin(&messages);
+            crate::obd::vin::read(&messages);
         }
 
         #[test]

@@ -3,19 +3,35 @@
 //! - A field that appears twice, has the wrong type or is too long is an error that names the record and the field.
 //! - Unknown fields are ignored, as the RFC requires, unless their name ends in `_`, which means "must be understood".
 //! - Numbers are read digit by digit and never converted to floating point, so the logged value is exactly the
-//!   written one.
+//!   written one. If it has more digits than a reading holds, it is rounded, and a [`Remark`] says so.
 //! - Sums (`s`, `bs`) are rejected because they are not readings of one moment. Binary values (`vd`) are rejected
 //!   because a reading has no type for them.
 //! - Update times (`ut`) are checked and discarded.
 //! - A record with nothing but base fields sets them and yields no reading.
+//! - The version is a set of features (RFC 9100): 10, or 26 with secondary units (RFC 8798). Secondary units without
+//!   that feature are taken, and a [`Remark`] says so.
+//! - An absolute time may be ahead of the gateway's clock by a configured time at most. See [`Clock`].
 
+mod encoding;
+mod number;
+mod remark;
+mod time;
+mod units;
+mod write;
+
+pub use encoding::{is_utf16, text, without_mark, EncodingError};
+pub use remark::Remark;
+pub use time::{Clock, TimeError};
+pub use units::VersionError;
+pub use write::{write, TooEarlyError};
+
+use number::Number;
 use serde::{
     de::{MapAccess, Visitor},
-    ser::{SerializeMap, SerializeSeq},
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserialize, Deserializer,
 };
 use serde_json::value::RawValue;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 use streembit_primitives::{
     body::MAX_PARTS,
     decimal::DecimalError,
@@ -23,11 +39,7 @@ use streembit_primitives::{
     text::TextLengthError,
     Decimal, Reading, Source, Text, Value,
 };
-
-/// The smallest absolute time, in seconds since 1970. Smaller times are relative to now (RFC 8428, section 4.5.3).
-const ABSOLUTE_FROM: u32 = 1 << 28;
-/// The version of the format.
-const VERSION: u32 = 10;
+use units::Features;
 
 /// A pack is invalid.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -84,9 +96,9 @@ pub enum RecordProblem {
         /// The problem.
         problem: GrammarError,
     },
-    /// The sum of the base time and the time is out of range.
-    #[error("the time (bt and t together) is before 1970 or too far in the future")]
-    Time,
+    /// The base time and the time together are wrong.
+    #[error(transparent)]
+    Time(#[from] TimeError),
     /// The sum of the base value and the value is out of range.
     #[error("the sum of bv and v is out of range: at most 18 digits are allowed")]
     Sum,
@@ -117,16 +129,25 @@ pub enum FieldProblem {
     #[error("{0}")]
     Unit(GrammarError),
     /// The version of the format is unknown.
-    #[error("unknown version of the format: use {VERSION}, or leave it out")]
-    Version,
+    #[error(transparent)]
+    Version(VersionError),
 }
 
-/// Parses one pack. Relative times are relative to `now`, in milliseconds since 1970.
-pub fn read(text: &str, now: u64) -> Result<Vec<Reading>, SenmlError> {
+/// A pack that was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pack {
+    /// The readings, at least one.
+    pub readings: Vec<Reading>,
+    /// What the sender should know about them.
+    pub remarks: Vec<Remark>,
+}
+
+/// Parses one pack.
+pub fn read(text: &str, clock: Clock) -> Result<Pack, SenmlError> {
     let records: Vec<&RawValue> =
         serde_json::from_str(text).map_err(|error| SenmlError::NotAPack(error.to_string()))?;
     let mut base = Base::default();
-    let mut readings = Vec::new();
+    let mut pack = Pack { readings: Vec::new(), remarks: Vec::new() };
     for (number, raw) in (1usize..).zip(records) {
         let in_record = |problem| SenmlError::Record { record: number, problem };
         let fields: Fields<'_> = serde_json::from_str(raw.get())
@@ -136,14 +157,42 @@ pub fn read(text: &str, now: u64) -> Result<Vec<Reading>, SenmlError> {
             field,
             problem,
         })?;
+        pack.remarks.extend(record.rounded(number));
         base.update(&record);
-        readings.extend(base.resolve(record, now).map_err(in_record)?);
+        let Some(resolved) = base.resolve(record, clock).map_err(in_record)? else { continue };
+        pack.add(number, resolved, base.features);
     }
-    match readings.len() {
+    if clock.is_unset() {
+        pack.remarks.push(Remark::ClockUnset);
+    }
+    match pack.readings.len() {
         0 => Err(SenmlError::Empty),
         count if count > MAX_PARTS as usize => Err(SenmlError::TooMany(count)),
-        _ => Ok(readings),
+        _ => Ok(pack),
     }
+}
+
+impl Pack {
+    fn add(&mut self, record: usize, resolved: Resolved, features: Features) {
+        let Resolved { reading, is_exact } = resolved;
+        if let (Value::Decimal(value), false) = (&reading.value, is_exact) {
+            self.remarks.push(Remark::SumRounded { record, value: *value });
+        }
+        let unit = reading.unit.as_str();
+        if units::is_secondary(unit) && !features.has_secondary_units() {
+            let remark = Remark::SecondaryUnit { unit: reading.unit.clone() };
+            if !self.remarks.contains(&remark) {
+                self.remarks.push(remark);
+            }
+        }
+        self.readings.push(reading);
+    }
+}
+
+/// A reading, and whether the sum of its value and the base value is exact.
+struct Resolved {
+    reading: Reading,
+    is_exact: bool,
 }
 
 /// The fields of a record in their order, including duplicates.
@@ -177,13 +226,13 @@ struct Record {
     base_name: Option<String>,
     base_time: Option<Decimal>,
     base_unit: Option<Unit>,
-    base_value: Option<Decimal>,
-    has_version: bool,
+    base_value: Option<Number>,
+    version: Option<Features>,
     name: Option<String>,
     unit: Option<Unit>,
     time: Option<Decimal>,
     update_time: Option<Decimal>,
-    number: Option<Decimal>,
+    number: Option<Number>,
     text: Option<Text<256>>,
     boolean: Option<bool>,
 }
@@ -192,9 +241,10 @@ impl Record {
     /// Parses the fields. An error comes with the name of the field.
     fn new(fields: &Fields<'_>) -> Result<Self, (String, FieldProblem)> {
         let mut record = Self::default();
-        for (position, (name, raw)) in fields.0.iter().enumerate() {
+        let mut seen = BTreeSet::new();
+        for (name, raw) in &fields.0 {
             let in_field = |problem| (name.clone(), problem);
-            if fields.0.iter().take(position).any(|(earlier, _)| earlier == name) {
+            if !seen.insert(name) {
                 return Err(in_field(FieldProblem::Twice));
             }
             record.set(name, raw).map_err(in_field)?;
@@ -204,15 +254,15 @@ impl Record {
 
     fn set(&mut self, name: &str, raw: &RawValue) -> Result<(), FieldProblem> {
         match name {
-            "bn" => self.base_name = Some(text(raw)?),
-            "bt" => self.base_time = Some(number(raw)?),
+            "bn" => self.base_name = Some(string(raw)?),
+            "bt" => self.base_time = Some(number(raw)?.value),
             "bu" => self.base_unit = Some(unit(raw)?),
             "bv" => self.base_value = Some(number(raw)?),
-            "bver" => self.has_version = is_known_version(raw)?,
-            "n" => self.name = Some(text(raw)?),
+            "bver" => self.version = Some(version(raw)?),
+            "n" => self.name = Some(string(raw)?),
             "u" => self.unit = Some(unit(raw)?),
-            "t" => self.time = Some(number(raw)?),
-            "ut" => self.update_time = Some(number(raw)?),
+            "t" => self.time = Some(number(raw)?.value),
+            "ut" => self.update_time = Some(number(raw)?.value),
             "v" => self.number = Some(number(raw)?),
             "vs" => self.text = Some(bounded(raw)?),
             "vb" => self.boolean = Some(boolean(raw)?),
@@ -230,19 +280,30 @@ impl Record {
         Ok(())
     }
 
-    /// Returns the value with the base value added, or `None` if the record only sets base fields.
-    fn value(&self, base: Option<Decimal>) -> Result<Option<Value>, RecordProblem> {
+    /// Returns the value with the base value added and whether that is exact, or `None` if the record only sets base
+    /// fields.
+    fn value(&self, base: Option<Decimal>) -> Result<Option<(Value, bool)>, RecordProblem> {
         match (self.number, &self.text, self.boolean) {
-            (Some(number), None, None) => {
-                let sum = base.map_or(Some(number), |base| base.checked_add(&number));
-                sum.map(Value::Decimal).map(Some).ok_or(RecordProblem::Sum)
+            (Some(Number { value, .. }), None, None) => {
+                let exact = Number { value, is_exact: true };
+                let sum = base.map_or(Some(exact), |base| number::add(base, value));
+                let sum = sum.ok_or(RecordProblem::Sum)?;
+                Ok(Some((Value::Decimal(sum.value), sum.is_exact)))
             }
-            (None, Some(text), None) => Ok(Some(Value::Text(text.clone()))),
-            (None, None, Some(boolean)) => Ok(Some(Value::Boolean(boolean))),
+            (None, Some(text), None) => Ok(Some((Value::Text(text.clone()), true))),
+            (None, None, Some(boolean)) => Ok(Some((Value::Boolean(boolean), true))),
             (None, None, None) if self.has_only_base_fields() => Ok(None),
             (None, None, None) => Err(RecordProblem::NoValue),
             _ => Err(RecordProblem::Values),
         }
+    }
+
+    /// Returns a remark for each value that was rounded.
+    fn rounded(&self, record: usize) -> impl Iterator<Item = Remark> {
+        [("bv", self.base_value), ("v", self.number)].into_iter().filter_map(move |(field, number)| {
+            let number = number.filter(|number| !number.is_exact)?;
+            Some(Remark::Rounded { record, field, value: number.value })
+        })
     }
 
     fn has_only_base_fields(&self) -> bool {
@@ -252,7 +313,7 @@ impl Record {
             || self.base_time.is_some()
             || self.base_unit.is_some()
             || self.base_value.is_some()
-            || self.has_version;
+            || self.version.is_some();
         base && !own
     }
 }
@@ -261,9 +322,10 @@ impl Record {
 #[derive(Default)]
 struct Base {
     name: String,
-    time: Decimal,
+    time: Option<Decimal>,
     unit: Unit,
     value: Option<Decimal>,
+    features: Features,
 }
 
 impl Base {
@@ -274,22 +336,23 @@ impl Base {
         if let Some(unit) = &record.base_unit {
             self.unit = unit.clone();
         }
-        self.time = record.base_time.unwrap_or(self.time);
-        self.value = record.base_value.or(self.value);
+        self.time = record.base_time.or(self.time);
+        self.value = record.base_value.map(|number| number.value).or(self.value);
+        self.features = record.version.unwrap_or(self.features);
     }
 
     /// Combines a record with the base fields to a reading, or returns `None` if the record only sets base fields.
-    fn resolve(&self, record: Record, now: u64) -> Result<Option<Reading>, RecordProblem> {
-        let Some(value) = record.value(self.value)? else { return Ok(None) };
+    fn resolve(&self, record: Record, clock: Clock) -> Result<Option<Resolved>, RecordProblem> {
+        let Some((value, is_exact)) = record.value(self.value)? else { return Ok(None) };
         let name = format!("{}{}", self.name, record.name.as_deref().unwrap_or_default());
-        let time = self.time.checked_add(&record.time.unwrap_or_default()).ok_or(RecordProblem::Time)?;
-        Ok(Some(Reading {
+        let reading = Reading {
             name: valid_name(&name)?,
             unit: record.unit.unwrap_or_else(|| self.unit.clone()),
             value,
-            time: absolute(time, now).ok_or(RecordProblem::Time)?,
+            time: clock.resolve(self.time, record.time)?,
             source: Source::of_adapter("senml", ""),
-        }))
+        };
+        Ok(Some(Resolved { reading, is_exact }))
     }
 }
 
@@ -300,31 +363,20 @@ fn valid_name(name: &str) -> Result<Name, RecordProblem> {
     })
 }
 
-/// Converts relative or absolute seconds to milliseconds since 1970, rounding down. Returns `None` if the result is
-/// out of range.
-fn absolute(seconds: Decimal, now: u64) -> Option<u64> {
-    let shift = i32::from(seconds.exponent()) + 3;
-    let power = 10i128.checked_pow(shift.unsigned_abs())?;
-    let mantissa = i128::from(seconds.mantissa());
-    let milliseconds = if shift < 0 { mantissa.div_euclid(power) } else { mantissa.checked_mul(power)? };
-    let origin = if seconds < Decimal::from(ABSOLUTE_FROM) { i128::from(now) } else { 0 };
-    u64::try_from(milliseconds.checked_add(origin)?).ok()
-}
-
-fn text(raw: &RawValue) -> Result<String, FieldProblem> {
+fn string(raw: &RawValue) -> Result<String, FieldProblem> {
     serde_json::from_str(raw.get()).map_err(|_| FieldProblem::Type("a text in quotes"))
 }
 
 fn bounded<const N: u32>(raw: &RawValue) -> Result<Text<N>, FieldProblem> {
-    Text::try_from(text(raw)?).map_err(FieldProblem::TooLong)
+    Text::try_from(string(raw)?).map_err(FieldProblem::TooLong)
 }
 
 fn unit(raw: &RawValue) -> Result<Unit, FieldProblem> {
-    Unit::try_from(text(raw)?).map_err(FieldProblem::Unit)
+    Unit::try_from(string(raw)?).map_err(FieldProblem::Unit)
 }
 
-fn number(raw: &RawValue) -> Result<Decimal, FieldProblem> {
-    raw.get().parse().map_err(|error| match error {
+fn number(raw: &RawValue) -> Result<Number, FieldProblem> {
+    number::read(raw.get()).map_err(|error| match error {
         DecimalError::NotANumber => FieldProblem::Type("a number"),
         DecimalError::OutOfRange => FieldProblem::Number(error),
     })
@@ -334,70 +386,8 @@ fn boolean(raw: &RawValue) -> Result<bool, FieldProblem> {
     serde_json::from_str(raw.get()).map_err(|_| FieldProblem::Type("true or false"))
 }
 
-/// Returns true if the version is the supported one. The RFC forbids processing a higher version; lower ones were
-/// drafts.
-fn is_known_version(raw: &RawValue) -> Result<bool, FieldProblem> {
-    if number(raw)? == Decimal::from(VERSION) {
-        Ok(true)
-    } else {
-        Err(FieldProblem::Version)
-    }
-}
-
-/// A reading is too old for SenML, which treats such a time as relative.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a reading has the time {0} ms since 1970, but SenML cannot express absolute times before July 1978")]
-pub struct TooEarlyError(u64);
-
-/// Formats readings as one pack on one line. Numbers are exact. The readings' sources are left out, because SenML has
-/// no field for them.
-pub fn write(readings: &[Reading]) -> Result<String, TooEarlyError> {
-    if let Some(early) = readings.iter().find(|reading| reading.time < u64::from(ABSOLUTE_FROM) * 1_000) {
-        return Err(TooEarlyError(early.time));
-    }
-    // Serializing texts, booleans and numbers under fixed keys into a String cannot fail.
-    Ok(serde_json::to_string(&PackOut(readings)).unwrap_or_default())
-}
-
-/// Serializes readings as a pack.
-struct PackOut<'a>(&'a [Reading]);
-
-impl Serialize for PackOut<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut pack = serializer.serialize_seq(Some(self.0.len()))?;
-        for reading in self.0 {
-            pack.serialize_element(&RecordOut(reading))?;
-        }
-        pack.end()
-    }
-}
-
-/// Serializes a reading as a record.
-struct RecordOut<'a>(&'a Reading);
-
-impl Serialize for RecordOut<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let exact = |decimal: String| RawValue::from_string(decimal).map_err(serde::ser::Error::custom);
-        let Reading { name, unit, value, time, source: _ } = self.0;
-        let mut record = serializer.serialize_map(None)?;
-        record.serialize_entry("n", name)?;
-        if !unit.as_str().is_empty() {
-            record.serialize_entry("u", unit)?;
-        }
-        record.serialize_entry("t", &exact(seconds(*time))?)?;
-        match value {
-            Value::Decimal(value) => record.serialize_entry("v", &exact(value.to_string())?)?,
-            Value::Text(value) => record.serialize_entry("vs", value)?,
-            Value::Boolean(value) => record.serialize_entry("vb", value)?,
-        }
-        record.end()
-    }
-}
-
-/// Formats milliseconds as seconds, such as `1700000000.5`.
-fn seconds(milliseconds: u64) -> String {
-    let text = format!("{}.{:03}", milliseconds / 1_000, milliseconds % 1_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+fn version(raw: &RawValue) -> Result<Features, FieldProblem> {
+    Features::of_version(number(raw)?.value).map_err(FieldProblem::Version)
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@
 //! may contain NUL bytes anywhere (as the data sheet says). A line is a message in hexadecimal digits, a part of a
 //! message, or words. Unreadable lines are counted and otherwise ignored.
 
+mod checksum;
+
+use checksum::Checksum;
 use std::fmt;
 
 /// The maximum size of one answer, in bytes. The longest ISO-TP message has 4,095 bytes, which are about 16 KiB of text
@@ -105,7 +108,7 @@ impl fmt::Display for ElmError {
 
 impl ElmError {
     /// Returns the error that a line names, or `None` if it names none.
-    fn of(line: &str) -> Option<Self> {
+    pub fn of(line: &str) -> Option<Self> {
         const WORDS: [(&str, ElmError); 16] = [
             ("NODATA", ElmError::NoData),
             ("STOPPED", ElmError::Stopped),
@@ -144,8 +147,10 @@ pub enum Framing {
     Can11,
     /// A 29-bit CAN id in eight digits, then the ISO-TP control byte.
     Can29,
-    /// Three header bytes on every line, and a checksum at its end (J1850, ISO 9141-2, ISO 14230).
-    Legacy,
+    /// Three header bytes on every line, and a cyclic redundancy check at its end (SAE J1850).
+    J1850,
+    /// Three header bytes on every line, and the sum of all bytes at its end (ISO 9141-2, ISO 14230).
+    KLine,
 }
 
 /// A message of one control unit.
@@ -168,6 +173,22 @@ pub struct Answer {
     pub garbled: usize,
 }
 
+impl Answer {
+    /// Returns true if nothing of the answer was lost: every line was readable, every message complete, and the adapter
+    /// reported no error.
+    pub fn is_intact(&self) -> bool {
+        self.trouble.is_none() && self.garbled == 0
+    }
+
+    /// Returns the reason of the last refusal of a service (`7F 09 78`), or `None` if no control unit refused it.
+    pub fn refusal(&self, service: u8) -> Option<u8> {
+        self.messages.iter().rev().find_map(|message| match message.data.as_slice() {
+            [0x7f, refused, reason] if *refused == service => Some(*reason),
+            _ => None,
+        })
+    }
+}
+
 /// Parses the lines of an answer.
 pub fn read(lines: &[String], framing: Framing) -> Answer {
     let mut answer = Answer::default();
@@ -185,7 +206,8 @@ pub fn read(lines: &[String], framing: Framing) -> Answer {
             Framing::Bare => read_bare(&digits, &mut assembly),
             Framing::Can11 => read_can(&digits, 3, &mut assembly),
             Framing::Can29 => read_can(&digits, 8, &mut assembly),
-            Framing::Legacy => read_legacy(&digits, &mut assembly),
+            Framing::J1850 => read_checked(&digits, Checksum::Crc8, &mut assembly),
+            Framing::KLine => read_checked(&digits, Checksum::Sum, &mut assembly),
         };
         if read.is_none() {
             answer.garbled = answer.garbled.saturating_add(1);
@@ -197,12 +219,12 @@ pub fn read(lines: &[String], framing: Framing) -> Answer {
 }
 
 /// Returns the line in upper case and without white space.
-fn compact(line: &str) -> String {
+pub(super) fn compact(line: &str) -> String {
     line.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_uppercase()).collect()
 }
 
 /// Strips `SEARCHING...` and `BUS INIT: ...OK`, which some adapters print on the line of the first message.
-fn without_progress(line: &str) -> &str {
+pub(super) fn without_progress(line: &str) -> &str {
     let line = line.strip_prefix("SEARCHING").unwrap_or(line).trim_start_matches('.');
     match line.strip_prefix("BUSINIT:") {
         Some(rest) => {
@@ -296,12 +318,18 @@ fn read_can(digits: &str, id_digits: usize, assembly: &mut Assembly) -> Option<(
     }
 }
 
-/// Reads a line of an older protocol, such as `48 6B 10 41 0D 37 43`. The third byte is the sender's address, and the
-/// last one is the checksum.
-fn read_legacy(digits: &str, assembly: &mut Assembly) -> Option<()> {
+/// Reads a line of an older protocol, such as `48 6B 10 41 0D 37 48`. The third byte is the sender's address, and the
+/// last one is the checksum of the others.
+///
+/// The adapter should discard a frame with a wrong checksum, but clones do not. A wrong digit in an odometer's value
+/// would otherwise pass for the truth.
+fn read_checked(digits: &str, checksum: Checksum, assembly: &mut Assembly) -> Option<()> {
     let frame = hex::decode(digits).ok()?;
-    let (header, rest) = frame.split_at_checked(3)?;
-    let (_checksum, data) = rest.split_last().filter(|(_, data)| !data.is_empty())?;
+    let (last, frame) = frame.split_last()?;
+    if checksum.of(frame) != *last {
+        return None;
+    }
+    let (header, data) = frame.split_at_checked(3).filter(|(_, data)| !data.is_empty())?;
     let ecu = header.last().map(|address| u32::from(*address));
     assembly.complete.push(Message { ecu, data: data.to_vec() });
     Some(())

@@ -1,6 +1,9 @@
 use super::*;
 use proptest::prelude::*;
 
+const FRAMINGS: [Framing; 5] =
+    [Framing::Bare, Framing::Can11, Framing::Can29, Framing::J1850, Framing::KLine];
+
 fn answer(text: &str, framing: Framing) -> Answer {
     read(&lines(text.as_bytes(), "0100"), framing)
 }
@@ -79,11 +82,54 @@ fn the_frame_number_of_a_long_can_message_wraps_around() {
 }
 
 #[test]
-fn the_header_and_checksum_of_legacy_lines_are_removed() {
-    let vin = answer("87 F1 10 49 02 01 00 00 00 31 0D\r87 F1 10 49 02 02 44 34 47 50 00\r", Framing::Legacy);
+fn the_header_and_checksum_of_older_lines_are_removed() {
+    let vin = answer("87 F1 10 49 02 01 00 00 00 31 05\r87 F1 10 49 02 02 44 34 47 50 E4\r", Framing::KLine);
     assert_eq!(hex_messages(&vin), ["49020100000031", "49020244344750"]);
     assert_eq!(vin.messages[0].ecu, Some(0x10));
-    assert_eq!(answer("48 6B 10 41\r", Framing::Legacy).garbled, 1);
+    assert_eq!(answer("48 6B 10 C3\r", Framing::KLine).garbled, 1, "no data");
+    let j1850 = answer("48 6B 10 41 00 BE 3E B8 11 FA\r", Framing::J1850);
+    assert_eq!((hex_messages(&j1850), j1850.garbled), (vec!["4100BE3EB811".to_owned()], 0));
+}
+
+#[test]
+fn a_frame_with_a_wrong_checksum_is_refused() {
+    for framing in [Framing::KLine, Framing::J1850] {
+        let right = match framing {
+            Framing::KLine => "48 6B 10 41 0D 32 43",
+            _ => "48 6B 10 41 00 BE 3E B8 11 FA",
+        };
+        let frame = hex::decode(right.replace(' ', "")).unwrap();
+        assert_eq!(answer(right, framing).messages.len(), 1);
+        for at in 0..frame.len() {
+            for bit in 0..8 {
+                let mut damaged = frame.clone();
+                damaged[at] ^= 1 << bit;
+                let found = answer(&hex::encode_upper(damaged), framing);
+                assert_eq!((found.messages.len(), found.garbled), (0, 1), "byte {at}, bit {bit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_intact_if_nothing_of_it_was_lost() {
+    for (text, is_intact) in [
+        ("7E8 02 43 00\r", true),
+        ("7E8 10 08 43 03 01 33 04 20\r7E8 21 C1 00\r", true),
+        ("7E8 10 08 43 03 01 33 04 20\r", false),
+        ("7E8 21 C1 00\r", false),
+        ("7E8 02 43 00\rBUFFER FULL\r", false),
+        ("7E8 02 43 00 <DATA ERROR\r", false),
+        ("7E8 02 43\r", false),
+    ] {
+        assert_eq!(answer(text, Framing::Can11).is_intact(), is_intact, "{text}");
+    }
+}
+
+#[test]
+fn a_refusal_names_its_reason() {
+    let refused = answer("7E8 03 7F 09 78\r7E9 03 7F 01 12\r", Framing::Can11);
+    assert_eq!((refused.refusal(9), refused.refusal(1), refused.refusal(3)), (Some(0x78), Some(0x12), None));
 }
 
 #[test]
@@ -117,7 +163,7 @@ fn damaged_bytes_affect_only_their_own_line() {
 proptest! {
     #[test]
     fn any_bytes_are_parsed_with_any_framing(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        for framing in [Framing::Bare, Framing::Can11, Framing::Can29, Framing::Legacy] {
+        for framing in FRAMINGS {
             let found = lines(&bytes, "0100");
             let count = found.len();
             let answer = read(&found, framing);
@@ -127,7 +173,7 @@ proptest! {
 
     #[test]
     fn almost_valid_lines_give_no_empty_messages(text in "([0-9A-F]{0,3}[:<> ]?[0-9A-F ]{0,24}(\\r|\\n|\\.|SEARCHING|BUS INIT:|OK){0,2}){0,12}") {
-        for framing in [Framing::Bare, Framing::Can11, Framing::Can29, Framing::Legacy] {
+        for framing in FRAMINGS {
             for message in answer(&text, framing).messages {
                 prop_assert!(!message.data.is_empty());
             }
