@@ -310,16 +310,17 @@ mod tests {
     #[test]
     fn a_consent_of_a_secure_element_is_normalized() {
         // Made with another implementation of ECDSA (OpenSSL), with each of the two values of s.
-        let key = "p256:0307810ea974cea5773e63b897f37e3be9a09e7a5fe9b971a44d1065ac2a3a9311";
+        let key = "p256:03547796cdc9570f700d5932fc1532c760d4ac5ae01a673f8c8009d692321e0311";
         let (low, high) = (
-            "p256:24f5f0bde6f053aaf27ae739e9f9083ff7e23d0727d6bbdea3122cc15f43f18e583f5bcdfda4ff307569374fd2e153458bd029f94e091eeb3f133722afca8313",
-            "p256:24f5f0bde6f053aaf27ae739e9f9083ff7e23d0727d6bbdea3122cc15f43f18ea7c0a431025b00d08a96c8b02d1eacba3116d0b4590e7f99b4a693a04c98a23e",
+            "p256:981dadc41309c3639e73e88e53dae1aa9bc43772075669f9b04d8de59720a65b6b69fad5741427986c18921c92da11717182fda404fa60e6b1d8bf98933e817f",
+            "p256:981dadc41309c3639e73e88e53dae1aa9bc43772075669f9b04d8de59720a65b949605298bebd86893e76de36d25ee8e4b63fd09a21d3d9e41e10b2a6924a3d2",
         );
         let registration = RegistrationConsent {
             genesis: Hash([1; 32]),
             key: DeviceKey::Own(key.parse().unwrap()),
-            owner: AccountId([2; 32]),
+            owner: PartyId([2; 32]),
             gateway: AccountId([3; 32]),
+            nonce: 0,
         };
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("consent");

@@ -220,7 +220,7 @@ fn each_broken_invariant_of_a_contract_is_detected() {
         ("nobody accepted a contract, not even its proposer", |id| {
             Statuses::<Test>::mutate_extant(id, |s| s.accepted.clear());
         }),
-        ("an account that is not a party to a contract accepted it", |id| {
+        ("a party that is not a party to a contract accepted it", |id| {
             Statuses::<Test>::mutate_extant(id, |s| s.accepted[1] = INSURER);
         }),
         ("a contract is active although not all parties accepted it, or the reverse", |id| {
