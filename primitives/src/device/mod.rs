@@ -1,6 +1,7 @@
 //! Devices: their ids and keys, their record on chain, and the consents to what it holds.
 
 mod consent;
+mod continuity;
 mod history;
 mod last_anchored;
 mod record;

@@ -242,6 +242,18 @@ impl DeviceRecord {
         next >= until
     }
 
+    /// Returns the first sequence from `sequence` on that is not declared lost.
+    pub fn after_lost(&self, sequence: u64) -> u64 {
+        // The ranges are in the order of their sequences, and do not overlap.
+        self.lost.iter().fold(sequence, |next, range| {
+            if (range.from..range.until).contains(&next) {
+                range.until
+            } else {
+                next
+            }
+        })
+    }
+
     /// Returns what the owner says about the device.
     pub fn state(&self) -> DeviceState {
         self.state
