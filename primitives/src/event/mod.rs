@@ -4,7 +4,6 @@
 //! `parsed_key.rs` parses.
 
 use crate::{
-    device::DeviceRecord,
     hash::Domain,
     merkle::{leaf_hash, Sha2, Sha256},
     signature::SignatureError,
@@ -213,24 +212,6 @@ impl EventHeader {
         }
         Ok(())
     }
-
-    /// Like [`Self::ensure_follows`], but skips events that the device's record declares lost. Nobody may have the event
-    /// before this one if it was lost, so `previous` is not checked then.
-    pub fn ensure_follows_in(
-        &self,
-        record: &DeviceRecord,
-        last: Option<(u64, Hash)>,
-    ) -> Result<(), EventError> {
-        let next = last.map_or(0, |(sequence, _)| sequence.saturating_add(1));
-        let expected = record.after_lost(next);
-        if expected == next {
-            return self.ensure_follows(last);
-        }
-        if self.sequence != expected {
-            return Err(EventError::Sequence { expected, found: self.sequence });
-        }
-        Ok(())
-    }
 }
 
 impl SignedEvent {
@@ -307,11 +288,7 @@ fn entry_digest_with<S: Sha256>(entry: &[u8]) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        device::{ChangeTime, LabelHash},
-        signature::sign_sr25519,
-        DeviceKey, LogId, PartyId,
-    };
+    use crate::{device::LabelHash, signature::sign_sr25519, DeviceKey};
 
     fn pair() -> schnorrkel::Keypair {
         schnorrkel::MiniSecretKey::from_bytes(&[7; 32])
@@ -381,28 +358,5 @@ mod tests {
         assert_eq!(second.ensure_follows(Some((0, Hash::ZERO))), Err(EventError::Previous));
         assert_eq!(second.ensure_follows(None), Err(EventError::Sequence { expected: 0, found: 1 }));
         assert!(second.ensure_follows(Some((u64::MAX, first.hash()))).is_err());
-    }
-
-    #[test]
-    fn an_event_after_lost_ones_follows_whatever_came_before() {
-        let key = DeviceKey::Own(PublicKey::Sr25519(pair().public.to_bytes()));
-        let at = ChangeTime { block: 1, time: 1 };
-        let log = LogId::first(AccountId([9; 32]));
-        let mut record = DeviceRecord::new(key, PartyId([8; 32]), log, at);
-        record.declare_lost(3, 5, at).unwrap();
-        record.declare_lost(5, 6, at).unwrap();
-        let event = |sequence, previous| EventHeader { sequence, previous, ..header() };
-        let hash = |n| Hash([n; 32]);
-        for (last, next) in [(Some((2, hash(2))), 6), (Some((3, hash(3))), 6), (Some((9, hash(9))), 10)] {
-            let previous = last.map_or(Hash::ZERO, |(_, hash)| hash);
-            assert_eq!(event(next, previous).ensure_follows_in(&record, last), Ok(()));
-            let other = event(next, hash(77)).ensure_follows_in(&record, last);
-            assert_eq!(other, if next == 6 { Ok(()) } else { Err(EventError::Previous) });
-            for found in [next - 1, next + 1] {
-                let gap = event(found, previous).ensure_follows_in(&record, last);
-                assert_eq!(gap, Err(EventError::Sequence { expected: next, found }));
-            }
-        }
-        assert_eq!(event(0, Hash::ZERO).ensure_follows_in(&record, None), Ok(()));
     }
 }
