@@ -1,39 +1,53 @@
 //! Exports evidence from a log and the collected proof of its last anchor. It needs no node, and its memory does not
 //! grow with the number of events.
+//!
+//! If a device's events were in another log before, the export continues the evidence of that log: its segments come
+//! first, and one proof from the chain covers the anchors of all segments.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `error.rs` | the reasons why evidence cannot be exported |
+//! | `former.rs` | the evidence of the logs before |
+//! | `stream.rs` | writing the items |
+
+mod error;
+mod former;
+mod stream;
+
+pub use error::ExportError;
 
 use super::{
-    output::OutputError,
-    select::{Span, UnmatchedNames},
-    CollectedChain, Disclose, EventLog, State, StateProofError,
+    select::{Disclose, Span},
+    CollectedChain, EventLog, State,
 };
-use codec::Encode as _;
+use former::FormerEvidence;
 use serde::Serialize;
 use std::{
-    error::Error,
-    io::{self, Write},
+    io::Write,
+    ops::{Range, RangeInclusive},
+    path::PathBuf,
 };
+use stream::{Stream, PAGE};
 use streembit_primitives::{
-    evidence::{
-        file, BodyCounts, ChainEvidence, EvidenceError, Item, Prelude, ShownBody, TrustRoot, Verifier,
-    },
-    merkle::{Frontier, NodeId, NodeStore as _},
-    Body, BoundedVec, Checkpoint, DeviceId, Hash, StoredBody, StoredEvent,
+    device::DeviceRecord,
+    evidence::{file, BodyCounts, ChainEvidence, EvidenceError, Item, Prelude, Segment, TrustRoot, Verifier},
+    Checkpoint, DeviceId, Hash, LogId, StoredEvent,
 };
-
-/// The number of events that are read at once.
-const PAGE: usize = 512;
 
 /// The selection of the events to export, and of the chain to prove them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
     /// The device.
     pub device: DeviceId,
-    /// The span of time of its events.
+    /// The span of time of its events in this log.
     pub span: Span,
-    /// The parts of the events' bodies to disclose.
+    /// The parts of the bodies of the events in this log to disclose.
     pub disclose: Disclose,
     /// The genesis hash of the chain that proves the events, or `None` for the chain of the last collection.
     pub chain: Option<Hash>,
+    /// The evidence file of the log that the device's events were in before, which the export continues. It was exported
+    /// at the latest anchor of that log, and may have several segments itself.
+    pub after: Option<PathBuf>,
 }
 
 /// A summary of the exported file.
@@ -41,6 +55,8 @@ pub struct Request {
 pub struct ExportSummary {
     /// The device.
     pub device: DeviceId,
+    /// The number of logs that the events are in.
+    pub segments: u64,
     /// The number of events.
     pub events: u64,
     /// The sequence of the first event.
@@ -63,107 +79,15 @@ pub struct ExportSummary {
     pub bytes: u64,
 }
 
-/// Evidence cannot be exported.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// The log cannot be read, or does not agree with its anchor.
-    #[error(transparent)]
-    Log(Box<dyn Error + Send + Sync>),
-    /// Nothing was collected yet.
-    #[error("no proof of an anchor of this log is stored yet: run the gateway with its node until its status says how many events are provable")]
-    NothingCollected,
-    /// Nothing was collected from the requested chain.
-    #[error("no proof of this log on the chain with genesis {chain} is stored; proofs are stored for {}", list(.kept))]
-    NotOfChain {
-        /// The genesis hash of the requested chain.
-        chain: Hash,
-        /// The genesis hashes of the chains with proofs; the last one was collected last.
-        kept: Vec<Hash>,
-    },
-    /// The device is not registered on the chain.
-    #[error("device {device} is not registered on the chain as of block {block}: register it; the gateway then collects the proof by itself")]
-    NotRegistered {
-        /// The device.
-        device: DeviceId,
-        /// The number of the block.
-        block: u32,
-    },
-    /// The device has no anchored event.
-    #[error("device {device} has no event among the {size} anchored ones: check its name, or wait for the next anchor")]
-    NoEvents {
-        /// The device.
-        device: DeviceId,
-        /// The number of anchored entries.
-        size: u64,
-    },
-    /// The device has no event with this sequence.
-    #[error("device {device} has no event with the sequence number {sequence} in this log")]
-    NoSuchEvent {
-        /// The device.
-        device: DeviceId,
-        /// The sequence.
-        sequence: u64,
-    },
-    /// The event is not anchored yet.
-    #[error("the event with the sequence number {sequence} is not among the {size} anchored ones yet: wait for the next anchor")]
-    NotAnchored {
-        /// The sequence of the event.
-        sequence: u64,
-        /// The number of anchored entries.
-        size: u64,
-    },
-    /// No event is in the span.
-    #[error("no anchored event of the device is in this span: its events are from {} to {}", streembit_clock::show(*.first), streembit_clock::show(*.last))]
-    EmptySpan {
-        /// The time of the device's first event.
-        first: u64,
-        /// The time of the device's last anchored event.
-        last: u64,
-    },
-    /// The collected proof of the state is damaged.
-    #[error("the collected proof is damaged: {0}; it is collected again with the next anchor")]
-    State(#[from] StateProofError),
-    /// A verifier would refuse the evidence.
-    #[error("a verifier would refuse the evidence: {0}")]
-    Refused(#[from] EvidenceError),
-    /// The tree of the stored log does not have the anchored root.
-    #[error("the log does not have the root that was anchored: audit the device to find the damage")]
-    NotTheAnchored,
-    /// A body is missing although it was not erased.
-    #[error("the log is damaged: the body of entry {index} is missing. Stop the gateway, keep a copy of the folder, and restore the data folder from a backup; an audit names every damaged place")]
-    MissingBody {
-        /// The index of the entry.
-        index: u64,
-    },
-    /// No reading has one of the requested names.
-    #[error("no reading of these events is called {missing}{}", if .others.is_empty() { String::new() } else { format!("; there are: {}", .others) })]
-    NoSuchName {
-        /// The requested names that no reading has.
-        missing: String,
-        /// Some names of readings that were not requested.
-        others: String,
-    },
-    /// The file could not be written.
-    #[error("writing the evidence: {0}")]
-    Write(#[from] io::Error),
-    /// The file could not be created or finished.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-}
-
-impl ExportError {
-    pub(crate) fn log(error: impl Error + Send + Sync + 'static) -> Self {
-        Self::Log(Box::new(error))
-    }
-}
-
-/// The first part of a file, verified, with the checkpoint that the rest of the file must match.
+/// The first part of a file, verified, with the checkpoint that the last segment of the file must match.
 pub struct VerifiedPrelude {
     /// The first part of the file.
     pub prelude: Prelude,
     /// The trust root that it was verified with. Its voters are the ones that the node named.
     pub trust: TrustRoot,
     checkpoint: Checkpoint,
+    /// The sequence of the device's last event at that checkpoint.
+    head: u64,
     block: u32,
 }
 
@@ -171,23 +95,53 @@ impl VerifiedPrelude {
     /// Builds and verifies the prelude for a device from the collected proof of a chain. If `chain` is `None`, it uses
     /// the chain of the last collection.
     pub fn new<L: EventLog>(log: &L, device: DeviceId, chain: Option<Hash>) -> Result<Self, ExportError> {
+        Self::after(log, device, chain, None)
+    }
+
+    /// Like [`Self::new`], with the segments of `former` before the one of this log.
+    fn after<L: EventLog>(
+        log: &L,
+        device: DeviceId,
+        chain: Option<Hash>,
+        former: Option<&FormerEvidence>,
+    ) -> Result<Self, ExportError> {
         let CollectedChain { genesis, first_voters, mut changes, last, number, state_root, nodes } =
             collected(log, chain)?;
-        let proof = State::new(&state_root, nodes)
-            .prove(&log.id(), &device)?
-            .ok_or(ExportError::NotRegistered { device, block: number })?;
-        let checkpoint = proof.anchor.checkpoint.clone();
-        log.check_against(&proof.anchor).map_err(ExportError::log)?;
-        let size = checkpoint.size;
+        let state = State::new(&state_root, nodes);
+        let not_registered = ExportError::NotRegistered { device, block: number };
+        let Some(record) = state.device(&device)? else { return Err(not_registered) };
+        ensure_in_log(&record, device, log.id())?;
+        let anchor = state.anchor(&log.id())?.ok_or(ExportError::NothingCollected)?;
+        log.check_against(&anchor).map_err(ExportError::log)?;
+        let size = anchor.checkpoint.size;
         let head = log.head_proof(&device, size).map_err(ExportError::log)?;
         let head = head.ok_or(ExportError::NoEvents { device, size })?;
+        let sequence = head.entry.sequence;
+        let former = former.map(|former| former.segments(device, genesis, &state, number)).transpose()?;
+        let mut segments = former.unwrap_or_default();
+        segments.push(Segment { log: log.id(), head });
+        let logs: Vec<_> = segments.iter().map(|segment| segment.log).collect();
+        let Some(proof) = state.prove(&logs, &device)? else { return Err(not_registered) };
         // The newest block may itself be the last one of its set of voters. Then its change is not needed.
         changes.retain(|change| change.header != last.header);
         let chain = ChainEvidence { changes, last, state: proof };
-        let prelude = Prelude { genesis, log: log.id(), device, chain, head };
+        let prelude = Prelude { genesis, device, chain, segments };
         let trust = TrustRoot { genesis, authorities: first_voters };
         Verifier::new(&prelude, &trust)?;
-        Ok(Self { prelude, trust, checkpoint, block: number })
+        Ok(Self { prelude, trust, checkpoint: anchor.checkpoint, head: sequence, block: number })
+    }
+
+    fn record(&self) -> &DeviceRecord {
+        &self.prelude.chain.state.device
+    }
+}
+
+/// Ensures that some of a device's events are in a log.
+fn ensure_in_log(record: &DeviceRecord, device: DeviceId, log: LogId) -> Result<(), ExportError> {
+    let others: Vec<_> = record.logs().iter().map(|period| period.log).collect();
+    match others.contains(&log) {
+        true => Ok(()),
+        false => Err(ExportError::NotInLog { device, log, others }),
     }
 }
 
@@ -207,222 +161,129 @@ pub fn write<L: EventLog>(
     out: &mut impl Write,
     progress: impl FnMut(u64, u64, u64),
 ) -> Result<ExportSummary, ExportError> {
-    let verified = VerifiedPrelude::new(log, request.device, request.chain)?;
-    let head = verified.prelude.head.entry.sequence;
-    let (first, last) = sequences(log, request, head)?;
+    let former = request.after.as_deref().map(FormerEvidence::open).transpose()?;
+    let verified = VerifiedPrelude::after(log, request.device, request.chain, former.as_ref())?;
     let bytes = file::encode_prelude(&verified.prelude)
         .ok_or(EvidenceError::Malformed { what: "prelude", items: 0 })?;
-    let mut stream = Stream {
-        log,
-        nodes: log.nodes(),
-        out,
-        bytes: 0,
-        frontier: Frontier::new(),
-        size: verified.checkpoint.size,
-        bodies: BodyCounts::default(),
-        names: UnmatchedNames::of(&request.disclose),
-        progress,
-        events: 0,
-    };
+    let mut stream = Stream::new(log, &verified, &request.disclose, former.is_some(), out, progress)?;
     stream.write(&bytes)?;
-    stream.write_events(request, first, last)?;
+    if let Some(former) = former {
+        former.read(|item| stream.write_item(item))?;
+        stream.write_item(Item::NextSegment)?;
+    }
+    let next = stream.counts.range.map_or(0, |(_, last)| last.saturating_add(1));
+    stream.write_events(sequences(log, request, &verified, next)?, &request.disclose)?;
     stream.skip_to(verified.checkpoint.size)?;
-    stream.write_item(&Item::End)?;
-    stream.check(&verified.checkpoint)?;
-    let newest = log.last_sequence(&request.device).map_err(ExportError::log)?.unwrap_or(head);
+    stream.write_item(Item::End)?;
+    let counts = stream.finish(&verified.checkpoint)?;
+    let head = verified.head;
+    let (first, last) = counts.range.unwrap_or((head, head));
     Ok(ExportSummary {
         device: request.device,
-        events: stream.events,
+        segments: verified.prelude.segments.len() as u64,
+        events: counts.events,
         first,
         last,
         head,
-        not_anchored: newest.saturating_sub(head),
+        not_anchored: not_anchored(log, &verified)?,
         log_size: verified.checkpoint.size,
         chain: verified.prelude.genesis,
         block: verified.block,
-        bodies: stream.bodies,
-        bytes: stream.bytes,
+        bodies: counts.bodies,
+        bytes: counts.bytes,
     })
 }
 
-/// Returns the sequences of the first and the last event in the span.
-fn sequences<L: EventLog>(log: &L, request: &Request, head: u64) -> Result<(u64, u64), ExportError> {
-    if request.span.is_all() {
-        return Ok((0, head));
+/// Returns the number of the device's events in the log after the anchored ones.
+fn not_anchored<L: EventLog>(log: &L, verified: &VerifiedPrelude) -> Result<u64, ExportError> {
+    let newest = log.last_sequence(&verified.prelude.device).map_err(ExportError::log)?;
+    let (head, newest) = (verified.head, newest.unwrap_or(verified.head));
+    let lost = verified.record().lost().iter();
+    let lost = lost.map(|range| range.until.min(newest).saturating_sub(range.from.max(head)));
+    Ok(newest.saturating_sub(head).saturating_sub(lost.fold(0, u64::saturating_add)))
+}
+
+/// Returns the sequences of the selected events, from the first to the last one. They begin with `next` or later.
+///
+/// A device that came back to the log has events from different times there. Without the log in between, only those of one
+/// time can be exported: the last ones that are selected.
+fn sequences<L: EventLog>(
+    log: &L,
+    request: &Request,
+    verified: &VerifiedPrelude,
+    next: u64,
+) -> Result<RangeInclusive<u64>, ExportError> {
+    let ranges = ranges(verified.record(), &log.id());
+    let mut ranges: Vec<_> = ranges
+        .into_iter()
+        .map(|range| range.start.max(next)..=range.end.saturating_sub(1).min(verified.head))
+        .filter(|range| !range.is_empty())
+        .collect();
+    if request.after.is_some() {
+        // The evidence goes on where the former evidence ends.
+        ranges.truncate(1);
     }
-    let (mut first, mut last, mut times) = (None, 0, (0, 0));
-    let mut next = 0;
-    while next <= head {
-        let page = log.device_events(&request.device, next, PAGE).map_err(ExportError::log)?;
-        if page.is_empty() {
-            break;
+    let mut times = None;
+    for range in ranges.into_iter().rev() {
+        if let Some(selected) = selected(log, request, range, &mut times)? {
+            return Ok(selected);
         }
-        for StoredEvent { entry, .. } in page {
+    }
+    Err(match times {
+        Some((first, last)) => ExportError::EmptySpan { first, last },
+        None => ExportError::NoEvents { device: request.device, size: verified.checkpoint.size },
+    })
+}
+
+/// Returns the ranges of the sequences of a device's events in a log, in order. A range goes on across lost events.
+fn ranges(record: &DeviceRecord, log: &LogId) -> Vec<Range<u64>> {
+    let ends = record.logs().iter().skip(1).map(|period| period.from).chain([u64::MAX]);
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for (period, end) in record.logs().iter().zip(ends).filter(|(period, _)| period.log == *log) {
+        match ranges.last_mut() {
+            Some(last) if record.is_range_lost(last.end, period.from) => last.end = end,
+            _ => ranges.push(period.from..end),
+        }
+    }
+    ranges
+}
+
+/// Returns the sequences of the first and the last event of a range that are in the requested span, or `None` if there is
+/// no event. Sets `times` to the times of the first and the last event.
+fn selected<L: EventLog>(
+    log: &L,
+    request: &Request,
+    range: RangeInclusive<u64>,
+    times: &mut Option<(u64, u64)>,
+) -> Result<Option<RangeInclusive<u64>>, ExportError> {
+    let (start, end) = range.into_inner();
+    let (mut first, mut last, mut next) = (None, start, start);
+    let mut found = None;
+    while next <= end {
+        let page = log.device_events(&request.device, next, PAGE).map_err(ExportError::log)?;
+        let events = page.into_iter().take_while(|stored| stored.entry.event.header.sequence <= end);
+        let mut is_empty = true;
+        for StoredEvent { entry, .. } in events {
+            is_empty = false;
             let header = entry.event.header;
-            next = header.sequence.saturating_add(1);
-            if header.sequence > head {
-                break;
+            if request.span.is_all() {
+                return Ok(Some(start..=end));
             }
-            times = if header.sequence == 0 { (header.time, header.time) } else { (times.0, header.time) };
+            next = header.sequence.saturating_add(1);
+            found = Some((found.map_or(header.time, |(first, _)| first), header.time));
             if request.span.contains(header.time) {
                 first.get_or_insert(header.sequence);
                 last = header.sequence;
             }
         }
-    }
-    let first = first.ok_or(ExportError::EmptySpan { first: times.0, last: times.1 })?;
-    Ok((first, last))
-}
-
-/// Writes the items of a file.
-struct Stream<'a, L: EventLog + 'a, W, P> {
-    log: &'a L,
-    nodes: L::Nodes<'a>,
-    out: &'a mut W,
-    bytes: u64,
-    /// The tree that a verifier builds from the items.
-    frontier: Frontier,
-    size: u64,
-    bodies: BodyCounts,
-    names: UnmatchedNames,
-    progress: P,
-    events: u64,
-}
-
-impl<L: EventLog, W: Write, P: FnMut(u64, u64, u64)> Stream<'_, L, W, P> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        self.out.write_all(bytes)
-    }
-
-    fn write_item(&mut self, item: &Item) -> io::Result<()> {
-        self.write(&item.encode())
-    }
-
-    fn write_events(&mut self, request: &Request, first: u64, last: u64) -> Result<(), ExportError> {
-        let mut next = first;
-        while next <= last {
-            let room = usize::try_from(last - next).map_or(PAGE, |left| PAGE.min(left.saturating_add(1)));
-            let page = self.log.device_events(&request.device, next, room).map_err(ExportError::log)?;
-            if page.is_empty() {
-                return Err(ExportError::NotTheAnchored);
-            }
-            for stored in page {
-                next = stored.entry.event.header.sequence.saturating_add(1);
-                self.skip_to(stored.index)?;
-                self.write_event(stored, &request.disclose)?;
-            }
-            (self.progress)(self.frontier.size(), self.size, self.events);
-        }
-        Ok(())
-    }
-
-    fn write_event(&mut self, stored: StoredEvent, disclose: &Disclose) -> Result<(), ExportError> {
-        let body = disclosed_body(stored.body, disclose, &mut self.names)
-            .ok_or(ExportError::MissingBody { index: stored.index })?;
-        let counter = match &body {
-            ShownBody::Whole(_) => &mut self.bodies.whole,
-            ShownBody::Parts(_) => &mut self.bodies.parts,
-            ShownBody::Withheld => &mut self.bodies.withheld,
-            ShownBody::Erased => &mut self.bodies.erased,
-        };
-        *counter = counter.saturating_add(1);
-        self.events = self.events.saturating_add(1);
-        self.frontier.append(stored.entry.leaf(), |_| {});
-        self.write_item(&Item::Event { entry: stored.entry, body })?;
-        Ok(())
-    }
-
-    /// Writes the entries before `index` that are left out, as complete subtrees.
-    fn skip_to(&mut self, index: u64) -> Result<(), ExportError> {
-        while self.frontier.size() < index {
-            let id = subtree_at(self.frontier.size(), index);
-            let hash: Hash = self.nodes.node(id).map_err(ExportError::log)?;
-            self.frontier.append_subtree(id.level, hash, |_| {}).map_err(|_| ExportError::NotTheAnchored)?;
-            self.write_item(&Item::Skip { level: id.level, hash })?;
-        }
-        match self.frontier.size() == index {
-            true => Ok(()),
-            // The entry comes before one that was written already, so the log's index of devices is wrong.
-            false => Err(ExportError::NotTheAnchored),
+        if is_empty {
+            break;
         }
     }
-
-    /// Checks that the items have the anchored root, and that all requested names were found.
-    fn check(&self, checkpoint: &Checkpoint) -> Result<(), ExportError> {
-        if self.frontier.size() != checkpoint.size || self.frontier.root() != checkpoint.root {
-            return Err(ExportError::NotTheAnchored);
-        }
-        if self.names.missing.is_empty() {
-            return Ok(());
-        }
-        Err(ExportError::NoSuchName { missing: list(&self.names.missing), others: list(&self.names.others) })
-    }
+    *times = times.or(found);
+    Ok(first.map(|first| first..=last))
 }
 
 fn list<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
-}
-
-/// Returns the largest complete subtree that begins at `start` and does not extend beyond `end`. `start` must be less
-/// than `end`.
-fn subtree_at(start: u64, end: u64) -> NodeId {
-    let fits = (end - start).ilog2();
-    let level = start.trailing_zeros().min(fits);
-    NodeId { level: level as u8, index: start >> level }
-}
-
-/// Returns the disclosed part of a body, or `None` if the body is missing although it was not erased.
-fn disclosed_body(
-    body: StoredBody,
-    disclose: &Disclose,
-    unmatched: &mut UnmatchedNames,
-) -> Option<ShownBody> {
-    let body = match body {
-        StoredBody::Present(body) => body,
-        StoredBody::Erased { .. } => return Some(ShownBody::Erased),
-        StoredBody::Missing => return None,
-    };
-    Some(match disclose {
-        Disclose::All => ShownBody::Whole(body),
-        Disclose::None => ShownBody::Withheld,
-        Disclose::Names(names) => {
-            let picked = unmatched.pick(names, &body);
-            disclosed_parts(&body, &picked)
-        }
-    })
-}
-
-fn disclosed_parts(body: &Body, positions: &[u32]) -> ShownBody {
-    let parts: Vec<_> = positions.iter().filter_map(|position| body.disclose(*position)).collect();
-    match BoundedVec::try_from(parts) {
-        Ok(parts) if !parts.is_empty() => ShownBody::Parts(parts),
-        _ => ShownBody::Withheld,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn skipped_entries_are_covered_by_the_fewest_complete_subtrees() {
-        let cover = |start: u64, end: u64| {
-            let (mut at, mut levels) = (start, Vec::new());
-            while at < end {
-                let id = subtree_at(at, end);
-                assert_eq!(id.index << id.level, at);
-                levels.push(id.level);
-                at += 1 << id.level;
-            }
-            assert_eq!(at, end);
-            levels
-        };
-        assert_eq!(cover(0, 8), [3]);
-        assert_eq!(cover(0, 7), [2, 1, 0]);
-        assert_eq!(cover(1, 8), [0, 1, 2]);
-        assert_eq!(cover(5, 6), [0]);
-        assert_eq!(cover(3, 1 << 40).len(), 39);
-        assert!(cover(1, (1 << 40) - 1).len() <= 80);
-    }
 }
