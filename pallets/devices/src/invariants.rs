@@ -8,7 +8,10 @@ use alloc::vec::Vec;
 use frame_support::{ensure, traits::Get};
 use pallet_parties::PartyLookup;
 use sp_runtime::SaturatedConversion;
-use streembit_primitives::device::{DeviceRecord, DeviceState};
+use streembit_primitives::{
+    device::{DeviceRecord, DeviceState},
+    DeviceId,
+};
 
 impl<T: Config> Pallet<T> {
     /// Returns the first condition that does not hold.
@@ -54,7 +57,8 @@ impl<T: Config> Pallet<T> {
 
     /// The indices have no entries that the records do not imply.
     fn check_indices() -> Result<(), &'static str> {
-        let is_its = |id, of: &dyn Fn(&DeviceRecord) -> bool| Devices::<T>::get(id).is_some_and(|d| of(&d));
+        let is_its =
+            |id: DeviceId, of: &dyn Fn(&DeviceRecord) -> bool| Devices::<T>::get(id).is_some_and(|d| of(&d));
         for (gateway, id, ()) in DevicesOfGateway::<T>::iter() {
             let listed = is_its(id, &|device| device.gateway() == gateway);
             ensure!(listed, "`DevicesOfGateway` lists a device of another gateway");
