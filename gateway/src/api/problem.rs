@@ -81,7 +81,15 @@ impl From<IngestError> for Problem {
             IngestError::NotVerified { .. } => (
                 S::UNPROCESSABLE_ENTITY,
                 "not verified",
-                "sign the event with the key that the gateway's configuration has for the device".into(),
+                "sign the event with the key that the chain or, before the device is registered, the gateway's \
+                 configuration has for the device"
+                    .into(),
+            ),
+            IngestError::OtherKey { .. } => (
+                S::UNPROCESSABLE_ENTITY,
+                "another key",
+                "sign the event with the key that counts for its sequence; `streembit device show` lists the keys"
+                    .into(),
             ),
             IngestError::Empty | IngestError::TooMany { .. } | IngestError::TooLong(_) => {
                 (S::UNPROCESSABLE_ENTITY, "invalid event", "see the limits in /openapi.json".into())
@@ -101,6 +109,17 @@ impl From<IngestError> for Problem {
                 "copied key",
                 "GET /v1/forks and `streembit audit forks` show both events as proof".into(),
             ),
+            IngestError::Refused(
+                refusal @ (Refusal::OtherKey { .. }
+                | Refusal::Lost { .. }
+                | Refusal::OtherLog { .. }
+                | Refusal::OtherEpoch { .. }
+                | Refusal::Retired { .. }),
+            ) => (
+                S::CONFLICT,
+                refusal_title(refusal),
+                "`streembit device show` shows the device's keys, its logs and what is declared lost".into(),
+            ),
             IngestError::Log(_) | IngestError::Closed => (
                 S::SERVICE_UNAVAILABLE,
                 "log unavailable",
@@ -108,6 +127,16 @@ impl From<IngestError> for Problem {
             ),
         };
         Self::new(status, title, error, remedy)
+    }
+}
+
+fn refusal_title(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::OtherKey { .. } => "another key",
+        Refusal::Lost { .. } => "declared lost",
+        Refusal::OtherLog { .. } | Refusal::OtherEpoch { .. } => "another log",
+        Refusal::Retired { .. } => "retired",
+        Refusal::Event(_) | Refusal::BodyTooLarge { .. } | Refusal::Forked { .. } => "refused",
     }
 }
 

@@ -283,8 +283,8 @@ impl Call {
                 (device, key, from, last, consent).encode()
             }
             Self::Reassign(reassignment) => {
-                let Reassignment { device, log, host_key, from, last, consent } = &**reassignment;
-                (device, log, host_key, from, last, consent).encode()
+                let Reassignment { device, gateway, host_key, from, last, consent } = &**reassignment;
+                (device, gateway, host_key, from, last, consent).encode()
             }
             Self::DeclareLost { device, until, last } => (device, until, last).encode(),
             Self::Transfer { device, to } => (device, to).encode(),
@@ -347,14 +347,7 @@ pub(super) fn calls() -> Vec<CallShape> {
         call(
             "Devices",
             "reassign",
-            vec![
-                device,
-                meta_type::<LogId>(),
-                meta_type::<Option<DeviceKey>>(),
-                sequence,
-                last,
-                optional_signature,
-            ],
+            vec![device, account, meta_type::<Option<DeviceKey>>(), sequence, last, optional_signature],
         ),
         call("Devices", "declare_lost", vec![device, sequence, last]),
         call("Devices", "transfer", vec![device, meta_type::<Option<PartyId>>()]),

@@ -47,8 +47,8 @@ pub enum KeyConsents {
 pub struct Reassignment {
     /// The device.
     pub device: DeviceId,
-    /// The log.
-    pub log: LogId,
+    /// The gateway whose open log the device gets into.
+    pub gateway: AccountId,
     /// The key that the gateway of the log signs with, if the device is hosted and its gateway changes.
     pub host_key: Option<DeviceKey>,
     /// The sequence of the first event in the log.
