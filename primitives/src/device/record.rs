@@ -285,8 +285,9 @@ impl DeviceRecord {
         self.lost.iter().map(lost).fold(0, u64::saturating_add)
     }
 
-    /// Returns the lowest sequence at which a change may begin: after the last anchored event, after what is lost, and
-    /// not before the change before it. `anchored` is the latest anchor of the device's log, if it has one.
+    /// Returns the lowest sequence at which a change may begin: after the last anchored event, after what is lost, and in
+    /// the present log. A new key also begins no earlier than the key before it. `anchored` is the latest anchor of the
+    /// device's log, if it has one.
     pub fn next_sequence(
         &self,
         last: &LastAnchored,
@@ -294,7 +295,8 @@ impl DeviceRecord {
     ) -> Result<u64, DeviceChangeError> {
         let head = last.verify(&self.device_id(), anchored).ok_or(DeviceChangeError::HeadProof)?;
         let after_head = head.map_or(0, |head| head.sequence.saturating_add(1));
-        let begun = self.keys.last().from.max(self.logs.last().from);
+        // A key may begin later than this: the events before it can still come, or be lost.
+        let begun = self.logs.last().from;
         let lost = self.lost.last().map_or(0, |range| range.until);
         Ok(after_head.max(begun).max(lost))
     }
@@ -309,9 +311,7 @@ impl DeviceRecord {
         at: ChangeTime,
     ) -> Result<(), DeviceChangeError> {
         self.ensure_active()?;
-        if from < lowest {
-            return Err(DeviceChangeError::AnchoredHistory { lowest });
-        }
+        ensure_not_before(from, lowest.max(self.keys.last().from))?;
         if !key.may_be_kept_by(&self.gateway()) {
             return Err(DeviceChangeError::HostedElsewhere);
         }
@@ -336,11 +336,11 @@ impl DeviceRecord {
         if !host_key.as_ref().unwrap_or(self.key()).may_be_kept_by(&log.gateway) {
             return Err(DeviceChangeError::HostedElsewhere);
         }
+        let key_from = host_key.as_ref().map_or(0, |_| self.keys.last().from);
+        ensure_not_before(from, lowest.max(key_from))?;
         let mut next = self.clone();
-        match from.cmp(&lowest) {
-            core::cmp::Ordering::Less => return Err(DeviceChangeError::AnchoredHistory { lowest }),
-            core::cmp::Ordering::Equal => (),
-            core::cmp::Ordering::Greater => next.declare_lost(lowest, from, at)?,
+        if from > lowest {
+            next.declare_lost(lowest, from, at)?;
         }
         push(&mut next.logs, LogPeriod { log, from, block: at.block })?;
         if let Some(key) = host_key {
@@ -391,6 +391,13 @@ impl DeviceRecord {
         }
         Ok(())
     }
+}
+
+fn ensure_not_before(from: u64, lowest: u64) -> Result<(), DeviceChangeError> {
+    if from < lowest {
+        return Err(DeviceChangeError::AnchoredHistory { lowest });
+    }
+    Ok(())
 }
 
 fn push<T>(history: &mut History<T>, next: T) -> Result<(), DeviceChangeError> {

@@ -11,7 +11,7 @@ use pallet_parties::PartyLookup as _;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use streembit_primitives::{
-    device::{DeviceRecord, DeviceState, KeyChange, LastAnchored, RegistrationConsent},
+    device::{DeviceRecord, DeviceState, KeyChange, KeyConsent, LastAnchored, RegistrationConsent},
     AccountId, DeviceId, DeviceKey, LogId, PartyId, Signature,
 };
 
@@ -176,7 +176,7 @@ impl World {
         let record = Devices::device(&device).unwrap();
         let (next, proof) = self.next(device, &record);
         let at = |later: i64| next.max(record.logs().last().from).saturating_add_signed(later);
-        let sign = |secret: TestKey, agreed| sign_key(secret, agreed, call.faulty);
+        let sign = |secret: TestKey, agreed: &KeyConsent| sign_key(secret, agreed, call.faulty);
         let by = signed(who(call.by));
         match call.what {
             What::Register(..) => unreachable!(),
@@ -226,7 +226,7 @@ impl World {
     }
 }
 
-fn sign_key(secret: TestKey, agreed: &streembit_primitives::device::KeyConsent, faulty: bool) -> Signature {
+fn sign_key(secret: TestKey, agreed: &KeyConsent, faulty: bool) -> Signature {
     let signer = if faulty { TestKey::sr25519(99) } else { secret };
     signer.sign_key(agreed)
 }

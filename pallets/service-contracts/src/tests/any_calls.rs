@@ -220,7 +220,7 @@ fn each_broken_invariant_of_a_contract_is_detected() {
         ("nobody accepted a contract, not even its proposer", |id| {
             Statuses::<Test>::mutate_extant(id, |s| s.accepted.clear());
         }),
-        ("an account that is not a party to a contract accepted it", |id| {
+        ("a party that is not a party to a contract accepted it", |id| {
             Statuses::<Test>::mutate_extant(id, |s| s.accepted[1] = INSURER);
         }),
         ("a contract is active although not all parties accepted it, or the reverse", |id| {
@@ -228,6 +228,15 @@ fn each_broken_invariant_of_a_contract_is_detected() {
         }),
         ("a contract is active although not all parties accepted it, or the reverse", |id| {
             Statuses::<Test>::mutate_extant(id, |s| s.state = ContractState::Proposed);
+        }),
+        ("the owners of a contract's devices are not counted", |id| {
+            Statuses::<Test>::mutate_extant(id, |s| s.owners.clear());
+        }),
+        ("a contract counts owners of the future", |id| {
+            Statuses::<Test>::mutate_extant(id, |s| s.owners[0] = 2);
+        }),
+        ("an active contract's device is gone", |_| {
+            pallet_devices::Devices::<Test>::remove(car());
         }),
         ("the number of contracts that a party accepted is wrong", |_| {
             AcceptedBy::<Test>::insert(OWNER, 2u32)
