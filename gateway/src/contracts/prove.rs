@@ -127,8 +127,10 @@ fn best_reading(
     let mut sequence = log.head(device)?.map(|head| head.sequence);
     let mut searched = 0;
     while let Some(at) = sequence {
-        let events = log.device_events(device, at, 1)?;
-        for found in events.into_iter().filter_map(|event| candidate(event, size, meter)) {
+        // Sequences that are lost or in other logs have no event here.
+        let Some(event) = log.device_event_up_to(device, at)? else { break };
+        sequence = event.entry.event.header.sequence.checked_sub(1);
+        if let Some(found) = candidate(event, size, meter) {
             if found.trust == Trust::Read {
                 return Ok(Some(found));
             }
@@ -140,7 +142,6 @@ fn best_reading(
         if searched > MAX_SEARCHED {
             break;
         }
-        sequence = at.checked_sub(1);
     }
     Ok(best)
 }
@@ -219,7 +220,7 @@ mod tests {
         event::{EventKind, Signer, VERSION},
         hash::Domain,
         reading::Unit,
-        Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, SignedEvent, Text,
+        Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, SignedEvent,
     };
 
     fn gateway() -> KeyPair {
@@ -227,7 +228,7 @@ mod tests {
     }
 
     fn key(label: &str) -> DeviceKey {
-        DeviceKey::Hosted { gateway: gateway().account(), label: Text::try_from(label).unwrap() }
+        gateway().hosted_key(label)
     }
 
     fn name(text: &str) -> Name {

@@ -1,48 +1,21 @@
-//! `streembit device`: the devices of a gateway, and their registration on the chain.
+//! `streembit device register` and `consent`: the registration of a device on the chain.
 
-use super::{
-    common::{connect, find_party, submitted_json, CommandResult, ConfigArg, Context, KeyArg, NodeArg},
-    output,
-};
+use super::{admit::Admission, consent};
 use crate::{
+    cli::common::{connect, find_party, submitted_json, ConfigArg, Context, KeyArg, NodeArg},
     config::{Config, DeviceConfig},
     keys::{open_gateway_key, open_key},
     remedies::explain,
 };
 use anyhow::{bail, Context as _};
-use clap::{Args, Subcommand};
-use serde_json::{json, Value};
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
-use streembit_chain::{device_consent, ChainClient};
-use streembit_keystore::{account, party::PartyName};
+use clap::Args;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use streembit_chain::{device_consent, log_consent, ChainClient};
+use streembit_keystore::{account, party::PartyName, KeyPair};
 use streembit_primitives::{
-    device::{DeviceRecord, RegistrationConsent},
-    hash::Domain,
-    p256, AccountId, DeviceKey, PartyId, Signature,
+    device::RegistrationConsent, hash::Domain, AccountId, DeviceKey, LogId, PartyId, Signature,
 };
-
-/// The subcommands of `streembit device`.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// List the devices in a gateway's configuration, with their registrations on the chain.
-    List {
-        /// The gateway's configuration.
-        #[command(flatten)]
-        config: ConfigArg,
-        /// The node to ask.
-        #[command(flatten)]
-        node: NodeArg,
-    },
-    /// Register a device on the chain for its owner.
-    ///
-    /// The device has to consent. For a device that cannot sign, its gateway consents.
-    Register(RegisterArgs),
-    /// Print the message that a device has to sign to consent to its registration, or sign it with --device-key.
-    Consent(ConsentArgs),
-}
 
 /// The arguments of `device register`.
 #[derive(Debug, Args)]
@@ -62,6 +35,10 @@ pub struct RegisterArgs {
     /// The keystore of a device that signs its own events, instead of --consent.
     #[arg(long, value_name = "FILE", conflicts_with = "consent")]
     device_key: Option<PathBuf>,
+    /// The file that `streembit device admit` wrote, for a device that signs its own events. Without it, the key of the
+    /// gateway is opened.
+    #[arg(long, value_name = "FILE")]
+    admission: Option<PathBuf>,
 }
 
 /// The arguments of `device consent`.
@@ -82,79 +59,17 @@ pub struct ConsentArgs {
     device_key: Option<PathBuf>,
 }
 
-/// Runs the command.
-pub async fn run(command: Command, context: &Context) -> CommandResult {
-    match command {
-        Command::List { config, node } => list(&config, &node, context).await?,
-        Command::Register(args) => register(args, context).await?,
-        Command::Consent(args) => consent(args, context).await?,
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn list(config: &ConfigArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
-    let (config, gateway) = config.load_with_account()?;
-    let chain = connect(node.or_configured(&config)).await;
-    if let Err(error) = &chain {
-        // The configured devices can be listed without the chain.
-        output::print_error(error, context.json);
-    }
-    let mut devices = Vec::new();
-    for device in &config.devices {
-        let on_chain = match &chain {
-            Ok(chain) => Some(chain.device(device.id(gateway)).await.map_err(explain)?),
-            Err(_) => None,
-        };
-        devices.push(describe(device, gateway, on_chain));
-    }
-    context.print(&devices, |devices| {
-        let mut table = output::table(["name", "source", "owner", "registered", "id"]);
-        for device in devices {
-            let text = |key: &str| device.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
-            table.add_row([text("name"), text("source"), text("owner"), text("registration"), text("id")]);
-        }
-        output::render(&table)
-    })
-}
-
-fn describe(device: &DeviceConfig, gateway: AccountId, on_chain: Option<Option<DeviceRecord>>) -> Value {
-    let source = match (&device.key, &device.adapter) {
-        (Some(_), _) => "signs its own events".into(),
-        (None, Some(adapter)) => adapter.to_string(),
-        (None, None) => "event add".into(),
-    };
-    let (registration, record) = match on_chain {
-        None => ("unknown: no node".into(), None),
-        Some(None) => ("no".into(), None),
-        Some(Some(record)) if record.gateway == gateway => {
-            (format!("block {}", record.registered), Some(record))
-        }
-        Some(Some(record)) => ("with another gateway".into(), Some(record)),
-    };
-    json!({
-        "name": device.name,
-        "id": device.id(gateway),
-        "key": device.device_key(gateway),
-        "source": source,
-        "registration": registration,
-        "registered": record.as_ref().map(|record| record.registered),
-        "owner": record.as_ref().map(|record| record.owner),
-        "gateway": record.as_ref().map(|record| account::show(&record.gateway)),
-    })
-}
-
-async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
-    let (config, gateway) = args.config.load_with_account()?;
+/// Runs `device register`.
+pub(super) async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
+    let (config, gateway) = args.config.load_with_ids(Some(context))?;
     let device = config.device(&args.device, gateway)?.clone();
     let signer = args.key.open(context)?;
     let chain = connect(args.node.or_configured(&config)).await?;
     let owner = chain.party_of(signer.account()).await.map_err(explain)?;
     let registration = registration(&chain, &device, owner, gateway).await?;
+    let open_gateway = || open_gateway_key(&config.gateway, context.passphrase_file.as_deref());
     let consent = match (&registration.key, &args.consent, &args.device_key) {
-        (DeviceKey::Hosted { .. }, None, None) => {
-            let keys = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
-            device_consent(&registration, &keys)
-        }
+        (DeviceKey::Hosted { .. }, None, None) => device_consent(&registration, &open_gateway()?),
         (DeviceKey::Hosted { .. }, ..) => {
             bail!(
                 "the gateway signs for device {:?} and consents itself: omit --consent and --device-key",
@@ -171,7 +86,13 @@ async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
             device.name
         ),
     };
-    let submitted = chain.register_device(&signer, registration, consent).await.map_err(explain)?;
+    let log_consent = match (&registration.key, &args.admission) {
+        (DeviceKey::Hosted { .. }, _) => None,
+        (DeviceKey::Own(_), Some(file)) => Some(Admission::read(file)?.consent()?),
+        (DeviceKey::Own(_), None) => Some(agree(&chain, &registration, &open_gateway()?).await?),
+    };
+    let submitted =
+        chain.register_device(&signer, registration, consent, log_consent).await.map_err(explain)?;
     let id = device.id(gateway);
     let view = submitted_json(&submitted, [("device", json!(id)), ("owner", json!(owner))]);
     context.print(&view, |_| {
@@ -179,8 +100,20 @@ async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
     })
 }
 
-async fn consent(args: ConsentArgs, context: &Context) -> anyhow::Result<()> {
-    let (config, gateway) = args.config.load_with_account()?;
+/// Signs the gateway's consent to keep the log of a device that signs its own events.
+async fn agree(
+    chain: &ChainClient,
+    registration: &RegistrationConsent,
+    gateway: &KeyPair,
+) -> anyhow::Result<Signature> {
+    let RegistrationConsent { key, owner, log, .. } = registration;
+    let agreed = chain.log_agreement(key.device_id(), key.clone(), *owner, *log).await.map_err(explain)?;
+    Ok(log_consent(&agreed, gateway))
+}
+
+/// Runs `device consent`.
+pub(super) async fn consent(args: ConsentArgs, context: &Context) -> anyhow::Result<()> {
+    let (config, gateway) = args.config.load_with_ids(Some(context))?;
     let device = own_key_device(&config, &args.device, gateway)?;
     let chain = connect(args.node.or_configured(&config)).await?;
     let owner = find_party(&chain, &args.owner).await?;
@@ -191,20 +124,14 @@ async fn consent(args: ConsentArgs, context: &Context) -> anyhow::Result<()> {
         .map(|file| sign_with(file, &registration, context))
         .transpose()?
         .map(|signature| format!("{signature:?}"));
-    let (message, signing_context) = (registration.message(), Domain::Registration.context());
+    let message = registration.message();
     let view = json!({
         "device": device.id(gateway), "key": device.key, "message": message,
-        "context": signing_context, "consent": signature,
+        "context": Domain::Registration.context(), "consent": signature,
     });
     context.print(&view, |_| {
-        signature.clone().unwrap_or_else(|| {
-            format!(
-                "Device {} has to sign the message {message}.\nsr25519: use the signing context {signing_context:?}. \
-                 ed25519 and p256 (ECDSA with SHA-256, r and s of 32 bytes each): sign that text followed by the \
-                 bytes of the message.\nWrite the consent as sr25519:HEX, ed25519:HEX or p256:HEX.",
-                device.name
-            )
-        })
+        let who = format!("Device {}", device.name);
+        signature.clone().unwrap_or_else(|| consent::instructions(&who, &message, Domain::Registration))
     })
 }
 
@@ -225,7 +152,19 @@ async fn registration(
     owner: PartyId,
     gateway: AccountId,
 ) -> anyhow::Result<RegistrationConsent> {
-    chain.registration(device.device_key(gateway), owner, gateway).await.map_err(explain)
+    let log = open_log(chain, gateway).await?;
+    chain.registration(device.device_key(gateway), owner, log).await.map_err(explain)
+}
+
+/// Returns the open log of a gateway.
+pub(super) async fn open_log(chain: &ChainClient, gateway: AccountId) -> anyhow::Result<LogId> {
+    let epoch = chain.epoch(gateway).await.map_err(explain)?;
+    epoch.log(gateway).with_context(|| {
+        format!(
+            "the log of gateway {} is closed: open the next one with `streembit gateway epoch open`",
+            account::show(&gateway)
+        )
+    })
 }
 
 fn sign_with(
@@ -238,23 +177,7 @@ fn sign_with(
 }
 
 fn read_consent(file: &Path, registration: &RegistrationConsent) -> anyhow::Result<Signature> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let signature = match text.trim().parse::<Signature>() {
-        Ok(signature) => signature,
-        Err(error) => bail!("{} does not contain a consent: {error}", file.display()),
-    };
-    verify_consent(normalize(signature, file)?, registration, file)
-}
-
-/// Normalizes a P-256 signature: secure elements return a high s in half of the cases, and the chain accepts only the low
-/// one.
-fn normalize(signature: Signature, file: &Path) -> anyhow::Result<Signature> {
-    match signature {
-        Signature::P256(bytes) => p256::normalize_s(&bytes)
-            .map(Signature::P256)
-            .with_context(|| format!("reading the consent in {}", file.display())),
-        Signature::Sr25519(_) | Signature::Ed25519(_) => Ok(signature),
-    }
+    verify_consent(consent::read(file)?, registration, file)
 }
 
 /// Verifies a consent before it is submitted.
@@ -266,11 +189,11 @@ fn verify_consent(
     if !registration.verify(&consent) {
         bail!(
             "the consent in {} is not a signature of the device's key over {}, the message for this chain, the \
-             owner {}, the gateway {} and the nonce {}",
+             owner {}, the log {} and the nonce {}",
             file.display(),
             registration.message(),
             registration.owner,
-            account::show(&registration.gateway),
+            registration.log,
             registration.nonce
         );
     }
@@ -290,7 +213,7 @@ mod tests {
             genesis: Hash([1; 32]),
             key: DeviceKey::Own(PublicKey::Sr25519(device.account().0)),
             owner: PartyId([2; 32]),
-            gateway: AccountId([3; 32]),
+            log: LogId::first(AccountId([3; 32])),
             nonce: 0,
         };
         let dir = tempfile::tempdir().unwrap();
@@ -318,8 +241,9 @@ mod tests {
         let registration = RegistrationConsent {
             genesis: Hash([1; 32]),
             key: DeviceKey::Own(key.parse().unwrap()),
-            owner: AccountId([2; 32]),
-            gateway: AccountId([3; 32]),
+            owner: PartyId([2; 32]),
+            log: LogId::first(AccountId([3; 32])),
+            nonce: 0,
         };
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("consent");
