@@ -21,7 +21,7 @@ use crate::{
 use adapter_runner::AdapterRunner;
 use devices::DeviceFollower;
 use std::{fs::DirBuilder, future::Future, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
-use streembit_chain::{ChainClient, ChainError, ChainReport, NodeConnection};
+use streembit_chain::{ChainClient, ChainReport, NodeConnection};
 use streembit_clock::now_ms;
 use streembit_delivery::{Limits, Peer, Server, SwarmError};
 use streembit_evidence::collect::{self, CollectState};
@@ -275,7 +275,6 @@ async fn check_anchor(chain: &ChainClient, log: &Log, status: &StatusBoard) -> R
     match tokio::time::timeout(FIRST_CHECK_TIMEOUT, chain.latest_anchor(log.id())).await {
         Ok(Ok(anchor)) => anchor.map_or(Ok(()), |anchor| log.check_against(&anchor)),
         Ok(Err(error)) => {
-            let error: ChainError = error;
             status.report("chain", ComponentState::retrying(&error, error.remedy()));
             Ok(())
         }

@@ -49,3 +49,27 @@ pub(super) fn instructions(who: &str, message: &Hash, domain: Domain) -> String 
          as sr25519:HEX, ed25519:HEX or p256:HEX."
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consent_of_a_secure_element_is_normalized() {
+        // Made with another implementation of ECDSA (OpenSSL), with each of the two values of s.
+        let (low, high) = (
+            "p256:24f5f0bde6f053aaf27ae739e9f9083ff7e23d0727d6bbdea3122cc15f43f18e583f5bcdfda4ff307569374fd2e153458bd029f94e091eeb3f133722afca8313",
+            "p256:24f5f0bde6f053aaf27ae739e9f9083ff7e23d0727d6bbdea3122cc15f43f18ea7c0a431025b00d08a96c8b02d1eacba3116d0b4590e7f99b4a693a04c98a23e",
+        );
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("consent");
+        let consent = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            read(&file)
+        };
+        assert_eq!(consent(low).unwrap().to_string(), low);
+        assert_eq!(consent(high).unwrap().to_string(), low);
+        let error = consent(&format!("p256:{}", "00".repeat(64))).unwrap_err();
+        assert!(format!("{error:#}").contains("big-endian"), "{error:#}");
+    }
+}

@@ -229,32 +229,4 @@ mod tests {
             assert!(read_consent(&file, &registration).unwrap_err().to_string().contains("128"), "{text}");
         }
     }
-
-    #[test]
-    fn a_consent_of_a_secure_element_is_normalized() {
-        // Made with another implementation of ECDSA (OpenSSL), with each of the two values of s.
-        let key = "p256:0307810ea974cea5773e63b897f37e3be9a09e7a5fe9b971a44d1065ac2a3a9311";
-        let (low, high) = (
-            "p256:24f5f0bde6f053aaf27ae739e9f9083ff7e23d0727d6bbdea3122cc15f43f18e583f5bcdfda4ff307569374fd2e153458bd029f94e091eeb3f133722afca8313",
-            "p256:24f5f0bde6f053aaf27ae739e9f9083ff7e23d0727d6bbdea3122cc15f43f18ea7c0a431025b00d08a96c8b02d1eacba3116d0b4590e7f99b4a693a04c98a23e",
-        );
-        let registration = RegistrationConsent {
-            genesis: Hash([1; 32]),
-            key: DeviceKey::Own(key.parse().unwrap()),
-            owner: PartyId([2; 32]),
-            log: LogId::first(AccountId([3; 32])),
-            nonce: 0,
-        };
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("consent");
-        let read = |text: &str| {
-            std::fs::write(&file, text).unwrap();
-            read_consent(&file, &registration)
-        };
-        let consent = read(low).unwrap();
-        assert_eq!(format!("{consent:?}"), low);
-        assert_eq!(read(high).unwrap(), consent);
-        let error = read(&format!("p256:{}", "00".repeat(64))).unwrap_err();
-        assert!(format!("{error:#}").contains("big-endian"), "{error:#}");
-    }
 }

@@ -31,7 +31,7 @@ pub(super) struct FoundDevice {
 impl DeviceArg {
     /// Finds the device. A name needs the configuration; without `--config` it is `gateway.toml`.
     pub(super) fn find(&self, context: &Context) -> anyhow::Result<FoundDevice> {
-        match (&self.config, self.device.parse()) {
+        match (&self.config, self.device.parse::<DeviceId>()) {
             (None, Ok(id)) => Ok(FoundDevice { id, gateway: None }),
             (path, _) => {
                 let path = path.clone().unwrap_or_else(|| "gateway.toml".into());
