@@ -5,6 +5,8 @@ mod continuity;
 mod history;
 mod last_anchored;
 mod record;
+#[cfg(test)]
+mod tests;
 
 pub use consent::{KeyConsent, LogConsent, RegistrationConsent};
 pub use history::{History, MAX_LATER};
