@@ -218,6 +218,7 @@ impl ChainGauges {
 fn reason(error: &IngestError) -> &'static str {
     match error {
         IngestError::UnknownDevice { .. } => "unknown_device",
+        IngestError::UnknownRecord { .. } => "unknown_record",
         IngestError::NotHosted { .. } => "not_hosted",
         IngestError::NotVerified { .. } => "not_verified",
         IngestError::OtherKey { .. } | IngestError::Refused(Refusal::OtherKey { .. }) => "other_key",

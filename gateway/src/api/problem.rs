@@ -73,6 +73,11 @@ impl From<IngestError> for Problem {
                 "unknown device",
                 format!("{list_devices}; add a new device to the configuration as [[device]], with its `key` if it signs"),
             ),
+            IngestError::UnknownRecord { .. } => (
+                S::SERVICE_UNAVAILABLE,
+                "record not known",
+                "check the connection to the node (`streembit status`), then send the event again".into(),
+            ),
             IngestError::NotHosted { .. } => (
                 S::CONFLICT,
                 "the device signs its own events",

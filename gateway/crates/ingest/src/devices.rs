@@ -50,6 +50,16 @@ impl Device {
         self.configured.device()
     }
 
+    /// Returns an error if the device had another key before and its record is not known yet: nobody knows then where its
+    /// history continues, and an event in a wrong place would look like a copied key.
+    pub(super) fn ensure_placed(&self) -> Result<(), IngestError> {
+        let device = self.id();
+        if self.registered.is_none() && self.configured.key().device_id() != device {
+            return Err(IngestError::UnknownRecord { device });
+        }
+        Ok(())
+    }
+
     /// Returns the key that an event with this sequence is verified with.
     pub(super) fn key_at(&self, sequence: u64) -> &ParsedDeviceKey {
         self.registered.as_ref().map_or(&self.configured, |registered| registered.keys.at(sequence))

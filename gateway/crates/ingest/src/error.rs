@@ -13,6 +13,12 @@ pub enum IngestError {
         /// The device.
         device: DeviceId,
     },
+    /// The device had another key before, so only its record on the chain says where its history continues.
+    #[error("the record of device {device} on the chain is not known yet, so its history cannot be continued: it is read as soon as a node answers")]
+    UnknownRecord {
+        /// The device.
+        device: DeviceId,
+    },
     /// The device signs its own events, so the gateway does not sign readings for it.
     #[error("device {device} signs its own events: send signed events, or configure a device without a key of its own for readings that the gateway signs")]
     NotHosted {
@@ -78,7 +84,7 @@ impl IngestError {
     /// Returns true if the same event may be admitted when it is sent again later.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Closed => true,
+            Self::Closed | Self::UnknownRecord { .. } => true,
             Self::Log(error) => error.is_temporary(),
             // Until the device is assigned to the epoch that the gateway has opened.
             Self::Refused(Refusal::OtherEpoch { .. }) => true,

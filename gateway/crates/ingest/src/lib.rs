@@ -171,6 +171,7 @@ impl Ingest {
         if !known.is_hosted_by(&self.inner.keys.account()) {
             return Err(IngestError::NotHosted { device });
         }
+        known.ensure_placed()?;
         let bytes = content.body().encoded_size();
         if bytes > MAX_BODY_BYTES {
             return Err(Refusal::BodyTooLarge { bytes }.into());

@@ -400,6 +400,9 @@ async fn a_hosted_device_that_was_taken_over_continues_its_history() {
     let old_log = LogId::first(AccountId([8; 32]));
     let mut record = DeviceRecord::new(before, PartyId([1; 32]), old_log, AT);
     record.assign(own_log, Some(key.clone()), 5, 5, AT).unwrap();
+    // Until the record is known, nobody knows where the history continues.
+    let unknown = ingest.readings(device, vec![reading(1)]).await.unwrap_err();
+    assert!(unknown == IngestError::UnknownRecord { device } && unknown.is_temporary(), "{unknown}");
     let handover = HeadEntry { device, sequence: 4, hash: Hash([4; 32]) };
     ingest.set_lineage(&device, Some(Lineage::new(record.clone(), Some(handover))));
     for sequence in 5..8 {

@@ -149,8 +149,9 @@ pub(super) fn verify(submissions: Vec<Submission>, devices: &Snapshot, log: &Log
                 answer.refuse(index, IngestError::UnknownDevice { device: id });
                 continue;
             };
-            if let Err(refusal) = device.ensure_in_log(log, sequence) {
-                answer.refuse(index, refusal.into());
+            let placed = device.ensure_in_log(log, sequence).map_err(IngestError::from);
+            if let Err(error) = device.ensure_placed().and(placed) {
+                answer.refuse(index, error);
                 continue;
             }
             let kept = device.has_other_keys().then(|| event.clone());
