@@ -344,7 +344,7 @@ async fn invalid_requests_get_problems_with_remedies() {
         (readings_path, json_kind, float.into(), 400, "string"),
         (readings_path, json_kind, claims.into(), 400, "source"),
         (readings_path, json_kind, r#"{"readings":[]}"#.into(), 422, "without readings"),
-        (readings_path, "application/senml+json", vec![0xff], 400, "utf-8"),
+        (readings_path, "application/senml+json", vec![0xff], 400, "not UTF-8"),
         (readings_path, json_kind, large, 413, "limit"),
         ("/v1/events", json_kind, event.into(), 400, "event:"),
         ("/v1/events/batch", "application/octet-stream", vec![0xff; 9], 400, ""),

@@ -167,7 +167,8 @@ fn an_employee_signs_for_its_party_within_its_scope_and_time() {
         ));
         Now::set(&CLERK_ENDS);
         let ended = || refused(AccountRefusal::Ended);
-        assert_noop!(report(CLERK, gateway.proven(26_000)), ended());
+        let proof = gateway.proven(26_000);
+        assert_noop!(report(CLERK, proof), ended());
         assert_noop!(ServiceContracts::confirm(by(CLERK), id, 0), ended());
         assert_noop!(ServiceContracts::propose(by(CLERK), contract()), ended());
         assert_ok!(ServiceContracts::confirm(signed(OWNER), id, 0));

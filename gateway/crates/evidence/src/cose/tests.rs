@@ -161,11 +161,15 @@ proptest! {
     }
 
     #[test]
-    fn every_changed_byte_is_refused(at: prop::sample::Index, bit in 0u8..8) {
+    fn a_changed_byte_is_refused_or_changes_only_the_size(at: prop::sample::Index, bit in 0u8..8) {
         let mut bytes = encoded();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
-        prop_assert!(check(&bytes).is_err());
+        // The receipt does not authenticate the number of entries: the path can be the same at several sizes.
+        if let Ok(verified) = check(&bytes) {
+            prop_assert_eq!((*verified.digest(), verified.index()), (digest(INDEX), INDEX));
+            prop_assert_ne!(verified.size(), SIZE);
+        }
     }
 
     #[test]
