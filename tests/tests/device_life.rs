@@ -190,11 +190,11 @@ fn a_hosted_device_moves_to_another_gateway_and_to_its_next_log() {
 
 /// Closes the log of a gateway, and begins the next one with the device `shed` in an empty data folder.
 fn begin_next_log(fixture: &GatewayFixture, gateway: &mut Gateway) -> Result<()> {
+    gateway.stop()?;
     let epoch =
         |what: &str| fixture.node_command(["gateway", "epoch", what, "--config"]).arg(gateway.config()).ok();
     epoch("close")?;
     epoch("open")?;
-    gateway.stop()?;
     let old = gateway.dir().join("old-data");
     fs::rename(gateway.data(), &old)?;
     let reassign = fixture.node_command(["device", "reassign", "--device", "shed", "--config"]);
@@ -214,7 +214,7 @@ fn second_gateway(fixture: &GatewayFixture, settings: GatewaySettings) -> Result
 /// Sends the next events of a device, all of which the gateway acknowledges.
 fn send(gateway: &Gateway, device: &mut SigningDevice, count: u32) -> Result<()> {
     for n in 0..count {
-        let (event, body) = device.next(n, streembit_tests::now_ms())?;
+        let (event, body) = device.next(n, streembit_tests::now_ms()?)?;
         gateway.post("/v1/events", &event_request(&event, &body))?;
     }
     Ok(())
@@ -222,7 +222,7 @@ fn send(gateway: &Gateway, device: &mut SigningDevice, count: u32) -> Result<()>
 
 /// Sends the next event of a device, which the gateway must refuse for this reason.
 fn refuse(gateway: &Gateway, device: &SigningDevice, reason: &str) -> Result<()> {
-    let (event, body) = device.clone().next(77, streembit_tests::now_ms())?;
+    let (event, body) = device.clone().next(77, streembit_tests::now_ms()?)?;
     match gateway.post("/v1/events", &event_request(&event, &body)) {
         Ok(accepted) => bail!("accepted, but had to be refused as {reason:?}: {accepted}"),
         Err(error) => {

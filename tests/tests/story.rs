@@ -165,7 +165,7 @@ fn move_device(
 
 fn send(gateway: &Gateway, device: &mut SigningDevice, count: u32) -> Result<()> {
     for n in 0..count {
-        let (event, body) = device.next(n, streembit_tests::now_ms())?;
+        let (event, body) = device.next(n, streembit_tests::now_ms()?)?;
         gateway.post("/v1/events", &event_request(&event, &body))?;
     }
     Ok(())
