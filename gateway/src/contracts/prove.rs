@@ -217,11 +217,16 @@ mod tests {
     use streembit_keystore::KeyPair;
     use streembit_log::{Log, NewEntry};
     use streembit_primitives::{
+        device::{ChangeTime, DeviceRecord},
         event::{EventKind, Signer, VERSION},
         hash::Domain,
         reading::Unit,
-        Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, SignedEvent,
+        Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, PartyId, SignedEvent,
     };
+
+    fn record(log: &Log, key: DeviceKey) -> DeviceRecord {
+        DeviceRecord::new(key, PartyId([1; 32]), log.id(), ChangeTime { block: 1, time: 1 })
+    }
 
     fn gateway() -> KeyPair {
         KeyPair::from_seed([9; 32])
@@ -301,9 +306,9 @@ mod tests {
             let proven = newest_reading(&log, Some(&anchor), &car.device_id(), &name("odometer")).unwrap();
             assert_eq!(proven.reading.value, Value::Decimal(value.into()), "of {size}");
             assert_eq!(proven.proof.size, size);
-            let verified = proven.proof.clone().verify(&car, &anchor.checkpoint.root, 0).unwrap();
-            assert_eq!(verified.reading(), &proven.reading);
-            assert!(proven.proof.verify(&key("van"), &anchor.checkpoint.root, 0).is_err());
+            let verified = proven.proof.clone().verify(&record(&log, car.clone()), &anchor.checkpoint.root);
+            assert_eq!(verified.unwrap().reading(), &proven.reading);
+            assert!(proven.proof.verify(&record(&log, key("van")), &anchor.checkpoint.root).is_err());
         }
     }
 
