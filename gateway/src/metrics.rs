@@ -218,8 +218,13 @@ impl ChainGauges {
 fn reason(error: &IngestError) -> &'static str {
     match error {
         IngestError::UnknownDevice { .. } => "unknown_device",
+        IngestError::UnknownRecord { .. } => "unknown_record",
         IngestError::NotHosted { .. } => "not_hosted",
         IngestError::NotVerified { .. } => "not_verified",
+        IngestError::OtherKey { .. } | IngestError::Refused(Refusal::OtherKey { .. }) => "other_key",
+        IngestError::Refused(Refusal::Lost { .. }) => "lost",
+        IngestError::Refused(Refusal::OtherLog { .. } | Refusal::OtherEpoch { .. }) => "other_log",
+        IngestError::Refused(Refusal::Retired { .. }) => "retired",
         IngestError::Empty | IngestError::TooMany { .. } | IngestError::TooLong(_) => "content",
         IngestError::Refused(Refusal::Event(_)) => "order",
         IngestError::Refused(Refusal::BodyTooLarge { .. }) => "too_large",

@@ -42,6 +42,32 @@ impl fmt::Display for LogId {
     }
 }
 
+/// The log that a gateway writes now, or wrote last.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct EpochState {
+    /// The number of the log among the gateway's logs, counted from 0.
+    pub number: u32,
+    /// False if the log is closed: it has its last anchor, and the gateway has not opened the next log.
+    pub open: bool,
+}
+
+impl Default for EpochState {
+    /// Returns the state of a gateway that has never closed a log.
+    fn default() -> Self {
+        Self { number: 0, open: true }
+    }
+}
+
+impl EpochState {
+    /// Returns the open log of the gateway whose state this is, or `None` if its log is closed.
+    pub fn log(&self, gateway: AccountId) -> Option<LogId> {
+        self.open.then_some(LogId { gateway, epoch: self.number })
+    }
+}
+
 /// The state of a log at some size.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -1,4 +1,4 @@
-//! Forks: two different events with the same sequence, signed with the same key of a device.
+//! Forks: two different events with the same sequence, signed with the key that the device's record has for it.
 //!
 //! A fork proves that the key was copied, or that its holder signed two versions of one event. It does not matter who
 //! received which of them.
@@ -43,7 +43,10 @@ impl fmt::Display for ForkError {
 impl core::error::Error for ForkError {}
 
 impl ForkProof {
-    /// Verifies that `key` signed two different events with the same sequence.
+    /// Verifies that `key` signed two different events of one device with the same sequence.
+    ///
+    /// `key` is the key that the device's record has for this sequence ([`crate::device::DeviceRecord::key_at`]): a key
+    /// that does not count for it proves nothing.
     pub fn verify(&self, key: &DeviceKey) -> Result<(), ForkError> {
         let (first, second) = (&self.first.header, &self.second.header);
         if (first.device, first.sequence) != (second.device, second.sequence) {

@@ -60,8 +60,14 @@ pub enum Domain {
     Checkpoint,
     /// The content of a contract.
     Contract,
+    /// The label of a hosted device, with its salt.
+    Label,
     /// The consent to the registration of a device.
     Registration,
+    /// The consent of a gateway to keep a device's log.
+    LogConsent,
+    /// The consent to a new key of a device.
+    KeyConsent,
     /// The consent of a gateway to belong to a party.
     GatewayConsent,
     /// The id of a party, derived from its first account.
@@ -91,7 +97,10 @@ impl Domain {
             Self::Heads => "streembit v1 heads",
             Self::Checkpoint => "streembit v2 checkpoint",
             Self::Contract => "streembit v1 contract",
+            Self::Label => "streembit v1 device label",
             Self::Registration => "streembit v2 device registration",
+            Self::LogConsent => "streembit v1 log consent",
+            Self::KeyConsent => "streembit v1 key consent",
             Self::GatewayConsent => "streembit v2 gateway consent",
             Self::PartyId => "streembit v1 party id",
             Self::AccountConsent => "streembit v1 account consent",

@@ -2,9 +2,10 @@
 
 use crate::{
     body::Disclosure,
+    device::DeviceRecord,
     event::EventError,
     merkle::{InclusionProof, Rfc9162, Sha2, Sha256},
-    DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId, Part, Reading, Signer, Version,
+    EventHeader, EventKind, Hash, LogEntry, LogId, Part, Reading, Signer, Version,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
@@ -48,12 +49,16 @@ pub enum ReadingProofError {
     Event(EventError),
     /// The inclusion proof does not lead to the anchored root.
     Inclusion,
+    /// The event is declared lost.
+    Lost,
+    /// The device's event with this sequence belongs to another log.
+    Log,
     /// The sequence is impossible: the log has too few entries before this one.
     Sequence {
         /// The sequence of the event.
         sequence: u64,
-        /// The highest sequence that is possible at the entry's index.
-        limit: u64,
+        /// The lowest index at which the log can have it.
+        lowest: u64,
     },
     /// The disclosed part does not belong to the event's body.
     Disclosure,
@@ -66,10 +71,14 @@ impl fmt::Display for ReadingProofError {
         match self {
             Self::Event(error) => error.fmt(f),
             Self::Inclusion => f.write_str("the entry is not in the log at this checkpoint"),
-            Self::Sequence { sequence, limit } => write!(
-                f,
-                "the event has sequence {sequence}, but at its position in the log at most {limit} is possible"
-            ),
+            Self::Lost => f.write_str("the event is declared lost"),
+            Self::Log => f.write_str("the device's event with this sequence belongs to another log"),
+            Self::Sequence { sequence, lowest } => {
+                write!(
+                    f,
+                    "the log can have the event with sequence {sequence} at the index {lowest} at the lowest"
+                )
+            }
             Self::Disclosure => f.write_str("the disclosed part does not belong to the event's body"),
             Self::NotAReading => f.write_str("the disclosed part is not a reading"),
         }
@@ -79,41 +88,38 @@ impl fmt::Display for ReadingProofError {
 impl core::error::Error for ReadingProofError {}
 
 impl ReadingProof {
-    /// Verifies the proof against the device's key and the root that is anchored for [`Self::log`] at [`Self::size`].
+    /// Verifies the proof against the device's record and the root that is anchored for [`Self::log`] at [`Self::size`].
     ///
-    /// `first_sequence` is the sequence of the device's first event in this log. Sequences have no gaps, so the event at
-    /// index `i` has at most the sequence `first_sequence + i`.
-    pub fn verify(
-        self,
-        key: &DeviceKey,
-        root: &Hash,
-        first_sequence: u64,
-    ) -> Result<ProvenReading, ReadingProofError> {
-        self.verify_with::<Sha2>(key, root, first_sequence)
+    /// The record tells which key signs the event and which log it is in. Sequences have no gaps, so the log has all of
+    /// the device's events that belong to it and come before this one, except the lost ones.
+    pub fn verify(self, record: &DeviceRecord, root: &Hash) -> Result<ProvenReading, ReadingProofError> {
+        self.verify_with::<Sha2>(record, root)
     }
 
     /// Like [`Self::verify`], with the SHA-256 of `S`.
     pub fn verify_with<S: Sha256>(
         self,
-        key: &DeviceKey,
+        record: &DeviceRecord,
         root: &Hash,
-        first_sequence: u64,
     ) -> Result<ProvenReading, ReadingProofError> {
-        let Self { size, index, entry, inclusion, disclosure, .. } = self;
+        let Self { log, size, index, entry, inclusion, disclosure, .. } = self;
         let leaf = Rfc9162::<S>::new().leaf(&entry.digest_with::<S>());
         if !inclusion.verify_with::<S>(leaf, index, size, root) {
             return Err(ReadingProofError::Inclusion);
         }
         let (signer, received) = (entry.event.signer, entry.received);
-        let event = entry.event.verify(key).map_err(ReadingProofError::Event)?;
+        let sequence = entry.event.header.sequence;
+        let event = entry.event.verify(&record.key_at(sequence).key).map_err(ReadingProofError::Event)?;
         let header = &event.event().header;
-        // The id is the hash of the device's first key. As long as keys cannot change, this binds the key to the event.
-        if header.device != key.device_id() {
+        if header.device != record.device_id() {
             return Err(ReadingProofError::Event(EventError::Device));
         }
-        let limit = first_sequence.saturating_add(index);
-        if header.sequence > limit {
-            return Err(ReadingProofError::Sequence { sequence: header.sequence, limit });
+        if record.is_lost(sequence) {
+            return Err(ReadingProofError::Lost);
+        }
+        let lowest = record.min_index(&log, sequence).ok_or(ReadingProofError::Log)?;
+        if index < lowest {
+            return Err(ReadingProofError::Sequence { sequence, lowest });
         }
         if !header.kind.allows(&disclosure.part) {
             return Err(ReadingProofError::Event(EventError::Kind));
@@ -122,7 +128,7 @@ impl ReadingProof {
             return Err(ReadingProofError::Disclosure);
         }
         let Part::Reading(reading) = disclosure.part else { return Err(ReadingProofError::NotAReading) };
-        let EventHeader { sequence, time, kind, .. } = *header;
+        let EventHeader { time, kind, .. } = *header;
         Ok(ProvenReading { reading, index, sequence, time, received, kind, signer })
     }
 }
@@ -169,12 +175,13 @@ mod tests {
     use super::*;
     use crate::{
         body::Body,
+        device::{ChangeTime, KeyChange, LabelHash},
         event::VERSION,
         hash::Domain,
         merkle::{path_of_leaf, root_of_leaves, LOG_TREE},
         reading::{Name, Unit},
         signature::sign_sr25519,
-        AccountId, Decimal, SignedEvent, Source, Text, Value,
+        AccountId, Decimal, DeviceKey, PartyId, PublicKey, SignedEvent, Source, Value,
     };
 
     const SIZE: u64 = 5;
@@ -182,6 +189,7 @@ mod tests {
     /// The device's first sequence in the log, and the sequence of the proven event.
     const FIRST: u64 = 7;
     const SEQUENCE: u64 = 9;
+    const AT: ChangeTime = ChangeTime { block: 1, time: 1 };
 
     fn pair() -> schnorrkel::Keypair {
         schnorrkel::MiniSecretKey::from_bytes(&[7; 32])
@@ -189,11 +197,24 @@ mod tests {
             .expand_to_keypair(schnorrkel::ExpansionMode::Ed25519)
     }
 
+    fn gateway() -> AccountId {
+        AccountId(pair().public.to_bytes())
+    }
+
     fn key(label: &str) -> DeviceKey {
-        DeviceKey::Hosted {
-            gateway: AccountId(pair().public.to_bytes()),
-            label: Text::try_from(label).unwrap(),
-        }
+        DeviceKey::Hosted { gateway: gateway(), label: LabelHash::new(&[0; 32], label) }
+    }
+
+    /// The record of a device whose first event in the log has the sequence `first`. It was in another epoch before.
+    fn record_from(label: &str, first: u64) -> DeviceRecord {
+        let before = LogId { gateway: gateway(), epoch: 1 };
+        let mut record = DeviceRecord::new(key(label), PartyId([5; 32]), before, AT);
+        record.assign(LogId::first(gateway()), None, first, first, AT).unwrap();
+        record
+    }
+
+    fn record() -> DeviceRecord {
+        record_from("car", FIRST)
     }
 
     fn reading(km: u32) -> Part {
@@ -212,7 +233,7 @@ mod tests {
     }
 
     fn proof_of_kind(kind: EventKind) -> (ReadingProof, Hash) {
-        let gateway = AccountId(pair().public.to_bytes());
+        let gateway = gateway();
         let body = Body { seed: [4; 32], parts: vec![reading(1), reading(123)].try_into().unwrap() };
         let header = EventHeader {
             version: VERSION,
@@ -246,12 +267,11 @@ mod tests {
     #[test]
     fn a_reading_is_proven_up_to_the_root() {
         let (proof, root) = proof();
-        let proven = proof.verify(&key("car"), &root, FIRST).unwrap();
+        let proven = proof.verify(&record(), &root).unwrap();
         assert_eq!(Part::Reading(proven.reading().clone()), reading(123));
         assert_eq!((proven.index(), proven.sequence()), (INDEX, SEQUENCE));
         assert_eq!((proven.time(), proven.received()), (1, 2));
-        let gateway = AccountId(pair().public.to_bytes());
-        assert_eq!((proven.kind(), proven.signer()), (EventKind::Readings, Signer::Gateway(gateway)));
+        assert_eq!((proven.kind(), proven.signer()), (EventKind::Readings, Signer::Gateway(gateway())));
     }
 
     #[test]
@@ -261,7 +281,7 @@ mod tests {
             [(SEQUENCE, true), (SEQUENCE - INDEX, true), (SEQUENCE - INDEX - 1, false)]
         {
             let (proof, root) = proof();
-            assert_eq!(proof.verify(&key("car"), &root, first).is_ok(), is_possible, "{first}");
+            assert_eq!(proof.verify(&record_from("car", first), &root).is_ok(), is_possible, "{first}");
         }
     }
 
@@ -269,10 +289,7 @@ mod tests {
     fn a_reading_in_an_event_of_another_kind_is_refused() {
         for kind in [EventKind::Command, EventKind::Result, EventKind::Status] {
             let (proof, root) = proof_of_kind(kind);
-            assert_eq!(
-                proof.verify(&key("car"), &root, FIRST),
-                Err(ReadingProofError::Event(EventError::Kind))
-            );
+            assert_eq!(proof.verify(&record(), &root), Err(ReadingProofError::Event(EventError::Kind)));
         }
     }
 
@@ -281,7 +298,7 @@ mod tests {
         let (proof, root) = proof();
         // The gateway that signed the event hosts both devices, so only the device id differs.
         assert_eq!(
-            proof.verify(&key("other car"), &root, FIRST),
+            proof.verify(&record_from("other car", FIRST), &root),
             Err(ReadingProofError::Event(EventError::Device))
         );
     }
@@ -300,26 +317,64 @@ mod tests {
         for (error, change) in breaks {
             let (mut proof, root) = proof();
             change(&mut proof);
-            assert_eq!(proof.verify(&key("car"), &root, FIRST), Err(error));
+            assert_eq!(proof.verify(&record(), &root), Err(error));
         }
         let (proof, _) = proof();
-        assert_eq!(proof.verify(&key("car"), &Hash::ZERO, FIRST), Err(ReadingProofError::Inclusion));
+        assert_eq!(proof.verify(&record(), &Hash::ZERO), Err(ReadingProofError::Inclusion));
     }
 
     #[test]
     fn changing_a_byte_cannot_change_the_meaning_of_a_proof() {
         let (honest, root) = proof();
-        let proven = honest.clone().verify(&key("car"), &root, FIRST).unwrap();
+        let proven = honest.clone().verify(&record(), &root).unwrap();
         let bytes = honest.encode();
         for at in 0..bytes.len() {
             let mut bent = bytes.clone();
             bent[at] ^= 1;
             let Ok(bent) = ReadingProof::decode(&mut &bent[..]) else { continue };
-            match bent.clone().verify(&key("car"), &root, FIRST) {
+            match bent.clone().verify(&record(), &root) {
                 Err(_) => {}
-                // The caller checks the log id when it looks up the anchored root.
-                Ok(other) => assert!(other == proven && bent.log != honest.log, "byte {at}"),
+                Ok(other) => panic!("byte {at} of {proven:?} changed: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn the_key_and_the_log_are_those_of_the_sequence() {
+        let other = DeviceKey::Own(PublicKey::Ed25519([3; 32]));
+        let verify = |change: fn(&mut DeviceRecord, DeviceKey)| {
+            let (mut record, (proof, root)) = (record(), proof());
+            change(&mut record, other.clone());
+            proof.verify(&record, &root).map(|proven| proven.sequence())
+        };
+        // A new key counts from its sequence on, and the old one no longer.
+        assert_eq!(
+            verify(|r, key| r.set_key(key, SEQUENCE + 1, KeyChange::Rotated, FIRST, AT).unwrap()),
+            Ok(SEQUENCE)
+        );
+        assert_eq!(
+            verify(|r, key| r.set_key(key, SEQUENCE, KeyChange::Rotated, FIRST, AT).unwrap()),
+            Err(ReadingProofError::Event(EventError::Signer))
+        );
+        // The same for the log.
+        assert_eq!(
+            verify(|r, _| r
+                .assign(LogId { epoch: 2, ..r.log() }, None, SEQUENCE + 1, SEQUENCE + 1, AT)
+                .unwrap()),
+            Ok(SEQUENCE)
+        );
+        assert_eq!(
+            verify(|r, _| r.assign(LogId { epoch: 2, ..r.log() }, None, SEQUENCE, SEQUENCE, AT).unwrap()),
+            Err(ReadingProofError::Log)
+        );
+        assert_eq!(
+            verify(|r, _| r.declare_lost(SEQUENCE, SEQUENCE + 1, AT).unwrap()),
+            Err(ReadingProofError::Lost)
+        );
+        // Lost events take no place in the log: with two of them lost, the proven event fits at its index.
+        let (proof, root) = proof();
+        let mut record = record_from("car", SEQUENCE - INDEX - 2);
+        record.declare_lost(SEQUENCE - INDEX - 2, SEQUENCE - INDEX, AT).unwrap();
+        assert!(proof.verify(&record, &root).is_ok());
     }
 }

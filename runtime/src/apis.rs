@@ -24,7 +24,7 @@ use sp_runtime::{
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 use streembit_primitives::{
-    checkpoint::{Anchor, AnchoredRoot},
+    checkpoint::{Anchor, AnchoredRoot, EpochState},
     contract::ContractId,
     contract_state::{ContractView, Grant, ServiceDue},
     device::DeviceRecord,
@@ -243,6 +243,14 @@ impl_runtime_apis! {
         fn consent_nonce(key: PublicKey) -> u32 {
             Devices::consent_nonce(&key)
         }
+
+        fn device_of_key(key: DeviceId) -> Option<DeviceId> {
+            Devices::device_of_key(&key)
+        }
+
+        fn offer(device: DeviceId) -> Option<PartyId> {
+            Devices::offer(&device)
+        }
     }
 
     impl pallet_anchors::runtime_api::AnchorsApi<Block> for Runtime {
@@ -252,6 +260,10 @@ impl_runtime_apis! {
 
         fn anchored_root(log: LogId, size: u64) -> Option<AnchoredRoot> {
             Anchors::anchored_root(&log, size)
+        }
+
+        fn epoch(gateway: Account) -> EpochState {
+            Anchors::epoch(&gateway)
         }
     }
 

@@ -10,7 +10,7 @@ use frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKey
 use streembit_primitives::{
     consortium::{Change, Quota},
     party::MAX_ACCOUNTS,
-    AccountId, PartyId,
+    AccountId, Checkpoint, LogId, PartyId,
 };
 
 define_benchmarks!(
@@ -26,7 +26,7 @@ define_benchmarks!(
 /// Prepares the other pallets for the benchmarks of one.
 pub struct BenchmarkSetup;
 
-/// The party of the gateways that `pallet-devices` and `pallet-anchors` ask for.
+/// The party of the gateways that `pallet-devices` asks for.
 const PARTY: PartyId = PartyId([0xfe; 32]);
 /// The party that is removed in the benchmarks of the council. No validator belongs to it.
 const LEAVING: PartyId = PartyId([3; 32]);
@@ -95,11 +95,20 @@ impl pallet_devices::benchmarking::Helper for BenchmarkSetup {
     fn add_gateway(account: AccountId) {
         add_gateway(account, PARTY);
     }
+
+    fn open_log(log: LogId) {
+        pallet_devices::benchmarking::open_log::<Runtime>(log);
+    }
+
+    fn anchor(checkpoint: Checkpoint) {
+        pallet_devices::benchmarking::anchor::<Runtime>(checkpoint);
+    }
 }
 
 impl pallet_anchors::benchmarking::Helper for BenchmarkSetup {
-    fn add_gateway(account: AccountId) {
-        add_gateway(account, PARTY);
+    fn add_gateway(account: AccountId, party: PartyId) -> AccountId {
+        add_gateway(account, party);
+        pallet_parties::benchmarking::last_account(party)
     }
 }
 

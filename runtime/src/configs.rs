@@ -4,7 +4,7 @@ use crate::{
     consortium::{PublicKeys, VoterSet},
     scopes::RuntimeScopes,
     weights::{self, PI_FACTOR},
-    AccountId, Aura, Block, BlockNumber, Council, Hash, Nonce, PalletInfo, Parties, Quotas, Runtime,
+    AccountId, Anchors, Aura, Block, BlockNumber, Council, Hash, Nonce, PalletInfo, Parties, Quotas, Runtime,
     RuntimeCall, RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SessionKeys, Timestamp,
     Validators, SLOT_DURATION, VERSION,
 };
@@ -34,6 +34,10 @@ use streembit_primitives::consortium::Quota;
 pub const MAX_VALIDATORS: u32 = 32;
 /// The highest number of members of the council.
 pub const MAX_COUNCIL: u32 = 32;
+/// The highest number of devices of one owner, retired ones included.
+pub const MAX_DEVICES_PER_OWNER: u32 = 10_000;
+/// The highest number of devices of which one gateway keeps the events, retired ones included.
+pub const MAX_DEVICES_PER_GATEWAY: u32 = 10_000;
 /// How many blocks a motion can be voted on: a week's blocks if every slot has one.
 pub const MOTION_BLOCKS: BlockNumber = (7 * 24 * 60 * 60 * 1000 / SLOT_DURATION) as BlockNumber;
 /// The lowest number of blocks in a session: 10 s. A change of the validators may have to wait that long.
@@ -228,6 +232,9 @@ impl pallet_devices::Config for Runtime {
     type Genesis = GenesisHash<Runtime>;
     type Parties = Parties;
     type Gateways = IsGateway<Runtime>;
+    type Logs = Anchors;
+    type MaxDevicesPerOwner = ConstU32<MAX_DEVICES_PER_OWNER>;
+    type MaxDevicesPerGateway = ConstU32<MAX_DEVICES_PER_GATEWAY>;
     type WeightInfo = weights::devices::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarking::BenchmarkSetup;
@@ -235,6 +242,7 @@ impl pallet_devices::Config for Runtime {
 
 impl pallet_anchors::Config for Runtime {
     type Gateways = IsGateway<Runtime>;
+    type Parties = Parties;
     type Clock = Timestamp;
     type WeightInfo = weights::anchors::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]

@@ -119,10 +119,10 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("streembit"),
     impl_name: Cow::Borrowed("streembit"),
     authoring_version: 1,
-    spec_version: 8,
+    spec_version: 9,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
-    transaction_version: 5,
+    transaction_version: 6,
     system_version: 1,
 };
 

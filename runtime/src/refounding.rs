@@ -118,8 +118,9 @@ pub fn prepare_successor_state(validators: &[(AccountId, SessionKeys)]) -> Resul
             roots.iter_mut().for_each(|root| root.block = 0)
         });
     }
-    pallet_devices::Devices::<Runtime>::translate_values(|device: DeviceRecord| {
-        Some(DeviceRecord { registered: 0, ..device })
+    pallet_devices::Devices::<Runtime>::translate_values(|mut device: DeviceRecord| {
+        device.forget_blocks();
+        Some(device)
     });
     pallet_parties::Parties::<Runtime>::translate_values(|party: PartyRecord| {
         let mut accounts = party.accounts;

@@ -17,7 +17,14 @@ impl CallScopes<AccountId, RuntimeCall> for RuntimeScopes {
             RuntimeCall::Parties(
                 pallet_parties::Call::add_gateway { .. } | pallet_parties::Call::remove_gateway { .. },
             ) => Some(Scope::Gateway),
+            // A gateway takes its own devices into its next log.
+            RuntimeCall::Devices(pallet_devices::Call::reassign { gateway, .. }) if is_itself(gateway) => {
+                None
+            }
             RuntimeCall::Devices(_) => Some(Scope::Devices),
+            RuntimeCall::Anchors(
+                pallet_anchors::Call::close_epoch { gateway } | pallet_anchors::Call::open_epoch { gateway },
+            ) if !is_itself(gateway) => Some(Scope::Gateway),
             RuntimeCall::ServiceContracts(_) => Some(Scope::Contracts),
             RuntimeCall::Parties(_)
             | RuntimeCall::Validators(_)

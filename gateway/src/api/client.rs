@@ -2,7 +2,7 @@
 
 use super::{
     problem::Problem,
-    types::{DeviceView, ErasureView, EventView, LogView, NewErasure, Results, StatusView},
+    types::{DeviceView, ErasureView, EventView, LastAnchoredView, LogView, NewErasure, Results, StatusView},
 };
 use reqwest::{header, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
@@ -85,6 +85,11 @@ impl Client {
     pub async fn events(&self, device: &str, from: u64, limit: usize) -> Result<Vec<EventView>, ClientError> {
         let query = [("from", from.to_string()), ("limit", limit.to_string())];
         self.get(&["v1", "devices", device, "events"], &query).await
+    }
+
+    /// Returns the proof of a device's last event at the last anchor of the log.
+    pub async fn last_anchored(&self, device: &str) -> Result<LastAnchoredView, ClientError> {
+        self.get(&["v1", "devices", device, "last-anchored"], &[]).await
     }
 
     /// Permanently erases the bodies of a range of events.

@@ -20,6 +20,7 @@ use utoipa::OpenApi;
         routes::add_readings,
         routes::add_lines,
         routes::events,
+        routes::last_anchored,
         routes::add_event,
         routes::add_batch,
         routes::erase,

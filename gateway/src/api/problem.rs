@@ -73,6 +73,11 @@ impl From<IngestError> for Problem {
                 "unknown device",
                 format!("{list_devices}; add a new device to the configuration as [[device]], with its `key` if it signs"),
             ),
+            IngestError::UnknownRecord { .. } => (
+                S::SERVICE_UNAVAILABLE,
+                "record not known",
+                "check the connection to the node (`streembit status`), then send the event again".into(),
+            ),
             IngestError::NotHosted { .. } => (
                 S::CONFLICT,
                 "the device signs its own events",
@@ -81,7 +86,15 @@ impl From<IngestError> for Problem {
             IngestError::NotVerified { .. } => (
                 S::UNPROCESSABLE_ENTITY,
                 "not verified",
-                "sign the event with the key that the gateway's configuration has for the device".into(),
+                "sign the event with the key that the chain or, before the device is registered, the gateway's \
+                 configuration has for the device"
+                    .into(),
+            ),
+            IngestError::OtherKey { .. } => (
+                S::UNPROCESSABLE_ENTITY,
+                "another key",
+                "sign the event with the key that counts for its sequence; `streembit device show` lists the keys"
+                    .into(),
             ),
             IngestError::Empty | IngestError::TooMany { .. } | IngestError::TooLong(_) => {
                 (S::UNPROCESSABLE_ENTITY, "invalid event", "see the limits in /openapi.json".into())
@@ -101,6 +114,17 @@ impl From<IngestError> for Problem {
                 "copied key",
                 "GET /v1/forks and `streembit audit forks` show both events as proof".into(),
             ),
+            IngestError::Refused(
+                refusal @ (Refusal::OtherKey { .. }
+                | Refusal::Lost { .. }
+                | Refusal::OtherLog { .. }
+                | Refusal::OtherEpoch { .. }
+                | Refusal::Retired { .. }),
+            ) => (
+                S::CONFLICT,
+                refusal_title(refusal),
+                "`streembit device show` shows the device's keys, its logs and what is declared lost".into(),
+            ),
             IngestError::Log(_) | IngestError::Closed => (
                 S::SERVICE_UNAVAILABLE,
                 "log unavailable",
@@ -108,6 +132,16 @@ impl From<IngestError> for Problem {
             ),
         };
         Self::new(status, title, error, remedy)
+    }
+}
+
+fn refusal_title(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::OtherKey { .. } => "another key",
+        Refusal::Lost { .. } => "declared lost",
+        Refusal::OtherLog { .. } | Refusal::OtherEpoch { .. } => "another log",
+        Refusal::Retired { .. } => "retired",
+        Refusal::Event(_) | Refusal::BodyTooLarge { .. } | Refusal::Forked { .. } => "refused",
     }
 }
 

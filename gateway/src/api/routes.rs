@@ -4,8 +4,8 @@ use super::{
     problem::Problem,
     state::Api,
     types::{
-        CopiedKeyView, DeviceView, ErasureView, EventView, InclusionView, ItemResult, LogView, NewErasure,
-        NewEvent, NewReadings, ReceiptView, Results, StatusView,
+        CopiedKeyView, DeviceView, ErasureView, EventView, InclusionView, ItemResult, LastAnchoredView,
+        LogView, NewErasure, NewEvent, NewReadings, ReceiptView, Results, StatusView,
     },
 };
 use crate::metrics;
@@ -50,6 +50,7 @@ pub(super) fn router(api: Api, description: MethodRouter<Api>) -> Router {
         .route("/v1/devices/{device}/readings", post(add_readings))
         .route("/v1/devices/{device}/lines", post(add_lines).layer(many))
         .route("/v1/devices/{device}/events", get(events))
+        .route("/v1/devices/{device}/last-anchored", get(last_anchored))
         .route("/v1/events", post(add_event))
         .route("/v1/events/batch", post(add_batch).layer(many))
         .route("/v1/erasures", post(erase))
@@ -242,6 +243,20 @@ pub(super) async fn events(
     let limit = limit.unwrap_or(DEFAULT_EVENTS).min(MAX_EVENTS);
     let events = api.read(move |log| log.device_events(&device, from, limit)).await?;
     Ok(Json(events.into_iter().map(EventView::from).collect()))
+}
+
+/// Proves the last event of a device at the last anchor of the log, for a change of the device's record on the chain.
+#[utoipa::path(
+    get,
+    path = "/v1/devices/{device}/last-anchored",
+    params(("device" = String, Path, description = "The device's name or id")),
+    responses((status = 200, body = LastAnchoredView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn last_anchored(
+    State(api): State<Api>,
+    Path(device): Path<String>,
+) -> ApiResult<LastAnchoredView> {
+    api.last_anchored(&device).await.map(Json)
 }
 
 /// Permanently erases the bodies of events. Responds when no file of the database contains them any more.

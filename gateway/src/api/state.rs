@@ -3,10 +3,15 @@
 use super::{
     problem::Problem,
     tlog::Published,
-    types::{AnchorView, CheckpointView, DeviceView, ErasureView, LogView, NewErasure, PeerView, StatusView},
+    types::{
+        scale_hex, AnchorView, CheckpointView, DeviceView, ErasureView, LastAnchoredView, LogView,
+        NewErasure, PeerView, StatusView,
+    },
 };
 use crate::{
     config::{Config, DeviceConfig},
+    daemon::Records,
+    last_anchored,
     metrics::{LogGauges, Metrics},
     status::{ComponentState, StatusBoard},
 };
@@ -18,7 +23,10 @@ use streembit_delivery::{Multiaddr, PeerId};
 use streembit_ingest::Ingest;
 use streembit_keystore::account;
 use streembit_log::{Log, LogReader, ReadError, MAX_ERASED};
-use streembit_primitives::{AccountId, DeviceId, LogKey};
+use streembit_primitives::{
+    device::{DeviceRecord, LastAnchored},
+    AccountId, DeviceId, DeviceKey, LogKey,
+};
 use tokio::sync::watch;
 
 /// The parts of the gateway that the API uses to answer requests.
@@ -41,6 +49,8 @@ pub struct ApiState {
     pub addresses: watch::Receiver<Vec<Multiaddr>>,
     /// The key that signs the notes of the log's checkpoints.
     pub log_key: SigningKey,
+    /// The devices' records on the chain, as last read.
+    pub records: watch::Receiver<Records>,
 }
 
 /// The API, ready to be served.
@@ -98,6 +108,32 @@ impl Api {
             .id(self.account()))
     }
 
+    /// Returns the id of the device with this name or id. An id is enough for a device that has been removed from the
+    /// configuration.
+    fn device_or_id(&self, name_or_id: &str) -> Result<DeviceId, Problem> {
+        self.device(name_or_id).or_else(|problem| name_or_id.parse().map_err(|_| problem))
+    }
+
+    /// Proves the last event of a device at the last anchor of the log.
+    pub async fn last_anchored(&self, device: &str) -> Result<LastAnchoredView, Problem> {
+        let device = self.device_or_id(device)?;
+        let log = self.state.log.id();
+        let last = self.read(move |log| last_anchored::prove_stored(log, &device)).await?;
+        let event = match &last {
+            LastAnchored::Event(proof) => Some(proof.entry),
+            LastAnchored::NoAnchor | LastAnchored::NoEvent(_) => None,
+        };
+        let head = self.read(move |log| log.head(&device)).await?;
+        Ok(LastAnchoredView {
+            device: device.to_string(),
+            log: log.to_string(),
+            sequence: event.map(|event| event.sequence),
+            hash: event.map(|event| event.hash.to_string()),
+            newest: head.map(|head| head.sequence),
+            proof: scale_hex(&last),
+        })
+    }
+
     /// Reads the log on a thread that may block on disk reads.
     pub async fn read<T: Send + 'static>(
         &self,
@@ -121,22 +157,21 @@ impl Api {
             );
             return Err(Problem::bad_request(detail, "give the first and the last event of a smaller range"));
         };
-        // An id is enough for a device that has been removed from the configuration.
-        let by_id = |name: &str| name.parse::<DeviceId>().ok();
-        let device = device
-            .map(|name| self.device(&name).or_else(|problem| by_id(&name).ok_or(problem)))
-            .transpose()?;
+        let device = device.map(|name| self.device_or_id(&name)).transpose()?;
         let log = self.state.log.clone();
         let erase = move || {
             let indexes: BTreeSet<u64> = match device {
                 Some(device) => {
-                    log.device_indexes(&device, first, count).map_err(Problem::from)?.into_iter().collect()
+                    let events = log.device_range(&device, first..=last, count).map_err(Problem::from)?;
+                    let newest = log.head(&device).map_err(Problem::from)?.map(|head| head.sequence);
+                    // Events that are lost or in other logs may be missing, but not the end of the history.
+                    if events.is_empty() || newest < Some(last) {
+                        return Ok(None);
+                    }
+                    events.into_iter().map(|(_, index)| index).collect()
                 }
                 None => (first..=last).collect(),
             };
-            if indexes.len() < count {
-                return Ok(None);
-            }
             log.erase(&indexes, now_ms()).map(Some).map_err(Problem::from)
         };
         let erased = tokio::task::spawn_blocking(erase).await.map_err(Problem::internal)?;
@@ -194,7 +229,12 @@ impl Api {
     /// Returns the configured devices, with the number of their events in the log.
     pub async fn devices(&self) -> Result<Vec<DeviceView>, Problem> {
         let (devices, gateway) = (self.state.config.devices.clone(), self.account());
-        self.read(move |log| devices.iter().map(|device| device_view(log, device, gateway)).collect()).await
+        let records = self.state.records.borrow().clone();
+        let view = move |log: &LogReader, device: &DeviceConfig| {
+            let id = device.id(gateway);
+            device_view(log, device.name.clone(), id, device.device_key(gateway), records.get(&id))
+        };
+        self.read(move |log| devices.iter().map(|device| view(log, device)).collect()).await
     }
 }
 
@@ -211,15 +251,37 @@ fn log_view(log: &LogReader, key: &LogKey) -> Result<LogView, ReadError> {
     })
 }
 
-fn device_view(log: &LogReader, device: &DeviceConfig, gateway: AccountId) -> Result<DeviceView, ReadError> {
-    let id = device.id(gateway);
+fn device_view(
+    log: &LogReader,
+    name: String,
+    id: DeviceId,
+    configured: DeviceKey,
+    record: Option<&DeviceRecord>,
+) -> Result<DeviceView, ReadError> {
     let head = log.head(&id)?;
+    let key = record.map_or(&configured, DeviceRecord::key);
+    let key_from = record.map_or(0, |record| record.keys().last().from);
+    // Without a record, all events of the device are in this log.
+    let events = head.map_or(0, |head| {
+        let before = record.and_then(|record| record.min_index(&log.id(), head.sequence));
+        before.unwrap_or(head.sequence).saturating_add(1)
+    });
     Ok(DeviceView {
-        name: device.name.clone(),
+        name,
         id: id.to_string(),
-        signer: if device.key.is_some() { "device" } else { "gateway" }.into(),
-        events: head.as_ref().map_or(0, |head| head.sequence.saturating_add(1)),
+        signer: match key {
+            DeviceKey::Own(_) => "device".into(),
+            DeviceKey::Hosted { .. } => "gateway".into(),
+        },
+        key: match key {
+            DeviceKey::Own(key) => key.to_string(),
+            DeviceKey::Hosted { gateway, .. } => account::show(gateway),
+        },
+        key_from,
+        log: record.map(|record| record.log().to_string()),
+        state: record.map(|record| format!("{:?}", record.state()).to_lowercase()),
+        events,
         last: head.map(|head| head.hash.to_string()),
-        forked: log.is_forked(&id)?,
+        forked: log.forked_at(&id)?.is_some_and(|forked| forked >= key_from),
     })
 }

@@ -49,11 +49,12 @@ async fn serve(api: &str) -> ServedApi {
     let text = format!(
         "[api]\n{api}\n[[device]]\nname = \"shed\"\n[[device]]\nname = \"meter\"\nkey = \"sr25519:{key}\""
     );
-    let config = Config::parse(&text, &path, []).unwrap();
+    let mut config = Config::parse(&text, &path, []).unwrap();
     let keys = KeyPair::from_seed([7; 32]);
+    config.resolve_labels(&keys);
     let account = keys.account();
     let log = Log::open(&config.gateway.data_dir, LogId::first(account)).unwrap();
-    let devices = config.devices.iter().map(|device| device.device_key(account)).collect();
+    let devices: Vec<_> = config.devices.iter().map(|device| device.device_key(account)).collect();
     let log_key = keys.log_key();
     let ingest = Ingest::new(log.clone(), keys, devices).unwrap();
     let (status, shutdown) = (StatusBoard::new(), CancellationToken::new());
@@ -70,6 +71,7 @@ async fn serve(api: &str) -> ServedApi {
         peer,
         addresses,
         log_key,
+        records: watch::channel(crate::daemon::Records::default()).1,
     };
     let task = tokio::spawn(Api::new(state).run(api.clone(), shutdown.clone()));
     while !status.get("api").is_some_and(|state| state.is_running()) {

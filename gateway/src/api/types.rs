@@ -89,13 +89,43 @@ pub struct DeviceView {
     pub id: String,
     /// The signer of the device's events: `device` or `gateway`.
     pub signer: String,
+    /// The public key of the device, or the account of the gateway that signs for it.
+    #[serde(default)]
+    pub key: String,
+    /// The sequence number of the first event that the key signs.
+    #[serde(default)]
+    pub key_from: u64,
+    /// The log that the device's events are in, as gateway and epoch, or null if the chain does not know the device.
+    #[serde(default)]
+    pub log: Option<String>,
+    /// What the owner says about the device: `active`, `lost`, `stolen` or `retired`; null if the chain does not know it.
+    #[serde(default)]
+    pub state: Option<String>,
     /// The number of the device's events in the log.
     pub events: u64,
     /// The hash of the last event's header, or null if there are no events.
     pub last: Option<String>,
-    /// True if the device's key signed two events with one sequence number. The key was copied, and the gateway accepts
-    /// no more events from the device.
+    /// True if the device's present key signed two events with one sequence number. The key was copied, and the gateway
+    /// accepts no more events from the device until it has a new key.
     pub forked: bool,
+}
+
+/// The proof of a device's last event at the last anchor of the log. Changes of the device's record on the chain need it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = LastAnchored)]
+pub struct LastAnchoredView {
+    /// The device's id.
+    pub device: String,
+    /// The log, as gateway and epoch.
+    pub log: String,
+    /// The sequence number of the device's last anchored event, or null if it has none.
+    pub sequence: Option<u64>,
+    /// The hash of the header of that event.
+    pub hash: Option<String>,
+    /// The sequence number of the device's last event in the log, also if it is not anchored yet.
+    pub newest: Option<u64>,
+    /// The proof (`LastAnchored`), SCALE-encoded, in hexadecimal.
+    pub proof: String,
 }
 
 /// The receipt of an event that is in the log and on disk.

@@ -9,7 +9,7 @@ use streembit_log::{
     CheckpointError, Finding, LogReader, Place, ReadError, StorageError, StoredBody, StoredEvent,
 };
 use streembit_primitives::{
-    device::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, EventHeader, Hash, SignedEvent,
+    device::DeviceRecord, heads::HeadsMap, Checkpoint, DeviceId, EventHeader, Hash, LogId, SignedEvent,
 };
 
 /// The number of events that are read at once.
@@ -80,21 +80,21 @@ impl Audit<'_> {
         self.report.problems.push(problem);
     }
 
-    /// Checks that the device is registered on the chain with this gateway and the right key.
+    /// Checks that the device is registered on the chain, and that some of its events are in this log.
     fn check_device_record(&mut self) {
-        let (device, gateway) = (self.report.device, self.log.id().gateway);
+        let (device, log) = (self.report.device, self.log.id());
         let problem = match &self.chain.device {
             None => {
                 format!("device {device} is not registered on the chain: run `streembit device register`")
             }
-            Some(record) if record.gateway != gateway => format!(
-                "device {device} is registered with gateway {}, but this is the log of gateway {}",
-                streembit_keystore::account::show(&record.gateway),
-                streembit_keystore::account::show(&gateway)
-            ),
-            Some(record) if record.key.device_id() != device => {
-                "the registered key is not the one from which the device's id is derived".into()
+            Some(record) if record.device_id() != device => {
+                "the first key in the record is not the one from which the device's id is derived".into()
             }
+            Some(record) if !record.logs().iter().any(|period| period.log == log) => format!(
+                "the events of device {device} are in {}, but this is {}",
+                log_name(&record.log()),
+                log_name(&log)
+            ),
             Some(_) => return,
         };
         self.add_problem(AuditProblem::new(ProblemPlace::Chain, problem));
@@ -239,6 +239,7 @@ impl Audit<'_> {
             parts: body.into_present().map(|body| body.parts.into_inner()),
             hash,
             anchor,
+            key: self.chain.device.as_ref().map(|record| key_number(record, sequence)),
             ok: is_signed && !has_problem,
         });
         // The hash of a changed entry says nothing about the order of the next event.
@@ -248,27 +249,46 @@ impl Audit<'_> {
         }
     }
 
-    /// Checks that an event is of this device and follows its predecessor.
+    /// Checks that an event is of this device, belongs to this log, and follows its predecessor.
     fn check_order(&mut self, header: &EventHeader, last: Predecessor, position: Position) {
         if header.device != self.report.device {
             let problem = "the index points to an event of another device";
             self.add_problem(position.problem(ProblemPlace::Index, problem));
         }
-        let follows = match last {
-            Predecessor::None => header.ensure_follows(None),
-            Predecessor::Event(sequence, hash) => header.ensure_follows(Some((sequence, hash))),
-            Predecessor::Unknown => Ok(()),
+        if let Some(problem) = self.misplaced(header.sequence) {
+            self.add_problem(position.problem(ProblemPlace::Sequence, problem));
+            return;
+        }
+        let last = match last {
+            Predecessor::None => None,
+            Predecessor::Event(sequence, hash) => Some((sequence, hash)),
+            Predecessor::Unknown => return,
+        };
+        let follows = match &self.chain.device {
+            Some(record) => record.ensure_follows(&self.log.id(), header, last),
+            None => header.ensure_follows(last),
         };
         if let Err(error) = follows {
             self.add_problem(position.problem(ProblemPlace::Sequence, error.to_string()));
         }
     }
 
-    /// Returns true if the event is signed with the registered key. Without a registered key no signature can be
-    /// checked, which `check_device_record` has reported.
+    /// Returns why an event with this sequence cannot be in this log, or `None` if it can.
+    fn misplaced(&self, sequence: u64) -> Option<String> {
+        let record = self.chain.device.as_ref()?;
+        let log = record.log_at(sequence).log;
+        if record.is_lost(sequence) {
+            return Some("the device's record on the chain declares it lost".into());
+        }
+        (log != self.log.id())
+            .then(|| format!("the device's record on the chain puts it in {}", log_name(&log)))
+    }
+
+    /// Returns true if the event is signed with the key that counts for it. Without a record no signature can be checked,
+    /// which `check_device_record` has reported.
     fn check_signature(&mut self, event: &SignedEvent, position: Position) -> bool {
-        let Some(DeviceRecord { key, .. }) = &self.chain.device else { return false };
-        match event.clone().verify(key) {
+        let Some(record) = &self.chain.device else { return false };
+        match event.clone().verify(&record.key_at(event.header.sequence).key) {
             Ok(_) => true,
             Err(error) => {
                 self.add_problem(position.problem(ProblemPlace::Signature, error.to_string()));
@@ -336,7 +356,8 @@ impl Audit<'_> {
             Ok(None) => {}
             Ok(Some(copied)) => {
                 let record = self.chain.device.as_ref();
-                let problem = match record.map(|DeviceRecord { key, .. }| copied.verify(key)) {
+                let key_at = |record: &DeviceRecord| record.key_at(copied.sequence).key.clone();
+                let problem = match record.map(key_at).map(|key| copied.verify(&key)) {
                     Some(Ok(())) | None => {
                         "the device's key signed two different events with this sequence, so the key was copied \
                          (`streembit audit forks` shows both events)"
@@ -386,14 +407,40 @@ impl Audit<'_> {
             self.report.completeness = Completeness::unknown("the anchored heads map is false");
             return;
         }
-        let events = heads.get(&self.report.device).map_or(0, |head| head.sequence.saturating_add(1));
-        let whole = (0u64..).zip(&self.report.history).take_while(|(place, event)| event.sequence == *place);
-        let contiguous = whole.count() as u64;
-        self.report.completeness = if contiguous >= events {
-            Completeness { proven: true, events, checkpoint: Some(size), why: None }
-        } else {
-            Completeness::unknown(format!("event {contiguous} of {events} is missing or out of place"))
+        let head = heads.get(&self.report.device).map(|head| head.sequence);
+        self.report.completeness = match self.first_missing(head) {
+            Some(missing) => {
+                Completeness::unknown(format!("event {missing} of the device is missing or out of place"))
+            }
+            None => {
+                let anchored = self.report.history.iter().map(|event| event.sequence);
+                let anchored: Vec<_> =
+                    anchored.filter(|sequence| head.is_some_and(|head| *sequence <= head)).collect();
+                Completeness::proven(&anchored, size)
+            }
         };
+    }
+
+    /// Returns the sequence of the first event up to `head` that should be in this log, but is not the next one in the
+    /// history. `None` if there is none.
+    fn first_missing(&self, head: Option<u64>) -> Option<u64> {
+        let mut history = self.report.history.iter().map(|event| event.sequence);
+        let mut next = self.next_in_log(0);
+        while let Some(expected) = next.filter(|next| head.is_some_and(|head| *next <= head)) {
+            if history.next() != Some(expected) {
+                return Some(expected);
+            }
+            next = expected.checked_add(1).and_then(|after| self.next_in_log(after));
+        }
+        None
+    }
+
+    /// Returns the first sequence from `from` on that an event in this log can have.
+    fn next_in_log(&self, from: u64) -> Option<u64> {
+        match &self.chain.device {
+            Some(record) => record.next_in_log(&self.log.id(), from),
+            None => Some(from),
+        }
     }
 
     fn conclude(mut self) -> Report {
@@ -424,4 +471,14 @@ impl Audit<'_> {
         report.verified = report.problems.is_empty();
         self.report
     }
+}
+
+/// Returns the number of the key that counts for a sequence, counted from 0.
+fn key_number(record: &DeviceRecord, sequence: u64) -> u32 {
+    let numbered = (0u32..).zip(record.keys().iter());
+    numbered.filter(|(_, period)| period.from <= sequence).last().map_or(0, |(number, _)| number)
+}
+
+fn log_name(log: &LogId) -> String {
+    format!("log {} of gateway {}", log.epoch, streembit_keystore::account::show(&log.gateway))
 }

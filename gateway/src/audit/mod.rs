@@ -1,9 +1,12 @@
 //! The audit of a device: verifies its whole history in the log against the finalized chain.
 //!
-//! An audit trusts the chain only. The device's key, owner and gateway and the anchored root come from the chain. The
-//! entries, bodies and nodes come from the log, and all their hashes are computed again. An event is *anchored* if a
-//! proof leads from its entry to the root on the chain. Events after the last anchor pass all other checks and are
+//! An audit trusts the chain only. The device's keys, owners and logs, what was lost, and the anchored root come from the
+//! chain. The entries, bodies and nodes come from the log, and all their hashes are computed again. An event is *anchored*
+//! if a proof leads from its entry to the root on the chain. Events after the last anchor pass all other checks and are
 //! reported as pending.
+//!
+//! An audit covers one log. If the device's events were in other logs too, the audit checks that this log has its part of
+//! them. Only evidence covers all logs.
 
 mod check;
 mod report;

@@ -7,7 +7,8 @@ use streembit_clock as clock;
 use streembit_keystore::account;
 use streembit_log::{CopiedKey, Place};
 use streembit_primitives::{
-    checkpoint::Anchor, AccountId, DeviceId, DeviceKey, EventKind, Hash, LogId, Part, PartyId, Signer,
+    checkpoint::Anchor, device::DeviceRecord, AccountId, DeviceId, DeviceKey, EventKind, Hash, LogId, Part,
+    PartyId, Signer,
 };
 
 /// The result of an audit.
@@ -27,11 +28,13 @@ pub struct Report {
     pub block_hash: Hash,
     /// The block's time, in milliseconds since 1970-01-01 UTC.
     pub block_time: u64,
-    /// The device's key, as registered on the chain.
+    /// The device's key that counts now, as recorded on the chain.
     pub key: Option<DeviceKey>,
-    /// The party that owns the device.
+    /// The party that owns the device now.
     pub owner: Option<PartyId>,
-    /// The gateway that keeps the log.
+    /// The device's record on the chain: all its keys, owners and logs, and what was lost.
+    pub record: Option<DeviceRecord>,
+    /// The gateway that keeps this log.
     #[serde(serialize_with = "account::ss58::serialize")]
     pub gateway: AccountId,
     /// The log's id.
@@ -65,8 +68,12 @@ pub struct Report {
 pub struct Completeness {
     /// Whether completeness is proven: there is no gap, and the anchored heads map commits to the last event.
     pub proven: bool,
-    /// The number of events that the device had at the checkpoint; 0 if completeness is not proven.
+    /// The number of events that the device had in this log at the checkpoint; 0 if completeness is not proven.
     pub events: u64,
+    /// The sequence of the first of these events, or `None` if there is none.
+    pub first: Option<u64>,
+    /// The sequence of the last of these events, or `None` if there is none.
+    pub last: Option<u64>,
     /// The size of the log at the checkpoint.
     pub checkpoint: Option<u64>,
     /// The reason why completeness is not proven.
@@ -148,6 +155,8 @@ pub struct AuditedEvent {
     pub hash: Hash,
     /// Whether the event is anchored.
     pub anchor: AnchorState,
+    /// The number of the key in the device's record that the event must be signed with, counted from 0.
+    pub key: Option<u32>,
     /// Whether the event passed all checks.
     pub ok: bool,
 }
@@ -164,8 +173,9 @@ impl Report {
             block: chain.block,
             block_hash: chain.hash,
             block_time: chain.time,
-            key: record.map(|record| record.key.clone()),
-            owner: record.map(|record| record.owner),
+            key: record.map(|record| record.key().clone()),
+            owner: record.map(DeviceRecord::owner),
+            record: record.cloned(),
             gateway: log.gateway,
             log,
             log_size: 0,
@@ -213,20 +223,33 @@ impl Report {
 
 impl Completeness {
     pub(super) fn unknown(why: impl Into<String>) -> Self {
-        Self { proven: false, events: 0, checkpoint: None, why: Some(why.into()) }
+        Self { proven: false, events: 0, first: None, last: None, checkpoint: None, why: Some(why.into()) }
+    }
+
+    /// Returns that the events with these sequences are all of the device in a log of this size.
+    pub(super) fn proven(sequences: &[u64], checkpoint: u64) -> Self {
+        Self {
+            proven: true,
+            events: sequences.len() as u64,
+            first: sequences.first().copied(),
+            last: sequences.last().copied(),
+            checkpoint: Some(checkpoint),
+            why: None,
+        }
     }
 }
 
 impl fmt::Display for Completeness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = self.checkpoint.unwrap_or_default();
-        match (self.proven, self.events) {
-            (true, 0) => write!(f, "no event as of the checkpoint at {size} entries, and none is missing"),
-            (true, 1) => write!(f, "event 0, and no other, as of the checkpoint at {size} entries"),
-            (true, events) => write!(
+        match (self.proven, self.first.zip(self.last)) {
+            (true, None) => write!(f, "no event as of the checkpoint at {size} entries, and none is missing"),
+            (true, Some((first, last))) if first == last => {
+                write!(f, "event {first}, and no other, as of the checkpoint at {size} entries")
+            }
+            (true, Some((first, last))) => write!(
                 f,
-                "events 0 to {}, nothing missing in between or at the end, as of the checkpoint at {size} entries",
-                events.saturating_sub(1)
+                "events {first} to {last}, nothing missing in between or at the end, as of the checkpoint at {size} entries"
             ),
             (false, _) => write!(f, "not proven: {}", self.why.as_deref().unwrap_or("not checked")),
         }

@@ -1,9 +1,13 @@
 use super::*;
 use rocksdb::{Options, DB};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use streembit_keystore::KeyPair;
-use streembit_log::{Log, LogReader, NewEntry, OpenError, StorageError};
+use streembit_log::{Lineage, Log, LogReader, NewEntry, OpenError, StorageError};
 use streembit_primitives::{
+    device::{ChangeTime, KeyChange},
     event::{EventKind, Signer, VERSION},
     hash::Domain,
     heads::{HeadEntry, HeadsMap},
@@ -30,14 +34,23 @@ impl Device {
         self.1.device_id()
     }
 
+    fn record(&self) -> DeviceRecord {
+        DeviceRecord::new(self.1.clone(), PartyId([8; 32]), id(), ChangeTime { block: 2, time: 1 })
+    }
+
     async fn append(&self, log: &Log, word: &str) {
         let head = log.head(&self.id()).unwrap();
         let (sequence, previous) = head.map_or((0, Hash::ZERO), |head| (head.sequence + 1, head.hash));
+        log.append(vec![self.sign(self.id(), sequence, previous, word)]).await.unwrap();
+    }
+
+    /// Signs an event of a device with this key.
+    fn sign(&self, device: DeviceId, sequence: u64, previous: Hash, word: &str) -> NewEntry {
         let part = Part::Status(Text::try_from(format!("{word} {sequence}")).unwrap());
         let body = Body { seed: [3; 32], parts: vec![part].try_into().unwrap() };
         let header = EventHeader {
             version: VERSION,
-            device: self.id(),
+            device,
             sequence,
             previous,
             time: 1_700_000_000_000 + sequence,
@@ -46,7 +59,7 @@ impl Device {
         };
         let signature = self.0.sign(Domain::EventHeader, &header.hash());
         let event = SignedEvent { header, signer: Signer::Device, signature }.verify(&self.1).unwrap();
-        log.append(vec![NewEntry::new(event, &body, sequence).unwrap()]).await.unwrap();
+        NewEntry::new(event, &body, sequence).unwrap()
     }
 }
 
@@ -68,25 +81,23 @@ impl AuditFixture {
             Device::new(1).append(&log, word).await;
             Device::new(2).append(&log, "other").await;
         }
-        let checkpoint = Checkpoint {
-            version: Version,
-            log: id(),
-            size: ANCHORED,
-            root: log.root(ANCHORED).unwrap(),
-            heads_root: log.heads_root(ANCHORED).unwrap(),
-            time: 1,
-        };
-        let device = Device::new(1);
-        let record =
-            DeviceRecord { key: device.1, owner: PartyId([8; 32]), gateway: id().gateway, registered: 2 };
-        let chain = ChainState {
-            genesis: Hash([1; 32]),
-            block: 7,
-            hash: Hash([2; 32]),
-            time: 3,
-            device: Some(record),
-            anchor: Some(Anchor { checkpoint, block: 6 }),
-        };
+        let chain = anchored_at(&log, ANCHORED, Device::new(1).record());
+        Self { folder, chain }
+    }
+
+    /// A log with these events of the device, all of them anchored. Each is given by its sequence and the key that signs
+    /// it, and names the one before it. `admitting` is the record by which the gateway admitted them.
+    async fn with_events(record: DeviceRecord, admitting: &DeviceRecord, events: &[(u64, u8)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::open(&folder.path().join("log"), id()).unwrap();
+        let lineage = Arc::new(Lineage::new(admitting.clone(), None));
+        let mut previous = Hash::ZERO;
+        for (sequence, key) in events {
+            let entry = Device::new(*key).sign(Device::new(1).id(), *sequence, previous, "event");
+            previous = entry.header().hash();
+            log.append(vec![entry.with_lineage(lineage.clone())]).await.unwrap();
+        }
+        let chain = anchored_at(&log, log.size(), record);
         Self { folder, chain }
     }
 
@@ -117,6 +128,26 @@ impl AuditFixture {
         let at = byte % value.len();
         value[at] ^= 1;
         db.put_cf(handle, key, value).unwrap();
+    }
+}
+
+/// The state of a chain that has anchored the log at this size.
+fn anchored_at(log: &Log, size: u64, record: DeviceRecord) -> ChainState {
+    let checkpoint = Checkpoint {
+        version: Version,
+        log: id(),
+        size,
+        root: log.root(size).unwrap(),
+        heads_root: log.heads_root(size).unwrap(),
+        time: 1,
+    };
+    ChainState {
+        genesis: Hash([1; 32]),
+        block: 7,
+        hash: Hash([2; 32]),
+        time: 3,
+        device: Some(record),
+        anchor: Some(Anchor { checkpoint, block: 6 }),
     }
 }
 
@@ -292,28 +323,104 @@ async fn a_history_without_an_anchor_is_not_verified() {
 }
 
 #[tokio::test]
-async fn the_gateway_and_the_key_on_the_chain_must_match() {
-    type Change = fn(&mut ChainState);
-    let changes: [(ProblemPlace, &str, Change); 3] = [
-        (ProblemPlace::Chain, "not registered", |chain| chain.device = None),
-        (ProblemPlace::Chain, "registered with gateway", |chain| {
-            chain.device.as_mut().unwrap().gateway = AccountId([4; 32]);
-        }),
-        (ProblemPlace::Chain, "not the one", |chain| chain.device.as_mut().unwrap().key = Device::new(2).1),
+async fn the_log_and_the_key_on_the_chain_must_match() {
+    let elsewhere = |key: DeviceKey| {
+        let log = LogId::first(AccountId([4; 32]));
+        Some(DeviceRecord::new(key, PartyId([8; 32]), log, ChangeTime { block: 2, time: 1 }))
+    };
+    let changes: [(&str, Option<DeviceRecord>); 3] = [
+        ("not registered", None),
+        ("but this is", elsewhere(Device::new(1).1)),
+        ("not the one", Some(Device::new(2).record())),
     ];
-    for (place, words, change) in changes {
+    for (words, record) in changes {
         let mut fixture = AuditFixture::new().await;
-        change(&mut fixture.chain);
+        fixture.chain.device = record;
         let report = fixture.audit();
         assert!(!report.verified, "{words}");
-        assert_eq!(report.problems[0].place, place);
+        assert_eq!(report.problems[0].place, ProblemPlace::Chain);
         assert!(report.problems[0].problem.contains(words), "{:?}", report.problems[0]);
     }
     let mut fixture = AuditFixture::new().await;
-    fixture.chain.device.as_mut().unwrap().key = Device::new(2).1;
+    fixture.chain.device = Some(Device::new(2).record());
     let signatures =
         fixture.audit().problems.iter().filter(|problem| problem.place == ProblemPlace::Signature).count();
     assert_eq!(signatures as u64, EVENTS);
+}
+
+/// A device that came from another log with event 4, whose key changed with event 6, and whose events 8 and 9 are lost.
+fn moved_record() -> DeviceRecord {
+    let at = ChangeTime { block: 3, time: 1 };
+    let before = LogId::first(AccountId([4; 32]));
+    let mut record = DeviceRecord::new(Device::new(1).1, PartyId([8; 32]), before, at);
+    record.assign(id(), None, 4, 4, at).unwrap();
+    record.set_key(Device::new(3).1, 6, KeyChange::Rotated, 6, at).unwrap();
+    record.declare_lost(8, 10, at).unwrap();
+    record
+}
+
+const MOVED_EVENTS: [(u64, u8); 6] = [(4, 1), (5, 1), (6, 3), (7, 3), (10, 3), (11, 3)];
+
+#[tokio::test]
+async fn a_part_of_a_devices_life_is_verified_by_its_record() {
+    let record = moved_record();
+    let fixture = AuditFixture::with_events(record.clone(), &record, &MOVED_EVENTS).await;
+    let report = fixture.audit();
+    assert!(report.verified, "{:?}", report.problems);
+    assert_eq!((report.events, report.anchored), (6, 6));
+    let Completeness { proven, events, first, last, .. } = report.completeness;
+    assert_eq!((proven, events, first, last), (true, 6, Some(4), Some(11)));
+    let keys: Vec<_> = report.history.iter().map(|event| event.key).collect();
+    assert_eq!(keys, [0, 0, 1, 1, 1, 1].map(Some));
+    // The device has moved on with event 12, and this log still has its part.
+    let mut left = record.clone();
+    let next = LogId::first(AccountId([5; 32]));
+    left.assign(next, None, 12, 12, ChangeTime { block: 5, time: 2 }).unwrap();
+    let fixture = AuditFixture::with_events(left, &record, &MOVED_EVENTS).await;
+    assert!(fixture.audit().verified);
+}
+
+#[tokio::test]
+async fn events_that_do_not_belong_to_the_record_are_problems() {
+    let record = moved_record();
+    let at = ChangeTime { block: 5, time: 2 };
+    let problem = |report: &Report| {
+        let first = report.problems.first().expect("a problem");
+        (first.place, first.sequence, first.problem.clone())
+    };
+    // A gateway that knows nothing of the rotation, the move and the loss admits what does not belong to them.
+    let ignorant = {
+        let before = LogId::first(AccountId([4; 32]));
+        let mut record = DeviceRecord::new(Device::new(1).1, PartyId([8; 32]), before, at);
+        record.assign(id(), None, 4, 4, at).unwrap();
+        record
+    };
+    let old_key = [(4, 1), (5, 1), (6, 1)];
+    let report = AuditFixture::with_events(record.clone(), &ignorant, &old_key).await.audit();
+    assert!(!report.verified && !report.history[2].ok && report.history[1].ok);
+    assert!(matches!(problem(&report), (ProblemPlace::Signature, Some(6), _)), "{:?}", report.problems);
+
+    let lost = [(4, 1), (5, 1), (6, 3), (7, 3), (8, 3)];
+    let report = AuditFixture::with_events(record.clone(), &ignorant, &lost).await.audit();
+    let (place, sequence, words) = problem(&report);
+    assert_eq!((place, sequence), (ProblemPlace::Sequence, Some(8)));
+    assert!(words.contains("lost"), "{words}");
+
+    let mut left = record.clone();
+    left.assign(LogId::first(AccountId([5; 32])), None, 12, 12, at).unwrap();
+    let late = [&MOVED_EVENTS[..], &[(12, 3)]].concat();
+    let report = AuditFixture::with_events(left, &record, &late).await.audit();
+    let (place, sequence, words) = problem(&report);
+    assert_eq!((place, sequence), (ProblemPlace::Sequence, Some(12)));
+    assert!(words.contains("puts it in log 0 of gateway"), "{words}");
+
+    // An event that is not declared lost is missing: the gateway believed in a larger loss than the chain.
+    let mut larger = moved_record();
+    larger.declare_lost(12, 13, at).unwrap();
+    let hole = [&MOVED_EVENTS[..], &[(13, 3)]].concat();
+    let report = AuditFixture::with_events(record, &larger, &hole).await.audit();
+    assert!(matches!(problem(&report), (ProblemPlace::Sequence, Some(13), _)), "{:?}", report.problems);
+    assert!(!report.completeness.proven && report.completeness.to_string().contains("event 12"));
 }
 
 #[tokio::test]

@@ -79,18 +79,39 @@ impl ConfigArg {
         Ok(Config::load(&self.path)?)
     }
 
-    /// Reads the configuration and the gateway's account, which needs no passphrase.
+    /// Reads the configuration and the gateway's account. This needs the passphrase only if the configuration has a hosted
+    /// device whose id was never computed before.
     pub fn load_with_account(&self) -> anyhow::Result<(Config, AccountId)> {
-        let config = self.load()?;
+        self.load_with_ids(None)
+    }
+
+    /// Like [`Self::load_with_account`], with the passphrase file of a command.
+    pub fn load_with_ids(&self, context: Option<&Context>) -> anyhow::Result<(Config, AccountId)> {
+        let mut config = self.load()?;
         let account = account_of(&config.gateway.key_file).map_err(explain)?;
+        if config.load_labels(account) {
+            return Ok((config, account));
+        }
+        let passphrase_file = context.and_then(|context| context.passphrase_file.as_deref());
+        let keys = open_gateway_key(&config.gateway, passphrase_file)?;
+        resolve_labels(&mut config, &keys);
         Ok((config, account))
     }
 
     /// Reads the configuration and opens the gateway's key.
     pub fn load_with_keys(&self, context: &Context) -> anyhow::Result<(Config, KeyPair)> {
-        let config = self.load()?;
+        let mut config = self.load()?;
         let keys = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
+        resolve_labels(&mut config, &keys);
         Ok((config, keys))
+    }
+}
+
+/// Computes the ids of the hosted devices, and keeps what they are derived from for commands that do not open the key.
+fn resolve_labels(config: &mut Config, keys: &KeyPair) {
+    config.resolve_labels(keys);
+    if let Err(error) = config.store_labels(keys.account()) {
+        tracing::debug!(%error, "the hashes of the devices' labels were not kept");
     }
 }
 

@@ -1,6 +1,9 @@
 //! `streembit gateway`: creating, running and registering a gateway.
 
-use super::common::{connect, submitted_json, CommandResult, ConfigArg, Context, KeyArg, NodeArg};
+use super::{
+    common::{connect, submitted_json, CommandResult, ConfigArg, Context, KeyArg, NodeArg},
+    epoch,
+};
 use crate::{
     api::client::{Client, ClientError},
     config, daemon,
@@ -39,6 +42,9 @@ pub enum Command {
     /// Register the gateway and its log key on the chain as a gateway of a party. It may then anchor its log. Waits for
     /// finality.
     Register(RegisterArgs),
+    /// Show, close and open the logs of the gateway.
+    #[command(subcommand)]
+    Epoch(epoch::Command),
 }
 
 /// The arguments of `gateway run`.
@@ -68,6 +74,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Run(args) => run_daemon(&args, context).await?,
         Command::Account(config) => show_account(&config, context).await?,
         Command::Register(args) => register(&args, context).await?,
+        Command::Epoch(command) => epoch::run(&command, context).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -139,7 +146,8 @@ async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<()> {
-    let (config, account) = config.load_with_account()?;
+    let config = config.load()?;
+    let account = keystore::account_of(&config.gateway.key_file).map_err(explain)?;
     // A running gateway knows its addresses. For a stopped gateway, the peer id is derived from its key.
     let running = Client::new(&config.api.socket)?.status().await;
     let (peer, addresses) = match running {

@@ -8,6 +8,7 @@ pub mod common;
 pub mod consortium;
 pub mod contract;
 pub mod device;
+pub mod epoch;
 pub mod event;
 pub mod gateway;
 pub mod key;
@@ -47,7 +48,7 @@ enum Command {
     Key(key::Command),
     /// Show the status of a running gateway: its log, its devices, its components, and what to do about problems.
     Status(ConfigArg),
-    /// List a gateway's devices and register them on the chain.
+    /// List a gateway's devices, and manage their registrations, keys, owners and logs on the chain.
     #[command(subcommand)]
     Device(device::Command),
     /// Add events to a running gateway's log, or erase their bodies.

@@ -60,10 +60,13 @@ fn log(log: &LogView) -> String {
 }
 
 fn devices(devices: &[DeviceView]) -> String {
-    let mut table = table(["device", "events", "signed by", "id"]);
+    let mut table = table(["device", "events", "signed by", "state", "id"]);
     for device in devices {
         let signer = if device.forked { paint(Colour::Red, "a copied key!") } else { device.signer.clone() };
-        table.add_row([device.name.clone(), device.events.to_string(), signer, device.id.clone()]);
+        let signer =
+            if device.key_from > 0 { format!("{signer} since event {}", device.key_from) } else { signer };
+        let state = device.state.clone().unwrap_or_else(|| "not registered".into());
+        table.add_row([device.name.clone(), device.events.to_string(), signer, state, device.id.clone()]);
     }
     render(&table)
 }
@@ -87,7 +90,8 @@ fn verdict(components: &[Component], devices: &[DeviceView]) -> String {
     let copied = devices.iter().filter(|device| device.forked).map(|device| {
         format!(
             "{}: the device's key was copied, so the gateway accepts no more events from it. `streembit audit forks` \
-             shows the proof. Give the device a new key, then configure and register it as a new device",
+             shows the proof. Give the device a new key with `streembit device rotate-key`, or with `streembit device \
+             recover` if the old one is not at hand",
             device.name
         )
     });
@@ -131,6 +135,10 @@ mod tests {
                 name: "car".into(),
                 id: "0x01".into(),
                 signer: "gateway".into(),
+                key: "5Grw".into(),
+                key_from: 0,
+                log: Some("0x01/0".into()),
+                state: Some("active".into()),
                 events: 1234,
                 last: None,
                 forked: false,

@@ -6,7 +6,7 @@ use serde::{
 };
 use std::fmt;
 use streembit_adapters::AdapterConfig;
-use streembit_primitives::{AccountId, DeviceId, DeviceKey, PublicKey, Text};
+use streembit_primitives::{device::LabelHash, AccountId, DeviceId, DeviceKey, PublicKey, Text};
 
 /// A `[[device]]` section.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -14,9 +14,12 @@ use streembit_primitives::{AccountId, DeviceId, DeviceKey, PublicKey, Text};
 pub struct DeviceConfig {
     /// The name: 1 to 32 letters, digits, `-` and `_`.
     pub name: String,
-    /// The label from which the id of a hosted device is derived, together with the gateway's account. Defaults to the
-    /// name.
+    /// The id, if it does not follow from the key or the label: the device had another key before this one.
+    pub id: Option<DeviceId>,
+    /// The label from which the key of a hosted device is derived, together with the gateway's key. Defaults to the name.
     pub label: Text<64>,
+    /// The salted hash of the label, once it is known: see `Config::resolve_labels`.
+    pub label_hash: Option<LabelHash>,
     /// The device's own key, or `None` if the gateway signs its events.
     pub key: Option<PublicKey>,
     /// The adapter that reads the device, or `None` if its events or readings arrive through the API.
@@ -24,25 +27,30 @@ pub struct DeviceConfig {
 }
 
 impl DeviceConfig {
-    /// Returns the key that verifies the device's events.
+    /// Returns the key that verifies the device's events, as far as the configuration tells. For a hosted device whose
+    /// label hash is not known, it is a placeholder.
     pub fn device_key(&self, gateway: AccountId) -> DeviceKey {
         match self.key {
             Some(key) => DeviceKey::Own(key),
-            None => DeviceKey::Hosted { gateway, label: self.label.clone() },
+            None => {
+                let placeholder = || LabelHash::new(&[0; 32], self.label.as_str());
+                DeviceKey::Hosted { gateway, label: self.label_hash.unwrap_or_else(placeholder) }
+            }
         }
     }
 
     /// Returns the device's id.
     pub fn id(&self, gateway: AccountId) -> DeviceId {
-        self.device_key(gateway).device_id()
+        self.id.unwrap_or_else(|| self.device_key(gateway).device_id())
     }
 }
 
 /// The keys of `[[device]]`, except the tables of the adapters.
-const KEYS: [&str; 3] = ["name", "label", "key"];
+const KEYS: [&str; 4] = ["name", "id", "label", "key"];
 
 struct RawDevice {
     name: String,
+    id: Option<String>,
     label: Option<String>,
     key: Option<String>,
     adapters: Vec<AdapterConfig>,
@@ -64,17 +72,18 @@ impl<'de> Visitor<'de> for RawDeviceVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawDevice, A::Error> {
-        let (mut name, mut label, mut key, mut adapters) = (None, None, None, Vec::new());
+        let (mut name, mut id, mut label, mut key, mut adapters) = (None, None, None, None, Vec::new());
         while let Some(Key(key_name)) = map.next_key()? {
             match key_name.as_str() {
                 "name" => name = Some(map.next_value()?),
+                "id" => id = Some(map.next_value()?),
                 "label" => label = Some(map.next_value()?),
                 "key" => key = Some(map.next_value()?),
                 kind => adapters.extend(AdapterConfig::from_entry(kind, &mut map)?),
             }
         }
         let name = name.ok_or_else(|| A::Error::missing_field("name"))?;
-        Ok(RawDevice { name, label, key, adapters })
+        Ok(RawDevice { name, id, label, key, adapters })
     }
 }
 
@@ -98,7 +107,7 @@ impl TryFrom<RawDevice> for DeviceConfig {
     type Error = String;
 
     fn try_from(raw: RawDevice) -> Result<Self, String> {
-        let RawDevice { name, label, key, mut adapters } = raw;
+        let RawDevice { name, id, label, key, mut adapters } = raw;
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > 32 || !name.chars().all(allowed) || name.starts_with("0x") {
             return Err(format!(
@@ -109,6 +118,12 @@ impl TryFrom<RawDevice> for DeviceConfig {
             .map(|key| {
                 key.parse::<PublicKey>()
                     .map_err(|error| format!("the key of device {name:?} is invalid: {error}"))
+            })
+            .transpose()?;
+        let id = id
+            .map(|id| {
+                id.parse::<DeviceId>()
+                    .map_err(|error| format!("the id of device {name:?} is invalid: {error}"))
             })
             .transpose()?;
         let adapter = adapters.pop();
@@ -129,6 +144,6 @@ impl TryFrom<RawDevice> for DeviceConfig {
         if label.as_str().is_empty() {
             return Err(format!("the label of device {name:?} is empty: set one, or remove the key"));
         }
-        Ok(Self { name, label, key, adapter })
+        Ok(Self { name, id, label, label_hash: None, key, adapter })
     }
 }

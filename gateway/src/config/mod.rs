@@ -5,6 +5,7 @@
 
 mod device;
 mod error;
+mod labels;
 mod overrides;
 mod sections;
 mod template;

@@ -169,6 +169,7 @@ fn errors_name_the_file_the_line_and_the_remedy() {
         (1, "[[device]]\nname = \"my car\"", "letters, digits"),
         (1, "[[device]]\nname = \"0xcar\"", "letters, digits"),
         (1, "[[device]]\nname = \"car\"\nkey = \"00\"", "expected sr25519:"),
+        (1, "[[device]]\nname = \"car\"\nid = \"00\"", "64 hexadecimal digits"),
         (1, &format!("[[device]]\nname = \"car\"\nkey = \"p256:04{}\"", "00".repeat(64)), "uncompressed"),
         (1, &format!("[[device]]\nname = \"car\"\nkey = \"p256:02{}\"", "ff".repeat(32)), "not a point"),
         (1, &format!("[[device]]\nname = \"car\"\nkey = \"p256:02{}\"", "00".repeat(31)), "32 bytes"),
@@ -226,6 +227,11 @@ fn a_device_is_found_by_name_and_by_id() {
     let meter = config.device("meter", gateway()).unwrap();
     assert_eq!(meter.device_key(gateway()), DeviceKey::Own(key.parse().unwrap()));
     assert_eq!(config.device("shed", gateway()).unwrap().label.as_str(), "shed");
+    // An id that is given counts, whatever the label.
+    let id = DeviceId([5; 32]);
+    let moved = parse(&format!("[[device]]\nname = \"car\"\nid = \"{id}\"")).unwrap();
+    assert_eq!(moved.device("car", gateway()).unwrap().id(gateway()), id);
+    assert_eq!(moved.device(&id.to_string(), gateway()).unwrap().name, "car");
     // The same label at another gateway gives another id.
     assert!(config.device(&car.id(AccountId([2; 32])).to_string(), gateway()).is_err());
     let error = config.device("boat", gateway()).unwrap_err().to_string();

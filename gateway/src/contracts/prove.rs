@@ -127,8 +127,10 @@ fn best_reading(
     let mut sequence = log.head(device)?.map(|head| head.sequence);
     let mut searched = 0;
     while let Some(at) = sequence {
-        let events = log.device_events(device, at, 1)?;
-        for found in events.into_iter().filter_map(|event| candidate(event, size, meter)) {
+        // Sequences that are lost or in other logs have no event here.
+        let Some(event) = log.device_event_up_to(device, at)? else { break };
+        sequence = event.entry.event.header.sequence.checked_sub(1);
+        if let Some(found) = candidate(event, size, meter) {
             if found.trust == Trust::Read {
                 return Ok(Some(found));
             }
@@ -140,7 +142,6 @@ fn best_reading(
         if searched > MAX_SEARCHED {
             break;
         }
-        sequence = at.checked_sub(1);
     }
     Ok(best)
 }
@@ -216,18 +217,23 @@ mod tests {
     use streembit_keystore::KeyPair;
     use streembit_log::{Log, NewEntry};
     use streembit_primitives::{
+        device::{ChangeTime, DeviceRecord},
         event::{EventKind, Signer, VERSION},
         hash::Domain,
         reading::Unit,
-        Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, SignedEvent, Text,
+        Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, PartyId, SignedEvent,
     };
+
+    fn record(log: &Log, key: DeviceKey) -> DeviceRecord {
+        DeviceRecord::new(key, PartyId([1; 32]), log.id(), ChangeTime { block: 1, time: 1 })
+    }
 
     fn gateway() -> KeyPair {
         KeyPair::from_seed([9; 32])
     }
 
     fn key(label: &str) -> DeviceKey {
-        DeviceKey::Hosted { gateway: gateway().account(), label: Text::try_from(label).unwrap() }
+        gateway().hosted_key(label)
     }
 
     fn name(text: &str) -> Name {
@@ -300,9 +306,9 @@ mod tests {
             let proven = newest_reading(&log, Some(&anchor), &car.device_id(), &name("odometer")).unwrap();
             assert_eq!(proven.reading.value, Value::Decimal(value.into()), "of {size}");
             assert_eq!(proven.proof.size, size);
-            let verified = proven.proof.clone().verify(&car, &anchor.checkpoint.root, 0).unwrap();
-            assert_eq!(verified.reading(), &proven.reading);
-            assert!(proven.proof.verify(&key("van"), &anchor.checkpoint.root, 0).is_err());
+            let verified = proven.proof.clone().verify(&record(&log, car.clone()), &anchor.checkpoint.root);
+            assert_eq!(verified.unwrap().reading(), &proven.reading);
+            assert!(proven.proof.verify(&record(&log, key("van")), &anchor.checkpoint.root).is_err());
         }
     }
 

@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use streembit_keystore::KeyPair;
     use streembit_log::{AppendError, OpenError};
-    use streembit_primitives::{DeviceKey, Hash, LogId, Reading, Source, Text, Value};
+    use streembit_primitives::{Hash, LogId, Reading, Source, Value};
 
     const ODOMETER: &str = "Vehicle.TraveledDistance";
 
@@ -259,7 +259,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let keys = KeyPair::from_seed([7; 32]);
         let gateway = keys.account();
-        let key = DeviceKey::Hosted { gateway, label: Text::try_from("car").unwrap() };
+        let key = keys.hosted_key("car");
         let id = key.device_id();
         let log = Log::open(dir.path(), LogId::first(gateway)).unwrap();
         let ingest = Ingest::new(log.clone(), keys, vec![key]).unwrap();

@@ -5,7 +5,10 @@
 //! not be used, if the API or delivery cannot start as configured, or if a thread cannot be started.
 
 mod adapter_runner;
+mod devices;
 mod reports;
+
+pub use devices::Records;
 
 use crate::{
     anchor::{self, AnchorError, AnchorOutputs, Schedule},
@@ -16,20 +19,18 @@ use crate::{
     status::{ComponentState, StatusBoard},
 };
 use adapter_runner::AdapterRunner;
+use devices::DeviceFollower;
 use std::{fs::DirBuilder, future::Future, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
-use streembit_chain::{ChainClient, ChainError, ChainReport, NodeConnection};
+use streembit_chain::{ChainClient, ChainReport, NodeConnection};
 use streembit_clock::now_ms;
 use streembit_delivery::{Limits, Peer, Server, SwarmError};
 use streembit_evidence::collect::{self, CollectState};
 use streembit_ingest::Ingest;
 use streembit_keystore::KeyPair;
 use streembit_log::{CheckpointError, Log, OpenError, ReadError};
-use streembit_primitives::LogId;
+use streembit_primitives::{checkpoint::EpochState, AccountId, LogId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-
-/// The epoch of the log. The daemon supports only a gateway's first log so far.
-const EPOCH: u32 = 0;
 
 /// How long startup waits for the node, to check the log against its anchor before events are appended.
 const FIRST_CHECK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -48,6 +49,22 @@ pub enum DaemonError {
     /// The log could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The log is closed on the chain.
+    #[error(
+        "the log of this gateway, epoch {epoch}, is closed on the chain, so it can no longer be anchored"
+    )]
+    Closed {
+        /// The epoch.
+        epoch: u32,
+    },
+    /// The chain has opened a later epoch than that of the log.
+    #[error("the log in the data folder is epoch {stored}, but epoch {open} is open on the chain")]
+    OtherEpoch {
+        /// The epoch of the log.
+        stored: u32,
+        /// The open epoch.
+        open: u32,
+    },
     /// The log could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -80,6 +97,17 @@ impl Remedy for DaemonError {
             Self::Open(error) => error.remedy(),
             Self::Read(error) => error.remedy(),
             Self::Anchor(error) => error.remedy(),
+            Self::Closed { .. } => {
+                "open the next epoch with `streembit gateway epoch open`, set data_dir in the configuration to an empty \
+                 folder, and assign the devices to the new log with `streembit device reassign`; keep the old folder, \
+                 because it holds the events"
+                    .into()
+            }
+            Self::OtherEpoch { .. } => {
+                "set data_dir in the configuration to an empty folder, in which the gateway begins the log of the open \
+                 epoch; keep the old folder, because it holds the events"
+                    .into()
+            }
             Self::DataDir { .. }
             | Self::Api(_)
             | Self::Delivery(_)
@@ -92,17 +120,20 @@ impl Remedy for DaemonError {
 /// Runs a gateway until `shutdown` is cancelled or a task fails for good. All accepted events are written to the log
 /// before this returns.
 pub async fn run(
-    config: Config,
+    mut config: Config,
     keys: KeyPair,
     node: NodeConnection,
     shutdown: CancellationToken,
 ) -> Result<(), DaemonError> {
     let (status, metrics) = (StatusBoard::new(), Metrics::new());
-    let log = open_log(&config, &keys).await?;
-    status.report("log", ComponentState::running(format!("{} events", log.size())));
-    let chain = check_against_chain(&node, &log, &status).await?;
-    let devices = config.devices.iter().map(|device| device.device_key(keys.account())).collect();
+    config.resolve_labels(&keys);
+    if let Err(error) = config.store_labels(keys.account()) {
+        tracing::warn!(%error, "the hashes of the devices' labels were not kept");
+    }
+    let (log, chain) = open_and_check(&config, keys.account(), &node, &status).await?;
+    let devices = devices::configured(&config, keys.account());
     let ingest = Ingest::new(log.clone(), keys.clone(), devices).map_err(DaemonError::Threads)?;
+    let follower = DeviceFollower::new(&config, &log, &ingest, &status);
     let peer = Peer::start(streembit_delivery::identity(&keys)?, &config.delivery, &Limits::default())?;
     let state = ApiState {
         config: config.clone(),
@@ -114,6 +145,7 @@ pub async fn run(
         peer: peer.id(),
         addresses: peer.addresses(),
         log_key: keys.log_key(),
+        records: follower.records(),
     };
     let api = Api::new(state);
     let adapters = AdapterRunner {
@@ -123,7 +155,8 @@ pub async fn run(
         metrics: metrics.clone(),
     };
     let (anchoring, seen) = (config.anchor.clone(), status.clone());
-    let chain_tasks = ChainTasks { config: anchoring, keys, log: log.clone(), status: seen, metrics, peer };
+    let chain_tasks =
+        ChainTasks { config: anchoring, keys, log: log.clone(), status: seen, metrics, peer, follower };
 
     let (api, chain_tasks, (), ()) = tokio::join!(
         shut_down_on_error(&shutdown, api.run(config.api.clone(), shutdown.clone())),
@@ -144,10 +177,68 @@ async fn shut_down_on_error<T, E>(
     task.await.inspect_err(|_| shutdown.cancel())
 }
 
-/// Opens the log and checks it against the last anchor that is stored with it.
-async fn open_log(config: &Config, keys: &KeyPair) -> Result<Log, DaemonError> {
+/// Opens the log, and checks it against the chain if the node answers within [`FIRST_CHECK_TIMEOUT`]. If it does not,
+/// anchoring makes the check once the node answers.
+///
+/// In an empty folder, the log of the epoch that is open on the chain begins. If the node does not answer, it is the
+/// gateway's first one.
+async fn open_and_check(
+    config: &Config,
+    account: AccountId,
+    node: &NodeConnection,
+    status: &StatusBoard,
+) -> Result<(Log, Option<ChainClient>), DaemonError> {
     let path = config.gateway.data_dir.clone();
-    let id = LogId { gateway: keys.account(), epoch: EPOCH };
+    let stored = tokio::task::spawn_blocking(move || Log::identity(&path)).await?;
+    // If the id cannot be read, opening the log for writing repairs it or says what is wrong.
+    let (id, chain) = match stored.unwrap_or(Some(LogId::first(account))) {
+        // Opening fails if the log is that of another gateway.
+        Some(stored) => (LogId { gateway: account, ..stored }, None),
+        None => {
+            let chain = connect(node, status).await;
+            let epoch = open_epoch(chain.as_ref(), account).await;
+            let state = epoch.unwrap_or_default();
+            if !state.open {
+                return Err(DaemonError::Closed { epoch: state.number });
+            }
+            (LogId { gateway: account, epoch: state.number }, Some(chain))
+        }
+    };
+    let log = open_log(config, id).await?;
+    status.report("log", ComponentState::running(format!("{} events", log.size())));
+    let chain = match chain {
+        Some(chain) => chain,
+        None => connect(node, status).await,
+    };
+    if let Some(chain) = &chain {
+        check_epoch(open_epoch(Some(chain), account).await, log.id().epoch)?;
+        check_anchor(chain, &log, status).await?;
+    }
+    Ok((log, chain))
+}
+
+/// Fetches the epoch of a gateway. Returns `None` if the chain cannot be asked.
+async fn open_epoch(chain: Option<&ChainClient>, gateway: AccountId) -> Option<EpochState> {
+    let fetched = tokio::time::timeout(FIRST_CHECK_TIMEOUT, chain?.epoch(gateway)).await.ok()?;
+    fetched.inspect_err(|error| tracing::warn!(%error, "cannot read the gateway's epoch from the chain")).ok()
+}
+
+/// Returns an error if the log can no longer be anchored.
+fn check_epoch(state: Option<EpochState>, stored: u32) -> Result<(), DaemonError> {
+    match state {
+        Some(EpochState { number, .. }) if number > stored => {
+            Err(DaemonError::OtherEpoch { stored, open: number })
+        }
+        Some(EpochState { number, open: false }) if number == stored => {
+            Err(DaemonError::Closed { epoch: stored })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens the log and checks it against the last anchor that is stored with it.
+async fn open_log(config: &Config, id: LogId) -> Result<Log, DaemonError> {
+    let path = config.gateway.data_dir.clone();
     tokio::task::spawn_blocking(move || {
         // Only the owner may read the folder, because it holds the bodies of events.
         DirBuilder::new()
@@ -155,7 +246,10 @@ async fn open_log(config: &Config, keys: &KeyPair) -> Result<Log, DaemonError> {
             .mode(0o700)
             .create(&path)
             .map_err(|source| DaemonError::DataDir { path: path.clone(), source })?;
-        let log = Log::open(&path, id)?;
+        let log = match Log::open(&path, id) {
+            Err(OpenError::OtherLog { found, .. }) if found.gateway == id.gateway => Log::open(&path, *found),
+            opened => opened,
+        }?;
         if let Some(anchor) = log.last_anchor()? {
             log.check_against(&anchor)?;
         }
@@ -164,29 +258,27 @@ async fn open_log(config: &Config, keys: &KeyPair) -> Result<Log, DaemonError> {
     .await?
 }
 
-/// Connects to the node and checks the log against its anchor on the chain. Returns `None` if the node does not answer
-/// within [`FIRST_CHECK_TIMEOUT`]; anchoring then makes the check once the node answers.
-async fn check_against_chain(
-    node: &NodeConnection,
-    log: &Log,
-    status: &StatusBoard,
-) -> Result<Option<ChainClient>, CheckpointError> {
-    let check = async {
-        let chain = ChainClient::connect(node.clone()).await?;
-        let anchor = chain.latest_anchor(log.id()).await?;
-        Ok::<_, ChainError>((chain, anchor))
-    };
+/// Connects to the node. Returns `None` if it does not answer within [`FIRST_CHECK_TIMEOUT`].
+async fn connect(node: &NodeConnection, status: &StatusBoard) -> Option<ChainClient> {
     status.report("chain", ComponentState::Starting);
-    match tokio::time::timeout(FIRST_CHECK_TIMEOUT, check).await {
-        Ok(Ok((chain, anchor))) => {
-            anchor.map(|anchor| log.check_against(&anchor)).transpose()?;
-            Ok(Some(chain))
+    match tokio::time::timeout(FIRST_CHECK_TIMEOUT, ChainClient::connect(node.clone())).await.ok()? {
+        Ok(chain) => Some(chain),
+        Err(error) => {
+            status.report("chain", ComponentState::retrying(&error, error.remedy()));
+            None
         }
+    }
+}
+
+/// Checks the log against its anchor on the chain, if the node answers in time.
+async fn check_anchor(chain: &ChainClient, log: &Log, status: &StatusBoard) -> Result<(), CheckpointError> {
+    match tokio::time::timeout(FIRST_CHECK_TIMEOUT, chain.latest_anchor(log.id())).await {
+        Ok(Ok(anchor)) => anchor.map_or(Ok(()), |anchor| log.check_against(&anchor)),
         Ok(Err(error)) => {
             status.report("chain", ComponentState::retrying(&error, error.remedy()));
-            Ok(None)
+            Ok(())
         }
-        Err(_) => Ok(None),
+        Err(_) => Ok(()),
     }
 }
 
@@ -204,7 +296,7 @@ async fn report_log_size(log: &Log, status: &StatusBoard, shutdown: &Cancellatio
     status.report("log", ComponentState::Stopped);
 }
 
-/// The tasks that need the chain: anchoring, collecting evidence, and delivery.
+/// The tasks that need the chain: anchoring, following the devices, collecting evidence, and delivery.
 struct ChainTasks {
     config: AnchorConfig,
     keys: KeyPair,
@@ -212,6 +304,7 @@ struct ChainTasks {
     status: StatusBoard,
     metrics: Metrics,
     peer: Peer,
+    follower: DeviceFollower,
 }
 
 impl ChainTasks {
@@ -222,7 +315,7 @@ impl ChainTasks {
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
         let (status, metrics) = (self.status.clone(), self.metrics.clone());
-        for component in ["anchor", "evidence", "delivery", "validators"] {
+        for component in ["anchor", devices::COMPONENT, "evidence", "delivery", "validators"] {
             status.report(component, ComponentState::Starting);
         }
         let (report, reports) = watch::channel(ChainReport::default());
@@ -246,7 +339,7 @@ impl ChainTasks {
         report: watch::Sender<ChainReport>,
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
-        let Self { config, keys, log, status, metrics, peer } = self;
+        let Self { config, keys, log, status, metrics, peer, follower } = self;
         let account = keys.account();
         let server = Server::new(
             &peer,
@@ -267,12 +360,14 @@ impl ChainTasks {
             async move { collect::run(log, chain, anchored, &collecting, stop).await }
         };
         let served = server.state();
-        let (anchored, (), (), (), (), ()) = tokio::join!(
+        let devices = follower.run(chain.clone(), shutdown.clone());
+        let (anchored, (), (), (), (), (), ()) = tokio::join!(
             shut_down_on_error(shutdown, anchoring),
             collect,
             reports::evidence(collected, &status),
             server.run(&peer),
             reports::delivery(served, &status),
+            devices,
             async move { chain.report_changes(account, &report, shutdown.clone()).await },
         );
         Ok(anchored?)

@@ -44,7 +44,7 @@ async fn a_gateway_without_a_node_logs_events_and_keeps_them_across_a_restart() 
 async fn a_second_gateway_on_the_same_folder_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path());
-    let log = Log::open(&config.gateway.data_dir, LogId { gateway: keys().account(), epoch: EPOCH }).unwrap();
+    let log = Log::open(&config.gateway.data_dir, LogId::first(keys().account())).unwrap();
     let error = run(config.clone(), keys(), node(&config), CancellationToken::new()).await.unwrap_err();
     assert!(error.to_string().contains("in use"), "{error}");
     drop(log);
@@ -54,7 +54,7 @@ async fn a_second_gateway_on_the_same_folder_is_refused() {
 async fn a_log_of_another_key_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path());
-    drop(Log::open(&config.gateway.data_dir, LogId { gateway: keys().account(), epoch: EPOCH }).unwrap());
+    drop(Log::open(&config.gateway.data_dir, LogId::first(keys().account())).unwrap());
     let stranger = KeyPair::from_seed([8; 32]);
     let error = run(config.clone(), stranger, node(&config), CancellationToken::new()).await.unwrap_err();
     assert!(matches!(&error, DaemonError::Open(OpenError::OtherLog { .. })), "{error}");
@@ -69,4 +69,18 @@ async fn an_api_that_cannot_listen_ends_the_daemon() {
     let ended = run(config.clone(), keys(), node(&config), CancellationToken::new());
     let error = tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap().unwrap_err();
     assert!(error.to_string().contains("not a socket"), "{error}");
+}
+
+#[test]
+fn a_log_that_can_no_longer_be_anchored_is_not_continued() {
+    let state = |number, open| Some(EpochState { number, open });
+    assert!(check_epoch(None, 0).is_ok());
+    assert!(check_epoch(state(1, true), 1).is_ok());
+    // The node is behind.
+    assert!(check_epoch(state(0, true), 1).is_ok());
+    assert!(check_epoch(state(0, false), 1).is_ok());
+    for (found, stored) in [(state(1, false), 1), (state(2, true), 1), (state(2, false), 1)] {
+        let error = check_epoch(found, stored).unwrap_err();
+        assert!(error.remedy().contains("data_dir") && error.to_string().contains("epoch 1"), "{error}");
+    }
 }

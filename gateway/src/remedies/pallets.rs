@@ -139,20 +139,75 @@ const TABLE: &[(&str, &str)] = &[
     ("Devices::NotAGateway", "register the gateway first: `streembit gateway register`"),
     (
         "Devices::HostedElsewhere",
-        "register the device with the configuration of the gateway that signs for it",
+        "register the device with the configuration of the gateway that signs for it; a device that cannot sign needs a \
+         key of the gateway that keeps its log (`streembit device admit`)",
     ),
     (
         "Devices::Registered",
-        "nothing: the device is already registered; `streembit device list` shows its owner",
+        "nothing: the device is already registered; `streembit device show` shows its owner",
     ),
     (
         "Devices::BadConsent",
-        "get a new consent with `streembit device consent`, for this chain, owner and gateway; each consent is good for one \
-         time",
+        "get a new consent with `streembit device consent` or `key-consent`; each consent is good for one chain, device, \
+         owner, key and log, and one time",
     ),
+    ("Devices::UnknownDevice", "register the device first: `streembit device register`"),
+    (
+        "Devices::NotYourDevice",
+        "sign with an account of the device's owner: `streembit device show` shows the owner",
+    ),
+    ("Devices::KeyInUse", "make a new key: no two devices can have one key, and no device the same key twice"),
+    ("Devices::EpochNotOpen", "open the next log of the gateway with `streembit gateway epoch open`"),
+    (
+        "Devices::NoLogConsent",
+        "let the gateway agree with `streembit device admit`, and give the file that it writes with --admission",
+    ),
+    (
+        "Devices::BadLogConsent",
+        "let the gateway agree again with `streembit device admit`: each consent is good for one device, owner, key and \
+         log, and until the gateway's next one is used",
+    ),
+    ("Devices::NotHosted", "give a host key only for a device that cannot sign, before and after"),
+    (
+        "Devices::UnknownParty",
+        "name a party of this chain: `streembit consortium show` lists the parties",
+    ),
+    ("Devices::NotOffered", "let the owner offer the device to the party first: `streembit device transfer`"),
+    (
+        "Devices::OtherOwner",
+        "name the party that offers the device: `streembit device show` shows the owner",
+    ),
+    ("Devices::Retired", "register the device anew with a new key: a retired device stays retired"),
+    (
+        "Devices::AnchoredHistory",
+        "begin later: `streembit device last-anchored` shows the last anchored event",
+    ),
+    (
+        "Devices::HeadProof",
+        "make the proof again, because the log was anchored in the meantime: `streembit device last-anchored`",
+    ),
+    (
+        "Devices::RecordFull",
+        "retire the device with `streembit device retire`, and register it with a new key; what is proven stays proven",
+    ),
+    ("Devices::SameLog", "nothing: the device is in this log already"),
+    ("Devices::SameOwner", "nothing: the party owns the device already"),
+    ("Devices::NothingLost", "give a sequence after the last anchored event"),
+    ("Devices::TooManyOfOwner", "retire devices that are out of use, or transfer some to another party"),
+    ("Devices::TooManyOfGateway", "set up another gateway for further devices"),
     ("Anchors::NotYourLog", "only the log's own gateway can anchor it: use its key"),
     ("Anchors::NotAGateway", "register the gateway with `streembit gateway register --key PARTY.key`"),
-    ("Anchors::EpochNotOpen", "use the gateway's first log, epoch 0"),
+    (
+        "Anchors::EpochNotOpen",
+        "this log is closed: open the next one with `streembit gateway epoch open`, and start the gateway with an empty \
+         data_dir; `streembit gateway epoch show` shows the epoch",
+    ),
+    ("Anchors::EpochOpen", "close the log first with `streembit gateway epoch close`"),
+    ("Anchors::TooManyEpochs", "set up a gateway with a new key: `streembit gateway init`"),
+    (
+        "Anchors::NotYourGateway",
+        "sign with the gateway's key, or with an account of its party with the scope `gateway`",
+    ),
     (
         "Anchors::NotLarger",
         "nothing, if the log is already anchored at this size; otherwise restore the data folder from \

@@ -1,23 +1,25 @@
 //! The calls at their worst.
 
-use crate::{Call, Config, Latest, Pallet, Roots, KEPT_ROOTS};
+use crate::{Call, Config, Epochs, Latest, Pallet, Roots, KEPT_ROOTS};
 use alloc::{vec, vec::Vec};
 use frame_benchmarking::v2::*;
 use frame_support::BoundedVec;
 use frame_system::RawOrigin;
 use streembit_primitives::{
-    checkpoint::{Anchor, AnchoredRoot},
+    checkpoint::{Anchor, AnchoredRoot, EpochState},
     merkle::{ConsistencyProof, NodeHash as _, LOG_TREE},
-    AccountId, Checkpoint, Hash, LogId, Version,
+    AccountId, Checkpoint, Hash, LogId, PartyId, Version,
 };
 
 /// Prepares the other pallets for a benchmark.
 pub trait Helper {
-    /// Makes an account a gateway.
-    fn add_gateway(account: AccountId);
+    /// Makes an account a gateway of a party with as many accounts as possible. Returns the account of the party that is
+    /// found last.
+    fn add_gateway(account: AccountId, party: PartyId) -> AccountId;
 }
 
 const GATEWAY: AccountId = AccountId([1; 32]);
+const PARTY: PartyId = PartyId([3; 32]);
 const LOG: LogId = LogId::first(GATEWAY);
 
 fn checkpoint(size: u64, root: Hash) -> Checkpoint {
@@ -45,7 +47,7 @@ mod benchmarks {
     /// `h` hashes. With 63 the log has the highest possible size.
     #[benchmark]
     fn anchor(h: Linear<3, 63>) {
-        T::BenchmarkHelper::add_gateway(GATEWAY);
+        T::BenchmarkHelper::add_gateway(GATEWAY, PARTY);
         let (old, new, proof) = hardest_proof(h);
         let size = 1u64 << h.saturating_sub(1);
         let before = checkpoint(size - 1, old);
@@ -58,6 +60,30 @@ mod benchmarks {
         _(RawOrigin::Signed(GATEWAY.0.into()), checkpoint(size, new), proof);
 
         assert_eq!(Pallet::<T>::anchored_root(&LOG, size).map(|anchored| anchored.root), Some(new));
+    }
+
+    /// The sender is an account of the gateway's party.
+    #[benchmark]
+    fn close_epoch() {
+        let sender = T::BenchmarkHelper::add_gateway(GATEWAY, PARTY);
+        Latest::<T>::insert(LOG, Anchor { checkpoint: checkpoint(1, Hash::ZERO), block: 0 });
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(sender.0.into()), GATEWAY);
+
+        assert_eq!(Pallet::<T>::epoch(&GATEWAY), EpochState { number: 0, open: false });
+    }
+
+    /// The sender is an account of the gateway's party.
+    #[benchmark]
+    fn open_epoch() {
+        let sender = T::BenchmarkHelper::add_gateway(GATEWAY, PARTY);
+        Epochs::<T>::insert(GATEWAY, EpochState { number: 0, open: false });
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(sender.0.into()), GATEWAY);
+
+        assert_eq!(Pallet::<T>::epoch(&GATEWAY), EpochState { number: 1, open: true });
     }
 
     impl_benchmark_test_suite!(Pallet, crate::mock::chain(), crate::mock::Test);

@@ -1,9 +1,12 @@
 //! The conditions that hold between any two calls.
 
-use crate::{Config, Latest, Pallet, Roots};
+use crate::{Config, Epochs, Latest, Pallet, Roots, MAX_EPOCHS};
 use frame_support::{ensure, traits::Time};
 use sp_runtime::SaturatedConversion;
-use streembit_primitives::{checkpoint::AnchoredRoot, merkle::MAX_LOG_SIZE};
+use streembit_primitives::{
+    checkpoint::{AnchoredRoot, EpochState},
+    merkle::MAX_LOG_SIZE,
+};
 
 impl<T: Config> Pallet<T> {
     /// Returns the first condition that does not hold.
@@ -12,7 +15,8 @@ impl<T: Config> Pallet<T> {
         for (log, anchor) in Latest::<T>::iter() {
             let checkpoint = &anchor.checkpoint;
             ensure!(checkpoint.log == log, "an anchor is stored under another log");
-            ensure!(log.epoch == 0, "an anchor of an epoch that is not open");
+            let epoch = Self::epoch(&log.gateway);
+            ensure!(log.epoch <= epoch.number, "an anchor of a log that was never open");
             ensure!((1..=MAX_LOG_SIZE).contains(&checkpoint.size), "an anchored size is impossible");
             ensure!(anchor.block <= now, "an anchor of a future block");
             let is_latest = |last: &AnchoredRoot| {
@@ -20,6 +24,13 @@ impl<T: Config> Pallet<T> {
             };
             let last = Roots::<T>::get(log).last().copied();
             ensure!(last.is_some_and(|last| is_latest(&last)), "the last root is not the latest anchor's");
+        }
+        for (_, state) in Epochs::<T>::iter() {
+            ensure!(state.number < MAX_EPOCHS, "a gateway had too many logs");
+            ensure!(
+                state != EpochState::default(),
+                "a gateway that never closed a log has an entry in `Epochs`"
+            );
         }
         for (log, roots) in Roots::<T>::iter() {
             ensure!(Latest::<T>::contains_key(log), "roots of a log without an anchor");

@@ -8,6 +8,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "try-runtime"))]
 mod invariants;
 pub mod runtime_api;
+pub mod traits;
 pub mod weights;
 
 #[cfg(feature = "runtime-benchmarks")]
@@ -18,10 +19,14 @@ mod mock;
 mod tests;
 
 pub use pallet::*;
+pub use traits::LogLookup;
 pub use weights::WeightInfo;
 
 /// The number of anchored sizes per log that proofs may refer to, including the latest.
 pub const KEPT_ROOTS: u32 = 8;
+
+/// The maximum number of logs of a gateway. What is stored about a log stays for good, because evidence needs it.
+pub const MAX_EPOCHS: u32 = 1_024;
 
 /// The SHA-256 of the host, which takes a fraction of the time of one compiled to Wasm.
 pub struct HostSha256;
@@ -36,20 +41,21 @@ impl streembit_primitives::merkle::Sha256 for HostSha256 {
 #[frame_support::pallet]
 #[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
-    use crate::{HostSha256, WeightInfo, KEPT_ROOTS};
+    use crate::{HostSha256, WeightInfo, KEPT_ROOTS, MAX_EPOCHS};
     use frame_support::{
         pallet_prelude::*,
         traits::{Contains, Time},
     };
     use frame_system::pallet_prelude::*;
+    use pallet_parties::PartyLookup;
     use sp_runtime::SaturatedConversion;
     use streembit_primitives::{
-        checkpoint::{Anchor, AnchoredRoot},
+        checkpoint::{Anchor, AnchoredRoot, EpochState},
         merkle::{ConsistencyProof, NodeHash as _, Rfc9162, MAX_LOG_SIZE},
-        AccountId, Checkpoint, Hash, LogId,
+        AccountId, Checkpoint, Hash, LogId, Scope,
     };
 
-    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
     /// The pallet's handle.
     #[pallet::pallet]
@@ -67,6 +73,9 @@ pub mod pallet {
     {
         /// The gateways, whose logs are anchored.
         type Gateways: Contains<AccountId>;
+
+        /// The parties, whose accounts close and open the logs of their gateways.
+        type Parties: PartyLookup;
 
         /// The chain's clock, in milliseconds since 1970-01-01 UTC.
         type Clock: Time<Moment = u64>;
@@ -88,6 +97,10 @@ pub mod pallet {
     pub type Roots<T: Config> =
         StorageMap<_, Blake2_128Concat, LogId, BoundedVec<AnchoredRoot, ConstU32<KEPT_ROOTS>>, ValueQuery>;
 
+    /// The log that each gateway writes now, or wrote last. A gateway that has never closed a log has no entry.
+    #[pallet::storage]
+    pub type Epochs<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, EpochState, ValueQuery>;
+
     /// The genesis hash. A proof of the state finds it beside the anchors, because the voters' signatures do not name
     /// their chain. `None` in the first block only.
     #[pallet::storage]
@@ -104,6 +117,18 @@ pub mod pallet {
             /// The size of the log at the previous anchor, or 0 for the first one.
             previous: u64,
         },
+        /// A log was closed. It is never anchored again.
+        EpochClosed {
+            /// The log.
+            log: LogId,
+            /// Its size at its last anchor, or 0 if it has none.
+            size: u64,
+        },
+        /// A gateway begins another log.
+        EpochOpened {
+            /// The log.
+            log: LogId,
+        },
     }
 
     /// The reasons why a call fails.
@@ -113,8 +138,14 @@ pub mod pallet {
         NotYourLog,
         /// The account is not a gateway of the consortium: add it with `parties.add_gateway` first.
         NotAGateway,
-        /// Only epoch 0 of a log can be anchored.
+        /// The log is not open: its gateway has closed it, or has not opened it yet.
         EpochNotOpen,
+        /// The gateway has an open log: close it first.
+        EpochOpen,
+        /// The gateway has had as many logs as allowed: set up a gateway with a new key.
+        TooManyEpochs,
+        /// Only the gateway and accounts of its party can close and open its logs.
+        NotYourGateway,
         /// The log is not larger than at its latest anchor: there is nothing to anchor, or entries are missing.
         NotLarger,
         /// No log can have this size.
@@ -157,7 +188,7 @@ pub mod pallet {
             let gateway = AccountId(ensure_signed(origin)?.into());
             ensure!(gateway == log.gateway, Error::<T>::NotYourLog);
             ensure!(T::Gateways::contains(&gateway), Error::<T>::NotAGateway);
-            ensure!(log.epoch == 0, Error::<T>::EpochNotOpen);
+            ensure!(Self::epoch(&gateway).log(gateway) == Some(log), Error::<T>::EpochNotOpen);
 
             let (size, root) = match Latest::<T>::get(log) {
                 Some(Anchor { checkpoint, .. }) => (checkpoint.size, checkpoint.root),
@@ -184,9 +215,54 @@ pub mod pallet {
             Self::deposit_event(Event::Anchored { checkpoint, previous: size });
             Ok(())
         }
+
+        /// Closes the open log of a gateway for good, at the size of its latest anchor.
+        ///
+        /// May be called by the gateway, or by an account of its party with the scope `Gateway`. A gateway that lost
+        /// entries of its log cannot anchor it any more. It closes the log, opens the next one, and each of its devices
+        /// is assigned to that one.
+        #[pallet::call_index(1)]
+        #[pallet::weight(T::WeightInfo::close_epoch())]
+        pub fn close_epoch(origin: OriginFor<T>, gateway: AccountId) -> DispatchResult {
+            Self::ensure_keeper(origin, &gateway)?;
+            let EpochState { number, open } = Self::epoch(&gateway);
+            ensure!(open, Error::<T>::EpochNotOpen);
+            Epochs::<T>::insert(gateway, EpochState { number, open: false });
+            let log = LogId { gateway, epoch: number };
+            let size = Latest::<T>::get(log).map_or(0, |anchor| anchor.checkpoint.size);
+            Self::deposit_event(Event::EpochClosed { log, size });
+            Ok(())
+        }
+
+        /// Opens the next log of a gateway whose last log is closed.
+        ///
+        /// May be called by the gateway, or by an account of its party with the scope `Gateway`.
+        #[pallet::call_index(2)]
+        #[pallet::weight(T::WeightInfo::open_epoch())]
+        pub fn open_epoch(origin: OriginFor<T>, gateway: AccountId) -> DispatchResult {
+            Self::ensure_keeper(origin, &gateway)?;
+            let EpochState { number, open } = Self::epoch(&gateway);
+            ensure!(!open, Error::<T>::EpochOpen);
+            let number = number.saturating_add(1);
+            ensure!(number < MAX_EPOCHS, Error::<T>::TooManyEpochs);
+            Epochs::<T>::insert(gateway, EpochState { number, open: true });
+            Self::deposit_event(Event::EpochOpened { log: LogId { gateway, epoch: number } });
+            Ok(())
+        }
     }
 
     impl<T: Config> Pallet<T> {
+        /// Ensures that the sender is a gateway, or an account of its party with the scope `Gateway`.
+        fn ensure_keeper(origin: OriginFor<T>, gateway: &AccountId) -> DispatchResult {
+            let sender = AccountId(ensure_signed(origin)?.into());
+            ensure!(T::Gateways::contains(gateway), Error::<T>::NotAGateway);
+            if sender != *gateway {
+                let party = T::Parties::ensure_scope(&sender, Scope::Gateway)?;
+                ensure!(T::Parties::belongs_to(gateway, &party), Error::<T>::NotYourGateway);
+            }
+            Ok(())
+        }
+
         /// Returns the latest anchor of a log.
         pub fn latest(log: &LogId) -> Option<Anchor> {
             Latest::<T>::get(log)
@@ -195,6 +271,11 @@ pub mod pallet {
         /// Returns the root of a log at one of its last [`KEPT_ROOTS`] anchored sizes, and when it was anchored.
         pub fn anchored_root(log: &LogId, size: u64) -> Option<AnchoredRoot> {
             Roots::<T>::get(log).into_iter().find(|anchored| anchored.size == size)
+        }
+
+        /// Returns the log that a gateway writes now, or wrote last.
+        pub fn epoch(gateway: &AccountId) -> EpochState {
+            Epochs::<T>::get(gateway)
         }
     }
 }

@@ -1,14 +1,16 @@
-//! A chain of this pallet alone, with one gateway, and logs to anchor on it.
+//! A chain of this pallet alone, with two gateways, their parties, and logs to anchor on it.
 
 use frame_support::{
     derive_impl, parameter_types,
     traits::{Contains, Time},
 };
+use pallet_parties::PartyLookup;
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
     hash::Domain,
     merkle::{root_of_leaves, ConsistencyProof, MissingNodeError, NodeId, NodeStore, Tree, LOG_TREE},
-    AccountId, Checkpoint, Hash, LogId, Version,
+    party::{AccountRole, Role},
+    AccountId, Checkpoint, Hash, LogId, PartyId, Scope, Version,
 };
 
 frame_support::construct_runtime!(
@@ -28,6 +30,8 @@ impl frame_system::Config for Test {
 parameter_types! {
     /// The chain's time.
     pub storage Now: u64 = 1_000;
+    /// Whether the party of [`GATEWAY`] belongs to the consortium.
+    pub storage IsMember: bool = true;
 }
 
 pub struct Clock;
@@ -42,6 +46,7 @@ impl Time for Clock {
 
 impl crate::Config for Test {
     type Gateways = Gateways;
+    type Parties = Parties;
     type Clock = Clock;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
@@ -50,21 +55,58 @@ impl crate::Config for Test {
 
 #[cfg(feature = "runtime-benchmarks")]
 impl crate::benchmarking::Helper for Gateways {
-    fn add_gateway(account: AccountId) {
+    fn add_gateway(account: AccountId, _: PartyId) -> AccountId {
         assert_eq!(account, GATEWAY);
+        OPERATOR
     }
 }
 
 pub const GATEWAY: AccountId = AccountId([1; 32]);
 pub const OTHER: AccountId = AccountId([2; 32]);
 pub const STRANGER: AccountId = AccountId([9; 32]);
+/// An account of the gateway's party that manages its gateways until time [`OPERATOR_ENDS`].
+pub const OPERATOR: AccountId = AccountId([3; 32]);
+pub const OPERATOR_ENDS: u64 = 90_000;
+/// An account of the gateway's party that signs contracts.
+pub const CLERK: AccountId = AccountId([4; 32]);
+/// An account of the party of [`OTHER`] that may do everything.
+pub const NEIGHBOUR: AccountId = AccountId([5; 32]);
 pub const LOG: LogId = LogId::first(GATEWAY);
 
 pub struct Gateways;
 
 impl Contains<AccountId> for Gateways {
     fn contains(account: &AccountId) -> bool {
-        [GATEWAY, OTHER].contains(account)
+        Parties::is_gateway(account)
+    }
+}
+
+pub struct Parties;
+
+impl PartyLookup for Parties {
+    fn role_of(account: &AccountId) -> Option<AccountRole> {
+        let (ours, theirs) = (PartyId([1; 32]), PartyId([2; 32]));
+        let (party, role) = match *account {
+            GATEWAY => (ours, Role::Gateway),
+            OPERATOR => (ours, Role::Account { scope: Scope::Gateway, until: Some(OPERATOR_ENDS) }),
+            CLERK => (ours, Role::Account { scope: Scope::Contracts, until: None }),
+            OTHER => (theirs, Role::Gateway),
+            NEIGHBOUR => (theirs, Role::Account { scope: Scope::All, until: None }),
+            _ => return None,
+        };
+        Self::is_party(&party).then_some(AccountRole { party, role })
+    }
+
+    fn is_party(party: &PartyId) -> bool {
+        *party == PartyId([2; 32]) || (*party == PartyId([1; 32]) && IsMember::get())
+    }
+
+    fn departures(_: &PartyId) -> u32 {
+        0
+    }
+
+    fn now() -> u64 {
+        Now::get()
     }
 }
 

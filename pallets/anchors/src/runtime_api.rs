@@ -1,8 +1,8 @@
 //! The runtime API about anchored logs.
 
 use streembit_primitives::{
-    checkpoint::{Anchor, AnchoredRoot},
-    LogId,
+    checkpoint::{Anchor, AnchoredRoot, EpochState},
+    AccountId, LogId,
 };
 
 sp_api::decl_runtime_apis! {
@@ -12,5 +12,8 @@ sp_api::decl_runtime_apis! {
         fn latest(log: LogId) -> Option<Anchor>;
         /// Returns the root of a log at one of its last anchored sizes, and when it was anchored.
         fn anchored_root(log: LogId, size: u64) -> Option<AnchoredRoot>;
+        /// Returns the log that a gateway writes now, or wrote last. It is the open epoch 0 for a gateway that has never
+        /// closed a log, and for any other account.
+        fn epoch(gateway: AccountId) -> EpochState;
     }
 }

@@ -1,4 +1,5 @@
 mod any_calls;
+mod epochs;
 
 use crate::{mock::*, Error, Event, Genesis, KEPT_ROOTS};
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult, traits::Hooks as _};

@@ -6,6 +6,10 @@ use frame_support::weights::Weight;
 pub trait WeightInfo {
     /// A consistency proof with this number of hashes.
     fn anchor(hashes: u32) -> Weight;
+    /// Reads and writes the state of the gateway.
+    fn close_epoch() -> Weight;
+    /// Reads and writes the state of the gateway.
+    fn open_epoch() -> Weight;
 }
 
 const HASH: Weight = Weight::from_parts(8_000_000, 0);
@@ -14,5 +18,13 @@ const REST: Weight = Weight::from_parts(100_000_000, 0);
 impl WeightInfo for () {
     fn anchor(hashes: u32) -> Weight {
         HASH.saturating_mul(hashes.into()).saturating_add(REST)
+    }
+
+    fn close_epoch() -> Weight {
+        REST
+    }
+
+    fn open_epoch() -> Weight {
+        REST
     }
 }

@@ -14,5 +14,10 @@ sp_api::decl_runtime_apis! {
         fn devices_of_owner(owner: PartyId) -> Vec<DeviceId>;
         /// Returns the nonce that the next consent of a device's or a gateway's key must have.
         fn consent_nonce(key: PublicKey) -> u32;
+        /// Returns the device that has or had the key whose [`streembit_primitives::DeviceKey::device_id`] this is. `None`
+        /// if no device ever had it.
+        fn device_of_key(key: DeviceId) -> Option<DeviceId>;
+        /// Returns the party that a device is offered to, or `None` if it is not offered to any.
+        fn offer(device: DeviceId) -> Option<PartyId>;
     }
 }

@@ -49,6 +49,10 @@ impl<T: Config> PartyLookup for Pallet<T> {
         Parties::<T>::contains_key(party)
     }
 
+    fn departures(party: &PartyId) -> u32 {
+        Departures::<T>::get(party)
+    }
+
     fn now() -> u64 {
         T::Clock::now()
     }

@@ -36,6 +36,9 @@ pub trait PartyLookup {
     /// Returns true if there is such a party.
     fn is_party(party: &PartyId) -> bool;
 
+    /// Returns how many times a party has left the consortium. This tells the memberships of one party apart.
+    fn departures(party: &PartyId) -> u32;
+
     /// The chain's time, in milliseconds since 1970-01-01 UTC.
     fn now() -> u64;
 

@@ -61,6 +61,10 @@ impl PartyLookup for Parties {
         Accounts::get().iter().any(|(_, found)| found.party == *party)
     }
 
+    fn departures(_: &PartyId) -> u32 {
+        0
+    }
+
     fn now() -> u64 {
         Now::get()
     }

@@ -13,7 +13,7 @@ use streembit_primitives::{
         MAX_PARTIES,
     },
     contract_state::ContractState,
-    device::DeviceRecord,
+    device::{ChangeTime, DeviceRecord, KeyChange, MAX_LATER},
     event::VERSION,
     hash::Domain,
     merkle::{root_from_path, InclusionProof, LOG_TREE, MAX_LOG_SIZE},
@@ -59,9 +59,28 @@ fn device<T: Config>(n: u32) -> DeviceId {
         _ => DeviceKey::Own(PublicKey::Sr25519([n as u8; 32])),
     };
     let id = key.device_id();
-    let record = DeviceRecord { key, owner: OWNER, gateway: GATEWAY, registered: 0 };
-    pallet_devices::Devices::<T>::insert(id, record);
+    pallet_devices::Devices::<T>::insert(id, full_record(key));
     id
+}
+
+/// Returns the record of a device whose first event is in the first log, and that has had as many keys, owners and logs as
+/// a record holds.
+#[allow(clippy::expect_used, reason = "the benchmark has no other record to go on with")]
+fn full_record(key: DeviceKey) -> DeviceRecord {
+    let at = ChangeTime { block: 0, time: 0 };
+    let mut record = DeviceRecord::new(key, OWNER, LogId::first(GATEWAY), at);
+    for n in 1..=MAX_LATER {
+        let from = u64::from(n).saturating_mul(2);
+        let key = DeviceKey::Own(PublicKey::P256([n as u8; 33]));
+        record.set_key(key, from, KeyChange::Rotated, from, at).expect("there is room");
+        record.assign(LogId { gateway: GATEWAY, epoch: n }, None, from, from, at).expect("there is room");
+        record.declare_lost(from, from.saturating_add(1), at).expect("there is room");
+        if n < MAX_LATER {
+            let owner = if n % 2 == 0 { OWNER } else { WORKSHOP };
+            record.set_owner(owner, at).expect("there is room");
+        }
+    }
+    record
 }
 
 /// Returns a contract with these numbers of parties (at least two), devices and clauses, each of the maximum size. The

@@ -4,29 +4,33 @@ use crate::{
     types::{ContractStatus, ProvenMeter, ServiceProgress},
     AcceptedBy, Config, Contracts, ContractsOfDevice, Error, Event, Pallet, Statuses,
 };
-use frame_support::{ensure, traits::Get};
+use frame_support::{
+    ensure,
+    traits::{ConstU32, Get},
+    BoundedVec,
+};
 use frame_system::{ensure_signed, pallet_prelude::OriginFor};
 use pallet_parties::PartyLookup as _;
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
-    contract::{Clause, Contract, ContractId, ServiceClause},
+    contract::{Clause, Contract, ContractId, ServiceClause, MAX_DEVICES},
     contract_state::ContractState,
     reading_proof::ReadingProof,
     AccountId, PartyId, Scope, Value,
 };
 
-/// The sequence of a device's first event in its gateway's log. A device does not move from one log to another yet.
-const FIRST_SEQUENCE: u64 = 0;
+/// The parties, as the registry of devices knows them.
+type PartiesOf<T> = <T as pallet_devices::Config>::Parties;
 
 impl<T: Config> Pallet<T> {
     /// Returns the party for which the sender of a call signs contracts.
     pub(crate) fn ensure_party(origin: OriginFor<T>) -> Result<PartyId, DispatchError> {
-        T::Parties::ensure_scope(&AccountId(ensure_signed(origin)?.into()), Scope::Contracts)
+        PartiesOf::<T>::ensure_scope(&AccountId(ensure_signed(origin)?.into()), Scope::Contracts)
     }
 
     /// Ensures that every party to a contract is a party of the consortium.
     pub(crate) fn ensure_known_parties(contract: &Contract) -> DispatchResult {
-        let known = contract.parties.iter().all(T::Parties::is_party);
+        let known = contract.parties.iter().all(PartiesOf::<T>::is_party);
         ensure!(known, Error::<T>::UnknownParty);
         Ok(())
     }
@@ -35,7 +39,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn ensure_own_devices(contract: &Contract) -> DispatchResult {
         contract.devices.iter().try_for_each(|id| {
             let device = pallet_devices::Pallet::<T>::device(id).ok_or(Error::<T>::UnknownDevice)?;
-            ensure!(contract.parties.contains(&device.owner), Error::<T>::ForeignDevice);
+            ensure!(contract.parties.contains(&device.owner()), Error::<T>::ForeignDevice);
             Ok(())
         })
     }
@@ -67,15 +71,22 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Activates a contract that all parties have accepted.
-    pub(crate) fn activate(id: ContractId, contract: &Contract) -> DispatchResult {
+    /// Activates a contract that all parties have accepted. Returns the number of owners that each device has had.
+    pub(crate) fn activate(
+        id: ContractId,
+        contract: &Contract,
+    ) -> Result<BoundedVec<u32, ConstU32<MAX_DEVICES>>, DispatchError> {
         // A device may have changed hands since the proposal.
         Self::ensure_own_devices(contract)?;
+        let mut owners = BoundedVec::new();
         for device in &contract.devices {
             ContractsOfDevice::<T>::try_append(device, id).map_err(|()| Error::<T>::TooManyOfDevice)?;
+            let record = pallet_devices::Pallet::<T>::device(device).ok_or(Error::<T>::UnknownDevice)?;
+            // Cannot be full: it has room for every device of the contract.
+            owners.try_push(record.owners().count()).map_err(|_| Error::<T>::Devices)?;
         }
         Self::deposit_event(Event::Activated { id });
-        Ok(())
+        Ok(owners)
     }
 
     /// Returns an active contract and its status, or an error if the contract is unknown or not active.
@@ -98,12 +109,13 @@ impl<T: Config> Pallet<T> {
     /// Verifies a proof and returns the value that it proves of a service clause's meter.
     pub(crate) fn prove(service: &ServiceClause, proof: ReadingProof) -> Result<ProvenMeter, DispatchError> {
         let device = pallet_devices::Pallet::<T>::device(&service.device).ok_or(Error::<T>::UnknownDevice)?;
-        ensure!(proof.log.gateway == device.gateway, Error::<T>::OtherLog);
+        let is_its = device.logs().iter().any(|period| period.log == proof.log);
+        ensure!(is_its, Error::<T>::OtherLog);
         let anchored = pallet_anchors::Pallet::<T>::anchored_root(&proof.log, proof.size)
             .ok_or(Error::<T>::NotAnchored)?;
-        // Also fails if the event is from another device, because its id is derived from another key.
+        // The record tells which key and which log belong to the sequence of the event.
         let proven = proof
-            .verify_with::<pallet_anchors::HostSha256>(&device.key, &anchored.root, FIRST_SEQUENCE)
+            .verify_with::<pallet_anchors::HostSha256>(&device, &anchored.root)
             .map_err(Error::<T>::from)?;
         ensure!(proven.reading().name == service.meter, Error::<T>::OtherMeter);
         match proven.reading().value {

@@ -59,6 +59,13 @@ impl<T: Config> Pallet<T> {
             is_active == (by.len() == contract.parties.len()),
             "a contract is active although not all parties accepted it, or the reverse"
         );
+        let devices = if is_active { contract.devices.len() } else { 0 };
+        ensure!(status.owners.len() == devices, "the owners of a contract's devices are not counted");
+        for (device, count) in contract.devices.iter().zip(&status.owners) {
+            let record =
+                pallet_devices::Pallet::<T>::device(device).ok_or("an active contract's device is gone")?;
+            ensure!(*count <= record.owners().count(), "a contract counts owners of the future");
+        }
         for party in &contract.parties {
             ensure!(
                 ContractsOfParty::<T>::contains_key(party, id),

@@ -44,7 +44,7 @@ pub mod pallet {
         Decimal, DeviceId, Hash, PartyId,
     };
 
-    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
     /// The pallet's handle.
     #[pallet::pallet]
@@ -210,19 +210,21 @@ pub mod pallet {
         UnknownClause,
         /// The clause is not a service clause.
         NotAService,
-        /// The proof is not from the log of the device's gateway.
+        /// The event of the device with this sequence is in another log.
         OtherLog,
+        /// The event is declared lost.
+        LostEvent,
         /// The proof is for a log size that is not among the last anchored ones: make it for the latest anchor.
         NotAnchored,
         /// The event is not in the log at the anchored size.
         NotInLog,
         /// The event is not from the clause's device.
         OtherDevice,
-        /// The event is not signed with the device's key, or its format is unknown.
+        /// The event is not signed with the key that the device has for it, or its format is unknown.
         BadEvent,
         /// The disclosed part does not fit the kind of the event.
         OtherKind,
-        /// The event's sequence is higher than its position in the log allows.
+        /// The log has too few entries before the event for its sequence.
         ImpossibleSequence,
         /// The reading is not part of the event.
         NotInEvent,
@@ -269,6 +271,8 @@ pub mod pallet {
                 ReadingProofError::Inclusion => Self::NotInLog,
                 ReadingProofError::Event(EventError::Device) => Self::OtherDevice,
                 ReadingProofError::Event(EventError::Kind) => Self::OtherKind,
+                ReadingProofError::Lost => Self::LostEvent,
+                ReadingProofError::Log => Self::OtherLog,
                 ReadingProofError::Sequence { .. } => Self::ImpossibleSequence,
                 ReadingProofError::Event(_) => Self::BadEvent,
                 ReadingProofError::Disclosure => Self::NotInEvent,
@@ -331,7 +335,7 @@ pub mod pallet {
 
             Self::add_acceptance(id, &mut status, party)?;
             if status.accepted.len() == contract.parties.len() {
-                Self::activate(id, &contract)?;
+                status.owners = Self::activate(id, &contract)?;
                 status.state = ContractState::Active;
             }
             Statuses::<T>::insert(id, status);

@@ -9,7 +9,7 @@ use pallet_parties::PartyLookup;
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
     contract::{AccessClause, Clause, Contract, ContractId, ServiceClause},
-    device::DeviceRecord,
+    device::{ChangeTime, DeviceRecord, LabelHash},
     event::VERSION,
     hash::Domain,
     merkle::{
@@ -80,6 +80,10 @@ impl PartyLookup for Parties {
         [OWNER, WORKSHOP, INSURER].contains(party) || Added::get().contains(party)
     }
 
+    fn departures(_: &PartyId) -> u32 {
+        0
+    }
+
     fn now() -> u64 {
         Now::get()
     }
@@ -101,17 +105,30 @@ impl pallet_devices::benchmarking::Helper for Everyone {
     }
 
     fn add_gateway(_: AccountId) {}
+
+    fn open_log(log: LogId) {
+        pallet_devices::benchmarking::open_log::<Test>(log);
+    }
+
+    fn anchor(checkpoint: Checkpoint) {
+        pallet_devices::benchmarking::anchor::<Test>(checkpoint);
+    }
 }
 
 #[cfg(feature = "runtime-benchmarks")]
 impl pallet_anchors::benchmarking::Helper for Everyone {
-    fn add_gateway(_: AccountId) {}
+    fn add_gateway(_: AccountId, party: PartyId) -> AccountId {
+        <Self as pallet_devices::benchmarking::Helper>::add_party(party)
+    }
 }
 
 impl pallet_devices::Config for Test {
     type Genesis = Genesis;
     type Parties = Parties;
     type Gateways = Everyone;
+    type Logs = Anchors;
+    type MaxDevicesPerOwner = ConstU32<100>;
+    type MaxDevicesPerGateway = ConstU32<100>;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = Everyone;
@@ -119,6 +136,7 @@ impl pallet_devices::Config for Test {
 
 impl pallet_anchors::Config for Test {
     type Gateways = Everyone;
+    type Parties = Parties;
     type Clock = Clock;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
@@ -175,9 +193,23 @@ pub fn chain() -> sp_io::TestExternalities {
 
 /// Registers a device, or changes the owner of a registered one.
 pub fn own(owner: PartyId, key: &DeviceKey, gateway: &Gateway) -> DeviceId {
-    let record = DeviceRecord { key: key.clone(), owner, gateway: gateway.account(), registered: 1 };
-    pallet_devices::Devices::<Test>::insert(key.device_id(), record);
-    key.device_id()
+    let (id, at) = (key.device_id(), ChangeTime { block: 1, time: Now::get() });
+    let record = match pallet_devices::Devices::<Test>::get(id) {
+        Some(mut record) => {
+            // It may be the owner already.
+            let _ = record.set_owner(owner, at);
+            record
+        }
+        None => DeviceRecord::new(key.clone(), owner, gateway.log_id(), at),
+    };
+    pallet_devices::Devices::<Test>::insert(id, record);
+    id
+}
+
+/// Changes the record of a device.
+pub fn change(device: DeviceId, change: impl FnOnce(&mut DeviceRecord, ChangeTime)) {
+    let at = ChangeTime { block: 1, time: Now::get() };
+    pallet_devices::Devices::<Test>::mutate_extant(device, |record| change(record, at));
 }
 
 pub fn car() -> DeviceId {
@@ -256,7 +288,7 @@ impl Gateway {
     }
 
     pub fn hosted(&self, label: &str) -> DeviceKey {
-        DeviceKey::Hosted { gateway: self.account(), label: Text::try_from(label).unwrap() }
+        DeviceKey::Hosted { gateway: self.account(), label: LabelHash::new(&[0; 32], label) }
     }
 
     /// Logs a reading of the car's odometer. Returns the index of the entry.

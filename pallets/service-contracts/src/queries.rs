@@ -48,15 +48,19 @@ impl<T: Config> Pallet<T> {
 
     /// Returns the grants to read a device now.
     ///
-    /// A grant comes from an access clause that has not ended, in an active contract to which the device's owner is a
-    /// party.
+    /// A grant comes from an access clause that has not ended, in an active contract. It is void as soon as the device gets
+    /// another owner, also if that one is a party to the contract.
     pub fn grants(device: DeviceId) -> Vec<Grant> {
         let Some(record) = pallet_devices::Pallet::<T>::device(&device) else { return Vec::new() };
         let now = <T as Config>::Clock::now();
+        let owners = record.owners().count();
         let mut grants = Vec::new();
         for id in ContractsOfDevice::<T>::get(device) {
-            let Some(contract) = Contracts::<T>::get(id) else { continue };
-            if !contract.parties.contains(&record.owner) {
+            let (Some(contract), Some(status)) = (Contracts::<T>::get(id), Statuses::<T>::get(id)) else {
+                continue;
+            };
+            let mut counts = contract.devices.iter().zip(&status.owners);
+            if !counts.any(|(of, count)| *of == device && *count == owners) {
                 continue;
             }
             grants.extend(contract.clauses.into_iter().filter_map(|clause| match clause {

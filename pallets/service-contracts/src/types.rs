@@ -4,7 +4,7 @@ use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
 use streembit_primitives::{
-    contract::{ServiceClause, MAX_PARTIES},
+    contract::{ServiceClause, MAX_DEVICES, MAX_PARTIES},
     contract_state::ContractState,
     due, Decimal, PartyId,
 };
@@ -18,12 +18,20 @@ pub struct ContractStatus {
     pub accepted: BoundedVec<PartyId, ConstU32<MAX_PARTIES>>,
     /// The number of its records.
     pub records: u32,
+    /// How many owners each of its devices had had when it became active, in the order of the content. A grant ends when
+    /// its device gets another owner. Empty for a proposal.
+    pub owners: BoundedVec<u32, ConstU32<MAX_DEVICES>>,
 }
 
 impl Default for ContractStatus {
     /// Returns the status of a proposal that nobody has accepted yet.
     fn default() -> Self {
-        Self { state: ContractState::Proposed, accepted: BoundedVec::new(), records: 0 }
+        Self {
+            state: ContractState::Proposed,
+            accepted: BoundedVec::new(),
+            records: 0,
+            owners: BoundedVec::new(),
+        }
     }
 }
 

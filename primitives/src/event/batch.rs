@@ -11,63 +11,21 @@
 //! If a batch fails, it is split into chunks, and the signatures of each chunk that fails are verified one by one. An
 //! invalid signature therefore slows down only its own chunk, and causes no other event to be rejected.
 
-use super::{EventError, SignedEvent, VerifiedEvent};
+use super::{
+    parsed_key::{ParsedDeviceKey, ParsedKey},
+    EventError, SignedEvent, VerifiedEvent,
+};
 use crate::{
-    ed25519::{self, ParsedSignature, VerifyingKey},
+    ed25519::{self, ParsedSignature},
     hash::Domain,
     p256::{self, P256Error},
-    signature::{signed_bytes, PublicKey, Signature, SignatureError},
-    DeviceId, DeviceKey, Hash,
+    signature::{signed_bytes, Signature, SignatureError},
+    Hash,
 };
 use alloc::vec::Vec;
 
 /// The number of signatures that are verified together after a whole batch has failed.
 const CHUNK: usize = 32;
-
-/// The key of a device, parsed once to verify many events.
-#[derive(Clone, Debug)]
-pub struct ParsedDeviceKey {
-    device: DeviceId,
-    key: DeviceKey,
-    parsed: ParsedKey,
-}
-
-#[derive(Clone, Debug)]
-enum ParsedKey {
-    Sr25519(schnorrkel::PublicKey),
-    Ed25519(VerifyingKey),
-    P256(p256::VerifyingKey),
-    /// Not a valid key: no signature is valid for it.
-    Malformed,
-}
-
-impl ParsedDeviceKey {
-    /// Parses the key that a device was registered with.
-    pub fn new(key: DeviceKey) -> Self {
-        let parsed = match key.consent_key() {
-            PublicKey::Sr25519(bytes) => {
-                schnorrkel::PublicKey::from_bytes(&bytes).map_or(ParsedKey::Malformed, ParsedKey::Sr25519)
-            }
-            PublicKey::Ed25519(bytes) => {
-                VerifyingKey::from_bytes(&bytes).map_or(ParsedKey::Malformed, ParsedKey::Ed25519)
-            }
-            PublicKey::P256(bytes) => {
-                p256::VerifyingKey::from_slice(&bytes).map_or(ParsedKey::Malformed, ParsedKey::P256)
-            }
-        };
-        Self { device: key.device_id(), key, parsed }
-    }
-
-    /// Returns the id of the device.
-    pub fn device(&self) -> DeviceId {
-        self.device
-    }
-
-    /// Returns the key that the device was registered with.
-    pub fn key(&self) -> &DeviceKey {
-        &self.key
-    }
-}
 
 /// An sr25519 signature to verify.
 struct Sr25519Signature {
@@ -87,12 +45,12 @@ impl<'k> Batches<'k> {
     /// Verifies everything but the signature of an event, and adds the signature to a batch. A P-256 signature is verified
     /// at once. Returns the hash of the event's header.
     fn add(&mut self, at: usize, event: &SignedEvent, key: &'k ParsedDeviceKey) -> Result<Hash, EventError> {
-        if event.header.device != key.device {
+        if event.header.device != key.device() {
             return Err(EventError::Device);
         }
-        event.expected_key(&key.key)?;
+        event.expected_key(key.key())?;
         let hash = event.header.hash();
-        match (&key.parsed, &event.signature) {
+        match (key.parsed(), &event.signature) {
             (ParsedKey::Sr25519(key), Signature::Sr25519(bytes)) => {
                 let signature =
                     schnorrkel::Signature::from_bytes(bytes).map_err(|_| EventError::Signature)?;
@@ -193,9 +151,10 @@ fn verify_p256(key: &p256::VerifyingKey, message: &[u8], signature: &[u8; 64]) -
 mod tests {
     use super::*;
     use crate::{
+        device::LabelHash,
         event::{EventHeader, EventKind, Signer, VERSION},
         signature::{sign_ed25519, sign_p256, sign_sr25519},
-        AccountId, Text,
+        AccountId, DeviceId, DeviceKey, PublicKey,
     };
     use proptest::prelude::*;
 
@@ -226,8 +185,13 @@ mod tests {
         }
     }
 
+    /// The key as the first one of its device.
+    fn first(key: DeviceKey) -> ParsedDeviceKey {
+        ParsedDeviceKey::new(key.device_id(), key)
+    }
+
     fn key(n: u8) -> ParsedDeviceKey {
-        ParsedDeviceKey::new(DeviceKey::Own(public(&pair(n))))
+        first(DeviceKey::Own(public(&pair(n))))
     }
 
     fn event(n: u8, sequence: u64) -> SignedEvent {
@@ -320,7 +284,7 @@ mod tests {
     fn the_gateway_signs_for_a_hosted_device() {
         let Pair::Sr(pair) = pair(3) else { unreachable!() };
         let gateway = AccountId(pair.public.to_bytes());
-        let key = ParsedDeviceKey::new(DeviceKey::Hosted { gateway, label: Text::try_from("car").unwrap() });
+        let key = first(DeviceKey::Hosted { gateway, label: LabelHash([1; 32]) });
         let mut event = event(3, 0);
         event.header.device = key.device();
         event.signature = sign_sr25519(&pair, Domain::EventHeader, &event.header.hash());
@@ -337,7 +301,7 @@ mod tests {
         identity[0] = 1;
         let mut forged = [0u8; 64];
         forged[0] = 1;
-        let key = ParsedDeviceKey::new(DeviceKey::Own(PublicKey::Ed25519(identity)));
+        let key = first(DeviceKey::Own(PublicKey::Ed25519(identity)));
         let mut event = event(3, 0);
         event.header.device = key.device();
         event.signature = Signature::Ed25519(forged);
@@ -364,7 +328,7 @@ mod tests {
     fn no_signature_is_valid_for_a_malformed_key() {
         for (n, malformed) in [(0, PublicKey::Sr25519([0xff; 32])), (2, PublicKey::P256([0xff; 33]))] {
             let key = DeviceKey::Own(malformed);
-            let parsed = ParsedDeviceKey::new(key.clone());
+            let parsed = first(key.clone());
             let mut event = event(n, 0);
             event.header.device = parsed.device();
             for _ in 0..2 {

@@ -1,6 +1,7 @@
 //! Events: the signed, ordered entries of a device, and the log entries that contain them.
 //!
-//! `mod.rs` has the types and the verification of a single event. `batch.rs` verifies many events at once.
+//! `mod.rs` has the types and the verification of a single event. `batch.rs` verifies many events at once, with keys that
+//! `parsed_key.rs` parses.
 
 use crate::{
     hash::Domain,
@@ -15,7 +16,11 @@ use scale_info::TypeInfo;
 #[cfg(feature = "std")]
 mod batch;
 #[cfg(feature = "std")]
-pub use batch::{verify_batch, ParsedDeviceKey};
+mod parsed_key;
+#[cfg(feature = "std")]
+pub use batch::verify_batch;
+#[cfg(feature = "std")]
+pub use parsed_key::{ParsedDeviceKey, ParsedDeviceKeys};
 
 /// The version of the header, and of the signed event, body and log entry that belong to it.
 pub const VERSION: u8 = 1;
@@ -210,7 +215,9 @@ impl EventHeader {
 }
 
 impl SignedEvent {
-    /// Verifies version, signer and signature against the device's key.
+    /// Verifies version, signer and signature against the key that the device's record has for this event's sequence.
+    ///
+    /// A key does not tell whose it is, so the caller checks that the event is of the device ([`EventHeader::device`]).
     pub fn verify(self, key: &DeviceKey) -> Result<VerifiedEvent, EventError> {
         let public = self.expected_key(key)?;
         let hash = self.header.hash();
@@ -281,7 +288,7 @@ fn entry_digest_with<S: Sha256>(entry: &[u8]) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{signature::sign_sr25519, DeviceKey, Text};
+    use crate::{device::LabelHash, signature::sign_sr25519, DeviceKey};
 
     fn pair() -> schnorrkel::Keypair {
         schnorrkel::MiniSecretKey::from_bytes(&[7; 32])
@@ -310,7 +317,7 @@ mod tests {
     fn the_signer_must_be_the_right_side() {
         let gateway = AccountId(pair().public.to_bytes());
         let own = DeviceKey::Own(PublicKey::Sr25519(gateway.0));
-        let hosted = DeviceKey::Hosted { gateway, label: Text::try_from("car").unwrap() };
+        let hosted = DeviceKey::Hosted { gateway, label: LabelHash([1; 32]) };
         assert!(signed(Signer::Device).verify(&own).is_ok());
         assert!(signed(Signer::Gateway(gateway)).verify(&hosted).is_ok());
         // The key is right, but the claimed signer is the other side.

@@ -1,7 +1,7 @@
 //! The reasons why evidence is rejected.
 
 use super::{grandpa::FinalityError, header::HeaderError};
-use crate::{event::EventError, AccountId, DeviceId, Hash, LogId};
+use crate::{event::EventError, DeviceId, Hash, LogId};
 use core::fmt;
 
 /// The role of a block in the evidence.
@@ -29,6 +29,13 @@ pub enum EvidenceEventError {
     },
     /// The heads map names another event with this sequence as the device's last.
     NotTheHead,
+    /// The device's record declares the event lost.
+    Lost,
+    /// The device's record puts the event in another log than the segment's.
+    OtherLog {
+        /// The log in the record.
+        log: LogId,
+    },
 }
 
 /// Why evidence is rejected: the first problem found.
@@ -72,30 +79,40 @@ pub enum EvidenceError {
         /// Why the votes do not make it final.
         error: FinalityError,
     },
-    /// The state proof does not prove the anchor, the device's record, or that the state is of this chain.
+    /// There is not one anchor for each segment, there is no segment, or there are more than the device has had logs.
+    SegmentCount {
+        /// The number of segments.
+        segments: u64,
+        /// The number of anchors.
+        anchors: u64,
+        /// The number of logs in the device's record.
+        logs: u64,
+    },
+    /// The state proof does not prove the anchors, the device's record, or that the state is of this chain.
     State {
         /// The number of the block whose state it is.
         number: u32,
     },
-    /// The proven anchor is of another log, or of a later block.
-    Anchor {
-        /// The log of the file.
-        log: LogId,
-    },
-    /// The proven key is not the one that the device's id is derived from.
-    Key {
+    /// The proven record is of another device: the id is not derived from its first key.
+    Record {
         /// The device.
         device: DeviceId,
     },
-    /// According to the chain, another gateway keeps the device's log.
-    Gateway {
-        /// The gateway that keeps it.
-        keeper: AccountId,
-        /// The log in the evidence.
+    /// The device's record does not name the log of a segment after the logs of the segments before it.
+    SegmentOrder {
+        /// The log.
         log: LogId,
     },
-    /// The heads map of the checkpoint does not prove the device's last event.
-    Head,
+    /// A proven anchor is of another log, or of a later block.
+    Anchor {
+        /// The log of the segment.
+        log: LogId,
+    },
+    /// The heads map of a checkpoint does not prove the device's last event.
+    Head {
+        /// The log of the checkpoint.
+        log: LogId,
+    },
     /// A skipped subtree is not aligned with its position in the log.
     Skip {
         /// The index of its first entry.
@@ -116,17 +133,32 @@ pub enum EvidenceError {
     AfterEnd,
     /// The items end without [`super::Item::End`].
     NoEnd,
-    /// The evidence contains no event.
-    Empty,
-    /// The items add up to a log of another size than the checkpoint's.
+    /// A segment contains no event.
+    Empty {
+        /// The log of the segment.
+        log: LogId,
+    },
+    /// The items of a segment add up to a log of another size than the checkpoint's.
     Size {
+        /// The log of the segment.
+        log: LogId,
         /// The size in the checkpoint.
         expected: u64,
         /// The size that the items add up to.
         found: u64,
     },
-    /// The items add up to another log root than the checkpoint's.
-    Root,
+    /// The items of a segment add up to another log root than the checkpoint's.
+    Root {
+        /// The log of the segment.
+        log: LogId,
+    },
+    /// The items have another number of segments than the prelude.
+    Segments {
+        /// The number in the prelude.
+        expected: u64,
+        /// The number so far in the items.
+        found: u64,
+    },
 }
 
 impl fmt::Display for BlockRole {
@@ -155,6 +187,13 @@ impl fmt::Display for EvidenceEventError {
             Self::NotTheHead => f.write_str(
                 "the gateway's heads map names another event with this sequence as the device's last",
             ),
+            Self::Lost => f.write_str("the chain's record of the device declares it lost"),
+            Self::OtherLog { log } => {
+                write!(
+                    f,
+                    "the chain's record of the device puts it in log {log}, not in the log of this segment"
+                )
+            }
         }
     }
 }
@@ -162,7 +201,7 @@ impl fmt::Display for EvidenceEventError {
 impl fmt::Display for EvidenceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Magic => f.write_str("not an evidence file of version 2"),
+            Self::Magic => f.write_str("not an evidence file of version 3"),
             Self::Malformed { what, items } => {
                 write!(f, "cannot read the {what} after {items} items: the data is truncated or corrupted")
             }
@@ -175,29 +214,27 @@ impl fmt::Display for EvidenceError {
             Self::Finality { role, number, set, error } => {
                 write!(f, "block {number}, {role}, was not made final by voter set {set}: {error}")
             }
-            Self::State { number } => {
-                write!(
-                    f,
-                    "the state of block {number} does not contain this anchor and this device record, or is of another chain"
-                )
+            Self::SegmentCount { segments, anchors, logs } => write!(
+                f,
+                "it has {segments} segments, {anchors} anchors and a device record with {logs} logs: each segment needs one \
+                 anchor and one log"
+            ),
+            Self::State { number } => write!(
+                f,
+                "the state of block {number} does not contain these anchors and this device record, or is of another chain"
+            ),
+            Self::Record { device } => {
+                write!(f, "the record is not of device {device}, whose id is derived from another first key")
             }
+            Self::SegmentOrder { log } => write!(
+                f,
+                "the chain's record of the device does not name log {log} after the logs of the segments before it"
+            ),
             Self::Anchor { log } => {
                 write!(f, "the anchor is of another log than {log}, or of a block after the last one")
             }
-            Self::Key { device } => {
-                write!(
-                    f,
-                    "the key of device {device} has changed, which this version of the format does not support"
-                )
-            }
-            Self::Gateway { keeper, log } => {
-                write!(
-                    f,
-                    "according to the chain, gateway {keeper} keeps the device's log, but the events are in log {log}"
-                )
-            }
-            Self::Head => {
-                f.write_str("the heads map of the checkpoint does not prove the device's last event")
+            Self::Head { log } => {
+                write!(f, "the heads map of the checkpoint of log {log} does not prove the device's last event")
             }
             Self::Skip { index, level } => {
                 write!(f, "a subtree of height {level} cannot be skipped at entry {index} of the log")
@@ -207,11 +244,14 @@ impl fmt::Display for EvidenceError {
             }
             Self::AfterEnd => f.write_str("there are items after the end"),
             Self::NoEnd => f.write_str("the file ends early"),
-            Self::Empty => f.write_str("it contains no event"),
-            Self::Size { expected, found } => {
-                write!(f, "it proves a log of {found} entries, but {expected} were anchored")
+            Self::Empty { log } => write!(f, "it contains no event from log {log}"),
+            Self::Size { log, expected, found } => {
+                write!(f, "it proves {found} entries of log {log}, but {expected} were anchored")
             }
-            Self::Root => f.write_str("the log that it proves is not the one that was anchored"),
+            Self::Root { log } => write!(f, "its entries of log {log} are not the ones that were anchored"),
+            Self::Segments { expected, found } => {
+                write!(f, "its entries are of {found} segments, but its first part names {expected}")
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 use super::{
     grandpa::GrandpaJustification,
     header::{BlockRef, Header},
-    verifier::{check_block, CheckedBlock},
+    prelude::{check_block, CheckedBlock},
     votes::{verify_votes, PendingVotes},
     AuthoritySet, BlockRole, EvidenceError, Justification, JustifiedBlock,
 };

@@ -4,10 +4,14 @@
 //!
 //! 1. Each event is a leaf of a gateway's log.
 //! 2. The root of the log is in a checkpoint.
-//! 3. The checkpoint, the device's key and the device's owner are in the chain's state.
+//! 3. The checkpoint and the device's record are in the chain's state. The record names the device's keys, owners and
+//!    logs, each with the sequence or time from which it counts.
 //! 4. The state root is in a block header.
 //! 5. A GRANDPA justification makes the block final.
 //! 6. Each set of voters was appointed by the set before it, in a block that names the chain, back to the genesis.
+//!
+//! A device may change its log in the course of its life. Evidence has one [`Segment`] for each log, in the order of the
+//! device's events: each segment continues where the one before it ends.
 //!
 //! A file is a [`Prelude`] followed by a stream of [`Item`]s. [`Verifier`] checks it in one pass, and its memory use does
 //! not grow with the number of events. [`mod@file`] reads and writes the bytes. `docs/formats/evidence.md` describes the
@@ -16,12 +20,14 @@
 //! | file | holds |
 //! |---|---|
 //! | `file.rs` | the bytes of an evidence file |
-//! | `verifier.rs` | the verifier |
+//! | `verifier.rs` | the verifier of the items |
+//! | `prelude.rs` | the verification of the prelude: blocks, state and heads |
+//! | `segments.rs` | the progress of the verifier from one segment to the next |
 //! | `signatures.rs` | batches of event signatures, and the interface for verifying them on other threads |
 //! | `verified.rs` | the result of a successful verification |
 //! | `error.rs` | the reasons why evidence is rejected |
 //! | `trust_root.rs` | the trust root and its text |
-//! | `state_proof.rs` | the proof of the checkpoint and the device in the chain's state |
+//! | `state_proof.rs` | the proof of the checkpoints and the device in the chain's state |
 //! | `header.rs` | block headers |
 //! | `grandpa.rs` | GRANDPA justifications |
 //! | `votes.rs` | batches of the signatures of votes |
@@ -32,6 +38,8 @@ pub mod file;
 mod finality_proof;
 mod grandpa;
 mod header;
+mod prelude;
+mod segments;
 mod signatures;
 mod state_proof;
 mod trust_root;
@@ -49,7 +57,7 @@ pub use header::{BlockRef, HeaderError, CHAIN_ENGINE_ID, SLOT_MILLISECONDS};
 pub use signatures::{InlineVerifier, SignatureBatch, SignatureVerifier};
 pub use state_proof::{anchor_storage_key, device_storage_key, genesis_storage_key, StateProof};
 pub use trust_root::{ParseTrustRootError, TrustRoot, TrustRootError};
-pub use verified::{BodyCounts, EventPosition, FinalizedBlock, VerifiedEvidence};
+pub use verified::{BodyCounts, EventPosition, EventSpan, FinalizedBlock, VerifiedEvidence, VerifiedSegment};
 pub use verifier::Verifier;
 
 use crate::{
@@ -66,24 +74,31 @@ use codec::{Decode, DecodeWithMemTracking, Encode};
 pub struct Prelude {
     /// The hash of the chain's first block.
     pub genesis: Hash,
-    /// The log that the events are in.
-    pub log: LogId,
     /// The device whose events they are.
     pub device: DeviceId,
-    /// Proves the checkpoint and the device.
+    /// Proves the checkpoints and the device.
     pub chain: ChainEvidence,
-    /// The device's last event at the checkpoint.
+    /// The logs that the events are in, in the order of the events.
+    pub segments: Vec<Segment>,
+}
+
+/// The part of the evidence that is in one log. Not yet verified.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub struct Segment {
+    /// The log.
+    pub log: LogId,
+    /// The device's last event at the log's checkpoint.
     pub head: HeadProof,
 }
 
-/// Proves the checkpoint and the device, starting from the [`TrustRoot`]. Not yet verified.
+/// Proves the checkpoints and the device, starting from the [`TrustRoot`]. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub struct ChainEvidence {
     /// The last block of each voter set, in order. Each of them names the next set and the chain.
     pub changes: Vec<JustifiedBlock>,
-    /// A block at or after the one that accepted the checkpoint.
+    /// A block at or after the ones that accepted the checkpoints.
     pub last: JustifiedBlock,
-    /// The proof of the checkpoint and the device in the state of that block.
+    /// The proof of the checkpoints and the device in the state of that block.
     pub state: StateProof,
 }
 
@@ -96,7 +111,7 @@ pub struct JustifiedBlock {
     pub justification: Justification,
 }
 
-/// One step through the log, from its first entry to its last.
+/// One step through the log of a segment, from its first entry to its last.
 #[allow(
     clippy::large_enum_variant,
     reason = "items are processed one by one and never stored; a box would cost an allocation for each"
@@ -119,8 +134,11 @@ pub enum Item {
         /// The disclosed part of its body.
         body: ShownBody,
     },
-    /// The end of the log and of the file.
+    /// The end of the segment's log. The next segment follows.
     #[codec(index = 2)]
+    NextSegment,
+    /// The end of the last segment's log and of the file.
+    #[codec(index = 3)]
     End,
 }
 

@@ -15,8 +15,12 @@ pub(super) struct EventVerifyingKey(crate::DeviceKey);
 
 #[cfg(not(feature = "std"))]
 impl EventVerifyingKey {
-    pub(super) fn new(key: crate::DeviceKey) -> Self {
+    pub(super) fn new(_: crate::DeviceId, key: crate::DeviceKey) -> Self {
         Self(key)
+    }
+
+    pub(super) fn key(&self) -> &crate::DeviceKey {
+        &self.0
     }
 }
 
@@ -26,9 +30,11 @@ pub(super) struct UnverifiedEvent {
     pub(super) event: SignedEvent,
 }
 
-/// The signatures of some consecutive events of the evidence, not yet verified.
+/// The signatures of some consecutive events of the evidence with one key, not yet verified.
 pub struct SignatureBatch {
     pub(super) key: EventVerifyingKey,
+    /// The number of events in the evidence before these.
+    pub(super) before: u64,
     pub(super) events: Vec<UnverifiedEvent>,
 }
 
@@ -43,9 +49,9 @@ impl SignatureBatch {
         self.events.is_empty()
     }
 
-    /// Returns the index in the log of the first event.
-    pub fn index(&self) -> u64 {
-        self.events.first().map_or(0, |first| first.index)
+    /// Returns the number of events in the evidence before the first event of this batch.
+    pub fn events_before(&self) -> u64 {
+        self.before
     }
 
     /// Verifies the signatures. The error is the one of the first event whose signature is invalid.

@@ -1,15 +1,14 @@
-//! The verifier: checks the chain's part of the evidence first, then the log in one pass.
+//! The verifier: checks the chain's part of the evidence first, then the logs in one pass.
 
 use super::{
-    header::{BlockRef, Header},
+    prelude::verify_prelude,
+    segments::{Segments, Spans},
     signatures::{EventVerifyingKey, InlineVerifier, SignatureBatch, SignatureVerifier, UnverifiedEvent},
-    votes::{verify_votes, PendingVotes, VotedBlock},
-    AuthorityKey, AuthoritySet, BlockRole, BodyCounts, EventPosition, EvidenceError, EvidenceEventError,
-    FinalizedBlock, HeaderError, Item, JustifiedBlock, Prelude, ShownBody, TrustRoot, VerifiedEvidence,
+    BodyCounts, EventPosition, EvidenceError, EvidenceEventError, FinalizedBlock, Item, Prelude, ShownBody,
+    TrustRoot, VerifiedEvidence,
 };
 use crate::{
-    body::Disclosure, checkpoint::Anchor, device::DeviceRecord, event::EventError, heads::HeadEntry,
-    merkle::Frontier, EventHeader, Hash, LogEntry, Signer,
+    body::Disclosure, device::DeviceRecord, event::EventError, DeviceId, EventHeader, Hash, LogEntry, Signer,
 };
 use alloc::vec::Vec;
 
@@ -26,24 +25,20 @@ const BATCH: usize = 1;
 /// until [`Self::finish`] returns successfully.
 pub struct Verifier<S = InlineVerifier> {
     genesis: Hash,
-    prelude: VerifiedPrelude,
-    key: EventVerifyingKey,
-    frontier: Frontier,
-    seen: Option<EventRange>,
-    bodies: BodyCounts,
-    device_signed: u64,
-    pending: Vec<UnverifiedEvent>,
-    signatures: S,
-    ended: bool,
-}
-
-/// What a valid prelude proves.
-struct VerifiedPrelude {
-    anchor: Anchor,
+    device: DeviceId,
     record: DeviceRecord,
     last: FinalizedBlock,
     changes: u64,
-    head: HeadEntry,
+    segments: Segments,
+    seen: Option<EventRange>,
+    spans: Spans,
+    bodies: BodyCounts,
+    device_signed: u64,
+    /// The key of the events whose signatures are not verified yet. `None` before the first event.
+    key: Option<EventVerifyingKey>,
+    pending: Vec<UnverifiedEvent>,
+    signatures: S,
+    ended: bool,
 }
 
 /// The events pushed so far.
@@ -56,7 +51,7 @@ struct EventRange {
 }
 
 impl Verifier {
-    /// Verifies the prelude: that the trust root proves the checkpoint, the device's record and its last event.
+    /// Verifies the prelude: that the trust root proves the checkpoints, the device's record and its last events.
     pub fn new(prelude: &Prelude, trust: &TrustRoot) -> Result<Self, EvidenceError> {
         Self::with_signature_verifier(prelude, trust, InlineVerifier)
     }
@@ -64,7 +59,7 @@ impl Verifier {
 
 impl<S: SignatureVerifier> Verifier<S> {
     /// Like [`Verifier::new`], with event signatures checked by `signatures`.
-    pub(super) fn with_signature_verifier(
+    pub fn with_signature_verifier(
         prelude: &Prelude,
         trust: &TrustRoot,
         signatures: S,
@@ -73,28 +68,42 @@ impl<S: SignatureVerifier> Verifier<S> {
             return Err(EvidenceError::Genesis { expected: trust.genesis, found: prelude.genesis });
         }
         let proven = verify_prelude(prelude, trust)?;
+        let segments = Segments::new(proven.segments).ok_or(EvidenceError::SegmentCount {
+            segments: 0,
+            anchors: 0,
+            logs: proven.record.logs().count().into(),
+        })?;
         Ok(Self {
             genesis: trust.genesis,
-            key: EventVerifyingKey::new(proven.record.key.clone()),
-            prelude: proven,
-            frontier: Frontier::new(),
+            device: prelude.device,
+            record: proven.record,
+            last: proven.last,
+            changes: proven.changes,
+            segments,
             seen: None,
+            spans: Spans::default(),
             bodies: BodyCounts::default(),
             device_signed: 0,
+            key: None,
             pending: Vec::new(),
             signatures,
             ended: false,
         })
     }
 
-    /// Returns the number of log entries that the items must add up to.
+    /// Returns the number of entries of the current segment's log, which its items must add up to.
     pub fn log_size(&self) -> u64 {
-        self.prelude.anchor.checkpoint.size
+        self.segments.log_size()
     }
 
-    /// Returns the number of log entries that the items pushed so far add up to.
+    /// Returns the number of entries of the current segment's log that its items pushed so far add up to.
     pub fn position(&self) -> u64 {
-        self.frontier.size()
+        self.segments.position()
+    }
+
+    /// Returns the sequence of the last event pushed so far, or `None` before the first one.
+    pub fn last_sequence(&self) -> Option<u64> {
+        self.seen.as_ref().map(|seen| seen.last.sequence)
     }
 
     /// Verifies the next item. After an error the verifier must not be used any more.
@@ -111,31 +120,30 @@ impl<S: SignatureVerifier> Verifier<S> {
         if !self.ended {
             return Err(EvidenceError::NoEnd);
         }
-        let checkpoint = self.prelude.anchor.checkpoint;
-        if self.frontier.size() != checkpoint.size {
-            return Err(EvidenceError::Size { expected: checkpoint.size, found: self.frontier.size() });
-        }
-        if self.frontier.root() != checkpoint.root {
-            return Err(EvidenceError::Root);
-        }
-        let EventRange { first, last, count, .. } = self.seen.ok_or(EvidenceError::Empty)?;
+        let (log, head) = (self.segments.log(), self.segments.head().sequence);
+        let segments = self.segments.finish()?;
+        let EventRange { first, last, count, .. } = self.seen.ok_or(EvidenceError::Empty { log })?;
+        let record = self.record;
+        // An event of an earlier period can be the head of a log that the device has come back to.
+        let is_in_present_log = record.logs().last().from <= last.sequence;
         Ok(VerifiedEvidence {
             genesis: self.genesis,
-            device: self.prelude.head.device,
-            record: self.prelude.record,
-            checkpoint,
-            anchored: self.prelude.anchor.block,
-            last: self.prelude.last,
-            changes: self.prelude.changes,
+            device: self.device,
+            segments,
+            spans: self.spans.finish(),
+            last: self.last,
+            changes: self.changes,
             events: count,
             first,
             last_event: last,
-            head: self.prelude.head.sequence,
-            from_first: first.sequence == 0,
-            to_last: last.sequence == self.prelude.head.sequence,
+            head,
+            lost: lost_between(&record, first.sequence, last.sequence),
+            from_first: record.is_range_lost(0, first.sequence),
+            to_last: is_in_present_log && last.sequence == head,
             device_signed: self.device_signed,
             gateway_signed: count.saturating_sub(self.device_signed),
             bodies: self.bodies,
+            record,
         })
     }
 
@@ -144,14 +152,11 @@ impl<S: SignatureVerifier> Verifier<S> {
             return Err(EvidenceError::AfterEnd);
         }
         match item {
-            Item::Skip { level, hash } => {
-                let index = self.frontier.size();
-                self.frontier
-                    .append_subtree(level, hash, |_| {})
-                    .map_err(|_| EvidenceError::Skip { index, level })
-            }
+            Item::Skip { level, hash } => self.segments.skip(level, hash),
             Item::Event { entry, body } => self.push_event(entry, &body),
+            Item::NextSegment => self.segments.begin_next(),
             Item::End => {
+                self.segments.ensure_last()?;
                 self.ended = true;
                 Ok(())
             }
@@ -159,7 +164,7 @@ impl<S: SignatureVerifier> Verifier<S> {
     }
 
     fn push_event(&mut self, entry: LogEntry, body: &ShownBody) -> Result<(), EvidenceError> {
-        let index = self.frontier.size();
+        let index = self.segments.position();
         let header = &entry.event.header;
         let at =
             EventPosition { sequence: header.sequence, index, time: header.time, received: entry.received };
@@ -169,9 +174,11 @@ impl<S: SignatureVerifier> Verifier<S> {
             sequence: at.sequence,
             error,
         })?;
+        self.use_key_at(at.sequence)?;
         self.bodies.count(body);
         self.device_signed += u64::from(entry.event.signer == Signer::Device);
-        self.frontier.append(entry.leaf(), |_| {});
+        self.segments.append(entry.leaf(), at);
+        self.spans.add(&self.record, &at);
         self.seen = Some(match self.seen.take() {
             Some(seen) => {
                 EventRange { last: at, last_hash: hash, count: seen.count.saturating_add(1), ..seen }
@@ -192,17 +199,18 @@ impl<S: SignatureVerifier> Verifier<S> {
         hash: Hash,
         body: &ShownBody,
     ) -> Result<(), EvidenceEventError> {
-        let head = &self.prelude.head;
-        if header.device != head.device {
+        if header.device != self.device {
             return Err(EvidenceEventError::Event(EventError::Device));
         }
-        match &self.seen {
-            Some(seen) => header.ensure_follows(Some((seen.last.sequence, seen.last_hash))),
-            // Evidence may start at any event, but the first event of a device must not name a previous one.
-            None if header.sequence == 0 => header.ensure_follows(None),
-            None => Ok(()),
+        if self.record.is_lost(header.sequence) {
+            return Err(EvidenceEventError::Lost);
         }
-        .map_err(EvidenceEventError::Event)?;
+        let log = self.record.log_at(header.sequence).log;
+        if log != self.segments.log() {
+            return Err(EvidenceEventError::OtherLog { log });
+        }
+        self.ensure_follows(header).map_err(EvidenceEventError::Event)?;
+        let head = self.segments.head();
         if header.sequence > head.sequence {
             return Err(EvidenceEventError::BeyondHead { head: head.sequence });
         }
@@ -212,9 +220,38 @@ impl<S: SignatureVerifier> Verifier<S> {
         verify_shown_body(header, body)
     }
 
+    /// Ensures that a header follows the last event, which may be in the segment before.
+    fn ensure_follows(&self, header: &EventHeader) -> Result<(), EventError> {
+        let Some(EventRange { last, last_hash, .. }) = &self.seen else {
+            // Evidence may start at any event, but the first event of a device must not name a previous one.
+            return if header.sequence == 0 { header.ensure_follows(None) } else { Ok(()) };
+        };
+        let next = last.sequence.saturating_add(1);
+        if header.sequence > next && self.record.is_range_lost(next, header.sequence) {
+            // Perhaps nobody has the lost events, so the hash of the last of them cannot be checked.
+            return Ok(());
+        }
+        header.ensure_follows(Some((last.sequence, *last_hash)))
+    }
+
+    /// Makes the key that counts for a sequence the key of the next events. A batch has only one key.
+    fn use_key_at(&mut self, sequence: u64) -> Result<(), EvidenceError> {
+        let key = &self.record.key_at(sequence).key;
+        if self.key.as_ref().is_some_and(|current| current.key() == key) {
+            return Ok(());
+        }
+        let next = EventVerifyingKey::new(self.device, key.clone());
+        self.flush()?;
+        self.key = Some(next);
+        Ok(())
+    }
+
     fn flush(&mut self) -> Result<(), EvidenceError> {
+        let Some(key) = self.key.clone().filter(|_| !self.pending.is_empty()) else { return Ok(()) };
         let events = core::mem::take(&mut self.pending);
-        self.signatures.submit(SignatureBatch { key: self.key.clone(), events })
+        let count = self.seen.as_ref().map_or(0, |seen| seen.count);
+        let before = count.saturating_sub(events.len() as u64);
+        self.signatures.submit(SignatureBatch { key, before, events })
     }
 
     /// Verifies all signatures of the events pushed so far.
@@ -222,6 +259,12 @@ impl<S: SignatureVerifier> Verifier<S> {
         let flushed = self.flush();
         self.signatures.finish().and(flushed)
     }
+}
+
+/// Returns the number of lost events after the event `first` and before the event `last`.
+fn lost_between(record: &DeviceRecord, first: u64, last: u64) -> u64 {
+    let overlap = |until: u64, from: u64| until.min(last).saturating_sub(from.max(first));
+    record.lost().iter().map(|range| overlap(range.until, range.from)).fold(0, u64::saturating_add)
 }
 
 fn verify_shown_body(header: &EventHeader, body: &ShownBody) -> Result<(), EvidenceEventError> {
@@ -266,115 +309,4 @@ impl BodyCounts {
         };
         *counter = counter.saturating_add(1);
     }
-}
-
-/// Verifies that the trust root proves the checkpoint, the device's record and its last event.
-fn verify_prelude(prelude: &Prelude, trust: &TrustRoot) -> Result<VerifiedPrelude, EvidenceError> {
-    let (last, state_root, changes) = verify_chain(prelude, trust)?;
-    let state = &prelude.chain.state;
-    let number = last.block.number;
-    if !state.verify(&state_root, &trust.genesis, &prelude.log, &prelude.device) {
-        return Err(EvidenceError::State { number });
-    }
-    let (anchor, record) = (state.anchor.clone(), state.device.clone());
-    if anchor.checkpoint.log != prelude.log || anchor.block > number {
-        return Err(EvidenceError::Anchor { log: prelude.log });
-    }
-    if record.key.device_id() != prelude.device {
-        return Err(EvidenceError::Key { device: prelude.device });
-    }
-    if record.gateway != prelude.log.gateway {
-        return Err(EvidenceError::Gateway { keeper: record.gateway, log: prelude.log });
-    }
-    if prelude.head.entry.device != prelude.device || !prelude.head.verify(&anchor.checkpoint.heads_root) {
-        return Err(EvidenceError::Head);
-    }
-    Ok(VerifiedPrelude { anchor, record, last, changes, head: prelude.head.entry })
-}
-
-/// Verifies the blocks from one voter set to the next, up to the last block. Returns that block, its state root and the
-/// number of changes of voters.
-fn verify_chain(prelude: &Prelude, trust: &TrustRoot) -> Result<(FinalizedBlock, Hash, u64), EvidenceError> {
-    verify_votes(|votes| check_chain(prelude, trust, votes))
-}
-
-/// Like [`verify_chain`], but leaves the signatures of the votes to `votes`.
-pub(super) fn check_chain(
-    prelude: &Prelude,
-    trust: &TrustRoot,
-    votes: &mut PendingVotes,
-) -> Result<(FinalizedBlock, Hash, u64), EvidenceError> {
-    let next_voters = |block: &CheckedBlock, role| {
-        let rejected = |error| EvidenceError::Block { role, number: Some(block.at.number), error };
-        block.header.next_voters(&trust.genesis).map_err(rejected)
-    };
-    let mut set = trust.authorities.clone();
-    let mut before = None;
-    let mut changes = 0u64;
-    for block in &prelude.chain.changes {
-        let role = BlockRole::Change(set.id);
-        let block = check_block(block, role, &set, before, votes)?;
-        let number = block.at.number;
-        let no_change = EvidenceError::Block { role, number: Some(number), error: HeaderError::NoChange };
-        set.voters = next_voters(&block, role)?.ok_or(no_change)?;
-        set.id = set.id.saturating_add(1);
-        before = Some(number);
-        changes = changes.saturating_add(1);
-    }
-    let last = check_block(&prelude.chain.last, BlockRole::Last, &set, before, votes)?;
-    // The next set is of no use here, but a change that names another chain contradicts the state.
-    next_voters(&last, BlockRole::Last)?;
-    let state_root = last.header.state_root;
-    Ok((last.finalized_by(&set), state_root, changes))
-}
-
-impl JustifiedBlock {
-    /// Verifies that this voter set made the block final. Returns the block, the time of its slot, and the voters.
-    ///
-    /// A set of this number with the same voters may exist on another chain. The block's state says which chain it is of.
-    pub fn verify(&self, set: &AuthoritySet) -> Result<FinalizedBlock, EvidenceError> {
-        let block = verify_votes(|votes| check_block(self, BlockRole::Last, set, None, votes))?;
-        Ok(block.finalized_by(set))
-    }
-}
-
-/// A block that is final if the signatures of its votes are valid.
-pub(super) struct CheckedBlock {
-    pub(super) header: Header,
-    pub(super) at: BlockRef,
-    signers: Vec<AuthorityKey>,
-}
-
-impl CheckedBlock {
-    fn finalized_by(self, set: &AuthoritySet) -> FinalizedBlock {
-        FinalizedBlock {
-            block: self.at,
-            time: self.header.time(),
-            set: set.id,
-            voters: set.voters.len() as u64,
-            signers: self.signers,
-        }
-    }
-}
-
-/// Checks that the votes of `set` make a block final, and that its number is greater than `before`. The signatures of the
-/// votes are left to `votes`.
-pub(super) fn check_block(
-    block: &JustifiedBlock,
-    role: BlockRole,
-    set: &AuthoritySet,
-    before: Option<u32>,
-    votes: &mut PendingVotes,
-) -> Result<CheckedBlock, EvidenceError> {
-    let rejected = |number, error| EvidenceError::Block { role, number, error };
-    let header = Header::decode_exact(&block.header).map_err(|error| rejected(None, error))?;
-    let at = header.block();
-    if let Some(before) = before.filter(|before| at.number <= *before) {
-        return Err(rejected(Some(at.number), HeaderError::Order { before }));
-    }
-    let voted = VotedBlock { role, number: at.number, set: set.id };
-    let checked = block.justification.check(&at, set, |vote| votes.push(voted, vote));
-    let signers = checked.map_err(|error| voted.rejected(error))?;
-    votes.verify_full_batch()?;
-    Ok(CheckedBlock { header, at, signers })
 }

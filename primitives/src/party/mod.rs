@@ -53,11 +53,11 @@ pub enum Scope {
     All,
     /// Proposes and accepts contracts, and reports, records and confirms under them.
     Contracts,
-    /// Registers devices.
+    /// Registers the party's devices, changes their keys, logs and states, and sells and buys devices.
     Devices,
     /// Signs commands to devices.
     Commands,
-    /// Adds and removes the party's gateways.
+    /// Adds and removes the party's gateways, and closes and opens their logs.
     Gateway,
 }
 

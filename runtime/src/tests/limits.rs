@@ -20,7 +20,7 @@ use pallet_validators::WeightInfo as _;
 use streembit_primitives::{
     consortium::MAX_RUNTIME_CODE_BYTES,
     contract::{Contract, MAX_CLAUSES, MAX_DEVICES, MAX_PARTIES},
-    device::DeviceKey,
+    device::{DeviceKey, LastAnchored},
     merkle::{ConsistencyProof, MAX_PROOF_HASHES},
     reading_proof::ReadingProof,
 };
@@ -47,7 +47,16 @@ fn calls() -> Vec<(&'static str, Weight)> {
         ("validators.report_votes", weights::validators::WeightInfo::<Runtime>::report_votes()),
         ("validators.report_blocks", weights::validators::WeightInfo::<Runtime>::report_blocks()),
         ("devices.register", weights::devices::WeightInfo::<Runtime>::register()),
+        ("devices.rotate_key", weights::devices::WeightInfo::<Runtime>::rotate_key()),
+        ("devices.recover_key", weights::devices::WeightInfo::<Runtime>::recover_key()),
+        ("devices.reassign", weights::devices::WeightInfo::<Runtime>::reassign()),
+        ("devices.declare_lost", weights::devices::WeightInfo::<Runtime>::declare_lost()),
+        ("devices.transfer", weights::devices::WeightInfo::<Runtime>::transfer()),
+        ("devices.accept", weights::devices::WeightInfo::<Runtime>::accept()),
+        ("devices.set_state", weights::devices::WeightInfo::<Runtime>::set_state()),
         ("anchors.anchor", weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF_HASHES)),
+        ("anchors.close_epoch", weights::anchors::WeightInfo::<Runtime>::close_epoch()),
+        ("anchors.open_epoch", weights::anchors::WeightInfo::<Runtime>::open_epoch()),
         (
             "serviceContracts.propose",
             weights::service_contracts::WeightInfo::<Runtime>::propose(MAX_PARTIES, MAX_DEVICES, MAX_CLAUSES),
@@ -107,6 +116,10 @@ fn no_check_of_a_signature_or_a_proof_is_free() {
         ("validators.report_votes", weights::validators::WeightInfo::<Runtime>::report_votes()),
         ("validators.report_blocks", weights::validators::WeightInfo::<Runtime>::report_blocks()),
         ("devices.register", weights::devices::WeightInfo::<Runtime>::register()),
+        ("devices.rotate_key", weights::devices::WeightInfo::<Runtime>::rotate_key()),
+        ("devices.recover_key", weights::devices::WeightInfo::<Runtime>::recover_key()),
+        ("devices.reassign", weights::devices::WeightInfo::<Runtime>::reassign()),
+        ("devices.declare_lost", weights::devices::WeightInfo::<Runtime>::declare_lost()),
         ("anchors.anchor", weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF_HASHES)),
         ("serviceContracts.report", weights::service_contracts::WeightInfo::<Runtime>::report()),
         ("serviceContracts.record", weights::service_contracts::WeightInfo::<Runtime>::record()),
@@ -137,6 +150,7 @@ fn the_largest_arguments_fit_into_a_block() {
         ("contract", Contract::max_encoded_len()),
         ("reading proof", ReadingProof::max_encoded_len()),
         ("device key", DeviceKey::max_encoded_len()),
+        ("proof of the last event", LastAnchored::max_encoded_len()),
         ("consistency proof", ConsistencyProof::max_encoded_len()),
     ] {
         assert!(bytes < room, "a {name} has up to {bytes} bytes");

@@ -9,7 +9,11 @@ use frame_support::{storage::storage_prefix, traits::PalletsInfoAccess};
 use pallet_parties::PartyLookup as _;
 use sp_core::{ed25519, sr25519};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
-use streembit_primitives::{checkpoint::AnchoredRoot, AccountId as Account, Hash, LogId};
+use streembit_primitives::{
+    checkpoint::AnchoredRoot,
+    device::{ChangeTime, DeviceRecord, KeyChange},
+    AccountId as Account, DeviceKey, Hash, LogId, PartyId, PublicKey,
+};
 
 fn new_keys(seed: u8) -> SessionKeys {
     SessionKeys {
@@ -40,6 +44,9 @@ fn records_are_carried_over_and_consensus_is_not() {
         ("Validators", "Authorities", false),
         ("Validators", "Equivocations", false),
         ("Devices", "Devices", true),
+        ("Devices", "DeviceOfKey", true),
+        ("Devices", "Offers", true),
+        ("Anchors", "Epochs", true),
         ("ServiceContracts", "Contracts", true),
         ("System", "Account", true),
         ("System", "BlockHash", false),
@@ -99,5 +106,27 @@ fn anchored_roots_keep_their_time_and_lose_their_block() {
         let validators = [(Sr25519Keyring::Alice.to_account_id(), new_keys(1))];
         refounding::prepare_successor_state(&validators).unwrap();
         assert_eq!(Anchors::anchored_root(&log, 5), Some(AnchoredRoot { block: 0, ..root }));
+    });
+}
+
+#[test]
+fn devices_keep_their_history_and_lose_its_blocks() {
+    let mut chain = Chain::new("four");
+    chain.state.execute_with(|| {
+        let (at, owner) = (ChangeTime { block: 1, time: 1_000 }, PartyId([1; 32]));
+        let key = |n: u8| DeviceKey::Own(PublicKey::Ed25519([n; 32]));
+        let log = |epoch| LogId { gateway: Account([1; 32]), epoch };
+        let mut record = DeviceRecord::new(key(1), owner, log(0), at);
+        record.set_key(key(2), 5, KeyChange::Rotated, 0, at).unwrap();
+        record.assign(log(1), None, 9, 7, at).unwrap();
+        let device = record.device_id();
+        pallet_devices::Devices::<Runtime>::insert(device, record.clone());
+        refounding::prepare_successor_state(&[(Sr25519Keyring::Alice.to_account_id(), new_keys(1))]).unwrap();
+        let carried = crate::Devices::device(&device).unwrap();
+        assert_eq!((carried.registered(), carried.key_at(5).block, carried.lost()[0].block), (0, 0, 0));
+        assert_eq!((carried.logs().last().block, carried.owners().last().block), (0, 0));
+        assert_eq!(carried.owners().last().since, 1_000);
+        record.forget_blocks();
+        assert_eq!(carried, record);
     });
 }

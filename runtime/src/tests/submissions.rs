@@ -14,11 +14,11 @@ use sp_runtime::{
 use streembit_primitives::{
     consortium::{invalid_transaction, Change},
     contract::ContractId,
-    device::RegistrationConsent,
+    device::{LabelHash, LastAnchored, RegistrationConsent},
     gateway::GatewayConsent,
     hash::Domain,
     party::AccountConsent,
-    AccountId, DeviceKey, GatewayRecord, Hash, PartyId, Scope, Text,
+    AccountId, DeviceKey, GatewayRecord, Hash, LogId, PartyId, Scope,
 };
 
 fn refused(reason: InvalidTransaction) -> TransactionValidityError {
@@ -199,21 +199,58 @@ fn an_extrinsic_of_another_chain_or_another_key_is_refused() {
     assert!(chain.validate(sound).is_ok());
 }
 
+/// Returns the key of a hosted device, and the call that registers it with the gateway's first consent.
+fn register_hosted(gateway: &Gateway, owner: PartyId) -> (DeviceKey, RuntimeCall) {
+    let host = gateway.account();
+    let key = DeviceKey::Hosted { gateway: host, label: LabelHash::new(&[3; 32], "WVWZZZ1JZXW000001") };
+    let (genesis, log) = (Hash(GENESIS.0), LogId::first(host));
+    let agreed = RegistrationConsent { genesis, key: key.clone(), owner, log, nonce: 0 };
+    let consent = gateway.sign(Domain::Registration, &agreed.message());
+    let call = pallet_devices::Call::register { key: key.clone(), gateway: host, consent, log_consent: None };
+    (key, call.into())
+}
+
+#[test]
+fn a_gateway_takes_its_devices_into_its_next_log_over_extrinsics() {
+    let mut chain = Chain::new("development");
+    let ((alice, party), gateway) = (owner(), Gateway::new(1));
+    let (key, register) = register_hosted(&gateway, party);
+    let (host, device) = (gateway.account(), key.device_id());
+    for call in [add_gateway(&gateway, party), register] {
+        let extrinsic = chain.signed(&alice, call);
+        assert_eq!(chain.block(vec![extrinsic]), vec![Ok(Ok(()))]);
+    }
+    let reassign = |gateway| -> pallet_devices::Call<Runtime> {
+        let last = Box::new(LastAnchored::NoAnchor);
+        pallet_devices::Call::reassign { device, gateway, host_key: None, from: 0, last, consent: None }
+    };
+    // A gateway does this for itself only.
+    let close = pallet_anchors::Call::close_epoch { gateway: AccountId([7; 32]) };
+    for call in [reassign(AccountId([7; 32])).into(), close.into()] {
+        let other = chain.signed(&gateway.pair(), call);
+        assert!(matches!(chain.block(vec![other])[..], [Ok(Err(_))]));
+    }
+    let calls: [RuntimeCall; 3] = [
+        pallet_anchors::Call::close_epoch { gateway: host }.into(),
+        pallet_anchors::Call::open_epoch { gateway: host }.into(),
+        reassign(host).into(),
+    ];
+    for call in calls {
+        let extrinsic = chain.signed(&gateway.pair(), call);
+        assert!(chain.validate(extrinsic.clone()).is_ok());
+        assert_eq!(chain.block(vec![extrinsic]), vec![Ok(Ok(()))]);
+    }
+    chain.state.execute_with(|| {
+        let log = LogId { gateway: host, epoch: 1 };
+        assert_eq!(Devices::device(&device).unwrap().log(), log);
+    });
+}
+
 #[test]
 fn a_hosted_device_is_registered_over_extrinsics() {
     let mut chain = Chain::new("development");
     let ((alice, party), gateway) = (owner(), Gateway::new(1));
-    let key =
-        DeviceKey::Hosted { gateway: gateway.account(), label: Text::try_from("WVWZZZ1JZXW000001").unwrap() };
-    let agreed = RegistrationConsent {
-        genesis: Hash(GENESIS.0),
-        key: key.clone(),
-        owner: party,
-        gateway: gateway.account(),
-        nonce: 0,
-    };
-    let consent = gateway.sign(Domain::Registration, &agreed.message());
-    let register = pallet_devices::Call::register { key: key.clone(), gateway: gateway.account(), consent };
+    let (key, register) = register_hosted(&gateway, party);
 
     let early = chain.signed(&alice, register.clone());
     let results = chain.block(vec![early]);
@@ -224,7 +261,7 @@ fn a_hosted_device_is_registered_over_extrinsics() {
     let register = chain.signed(&alice, register);
     assert_eq!(chain.block(vec![register]), vec![Ok(Ok(()))]);
     chain.state.execute_with(|| {
-        assert_eq!(Devices::device(&key.device_id()).unwrap().owner, party);
+        assert_eq!(Devices::device(&key.device_id()).unwrap().owner(), party);
         assert_eq!(Devices::devices_of_gateway(&gateway.account()), vec![key.device_id()]);
         assert!(System::events().iter().any(|record| matches!(
             record.event,

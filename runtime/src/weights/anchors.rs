@@ -13,7 +13,19 @@ impl<T: frame_system::Config> pallet_anchors::WeightInfo for WeightInfo<T> {
     fn anchor(h: u32) -> Weight {
         on_pi(34_149_583)
             .saturating_add(on_pi(1_328_450).saturating_mul(h.into()))
-            .saturating_add(T::DbWeight::get().reads(4))
+            .saturating_add(T::DbWeight::get().reads(5))
             .saturating_add(T::DbWeight::get().writes(2))
+    }
+
+    fn close_epoch() -> Weight {
+        on_pi(60_000_000)
+            .saturating_add(T::DbWeight::get().reads(6))
+            .saturating_add(T::DbWeight::get().writes(1))
+    }
+
+    fn open_epoch() -> Weight {
+        on_pi(60_000_000)
+            .saturating_add(T::DbWeight::get().reads(5))
+            .saturating_add(T::DbWeight::get().writes(1))
     }
 }

@@ -10,18 +10,18 @@ use streembit_primitives::{
 };
 
 const ROOT: &str = include_str!("../../../primitives/vectors/trust-root.json");
-const FILES: [&[u8]; 4] = [
+const FILES: [&[u8]; 5] = [
     include_bytes!("../../../primitives/vectors/one-event.evidence"),
     include_bytes!("../../../primitives/vectors/signed-by-gateway.evidence"),
     include_bytes!("../../../primitives/vectors/full-justification.evidence"),
     include_bytes!("../../../primitives/vectors/many-events.evidence"),
+    include_bytes!("../../../primitives/vectors/whole-life.evidence"),
 ];
 
 static TRUST: LazyLock<TrustRoot> =
     LazyLock::new(|| serde_json::from_str(ROOT).expect("the trust root of the vectors"));
-static PROVEN: LazyLock<Vec<Hash>> = LazyLock::new(|| {
-    FILES.iter().map(|file| verify(file).expect("the vector verifies").checkpoint.root).collect()
-});
+static PROVEN: LazyLock<Vec<Vec<Hash>>> =
+    LazyLock::new(|| FILES.iter().map(|file| roots(&verify(file).expect("the vector verifies"))).collect());
 
 fuzz_target!(|bytes: &[u8]| {
     // Try the input as a whole file, and after the magic and a length, which the fuzzer seldom finds by chance.
@@ -35,8 +35,12 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn check_verdict(file: &[u8]) {
     if let Ok(verdict) = verify(file) {
-        assert!(PROVEN.contains(&verdict.checkpoint.root), "verified, but not a vector: {verdict:?}");
+        assert!(PROVEN.contains(&roots(&verdict)), "verified, but not a vector: {verdict:?}");
     }
+}
+
+fn roots(verdict: &VerifiedEvidence) -> Vec<Hash> {
+    verdict.segments.iter().map(|segment| segment.checkpoint.root).collect()
 }
 
 fn verify(mut bytes: &[u8]) -> Result<VerifiedEvidence, EvidenceError> {

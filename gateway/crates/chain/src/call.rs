@@ -1,13 +1,14 @@
 //! The calls that this crate can submit, and the calls and runtime API methods that the runtime has to offer.
 
+use super::devices::Reassignment;
 use codec::Encode;
 use scale_info::{meta_type, MetaType};
 use streembit_primitives::{
-    checkpoint::{Anchor, AnchoredRoot},
+    checkpoint::{Anchor, AnchoredRoot, EpochState},
     consortium::{Change, Consortium, Equivocation, QuotaStatus, SessionKeys},
     contract::{Contract, ContractId},
     contract_state::{ContractView, Grant, ServiceDue},
-    device::DeviceRecord,
+    device::{DeviceRecord, DeviceState, LastAnchored},
     merkle::ConsistencyProof,
     party::{AccountRole, PartyRecord},
     reading_proof::ReadingProof,
@@ -84,6 +85,78 @@ pub enum Call {
         gateway: AccountId,
         /// The signature over [`streembit_primitives::device::RegistrationConsent`].
         consent: Signature,
+        /// The gateway's signature over [`streembit_primitives::device::LogConsent`], if the device signs its own events.
+        log_consent: Option<Signature>,
+    },
+    /// Gives a device a new key, to which the key before it agrees.
+    RotateKey {
+        /// The device.
+        device: DeviceId,
+        /// The new key.
+        key: DeviceKey,
+        /// The sequence of the first event that it signs.
+        from: u64,
+        /// The proof of the device's last anchored event.
+        last: Box<LastAnchored>,
+        /// The old key's signature over [`streembit_primitives::device::KeyConsent`].
+        old_consent: Signature,
+        /// The new key's signature over the same.
+        new_consent: Signature,
+    },
+    /// Gives a device a new key, because the key before it is lost.
+    RecoverKey {
+        /// The device.
+        device: DeviceId,
+        /// The new key.
+        key: DeviceKey,
+        /// The sequence of the first event that it signs.
+        from: u64,
+        /// The proof of the device's last anchored event.
+        last: Box<LastAnchored>,
+        /// The new key's signature over [`streembit_primitives::device::KeyConsent`].
+        consent: Signature,
+    },
+    /// Assigns a device to another log.
+    Reassign(Box<Reassignment>),
+    /// Declares events of a device lost.
+    DeclareLost {
+        /// The device.
+        device: DeviceId,
+        /// The sequence after the last lost event.
+        until: u64,
+        /// The proof of the device's last anchored event.
+        last: Box<LastAnchored>,
+    },
+    /// Offers a device to another party, or withdraws the offer.
+    Transfer {
+        /// The device.
+        device: DeviceId,
+        /// The party; `None` to withdraw the offer.
+        to: Option<PartyId>,
+    },
+    /// Accepts a device that is offered to the signer's party.
+    AcceptDevice {
+        /// The device.
+        device: DeviceId,
+        /// The party that owns it until now.
+        owner: PartyId,
+    },
+    /// Records what the owner says about a device.
+    SetDeviceState {
+        /// The device.
+        device: DeviceId,
+        /// The state.
+        state: DeviceState,
+    },
+    /// Closes the log of a gateway for good.
+    CloseEpoch {
+        /// The gateway.
+        gateway: AccountId,
+    },
+    /// Opens the next log of a gateway.
+    OpenEpoch {
+        /// The gateway.
+        gateway: AccountId,
     },
     /// Anchors the signing gateway's log.
     Anchor {
@@ -144,8 +217,15 @@ impl Call {
             Self::LeaveValidators => "Validators",
             Self::ApplyUpgrade { .. } => "System",
             Self::SetSessionKeys { .. } => "Session",
-            Self::RegisterDevice { .. } => "Devices",
-            Self::Anchor { .. } => "Anchors",
+            Self::RegisterDevice { .. }
+            | Self::RotateKey { .. }
+            | Self::RecoverKey { .. }
+            | Self::Reassign(_)
+            | Self::DeclareLost { .. }
+            | Self::Transfer { .. }
+            | Self::AcceptDevice { .. }
+            | Self::SetDeviceState { .. } => "Devices",
+            Self::Anchor { .. } | Self::CloseEpoch { .. } | Self::OpenEpoch { .. } => "Anchors",
             _ => "ServiceContracts",
         }
     }
@@ -163,6 +243,15 @@ impl Call {
             Self::LeaveValidators | Self::LeaveConsortium => "leave",
             Self::SetSessionKeys { .. } => "set_keys",
             Self::RegisterDevice { .. } => "register",
+            Self::RotateKey { .. } => "rotate_key",
+            Self::RecoverKey { .. } => "recover_key",
+            Self::Reassign(_) => "reassign",
+            Self::DeclareLost { .. } => "declare_lost",
+            Self::Transfer { .. } => "transfer",
+            Self::AcceptDevice { .. } => "accept",
+            Self::SetDeviceState { .. } => "set_state",
+            Self::CloseEpoch { .. } => "close_epoch",
+            Self::OpenEpoch { .. } => "open_epoch",
             Self::Anchor { .. } => "anchor",
             Self::Propose { .. } => "propose",
             Self::Accept { .. } => "accept",
@@ -184,7 +273,24 @@ impl Call {
             Self::ApplyUpgrade { code } => code.encode(),
             Self::LeaveValidators | Self::LeaveConsortium => Vec::new(),
             Self::SetSessionKeys { keys, proof } => (keys, proof).encode(),
-            Self::RegisterDevice { key, gateway, consent } => (key, gateway, consent).encode(),
+            Self::RegisterDevice { key, gateway, consent, log_consent } => {
+                (key, gateway, consent, log_consent).encode()
+            }
+            Self::RotateKey { device, key, from, last, old_consent, new_consent } => {
+                (device, key, from, last, old_consent, new_consent).encode()
+            }
+            Self::RecoverKey { device, key, from, last, consent } => {
+                (device, key, from, last, consent).encode()
+            }
+            Self::Reassign(reassignment) => {
+                let Reassignment { device, gateway, host_key, from, last, consent } = &**reassignment;
+                (device, gateway, host_key, from, last, consent).encode()
+            }
+            Self::DeclareLost { device, until, last } => (device, until, last).encode(),
+            Self::Transfer { device, to } => (device, to).encode(),
+            Self::AcceptDevice { device, owner } => (device, owner).encode(),
+            Self::SetDeviceState { device, state } => (device, state).encode(),
+            Self::CloseEpoch { gateway } | Self::OpenEpoch { gateway } => gateway.encode(),
             Self::Anchor { checkpoint, proof } => (checkpoint, proof).encode(),
             Self::Propose { contract } => contract.encode(),
             Self::Accept { id } => id.encode(),
@@ -216,6 +322,9 @@ impl CallShape {
 pub(super) fn calls() -> Vec<CallShape> {
     let call = |pallet, call, arguments| CallShape { pallet, call, arguments };
     let (account, signature) = (meta_type::<AccountId>(), meta_type::<Signature>());
+    let (device, key) = (meta_type::<DeviceId>(), meta_type::<DeviceKey>());
+    let (sequence, last) = (meta_type::<u64>(), meta_type::<LastAnchored>());
+    let optional_signature = meta_type::<Option<Signature>>();
     let (id, number, proof) = (meta_type::<ContractId>(), meta_type::<u32>(), meta_type::<ReadingProof>());
     vec![
         call("Parties", "add_gateway", vec![account, meta_type::<LogKey>(), signature]),
@@ -232,7 +341,20 @@ pub(super) fn calls() -> Vec<CallShape> {
         call("Validators", "leave", Vec::new()),
         call("Parties", "leave", Vec::new()),
         call("Session", "set_keys", vec![meta_type::<SessionKeys>(), meta_type::<Vec<u8>>()]),
-        call("Devices", "register", vec![meta_type::<DeviceKey>(), account, signature]),
+        call("Devices", "register", vec![key, account, signature, optional_signature]),
+        call("Devices", "rotate_key", vec![device, key, sequence, last, signature, signature]),
+        call("Devices", "recover_key", vec![device, key, sequence, last, signature]),
+        call(
+            "Devices",
+            "reassign",
+            vec![device, account, meta_type::<Option<DeviceKey>>(), sequence, last, optional_signature],
+        ),
+        call("Devices", "declare_lost", vec![device, sequence, last]),
+        call("Devices", "transfer", vec![device, meta_type::<Option<PartyId>>()]),
+        call("Devices", "accept", vec![device, meta_type::<PartyId>()]),
+        call("Devices", "set_state", vec![device, meta_type::<DeviceState>()]),
+        call("Anchors", "close_epoch", vec![account]),
+        call("Anchors", "open_epoch", vec![account]),
         call("Anchors", "anchor", vec![meta_type::<Checkpoint>(), meta_type::<ConsistencyProof>()]),
         call("ServiceContracts", "propose", vec![meta_type::<Contract>()]),
         call("ServiceContracts", "accept", vec![id]),
@@ -280,6 +402,9 @@ pub(super) fn methods() -> Vec<MethodShape> {
         method("DevicesApi", "devices_of_gateway", vec![account], meta_type::<Vec<DeviceId>>()),
         method("DevicesApi", "devices_of_owner", vec![party], meta_type::<Vec<DeviceId>>()),
         method("DevicesApi", "consent_nonce", vec![meta_type::<PublicKey>()], meta_type::<u32>()),
+        method("DevicesApi", "device_of_key", vec![device], meta_type::<Option<DeviceId>>()),
+        method("DevicesApi", "offer", vec![device], meta_type::<Option<PartyId>>()),
+        method("AnchorsApi", "epoch", vec![account], meta_type::<EpochState>()),
         method("AnchorsApi", "latest", vec![log], meta_type::<Option<Anchor>>()),
         method(
             "AnchorsApi",

@@ -3,6 +3,7 @@
 
 mod call;
 mod connect;
+mod devices;
 mod equivocations;
 mod error;
 mod heads;
@@ -22,11 +23,12 @@ pub mod quota;
 
 pub use call::Call;
 pub use connect::NodeConnection;
+pub use devices::{device_consent, key_consent, log_consent, KeyConsents, Reassignment};
 pub use equivocations::{describe_equivocation, ValidatorsReport};
 pub use error::ChainError;
 pub use node_url::NodeUrl;
 pub use refusal::PoolRefusal;
-pub use registration::{account_consent, device_consent, gateway_consent};
+pub use registration::{account_consent, gateway_consent};
 pub use reporting::{ChainReport, NodeState};
 pub use rpc::VoterStatus;
 pub use view::ChainView;

@@ -1,10 +1,10 @@
-//! The registration of accounts, gateways, devices and session keys: consents and the calls that carry them.
+//! The registration of accounts, gateways and session keys: consents and the calls that carry them.
 
 use super::{rpc::decode, Call, ChainClient, ChainError, Submitted};
 use streembit_keystore::KeyPair;
 use streembit_primitives::{
-    consortium::SessionKeys, device::RegistrationConsent, gateway::GatewayConsent, hash::Domain,
-    party::AccountConsent, AccountId, DeviceKey, Hash, PartyId, Scope, Signature,
+    consortium::SessionKeys, gateway::GatewayConsent, hash::Domain, party::AccountConsent, AccountId, Hash,
+    PartyId, Scope, Signature,
 };
 
 /// Signs a gateway's consent to belong to a party. It covers the gateway's log key. `nonce` is the number of consents
@@ -18,12 +18,6 @@ pub fn gateway_consent(genesis: Hash, gateway: &KeyPair, party: PartyId, nonce: 
 /// Signs the consent of an account to act for a party.
 pub fn account_consent(consent: &AccountConsent, keys: &KeyPair) -> Signature {
     keys.sign(Domain::AccountConsent, &consent.message())
-}
-
-/// Signs the consent to a device's registration, with the device's own key or the key of the gateway that signs for
-/// it.
-pub fn device_consent(registration: &RegistrationConsent, keys: &KeyPair) -> Signature {
-    keys.sign(Domain::Registration, &registration.message())
 }
 
 impl ChainClient {
@@ -84,34 +78,11 @@ impl ChainClient {
     pub async fn node_is_validator(&self) -> Result<bool, ChainError> {
         Ok(self.inner.rpc.roles().await?.iter().any(|role| role == "Authority"))
     }
-
-    /// Builds the consent that a device has to sign to be registered on this chain.
-    pub async fn registration(
-        &self,
-        key: DeviceKey,
-        owner: PartyId,
-        gateway: AccountId,
-    ) -> Result<RegistrationConsent, ChainError> {
-        let nonce = self.view().await?.registration_nonce(key.consent_key()).await?;
-        Ok(RegistrationConsent { genesis: self.genesis(), key, owner, gateway, nonce })
-    }
-
-    /// Registers a device with its consent.
-    pub async fn register_device(
-        &self,
-        owner: &KeyPair,
-        registration: RegistrationConsent,
-        consent: Signature,
-    ) -> Result<Submitted, ChainError> {
-        let RegistrationConsent { key, gateway, .. } = registration;
-        self.submit(owner, Call::RegisterDevice { key, gateway, consent }).await
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streembit_primitives::Text;
 
     #[test]
     fn signed_consents_pass_the_chains_verification() {
@@ -123,12 +94,6 @@ mod tests {
         let agreed = GatewayConsent { genesis, gateway: gateway.account(), party, log_key, nonce: 3 };
         assert!(agreed.verify(&consent));
         assert!(!GatewayConsent { genesis: Hash([2; 32]), ..agreed }.verify(&consent));
-
-        let key = DeviceKey::Hosted { gateway: gateway.account(), label: Text::try_from("car").unwrap() };
-        let registration =
-            RegistrationConsent { genesis, key, owner: party, gateway: gateway.account(), nonce: 1 };
-        assert!(registration.verify(&device_consent(&registration, &gateway)));
-        assert!(!registration.verify(&device_consent(&registration, &owner)));
 
         let (account, scope, until) = (gateway.account(), Scope::Contracts, Some(9));
         let agreed = AccountConsent { genesis, party, account, scope, until, nonce: 0 };

@@ -8,7 +8,7 @@ use super::{
 use codec::{Decode, Encode};
 use streembit_keystore::party::PartyName;
 use streembit_primitives::{
-    checkpoint::{Anchor, AnchoredRoot},
+    checkpoint::{Anchor, AnchoredRoot, EpochState},
     consortium::{Consortium, Equivocation, QuotaStatus},
     contract::ContractId,
     contract_state::{ContractView, Grant, ServiceDue},
@@ -85,7 +85,8 @@ impl ChainView {
         self.call("PartiesApi_consent_nonce", &account).await
     }
 
-    /// The nonce that the next consent to the registration of a device must have, by the key that signs it.
+    /// The nonce that the next consent of a key must have, if it consents to the registration of a device or, as a gateway,
+    /// to keep the log of one.
     pub async fn registration_nonce(&self, key: PublicKey) -> Result<u32, ChainError> {
         self.call("DevicesApi_consent_nonce", &key).await
     }
@@ -125,6 +126,16 @@ impl ChainView {
         self.call("DevicesApi_device", &id).await
     }
 
+    /// The device that has or had this key, which is given by the id that a device with this first key would have.
+    pub async fn device_of_key(&self, key: DeviceId) -> Result<Option<DeviceId>, ChainError> {
+        self.call("DevicesApi_device_of_key", &key).await
+    }
+
+    /// The party that a device is offered to, or `None` if there is no offer.
+    pub async fn offer(&self, device: DeviceId) -> Result<Option<PartyId>, ChainError> {
+        self.call("DevicesApi_offer", &device).await
+    }
+
     /// The devices whose logs a gateway keeps.
     pub async fn devices_of_gateway(&self, gateway: AccountId) -> Result<Vec<DeviceId>, ChainError> {
         self.call("DevicesApi_devices_of_gateway", &gateway).await
@@ -133,6 +144,11 @@ impl ChainView {
     /// The devices that a party owns.
     pub async fn devices_of_owner(&self, owner: PartyId) -> Result<Vec<DeviceId>, ChainError> {
         self.call("DevicesApi_devices_of_owner", &owner).await
+    }
+
+    /// The number of a gateway's log, and whether it is open.
+    pub async fn epoch(&self, gateway: AccountId) -> Result<EpochState, ChainError> {
+        self.call("AnchorsApi_epoch", &gateway).await
     }
 
     /// The last anchor of a log, or `None` if it has none.

@@ -79,6 +79,9 @@ pub struct Rights {
     /// The time at which the rights must be evaluated again: the first end among the grants and the account, in
     /// milliseconds since 1970-01-01 UTC. `None` if the rights do not end.
     pub until: Option<u64>,
+    /// The gateway's time from which on received events may be read, in milliseconds since 1970-01-01 UTC: what came
+    /// before belongs to an owner before this one. 0 if the whole history may be read.
+    pub since: u64,
 }
 
 impl NameFilter {
@@ -106,6 +109,9 @@ impl DeviceAccess {
     /// Returns what the account may read of the device at a gateway, or `None` if it may read nothing. It reads what its
     /// party may read, if its scope includes reading.
     ///
+    /// The present owner reads what the gateway received since it became the owner, and can grant no more than that. Former
+    /// owners read nothing. The chain lists only grants in force, so a grant of a former owner is not among them.
+    ///
     /// A grant or an account ends when either the chain's time or the local clock (`now`) reaches its end. So neither a
     /// stalled chain nor a slow clock extends it.
     pub fn rights(&self, gateway: &AccountId, now: u64) -> Option<Rights> {
@@ -114,11 +120,13 @@ impl DeviceAccess {
         if role.has_ended(now) {
             return None;
         }
-        let record = self.record.as_ref().filter(|record| record.gateway == *gateway)?;
-        if record.owner == party {
-            return Some(Rights { names: NameFilter::All, until: role.until() });
+        let record = self.record.as_ref().filter(|record| record.gateway() == *gateway)?;
+        // The first owner may also read what was logged before the device was registered.
+        let since = if record.owners().count() > 1 { record.owners().last().since } else { 0 };
+        if record.owner() == party {
+            return Some(Rights { names: NameFilter::All, until: role.until(), since });
         }
-        let device = record.key.device_id();
+        let device = record.device_id();
         let in_force = self
             .grants
             .iter()
@@ -131,7 +139,7 @@ impl DeviceAccess {
         } else {
             NameFilter::Only(in_force.iter().flat_map(|grant| grant.names.iter().cloned()).collect())
         };
-        Some(Rights { names, until })
+        Some(Rights { names, until, since })
     }
 }
 
@@ -139,7 +147,7 @@ impl DeviceAccess {
 mod tests {
     use super::*;
     use streembit_primitives::{
-        contract::ContractId, party::Role, DeviceKey, PartyId, PublicKey, Scope, Text,
+        contract::ContractId, device::ChangeTime, party::Role, DeviceKey, PartyId, PublicKey, Scope, Text,
     };
 
     const GATEWAY: AccountId = AccountId([1; 32]);
@@ -170,12 +178,24 @@ mod tests {
 
     /// The access of an account of the workshop that may do everything.
     fn access(grants: Vec<Grant>) -> DeviceAccess {
-        let record = DeviceRecord { key: key(), owner: OWNER, gateway: GATEWAY, registered: 1 };
+        let at = ChangeTime { block: 1, time: 50 };
+        let record = DeviceRecord::new(key(), OWNER, LogId::first(GATEWAY), at);
         DeviceAccess { reader: reader(WORKSHOP, Scope::All, None), record: Some(record), grants, time: 100 }
     }
 
     fn all(until: Option<u64>) -> Option<Rights> {
-        Some(Rights { names: NameFilter::All, until })
+        Some(Rights { names: NameFilter::All, until, since: 0 })
+    }
+
+    #[test]
+    fn a_new_owner_reads_from_its_time_on_and_the_former_one_nothing() {
+        let mut sold = access(Vec::new());
+        let record = sold.record.as_mut().unwrap();
+        record.set_owner(WORKSHOP, ChangeTime { block: 9, time: 90 }).unwrap();
+        let rights = Rights { names: NameFilter::All, until: None, since: 90 };
+        assert_eq!(sold.rights(&GATEWAY, 0), Some(rights));
+        let former = DeviceAccess { reader: reader(OWNER, Scope::All, None), ..sold };
+        assert_eq!(former.rights(&GATEWAY, 0), None);
     }
 
     #[test]

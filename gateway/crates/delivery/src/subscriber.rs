@@ -295,9 +295,9 @@ impl<R: Registry> Subscriber<R> {
             }
             Target::Account(account) => *account,
         };
-        if account != record.gateway {
+        if account != record.gateway() {
             return Err(
-                SubscribeError::OtherGateway { device, found: account, wanted: record.gateway }.into()
+                SubscribeError::OtherGateway { device, found: account, wanted: record.gateway() }.into()
             );
         }
         let discovered = self.peer.discovered().borrow().clone();
@@ -363,8 +363,8 @@ impl<R: Registry> Subscriber<R> {
         if !channel.verify_gateway(&hello, &proof) {
             return Err(SubscribeError::GatewayProof.into());
         }
-        if proof.account != record.gateway {
-            let (device, wanted) = (self.subscription.device, record.gateway);
+        if proof.account != record.gateway() {
+            let (device, wanted) = (self.subscription.device, record.gateway());
             return Err(SubscribeError::OtherGateway { device, found: proof.account, wanted }.into());
         }
         let subscribe = channel.prove_subscriber(&self.keys, &hello, &proof.challenge, self.request());
@@ -415,14 +415,34 @@ impl<R: Registry> Subscriber<R> {
             None => None,
         };
         let sequence = self.position.next;
-        let received = connection
-            .verifier
-            .verify(event, root)
-            .map_err(|error| SubscribeError::InvalidEvent { sequence, gateway: connection.gateway, error })?;
+        let mut verified = connection.verifier.verify(event.clone(), root);
+        // The key, the log or what is lost may have changed since the connection was made.
+        if verified.is_err() && self.update_record(connection).await? {
+            verified = connection.verifier.verify(event, root);
+        }
+        let received = verified.map_err(|error| SubscribeError::InvalidEvent {
+            sequence,
+            gateway: connection.gateway,
+            error,
+        })?;
         self.position = connection.verifier.position();
         self.reset_pauses();
         connection.consumed = connection.consumed.saturating_add(1);
         Ok(received)
+    }
+
+    /// Reads the device's record again. Returns true if it has changed, and an error if another gateway keeps the device's
+    /// log now.
+    async fn update_record(&self, connection: &mut Connection) -> Result<bool, AttemptError> {
+        let device = self.subscription.device;
+        let record = self.registry.device(device).await?.ok_or(SubscribeError::UnknownDevice(device))?;
+        if record.gateway() != connection.gateway {
+            let (found, wanted) = (connection.gateway, record.gateway());
+            return Err(SubscribeError::OtherGateway { device, found, wanted }.into());
+        }
+        let is_new = record != *connection.verifier.record();
+        connection.verifier.set_record(record);
+        Ok(is_new)
     }
 
     /// The connection works. If it fails, reconnect without a pause.

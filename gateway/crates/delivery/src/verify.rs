@@ -2,8 +2,9 @@
 
 use super::wire::{Content, Delivered};
 use serde_json::{json, Value};
+use std::ops::Range;
 use streembit_primitives::{
-    device::DeviceRecord, event::EventError, AccountId, DeviceId, Hash, LogEntry, LogId, Part, Signer,
+    device::DeviceRecord, event::EventError, DeviceId, Hash, LogEntry, LogId, Part, Signer,
 };
 
 /// The reason why verification of a delivered event failed.
@@ -15,12 +16,17 @@ pub enum VerifyError {
     /// A disclosed part does not belong to the body, or appears twice.
     #[error("a disclosed part does not belong to the event's body, or appears twice")]
     Disclosure,
-    /// The inclusion proof is for the log of another gateway.
-    #[error("the inclusion proof is for a log of gateway {found}, not of the device's gateway")]
+    /// The inclusion proof is for another log than the one that the event is in by the device's record.
+    #[error("the inclusion proof is for log {found}, but the device's record says that the event is in log {expected}")]
     Log {
-        /// The gateway of that log.
-        found: AccountId,
+        /// The log of the proof.
+        found: LogId,
+        /// The log that the event is in.
+        expected: LogId,
     },
+    /// The event is declared lost.
+    #[error("the event is declared lost, so it proves nothing")]
+    Lost,
     /// The log that the chain has anchored does not include the event.
     #[error(
         "the log anchored at {size} entries does not include the event: the gateway shows another history"
@@ -66,6 +72,9 @@ pub struct Received {
     /// The anchored size of the log for which inclusion was proven. `None` if the chain has not anchored the entry
     /// yet, or no longer keeps the anchor of this size.
     pub anchored: Option<u64>,
+    /// The sequences before this event that were not delivered, if any: they are declared lost, or they are in logs that the
+    /// device has left.
+    pub skipped: Option<Range<u64>>,
 }
 
 /// Verifies the events of one device in order.
@@ -85,7 +94,8 @@ impl Verifier {
         event.anchored.as_ref().map(|inclusion| (inclusion.log, inclusion.size))
     }
 
-    /// Verifies an event against the device's key, the previous events, its body and the anchored root.
+    /// Verifies an event against the device's key for its sequence, the previous events, its body and the anchored root.
+    /// Events that are declared lost, or that are in another log than this one, may be missing before it.
     ///
     /// `root` is the chain's root for [`Verifier::wanted_root`], or `None` if the chain does not keep it. The position
     /// does not change if the verification fails.
@@ -95,19 +105,26 @@ impl Verifier {
         if entry.event.header.device != self.device {
             return Err(EventError::Device.into());
         }
-        let event = entry.event.clone().verify(&self.record.key)?;
+        let sequence = entry.event.header.sequence;
+        if self.record.is_lost(sequence) {
+            return Err(VerifyError::Lost);
+        }
+        let event = entry.event.clone().verify(&self.record.key_at(sequence).key)?;
         let header = &event.event().header;
-        header.ensure_follows(self.position.last())?;
+        let log = self.record.log_at(sequence).log;
+        self.record.ensure_follows(&log, header, self.position.last())?;
+        let skipped = Some(self.position.next..sequence).filter(|skipped| !skipped.is_empty());
         let erased = content == Content::Erased;
         let (parts, complete) = verify_content(header, content)?;
         self.position = Position { next: header.sequence.saturating_add(1), previous: header.hash() };
-        Ok(Received { index, entry, parts, complete, erased, anchored })
+        Ok(Received { index, entry, parts, complete, erased, anchored, skipped })
     }
 
     fn verify_inclusion(&self, event: &Delivered, root: Option<Hash>) -> Result<Option<u64>, VerifyError> {
         let Some(inclusion) = &event.anchored else { return Ok(None) };
-        if inclusion.log.gateway != self.record.gateway {
-            return Err(VerifyError::Log { found: inclusion.log.gateway });
+        let expected = self.record.log_at(event.entry.event.header.sequence).log;
+        if inclusion.log != expected {
+            return Err(VerifyError::Log { found: inclusion.log, expected });
         }
         let Some(root) = root else { return Ok(None) };
         if inclusion.proof.verify(event.entry.leaf(), event.index, inclusion.size, &root) {
@@ -115,6 +132,16 @@ impl Verifier {
         } else {
             Err(VerifyError::Inclusion { size: inclusion.size })
         }
+    }
+
+    /// The device's record that events are verified against.
+    pub fn record(&self) -> &DeviceRecord {
+        &self.record
+    }
+
+    /// Replaces the record by a newer one.
+    pub fn set_record(&mut self, record: DeviceRecord) {
+        self.record = record;
     }
 
     /// The position after the last verified event.
@@ -183,6 +210,7 @@ impl Received {
             "complete": self.complete,
             "erased": self.erased,
             "anchored": self.anchored,
+            "skipped": self.skipped.as_ref().map(|skipped| json!({ "from": skipped.start, "until": skipped.end })),
         })
     }
 }

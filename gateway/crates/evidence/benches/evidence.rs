@@ -29,7 +29,7 @@ use streembit_evidence::{
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
     checkpoint::Anchor,
-    device::DeviceRecord,
+    device::{ChangeTime, DeviceRecord},
     event::{self, EventKind, ParsedDeviceKey, Signer, VERSION},
     evidence::{file, Item, TrustRoot},
     hash::Domain,
@@ -127,7 +127,7 @@ impl Device {
     }
 
     fn record(&self) -> DeviceRecord {
-        DeviceRecord { key: self.key(), owner: PartyId([5; 32]), gateway: gateway(), registered: 1 }
+        DeviceRecord::new(self.key(), PartyId([5; 32]), id(), ChangeTime { block: 1, time: 1 })
     }
 
     /// Creates the next headers with their bodies, one after the other, because each refers to the previous one.
@@ -156,7 +156,7 @@ impl Device {
     /// Creates the next events, and signs and verifies them on all cores.
     fn entries(&mut self, count: u64) -> Vec<NewEntry> {
         let headers = self.headers(count);
-        let (pair, key) = (&self.pair, &ParsedDeviceKey::new(self.key()));
+        let (pair, key) = (&self.pair, &ParsedDeviceKey::new(self.id(), self.key()));
         let part = headers.len().div_ceil(cores()).max(1);
         std::thread::scope(|scope| {
             let parts: Vec<_> = headers
@@ -230,7 +230,8 @@ async fn one_event() -> anyhow::Result<()> {
     anchor(&log, &mut chain).await?;
     let (from, to) = ("2026-06-01T00:00:00.005Z".parse()?, "2026-06-01T00:00:00.006Z".parse()?);
     let span = Span { from: Some(from), to: Some(to) };
-    let request = Request { device: devices[50].id(), span, disclose: Disclose::All, chain: None };
+    let request =
+        Request { device: devices[50].id(), span, disclose: Disclose::All, chain: None, after: None };
     let mut bytes = Vec::new();
     let exported = export::write(log.reader(), &request, &mut bytes, |_, _, _| {})?;
     anyhow::ensure!(exported.events == 1, "{exported:?}");
@@ -280,7 +281,8 @@ fn child_export(folder: &Path) -> anyhow::Result<()> {
     let log = Log::open_read_only(&folder.join("log"))?;
     let start = Instant::now();
     let mut out = std::io::BufWriter::new(std::fs::File::create(evidence(folder))?);
-    let request = Request { device, span: Span::default(), disclose: Disclose::All, chain: None };
+    let request =
+        Request { device, span: Span::default(), disclose: Disclose::All, chain: None, after: None };
     let exported = export::write(&log, &request, &mut out, |_, _, _| {})?;
     out.into_inner()?.sync_all()?;
     row("export", exported.events, start.elapsed());
@@ -300,7 +302,8 @@ fn child_verify(folder: &Path) -> anyhow::Result<()> {
 fn child_signatures(folder: &Path) -> anyhow::Result<()> {
     let mut input = IoReader(std::io::BufReader::new(std::fs::File::open(evidence(folder))?));
     let prelude = file::read_prelude(&mut input)?;
-    let key = ParsedDeviceKey::new(prelude.chain.state.device.key);
+    let record = prelude.chain.state.device;
+    let key = ParsedDeviceKey::new(record.device_id(), record.key().clone());
     let (mut count, mut took, mut ended) = (0u64, Duration::ZERO, false);
     while !ended {
         let mut batches = Vec::new();
@@ -309,7 +312,7 @@ fn child_signatures(folder: &Path) -> anyhow::Result<()> {
             while batch.len() < BATCH && !ended {
                 match file::read_item(&mut input, count)? {
                     Item::Event { entry, .. } => batch.push((entry.event, &key)),
-                    Item::Skip { .. } => {}
+                    Item::Skip { .. } | Item::NextSegment => {}
                     Item::End => ended = true,
                 }
             }

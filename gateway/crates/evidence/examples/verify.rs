@@ -16,7 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let trust = TrustRootSource::from(OsString::from(root)).read()?;
     let verdict = verify(Path::new(&file), &trust, |_, _, _| {})?;
     println!("{} events of device {} are proven", verdict.events, verdict.device);
-    println!("anchored in block {}, finalized at block {}", verdict.anchored, verdict.last.block.number);
+    for segment in &verdict.segments {
+        println!("{} of them in log {}", segment.events, segment.checkpoint.log);
+    }
+    println!("finalized at block {}", verdict.last.block.number);
     println!("this is the whole anchored history: {}", verdict.is_complete());
     Ok(())
 }

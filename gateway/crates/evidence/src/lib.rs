@@ -9,6 +9,7 @@ pub mod entry_proof;
 pub mod export;
 #[cfg(feature = "collect")]
 mod gateway_log;
+mod last_anchored;
 pub mod note;
 pub mod output;
 pub mod select;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use entry_proof::{EntryProof, EntryRequest, EntrySummary};
 pub use export::{ExportError, ExportSummary, Request};
+pub use last_anchored::last_anchored;
 pub use note::{judge_note, LogRoot, NoteVerdict, RootSource};
 pub use select::{Disclose, Span};
 pub use source::{CollectedChain, EventLog};

@@ -7,8 +7,9 @@ use std::path::Path;
 use streembit_keystore::account;
 use streembit_primitives::{
     body::Disclosure,
-    evidence::{file, Item, Prelude, ShownBody},
-    AccountId, Checkpoint, DeviceId, EventKind, Hash, LogEntry, LogId, Part, PartyId, Signer,
+    device::DeviceRecord,
+    evidence::{file, EvidenceError, Item, Prelude, ShownBody},
+    AccountId, Checkpoint, DeviceId, EventKind, Hash, LogEntry, LogId, Part, Signer,
 };
 
 /// The claims of a file about itself. They are not verified.
@@ -20,21 +21,28 @@ pub struct UnverifiedSummary {
     pub genesis: Hash,
     /// The device.
     pub device: DeviceId,
-    /// The party that owns the device.
-    pub owner: PartyId,
+    /// The device's record on the chain: its keys, owners and logs, and what was lost.
+    pub record: DeviceRecord,
+    /// The logs that the events are in, in their order.
+    pub segments: Vec<UnverifiedSegment>,
+    /// The number of changes of voters.
+    pub changes: usize,
+}
+
+/// The part of a file that is in one log. It is not verified.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct UnverifiedSegment {
     /// The gateway that keeps the log.
     #[serde(serialize_with = "account::ss58::serialize")]
     pub gateway: AccountId,
     /// The log.
     pub log: LogId,
-    /// The anchored checkpoint of the log.
-    pub checkpoint: Checkpoint,
+    /// The anchored checkpoint of the log, or `None` if the file has no anchor for it.
+    pub checkpoint: Option<Checkpoint>,
     /// The number of the block that accepted the checkpoint.
-    pub anchored: u32,
+    pub anchored: Option<u32>,
     /// The sequence of the device's last event in the checkpoint.
     pub head: u64,
-    /// The number of changes of voters.
-    pub changes: usize,
 }
 
 /// An event of a file. It is not verified.
@@ -42,6 +50,8 @@ pub struct UnverifiedSummary {
 pub struct UnverifiedEvent {
     /// The position in the device's history.
     pub sequence: u64,
+    /// The log.
+    pub log: LogId,
     /// The position in the log.
     pub index: u64,
     /// The time of the event by its signer's clock, in milliseconds since 1970.
@@ -84,15 +94,22 @@ pub fn show<E: From<VerifyError>>(
         let mut input = IoReader(&mut source);
         let prelude = file::read_prelude(&mut input).map_err(VerifyError::from)?;
         claim(UnverifiedSummary::of(&prelude))?;
+        let mut logs = prelude.segments.iter().map(|segment| segment.log);
+        let no_segment = || VerifyError::from(EvidenceError::Malformed { what: "prelude", items: 0 });
+        let mut log = logs.next().ok_or_else(no_segment)?;
         let (mut items, mut index) = (0u64, 0u64);
         loop {
             match file::read_item(&mut input, items).map_err(VerifyError::from)? {
                 Item::End => return Ok(()),
+                Item::NextSegment => {
+                    log = logs.next().ok_or_else(no_segment)?;
+                    index = 0;
+                }
                 Item::Skip { level, .. } => {
                     index = index.saturating_add(1u64.checked_shl(level.into()).unwrap_or(u64::MAX));
                 }
                 Item::Event { entry, body } => {
-                    each(UnverifiedEvent::of(index, entry, body))?;
+                    each(UnverifiedEvent::of(log, index, entry, body))?;
                     index = index.saturating_add(1);
                 }
             }
@@ -105,24 +122,28 @@ pub fn show<E: From<VerifyError>>(
 
 impl UnverifiedSummary {
     fn of(prelude: &Prelude) -> Self {
-        let Prelude { genesis, log, device, chain, head } = prelude;
+        let Prelude { genesis, device, chain, segments } = prelude;
+        let anchors = chain.state.anchors.iter().map(Some).chain(std::iter::repeat(None));
+        let segments = segments.iter().zip(anchors).map(|(segment, anchor)| UnverifiedSegment {
+            gateway: segment.log.gateway,
+            log: segment.log,
+            checkpoint: anchor.map(|anchor| anchor.checkpoint.clone()),
+            anchored: anchor.map(|anchor| anchor.block),
+            head: segment.head.entry.sequence,
+        });
         Self {
             verified: false,
             genesis: *genesis,
             device: *device,
-            owner: chain.state.device.owner,
-            gateway: log.gateway,
-            log: *log,
-            checkpoint: chain.state.anchor.checkpoint.clone(),
-            anchored: chain.state.anchor.block,
-            head: head.entry.sequence,
+            record: chain.state.device.clone(),
+            segments: segments.collect(),
             changes: chain.changes.len(),
         }
     }
 }
 
 impl UnverifiedEvent {
-    fn of(index: u64, entry: LogEntry, body: ShownBody) -> Self {
+    fn of(log: LogId, index: u64, entry: LogEntry, body: ShownBody) -> Self {
         let LogEntry { event, received } = entry;
         let (disclosed, parts) = match body {
             ShownBody::Whole(body) => (Disclosed::Whole, body.parts.into_inner()),
@@ -135,6 +156,7 @@ impl UnverifiedEvent {
         };
         Self {
             sequence: event.header.sequence,
+            log,
             index,
             time: event.header.time,
             received,

@@ -23,7 +23,7 @@ pub struct VerifierPool {
     first_error: FirstError,
 }
 
-/// The error of the batch with the lowest log index among the verified ones, with that index.
+/// The error of the first batch in the evidence among the verified ones, with the number of events before that batch.
 type FirstError = Arc<Mutex<Option<(u64, EvidenceError)>>>;
 
 impl VerifierPool {
@@ -89,12 +89,12 @@ fn run_worker(batches: &Mutex<Receiver<SignatureBatch>>, first_error: &FirstErro
     }
 }
 
-/// Verifies a batch and records its error if it is the first one in the log.
+/// Verifies a batch and records its error if it is the first one in the evidence.
 fn verify_batch(batch: SignatureBatch, first_error: &FirstError) {
-    let index = batch.index();
+    let before = batch.events_before();
     let Err(error) = batch.verify() else { return };
     let mut first = first_error.lock().unwrap_or_else(PoisonError::into_inner);
-    if first.as_ref().is_none_or(|(earlier, _)| index < *earlier) {
-        *first = Some((index, error));
+    if first.as_ref().is_none_or(|(earlier, _)| before < *earlier) {
+        *first = Some((before, error));
     }
 }

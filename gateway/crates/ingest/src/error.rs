@@ -1,7 +1,8 @@
 //! The errors of ingest.
 
+use streembit_keystore::account;
 use streembit_log::{AppendError, Refusal};
-use streembit_primitives::{body::MAX_PARTS, event::EventError, text::TextLengthError, DeviceId};
+use streembit_primitives::{body::MAX_PARTS, event::EventError, text::TextLengthError, DeviceId, DeviceKey};
 
 /// An event or a reading was not admitted.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -9,6 +10,12 @@ pub enum IngestError {
     /// The gateway has no such device.
     #[error("device {device} is not a device of this gateway: add it to the gateway's configuration, with its public key if it signs its own events")]
     UnknownDevice {
+        /// The device.
+        device: DeviceId,
+    },
+    /// The device had another key before, so only its record on the chain says where its history continues.
+    #[error("the record of device {device} on the chain is not known yet, so its history cannot be continued: it is read as soon as a node answers")]
+    UnknownRecord {
         /// The device.
         device: DeviceId,
     },
@@ -31,6 +38,24 @@ pub enum IngestError {
         #[source]
         error: EventError,
     },
+    /// The event is signed with a key of the device that does not count for its sequence.
+    #[error(
+        "event {sequence} of device {device} is signed with {}, but from event {from} on the device signs with {}: \
+         sign it with that key",
+        key_text(.found), key_text(.expected)
+    )]
+    OtherKey {
+        /// The device.
+        device: DeviceId,
+        /// The sequence of the event.
+        sequence: u64,
+        /// The key that signed the event.
+        found: Box<DeviceKey>,
+        /// The key that counts for the sequence.
+        expected: Box<DeviceKey>,
+        /// The sequence from which that key counts.
+        from: u64,
+    },
     /// The event has no readings.
     #[error("an event without readings is not admitted: send at least one reading")]
     Empty,
@@ -43,8 +68,8 @@ pub enum IngestError {
     /// The status text is too long.
     #[error("the status: {0}")]
     TooLong(#[from] TextLengthError),
-    /// The log refused the event: it does not follow its device's last event, its body is too large, or the device's
-    /// key was copied.
+    /// The log refused the event: it does not follow its device's last event or belongs to another log, its body is too
+    /// large, or the device's key was copied.
     #[error("{}", refusal_text(.0))]
     Refused(#[from] Refusal),
     /// The log could not store the event.
@@ -59,8 +84,10 @@ impl IngestError {
     /// Returns true if the same event may be admitted when it is sent again later.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Closed => true,
+            Self::Closed | Self::UnknownRecord { .. } => true,
             Self::Log(error) => error.is_temporary(),
+            // Until the device is assigned to the epoch that the gateway has opened.
+            Self::Refused(Refusal::OtherEpoch { .. }) => true,
             _ => false,
         }
     }
@@ -73,6 +100,13 @@ impl From<AppendError> for IngestError {
             AppendError::Closed => Self::Closed,
             error => Self::Log(error),
         }
+    }
+}
+
+fn key_text(key: &DeviceKey) -> String {
+    match key {
+        DeviceKey::Own(key) => format!("the key {key}"),
+        DeviceKey::Hosted { gateway, .. } => format!("the key of gateway {}", account::show(gateway)),
     }
 }
 

@@ -1,14 +1,12 @@
 //! Events of hosted devices, which cannot sign: the gateway makes and signs them.
 
-use super::IngestError;
-use std::{collections::HashMap, sync::Arc};
+use super::{devices::Device, IngestError};
+use std::sync::Arc;
 use streembit_keystore::KeyPair;
 use streembit_log::{Head, NewEntry, Proposal};
 use streembit_primitives::{
-    body::MAX_PARTS,
-    event::{EventError, ParsedDeviceKey, VERSION},
-    hash::Domain,
-    Body, BoundedVec, DeviceId, EventHeader, EventKind, Hash, Part, Reading, SignedEvent, Signer, Text,
+    body::MAX_PARTS, event::VERSION, hash::Domain, Body, BoundedVec, EventHeader, EventKind, LogId, Part,
+    Reading, SignedEvent, Signer, Text,
 };
 
 /// The content of an event whose place in the device's history is not known yet.
@@ -47,20 +45,15 @@ pub(super) fn status(text: &str) -> Result<Content, IngestError> {
 }
 
 /// Proposes an event that is signed on the log's writer thread, once its place in the device's history is known.
-pub(super) fn propose(
-    content: Content,
-    device: DeviceId,
-    keys: Arc<KeyPair>,
-    devices: Arc<HashMap<DeviceId, ParsedDeviceKey>>,
-) -> Proposal {
-    let body_hash = content.body.hash();
+pub(super) fn propose(content: Content, device: Arc<Device>, log: LogId, keys: Arc<KeyPair>) -> Proposal {
+    let (id, body_hash) = (device.id(), content.body.hash());
     let make = move |head: Option<&Head>| {
-        let key = devices.get(&device).ok_or(EventError::Device)?;
+        let (sequence, previous) = device.next(&log, head)?;
         let header = EventHeader {
             version: VERSION,
-            device,
-            sequence: head.map_or(0, |head| head.sequence.saturating_add(1)),
-            previous: head.map_or(Hash::ZERO, |head| head.hash),
+            device: id,
+            sequence,
+            previous,
             time: content.time,
             kind: content.kind,
             body_hash,
@@ -68,8 +61,8 @@ pub(super) fn propose(
         let signature = keys.sign(Domain::EventHeader, &header.hash());
         let event = SignedEvent { header, signer: Signer::Gateway(keys.account()), signature };
         // Verify our own signature too, so that faulty memory cannot put an invalid event into the log.
-        let event = event.verify(key.key())?;
-        NewEntry::new(event, &content.body, content.time)
+        let event = event.verify(device.key_at(sequence).key())?;
+        Ok(device.with_lineage(NewEntry::new(event, &content.body, content.time)?))
     };
-    Proposal::Next { device, make: Box::new(make) }
+    Proposal::Next { device: id, make: Box::new(make) }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod devices;
 mod error;
 mod hosted;
 mod sequencer;
@@ -9,13 +10,15 @@ mod verifiers;
 #[cfg(test)]
 mod tests;
 
+pub use devices::ConfiguredDevice;
 pub use error::IngestError;
 
 use codec::Encode as _;
-use std::{collections::HashMap, sync::Arc};
+use devices::Devices;
+use std::sync::Arc;
 use streembit_keystore::KeyPair;
-use streembit_log::{AppendError, Log, Receipt, Refusal, MAX_BODY_BYTES};
-use streembit_primitives::{event::ParsedDeviceKey, Body, DeviceId, DeviceKey, Reading, SignedEvent};
+use streembit_log::{AppendError, Lineage, Log, Receipt, Refusal, MAX_BODY_BYTES};
+use streembit_primitives::{Body, DeviceId, DeviceKey, Reading, SignedEvent};
 use tokio::sync::{oneshot, Semaphore};
 use verifiers::{Results, Submission, Verifiers};
 
@@ -47,7 +50,7 @@ pub struct Ingest {
 struct Inner {
     log: Log,
     keys: Arc<KeyPair>,
-    devices: Arc<HashMap<DeviceId, ParsedDeviceKey>>,
+    devices: Arc<Devices>,
     /// The byte budget, in permits of [`BYTES_PER_PERMIT`]. An event holds its permits until it is answered.
     budget: Arc<Semaphore>,
     /// The total number of permits.
@@ -63,9 +66,13 @@ const BYTES_PER_PERMIT: usize = 64;
 const EVENT_BYTES: usize = 384;
 
 impl Ingest {
-    /// Starts the pipeline into `log`, with the gateway's key and the keys of its devices. Returns an error if a thread
-    /// cannot be started.
-    pub fn new(log: Log, keys: KeyPair, devices: Vec<DeviceKey>) -> std::io::Result<Self> {
+    /// Starts the pipeline into `log`, with the gateway's key and its devices, each given by its key or, if it had other
+    /// keys before, as a [`ConfiguredDevice`]. Returns an error if a thread cannot be started.
+    pub fn new(
+        log: Log,
+        keys: KeyPair,
+        devices: impl IntoIterator<Item: Into<ConfiguredDevice>>,
+    ) -> std::io::Result<Self> {
         Self::with_limits(log, keys, devices, Limits::default())
     }
 
@@ -73,12 +80,10 @@ impl Ingest {
     pub fn with_limits(
         log: Log,
         keys: KeyPair,
-        devices: Vec<DeviceKey>,
+        devices: impl IntoIterator<Item: Into<ConfiguredDevice>>,
         limits: Limits,
     ) -> std::io::Result<Self> {
-        let devices: HashMap<_, _> =
-            devices.into_iter().map(ParsedDeviceKey::new).map(|key| (key.device(), key)).collect();
-        let devices = Arc::new(devices);
+        let devices = Arc::new(Devices::new(devices.into_iter().map(Into::into)));
         let verifiers = Verifiers::start(&log, &devices, limits)?;
         // The budget must cover at least one event of maximum size.
         let capacity =
@@ -129,9 +134,16 @@ impl Ingest {
         self.host(device, hosted::status(text)?).await
     }
 
-    /// Returns the devices whose events are admitted, with their keys.
-    pub fn devices(&self) -> impl Iterator<Item = (DeviceId, &DeviceKey)> {
-        self.inner.devices.values().map(|key| (key.device(), key.key()))
+    /// Returns the devices whose events are admitted, with the keys that count now.
+    pub fn devices(&self) -> Vec<(DeviceId, DeviceKey)> {
+        let devices = self.inner.devices.snapshot();
+        devices.values().map(|device| (device.id(), device.key().clone())).collect()
+    }
+
+    /// Sets what the chain says of a device, or `None` if the chain has no record of it: then the configured key counts.
+    /// It applies to all events that are verified from now on.
+    pub fn set_lineage(&self, device: &DeviceId, lineage: Option<Lineage>) {
+        self.inner.devices.set_lineage(device, lineage);
     }
 
     /// Stops admitting events. Resolves when all accepted signed events are in the queue of the log, which still writes
@@ -155,17 +167,18 @@ impl Ingest {
 
     /// Appends an event that the gateway makes and signs for a hosted device.
     async fn host(&self, device: DeviceId, content: hosted::Content) -> Result<Receipt, IngestError> {
-        let key = self.inner.devices.get(&device).ok_or(IngestError::UnknownDevice { device })?;
-        if !matches!(key.key(), DeviceKey::Hosted { gateway, .. } if *gateway == self.inner.keys.account()) {
+        let known = self.inner.devices.get(&device).ok_or(IngestError::UnknownDevice { device })?;
+        if !known.is_hosted_by(&self.inner.keys.account()) {
             return Err(IngestError::NotHosted { device });
         }
+        known.ensure_placed()?;
         let bytes = content.body().encoded_size();
         if bytes > MAX_BODY_BYTES {
             return Err(Refusal::BodyTooLarge { bytes }.into());
         }
         let permits = self.clamp(permits(bytes));
         let _permit = self.inner.budget.acquire_many(permits).await.map_err(|_| IngestError::Closed)?;
-        let proposal = hosted::propose(content, device, self.inner.keys.clone(), self.inner.devices.clone());
+        let proposal = hosted::propose(content, known, self.inner.log.id(), self.inner.keys.clone());
         let mut results = self.inner.log.admit(vec![proposal]).await;
         results.pop().unwrap_or(Err(AppendError::Closed)).map_err(IngestError::from)
     }
@@ -180,7 +193,7 @@ impl std::fmt::Debug for Ingest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ingest")
             .field("log", &self.inner.log)
-            .field("devices", &self.inner.devices.len())
+            .field("devices", &self.inner.devices.snapshot().len())
             .field("limits", &self.inner.limits)
             .finish_non_exhaustive()
     }

@@ -8,9 +8,11 @@ use super::*;
 use proptest::prelude::*;
 use streembit_log::{AppendError, OpenError, StorageError};
 use streembit_primitives::{
+    device::{ChangeTime, DeviceRecord, KeyChange, LabelHash},
     event::EventError,
+    heads::HeadEntry,
     reading::{Name, Unit},
-    AccountId, Decimal, Hash, PublicKey, Signature, Signer, Source, Text, Value,
+    AccountId, Decimal, Hash, LogId, PartyId, PublicKey, Signature, Signer, Source, Text, Value,
 };
 use support::{body, log_id, open, Device};
 
@@ -28,7 +30,7 @@ fn keys() -> KeyPair {
 }
 
 fn hosted(label: &str) -> DeviceKey {
-    DeviceKey::Hosted { gateway: keys().account(), label: Text::try_from(label).unwrap() }
+    keys().hosted_key(label)
 }
 
 /// Starts ingest into an empty log, for the given signing devices and the hosted device `car`.
@@ -268,11 +270,10 @@ async fn a_panic_in_verification_costs_only_its_own_batch() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder);
     let (mut first, mut second) = (Device::sr25519(1), Device::ed25519(2));
-    let keys = [&first, &second].map(|device| (device.id(), ParsedDeviceKey::new(device.key.key().clone())));
-    let devices = HashMap::from(keys);
+    let devices = Devices::new([&first, &second].map(|device| device.key.key().clone().into())).snapshot();
     let verify = move |submissions: Vec<Submission>| {
         assert!(submissions.iter().all(|submission| submission.received != PANICS), "a bug in verification");
-        verifiers::verify(submissions, &devices)
+        verifiers::verify(submissions, &devices, &log_id())
     };
     // One thread, so that it has to survive the panic. One event per batch.
     let limits = Limits { batch: 1, verifiers: 1, ..Limits::default() };
@@ -326,13 +327,97 @@ fn a_gateway_signs_only_for_its_own_hosted_devices() {
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
-        let other = DeviceKey::Hosted { gateway: AccountId([1; 32]), label: Text::try_from("x").unwrap() };
+        let other = DeviceKey::Hosted { gateway: AccountId([1; 32]), label: LabelHash([1; 32]) };
         let broken = DeviceKey::Own(PublicKey::Ed25519([0xff; 32]));
         let ingest = Ingest::new(open(&folder), keys(), vec![other.clone(), broken]).unwrap();
         let device = other.device_id();
         assert_eq!(ingest.status(device, "x").await, Err(IngestError::NotHosted { device }));
-        assert_eq!(ingest.devices().count(), 2);
+        assert_eq!(ingest.devices().len(), 2);
     });
+}
+
+const AT: ChangeTime = ChangeTime { block: 1, time: 1 };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_is_verified_with_the_key_that_counts_for_its_sequence() {
+    let mut old = Device::sr25519(1);
+    let fixture = start_ingest(std::slice::from_ref(&old), Limits::default());
+    let (ingest, device) = (&fixture.ingest, old.id());
+    let mut record = DeviceRecord::new(old.key.key().clone(), PartyId([1; 32]), log_id(), AT);
+    ingest.set_lineage(&device, Some(Lineage::new(record.clone(), None)));
+    for salt in 0..2 {
+        let (event, text) = old.next(salt);
+        ingest.signed(event, text).await.unwrap();
+    }
+    let mut new = old.with_key_of(Device::p256(2));
+    let early = new.sign(2, new.previous, 0);
+    assert!(matches!(
+        ingest.signed(early.0, early.1).await,
+        Err(IngestError::NotVerified { error: EventError::Signature, .. })
+    ));
+    record.set_key(new.key.key().clone(), 2, KeyChange::Rotated, 2, AT).unwrap();
+    ingest.set_lineage(&device, Some(Lineage::new(record.clone(), None)));
+    let (event, text) = old.sign(2, old.previous, 0);
+    let refused = ingest.signed(event, text).await.unwrap_err();
+    assert!(matches!(refused, IngestError::OtherKey { sequence: 2, from: 2, .. }), "{refused}");
+    let text = refused.to_string();
+    assert!(
+        text.contains("from event 2 on") && text.contains("p256:") && text.contains("sr25519:"),
+        "{text}"
+    );
+    let (event, text) = new.next(2);
+    assert_eq!(ingest.signed(event, text).await.unwrap().sequence, 2);
+    // An event of the time before, sent again, is still acknowledged.
+    let (event, text) = old.sign(0, Hash::ZERO, 0);
+    assert_eq!(ingest.signed(event, text).await.unwrap().index, 0);
+
+    record.declare_lost(3, 6, AT).unwrap();
+    ingest.set_lineage(&device, Some(Lineage::new(record.clone(), None)));
+    let (event, text) = new.sign(4, Hash::ZERO, 0);
+    let lost = Err(IngestError::Refused(Refusal::Lost { device, sequence: 4, until: 6 }));
+    assert_eq!(ingest.signed(event, text).await, lost);
+    let (event, text) = new.sign(6, Hash([7; 32]), 0);
+    assert_eq!(ingest.signed(event, text).await.unwrap().index, 3);
+
+    let elsewhere = LogId::first(AccountId([8; 32]));
+    record.assign(elsewhere, None, 7, 7, AT).unwrap();
+    ingest.set_lineage(&device, Some(Lineage::new(record, None)));
+    let (event, text) = new.sign(7, Hash([7; 32]), 0);
+    let refused = ingest.signed(event, text).await.unwrap_err();
+    assert!(matches!(refused, IngestError::Refused(Refusal::OtherLog { sequence: 7, .. })), "{refused}");
+    assert!(!refused.is_temporary());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hosted_device_that_was_taken_over_continues_its_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let own_log = LogId::first(keys().account());
+    let log = Log::open(&folder.path().join("log"), own_log).unwrap();
+    let before = DeviceKey::Hosted { gateway: AccountId([8; 32]), label: LabelHash([1; 32]) };
+    let (device, key) = (before.device_id(), hosted("car"));
+    let configured = ConfiguredDevice { id: device, key: key.clone() };
+    let ingest = Ingest::new(log.clone(), keys(), [configured]).unwrap();
+    let old_log = LogId::first(AccountId([8; 32]));
+    let mut record = DeviceRecord::new(before, PartyId([1; 32]), old_log, AT);
+    record.assign(own_log, Some(key.clone()), 5, 5, AT).unwrap();
+    // Until the record is known, nobody knows where the history continues.
+    let unknown = ingest.readings(device, vec![reading(1)]).await.unwrap_err();
+    assert!(unknown == IngestError::UnknownRecord { device } && unknown.is_temporary(), "{unknown}");
+    let handover = HeadEntry { device, sequence: 4, hash: Hash([4; 32]) };
+    ingest.set_lineage(&device, Some(Lineage::new(record.clone(), Some(handover))));
+    for sequence in 5..8 {
+        assert_eq!(ingest.readings(device, vec![reading(1)]).await.unwrap().sequence, sequence);
+    }
+    let first = log.stored(0).unwrap().unwrap().entry.event;
+    assert_eq!((first.header.device, first.header.previous), (device, Hash([4; 32])));
+    assert!(first.verify(&key).is_ok());
+
+    // The gateway closes its log and opens the next: the device waits until it is assigned to it.
+    record.assign(LogId { epoch: 1, ..own_log }, None, 8, 8, AT).unwrap();
+    ingest.set_lineage(&device, Some(Lineage::new(record, None)));
+    let refused = ingest.readings(device, vec![reading(1)]).await.unwrap_err();
+    assert_eq!(refused, IngestError::Refused(Refusal::OtherEpoch { device, sequence: 8, epoch: 1 }));
+    assert!(refused.is_temporary());
 }
 
 proptest! {

@@ -4,19 +4,19 @@
 //! batches are verified in parallel, and the log receives them in the order in which they were taken.
 
 use super::{
+    devices::{Device, Devices, Snapshot},
     sequencer::{Sequencer, Ticket},
     IngestError, Limits,
 };
 use std::{
-    collections::HashMap,
     panic::{catch_unwind, AssertUnwindSafe},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
 use streembit_log::{Append, AppendError, Log, NewEntry, Proposal, Receipt};
 use streembit_primitives::{
-    event::{self, EventError, ParsedDeviceKey},
-    Body, DeviceId, SignedEvent, VerifiedEvent,
+    event::{self, EventError},
+    Body, LogId, SignedEvent, VerifiedEvent,
 };
 use tokio::sync::{mpsc, oneshot, OwnedSemaphorePermit};
 
@@ -44,13 +44,9 @@ pub(super) struct Verifiers {
 
 impl Verifiers {
     /// Starts `limits.verifiers` threads, which verify with the keys of `devices` and append to `log`.
-    pub(super) fn start(
-        log: &Log,
-        devices: &Arc<HashMap<DeviceId, ParsedDeviceKey>>,
-        limits: Limits,
-    ) -> std::io::Result<Self> {
-        let devices = devices.clone();
-        Self::start_with(log, limits, move |submissions| verify(submissions, &devices))
+    pub(super) fn start(log: &Log, devices: &Arc<Devices>, limits: Limits) -> std::io::Result<Self> {
+        let (devices, id) = (devices.clone(), log.id());
+        Self::start_with(log, limits, move |submissions| verify(submissions, &devices.snapshot(), &id))
     }
 
     /// Starts the threads with the function that verifies a batch, which a test can replace.
@@ -107,6 +103,20 @@ impl Verifiers {
     }
 }
 
+impl Drop for Verifiers {
+    /// Waits for the threads, so that none of them still holds the log when the process ends.
+    fn drop(&mut self) {
+        *self.queue.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        let threads = std::mem::take(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A reply may hold the last clone of the pipeline and run this on a verifier, which cannot join itself.
+            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                tracing::error!("a verifier thread panicked; its submissions were not admitted");
+            }
+        }
+    }
+}
+
 /// The receiving end of the queue, and the order. A thread that has locked it takes the next submissions and their
 /// ticket.
 struct Intake {
@@ -133,30 +143,35 @@ fn take(intake: &Mutex<Intake>, batch: usize) -> Option<(Vec<Submission>, Ticket
 struct Pending {
     submission: usize,
     event: usize,
-    device: DeviceId,
+    device: Arc<Device>,
     sequence: u64,
     body: Body,
+    /// The event itself, if another key of the device can have signed it.
+    kept: Option<SignedEvent>,
 }
 
 /// Verifies the events of several submissions in one batch. Each submission becomes one append.
-pub(super) fn verify(
-    submissions: Vec<Submission>,
-    devices: &HashMap<DeviceId, ParsedDeviceKey>,
-) -> Vec<Append> {
+pub(super) fn verify(submissions: Vec<Submission>, devices: &Snapshot, log: &LogId) -> Vec<Append> {
     let count = submissions.iter().map(|submission| submission.events.len()).sum();
     let (mut events, mut pending) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut answers = Vec::with_capacity(submissions.len());
     for Submission { events: submitted, received, reply, permit } in submissions {
         let mut answer = Answer::new(submitted.len(), received, reply, permit);
         for (index, (event, body)) in submitted.into_iter().enumerate() {
-            let (device, sequence) = (event.header.device, event.header.sequence);
-            match devices.get(&device) {
-                Some(key) => {
-                    pending.push(Pending { submission: answers.len(), event: index, device, sequence, body });
-                    events.push((event, key));
-                }
-                None => answer.refuse(index, IngestError::UnknownDevice { device }),
+            let (id, sequence) = (event.header.device, event.header.sequence);
+            let Some(device) = devices.get(&id) else {
+                answer.refuse(index, IngestError::UnknownDevice { device: id });
+                continue;
+            };
+            let placed = device.ensure_in_log(log, sequence).map_err(IngestError::from);
+            if let Err(error) = device.ensure_placed().and(placed) {
+                answer.refuse(index, error);
+                continue;
             }
+            let kept = device.has_other_keys().then(|| event.clone());
+            let submission = answers.len();
+            pending.push(Pending { submission, event: index, device: device.clone(), sequence, body, kept });
+            events.push((event, device.key_at(sequence)));
         }
         answers.push(answer);
     }
@@ -195,10 +210,15 @@ impl Answer {
     }
 
     fn add(&mut self, pending: Pending, verified: Result<VerifiedEvent, EventError>) {
-        let Pending { event, device, sequence, body, .. } = pending;
+        let Pending { event, device, sequence, body, kept, .. } = pending;
+        let not_verified = |error| {
+            let other_key = kept.and_then(|event| device.signed_with_other_key(&event));
+            other_key.unwrap_or(IngestError::NotVerified { device: device.id(), sequence, error })
+        };
         let entry = verified
-            .map_err(|error| IngestError::NotVerified { device, sequence, error })
-            .and_then(|verified| Ok(NewEntry::new(verified, &body, self.received)?));
+            .map_err(not_verified)
+            .and_then(|verified| Ok(NewEntry::new(verified, &body, self.received)?))
+            .map(|entry| device.with_lineage(entry));
         match entry {
             Ok(entry) => self.proposals.push(Proposal::Entry(Box::new(entry))),
             Err(error) => self.refuse(event, error),

@@ -17,7 +17,9 @@ use rand::RngCore as _;
 use schnorrkel::Keypair;
 use sp_core::crypto::Pair as _;
 use std::fmt;
-use streembit_primitives::{hash::Domain, signature::sign_sr25519, AccountId, Hash, LogKey, Signature};
+use streembit_primitives::{
+    device::LabelHash, hash::Domain, signature::sign_sr25519, AccountId, DeviceKey, Hash, LogKey, Signature,
+};
 use zeroize::Zeroizing;
 
 /// Substrate's signing context for extrinsics.
@@ -28,6 +30,9 @@ const TRANSPORT_CONTEXT: &str = "streembit v1 transport key";
 
 /// The BLAKE3 `derive_key` context of the log key; part of the format.
 const LOG_CONTEXT: &str = "streembit v1 log key";
+
+/// The BLAKE3 `derive_key` context of the secret that the salts of labels are derived from; part of the format.
+const LABEL_CONTEXT: &str = "streembit v1 label salts";
 
 /// The names of the well-known accounts of development chains. Their keys are public.
 pub const DEV_NAMES: [&str; 6] = ["alice", "bob", "charlie", "dave", "eve", "ferdie"];
@@ -77,6 +82,7 @@ pub struct KeyPair {
     pair: Keypair,
     transport: Zeroizing<[u8; 32]>,
     log: SigningKey,
+    labels: Zeroizing<[u8; 32]>,
 }
 
 impl KeyPair {
@@ -85,7 +91,8 @@ impl KeyPair {
         let seed = Zeroizing::new(seed);
         let transport = Zeroizing::new(blake3::derive_key(TRANSPORT_CONTEXT, seed.as_ref()));
         let log = SigningKey::from_bytes(&Zeroizing::new(blake3::derive_key(LOG_CONTEXT, seed.as_ref())));
-        Self { pair: sp_core::sr25519::Pair::from_seed(&seed).into(), transport, log }
+        let labels = Zeroizing::new(blake3::derive_key(LABEL_CONTEXT, seed.as_ref()));
+        Self { pair: sp_core::sr25519::Pair::from_seed(&seed).into(), transport, log, labels }
     }
 
     /// Returns the key pair of a well-known development account, or `None` for other names. Ignores the case of the
@@ -121,6 +128,18 @@ impl KeyPair {
     /// same each time, and a backup of the keystore is also a backup of this key. The key pair cannot be derived from it.
     pub fn log_key(&self) -> SigningKey {
         self.log.clone()
+    }
+
+    /// Returns the salt of the label of a hosted device: the keyed BLAKE3 hash of the label, with a key that is derived from
+    /// the secret of the key pair. It is the same each time, so nothing has to be stored, and nobody else can compute it.
+    pub fn label_salt(&self, label: &str) -> [u8; 32] {
+        *blake3::keyed_hash(&self.labels, label.as_bytes()).as_bytes()
+    }
+
+    /// Returns the key of a device with this label that the account hosts.
+    pub fn hosted_key(&self, label: &str) -> DeviceKey {
+        let label = LabelHash::new(&self.label_salt(label), label);
+        DeviceKey::Hosted { gateway: self.account(), label }
     }
 
     /// Returns the public key of [`Self::log_key`], which the chain records with the gateway.
@@ -201,5 +220,18 @@ mod tests {
         let signature = keys.log_key().sign(b"a note").to_bytes();
         assert!(public.verify(b"a note", &signature));
         assert!(!public.verify(b"another note", &signature));
+    }
+
+    #[test]
+    fn the_salt_of_a_label_follows_from_the_seed_and_differs_by_label_and_account() {
+        let (one, two) = (KeyPair::from_seed([0x5a; 32]), KeyPair::from_seed([0x5b; 32]));
+        assert_eq!(one.hosted_key("car"), KeyPair::from_seed([0x5a; 32]).hosted_key("car"));
+        assert_ne!(one.label_salt("car"), one.label_salt("van"));
+        assert_ne!(one.label_salt("car"), two.label_salt("car"));
+        // A change of the derivation would change the ids of all hosted devices.
+        let key = blake3::derive_key("streembit v1 label salts", &[0x5a; 32]);
+        assert_eq!(one.label_salt("car"), *blake3::keyed_hash(&key, b"car").as_bytes());
+        let DeviceKey::Hosted { gateway, label } = one.hosted_key("car") else { panic!() };
+        assert_eq!((gateway, label), (one.account(), LabelHash::new(&one.label_salt("car"), "car")));
     }
 }

@@ -8,18 +8,20 @@ use super::{
     Fork, Head, NewEntry, Receipt, Refusal, StorageError,
 };
 use std::collections::HashMap;
-use streembit_primitives::{DeviceId, LogEntry};
+use streembit_primitives::{DeviceId, LogEntry, LogId};
 
 /// The state of the devices, read from the database when first needed. It includes the events of the current group,
 /// which are not on disk yet.
-#[derive(Default)]
-pub(crate) struct Devices(HashMap<DeviceId, Device>);
+pub(crate) struct Devices {
+    log: LogId,
+    known: HashMap<DeviceId, Device>,
+}
 
 #[derive(Clone, Copy)]
 struct Device {
     /// The last event.
     head: Option<Head>,
-    /// The sequence that the device's key has signed twice.
+    /// The last sequence that a key of the device has signed twice.
     forked: Option<u64>,
 }
 
@@ -36,6 +38,10 @@ pub(crate) enum Admission {
 }
 
 impl Devices {
+    pub(crate) fn new(log: LogId) -> Self {
+        Self { log, known: HashMap::new() }
+    }
+
     /// Returns the last event of a device.
     pub(crate) fn head(&mut self, db: &Guard<'_>, device: &DeviceId) -> Result<Option<Head>, StorageError> {
         Ok(self.device(db, device)?.head)
@@ -51,63 +57,117 @@ impl Devices {
         let header = entry.header();
         let device = *self.device(db, &header.device)?;
         if device.head.is_some_and(|head| header.sequence <= head.sequence) {
-            let first = match appended
-                .iter()
-                .find(|receipt| receipt.device == header.device && receipt.sequence == header.sequence)
-            {
-                Some(receipt) => *receipt,
-                None => stored_receipt(db, &header.device, header.sequence)?,
-            };
-            if first.hash == entry.hash() {
-                return Ok(Admission::Duplicate(first));
-            }
-            if device.forked.is_none() {
-                let other = LogEntry { event: entry.signed().clone(), received: entry.received() };
-                return Ok(Admission::Fork(Fork { admitted: first.index, other }));
+            if let Some(admission) = decide_on_known(db, entry, appended, device)? {
+                return Ok(admission);
             }
         }
-        if let Some(sequence) = device.forked {
+        if let Some(sequence) = forked_with_same_key(entry, device) {
             return Ok(Admission::Refuse(Refusal::Forked { device: header.device, sequence }));
         }
-        Ok(match header.ensure_follows(device.head.map(|head| (head.sequence, head.hash))) {
-            Ok(()) => Admission::Append,
-            Err(error) => Admission::Refuse(error.into()),
-        })
+        let follows = match entry.lineage() {
+            Some(lineage) => lineage.ensure_follows(&self.log, header, device.head.as_ref()),
+            None => {
+                let last = device.head.map(|head| (head.sequence, head.hash));
+                header.ensure_follows(last).map_err(Refusal::from)
+            }
+        };
+        Ok(follows.map_or_else(Admission::Refuse, |()| Admission::Append))
     }
 
     /// Records a device's new last event.
     pub(crate) fn set_head(&mut self, device: DeviceId, head: Head) {
-        self.0.entry(device).and_modify(|known| known.head = Some(head));
+        self.known.entry(device).and_modify(|known| known.head = Some(head));
     }
 
     /// Records that a device's key has signed `sequence` twice.
     pub(crate) fn set_forked(&mut self, device: DeviceId, sequence: u64) {
-        self.0.entry(device).and_modify(|known| known.forked = Some(sequence));
+        self.known.entry(device).and_modify(|known| known.forked = known.forked.max(Some(sequence)));
     }
 
     /// Forgets everything, because the events of the current group were not written.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.known.clear();
     }
 
     fn device(&mut self, db: &Guard<'_>, id: &DeviceId) -> Result<&Device, StorageError> {
-        match self.0.entry(*id) {
+        match self.known.entry(*id) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(unknown) => {
                 let head = db.value(Family::Heads, &id.0)?;
-                let forked = first_fork(db, id)?.map(|fork| fork.other.event.header.sequence);
+                let forked = last_fork(db, id)?.map(|fork| fork.other.event.header.sequence);
                 Ok(unknown.insert(Device { head, forked }))
             }
         }
     }
 }
 
-/// Returns the proof that a device's key was copied, or `None` if there is none.
+/// Decides on an event whose sequence is not above that of the device's last event. Returns `None` if the log has no event
+/// with this sequence: it is lost or in another log, or a proven copy of the key has signed it.
+fn decide_on_known(
+    db: &Guard<'_>,
+    entry: &NewEntry,
+    appended: &[Receipt],
+    device: Device,
+) -> Result<Option<Admission>, StorageError> {
+    let header = entry.header();
+    let is_same = |receipt: &&Receipt| receipt.device == header.device && receipt.sequence == header.sequence;
+    let first = match appended.iter().find(is_same) {
+        Some(receipt) => Some(*receipt),
+        None => stored_receipt(db, &header.device, header.sequence)?,
+    };
+    let Some(first) = first else { return Ok(None) };
+    if first.hash == entry.hash() {
+        return Ok(Some(Admission::Duplicate(first)));
+    }
+    if forked_with_same_key(entry, device).is_some() {
+        return Ok(None);
+    }
+    let (device, sequence) = (header.device, header.sequence);
+    if is_of_other_key(db, entry, &first)? {
+        return Ok(Some(Admission::Refuse(Refusal::OtherKey { device, sequence })));
+    }
+    let other = LogEntry { event: entry.signed().clone(), received: entry.received() };
+    Ok(Some(Admission::Fork(Fork { admitted: first.index, other })))
+}
+
+/// Returns the sequence that was signed twice with the key that counts for this event, or `None` if there is none.
+fn forked_with_same_key(entry: &NewEntry, device: Device) -> Option<u64> {
+    let sequence = entry.header().sequence;
+    device
+        .forked
+        .filter(|forked| entry.lineage().is_none_or(|lineage| lineage.has_one_key_for(*forked, sequence)))
+}
+
+/// Returns true if the stored event with the sequence of `entry` was signed with a key that no longer counts for it: it was
+/// admitted before the key changed. Two keys prove no copy.
+fn is_of_other_key(db: &Guard<'_>, entry: &NewEntry, first: &Receipt) -> Result<bool, StorageError> {
+    let Some(lineage) = entry.lineage() else { return Ok(false) };
+    // An event of the current group was verified with the same keys.
+    let stored: Option<LogEntry> = db.value(Family::Entries, &first.index.to_be_bytes())?;
+    let key = &lineage.record().key_at(first.sequence).key;
+    Ok(stored.is_some_and(|stored| stored.event.verify(key).is_err()))
+}
+
+/// Returns the first proof that a key of a device was copied, or `None` if there is none.
 pub(crate) fn first_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<Fork>, StorageError> {
+    fork_at(guard, device, 0, rocksdb::Direction::Forward)
+}
+
+/// Returns the proof with the highest sequence that a key of a device was copied, or `None` if there is none.
+pub(crate) fn last_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<Fork>, StorageError> {
+    fork_at(guard, device, u64::MAX, rocksdb::Direction::Reverse)
+}
+
+fn fork_at(
+    guard: &Guard<'_>,
+    device: &DeviceId,
+    sequence: u64,
+    direction: rocksdb::Direction,
+) -> Result<Option<Fork>, StorageError> {
     let (db, handle) = guard.family(Family::Forks)?;
-    let start = device_key(device, 0);
+    let start = device_key(device, sequence);
     let next = db
-        .iterator_cf(handle, rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward))
+        .iterator_cf(handle, rocksdb::IteratorMode::From(&start, direction))
         .next()
         .transpose()
         .map_err(StorageError::database("reading the proofs of copied keys"))?;
@@ -119,16 +179,20 @@ pub(crate) fn first_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<
     }
 }
 
-/// Rebuilds the receipt of a stored event.
-fn stored_receipt(guard: &Guard<'_>, device: &DeviceId, sequence: u64) -> Result<Receipt, StorageError> {
-    let key = device_key(device, sequence);
-    let missing =
+/// Rebuilds the receipt of a stored event. Returns `None` if the log has no event with this sequence.
+fn stored_receipt(
+    guard: &Guard<'_>,
+    device: &DeviceId,
+    sequence: u64,
+) -> Result<Option<Receipt>, StorageError> {
+    let Some(index) = guard.bytes(Family::ByDevice, &device_key(device, sequence))? else { return Ok(None) };
+    let misplaced =
         || StorageError::damaged(format!("event {sequence} of device {device} is missing or misplaced"));
-    let index = integer(Family::ByDevice, &guard.bytes(Family::ByDevice, &key)?.ok_or_else(missing)?)?;
-    let entry: LogEntry = guard.value(Family::Entries, &index.to_be_bytes())?.ok_or_else(missing)?;
+    let index = integer(Family::ByDevice, &index)?;
+    let entry: LogEntry = guard.value(Family::Entries, &index.to_be_bytes())?.ok_or_else(misplaced)?;
     if entry.event.header.device != *device || entry.event.header.sequence != sequence {
-        return Err(missing());
+        return Err(misplaced());
     }
     let hash = entry.event.header.hash();
-    Ok(Receipt { index, device: *device, sequence, hash, received: entry.received })
+    Ok(Some(Receipt { index, device: *device, sequence, hash, received: entry.received }))
 }

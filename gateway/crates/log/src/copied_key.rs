@@ -52,12 +52,18 @@ impl SignedTwice {
 }
 
 impl LogReader {
-    /// Returns true if the device's key was copied, and no further events of the device are admitted.
+    /// Returns true if a key of the device was copied. No further events with that key are admitted.
     pub fn is_forked(&self, device: &DeviceId) -> Result<bool, ReadError> {
         Ok(admission::first_fork(&self.store().db(), device)?.is_some())
     }
 
-    /// Returns the proof that a device's key was copied, or `None` if there is none.
+    /// Returns the last sequence that a key of the device has signed twice, or `None` if there is none.
+    pub fn forked_at(&self, device: &DeviceId) -> Result<Option<u64>, ReadError> {
+        let fork = admission::last_fork(&self.store().db(), device)?;
+        Ok(fork.map(|fork| fork.other.event.header.sequence))
+    }
+
+    /// Returns the first proof that a key of the device was copied, or `None` if there is none.
     pub fn copied_key(&self, device: &DeviceId) -> Result<Option<CopiedKey>, ReadError> {
         let fork = admission::first_fork(&self.store().db(), device)?;
         Ok(fork.map(|fork| self.copied_key_of(fork)).transpose()?)

@@ -1,7 +1,8 @@
 //! The entries that are appended to a log, and the receipts for them.
 
-use super::{Refusal, MAX_BODY_BYTES};
+use super::{Lineage, Refusal, MAX_BODY_BYTES};
 use codec::{Decode, Encode};
+use std::sync::Arc;
 use streembit_primitives::{
     event::entry_digest, merkle::leaf_hash, Body, DeviceId, EventHeader, Hash, LogEntry, SignedEvent,
     VerifiedEvent,
@@ -20,6 +21,7 @@ pub struct NewEntry {
     bytes: Vec<u8>,
     /// The offset of the body in `bytes`.
     body_offset: usize,
+    lineage: Option<Arc<Lineage>>,
 }
 
 impl NewEntry {
@@ -40,7 +42,18 @@ impl NewEntry {
         entry.encode_to(&mut bytes);
         let leaf = entry_leaf(&bytes);
         body.encode_to(&mut bytes);
-        Ok(Self { event, received, leaf, bytes, body_offset })
+        Ok(Self { event, received, leaf, bytes, body_offset, lineage: None })
+    }
+
+    /// Adds what the chain says of the device. Without it, the events of the device are expected to be in this log from
+    /// the first one on, without gaps and signed with one key.
+    #[must_use]
+    pub fn with_lineage(self, lineage: Arc<Lineage>) -> Self {
+        Self { lineage: Some(lineage), ..self }
+    }
+
+    pub(crate) fn lineage(&self) -> Option<&Lineage> {
+        self.lineage.as_deref()
     }
 
     /// The header of the event.

@@ -16,12 +16,56 @@ pub enum Refusal {
         bytes: usize,
     },
     /// The device's key signed two events for one sequence, so somebody has a copy of it.
-    #[error("device {device} signed two different events as number {sequence}: its key was copied. Both events are kept as proof, and no further events of the device are admitted. Give the device a new key, and configure and register it as a new device; what it has logged so far stays proven")]
+    #[error("device {device} signed two different events as number {sequence}: its key was copied. Both events are kept as proof, and no further events with this key are admitted. Give the device a new key, by a rotation or a recovery on the chain; what it has logged so far stays proven")]
     Forked {
         /// The device.
         device: DeviceId,
         /// The sequence that was signed twice.
         sequence: u64,
+    },
+    /// The log has an event with this sequence that another key of the device has signed.
+    #[error("the log already has an event {sequence} of device {device}, signed with an earlier key: the new key begins too early. Let the owner declare the events up to the last one in this log lost, and continue after them")]
+    OtherKey {
+        /// The device.
+        device: DeviceId,
+        /// The sequence.
+        sequence: u64,
+    },
+    /// The event is declared lost.
+    #[error("event {sequence} of device {device} is declared lost: the next event has the sequence {until}")]
+    Lost {
+        /// The device.
+        device: DeviceId,
+        /// The sequence.
+        sequence: u64,
+        /// The first sequence that is not lost.
+        until: u64,
+    },
+    /// The event belongs to another log.
+    #[error("event {sequence} of device {device} belongs to log {log}, as the device's record on the chain says: send it to the gateway of that log, or assign the device to this log")]
+    OtherLog {
+        /// The device.
+        device: DeviceId,
+        /// The sequence.
+        sequence: u64,
+        /// The log.
+        log: Box<LogId>,
+    },
+    /// The event belongs to another epoch of the same gateway.
+    #[error("event {sequence} of device {device} belongs to epoch {epoch} of this gateway, as the device's record on the chain says: assign the device to the open epoch")]
+    OtherEpoch {
+        /// The device.
+        device: DeviceId,
+        /// The sequence.
+        sequence: u64,
+        /// The epoch.
+        epoch: u32,
+    },
+    /// The device is out of use for good.
+    #[error("device {device} is retired: no further events of it are admitted")]
+    Retired {
+        /// The device.
+        device: DeviceId,
     },
 }
 

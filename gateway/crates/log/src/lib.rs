@@ -13,6 +13,7 @@ mod erase;
 mod error;
 pub mod failpoint;
 mod heads;
+mod lineage;
 mod missing_tables;
 mod prove;
 mod read;
@@ -33,6 +34,7 @@ pub use error::{
     AppendError, ChainProofError, CheckpointError, DamageCause, EraseError, IoError, OpenError,
     OutOfRangeError, ReadError, Refusal, RemovalError, StorageError,
 };
+pub use lineage::Lineage;
 pub use read::LogReader;
 pub use streembit_primitives::stored::{StoredBody, StoredEvent};
 pub use tiles::TileReader;
@@ -98,7 +100,7 @@ impl Log {
         chain_proofs::migrate(&store)?;
         let (appends, queue) = mpsc::channel(QUEUE);
         let (durable, durable_size) = watch::channel(reader.size());
-        let writer = Writer::new(store, reader.shared_size(), queue, durable)?;
+        let writer = Writer::new(store, id, reader.shared_size(), queue, durable)?;
         let thread = std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || writer.run())
@@ -121,6 +123,15 @@ impl Log {
         let reader = LogReader::new(store, id)?;
         watermark::check(reader.size(), acknowledged)?;
         Ok(reader)
+    }
+
+    /// Returns the id of the log at `path`, or `None` if there is none yet.
+    pub fn identity(path: &Path) -> Result<Option<LogId>, OpenError> {
+        match store::Store::open_read_only(path) {
+            Ok(store) => store::identity(&store),
+            Err(OpenError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Like [`Self::open_read_only`], but also opens a damaged log, so that [`LogReader::verify`] can report the

@@ -8,7 +8,7 @@ use super::{
 };
 use codec::DecodeAll;
 use std::{
-    ops::Range,
+    ops::{Range, RangeInclusive},
     sync::{
         atomic::{AtomicU64, Ordering},
         Arc,
@@ -159,6 +159,50 @@ impl LogReader {
         Ok(self.read_device_indexes(device, from_sequence, count)?)
     }
 
+    /// Returns the events of a device with a sequence in a range, each as its sequence and its index in the log, in order.
+    pub fn device_range(
+        &self,
+        device: &DeviceId,
+        sequences: RangeInclusive<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, u64)>, ReadError> {
+        let guard = self.store.db();
+        let (db, handle) = guard.family(Family::ByDevice)?;
+        let (start, end) = (device_key(device, *sequences.start()), device_key(device, *sequences.end()));
+        let events = db
+            .iterator_cf(handle, rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward))
+            .take_while(|pair| pair.as_ref().map_or(true, |(key, _)| **key <= *end.as_slice()))
+            .take(limit)
+            .map(|pair| {
+                let (key, value) = pair.map_err(StorageError::database("reading a device's events"))?;
+                Ok((sequence_of(&key)?, integer(Family::ByDevice, &value)?))
+            });
+        Ok(events.collect::<Result<_, StorageError>>()?)
+    }
+
+    /// Returns the last event of a device whose sequence is not above `sequence`, or `None` if there is none.
+    pub fn device_event_up_to(
+        &self,
+        device: &DeviceId,
+        sequence: u64,
+    ) -> Result<Option<StoredEvent>, ReadError> {
+        let index = {
+            let guard = self.store.db();
+            let (db, handle) = guard.family(Family::ByDevice)?;
+            let last = device_key(device, sequence);
+            let found = db
+                .iterator_cf(handle, rocksdb::IteratorMode::From(&last, rocksdb::Direction::Reverse))
+                .next()
+                .transpose()
+                .map_err(StorageError::database("reading a device's events"))?;
+            match found {
+                Some((key, value)) if key.starts_with(&device.0) => integer(Family::ByDevice, &value)?,
+                _ => return Ok(None),
+            }
+        };
+        self.stored(index)
+    }
+
     pub(super) fn read_device_indexes(
         &self,
         device: &DeviceId,
@@ -216,4 +260,9 @@ impl LogReader {
         }
         Ok(())
     }
+}
+
+/// Returns the sequence in a key of [`Family::ByDevice`].
+fn sequence_of(key: &[u8]) -> Result<u64, StorageError> {
+    integer(Family::ByDevice, key.get(32..).unwrap_or_default())
 }

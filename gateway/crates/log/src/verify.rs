@@ -1,7 +1,8 @@
 //! Verification of everything that is stored, for audits.
 //!
 //! Everything is derived again from the entries, and every stored place that differs is reported. Signatures are not
-//! verified here, because that needs the devices' keys.
+//! verified here, because that needs the devices' keys. Nor is it judged whether a sequence that is missing may be: it can
+//! be declared lost or be in another log, which only the device's record on the chain tells.
 
 use super::{
     entry::entry_leaf,
@@ -280,7 +281,11 @@ impl<'a> Verification<'a> {
             Some(head) => Some(*head),
             None => self.previous(&device, sequence)?,
         };
-        let follows = header.ensure_follows(last.map(|head| (head.sequence, head.hash)));
+        let next = last.map_or(0, |head| head.sequence.saturating_add(1));
+        let follows = match sequence > next {
+            true => Ok(()),
+            false => header.ensure_follows(last.map(|head| (head.sequence, head.hash))),
+        };
         if let (Err(error), false) = (follows, self.follows_damage(&device, sequence)?) {
             self.report(index, Place::Entry, format!("device {device}: {error}"));
         }

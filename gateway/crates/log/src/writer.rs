@@ -17,7 +17,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use streembit_primitives::merkle::Frontier;
+use streembit_primitives::{merkle::Frontier, LogId};
 use tokio::sync::{mpsc, watch};
 
 /// The number of events after which a synced write takes no more.
@@ -89,13 +89,14 @@ type Results = Vec<Result<Receipt, AppendError>>;
 impl Writer {
     pub(crate) fn new(
         store: Arc<Store>,
+        log: LogId,
         size: Arc<AtomicU64>,
         queue: mpsc::Receiver<Vec<Append>>,
         durable: watch::Sender<u64>,
     ) -> Result<Self, OpenError> {
         let (frontier, growing) = load_tree(&store)?;
         let watermark = Watermark::open(store.path())?;
-        let devices = Devices::default();
+        let devices = Devices::new(log);
         Ok(Self { store, size, queue, durable, watermark, frontier, growing, devices, failed: None })
     }
 

@@ -1,5 +1,6 @@
 //! `streembit audit chains`: the chains for which the gateway stores proofs of its anchors.
 
+use super::{open_own_log, own_log};
 use crate::{
     cli::{
         common::{CommandResult, ConfigArg, Context},
@@ -12,8 +13,9 @@ use clap::Args;
 use serde::Serialize;
 use std::{path::Path, process::ExitCode};
 use streembit_evidence::State;
+use streembit_keystore::account_of;
 use streembit_log::{Log, LogReader};
-use streembit_primitives::{Hash, LogId};
+use streembit_primitives::{AccountId, Hash};
 
 /// The arguments of `audit chains`.
 #[derive(Debug, Args)]
@@ -41,31 +43,29 @@ struct ProvenByChain {
 
 /// Runs the command.
 pub async fn run(args: ChainsArgs, context: &Context) -> CommandResult {
-    let (config, gateway) = args.config.load_with_account()?;
-    let (path, id) = (config.gateway.data_dir.clone(), LogId::first(gateway));
+    let config = args.config.load()?;
+    let gateway = account_of(&config.gateway.key_file).map_err(explain)?;
+    let path = config.gateway.data_dir;
     let forget = args.forget;
     let chains = tokio::task::spawn_blocking(move || {
         if let Some(genesis) = forget {
-            forget_chain(&path, id, genesis)?;
+            forget_chain(&path, gateway, genesis)?;
         }
-        proven_by_chain(&open(&path, id)?)
+        proven_by_chain(&open_own_log(&path, gateway)?)
     })
     .await??;
     context.print(&chains, |chains| text(chains))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(path: &Path, id: LogId) -> anyhow::Result<LogReader> {
-    Log::open_read_only(path).and_then(|log| log.ensure_is(id)).map_err(explain)
-}
-
-fn forget_chain(path: &Path, id: LogId, genesis: Hash) -> anyhow::Result<()> {
+fn forget_chain(path: &Path, gateway: AccountId, genesis: Hash) -> anyhow::Result<()> {
     // Open read-only first, because opening for writing would create a log if there is none.
-    let stored = open(path, id)?.chains()?.contains(&genesis);
+    let stored = open_own_log(path, gateway)?.chains()?.contains(&genesis);
     ensure!(
         stored,
         "the gateway stores no proofs of the chain with genesis {genesis}: `streembit audit chains` lists the chains"
     );
+    let id = own_log(path, gateway);
     Log::open(path, id).map_err(explain)?.forget_chain(&genesis).map_err(explain)?;
     Ok(())
 }

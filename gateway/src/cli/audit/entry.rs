@@ -1,6 +1,9 @@
 //! `streembit audit export --format tlog-proof|cose`: proving one event to other people's tools.
 
-use super::evidence::{ExportArgs, Format};
+use super::{
+    evidence::{ExportArgs, Format},
+    open_own_log,
+};
 use crate::{
     cli::common::{find_device, CommandResult, Context},
     remedies::explain,
@@ -14,8 +17,7 @@ use std::{
 };
 use streembit_evidence::{entry_proof::LIMITS, output::Output, EntryProof, EntryRequest, EntrySummary};
 use streembit_keystore::KeyPair;
-use streembit_log::Log;
-use streembit_primitives::{note::VerifierKey, LogId};
+use streembit_primitives::note::VerifierKey;
 
 /// A summary of the exported files.
 #[derive(Serialize)]
@@ -43,8 +45,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
     let request = EntryRequest { device, sequence: args.sequence, chain: args.chain };
     let data = config.gateway.data_dir.clone();
     let exported = tokio::task::spawn_blocking(move || {
-        let id = LogId::first(keys.account());
-        let log = Log::open_read_only(&data).and_then(|log| log.ensure_is(id)).map_err(explain)?;
+        let log = open_own_log(&data, keys.account())?;
         let proof = EntryProof::new(&log, &request).map_err(explain)?;
         write(&proof, &args, &keys)
     })

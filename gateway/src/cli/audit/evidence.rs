@@ -1,6 +1,6 @@
 //! `streembit audit export`, `verify` and `show`: writing, verifying and showing evidence files.
 
-use super::entry;
+use super::{entry, history, open_own_log, verdict::verdict_text};
 use crate::{
     cli::{
         common::{find_device, CommandResult, ConfigArg, Context},
@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -26,11 +27,9 @@ use streembit_evidence::{
     verify::{self, VerifyError},
     TrustRootSource,
 };
-use streembit_keystore::account;
-use streembit_log::Log;
 use streembit_primitives::{
     evidence::{BodyCounts, VerifiedEvidence},
-    DeviceKey, Hash, LogId, Part, PublicKey, Signer,
+    Hash, Part, Signer,
 };
 
 /// The arguments of `audit export`.
@@ -47,6 +46,10 @@ pub struct ExportArgs {
     /// `cose`.
     #[arg(long, value_name = "N")]
     pub(super) sequence: Option<u64>,
+    /// Continue this evidence file, if the device's events were in another log before. It must be exported from that log,
+    /// after the log's last anchor. The new file has all of its events, and proves both logs by one chain.
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    after: Option<PathBuf>,
     /// Export events from this day (2027-06-01, UTC) or time (2027-06-01T12:00:00Z) on.
     #[arg(long, value_name = "T")]
     from: Option<PeriodStart>,
@@ -109,8 +112,8 @@ pub enum Format {
 pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
     if args.format != Format::Evidence {
         ensure!(
-            args.from.is_none() && args.to.is_none() && args.disclose.is_none(),
-            "--from, --to and --disclose select what evidence shows, and this format proves one event: use --sequence"
+            args.from.is_none() && args.to.is_none() && args.disclose.is_none() && args.after.is_none(),
+            "--from, --to, --disclose and --after select what evidence shows, and this format proves one event: use --sequence"
         );
         return entry::export(args, context).await;
     }
@@ -118,7 +121,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
         args.sequence.is_none(),
         "--sequence selects the event of a tlog-proof or COSE statement: use --from and --to"
     );
-    let (config, account) = args.config.load_with_account()?;
+    let (config, account) = args.config.load_with_ids(Some(context))?;
     let device = find_device(&config, account, &args.device)?.device;
     let (from, to) = (args.from, args.to);
     let request = Request {
@@ -126,12 +129,12 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
         span: Span { from, to },
         disclose: args.disclose.unwrap_or_default(),
         chain: args.chain,
+        after: args.after,
     };
-    let id = LogId::first(account);
     let data = config.gateway.data_dir.clone();
     let (path, force) = (args.output.clone(), args.force);
     let (exported, to_stdout) = tokio::task::spawn_blocking(move || {
-        let log = Log::open_read_only(&data).and_then(|log| log.ensure_is(id)).map_err(explain)?;
+        let log = open_own_log(&data, account)?;
         let mut output = Output::create(&path, force).map_err(explain)?;
         let mut progress = ProgressBar::new("exporting");
         let exported = export::write(&log, &request, &mut output, |done, total, events| {
@@ -217,11 +220,16 @@ fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 }
 
 fn print_text(args: &ShowArgs) -> anyhow::Result<()> {
-    let mut table = output::table(["sequence", "time", "content", "signed by", "index"]);
+    let mut table = output::table(["sequence", "time", "content", "signed by", "log", "index"]);
     let (mut count, limit) = (0u64, args.limit);
+    // The table has the number of the log, because its name is long.
+    let logs = RefCell::new(Vec::new());
     show::show(
         &args.file,
-        |summary| output::print_line(&summary_text(&summary)),
+        |summary| {
+            logs.replace(summary.segments.iter().map(|segment| segment.log).collect());
+            output::print_line(&summary_text(&summary))
+        },
         |event| {
             count = count.saturating_add(1);
             if count <= limit {
@@ -230,6 +238,7 @@ fn print_text(args: &ShowArgs) -> anyhow::Result<()> {
                     clock::show(event.time),
                     content(&event),
                     signed_by(event.signer).into(),
+                    logs.borrow().iter().position(|log| *log == event.log).map_or(0, |at| at + 1).to_string(),
                     event.index.to_string(),
                 ]);
             }
@@ -252,17 +261,18 @@ fn unverified_warning() -> String {
 }
 
 fn summary_text(summary: &UnverifiedSummary) -> String {
-    [
-        unverified_warning(),
-        String::new(),
-        format!("device   {}", summary.device),
-        format!("owner    {}", summary.owner),
-        format!("gateway  {}", account::show(&summary.gateway)),
-        format!("anchored {} log entries, in block {}", summary.checkpoint.size, summary.anchored),
-        format!("chain    {}", summary.genesis),
-        String::new(),
-    ]
-    .join("\n")
+    let mut lines = vec![unverified_warning(), String::new(), format!("device   {}", summary.device)];
+    lines.extend(history::lines(&summary.record));
+    for (number, segment) in (1..).zip(&summary.segments) {
+        let size = segment.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        let block = segment.anchored.unwrap_or_default();
+        lines.push(format!(
+            "log {number}    {size} entries, anchored in block {block}: {}",
+            history::log_name(&segment.log)
+        ));
+    }
+    lines.extend([format!("chain    {}", summary.genesis), String::new()]);
+    lines.join("\n")
 }
 
 fn content(event: &UnverifiedEvent) -> String {
@@ -284,11 +294,23 @@ fn signed_by(signer: Signer) -> &'static str {
 
 fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
     let ExportSummary {
-        events, first, last, head, not_anchored, log_size, chain, block, bodies, bytes, ..
+        segments,
+        events,
+        first,
+        last,
+        head,
+        not_anchored,
+        log_size,
+        chain,
+        block,
+        bodies,
+        bytes,
+        ..
     } = exported;
     let name = path.map_or("standard output".into(), |path| path.display().to_string());
     let mut lines = vec![
         format!("{name}: {} in {}", events_of(*events, *first, *last), size(*bytes)),
+        format!("logs     {segments}"),
         format!("bodies   {}", shares(bodies)),
         format!("anchored {log_size} log entries, as of finalized block {block}"),
         format!("chain    {chain}"),
@@ -308,76 +330,7 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
     lines.join("\n")
 }
 
-fn verdict_text(verdict: &VerifiedEvidence) -> String {
-    let VerifiedEvidence { record, checkpoint, last, first, last_event, .. } = verdict;
-    let set = format!("voter set {}, {} of {} voters", last.set, last.signers.len(), last.voters);
-    let at = last.time.map_or(String::new(), |time| format!(", {}", clock::show(time)));
-    [
-        paint(
-            Colour::Green,
-            &format!("VERIFIED: {}", events_of(verdict.events, first.sequence, last_event.sequence)),
-        ),
-        String::new(),
-        format!("device   {}", verdict.device),
-        format!("key      {}", key(&record.key)),
-        format!("owner    {}, as of block {}", record.owner, last.block.number),
-        format!("gateway  {}", account::show(&record.gateway)),
-        format!("signed   {}", signers(verdict)),
-        format!(
-            "time     {} to {}, by the signer's clock",
-            clock::show(first.time),
-            clock::show(last_event.time)
-        ),
-        format!("complete {}", completeness(verdict)),
-        format!("bodies   {}", shares(&verdict.bodies)),
-        format!("anchored {} log entries in block {}", checkpoint.size, verdict.anchored),
-        format!("final    block {}{at} ({set})", last.block.number),
-        format!("chain    {}, {} of the voter set since genesis", verdict.genesis, changes(verdict.changes)),
-    ]
-    .join("\n")
-}
-
-fn completeness(verdict: &VerifiedEvidence) -> String {
-    let start = if verdict.from_first {
-        "from its first event".to_owned()
-    } else {
-        format!("{} earlier events are not in this file", verdict.first.sequence)
-    };
-    let end = match verdict.head.saturating_sub(verdict.last_event.sequence) {
-        0 => "to the last anchored one".to_owned(),
-        later => format!("{later} later events are not in this file"),
-    };
-    let between = "no events missing in between";
-    match verdict.is_complete() {
-        true => format!("{start} {end}, {between}"),
-        false => format!("{start}, {end}; {between}"),
-    }
-}
-
-fn changes(count: u64) -> String {
-    format!("{count} change{}", if count == 1 { "" } else { "s" })
-}
-
-fn key(key: &DeviceKey) -> String {
-    match key {
-        DeviceKey::Own(PublicKey::Sr25519(bytes)) => format!("sr25519 0x{}", hex::encode(bytes)),
-        DeviceKey::Own(PublicKey::Ed25519(bytes)) => format!("Ed25519 0x{}", hex::encode(bytes)),
-        DeviceKey::Own(PublicKey::P256(bytes)) => format!("P-256 0x{}", hex::encode(bytes)),
-        DeviceKey::Hosted { label, .. } => {
-            format!("no key of its own; its gateway signs for it (\"{label}\")")
-        }
-    }
-}
-
-fn signers(verdict: &VerifiedEvidence) -> String {
-    match (verdict.device_signed, verdict.gateway_signed) {
-        (_, 0) => "all by the device itself".into(),
-        (0, _) => "all by the gateway, for a device that cannot sign".into(),
-        (device, gateway) => format!("{device} by the device, {gateway} by the gateway"),
-    }
-}
-
-fn shares(shares: &BodyCounts) -> String {
+pub(super) fn shares(shares: &BodyCounts) -> String {
     let counts = [
         (shares.whole, "whole"),
         (shares.parts, "partial"),
@@ -389,7 +342,7 @@ fn shares(shares: &BodyCounts) -> String {
     shares.join(", ")
 }
 
-fn events_of(count: u64, first: u64, last: u64) -> String {
+pub(super) fn events_of(count: u64, first: u64, last: u64) -> String {
     match count {
         1 => format!("1 event of the device, sequence number {first}"),
         _ => format!("{count} events of the device, sequence numbers {first} to {last}"),

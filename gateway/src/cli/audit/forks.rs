@@ -27,7 +27,8 @@ pub struct ForksArgs {
 struct CopiedKeyReport {
     /// The device's name, or `None` if the device is no longer configured.
     name: Option<String>,
-    /// True if both signatures match the configured key. `None` if the device is no longer configured.
+    /// True if both signatures match the configured key; false also if the device has got another key since. `None` if the
+    /// device is no longer configured.
     verified: Option<bool>,
     /// The two events with one sequence number.
     #[serde(flatten)]
@@ -36,7 +37,7 @@ struct CopiedKeyReport {
 
 /// Runs the command.
 pub async fn run(args: ForksArgs, context: &Context) -> CommandResult {
-    let (config, account) = args.config.load_with_account()?;
+    let (config, account) = args.config.load_with_ids(Some(context))?;
     let path = config.gateway.data_dir.clone();
     let forks = tokio::task::spawn_blocking(move || {
         Log::open_for_audit(&path).map_err(explain)?.forks().map_err(explain)
@@ -77,8 +78,8 @@ fn text(reports: &[CopiedKeyReport]) -> String {
             event("rejected", second)
         )
     });
-    let remedy = "Another device has a copy of the key, so the gateway accepts no more events from this device. Give \
-                  it a new key, then configure and register it as a new device. --json shows both signed events.";
+    let remedy = "Another device has a copy of the key, so the gateway accepts no more events with this key. Give the \
+                  device a new key (`streembit device rotate-key`). --json shows both signed events.";
     format!("{}\n\n{remedy}", devices.collect::<Vec<_>>().join("\n\n"))
 }
 

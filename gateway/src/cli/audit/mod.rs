@@ -4,8 +4,10 @@ mod chains;
 mod entry;
 mod evidence;
 mod forks;
+mod history;
 mod note;
 mod root;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -20,11 +22,10 @@ use crate::{
     remedies::explain,
 };
 use clap::{Args, Subcommand};
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 use streembit_chain::{ChainClient, ChainError};
 use streembit_clock as clock;
-use streembit_keystore::account;
-use streembit_log::{Log, OpenError, StorageError};
+use streembit_log::{Log, LogReader, OpenError, StorageError};
 use streembit_primitives::{AccountId, LogId};
 
 /// The most problems that the text output lists. The JSON output has all of them.
@@ -95,7 +96,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
 }
 
 async fn run_device(args: DeviceArgs, context: &Context) -> CommandResult {
-    let (config, account) = args.config.load_with_account()?;
+    let (config, account) = args.config.load_with_ids(Some(context))?;
     let subject = find_device(&config, account, &args.device)?;
     let chain = connect(args.node.or_configured(&config)).await?;
     let report = audit_device(&config, account, subject, &chain).await?;
@@ -109,10 +110,10 @@ async fn audit_device(
     subject: Subject,
     chain: &ChainClient,
 ) -> anyhow::Result<Report> {
-    let id = LogId::first(account);
+    let path = config.gateway.data_dir.clone();
+    let id = own_log(&path, account);
     // Read the chain before the log, so that the log already contains every event that the chain has anchored.
     let state = chain_state(chain, &subject, id).await.map_err(explain)?;
-    let path = config.gateway.data_dir.clone();
     let report = tokio::task::spawn_blocking(move || {
         match Log::open_for_audit(&path).and_then(|log| log.ensure_is(id)) {
             Ok(log) => audit(&log, subject, &state).map_err(explain),
@@ -124,6 +125,18 @@ async fn audit_device(
     })
     .await??;
     Ok(report)
+}
+
+/// Returns the id of the log in a gateway's data folder, or of the gateway's first log if there is none that can be read.
+fn own_log(path: &Path, gateway: AccountId) -> LogId {
+    let found = Log::identity(path).ok().flatten();
+    LogId { gateway, epoch: found.map_or(0, |log| log.epoch) }
+}
+
+/// Opens the log in a gateway's data folder, without writing. Fails if it is a log of another gateway.
+fn open_own_log(path: &Path, gateway: AccountId) -> anyhow::Result<LogReader> {
+    let id = own_log(path, gateway);
+    Log::open_read_only(path).and_then(|log| log.ensure_is(id)).map_err(explain)
 }
 
 async fn chain_state(chain: &ChainClient, subject: &Subject, log: LogId) -> Result<ChainState, ChainError> {
@@ -179,9 +192,9 @@ fn facts(report: &Report) -> Vec<String> {
         None => format!("none of {} log entries", report.log_size),
     };
     let mut facts = vec![format!("device   {}{name}", report.device)];
-    facts.extend(report.owner.map(|owner| format!("owner    {owner}")));
+    facts.extend(report.record.iter().flat_map(history::lines));
     facts.extend([
-        format!("gateway  {}", account::show(&report.log.gateway)),
+        format!("log      {}", history::log_name(&report.log)),
         format!("anchored {anchor}"),
         format!(
             "chain    {} at finalized block {}, {}",
@@ -204,7 +217,8 @@ fn facts(report: &Report) -> Vec<String> {
 fn table(report: &Report, limit: usize) -> String {
     let newest = report.history.len().saturating_sub(limit);
     let listed = |(position, event): &(usize, &AuditedEvent)| *position >= newest || !event.ok;
-    let mut table = output::table(["sequence", "time", "content", "signed by", "index", "anchored", "valid"]);
+    let mut table =
+        output::table(["sequence", "time", "content", "signed by", "key", "index", "anchored", "valid"]);
     let mut count = 0;
     for (_, event) in report.history.iter().enumerate().filter(listed) {
         count += 1;
@@ -213,6 +227,7 @@ fn table(report: &Report, limit: usize) -> String {
             event.when(),
             event.summary(),
             event.signed_by().to_owned(),
+            event.key.map_or("-".to_owned(), |key| key.to_string()),
             event.index.to_string(),
             match event.anchor {
                 AnchorState::Anchored => "yes",

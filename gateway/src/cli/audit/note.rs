@@ -1,5 +1,6 @@
 //! `streembit audit note`: comparing a signed note of a log with what the chain anchored.
 
+use super::own_log;
 use crate::{
     cli::{
         common::{connect, CommandResult, Context, NodeArg},
@@ -176,7 +177,8 @@ async fn anchored_log(view: &ChainView, note: VerifiedCheckpoint) -> Result<Anch
 ///
 /// `state` must have been read before, so that an honest log is not behind its anchor.
 async fn log_root(config: Config, state: &AnchoredLog) -> anyhow::Result<Option<LogRoot>> {
-    let id = LogId::first(account_of(&config.gateway.key_file).map_err(explain)?);
+    let gateway = account_of(&config.gateway.key_file).map_err(explain)?;
+    let id = own_log(&config.gateway.data_dir, gateway);
     if state.note.origin().log != id {
         return Ok(None);
     }

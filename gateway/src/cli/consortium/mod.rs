@@ -22,7 +22,7 @@ use streembit_primitives::{
 /// The subcommands of `streembit consortium`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the parties, the council, the validators and the open motions.
+    /// Show the parties with their accounts and gateways, the council, the validators and the open motions.
     Show(NodeArg),
     /// Propose to the council to add a party, by its first account.
     ProposeParty(Proposal),
@@ -173,9 +173,17 @@ async fn show(node: &NodeArg, context: &Context) -> anyhow::Result<()> {
     let chain = connect(node.or_local()).await?;
     let state = chain.view().await.map_err(explain)?;
     let now = state.consortium().await.map_err(explain)?;
+    let parties = state.parties().await.map_err(explain)?;
+    let mut gateways = Vec::new();
+    for (party, _) in &parties {
+        for gateway in state.gateways(*party).await.map_err(explain)? {
+            gateways.push((*party, gateway, state.epoch(gateway).await.map_err(explain)?));
+        }
+    }
     let shown = view::ConsortiumView {
         consortium: &now,
-        parties: state.parties().await.map_err(explain)?,
+        parties,
+        gateways,
         equivocations: state.equivocations().await.map_err(explain)?,
         runtime: state.runtime_version(),
         authorized: state.authorized_code().await.map_err(explain)?,

@@ -6,12 +6,13 @@ use streembit_chain::describe_equivocation;
 use streembit_clock::PeriodEnd;
 use streembit_keystore::account;
 use streembit_primitives::{
+    checkpoint::EpochState,
     consortium::{
         Change, Consortium, Equivocation, Motion, Quota, Validator, ValidatorState,
         MIN_FAULT_TOLERANT_VALIDATORS,
     },
     party::{PartyAccount, PartyRecord},
-    Hash, PartyId,
+    AccountId, Hash, PartyId,
 };
 
 /// The finalized state that `consortium show` prints.
@@ -20,6 +21,8 @@ pub struct ConsortiumView<'a> {
     pub consortium: &'a Consortium,
     /// The parties with their accounts.
     pub parties: Vec<(PartyId, PartyRecord)>,
+    /// The gateways of each party, with the numbers of their logs.
+    pub gateways: Vec<(PartyId, AccountId, EpochState)>,
     /// The proven equivocations of validators.
     pub equivocations: Vec<Equivocation>,
     /// The version of the runtime.
@@ -35,9 +38,18 @@ impl ConsortiumView<'_> {
         let equivocations = self.equivocations.iter().map(|one| {
             json!({ "account": account::show(&one.account), "offence": one.offence, "block": one.block })
         });
+        let gateways = self.gateways.iter().map(|(party, gateway, epoch)| {
+            json!({
+                "gateway": account::show(gateway),
+                "party": party,
+                "epoch": epoch.number,
+                "open": epoch.open,
+            })
+        });
         let mut json = json(self.consortium);
         if let Some(json) = json.as_object_mut() {
             json.insert("memberships".into(), memberships.collect());
+            json.insert("gateways".into(), gateways.collect());
             json.insert("equivocations".into(), equivocations.collect());
             json.insert("runtime".into(), json!({ "version": self.runtime, "authorized": self.authorized }));
         }
@@ -47,6 +59,9 @@ impl ConsortiumView<'_> {
     /// Returns the text output.
     pub fn text(&self) -> String {
         let mut parts = vec![validators(self.consortium), self.parties()];
+        if !self.gateways.is_empty() {
+            parts.push(self.gateways());
+        }
         if !self.consortium.motions.is_empty() {
             parts.push(motions(self.consortium));
         }
@@ -61,6 +76,19 @@ impl ConsortiumView<'_> {
             let seat = if self.consortium.council.contains(id) { "member" } else { "" };
             let since = party.since.map_or_else(|| "not recorded".to_owned(), |block| block.to_string());
             rows.add_row([id.to_string(), seat.into(), since, accounts_text(party)]);
+        }
+        render(&rows)
+    }
+
+    fn gateways(&self) -> String {
+        let mut rows = table(["gateway", "party", "log"]);
+        for (party, gateway, epoch) in &self.gateways {
+            let open = if epoch.open { "" } else { ", closed" };
+            rows.add_row([
+                account::show(gateway),
+                party.to_string(),
+                format!("epoch {}{open}", epoch.number),
+            ]);
         }
         render(&rows)
     }
@@ -265,7 +293,7 @@ mod tests {
     use super::*;
     use streembit_primitives::{
         consortium::{Offence, SessionKey, SessionKeys},
-        AccountId, Scope,
+        Scope,
     };
 
     fn consortium(validators: u8) -> Consortium {
@@ -308,7 +336,15 @@ mod tests {
             (PartyId([1; 32]), party(None, vec![founder(1)])),
             (PartyId([2; 32]), party(Some(4_711), vec![founder(2), clerk])),
         ];
-        ConsortiumView { consortium, parties, equivocations: Vec::new(), runtime: 3, authorized: None }
+        let gateways = vec![(PartyId([1; 32]), AccountId([8; 32]), EpochState { number: 4, open: false })];
+        ConsortiumView {
+            consortium,
+            parties,
+            gateways,
+            equivocations: Vec::new(),
+            runtime: 3,
+            authorized: None,
+        }
     }
 
     #[test]
@@ -316,7 +352,15 @@ mod tests {
         let consortium = consortium(4);
         let text = view(&consortium).text();
         let first = account::show(&AccountId([1; 32]));
-        for part in [&first, "4 voters, 3 needed", "member", "0xabababab", "remove validator", "1 of 2"] {
+        for part in [
+            &first,
+            "4 voters, 3 needed",
+            "member",
+            "0xabababab",
+            "remove validator",
+            "1 of 2",
+            "epoch 4, closed",
+        ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains("stops the chain"), "{text}");

@@ -18,7 +18,7 @@ use streembit_log::Log;
 use streembit_primitives::{
     contract::{Clause, ContractId, ServiceClause},
     reading_proof::ReadingProof,
-    Hash, LogId, Part, Reading,
+    Hash, Part, Reading,
 };
 
 /// Runs `contract prove`.
@@ -152,14 +152,11 @@ async fn prove_from_log(
     config: &ConfigArg,
     service: &ServiceClause,
 ) -> anyhow::Result<ProvenReading> {
-    let (config, gateway) = config.load_with_account()?;
-    let anchor = chain.latest_anchor(LogId::first(gateway)).await.map_err(explain)?;
+    let config = config.load()?;
     let (path, device, meter) = (config.gateway.data_dir, service.device, service.meter.clone());
-    tokio::task::spawn_blocking(move || {
-        let log = Log::open_read_only(&path).map_err(explain)?;
-        Ok(newest_reading(&log, anchor.as_ref(), &device, &meter)?)
-    })
-    .await?
+    let log = tokio::task::spawn_blocking(move || Log::open_read_only(&path)).await?.map_err(explain)?;
+    let anchor = chain.latest_anchor(log.id()).await.map_err(explain)?;
+    tokio::task::spawn_blocking(move || Ok(newest_reading(&log, anchor.as_ref(), &device, &meter)?)).await?
 }
 
 fn disclosed_reading(proof: &ReadingProof) -> anyhow::Result<Reading> {

@@ -60,7 +60,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Add(args) => args,
         Command::Erase(args) => return erase::run(args, context).await,
     };
-    let (config, account) = args.config.load_with_account()?;
+    let (config, account) = args.config.load_with_ids(Some(context))?;
     // Report a mistyped name, or a gateway that is not running, before reading any input.
     config.device(&args.device, account)?;
     let client = Client::new(&config.api.socket)?;

@@ -1,8 +1,10 @@
-//! Any sequence of calls, by anybody, keeps what must hold, and the state grows with the logs only.
+//! Any sequence of calls, by any account, keeps the invariants, and the state grows with the number of logs only.
 
-use crate::{mock::*, Latest, Roots, KEPT_ROOTS};
+use crate::{mock::*, Epochs, Latest, Roots, KEPT_ROOTS};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use streembit_primitives::{
+    checkpoint::EpochState,
     merkle::{ConsistencyProof, MAX_LOG_SIZE},
     AccountId, Checkpoint, Hash, LogId,
 };
@@ -14,10 +16,16 @@ const LONGEST: u64 = 24;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Who, whose log, which epoch, which story, from which size, to which.
-    Anchor(u8, u8, u32, u8, u64, u64),
+    /// Who, whose log, which epoch (`None` for the present one), which story, from which size, to which.
+    Anchor(u8, u8, Option<u32>, u8, u64, u64),
     /// The same checkpoint with a fault.
     Faulty(u8, Fault, u64),
+    /// Who closes whose log.
+    Close(u8, u8),
+    /// Who opens whose next log.
+    Open(u8, u8),
+    /// The party of the first gateway is expelled, or comes back.
+    Expel,
     Blocks(u64),
 }
 
@@ -32,34 +40,48 @@ fn who(number: u8) -> AccountId {
     match number {
         0 => GATEWAY,
         1 => OTHER,
-        _ => STRANGER,
+        2 => STRANGER,
+        3 => OPERATOR,
+        4 => NEIGHBOUR,
+        _ => CLERK,
     }
+}
+
+/// The log that an account writes now or wrote last.
+fn log_of(number: u8) -> LogId {
+    let gateway = who(number);
+    LogId { gateway, epoch: Anchors::epoch(&gateway).number }
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let fault = prop_oneof![Just(Fault::TooLarge), Just(Fault::NoProof), Just(Fault::LongProof)];
-    let (size, epoch) = (0..=LONGEST, prop_oneof![4 => Just(0u32), 1 => 1u32..3]);
+    let (size, epoch) = (0..=LONGEST, prop_oneof![4 => Just(None), 1 => (0u32..3).prop_map(Some)]);
     prop_oneof![
         8 => (0u8..3, 0u8..3, epoch, 0u8..2, size.clone(), size.clone())
             .prop_map(|(by, of, epoch, story, old, new)| Step::Anchor(by, of, epoch, story, old, new)),
         2 => (0u8..3, fault, size).prop_map(|(by, fault, size)| Step::Faulty(by, fault, size)),
+        1 => (0u8..6, 0u8..3).prop_map(|(by, of)| Step::Close(by, of)),
+        2 => (0u8..6, 0u8..3).prop_map(|(by, of)| Step::Open(by, of)),
+        1 => Just(Step::Expel),
         1 => (1u64..4).prop_map(Step::Blocks),
     ]
 }
 
-/// Does a step; says whether it was accepted.
+/// Executes a step. Returns true if it anchored a log.
 fn take(stories: &[Leaves; 2], step: Step) -> bool {
     match step {
         Step::Anchor(by, of, epoch, story, old, size) => {
             let story = &stories[usize::from(story)];
-            let checkpoint = story.checkpoint(LogId { gateway: who(of), epoch }, size);
-            // Where the log does not say where it stands, its owner tries from the anchored size.
+            let present = log_of(of);
+            let log = LogId { epoch: epoch.unwrap_or(present.epoch), ..present };
+            let checkpoint = story.checkpoint(log, size);
+            // The owner of a log knows its anchored size.
             let old = if by == of { anchored(of) } else { old };
             let proof = story.consistency(old.min(size), size);
             Anchors::anchor(signed(who(by)), checkpoint, proof).is_ok()
         }
         Step::Faulty(by, fault, size) => {
-            let log = LogId::first(who(by));
+            let log = log_of(by);
             let mut checkpoint = stories[0].checkpoint(log, size);
             let mut proof = stories[0].consistency(anchored(by).min(size), size);
             match fault {
@@ -76,6 +98,18 @@ fn take(stories: &[Leaves; 2], step: Step) -> bool {
             assert!(!accepted || first, "{fault:?} was accepted");
             accepted
         }
+        Step::Close(by, of) => {
+            let _ = Anchors::close_epoch(signed(who(by)), who(of));
+            false
+        }
+        Step::Open(by, of) => {
+            let _ = Anchors::open_epoch(signed(who(by)), who(of));
+            false
+        }
+        Step::Expel => {
+            IsMember::set(&!IsMember::get());
+            false
+        }
         Step::Blocks(count) => {
             System::set_block_number(System::block_number() + count);
             Now::set(&(Now::get() + 2_000 * count));
@@ -85,7 +119,12 @@ fn take(stories: &[Leaves; 2], step: Step) -> bool {
 }
 
 fn anchored(of: u8) -> u64 {
-    Anchors::latest(&LogId::first(who(of))).map_or(0, |anchor| anchor.checkpoint.size)
+    Anchors::latest(&log_of(of)).map_or(0, |anchor| anchor.checkpoint.size)
+}
+
+/// The anchored size of each log.
+fn sizes() -> BTreeMap<LogId, u64> {
+    Latest::<Test>::iter().map(|(log, anchor)| (log, anchor.checkpoint.size)).collect()
 }
 
 proptest! {
@@ -99,15 +138,22 @@ proptest! {
         let stories = [Leaves::new(LONGEST, 0, 0), Leaves::new(LONGEST, 1, fork)];
         chain().execute_with(|| {
             for step in steps {
-                let before = [anchored(0), anchored(1)];
+                let before = sizes();
+                let open: Vec<_> = GATEWAYS.iter().filter_map(|of| Anchors::epoch(of).log(*of)).collect();
                 let accepted = take(&stories, step.clone());
                 prop_assert_eq!(Anchors::check_state(), Ok(()), "after {:?}", step);
-                let after = [anchored(0), anchored(1)];
-                prop_assert!(before[0] <= after[0] && before[1] <= after[1], "shrank after {:?}", step);
+                let after = sizes();
+                for (log, size) in &before {
+                    let grown = after.get(log).copied().unwrap_or_default();
+                    prop_assert!(*size <= grown, "{} shrank after {:?}", log, step);
+                    prop_assert!(*size == grown || open.contains(log), "{} was closed before {:?}", log, step);
+                }
                 prop_assert_eq!(accepted, before != after, "after {:?}", step);
-                // One entry of each kind for each gateway, however often it anchors; none for a stranger.
+                // One entry of each kind for each log, however often it is anchored; none for a stranger.
                 let logs = Latest::<Test>::iter_keys().count();
-                prop_assert!(logs <= GATEWAYS.len(), "{} logs", logs);
+                let begun: u32 = GATEWAYS.iter().map(|of| Anchors::epoch(of).number + 1).sum();
+                prop_assert!(logs <= begun as usize, "{} logs", logs);
+                prop_assert!(Epochs::<Test>::iter_keys().count() <= GATEWAYS.len());
                 prop_assert_eq!(Roots::<Test>::iter_keys().count(), logs);
                 let roots: usize = Roots::<Test>::iter_values().map(|roots| roots.len()).sum();
                 prop_assert!(roots <= logs * KEPT_ROOTS as usize, "{} roots", roots);
@@ -150,8 +196,14 @@ fn a_state_that_no_call_leaves_is_noticed() {
             assert_eq!(Anchors::check_state(), Err(fault));
         });
     }
-    let changes: [(&str, fn()); 8] = [
-        ("an anchor of an epoch that is not open", || {
+    let changes: [(&str, fn()); 10] = [
+        ("a gateway had too many logs", || {
+            Epochs::<Test>::insert(GATEWAY, EpochState { number: crate::MAX_EPOCHS, open: false });
+        }),
+        ("a gateway that never closed a log has an entry in `Epochs`", || {
+            Epochs::<Test>::insert(GATEWAY, EpochState::default());
+        }),
+        ("an anchor of a log that was never open", || {
             let mut anchor = Latest::<Test>::get(LOG).unwrap();
             anchor.checkpoint.log.epoch = 1;
             Latest::<Test>::insert(LogId { epoch: 1, ..LOG }, anchor);

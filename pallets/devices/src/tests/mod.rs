@@ -1,2 +1,5 @@
 mod any_calls;
+mod keys;
+mod logs;
+mod owners;
 mod registration;

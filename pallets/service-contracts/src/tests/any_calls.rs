@@ -229,6 +229,15 @@ fn each_broken_invariant_of_a_contract_is_detected() {
         ("a contract is active although not all parties accepted it, or the reverse", |id| {
             Statuses::<Test>::mutate_extant(id, |s| s.state = ContractState::Proposed);
         }),
+        ("the owners of a contract's devices are not counted", |id| {
+            Statuses::<Test>::mutate_extant(id, |s| s.owners.clear());
+        }),
+        ("a contract counts owners of the future", |id| {
+            Statuses::<Test>::mutate_extant(id, |s| s.owners[0] = 2);
+        }),
+        ("an active contract's device is gone", |_| {
+            pallet_devices::Devices::<Test>::remove(car());
+        }),
         ("the number of contracts that a party accepted is wrong", |_| {
             AcceptedBy::<Test>::insert(OWNER, 2u32)
         }),

@@ -26,14 +26,22 @@ fn a_grant_begins_with_the_contract_and_ends_at_its_time() {
 }
 
 #[test]
-fn a_grant_is_void_while_the_devices_owner_is_not_a_party_to_the_contract() {
+fn a_grant_of_a_former_owner_is_void() {
     chain().execute_with(|| {
         agree(contract());
         let gateway = Gateway::new(100);
-        own(INSURER, &gateway.hosted("car"), &gateway);
-        assert!(ServiceContracts::grants(car()).is_empty());
-        own(WORKSHOP, &gateway.hosted("car"), &gateway);
         assert_eq!(ServiceContracts::grants(car()).len(), 1);
+        // Also if the new owner is a party to the contract, or if the device comes back.
+        for owner in [WORKSHOP, INSURER, OWNER] {
+            own(owner, &gateway.hosted("car"), &gateway);
+            assert!(ServiceContracts::grants(car()).is_empty(), "{owner}");
+        }
+        assert_ok!(ServiceContracts::check_state());
+        let mut again = contract();
+        again.nonce = Hash([1; 32]);
+        let id = agree(again);
+        let grants = ServiceContracts::grants(car());
+        assert_eq!(grants.iter().map(|grant| grant.contract).collect::<Vec<_>>(), [id]);
     });
 }
 

@@ -4,7 +4,7 @@ use crate::{mock::*, Error, Event};
 use frame_support::{assert_noop, assert_ok};
 use streembit_primitives::{
     hash::Domain, merkle::InclusionProof, reading_proof::ReadingProof, signature::sign_sr25519, Decimal,
-    DeviceKey, Hash, Part, PublicKey, Signature, Signer, Text, Value,
+    DeviceKey, Hash, LogId, Part, PublicKey, Signature, Signer, Text, Value,
 };
 
 /// Reports a proof as the owner.
@@ -40,7 +40,7 @@ fn every_part_of_a_proof_is_checked() {
         type Change = fn(&mut ReadingProof);
         let faults: [(Error<Test>, Change); 14] = [
             (Error::OtherLog, |p| p.log.gateway = account(STRANGER)),
-            (Error::NotAnchored, |p| p.log.epoch = 1),
+            (Error::OtherLog, |p| p.log.epoch = 1),
             (Error::NotAnchored, |p| p.size = 2),
             (Error::NotInLog, |p| p.index = 1),
             (Error::NotInLog, |p| p.inclusion = InclusionProof::default()),
@@ -106,6 +106,42 @@ fn a_reading_of_another_device_or_from_another_gateway_proves_nothing() {
         // Another gateway signs events of the car and appends them to its own log.
         let elsewhere = other.proven(30_000);
         assert_noop!(report(id, elsewhere), Error::<Test>::OtherLog);
+    });
+}
+
+#[test]
+fn a_reading_counts_in_the_log_and_under_the_key_of_its_sequence() {
+    chain().execute_with(|| {
+        let (id, mut gateway, mut other) = (agree(contract()), Gateway::new(100), Gateway::new(101));
+        // The event in entry n of each log has sequence n. The car moves before event 2, and event 3 is lost.
+        let host_key = other.hosted("car");
+        change(car(), |record, at| record.assign(other.log_id(), Some(host_key), 2, 2, at).unwrap());
+        change(car(), |record, at| record.declare_lost(3, 4, at).unwrap());
+        for km in 0..6 {
+            gateway.drive(11_000 + km);
+            other.drive(12_000 + km);
+        }
+        gateway.anchor();
+        other.anchor();
+        assert_noop!(report(id, gateway.prove(2)), Error::<Test>::BadEvent);
+        assert_noop!(report(id, other.prove(1)), Error::<Test>::BadEvent);
+        assert_noop!(report(id, other.prove(3)), Error::<Test>::LostEvent);
+        for proof in [gateway.prove(1), other.prove(2), other.prove(4)] {
+            assert_ok!(report(id, proof));
+        }
+    });
+}
+
+#[test]
+fn a_reading_in_another_log_of_the_gateway_proves_nothing() {
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(contract()), Gateway::new(100));
+        let (early, late) = (gateway.drive(11_000), gateway.drive(12_000));
+        gateway.anchor();
+        let next = LogId { epoch: 1, ..gateway.log_id() };
+        change(car(), |record, at| record.assign(next, None, late, late, at).unwrap());
+        assert_noop!(report(id, gateway.prove(late)), Error::<Test>::OtherLog);
+        assert_ok!(report(id, gateway.prove(early)));
     });
 }
 

@@ -7,15 +7,15 @@ use super::super::{
 };
 use crate::{
     checkpoint::Anchor,
-    device::DeviceRecord,
+    device::{ChangeTime, DeviceRecord, LabelHash},
     event::{EventHeader, EventKind, Signer, VERSION},
     hash::Domain,
     heads::{HeadEntry, HeadsMap},
     merkle::Frontier,
     reading::{Name, Unit},
     signature::{sign_ed25519, sign_p256, sign_sr25519},
-    AccountId, Checkpoint, Decimal, DeviceKey, Part, PartyId, PublicKey, Reading, SignedEvent, Source, Text,
-    Value, Version,
+    AccountId, Checkpoint, Decimal, DeviceKey, Part, PartyId, PublicKey, Reading, SignedEvent, Source, Value,
+    Version,
 };
 use sp_core::{Blake2Hasher, H256};
 use sp_crypto_hashing::{blake2_128, blake2_256, twox_128};
@@ -220,13 +220,15 @@ impl EvidenceSpec {
         let block = if self.tampering == Tampering::Later { last + 1 } else { last - 3 };
         let anchor = Anchor { checkpoint, block };
         let keeper = if self.tampering == Tampering::Moved { AccountId([9; 32]) } else { log.gateway };
-        let record =
-            DeviceRecord { key: self.device_key(), owner: PartyId([7; 32]), gateway: keeper, registered: 4 };
+        let registered = ChangeTime { block: 4, time: 1_758_000_000_000 };
+        let record = DeviceRecord::new(self.device_key(), PartyId([7; 32]), LogId::first(keeper), registered);
         let genesis = self.genesis;
         let of = if self.tampering == Tampering::OtherChain { Hash([0x9f; 32]) } else { genesis };
-        let (state_root, nodes) = state(&of, &log, &anchor, &device, &record, self.others);
-        let chain = self.chain(genesis, state_root, StateProof { anchor, device: record, nodes });
-        let prelude = Prelude { genesis, log, device, chain, head: heads.prove(&device).unwrap() };
+        let anchors = vec![anchor];
+        let (state_root, nodes) = state(&of, &anchors, &device, &record, self.others);
+        let chain = self.chain(genesis, state_root, StateProof { device: record, anchors, nodes });
+        let segments = vec![Segment { log, head: heads.prove(&device).unwrap() }];
+        let prelude = Prelude { genesis, device, chain, segments };
         let trust = TrustRoot { genesis, authorities: set(0, self.voters) };
         Evidence { trust, prelude, items }
     }
@@ -240,7 +242,7 @@ impl EvidenceSpec {
             }
             DeviceKeyKind::P256 => DeviceKey::Own(p256_key().verifying_key().into()),
             DeviceKeyKind::Gateway => {
-                DeviceKey::Hosted { gateway: account(&gateway()), label: Text::try_from("car").unwrap() }
+                DeviceKey::Hosted { gateway: account(&gateway()), label: LabelHash::new(&[0x6b; 32], "car") }
             }
         }
     }
@@ -328,7 +330,8 @@ impl EvidenceSpec {
             .collect()
     }
 
-    fn chain(&self, genesis: Hash, state_root: Hash, state: StateProof) -> ChainEvidence {
+    /// Returns the blocks that make the state final, with its proof.
+    pub fn chain(&self, genesis: Hash, state_root: Hash, state: StateProof) -> ChainEvidence {
         let mut changes = Vec::new();
         for id in 0..self.changes {
             let next = set(id + 1, self.voters).voters;
@@ -415,25 +418,26 @@ pub(crate) fn body(sequence: u64) -> Body {
     Body { seed: [sequence as u8; 32], parts: parts.try_into().unwrap() }
 }
 
-fn other(n: u32) -> DeviceId {
+pub(crate) fn other(n: u32) -> DeviceId {
     DeviceId(Domain::DeviceId.hash(&n.to_le_bytes()).0)
 }
 
-/// Returns the root of a state that contains the anchor, the record and many other entries, and the state proof.
-fn state(
+/// Returns the root of a state that contains the anchors, the record and many other entries, and the state proof. An anchor
+/// may be there more than once.
+pub(crate) fn state(
     genesis: &Hash,
-    log: &LogId,
-    anchor: &Anchor,
+    anchors: &[Anchor],
     device: &DeviceId,
     record: &DeviceRecord,
     others: u32,
 ) -> (Hash, Vec<Vec<u8>>) {
     let mut entries = vec![
-        (anchor_storage_key(log), anchor.encode()),
         (device_storage_key(device), record.encode()),
         (genesis_storage_key(), genesis.encode()),
         (b":code".to_vec(), vec![1; 1_000]),
     ];
+    entries
+        .extend(anchors.iter().map(|anchor| (anchor_storage_key(&anchor.checkpoint.log), anchor.encode())));
     let item = |pallet: &str, item: &str| [twox_128(pallet.as_bytes()), twox_128(item.as_bytes())].concat();
     let entry =
         |pallet: &str, name: &str, key: &[u8]| [&item(pallet, name)[..], &blake2_128(key), key].concat();
@@ -472,7 +476,10 @@ fn state(
             trie.insert(key, value).unwrap();
         }
     }
-    let keys = [anchor_storage_key(log), device_storage_key(device), genesis_storage_key()];
+    let mut keys = vec![device_storage_key(device), genesis_storage_key()];
+    keys.extend(anchors.iter().map(|anchor| anchor_storage_key(&anchor.checkpoint.log)));
+    keys.sort_unstable();
+    keys.dedup();
     let proof = generate_trie_proof::<LayoutV1<Blake2Hasher>, _, _, _>(&nodes, root, &keys).unwrap();
     (Hash(root.0), proof)
 }

@@ -5,6 +5,7 @@ use fixtures::{DeviceKeyKind, Evidence, EvidenceSpec, Tampering};
 mod finality;
 mod fixtures;
 mod mutation;
+mod segments;
 mod trust_root;
 mod vectors;
 mod votes;
@@ -27,9 +28,11 @@ fn a_whole_history_is_proven_for_each_kind_of_key() {
             assert_eq!(verified.bodies, BodyCounts { whole: 1, parts: 1, withheld: 1, erased: 1 });
             assert_eq!((verified.changes, verified.last.set, verified.last.voters), (2, 2, 4));
             assert_eq!(verified.last.signers.len(), if full { 4 } else { 3 });
-            assert_eq!((verified.anchored, verified.last.block.number), (27, 30));
+            assert_eq!((verified.segments[0].anchored, verified.last.block.number), (27, 30));
             assert_eq!(verified.last.time, Some(slot_start(880_000_030)));
-            assert_eq!(verified.record.owner, crate::PartyId([7; 32]));
+            assert_eq!(verified.record.owner(), crate::PartyId([7; 32]));
+            let span = verified.spans[0];
+            assert_eq!((verified.spans.len(), span.first, span.last, span.key), (1, 0, 3, 0));
         }
     }
 }
@@ -45,7 +48,7 @@ fn a_partial_history_shows_which_end_is_missing() {
         assert_eq!(verified.head, 3);
     }
     let none = EvidenceSpec { shown: 0..0, ..EvidenceSpec::default() }.make();
-    assert_eq!(none.verify(), Err(EvidenceError::Empty));
+    assert_eq!(none.verify(), Err(EvidenceError::Empty { log: none.prelude.segments[0].log }));
 }
 
 #[test]
@@ -59,7 +62,7 @@ fn each_kind_of_tampering_is_named_in_the_error() {
     let block = |role, number, error| EvidenceError::Block { role, number: Some(number), error };
     let event = |index, sequence, error| EvidenceError::Event { index, sequence, error };
     let change = BlockRole::Change(0);
-    let log = spec(Tampering::None).make().prelude.log;
+    let log = spec(Tampering::None).make().prelude.segments[0].log;
     let cases = [
         (Tampering::Forced, block(change, 10, HeaderError::Forced)),
         (Tampering::Delayed, block(change, 10, HeaderError::Delayed { delay: 2 })),
@@ -70,7 +73,7 @@ fn each_kind_of_tampering_is_named_in_the_error() {
         (Tampering::Order, block(BlockRole::Last, 10, HeaderError::Order { before: 20 })),
         (Tampering::Hides, event(10, 3, EvidenceEventError::BeyondHead { head: 2 })),
         (Tampering::OtherHead, event(10, 3, EvidenceEventError::NotTheHead)),
-        (Tampering::Moved, EvidenceError::Gateway { keeper: crate::AccountId([9; 32]), log }),
+        (Tampering::Moved, EvidenceError::SegmentOrder { log }),
         (
             Tampering::Gap,
             event(6, 2, EvidenceEventError::Event(EventError::Sequence { expected: 1, found: 2 })),
@@ -194,7 +197,7 @@ fn one_event_fits_in_six_kilobytes() {
     let state = evidence.prelude.chain.state.encode().len();
     println!(
         "{bytes} bytes: chain {chain}, of it state {state}, head {}",
-        evidence.prelude.head.encode().len()
+        evidence.prelude.segments[0].head.encode().len()
     );
     assert!(bytes <= 6_000, "{bytes} bytes");
     assert!(evidence.verify().is_ok());
@@ -228,7 +231,8 @@ fn speed_of_verification() {
         let start = std::time::Instant::now();
         file::verify(&mut bytes.as_slice(), &evidence.trust, |_| {}).unwrap();
         let whole = start.elapsed();
-        let key = crate::event::ParsedDeviceKey::new(spec.device_key());
+        let key = spec.device_key();
+        let key = crate::event::ParsedDeviceKey::new(key.device_id(), key);
         let events: Vec<_> = spec.entries().map(|(entry, _)| entry.event).collect();
         let start = std::time::Instant::now();
         for batch in events.chunks(256) {

@@ -1,7 +1,7 @@
 //! Every change to valid evidence is either rejected or does not change its meaning.
 
 use super::*;
-use crate::DeviceId;
+use crate::{device::ChangeTime, DeviceId, PartyId};
 
 /// Returns what a file proves. Whether a body is withheld or erased is not proven, so both count as withheld.
 fn meaning(bytes: &[u8], trust: &TrustRoot) -> Result<(VerifiedEvidence, Vec<ShownBody>), EvidenceError> {
@@ -56,7 +56,7 @@ fn truncated_and_extended_files_are_rejected() {
     for length in 0..honest.len() {
         assert!(meaning(&honest[..length], &evidence.trust).is_err(), "cut to {length}");
     }
-    for addition in [&[0][..], &[2], &honest] {
+    for addition in [&[0][..], &[2], &[3], &honest] {
         let longer = [&honest, addition].concat();
         assert_eq!(meaning(&longer, &evidence.trust), Err(EvidenceError::Trailing));
     }
@@ -102,10 +102,32 @@ fn event(evidence: &mut Evidence, nth: usize) -> (&mut LogEntry, &mut ShownBody)
 #[test]
 fn every_field_of_the_prelude_is_bound() {
     type E = EvidenceError;
-    let changes: [Change; 21] = [
+    let changes: [Change; 25] = [
         (|e| e.prelude.genesis = Hash::ZERO, |e| matches!(e, E::Genesis { .. })),
-        (|e| e.prelude.log.epoch = 1, |e| matches!(e, E::State { number: 20 })),
-        (|e| e.prelude.log.gateway.0[0] ^= 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.segments[0].log.epoch = 1, |e| matches!(e, E::State { number: 20 })),
+        (|e| e.prelude.segments[0].log.gateway.0[0] ^= 1, |e| matches!(e, E::State { .. })),
+        (
+            |e| e.prelude.segments.clear(),
+            |e| matches!(e, E::SegmentCount { segments: 0, anchors: 1, logs: 1 }),
+        ),
+        (
+            |e| e.prelude.chain.state.anchors.clear(),
+            |e| matches!(e, E::SegmentCount { segments: 1, anchors: 0, logs: 1 }),
+        ),
+        (
+            |e| {
+                e.prelude.segments.clear();
+                e.prelude.chain.state.anchors.clear();
+            },
+            |e| matches!(e, E::SegmentCount { segments: 0, anchors: 0, logs: 1 }),
+        ),
+        (
+            |e| {
+                e.prelude.segments.push(e.prelude.segments[0].clone());
+                e.prelude.chain.state.anchors.push(e.prelude.chain.state.anchors[0].clone());
+            },
+            |e| matches!(e, E::SegmentCount { segments: 2, anchors: 2, logs: 1 }),
+        ),
         (|e| e.prelude.device = DeviceId([1; 32]), |e| matches!(e, E::State { .. })),
         (|e| e.prelude.chain.changes.clear(), |e| matches!(e, E::Finality { role: BlockRole::Last, .. })),
         (
@@ -125,19 +147,25 @@ fn every_field_of_the_prelude_is_bound() {
             |e| e.prelude.chain.last.header.push(0),
             |e| matches!(e, E::Block { role: BlockRole::Last, number: None, error: HeaderError::Malformed }),
         ),
-        (|e| e.prelude.chain.state.anchor.block += 1, |e| matches!(e, E::State { .. })),
-        (|e| e.prelude.chain.state.anchor.checkpoint.time += 1, |e| matches!(e, E::State { .. })),
-        (|e| e.prelude.chain.state.anchor.checkpoint.size += 1, |e| matches!(e, E::State { .. })),
-        (|e| e.prelude.chain.state.device.owner.0[0] ^= 1, |e| matches!(e, E::State { .. })),
-        (|e| e.prelude.chain.state.device.registered += 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.anchors[0].block += 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.anchors[0].checkpoint.time += 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.anchors[0].checkpoint.size += 1, |e| matches!(e, E::State { .. })),
+        (
+            |e| {
+                let at = ChangeTime { block: 5, time: 1 };
+                e.prelude.chain.state.device.set_owner(PartyId([1; 32]), at).unwrap();
+            },
+            |e| matches!(e, E::State { .. }),
+        ),
+        (|e| e.prelude.chain.state.device.forget_blocks(), |e| matches!(e, E::State { .. })),
         (|e| e.prelude.chain.state.nodes.reverse(), |e| matches!(e, E::State { .. })),
         (|e| e.prelude.chain.state.nodes.push(vec![0]), |e| matches!(e, E::State { .. })),
         (|e| assert!(e.prelude.chain.state.nodes.pop().is_some()), |e| matches!(e, E::State { .. })),
-        (|e| e.prelude.head.index += 1, |e| matches!(e, E::Head)),
-        (|e| e.prelude.head.count += 1, |e| matches!(e, E::Head)),
-        (|e| e.prelude.head.entry.sequence += 1, |e| matches!(e, E::Head)),
-        (|e| e.prelude.head.entry.hash = Hash::ZERO, |e| matches!(e, E::Head)),
-        (|e| assert!(e.prelude.head.path.pop().is_some()), |e| matches!(e, E::Head)),
+        (|e| e.prelude.segments[0].head.index += 1, |e| matches!(e, E::Head { .. })),
+        (|e| e.prelude.segments[0].head.count += 1, |e| matches!(e, E::Head { .. })),
+        (|e| e.prelude.segments[0].head.entry.sequence += 1, |e| matches!(e, E::Head { .. })),
+        (|e| e.prelude.segments[0].head.entry.hash = Hash::ZERO, |e| matches!(e, E::Head { .. })),
+        (|e| assert!(e.prelude.segments[0].head.path.pop().is_some()), |e| matches!(e, E::Head { .. })),
     ];
     for (nth, (change, expected)) in changes.into_iter().enumerate() {
         let mut bent = evidence();
@@ -154,7 +182,7 @@ fn every_field_of_an_event_is_bound() {
         matches!(error, E::Event { error, .. } if *error == expected)
     }
     let changes: [Change; 12] = [
-        (|e| event(e, 0).0.received += 1, |e| matches!(e, E::Root)),
+        (|e| event(e, 0).0.received += 1, |e| matches!(e, E::Root { .. })),
         (
             |e| event(e, 0).0.event.header.time += 1,
             |e| {
@@ -183,7 +211,7 @@ fn every_field_of_an_event_is_bound() {
             },
         ),
         (
-            |e| event(e, 0).0.event.signer = crate::Signer::Gateway(e.prelude.log.gateway),
+            |e| event(e, 0).0.event.signer = crate::Signer::Gateway(e.prelude.segments[0].log.gateway),
             |e| is_event(e, EvidenceEventError::Event(EventError::Signer)),
         ),
         (

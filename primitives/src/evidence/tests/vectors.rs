@@ -8,10 +8,11 @@ fn path(name: &str) -> PathBuf {
 }
 
 /// The name of each vector and the evidence in it.
-fn vectors() -> [(&'static str, EvidenceSpec); 4] {
+fn vectors() -> [(&'static str, Evidence); 5] {
     let all = |body: &Body, _| ShownBody::Whole(body.clone());
     let many: Vec<u64> = (0..200).map(|n| 3 * n + n % 2).collect();
-    [
+    let make = |(name, spec): (_, EvidenceSpec)| (name, spec.make());
+    let [one, signed, full, many] = [
         ("one-event", EvidenceSpec { shown: 2..3, bodies: all, ..EvidenceSpec::default() }),
         (
             "signed-by-gateway",
@@ -30,6 +31,8 @@ fn vectors() -> [(&'static str, EvidenceSpec); 4] {
             EvidenceSpec { size: 1_000, shown: 50..200, events: many, changes: 3, ..EvidenceSpec::default() },
         ),
     ]
+    .map(make);
+    [one, signed, full, many, ("whole-life", segments::whole_life())]
 }
 
 #[test]
@@ -52,8 +55,7 @@ fn the_vectors_verify() {
 fn write_the_vectors() {
     std::fs::create_dir_all(path("")).unwrap();
     let pretty = |value: &serde_json::Value| format!("{value:#}\n");
-    for (name, spec) in vectors() {
-        let evidence = spec.make();
+    for (name, evidence) in vectors() {
         let verified = evidence.verify().unwrap();
         std::fs::write(path(&format!("{name}.evidence")), evidence.bytes()).unwrap();
         let verified = serde_json::to_value(verified).unwrap();

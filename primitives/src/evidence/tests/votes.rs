@@ -4,7 +4,7 @@ use super::{
     super::{
         grandpa::GrandpaJustification,
         header::Header,
-        verifier::check_chain,
+        prelude::check_chain,
         votes::{verify_votes, verify_votes_with},
     },
     *,

@@ -63,9 +63,21 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
         })
     }
 
-    /// The readings that may be shown.
-    pub fn names(&self) -> &NameFilter {
-        &self.rights.names
+    /// The readings that may be shown of an event that the gateway received at this time.
+    pub fn names_at(&self, received: u64) -> NameFilter {
+        if received < self.rights.since {
+            return NameFilter::Only(Default::default());
+        }
+        self.rights.names.clone()
+    }
+
+    /// The sequence that the device's next event in the log can have after its last one there.
+    pub fn next_sequence(&self, last: Option<u64>) -> u64 {
+        let next = last.map_or(0, |last| last.saturating_add(1));
+        self.access
+            .record
+            .as_ref()
+            .map_or(next, |record| record.next_in_log(&record.log(), next).unwrap_or(next))
     }
 
     /// Returns an error if the subscriber may no longer read. Reads the chain again if it is time.

@@ -58,7 +58,7 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         let size = service.store.watch_size();
         let (store, device) = (service.store.clone(), request.device);
         let last = blocking(move || store.last_sequence(&device)).await?;
-        if request.next > last.map_or(0, |last| last.saturating_add(1)) {
+        if request.next > rights.next_sequence(last) {
             return Err(End::Ahead.into());
         }
         Ok(Self {
@@ -112,7 +112,7 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         let has_events = !events.is_empty();
         for event in events {
             self.ensure_allowed().await?;
-            let names = self.rights.names().clone().intersect(&self.request.names);
+            let names = self.rights.names_at(event.entry.received).intersect(&self.request.names);
             self.next = event.entry.event.header.sequence.saturating_add(1);
             let store = self.service.store.clone();
             let event = blocking(move || delivered(&store, event, &names)).await?;

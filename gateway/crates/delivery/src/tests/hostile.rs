@@ -104,9 +104,7 @@ async fn a_changed_event_is_rejected_and_ends_the_subscription() {
         // An event of another device of the same gateway.
         (
             |events, car| {
-                let label = Text::try_from("other").unwrap();
-                let mut other = Car::of(&car.gateway);
-                other.key = DeviceKey::Hosted { gateway: car.gateway.account(), label };
+                let mut other = Car::named(&car.gateway, "other");
                 events[2] = valid_events(&mut other).remove(2);
             },
             EventError::Device.into(),

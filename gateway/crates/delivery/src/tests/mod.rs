@@ -19,7 +19,7 @@ use streembit_primitives::{
     checkpoint::Anchor,
     contract::ContractId,
     contract_state::Grant,
-    device::DeviceRecord,
+    device::{ChangeTime, DeviceRecord, KeyChange},
     event::VERSION,
     hash::Domain,
     party::{AccountRole, Role},
@@ -123,32 +123,45 @@ fn keys(seed: u8) -> KeyPair {
     KeyPair::from_seed([seed; 32])
 }
 
+/// The block and time of all changes of records.
+const AT: ChangeTime = ChangeTime { block: 1, time: 1 };
+
+/// Assigns the devices of a chain to another gateway.
+fn move_elsewhere(state: &mut State) {
+    let elsewhere = keys(77);
+    for record in state.devices.values_mut() {
+        let key = elsewhere.hosted_key("car");
+        record.assign(LogId::first(elsewhere.account()), Some(key), 5, 5, AT).unwrap();
+    }
+}
+
 /// A car whose events its gateway signs.
 struct Car {
     gateway: KeyPair,
+    id: DeviceId,
     key: DeviceKey,
     last: Option<(u64, Hash)>,
 }
 
 impl Car {
     fn of(gateway: &KeyPair) -> Self {
-        let label = Text::try_from("car").unwrap();
-        let key = DeviceKey::Hosted { gateway: gateway.account(), label };
-        Self { gateway: gateway.clone(), key, last: None }
+        Self::named(gateway, "car")
+    }
+
+    /// A car with another label.
+    fn named(gateway: &KeyPair, label: &str) -> Self {
+        let key = gateway.hosted_key(label);
+        Self { gateway: gateway.clone(), id: key.device_id(), key, last: None }
     }
 
     fn id(&self) -> DeviceId {
-        self.key.device_id()
+        self.id
     }
 
     /// The record of the car if the party that `first` founded owns it.
     fn record(&self, first: AccountId) -> DeviceRecord {
-        DeviceRecord {
-            key: self.key.clone(),
-            owner: founder(first).party,
-            gateway: self.gateway.account(),
-            registered: 1,
-        }
+        let log = LogId::first(self.gateway.account());
+        DeviceRecord::new(self.key.clone(), founder(first).party, log, AT)
     }
 
     /// The car's next event, signed and verified.

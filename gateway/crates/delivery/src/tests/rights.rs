@@ -49,8 +49,7 @@ async fn an_account_without_rights_does_not_learn_whether_a_device_exists() {
 
     // The stranger's own chain has registered this device at the gateway, but the gateway's chain has not. The answer
     // is the same.
-    let mut unknown = Car::of(&keys(1));
-    unknown.key = DeviceKey::Hosted { gateway: keys(1).account(), label: Text::try_from("none").unwrap() };
+    let unknown = Car::named(&keys(1), "none");
     let own = MockChain::new();
     own.change(|state| {
         state.devices.insert(unknown.id(), unknown.record(stranger.account()));
@@ -81,11 +80,7 @@ async fn a_grant_includes_the_history_and_its_end_ends_the_stream() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_grant_or_the_chains_time_ends_the_stream() {
     type Change = fn(&mut State);
-    let ends: [Change; 3] = [
-        |state| state.grants.clear(),
-        |state| state.time = u64::MAX,
-        |state| state.devices.values_mut().for_each(|record| record.gateway = AccountId([7; 32])),
-    ];
+    let ends: [Change; 3] = [|state| state.grants.clear(), |state| state.time = u64::MAX, move_elsewhere];
     for change in ends {
         let mut fixture = fixture().await;
         fixture.grant(&[], in_ms(60_000));
@@ -164,6 +159,50 @@ async fn only_granted_readings_are_disclosed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_owner_reads_what_was_received_since_and_the_former_one_is_cut_off() {
+    let mut fixture = fixture().await;
+    let (seller, buyer) = (keys(2), keys(6));
+    let mut reader = fixture.reader(&seller);
+    assert_eq!(sequences(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let at = ChangeTime { block: 9, time: now_ms() };
+    fixture.chain.change(|state| {
+        let owner = founder(buyer.account()).party;
+        state.devices.values_mut().for_each(|record| record.set_owner(owner, at).unwrap());
+    });
+    assert!(matches!(subscription_error(&mut reader).await, SubscribeError::Ended(wire::End::Expired)));
+    fixture.car.append_readings(&fixture.log, 1).await;
+    let mut reader = fixture.reader(&buyer);
+    for sequence in 0..6 {
+        let event = next_event(&mut reader).await.unwrap();
+        assert_eq!((event.sequence(), event.complete), (sequence, sequence == 5));
+        assert_eq!(event.parts.is_empty(), sequence < 5);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_changes_during_a_subscription_and_lost_events_are_followed() {
+    let mut fixture = fixture().await;
+    let mut reader = fixture.reader(&keys(2));
+    assert_eq!(sequences(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    let key = keys(1).hosted_key("renewed");
+    let change = |record: &mut DeviceRecord| {
+        record.set_key(key.clone(), 5, KeyChange::Rotated, 5, AT).unwrap();
+        record.declare_lost(5, 8, AT).unwrap();
+    };
+    fixture.chain.change(|state| state.devices.values_mut().for_each(change));
+    fixture.car.key = key.clone();
+    fixture.car.last = Some((7, Hash([9; 32])));
+    let record = fixture.chain.read(|state| state.devices[&fixture.car.id()].clone()).unwrap();
+    let (event, body) = fixture.car.next(vec![reading("Vehicle.Speed", 50)]);
+    let lineage = Arc::new(streembit_log::Lineage::new(record, None));
+    let entry = NewEntry::new(event, &body, now_ms()).unwrap().with_lineage(lineage);
+    fixture.log.append(vec![entry]).await.unwrap();
+    let event = next_event(&mut reader).await.unwrap();
+    assert_eq!((event.sequence(), event.skipped), (8, Some(5..8)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requested_names_restrict_the_granted_readings() {
     let fixture = fixture().await;
     fixture.grant(&["Vehicle.TraveledDistance"], in_ms(60_000));
@@ -209,10 +248,7 @@ async fn rights_expire_if_the_chain_stays_unreachable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscriber_accepts_only_the_devices_own_gateway() {
     let fixture = fixture().await;
-    let elsewhere = keys(8);
-    fixture.chain.change(|state| {
-        state.devices.values_mut().for_each(|record| record.gateway = elsewhere.account());
-    });
+    fixture.chain.change(move_elsewhere);
     let error = subscription_error(&mut fixture.reader(&keys(2))).await;
     assert!(matches!(error, SubscribeError::OtherGateway { .. }), "{error}");
     let mut reader =

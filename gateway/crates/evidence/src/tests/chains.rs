@@ -26,7 +26,7 @@ impl Fixture {
     /// Returns the number of proven events.
     fn proven_events(&self, by: Option<Hash>, trusted: &FakeChain) -> Result<u64, EvidenceError> {
         let (span, disclose) = (Span::default(), Disclose::All);
-        let request = Request { device: self.device(), span, disclose, chain: by };
+        let request = Request { device: self.device(), span, disclose, chain: by, after: None };
         let path = self.folder.path().join("by-chain.evidence");
         let mut file = std::fs::File::create(&path).unwrap();
         let exported = export::write(self.log.reader(), &request, &mut file, |_, _, _| {}).unwrap();
@@ -123,7 +123,8 @@ async fn proofs_of_a_limited_number_of_chains_are_kept_until_they_are_removed() 
         collect(&fixture.log, &Node(chain, 9), 20).await.unwrap();
     }
     let (span, disclose) = (Span::default(), Disclose::All);
-    let request = Request { device: fixture.device(), span, disclose, chain: Some(fixture.chain.genesis) };
+    let request =
+        Request { device: fixture.device(), span, disclose, chain: Some(fixture.chain.genesis), after: None };
     let error = export::write(fixture.log.reader(), &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
     assert!(matches!(error, ExportError::NotOfChain { .. }), "{error}");
     assert!(geneses.iter().all(|genesis| error.to_string().contains(&genesis.to_string())), "{error}");

@@ -4,6 +4,7 @@ mod chains;
 mod entry_proofs;
 mod fake;
 mod pages;
+mod segments;
 
 use super::{
     collect::{collect, CollectError, ProofSource},
@@ -19,7 +20,7 @@ use streembit_chain::ChainError;
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
     checkpoint::Anchor,
-    device::DeviceRecord,
+    device::{ChangeTime, DeviceRecord},
     event::{EventKind, VERSION},
     evidence::{EvidenceError, VerifiedEvidence},
     hash::Domain,
@@ -65,8 +66,14 @@ fn id() -> LogId {
     LogId::first(gateway())
 }
 
+fn keypair(n: u8) -> schnorrkel::Keypair {
+    let secret = schnorrkel::MiniSecretKey::from_bytes(&[n; 32]).unwrap();
+    secret.expand_to_keypair(schnorrkel::ExpansionMode::Ed25519)
+}
+
 /// A device that signs one event per day, with an odometer and a position.
 struct Car {
+    id: DeviceId,
     pair: schnorrkel::Keypair,
     sequence: u64,
     previous: Hash,
@@ -74,9 +81,9 @@ struct Car {
 
 impl Car {
     fn new(n: u8) -> Self {
-        let secret = schnorrkel::MiniSecretKey::from_bytes(&[n; 32]).unwrap();
-        let pair = secret.expand_to_keypair(schnorrkel::ExpansionMode::Ed25519);
-        Self { pair, sequence: 0, previous: Hash::ZERO }
+        let pair = keypair(n);
+        let id = DeviceKey::Own(PublicKey::Sr25519(pair.public.to_bytes())).device_id();
+        Self { id, pair, sequence: 0, previous: Hash::ZERO }
     }
 
     fn key(&self) -> DeviceKey {
@@ -84,11 +91,12 @@ impl Car {
     }
 
     fn id(&self) -> DeviceId {
-        self.key().device_id()
+        self.id
     }
 
+    /// The record of the device with its first key.
     fn record(&self) -> DeviceRecord {
-        DeviceRecord { key: self.key(), owner: PartyId([5; 32]), gateway: gateway(), registered: 1 }
+        DeviceRecord::new(self.key(), PartyId([5; 32]), id(), ChangeTime { block: 1, time: 1 })
     }
 
     fn next(&mut self) -> NewEntry {
@@ -149,18 +157,7 @@ impl Fixture {
 
     /// Anchors the current log in a new block.
     fn anchor(&mut self) {
-        let size = self.log.size();
-        let checkpoint = Checkpoint {
-            version: Version,
-            log: id(),
-            size,
-            root: self.log.root(size).unwrap(),
-            heads_root: self.log.heads_root(size).unwrap(),
-            time: 1,
-        };
-        let anchor = Anchor { checkpoint, block: self.chain.next_number() };
-        self.chain.anchor(&anchor);
-        self.chain.block(false);
+        anchor(&mut self.chain, &self.log);
     }
 
     /// Creates a fixture with 20 anchored events whose proof is collected.
@@ -177,7 +174,7 @@ impl Fixture {
     }
 
     fn export(&self, span: Span, disclose: Disclose) -> Result<(PathBuf, ExportSummary), ExportError> {
-        let request = Request { device: self.device(), span, disclose, chain: None };
+        let request = Request { device: self.device(), span, disclose, chain: None, after: None };
         let mut bytes = Vec::new();
         let exported = export::write(self.log.reader(), &request, &mut bytes, |_, _, _| {})?;
         assert_eq!(exported.bytes, bytes.len() as u64);
@@ -195,6 +192,22 @@ impl Fixture {
     }
 }
 
+/// Anchors a log in a new block.
+fn anchor(chain: &mut FakeChain, log: &Log) {
+    let size = log.size();
+    let checkpoint = Checkpoint {
+        version: Version,
+        log: log.id(),
+        size,
+        root: log.root(size).unwrap(),
+        heads_root: log.heads_root(size).unwrap(),
+        time: 1,
+    };
+    let anchor = Anchor { checkpoint, block: chain.next_number() };
+    chain.anchor(&anchor);
+    chain.block(false);
+}
+
 fn span(from: &str, to: &str) -> Span {
     Span { from: from.parse().ok(), to: to.parse().ok() }
 }
@@ -208,7 +221,7 @@ async fn a_whole_history_is_verified_with_only_the_trust_root() {
     assert_eq!((verdict.device_signed, verdict.gateway_signed), (verdict.events, 0));
     assert_eq!(verdict.bodies.whole, verdict.events);
     assert_eq!(verdict.record, fixture.cars[0].record());
-    assert_eq!(verdict.checkpoint.size, 20);
+    assert_eq!(verdict.segments[0].checkpoint.size, 20);
     assert_eq!((verdict.last.set, verdict.last.voters, verdict.last.signers.len()), (0, 4, 3));
 }
 
@@ -372,7 +385,7 @@ async fn an_unregistered_device_is_reported_and_cannot_be_exported() {
     let collected = collect(&fixture.log, &Node(&fixture.chain, 9), 4).await.unwrap();
     assert_eq!(collected.unregistered, [unregistered.id()]);
     let (span, disclose) = (Span::default(), Disclose::All);
-    let request = Request { device: unregistered.id(), span, disclose, chain: None };
+    let request = Request { device: unregistered.id(), span, disclose, chain: None, after: None };
     let error = export::write(fixture.log.reader(), &request, &mut Vec::new(), |_, _, _| {}).unwrap_err();
     assert!(error.to_string().contains("register it"), "{error}");
     // The other devices can still be exported.

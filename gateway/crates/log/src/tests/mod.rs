@@ -5,5 +5,6 @@ mod damage;
 mod erase;
 mod faults;
 mod heads;
+mod lineage;
 mod proofs;
 mod support;

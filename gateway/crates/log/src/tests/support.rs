@@ -48,7 +48,15 @@ impl Device {
     }
 
     fn new(secret: Secret, public: PublicKey) -> Self {
-        Self { secret, key: ParsedDeviceKey::new(DeviceKey::Own(public)), sequence: 0, previous: Hash::ZERO }
+        let key = DeviceKey::Own(public);
+        let key = ParsedDeviceKey::new(key.device_id(), key);
+        Self { secret, key, sequence: 0, previous: Hash::ZERO }
+    }
+
+    /// Returns the same device with the key of `other` from its next event on.
+    pub fn with_key_of(&self, other: Self) -> Self {
+        let key = ParsedDeviceKey::new(self.id(), other.key.key().clone());
+        Self { key, sequence: self.sequence, previous: self.previous, ..other }
     }
 
     pub fn id(&self) -> DeviceId {

@@ -1,0 +1,252 @@
+//! `streembit device key-consent`, `rotate-key` and `recover`: new keys of a device.
+
+use super::{
+    consent as consents,
+    last::{Bounds, LastArgs, LastSource},
+    subject::{DeviceArg, FoundDevice},
+};
+use crate::{
+    cli::common::{submitted_json, Context, KeyArg, NodeArg},
+    keys::{open_gateway_key, open_key},
+};
+use anyhow::{bail, ensure, Context as _};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use streembit_chain::{key_consent, ChainClient, KeyConsents};
+use streembit_keystore::KeyPair;
+use streembit_primitives::{
+    device::{DeviceRecord, KeyConsent},
+    hash::Domain,
+    DeviceKey, PublicKey, Signature,
+};
+
+/// The options that name the new key and when it begins.
+#[derive(Debug, Args)]
+pub struct NewKeyArgs {
+    /// The new key: sr25519:HEX, ed25519:HEX or p256:HEX.
+    #[arg(long, value_name = "KEY", required_unless_present = "new_device_key")]
+    new_key: Option<PublicKey>,
+    /// The file with the consent of the new key.
+    #[arg(long, value_name = "FILE", requires = "new_key")]
+    new_consent: Option<PathBuf>,
+    /// The keystore of the new key, instead of --new-key and --new-consent.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["new_key", "new_consent"])]
+    new_device_key: Option<PathBuf>,
+    /// The sequence of the first event that the new key signs. Without it, the first one that the log does not have yet.
+    #[arg(long, value_name = "N")]
+    from: Option<u64>,
+}
+
+/// The arguments of `device key-consent`.
+#[derive(Debug, Args)]
+pub struct ConsentArgs {
+    #[command(flatten)]
+    device: DeviceArg,
+    /// The new key: sr25519:HEX, ed25519:HEX or p256:HEX.
+    #[arg(long, value_name = "KEY")]
+    new_key: PublicKey,
+    /// The sequence of the first event that the new key signs.
+    #[arg(long, value_name = "N")]
+    from: u64,
+    /// The keystore of the old or the new key, to sign the consent with.
+    #[arg(long, value_name = "FILE")]
+    device_key: Option<PathBuf>,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+/// The arguments of `device rotate-key`.
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    #[command(flatten)]
+    device: DeviceArg,
+    #[command(flatten)]
+    new: NewKeyArgs,
+    /// The file with the consent of the old key.
+    #[arg(long, value_name = "FILE")]
+    old_consent: Option<PathBuf>,
+    /// The keystore of the old key, instead of --old-consent.
+    #[arg(long, value_name = "FILE", conflicts_with = "old_consent")]
+    old_device_key: Option<PathBuf>,
+    #[command(flatten)]
+    last: LastArgs,
+    #[command(flatten)]
+    key: KeyArg,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+/// The arguments of `device recover`.
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    #[command(flatten)]
+    device: DeviceArg,
+    #[command(flatten)]
+    new: NewKeyArgs,
+    #[command(flatten)]
+    last: LastArgs,
+    #[command(flatten)]
+    key: KeyArg,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+/// Builds the consent that the keys have to sign.
+fn agreement(chain: &ChainClient, record: &DeviceRecord, key: DeviceKey, from: u64) -> KeyConsent {
+    KeyConsent {
+        genesis: chain.genesis(),
+        device: record.device_id(),
+        key,
+        owner: record.owner(),
+        from,
+        keys: record.keys().count(),
+    }
+}
+
+/// Runs `device key-consent`.
+pub(super) async fn consent(args: &ConsentArgs, context: &Context) -> anyhow::Result<()> {
+    let found = args.device.find(context)?;
+    let chain = found.connect(&args.node).await?;
+    let record = found.record(&chain).await?;
+    let agreed = agreement(&chain, &record, DeviceKey::Own(args.new_key), args.from);
+    let message = agreed.message();
+    let signature = args
+        .device_key
+        .as_deref()
+        .map(|file| open_key(file, context.passphrase_file.as_deref()))
+        .transpose()?
+        .map(|keys| key_consent(&agreed, &keys).to_string());
+    let view = json!({
+        "device": found.id, "key": args.new_key, "from": args.from, "message": message,
+        "context": Domain::KeyConsent.context(), "consent": signature,
+    });
+    context.print(&view, |_| {
+        let who = "The new key, and for a rotation also the key before it,";
+        signature.clone().unwrap_or_else(|| consents::instructions(who, &message, Domain::KeyConsent))
+    })
+}
+
+/// A change of keys that is being prepared.
+struct KeyChange {
+    found: FoundDevice,
+    chain: ChainClient,
+    record: DeviceRecord,
+    source: LastSource,
+    agreed: KeyConsent,
+    new_consent: Signature,
+}
+
+impl KeyChange {
+    /// Finds the device and its gateway, and gets the consent of the new key.
+    async fn prepare(
+        device: &DeviceArg,
+        new: &NewKeyArgs,
+        last: &LastArgs,
+        node: &NodeArg,
+        context: &Context,
+    ) -> anyhow::Result<Self> {
+        let found = device.find(context)?;
+        let chain = found.connect(node).await?;
+        let record = found.record(&chain).await?;
+        let source = last.source(&chain, &found, &record).await?;
+        let (_, Bounds { lowest, after_newest }) = source.bounds(&chain, found.id).await?;
+        let from = new.from.unwrap_or(after_newest);
+        ensure!(
+            from >= lowest,
+            "events before {lowest} are anchored or signed for: give --from {lowest} or more"
+        );
+        let keys = new
+            .new_device_key
+            .as_deref()
+            .map(|file| open_key(file, context.passphrase_file.as_deref()))
+            .transpose()?;
+        let public = keys.as_ref().map(|keys| PublicKey::Sr25519(keys.account().0)).or(new.new_key);
+        let public = public.context("give the new key with --new-key KEY or --new-device-key FILE")?;
+        let agreed = agreement(&chain, &record, DeviceKey::Own(public), from);
+        let new_consent = match (&keys, &new.new_consent) {
+            (Some(keys), _) => key_consent(&agreed, keys),
+            (None, Some(file)) => consents::read(file)?,
+            (None, None) => bail!(
+                "the new key has to consent: `streembit device key-consent --device {} --new-key {public} --from {from}` \
+                 prints the message that it has to sign; give the signature with --new-consent FILE and --from {from}",
+                found.id
+            ),
+        };
+        ensure!(
+            agreed.verify(&agreed.key, &new_consent),
+            "the consent of the new key is not its signature over {}, the message for this chain, the owner {} and the \
+             events from {from} on",
+            agreed.message(),
+            agreed.owner
+        );
+        Ok(Self { found, chain, record, source, agreed, new_consent })
+    }
+
+    /// Submits the change and prints the result.
+    async fn submit(self, owner: &KeyPair, consents: KeyConsents, context: &Context) -> anyhow::Result<()> {
+        let Self { found, chain, source, agreed, .. } = self;
+        let submit = |last| chain.change_key(owner, agreed.clone(), last, consents);
+        let submitted = source.submit(submit).await?;
+        let (key, from) = (&agreed.key, agreed.from);
+        let view = submitted_json(
+            &submitted,
+            [("device", json!(found.id)), ("key", json!(key)), ("from", json!(from))],
+        );
+        context.print(&view, |_| {
+            format!(
+                "device {} signs with the new key from event {from} on, finalized in block {}",
+                found.id, submitted.block
+            )
+        })
+    }
+}
+
+/// Runs `device rotate-key`.
+pub(super) async fn rotate(args: &RotateArgs, context: &Context) -> anyhow::Result<()> {
+    let owner = args.key.open(context)?;
+    let change = KeyChange::prepare(&args.device, &args.new, &args.last, &args.node, context).await?;
+    let agreed = &change.agreed;
+    let (file, key) = (args.old_consent.as_deref(), args.old_device_key.as_deref());
+    let sign = |keys: &KeyPair| key_consent(agreed, keys);
+    let old = match consents::read_or_sign(file, key, sign, context)? {
+        Some(signature) => signature,
+        None => sign_as_host(&change, context)?,
+    };
+    ensure!(
+        agreed.verify(change.record.key(), &old),
+        "the consent of the old key is not its signature over {}, the message for this chain, the new key, the owner {} \
+         and the events from {} on",
+        agreed.message(),
+        agreed.owner,
+        agreed.from
+    );
+    let consents = KeyConsents::Rotation { old, new: change.new_consent };
+    change.submit(&owner, consents, context).await
+}
+
+/// Signs the consent of the old key of a hosted device with the key of its gateway.
+fn sign_as_host(change: &KeyChange, context: &Context) -> anyhow::Result<Signature> {
+    let agreed = &change.agreed;
+    match (change.record.key(), &change.found.gateway) {
+        (DeviceKey::Hosted { gateway, .. }, Some((config, account))) if gateway == account => {
+            let keys = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
+            Ok(key_consent(agreed, &keys))
+        }
+        _ => bail!(
+            "the old key has to consent: `streembit device key-consent --device {} --from {}` prints the message that it has \
+             to sign; give the signature with --old-consent FILE, or the keystore with --old-device-key FILE. If the old \
+             key is lost, use `streembit device recover`",
+            agreed.device,
+            agreed.from
+        ),
+    }
+}
+
+/// Runs `device recover`.
+pub(super) async fn recover(args: &RecoverArgs, context: &Context) -> anyhow::Result<()> {
+    let owner = args.key.open(context)?;
+    let change = KeyChange::prepare(&args.device, &args.new, &args.last, &args.node, context).await?;
+    let consents = KeyConsents::Recovery { new: change.new_consent };
+    change.submit(&owner, consents, context).await
+}

@@ -1,0 +1,82 @@
+//! `streembit device transfer` and `accept`: the sale of a device, in two steps.
+
+use super::subject::find_record;
+use crate::{
+    cli::common::{connect, find_party, submitted_json, Context, KeyArg, NodeArg},
+    remedies::explain,
+};
+use anyhow::ensure;
+use clap::Args;
+use serde_json::json;
+use streembit_keystore::party::PartyName;
+use streembit_primitives::DeviceId;
+
+/// The arguments of `device transfer`.
+#[derive(Debug, Args)]
+pub struct TransferArgs {
+    /// The device's id.
+    #[arg(long, value_name = "ID")]
+    device: DeviceId,
+    /// The party that is offered the device: its id or one of its accounts.
+    #[arg(long, value_name = "PARTY", required_unless_present = "withdraw")]
+    to: Option<PartyName>,
+    /// Withdraw the offer.
+    #[arg(long, conflicts_with = "to")]
+    withdraw: bool,
+    #[command(flatten)]
+    key: KeyArg,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+/// The arguments of `device accept`.
+#[derive(Debug, Args)]
+pub struct AcceptArgs {
+    /// The device's id.
+    #[arg(long, value_name = "ID")]
+    device: DeviceId,
+    /// The party that offers the device: its id or one of its accounts.
+    #[arg(long, value_name = "PARTY")]
+    from: PartyName,
+    #[command(flatten)]
+    key: KeyArg,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+/// Runs `device transfer`.
+pub(super) async fn transfer(args: &TransferArgs, context: &Context) -> anyhow::Result<()> {
+    let owner = args.key.open(context)?;
+    let chain = connect(args.node.or_local()).await?;
+    let to = match &args.to {
+        Some(party) => Some(find_party(&chain, party).await?),
+        None => None,
+    };
+    let device = args.device;
+    let submitted = chain.transfer(&owner, device, to).await.map_err(explain)?;
+    let view = submitted_json(&submitted, [("device", json!(device)), ("to", json!(to))]);
+    context.print(&view, |_| match to {
+        Some(to) => format!(
+            "device {device} is offered to party {to}, finalized in block {}. It becomes the owner with `streembit device \
+             accept`",
+            submitted.block
+        ),
+        None => format!("the offer of device {device} is withdrawn, finalized in block {}", submitted.block),
+    })
+}
+
+/// Runs `device accept`.
+pub(super) async fn accept(args: &AcceptArgs, context: &Context) -> anyhow::Result<()> {
+    let keys = args.key.open(context)?;
+    let chain = connect(args.node.or_local()).await?;
+    let from = find_party(&chain, &args.from).await?;
+    let device = args.device;
+    let owner = find_record(&chain, device).await?.owner();
+    ensure!(owner == from, "device {device} belongs to party {owner}, not to {from}");
+    let party = chain.party_of(keys.account()).await.map_err(explain)?;
+    let submitted = chain.accept(&keys, device, from).await.map_err(explain)?;
+    let fields = [("device", json!(device)), ("from", json!(from)), ("owner", json!(party))];
+    context.print(&submitted_json(&submitted, fields), |_| {
+        format!("party {party} owns device {device}, finalized in block {}", submitted.block)
+    })
+}

@@ -1,0 +1,117 @@
+//! `streembit device retire` and `declare`: what the owner says about a device and its events.
+
+use super::{
+    last::{Bounds, LastArgs},
+    subject::{find_record, DeviceArg},
+};
+use crate::{
+    cli::common::{connect, submitted_json, Context, KeyArg, NodeArg},
+    remedies::explain,
+};
+use anyhow::ensure;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use streembit_primitives::{device::DeviceState, DeviceId};
+
+/// The arguments of `device retire`.
+#[derive(Debug, Args)]
+pub struct RetireArgs {
+    /// The device's id.
+    #[arg(long, value_name = "ID")]
+    device: DeviceId,
+    #[command(flatten)]
+    key: KeyArg,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+/// The arguments of `device declare`.
+#[derive(Debug, Args)]
+pub struct DeclareArgs {
+    #[command(flatten)]
+    device: DeviceArg,
+    /// What the owner says about the device.
+    #[arg(long, value_name = "STATE", required_unless_present = "lost_until", conflicts_with = "lost_until")]
+    state: Option<Declared>,
+    /// The events after the last anchored one and before this sequence are lost, because the device has lost its counter
+    /// or its unsent events. The device continues with this sequence.
+    #[arg(long, value_name = "N")]
+    lost_until: Option<u64>,
+    #[command(flatten)]
+    last: LastArgs,
+    #[command(flatten)]
+    key: KeyArg,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+/// What an owner can say about a device and take back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Declared {
+    /// It is in use.
+    Active,
+    /// It is lost.
+    Lost,
+    /// It is stolen.
+    Stolen,
+}
+
+impl From<Declared> for DeviceState {
+    fn from(declared: Declared) -> Self {
+        match declared {
+            Declared::Active => Self::Active,
+            Declared::Lost => Self::Lost,
+            Declared::Stolen => Self::Stolen,
+        }
+    }
+}
+
+/// Runs `device retire`.
+pub(super) async fn retire(args: &RetireArgs, context: &Context) -> anyhow::Result<()> {
+    let owner = args.key.open(context)?;
+    let chain = connect(args.node.or_local()).await?;
+    let device = args.device;
+    find_record(&chain, device).await?;
+    let state = DeviceState::Retired;
+    let submitted = chain.set_device_state(&owner, device, state).await.map_err(explain)?;
+    let view = submitted_json(&submitted, [("device", json!(device)), ("state", json!(state))]);
+    context.print(&view, |_| format!("device {device} is retired, finalized in block {}", submitted.block))
+}
+
+/// Runs `device declare`.
+pub(super) async fn declare(args: &DeclareArgs, context: &Context) -> anyhow::Result<()> {
+    let owner = args.key.open(context)?;
+    let found = args.device.find(context)?;
+    let chain = found.connect(&args.node).await?;
+    let record = found.record(&chain).await?;
+    let device = found.id;
+    if let Some(declared) = args.state {
+        let state = DeviceState::from(declared);
+        let submitted = chain.set_device_state(&owner, device, state).await.map_err(explain)?;
+        let view = submitted_json(&submitted, [("device", json!(device)), ("state", json!(state))]);
+        return context.print(&view, |_| {
+            let state = format!("{state:?}").to_lowercase();
+            format!("device {device} is declared {state}, finalized in block {}", submitted.block)
+        });
+    }
+    let until = args.lost_until.unwrap_or_default();
+    let source = args.last.source(&chain, &found, &record).await?;
+    let (_, Bounds { lowest, after_newest }) = source.bounds(&chain, device).await?;
+    // If the log has an event directly before, the next one would have to name it.
+    let least = lowest.max(after_newest).saturating_add(1);
+    ensure!(
+        until >= least,
+        "the log has events up to {} already, so there is nothing to declare lost: give --lost-until {least} or more, and \
+         let the device continue with that sequence",
+        after_newest.saturating_sub(1)
+    );
+    let submitted = source.submit(|last| chain.declare_lost(&owner, device, until, last)).await?;
+    let fields = [("device", json!(device)), ("from", json!(lowest)), ("until", json!(until))];
+    context.print(&submitted_json(&submitted, fields), |_| {
+        format!(
+            "events {lowest} to {} of device {device} are declared lost, finalized in block {}",
+            until.saturating_sub(1),
+            submitted.block
+        )
+    })
+}

@@ -1,0 +1,39 @@
+//! The last event of a device at the latest anchor of its log, which a change of the device's record must not precede.
+
+use super::DeviceId;
+use crate::{
+    heads::{AbsenceProof, HeadEntry, HeadProof},
+    Checkpoint,
+};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+
+/// Claims what the last anchored event of a device is. Not yet verified.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum LastAnchored {
+    /// The log has no anchor.
+    NoAnchor,
+    /// The log has no event of the device at its latest anchor.
+    NoEvent(AbsenceProof),
+    /// This is the device's last event at the log's latest anchor.
+    Event(HeadProof),
+}
+
+impl LastAnchored {
+    /// Verifies the claim against the latest anchored checkpoint of the log. Returns the last event, which is `None` if
+    /// the device has none, or `None` if the claim is not proven.
+    pub fn verify(&self, device: &DeviceId, anchored: Option<&Checkpoint>) -> Option<Option<HeadEntry>> {
+        match (self, anchored) {
+            (Self::NoAnchor, None) => Some(None),
+            (Self::NoEvent(proof), Some(anchored)) => {
+                proof.verify(device, &anchored.heads_root).then_some(None)
+            }
+            (Self::Event(proof), Some(anchored)) => {
+                let proven = proof.entry.device == *device && proof.verify(&anchored.heads_root);
+                proven.then_some(Some(proof.entry))
+            }
+            (Self::NoAnchor, Some(_)) | (Self::NoEvent(_) | Self::Event(_), None) => None,
+        }
+    }
+}
