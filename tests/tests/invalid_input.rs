@@ -102,6 +102,7 @@ fn invalid_arguments_are_rejected_by_name() {
         };
         new("--workshop", "5GrwvaEF")?.ensure_refused(&["--workshop", "5GrwvaEF", "SS58"])?;
         new("--device", "0x12")?.ensure_refused(&["--device", "0x12", "64"])?;
+        new("--device", "car")?.ensure_refused(&["name add device car", "names.toml"])?;
         new("--every", "often")?.ensure_refused(&["--every", "often", "number"])?;
         new("--every", "0")?.ensure_refused(&["greater than zero"])?;
         new("--until", "tomorrow")?.ensure_refused(&["--until", "tomorrow"])?;
@@ -111,6 +112,10 @@ fn invalid_arguments_are_rejected_by_name() {
         ensure!(!env.dir().join("book.toml").exists(), "a rejected command wrote a contract");
 
         env.streembit(["contract", "show", "0x12"]).run()?.ensure_refused(&["0x12", "64"])?;
+        env.streembit(["name", "add", "device", "2cv", &device])
+            .run()?
+            .ensure_refused(&["2cv", "begin with a letter"])?;
+        env.streembit(["name", "remove", "car"]).run()?.ensure_refused(&["car", "name list"])?;
         env.streembit(["frobnicate"]).run()?.ensure_refused(&["frobnicate"])?;
         env.streembit(["event", "add"]).run()?.ensure_refused(&["--device"])?;
         env.streembit(["contract", "propose", "absent.toml", "--key", &key])

@@ -18,6 +18,7 @@ mod invalid_input;
 mod kill_and_restart;
 mod log_tampering;
 mod metrics;
+mod names;
 mod network_partition;
 mod obd_to_audit;
 mod outages;

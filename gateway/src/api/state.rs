@@ -280,6 +280,8 @@ fn device_view(
         key_from,
         log: record.map(|record| record.log().to_string()),
         state: record.map(|record| format!("{:?}", record.state()).to_lowercase()),
+        owner: record.map(|record| record.owner().to_string()),
+        owner_since: record.map(|record| record.owners().last().since),
         events,
         last: head.map(|head| head.hash.to_string()),
         forked: log.forked_at(&id)?.is_some_and(|forked| forked >= key_from),

@@ -1,11 +1,13 @@
 //! The arguments of `streembit contract`.
 
-use crate::cli::common::{ConfigArg, KeyArg, NodeArg};
+use crate::cli::{
+    common::{ConfigArg, KeyArg, NodeArg},
+    resolver::Reference,
+};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use streembit_clock::PeriodEnd;
-use streembit_keystore::party::PartyName;
-use streembit_primitives::{contract::ContractId, Decimal, DeviceId};
+use streembit_primitives::Decimal;
 
 /// The subcommands of `streembit contract`.
 #[derive(Debug, Subcommand)]
@@ -38,9 +40,9 @@ pub enum Command {
     Due(ContractArgs),
     /// List the contracts that name a party.
     List {
-        /// The party: its id or one of its accounts.
+        /// The party: its id, one of its accounts, or its name.
         #[arg(long, value_name = "PARTY")]
-        party: PartyName,
+        party: Reference,
         /// The node to ask.
         #[command(flatten)]
         node: NodeArg,
@@ -68,9 +70,9 @@ pub enum Command {
 /// The arguments that name a contract on the chain.
 #[derive(Debug, Args)]
 pub struct ContractArgs {
-    /// The contract's id.
+    /// The contract: its id or the beginning of it, or its name in the address book.
     #[arg(value_name = "CONTRACT")]
-    pub id: ContractId,
+    pub id: Reference,
     /// The node to ask.
     #[command(flatten)]
     pub node: NodeArg,
@@ -85,15 +87,15 @@ pub struct NewArgs {
     /// The title of the contract.
     #[arg(long, default_value = "Service book")]
     pub title: String,
-    /// The device's id.
-    #[arg(long, value_name = "ID")]
-    pub device: DeviceId,
-    /// The party that owns the device: its id or one of its accounts.
+    /// The device: its id, or its name in the address book.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Reference,
+    /// The party that owns the device: its id, one of its accounts, or its name.
     #[arg(long, value_name = "PARTY")]
-    pub owner: PartyName,
-    /// The party that services it: its id or one of its accounts.
+    pub owner: Reference,
+    /// The party that services it: its id, one of its accounts, or its name.
     #[arg(long, value_name = "PARTY")]
-    pub workshop: PartyName,
+    pub workshop: Reference,
     /// The interval of the service in the meter's unit, which is km for vehicles.
     #[arg(long, value_name = "KM")]
     pub every: Decimal,

@@ -10,6 +10,7 @@ pub use args::Command;
 use super::{
     common::{connect, find_party, submitted_json, CommandResult, Context, KeyArg, NodeArg},
     output,
+    resolver::Reference,
 };
 use crate::{
     contracts::{self, Terms},
@@ -21,12 +22,11 @@ use lookup::{find_contract, find_parties, not_found};
 use serde_json::json;
 use std::{fs::File, io::Write as _, path::Path, process::ExitCode};
 use streembit_chain::Call;
-use streembit_keystore::party::PartyName;
 
 /// Runs the command.
 pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
-        Command::New(args) => new(args, context)?,
+        Command::New(args) => new(args, context).await?,
         Command::Propose { file, key, node } => propose(&file, &key, &node, context).await?,
         Command::Accept { contract, key } => accept(contract, &key, context).await?,
         Command::Show(contract) => show(contract, context).await?,
@@ -40,12 +40,13 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
+async fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
+    let resolver = context.resolver();
     let terms = Terms {
         title: args.title,
-        device: args.device,
-        owner: args.owner,
-        workshop: args.workshop,
+        device: resolver.device(&args.device).await?,
+        owner: resolver.party_name(&args.owner).await?,
+        workshop: resolver.party_name(&args.workshop).await?,
         every: args.every,
         from: args.from,
         until: args.until,
@@ -98,8 +99,8 @@ async fn propose(path: &Path, key: &KeyArg, node: &NodeArg, context: &Context) -
 
 async fn accept(contract: ContractArgs, key: &KeyArg, context: &Context) -> anyhow::Result<()> {
     let keys = key.open(context)?;
-    let id = contract.id;
     let chain = connect(contract.node.or_local()).await?;
+    let id = context.resolver().chain(&chain).contract(&contract.id).await?;
     let submitted = chain.submit(&keys, Call::Accept { id }).await.map_err(explain)?;
     let state = find_contract(&chain, id).await?.state;
     let view = submitted_json(&submitted, [("id", json!(id)), ("state", json!(state))]);
@@ -114,13 +115,14 @@ async fn accept(contract: ContractArgs, key: &KeyArg, context: &Context) -> anyh
 
 async fn show(contract: ContractArgs, context: &Context) -> anyhow::Result<()> {
     let chain = connect(contract.node.or_local()).await?;
-    let found = find_contract(&chain, contract.id).await?;
-    context.print(&view::json(&found), |_| view::text(&found))
+    let id = context.resolver().chain(&chain).contract(&contract.id).await?;
+    let found = find_contract(&chain, id).await?;
+    context.print_named(&view::json(&found), |_| view::text(&found))
 }
 
 async fn due(contract: ContractArgs, context: &Context) -> anyhow::Result<()> {
-    let id = contract.id;
     let chain = connect(contract.node.or_local()).await?;
+    let id = context.resolver().chain(&chain).contract(&contract.id).await?;
     let state = chain.view().await.map_err(explain)?;
     let found = state.contract(id).await.map_err(explain)?;
     let due = state.due(id).await.map_err(explain)?;
@@ -128,9 +130,9 @@ async fn due(contract: ContractArgs, context: &Context) -> anyhow::Result<()> {
     context.print(&due, |due| view::due_text(&found.contract, due))
 }
 
-async fn list(party: &PartyName, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
+async fn list(party: &Reference, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
     let chain = connect(node.or_local()).await?;
-    let party = find_party(&chain, party).await?;
+    let party = find_party(context, &chain, party).await?;
     let state = chain.view().await.map_err(explain)?;
     let mut found = Vec::new();
     for id in state.contracts_of(party).await.map_err(explain)? {
@@ -153,8 +155,8 @@ async fn list(party: &PartyName, node: &NodeArg, context: &Context) -> anyhow::R
 
 async fn confirm(contract: ContractArgs, number: u32, key: &KeyArg, context: &Context) -> anyhow::Result<()> {
     let keys = key.open(context)?;
-    let id = contract.id;
     let chain = connect(contract.node.or_local()).await?;
+    let id = context.resolver().chain(&chain).contract(&contract.id).await?;
     let submitted = chain.submit(&keys, Call::Confirm { id, number }).await.map_err(explain)?;
     let state = chain.view().await.map_err(explain)?;
     let due = state.due(id).await.map_err(explain)?.unwrap_or_default();

@@ -24,7 +24,7 @@ use streembit_primitives::{
 /// Runs `contract prove`.
 pub(super) async fn export(args: ProveArgs, context: &Context) -> anyhow::Result<()> {
     let chain = connect_to_node(&args.clause, Some(&args.config)).await?;
-    let (id, clause, service) = service_clause(&chain, &args.clause).await?;
+    let (id, clause, service) = service_clause(&chain, &args.clause, context).await?;
     let proven = prove_from_log(&chain, &args.config, &service).await?;
     write_proof(&args.out, id, clause, &proven)?;
     let result = json!({ "id": id, "clause": clause, "file": args.out, "reading": proven.reading });
@@ -36,7 +36,7 @@ pub(super) async fn report(args: ReportArgs, context: &Context) -> anyhow::Resul
     let keys = args.key.open(context)?;
     let config = args.proof.config.clone().map(|path| ConfigArg { path });
     let chain = connect_to_node(&args.clause, config.as_ref()).await?;
-    let (id, clause, service) = service_clause(&chain, &args.clause).await?;
+    let (id, clause, service) = service_clause(&chain, &args.clause, context).await?;
     let proof = get_proof(&chain, &args.proof, &service).await?;
     let reading = disclosed_reading(&proof)?;
     let submitted = chain.submit(&keys, Call::Report { id, clause, proof }).await.map_err(explain)?;
@@ -62,7 +62,7 @@ pub(super) async fn record(args: RecordArgs, context: &Context) -> anyhow::Resul
     let keys = args.key.open(context)?;
     let config = args.proof.config.clone().map(|path| ConfigArg { path });
     let chain = connect_to_node(&args.clause, config.as_ref()).await?;
-    let (id, clause, service) = service_clause(&chain, &args.clause).await?;
+    let (id, clause, service) = service_clause(&chain, &args.clause, context).await?;
     let proof = get_proof(&chain, &args.proof, &service).await?;
     let reading = disclosed_reading(&proof)?;
     let call = Call::Record { id, clause, proof, details };
@@ -106,8 +106,9 @@ async fn connect_to_node(clause: &ClauseArgs, config: Option<&ConfigArg>) -> any
 async fn service_clause(
     chain: &ChainClient,
     args: &ClauseArgs,
+    context: &Context,
 ) -> anyhow::Result<(ContractId, u32, ServiceClause)> {
-    let id = args.contract.id;
+    let id = context.resolver().chain(chain).contract(&args.contract.id).await?;
     let contract = find_contract(chain, id).await?.contract;
     let services: Vec<_> = (0u32..)
         .zip(contract.clauses)

@@ -55,8 +55,7 @@ struct Target {
 
 /// Runs `device reassign`.
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let found = args.device.find(context)?;
-    let chain = found.connect(&args.node).await?;
+    let (found, chain) = args.device.find(&args.node, args.last.evidence(), context).await?;
     let record = found.record(&chain).await?;
     let target = match &args.admission {
         Some(file) => admitted(Admission::read(file)?, args, &found, &record, context)?,
