@@ -5,5 +5,6 @@ mod damage;
 mod erase;
 mod faults;
 mod heads;
+mod pinned_bytes;
 mod proofs;
 mod support;
