@@ -225,8 +225,11 @@ fn a_gateway_takes_its_devices_into_its_next_log_over_extrinsics() {
         pallet_devices::Call::reassign { device, gateway, host_key: None, from: 0, last, consent: None }
     };
     // A gateway does this for itself only.
-    let close = pallet_anchors::Call::<Runtime>::close_epoch { gateway: AccountId([7; 32]) };
-    for call in [reassign(AccountId([7; 32])).into(), close.into()] {
+    let others: [RuntimeCall; 2] = [
+        reassign(AccountId([7; 32])).into(),
+        pallet_anchors::Call::close_epoch { gateway: AccountId([7; 32]) }.into(),
+    ];
+    for call in others {
         let other = chain.signed(&gateway.pair(), call);
         assert!(matches!(chain.block(vec![other])[..], [Ok(Err(_))]));
     }
