@@ -287,6 +287,7 @@ const TABLE: &[(&str, &str)] = &[
     ),
     ("ServiceContracts::MeterFell", "check the meter: the reading is lower than the one before"),
     ("ServiceContracts::NotTheProvider", "sign with an account of the clause's provider"),
+    ("ServiceContracts::LostEvent", "prove a reading of another event: this one is declared lost"),
     ("ServiceContracts::RecordOpen", "let the customer confirm the open record first"),
     ("ServiceContracts::TooManyRecords", "propose a new contract that follows this one"),
     ("ServiceContracts::UnknownRecord", "use the number of a record, as listed by `streembit contract show`"),
