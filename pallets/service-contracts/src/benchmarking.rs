@@ -21,7 +21,7 @@ use streembit_primitives::{
     reading_proof::ReadingProof,
     signature::sign_p256,
     AccountId, Body, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId, Part,
-    PartyId, PublicKey, Reading, SignedEvent, Signer, Source, Value, Version,
+    PartyId, PublicKey, Reading, SignedEvent, Signer, Source, Text, Value, Version,
 };
 
 const OWNER: PartyId = PartyId([0; 32]);
@@ -40,6 +40,11 @@ fn signer() -> p256::ecdsa::SigningKey {
 #[allow(clippy::expect_used, reason = "the benchmark has no other name to go on with")]
 fn name(n: u32) -> Name {
     Name::try_from(format!("{n:096}")).expect("96 digits are a name")
+}
+
+/// Returns a text of the maximum length.
+fn text(n: u32) -> Text<96> {
+    Text::try_from(format!("{n:096}")).unwrap_or_default()
 }
 
 fn party(n: u32) -> PartyId {
@@ -92,7 +97,7 @@ fn contract<T: Config>(parties: u32, devices: u32, clauses: u32) -> Contract {
     let devices: Vec<_> = (0..devices).map(device::<T>).collect();
     let meter = devices.first().copied().unwrap_or(DeviceId([0; 32]));
     let service = Clause::Service(ServiceClause {
-        what: name(1),
+        what: text(1),
         device: meter,
         meter: name(0),
         from: Decimal::ZERO,
@@ -109,7 +114,7 @@ fn contract<T: Config>(parties: u32, devices: u32, clauses: u32) -> Contract {
     let mut terms = alloc::vec![access; clauses.saturating_sub(1) as usize];
     terms.insert(SERVICE as usize, service);
     Contract {
-        title: name(2),
+        title: text(2),
         nonce: Hash::ZERO,
         parties: BoundedVec::truncate_from((0..parties).map(party).collect()),
         devices: BoundedVec::truncate_from(devices),
