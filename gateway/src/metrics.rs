@@ -224,6 +224,7 @@ fn reason(error: &IngestError) -> &'static str {
         IngestError::OtherKey { .. } | IngestError::Refused(Refusal::OtherKey { .. }) => "other_key",
         IngestError::Refused(Refusal::Lost { .. }) => "lost",
         IngestError::Refused(Refusal::OtherLog { .. } | Refusal::OtherEpoch { .. }) => "other_log",
+        IngestError::Refused(Refusal::UnknownPrevious { .. }) => "unknown_previous",
         IngestError::Refused(Refusal::Retired { .. }) => "retired",
         IngestError::Empty | IngestError::TooMany { .. } | IngestError::TooLong(_) => "content",
         IngestError::Refused(Refusal::Event(_)) => "order",

@@ -119,6 +119,7 @@ impl From<IngestError> for Problem {
                 | Refusal::Lost { .. }
                 | Refusal::OtherLog { .. }
                 | Refusal::OtherEpoch { .. }
+                | Refusal::UnknownPrevious { .. }
                 | Refusal::Retired { .. }),
             ) => (
                 S::CONFLICT,
@@ -140,6 +141,7 @@ fn refusal_title(refusal: &Refusal) -> &'static str {
         Refusal::OtherKey { .. } => "another key",
         Refusal::Lost { .. } => "declared lost",
         Refusal::OtherLog { .. } | Refusal::OtherEpoch { .. } => "another log",
+        Refusal::UnknownPrevious { .. } => "previous event unknown",
         Refusal::Retired { .. } => "retired",
         Refusal::Event(_) | Refusal::BodyTooLarge { .. } | Refusal::Forked { .. } => "refused",
     }

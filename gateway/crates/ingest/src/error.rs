@@ -86,8 +86,9 @@ impl IngestError {
         match self {
             Self::Closed | Self::UnknownRecord { .. } => true,
             Self::Log(error) => error.is_temporary(),
-            // Until the device is assigned to the epoch that the gateway has opened.
-            Self::Refused(Refusal::OtherEpoch { .. }) => true,
+            // Until the device is assigned to the epoch that the gateway has opened, and until the gateway is told the
+            // device's last event in the log before.
+            Self::Refused(Refusal::OtherEpoch { .. } | Refusal::UnknownPrevious { .. }) => true,
             _ => false,
         }
     }

@@ -380,7 +380,7 @@ async fn each_event_is_verified_with_the_key_that_counts_for_its_sequence() {
     assert_eq!(ingest.signed(event, text).await.unwrap().index, 3);
 
     let elsewhere = LogId::first(AccountId([8; 32]));
-    record.assign(elsewhere, None, 7, 7, AT).unwrap();
+    record.assign(elsewhere, None, 7, 7, u64::MAX, AT).unwrap();
     ingest.set_lineage(&device, Some(Lineage::new(record, None)));
     let (event, text) = new.sign(7, Hash([7; 32]), 0);
     let refused = ingest.signed(event, text).await.unwrap_err();
@@ -399,10 +399,15 @@ async fn a_hosted_device_that_was_taken_over_continues_its_history() {
     let ingest = Ingest::new(log.clone(), keys(), [configured]).unwrap();
     let old_log = LogId::first(AccountId([8; 32]));
     let mut record = DeviceRecord::new(before, PartyId([1; 32]), old_log, AT);
-    record.assign(own_log, Some(key.clone()), 5, 5, AT).unwrap();
+    record.assign(own_log, Some(key.clone()), 5, 5, u64::MAX, AT).unwrap();
     // Until the record is known, nobody knows where the history continues.
     let unknown = ingest.readings(device, vec![reading(1)]).await.unwrap_err();
     assert!(unknown == IngestError::UnknownRecord { device } && unknown.is_temporary(), "{unknown}");
+    // Nor does anybody know which event the next one has to name, until the gateway is told.
+    ingest.set_lineage(&device, Some(Lineage::new(record.clone(), None)));
+    let unknown = ingest.readings(device, vec![reading(1)]).await.unwrap_err();
+    assert_eq!(unknown, IngestError::Refused(Refusal::UnknownPrevious { device, sequence: 5 }));
+    assert!(unknown.is_temporary());
     let handover = HeadEntry { device, sequence: 4, hash: Hash([4; 32]) };
     ingest.set_lineage(&device, Some(Lineage::new(record.clone(), Some(handover))));
     for sequence in 5..8 {
@@ -413,7 +418,7 @@ async fn a_hosted_device_that_was_taken_over_continues_its_history() {
     assert!(first.verify(&key).is_ok());
 
     // The gateway closes its log and opens the next: the device waits until it is assigned to it.
-    record.assign(LogId { epoch: 1, ..own_log }, None, 8, 8, AT).unwrap();
+    record.assign(LogId { epoch: 1, ..own_log }, None, 8, 8, u64::MAX, AT).unwrap();
     ingest.set_lineage(&device, Some(Lineage::new(record, None)));
     let refused = ingest.readings(device, vec![reading(1)]).await.unwrap_err();
     assert_eq!(refused, IngestError::Refused(Refusal::OtherEpoch { device, sequence: 8, epoch: 1 }));
