@@ -6,7 +6,7 @@ use streembit_primitives::{
     checkpoint::EpochState,
     device::{DeviceState, KeyConsent, LastAnchored, LogConsent, RegistrationConsent},
     hash::Domain,
-    AccountId, DeviceId, DeviceKey, LogId, PartyId, PublicKey, Signature,
+    AccountId, DeviceId, DeviceKey, Hash, LogId, PartyId, PublicKey, Signature,
 };
 
 /// Signs the consent to a device's registration, with the device's own key or the key of the gateway that signs for
@@ -168,14 +168,16 @@ impl ChainClient {
         self.submit(owner, Call::Transfer { device, to }).await
     }
 
-    /// Accepts a device that its owner offers to the party of `signer`. Fails if `owner` is not the owner.
+    /// Accepts a device that its owner offers to the party of `signer`. Fails if `owner` is not the owner, or if the device's
+    /// record no longer has the hash `shown` ([`streembit_primitives::device::DeviceRecord::hash`]).
     pub async fn accept(
         &self,
         signer: &KeyPair,
         device: DeviceId,
         owner: PartyId,
+        shown: Hash,
     ) -> Result<Submitted, ChainError> {
-        self.submit(signer, Call::AcceptDevice { device, owner }).await
+        self.submit(signer, Call::AcceptDevice { device, owner, shown }).await
     }
 
     /// Records what the owner says about a device.
@@ -226,7 +228,6 @@ impl ChainClient {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streembit_primitives::Hash;
 
     #[test]
     fn signed_consents_pass_the_chains_verification() {

@@ -150,7 +150,7 @@ pub enum Choice {
 pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::Show(node) => show(&node, context).await?,
-        Command::ProposeParty(args) => propose(&args, Change::AddParty, context).await?,
+        Command::ProposeParty(args) => propose(&args, Change::add_party, context).await?,
         Command::RemoveParty(args) => propose_about(&args, Change::RemoveParty, context).await?,
         Command::ProposeValidator(args) => propose(&args, Change::AddValidator, context).await?,
         Command::RemoveValidator(args) => propose(&args, Change::RemoveValidator, context).await?,

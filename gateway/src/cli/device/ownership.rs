@@ -72,10 +72,11 @@ pub(super) async fn accept(args: &AcceptArgs, context: &Context) -> anyhow::Resu
     let chain = connect(args.node.or_local()).await?;
     let from = find_party(context, &chain, &args.from).await?;
     let device = context.resolver().chain(&chain).device(&args.device).await?;
-    let owner = find_record(&chain, device).await?.owner();
+    let record = find_record(&chain, device).await?;
+    let owner = record.owner();
     ensure!(owner == from, "device {device} belongs to party {owner}, not to {from}");
     let party = chain.party_of(keys.account()).await.map_err(explain)?;
-    let submitted = chain.accept(&keys, device, from).await.map_err(explain)?;
+    let submitted = chain.accept(&keys, device, from, record.hash()).await.map_err(explain)?;
     let fields = [("device", json!(device)), ("from", json!(from)), ("owner", json!(party))];
     context.print(&submitted_json(&submitted, fields), |_| {
         format!("party {party} owns device {device}, finalized in block {}", submitted.block)

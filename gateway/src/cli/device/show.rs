@@ -102,7 +102,7 @@ mod tests {
         let log = |n| LogId::first(AccountId([n; 32]));
         let mut record = DeviceRecord::new(key(1), PartyId([2; 32]), log(3), at);
         record.set_key(key(4), 5, KeyChange::Recovered, 5, at).unwrap();
-        record.assign(log(6), None, 9, 7, at).unwrap();
+        record.assign(log(6), None, 9, 7, u64::MAX, at).unwrap();
         let offer = Some(PartyId([8; 32]));
         let shown = text(&record, offer);
         for part in [
