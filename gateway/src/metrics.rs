@@ -219,6 +219,7 @@ fn reason(error: &IngestError) -> &'static str {
     match error {
         IngestError::UnknownDevice { .. } => "unknown_device",
         IngestError::UnknownRecord { .. } => "unknown_record",
+        IngestError::Paused { .. } => "paused",
         IngestError::NotHosted { .. } => "not_hosted",
         IngestError::NotVerified { .. } => "not_verified",
         IngestError::OtherKey { .. } | IngestError::Refused(Refusal::OtherKey { .. }) => "other_key",

@@ -78,6 +78,11 @@ impl From<IngestError> for Problem {
                 "record not known",
                 "check the connection to the node (`streembit status`), then send the event again".into(),
             ),
+            IngestError::Paused { .. } => (
+                S::SERVICE_UNAVAILABLE,
+                "paused",
+                "send the readings again in a few seconds".into(),
+            ),
             IngestError::NotHosted { .. } => (
                 S::CONFLICT,
                 "the device signs its own events",
