@@ -7,8 +7,8 @@ use crate::{
 use frame_support::{ensure, traits::Get};
 use sp_runtime::{DispatchError, DispatchResult, SaturatedConversion};
 use streembit_primitives::{
-    party::{AccountRole, PartyAccount, PartyRecord, Role, Scope},
-    AccountId, BoundedVec, GatewayRecord, PartyId,
+    party::{AccountRole, PartyAccount, PartyRecord, Role, Scope, MAX_ACCOUNTS},
+    AccountId, BoundedVec, ConstU32, GatewayRecord, PartyId,
 };
 
 impl<T: Config> PartyRegistry for Pallet<T> {
@@ -46,8 +46,9 @@ impl<T: Config> PartyRegistry for Pallet<T> {
         let record = Parties::<T>::take(party).ok_or(Error::<T>::NotAParty)?;
         record.accounts.iter().for_each(|entry| AccountOf::<T>::remove(entry.account));
         let permanent = record.accounts.iter().filter(|entry| entry.is_permanent());
-        let former = permanent.map(|entry| entry.account).collect();
-        FormerAccounts::<T>::insert(party, BoundedVec::truncate_from(former));
+        let former: BoundedVec<_, ConstU32<MAX_ACCOUNTS>> =
+            BoundedVec::truncate_from(permanent.map(|entry| entry.account).collect());
+        FormerAccounts::<T>::insert(party, former);
         // The gateways can be many. They count only until their party leaves, and are not removed one by one.
         Departures::<T>::mutate(party, |departures| *departures = departures.saturating_add(1));
         Self::deposit_event(Event::PartyRemoved { party });

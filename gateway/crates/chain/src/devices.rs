@@ -212,7 +212,7 @@ impl ChainClient {
 
     /// Fetches the latest anchor of the log that a device is in, and returns the lowest sequence at which a change of the
     /// device's record may begin. `Ok(None)` if the device is not registered, and an inner error if the proof `last` does
-    /// not belong to that anchor.
+    /// not belong to that anchor. If the council allowed the change without a proof, its decision may name a higher sequence.
     pub async fn next_sequence(
         &self,
         device: DeviceId,
@@ -220,6 +220,9 @@ impl ChainClient {
     ) -> Result<Option<Result<u64, streembit_primitives::device::DeviceChangeError>>, ChainError> {
         let view = self.view().await?;
         let Some(record) = view.device(device).await? else { return Ok(None) };
+        if *last == LastAnchored::Decided {
+            return Ok(Some(record.ensure_active().map(|()| record.earliest())));
+        }
         let anchor = view.latest_anchor(record.log()).await?;
         Ok(Some(record.next_sequence(last, anchor.as_ref().map(|anchor| &anchor.checkpoint))))
     }
