@@ -274,7 +274,8 @@ impl DeviceFollower {
             ComponentState::alarm(
                 problems.join("; "),
                 "`streembit device reassign` assigns a device to the gateway's open log, and `streembit device admit` \
-                 tells the gateway the device's last event in the log before",
+                 tells the gateway the device's last event in the log before; if nobody has that log, the owner continues \
+                 after a lost range with `streembit device declare --lost-until`",
             )
         };
         self.status.report(COMPONENT, state);
