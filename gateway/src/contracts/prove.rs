@@ -71,7 +71,7 @@ pub struct ProvenReading {
 ///
 /// A reading counts only if it can be the value of the meter: a number that is not negative, and for an odometer
 /// kilometres that a vehicle can have. A reading that an adapter or the device itself has made is preferred to one that
-/// was sent to the gateway, even if the second is newer: see [`Trust`].
+/// was sent to the gateway, even if the second is newer: see `Trust`.
 pub fn newest_reading(
     log: &LogReader,
     anchor: Option<&Anchor>,
