@@ -79,7 +79,9 @@ fn full_record(key: DeviceKey) -> DeviceRecord {
         let from = u64::from(n).saturating_mul(2);
         let key = DeviceKey::Own(PublicKey::P256([n as u8; 33]));
         record.set_key(key, from, KeyChange::Rotated, from, at).expect("there is room");
-        record.assign(LogId { gateway: GATEWAY, epoch: n }, None, from, from, at).expect("there is room");
+        record
+            .assign(LogId { gateway: GATEWAY, epoch: n }, None, from, from, u64::MAX, at)
+            .expect("there is room");
         record.declare_lost(from, from.saturating_add(1), at).expect("there is room");
         if n < MAX_LATER {
             let owner = if n % 2 == 0 { OWNER } else { WORKSHOP };

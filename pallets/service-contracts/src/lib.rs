@@ -272,7 +272,7 @@ pub mod pallet {
                 ReadingProofError::Event(EventError::Device) => Self::OtherDevice,
                 ReadingProofError::Event(EventError::Kind) => Self::OtherKind,
                 ReadingProofError::Lost => Self::LostEvent,
-                ReadingProofError::Log => Self::OtherLog,
+                ReadingProofError::Log | ReadingProofError::AfterPeriod { .. } => Self::OtherLog,
                 ReadingProofError::Sequence { .. } => Self::ImpossibleSequence,
                 ReadingProofError::Event(_) => Self::BadEvent,
                 ReadingProofError::Disclosure => Self::NotInEvent,
