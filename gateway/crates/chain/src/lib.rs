@@ -4,10 +4,12 @@
 mod call;
 mod connect;
 mod devices;
+mod dynamic;
 mod equivocations;
 mod error;
 mod heads;
 mod node_url;
+mod offline;
 mod proofs;
 mod refusal;
 mod registration;
@@ -27,6 +29,7 @@ pub use devices::{device_consent, key_consent, log_consent, KeyConsents, Reassig
 pub use equivocations::{describe_equivocation, ValidatorsReport};
 pub use error::ChainError;
 pub use node_url::NodeUrl;
+pub use offline::{BirthBlock, OfflineError, Review, SignedTransaction, UnsignedTransaction};
 pub use refusal::PoolRefusal;
 pub use registration::{account_consent, gateway_consent};
 pub use reporting::{ChainReport, NodeState};
