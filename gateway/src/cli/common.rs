@@ -8,7 +8,7 @@ use crate::{
     keys::{open_gateway_key, open_key, read_passphrase},
     remedies::explain,
 };
-use anyhow::Context as _;
+use anyhow::{bail, Context as _};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{json, Value};
@@ -16,8 +16,8 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use streembit_chain::{ChainClient, NodeUrl, Submitted};
-use streembit_keystore::{account_of, party::PartyName, KeyPair, Passphrase};
+use streembit_chain::{ChainClient, NodeUrl, Signer, Submitted};
+use streembit_keystore::{account, account_of, party::PartyName, KeyPair, Passphrase};
 use streembit_primitives::{AccountId, PartyId};
 
 /// The result of a command: an exit code, or an error, which is printed and makes the exit code 2.
@@ -30,6 +30,8 @@ pub struct Context {
     pub json: bool,
     /// The file with the key's passphrase.
     pub passphrase_file: Option<PathBuf>,
+    /// The file to which a transaction is written instead of being signed and sent.
+    pub offline: Option<PathBuf>,
 }
 
 impl Context {
@@ -155,18 +157,36 @@ impl NodeArg {
     }
 }
 
-/// The option `--key`.
+/// The options `--key` and `--signer`.
 #[derive(Clone, Debug, Args)]
 pub struct KeyArg {
     /// The keystore of the account that signs.
-    #[arg(id = "key", long = "key", value_name = "FILE", env = "STREEMBIT_KEY")]
-    pub path: PathBuf,
+    #[arg(id = "key", long = "key", value_name = "FILE", env = "STREEMBIT_KEY", required_unless_present = "signer")]
+    pub path: Option<PathBuf>,
+    /// With --offline: the account that signs on another machine.
+    #[arg(id = "signer", long = "signer", value_name = "ACCOUNT", value_parser = account::parse)]
+    pub signer: Option<AccountId>,
 }
 
 impl KeyArg {
+    /// The keystore's file.
+    pub fn path(&self) -> anyhow::Result<&Path> {
+        self.path.as_deref().context("this command needs the key itself: give it with --key FILE")
+    }
+
     /// Opens the keystore.
     pub fn open(&self, context: &Context) -> anyhow::Result<KeyPair> {
-        open_key(&self.path, context.passphrase_file.as_deref())
+        open_key(self.path()?, context.passphrase_file.as_deref())
+    }
+
+    /// Opens the keystore to sign a transaction. With `--offline`, returns only the account.
+    pub fn signer(&self, context: &Context) -> anyhow::Result<Signer> {
+        match (&context.offline, self.signer) {
+            (None, None) => Ok(self.open(context)?.into()),
+            (None, Some(_)) => bail!("--signer needs --offline FILE, the file for the unsigned transaction"),
+            (Some(_), Some(account)) => Ok(Signer::Elsewhere(account)),
+            (Some(_), None) => Ok(Signer::Elsewhere(account_of(self.path()?).map_err(explain)?)),
+        }
     }
 }
 

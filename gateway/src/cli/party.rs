@@ -219,7 +219,7 @@ async fn consent(args: &ConsentArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn add(args: &AddArgs, context: &Context) -> anyhow::Result<()> {
-    let signer = args.key.open(context)?;
+    let signer = args.key.signer(context)?;
     let chain = connect(args.node.or_local()).await?;
     let party = chain.party_of(signer.account()).await.map_err(explain)?;
     let agreed = agreement(&chain, party, args.account, &args.terms).await?;
@@ -270,7 +270,7 @@ fn ensure_valid(agreed: &AccountConsent, consent: &Signature) -> anyhow::Result<
 }
 
 async fn remove(account: AccountId, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
-    let keys = key.open(context)?;
+    let keys = key.signer(context)?;
     let chain = connect(node.or_local()).await?;
     let submitted = chain.submit(&keys, Call::RemoveAccount { account }).await.map_err(explain)?;
     let account = account::show(&account);
@@ -281,7 +281,7 @@ async fn remove(account: AccountId, key: &KeyArg, node: &NodeArg, context: &Cont
 }
 
 async fn recover(args: &RecoverArgs, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context)?;
     let chain = connect(args.node.or_local()).await?;
     let party = find_party(&chain, &args.party).await?;
     let change = Change::Recover { party, account: args.account };
@@ -294,7 +294,7 @@ async fn set_encryption_key(
     node: &NodeArg,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let keys = key.open(context)?;
+    let keys = key.signer(context)?;
     let chain = connect(node.or_local()).await?;
     let party = chain.party_of(keys.account()).await.map_err(explain)?;
     let call = Call::SetEncryptionKey { key: encryption_key };

@@ -17,6 +17,7 @@ mod reporting;
 mod rpc;
 mod runtime;
 mod shape;
+mod signer;
 mod submit;
 mod view;
 mod voters;
@@ -34,6 +35,7 @@ pub use refusal::PoolRefusal;
 pub use registration::{account_consent, gateway_consent};
 pub use reporting::{ChainReport, NodeState};
 pub use rpc::VoterStatus;
+pub use signer::{Signer, TransactionSigner};
 pub use view::ChainView;
 pub use voters::{Stall, VoteCount};
 

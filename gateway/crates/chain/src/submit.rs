@@ -9,7 +9,7 @@ use super::{
     refusal::PoolRefusal,
     rpc::PoolError,
     runtime::{label, Signed, SigningPoint},
-    Call, ChainClient, ChainError, SignedTransaction, Submitted,
+    Call, ChainClient, ChainError, SignedTransaction, Submitted, TransactionSigner,
 };
 use futures::StreamExt as _;
 use std::{future::Future, time::Duration};
@@ -55,7 +55,13 @@ enum Attempt {
 
 impl ChainClient {
     /// Submits a call and waits until it is final. If the call fails, the error contains the pallet's description.
-    pub async fn submit(&self, signer: &KeyPair, call: Call) -> Result<Submitted, ChainError> {
+    ///
+    /// If this machine does not have the signer's key, returns [`ChainError::NotSigned`] with the prepared transaction.
+    pub async fn submit(&self, signer: &impl TransactionSigner, call: Call) -> Result<Submitted, ChainError> {
+        let Some(signer) = signer.keys() else {
+            let unsigned = self.prepare(signer.account(), &call).await?;
+            return Err(ChainError::NotSigned { call: label(&call), unsigned: Box::new(unsigned) });
+        };
         let turn = self.submit_lock(signer.account());
         let _turn = turn.lock().await;
         let deadline = Instant::now() + TIMEOUT;

@@ -9,7 +9,7 @@ const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../primitives/vector
 /// Parses a command line and runs it. Returns the exit code as text, because exit codes cannot be compared.
 async fn streembit(arguments: &[&str]) -> anyhow::Result<String> {
     let cli = Cli::try_parse_from([&["streembit"][..], arguments].concat())?;
-    let context = Context { json: cli.json, passphrase_file: cli.passphrase_file };
+    let context = Context { json: cli.json, passphrase_file: cli.passphrase_file, offline: cli.offline };
     Ok(format!("{:?}", cli::run(cli.command, &context).await?))
 }
 

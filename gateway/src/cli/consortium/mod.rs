@@ -192,7 +192,7 @@ async fn show(node: &NodeArg, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn propose(change: Change, args: &Proposal, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context)?;
     let chain = connect(args.node.or_local()).await?;
     council::propose_and_print(&chain, &keys, change, context).await
 }
@@ -203,7 +203,7 @@ async fn propose_about(
     change: impl FnOnce(PartyId) -> Change,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context)?;
     let chain = connect(args.node.or_local()).await?;
     let change = change(find_party(&chain, &args.party).await?);
     council::propose_and_print(&chain, &keys, change, context).await
@@ -227,7 +227,7 @@ async fn quota(account: AccountId, node: &NodeArg, context: &Context) -> anyhow:
 }
 
 async fn vote(args: &Vote, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context)?;
     let chain = connect(args.node.or_local()).await?;
     let motion = find_motion(&consortium(&chain).await?, &args.motion)?;
     let approve = args.choice == Choice::Yes;
@@ -243,7 +243,7 @@ async fn vote(args: &Vote, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn leave(as_party: bool, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
-    let keys = key.open(context)?;
+    let keys = key.signer(context)?;
     let chain = connect(node.or_local()).await?;
     let call = if as_party { Call::LeaveConsortium } else { Call::LeaveValidators };
     let submitted = chain.submit(&keys, call).await.map_err(explain)?;

@@ -63,7 +63,7 @@ pub struct ConsentArgs {
 pub(super) async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_ids(Some(context))?;
     let device = config.device(&args.device, gateway)?.clone();
-    let signer = args.key.open(context)?;
+    let signer = args.key.signer(context)?;
     let chain = connect(args.node.or_configured(&config)).await?;
     let owner = chain.party_of(signer.account()).await.map_err(explain)?;
     let registration = registration(&chain, &device, owner, gateway).await?;

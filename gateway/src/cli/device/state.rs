@@ -68,7 +68,7 @@ impl From<Declared> for DeviceState {
 
 /// Runs `device retire`.
 pub(super) async fn retire(args: &RetireArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.open(context)?;
+    let owner = args.key.signer(context)?;
     let chain = connect(args.node.or_local()).await?;
     let device = args.device;
     find_record(&chain, device).await?;
@@ -80,7 +80,7 @@ pub(super) async fn retire(args: &RetireArgs, context: &Context) -> anyhow::Resu
 
 /// Runs `device declare`.
 pub(super) async fn declare(args: &DeclareArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.open(context)?;
+    let owner = args.key.signer(context)?;
     let found = args.device.find(context)?;
     let chain = found.connect(&args.node).await?;
     let record = found.record(&chain).await?;
