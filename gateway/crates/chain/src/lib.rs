@@ -3,6 +3,8 @@
 
 mod call;
 mod connect;
+mod contract_call;
+mod contract_events;
 mod devices;
 mod dynamic;
 mod equivocations;
@@ -26,6 +28,8 @@ pub mod quota;
 
 pub use call::Call;
 pub use connect::NodeConnection;
+pub use contract_call::{ContractAction, ContractCall};
+pub use contract_events::{BlockEvents, ContractEvent};
 pub use devices::{device_consent, key_consent, log_consent, KeyConsents, Reassignment};
 pub use equivocations::{describe_equivocation, ValidatorsReport};
 pub use error::ChainError;
@@ -46,7 +50,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use streembit_primitives::{
-    checkpoint::Anchor, contract_state::Grant, device::DeviceRecord, AccountId, DeviceId, Hash, LogId,
+    checkpoint::Anchor, contract::state::Grant, device::DeviceRecord, AccountId, DeviceId, Hash, LogId,
 };
 use subxt::config::substrate::H256;
 use tokio::sync::watch;

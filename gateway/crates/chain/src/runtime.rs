@@ -21,7 +21,7 @@ use subxt::{
         DefaultExtrinsicParamsBuilder, SubstrateConfig,
     },
     error::DispatchError,
-    events::Phase,
+    events::{Events, Phase},
     ext::scale_encode::{self, EncodeAsFields, FieldIter, TypeResolver},
     metadata::Metadata,
     tx::{Payload, Signer},
@@ -154,14 +154,18 @@ impl Runtime {
         })
     }
 
+    /// Prepares the encoded events of a block for decoding.
+    pub fn decode_events(&self, events: Vec<u8>) -> Events<SubstrateConfig> {
+        self.client.events().from_bytes(events)
+    }
+
     /// Reads the result of the extrinsic at `index` from the block's encoded events.
     pub fn outcome(&self, events: Vec<u8>, index: u32, label: &str) -> Result<(), ChainError> {
         let invalid = |problem: String| ChainError::InvalidResponse {
             request: "the events of a block".into(),
             problem,
         };
-        let events = self.client.events().from_bytes(events);
-        for event in events.iter() {
+        for event in self.decode_events(events).iter() {
             let event = event.map_err(|error| invalid(causes(&error)))?;
             if event.phase() != Phase::ApplyExtrinsic(index) || event.pallet_name() != "System" {
                 continue;
