@@ -16,8 +16,6 @@ mod testing;
 pub use draft::{Draft, DraftError, PartiesByName};
 pub use file::{read, ContractFile, ContractFileError};
 pub use notation::{show_number, ParseSpanError, Span};
-pub use prove::{
-    newest_reading, reading_at, read_proof, write_proof, ProveError, ProvenReading, ReadingSearch,
-};
+pub use prove::{prove_reading, read_proof, write_proof, Pick, ProveError, ProvenReading, WantedReading};
 pub use template::{Answers, Question, QuestionKind, Template, TemplateError};
 pub use texts::{random_salt, SaltedText, Texts};

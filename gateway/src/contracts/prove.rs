@@ -9,8 +9,12 @@ use std::{
 use streembit_adapters::obd;
 use streembit_log::{CheckpointError, LogReader, ReadError, StoredEvent};
 use streembit_primitives::{
-    body::Disclosure, checkpoint::Anchor, contract::ContractId, reading::Name, reading_proof::ReadingProof,
-    Decimal, DeviceId, Part, Reading, Source, Value, Version,
+    body::Disclosure,
+    checkpoint::Anchor,
+    contract::{ClauseNumber, ContractId},
+    reading::{Name, Unit},
+    reading_proof::ReadingProof,
+    units, Decimal, DeviceId, Part, Reading, Source, Value, Version,
 };
 
 /// The number of a device's events that are searched for a reading of a better source.
@@ -67,23 +71,61 @@ pub struct ProvenReading {
     pub reading: Reading,
 }
 
-/// Proves the device's newest anchored reading with the name `meter`. `anchor` is the log's last anchor on the chain.
+impl ProvenReading {
+    /// The sequence of the event.
+    pub fn sequence(&self) -> u64 {
+        self.proof.entry.event.header.sequence
+    }
+
+    /// When the event happened by its signer's clock, in milliseconds since 1970-01-01 UTC.
+    pub fn time(&self) -> u64 {
+        self.proof.entry.event.header.time
+    }
+}
+
+/// The reading that a clause is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WantedReading {
+    /// The device.
+    pub device: DeviceId,
+    /// The name of the reading.
+    pub name: Name,
+    /// The unit that the reading must be convertible to, if its value counts.
+    pub unit: Option<Unit>,
+    /// True if the reading is a meter, which is never negative.
+    pub is_meter: bool,
+}
+
+/// Which of the readings is proven.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pick {
+    /// The newest one. One that an adapter or the device itself has made is preferred to one that was sent to the gateway,
+    /// even if the second is newer: see [`Trust`].
+    Newest,
+    /// The one in the event with this sequence.
+    Sequence(u64),
+    /// The first one at or after this time, in milliseconds since 1970-01-01 UTC.
+    FirstFrom(u64),
+    /// The last one before this time, in milliseconds since 1970-01-01 UTC.
+    LastBefore(u64),
+}
+
+/// Proves an anchored reading of a device. `anchor` is the log's last anchor on the chain.
 ///
-/// A reading counts only if it can be the value of the meter: a number that is not negative, and for an odometer
-/// kilometres that a vehicle can have. A reading that an adapter or the device itself has made is preferred to one that
-/// was sent to the gateway, even if the second is newer: see [`Trust`].
-pub fn newest_reading(
+/// A reading counts only if its value can be what the clause asks for: a number in a unit that can be converted, and for an
+/// odometer kilometres that a vehicle can have.
+pub fn prove_reading(
     log: &LogReader,
     anchor: Option<&Anchor>,
-    device: &DeviceId,
-    meter: &Name,
+    wanted: &WantedReading,
+    pick: Pick,
 ) -> Result<ProvenReading, ProveError> {
     let anchor = anchor.ok_or(ProveError::NotAnchored)?;
     log.check_against(anchor)?;
     let size = anchor.checkpoint.size;
-    let best = best_reading(log, size, device, meter)?;
-    let Candidate { event: StoredEvent { index, entry, .. }, reading, disclosure, .. } =
-        best.ok_or_else(|| ProveError::NoReading { device: *device, meter: meter.clone() })?;
+    let found = find(log, size, wanted, pick)?;
+    let Candidate { event: StoredEvent { index, entry, .. }, reading, disclosure, .. } = found
+        .ok_or_else(|| ProveError::NoReading { device: wanted.device, meter: wanted.name.clone() })?;
     let inclusion = log.prove_inclusion(index, size)?;
     let proof = ReadingProof { version: Version, log: log.id(), size, index, entry, inclusion, disclosure };
     Ok(ProvenReading { proof, reading })
@@ -116,29 +158,60 @@ struct Candidate {
     disclosure: Disclosure,
 }
 
-/// Returns the newest reading of the best source among the first `size` entries of the log.
-fn best_reading(
+impl Candidate {
+    fn time(&self) -> u64 {
+        self.event.entry.event.header.time
+    }
+}
+
+/// Finds a reading among the first `size` entries of the log.
+fn find(
     log: &LogReader,
     size: u64,
-    device: &DeviceId,
-    meter: &Name,
+    wanted: &WantedReading,
+    pick: Pick,
 ) -> Result<Option<Candidate>, ReadError> {
-    let mut best: Option<Candidate> = None;
-    let mut sequence = log.head(device)?.map(|head| head.sequence);
-    let mut searched = 0;
-    while let Some(at) = sequence {
-        // Sequences that are lost or in other logs have no event here.
-        let Some(event) = log.device_event_up_to(device, at)? else { break };
-        sequence = event.entry.event.header.sequence.checked_sub(1);
-        if let Some(found) = candidate(event, size, meter) {
-            if found.trust == Trust::Read {
-                return Ok(Some(found));
+    match pick {
+        Pick::Newest => newest(log, size, wanted),
+        Pick::Sequence(sequence) => {
+            let event = log.device_event_up_to(&wanted.device, sequence)?;
+            let event = event.filter(|event| event.entry.event.header.sequence == sequence);
+            Ok(event.and_then(|event| candidate(event, size, wanted)))
+        }
+        Pick::FirstFrom(time) => {
+            let mut first = None;
+            for candidate in Backwards::new(log, size, wanted)? {
+                let candidate = candidate?;
+                if candidate.time() < time {
+                    break;
+                }
+                first = Some(candidate);
             }
-            best = best.or(Some(found));
+            Ok(first)
         }
-        if best.is_some() {
-            searched += 1;
+        Pick::LastBefore(time) => {
+            for candidate in Backwards::new(log, size, wanted)? {
+                let candidate = candidate?;
+                if candidate.time() < time {
+                    return Ok(Some(candidate));
+                }
+            }
+            Ok(None)
         }
+    }
+}
+
+/// Returns the newest reading of the best source.
+fn newest(log: &LogReader, size: u64, wanted: &WantedReading) -> Result<Option<Candidate>, ReadError> {
+    let mut best: Option<Candidate> = None;
+    let mut searched = 0u32;
+    for candidate in Backwards::new(log, size, wanted)? {
+        let candidate = candidate?;
+        if candidate.trust == Trust::Read {
+            return Ok(Some(candidate));
+        }
+        best = best.or(Some(candidate));
+        searched = searched.saturating_add(1);
         if searched > MAX_SEARCHED {
             break;
         }
@@ -146,11 +219,47 @@ fn best_reading(
     Ok(best)
 }
 
-/// Returns the last of an event's readings that can be the value of the meter, if the event is anchored.
-fn candidate(event: StoredEvent, size: u64, meter: &Name) -> Option<Candidate> {
+/// The readings of a device that can be proven, newest first.
+struct Backwards<'a> {
+    log: &'a LogReader,
+    size: u64,
+    wanted: &'a WantedReading,
+    next: Option<u64>,
+}
+
+impl<'a> Backwards<'a> {
+    fn new(log: &'a LogReader, size: u64, wanted: &'a WantedReading) -> Result<Self, ReadError> {
+        let next = log.head(&wanted.device)?.map(|head| head.sequence);
+        Ok(Self { log, size, wanted, next })
+    }
+}
+
+impl Iterator for Backwards<'_> {
+    type Item = Result<Candidate, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            // Sequences that are lost or in other logs have no event here.
+            let event = match self.log.device_event_up_to(&self.wanted.device, self.next?) {
+                Ok(event) => event?,
+                Err(error) => {
+                    self.next = None;
+                    return Some(Err(error));
+                }
+            };
+            self.next = event.entry.event.header.sequence.checked_sub(1);
+            if let Some(found) = candidate(event, self.size, self.wanted) {
+                return Some(Ok(found));
+            }
+        }
+    }
+}
+
+/// Returns the last of an event's readings that is wanted, if the event is anchored.
+fn candidate(event: StoredEvent, size: u64, wanted: &WantedReading) -> Option<Candidate> {
     let body = event.body.present().filter(|_| event.index < size)?;
     let (place, reading) = body.parts.iter().enumerate().rev().find_map(|(place, part)| match part {
-        Part::Reading(reading) if reading.name == *meter && is_meter_value(reading) => Some((place, reading)),
+        Part::Reading(reading) if wanted.accepts(reading) => Some((place, reading)),
         _ => None,
     })?;
     let disclosure = body.disclose(u32::try_from(place).ok()?)?;
@@ -158,11 +267,20 @@ fn candidate(event: StoredEvent, size: u64, meter: &Name) -> Option<Candidate> {
     Some(Candidate { trust: Trust::of(&reading), event, reading, disclosure })
 }
 
-fn is_meter_value(reading: &Reading) -> bool {
-    match &reading.value {
-        Value::Decimal(_) if reading.name.as_str() == obd::ODOMETER_NAME => obd::is_odometer_value(reading),
-        Value::Decimal(value) => *value >= Decimal::ZERO,
-        Value::Boolean(_) | Value::Text(_) => false,
+impl WantedReading {
+    fn accepts(&self, reading: &Reading) -> bool {
+        if reading.name != self.name {
+            return false;
+        }
+        // If only the time counts, any value does.
+        let Some(unit) = &self.unit else { return true };
+        let Value::Decimal(value) = &reading.value else { return false };
+        let is_convertible = units::convert(*value, &reading.unit, unit).is_ok();
+        match self.is_meter {
+            true if reading.name.as_str() == obd::ODOMETER_NAME => obd::is_odometer_value(reading),
+            true => is_convertible && *value >= Decimal::ZERO,
+            false => is_convertible,
+        }
     }
 }
 
@@ -172,7 +290,7 @@ struct ProofFile {
     /// For the reader only; the proof alone counts.
     contract: ContractId,
     /// For the reader only.
-    clause: u32,
+    clause: ClauseNumber,
     /// For the reader only.
     reading: Reading,
     /// The SCALE encoding of the proof, in hexadecimal.
@@ -183,7 +301,7 @@ struct ProofFile {
 pub fn write_proof(
     path: &Path,
     contract: ContractId,
-    clause: u32,
+    clause: ClauseNumber,
     proven: &ProvenReading,
 ) -> Result<(), ProveError> {
     let failed = |source| ProveError::File { doing: "writing", path: path.to_owned(), source };
@@ -217,10 +335,10 @@ mod tests {
     use streembit_keystore::KeyPair;
     use streembit_log::{Log, NewEntry};
     use streembit_primitives::{
+        device::{ChangeTime, DeviceRecord},
         event::{EventKind, Signer, VERSION},
         hash::Domain,
-        reading::Unit,
-        Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, SignedEvent,
+        Body, Checkpoint, DeviceKey, EventHeader, Hash, LogId, PartyId, SignedEvent,
     };
 
     fn gateway() -> KeyPair {
@@ -233,6 +351,24 @@ mod tests {
 
     fn name(text: &str) -> Name {
         Name::try_from(text).unwrap()
+    }
+
+    fn wanted(device: DeviceId, reading: &str) -> WantedReading {
+        let unit = Some(Unit::try_from("km").unwrap());
+        WantedReading { device, name: name(reading), unit, is_meter: true }
+    }
+
+    fn newest_reading(
+        log: &LogReader,
+        anchor: Option<&Anchor>,
+        device: &DeviceId,
+        meter: &Name,
+    ) -> Result<ProvenReading, ProveError> {
+        prove_reading(log, anchor, &wanted(*device, meter.as_str()), Pick::Newest)
+    }
+
+    fn record(key: DeviceKey, log: LogId) -> DeviceRecord {
+        DeviceRecord::new(key, PartyId([5; 32]), log, ChangeTime { block: 1, time: 1 })
     }
 
     async fn append(log: &Log, label: &str, readings: &[(&str, u32)]) {
@@ -301,10 +437,32 @@ mod tests {
             let proven = newest_reading(&log, Some(&anchor), &car.device_id(), &name("odometer")).unwrap();
             assert_eq!(proven.reading.value, Value::Decimal(value.into()), "of {size}");
             assert_eq!(proven.proof.size, size);
-            let verified = proven.proof.clone().verify(&car, &anchor.checkpoint.root, 0).unwrap();
+            let (car, van) = (record(car.clone(), log.id()), record(key("van"), log.id()));
+            let verified = proven.proof.clone().verify(&car, &anchor.checkpoint.root).unwrap();
             assert_eq!(verified.reading(), &proven.reading);
-            assert!(proven.proof.verify(&key("van"), &anchor.checkpoint.root, 0).is_err());
+            assert!(proven.proof.verify(&van, &anchor.checkpoint.root).is_err());
         }
+    }
+
+    #[tokio::test]
+    async fn readings_at_both_ends_of_a_time_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log(&folder).await;
+        let (anchor, car) = (anchor(&log, 5), key("car").device_id());
+        let value = |pick| {
+            let proven = prove_reading(&log, Some(&anchor), &wanted(car, "odometer"), pick);
+            proven.map(|proven| (proven.time(), proven.reading.value)).ok()
+        };
+        let at = |time, value: u32| Some((time, Value::Decimal(value.into())));
+        // The car's events have the times 0 to 3; the one at 2 has no odometer.
+        assert_eq!(value(Pick::FirstFrom(0)), at(0, 100));
+        assert_eq!(value(Pick::FirstFrom(1)), at(1, 102));
+        assert_eq!(value(Pick::FirstFrom(2)), at(3, 103));
+        assert_eq!(value(Pick::FirstFrom(4)), None);
+        assert_eq!(value(Pick::LastBefore(3)), at(1, 102));
+        assert_eq!(value(Pick::LastBefore(0)), None);
+        assert_eq!(value(Pick::Sequence(1)), at(1, 102));
+        assert_eq!(value(Pick::Sequence(2)), None);
     }
 
     #[tokio::test]
