@@ -415,16 +415,11 @@ pub mod pallet {
         #[pallet::weight(T::WeightInfo::accept())]
         pub fn accept(origin: OriginFor<T>, device: DeviceId, owner: PartyId) -> DispatchResult {
             let party = Self::ensure_party(origin)?;
-            let mut record = Devices::<T>::get(device).ok_or(Error::<T>::UnknownDevice)?;
-            ensure!(record.owner() == owner, Error::<T>::OtherOwner);
-            ensure!(Self::offer(&device) == Some(party), Error::<T>::NotOffered);
-            record.set_owner(party, Self::change_time()).map_err(Error::<T>::from)?;
-            Self::add_to_owner(party, device)?;
-            Self::remove_from_owner(owner, device);
-            Offers::<T>::remove(device);
-            Devices::<T>::insert(device, record);
-            Self::deposit_event(Event::Transferred { device, from: owner, to: party });
-            Ok(())
+            ensure!(Devices::<T>::contains_key(device), Error::<T>::UnknownDevice);
+            let is_offered = Self::offer(&device) == Some(party);
+            Self::ensure_owned_by(&device, &owner, Error::<T>::OtherOwner)?;
+            ensure!(is_offered, Error::<T>::NotOffered);
+            Self::pass(device, owner, party)
         }
 
         /// Records what the owner says about a device. A retired device stays retired, and nothing else about it changes.
