@@ -415,10 +415,9 @@ pub mod pallet {
         #[pallet::weight(T::WeightInfo::accept())]
         pub fn accept(origin: OriginFor<T>, device: DeviceId, owner: PartyId) -> DispatchResult {
             let party = Self::ensure_party(origin)?;
-            ensure!(Devices::<T>::contains_key(device), Error::<T>::UnknownDevice);
-            let is_offered = Self::offer(&device) == Some(party);
-            Self::ensure_owned_by(&device, &owner, Error::<T>::OtherOwner)?;
-            ensure!(is_offered, Error::<T>::NotOffered);
+            let record = Devices::<T>::get(device).ok_or(Error::<T>::UnknownDevice)?;
+            ensure!(record.owner() == owner, Error::<T>::OtherOwner);
+            ensure!(Self::offer(&device) == Some(party), Error::<T>::NotOffered);
             Self::pass(device, owner, party)
         }
 

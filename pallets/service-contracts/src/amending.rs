@@ -44,7 +44,10 @@ impl<T: Config> Pallet<T> {
         let lapses = Self::live_time().saturating_add(contract.terms.deadlines.accept);
         let mut accepted = BoundedVec::new();
         Self::add_acceptance(id, new, &mut accepted, party)?;
-        Amendments::<T>::insert(id, StoredAmendment { content, hash: new, proposer: party, accepted, lapses });
+        Amendments::<T>::insert(
+            id,
+            StoredAmendment { content, hash: new, proposer: party, accepted, lapses },
+        );
         Ok(())
     }
 

@@ -8,9 +8,7 @@ use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
     contract::{
         evaluate,
-        state::{
-            Claim, ClaimState, ClaimSubject, Decision, Dispute, Outcome, Payment,
-        },
+        state::{Claim, ClaimState, ClaimSubject, Decision, Dispute, Outcome, Payment},
         ClaimNumber, Clause, ClauseNumber, ContractId, Documents, Verdict,
     },
     reading_proof::ReadingProof,
@@ -144,8 +142,10 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn remove_claim(id: ContractId, claim: &Claim) {
         Claims::<T>::remove(id, claim.number);
         Disputes::<T>::remove(id, claim.number);
-        Progress::<T>::mutate_extant(id, claim.clause, |progress| {
-            progress.claims = progress.claims.saturating_sub(1);
+        Progress::<T>::mutate_exists(id, claim.clause, |stored| {
+            if let Some(progress) = stored {
+                progress.claims = progress.claims.saturating_sub(1);
+            }
         });
     }
 
@@ -163,8 +163,7 @@ impl<T: Config> Pallet<T> {
         let clause = Self::clause(id, claim.clause)?;
         let (wanted, bound) = match &clause {
             Clause::Bound(bound) => {
-                let wanted =
-                    Wanted { device: bound.device, name: &bound.reading, unit: Some(&bound.unit) };
+                let wanted = Wanted { device: bound.device, name: &bound.reading, unit: Some(&bound.unit) };
                 (wanted, Some(bound))
             }
             Clause::Report(report) => {

@@ -6,8 +6,8 @@ use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
     contract::{
         state::{
-            ChargedRange, Claim, ClaimState, ClaimSubject, ClauseProgress, Decision, Dispute, IrregularityKind,
-            Outcome, ProvenPoint, Served, Track,
+            ChargedRange, Claim, ClaimState, ClaimSubject, ClauseProgress, Decision, Dispute,
+            IrregularityKind, Outcome, ProvenPoint, Served, Track,
         },
         ClaimNumber, ContractId, Documents,
     },
@@ -86,9 +86,8 @@ impl<T: Config> Pallet<T> {
         }
         Self::deposit_event(Event::Offered { id, number, party, outcome });
         // Neither side is bound by an offer of a party that left and came back.
-        let are_bound = [claim.claimant, claim.respondent]
-            .iter()
-            .all(|side| Self::has_seat(&contract.accepted, side));
+        let are_bound =
+            [claim.claimant, claim.respondent].iter().all(|side| Self::has_seat(&contract.accepted, side));
         let agreed = are_bound && dispute.claimant_offer == dispute.respondent_offer;
         let candidate = dispute.candidate;
         Disputes::<T>::insert(id, number, dispute);
@@ -164,8 +163,7 @@ impl<T: Config> Pallet<T> {
         outcome: Outcome,
         decision: Decision,
     ) -> DispatchResult {
-        if let (Outcome::Amount(settled), ClaimSubject::Charge { amount, .. }) =
-            (outcome, &mut claim.subject)
+        if let (Outcome::Amount(settled), ClaimSubject::Charge { amount, .. }) = (outcome, &mut claim.subject)
         {
             *amount = settled;
         }
@@ -186,8 +184,10 @@ impl<T: Config> Pallet<T> {
     /// Draws the consequences of a decided claim for the progress of its clause.
     pub(crate) fn conclude(id: ContractId, claim: &Claim, candidate: Option<ProvenPoint>) {
         let stands = matches!(claim.state, ClaimState::Stands(_));
-        Progress::<T>::mutate_extant(id, claim.clause, |progress| {
-            conclude(progress, claim, stands, candidate);
+        Progress::<T>::mutate_exists(id, claim.clause, |stored| {
+            if let Some(progress) = stored {
+                conclude(progress, claim, stands, candidate);
+            }
         });
     }
 }

@@ -32,8 +32,7 @@ impl<T: Config> Pallet<T> {
         wanted: &Wanted,
         proof: ReadingProof,
     ) -> Result<ProvenPoint, DispatchError> {
-        let record =
-            pallet_devices::Pallet::<T>::device(&wanted.device).ok_or(Error::<T>::UnknownDevice)?;
+        let record = pallet_devices::Pallet::<T>::device(&wanted.device).ok_or(Error::<T>::UnknownDevice)?;
         let is_sold = contract.active().is_some() && Self::is_sold(contract, &record);
         ensure!(!is_sold, Error::<T>::DeviceSold);
         let is_its = record.logs().iter().any(|period| period.log == proof.log);

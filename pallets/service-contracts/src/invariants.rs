@@ -45,8 +45,14 @@ impl<T: Config> Pallet<T> {
             ensure!(!amendment.accepted.is_empty(), "nobody accepted an amendment, not even its proposer");
             amendment.accepted.iter().for_each(|one| count(&mut accepted, one.party));
         }
-        ensure!(accepted == AcceptedCounts::<T>::iter().collect(), "the number of accepted contents is wrong");
-        ensure!(proposals == ProposalCounts::<T>::iter().collect(), "the number of open proposals is wrong");
+        ensure!(
+            accepted == AcceptedCounts::<T>::iter().collect::<Counts>(),
+            "the number of accepted contents is wrong"
+        );
+        ensure!(
+            proposals == ProposalCounts::<T>::iter().collect::<Counts>(),
+            "the number of open proposals is wrong"
+        );
         let most = T::MaxProposalsOfParty::get();
         ensure!(proposals.values().all(|count| *count <= most), "a party has too many proposals");
         let most = T::MaxContractsOfParty::get();
@@ -168,7 +174,10 @@ impl<T: Config> Pallet<T> {
                 let mut parties = named(amendment.content.terms());
                 parties.any(|named| named == party)
             });
-            ensure!(by_contract || by_amendment, "`ContractsOf` lists a contract that does not name the party");
+            ensure!(
+                by_contract || by_amendment,
+                "`ContractsOf` lists a contract that does not name the party"
+            );
         }
         for (device, ids) in ContractsOfDevice::<T>::iter() {
             ensure!(!ids.is_empty(), "an empty list is stored");
@@ -176,7 +185,10 @@ impl<T: Config> Pallet<T> {
                 let is_about = Contracts::<T>::get(id).is_some_and(|contract| {
                     contract.active().is_some() && contract.terms.devices.contains(&device)
                 });
-                ensure!(is_about, "`ContractsOfDevice` lists a contract that is not in force about the device");
+                ensure!(
+                    is_about,
+                    "`ContractsOfDevice` lists a contract that is not in force about the device"
+                );
             }
         }
         let of_clauses = Clauses::<T>::iter_keys().map(|(id, _)| id);
@@ -199,6 +211,8 @@ fn is_track_of(track: &Track, kind: ClauseKind) -> bool {
         Track::Usage { .. } => kind == ClauseKind::Usage,
         Track::Charged(_) => kind == ClauseKind::Charge,
         Track::Handover { .. } => kind == ClauseKind::Handover,
-        Track::Revoked { .. } => matches!(kind, ClauseKind::Access | ClauseKind::Control | ClauseKind::Custody),
+        Track::Revoked { .. } => {
+            matches!(kind, ClauseKind::Access | ClauseKind::Control | ClauseKind::Custody)
+        }
     }
 }

@@ -51,7 +51,9 @@ pub mod pallet {
     use sp_runtime::traits::{One, Zero};
     use streembit_primitives::{
         contract::{
-            state::{Claim, ClaimEvidence, ClauseProgress, Decision, Dispute, EndReason, Outcome, ProvenPoint},
+            state::{
+                Claim, ClaimEvidence, ClauseProgress, Decision, Dispute, EndReason, Outcome, ProvenPoint,
+            },
             ClaimNumber, Clause, ClauseNumber, ContentHash, ContractContent, ContractId, Documents,
         },
         reading_proof::ReadingProof,

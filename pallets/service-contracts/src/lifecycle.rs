@@ -240,9 +240,10 @@ impl<T: Config> Pallet<T> {
         let notices = active.notices.clone();
         Self::deposit_event(Event::NoticeGiven { id, party, ends });
 
-        let mut seated = contract.accepted.iter().filter(|acceptance| {
-            contract.terms.names(&acceptance.party) && Self::counts(acceptance)
-        });
+        let mut seated = contract
+            .accepted
+            .iter()
+            .filter(|acceptance| contract.terms.names(&acceptance.party) && Self::counts(acceptance));
         let all = seated.all(|acceptance| notices.iter().any(|notice| notice.by == acceptance.party));
         if all || contract.terms.deadlines.notice == Some(0) {
             Self::note_end(id, &mut contract, EndReason::Terminated);

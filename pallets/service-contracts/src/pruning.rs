@@ -2,7 +2,7 @@
 
 use crate::{
     types::{Phase, StoredContract},
-    Amendments, Claims, Config, Contracts, Disputes, Error, Event, Pallet, Progress, PRUNED_CLAIMS,
+    Amendments, Claims, Config, Contracts, Error, Event, Pallet, Progress, PRUNED_CLAIMS,
 };
 use alloc::vec::Vec;
 use frame_support::ensure;
@@ -65,12 +65,9 @@ impl<T: Config> Pallet<T> {
     /// Removes as many claims as one call may and, if none is left, everything else.
     fn remove_step(id: ContractId, contract: &StoredContract) {
         let most = PRUNED_CLAIMS as usize;
-        let numbers: Vec<_> = Claims::<T>::iter_key_prefix(id).take(most.saturating_add(1)).collect();
-        for number in numbers.iter().take(most) {
-            Claims::<T>::remove(id, number);
-            Disputes::<T>::remove(id, number);
-        }
-        if numbers.len() > most {
+        let claims: Vec<_> = Claims::<T>::iter_prefix_values(id).take(most.saturating_add(1)).collect();
+        claims.iter().take(most).for_each(|claim| Self::remove_claim(id, claim));
+        if claims.len() > most {
             return;
         }
         contract.clauses.iter().for_each(|number| Progress::<T>::remove(id, number));

@@ -127,9 +127,8 @@ impl<T: Config> Pallet<T> {
 
     /// Returns true if a party to a contract in force has left. The arbiter does not count.
     pub(crate) fn is_seat_vacant(contract: &StoredContract) -> bool {
-        let is_vacant = |acceptance: &Acceptance| {
-            contract.terms.names(&acceptance.party) && !Self::counts(acceptance)
-        };
+        let is_vacant =
+            |acceptance: &Acceptance| contract.terms.names(&acceptance.party) && !Self::counts(acceptance);
         contract.accepted.iter().any(is_vacant)
     }
 
@@ -146,7 +145,11 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Returns true if a device has the owner that it had when the content came into force.
-    pub(crate) fn has_same_owner(contract: &StoredContract, device: &DeviceId, record: &DeviceRecord) -> bool {
+    pub(crate) fn has_same_owner(
+        contract: &StoredContract,
+        device: &DeviceId,
+        record: &DeviceRecord,
+    ) -> bool {
         contract.owners_of(device) == Some(record.owners().count())
     }
 

@@ -125,9 +125,16 @@ impl LiveClock {
 }
 
 impl StoredContract {
-    /// Returns true if a party, or the arbiter, has accepted the content.
-    pub fn has_accepted(&self, party: &PartyId) -> bool {
-        self.accepted.iter().any(|acceptance| acceptance.party == *party)
+    /// Forgets all numbers of blocks, when the contract is taken over to a new chain.
+    pub fn forget_blocks(&mut self) {
+        match &mut self.phase {
+            Phase::Proposed { .. } => (),
+            Phase::Active(active) => {
+                active.since.block = 0;
+                active.notices.iter_mut().for_each(|notice| notice.given.block = 0);
+            }
+            Phase::Ended { at, .. } => at.block = 0,
+        }
     }
 
     /// Returns the parties that the content names, and its arbiter.

@@ -86,8 +86,8 @@ pub struct ContractView {
     pub lapses: Option<u64>,
     /// When the content came into force. `None` if it is a proposal.
     pub activated: Option<Moment>,
-    /// The notice of termination.
-    pub notice: Option<Notice>,
+    /// The notices of termination, in their order.
+    pub notices: Vec<Notice>,
     /// The pending amendment.
     pub amendment: Option<AmendmentView>,
     /// The party or the owner of a device has changed, and the contract waits for a successor until this live time.
@@ -209,6 +209,8 @@ pub enum ClaimSubject {
         allowance: Decimal,
         /// What was used beyond the allowance.
         over: Decimal,
+        /// What is carried over from the period before, which is part of the allowance.
+        carried_in: Decimal,
         /// What is carried over to the next period.
         carried: Decimal,
     },
@@ -438,6 +440,19 @@ pub struct ClauseProgress {
     pub claims: u32,
     /// What else is recorded, by the kind of the clause.
     pub track: Track,
+}
+
+impl ClauseProgress {
+    /// Forgets all numbers of blocks, when the progress is taken over to a new chain.
+    pub fn forget_blocks(&mut self) {
+        match &mut self.track {
+            Track::Revoked { at, .. } => at.block = 0,
+            Track::Handover { from, to, .. } => {
+                [from, to].into_iter().flatten().for_each(|confirmation| confirmation.at.block = 0);
+            }
+            Track::Nothing | Track::Service { .. } | Track::Usage { .. } | Track::Charged(_) => (),
+        }
+    }
 }
 
 /// What is recorded about a clause, by its kind.

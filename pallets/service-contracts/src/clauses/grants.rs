@@ -53,8 +53,8 @@ impl<T: Config> Pallet<T> {
         };
         match (&clause, progress.track) {
             (Clause::Handover(handover), Track::Handover { from, to, done: false }) => {
-                let has_confirmed = (*party == handover.from && from.is_some())
-                    || (*party == handover.to && to.is_some());
+                let has_confirmed =
+                    (*party == handover.from && from.is_some()) || (*party == handover.to && to.is_some());
                 ensure!(has_confirmed, Error::<T>::NothingToRevoke);
             }
             (_, Track::Revoked { .. }) => return Err(Error::<T>::NothingToRevoke.into()),

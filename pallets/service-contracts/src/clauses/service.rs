@@ -56,9 +56,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Returns the last service that stands. Fails if a record is still open after time has decided on it if it could.
-    fn refresh_service(
-        claimable: &mut Claimable,
-    ) -> Result<Option<Served>, sp_runtime::DispatchError> {
+    fn refresh_service(claimable: &mut Claimable) -> Result<Option<Served>, sp_runtime::DispatchError> {
         if let Track::Service { open: Some(open), .. } = claimable.progress.track {
             Self::current_claim(claimable.id, &claimable.contract, open)?;
             claimable.progress = Progress::<T>::get(claimable.id, claimable.number);
