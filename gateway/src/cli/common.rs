@@ -161,7 +161,13 @@ impl NodeArg {
 #[derive(Clone, Debug, Args)]
 pub struct KeyArg {
     /// The keystore of the account that signs.
-    #[arg(id = "key", long = "key", value_name = "FILE", env = "STREEMBIT_KEY", required_unless_present = "signer")]
+    #[arg(
+        id = "key",
+        long = "key",
+        value_name = "FILE",
+        env = "STREEMBIT_KEY",
+        required_unless_present = "signer"
+    )]
     pub path: Option<PathBuf>,
     /// With --offline: the account that signs on another machine.
     #[arg(id = "signer", long = "signer", value_name = "ACCOUNT", value_parser = account::parse)]

@@ -194,7 +194,9 @@ pub async fn submit(args: &SubmitArgs, context: &Context) -> CommandResult {
     let submitted = chain.submit_signed(&signed).await.map_err(explain)?;
     let account = account::show(&signed.account);
     let result = submitted_json(&submitted, [("call", json!(signed.call)), ("account", json!(account))]);
-    context.print(&result, |_| format!("{} by {account}, finalized in block {}", signed.call, submitted.block))?;
+    context.print(&result, |_| {
+        format!("{} by {account}, finalized in block {}", signed.call, submitted.block)
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -92,10 +92,8 @@ pub fn read(path: &Path) -> Result<ContractFile, ContractFileError> {
         });
     }
     let bytes = fs::read(path).map_err(failed)?;
-    let text = String::from_utf8(bytes).map_err(|error| ContractFileError::Changed {
-        path: path.to_owned(),
-        problem: error.to_string(),
-    })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| ContractFileError::Changed { path: path.to_owned(), problem: error.to_string() })?;
     ContractFile::parse(&text, path)
 }
 
@@ -125,9 +123,10 @@ impl ContractFile {
         if raw.format != FORMAT {
             return Err(not_a_contract(format!("its format is {:?}, not {FORMAT:?}", raw.format)));
         }
-        let bytes = hex::decode(raw.content.trim_start_matches("0x")).map_err(|error| changed(error.to_string()))?;
-        let content =
-            ContractContent::decode_all(&mut &bytes[..]).map_err(|error| changed(format!("content: {error}")))?;
+        let bytes =
+            hex::decode(raw.content.trim_start_matches("0x")).map_err(|error| changed(error.to_string()))?;
+        let content = ContractContent::decode_all(&mut &bytes[..])
+            .map_err(|error| changed(format!("content: {error}")))?;
         if content.hash() != raw.content_hash {
             return Err(changed("the terms do not have the content hash of the file".into()));
         }

@@ -112,9 +112,13 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
-        for (value, shown) in
-            [("15000", "15,000"), ("0", "0"), ("999", "999"), ("-1234567.25", "-1,234,567.25"), ("0.5", "0.5")]
-        {
+        for (value, shown) in [
+            ("15000", "15,000"),
+            ("0", "0"),
+            ("999", "999"),
+            ("-1234567.25", "-1,234,567.25"),
+            ("0.5", "0.5"),
+        ] {
             assert_eq!(show_number(&value.parse().unwrap()), shown);
         }
     }

@@ -124,8 +124,8 @@ pub fn prove_reading(
     log.check_against(anchor)?;
     let size = anchor.checkpoint.size;
     let found = find(log, size, wanted, pick)?;
-    let Candidate { event: StoredEvent { index, entry, .. }, reading, disclosure, .. } = found
-        .ok_or_else(|| ProveError::NoReading { device: wanted.device, meter: wanted.name.clone() })?;
+    let Candidate { event: StoredEvent { index, entry, .. }, reading, disclosure, .. } =
+        found.ok_or_else(|| ProveError::NoReading { device: wanted.device, meter: wanted.name.clone() })?;
     let inclusion = log.prove_inclusion(index, size)?;
     let proof = ReadingProof { version: Version, log: log.id(), size, index, entry, inclusion, disclosure };
     Ok(ProvenReading { proof, reading })

@@ -191,9 +191,9 @@ impl Template {
         }
         let missing = self.unanswered(answers);
         if !missing.is_empty() {
-            let lines = missing.iter().map(|question| {
-                format!("\n  --set {}=…  {}", question.name, question.question)
-            });
+            let lines = missing
+                .iter()
+                .map(|question| format!("\n  --set {}=…  {}", question.name, question.question));
             return Err(TemplateError::Missing(lines.collect()));
         }
         let mut values = BTreeMap::new();
@@ -303,7 +303,9 @@ mod tests {
     fn answer(question: &Question, at: usize) -> String {
         match question.kind {
             // Different parties and devices for different questions.
-            QuestionKind::Party | QuestionKind::Device => format!("0x{}", format!("{:02x}", at + 1).repeat(32)),
+            QuestionKind::Party | QuestionKind::Device => {
+                format!("0x{}", format!("{:02x}", at + 1).repeat(32))
+            }
             QuestionKind::Start => "2026-02-01".into(),
             QuestionKind::End => "2030-12-31".into(),
             QuestionKind::Number => "10".into(),
@@ -324,8 +326,11 @@ mod tests {
 
     fn finish(template: &Template, answers: &Answers) -> ContractFile {
         let filled = template.fill(answers, NOW).unwrap();
-        let draft = Draft::parse(&filled, Path::new(template.name())).unwrap_or_else(|error| panic!("{error}\n{filled}"));
-        draft.finish(&draft.likely_parties().unwrap(), NOW).unwrap_or_else(|error| panic!("{error}\n{filled}"))
+        let draft = Draft::parse(&filled, Path::new(template.name()))
+            .unwrap_or_else(|error| panic!("{error}\n{filled}"));
+        draft
+            .finish(&draft.likely_parties().unwrap(), NOW)
+            .unwrap_or_else(|error| panic!("{error}\n{filled}"))
     }
 
     #[test]

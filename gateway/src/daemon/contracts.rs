@@ -129,10 +129,8 @@ impl ContractFollower {
             // The node has pruned the block while the gateway was away.
             Err(ChainError::RequestFailed { .. }) if head.saturating_sub(number) > KEPT_BLOCKS => {
                 let next = head.saturating_sub(KEPT_BLOCKS);
-                index.append(&[
-                    Line::Missed { from: number, to: next.saturating_sub(1) },
-                    Line::Next(next),
-                ])?;
+                index
+                    .append(&[Line::Missed { from: number, to: next.saturating_sub(1) }, Line::Next(next)])?;
                 return Ok(next);
             }
             Err(error) => return Err(error.into()),

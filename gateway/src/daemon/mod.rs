@@ -163,8 +163,16 @@ pub async fn run(
         metrics: metrics.clone(),
     };
     let (anchoring, seen) = (config.anchor.clone(), status.clone());
-    let chain_tasks =
-        ChainTasks { config: anchoring, keys, log: log.clone(), status: seen, metrics, peer, follower, contracts };
+    let chain_tasks = ChainTasks {
+        config: anchoring,
+        keys,
+        log: log.clone(),
+        status: seen,
+        metrics,
+        peer,
+        follower,
+        contracts,
+    };
 
     let (api, chain_tasks, (), ()) = tokio::join!(
         shut_down_on_error(&shutdown, api.run(config.api.clone(), shutdown.clone())),

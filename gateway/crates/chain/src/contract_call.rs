@@ -163,9 +163,9 @@ impl ContractAction {
             | Self::Retract(number)
             | Self::ConfirmPayment(number)
             | Self::PruneClaim(number) => number.encode(),
-            Self::Contest(number, documents) | Self::Answer(number, documents) | Self::Pay(number, documents) => {
-                (number, documents).encode()
-            }
+            Self::Contest(number, documents)
+            | Self::Answer(number, documents)
+            | Self::Pay(number, documents) => (number, documents).encode(),
             Self::Refute(number, proof) | Self::OfferReading(number, proof) => (number, proof).encode(),
             Self::Settle(number, outcome) => (number, outcome).encode(),
             Self::Rule(number, outcome, documents) => (number, outcome, documents).encode(),
@@ -183,7 +183,8 @@ pub(super) fn calls() -> Vec<CallShape> {
     let (proof, documents) = (meta_type::<ReadingProof>(), meta_type::<Documents>());
     let optional_proof = meta_type::<Option<ReadingProof>>();
     let (evidence, outcome) = (meta_type::<ClaimEvidence>(), meta_type::<Outcome>());
-    let call = |call, arguments: &[MetaType]| CallShape { pallet: PALLET, call, arguments: arguments.to_vec() };
+    let call =
+        |call, arguments: &[MetaType]| CallShape { pallet: PALLET, call, arguments: arguments.to_vec() };
     vec![
         call("propose", &[content]),
         call("accept", &[id, hash]),

@@ -3,11 +3,7 @@
 use super::{connect::causes, dynamic, rpc::Rpc, runtime::Runtime, ChainClient, ChainError};
 use serde_json::Value;
 use streembit_primitives::{contract::ContractId, AccountId, Hash};
-use subxt::{
-    config::substrate::H256,
-    events::Phase,
-    ext::scale_value::Composite,
-};
+use subxt::{config::substrate::H256, events::Phase, ext::scale_value::Composite};
 
 /// The events about contracts in a finalized block.
 #[derive(Clone, PartialEq, Debug)]

@@ -189,12 +189,20 @@ impl ChainClient {
     }
 
     /// Closes the log of a gateway for good.
-    pub async fn close_epoch(&self, signer: &impl TransactionSigner, gateway: AccountId) -> Result<Submitted, ChainError> {
+    pub async fn close_epoch(
+        &self,
+        signer: &impl TransactionSigner,
+        gateway: AccountId,
+    ) -> Result<Submitted, ChainError> {
         self.submit(signer, Call::CloseEpoch { gateway }).await
     }
 
     /// Opens the next log of a gateway, whose log is closed.
-    pub async fn open_epoch(&self, signer: &impl TransactionSigner, gateway: AccountId) -> Result<Submitted, ChainError> {
+    pub async fn open_epoch(
+        &self,
+        signer: &impl TransactionSigner,
+        gateway: AccountId,
+    ) -> Result<Submitted, ChainError> {
         self.submit(signer, Call::OpenEpoch { gateway }).await
     }
 

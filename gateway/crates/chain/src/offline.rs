@@ -244,8 +244,8 @@ impl OfflineRuntime {
             decimals: TOKEN_DECIMALS,
             token_symbol: TOKEN_SYMBOL.into(),
         };
-        let RuntimeMetadataPrefixed(_, plain) = RuntimeMetadataPrefixed::decode(&mut &*bytes)
-            .map_err(|error| invalid(error.to_string()))?;
+        let RuntimeMetadataPrefixed(_, plain) =
+            RuntimeMetadataPrefixed::decode(&mut &*bytes).map_err(|error| invalid(error.to_string()))?;
         let digest = generate_metadata_digest(&plain, extra).map_err(invalid)?;
         let extensions = metadata
             .extrinsic()
@@ -365,10 +365,7 @@ mod tests {
     fn only_the_key_of_the_account_signs_and_the_signature_covers_everything() {
         let keys = KeyPair::from_seed([7; 32]);
         let stranger = KeyPair::from_seed([8; 32]);
-        assert!(matches!(
-            unsigned(remark()).sign(&stranger),
-            Err(OfflineError::OtherAccount { .. })
-        ));
+        assert!(matches!(unsigned(remark()).sign(&stranger), Err(OfflineError::OtherAccount { .. })));
         let signed = unsigned(remark()).sign(&keys).unwrap();
         assert_eq!(signed.call, "System.remark");
         let body = Vec::<u8>::decode(&mut &signed.transaction[..]).unwrap();

@@ -67,7 +67,10 @@ impl ChainClient {
 
     /// Generates session keys in the node's keystore and registers them for an account. A validator uses them from one
     /// of the next sessions on. The private keys never leave the node.
-    pub async fn set_new_session_keys(&self, account: &impl TransactionSigner) -> Result<SessionKeys, ChainError> {
+    pub async fn set_new_session_keys(
+        &self,
+        account: &impl TransactionSigner,
+    ) -> Result<SessionKeys, ChainError> {
         let (keys, proof) = self.inner.rpc.rotate_keys(&account.account()).await?;
         let keys: SessionKeys = decode("new session keys", &keys)?;
         self.submit(account, Call::SetSessionKeys { keys, proof }).await?;

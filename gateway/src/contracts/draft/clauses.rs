@@ -34,17 +34,18 @@ pub(super) fn parse(
     let fields = Fields::new(table, setting.parties)?;
     let mut reader = ClauseReader { fields, setting, texts };
     let number = reader.fields.parsed("number")?;
-    let clause = match from_name::<ClauseKind>(&reader.fields.kind()).map_err(|problem| format!("kind: {problem}"))? {
-        ClauseKind::Service => Clause::Service(reader.service()?),
-        ClauseKind::Bound => Clause::Bound(reader.bound()?),
-        ClauseKind::Usage => Clause::Usage(reader.usage()?),
-        ClauseKind::Report => Clause::Report(reader.report()?),
-        ClauseKind::Access => Clause::Access(reader.access()?),
-        ClauseKind::Control => Clause::Control(reader.control()?),
-        ClauseKind::Custody => Clause::Custody(reader.custody()?),
-        ClauseKind::Handover => Clause::Handover(reader.handover()?),
-        ClauseKind::Charge => Clause::Charge(reader.charge()?),
-    };
+    let clause =
+        match from_name::<ClauseKind>(&reader.fields.kind()).map_err(|problem| format!("kind: {problem}"))? {
+            ClauseKind::Service => Clause::Service(reader.service()?),
+            ClauseKind::Bound => Clause::Bound(reader.bound()?),
+            ClauseKind::Usage => Clause::Usage(reader.usage()?),
+            ClauseKind::Report => Clause::Report(reader.report()?),
+            ClauseKind::Access => Clause::Access(reader.access()?),
+            ClauseKind::Control => Clause::Control(reader.control()?),
+            ClauseKind::Custody => Clause::Custody(reader.custody()?),
+            ClauseKind::Handover => Clause::Handover(reader.handover()?),
+            ClauseKind::Charge => Clause::Charge(reader.charge()?),
+        };
     reader.fields.finish()?;
     Ok(NumberedClause { number, clause })
 }
@@ -102,10 +103,9 @@ impl ClauseReader<'_> {
     fn usage(&mut self) -> Result<UsageClause, String> {
         let carry_over = match self.fields.optional_text("carry_over")?.as_deref() {
             None | Some("none") => CarryOver::None,
-            Some(most) => CarryOver::UpTo(
-                most.parse::<Decimal>()
-                    .map_err(|error| format!("carry_over: {most:?} is neither \"none\" nor a number: {error}"))?,
-            ),
+            Some(most) => CarryOver::UpTo(most.parse::<Decimal>().map_err(|error| {
+                format!("carry_over: {most:?} is neither \"none\" nor a number: {error}")
+            })?),
         };
         Ok(UsageClause {
             device: self.device()?,
@@ -162,10 +162,10 @@ impl ClauseReader<'_> {
     }
 
     fn control(&mut self) -> Result<ControlClause, String> {
-        let commands = self.fields.optional_value("commands").ok_or("a clause of kind control needs commands")?;
-        let commands: Vec<RawCommand> = commands
-            .try_into()
-            .map_err(|error: toml::de::Error| format!("commands: {}", error.message()))?;
+        let commands =
+            self.fields.optional_value("commands").ok_or("a clause of kind control needs commands")?;
+        let commands: Vec<RawCommand> =
+            commands.try_into().map_err(|error: toml::de::Error| format!("commands: {}", error.message()))?;
         let commands = commands.into_iter().map(RawCommand::rule).collect::<Result<Vec<_>, _>>()?;
         Ok(ControlClause {
             device: self.device()?,

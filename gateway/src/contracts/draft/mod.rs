@@ -151,9 +151,8 @@ impl Draft {
         let by_role = Parties { holders: &holders, arbiter };
         for (clause, line) in self.raw.clause.iter().zip(&self.lines) {
             let context = clauses::Setting { parties: &by_role, devices: &devices, starts, now };
-            let numbered = clauses::parse(clause.get_ref().clone(), &context, &mut texts).map_err(|problem| {
-                DraftError::Line { path: self.path.clone(), line: *line, problem }
-            })?;
+            let numbered = clauses::parse(clause.get_ref().clone(), &context, &mut texts)
+                .map_err(|problem| DraftError::Line { path: self.path.clone(), line: *line, problem })?;
             clauses.push(numbered);
         }
         let terms = Terms {
@@ -199,8 +198,9 @@ impl Draft {
     }
 
     fn devices(&self) -> Result<Vec<DeviceId>, DraftError> {
-        let device =
-            |text: &String| text.parse::<DeviceId>().map_err(|error| self.problem(format!("devices: {text:?} is {error}")));
+        let device = |text: &String| {
+            text.parse::<DeviceId>().map_err(|error| self.problem(format!("devices: {text:?} is {error}")))
+        };
         self.raw.devices.iter().map(device).collect()
     }
 

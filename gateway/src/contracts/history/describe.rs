@@ -62,7 +62,12 @@ fn claimed(claim: Option<&Value>) -> String {
     };
     let detail = |name: &str| show(details.and_then(|details| details.get(name)));
     let value = match kind.as_str() {
-        "usage" => format!(" of {} with an allowance of {}, {} over", detail("used"), detail("allowance"), detail("over")),
+        "usage" => format!(
+            " of {} with an allowance of {}, {} over",
+            detail("used"),
+            detail("allowance"),
+            detail("over")
+        ),
         "charge" => format!(" of {}", detail("amount")),
         "irregularity" => format!(" ({})", detail("kind")),
         _ => String::new(),
@@ -82,7 +87,9 @@ fn collect(name: Option<&str>, value: &Value, found: &mut Vec<String>) {
         (Some("hash" | "content"), Value::String(hash)) => found.push(format!("content {}", short(hash))),
         (Some("documents"), Value::String(hash)) => found.push(format!("document {}", short(hash))),
         (Some("documents"), Value::Array(hashes)) => {
-            found.extend(hashes.iter().filter_map(Value::as_str).map(|hash| format!("document {}", short(&hash))));
+            found.extend(
+                hashes.iter().filter_map(Value::as_str).map(|hash| format!("document {}", short(&hash))),
+            );
         }
         (_, Value::Object(fields)) => match reading(fields) {
             Some(reading) => found.push(reading),
@@ -136,7 +143,8 @@ mod tests {
         assert_eq!(what, "record 3: service under clause 1");
         assert!(evidence.contains("document 0xabababab…"), "{evidence}");
         assert!(evidence.contains("15000.4 in event 9 of 1970-01-01"), "{evidence}");
-        let (what, _) = describe(&entry("Decided", json!({ "number": 3, "outcome": "Void", "decision": "Ruled" })));
+        let (what, _) =
+            describe(&entry("Decided", json!({ "number": 3, "outcome": "Void", "decision": "Ruled" })));
         assert_eq!(what, "record 3 decided: Void (Ruled)");
         let (what, _) = describe(&entry("Novel", json!({ "number": 3 })));
         assert_eq!(what, "Novel number 3");

@@ -141,7 +141,8 @@ impl HistoryIndex {
             _ => None,
         });
         let events = lines.iter().filter(|line| matches!(line, Line::Event(_))).count();
-        let mut index = Self { path: path.clone(), file, next, events: u64::try_from(events).unwrap_or(u64::MAX) };
+        let mut index =
+            Self { path: path.clone(), file, next, events: u64::try_from(events).unwrap_or(u64::MAX) };
         if !is_same {
             index.file.set_len(0).map_err(failed)?;
             (index.next, index.events) = (None, 0);
@@ -243,10 +244,7 @@ mod tests {
         let mut index = HistoryIndex::open(dir.path(), genesis).unwrap();
         assert_eq!((index.next(), index.events()), (Some(5), 1));
         index.append(&[event(6)]).unwrap();
-        assert_eq!(
-            read(dir.path()).unwrap(),
-            [Line::Chain { genesis }, event(4), Line::Next(5), event(6)]
-        );
+        assert_eq!(read(dir.path()).unwrap(), [Line::Chain { genesis }, event(4), Line::Next(5), event(6)]);
     }
 
     #[test]

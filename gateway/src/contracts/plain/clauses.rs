@@ -60,7 +60,9 @@ fn interval(clause: &ServiceClause) -> String {
         .map(|interval| (format!("every {}", Span(interval.every)), clock::show(interval.from)));
     match (by_meter, by_time) {
         (Some((meter, from_meter)), Some((time, from_time))) => {
-            format!("{meter} or {time}, whichever comes first, counted from {from_meter} and from {from_time}")
+            format!(
+                "{meter} or {time}, whichever comes first, counted from {from_meter} and from {from_time}"
+            )
         }
         (Some((every, from)), None) | (None, Some((every, from))) => format!("{every}, counted from {from}"),
         (None, None) => "at no interval".into(),
@@ -186,7 +188,11 @@ fn handover(clause: &HandoverClause, names: &Names<'_>) -> String {
     let (from, to) = (names.party(&clause.from), names.party(&clause.to));
     let proof = match &clause.meter {
         Some(meter) => {
-            format!(" Each side confirms with a proven reading of {} in {}.", meter.name, unit_name(&meter.unit))
+            format!(
+                " Each side confirms with a proven reading of {} in {}.",
+                meter.name,
+                unit_name(&meter.unit)
+            )
         }
         None => String::new(),
     };

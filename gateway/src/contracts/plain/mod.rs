@@ -4,10 +4,7 @@
 
 mod clauses;
 
-use super::{
-    notation::Span,
-    texts::Texts,
-};
+use super::{notation::Span, texts::Texts};
 use streembit_clock::{self as clock, PeriodEnd};
 use streembit_primitives::{
     contract::{AcceptedSigners, ContractRole, Document, OnChange, Terms, Verdict},
