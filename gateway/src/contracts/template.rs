@@ -329,7 +329,7 @@ mod tests {
         let draft = Draft::parse(&filled, Path::new(template.name()))
             .unwrap_or_else(|error| panic!("{error}\n{filled}"));
         draft
-            .finish(&draft.likely_parties().unwrap(), NOW)
+            .finish(&draft.likely_parties().unwrap(), NOW, None)
             .unwrap_or_else(|error| panic!("{error}\n{filled}"))
     }
 

@@ -66,5 +66,5 @@ pub fn service_book_with(from: &str, to: &str) -> ContractFile {
 
 fn finish(text: &str) -> ContractFile {
     let draft = Draft::parse(text, Path::new("draft.toml")).unwrap();
-    draft.finish(&draft.likely_parties().unwrap(), NOW).unwrap()
+    draft.finish(&draft.likely_parties().unwrap(), NOW, None).unwrap()
 }

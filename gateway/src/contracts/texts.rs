@@ -39,39 +39,54 @@ pub fn random_salt() -> Hash {
 
 /// Texts by their salted hashes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Texts(BTreeMap<Document, SaltedText>);
+pub struct Texts {
+    by_hash: BTreeMap<Document, SaltedText>,
+    /// The salts of texts of the version before, which the same texts keep.
+    known_salts: BTreeMap<String, Hash>,
+}
 
 impl Texts {
-    /// Adds a text with a random salt, and returns its hash.
+    /// Returns an empty collection in which texts keep the salts that they have in `before`. So a clause that does not change
+    /// stays the same clause.
+    pub fn with_salts_of(before: &Self) -> Self {
+        let salts = before.by_hash.values().map(|text| (text.text.clone(), text.salt));
+        Self { known_salts: salts.collect(), ..Self::default() }
+    }
+
+    /// Adds a text with a random or known salt, and returns its hash.
     pub fn add(&mut self, text: String) -> Document {
-        self.insert(SaltedText::new(text))
+        let salted = match self.known_salts.get(&text) {
+            Some(salt) => SaltedText { salt: *salt, text },
+            None => SaltedText::new(text),
+        };
+        self.insert(salted)
     }
 
     /// Adds a salted text, and returns its hash.
     pub fn insert(&mut self, text: SaltedText) -> Document {
         let hash = text.hash();
-        self.0.insert(hash, text);
+        self.by_hash.insert(hash, text);
         hash
     }
 
     /// Adds the texts of another contract.
     pub fn extend(&mut self, others: &Self) {
-        self.0.extend(others.0.iter().map(|(hash, text)| (*hash, text.clone())));
+        self.by_hash.extend(others.by_hash.iter().map(|(hash, text)| (*hash, text.clone())));
     }
 
     /// Returns the text with a hash.
     pub fn get(&self, hash: &Document) -> Option<&SaltedText> {
-        self.0.get(hash)
+        self.by_hash.get(hash)
     }
 
     /// Returns the number of texts.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.by_hash.len()
     }
 
     /// Returns true if there are no texts.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_hash.is_empty()
     }
 }
 
@@ -85,6 +100,8 @@ mod tests {
         let (one, two) = (texts.add("oil change".into()), texts.add("oil change".into()));
         assert_ne!(one, two);
         assert_eq!((texts.len(), texts.get(&one).unwrap().text.as_str()), (2, "oil change"));
+        let mut next = Texts::with_salts_of(&texts);
+        assert!([one, two].contains(&next.add("oil change".into())), "the next version keeps the salt");
         let changed = SaltedText { text: "oil Change".into(), ..texts.get(&one).unwrap().clone() };
         assert_ne!(changed.hash(), one);
     }

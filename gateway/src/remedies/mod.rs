@@ -3,6 +3,7 @@
 //! The errors of the library crates say only what is wrong, because these crates do not know which program uses them.
 //! This module adds the commands and options that help.
 
+mod contracts;
 mod pallets;
 
 use std::{error::Error, io};

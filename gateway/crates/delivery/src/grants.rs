@@ -196,9 +196,10 @@ impl DeviceAccess {
             return Some(Rights { names: NameFilter::All, until: role.until(), since });
         }
         let device = record.device_id();
-        let in_force = self.grants.iter().filter(|grant| {
-            grant.grantee == party && grant.device == device && grant.until > now
-        });
+        let in_force = self
+            .grants
+            .iter()
+            .filter(|grant| grant.grantee == party && grant.device == device && grant.until > now);
         let (mut set, mut all, mut first_end) = (ReadingSet::default(), false, None::<u64>);
         for grant in in_force {
             let Right::Read(selection) = &grant.right else { continue };
@@ -375,10 +376,7 @@ mod tests {
 
     #[test]
     fn rights_to_command_and_to_keep_give_no_right_to_read() {
-        let others = vec![
-            grant_of(Right::Keep, 200),
-            grant_of(Right::Command(Default::default()), 200),
-        ];
+        let others = vec![grant_of(Right::Keep, 200), grant_of(Right::Command(Default::default()), 200)];
         assert_eq!(access(others.clone()).rights(&GATEWAY, 0), None);
         // They do not shorten a right to read either.
         let longer = others.into_iter().chain([grant(&[], 300)]).collect();

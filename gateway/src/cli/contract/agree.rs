@@ -3,7 +3,7 @@
 use super::{
     args::{AcceptArgs, HandOverArgs, PruneArgs, SignedArgs},
     author::texts_of_both,
-    lookup::{clause_of, find_contract, Found},
+    lookup::{find_contract, Found},
     prove, view,
 };
 use crate::{
@@ -198,13 +198,12 @@ pub(super) async fn hand_over(args: HandOverArgs, context: &Context) -> anyhow::
     let found = Found::find(&args.clause.contract).await?;
     let is_handover = |clause: &Clause| matches!(clause, Clause::Handover(_));
     let numbered = found.clause(&args.clause, "a handover clause", is_handover)?;
-    let proof = match clause_of(found.terms(), numbered.number)? {
-        Clause::Handover(handover) if handover.meter.is_some() => {
-            let proof = prove::proof(&found.chain, &args.proof, &numbered.clause, Pick::Newest).await;
-            Some(Box::new(proof.context("the handover needs a proven reading of the meter")?))
-        }
-        _ => None,
-    };
+    // One proven reading is enough, so a side without access to the log can leave the proof to the other one.
+    let proof = match prove::wanted_of(&numbered.clause) {
+        Some(_) => prove::optional_proof(&found.chain, &args.proof, &numbered.clause, Pick::Newest).await?,
+        None => None,
+    }
+    .map(Box::new);
     let signer = args.key.signer(context)?;
     args.confirm.ask(&handover_text(&found, &numbered.clause, proof.as_deref())?)?;
     let action = ContractAction::HandOver { clause: numbered.number, hash: found.view.hash, proof };

@@ -141,6 +141,10 @@ pub struct NewArgs {
     /// The answer to a question of the template. Without it, the question is asked on the terminal.
     #[arg(long = "set", value_name = "NAME=ANSWER", value_parser = parse_setting)]
     pub settings: Vec<(String, String)>,
+    /// The file of the version in force, if this is to amend it. Clauses with the same terms stay the same; a clause with
+    /// other terms needs a number that the contract has not had.
+    #[arg(long, value_name = "FILE")]
+    pub amends: Option<PathBuf>,
     /// The file to write. An existing file is never overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
@@ -424,7 +428,7 @@ pub struct HandOverArgs {
     /// The clause.
     #[command(flatten)]
     pub clause: ClauseArgs,
-    /// The source of the proof, if the clause has a meter.
+    /// The source of the proof, if the clause has a meter and the other side has not proven it.
     #[command(flatten)]
     pub proof: ProofArgs,
     /// The key that signs. Its account needs the scope `devices`.

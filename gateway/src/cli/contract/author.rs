@@ -33,7 +33,8 @@ pub(super) async fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> 
         Some(node) => find_parties(&connect(node.clone()).await?, &draft).await?,
         None => draft.likely_parties()?,
     };
-    let file = draft.finish(&parties, now)?;
+    let before = args.amends.as_deref().map(contracts::read).transpose()?;
+    let file = draft.finish(&parties, now, before.as_ref())?;
     file.write(&args.out)?;
     let view = json!({
         "file": args.out, "title": file.title(), "content_hash": file.hash(), "text": file.text(),

@@ -140,13 +140,21 @@ impl Draft {
 
     /// Returns the contract with the parties that the names stand for. `now` is the time at which it starts unless the draft
     /// says otherwise, in milliseconds since 1970-01-01 UTC.
-    pub fn finish(&self, parties: &PartiesByName, now: u64) -> Result<ContractFile, DraftError> {
-        let mut texts = Texts::default();
+    ///
+    /// A contract that amends `before` starts when that one does, and the same texts keep their salts. So a clause that the
+    /// draft does not change stays the same clause.
+    pub fn finish(
+        &self,
+        parties: &PartiesByName,
+        now: u64,
+        before: Option<&ContractFile>,
+    ) -> Result<ContractFile, DraftError> {
+        let mut texts = before.map(|before| Texts::with_salts_of(before.texts())).unwrap_or_default();
         let document = texts.add(format!("{}\n\n{}\n", self.raw.title.trim(), self.raw.text.trim()));
         let holders = self.holders(parties)?;
         let arbiter = self.raw.arbiter.as_deref().map(|name| self.resolve(name, parties)).transpose()?;
         let devices = self.devices()?;
-        let starts = self.starts(now)?;
+        let starts = self.starts(before.map_or(now, |before| before.terms().starts))?;
         let mut clauses = Vec::new();
         let by_role = Parties { holders: &holders, arbiter };
         for (clause, line) in self.raw.clause.iter().zip(&self.lines) {
@@ -204,9 +212,9 @@ impl Draft {
         self.raw.devices.iter().map(device).collect()
     }
 
-    fn starts(&self, now: u64) -> Result<u64, DraftError> {
+    fn starts(&self, default: u64) -> Result<u64, DraftError> {
         let parse = |text: &str| text.parse::<PeriodStart>().map_err(|error| self.problem(error));
-        Ok(self.raw.starts.as_deref().map(parse).transpose()?.map_or(now, |start| start.0))
+        Ok(self.raw.starts.as_deref().map(parse).transpose()?.map_or(default, |start| start.0))
     }
 
     fn ends(&self, now: u64) -> Result<Option<u64>, DraftError> {

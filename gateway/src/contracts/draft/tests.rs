@@ -4,7 +4,7 @@ use streembit_primitives::contract::{Clause, ReadingSelection};
 
 fn finish(text: &str) -> Result<ContractFile, DraftError> {
     let draft = Draft::parse(text, Path::new("draft.toml"))?;
-    draft.finish(&draft.likely_parties()?, NOW)
+    draft.finish(&draft.likely_parties()?, NOW, None)
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn an_unknown_party_is_named() {
     let draft = Draft::parse(DRAFT, Path::new("draft.toml")).unwrap();
     let mut parties = draft.likely_parties().unwrap();
     parties.pop_first();
-    assert!(matches!(draft.finish(&parties, NOW), Err(DraftError::UnknownParty { .. })));
+    assert!(matches!(draft.finish(&parties, NOW, None), Err(DraftError::UnknownParty { .. })));
 }
 
 #[test]
@@ -69,4 +69,16 @@ fn an_audience_is_every_party_with_a_role() {
     let text = DRAFT.replacen("grantee = \"workshop\"", "grantee = \"every workshop\"", 1);
     let book = finish(&text).unwrap();
     assert!(book.text().contains("lets every workshop read"), "{}", book.text());
+}
+
+#[test]
+fn an_amendment_keeps_the_clauses_that_it_does_not_change() {
+    let before = service_book();
+    let text = DRAFT.replacen("number = 2", "number = 3", 1);
+    let draft = Draft::parse(&text, Path::new("draft.toml")).unwrap();
+    let after = draft.finish(&draft.likely_parties().unwrap(), NOW + 5, Some(&before)).unwrap();
+    assert_eq!(after.terms().clause(1), before.terms().clause(1));
+    assert_eq!(after.terms().documents, before.terms().documents);
+    assert_eq!(after.terms().starts, NOW);
+    assert_ne!(after.hash(), before.hash());
 }
