@@ -275,13 +275,19 @@ impl WantedReading {
         // If only the time counts, any value does.
         let Some(unit) = &self.unit else { return true };
         let Value::Decimal(value) = &reading.value else { return false };
-        let is_convertible = units::convert(*value, &reading.unit, unit).is_ok();
         match self.is_meter {
-            true if reading.name.as_str() == obd::ODOMETER_NAME => obd::is_odometer_value(reading),
-            true => is_convertible && *value >= Decimal::ZERO,
-            false => is_convertible,
+            true if reading.name.as_str() == obd::ODOMETER_NAME => is_odometer(reading, *value),
+            true => *value >= Decimal::ZERO && units::convert(*value, &reading.unit, unit).is_ok(),
+            false => units::convert(*value, &reading.unit, unit).is_ok(),
         }
     }
+}
+
+/// Returns true if a value, in kilometres, is one that a vehicle's odometer can show.
+fn is_odometer(reading: &Reading, value: Decimal) -> bool {
+    let Ok(kilometre) = Unit::try_from("km") else { return false };
+    let Ok(value) = units::convert(value, &reading.unit, &kilometre) else { return false };
+    obd::is_odometer_value(&Reading { value: Value::Decimal(value), unit: kilometre, ..reading.clone() })
 }
 
 /// The JSON file in which a proof is sent to another party.

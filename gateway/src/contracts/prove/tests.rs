@@ -142,7 +142,7 @@ async fn an_implausible_or_typed_in_value_is_not_proven_before_one_that_was_read
         newest_reading(&log, Some(&anchor(&log, size)), &device, &name(meter)).map(|p| p.reading.value)
     };
     for (number, wrong) in [
-        reading(meter, value("105860104"), "m", "senml"),
+        reading(meter, value("105860104"), "Cel", "senml"),
         reading(meter, value("105861"), "", "senml"),
         reading(meter, value("105861"), "celsius", "obd:01A6"),
         reading(meter, value("-5"), "km", "obd:01A6"),
