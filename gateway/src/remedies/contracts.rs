@@ -18,7 +18,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "ServiceContracts::NoInterval",
         "give the service an interval of the calendar, or a meter with its interval",
     ),
-    ("ServiceContracts::Unit", "use a unit of the table in docs/contracts/units.md, such as km, h or kWh"),
+    ("ServiceContracts::Unit", "use a unit of the table in docs/contracts/files.md, such as km, h or kWh"),
     ("ServiceContracts::Limits", "give a lower or an upper limit, the lower one below the upper one"),
     ("ServiceContracts::Negative", "give a number above zero"),
     ("ServiceContracts::OutOfRange", "use smaller numbers, or numbers with fewer digits"),
@@ -134,7 +134,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("ServiceContracts::NotANumber", "prove a reading whose value is a number"),
     (
         "ServiceContracts::OtherUnit",
-        "prove a reading in a unit that can be converted to the clause's unit: docs/contracts/units.md lists them",
+        "prove a reading in a unit that can be converted to the clause's unit: docs/contracts/files.md lists them",
     ),
     (
         "ServiceContracts::GatewaySigned",
