@@ -122,7 +122,7 @@ pub fn sign(args: &SignArgs, context: &Context) -> CommandResult {
     let contract = args.contract.as_deref().map(contracts::read).transpose()?;
     let mut text = review_text(&unsigned, &review)?;
     if let Some(contract) = &contract {
-        text.push_str(&agreed_text(contract, &review)?);
+        text.push_str(&agreed_text(contract, &unsigned, &review)?);
     }
     args.confirm.ask(&text)?;
     let signed = unsigned.sign(&args.key.open(context)?)?;
@@ -158,10 +158,16 @@ fn review_text(unsigned: &UnsignedTransaction, review: &Review) -> anyhow::Resul
 }
 
 /// Returns the text of the contract that the transaction agrees to. Returns an error if it agrees to another content.
-fn agreed_text(contract: &ContractFile, review: &Review) -> anyhow::Result<String> {
+fn agreed_text(
+    contract: &ContractFile,
+    unsigned: &UnsignedTransaction,
+    review: &Review,
+) -> anyhow::Result<String> {
     let hash = contract.hash().to_string();
-    let proposes = hex::encode(contract.encoded_content());
-    let agrees = contains(&review.arguments, &hash) || contains(&review.arguments, &proposes);
+    let content = contract.encoded_content();
+    // A proposal and an amendment hold the content itself, any other call its hash.
+    let holds_content = unsigned.call.windows(content.len()).any(|bytes| bytes == content);
+    let agrees = contains(&review.arguments, &hash) || holds_content;
     ensure!(
         agrees,
         "the transaction does not agree to the content of the contract, {hash}: ask for the file of the version that it is \

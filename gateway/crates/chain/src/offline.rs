@@ -36,8 +36,8 @@ use subxt::{
 const LIFETIME: u32 = 2_048;
 /// The metadata version that the metadata hash is defined for.
 const METADATA_VERSION: u32 = 15;
-/// The token in the metadata hash. This chain has no token.
-const TOKEN_SYMBOL: &str = "";
+/// The token in the metadata hash, as in `runtime/build.rs`. This chain has no token.
+const TOKEN_SYMBOL: &str = "NONE";
 /// The decimals of the token in the metadata hash.
 const TOKEN_DECIMALS: u8 = 0;
 /// The length from which on the signature covers the hash of the payload.

@@ -53,13 +53,13 @@ impl Found {
         what: &str,
         fits: impl Fn(&Clause) -> bool,
     ) -> anyhow::Result<NumberedClause> {
-        let clauses = || self.terms().clauses.iter().filter(|numbered| fits(&numbered.clause));
-        let numbers: Vec<_> = clauses().map(|numbered| numbered.number.to_string()).collect();
-        let found = match args.clause {
-            Some(asked) => clauses().find(|numbered| numbered.number == asked),
-            None if numbers.len() == 1 => clauses().next(),
-            None => None,
+        let fitting: Vec<_> = self.terms().clauses.iter().filter(|numbered| fits(&numbered.clause)).collect();
+        let found = match (args.clause, fitting.as_slice()) {
+            (Some(asked), fitting) => fitting.iter().find(|numbered| numbered.number == asked).copied(),
+            (None, [only]) => Some(*only),
+            (None, _) => None,
         };
+        let numbers: Vec<_> = fitting.iter().map(|numbered| numbered.number.to_string()).collect();
         match found {
             Some(numbered) => Ok(numbered.clone()),
             None => bail!(

@@ -155,7 +155,7 @@ impl Draft {
         let arbiter = self.raw.arbiter.as_deref().map(|name| self.resolve(name, parties)).transpose()?;
         let devices = self.devices()?;
         let starts = self.starts(before.map_or(now, |before| before.terms().starts))?;
-        let mut clauses = Vec::new();
+        let mut clauses: Vec<NumberedClause> = Vec::new();
         let by_role = Parties { holders: &holders, arbiter };
         for (clause, line) in self.raw.clause.iter().zip(&self.lines) {
             let context = clauses::Setting { parties: &by_role, devices: &devices, starts, now };
@@ -176,7 +176,7 @@ impl Draft {
             on_leave: self.on_change("on_leave", &self.raw.on_leave)?,
             signers: self.named::<AcceptedSigners>("signers", &self.raw.signers)?,
             documents: self.bounded("documents", vec![document])?,
-            clauses: self.bounded::<NumberedClause, _>("clauses", clauses)?,
+            clauses: self.bounded("clauses", clauses)?,
         };
         let content = ContractContent::V1(terms);
         content.terms().validate().map_err(|error| DraftError::Terms { path: self.path.clone(), error })?;
