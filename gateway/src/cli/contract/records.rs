@@ -7,7 +7,7 @@ use super::{
         SettleArgs,
     },
     lookup::{clause_of, has_meter, is_claimable, Found},
-    outcome, prove, view,
+    prove, view,
 };
 use crate::{
     cli::common::{submitted_json, ConfigArg, Context, KeyArg},
@@ -287,7 +287,6 @@ pub(super) async fn answer(args: DocumentedArgs, context: &Context) -> anyhow::R
 pub(super) async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<()> {
     let SettleArgs { numbered, outcome } = args;
     let found = Found::find(&numbered.signed.contract).await?;
-    tracing::info!("record {}: {}", numbered.record, outcome::show(&outcome.0));
     let action = ContractAction::Settle(numbered.record, outcome.0);
     act(&found, &numbered.signed.key, numbered.record, action, context).await
 }
