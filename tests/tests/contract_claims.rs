@@ -46,8 +46,8 @@ fn a_contested_record_is_ruled_by_the_arbiter() {
         contest("alice")?.ok()?;
         fixture.ensure_claim(&book.id, 0, json!("disputed"))?;
         // Everybody sees in the list of tasks what is to be done about it.
-        let kinds: Vec<_> =
-            fixture.tasks(&book.id)?.iter().filter_map(|task| str_at(task, "/kind").ok()).collect();
+        let tasks = fixture.tasks(&book.id)?;
+        let kinds: Vec<_> = tasks.iter().filter_map(|task| str_at(task, "/kind").ok()).collect();
         ensure!(kinds.iter().any(|kind| kind == "rule"), "{kinds:?}");
 
         let rule = |name: &str| {

@@ -113,7 +113,7 @@ impl Shown {
                 if view.accepted.contains(&party) { "has accepted" } else { "has not accepted yet" };
             format!("{role:<8} {party} {accepted}")
         }));
-        if let Some(notice) = &view.notice {
+        for notice in &view.notices {
             let ends = remaining(notice.ends, view.live_time)
                 .map_or_else(|| "when all parties give notice".into(), |left| format!("{left} from now"));
             lines.push(format!("notice   by party {}: ends {ends}", notice.by));
