@@ -95,7 +95,8 @@ fn a_service_without_a_meter_is_recorded_without_a_reading() {
             ..service(&mut terms()).clone()
         };
         let (id, mut gateway) = (agree(by_time), Gateway::new(100));
-        assert_noop!(record(id, gateway.proven(11_000)), Error::<Test>::ReadingNeeded);
+        let proof = gateway.proven(11_000);
+        assert_noop!(record(id, proof), Error::<Test>::ReadingNeeded);
         let without = ServiceContracts::record(signed(WORKSHOP), id, SERVICE, None, Default::default());
         assert_ok!(without);
     });

@@ -255,7 +255,8 @@ fn other_units_of_the_same_quantity_are_converted_and_others_refused() {
         assert_ok!(report(id, log(47_000_000, "m")));
         assert_ok!(report(id, log(48_000, "km")));
         for unit in ["kWh", "", "parsec"] {
-            assert_noop!(report(id, log(48_001, unit)), Error::<Test>::OtherUnit);
+            let proof = log(48_001, unit);
+            assert_noop!(report(id, proof), Error::<Test>::OtherUnit);
         }
         assert_ok!(report(id, log(30_000, "mi")));
         let meter = ServiceContracts::clauses(id).unwrap()[0].progress.meter.unwrap();
@@ -301,7 +302,8 @@ fn a_contract_may_count_only_what_the_device_signed() {
         let mut strict = terms();
         strict.signers = AcceptedSigners::DeviceOnly;
         let (id, mut gateway) = (agree(strict), Gateway::new(100));
-        assert_noop!(report(id, gateway.proven(11_000)), Error::<Test>::GatewaySigned);
+        let proof = gateway.proven(11_000);
+        assert_noop!(report(id, proof), Error::<Test>::GatewaySigned);
     });
 }
 
