@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod address_book;
 pub mod anchor;
 pub mod api;
 pub mod audit;

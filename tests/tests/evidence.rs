@@ -2,15 +2,10 @@
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path};
 use streembit_tests::{
-    binary, bool_at, event_request, run_test, str_at, u64_at, with_high_s, Gateway, GatewayFixture,
-    GatewaySettings, SigningDevice, TestEnv, ValidatorNetwork,
+    bool_at, event_request, run_test, str_at, u64_at, with_high_s, Gateway, GatewayFixture, GatewaySettings,
+    OfflineVerifier, SigningDevice, TestEnv, ValidatorNetwork,
 };
 
 /// The number of events of each device. Those of the meter start on 2026-01-01 and are six hours apart.
@@ -35,7 +30,7 @@ fn evidence_verifies_without_network_node_and_database() {
         // Evidence can be exported while the gateway runs and while it is stopped.
         let whole = fixture.gateway.export_evidence(env, "shed", &[], "whole.evidence")?;
         fixture.gateway.stop()?;
-        let offline = Offline::new(env)?;
+        let offline = OfflineVerifier::new(env)?;
         offline.add_file(&whole)?;
         for (device, options, name) in [
             ("meter", &[][..], "meter"),
@@ -85,7 +80,7 @@ fn evidence_of_a_device_with_a_secure_element_verifies_offline() {
         let file = fixture.gateway.export_evidence(env, "meter", &[], "meter.evidence")?;
         fixture.gateway.stop()?;
         fixture.node.kill()?;
-        let offline = Offline::new(env)?;
+        let offline = OfflineVerifier::new(env)?;
         offline.add_file(&file)?;
         let verdict = offline.verify("meter.evidence")?;
         ensure!(u64_at(&verdict, "/device_signed")? == EVENTS as u64, "{verdict}");
@@ -98,7 +93,7 @@ fn evidence_of_a_device_with_a_secure_element_verifies_offline() {
 }
 
 /// Checks what the verification of each file reports.
-fn check_verdicts(offline: &Offline, genesis: &str) -> Result<()> {
+fn check_verdicts(offline: &OfflineVerifier, genesis: &str) -> Result<()> {
     let verdict = offline.verify("whole.evidence")?;
     ensure!(str_at(&verdict, "/genesis")? == genesis, "not of chain {genesis}: {verdict}");
     ensure!(u64_at(&verdict, "/events")? == EVENTS as u64, "{verdict}");
@@ -120,7 +115,7 @@ fn check_verdicts(offline: &Offline, genesis: &str) -> Result<()> {
 }
 
 /// Checks that the trust root of a node is the one of the chain spec, and that evidence verifies with its text alone.
-fn check_trust_root(offline: &Offline, root: &str) -> Result<()> {
+fn check_trust_root(offline: &OfflineVerifier, root: &str) -> Result<()> {
     let (code, of_spec, error) = offline.run(&["audit", "root", "--chain-spec", "raw.json"])?;
     ensure!(code == 0 && of_spec.trim() == root, "{root} is not {of_spec}{error}");
     offline.verify_with("whole.evidence", root)?;
@@ -156,7 +151,7 @@ fn evidence_after_three_changes_of_the_validators_verifies_from_the_first_set() 
         let last =
             fixture.gateway.export_evidence(env, "shed", &["--from", &rfc3339(time)], "last.evidence")?;
 
-        let offline = Offline::new(env)?;
+        let offline = OfflineVerifier::new(env)?;
         offline.add_spec("four", true, "four")?;
         for file in [&whole, &last] {
             offline.add_file(file)?;
@@ -201,14 +196,14 @@ fn rfc3339(ms: u64) -> String {
 }
 
 /// Checks that `audit show` marks its output as not verified and shows only what the file discloses.
-fn check_show(offline: &Offline) -> Result<()> {
+fn check_show(offline: &OfflineVerifier) -> Result<()> {
     let (code, said, _) = offline.run(&["audit", "show", "partial.evidence"])?;
     ensure!(code == 0 && said.contains("NOT VERIFIED"), "{said}");
     let (code, said, _) = offline.run(&["--json", "audit", "show", "partial.evidence"])?;
     let lines: Vec<Value> = said.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     ensure!(code == 0 && lines.len() == 1 + EVENTS, "{said}");
     ensure!(said.contains("temperature") && !said.contains("position"), "{said}");
-    let bytes = fs::read(offline.folder.join("partial.evidence"))?;
+    let bytes = fs::read(offline.folder().join("partial.evidence"))?;
     ensure!(!bytes.windows(8).any(|window| window == b"position"), "the file contains the withheld position");
     let (code, screen, _) =
         offline.run(&["audit", "verify", "whole.evidence", "--chain-spec", "raw.json"])?;
@@ -220,9 +215,9 @@ fn check_show(offline: &Offline) -> Result<()> {
 }
 
 /// Checks that a changed byte and the spec of another chain are detected, and that errors name the file or the remedy.
-fn ensure_tampering_is_detected(offline: &Offline) -> Result<()> {
-    let path = offline.folder.join("bent.evidence");
-    let whole = fs::read(offline.folder.join("whole.evidence"))?;
+fn ensure_tampering_is_detected(offline: &OfflineVerifier) -> Result<()> {
+    let path = offline.folder().join("bent.evidence");
+    let whole = fs::read(offline.folder().join("whole.evidence"))?;
     for tenth in 0..10 {
         let mut bytes = whole.clone();
         let at = tenth * whole.len() / 10 + 5;
@@ -265,72 +260,4 @@ fn add_to_shed(fixture: &GatewayFixture) -> Result<()> {
     let lines: String = (0..EVENTS).map(event).collect();
     fixture.add_senml("shed", &lines).ok()?;
     Ok(())
-}
-
-/// A folder that contains only the files of a verifier, in which `streembit` runs without network access.
-struct Offline {
-    folder: PathBuf,
-}
-
-impl Offline {
-    /// Creates the folder with the chain spec, raw and plain, and the spec of another chain.
-    fn new(env: &TestEnv) -> Result<Self> {
-        let folder = env.dir().join("offline");
-        fs::create_dir(&folder)?;
-        let offline = Self { folder };
-        for (chain, raw, name) in [("dev", true, "raw"), ("dev", false, "plain"), ("local", true, "local")] {
-            offline.add_spec(chain, raw, name)?;
-        }
-        Ok(offline)
-    }
-
-    /// Writes a chain spec into the folder.
-    fn add_spec(&self, chain: &str, raw: bool, name: &str) -> Result<()> {
-        let mut command = Command::new(binary("streembit-node")?);
-        command.args(["export-chain-spec", "--chain", chain]).args(raw.then_some("--raw"));
-        let output = command.output()?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Ok(fs::write(self.folder.join(format!("{name}.json")), output.stdout)?)
-    }
-
-    /// Copies a file into the folder, readable by everyone.
-    fn add_file(&self, file: &Path) -> Result<()> {
-        let name = file.file_name().context("a file without a name")?;
-        fs::copy(file, self.folder.join(name))?;
-        fs::set_permissions(self.folder.join(name), fs::Permissions::from_mode(0o644))?;
-        Ok(())
-    }
-
-    /// Runs `streembit` in the folder with an empty environment, and without network if this user may unshare it.
-    fn run(&self, arguments: &[&str]) -> Result<(i32, String, String)> {
-        let program = binary("streembit")?;
-        let can_unshare =
-            Command::new("unshare").args(["-n", "true"]).output().is_ok_and(|run| run.status.success());
-        let mut command = match can_unshare {
-            true => {
-                let mut command = Command::new("unshare");
-                command.arg("-n").arg(program);
-                command
-            }
-            false => Command::new(program),
-        };
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let output =
-            command.args(arguments).current_dir(&self.folder).env_clear().env("PATH", path).output()?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok((output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr)))
-    }
-
-    /// Verifies a file, which must succeed, and returns the verdict.
-    fn verify(&self, name: &str) -> Result<Value> {
-        self.verify_with(name, "raw.json")
-    }
-
-    fn verify_with(&self, name: &str, spec: &str) -> Result<Value> {
-        let (code, out, error) = self.run(&["--json", "audit", "verify", name, "--chain-spec", spec])?;
-        ensure!(code == 0, "{name} is not verified: {code}\n{out}{error}");
-        let verdict: Value = serde_json::from_str(&out)?;
-        ensure!(bool_at(&verdict, "/verified"), "{verdict}");
-        Ok(verdict)
-    }
 }

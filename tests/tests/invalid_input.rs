@@ -101,6 +101,7 @@ fn invalid_arguments_are_rejected_by_name() {
         };
         new("workshop", "5GrwvaEF")?.ensure_refused(&["workshop", "5GrwvaEF", "SS58"])?;
         new("device", "0x12")?.ensure_refused(&["device", "0x12", "64"])?;
+        new("device", "car")?.ensure_refused(&["device", "name add device car", "names.toml"])?;
         new("every", "often")?.ensure_refused(&["every", "often", "number"])?;
         new("every", "0")?.ensure_refused(&["above zero"])?;
         new("until", "tomorrow")?.ensure_refused(&["until", "tomorrow"])?;
@@ -111,6 +112,11 @@ fn invalid_arguments_are_rejected_by_name() {
         new("workshop", &alice)?.ensure_refused(&["part"])?;
         ensure!(!book.exists(), "a rejected command wrote a contract");
 
+        env.streembit(["contract", "show", "0x12"]).run()?.ensure_refused(&["0x12", "64"])?;
+        env.streembit(["name", "add", "device", "2cv", &device])
+            .run()?
+            .ensure_refused(&["2cv", "begin with a letter"])?;
+        env.streembit(["name", "remove", "car"]).run()?.ensure_refused(&["car", "name list"])?;
         env.streembit(["frobnicate"]).run()?.ensure_refused(&["frobnicate"])?;
         env.streembit(["event", "add"]).run()?.ensure_refused(&["--device"])?;
         env.streembit(["contract", "propose", "absent.toml", "--key", &key])

@@ -24,14 +24,14 @@ fn an_employee_signs_contracts_until_it_is_removed() {
             .arg(env.dev_keystore("alice")?)
             .run()?
             .ensure_refused(&["consent", &account])?;
-        add_account(&fixture, &account, &clerk, "contracts")?;
+        add_account(&fixture, "alice", &account, &clerk, "contracts")?;
         let listed = party_account(&fixture, &["list", &account]).json()?;
         let scopes: Vec<_> =
             listed.as_array().context("no list")?.iter().map(|one| one.get("scope")).collect();
         ensure!(scopes == [Some(&json!("all")), Some(&json!("contracts"))], "{listed}");
 
         // The employee proposes a contract for the owner, who needs not sign it again.
-        let id = propose_as(&fixture, &clerk, ["alice", "bob"])?;
+        let id = propose_as(&fixture, "shed", &clerk, ["alice", "bob"])?;
         accept(&fixture, &env.dev_keystore("alice")?).run()?.ensure_refused(&["already accepted"])?;
         accept(&fixture, &env.dev_keystore("bob")?).ok()?;
         fixture.add_senml("shed", ODOMETER).ok()?;
@@ -54,7 +54,7 @@ fn a_lost_key_is_replaced_by_the_council_and_device_and_contract_stay() {
         // Bob owns the gateway and its device. Alice is the council.
         let fixture = bobs_gateway(env)?;
         let device = fixture.device_id("shed")?;
-        let id = propose_as(&fixture, &env.dev_keystore("bob")?, ["bob", "charlie"])?;
+        let id = propose_as(&fixture, "shed", &env.dev_keystore("bob")?, ["bob", "charlie"])?;
         accept(&fixture, &env.dev_keystore("charlie")?).ok()?;
         let (new, account) = new_key(env, "new")?;
         let party = dev_party("bob")?.to_string();
@@ -102,26 +102,32 @@ fn is(value: &Value, path: &str, wanted: &str) -> bool {
 }
 
 /// Creates a key. Returns its keystore and its account.
-fn new_key(env: &TestEnv, name: &str) -> Result<(PathBuf, String)> {
+pub(crate) fn new_key(env: &TestEnv, name: &str) -> Result<(PathBuf, String)> {
     let path = env.dir().join(format!("{name}.key"));
     let made = env.streembit(["key", "new", "--out"]).arg(&path).json()?;
     Ok((path, str_at(&made, "/account")?))
 }
 
-fn party_account<'s>(fixture: &GatewayFixture<'s>, arguments: &[&str]) -> CliCommand<'s> {
+pub(crate) fn party_account<'s>(fixture: &GatewayFixture<'s>, arguments: &[&str]) -> CliCommand<'s> {
     fixture.node_command(["party", "account"].iter().chain(arguments))
 }
 
-/// Adds an account to Alice's party, with the consent that the account's key signs.
-fn add_account(fixture: &GatewayFixture, account: &str, key: &Path, scope: &str) -> Result<()> {
-    let (env, alice) = (fixture.env, dev_party("alice")?.to_string());
+/// Adds an account to the party of a development account, with the consent that the added account's key signs.
+pub(crate) fn add_account(
+    fixture: &GatewayFixture,
+    party: &str,
+    account: &str,
+    key: &Path,
+    scope: &str,
+) -> Result<()> {
+    let (env, id) = (fixture.env, dev_party(party)?.to_string());
     let consent = env.dir().join("account.consent");
     let signed =
-        party_account(fixture, &["consent", "--party", &alice, "--scope", scope, "--key"]).arg(key).ok()?;
+        party_account(fixture, &["consent", "--party", &id, "--scope", scope, "--key"]).arg(key).ok()?;
     std::fs::write(&consent, signed.stdout)?;
     let add = |consent: &Path| -> Result<CliCommand<'_>> {
         let add = party_account(fixture, &["add", account, "--scope", scope, "--consent"]).arg(consent);
-        Ok(add.arg("--key").arg(env.dev_keystore("alice")?))
+        Ok(add.arg("--key").arg(env.dev_keystore(party)?))
     };
     add(&consent)?.ok()?;
     // The consent is used up. What is added twice would be refused anyway.
@@ -140,9 +146,14 @@ fn bobs_gateway(env: &TestEnv) -> Result<GatewayFixture<'_>> {
     Ok(fixture)
 }
 
-/// Proposes a contract between the owner of the device `shed` and a workshop, signed with `key`. Returns its id.
-fn propose_as(fixture: &GatewayFixture, key: &Path, [owner, workshop]: [&str; 2]) -> Result<String> {
-    let device = fixture.device_id("shed")?;
+/// Proposes a contract between the owner of a device and a workshop, signed with `key`. Returns its id.
+pub(crate) fn propose_as(
+    fixture: &GatewayFixture,
+    device: &str,
+    key: &Path,
+    [owner, workshop]: [&str; 2],
+) -> Result<String> {
+    let device = fixture.device_id(device)?;
     let (owner, workshop) = (fixture.env.dev_account(owner)?, dev_party(workshop)?.to_string());
     let settings =
         [("device", device.as_str()), ("owner", &owner), ("workshop", &workshop), ("until", "2040-01-01")];
@@ -154,12 +165,12 @@ fn propose_as(fixture: &GatewayFixture, key: &Path, [owner, workshop]: [&str; 2]
 }
 
 /// Builds the command that accepts the contract of [`propose_as`].
-fn accept<'s>(fixture: &GatewayFixture<'s>, key: &Path) -> CliCommand<'s> {
+pub(crate) fn accept<'s>(fixture: &GatewayFixture<'s>, key: &Path) -> CliCommand<'s> {
     let book = fixture.env.dir().join("book.contract");
     fixture.node_command(["contract", "accept", "--yes"]).arg(book).arg("--key").arg(key)
 }
 
-fn report<'s>(fixture: &GatewayFixture<'s>, id: &str, key: &Path) -> Result<CliCommand<'s>> {
+pub(crate) fn report<'s>(fixture: &GatewayFixture<'s>, id: &str, key: &Path) -> Result<CliCommand<'s>> {
     // The newest reading must be anchored before it can be proven.
     fixture.wait_until_anchored()?;
     let command = fixture.node_command(["contract", "report", id, "--config"]).arg(fixture.gateway.config());

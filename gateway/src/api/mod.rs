@@ -1,6 +1,7 @@
 //! The local API of the gateway: HTTP over a Unix socket, and over TCP with a token; described by `/openapi.json`.
 
 pub mod client;
+mod connections;
 mod listen;
 mod openapi;
 mod problem;
@@ -16,6 +17,7 @@ pub use state::{Api, ApiState};
 
 use crate::{config::ApiConfig, status::ComponentState};
 use axum::{middleware, routing::get, Router};
+use connections::{LimitedListener, MAX_CONNECTIONS};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +46,7 @@ impl Api {
                 let router = router.clone().layer(authenticate);
                 // Monitors need no token.
                 let router = if config.tlog { router.merge(tlog.clone()) } else { router };
-                Some((listener, router))
+                Some((LimitedListener::new(listener, MAX_CONNECTIONS), router))
             }
             None => None,
         };

@@ -27,7 +27,11 @@ use streembit_primitives::{
     device::{DeviceRecord, LastAnchored},
     AccountId, DeviceId, DeviceKey, LogKey,
 };
-use tokio::sync::watch;
+use tokio::sync::{watch, Semaphore};
+
+/// The most reads for monitors that run at the same time. Monitors need no token, so their reads must not keep the
+/// processor and the disk from the log.
+const MAX_MONITOR_READS: usize = 2;
 
 /// The parts of the gateway that the API uses to answer requests.
 pub struct ApiState {
@@ -57,12 +61,13 @@ pub struct ApiState {
 #[derive(Clone)]
 pub struct Api {
     state: Arc<ApiState>,
+    monitor_reads: Arc<Semaphore>,
 }
 
 impl Api {
     /// Creates an API that answers from `state`.
     pub fn new(state: ApiState) -> Self {
-        Self { state: Arc::new(state) }
+        Self { state: Arc::new(state), monitor_reads: Arc::new(Semaphore::new(MAX_MONITOR_READS)) }
     }
 
     /// Returns the status board of the gateway.
@@ -144,6 +149,20 @@ impl Api {
             .await
             .map_err(Problem::internal)?
             .map_err(Problem::from)
+    }
+
+    /// Reads the log for a monitor. Waits while [`MAX_MONITOR_READS`] other monitors read.
+    pub(super) async fn read_for_monitor<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&LogReader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = self.monitor_reads.clone().acquire_owned().await.map_err(Problem::internal)?;
+        self.read(move |log| {
+            // Held until the read ends, even if its request is dropped before.
+            let _turn = turn;
+            read(log)
+        })
+        .await
     }
 
     /// Erases the bodies of a range of events, on a thread that may block on disk writes.
@@ -280,6 +299,8 @@ fn device_view(
         key_from,
         log: record.map(|record| record.log().to_string()),
         state: record.map(|record| format!("{:?}", record.state()).to_lowercase()),
+        owner: record.map(|record| record.owner().to_string()),
+        owner_since: record.map(|record| record.owners().last().since),
         events,
         last: head.map(|head| head.hash.to_string()),
         forked: log.forked_at(&id)?.is_some_and(|forked| forked >= key_from),

@@ -88,6 +88,11 @@ impl ServedApi {
         self.dir.path().join("gateway.sock")
     }
 
+    fn tcp_address(&self) -> String {
+        let Some(ComponentState::Running { detail }) = self.status.get("api") else { panic!("not running") };
+        detail.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+    }
+
     async fn get(&self, path: &str) -> (StatusCode, Value) {
         answer(self.http.get(format!("http://gateway{path}"))).await
     }
@@ -375,9 +380,7 @@ async fn invalid_requests_get_problems_with_remedies() {
 #[tokio::test]
 async fn requests_over_tcp_need_the_token() {
     let served = serve("tcp = \"127.0.0.1:0\"").await;
-    let Some(ComponentState::Running { detail }) = served.status.get("api") else { panic!("not running") };
-    let address = detail.split("http://").nth(1).unwrap().split(' ').next().unwrap();
-    let url = format!("http://{address}/v1/status");
+    let url = format!("http://{}/v1/status", served.tcp_address());
     let http = reqwest::Client::new();
     let (status, _) = answer(http.get(&url)).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);

@@ -78,7 +78,8 @@ pub(super) async fn checkpoint(
     Path(epoch): Path<String>,
 ) -> Result<Response, Problem> {
     ensure_epoch(&api, &epoch)?;
-    let Published { origin, size, root } = api.read(Published::of).await?.ok_or_else(not_published)?;
+    let Published { origin, size, root } =
+        api.read_for_monitor(Published::of).await?.ok_or_else(not_published)?;
     let note = SignedNote::sign(&origin, size, root, api.log_key()).to_string();
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, note).into_response())
@@ -114,7 +115,7 @@ pub(super) async fn tile(
         }
         tile.read(log).map(Ok)
     };
-    let bytes = api.read(read).await?.map_err(|available| {
+    let bytes = api.read_for_monitor(read).await?.map_err(|available| {
         let detail =
             format!("{tile} does not exist: the published log has {available} of its {} items", tile.width());
         Problem::not_found(detail, "fetch the checkpoint, and then the tiles of a log of its size")

@@ -101,6 +101,12 @@ pub struct DeviceView {
     /// What the owner says about the device: `active`, `lost`, `stolen` or `retired`; null if the chain does not know it.
     #[serde(default)]
     pub state: Option<String>,
+    /// The party that owns the device, or null if the chain does not know the device.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// The time since which the party owns the device, or null if the chain does not know the device.
+    #[serde(default)]
+    pub owner_since: Option<u64>,
     /// The number of the device's events in the log.
     pub events: u64,
     /// The hash of the last event's header, or null if there are no events.

@@ -1,10 +1,13 @@
-//! The context of a command, and everything that commands share: the options `--config`, `--node` and `--key`, and the
-//! connection to a node.
+//! The context of a command, and everything that commands share: the options `--config`, `--node` and `--key`, the
+//! connection to a node, and the search for what a command is about.
 
-use super::output;
+use super::{
+    output,
+    resolver::{Reference, Resolver},
+};
 use crate::{
-    audit::Subject,
-    config::Config,
+    address_book::{AddressBook, AddressBookFile},
+    config::{Config, DeviceConfig},
     keys::{open_gateway_key, open_key, read_passphrase},
     remedies::explain,
 };
@@ -15,9 +18,10 @@ use serde_json::{json, Value};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 use streembit_chain::{ChainClient, NodeUrl, Signer, Submitted};
-use streembit_keystore::{account, account_of, party::PartyName, KeyPair, Passphrase};
+use streembit_keystore::{account_of, KeyPair, Passphrase};
 use streembit_primitives::{AccountId, PartyId};
 
 /// The result of a command: an exit code, or an error, which is printed and makes the exit code 2.
@@ -32,13 +36,67 @@ pub struct Context {
     pub passphrase_file: Option<PathBuf>,
     /// The file to which a transaction is written instead of being signed and sent.
     pub offline: Option<PathBuf>,
+    /// The user's address book.
+    pub address_book: Arc<AddressBookFile>,
 }
 
 impl Context {
     /// Prints a result on standard output: as one line of JSON, or as the text that `text` returns.
     pub fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        let line = if self.json { serde_json::to_string(value)? } else { text(value) };
+        let line = if self.json { self.to_json(value)? } else { text(value) };
         output::print_line(&line)
+    }
+
+    /// Like [`Self::print`], with the names of the address book in place of the whole ids in the text.
+    pub fn print_named<T: Serialize>(
+        &self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<()> {
+        self.print(value, |value| self.names().label(&text(value)))
+    }
+
+    /// Returns a value as JSON. Beside ids, it has their names in the address book.
+    pub fn to_json(&self, value: &impl Serialize) -> anyhow::Result<String> {
+        let names = self.names();
+        if names.is_empty() {
+            return Ok(serde_json::to_string(value)?);
+        }
+        let mut value = serde_json::to_value(value)?;
+        names.add_names(&mut value);
+        Ok(value.to_string())
+    }
+
+    /// Returns the names in the address book, for output.
+    pub fn names(&self) -> &AddressBook {
+        self.address_book.names()
+    }
+
+    /// Returns what finds the party, account, gateway, device or contract that the command is about.
+    pub fn resolver(&self) -> Resolver<'_> {
+        Resolver::new(&self.address_book)
+    }
+
+    /// Returns the account that signs on another machine: `signer`, or else the account of the keystore `key`. Returns
+    /// `None` without `--offline`, because the transaction is then signed on this machine.
+    pub async fn account_elsewhere(
+        &self,
+        key: Option<&Path>,
+        signer: Option<&Reference>,
+    ) -> anyhow::Result<Option<AccountId>> {
+        match (&self.offline, signer, key) {
+            (None, None, _) => Ok(None),
+            (None, Some(_), _) => {
+                bail!("--signer needs --offline FILE, the file for the unsigned transaction")
+            }
+            (Some(_), Some(signer), _) => Ok(Some(self.resolver().account(signer).await?)),
+            (Some(_), None, Some(key)) => Ok(Some(account_of(key).map_err(explain)?)),
+            (Some(_), None, None) => {
+                bail!(
+                    "name the account that signs with --signer ACCOUNT, or give its keystore with --key FILE"
+                )
+            }
+        }
     }
 
     /// Reads the passphrase of an existing key from the passphrase file, or asks for it.
@@ -117,21 +175,25 @@ fn resolve_labels(config: &mut Config, keys: &KeyPair) {
     }
 }
 
-/// Finds a device by its name in the configuration or by its id. An id is enough for a device that is not in the
-/// configuration, because it may have been removed from it.
-pub fn find_device(config: &Config, account: AccountId, device: &str) -> anyhow::Result<Subject> {
-    match config.device(device, account) {
-        Ok(found) => Ok(Subject { device: found.id(account), name: Some(found.name.clone()) }),
-        Err(unknown) => match device.parse() {
-            Ok(device) => Ok(Subject { device, name: None }),
-            Err(_) => Err(unknown.into()),
-        },
-    }
+/// Finds a device that must be in a gateway's configuration.
+pub async fn find_configured(
+    context: &Context,
+    config: &Config,
+    account: AccountId,
+    device: &Reference,
+) -> anyhow::Result<DeviceConfig> {
+    let id = context.resolver().gateway(config, account).device(device).await?;
+    Ok(config.device(&id.to_string(), account)?.clone())
 }
 
-/// Finds a party by its id or by one of its accounts.
-pub async fn find_party(chain: &ChainClient, name: &PartyName) -> anyhow::Result<PartyId> {
-    let found = chain.view().await.map_err(explain)?.find_party(name).await.map_err(explain)?;
+/// Finds a party by its id, by one of its accounts, or by its name.
+pub async fn find_party(
+    context: &Context,
+    chain: &ChainClient,
+    party: &Reference,
+) -> anyhow::Result<PartyId> {
+    let name = context.resolver().chain(chain).party_name(party).await?;
+    let found = chain.view().await.map_err(explain)?.find_party(&name).await.map_err(explain)?;
     found.with_context(|| {
         format!("{name} belongs to no party of this chain: `streembit consortium show` lists the parties")
     })
@@ -169,9 +231,9 @@ pub struct KeyArg {
         required_unless_present = "signer"
     )]
     pub path: Option<PathBuf>,
-    /// With --offline: the account that signs on another machine.
-    #[arg(id = "signer", long = "signer", value_name = "ACCOUNT", value_parser = account::parse)]
-    pub signer: Option<AccountId>,
+    /// With --offline: the account that signs on another machine, or its name in the address book.
+    #[arg(id = "signer", long = "signer", value_name = "ACCOUNT")]
+    pub signer: Option<Reference>,
 }
 
 impl KeyArg {
@@ -186,12 +248,10 @@ impl KeyArg {
     }
 
     /// Opens the keystore to sign a transaction. With `--offline`, returns only the account.
-    pub fn signer(&self, context: &Context) -> anyhow::Result<Signer> {
-        match (&context.offline, self.signer) {
-            (None, None) => Ok(self.open(context)?.into()),
-            (None, Some(_)) => bail!("--signer needs --offline FILE, the file for the unsigned transaction"),
-            (Some(_), Some(account)) => Ok(Signer::Elsewhere(account)),
-            (Some(_), None) => Ok(Signer::Elsewhere(account_of(self.path()?).map_err(explain)?)),
+    pub async fn signer(&self, context: &Context) -> anyhow::Result<Signer> {
+        match context.account_elsewhere(self.path.as_deref(), self.signer.as_ref()).await? {
+            Some(account) => Ok(Signer::Elsewhere(account)),
+            None => Ok(self.open(context)?.into()),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! `streembit gateway epoch`: the logs of a gateway, of which one at most is open.
 
-use super::common::{connect, submitted_json, ConfigArg, Context, NodeArg};
+use super::{
+    common::{connect, submitted_json, ConfigArg, Context, NodeArg},
+    resolver::Reference,
+};
 use crate::{
     api::client::{Client, ClientError},
     keys::open_key,
@@ -10,8 +13,8 @@ use anyhow::ensure;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
-use streembit_chain::ChainClient;
-use streembit_keystore::{account, KeyPair};
+use streembit_chain::{ChainClient, Signer};
+use streembit_keystore::account;
 use streembit_primitives::{AccountId, LogId};
 
 /// The subcommands of `streembit gateway epoch`.
@@ -33,6 +36,9 @@ pub struct EpochArgs {
     /// The keystore of an account of the gateway's party with the scope `gateway`. Without it, the gateway signs itself.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// With --offline: the account that signs on another machine, or its name in the address book.
+    #[arg(long, value_name = "ACCOUNT")]
+    signer: Option<Reference>,
     #[command(flatten)]
     node: NodeArg,
 }
@@ -81,7 +87,7 @@ async fn show(args: &EpochArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 /// Connects to the node, and opens the key that signs.
-async fn prepare(args: &EpochArgs, context: &Context) -> anyhow::Result<(ChainClient, AccountId, KeyPair)> {
+async fn prepare(args: &EpochArgs, context: &Context) -> anyhow::Result<(ChainClient, AccountId, Signer)> {
     let config = args.config.load()?;
     let gateway = streembit_keystore::account_of(&config.gateway.key_file).map_err(explain)?;
     let key = args.key.as_ref().unwrap_or(&config.gateway.key_file);
@@ -89,7 +95,10 @@ async fn prepare(args: &EpochArgs, context: &Context) -> anyhow::Result<(ChainCl
         Some(_) => context.passphrase_file.as_deref(),
         None => config.gateway.passphrase_file.as_deref().or(context.passphrase_file.as_deref()),
     };
-    let signer = open_key(key, passphrase_file)?;
+    let signer = match context.account_elsewhere(Some(key), args.signer.as_ref()).await? {
+        Some(account) => Signer::Elsewhere(account),
+        None => open_key(key, passphrase_file)?.into(),
+    };
     let chain = connect(args.node.or_configured(&config)).await?;
     Ok((chain, gateway, signer))
 }

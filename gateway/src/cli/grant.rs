@@ -4,21 +4,21 @@ use super::{
     common::{connect, find_party, submitted_json, CommandResult, Context, KeyArg, NodeArg},
     contract::{find_contract_on_chain, ContractArgs},
     output,
+    resolver::Reference,
 };
-use crate::{contracts::plain::short, remedies::explain};
+use crate::{address_book::AddressBook, remedies::explain};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::{collections::BTreeSet, process::ExitCode};
 use streembit_chain::{Call, ChainView, ContractAction, ContractCall};
 use streembit_clock::PeriodEnd;
-use streembit_keystore::party::PartyName;
 use streembit_primitives::{
     contract::{
         state::{Grant, Right},
         ClauseNumber, DataClass, ReadingSelection,
     },
-    DeviceId, PartyId,
+    PartyId,
 };
 
 /// The subcommands of `streembit grant`.
@@ -33,12 +33,12 @@ pub enum Command {
 /// The arguments of `grant list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// List the rights on this device.
-    #[arg(long, value_name = "ID", required_unless_present = "party")]
-    device: Option<DeviceId>,
-    /// List only the rights that this party gives or has: its id or one of its accounts.
+    /// List the rights on this device: its id or the beginning of it, or its name in the address book.
+    #[arg(long, value_name = "DEVICE", required_unless_present = "party")]
+    device: Option<Reference>,
+    /// List only the rights that this party gives or has: its id, one of its accounts, or its name.
     #[arg(long, value_name = "PARTY")]
-    party: Option<PartyName>,
+    party: Option<Reference>,
     #[command(flatten)]
     node: NodeArg,
 }
@@ -68,17 +68,21 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
 async fn list(args: ListArgs, context: &Context) -> anyhow::Result<()> {
     let chain = connect(args.node.or_local()).await?;
     let party = match &args.party {
-        Some(name) => Some(find_party(&chain, name).await?),
+        Some(party) => Some(find_party(context, &chain, party).await?),
+        None => None,
+    };
+    let device = match &args.device {
+        Some(device) => Some(context.resolver().chain(&chain).device(device).await?),
         None => None,
     };
     let state = chain.view().await.map_err(explain)?;
-    let mut grants = match (args.device, party) {
+    let mut grants = match (device, party) {
         (Some(device), _) => state.grants(device).await.map_err(explain)?,
         (None, Some(party)) => grants_of_party(&state, party).await?,
         (None, None) => Vec::new(),
     };
     grants.retain(|grant| party.is_none_or(|party| grant.grantor == party || grant.grantee == party));
-    context.print(&grants, |grants| table(grants))
+    context.print_named(&grants, |grants| table(grants, context.names()))
 }
 
 async fn grants_of_party(state: &ChainView, party: PartyId) -> anyhow::Result<Vec<Grant>> {
@@ -89,19 +93,19 @@ async fn grants_of_party(state: &ChainView, party: PartyId) -> anyhow::Result<Ve
     Ok(grants)
 }
 
-fn table(grants: &[Grant]) -> String {
+fn table(grants: &[Grant], names: &AddressBook) -> String {
     if grants.is_empty() {
         return "there is no right in force".into();
     }
     let mut table = output::table(["device", "from", "to", "right", "until", "contract", "clause"]);
     for grant in grants {
         table.add_row([
-            short(&grant.device),
-            short(&grant.grantor),
-            short(&grant.grantee),
+            names.short(grant.device.into()),
+            names.short(grant.grantor.into()),
+            names.short(grant.grantee.into()),
             right(&grant.right),
             PeriodEnd(grant.until).to_string(),
-            grant.contract.to_string(),
+            names.label(&grant.contract.to_string()),
             grant.clause.to_string(),
         ]);
     }
@@ -128,8 +132,8 @@ fn right(right: &Right) -> String {
 async fn revoke(args: RevokeArgs, context: &Context) -> anyhow::Result<()> {
     let chain = connect(args.contract.node.or_local()).await?;
     let state = chain.view().await.map_err(explain)?;
-    let view = find_contract_on_chain(&state, &args.contract.id).await?;
-    let signer = args.key.signer(context)?;
+    let view = find_contract_on_chain(context, &chain, &args.contract.id).await?;
+    let signer = args.key.signer(context).await?;
     let clause = match args.clause {
         Some(clause) => clause,
         None => {

@@ -13,18 +13,20 @@ pub mod event;
 pub mod gateway;
 pub mod grant;
 pub mod key;
+pub mod name;
 pub mod offline;
 pub mod output;
 pub mod party;
 pub mod progress;
+pub mod resolver;
 pub mod simulate;
 pub mod status;
 pub mod subscribe;
 
-use common::{CommandResult, ConfigArg, Context};
-
+use crate::address_book::AddressBookFile;
 use clap::{Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use common::{CommandResult, ConfigArg, Context};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 /// Streembit: signed, logged and anchored events of devices, and contracts about devices.
 #[derive(Debug, Parser)]
@@ -40,8 +42,21 @@ pub struct Cli {
     /// machine, and `streembit submit` sends it.
     #[arg(long, global = true, value_name = "FILE")]
     offline: Option<PathBuf>,
+    /// The file with your names for parties, accounts, gateways, devices and contracts. Without it,
+    /// `streembit/names.toml` in your configuration folder (`$XDG_CONFIG_HOME`, or `~/.config`).
+    #[arg(long, global = true, value_name = "FILE", env = "STREEMBIT_ADDRESS_BOOK")]
+    address_book: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
+}
+
+impl Cli {
+    /// Separates the command from the context that the global options give it.
+    fn into_parts(self) -> (Command, Context) {
+        let Self { json, passphrase_file, offline, address_book, command } = self;
+        let address_book = Arc::new(AddressBookFile::new(address_book));
+        (command, Context { json, passphrase_file, offline, address_book })
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +67,9 @@ enum Command {
     /// Create and show keys.
     #[command(subcommand)]
     Key(key::Command),
+    /// Name parties, accounts, gateways, devices and contracts in your address book.
+    #[command(subcommand)]
+    Name(name::Command),
     /// Show the status of a running gateway: its log, its devices, its components, and what to do about problems.
     Status(ConfigArg),
     /// List a gateway's devices, and manage their registrations, keys, owners and logs on the chain.
@@ -95,10 +113,9 @@ impl Command {
 
 /// Parses the arguments of this process and runs the command.
 pub async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    output::start_logging(if cli.command.is_daemon() { "info" } else { "warn" });
-    let context = Context { json: cli.json, passphrase_file: cli.passphrase_file, offline: cli.offline };
-    match run(cli.command, &context).await {
+    let (command, context) = Cli::parse().into_parts();
+    output::start_logging(if command.is_daemon() { "info" } else { "warn" });
+    match run(command, &context).await {
         Ok(code) => code,
         Err(error) => match offline::write_prepared(&error, &context) {
             Some(Ok(())) => ExitCode::SUCCESS,
@@ -118,6 +135,7 @@ async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::Gateway(command) => gateway::run(command, context).await,
         Command::Key(command) => key::run(command, context),
+        Command::Name(command) => name::run(command, context).await,
         Command::Status(config) => status::run(config, context).await,
         Command::Device(command) => device::run(command, context).await,
         Command::Event(command) => event::run(command, context).await,
@@ -136,6 +154,7 @@ async fn run(command: Command, context: &Context) -> CommandResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::NOT_CONFIGURATION;
     use clap::CommandFactory as _;
 
     #[test]
@@ -150,6 +169,17 @@ mod tests {
                 let name = argument.get_id().as_str();
                 let secret = ["passphrase", "password", "seed", "token", "secret"].contains(&name);
                 assert!(!secret, "{} takes a secret on the command line: {name}", command.get_name());
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Cli::command());
+    }
+    #[test]
+    fn the_configuration_ignores_the_variables_of_options() {
+        fn walk(command: &clap::Command) {
+            for variable in command.get_arguments().filter_map(|argument| argument.get_env()) {
+                let variable = variable.to_str().unwrap();
+                assert!(NOT_CONFIGURATION.contains(&variable), "{}: {variable}", command.get_name());
             }
             command.get_subcommands().for_each(walk);
         }

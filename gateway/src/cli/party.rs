@@ -6,6 +6,7 @@ use super::{
         council,
         view::{account_text, party_json},
     },
+    resolver::Reference,
 };
 use crate::{keys::open_key, remedies::explain};
 use anyhow::{bail, Context as _};
@@ -17,7 +18,7 @@ use std::{
 };
 use streembit_chain::{account_consent, Call, ChainClient};
 use streembit_clock::PeriodEnd;
-use streembit_keystore::{account, party::PartyName};
+use streembit_keystore::account;
 use streembit_primitives::{
     consortium::Change,
     party::{AccountConsent, PartyRecord},
@@ -62,9 +63,9 @@ pub enum AccountCommand {
     Add(AddArgs),
     /// Remove an account from its party. Signed by an account that may do everything, or by the account itself.
     Remove {
-        /// The account.
-        #[arg(value_name = "ACCOUNT", value_parser = account::parse)]
-        account: AccountId,
+        /// The account, or its name.
+        #[arg(value_name = "ACCOUNT")]
+        account: Reference,
         /// The key that signs.
         #[command(flatten)]
         key: KeyArg,
@@ -77,9 +78,9 @@ pub enum AccountCommand {
 /// The arguments that name a party.
 #[derive(Debug, Args)]
 pub struct PartyArgs {
-    /// The party: its id or one of its accounts.
+    /// The party: its id, one of its accounts, or its name.
     #[arg(value_name = "PARTY")]
-    party: PartyName,
+    party: Reference,
     #[command(flatten)]
     node: NodeArg,
 }
@@ -98,9 +99,9 @@ pub struct TermsArgs {
 /// The arguments of `party account consent`.
 #[derive(Debug, Args)]
 pub struct ConsentArgs {
-    /// The party that the account will act for: its id or one of its accounts.
+    /// The party that the account will act for: its id, one of its accounts, or its name.
     #[arg(long, value_name = "PARTY")]
-    party: PartyName,
+    party: Reference,
     #[command(flatten)]
     terms: TermsArgs,
     #[command(flatten)]
@@ -112,9 +113,9 @@ pub struct ConsentArgs {
 /// The arguments of `party account add`.
 #[derive(Debug, Args)]
 pub struct AddArgs {
-    /// The account.
-    #[arg(value_name = "ACCOUNT", value_parser = account::parse)]
-    account: AccountId,
+    /// The account, or its name.
+    #[arg(value_name = "ACCOUNT")]
+    account: Reference,
     #[command(flatten)]
     terms: TermsArgs,
     /// The file with the consent that `party account consent` printed.
@@ -132,12 +133,12 @@ pub struct AddArgs {
 /// The arguments of `party recover`.
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
-    /// The party: its id or one of its lost accounts.
+    /// The party: its id, one of its lost accounts, or its name.
     #[arg(value_name = "PARTY")]
-    party: PartyName,
-    /// The new account.
-    #[arg(value_name = "ACCOUNT", value_parser = account::parse)]
-    account: AccountId,
+    party: Reference,
+    /// The new account, or its name.
+    #[arg(value_name = "ACCOUNT")]
+    account: Reference,
     #[command(flatten)]
     key: KeyArg,
     #[command(flatten)]
@@ -152,7 +153,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Account(AccountCommand::Consent(args)) => consent(&args, context).await?,
         Command::Account(AccountCommand::Add(args)) => add(&args, context).await?,
         Command::Account(AccountCommand::Remove { account, key, node }) => {
-            remove(account, &key, &node, context).await?;
+            remove(&account, &key, &node, context).await?;
         }
         Command::Recover(args) => recover(&args, context).await?,
         Command::EncryptionKey { encryption_key, key, node } => {
@@ -163,9 +164,9 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
 }
 
 /// Finds a party of the chain with its record.
-async fn find(args: &PartyArgs) -> anyhow::Result<(PartyId, PartyRecord)> {
+async fn find(args: &PartyArgs, context: &Context) -> anyhow::Result<(PartyId, PartyRecord)> {
     let chain = connect(args.node.or_local()).await?;
-    let id = find_party(&chain, &args.party).await?;
+    let id = find_party(context, &chain, &args.party).await?;
     let record = chain.view().await.map_err(explain)?.party(id).await.map_err(explain)?;
     let record = record.with_context(|| {
         format!("there is no party {id} on this chain: `streembit consortium show` lists the parties")
@@ -174,8 +175,8 @@ async fn find(args: &PartyArgs) -> anyhow::Result<(PartyId, PartyRecord)> {
 }
 
 async fn show(args: &PartyArgs, context: &Context) -> anyhow::Result<()> {
-    let (id, party) = find(args).await?;
-    context.print(&party_json(&id, &party), |_| {
+    let (id, party) = find(args, context).await?;
+    context.print_named(&party_json(&id, &party), |_| {
         let since = party.since.map_or_else(|| "not recorded".to_owned(), |block| block.to_string());
         let key = party.encryption_key.map_or_else(|| "none".to_owned(), |key| key.to_string());
         let mut lines = vec![
@@ -189,9 +190,9 @@ async fn show(args: &PartyArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn list(args: &PartyArgs, context: &Context) -> anyhow::Result<()> {
-    let (id, party) = find(args).await?;
+    let (id, party) = find(args, context).await?;
     let accounts = party_json(&id, &party).get("accounts").cloned().unwrap_or_default();
-    context.print(&accounts, |_| party.accounts.iter().map(account_text).collect::<Vec<_>>().join("\n"))
+    context.print_named(&accounts, |_| party.accounts.iter().map(account_text).collect::<Vec<_>>().join("\n"))
 }
 
 /// Builds the consent that an account has to sign.
@@ -208,7 +209,7 @@ async fn agreement(
 async fn consent(args: &ConsentArgs, context: &Context) -> anyhow::Result<()> {
     let keys = args.key.open(context)?;
     let chain = connect(args.node.or_local()).await?;
-    let party = find_party(&chain, &args.party).await?;
+    let party = find_party(context, &chain, &args.party).await?;
     let agreed = agreement(&chain, party, keys.account(), &args.terms).await?;
     let consent = format!("{:?}", account_consent(&agreed, &keys));
     let view = json!({
@@ -219,10 +220,11 @@ async fn consent(args: &ConsentArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn add(args: &AddArgs, context: &Context) -> anyhow::Result<()> {
-    let signer = args.key.signer(context)?;
+    let signer = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let party = chain.party_of(signer.account()).await.map_err(explain)?;
-    let agreed = agreement(&chain, party, args.account, &args.terms).await?;
+    let account = context.resolver().chain(&chain).account(&args.account).await?;
+    let agreed = agreement(&chain, party, account, &args.terms).await?;
     let consent = match (&args.consent, &args.account_key) {
         (Some(file), _) => read_consent(file)?,
         (None, Some(file)) => account_consent(&agreed, &open_key(file, context.passphrase_file.as_deref())?),
@@ -230,7 +232,7 @@ async fn add(args: &AddArgs, context: &Context) -> anyhow::Result<()> {
     };
     ensure_valid(&agreed, &consent)?;
     let submitted = chain.add_account(&signer, agreed, consent).await.map_err(explain)?;
-    let account = account::show(&args.account);
+    let account = account::show(&account);
     let view = submitted_json(
         &submitted,
         [
@@ -269,9 +271,10 @@ fn ensure_valid(agreed: &AccountConsent, consent: &Signature) -> anyhow::Result<
     Ok(())
 }
 
-async fn remove(account: AccountId, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
-    let keys = key.signer(context)?;
+async fn remove(account: &Reference, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
+    let keys = key.signer(context).await?;
     let chain = connect(node.or_local()).await?;
+    let account = context.resolver().chain(&chain).account(account).await?;
     let submitted = chain.submit(&keys, Call::RemoveAccount { account }).await.map_err(explain)?;
     let account = account::show(&account);
     let view = submitted_json(&submitted, [("account", json!(account))]);
@@ -281,10 +284,11 @@ async fn remove(account: AccountId, key: &KeyArg, node: &NodeArg, context: &Cont
 }
 
 async fn recover(args: &RecoverArgs, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.signer(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
-    let party = find_party(&chain, &args.party).await?;
-    let change = Change::Recover { party, account: args.account };
+    let party = find_party(context, &chain, &args.party).await?;
+    let account = context.resolver().chain(&chain).account(&args.account).await?;
+    let change = Change::Recover { party, account };
     council::propose_and_print(&chain, &keys, change, context).await
 }
 
@@ -294,7 +298,7 @@ async fn set_encryption_key(
     node: &NodeArg,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let keys = key.signer(context)?;
+    let keys = key.signer(context).await?;
     let chain = connect(node.or_local()).await?;
     let party = chain.party_of(keys.account()).await.map_err(explain)?;
     let call = Call::SetEncryptionKey { key: encryption_key };

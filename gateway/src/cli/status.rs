@@ -5,6 +5,7 @@ use super::{
     output::{paint, render, table, Colour},
 };
 use crate::{
+    address_book::AddressBook,
     api::{
         client::Client,
         types::{DeviceView, LogView, StatusView},
@@ -13,20 +14,23 @@ use crate::{
 };
 use std::process::ExitCode;
 use streembit_clock as clock;
+use streembit_primitives::PartyId;
 
 /// Runs the command.
 pub async fn run(config: ConfigArg, context: &Context) -> CommandResult {
     let config = config.load()?;
     let status = Client::new(&config.api.socket)?.status().await?;
-    context.print(&status, screen)?;
+    context.print(&status, |status| screen(status, context.names()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn screen(status: &StatusView) -> String {
-    let mut parts =
-        vec![heading(status), status.log.as_ref().map_or("log         cannot be read".into(), log)];
+fn screen(status: &StatusView, names: &AddressBook) -> String {
+    let mut parts = vec![
+        names.label(&heading(status)),
+        status.log.as_ref().map_or("log         cannot be read".into(), log),
+    ];
     if !status.devices.is_empty() {
-        parts.push(devices(&status.devices));
+        parts.push(devices(&status.devices, names));
     }
     parts.push(components(&status.components));
     parts.push(verdict(&status.components, &status.devices));
@@ -59,16 +63,25 @@ fn log(log: &LogView) -> String {
     format!("log         {} events\ncheckpoint  {checkpoint}\nanchor      {anchor}", log.size)
 }
 
-fn devices(devices: &[DeviceView]) -> String {
-    let mut table = table(["device", "events", "signed by", "state", "id"]);
+fn devices(devices: &[DeviceView], names: &AddressBook) -> String {
+    let mut table = table(["device", "events", "signed by", "owner", "state", "id"]);
     for device in devices {
         let signer = if device.forked { paint(Colour::Red, "a copied key!") } else { device.signer.clone() };
         let signer =
             if device.key_from > 0 { format!("{signer} since event {}", device.key_from) } else { signer };
         let state = device.state.clone().unwrap_or_else(|| "not registered".into());
-        table.add_row([device.name.clone(), device.events.to_string(), signer, state, device.id.clone()]);
+        let (name, events, id) = (device.name.clone(), device.events.to_string(), names.label(&device.id));
+        table.add_row([name, events, signer, owner(device, names), state, id]);
     }
     render(&table)
+}
+
+/// Returns the owner of a device in short, and since when it is the owner.
+fn owner(device: &DeviceView, names: &AddressBook) -> String {
+    let party = device.owner.as_ref().and_then(|owner| owner.parse::<PartyId>().ok());
+    let Some(party) = party else { return "-".into() };
+    let since = device.owner_since.map_or_else(String::new, |since| format!(" since {}", clock::show(since)));
+    format!("{}{since}", names.short(party.into()))
 }
 
 fn components(components: &[Component]) -> String {
@@ -139,6 +152,8 @@ mod tests {
                 key_from: 0,
                 log: Some("0x01/0".into()),
                 state: Some("active".into()),
+                owner: Some(PartyId([0xab; 32]).to_string()),
+                owner_since: Some(1_700_000_000_000),
                 events: 1234,
                 last: None,
                 forked: false,
@@ -146,6 +161,20 @@ mod tests {
             peer: PeerView { id: "12D3".into(), addresses: vec!["/ip4/127.0.0.1/tcp/1/p2p/12D3".into()] },
             components: vec![Component { name: "chain".into(), state: chain, since: 0 }],
         }
+    }
+
+    fn screen(status: &StatusView) -> String {
+        super::screen(status, AddressBook::empty())
+    }
+
+    #[test]
+    fn the_screen_names_the_gateway_the_device_and_its_owner() {
+        let status = status(ComponentState::running("ws://a"));
+        assert!(screen(&status).contains("0xabababab… since 2023-11-14"), "{}", screen(&status));
+        let mut names = AddressBook::new();
+        names.add("anna".parse().unwrap(), PartyId([0xab; 32]).into()).unwrap();
+        let text = super::screen(&status, &names);
+        assert!(text.contains("anna (0xabababab…) since 2023-11-14"), "{text}");
     }
 
     #[test]

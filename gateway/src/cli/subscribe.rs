@@ -3,11 +3,12 @@
 use super::{
     common::{CommandResult, Context, KeyArg, NodeArg},
     output::print_line,
+    resolver::{ParseReferenceError, Reference},
 };
 use crate::remedies::explain;
 use anyhow::Context as _;
 use serde_json::{json, Value};
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
 use streembit_chain::{ChainClient, NodeConnection};
 use streembit_clock as clock;
 use streembit_delivery::{
@@ -15,18 +16,18 @@ use streembit_delivery::{
     Subscription, Target,
 };
 use streembit_keystore::account;
-use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32, DeviceId};
+use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32};
 use tokio::signal::unix::{signal, SignalKind};
 
 /// The arguments of `subscribe`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The device's id.
-    #[arg(long, value_name = "ID")]
-    device: DeviceId,
-    /// The gateway's address, ending in /p2p/PEER_ID, or its account to find it on the local network.
+    /// The device: its id or the beginning of it, or its name in the address book.
+    #[arg(long, value_name = "DEVICE")]
+    device: Reference,
+    /// The gateway's address, ending in /p2p/PEER_ID, or its account or name to find it on the local network.
     #[arg(long, value_name = "ADDRESS")]
-    gateway: Target,
+    gateway: GatewayArg,
     #[command(flatten)]
     key: KeyArg,
     #[command(flatten)]
@@ -40,6 +41,28 @@ pub struct Args {
     /// Stop after this many events.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
+}
+
+/// The gateway to subscribe to.
+#[derive(Clone, Debug)]
+enum GatewayArg {
+    /// It is at an address.
+    Address(Target),
+    /// It has an account.
+    Account(Reference),
+}
+
+impl FromStr for GatewayArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with('/') {
+            return text.parse().map(Self::Address);
+        }
+        text.parse().map(Self::Account).map_err(|error: ParseReferenceError| {
+            format!("{error}; an address is written as /ip4/192.168.0.7/tcp/4001/p2p/12D3Koo…")
+        })
+    }
 }
 
 fn parse_name(text: &str) -> Result<Name, String> {
@@ -56,15 +79,22 @@ pub async fn run(args: Args, context: &Context) -> CommandResult {
     let chain = ChainClient::connect(NodeConnection::Url(url))
         .await
         .context("looking up the device on the chain (--node)")?;
+    let device = context.resolver().chain(&chain).device(&args.device).await?;
+    let target = match args.gateway {
+        GatewayArg::Address(target) => target,
+        GatewayArg::Account(account) => {
+            Target::Account(context.resolver().chain(&chain).account(&account).await?)
+        }
+    };
     let (cursor, position) = match &args.cursor {
         Some(path) => {
-            let (cursor, position) = Cursor::open(path, chain.genesis(), args.device)?;
+            let (cursor, position) = Cursor::open(path, chain.genesis(), device)?;
             (Some(cursor), position)
         }
         None => (None, Position::START),
     };
-    let discover = matches!(args.gateway, Target::Account(_));
-    let subscription = Subscription { device: args.device, target: args.gateway, names };
+    let discover = matches!(target, Target::Account(_));
+    let subscription = Subscription { device, target, names };
     let subscriber = Subscriber::new(start_peer(discover)?, keys, chain, subscription, position);
     follow(subscriber, cursor, args.count, context).await
 }
@@ -95,7 +125,8 @@ async fn follow(
             SubscriberEvent::Connected { gateway } => {
                 let gateway = account::show(&gateway);
                 let event = json!({ "connected": gateway });
-                notice(context, &event, &format!("connected to gateway {gateway}"));
+                let text = context.names().label(&format!("connected to gateway {gateway}"));
+                notice(context, &event, &text);
             }
             SubscriberEvent::Interrupted { problem, pause } => {
                 let seconds = pause.as_secs_f32();
@@ -161,16 +192,19 @@ mod tests {
     fn arguments_are_parsed() {
         let args = parse(DEVICE, PEER, &["--count", "3", "--name", "a", "--name", "b"]).unwrap();
         assert_eq!((args.count, args.names.len()), (Some(3), 2));
-        assert!(matches!(args.gateway, Target::Address { .. }));
+        assert!(matches!(args.gateway, GatewayArg::Address(Target::Address { .. })));
+        let named = parse("car", "0x12ab", &[]).unwrap();
+        assert_eq!(named.device.name(), Some("car"));
+        assert!(matches!(named.gateway, GatewayArg::Account(Reference::Beginning(_))));
     }
 
     #[test]
     fn the_error_of_an_invalid_argument_says_what_is_expected() {
         let long = "x".repeat(97);
         for (device, gateway, more, problem) in [
-            ("car", PEER, vec![], "64 hexadecimal digits"),
+            ("0x12", PEER, vec![], "64 hexadecimal digits"),
             (DEVICE, "/ip4/127.0.0.1/tcp/1", vec![], "peer id"),
-            (DEVICE, "nobody", vec![], "/p2p/"),
+            (DEVICE, "no body", vec![], "/p2p/"),
             (DEVICE, PEER, vec!["--count", "0"], "--count"),
             (DEVICE, PEER, vec!["--name", &long], "97 bytes"),
         ] {

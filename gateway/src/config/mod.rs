@@ -107,7 +107,7 @@ impl Config {
 }
 
 /// Returns the number of the line with the byte at `offset`, from 1.
-fn line_of(text: &str, offset: usize) -> usize {
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 

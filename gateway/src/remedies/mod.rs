@@ -246,6 +246,11 @@ impl Remedy for ExportError {
             | Self::State(_)
             | Self::Refused(_)
             | Self::NoSuchName { .. }
+            | Self::NotInLog { .. }
+            | Self::Former(_)
+            | Self::OtherDevice { .. }
+            | Self::OtherChain { .. }
+            | Self::NotLatest { .. }
             | Self::Write(_) => "",
         }
         .into()

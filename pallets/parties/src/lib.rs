@@ -108,6 +108,10 @@ pub mod pallet {
     /// The founding parties.
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
+    #[allow(
+        clippy::type_complexity,
+        reason = "the fields are the JSON of the genesis, which has no names inside"
+    )]
     pub struct GenesisConfig<T: Config> {
         /// The first account of each founding party.
         pub parties: Vec<T::AccountId>,

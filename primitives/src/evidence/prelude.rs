@@ -31,7 +31,7 @@ pub(super) fn verify_prelude(prelude: &Prelude, trust: &TrustRoot) -> Result<Ver
     if record.device_id() != prelude.device {
         return Err(EvidenceError::Record { device: prelude.device });
     }
-    let mut logs = record.logs().iter();
+    let mut logs = state.device.logs().iter();
     let mut segments = Vec::new();
     for (segment, anchor) in prelude.segments.iter().zip(&state.anchors) {
         let log = segment.log;

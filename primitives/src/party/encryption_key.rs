@@ -1,6 +1,5 @@
 //! The key that keys for a party are encrypted to.
 
-use alloc::string::String;
 use codec::{Decode, DecodeWithMemTracking, Encode, Error, Input, MaxEncodedLen};
 use core::{fmt, str::FromStr};
 use scale_info::TypeInfo;
@@ -109,7 +108,7 @@ impl serde::Serialize for EncryptionKey {
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for EncryptionKey {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+        let text = <alloc::string::String as serde::Deserialize>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }

@@ -3,14 +3,11 @@
 //! Each type's generated values are encoded, hashed together and compared with `pinned_bytes.txt`. A change of that file is
 //! a change of a format. It comes with a new version of the type and a line in the changelog.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+#[path = "../pins/mod.rs"]
+mod pins;
 
-mod contracts;
-mod generator;
-
-use codec::{DecodeAll, Encode};
-use generator::Generator;
-use std::{collections::BTreeMap, fmt::Debug, path::PathBuf};
+use pins::{Generator, Pins};
+use std::path::PathBuf;
 use streembit_primitives::{
     checkpoint::{Anchor, AnchoredRoot, EpochState},
     contract::document_hash,
@@ -19,44 +16,8 @@ use streembit_primitives::{
     gateway::{GatewayConsent, GatewayRecord, LogKey},
     merkle::{ConsistencyProof, Frontier},
     party::{AccountConsent, AccountRole},
-    Hash, PartyId, SignedCheckpoint,
+    Hash, PartyId,
 };
-
-/// The number of values of each type.
-const VALUES: usize = 64;
-
-/// The hashes by name, in the order of the names.
-#[derive(Default)]
-struct Pins(BTreeMap<&'static str, String>);
-
-impl Pins {
-    /// Pins what `bytes` makes of generated values.
-    fn add<T>(&mut self, name: &'static str, make: fn(&mut Generator) -> T, bytes: impl Fn(&T) -> Vec<u8>) {
-        let mut generator = Generator::new(name);
-        let mut hasher = blake3::Hasher::new();
-        for _ in 0..VALUES {
-            let bytes = bytes(&make(&mut generator));
-            hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
-        }
-        let earlier = self.0.insert(name, hasher.finalize().to_hex().to_string());
-        assert_eq!(earlier, None, "{name} is pinned twice");
-    }
-
-    /// Pins the encoding of a type, which must decode to the same value, and to nothing with one more byte.
-    fn encoding<T: Encode + DecodeAll + PartialEq + Debug>(
-        &mut self,
-        name: &'static str,
-        make: fn(&mut Generator) -> T,
-    ) {
-        self.add(name, make, |value| {
-            let bytes = value.encode();
-            assert_eq!(T::decode_all(&mut &*bytes).as_ref(), Ok(value), "{name}");
-            let longer = [&bytes[..], &[0]].concat();
-            assert!(T::decode_all(&mut &*longer).is_err(), "{name}");
-            bytes
-        });
-    }
-}
 
 fn pins() -> Pins {
     let mut pins = Pins::default();
@@ -95,10 +56,7 @@ fn pins() -> Pins {
     pins.encoding("AccountRole", |g| AccountRole { party: g.party(), role: g.role() });
     pins.encoding("PartyRecord", G::party_record);
     pins.encoding("ReadingProof", G::reading_proof);
-    pins.encoding("SignedCheckpoint", |g| SignedCheckpoint {
-        checkpoint: g.checkpoint(),
-        signature: g.signature(),
-    });
+    pins.encoding("SignedCheckpoint", G::signed_checkpoint);
     pins.encoding("SignedCommand", G::signed_command);
 
     let hash = |hash: Hash| hash.0.to_vec();
@@ -206,24 +164,11 @@ fn path() -> PathBuf {
 
 #[test]
 fn the_bytes_of_every_format_are_the_pinned_ones() {
-    let file = std::fs::read_to_string(path()).unwrap();
-    let pinned: BTreeMap<&str, &str> = file.lines().filter_map(|line| line.split_once(": ")).collect();
-    let found = pins().0;
-    let found: BTreeMap<&str, &str> = found.iter().map(|(name, hash)| (*name, hash.as_str())).collect();
-    for (name, hash) in &found {
-        assert_eq!(
-            pinned.get(name),
-            Some(hash),
-            "the bytes of {name:?} have changed. If that is meant, raise its version, say so in the changelog, and run \
-             `cargo test -p streembit-primitives --test pinned_bytes -- --ignored`"
-        );
-    }
-    assert_eq!(pinned.len(), found.len(), "a format is pinned that no longer exists");
+    pins().ensure_pinned(&path(), "cargo test -p streembit-primitives --test pinned_bytes -- --ignored");
 }
 
 #[test]
 #[ignore = "writes the pins, after a deliberate change of a format"]
 fn write_the_pins() {
-    let lines: String = pins().0.iter().map(|(name, hash)| format!("{name}: {hash}\n")).collect();
-    std::fs::write(path(), lines).unwrap();
+    pins().write(&path());
 }

@@ -11,7 +11,7 @@ pub struct WeightInfo<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> pallet_council::WeightInfo for WeightInfo<T> {
     fn propose() -> Weight {
-        on_pi(1050_000_000)
+        on_pi(1_050_000_000)
             .saturating_add(T::DbWeight::get().reads(430))
             .saturating_add(T::DbWeight::get().writes(28))
     }

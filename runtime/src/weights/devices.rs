@@ -17,13 +17,13 @@ impl<T: frame_system::Config> pallet_devices::WeightInfo for WeightInfo<T> {
     }
 
     fn rotate_key() -> Weight {
-        on_pi(1400_000_000)
+        on_pi(1_400_000_000)
             .saturating_add(T::DbWeight::get().reads(8))
             .saturating_add(T::DbWeight::get().writes(2))
     }
 
     fn recover_key() -> Weight {
-        on_pi(1000_000_000)
+        on_pi(1_000_000_000)
             .saturating_add(T::DbWeight::get().reads(8))
             .saturating_add(T::DbWeight::get().writes(2))
     }

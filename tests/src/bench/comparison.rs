@@ -208,7 +208,8 @@ fn hypercore(count: usize) -> Result<Vec<Row>> {
 
 /// Verifies the events beforehand, so that only the log is measured.
 fn prepare(keys: &[streembit_primitives::DeviceKey], events: &[Signed]) -> Result<Vec<NewEntry>> {
-    let keys: Vec<ParsedDeviceKey> = keys.iter().map(|key| ParsedDeviceKey::new(key.device_id(), key.clone())).collect();
+    let keys: Vec<ParsedDeviceKey> =
+        keys.iter().map(|key| ParsedDeviceKey::new(key.device_id(), key.clone())).collect();
     let keyed =
         events.iter().zip(keys.iter().cycle()).map(|((event, _), key)| (event.clone(), key)).collect();
     event::verify_batch(keyed)

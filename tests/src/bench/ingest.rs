@@ -101,7 +101,8 @@ type Keyed<'k> = Vec<(SignedEvent, Body, &'k ParsedDeviceKey)>;
 
 /// Verifies the events and prepares their entries, with one thread per core.
 fn verify_only(keys: &[DeviceKey], events: &[Vec<Signed>], cores: usize) -> Result<Cost> {
-    let keys: Vec<ParsedDeviceKey> = keys.iter().map(|key| ParsedDeviceKey::new(key.device_id(), key.clone())).collect();
+    let keys: Vec<ParsedDeviceKey> =
+        keys.iter().map(|key| ParsedDeviceKey::new(key.device_id(), key.clone())).collect();
     let events: Keyed<'_> = interleaved(events)
         .into_iter()
         .zip(keys.iter().cycle())

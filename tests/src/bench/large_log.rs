@@ -180,7 +180,7 @@ fn random_reads(path: &Path, count: usize) -> Result<Vec<Duration>> {
 pub fn fill(path: &Path) -> Result<()> {
     let log = Log::open(path, LOG)?;
     let mut devices = devices(Kind::Ed25519)?;
-    let keys = devices.iter().map(Device::key).collect();
+    let keys: Vec<_> = devices.iter().map(Device::key).collect();
     let runtime = runtime()?;
     let ingest = Ingest::new(log.clone(), KeyPair::from_seed([7; 32]), keys)?;
     let mut reported = 0;

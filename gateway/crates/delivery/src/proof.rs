@@ -8,7 +8,7 @@ use streembit_primitives::{hash::Domain, AccountId, Hash, PublicKey, Signature};
 
 /// The side that proves its account.
 #[derive(Clone, Copy, Encode)]
-enum Side {
+pub(super) enum Side {
     #[codec(index = 0)]
     Gateway,
     #[codec(index = 1)]
@@ -36,7 +36,12 @@ pub fn challenge() -> Challenge {
 impl Channel {
     /// The message that a side signs: the side, the chain, the protocol, both peers, both challenges, and the request
     /// if it is known.
-    fn message(&self, side: Side, challenges: (&Challenge, &Challenge), request: Option<&Request>) -> Hash {
+    pub(super) fn message(
+        &self,
+        side: Side,
+        challenges: (&Challenge, &Challenge),
+        request: Option<&Request>,
+    ) -> Hash {
         let peers = (self.gateway.to_bytes(), self.subscriber.to_bytes());
         Domain::PeerProof.hash_of(&(side, self.genesis, &self.protocol, peers, challenges, request))
     }

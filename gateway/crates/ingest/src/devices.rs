@@ -83,6 +83,13 @@ impl Device {
         self.registered.as_ref().map_or(Ok(()), |known| known.lineage.ensure_in_log(log, sequence))
     }
 
+    /// Returns an error if the device's next events belong to another log than this one.
+    pub(super) fn ensure_kept_in(&self, log: &LogId) -> Result<(), Refusal> {
+        let Some(registered) = &self.registered else { return Ok(()) };
+        let from = registered.lineage.record().logs().last().from;
+        registered.lineage.ensure_in_log(log, from)
+    }
+
     /// Returns the sequence of the next event in the log, and the hash of the event before it. `head` is the device's last
     /// event in the log.
     pub(super) fn next(&self, log: &LogId, head: Option<&Head>) -> Result<(u64, Hash), Refusal> {

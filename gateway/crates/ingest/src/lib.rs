@@ -169,6 +169,7 @@ impl Ingest {
     async fn host(&self, device: DeviceId, content: hosted::Content) -> Result<Receipt, IngestError> {
         let known = self.inner.devices.get(&device).ok_or(IngestError::UnknownDevice { device })?;
         if !known.is_hosted_by(&self.inner.keys.account()) {
+            known.ensure_kept_in(&self.inner.log.id())?;
             return Err(IngestError::NotHosted { device });
         }
         known.ensure_placed()?;

@@ -103,6 +103,20 @@ impl Verifiers {
     }
 }
 
+impl Drop for Verifiers {
+    /// Waits for the threads, so that none of them still holds the log when the process ends.
+    fn drop(&mut self) {
+        *self.queue.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        let threads = std::mem::take(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A reply may hold the last clone of the pipeline and run this on a verifier, which cannot join itself.
+            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                tracing::error!("a verifier thread panicked; its submissions were not admitted");
+            }
+        }
+    }
+}
+
 /// The receiving end of the queue, and the order. A thread that has locked it takes the next submissions and their
 /// ticket.
 struct Intake {

@@ -54,7 +54,7 @@ pub struct Erasure {
 
 /// The entries whose bodies may still be on the disk, as ranges of their first and last index.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
-struct Pending(Vec<(u64, u64)>);
+pub(super) struct Pending(pub(super) Vec<(u64, u64)>);
 
 impl Log {
     /// Erases the bodies of at most [`MAX_ERASED`] entries for good, and returns when no file of the database holds

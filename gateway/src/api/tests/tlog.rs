@@ -1,6 +1,7 @@
 //! The routes for monitors of transparency logs.
 
 use super::*;
+use futures::{StreamExt as _, TryStreamExt as _};
 use reqwest::Response;
 use streembit_log::{KnownVoters, LastBlock};
 use streembit_primitives::{
@@ -11,6 +12,7 @@ use streembit_primitives::{
     version::Version,
     Checkpoint,
 };
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
 
 /// The number of events of the tests: one full tile and a partial one.
 const EVENTS: u64 = 300;
@@ -135,10 +137,7 @@ async fn what_is_not_published_or_not_a_tile_is_refused() {
 async fn tcp_serves_tiles_without_a_token_only_if_configured() {
     for (tlog, code) in [("", StatusCode::UNAUTHORIZED), ("tlog = true", StatusCode::OK)] {
         let served = serve_anchored(&format!("tcp = \"127.0.0.1:0\"\n{tlog}"), EVENTS).await;
-        let Some(ComponentState::Running { detail }) = served.status.get("api") else {
-            panic!("not running")
-        };
-        let address = detail.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+        let address = served.tcp_address();
         let http = reqwest::Client::new();
         for path in ["checkpoint", "tile/0/000", "tile/entries/001.p/44"] {
             let response = http.get(format!("http://{address}/tlog/0/{path}")).send().await.unwrap();
@@ -151,4 +150,42 @@ async fn tcp_serves_tiles_without_a_token_only_if_configured() {
         }
         served.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_flood_over_tcp_gets_its_answers_and_stops_neither_the_log_nor_other_callers() {
+    let served = serve_anchored("tcp = \"127.0.0.1:0\"\ntlog = true", EVENTS).await;
+    let address = served.tcp_address();
+    let mut idle = Vec::new();
+    for _ in 0..2 * MAX_CONNECTIONS {
+        idle.push(TcpStream::connect(&address).await.unwrap());
+    }
+    let paths =
+        [("checkpoint", 200), ("tile/0/000", 200), ("tile/entries/001.p/44", 200), ("tile/9/000", 404)];
+    let http = reqwest::Client::new();
+    let ask = |n: usize| {
+        let (path, code) = paths[n % paths.len()];
+        let request = http.get(format!("http://{address}/tlog/0/{path}"));
+        async move {
+            let response = request.send().await?;
+            assert_eq!(response.status().as_u16(), code, "{path}");
+            response.bytes().await
+        }
+    };
+    let flood = futures::stream::iter(0..2_000).map(ask).buffer_unordered(32);
+    let logging = async {
+        for n in 0..10 {
+            let line = format!("[{{\"n\":\"count\",\"v\":{n}}}]\n");
+            let results = served.client.add_lines("shed", line).await.unwrap().results;
+            assert!(!matches!(results[0], ItemResult::Problem(_)), "{results:?}");
+        }
+    };
+    let (answers, ()) = tokio::join!(flood.try_collect::<Vec<_>>(), logging);
+    assert_eq!(answers.unwrap().len(), 2_000);
+    assert_eq!(served.log.size(), EVENTS + 10);
+    // The connections that were silent for the longest time are closed. Reading the others would wait.
+    for stream in &mut idle[..MAX_CONNECTIONS] {
+        assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
+    }
+    served.stop().await;
 }

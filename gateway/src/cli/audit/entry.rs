@@ -5,7 +5,7 @@ use super::{
     open_own_log,
 };
 use crate::{
-    cli::common::{find_device, CommandResult, Context},
+    cli::common::{CommandResult, Context},
     remedies::explain,
 };
 use anyhow::{ensure, Context as _};
@@ -41,7 +41,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
         "this format needs two files, the proof and the bytes of the entry: name the file of the proof with -o FILE"
     );
     let (config, keys) = args.config.load_with_keys(context)?;
-    let device = find_device(&config, keys.account(), &args.device)?.device;
+    let device = context.resolver().gateway(&config, keys.account()).device(&args.device).await?;
     let request = EntryRequest { device, sequence: args.sequence, chain: args.chain };
     let data = config.gateway.data_dir.clone();
     let exported = tokio::task::spawn_blocking(move || {

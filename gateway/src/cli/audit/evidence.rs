@@ -3,9 +3,10 @@
 use super::{entry, history, open_own_log, verdict::verdict_text};
 use crate::{
     cli::{
-        common::{find_device, CommandResult, ConfigArg, Context},
+        common::{CommandResult, ConfigArg, Context},
         output::{self, paint, Colour},
         progress::ProgressBar,
+        resolver::Reference,
     },
     remedies::explain,
 };
@@ -35,9 +36,9 @@ use streembit_primitives::{
 /// The arguments of `audit export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The device: its name in the gateway's configuration or its id.
-    #[arg(long)]
-    pub(super) device: String,
+    /// The device: its name in the gateway's configuration or in the address book, or its id or the beginning of it.
+    #[arg(long, value_parser = Reference::of_device)]
+    pub(super) device: Reference,
     /// The format of the file. `evidence` proves a history by the chain. `tlog-proof` (C2SP) and `cose` prove one event
     /// to other people's tools, and less of it; they are signed with the gateway's key.
     #[arg(long, value_enum, default_value_t = Format::Evidence)]
@@ -122,7 +123,12 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
         "--sequence selects the event of a tlog-proof or COSE statement: use --from and --to"
     );
     let (config, account) = args.config.load_with_ids(Some(context))?;
-    let device = find_device(&config, account, &args.device)?.device;
+    let device = context
+        .resolver()
+        .gateway(&config, account)
+        .evidence(args.after.as_deref())
+        .device(&args.device)
+        .await?;
     let (from, to) = (args.from, args.to);
     let request = Request {
         device,
@@ -149,7 +155,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
     if to_stdout {
         // Standard output carries the evidence itself.
         let summary = match context.json {
-            true => serde_json::to_string(&exported)?,
+            true => context.to_json(&exported)?,
             false => exported_text(&exported, None),
         };
         eprintln!("{summary}");
@@ -178,7 +184,8 @@ pub async fn verify(args: VerifyArgs, context: &Context) -> CommandResult {
     .await??;
     match result {
         Ok(verdict) => {
-            context.print(&VerifyOutput { verified: true, verdict: &verdict }, |_| verdict_text(&verdict))?;
+            let output = VerifyOutput { verified: true, verdict: &verdict };
+            context.print_named(&output, |_| verdict_text(&verdict))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
@@ -202,24 +209,28 @@ struct VerifyOutput<'a> {
 /// Runs `audit show`.
 pub async fn show(args: ShowArgs, context: &Context) -> CommandResult {
     let context = context.clone();
-    tokio::task::spawn_blocking(
-        move || if context.json { print_json_lines(&args) } else { print_text(&args) },
-    )
+    tokio::task::spawn_blocking(move || {
+        if context.json {
+            print_json_lines(&args, &context)
+        } else {
+            print_text(&args, &context)
+        }
+    })
     .await??;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the summary of the file as one line of JSON, then each event as one line.
-fn print_json_lines(args: &ShowArgs) -> anyhow::Result<()> {
-    show::show(&args.file, |summary| print_json(&summary), |event| print_json(&event))
+fn print_json_lines(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
+    show::show(&args.file, |summary| print_json(&summary, context), |event| print_json(&event, context))
         .with_context(|| format!("reading {}", args.file.display()))
 }
 
-fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    output::print_line(&serde_json::to_string(value)?)
+fn print_json(value: &impl Serialize, context: &Context) -> anyhow::Result<()> {
+    output::print_line(&context.to_json(value)?)
 }
 
-fn print_text(args: &ShowArgs) -> anyhow::Result<()> {
+fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
     let mut table = output::table(["sequence", "time", "content", "signed by", "log", "index"]);
     let (mut count, limit) = (0u64, args.limit);
     // The table has the number of the log, because its name is long.
@@ -228,7 +239,7 @@ fn print_text(args: &ShowArgs) -> anyhow::Result<()> {
         &args.file,
         |summary| {
             logs.replace(summary.segments.iter().map(|segment| segment.log).collect());
-            output::print_line(&summary_text(&summary))
+            output::print_line(&context.names().label(&summary_text(&summary)))
         },
         |event| {
             count = count.saturating_add(1);

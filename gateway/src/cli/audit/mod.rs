@@ -13,10 +13,12 @@ mod verdict;
 mod tests;
 
 use super::{
-    common::{connect, find_device, CommandResult, ConfigArg, Context, NodeArg},
+    common::{connect, CommandResult, ConfigArg, Context, NodeArg},
     output::{self, paint, Colour},
+    resolver::Reference,
 };
 use crate::{
+    address_book::{AddressBook, EntryName},
     audit::{audit, AnchorState, AuditedEvent, ChainState, Report, Subject},
     config::Config,
     remedies::explain,
@@ -70,8 +72,9 @@ pub enum Command {
 /// The arguments of `audit device`.
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
-    /// The device: its name in the gateway's configuration or its id.
-    device: String,
+    /// The device: its name in the gateway's configuration or in the address book, or its id or the beginning of it.
+    #[arg(value_parser = Reference::of_device)]
+    device: Reference,
     #[command(flatten)]
     config: ConfigArg,
     #[command(flatten)]
@@ -97,10 +100,13 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
 
 async fn run_device(args: DeviceArgs, context: &Context) -> CommandResult {
     let (config, account) = args.config.load_with_ids(Some(context))?;
-    let subject = find_device(&config, account, &args.device)?;
     let chain = connect(args.node.or_configured(&config)).await?;
+    let resolver = context.resolver().gateway(&config, account).chain(&chain);
+    let device = resolver.device(&args.device).await?;
+    let configured = config.devices.iter().find(|configured| configured.id(account) == device);
+    let subject = Subject { device, name: configured.map(|configured| configured.name.clone()) };
     let report = audit_device(&config, account, subject, &chain).await?;
-    context.print(&report, |report| text(report, args.limit))?;
+    context.print_named(&report, |report| text(report, args.limit, context.names()))?;
     Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -152,14 +158,14 @@ async fn chain_state(chain: &ChainClient, subject: &Subject, log: LogId) -> Resu
     })
 }
 
-fn text(report: &Report, limit: usize) -> String {
+fn text(report: &Report, limit: usize, names: &AddressBook) -> String {
     let colour = match (report.verified, report.pending) {
         (false, _) => Colour::Red,
         (true, 0) => Colour::Green,
         (true, _) => Colour::Yellow,
     };
     let mut lines = vec![paint(colour, &report.verdict()), String::new()];
-    lines.extend(facts(report));
+    lines.extend(facts(report, names));
     if !report.problems.is_empty() {
         lines.push(String::new());
         lines.push("Problems:".into());
@@ -182,8 +188,11 @@ fn text(report: &Report, limit: usize) -> String {
     lines.join("\n")
 }
 
-fn facts(report: &Report) -> Vec<String> {
-    let name = report.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+fn facts(report: &Report, names: &AddressBook) -> Vec<String> {
+    // The name in the address book is put beside the id later. It may be the one in the configuration.
+    let known = names.name_of(report.device.into()).map(EntryName::as_str);
+    let name = report.name.as_deref().filter(|name| known != Some(*name));
+    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
     let anchor = match &report.anchor {
         Some(anchor) => format!(
             "{} of {} log entries, in block {}",

@@ -1,6 +1,9 @@
 //! The evidence vectors of the formats, verified as an auditor does it: from the command line, with a trust root.
 
-use crate::cli::{self, common::Context, Cli};
+use crate::{
+    address_book::AddressBookFile,
+    cli::{self, common::Context, Cli},
+};
 use clap::Parser as _;
 use std::{path::Path, process::ExitCode};
 
@@ -8,9 +11,10 @@ const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../primitives/vector
 
 /// Parses a command line and runs it. Returns the exit code as text, because exit codes cannot be compared.
 async fn streembit(arguments: &[&str]) -> anyhow::Result<String> {
-    let cli = Cli::try_parse_from([&["streembit"][..], arguments].concat())?;
-    let context = Context { json: cli.json, passphrase_file: cli.passphrase_file, offline: cli.offline };
-    Ok(format!("{:?}", cli::run(cli.command, &context).await?))
+    let (command, context) = Cli::try_parse_from([&["streembit"][..], arguments].concat())?.into_parts();
+    // Do not read the address book of the user who runs the tests.
+    let context = Context { address_book: AddressBookFile::none().into(), ..context };
+    Ok(format!("{:?}", cli::run(command, &context).await?))
 }
 
 fn code(code: ExitCode) -> String {

@@ -37,10 +37,8 @@ pub fn verdict_text(verdict: &VerifiedEvidence) -> String {
         format!("final    block {}{at} ({set})", last.block.number),
         format!("chain    {}, {} of the voter set since genesis", verdict.genesis, changes(verdict.changes)),
     ]);
-    if verdict.spans.len() > 1 {
-        lines.extend([String::new(), "Who acted for which events, and for whom:".into()]);
-        lines.extend(verdict.spans.iter().map(acted));
-    }
+    lines.extend([String::new(), "Who acted for which events, and for whom:".into()]);
+    lines.extend(verdict.spans.iter().map(acted));
     lines.join("\n")
 }
 

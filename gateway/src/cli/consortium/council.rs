@@ -62,7 +62,7 @@ pub(super) fn print_outcome(
         submitted,
         [("change", json!(change)), ("decided", json!(decided)), ("motion", json!(motion))],
     );
-    context.print(&json, |_| match motion {
+    context.print_named(&json, |_| match motion {
         None => {
             let (change, next) = (view::change(&change), next_step(change));
             format!("{change}: decided, finalized in block {}{next}", submitted.block)

@@ -32,7 +32,7 @@ pub struct Args {
 
 /// Runs `consortium join`.
 pub async fn join(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.signer(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let mut steps = StepLog::new(context);
     let account = keys.account();
@@ -56,7 +56,7 @@ pub async fn join(args: &Args, context: &Context) -> anyhow::Result<()> {
 
 /// Runs `consortium rotate-keys`.
 pub async fn rotate(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.signer(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let mut steps = StepLog::new(context);
     if validator(&consortium(&chain).await?, keys.account()).is_none() {

@@ -5,7 +5,10 @@ mod join;
 mod upgrade;
 pub(super) mod view;
 
-use super::common::{connect, find_party, submitted_json, CommandResult, Context, KeyArg, NodeArg};
+use super::{
+    common::{connect, find_party, submitted_json, CommandResult, Context, KeyArg, NodeArg},
+    resolver::Reference,
+};
 use crate::remedies::explain;
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
@@ -13,7 +16,7 @@ use council::{consortium, find_motion, print_outcome};
 use serde_json::json;
 use std::process::ExitCode;
 use streembit_chain::{quota, Call};
-use streembit_keystore::{account, party::PartyName};
+use streembit_keystore::account;
 use streembit_primitives::{
     consortium::{Change, Quota},
     AccountId, PartyId,
@@ -36,9 +39,9 @@ pub enum Command {
     SetQuota(SetQuota),
     /// Show how much is left of the quota of an account's party.
     Quota {
-        /// An account or a gateway of a party.
-        #[arg(value_name = "ACCOUNT", value_parser = account::parse)]
-        account: AccountId,
+        /// An account or a gateway of a party, or its name.
+        #[arg(value_name = "ACCOUNT")]
+        account: Reference,
         /// The node to ask.
         #[command(flatten)]
         node: NodeArg,
@@ -74,9 +77,9 @@ pub enum Command {
 /// The arguments of a proposal about one account.
 #[derive(Debug, Args)]
 pub struct Proposal {
-    /// The account that the proposal is about.
-    #[arg(value_name = "ACCOUNT", value_parser = account::parse)]
-    account: AccountId,
+    /// The account that the proposal is about, or its name.
+    #[arg(value_name = "ACCOUNT")]
+    account: Reference,
     #[command(flatten)]
     key: KeyArg,
     #[command(flatten)]
@@ -86,9 +89,9 @@ pub struct Proposal {
 /// The arguments of a proposal about one party.
 #[derive(Debug, Args)]
 pub struct PartyProposal {
-    /// The party that the proposal is about: its id or one of its accounts.
+    /// The party that the proposal is about: its id, one of its accounts, or its name.
     #[arg(value_name = "PARTY")]
-    party: PartyName,
+    party: Reference,
     #[command(flatten)]
     key: KeyArg,
     #[command(flatten)]
@@ -147,18 +150,14 @@ pub enum Choice {
 pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::Show(node) => show(&node, context).await?,
-        Command::ProposeParty(args) => propose(Change::AddParty(args.account), &args, context).await?,
+        Command::ProposeParty(args) => propose(&args, Change::AddParty, context).await?,
         Command::RemoveParty(args) => propose_about(&args, Change::RemoveParty, context).await?,
-        Command::ProposeValidator(args) => {
-            propose(Change::AddValidator(args.account), &args, context).await?
-        }
-        Command::RemoveValidator(args) => {
-            propose(Change::RemoveValidator(args.account), &args, context).await?
-        }
+        Command::ProposeValidator(args) => propose(&args, Change::AddValidator, context).await?,
+        Command::RemoveValidator(args) => propose(&args, Change::RemoveValidator, context).await?,
         Command::SetQuota(args) => {
             propose_about(&args.proposal, |party| args.change(party), context).await?;
         }
-        Command::Quota { account, node } => quota(account, &node, context).await?,
+        Command::Quota { account, node } => quota(&account, &node, context).await?,
         Command::ProposeUpgrade(args) => upgrade::propose(&args, context).await?,
         Command::ApplyUpgrade(args) => upgrade::apply(&args, context).await?,
         Command::Vote(args) => vote(&args, context).await?,
@@ -187,13 +186,20 @@ async fn show(node: &NodeArg, context: &Context) -> anyhow::Result<()> {
         equivocations: state.equivocations().await.map_err(explain)?,
         runtime: state.runtime_version(),
         authorized: state.authorized_code().await.map_err(explain)?,
+        names: context.names(),
     };
     context.print(&shown.json(), |_| shown.text())
 }
 
-async fn propose(change: Change, args: &Proposal, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.signer(context)?;
+/// Proposes a change that is about an account.
+async fn propose(
+    args: &Proposal,
+    change: impl FnOnce(AccountId) -> Change,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
+    let change = change(context.resolver().chain(&chain).account(&args.account).await?);
     council::propose_and_print(&chain, &keys, change, context).await
 }
 
@@ -203,14 +209,15 @@ async fn propose_about(
     change: impl FnOnce(PartyId) -> Change,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let keys = args.key.signer(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
-    let change = change(find_party(&chain, &args.party).await?);
+    let change = change(find_party(context, &chain, &args.party).await?);
     council::propose_and_print(&chain, &keys, change, context).await
 }
 
-async fn quota(account: AccountId, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
+async fn quota(account: &Reference, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
     let chain = connect(node.or_local()).await?;
+    let account = context.resolver().chain(&chain).account(account).await?;
     let view = chain.view().await.map_err(explain)?;
     let quota = view.quota(account).await.map_err(explain)?;
     let quota = quota.with_context(|| {
@@ -223,11 +230,11 @@ async fn quota(account: AccountId, node: &NodeArg, context: &Context) -> anyhow:
         "left": quota.left,
         "refills": quota.refills,
     });
-    context.print(&json, |_| format!("party {}: {}", quota.party, quota::describe(&quota)))
+    context.print_named(&json, |_| format!("party {}: {}", quota.party, quota::describe(&quota)))
 }
 
 async fn vote(args: &Vote, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.signer(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let motion = find_motion(&consortium(&chain).await?, &args.motion)?;
     let approve = args.choice == Choice::Yes;
@@ -243,7 +250,7 @@ async fn vote(args: &Vote, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn leave(as_party: bool, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
-    let keys = key.signer(context)?;
+    let keys = key.signer(context).await?;
     let chain = connect(node.or_local()).await?;
     let call = if as_party { Call::LeaveConsortium } else { Call::LeaveValidators };
     let submitted = chain.submit(&keys, call).await.map_err(explain)?;

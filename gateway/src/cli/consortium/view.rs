@@ -1,6 +1,9 @@
 //! The output of `consortium show`, as text and as JSON.
 
-use crate::cli::output::{paint, render, table, Colour};
+use crate::{
+    address_book::AddressBook,
+    cli::output::{paint, render, table, Colour},
+};
 use serde_json::{json, Value};
 use streembit_chain::describe_equivocation;
 use streembit_clock::PeriodEnd;
@@ -29,6 +32,8 @@ pub struct ConsortiumView<'a> {
     pub runtime: u32,
     /// The code hash of an upgrade that the council has decided on and that is not applied yet.
     pub authorized: Option<Hash>,
+    /// The names that the text shows.
+    pub names: &'a AddressBook,
 }
 
 impl ConsortiumView<'_> {
@@ -58,15 +63,16 @@ impl ConsortiumView<'_> {
 
     /// Returns the text output.
     pub fn text(&self) -> String {
-        let mut parts = vec![validators(self.consortium), self.parties()];
+        let mut parts = vec![validators(self.consortium, self.names), self.parties()];
         if !self.gateways.is_empty() {
             parts.push(self.gateways());
         }
         if !self.consortium.motions.is_empty() {
-            parts.push(motions(self.consortium));
+            parts.push(motions(self.consortium, self.names));
         }
         parts.push(self.runtime());
-        parts.extend(self.equivocations.iter().map(|one| paint(Colour::Red, &describe_equivocation(one))));
+        let equivocation = |one: &Equivocation| self.names.label(&describe_equivocation(one));
+        parts.extend(self.equivocations.iter().map(|one| paint(Colour::Red, &equivocation(one))));
         parts.join("\n\n")
     }
 
@@ -75,7 +81,8 @@ impl ConsortiumView<'_> {
         for (id, party) in &self.parties {
             let seat = if self.consortium.council.contains(id) { "member" } else { "" };
             let since = party.since.map_or_else(|| "not recorded".to_owned(), |block| block.to_string());
-            rows.add_row([id.to_string(), seat.into(), since, accounts_text(party)]);
+            let [id, accounts] = [id.to_string(), accounts_text(party)].map(|text| self.names.label(&text));
+            rows.add_row([id, seat.into(), since, accounts]);
         }
         render(&rows)
     }
@@ -85,8 +92,8 @@ impl ConsortiumView<'_> {
         for (party, gateway, epoch) in &self.gateways {
             let open = if epoch.open { "" } else { ", closed" };
             rows.add_row([
-                account::show(gateway),
-                party.to_string(),
+                self.names.label(&account::show(gateway)),
+                self.names.label(&party.to_string()),
                 format!("epoch {}{open}", epoch.number),
             ]);
         }
@@ -128,14 +135,11 @@ fn accounts_text(party: &PartyRecord) -> String {
     party.accounts.iter().map(account_text).collect::<Vec<_>>().join("\n")
 }
 
-/// Describes an account of a party: its address, its scope and its end.
+/// Describes an account of a party: its address, its scope, since when it is the party's, and its end.
 pub fn account_text(entry: &PartyAccount) -> String {
-    let account = account::show(&entry.account);
-    match (entry.is_permanent(), entry.until) {
-        (true, _) => account,
-        (false, None) => format!("{account} ({})", entry.scope),
-        (false, Some(until)) => format!("{account} ({}, until {})", entry.scope, PeriodEnd(until)),
-    }
+    let PartyAccount { account, scope, since, until } = entry;
+    let until = until.map_or_else(String::new, |until| format!(", until {}", PeriodEnd(until)));
+    format!("{} ({scope}, since block {since}{until})", account::show(account))
 }
 
 /// Returns the JSON output of the consortium's own state.
@@ -183,11 +187,12 @@ fn voters(consortium: &Consortium) -> (usize, usize) {
     (voters, voters - voters.saturating_sub(1) / 3)
 }
 
-fn validators(consortium: &Consortium) -> String {
+fn validators(consortium: &Consortium, names: &AddressBook) -> String {
     let mut rows = table(["validator", "party", "state"]);
     for validator in &consortium.validators {
         let party = validator.party.map_or_else(|| "none".to_owned(), |party| party.to_string());
-        rows.add_row([account::show(&validator.account), party, state(validator.state)]);
+        let [account, party] = [account::show(&validator.account), party].map(|text| names.label(&text));
+        rows.add_row([account, party, state(validator.state)]);
     }
     let (voters, needed) = voters(consortium);
     let mut text = format!("{}\n{voters} voters, {needed} needed for finality", render(&rows));
@@ -200,7 +205,7 @@ fn validators(consortium: &Consortium) -> String {
     text
 }
 
-fn motions(consortium: &Consortium) -> String {
+fn motions(consortium: &Consortium, names: &AddressBook) -> String {
     let mut rows = table(["motion", "proposal", "votes", "until block"]);
     for motion in &consortium.motions {
         let proposal = match (&motion.change, &motion.members) {
@@ -211,8 +216,12 @@ fn motions(consortium: &Consortium) -> String {
             }
             (None, None) => "unknown".into(),
         };
-        let votes = format!("{} of {}, {} against", motion.ayes.len(), motion.needed, motion.nays.len());
-        rows.add_row([short(motion), proposal, votes, motion.until.to_string()]);
+        let mut votes = format!("{} of {}, {} against", motion.ayes.len(), motion.needed, motion.nays.len());
+        let ayes = motion.ayes.iter().map(|party| ("yes", *party));
+        for (vote, party) in ayes.chain(motion.nays.iter().map(|party| ("no", *party))) {
+            votes.push_str(&format!("\n{vote} by {}", names.short(party.into())));
+        }
+        rows.add_row([short(motion), names.label(&proposal), votes, motion.until.to_string()]);
     }
     render(&rows)
 }
@@ -291,6 +300,7 @@ fn state(state: ValidatorState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address_book::{IdKind, KnownId};
     use streembit_primitives::{
         consortium::{Offence, SessionKey, SessionKeys},
         Scope,
@@ -344,6 +354,7 @@ mod tests {
             equivocations: Vec::new(),
             runtime: 3,
             authorized: None,
+            names: AddressBook::empty(),
         }
     }
 
@@ -369,6 +380,26 @@ mod tests {
     }
 
     #[test]
+    fn names_are_shown_beside_short_ids_and_votes_by_party() {
+        let consortium = consortium(4);
+        let mut names = AddressBook::new();
+        names.add("bobs".parse().unwrap(), PartyId([2; 32]).into()).unwrap();
+        let clerk = KnownId { kind: IdKind::Account, bytes: [7; 32] };
+        names.add("clerk".parse().unwrap(), clerk).unwrap();
+        let view = ConsortiumView { names: &names, ..view(&consortium) };
+        let text = view.text();
+        for part in [
+            "bobs (0x02020202…)",
+            "clerk (0x07070707…) (contracts, since block 0, until ",
+            "yes by bobs (0x02020202…)",
+            &PartyId([1; 32]).to_string(),
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(!text.contains(&PartyId([2; 32]).to_string()), "{text}");
+    }
+
+    #[test]
     fn the_block_in_which_a_party_joined_is_shown_and_its_accounts_are_listed() {
         let consortium = consortium(4);
         let mut view = view(&consortium);
@@ -377,7 +408,7 @@ mod tests {
         assert_eq!(view.json()["memberships"][0]["since"], Value::Null);
         let clerk = account::show(&AccountId([7; 32]));
         let text = view.text();
-        assert!(text.contains(&format!("{clerk} (contracts, until ")), "{text}");
+        assert!(text.contains(&format!("{clerk} (contracts, since block 0, until ")), "{text}");
         let accounts = &view.json()["memberships"][1]["accounts"];
         assert_eq!((&accounts[1]["account"], &accounts[1]["scope"]), (&json!(clerk), &json!("contracts")));
         assert_eq!(accounts[0]["until"], Value::Null);

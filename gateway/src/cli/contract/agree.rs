@@ -35,13 +35,12 @@ pub(super) async fn submit(
 /// Runs `contract accept`.
 pub(super) async fn accept(args: AcceptArgs, context: &Context) -> anyhow::Result<()> {
     let file = contracts::read(&args.file)?;
-    let signer = args.key.signer(context)?;
+    let signer = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
-    let state = chain.view().await.map_err(explain)?;
     let party = chain.party_of(signer.account()).await.map_err(explain)?;
     let view = match &args.contract {
-        Some(id) => find_contract(&state, id).await?,
-        None => find_version(&state, &file, party).await?,
+        Some(contract) => find_contract(context, &chain, contract).await?,
+        None => find_version(&chain.view().await.map_err(explain)?, &file, party).await?,
     };
     let changes = match compare(&view, file.hash())? {
         Version::Proposal => String::new(),
@@ -148,17 +147,17 @@ async fn print_state(
 
 /// Runs `contract reject`.
 pub(super) async fn reject(args: SignedArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.contract).await?;
+    let found = Found::find(&args.contract, context).await?;
     let hash = pending(&found.view)?;
-    let submitted = submit(&found, &args.key.signer(context)?, ContractAction::Reject(hash)).await?;
+    let submitted = submit(&found, &args.key.signer(context).await?, ContractAction::Reject(hash)).await?;
     print_state(&found, &submitted, "rejected", context).await
 }
 
 /// Runs `contract withdraw`.
 pub(super) async fn withdraw(args: SignedArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.contract).await?;
+    let found = Found::find(&args.contract, context).await?;
     let hash = pending(&found.view)?;
-    let submitted = submit(&found, &args.key.signer(context)?, ContractAction::Withdraw(hash)).await?;
+    let submitted = submit(&found, &args.key.signer(context).await?, ContractAction::Withdraw(hash)).await?;
     print_state(&found, &submitted, "withdrawn", context).await
 }
 
@@ -177,25 +176,25 @@ fn pending(view: &ContractView) -> anyhow::Result<ContentHash> {
 
 /// Runs `contract terminate`.
 pub(super) async fn terminate(args: SignedArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.contract).await?;
-    let submitted = submit(&found, &args.key.signer(context)?, ContractAction::Terminate).await?;
+    let found = Found::find(&args.contract, context).await?;
+    let submitted = submit(&found, &args.key.signer(context).await?, ContractAction::Terminate).await?;
     print_state(&found, &submitted, "notice of termination given", context).await
 }
 
 /// Runs `contract prune`.
 pub(super) async fn prune(args: PruneArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.signed.contract).await?;
+    let found = Found::find(&args.signed.contract, context).await?;
     let (action, done) = match args.record {
         Some(number) => (ContractAction::PruneClaim(number), "record removed"),
         None => (ContractAction::Prune, "pruned"),
     };
-    let submitted = submit(&found, &args.signed.key.signer(context)?, action).await?;
+    let submitted = submit(&found, &args.signed.key.signer(context).await?, action).await?;
     print_state(&found, &submitted, done, context).await
 }
 
 /// Runs `contract hand-over`.
 pub(super) async fn hand_over(args: HandOverArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.clause.contract).await?;
+    let found = Found::find(&args.clause.contract, context).await?;
     let is_handover = |clause: &Clause| matches!(clause, Clause::Handover(_));
     let numbered = found.clause(&args.clause, "a handover clause", is_handover)?;
     // One proven reading is enough, so a side without access to the log can leave the proof to the other one.
@@ -204,7 +203,7 @@ pub(super) async fn hand_over(args: HandOverArgs, context: &Context) -> anyhow::
         None => None,
     }
     .map(Box::new);
-    let signer = args.key.signer(context)?;
+    let signer = args.key.signer(context).await?;
     args.confirm.ask(&handover_text(&found, &numbered.clause, proof.as_deref())?)?;
     let action = ContractAction::HandOver { clause: numbered.number, hash: found.view.hash, proof };
     let submitted = submit(&found, &signer, action).await?;

@@ -4,11 +4,11 @@ use super::outcome::OutcomeText;
 use crate::cli::{
     common::{ConfigArg, KeyArg, NodeArg},
     offline::ConfirmArg,
+    resolver::Reference,
 };
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use streembit_clock::{PeriodEnd, PeriodStart};
-use streembit_keystore::party::PartyName;
 use streembit_primitives::contract::{ClaimNumber, ClauseNumber};
 
 /// The subcommands of `streembit contract`.
@@ -71,9 +71,9 @@ pub enum Command {
 /// The arguments that name a contract on the chain.
 #[derive(Debug, Args)]
 pub struct ContractArgs {
-    /// The contract's id, or enough of its first digits.
+    /// The contract: its id or the beginning of it, or its name in the address book.
     #[arg(value_name = "CONTRACT")]
-    pub id: String,
+    pub id: Reference,
     /// The node to ask.
     #[command(flatten)]
     pub node: NodeArg,
@@ -138,7 +138,8 @@ pub struct NewArgs {
     /// that ends in .toml.
     #[arg(long, value_name = "NAME")]
     pub template: String,
-    /// The answer to a question of the template. Without it, the question is asked on the terminal.
+    /// The answer to a question of the template. Without it, the question is asked on the terminal. Parties and devices
+    /// are also given by their names in the address book.
     #[arg(long = "set", value_name = "NAME=ANSWER", value_parser = parse_setting)]
     pub settings: Vec<(String, String)>,
     /// The file of the version in force, if this is to amend it. Clauses with the same terms stay the same; a clause with
@@ -148,7 +149,8 @@ pub struct NewArgs {
     /// The file to write. An existing file is never overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
-    /// The node to ask for the parties of accounts. Without it, each account is taken for the first one of its party.
+    /// The node to ask for the parties of accounts, and for ids of which only the beginning is given. Without it, each
+    /// account is taken for the first one of its party.
     #[command(flatten)]
     pub node: NodeArg,
 }
@@ -176,7 +178,7 @@ pub struct AcceptArgs {
     pub file: PathBuf,
     /// The contract that the file amends. It is found without this option if the signing party is a party to it.
     #[arg(long, value_name = "CONTRACT")]
-    pub contract: Option<String>,
+    pub contract: Option<Reference>,
     /// The file of the version before, for the texts that have changed.
     #[arg(long, value_name = "FILE")]
     pub before: Option<PathBuf>,
@@ -214,7 +216,7 @@ pub struct AmendArgs {
 /// The arguments of `contract show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// A contract file, or the id of a contract on the chain, or enough of its first digits.
+    /// A contract file, or a contract on the chain: its id or the beginning of it, or its name in the address book.
     #[arg(value_name = "FILE|CONTRACT")]
     pub subject: String,
     /// Where the texts are.
@@ -228,9 +230,9 @@ pub struct ShowArgs {
 /// The arguments of `contract list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// The party: its id or one of its accounts.
+    /// The party: its id, one of its accounts, or its name.
     #[arg(long, value_name = "PARTY")]
-    pub party: PartyName,
+    pub party: Reference,
     /// Where the titles are.
     #[command(flatten)]
     pub files: FilesArg,
@@ -242,12 +244,13 @@ pub struct ListArgs {
 /// The arguments of `contract due`.
 #[derive(Debug, Args)]
 pub struct DueArgs {
-    /// The contract's id, or enough of its first digits.
+    /// The contract: its id or the beginning of it, or its name in the address book.
     #[arg(value_name = "CONTRACT", required_unless_present = "party")]
-    pub id: Option<String>,
-    /// Show only what this party has to do, under all of its contracts if none is named: its id or one of its accounts.
+    pub id: Option<Reference>,
+    /// Show only what this party has to do, under all of its contracts if none is named. The party is given by its id, by
+    /// one of its accounts, or by its name.
     #[arg(long, value_name = "PARTY")]
-    pub party: Option<PartyName>,
+    pub party: Option<Reference>,
     /// Where the titles are.
     #[command(flatten)]
     pub files: FilesArg,

@@ -5,8 +5,11 @@ use super::{
     lookup::{ensure_members, find_parties, Found},
 };
 use crate::{
-    cli::common::{connect, submitted_json, Context},
-    contracts::{self, plain, Answers, ContractFile, Draft, Question, Template, Texts},
+    cli::{
+        common::{connect, submitted_json, Context},
+        resolver::Resolver,
+    },
+    contracts::{self, plain, Answers, ContractFile, Draft, Question, QuestionKind, Template, Texts},
     remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};
@@ -23,14 +26,27 @@ use streembit_primitives::contract::{state::ContractState, ContentHash, Terms};
 pub(super) async fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
     let template = Template::find(&args.template)?;
     let now = now_ms();
+    let chain = match &args.node.url {
+        Some(node) => Some(connect(node.clone()).await?),
+        None => None,
+    };
+    let resolver = match &chain {
+        Some(chain) => context.resolver().chain(chain),
+        None => context.resolver(),
+    };
     let mut answers: Answers = args.settings.iter().cloned().collect();
+    for question in template.questions() {
+        if let Some(answer) = answers.get_mut(&question.name) {
+            *answer = resolve(question, answer, &resolver).await?;
+        }
+    }
     if io::stdin().is_terminal() && !context.json {
-        ask_missing(&template, &mut answers, now)?;
+        ask_missing(&template, &mut answers, now, &resolver).await?;
     }
     let text = template.fill(&answers, now)?;
     let draft = Draft::parse(&text, Path::new(template.name()))?;
-    let parties = match &args.node.url {
-        Some(node) => find_parties(&connect(node.clone()).await?, &draft).await?,
+    let parties = match &chain {
+        Some(chain) => find_parties(chain, &draft).await?,
         None => draft.likely_parties()?,
     };
     let before = args.amends.as_deref().map(contracts::read).transpose()?;
@@ -52,23 +68,28 @@ pub(super) async fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> 
 }
 
 /// Asks for the answers that are missing, on the terminal.
-fn ask_missing(template: &Template, answers: &mut Answers, now: u64) -> anyhow::Result<()> {
+async fn ask_missing(
+    template: &Template,
+    answers: &mut Answers,
+    now: u64,
+    resolver: &Resolver<'_>,
+) -> anyhow::Result<()> {
     for question in template.questions() {
         if answers.contains_key(&question.name) {
             continue;
         }
         // An empty answer takes the default, or leaves an optional field out.
-        if let Some(answer) = ask(question, now)? {
+        if let Some(answer) = ask(question, now, resolver).await? {
             answers.insert(question.name.clone(), answer);
         }
     }
     Ok(())
 }
 
-fn ask(question: &Question, now: u64) -> anyhow::Result<Option<String>> {
+async fn ask(question: &Question, now: u64, resolver: &Resolver<'_>) -> anyhow::Result<Option<String>> {
     loop {
         let default = question.default.as_deref().map(|default| format!(" [{default}]")).unwrap_or_default();
-        let mut terminal = io::stderr().lock();
+        let mut terminal = io::stderr();
         write!(terminal, "{}{default}: ", question.question)
             .and_then(|()| terminal.flush())
             .context("asking on the terminal")?;
@@ -79,11 +100,44 @@ fn ask(question: &Question, now: u64) -> anyhow::Result<Option<String>> {
         if answer.is_empty() && (question.default.is_some() || question.optional) {
             return Ok(None);
         }
-        match question.validate(answer, now) {
-            Ok(()) => return Ok(Some(answer.to_owned())),
-            Err(error) => writeln!(terminal, "{error}").context("asking on the terminal")?,
+        match valid_answer(question, answer, now, resolver).await {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(error) => writeln!(terminal, "{error:#}").context("asking on the terminal")?,
         }
     }
+}
+
+async fn valid_answer(
+    question: &Question,
+    answer: &str,
+    now: u64,
+    resolver: &Resolver<'_>,
+) -> anyhow::Result<String> {
+    let answer = resolve(question, answer, resolver).await?;
+    question.validate(&answer, now)?;
+    Ok(answer)
+}
+
+/// Returns an answer with the whole id of a party or device in place of its name or the beginning of its id.
+async fn resolve(question: &Question, answer: &str, resolver: &Resolver<'_>) -> anyhow::Result<String> {
+    let answer = answer.trim();
+    if answer.is_empty() {
+        return Ok(String::new());
+    }
+    let found = match question.kind {
+        QuestionKind::Party => find_party_name(answer, resolver).await,
+        QuestionKind::Device => find_device(answer, resolver).await,
+        _ => return Ok(answer.to_owned()),
+    };
+    found.with_context(|| format!("{}: {answer:?} is not valid", question.name))
+}
+
+async fn find_party_name(answer: &str, resolver: &Resolver<'_>) -> anyhow::Result<String> {
+    Ok(resolver.party_name(&answer.parse()?).await?.to_string())
+}
+
+async fn find_device(answer: &str, resolver: &Resolver<'_>) -> anyhow::Result<String> {
+    Ok(resolver.device(&answer.parse()?).await?.to_string())
 }
 
 /// Returns an error if a time in the terms is over, so that the contract or a right would end at once.
@@ -106,7 +160,7 @@ fn ensure_to_come(terms: &Terms, now: u64) -> anyhow::Result<()> {
 pub(super) async fn propose(args: ProposeArgs, context: &Context) -> anyhow::Result<()> {
     let file = contracts::read(&args.file)?;
     ensure_to_come(file.terms(), now_ms())?;
-    let signer = args.key.signer(context)?;
+    let signer = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let state = chain.view().await.map_err(explain)?;
     ensure_members(&state, file.terms()).await?;
@@ -137,8 +191,8 @@ pub(super) async fn propose(args: ProposeArgs, context: &Context) -> anyhow::Res
 pub(super) async fn amend(args: AmendArgs, context: &Context) -> anyhow::Result<()> {
     let file = contracts::read(&args.to)?;
     ensure_to_come(file.terms(), now_ms())?;
-    let signer = args.key.signer(context)?;
-    let found = Found::find(&args.contract).await?;
+    let signer = args.key.signer(context).await?;
+    let found = Found::find(&args.contract, context).await?;
     ensure!(
         found.view.state == ContractState::Active,
         "only a contract in force can be amended: `streembit contract show {}` shows its state",

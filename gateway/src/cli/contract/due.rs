@@ -6,6 +6,7 @@ use super::{
     view::{self, remaining},
 };
 use crate::{
+    address_book::AddressBook,
     cli::{
         common::{connect, find_party, Context},
         output,
@@ -64,12 +65,12 @@ pub(super) async fn run(args: DueArgs, context: &Context) -> anyhow::Result<()> 
     let texts = args.files.texts()?;
     let chain = connect(args.node.or_local()).await?;
     let party = match &args.party {
-        Some(name) => Some(find_party(&chain, name).await?),
+        Some(party) => Some(find_party(context, &chain, party).await?),
         None => None,
     };
     let state = chain.view().await.map_err(explain)?;
     let contracts = match (&args.id, party) {
-        (Some(id), _) => vec![find_contract(&state, id).await?],
+        (Some(contract), _) => vec![find_contract(context, &chain, contract).await?],
         (None, Some(party)) => contracts_of(&state, party).await?,
         (None, None) => Vec::new(),
     };
@@ -87,10 +88,10 @@ pub(super) async fn run(args: DueArgs, context: &Context) -> anyhow::Result<()> 
     tasks.retain(|task| party.is_none_or(|party| task.party == party));
     // What is due now comes first, then what is due soonest.
     tasks.sort_by_key(|task| (!task.is_due, task.left.unwrap_or(u64::MAX)));
-    context.print(&tasks, |tasks| tasks_text(tasks))
+    context.print_named(&tasks, |tasks| tasks_text(tasks, context.names()))
 }
 
-fn tasks_text(tasks: &[Task]) -> String {
+fn tasks_text(tasks: &[Task], names: &AddressBook) -> String {
     if tasks.is_empty() {
         return "nothing has to be done".into();
     }
@@ -98,9 +99,9 @@ fn tasks_text(tasks: &[Task]) -> String {
     for task in tasks {
         let due = if task.is_due { "DUE" } else { "-" };
         let left = remaining(task.left, 0).unwrap_or_else(|| "-".into());
-        let party = crate::contracts::plain::short(&task.party);
-        let contract = format!("{} {}", task.name, crate::contracts::plain::short(&task.contract));
-        table.add_row([due.to_owned(), left, party, contract, task.text.clone()]);
+        let party = names.short(task.party.into());
+        let contract = format!("{} {}", task.name, names.short(task.contract.into()));
+        table.add_row([due.to_owned(), left, party, contract, names.label(&task.text)]);
     }
     output::render(&table)
 }
@@ -109,7 +110,7 @@ fn tasks_text(tasks: &[Task]) -> String {
 pub(super) async fn list(args: ListArgs, context: &Context) -> anyhow::Result<()> {
     let texts = args.files.texts()?;
     let chain = connect(args.node.or_local()).await?;
-    let party = find_party(&chain, &args.party).await?;
+    let party = find_party(context, &chain, &args.party).await?;
     let state = chain.view().await.map_err(explain)?;
     let found = contracts_of(&state, party).await?;
     let json: Vec<_> = found
@@ -121,9 +122,9 @@ pub(super) async fn list(args: ListArgs, context: &Context) -> anyhow::Result<()
             })
         })
         .collect();
-    context.print(&json, |_| match found.is_empty() {
+    context.print_named(&json, |_| match found.is_empty() {
         true => format!("no contract names {party}"),
-        false => view::list(&found, &texts),
+        false => view::list(&found, &texts, context.names()),
     })
 }
 

@@ -2,15 +2,17 @@
 
 use super::args::HistoryArgs;
 use crate::{
+    address_book::AddressBook,
     cli::{
         common::{connect, ConfigArg, Context},
         output,
         progress::ProgressBar,
+        resolver::Reference,
     },
     contracts::history::{self, describe, Entry, Line},
     remedies::explain,
 };
-use anyhow::{bail, Context as _};
+use anyhow::ensure;
 use serde_json::json;
 use streembit_chain::{ChainClient, ChainError};
 use streembit_clock as clock;
@@ -29,10 +31,10 @@ struct Found {
 /// Runs `contract history`.
 pub(super) async fn run(args: HistoryArgs, context: &Context) -> anyhow::Result<()> {
     let (id, found) = match &args.config {
-        Some(path) => from_index(&ConfigArg { path: path.clone() }, &args.contract.id)?,
+        Some(path) => from_index(&ConfigArg { path: path.clone() }, &args.contract.id, context).await?,
         None => {
             let chain = connect(args.contract.node.or_local()).await?;
-            from_node(&chain, &args.contract.id).await?
+            from_node(&chain, &args.contract.id, context).await?
         }
     };
     let json: Vec<_> = found
@@ -46,10 +48,10 @@ pub(super) async fn run(args: HistoryArgs, context: &Context) -> anyhow::Result<
             })
         })
         .collect();
-    context.print(&json, |_| text(id, &found))
+    context.print_named(&json, |_| text(id, &found, context.names()))
 }
 
-fn text(id: ContractId, found: &Found) -> String {
+fn text(id: ContractId, found: &Found, names: &AddressBook) -> String {
     let mut lines = vec![format!("contract {id}")];
     if found.entries.is_empty() {
         lines.push("nothing is recorded about it".into());
@@ -57,7 +59,8 @@ fn text(id: ContractId, found: &Found) -> String {
         let mut table = output::table(["block", "time", "by", "what", "evidence"]);
         for entry in &found.entries {
             let (what, evidence) = describe(entry);
-            let account = entry.account.clone().unwrap_or_else(|| "the chain".into());
+            let account =
+                entry.account.as_ref().map_or_else(|| "the chain".into(), |account| names.label(account));
             table.add_row([entry.block.to_string(), clock::show(entry.time), account, what, evidence]);
         }
         lines.push(output::render(&table));
@@ -75,27 +78,26 @@ fn text(id: ContractId, found: &Found) -> String {
 }
 
 /// Reads the entries from a gateway's index.
-fn from_index(config: &ConfigArg, id: &str) -> anyhow::Result<(ContractId, Found)> {
+async fn from_index(
+    config: &ConfigArg,
+    contract: &Reference,
+    context: &Context,
+) -> anyhow::Result<(ContractId, Found)> {
     let data_dir = config.load()?.gateway.data_dir;
     let lines = history::read(&data_dir)?;
-    let digits = id.trim_start_matches("0x").to_lowercase();
+    let id = context.resolver().index(&data_dir).contract(contract).await?;
     let entries: Vec<Entry> = lines
         .iter()
         .filter_map(|line| match line {
-            Line::Event(entry) => Some(entry.clone()),
+            Line::Event(entry) if entry.contract == id => Some(entry.clone()),
             _ => None,
         })
-        .filter(|entry| entry.contract.to_string().trim_start_matches("0x").starts_with(&digits))
         .collect();
-    let first = entries.first().map(|entry| entry.contract).with_context(|| {
-        format!(
-            "the index of the gateway has no contract {id}: it has the contracts of the gateway's party and about its \
-             devices, from the time at which the gateway first ran"
-        )
-    })?;
-    if entries.iter().any(|entry| entry.contract != first) {
-        bail!("several contracts in the index start with {id}: give more digits");
-    }
+    ensure!(
+        !entries.is_empty(),
+        "the index of the gateway has no contract {id}: it has the contracts of the gateway's party and about its devices, \
+         from the time at which the gateway first ran"
+    );
     let missed = lines.iter().filter_map(|line| match line {
         Line::Missed { from, to } => Some((*from, *to)),
         _ => None,
@@ -107,18 +109,16 @@ fn from_index(config: &ConfigArg, id: &str) -> anyhow::Result<(ContractId, Found
     let from = entries.first().map(|entry| entry.block).into_iter().chain(from).min().unwrap_or_default();
     let has_start = entries.first().is_some_and(|entry| entry.event == "Proposed");
     let from = if has_start { 0 } else { from };
-    Ok((first, Found { missed: missed.collect(), entries, from }))
+    Ok((id, Found { missed: missed.collect(), entries, from }))
 }
 
 /// Searches the blocks that a node still has.
-async fn from_node(chain: &ChainClient, id: &str) -> anyhow::Result<(ContractId, Found)> {
-    let id = match id.parse::<ContractId>() {
-        Ok(id) => id,
-        Err(_) => {
-            let state = chain.view().await.map_err(explain)?;
-            super::lookup::find_contract(&state, id).await?.id
-        }
-    };
+async fn from_node(
+    chain: &ChainClient,
+    contract: &Reference,
+    context: &Context,
+) -> anyhow::Result<(ContractId, Found)> {
+    let id = context.resolver().chain(chain).contract(contract).await?;
     let head = chain.finalized().await.map_err(explain)?.number;
     let mut bar = ProgressBar::new("searching");
     let mut found = Found::default();

@@ -5,7 +5,10 @@ use super::{
     prove::wanted_of,
 };
 use crate::{
-    cli::common::connect,
+    cli::{
+        common::{connect, Context},
+        resolver::Reference,
+    },
     contracts::{self, Draft, PartiesByName, Texts},
     remedies::explain,
 };
@@ -25,14 +28,9 @@ pub(super) struct Found {
 
 impl Found {
     /// Connects to the node and finds the contract.
-    pub async fn find(args: &ContractArgs) -> anyhow::Result<Self> {
-        Self::find_at(connect(args.node.or_local()).await?, &args.id).await
-    }
-
-    /// Finds the contract with an open connection.
-    pub async fn find_at(chain: ChainClient, id: &str) -> anyhow::Result<Self> {
-        let state = chain.view().await.map_err(explain)?;
-        let view = find_contract(&state, id).await?;
+    pub async fn find(args: &ContractArgs, context: &Context) -> anyhow::Result<Self> {
+        let chain = connect(args.node.or_local()).await?;
+        let view = find_contract(context, &chain, &args.id).await?;
         Ok(Self { chain, view })
     }
 
@@ -81,38 +79,19 @@ pub(super) fn clause_of(terms: &Terms, number: ClauseNumber) -> anyhow::Result<&
     terms.clause(number).with_context(|| format!("the contract in force has no clause {number}"))
 }
 
-/// Finds a contract by its id or by enough of its first digits.
-pub(in crate::cli) async fn find_contract(state: &ChainView, id: &str) -> anyhow::Result<ContractView> {
-    let id = match id.parse::<ContractId>() {
-        Ok(id) => id,
-        Err(_) => find_by_prefix(state, id).await?,
-    };
+/// Finds a contract by its id, by the beginning of its id, or by its name.
+pub(in crate::cli) async fn find_contract(
+    context: &Context,
+    chain: &ChainClient,
+    contract: &Reference,
+) -> anyhow::Result<ContractView> {
+    let id = context.resolver().chain(chain).contract(contract).await?;
+    let state = chain.view().await.map_err(explain)?;
     state.contract(id).await.map_err(explain)?.ok_or_else(|| {
         anyhow!(
             "there is no contract {id} on this chain: `streembit contract list --party PARTY` lists a party's contracts"
         )
     })
-}
-
-/// Searches the contracts of all parties.
-async fn find_by_prefix(state: &ChainView, prefix: &str) -> anyhow::Result<ContractId> {
-    let digits = prefix.trim_start_matches("0x").to_lowercase();
-    if digits.is_empty() || digits.chars().any(|digit| !digit.is_ascii_hexdigit()) {
-        bail!("{prefix:?} is not the id of a contract: write 0x and hexadecimal digits, at least the first ones");
-    }
-    let mut found = BTreeSet::new();
-    for (party, _) in state.parties().await.map_err(explain)? {
-        found.extend(state.contracts_of(party).await.map_err(explain)?);
-    }
-    found.retain(|id| id.to_string().trim_start_matches("0x").starts_with(&digits));
-    let mut found = found.into_iter();
-    match (found.next(), found.next()) {
-        (Some(id), None) => Ok(id),
-        (None, _) => bail!("no contract of this chain has an id that starts with {prefix}"),
-        (Some(one), Some(other)) => {
-            bail!("several contracts start with {prefix}, such as {one} and {other}: give more digits")
-        }
-    }
 }
 
 /// Returns the parties that the names in a draft stand for. Names of nobody are left out.

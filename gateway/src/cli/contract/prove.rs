@@ -23,7 +23,7 @@ use streembit_primitives::{
 
 /// Runs `contract prove`.
 pub(super) async fn run(args: ProveArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.clause.contract).await?;
+    let found = Found::find(&args.clause.contract, context).await?;
     let clause =
         found.clause(&args.clause, "a clause with a reading", |clause| wanted_of(clause).is_some())?;
     let wanted = wanted(&clause.clause)?;

@@ -29,12 +29,12 @@ use streembit_primitives::{
 
 /// Runs `contract report`.
 pub(super) async fn report(args: ReportArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.clause.contract).await?;
+    let found = Found::find(&args.clause.contract, context).await?;
     let numbered = found.clause(&args.clause, "a clause with a meter", has_meter)?;
     let proof = prove::proof(&found.chain, &args.proof, &numbered.clause, Pick::Newest).await?;
     let reading = prove::disclosed_reading(&proof)?;
     let action = ContractAction::Report { clause: numbered.number, proof: Box::new(proof) };
-    let submitted = submit(&found, &args.key.signer(context)?, action).await?;
+    let submitted = submit(&found, &args.key.signer(context).await?, action).await?;
     let state = found.chain.view().await.map_err(explain)?;
     let clauses = state.clauses(found.id()).await.map_err(explain)?.unwrap_or_default();
     let clause = clauses.into_iter().find(|clause| clause.number == numbered.number);
@@ -55,7 +55,7 @@ pub(super) async fn report(args: ReportArgs, context: &Context) -> anyhow::Resul
 
 /// Runs `contract record`.
 pub(super) async fn record(args: RecordArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.clause.contract).await?;
+    let found = Found::find(&args.clause.contract, context).await?;
     let is_service = |clause: &Clause| matches!(clause, Clause::Service(_));
     let numbered = found.clause(&args.clause, "a service clause", is_service)?;
     let proof = match has_meter(&numbered.clause) {
@@ -67,7 +67,7 @@ pub(super) async fn record(args: RecordArgs, context: &Context) -> anyhow::Resul
     };
     let documents = args.documents.hashes()?;
     let action = ContractAction::Record { clause: numbered.number, proof, documents };
-    let submitted = submit(&found, &args.key.signer(context)?, action).await?;
+    let submitted = submit(&found, &args.key.signer(context).await?, action).await?;
     print_new_claim(&found, numbered.number, &submitted, context).await
 }
 
@@ -104,13 +104,13 @@ async fn print_new_claim(
 
 /// Runs `contract claim`.
 pub(super) async fn claim(args: ClaimArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.clause.contract).await?;
+    let found = Found::find(&args.clause.contract, context).await?;
     let numbered =
         found.clause(&args.clause, "a clause of kind bound, usage, report or charge", is_claimable)?;
     let evidence = evidence(&found, &numbered.clause, &args).await?;
     let documents = args.documents.hashes()?;
     let action = ContractAction::Claim { clause: numbered.number, evidence: Box::new(evidence), documents };
-    let submitted = submit(&found, &args.key.signer(context)?, action).await?;
+    let submitted = submit(&found, &args.key.signer(context).await?, action).await?;
     print_new_claim(&found, numbered.number, &submitted, context).await
 }
 
@@ -223,7 +223,7 @@ async fn act(
     action: ContractAction,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let submitted = submit(found, &key.signer(context)?, action).await?;
+    let submitted = submit(found, &key.signer(context).await?, action).await?;
     let claim = find_claim(found, number).await.ok();
     let fields = [("id", json!(found.id())), ("record", json!(number)), ("claim", json!(claim))];
     context.print(&submitted_json(&submitted, fields), |_| {
@@ -234,41 +234,41 @@ async fn act(
 
 /// Runs `contract confirm`.
 pub(super) async fn confirm(args: NumberedArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.signed.contract).await?;
+    let found = Found::find(&args.signed.contract, context).await?;
     act(&found, &args.signed.key, args.record, ContractAction::Confirm(args.record), context).await
 }
 
 /// Runs `contract contest`.
 pub(super) async fn contest(args: DocumentedArgs, context: &Context) -> anyhow::Result<()> {
     let DocumentedArgs { numbered, documents } = args;
-    let found = Found::find(&numbered.signed.contract).await?;
+    let found = Found::find(&numbered.signed.contract, context).await?;
     let action = ContractAction::Contest(numbered.record, documents.hashes()?);
     act(&found, &numbered.signed.key, numbered.record, action, context).await
 }
 
 /// Runs `contract retract`.
 pub(super) async fn retract(args: NumberedArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.signed.contract).await?;
+    let found = Found::find(&args.signed.contract, context).await?;
     act(&found, &args.signed.key, args.record, ContractAction::Retract(args.record), context).await
 }
 
 /// Runs `contract refute`.
 pub(super) async fn refute(args: ContraryArgs, context: &Context) -> anyhow::Result<()> {
-    let (found, proof) = contrary(&args).await?;
+    let (found, proof) = contrary(&args, context).await?;
     let number = args.numbered.record;
     act(&found, &args.numbered.signed.key, number, ContractAction::Refute(number, proof), context).await
 }
 
 /// Runs `contract offer-reading`.
 pub(super) async fn offer_reading(args: ContraryArgs, context: &Context) -> anyhow::Result<()> {
-    let (found, proof) = contrary(&args).await?;
+    let (found, proof) = contrary(&args, context).await?;
     let number = args.numbered.record;
     act(&found, &args.numbered.signed.key, number, ContractAction::OfferReading(number, proof), context).await
 }
 
 /// Proves a reading that is about a record.
-async fn contrary(args: &ContraryArgs) -> anyhow::Result<(Found, Box<ReadingProof>)> {
-    let found = Found::find(&args.numbered.signed.contract).await?;
+async fn contrary(args: &ContraryArgs, context: &Context) -> anyhow::Result<(Found, Box<ReadingProof>)> {
+    let found = Found::find(&args.numbered.signed.contract, context).await?;
     let claim = find_claim(&found, args.numbered.record).await?;
     let clause = clause_of(found.terms(), claim.claim.clause)?.clone();
     let proof = prove::proof(&found.chain, &args.proof, &clause, args.pick.pick()).await?;
@@ -278,7 +278,7 @@ async fn contrary(args: &ContraryArgs) -> anyhow::Result<(Found, Box<ReadingProo
 /// Runs `contract answer`.
 pub(super) async fn answer(args: DocumentedArgs, context: &Context) -> anyhow::Result<()> {
     let DocumentedArgs { numbered, documents } = args;
-    let found = Found::find(&numbered.signed.contract).await?;
+    let found = Found::find(&numbered.signed.contract, context).await?;
     let action = ContractAction::Answer(numbered.record, documents.hashes()?);
     act(&found, &numbered.signed.key, numbered.record, action, context).await
 }
@@ -286,7 +286,7 @@ pub(super) async fn answer(args: DocumentedArgs, context: &Context) -> anyhow::R
 /// Runs `contract settle`.
 pub(super) async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<()> {
     let SettleArgs { numbered, outcome } = args;
-    let found = Found::find(&numbered.signed.contract).await?;
+    let found = Found::find(&numbered.signed.contract, context).await?;
     let action = ContractAction::Settle(numbered.record, outcome.0);
     act(&found, &numbered.signed.key, numbered.record, action, context).await
 }
@@ -294,7 +294,7 @@ pub(super) async fn settle(args: SettleArgs, context: &Context) -> anyhow::Resul
 /// Runs `contract rule`.
 pub(super) async fn rule(args: RuleArgs, context: &Context) -> anyhow::Result<()> {
     let RuleArgs { settle: SettleArgs { numbered, outcome }, documents } = args;
-    let found = Found::find(&numbered.signed.contract).await?;
+    let found = Found::find(&numbered.signed.contract, context).await?;
     let action = ContractAction::Rule(numbered.record, outcome.0, documents.hashes()?);
     act(&found, &numbered.signed.key, numbered.record, action, context).await
 }
@@ -302,7 +302,7 @@ pub(super) async fn rule(args: RuleArgs, context: &Context) -> anyhow::Result<()
 /// Runs `contract pay`.
 pub(super) async fn pay(args: PayArgs, context: &Context) -> anyhow::Result<()> {
     let PayArgs { documented: DocumentedArgs { numbered, documents }, received } = args;
-    let found = Found::find(&numbered.signed.contract).await?;
+    let found = Found::find(&numbered.signed.contract, context).await?;
     let action = match received {
         true => {
             ensure!(documents.files.is_empty(), "--received takes no documents: the debtor gives them");

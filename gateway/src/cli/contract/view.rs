@@ -6,9 +6,11 @@ use super::{
     outcome,
 };
 use crate::{
+    address_book::AddressBook,
     cli::{
         common::{connect, Context},
         output,
+        resolver::Reference,
     },
     contracts::{self, plain, show_number, Span, Texts},
     remedies::explain,
@@ -33,10 +35,11 @@ pub(super) async fn run(args: ShowArgs, context: &Context) -> anyhow::Result<()>
     if path.is_file() {
         return show_file(path, context);
     }
+    let contract: Reference = args.subject.parse()?;
     let texts = args.files.texts()?;
     let chain = connect(args.node.or_local()).await?;
+    let view = find_contract(context, &chain, &contract).await?;
     let state = chain.view().await.map_err(explain)?;
-    let view = find_contract(&state, &args.subject).await?;
     let shown = Shown {
         clauses: state.clauses(view.id).await.map_err(explain)?.unwrap_or_default(),
         claims: state.claims(view.id).await.map_err(explain)?.unwrap_or_default(),
@@ -45,7 +48,7 @@ pub(super) async fn run(args: ShowArgs, context: &Context) -> anyhow::Result<()>
         view,
         texts,
     };
-    context.print(&shown.json(), |_| shown.text())
+    context.print_named(&shown.json(), |_| shown.text())
 }
 
 fn show_file(path: &Path, context: &Context) -> anyhow::Result<()> {
@@ -396,10 +399,10 @@ pub(super) fn name(view: &ContractView, texts: &Texts) -> String {
 }
 
 /// Renders a table of contracts.
-pub(super) fn list(contracts: &[ContractView], texts: &Texts) -> String {
+pub(super) fn list(contracts: &[ContractView], texts: &Texts, names: &AddressBook) -> String {
     let mut table = output::table(["title", "state", "id"]);
     for view in contracts {
-        table.add_row([name(view, texts), state(&view.state), view.id.to_string()]);
+        table.add_row([name(view, texts), state(&view.state), names.label(&view.id.to_string())]);
     }
     output::render(&table)
 }

@@ -2,7 +2,10 @@
 
 use super::{last::LastArgs, register::open_log, subject::FoundDevice};
 use crate::{
-    cli::common::{connect, find_party, ConfigArg, Context, NodeArg},
+    cli::{
+        common::{connect, find_party, ConfigArg, Context, NodeArg},
+        resolver::Reference,
+    },
     config::{Config, DeviceConfig},
     handover,
     remedies::explain,
@@ -16,24 +19,24 @@ use std::{
     path::{Path, PathBuf},
 };
 use streembit_chain::{log_consent, ChainClient};
-use streembit_keystore::{party::PartyName, KeyPair};
+use streembit_keystore::KeyPair;
 use streembit_log::Log;
 use streembit_primitives::{
     device::{DeviceRecord, LastAnchored},
-    DeviceId, DeviceKey, LogId, PartyId, Signature,
+    AccountId, DeviceId, DeviceKey, LogId, PartyId, Signature,
 };
 
 /// The arguments of `device admit`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// The device: its name in the gateway's configuration or its id.
-    #[arg(long, value_name = "DEVICE")]
-    device: String,
+    /// The device: its name in the gateway's configuration or in the address book, or its id or the beginning of it.
+    #[arg(long, value_name = "DEVICE", value_parser = Reference::of_device)]
+    device: Reference,
     #[command(flatten)]
     config: ConfigArg,
-    /// The party that will own the device, if it is not registered yet: its id or one of its accounts.
+    /// The party that will own the device, if it is not registered yet: its id, one of its accounts, or its name.
     #[arg(long, value_name = "PARTY")]
-    owner: Option<PartyName>,
+    owner: Option<Reference>,
     #[command(flatten)]
     last: LastArgs,
     #[command(flatten)]
@@ -94,13 +97,14 @@ impl Admission {
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let (config, keys) = args.config.load_with_keys(context)?;
     let gateway = keys.account();
-    let configured = find_configured(&config, &args.device, &keys)?;
-    let id = configured.id(gateway);
     let chain = connect(args.node.or_configured(&config)).await?;
+    let resolver = context.resolver().gateway(&config, gateway).evidence(args.last.evidence()).chain(&chain);
+    let id = resolver.device(&args.device).await?;
+    let configured = find_configured(&config, id, gateway)?;
     let record = chain.device(id).await.map_err(explain)?;
     let owner = match (&record, &args.owner) {
         (Some(record), _) => record.owner(),
-        (None, Some(party)) => find_party(&chain, party).await?,
+        (None, Some(party)) => find_party(context, &chain, party).await?,
         (None, None) => bail!(
             "device {id} is not registered on this chain: name the party that will own it with --owner PARTY"
         ),
@@ -134,8 +138,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 }
 
 /// Finds the device in the configuration, without which the gateway would refuse its events.
-fn find_configured(config: &Config, device: &str, keys: &KeyPair) -> anyhow::Result<DeviceConfig> {
-    let found = config.device(device, keys.account());
+fn find_configured(config: &Config, device: DeviceId, gateway: AccountId) -> anyhow::Result<DeviceConfig> {
+    let found = config.device(&device.to_string(), gateway);
     Ok(found
         .with_context(|| {
             format!(

@@ -106,8 +106,7 @@ fn agreement(chain: &ChainClient, record: &DeviceRecord, key: DeviceKey, from: u
 
 /// Runs `device key-consent`.
 pub(super) async fn consent(args: &ConsentArgs, context: &Context) -> anyhow::Result<()> {
-    let found = args.device.find(context)?;
-    let chain = found.connect(&args.node).await?;
+    let (found, chain) = args.device.find(&args.node, None, context).await?;
     let record = found.record(&chain).await?;
     let agreed = agreement(&chain, &record, DeviceKey::Own(args.new_key), args.from);
     let message = agreed.message();
@@ -146,8 +145,7 @@ impl KeyChange {
         node: &NodeArg,
         context: &Context,
     ) -> anyhow::Result<Self> {
-        let found = device.find(context)?;
-        let chain = found.connect(node).await?;
+        let (found, chain) = device.find(node, last.evidence(), context).await?;
         let record = found.record(&chain).await?;
         let source = last.source(&chain, &found, &record).await?;
         let (_, Bounds { lowest, after_newest }) = source.bounds(&chain, found.id).await?;
@@ -204,7 +202,7 @@ impl KeyChange {
 
 /// Runs `device rotate-key`.
 pub(super) async fn rotate(args: &RotateArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.signer(context)?;
+    let owner = args.key.signer(context).await?;
     let change = KeyChange::prepare(&args.device, &args.new, &args.last, &args.node, context).await?;
     let agreed = &change.agreed;
     let (file, key) = (args.old_consent.as_deref(), args.old_device_key.as_deref());
@@ -245,7 +243,7 @@ fn sign_as_host(change: &KeyChange, context: &Context) -> anyhow::Result<Signatu
 
 /// Runs `device recover`.
 pub(super) async fn recover(args: &RecoverArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.signer(context)?;
+    let owner = args.key.signer(context).await?;
     let change = KeyChange::prepare(&args.device, &args.new, &args.last, &args.node, context).await?;
     let consents = KeyConsents::Recovery { new: change.new_consent };
     change.submit(&owner, consents, context).await

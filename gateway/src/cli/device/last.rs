@@ -87,6 +87,11 @@ pub(super) struct Bounds {
 }
 
 impl LastArgs {
+    /// Returns the evidence file that is given.
+    pub(super) fn evidence(&self) -> Option<&Path> {
+        self.evidence.as_deref()
+    }
+
     /// Returns the source of the proof. Without an option, it is the gateway whose configuration is given.
     pub(super) async fn source(
         &self,
@@ -206,8 +211,7 @@ impl LastSource {
 
 /// Runs `device last-anchored`.
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let found = args.device.find(context)?;
-    let chain = found.connect(&args.node).await?;
+    let (found, chain) = args.device.find(&args.node, args.source.evidence(), context).await?;
     let record = found.record(&chain).await?;
     let source = args.source.source(&chain, &found, &record).await?;
     let (LastProof { last, newest }, _) = source.bounds(&chain, found.id).await?;

@@ -31,10 +31,11 @@ pub(super) async fn run(config: &ConfigArg, node: &NodeArg, context: &Context) -
         };
         devices.push(describe(device, gateway, on_chain));
     }
+    let names = context.names();
     context.print(&devices, |devices| {
         let mut table = output::table(["name", "source", "owner", "registered", "id"]);
         for device in devices {
-            let text = |key: &str| device.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
+            let text = |key: &str| names.label(device.get(key).and_then(Value::as_str).unwrap_or("-"));
             table.add_row([text("name"), text("source"), text("owner"), text("registration"), text("id")]);
         }
         output::render(&table)
@@ -54,7 +55,7 @@ fn describe(device: &DeviceConfig, gateway: AccountId, on_chain: Option<Option<D
         Some(Some(record)) if record.gateway() == gateway => {
             (format!("block {}", record.registered()), Some(record))
         }
-        Some(Some(record)) => ("with another gateway".into(), Some(record)),
+        Some(Some(record)) => (format!("with gateway {}", account::show(&record.gateway())), Some(record)),
     };
     json!({
         "name": device.name,

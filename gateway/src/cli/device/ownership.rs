@@ -2,24 +2,25 @@
 
 use super::subject::find_record;
 use crate::{
-    cli::common::{connect, find_party, submitted_json, Context, KeyArg, NodeArg},
+    cli::{
+        common::{connect, find_party, submitted_json, Context, KeyArg, NodeArg},
+        resolver::Reference,
+    },
     remedies::explain,
 };
 use anyhow::ensure;
 use clap::Args;
 use serde_json::json;
-use streembit_keystore::party::PartyName;
-use streembit_primitives::DeviceId;
 
 /// The arguments of `device transfer`.
 #[derive(Debug, Args)]
 pub struct TransferArgs {
-    /// The device's id.
-    #[arg(long, value_name = "ID")]
-    device: DeviceId,
-    /// The party that is offered the device: its id or one of its accounts.
+    /// The device: its id or the beginning of it, or its name in the address book.
+    #[arg(long, value_name = "DEVICE")]
+    device: Reference,
+    /// The party that is offered the device: its id, one of its accounts, or its name.
     #[arg(long, value_name = "PARTY", required_unless_present = "withdraw")]
-    to: Option<PartyName>,
+    to: Option<Reference>,
     /// Withdraw the offer.
     #[arg(long, conflicts_with = "to")]
     withdraw: bool,
@@ -32,12 +33,12 @@ pub struct TransferArgs {
 /// The arguments of `device accept`.
 #[derive(Debug, Args)]
 pub struct AcceptArgs {
-    /// The device's id.
-    #[arg(long, value_name = "ID")]
-    device: DeviceId,
-    /// The party that offers the device: its id or one of its accounts.
+    /// The device: its id or the beginning of it, or its name in the address book.
+    #[arg(long, value_name = "DEVICE")]
+    device: Reference,
+    /// The party that offers the device: its id, one of its accounts, or its name.
     #[arg(long, value_name = "PARTY")]
-    from: PartyName,
+    from: Reference,
     #[command(flatten)]
     key: KeyArg,
     #[command(flatten)]
@@ -46,13 +47,13 @@ pub struct AcceptArgs {
 
 /// Runs `device transfer`.
 pub(super) async fn transfer(args: &TransferArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.signer(context)?;
+    let owner = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let to = match &args.to {
-        Some(party) => Some(find_party(&chain, party).await?),
+        Some(party) => Some(find_party(context, &chain, party).await?),
         None => None,
     };
-    let device = args.device;
+    let device = context.resolver().chain(&chain).device(&args.device).await?;
     let submitted = chain.transfer(&owner, device, to).await.map_err(explain)?;
     let view = submitted_json(&submitted, [("device", json!(device)), ("to", json!(to))]);
     context.print(&view, |_| match to {
@@ -67,10 +68,10 @@ pub(super) async fn transfer(args: &TransferArgs, context: &Context) -> anyhow::
 
 /// Runs `device accept`.
 pub(super) async fn accept(args: &AcceptArgs, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.signer(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
-    let from = find_party(&chain, &args.from).await?;
-    let device = args.device;
+    let from = find_party(context, &chain, &args.from).await?;
+    let device = context.resolver().chain(&chain).device(&args.device).await?;
     let owner = find_record(&chain, device).await?.owner();
     ensure!(owner == from, "device {device} belongs to party {owner}, not to {from}");
     let party = chain.party_of(keys.account()).await.map_err(explain)?;

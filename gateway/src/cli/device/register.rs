@@ -2,8 +2,11 @@
 
 use super::{admit::Admission, consent};
 use crate::{
-    cli::common::{connect, find_party, submitted_json, ConfigArg, Context, KeyArg, NodeArg},
-    config::{Config, DeviceConfig},
+    cli::{
+        common::{connect, find_configured, find_party, submitted_json, ConfigArg, Context, KeyArg, NodeArg},
+        resolver::Reference,
+    },
+    config::DeviceConfig,
     keys::{open_gateway_key, open_key},
     remedies::explain,
 };
@@ -12,7 +15,7 @@ use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use streembit_chain::{device_consent, log_consent, ChainClient};
-use streembit_keystore::{account, party::PartyName, KeyPair};
+use streembit_keystore::{account, KeyPair};
 use streembit_primitives::{
     device::RegistrationConsent, hash::Domain, AccountId, DeviceKey, LogId, PartyId, Signature,
 };
@@ -20,9 +23,9 @@ use streembit_primitives::{
 /// The arguments of `device register`.
 #[derive(Debug, Args)]
 pub struct RegisterArgs {
-    /// The device: its name in the gateway's configuration or its id.
-    #[arg(long, value_name = "DEVICE")]
-    device: String,
+    /// The device: its name in the gateway's configuration or in the address book, or its id or the beginning of it.
+    #[arg(long, value_name = "DEVICE", value_parser = Reference::of_device)]
+    device: Reference,
     #[command(flatten)]
     config: ConfigArg,
     #[command(flatten)]
@@ -44,12 +47,12 @@ pub struct RegisterArgs {
 /// The arguments of `device consent`.
 #[derive(Debug, Args)]
 pub struct ConsentArgs {
-    /// The device: its name in the gateway's configuration or its id.
-    #[arg(long, value_name = "DEVICE")]
-    device: String,
-    /// The party that will own the device: its id or one of its accounts.
+    /// The device: its name in the gateway's configuration or in the address book, or its id or the beginning of it.
+    #[arg(long, value_name = "DEVICE", value_parser = Reference::of_device)]
+    device: Reference,
+    /// The party that will own the device: its id, one of its accounts, or its name.
     #[arg(long, value_name = "PARTY")]
-    owner: PartyName,
+    owner: Reference,
     #[command(flatten)]
     config: ConfigArg,
     #[command(flatten)]
@@ -62,8 +65,8 @@ pub struct ConsentArgs {
 /// Runs `device register`.
 pub(super) async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_ids(Some(context))?;
-    let device = config.device(&args.device, gateway)?.clone();
-    let signer = args.key.signer(context)?;
+    let device = find_configured(context, &config, gateway, &args.device).await?;
+    let signer = args.key.signer(context).await?;
     let chain = connect(args.node.or_configured(&config)).await?;
     let owner = chain.party_of(signer.account()).await.map_err(explain)?;
     let registration = registration(&chain, &device, owner, gateway).await?;
@@ -114,9 +117,10 @@ async fn agree(
 /// Runs `device consent`.
 pub(super) async fn consent(args: ConsentArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_ids(Some(context))?;
-    let device = own_key_device(&config, &args.device, gateway)?;
+    let device = find_configured(context, &config, gateway, &args.device).await?;
+    ensure_own_key(&device)?;
     let chain = connect(args.node.or_configured(&config)).await?;
-    let owner = find_party(&chain, &args.owner).await?;
+    let owner = find_party(context, &chain, &args.owner).await?;
     let registration = registration(&chain, &device, owner, gateway).await?;
     let signature = args
         .device_key
@@ -135,15 +139,14 @@ pub(super) async fn consent(args: ConsentArgs, context: &Context) -> anyhow::Res
     })
 }
 
-fn own_key_device(config: &Config, name: &str, gateway: AccountId) -> anyhow::Result<DeviceConfig> {
-    let device = config.device(name, gateway)?;
+fn ensure_own_key(device: &DeviceConfig) -> anyhow::Result<()> {
     if device.key.is_none() {
         bail!(
             "the gateway signs for device {:?} and consents when it registers the device: no other consent is needed",
             device.name
         );
     }
-    Ok(device.clone())
+    Ok(())
 }
 
 async fn registration(

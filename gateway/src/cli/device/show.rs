@@ -25,11 +25,10 @@ pub struct Args {
 
 /// Runs `device show`.
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let found = args.device.find(context)?;
-    let chain = found.connect(&args.node).await?;
+    let (found, chain) = args.device.find(&args.node, None, context).await?;
     let record = found.record(&chain).await?;
     let offer = chain.offer(found.id).await.map_err(explain)?;
-    context.print(&view(&record, offer), |_| text(&record, offer))
+    context.print_named(&view(&record, offer), |_| text(&record, offer))
 }
 
 fn view(record: &DeviceRecord, offer: Option<PartyId>) -> Value {

@@ -5,20 +5,23 @@ use super::{
     subject::{find_record, DeviceArg},
 };
 use crate::{
-    cli::common::{connect, submitted_json, Context, KeyArg, NodeArg},
+    cli::{
+        common::{connect, submitted_json, Context, KeyArg, NodeArg},
+        resolver::Reference,
+    },
     remedies::explain,
 };
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use streembit_primitives::{device::DeviceState, DeviceId};
+use streembit_primitives::device::DeviceState;
 
 /// The arguments of `device retire`.
 #[derive(Debug, Args)]
 pub struct RetireArgs {
-    /// The device's id.
-    #[arg(long, value_name = "ID")]
-    device: DeviceId,
+    /// The device: its id or the beginning of it, or its name in the address book.
+    #[arg(long, value_name = "DEVICE")]
+    device: Reference,
     #[command(flatten)]
     key: KeyArg,
     #[command(flatten)]
@@ -68,9 +71,9 @@ impl From<Declared> for DeviceState {
 
 /// Runs `device retire`.
 pub(super) async fn retire(args: &RetireArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.signer(context)?;
+    let owner = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
-    let device = args.device;
+    let device = context.resolver().chain(&chain).device(&args.device).await?;
     find_record(&chain, device).await?;
     let state = DeviceState::Retired;
     let submitted = chain.set_device_state(&owner, device, state).await.map_err(explain)?;
@@ -80,9 +83,8 @@ pub(super) async fn retire(args: &RetireArgs, context: &Context) -> anyhow::Resu
 
 /// Runs `device declare`.
 pub(super) async fn declare(args: &DeclareArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.signer(context)?;
-    let found = args.device.find(context)?;
-    let chain = found.connect(&args.node).await?;
+    let owner = args.key.signer(context).await?;
+    let (found, chain) = args.device.find(&args.node, args.last.evidence(), context).await?;
     let record = found.record(&chain).await?;
     let device = found.id;
     if let Some(declared) = args.state {

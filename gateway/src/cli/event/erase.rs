@@ -8,6 +8,7 @@ use crate::{
     cli::{
         common::{CommandResult, ConfigArg, Context},
         output,
+        resolver::Reference,
     },
 };
 use anyhow::bail;
@@ -22,9 +23,9 @@ use streembit_clock as clock;
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["sequence", "index"])))]
 pub struct EraseArgs {
-    /// The device: its name in the gateway's configuration or its id.
-    #[arg(long, requires = "sequence", conflicts_with = "index")]
-    device: Option<String>,
+    /// The device: its name in the gateway's configuration or in the address book, or its id or the beginning of it.
+    #[arg(long, requires = "sequence", conflicts_with = "index", value_parser = Reference::of_device)]
+    device: Option<Reference>,
     /// The event's sequence number, as `streembit audit device` shows it.
     #[arg(long, value_name = "N", requires = "device")]
     sequence: Option<u64>,
@@ -47,12 +48,19 @@ pub async fn run(args: EraseArgs, context: &Context) -> CommandResult {
     let Some(first) = sequence.or(index) else {
         bail!("no event given: use --device DEVICE --sequence N, or --index N")
     };
-    let config = config.load()?;
+    let (config, device) = match &device {
+        Some(device) => {
+            let (config, account) = config.load_with_ids(Some(context))?;
+            let id = context.resolver().gateway(&config, account).device(device).await?;
+            (config, Some(id.to_string()))
+        }
+        None => (config.load()?, None),
+    };
     let client = Client::new(&config.api.socket)?;
     // Report a gateway that is not running before asking for confirmation.
     client.log().await?;
     let request = NewErasure { device, first, last: to };
-    if !yes && !confirm(&question(&request))? {
+    if !yes && !confirm(&context.names().label(&question(&request)))? {
         bail!("not confirmed; nothing is erased");
     }
     let erased = client.erase(&request).await?;

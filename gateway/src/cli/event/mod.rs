@@ -3,8 +3,9 @@
 mod erase;
 
 use super::{
-    common::{CommandResult, ConfigArg, Context},
+    common::{find_configured, CommandResult, ConfigArg, Context},
     output,
+    resolver::Reference,
 };
 use crate::api::{
     client::Client,
@@ -47,9 +48,9 @@ pub enum Command {
 /// The arguments of `event add`.
 #[derive(Debug, Args)]
 pub struct AddArgs {
-    /// The device: its name in the gateway's configuration or its id.
-    #[arg(long)]
-    device: String,
+    /// The device: its name in the gateway's configuration or in the address book, or its id or the beginning of it.
+    #[arg(long, value_parser = Reference::of_device)]
+    device: Reference,
     #[command(flatten)]
     config: ConfigArg,
 }
@@ -62,10 +63,10 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
     };
     let (config, account) = args.config.load_with_ids(Some(context))?;
     // Report a mistyped name, or a gateway that is not running, before reading any input.
-    config.device(&args.device, account)?;
+    let device = find_configured(context, &config, account, &args.device).await?.id(account);
     let client = Client::new(&config.api.socket)?;
     client.log().await?;
-    add(&client, &args.device, io::BufReader::new(io::stdin()), context).await
+    add(&client, &device.to_string(), io::BufReader::new(io::stdin()), context).await
 }
 
 /// A line of the input. `text` is an error if the line cannot be sent.

@@ -155,7 +155,7 @@ async fn supervise(
 fn search(config: &ObdConfig, not_found: u32) -> Search {
     match config.protocol {
         Some(protocol) => Search::Only(protocol),
-        None if not_found % THOROUGH_EVERY == 0 => Search::Thorough,
+        None if not_found.is_multiple_of(THOROUGH_EVERY) => Search::Thorough,
         None => Search::Automatic,
     }
 }

@@ -109,13 +109,13 @@ mod tests {
 
     #[test]
     fn a_time_in_another_unit_is_refused() {
-        let future = Err(TimeError::Future { max_future: DAY });
+        let future = TimeError::Future { max_future: DAY };
         for time in ["1593441174505", "1593441174505123", "1700086401"] {
-            assert_eq!(resolve(NOW, "", time), future, "{time}");
+            assert_eq!(resolve(NOW, "", time), Err(future), "{time}");
         }
         assert_eq!(resolve(NOW, "", "1700086400"), Ok(NOW + DAY));
         assert_eq!(resolve(NOW, "1593441174", "1593441175"), Err(TimeError::TwiceAbsolute));
-        assert!(future.unwrap_err().to_string().contains("86400 s in the future: t is in seconds"));
+        assert!(future.to_string().contains("86400 s in the future: t is in seconds"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod deliver;
 mod hostile;
+mod pinned_bytes;
 mod rights;
 
 use super::*;

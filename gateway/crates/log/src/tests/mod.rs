@@ -6,5 +6,6 @@ mod erase;
 mod faults;
 mod heads;
 mod lineage;
+mod pinned_bytes;
 mod proofs;
 mod support;

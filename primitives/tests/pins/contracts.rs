@@ -1,6 +1,6 @@
 //! Generates contracts and what the chain records about them.
 
-use super::generator::Generator;
+use super::Generator;
 use streembit_primitives::{
     contract::{
         evaluate::Rounding,

@@ -1,20 +1,31 @@
-//! Generates values of every format.
+//! Values generated from a seed, and the comparison of their bytes with pinned ones. The tests of the log and of the
+//! delivery protocol use this file too.
 
+#![allow(dead_code, reason = "each test uses a part of this")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "only tests use this")]
+
+mod contracts;
+
+use codec::{DecodeAll, Encode};
+use std::{collections::BTreeMap, fmt::Debug, path::Path};
 use streembit_primitives::{
     body::{Disclosure, Part},
     command::{CommandResult, Outcome, Parameter},
     device::{ChangeTime, DeviceRecord, DeviceState, KeyChange, LabelHash},
     event::{SignedEvent, VERSION},
-    evidence::{Item, ShownBody},
+    evidence::{AuthorityKey, AuthoritySet, Item, Justification, JustifiedBlock, ShownBody, Vote, Voter},
     heads::{AbsenceProof, HeadEntry, HeadProof, HeadsMap},
     merkle::InclusionProof,
     party::{PartyAccount, PartyRecord, Role, MAX_ACCOUNTS},
     reading::{Name, Unit},
     reading_proof::ReadingProof,
     AccountId, Body, Checkpoint, Command, Decimal, DeviceId, DeviceKey, EncryptionKey, EventHeader,
-    EventKind, Hash, LogEntry, LogId, PartyId, PublicKey, Reading, Scope, Signature, SignedCommand, Signer,
-    Source, Text, Value, Version,
+    EventKind, Hash, LogEntry, LogId, PartyId, PublicKey, Reading, Scope, Signature, SignedCheckpoint,
+    SignedCommand, Signer, Source, Text, Value, Version,
 };
+
+/// The number of values of each type.
+const VALUES: usize = 64;
 
 /// Makes values from a stream of bytes that depends on the name of the type alone.
 pub struct Generator(blake3::OutputReader);
@@ -50,6 +61,11 @@ impl Generator {
 
     pub fn list<T>(&mut self, most: u64, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
         (0..self.below(most + 1)).map(|_| make(self)).collect()
+    }
+
+    /// At most `most` bytes.
+    pub fn octets(&mut self, most: u64) -> Vec<u8> {
+        self.list(most, |g| g.bytes::<1>()[0])
     }
 
     pub fn word(&mut self, longest: u64) -> String {
@@ -313,5 +329,90 @@ impl Generator {
                 Item::Event { entry: self.entry(), body: ShownBody::Parts(parts) }
             }
         }
+    }
+
+    pub fn signed_checkpoint(&mut self) -> SignedCheckpoint {
+        SignedCheckpoint { checkpoint: self.checkpoint(), signature: self.signature() }
+    }
+
+    pub fn authority_set(&mut self) -> AuthoritySet {
+        let voter = |g: &mut Self| Voter { key: AuthorityKey(g.bytes()), weight: g.number() };
+        AuthoritySet { id: self.number(), voters: self.list(8, voter) }
+    }
+
+    pub fn justified_block(&mut self) -> JustifiedBlock {
+        let header = self.octets(200);
+        let justification = if self.flag() {
+            let vote = |g: &mut Self| Vote { voter: g.number() as u16, signature: g.bytes() };
+            Justification::Direct { round: self.number(), votes: self.list(8, vote) }
+        } else {
+            Justification::Full(self.octets(200))
+        };
+        JustifiedBlock { header, justification }
+    }
+}
+
+/// The hashes of the pinned bytes by name, in the order of the names.
+#[derive(Default)]
+pub struct Pins(BTreeMap<&'static str, String>);
+
+impl Pins {
+    /// Pins what `bytes` makes of generated values.
+    pub fn add<T>(
+        &mut self,
+        name: &'static str,
+        make: fn(&mut Generator) -> T,
+        bytes: impl Fn(&T) -> Vec<u8>,
+    ) {
+        let mut generator = Generator::new(name);
+        let mut hasher = blake3::Hasher::new();
+        for _ in 0..VALUES {
+            let bytes = bytes(&make(&mut generator));
+            hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
+        }
+        let earlier = self.0.insert(name, hasher.finalize().to_hex().to_string());
+        assert_eq!(earlier, None, "{name} is pinned twice");
+    }
+
+    /// Pins the encoding of a type, which must decode to the same value, and to nothing with one more byte.
+    pub fn encoding<T: Encode + DecodeAll + PartialEq + Debug>(
+        &mut self,
+        name: &'static str,
+        make: fn(&mut Generator) -> T,
+    ) {
+        self.add(name, make, |value| {
+            let bytes = value.encode();
+            assert_eq!(T::decode_all(&mut &*bytes).as_ref(), Ok(value), "{name}");
+            let longer = [&bytes[..], &[0]].concat();
+            assert!(T::decode_all(&mut &*longer).is_err(), "{name}");
+            bytes
+        });
+    }
+
+    /// Pins bytes that no generated value has.
+    pub fn fixed(&mut self, name: &'static str, bytes: &[u8]) {
+        let earlier = self.0.insert(name, blake3::hash(bytes).to_hex().to_string());
+        assert_eq!(earlier, None, "{name} is pinned twice");
+    }
+
+    /// Compares with the pins in a file. `command` is the command that writes the file.
+    pub fn ensure_pinned(&self, file: &Path, command: &str) {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let pinned: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once(": ")).collect();
+        for (name, hash) in &self.0 {
+            assert_eq!(
+                pinned.get(name),
+                Some(&hash.as_str()),
+                "the bytes of {name:?} have changed. If that is meant, raise its version, say so in the changelog, and \
+                 run `{command}`"
+            );
+        }
+        assert_eq!(pinned.len(), self.0.len(), "a format is pinned that no longer exists");
+    }
+
+    /// Writes the pins to a file.
+    pub fn write(&self, file: &Path) {
+        let lines: String = self.0.iter().map(|(name, hash)| format!("{name}: {hash}\n")).collect();
+        std::fs::write(file, lines).unwrap();
     }
 }

@@ -1,0 +1,139 @@
+//! Pins the bytes of the protocol: a changed frame, signed message or name fails here.
+//!
+//! Generated values are hashed and compared with `pinned_bytes.txt`. A change of that file is a change of the protocol,
+//! and comes with a new version in its name.
+
+#[path = "../../../../../primitives/tests/pins/mod.rs"]
+mod pins;
+
+use super::{KeyPair, Keypair};
+use crate::{
+    framing,
+    proof::{Channel, Side},
+    swarm::{peer_id, protocol},
+    wire::{
+        Challenge, Content, Credit, Delivered, End, Frame, GatewayProof, Hello, Inclusion, Request, Subscribe,
+    },
+};
+use pins::{Generator, Pins};
+use std::path::{Path, PathBuf};
+use streembit_primitives::merkle::InclusionProof;
+
+/// Every reason for the end of a stream.
+const ENDS: [End; 10] = [
+    End::Busy,
+    End::Unavailable,
+    End::Stopping,
+    End::Slow,
+    End::Failed,
+    End::Malformed,
+    End::Proof,
+    End::NotGranted,
+    End::Expired,
+    End::Ahead,
+];
+
+fn end(g: &mut Generator) -> End {
+    ENDS[g.below(ENDS.len() as u64) as usize]
+}
+
+fn request(g: &mut Generator) -> Request {
+    Request {
+        device: g.device(),
+        next: g.number(),
+        names: g.list(16, Generator::name).try_into().unwrap(),
+        credit: g.number() as u32,
+    }
+}
+
+fn gateway_proof(g: &mut Generator) -> GatewayProof {
+    GatewayProof { challenge: g.bytes(), account: g.account(), signature: g.signature() }
+}
+
+fn content(g: &mut Generator) -> Content {
+    match g.below(3) {
+        0 => Content::Body(g.body()),
+        1 => Content::Disclosed(g.list(8, Generator::disclosure).try_into().unwrap()),
+        _ => Content::Erased,
+    }
+}
+
+fn inclusion(g: &mut Generator) -> Inclusion {
+    Inclusion { log: g.log(), size: g.number(), proof: InclusionProof::new(g.list(63, Generator::hash)) }
+}
+
+fn delivered(g: &mut Generator) -> Delivered {
+    Delivered {
+        index: g.number(),
+        entry: g.entry(),
+        content: content(g),
+        anchored: g.flag().then(|| inclusion(g)),
+    }
+}
+
+fn frame(g: &mut Generator) -> Frame {
+    match g.below(4) {
+        0 => Frame::Proof(gateway_proof(g)),
+        1 => Frame::Event(Box::new(delivered(g))),
+        2 => Frame::Alive,
+        _ => Frame::End(end(g)),
+    }
+}
+
+/// A channel, and the challenges of both sides.
+fn channel(g: &mut Generator) -> (Channel, [Challenge; 2]) {
+    let peer =
+        |g: &mut Generator| Keypair::ed25519_from_bytes(g.bytes::<32>()).unwrap().public().to_peer_id();
+    let genesis = g.hash();
+    let protocol = protocol(&genesis).to_string();
+    (Channel { genesis, protocol, gateway: peer(g), subscriber: peer(g) }, [g.bytes(), g.bytes()])
+}
+
+fn pins() -> Pins {
+    let mut pins = Pins::default();
+    pins.encoding("Content", content);
+    pins.encoding("Credit", |g| Credit(g.number() as u32));
+    pins.encoding("Delivered", delivered);
+    pins.encoding("End", end);
+    pins.encoding("Frame", frame);
+    pins.encoding("GatewayProof", gateway_proof);
+    pins.encoding("Hello", |g| Hello { challenge: g.bytes() });
+    pins.encoding("Inclusion", inclusion);
+    pins.encoding("Request", request);
+    pins.encoding("Subscribe", |g| Subscribe {
+        request: request(g),
+        account: g.account(),
+        signature: g.signature(),
+    });
+    pins.add("Frame with its length", frame, |frame| framing::encode(frame).unwrap());
+    pins.add("GatewayProof message", channel, |(channel, [hello, gateway])| {
+        channel.message(Side::Gateway, (hello, gateway), None).0.to_vec()
+    });
+    pins.add(
+        "Subscribe message",
+        |g| (channel(g), request(g)),
+        |((channel, [hello, gateway]), request)| {
+            channel.message(Side::Subscriber, (hello, gateway), Some(request)).0.to_vec()
+        },
+    );
+    pins.add("Peer id of a gateway", Generator::bytes::<32>, |seed| {
+        peer_id(&KeyPair::from_seed(*seed)).unwrap().to_bytes()
+    });
+    pins.add("Protocol name", Generator::hash, |genesis| protocol(genesis).to_string().into_bytes());
+    pins
+}
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/pinned_bytes.txt")
+}
+
+#[test]
+fn the_bytes_of_the_protocol_are_the_pinned_ones() {
+    pins().ensure_pinned(&path(), "cargo test -p streembit-delivery --lib pinned_bytes -- --ignored");
+}
+
+#[test]
+#[ignore = "writes the pins, after a deliberate change of the protocol"]
+fn write_the_pins() {
+    pins().write(&path());
+}

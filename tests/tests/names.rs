@@ -1,0 +1,41 @@
+//! Names of the address book and the beginnings of ids, in place of whole ids.
+
+use anyhow::{ensure, Result};
+use streembit_tests::{run_test, str_at, GatewayFixture};
+
+#[test]
+fn a_name_and_the_beginning_of_an_id_stand_for_the_id() {
+    run_test("names", |env| {
+        let fixture = GatewayFixture::with_hosted_device(env)?;
+        let id = fixture.device_id("shed")?;
+        let short: String = id.chars().take(10).collect();
+        let show = |device: &str| fixture.node_command(["device", "show", "--device", device]);
+        ensure!(str_at(&show(&short).json()?, "/device")? == id);
+        show("garden").run()?.ensure_refused(&[
+            "garden",
+            "names.toml",
+            "name add device garden",
+            "--config",
+        ])?;
+        show("0xffff").run()?.ensure_refused(&["0xffff", "names.toml", "the chain at"])?;
+
+        // The chain knows the device that begins like this, and the party of the account.
+        add(&fixture, &["device", "garden", &short])?;
+        add(&fixture, &["party", "alices", &env.dev_account("alice")?])?;
+        let shown = show("garden").json()?;
+        ensure!(str_at(&shown, "/device")? == id && str_at(&shown, "/device_name")? == "garden", "{shown}");
+        ensure!(str_at(&shown, "/owner_name")? == "alices", "{shown}");
+        let text = show("garden").ok()?.stdout;
+        ensure!(text.contains(&format!("garden ({short}…)")) && text.contains("alices (0x"), "{text}");
+        let parties = fixture.node_command(["consortium", "show"]).ok()?.stdout;
+        ensure!(parties.contains("alices (0x"), "{parties}");
+        let party = fixture.node_command(["party", "show", "alices"]).json()?;
+        ensure!(str_at(&party, "/party_name")? == "alices", "{party}");
+        Ok(())
+    });
+}
+
+fn add(fixture: &GatewayFixture, arguments: &[&str]) -> Result<()> {
+    fixture.node_command(["name", "add"].iter().chain(arguments)).ok()?;
+    Ok(())
+}
