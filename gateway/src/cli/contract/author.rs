@@ -246,3 +246,40 @@ pub(super) fn texts_of_both(
     }
     Ok(texts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address_book::{AddressBookFile, KnownId};
+    use streembit_primitives::{DeviceId, PartyId};
+
+    #[tokio::test]
+    async fn a_name_in_an_answer_becomes_an_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = AddressBookFile::new(Some(folder.path().join("names.toml")));
+        let (anna, car) = (PartyId([1; 32]), DeviceId([2; 32]));
+        book.add("anna".parse().unwrap(), KnownId::from(anna)).unwrap();
+        book.add("car".parse().unwrap(), KnownId::from(car)).unwrap();
+        let book = AddressBookFile::new(Some(folder.path().join("names.toml")));
+        let resolver = Resolver::new(&book);
+        let template = Template::find("vehicle-service").unwrap();
+        let find = |name: &str| template.questions().iter().find(|question| question.name == name).unwrap();
+        let alice = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+        for (question, answer, expected) in [
+            ("owner", "anna", anna.to_string()),
+            ("owner", alice, alice.to_owned()),
+            ("owner", &anna.to_string(), anna.to_string()),
+            ("device", " car ", car.to_string()),
+            ("device", "0x0202", car.to_string()),
+            ("arbiter", "", String::new()),
+            ("title", "anna", "anna".to_owned()),
+        ] {
+            assert_eq!(resolve(find(question), answer, &resolver).await.unwrap(), expected, "{question}");
+        }
+        let error = resolve(find("device"), "anna", &resolver).await.unwrap_err();
+        let error = format!("{error:#}");
+        for part in ["device: \"anna\"", "the name of a party", "a device is needed"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+}
