@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod handover;
 pub mod keys;
 pub mod last_anchored;
+pub mod log_id;
 pub mod memory;
 pub mod metrics;
 pub mod remedies;

@@ -219,11 +219,13 @@ fn reason(error: &IngestError) -> &'static str {
     match error {
         IngestError::UnknownDevice { .. } => "unknown_device",
         IngestError::UnknownRecord { .. } => "unknown_record",
+        IngestError::Paused { .. } => "paused",
         IngestError::NotHosted { .. } => "not_hosted",
         IngestError::NotVerified { .. } => "not_verified",
         IngestError::OtherKey { .. } | IngestError::Refused(Refusal::OtherKey { .. }) => "other_key",
         IngestError::Refused(Refusal::Lost { .. }) => "lost",
         IngestError::Refused(Refusal::OtherLog { .. } | Refusal::OtherEpoch { .. }) => "other_log",
+        IngestError::Refused(Refusal::UnknownPrevious { .. }) => "unknown_previous",
         IngestError::Refused(Refusal::Retired { .. }) => "retired",
         IngestError::Empty | IngestError::TooMany { .. } | IngestError::TooLong(_) => "content",
         IngestError::Refused(Refusal::Event(_)) => "order",

@@ -66,6 +66,8 @@ pub enum Domain {
     Document,
     /// The label of a hosted device, with its salt.
     Label,
+    /// The record of a device, as it was shown to the party that accepts the device.
+    DeviceRecord,
     /// The consent to the registration of a device.
     Registration,
     /// The consent of a gateway to keep a device's log.
@@ -104,6 +106,7 @@ impl Domain {
             Self::ContractContent => "streembit v1 contract content",
             Self::Document => "streembit v1 document",
             Self::Label => "streembit v1 device label",
+            Self::DeviceRecord => "streembit v1 device record",
             Self::Registration => "streembit v2 device registration",
             Self::LogConsent => "streembit v1 log consent",
             Self::KeyConsent => "streembit v1 key consent",

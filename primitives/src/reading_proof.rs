@@ -53,6 +53,11 @@ pub enum ReadingProofError {
     Lost,
     /// The device's event with this sequence belongs to another log.
     Log,
+    /// The entry was anchored after the device's period in this log ended.
+    AfterPeriod {
+        /// The size of the log at the end of the period.
+        size: u64,
+    },
     /// The sequence is impossible: the log has too few entries before this one.
     Sequence {
         /// The sequence of the event.
@@ -73,6 +78,12 @@ impl fmt::Display for ReadingProofError {
             Self::Inclusion => f.write_str("the entry is not in the log at this checkpoint"),
             Self::Lost => f.write_str("the event is declared lost"),
             Self::Log => f.write_str("the device's event with this sequence belongs to another log"),
+            Self::AfterPeriod { size } => {
+                write!(
+                    f,
+                    "the device left this log when {size} entries were anchored, and this entry came later"
+                )
+            }
             Self::Sequence { sequence, lowest } => {
                 write!(
                     f,
@@ -91,7 +102,8 @@ impl ReadingProof {
     /// Verifies the proof against the device's record and the root that is anchored for [`Self::log`] at [`Self::size`].
     ///
     /// The record tells which key signs the event and which log it is in. Sequences have no gaps, so the log has all of
-    /// the device's events that belong to it and come before this one, except the lost ones.
+    /// the device's events that belong to it and come before this one, except the lost ones. An entry that the gateway of a
+    /// former log appended after the device left is rejected.
     pub fn verify(self, record: &DeviceRecord, root: &Hash) -> Result<ProvenReading, ReadingProofError> {
         self.verify_with::<Sha2>(record, root)
     }
@@ -118,6 +130,9 @@ impl ReadingProof {
             return Err(ReadingProofError::Lost);
         }
         let lowest = record.min_index(&log, sequence).ok_or(ReadingProofError::Log)?;
+        if let Some(size) = record.log_at(sequence).until_size.filter(|size| index >= *size) {
+            return Err(ReadingProofError::AfterPeriod { size });
+        }
         if index < lowest {
             return Err(ReadingProofError::Sequence { sequence, lowest });
         }
@@ -209,7 +224,7 @@ mod tests {
     fn record_from(label: &str, first: u64) -> DeviceRecord {
         let before = LogId { gateway: gateway(), epoch: 1 };
         let mut record = DeviceRecord::new(key(label), PartyId([5; 32]), before, AT);
-        record.assign(LogId::first(gateway()), None, first, first, AT).unwrap();
+        record.assign(LogId::first(gateway()), None, first, first, u64::MAX, AT).unwrap();
         record
     }
 
@@ -359,18 +374,29 @@ mod tests {
         // The same for the log.
         assert_eq!(
             verify(|r, _| r
-                .assign(LogId { epoch: 2, ..r.log() }, None, SEQUENCE + 1, SEQUENCE + 1, AT)
+                .assign(LogId { epoch: 2, ..r.log() }, None, SEQUENCE + 1, SEQUENCE + 1, u64::MAX, AT)
                 .unwrap()),
             Ok(SEQUENCE)
         );
         assert_eq!(
-            verify(|r, _| r.assign(LogId { epoch: 2, ..r.log() }, None, SEQUENCE, SEQUENCE, AT).unwrap()),
+            verify(|r, _| r
+                .assign(LogId { epoch: 2, ..r.log() }, None, SEQUENCE, SEQUENCE, u64::MAX, AT)
+                .unwrap()),
             Err(ReadingProofError::Log)
         );
         assert_eq!(
             verify(|r, _| r.declare_lost(SEQUENCE, SEQUENCE + 1, AT).unwrap()),
             Err(ReadingProofError::Lost)
         );
+        // A former host appends an event of the past to its log.
+        for (size, expected) in
+            [(INDEX + 1, Ok(SEQUENCE)), (INDEX, Err(ReadingProofError::AfterPeriod { size: INDEX }))]
+        {
+            let (mut record, (proof, root)) = (record(), proof());
+            let next = LogId { epoch: 2, ..record.log() };
+            record.assign(next, None, SEQUENCE + 1, SEQUENCE + 1, size, AT).unwrap();
+            assert_eq!(proof.verify(&record, &root).map(|proven| proven.sequence()), expected);
+        }
         // Lost events take no place in the log: with two of them lost, the proven event fits at its index.
         let (proof, root) = proof();
         let mut record = record_from("car", SEQUENCE - INDEX - 2);

@@ -5,9 +5,9 @@ use crate::{
     free_calls::FreeCalls,
     scopes::RuntimeScopes,
     weights::{self, PI_FACTOR},
-    AccountId, Anchors, Aura, Block, BlockNumber, Council, Hash, Nonce, PalletInfo, Parties, Quotas, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SessionKeys, Timestamp,
-    Validators, SLOT_DURATION, VERSION,
+    AccountId, Anchors, Aura, Block, BlockNumber, Council, Devices, Hash, Nonce, PalletInfo, Parties, Quotas,
+    Runtime, RuntimeCall, RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SessionKeys,
+    Timestamp, Validators, SLOT_DURATION, VERSION,
 };
 use frame_support::{
     derive_impl,
@@ -39,6 +39,10 @@ pub const MAX_COUNCIL: u32 = 32;
 pub const MAX_DEVICES_PER_OWNER: u32 = 10_000;
 /// The highest number of devices of which one gateway keeps the events, retired ones included.
 pub const MAX_DEVICES_PER_GATEWAY: u32 = 10_000;
+/// The highest number of gateways of a party, with those of its former memberships.
+pub const MAX_GATEWAYS_OF_PARTY: u32 = 1_024;
+/// The highest number of different keys that a party ever takes in, as gateways or accounts.
+pub const MAX_KEYS_OF_PARTY: u32 = 16_384;
 /// How many blocks a motion can be voted on: a week's blocks if every slot has one.
 pub const MOTION_BLOCKS: BlockNumber = (7 * 24 * 60 * 60 * 1000 / SLOT_DURATION) as BlockNumber;
 /// The lowest number of blocks in a session: 10 s. A change of the validators may have to wait that long.
@@ -177,6 +181,8 @@ impl pallet_collective::Config for Runtime {
 impl pallet_parties::Config for Runtime {
     type Clock = Timestamp;
     type Departure = (Council, Validators, Quotas);
+    type MaxGatewaysOfParty = ConstU32<MAX_GATEWAYS_OF_PARTY>;
+    type MaxKeysOfParty = ConstU32<MAX_KEYS_OF_PARTY>;
     type WeightInfo = weights::parties::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarking::BenchmarkSetup;
@@ -209,6 +215,7 @@ impl pallet_quotas::Config for Runtime {
 impl pallet_council::Config for Runtime {
     type Parties = Parties;
     type Validators = Validators;
+    type Devices = Devices;
     type Quotas = Quotas;
     type CouncilOrigin = Majority;
     type MembersOrigin = TwoThirds;

@@ -10,14 +10,15 @@ from substrateinterface import Keypair, SubstrateInterface
 from substrateinterface.exceptions import SubstrateRequestException
 
 
-def main(url):
-    alice, bob, stranger = (Keypair.create_from_uri(f"//{name}") for name in ("Alice", "Bob", "Stranger"))
+def main(url, seed, party):
+    alice, bob = (Keypair.create_from_uri(f"//{name}") for name in ("Alice", "Bob"))
+    stranger = Keypair.create_from_seed(seed)
     with SubstrateInterface(url=url) as chain:
         found = read(chain, bob)
         found["stranger"] = stranger.ss58_address
         found["refused"] = refused(chain, stranger, "System", "remark_with_event", {"remark": "by a stranger"})
         found["remark"] = send(chain, bob, "System", "remark_with_event", {"remark": "by a wallet"})
-        change = {"change": {"AddParty": stranger.ss58_address}}
+        change = {"change": {"AddParty": {"party": party, "account": stranger.ss58_address}}}
         found["proposal"] = send(chain, bob, "Council", "propose", change)
         vote = {"motion": found["proposal"]["events"]["Council.Proposed"]["motion"], "approve": True}
         found["forbidden"] = refused(chain, bob, "Council", "vote", vote)
@@ -74,4 +75,4 @@ def refused(chain, keys, pallet, name, arguments):
     return None
 
 
-main(sys.argv[1])
+main(*sys.argv[1:4])

@@ -188,6 +188,64 @@ fn a_hosted_device_moves_to_another_gateway_and_to_its_next_log() {
     });
 }
 
+#[test]
+fn a_hosted_device_waits_until_its_gateway_knows_the_event_before() {
+    run_test("handover", |env| {
+        let fixture = GatewayFixture::with_hosted_device(env)?;
+        let id = fixture.device_id("shed")?;
+        fixture.add_senml("shed", &TEMPERATURE_SENML.repeat(3)).ok()?;
+        fixture.wait_until_anchored()?;
+        let second = second_gateway(&fixture, GatewaySettings::default().taken_over("shed", &id))?;
+        let proof = fixture.last_anchored(&fixture.gateway, "shed")?;
+        let admission = fixture.admit(&second, "shed", ("--last", &proof))?;
+        // The old log goes on and is anchored before the owner assigns the device.
+        fixture.add_senml("shed", TEMPERATURE_SENML).ok()?;
+        fixture.wait_until_anchored_to(4)?;
+        let proof = fixture.last_anchored(&fixture.gateway, "shed")?;
+        let owner = env.dev_keystore("alice")?;
+        let moved = fixture.reassign_command(&id, &admission, ("--last", &proof), &owner).json()?;
+        ensure!(u64_at(&moved, "/from")? == 4, "{moved}");
+        second.wait_for_component("devices", "alarm", 60)?;
+        second
+            .add_senml(env, "shed", TEMPERATURE_SENML)
+            .run()?
+            .ensure_refused(&["must name the event before"])?;
+        fixture.admit(&second, "shed", ("--last", &proof))?;
+        second.wait_for_component("devices", "running", 60)?;
+        second.add_senml(env, "shed", TEMPERATURE_SENML).ok()?;
+        // The export verifies that the first event in the new log names the last one in the old log.
+        fixture.gateway.wait_until_provable(4, 60)?;
+        let before = fixture.gateway.export_evidence(env, "shed", &[], "before.evidence")?;
+        second.wait_until_anchored(ANCHOR_TIMEOUT)?;
+        second.wait_until_provable(1, 60)?;
+        let after = before.to_str().context("a path")?;
+        second.export_evidence(env, "shed", &["--after", after], "both.evidence").map(drop)
+    });
+}
+
+#[test]
+fn a_gateway_whose_log_is_closed_ends_and_begins_the_next_one_without_its_node() {
+    run_test("closed-log", |env| {
+        let fixture = GatewayFixture::with_hosted_device(env)?;
+        let mut second = second_gateway(&fixture, GatewaySettings::default().hosted("attic"))?;
+        second.add_senml(env, "attic", TEMPERATURE_SENML).ok()?;
+        second.wait_until_anchored(ANCHOR_TIMEOUT)?;
+        let config = second.config().to_owned();
+        let epoch =
+            |what: &str| fixture.node_command(["gateway", "epoch", what, "--config"]).arg(&config).ok();
+        epoch("close")?;
+        let status = second.process()?.wait_for_exit(60)?;
+        ensure!(!status.success(), "the gateway ended with {status}");
+        let log = second.process()?.log();
+        ensure!(log.contains("closed on the chain"), "{log}");
+        fs::rename(second.data(), second.dir().join("old-data"))?;
+        epoch("open")?;
+        second.start_at("ws://127.0.0.1:1")?;
+        ensure!(u64_at(&second.get("/v1/log")?, "/epoch")? == 1, "another log");
+        Ok(())
+    });
+}
+
 /// Closes the log of a gateway, and begins the next one with the device `shed` in an empty data folder.
 fn begin_next_log(fixture: &GatewayFixture, gateway: &mut Gateway) -> Result<()> {
     gateway.stop()?;

@@ -3,9 +3,21 @@
 
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
-use streembit_keystore::account;
-use streembit_primitives::{consortium::invalid_transaction, AccountId};
+use streembit_keystore::{account, KeyPair};
+use streembit_primitives::{consortium::invalid_transaction, AccountId, PartyId};
 use streembit_tests::{dev_party, run_test, str_at, u64_at, GatewayFixture, TEMPERATURE_SENML};
+
+/// The seed of an account that no party has.
+const STRANGER: [u8; 32] = [0x77; 32];
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold("0x".into(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// The id of the party that the account founds.
+fn stranger_party() -> String {
+    hex(&PartyId::of_first_account(&KeyPair::from_seed(STRANGER).account()).0)
+}
 
 #[test]
 fn a_generic_substrate_library_reads_the_chain_and_submits_transactions() {
@@ -15,7 +27,8 @@ fn a_generic_substrate_library_reads_the_chain_and_submits_transactions() {
         fixture.add_senml("shed", &line.repeat(7)).ok()?;
         let log = fixture.wait_until_anchored()?;
 
-        let found = env.run_python_client("wallet.py", &[&fixture.node.url()])?;
+        let found =
+            env.run_python_client("wallet.py", &[&fixture.node.url(), &hex(&STRANGER), &stranger_party()])?;
         check_reads(&fixture, &found, log.anchored)?;
         check_submissions(&fixture, &found)
     });
@@ -66,7 +79,11 @@ fn check_submissions(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> 
     ensure!(succeeded(found, "/remark", "System.Remarked")?.get("sender") == Some(&json!(bob)), "{found}");
     let proposed = succeeded(found, "/proposal", "Council.Proposed")?;
     ensure!(proposed.get("by") == Some(&json!(bob)), "{proposed}");
-    ensure!(proposed.get("change") == Some(&json!({"AddParty": stranger})), "{proposed}");
+    ensure!(
+        proposed.get("change")
+            == Some(&json!({"AddParty": {"party": stranger_party(), "account": stranger}})),
+        "{proposed}"
+    );
 
     ensure!(
         u64_at(found, "/forbidden/code")? == 1010,

@@ -41,6 +41,11 @@ const RETRY: ExponentialBuilder = ExponentialBuilder::new()
 /// The number of times in a row that the chain may reject a checkpoint because it has accepted another meanwhile.
 const MAX_RACES: u32 = 5;
 
+/// What to do if the log is closed on the chain.
+pub const CLOSED_REMEDY: &str = "open the next epoch with `streembit gateway epoch open`, set data_dir in the \
+    configuration to an empty folder, and assign the devices to the new log with `streembit device reassign`; keep the old \
+    folder, because it holds the events";
+
 /// The schedule of anchors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Schedule {
@@ -67,6 +72,12 @@ pub enum AnchorError {
         /// The number of entries in the signed checkpoint.
         signed: u64,
     },
+    /// The log is closed on the chain.
+    #[error("the log of epoch {epoch} is closed on the chain, so its further events can never be anchored")]
+    EpochClosed {
+        /// The epoch.
+        epoch: u32,
+    },
     /// The log has a different root than a checkpoint that this gateway has signed.
     #[error("the first {size} entries of the log have the root {found}, but this gateway has signed {signed}, so the entries were changed. Restore the data folder from a backup; if there is none, close this log on the chain at its anchored size and open the next epoch")]
     DifferentFromCheckpoint {
@@ -89,6 +100,7 @@ impl Remedy for AnchorError {
     fn remedy(&self) -> String {
         match self {
             Self::Log(error) => error.remedy(),
+            Self::EpochClosed { .. } => CLOSED_REMEDY.into(),
             Self::LogClosed | Self::ShorterThanCheckpoint { .. } | Self::DifferentFromCheckpoint { .. } => {
                 String::new()
             }
@@ -103,6 +115,8 @@ enum AttemptError {
     Fatal(AnchorError),
     /// Another attempt may succeed.
     Transient { problem: String, remedy: String },
+    /// Anchoring now would make events permanent that contradict the record of their device.
+    Held { problem: String },
 }
 
 impl<E: Into<AnchorError>> From<E> for AttemptError {
@@ -168,18 +182,20 @@ pub struct AnchorOutputs {
     pub anchored: watch::Sender<u64>,
 }
 
-/// Anchors the log until `stop` is cancelled. Returns an error if the log must no longer be used.
+/// Anchors the log until `stop` is cancelled, but not while `hold` has a reason against it. Returns an error if the log
+/// must no longer be used.
 pub async fn run(
     log: Log,
     keys: KeyPair,
     chain: ChainClient,
     schedule: Schedule,
+    hold: watch::Receiver<Option<String>>,
     reports: AnchorOutputs,
     stop: CancellationToken,
 ) -> Result<(), AnchorError> {
     let AnchorOutputs { board, metrics, anchored } = reports;
     board.report(COMPONENT, ComponentState::Starting);
-    let anchoring = Anchoring { log, keys, chain, schedule, board: board.clone(), metrics, anchored };
+    let anchoring = Anchoring { log, keys, chain, schedule, hold, board: board.clone(), metrics, anchored };
     let result = tokio::select! {
         () = stop.cancelled() => Ok(()),
         ended = anchoring.run() => ended,
@@ -193,6 +209,8 @@ struct Anchoring<C> {
     keys: KeyPair,
     chain: C,
     schedule: Schedule,
+    /// Why the log must not be anchored now.
+    hold: watch::Receiver<Option<String>>,
     board: StatusBoard,
     metrics: Metrics,
     anchored: watch::Sender<u64>,
@@ -211,6 +229,18 @@ impl<C: Chain> Anchoring<C> {
                     self.board.report(COMPONENT, ComponentState::retrying(problem, remedy));
                     tokio::time::sleep(pauses.next().unwrap_or_default()).await;
                     attempt = if checked { self.anchor().await } else { self.initial_check().await };
+                    continue;
+                }
+                Err(AttemptError::Held { problem }) => {
+                    let remedy =
+                        "what is declared lost no longer holds anchoring; the events are kept until then";
+                    self.board.report(COMPONENT, ComponentState::alarm(problem, remedy));
+                    let mut hold = self.hold.clone();
+                    // Fails if the follower of the records has ended, as at shutdown.
+                    if hold.wait_for(Option::is_none).await.is_err() {
+                        return std::future::pending().await;
+                    }
+                    attempt = self.anchor().await;
                     continue;
                 }
             };
@@ -269,6 +299,10 @@ impl<C: Chain> Anchoring<C> {
             if self.log.size() <= from {
                 return Ok(anchored);
             }
+            let held = self.hold.borrow().clone();
+            if let Some(problem) = held {
+                return Err(AttemptError::Held { problem });
+            }
             let signed = self.checkpoint()?;
             let proof = self.log.prove_consistency(from, signed.checkpoint.size)?;
             self.metrics.anchor_submitted();
@@ -279,6 +313,10 @@ impl<C: Chain> Anchoring<C> {
                 // The chain has meanwhile accepted an anchor that was submitted before a crash or by an earlier
                 // attempt. Start again from it.
                 Err(error) if is_race(&error) => refused = Some(error),
+                Err(error) if error.dispatch_error() == Some("Anchors::EpochNotOpen") => {
+                    let epoch = self.log.id().epoch;
+                    return Err(AttemptError::Fatal(AnchorError::EpochClosed { epoch }));
+                }
                 Err(error) => return Err(error.into()),
             }
         }

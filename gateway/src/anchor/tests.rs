@@ -26,6 +26,16 @@ enum Failure {
     Away,
     /// The chain accepts the anchor, but the answer is lost.
     AnswerLost,
+    /// The log is closed.
+    Closed,
+}
+
+fn refused(error: &str) -> Result<(), ChainError> {
+    Err(ChainError::Dispatch {
+        call: "Anchors.anchor".into(),
+        error: format!("Anchors::{error}"),
+        docs: "no".into(),
+    })
 }
 
 impl MemoryChain {
@@ -38,13 +48,6 @@ impl MemoryChain {
     }
 
     fn accept(&self, checkpoint: Checkpoint, proof: &ConsistencyProof) -> Result<(), ChainError> {
-        let refused = |error: &str| {
-            Err(ChainError::Dispatch {
-                call: "Anchors.anchor".into(),
-                error: format!("Anchors::{error}"),
-                docs: "no".into(),
-            })
-        };
         let mut anchors = self.anchors.lock().unwrap();
         let (size, root) =
             anchors.last().map_or((0, LOG_TREE.empty()), |last| (last.checkpoint.size, last.checkpoint.root));
@@ -80,6 +83,7 @@ impl Chain for MemoryChain {
         match failure {
             Some(Failure::Away) => Err(Self::away()),
             Some(Failure::AnswerLost) => self.accept(checkpoint, &proof).and(Err(Self::away())),
+            Some(Failure::Closed) => refused("EpochNotOpen"),
             None => self.accept(checkpoint, &proof),
         }
     }
@@ -128,6 +132,7 @@ fn anchoring(log: Log, chain: MemoryChain) -> Anchoring<MemoryChain> {
         keys: keys(),
         chain,
         schedule,
+        hold: watch::channel(None).1,
         board: StatusBoard::new(),
         metrics: Metrics::new(),
         anchored: watch::Sender::new(0),
@@ -333,4 +338,30 @@ async fn without_a_node_the_log_is_checked_against_its_signed_checkpoint() {
     let error = anchoring.run().await.unwrap_err();
     assert!(matches!(error, AnchorError::DifferentFromCheckpoint { size: 6, .. }));
     assert_eq!(anchoring.chain.queries.load(Ordering::SeqCst), 0, "the chain was queried");
+}
+
+#[tokio::test]
+async fn a_log_that_is_closed_on_the_chain_ends_anchoring() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = MemoryChain { failures: vec![Failure::Closed].into(), ..MemoryChain::default() };
+    let anchoring = anchoring(open(&folder), chain);
+    append(&anchoring.log, 1).await;
+    let error = run_until(&anchoring, 1).await.unwrap_err();
+    assert_eq!(error, AnchorError::EpochClosed { epoch: 0 });
+    assert!(error.remedy().contains("epoch open"), "{}", error.remedy());
+}
+
+#[tokio::test]
+async fn nothing_is_anchored_while_events_contradict_their_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hold, held) = watch::channel(Some("event 3 of device meter".to_owned()));
+    let anchoring = Anchoring { hold: held, ..anchoring(open(&folder), MemoryChain::default()) };
+    append(&anchoring.log, 12).await;
+    let waiting = tokio::time::timeout(Duration::from_millis(600), anchoring.run()).await;
+    assert!(waiting.is_err() && anchoring.chain.accepted().is_empty());
+    assert!(matches!(anchoring.board.get(COMPONENT), Some(ComponentState::Alarm { .. })));
+    assert_eq!(anchoring.log.last_checkpoint().unwrap(), None);
+    hold.send_replace(None);
+    run_until(&anchoring, 1).await.unwrap();
+    assert_eq!(anchoring.chain.accepted()[0].checkpoint.size, 12);
 }

@@ -2,7 +2,10 @@
 
 use super::{
     problem::Problem,
-    types::{DeviceView, ErasureView, EventView, LastAnchoredView, LogView, NewErasure, Results, StatusView},
+    types::{
+        DeviceView, ErasureView, EventView, LastAnchoredView, LogView, NewErasure, PauseView, Results,
+        StatusView,
+    },
 };
 use reqwest::{header, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
@@ -90,6 +93,12 @@ impl Client {
     /// Returns the proof of a device's last event at the last anchor of the log.
     pub async fn last_anchored(&self, device: &str) -> Result<LastAnchoredView, ClientError> {
         self.get(&["v1", "devices", device, "last-anchored"], &[]).await
+    }
+
+    /// Refuses readings of a hosted device until its record changes.
+    pub async fn pause(&self, device: &str) -> Result<PauseView, ClientError> {
+        let url = self.url(&["v1", "devices", device, "pause"])?;
+        self.send(self.http.post(url)).await
     }
 
     /// Permanently erases the bodies of a range of events.

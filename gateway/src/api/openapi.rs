@@ -21,6 +21,7 @@ use utoipa::OpenApi;
         routes::add_lines,
         routes::events,
         routes::last_anchored,
+        routes::pause,
         routes::add_event,
         routes::add_batch,
         routes::erase,

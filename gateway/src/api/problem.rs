@@ -78,6 +78,11 @@ impl From<IngestError> for Problem {
                 "record not known",
                 "check the connection to the node (`streembit status`), then send the event again".into(),
             ),
+            IngestError::Paused { .. } => (
+                S::SERVICE_UNAVAILABLE,
+                "paused",
+                "send the readings again in a few seconds".into(),
+            ),
             IngestError::NotHosted { .. } => (
                 S::CONFLICT,
                 "the device signs its own events",
@@ -119,6 +124,7 @@ impl From<IngestError> for Problem {
                 | Refusal::Lost { .. }
                 | Refusal::OtherLog { .. }
                 | Refusal::OtherEpoch { .. }
+                | Refusal::UnknownPrevious { .. }
                 | Refusal::Retired { .. }),
             ) => (
                 S::CONFLICT,
@@ -140,6 +146,7 @@ fn refusal_title(refusal: &Refusal) -> &'static str {
         Refusal::OtherKey { .. } => "another key",
         Refusal::Lost { .. } => "declared lost",
         Refusal::OtherLog { .. } | Refusal::OtherEpoch { .. } => "another log",
+        Refusal::UnknownPrevious { .. } => "previous event unknown",
         Refusal::Retired { .. } => "retired",
         Refusal::Event(_) | Refusal::BodyTooLarge { .. } | Refusal::Forked { .. } => "refused",
     }

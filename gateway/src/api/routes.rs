@@ -5,7 +5,7 @@ use super::{
     state::Api,
     types::{
         CopiedKeyView, DeviceView, ErasureView, EventView, InclusionView, ItemResult, LastAnchoredView,
-        LogView, NewErasure, NewEvent, NewReadings, ReceiptView, Results, StatusView,
+        LogView, NewErasure, NewEvent, NewReadings, PauseView, ReceiptView, Results, StatusView,
     },
 };
 use crate::metrics;
@@ -24,7 +24,7 @@ use codec::DecodeAll as _;
 use futures::future::join_all;
 use serde::Deserialize;
 use streembit_adapters::senml::{self, Clock, EncodingError};
-use streembit_ingest::IngestError;
+use streembit_ingest::{IngestError, PAUSE};
 use streembit_log::Receipt;
 use streembit_primitives::{Body, DeviceId, Reading, SignedEvent};
 use utoipa::IntoParams;
@@ -51,6 +51,7 @@ pub(super) fn router(api: Api, description: MethodRouter<Api>) -> Router {
         .route("/v1/devices/{device}/lines", post(add_lines).layer(many))
         .route("/v1/devices/{device}/events", get(events))
         .route("/v1/devices/{device}/last-anchored", get(last_anchored))
+        .route("/v1/devices/{device}/pause", post(pause))
         .route("/v1/events", post(add_event))
         .route("/v1/events/batch", post(add_batch).layer(many))
         .route("/v1/erasures", post(erase))
@@ -257,6 +258,23 @@ pub(super) async fn last_anchored(
     Path(device): Path<String>,
 ) -> ApiResult<LastAnchoredView> {
     api.last_anchored(&device).await.map(Json)
+}
+
+/// Refuses readings of a device that cannot sign until its record on the chain changes, but for two minutes at most. For a
+/// change of its key: what the gateway signs in between would not count.
+#[utoipa::path(
+    post,
+    path = "/v1/devices/{device}/pause",
+    params(("device" = String, Path, description = "The device's name or id")),
+    responses((status = 200, body = PauseView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn pause(State(api): State<Api>, Path(device): Path<String>) -> ApiResult<PauseView> {
+    let device = api.device(&device)?;
+    api.ingest().pause(device).await?;
+    Ok(Json(PauseView {
+        device: device.to_string(),
+        milliseconds: u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX),
+    }))
 }
 
 /// Permanently erases the bodies of events. Responds when no file of the database contains them any more.

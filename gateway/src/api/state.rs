@@ -126,7 +126,7 @@ impl Api {
         let last = self.read(move |log| last_anchored::prove_stored(log, &device)).await?;
         let event = match &last {
             LastAnchored::Event(proof) => Some(proof.entry),
-            LastAnchored::NoAnchor | LastAnchored::NoEvent(_) => None,
+            LastAnchored::NoAnchor | LastAnchored::NoEvent(_) | LastAnchored::Decided => None,
         };
         let head = self.read(move |log| log.head(&device)).await?;
         Ok(LastAnchoredView {
@@ -303,6 +303,6 @@ fn device_view(
         owner_since: record.map(|record| record.owners().last().since),
         events,
         last: head.map(|head| head.hash.to_string()),
-        forked: log.forked_at(&id)?.is_some_and(|forked| forked >= key_from),
+        forked: log.is_copied(&id, key)?,
     })
 }

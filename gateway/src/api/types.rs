@@ -134,6 +134,16 @@ pub struct LastAnchoredView {
     pub proof: String,
 }
 
+/// The answer to a request that pauses a device.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Pause)]
+pub struct PauseView {
+    /// The device's id.
+    pub device: String,
+    /// How long the pause is at most, in milliseconds.
+    pub milliseconds: u64,
+}
+
 /// The receipt of an event that is in the log and on disk.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReceiptView {

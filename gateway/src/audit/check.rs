@@ -223,8 +223,11 @@ impl Audit<'_> {
         let position = Position { index, sequence };
         let before = self.report.problems.len();
 
-        self.check_order(&header, last, position);
-        let is_signed = self.check_signature(&entry.event, position);
+        let lost = self.chain.device.as_ref().is_some_and(|record| record.is_lost(sequence));
+        let is_signed = lost || {
+            self.check_order(&header, last, position);
+            self.check_signature(&entry.event, position)
+        };
         self.check_body(&header, &body, position);
         let anchor = self.check_anchored(entry.leaf(), position);
         let has_problem = self.report.problems.len() > before || self.damaged.contains(&index);
@@ -240,10 +243,12 @@ impl Audit<'_> {
             hash,
             anchor,
             key: self.chain.device.as_ref().map(|record| key_number(record, sequence)),
+            lost,
             ok: is_signed && !has_problem,
         });
-        // The hash of a changed entry says nothing about the order of the next event.
+        // A lost event does not count, and the hash of a changed entry says nothing about the order of the next event.
         match self.is_entry_changed(index) {
+            _ if lost => last,
             true => Predecessor::Unknown,
             false => Predecessor::Event(sequence, hash),
         }
@@ -277,9 +282,6 @@ impl Audit<'_> {
     fn misplaced(&self, sequence: u64) -> Option<String> {
         let record = self.chain.device.as_ref()?;
         let log = record.log_at(sequence).log;
-        if record.is_lost(sequence) {
-            return Some("the device's record on the chain declares it lost".into());
-        }
         (log != self.log.id())
             .then(|| format!("the device's record on the chain puts it in {}", log_name(&log)))
     }
@@ -413,7 +415,7 @@ impl Audit<'_> {
                 Completeness::unknown(format!("event {missing} of the device is missing or out of place"))
             }
             None => {
-                let anchored = self.report.history.iter().map(|event| event.sequence);
+                let anchored = self.counted();
                 let anchored: Vec<_> =
                     anchored.filter(|sequence| head.is_some_and(|head| *sequence <= head)).collect();
                 Completeness::proven(&anchored, size)
@@ -424,7 +426,7 @@ impl Audit<'_> {
     /// Returns the sequence of the first event up to `head` that should be in this log, but is not the next one in the
     /// history. `None` if there is none.
     fn first_missing(&self, head: Option<u64>) -> Option<u64> {
-        let mut history = self.report.history.iter().map(|event| event.sequence);
+        let mut history = self.counted();
         let mut next = self.next_in_log(0);
         while let Some(expected) = next.filter(|next| head.is_some_and(|head| *next <= head)) {
             if history.next() != Some(expected) {
@@ -433,6 +435,11 @@ impl Audit<'_> {
             next = expected.checked_add(1).and_then(|after| self.next_in_log(after));
         }
         None
+    }
+
+    /// Returns the sequences of the events in the history that are not declared lost.
+    fn counted(&self) -> impl Iterator<Item = u64> + '_ {
+        self.report.history.iter().filter(|event| !event.lost).map(|event| event.sequence)
     }
 
     /// Returns the first sequence from `from` on that an event in this log can have.
@@ -445,8 +452,10 @@ impl Audit<'_> {
 
     fn conclude(mut self) -> Report {
         let report = &mut self.report;
-        let count =
-            |state| report.history.iter().filter(|event| event.ok && event.anchor == state).count() as u64;
+        let count = |state| {
+            let counted = report.history.iter().filter(|event| event.ok && !event.lost);
+            counted.filter(|event| event.anchor == state).count() as u64
+        };
         (report.anchored, report.pending) = (count(AnchorState::Anchored), count(AnchorState::Pending));
         if report.problems.is_empty() && report.anchored == 0 && report.pending > 0 {
             report.problems.push(AuditProblem::new(
@@ -466,6 +475,7 @@ impl Audit<'_> {
             ProblemPlace::Heads => 4,
             ProblemPlace::Anchor => 5,
         });
+        report.lost = report.history.iter().filter(|event| event.lost).count() as u64;
         report.erased = report.history.iter().filter(|event| event.erased.is_some()).count() as u64;
         report.events = report.history.len() as u64;
         report.verified = report.problems.is_empty();

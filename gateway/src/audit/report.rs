@@ -47,6 +47,8 @@ pub struct Report {
     pub anchored: u64,
     /// The number of the device's events that are valid and wait for the next anchor.
     pub pending: u64,
+    /// The number of the device's events in the log that its record declares lost.
+    pub lost: u64,
     /// The number of the device's events whose bodies were erased. The rest of these events is still verified.
     pub erased: u64,
     /// Whether the history is proven to have no gap and no missing end.
@@ -157,6 +159,9 @@ pub struct AuditedEvent {
     pub anchor: AnchorState,
     /// The number of the key in the device's record that the event must be signed with, counted from 0.
     pub key: Option<u32>,
+    /// Whether the device's record declares the event lost. It proves nothing then, and its signature and order are not
+    /// checked.
+    pub lost: bool,
     /// Whether the event passed all checks.
     pub ok: bool,
 }
@@ -182,6 +187,7 @@ impl Report {
             anchor: chain.anchor.clone(),
             anchored: 0,
             pending: 0,
+            lost: 0,
             erased: 0,
             completeness: Completeness::unknown("the log could not be read"),
             problems: Vec::new(),
@@ -217,7 +223,11 @@ impl Report {
             0 => String::new(),
             pending => format!("; {} not yet anchored", count(pending)),
         };
-        format!("VERIFIED: {}{anchored}{pending}", count(self.anchored))
+        let lost = match self.lost {
+            0 => String::new(),
+            lost => format!("; {} declared lost", count(lost)),
+        };
+        format!("VERIFIED: {}{anchored}{pending}{lost}", count(self.anchored))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     anchor::{self, AnchorError, AnchorOutputs, Schedule},
     api::{Api, ApiState, ListenError},
     config::{AnchorConfig, Config},
+    log_id,
     metrics::Metrics,
     remedies::Remedy,
     status::{ComponentState, StatusBoard},
@@ -67,6 +68,14 @@ pub enum DaemonError {
         /// The open epoch.
         open: u32,
     },
+    /// The file that names the log to begin could not be read.
+    #[error("reading which log to begin in the folder {}: {source}", .path.display())]
+    NextLog {
+        /// The data folder.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
     /// The log could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -99,15 +108,15 @@ impl Remedy for DaemonError {
             Self::Open(error) => error.remedy(),
             Self::Read(error) => error.remedy(),
             Self::Anchor(error) => error.remedy(),
-            Self::Closed { .. } => {
-                "open the next epoch with `streembit gateway epoch open`, set data_dir in the configuration to an empty \
-                 folder, and assign the devices to the new log with `streembit device reassign`; keep the old folder, \
-                 because it holds the events"
-                    .into()
-            }
+            Self::Closed { .. } => anchor::CLOSED_REMEDY.into(),
             Self::OtherEpoch { .. } => {
                 "set data_dir in the configuration to an empty folder, in which the gateway begins the log of the open \
                  epoch; keep the old folder, because it holds the events"
+                    .into()
+            }
+            Self::NextLog { .. } => {
+                "check the permissions of the data folder, or run `streembit gateway epoch open` or `streembit device \
+                 admit` again, which writes the file"
                     .into()
             }
             Self::DataDir { .. }
@@ -196,8 +205,8 @@ async fn shut_down_on_error<T, E>(
 /// Opens the log, and checks it against the chain if the node answers within [`FIRST_CHECK_TIMEOUT`]. If it does not,
 /// anchoring makes the check once the node answers.
 ///
-/// In an empty folder, the log of the epoch that is open on the chain begins. If the node does not answer, it is the
-/// gateway's first one.
+/// In an empty folder, the log of the epoch that is open on the chain begins. If the node does not answer, it is the one
+/// that was stored there when the epoch was opened or a device was taken over, and otherwise the gateway's first one.
 async fn open_and_check(
     config: &Config,
     account: AccountId,
@@ -213,11 +222,9 @@ async fn open_and_check(
         None => {
             let chain = connect(node, status).await;
             let epoch = open_epoch(chain.as_ref(), account).await;
-            let state = epoch.unwrap_or_default();
-            if !state.open {
-                return Err(DaemonError::Closed { epoch: state.number });
-            }
-            (LogId { gateway: account, epoch: state.number }, Some(chain))
+            let path = config.gateway.data_dir.clone();
+            let stored = log_id::load(&path).map_err(|source| DaemonError::NextLog { path, source })?;
+            (log_to_begin(account, epoch, stored)?, Some(chain))
         }
     };
     let log = open_log(config, id).await?;
@@ -231,6 +238,45 @@ async fn open_and_check(
         check_anchor(chain, &log, status).await?;
     }
     Ok((log, chain))
+}
+
+/// Returns the log that begins in an empty folder. `state` is the epoch by the chain, `stored` the log that was stored in
+/// the folder. The later one counts, because the node may be behind.
+fn log_to_begin(
+    gateway: AccountId,
+    state: Option<EpochState>,
+    stored: Option<LogId>,
+) -> Result<LogId, DaemonError> {
+    let stored = stored.filter(|log| log.gateway == gateway).map(|log| log.epoch);
+    match (state, stored) {
+        (Some(EpochState { number, .. }), Some(epoch)) if number < epoch => Ok(LogId { gateway, epoch }),
+        (Some(EpochState { number, open: false }), _) => Err(DaemonError::Closed { epoch: number }),
+        (Some(EpochState { number, open: true }), _) => Ok(LogId { gateway, epoch: number }),
+        (None, stored) => Ok(LogId { gateway, epoch: stored.unwrap_or_default() }),
+    }
+}
+
+/// Compares the epoch on the chain with the one of the log, at first and after each new block, until `stop` is cancelled.
+/// Returns an error, which ends the daemon, if the log can no longer be anchored: an event that was acknowledged then
+/// would never be proven.
+async fn watch_epoch(
+    chain: ChainClient,
+    log: LogId,
+    status: StatusBoard,
+    stop: CancellationToken,
+) -> Result<(), DaemonError> {
+    let mut blocks = chain.finalized_heads();
+    loop {
+        blocks.borrow_and_update();
+        let state = open_epoch(Some(&chain), log.gateway).await;
+        check_epoch(state, log.epoch).inspect_err(|error| {
+            status.report("log", ComponentState::alarm(error, error.remedy()));
+        })?;
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            changed = blocks.changed() => if changed.is_err() { return Ok(()) },
+        }
+    }
 }
 
 /// Fetches the epoch of a gateway. Returns `None` if the chain cannot be asked.
@@ -372,7 +418,10 @@ impl ChainTasks {
         let schedule = Schedule { every_events: config.every_events, every };
         let (anchored_sender, anchored) = watch::channel(0);
         let outputs = AnchorOutputs { board: status.clone(), metrics, anchored: anchored_sender };
-        let anchoring = anchor::run(log.clone(), keys, chain.clone(), schedule, outputs, shutdown.clone());
+        let (hold, log_id) = (follower.hold(), log.id());
+        let anchoring =
+            anchor::run(log.clone(), keys, chain.clone(), schedule, hold, outputs, shutdown.clone());
+        let epoch = watch_epoch(chain.clone(), log_id, status.clone(), shutdown.clone());
         let (collecting, collected) = watch::channel(CollectState::default());
         let collect = {
             let (chain, stop) = (chain.clone(), shutdown.clone());
@@ -381,8 +430,9 @@ impl ChainTasks {
         let served = server.state();
         let devices = follower.run(chain.clone(), shutdown.clone());
         let contracts = contracts.run(chain.clone(), shutdown.clone());
-        let (anchored, (), (), (), (), (), (), ()) = tokio::join!(
+        let (anchored, epoch, (), (), (), (), (), (), ()) = tokio::join!(
             shut_down_on_error(shutdown, anchoring),
+            shut_down_on_error(shutdown, epoch),
             collect,
             reports::evidence(collected, &status),
             server.run(&peer),
@@ -391,7 +441,7 @@ impl ChainTasks {
             contracts,
             async move { chain.report_changes(account, &report, shutdown.clone()).await },
         );
-        Ok(anchored?)
+        anchored.map_err(DaemonError::from).and(epoch)
     }
 }
 

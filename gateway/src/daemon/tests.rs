@@ -84,3 +84,31 @@ fn a_log_that_can_no_longer_be_anchored_is_not_continued() {
         assert!(error.remedy().contains("data_dir") && error.to_string().contains("epoch 1"), "{error}");
     }
 }
+
+#[test]
+fn an_empty_folder_begins_the_open_log_also_without_a_node() {
+    let gateway = keys().account();
+    let log = |epoch| LogId { gateway, epoch };
+    let state = |number, open| Some(EpochState { number, open });
+    let begun = |state, stored| log_to_begin(gateway, state, stored).ok();
+    assert_eq!(begun(None, None), Some(log(0)));
+    assert_eq!(begun(None, Some(log(2))), Some(log(2)));
+    assert_eq!(begun(state(3, true), Some(log(2))), Some(log(3)));
+    assert_eq!(begun(state(3, false), Some(log(3))), None);
+    // The node is behind.
+    assert_eq!(begun(state(1, false), Some(log(2))), Some(log(2)));
+    // The folder was prepared for another gateway.
+    assert_eq!(begun(None, Some(LogId { gateway: AccountId([1; 32]), epoch: 5 })), Some(log(0)));
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_before_its_node_begins_the_stored_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let log = LogId { gateway: keys().account(), epoch: 2 };
+    std::fs::create_dir_all(&config.gateway.data_dir).unwrap();
+    crate::log_id::store(&config.gateway.data_dir, log).unwrap();
+    let (opened, chain) =
+        open_and_check(&config, keys().account(), &node(&config), &StatusBoard::new()).await.unwrap();
+    assert!(opened.id() == log && chain.is_none());
+}

@@ -31,11 +31,32 @@ pub fn explain(error: impl Error + Remedy + Send + Sync + 'static) -> anyhow::Er
 
 /// Returns the text of an error and its causes. Skips a cause that the text already contains, because many errors
 /// include the text of their cause.
+///
+/// A cause may quote a file or a response of somebody else. So all characters are escaped that a terminal acts on, apart
+/// from line breaks.
 pub fn with_causes(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
-        "" => cause,
-        said if said.contains(&cause) => text,
-        _ => format!("{text}: {cause}"),
+    error.chain().map(|cause| escape_controls(&cause.to_string())).fold(String::new(), |text, cause| {
+        match text.as_str() {
+            "" => cause,
+            said if said.contains(&cause) => text,
+            _ => format!("{text}: {cause}"),
+        }
+    })
+}
+
+/// Escapes control characters, apart from line breaks, and the characters that change the direction of the text.
+fn escape_controls(text: &str) -> String {
+    let acts = |c: char| {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        turns || (c.is_control() && c != '\n')
+    };
+    text.chars().fold(String::new(), |mut escaped, c| {
+        if acts(c) {
+            escaped.extend(c.escape_unicode());
+        } else {
+            escaped.push(c);
+        }
+        escaped
     })
 }
 
@@ -288,6 +309,8 @@ mod tests {
         let error =
             anyhow::Error::new(missing).context("reading x: no such file; make it").context("starting");
         assert_eq!(with_causes(&error), "starting: reading x: no such file; make it");
+        let hostile = anyhow::anyhow!("unknown variant `\x1b[2J\u{202e}`\nline 2").context("reading a file");
+        assert_eq!(with_causes(&hostile), "reading a file: unknown variant `\\u{1b}[2J\\u{202e}`\nline 2");
     }
 
     #[test]

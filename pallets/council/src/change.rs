@@ -2,7 +2,7 @@
 
 use crate::{Config, Error, Pallet};
 use frame_support::ensure;
-use pallet_parties::{Departure, PartyRegistry, Registry};
+use pallet_parties::{Departure, DeviceRegistry, PartyRegistry, Registry};
 use pallet_quotas::SetQuota;
 use sp_runtime::DispatchResult;
 use streembit_primitives::{consortium::Change, PartyId};
@@ -11,7 +11,7 @@ impl<T: Config> Pallet<T> {
     /// Fails if a change is impossible now.
     pub(crate) fn ensure_possible(change: &Change) -> DispatchResult {
         match change {
-            Change::AddParty(account) => T::Parties::ensure_can_add(account),
+            Change::AddParty { party, account } => T::Parties::ensure_can_add(party, account),
             Change::RemoveParty(party) => T::Parties::ensure_can_remove(party),
             Change::AddValidator(account) => T::Validators::ensure_can_add(account),
             Change::RemoveValidator(account) => T::Validators::ensure_can_remove(account),
@@ -19,13 +19,14 @@ impl<T: Config> Pallet<T> {
             // The code is checked when it is submitted.
             Change::Upgrade { .. } => Ok(()),
             Change::Recover { party, account } => T::Parties::ensure_can_recover(party, account),
+            Change::AllowDeviceChange { device, from, .. } => T::Devices::ensure_can_allow(device, *from),
         }
     }
 
     /// Makes a change, or fails without one.
     pub(crate) fn make(change: Change) -> DispatchResult {
         match change {
-            Change::AddParty(account) => T::Parties::add(account),
+            Change::AddParty { party, account } => T::Parties::add(party, account),
             Change::RemoveParty(party) => T::Parties::remove(party),
             Change::AddValidator(account) => T::Validators::add(account),
             Change::RemoveValidator(account) => T::Validators::remove(account),
@@ -37,6 +38,7 @@ impl<T: Config> Pallet<T> {
                 Ok(())
             }
             Change::Recover { party, account } => T::Parties::recover(party, account),
+            Change::AllowDeviceChange { device, change, from } => T::Devices::allow(device, change, from),
         }
     }
 }

@@ -28,7 +28,7 @@ pub mod pallet {
     use alloc::vec::Vec;
     use frame_support::{pallet_prelude::*, traits::IsSubType};
     use frame_system::pallet_prelude::*;
-    use pallet_parties::{AccountRefusal, PartyLookup, PartyRegistry, Registry};
+    use pallet_parties::{AccountRefusal, DeviceRegistry, PartyLookup, PartyRegistry, Registry};
     use pallet_quotas::SetQuota;
     use streembit_primitives::{
         consortium::Change,
@@ -57,6 +57,9 @@ pub mod pallet {
 
         /// The validators, which the council adds and removes.
         type Validators: Registry;
+
+        /// The devices. The council allows their owners changes without a proof.
+        type Devices: DeviceRegistry;
 
         /// The quotas, which the council sets.
         type Quotas: SetQuota;

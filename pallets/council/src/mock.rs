@@ -7,15 +7,16 @@ use frame_support::{
 };
 use frame_system::EnsureRoot;
 use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan, PrimeDefaultVote};
-use pallet_parties::{PartyLookup, PartyRegistry, Registry};
+use pallet_parties::{DeviceRegistry, PartyLookup, PartyRegistry, Registry};
 use sp_runtime::{
     traits::{BlakeTwo256, Hash as _, IdentityLookup},
     AccountId32, BuildStorage, DispatchError, DispatchResult,
 };
 use streembit_primitives::{
     consortium::{Change, Quota},
+    device::DecidedChange,
     party::{AccountRole, Role},
-    AccountId, PartyId, Scope,
+    AccountId, DeviceId, PartyId, Scope,
 };
 
 frame_support::construct_runtime!(
@@ -80,13 +81,26 @@ impl PartyLookup for Parties {
     }
 }
 
-impl PartyRegistry for Parties {
-    fn ensure_can_add(first: &AccountId) -> DispatchResult {
-        ensure_not_refused(first.0)
+/// Stands for the devices.
+pub struct Devices;
+
+impl DeviceRegistry for Devices {
+    fn ensure_can_allow(device: &DeviceId, _: u64) -> DispatchResult {
+        ensure_not_refused(device.0)
     }
 
-    fn add(first: AccountId) -> DispatchResult {
-        make(first.0, Change::AddParty(first))
+    fn allow(device: DeviceId, change: DecidedChange, from: u64) -> DispatchResult {
+        make(device.0, Change::AllowDeviceChange { device, change, from })
+    }
+}
+
+impl PartyRegistry for Parties {
+    fn ensure_can_add(_: &PartyId, account: &AccountId) -> DispatchResult {
+        ensure_not_refused(account.0)
+    }
+
+    fn add(party: PartyId, account: AccountId) -> DispatchResult {
+        make(account.0, Change::AddParty { party, account })
     }
 
     fn ensure_can_remove(party: &PartyId) -> DispatchResult {
@@ -162,6 +176,7 @@ impl crate::Config for Test {
     type Parties = Parties;
     type Validators = Validators;
     type Quotas = Quotas;
+    type Devices = Devices;
     type CouncilOrigin = EnsureProportionMoreThan<AccountId32, (), 1, 2>;
     type MembersOrigin = EnsureProportionAtLeast<AccountId32, (), 2, 3>;
     type WeightInfo = ();

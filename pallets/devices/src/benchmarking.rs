@@ -10,8 +10,8 @@ use pallet_anchors::{Epochs, Latest};
 use streembit_primitives::{
     checkpoint::{Anchor, EpochState},
     device::{
-        ChangeTime, DeviceRecord, DeviceState, KeyChange, KeyConsent, LabelHash, LastAnchored, LogConsent,
-        RegistrationConsent, MAX_LATER,
+        ChangeTime, DecidedChange, DeviceRecord, DeviceState, KeyChange, KeyConsent, LabelHash, LastAnchored,
+        LogConsent, RegistrationConsent, MAX_DECISIONS, MAX_LATER,
     },
     hash::Domain,
     heads::{AbsenceProof, HeadEntry, HeadProof},
@@ -145,10 +145,15 @@ fn insert_device<T: Config>(
         let from = u64::from(n).saturating_mul(2);
         let next = if n.saturating_add(1) == MAX_LATER { key.clone() } else { hosted(n) };
         record.set_key(next, from, KeyChange::Rotated, from, AT).map_err(|_| INVALID)?;
-        record.assign(LogId { gateway: host, epoch: n }, None, from, from, AT).map_err(|_| INVALID)?;
+        record
+            .assign(LogId { gateway: host, epoch: n }, None, from, from, u64::MAX, AT)
+            .map_err(|_| INVALID)?;
         record.declare_lost(from, from.saturating_add(1), AT).map_err(|_| INVALID)?;
         let owner = if n % 2 == 0 { OWNER } else { BUYER };
         record.set_owner(owner, AT).map_err(|_| INVALID)?;
+    }
+    for n in 1..MAX_DECISIONS {
+        record.record_decision(DecidedChange::Key, n.into(), AT).map_err(|_| INVALID)?;
     }
     let (device, log) = (record.device_id(), record.log());
     let (last, heads_root) = longest_proof()?;
@@ -282,10 +287,11 @@ mod benchmarks {
     fn accept() -> Result<(), BenchmarkError> {
         let (_, device, _) = insert_device::<T>(own(&p256_key(3)?))?;
         let buyer = T::BenchmarkHelper::add_party(BUYER);
+        let shown = record::<T>(device)?.hash();
         Offers::<T>::insert(device, StoredOffer { to: BUYER, departures: 0, owner_departures: 0 });
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(buyer.0.into()), device, OWNER);
+        _(RawOrigin::Signed(buyer.0.into()), device, OWNER, shown);
 
         assert_eq!(record::<T>(device)?.owner(), BUYER);
         Ok(())

@@ -1,8 +1,8 @@
 //! The checks and steps of the calls.
 
 use crate::{
-    Config, ConsentNonces, DeviceOfKey, Devices, DevicesOfGateway, DevicesOfOwner, Error, Event,
-    GatewayCounts, Offers, OwnerCounts, Pallet, StoredOffer,
+    AllowedChange, AllowedChanges, Config, ConsentNonces, DeviceOfKey, Devices, DevicesOfGateway,
+    DevicesOfOwner, Error, Event, GatewayCounts, Offers, OwnerCounts, Pallet, StoredOffer,
 };
 use frame_support::{
     ensure,
@@ -10,18 +10,28 @@ use frame_support::{
 };
 use frame_system::{ensure_signed, pallet_prelude::OriginFor};
 use pallet_anchors::LogLookup;
-use pallet_parties::PartyLookup;
+use pallet_parties::{DeviceRegistry, PartyLookup};
 use sp_runtime::{DispatchError, DispatchResult, SaturatedConversion};
 use streembit_primitives::{
-    device::{ChangeTime, DeviceChangeError, DeviceRecord, KeyChange, KeyConsent, LastAnchored, LogConsent},
+    device::{
+        ChangeTime, DecidedChange, DeviceChangeError, DeviceRecord, KeyChange, KeyConsent, LastAnchored,
+        LogConsent, MAX_LATER, MAX_LOST,
+    },
     AccountId, DeviceId, DeviceKey, LogId, PartyId, PublicKey, Scope, Signature,
 };
+
+/// The maximum number of events that a gateway may declare lost when it takes a device into its next log without the owner.
+pub const KEEPER_LEAP: u64 = 1 << 20;
+
+/// The number of places for logs, and for lost ranges, in a record that a gateway does not use up without the owner.
+pub const RESERVED_FOR_OWNER: u32 = 8;
 
 impl<T> From<DeviceChangeError> for Error<T> {
     fn from(error: DeviceChangeError) -> Self {
         match error {
             DeviceChangeError::Retired => Self::Retired,
             DeviceChangeError::AnchoredHistory { .. } => Self::AnchoredHistory,
+            DeviceChangeError::TooFar { .. } => Self::TooFar,
             DeviceChangeError::HeadProof => Self::HeadProof,
             DeviceChangeError::Full => Self::RecordFull,
             DeviceChangeError::HostedElsewhere => Self::HostedElsewhere,
@@ -74,6 +84,46 @@ impl<T: Config> Pallet<T> {
         record.next_sequence(last, anchored.as_ref()).map_err(|error| Error::<T>::from(error).into())
     }
 
+    /// Returns the lowest sequence at which a change of a device by its owner may begin. If the council allowed the change
+    /// without a proof, this is noted in the record; call [`Self::use_decision`] when the change is made.
+    pub(crate) fn lowest(
+        record: &mut DeviceRecord,
+        change: DecidedChange,
+        last: &LastAnchored,
+    ) -> Result<u64, DispatchError> {
+        record.ensure_active().map_err(Error::<T>::from)?;
+        if *last != LastAnchored::Decided {
+            return Self::next_sequence(record, last);
+        }
+        let allowed = AllowedChanges::<T>::get(record.device_id()).filter(|allowed| allowed.change == change);
+        let AllowedChange { from, .. } = allowed.ok_or(Error::<T>::NotAllowed)?;
+        record.record_decision(change, from, Self::change_time()).map_err(Error::<T>::from)?;
+        Ok(from.max(record.earliest()))
+    }
+
+    /// Uses up the decision of the council on a device, if a change was based on it.
+    pub(crate) fn use_decision(device: &DeviceId, last: &LastAnchored) {
+        if *last == LastAnchored::Decided {
+            AllowedChanges::<T>::remove(device);
+        }
+    }
+
+    /// Ensures that a gateway that takes a device into its next log without the owner does little harm: it skips few events,
+    /// and leaves places of the record to the owner.
+    pub(crate) fn ensure_keeper_may_reassign(
+        record: &DeviceRecord,
+        from: u64,
+        last: &LastAnchored,
+    ) -> DispatchResult {
+        let lowest = Self::next_sequence(record, last)?;
+        ensure!(from <= lowest.saturating_add(KEEPER_LEAP), Error::<T>::TooFar);
+        let (logs, lost) = (record.logs().count(), record.lost().len() as u32);
+        let has_room = logs.saturating_add(RESERVED_FOR_OWNER) <= MAX_LATER
+            && (from <= lowest || lost.saturating_add(RESERVED_FOR_OWNER) < MAX_LOST);
+        ensure!(has_room, Error::<T>::ReservedForOwner);
+        Ok(())
+    }
+
     /// Uses up the consent of a gateway to keep a device's events, or returns an error if it is not valid.
     pub(crate) fn use_log_consent(
         device: DeviceId,
@@ -102,7 +152,7 @@ impl<T: Config> Pallet<T> {
     ) -> DispatchResult {
         let change = if old_consent.is_some() { KeyChange::Rotated } else { KeyChange::Recovered };
         let (device, owner, keys) = (record.device_id(), record.owner(), record.keys().count());
-        let lowest = Self::next_sequence(&record, last)?;
+        let lowest = Self::lowest(&mut record, DecidedChange::Key, last)?;
         ensure!(!DeviceOfKey::<T>::contains_key(key.device_id()), Error::<T>::KeyInUse);
         let agreed = KeyConsent { genesis: T::Genesis::get(), device, key, owner, from, keys };
         let old_agrees = old_consent.is_none_or(|consent| agreed.verify(record.key(), consent));
@@ -114,6 +164,7 @@ impl<T: Config> Pallet<T> {
         let KeyConsent { key, .. } = agreed;
         DeviceOfKey::<T>::insert(key.device_id(), device);
         Devices::<T>::insert(device, record);
+        Self::use_decision(&device, last);
         Self::deposit_event(Event::KeyChanged { device, key, from, change });
         Ok(())
     }
@@ -130,13 +181,17 @@ impl<T: Config> Pallet<T> {
         if let Some(key) = &host_key {
             Self::ensure_host_key(&record, key)?;
         }
-        let lowest = Self::next_sequence(&record, last)?;
-        record.assign(log, host_key.clone(), from, lowest, Self::change_time()).map_err(Error::<T>::from)?;
+        let size = T::Logs::latest_checkpoint(&record.log()).map_or(0, |checkpoint| checkpoint.size);
+        let lowest = Self::lowest(&mut record, DecidedChange::Log, last)?;
+        record
+            .assign(log, host_key.clone(), from, lowest, size, Self::change_time())
+            .map_err(Error::<T>::from)?;
         if before != log.gateway {
             Self::add_to_gateway(log.gateway, device)?;
             Self::remove_from_gateway(before, device);
         }
         Devices::<T>::insert(device, record);
+        Self::use_decision(&device, last);
         Self::deposit_event(Event::Reassigned { device, log, from, lost: from.saturating_sub(lowest) });
         if let Some(key) = host_key {
             DeviceOfKey::<T>::insert(key.device_id(), device);
@@ -173,6 +228,7 @@ impl<T: Config> Pallet<T> {
         Self::add_to_owner(to, device)?;
         Self::remove_from_owner(owner, device);
         Offers::<T>::remove(device);
+        AllowedChanges::<T>::remove(device);
         Devices::<T>::insert(device, record);
         Self::deposit_event(Event::Transferred { device, from: owner, to });
         Ok(())
@@ -202,6 +258,20 @@ impl<T: Config> Pallet<T> {
     fn remove_from_gateway(gateway: AccountId, device: DeviceId) {
         GatewayCounts::<T>::mutate_exists(gateway, decrease);
         DevicesOfGateway::<T>::remove(gateway, device);
+    }
+}
+
+impl<T: Config> DeviceRegistry for Pallet<T> {
+    fn ensure_can_allow(device: &DeviceId, from: u64) -> DispatchResult {
+        let record = Devices::<T>::get(device).ok_or(Error::<T>::UnknownDevice)?;
+        record.ensure_can_decide(from).map_err(|error| Error::<T>::from(error).into())
+    }
+
+    fn allow(device: DeviceId, change: DecidedChange, from: u64) -> DispatchResult {
+        Self::ensure_can_allow(&device, from)?;
+        AllowedChanges::<T>::insert(device, AllowedChange { change, from });
+        Self::deposit_event(Event::ChangeAllowed { device, change, from });
+        Ok(())
     }
 }
 

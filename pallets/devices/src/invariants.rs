@@ -1,8 +1,8 @@
 //! The conditions that hold between any two calls.
 
 use crate::{
-    Config, DeviceOfKey, Devices, DevicesOfGateway, DevicesOfOwner, GatewayCounts, Offers, OwnerCounts,
-    Pallet,
+    AllowedChanges, Config, DeviceOfKey, Devices, DevicesOfGateway, DevicesOfOwner, GatewayCounts, Offers,
+    OwnerCounts, Pallet,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, traits::Get};
@@ -32,6 +32,10 @@ impl<T: Config> Pallet<T> {
         }
         Self::check_indices()?;
         Self::check_counts()?;
+        for id in AllowedChanges::<T>::iter_keys() {
+            let device = Devices::<T>::get(id).ok_or("a change of an unknown device is allowed")?;
+            ensure!(device.state() != DeviceState::Retired, "a change of a retired device is allowed");
+        }
         for (id, offer) in Offers::<T>::iter() {
             let device = Devices::<T>::get(id).ok_or("an unknown device is offered")?;
             ensure!(device.state() != DeviceState::Retired, "a retired device is offered");
@@ -48,7 +52,8 @@ impl<T: Config> Pallet<T> {
         let blocks = device.keys().iter().map(|period| period.block);
         let blocks = blocks.chain(device.owners().iter().map(|period| period.block));
         let blocks = blocks.chain(device.logs().iter().map(|period| period.block));
-        let mut blocks = blocks.chain(device.lost().iter().map(|range| range.block));
+        let blocks = blocks.chain(device.lost().iter().map(|range| range.block));
+        let mut blocks = blocks.chain(device.decisions().iter().map(|decision| decision.block));
         ensure!(blocks.all(|block| block <= now), "a device was changed in a future block");
         let mut times = device.owners().iter().map(|period| period.since);
         ensure!(times.all(|since| since <= T::Parties::now()), "a device has an owner of the future");
@@ -100,6 +105,10 @@ fn check_order(device: &DeviceRecord) -> Result<(), &'static str> {
     ensure!(keys, "a key counts before the key before it");
     let logs = ascend(device.logs().iter().map(|period| period.from).collect());
     ensure!(logs, "a log counts before the log before it");
+    let ended = device.logs().iter().zip(device.logs().iter().skip(1));
+    let ended = ended.filter(|(period, _)| period.until_size.is_some()).count() as u32;
+    let goes_on = device.logs().last().until_size.is_none();
+    ensure!(goes_on && ended.saturating_add(1) == device.logs().count(), "a log period has no right end");
     let owners = ascend(device.owners().iter().map(|period| period.since).collect());
     ensure!(owners, "an owner counts before the owner before it");
     let lost = ascend(device.lost().iter().flat_map(|range| [range.from, range.until]).collect());

@@ -19,6 +19,7 @@ mod mock;
 #[cfg(test)]
 mod tests;
 
+pub use helpers::{KEEPER_LEAP, RESERVED_FOR_OWNER};
 pub use pallet::*;
 pub use weights::WeightInfo;
 
@@ -33,7 +34,7 @@ pub mod pallet {
     use pallet_anchors::LogLookup;
     use pallet_parties::PartyLookup;
     use streembit_primitives::{
-        device::{DeviceRecord, DeviceState, KeyChange, LastAnchored, RegistrationConsent},
+        device::{DecidedChange, DeviceRecord, DeviceState, KeyChange, LastAnchored, RegistrationConsent},
         AccountId, DeviceId, DeviceKey, Hash, LogId, PartyId, PublicKey, Signature,
     };
 
@@ -107,10 +108,25 @@ pub mod pallet {
     #[pallet::storage]
     pub type Offers<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, StoredOffer>;
 
+    /// The change of each device that the council allows without a proof. The change uses it up.
+    #[pallet::storage]
+    pub type AllowedChanges<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, AllowedChange>;
+
     /// The nonce of the next consent of each key, so that no consent is valid twice. Consents to new keys of a device have
     /// no nonce, because they name the number of the device's keys.
     #[pallet::storage]
     pub type ConsentNonces<T: Config> = StorageMap<_, Blake2_128Concat, PublicKey, u32, ValueQuery>;
+
+    /// A change of a device that the council allows without a proof, as it is stored.
+    #[derive(
+        Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+    )]
+    pub struct AllowedChange {
+        /// The kind of the change.
+        pub change: DecidedChange,
+        /// The lowest sequence at which it may begin.
+        pub from: u64,
+    }
 
     /// An offer of a device as it is stored. It ends when one of the parties leaves.
     #[derive(
@@ -187,6 +203,15 @@ pub mod pallet {
             /// The owner.
             to: PartyId,
         },
+        /// The council allows the owner of a device a change without a proof.
+        ChangeAllowed {
+            /// The device.
+            device: DeviceId,
+            /// The kind of the change.
+            change: DecidedChange,
+            /// The lowest sequence at which it may begin.
+            from: u64,
+        },
         /// The owner of a device says something else about it.
         StateSet {
             /// The device.
@@ -229,13 +254,21 @@ pub mod pallet {
         NotOffered,
         /// The device belongs to another party than the sender believes.
         OtherOwner,
+        /// The record of the device is not the one that the sender was shown: look at it again.
+        RecordChanged,
+        /// The council has not allowed this change of the device without a proof.
+        NotAllowed,
+        /// The change would skip too many events.
+        TooFar,
+        /// The last places of the record for logs and lost ranges are for the owner: its account has to sign.
+        ReservedForOwner,
         /// The device is retired.
         Retired,
         /// The change would begin before events that are anchored, or before the change before it.
         AnchoredHistory,
         /// The proof does not show the device's last event at the latest anchor of its log: make it again.
         HeadProof,
-        /// The device has had as many keys, owners, logs or lost ranges as a record holds: retire it and register it with
+        /// The device has had as many keys, owners, logs, lost ranges or decisions as a record holds: retire it and register it with
         /// a new key.
         RecordFull,
         /// The device's events are in this log already.
@@ -343,7 +376,8 @@ pub mod pallet {
         /// May be called by an account of the owner with the scope `Devices`, and by the gateway that keeps the device's
         /// events if the log is its own. `last` proves the device's last event at the latest anchor of its present log.
         /// Events between that one and `from` are declared lost. A hosted device that moves to another gateway needs the
-        /// key that this gateway signs with, `host_key`. `consent` is the gateway's signature over a
+        /// key that this gateway signs with, `host_key`. A gateway may skip [`crate::KEEPER_LEAP`] events at most, and
+        /// leaves the last [`crate::RESERVED_FOR_OWNER`] places of the record to the owner. `consent` is the gateway's signature over a
         /// [`streembit_primitives::device::LogConsent`] with its next nonce; it needs none for its own call.
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::reassign())]
@@ -358,9 +392,12 @@ pub mod pallet {
         ) -> DispatchResult {
             let sender = AccountId(ensure_signed(origin)?.into());
             let record = Devices::<T>::get(device).ok_or(Error::<T>::UnknownDevice)?;
+            record.ensure_active().map_err(Error::<T>::from)?;
             let log = Self::open_log(&gateway)?;
             let is_keeper = sender == gateway && record.gateway() == gateway && host_key.is_none();
-            if !is_keeper {
+            if is_keeper {
+                Self::ensure_keeper_may_reassign(&record, from, &last)?;
+            } else {
                 Self::ensure_owner(&sender, &record)?;
                 let key = host_key.as_ref().unwrap_or(record.key());
                 Self::use_log_consent(device, key, record.owner(), log, consent)?;
@@ -382,8 +419,9 @@ pub mod pallet {
             last: Box<LastAnchored>,
         ) -> DispatchResult {
             let mut record = Self::ensure_owned(origin, &device)?;
-            let from = Self::next_sequence(&record, &last)?;
+            let from = Self::lowest(&mut record, DecidedChange::Lost, &last)?;
             record.declare_lost(from, until, Self::change_time()).map_err(Error::<T>::from)?;
+            Self::use_decision(&device, &last);
             Devices::<T>::insert(device, record);
             Self::deposit_event(Event::DeclaredLost { device, from, until });
             Ok(())
@@ -408,16 +446,18 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Accepts a device that is offered to the sender's party. `owner` is the party that offers it.
+        /// Accepts a device that is offered to the sender's party. `owner` is the party that offers it, and `shown` the hash
+        /// of the record that the sender was shown ([`DeviceRecord::hash`]): the owner could change it before the sale.
         ///
         /// May be called by an account of the scope `Devices`.
         #[pallet::call_index(6)]
         #[pallet::weight(T::WeightInfo::accept())]
-        pub fn accept(origin: OriginFor<T>, device: DeviceId, owner: PartyId) -> DispatchResult {
+        pub fn accept(origin: OriginFor<T>, device: DeviceId, owner: PartyId, shown: Hash) -> DispatchResult {
             let party = Self::ensure_party(origin)?;
             let record = Devices::<T>::get(device).ok_or(Error::<T>::UnknownDevice)?;
             ensure!(record.owner() == owner, Error::<T>::OtherOwner);
             ensure!(Self::offer(&device) == Some(party), Error::<T>::NotOffered);
+            ensure!(record.hash() == shown, Error::<T>::RecordChanged);
             Self::pass(device, owner, party)
         }
 
@@ -431,6 +471,7 @@ pub mod pallet {
             record.set_state(state).map_err(Error::<T>::from)?;
             if state == DeviceState::Retired {
                 Offers::<T>::remove(device);
+                AllowedChanges::<T>::remove(device);
             }
             Devices::<T>::insert(device, record);
             Self::deposit_event(Event::StateSet { device, state });

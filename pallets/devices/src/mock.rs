@@ -106,6 +106,8 @@ impl crate::benchmarking::Helper for Added {
     }
 }
 
+/// The size of each anchored log.
+pub const ANCHORED_SIZE: u64 = 1_000;
 pub const GENESIS: Hash = Hash([0xab; 32]);
 /// The first accounts of parties.
 pub const OWNER: AccountId = AccountId([1; 32]);
@@ -276,7 +278,8 @@ pub fn anchor(log: LogId, last: &[(DeviceId, u64)]) -> HeadsMap {
     };
     let heads: HeadsMap = last.iter().map(entry).collect();
     let heads_root = heads.root();
-    let checkpoint = Checkpoint { version: Version, log, size: 100, root: Hash::ZERO, heads_root, time: 0 };
+    let checkpoint =
+        Checkpoint { version: Version, log, size: ANCHORED_SIZE, root: Hash::ZERO, heads_root, time: 0 };
     pallet_anchors::Latest::<Test>::insert(log, Anchor { checkpoint, block: 5 });
     heads
 }

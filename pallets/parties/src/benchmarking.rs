@@ -1,6 +1,9 @@
 //! The calls at their worst.
 
-use crate::{AccountOf, Call, Config, ConsentNonces, Gateways, GatewaysOf, Pallet, Parties, StoredGateway};
+use crate::{
+    AccountOf, Call, Config, ConsentNonces, GatewayCounts, Gateways, GatewaysOf, Pallet, Parties,
+    StoredGateway,
+};
 use alloc::vec::Vec;
 use frame_benchmarking::v2::*;
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
@@ -85,6 +88,7 @@ pub fn insert_gateway<T: Config>(gateway: AccountId, party: PartyId) {
     let stored = StoredGateway { record: GatewayRecord { party, log_key: LOG_KEY }, departures: 0 };
     Gateways::<T>::insert(gateway, stored);
     GatewaysOf::<T>::insert(party, gateway, ());
+    GatewayCounts::<T>::mutate(party, |count| *count = count.saturating_add(1));
 }
 
 fn signed<T: Config>(party: PartyId) -> RawOrigin<T::AccountId> {

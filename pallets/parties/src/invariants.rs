@@ -1,8 +1,10 @@
 //! The conditions that hold between any two calls.
 
-use crate::{AccountOf, Config, Departures, Gateways, GatewaysOf, Pallet, Parties};
+use crate::{
+    AccountOf, Config, Departures, FormerAccounts, GatewayCounts, Gateways, GatewaysOf, Pallet, Parties,
+};
 use alloc::collections::BTreeSet;
-use frame_support::ensure;
+use frame_support::{ensure, traits::Get};
 use sp_runtime::SaturatedConversion;
 use streembit_primitives::party::{PartyAccount, PartyRecord};
 
@@ -53,6 +55,15 @@ impl<T: Config> Pallet<T> {
         for (party, gateway, ()) in GatewaysOf::<T>::iter() {
             let stored = Gateways::<T>::get(gateway).is_some_and(|stored| stored.record.party == party);
             ensure!(stored, "a gateway is missing in `Gateways`");
+            ensure!(GatewayCounts::<T>::contains_key(party), "the gateways of a party are not counted");
+        }
+        for (party, count) in GatewayCounts::<T>::iter() {
+            let is_right = GatewaysOf::<T>::iter_key_prefix(party).count() == count as usize;
+            ensure!(is_right && count > 0, "the number of a party's gateways is wrong");
+            ensure!(count <= T::MaxGatewaysOfParty::get(), "a party has too many gateways");
+        }
+        for party in FormerAccounts::<T>::iter_keys() {
+            ensure!(!Parties::<T>::contains_key(party), "a party that returned has former accounts");
         }
         Ok(())
     }

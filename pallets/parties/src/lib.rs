@@ -21,7 +21,7 @@ mod tests;
 
 pub use pallet::*;
 pub use queries::{GenesisHash, IsGateway};
-pub use traits::{AccountRefusal, Departure, PartyLookup, PartyRegistry, Registry};
+pub use traits::{AccountRefusal, Departure, DeviceRegistry, PartyLookup, PartyRegistry, Registry};
 pub use weights::WeightInfo;
 
 /// The pallet.
@@ -34,7 +34,7 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use streembit_primitives::{
         gateway::GatewayConsent,
-        party::{AccountConsent, PartyRecord, Scope},
+        party::{AccountConsent, PartyRecord, Scope, MAX_ACCOUNTS},
         AccountId, EncryptionKey, GatewayRecord, LogKey, PartyId, Signature,
     };
 
@@ -60,6 +60,15 @@ pub mod pallet {
         /// The pallets that may refuse that a party, an account or a gateway leaves, and that clean up when it does.
         type Departure: Departure;
 
+        /// The maximum number of gateways of a party, with those of its former memberships that it has not removed.
+        #[pallet::constant]
+        type MaxGatewaysOfParty: Get<u32>;
+
+        /// The maximum number of keys that a party ever takes in, as gateways or accounts. What is stored about a key stays
+        /// when the key leaves.
+        #[pallet::constant]
+        type MaxKeysOfParty: Get<u32>;
+
         /// The weights of the calls.
         type WeightInfo: WeightInfo;
 
@@ -84,6 +93,20 @@ pub mod pallet {
     #[pallet::storage]
     pub type GatewaysOf<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, PartyId, Blake2_128Concat, AccountId, ()>;
+
+    /// The number of gateways in [`GatewaysOf`] of each party. No entry means none.
+    #[pallet::storage]
+    pub type GatewayCounts<T: Config> = StorageMap<_, Blake2_128Concat, PartyId, u32, ValueQuery>;
+
+    /// The number of keys in [`ConsentNonces`] that each party was the first to take in.
+    #[pallet::storage]
+    pub type KeyCounts<T: Config> = StorageMap<_, Blake2_128Concat, PartyId, u32, ValueQuery>;
+
+    /// The accounts of each party that left which could do everything and did not end. The party can return with one of
+    /// them.
+    #[pallet::storage]
+    pub type FormerAccounts<T: Config> =
+        StorageMap<_, Blake2_128Concat, PartyId, BoundedVec<AccountId, ConstU32<MAX_ACCOUNTS>>, ValueQuery>;
 
     /// How many times each party has left.
     #[pallet::storage]
@@ -262,6 +285,14 @@ pub mod pallet {
         LastAccount,
         /// The party has as many accounts as allowed.
         TooManyAccounts,
+        /// A new party has the id of its first account.
+        WrongPartyId,
+        /// The party left, and can return only with an account that it had then, with the scope `All` and without an end.
+        NotAFormerAccount,
+        /// The party has as many gateways as allowed: remove one that it does not use.
+        TooManyGateways,
+        /// The party has taken in as many different keys as allowed: use one of them again.
+        TooManyKeys,
         /// The account would end before it begins.
         EndInPast,
         /// The account would end later than the sender's own.
@@ -298,14 +329,9 @@ pub mod pallet {
             ensure!(log_key.verifying_key().is_some(), Error::<T>::BadLogKey);
             let (genesis, nonce) = (GenesisHash::<T>::get(), Self::consent_nonce(&gateway));
             let agreed = GatewayConsent { genesis, gateway, party, log_key, nonce };
-            Self::use_consent(gateway, nonce, agreed.verify(&consent))?;
+            Self::use_consent(party, gateway, nonce, agreed.verify(&consent))?;
 
-            Self::forget_gateway(gateway);
-            let departures = Departures::<T>::get(party);
-            let stored = StoredGateway { record: GatewayRecord { party, log_key }, departures };
-            Gateways::<T>::insert(gateway, stored);
-            GatewaysOf::<T>::insert(party, gateway, ());
-            Self::ensure_provider(gateway);
+            Self::insert_gateway(gateway, GatewayRecord { party, log_key })?;
             Self::deposit_event(Event::GatewayAdded { party, gateway, log_key });
             Ok(())
         }
@@ -313,12 +339,14 @@ pub mod pallet {
         /// Removes a gateway from its party. It may no longer submit.
         ///
         /// May be called by an account of the gateway's party with the scope `Gateway`, or by the gateway. A gateway
-        /// that validates has to leave the validators first.
+        /// that validates has to leave the validators first. A party that came back can also remove the gateways of its
+        /// former membership, which count no more but take places.
         #[pallet::call_index(1)]
         #[pallet::weight(<T as Config>::WeightInfo::remove_gateway())]
         pub fn remove_gateway(origin: OriginFor<T>, gateway: AccountId) -> DispatchResult {
             let sender = AccountId(ensure_signed(origin)?.into());
-            let GatewayRecord { party, .. } = Self::gateway(&gateway).ok_or(Error::<T>::NotYourGateway)?;
+            let stored = Gateways::<T>::get(gateway).ok_or(Error::<T>::NotYourGateway)?;
+            let party = stored.record.party;
             if sender != gateway {
                 let own = Self::ensure_scope(&sender, Scope::Gateway)?;
                 ensure!(own == party, Error::<T>::NotYourGateway);
@@ -364,7 +392,7 @@ pub mod pallet {
             ensure!(ends_by(until, own_end), Error::<T>::OutlivesSender);
             let (genesis, nonce) = (GenesisHash::<T>::get(), Self::consent_nonce(&account));
             let agreed = AccountConsent { genesis, party, account, scope, until, nonce };
-            Self::use_consent(account, nonce, agreed.verify(&consent))?;
+            Self::use_consent(party, account, nonce, agreed.verify(&consent))?;
 
             Self::insert_account(party, record, account, scope, until)?;
             Self::deposit_event(Event::AccountAdded { party, account, scope, until });

@@ -1,30 +1,37 @@
 //! How accounts, gateways and parties come and go.
 
 use crate::{
-    AccountOf, Config, ConsentNonces, Departure, Departures, Error, Event, Gateways, GatewaysOf, Pallet,
-    Parties, PartyLookup, PartyRegistry,
+    AccountOf, Config, ConsentNonces, Departure, Departures, Error, Event, FormerAccounts, GatewayCounts,
+    Gateways, GatewaysOf, KeyCounts, Pallet, Parties, PartyLookup, PartyRegistry, StoredGateway,
 };
-use frame_support::ensure;
+use frame_support::{ensure, traits::Get};
 use sp_runtime::{DispatchError, DispatchResult, SaturatedConversion};
 use streembit_primitives::{
-    party::{AccountRole, PartyAccount, PartyRecord, Role, Scope},
-    AccountId, BoundedVec, PartyId,
+    party::{AccountRole, PartyAccount, PartyRecord, Role, Scope, MAX_ACCOUNTS},
+    AccountId, BoundedVec, ConstU32, GatewayRecord, PartyId,
 };
 
 impl<T: Config> PartyRegistry for Pallet<T> {
-    fn ensure_can_add(first: &AccountId) -> DispatchResult {
-        Self::ensure_unused(first)?;
+    fn ensure_can_add(party: &PartyId, account: &AccountId) -> DispatchResult {
+        Self::ensure_unused(account)?;
         // The account may have been removed from the party that it founded.
-        ensure!(!Self::is_party(&PartyId::of_first_account(first)), Error::<T>::IsAParty);
+        ensure!(!Self::is_party(party), Error::<T>::IsAParty);
+        if Departures::<T>::get(party) == 0 {
+            ensure!(*party == PartyId::of_first_account(account), Error::<T>::WrongPartyId);
+        } else {
+            // The first account may have been removed or replaced since, because its key was stolen.
+            let former = FormerAccounts::<T>::get(party);
+            ensure!(former.contains(account), Error::<T>::NotAFormerAccount);
+        }
         Ok(())
     }
 
-    fn add(first: AccountId) -> DispatchResult {
-        Self::ensure_can_add(&first)?;
-        let party = PartyId::of_first_account(&first);
+    fn add(party: PartyId, account: AccountId) -> DispatchResult {
+        Self::ensure_can_add(&party, &account)?;
+        FormerAccounts::<T>::remove(party);
         let now = Self::block();
-        Self::insert_party(party, PartyRecord { since: Some(now), ..PartyRecord::default() }, first, now);
-        Self::deposit_event(Event::PartyAdded { party, account: first });
+        Self::insert_party(party, PartyRecord { since: Some(now), ..PartyRecord::default() }, account, now);
+        Self::deposit_event(Event::PartyAdded { party, account });
         Ok(())
     }
 
@@ -38,6 +45,10 @@ impl<T: Config> PartyRegistry for Pallet<T> {
         T::Departure::party_leaves(&party)?;
         let record = Parties::<T>::take(party).ok_or(Error::<T>::NotAParty)?;
         record.accounts.iter().for_each(|entry| AccountOf::<T>::remove(entry.account));
+        let permanent = record.accounts.iter().filter(|entry| entry.is_permanent());
+        let former: BoundedVec<_, ConstU32<MAX_ACCOUNTS>> =
+            BoundedVec::truncate_from(permanent.map(|entry| entry.account).collect());
+        FormerAccounts::<T>::insert(party, former);
         // The gateways can be many. They count only until their party leaves, and are not removed one by one.
         Departures::<T>::mutate(party, |departures| *departures = departures.saturating_add(1));
         Self::deposit_event(Event::PartyRemoved { party });
@@ -141,9 +152,20 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Uses up the consent of an account, if it is valid.
-    pub(crate) fn use_consent(account: AccountId, nonce: u32, is_valid: bool) -> DispatchResult {
+    /// Uses up the consent of an account to act for a party, if it is valid. The nonces of the keys that a party ever took in
+    /// stay for good, so their number is limited.
+    pub(crate) fn use_consent(
+        party: PartyId,
+        account: AccountId,
+        nonce: u32,
+        is_valid: bool,
+    ) -> DispatchResult {
         ensure!(is_valid, Error::<T>::BadConsent);
+        if nonce == 0 {
+            let keys = KeyCounts::<T>::get(party);
+            ensure!(keys < T::MaxKeysOfParty::get(), Error::<T>::TooManyKeys);
+            KeyCounts::<T>::insert(party, keys.saturating_add(1));
+        }
         ConsentNonces::<T>::insert(account, nonce.saturating_add(1));
         Ok(())
     }
@@ -159,11 +181,29 @@ impl<T: Config> Pallet<T> {
         }
     }
 
+    /// Stores a gateway of a party, which has to have a place for it.
+    pub(crate) fn insert_gateway(gateway: AccountId, record: GatewayRecord) -> DispatchResult {
+        // It may be stored for a former membership of a party.
+        Self::forget_gateway(gateway);
+        let party = record.party;
+        let count = GatewayCounts::<T>::get(party);
+        ensure!(count < T::MaxGatewaysOfParty::get(), Error::<T>::TooManyGateways);
+        GatewayCounts::<T>::insert(party, count.saturating_add(1));
+        let departures = Departures::<T>::get(party);
+        Gateways::<T>::insert(gateway, StoredGateway { record, departures });
+        GatewaysOf::<T>::insert(party, gateway, ());
+        Self::ensure_provider(gateway);
+        Ok(())
+    }
+
     /// Removes everything that is stored about a gateway, if there is anything.
     pub(crate) fn forget_gateway(gateway: AccountId) {
         if let Some(stored) = Gateways::<T>::take(gateway) {
             T::Departure::account_leaves(&gateway);
             GatewaysOf::<T>::remove(stored.record.party, gateway);
+            GatewayCounts::<T>::mutate_exists(stored.record.party, |count| {
+                *count = count.and_then(|count| count.checked_sub(1)).filter(|count| *count > 0);
+            });
         }
     }
 }

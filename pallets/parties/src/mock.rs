@@ -3,7 +3,7 @@
 use crate::{GenesisHash, PartyLookup as _};
 use frame_support::{
     derive_impl, parameter_types,
-    traits::{Get, Time},
+    traits::{ConstU32, Get, Time},
 };
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage, DispatchError, DispatchResult};
 use streembit_primitives::{
@@ -86,10 +86,15 @@ impl crate::Departure for Neighbours {
 impl crate::Config for Test {
     type Clock = Clock;
     type Departure = Neighbours;
+    type MaxGatewaysOfParty = ConstU32<MAX_GATEWAYS>;
+    type MaxKeysOfParty = ConstU32<MAX_KEYS>;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = ();
 }
+
+pub const MAX_GATEWAYS: u32 = 20;
+pub const MAX_KEYS: u32 = 30;
 
 /// The first accounts of parties, and an account of none.
 pub const OWNER: AccountId = AccountId([1; 32]);

@@ -2,8 +2,9 @@
 
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
+    device::DecidedChange,
     party::{AccountRole, Role, Scope},
-    AccountId, PartyId,
+    AccountId, DeviceId, PartyId,
 };
 
 /// The reasons why an account may not act for a party now.
@@ -87,11 +88,11 @@ pub trait PartyLookup {
 
 /// Adds parties, removes them, and gives them back to their owners. The council decides.
 pub trait PartyRegistry {
-    /// Fails if no party can begin with `first` as its first account now.
-    fn ensure_can_add(first: &AccountId) -> DispatchResult;
+    /// Fails if `party` cannot begin, or return, with `account` as its only account now.
+    fn ensure_can_add(party: &PartyId, account: &AccountId) -> DispatchResult;
 
-    /// Adds the party with the first account `first`, or fails without a change.
-    fn add(first: AccountId) -> DispatchResult;
+    /// Adds `party` with one account, or fails without a change.
+    fn add(party: PartyId, account: AccountId) -> DispatchResult;
 
     /// Fails if `party` cannot be removed now.
     fn ensure_can_remove(party: &PartyId) -> DispatchResult;
@@ -119,6 +120,15 @@ pub trait Registry {
 
     /// Removes `account`, or fails without a change.
     fn remove(account: AccountId) -> DispatchResult;
+}
+
+/// Allows the owners of devices changes without a proof of the last anchored event. The council decides.
+pub trait DeviceRegistry {
+    /// Fails if no change of `device` from the sequence `from` on can be allowed now.
+    fn ensure_can_allow(device: &DeviceId, from: u64) -> DispatchResult;
+
+    /// Allows the owner of `device` one change of this kind from the sequence `from` on, or fails without a change.
+    fn allow(device: DeviceId, change: DecidedChange, from: u64) -> DispatchResult;
 }
 
 /// Lets other pallets refuse that a party, an account or a gateway leaves, and remove what they store about it.

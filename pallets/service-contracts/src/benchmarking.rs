@@ -29,7 +29,7 @@ use streembit_primitives::{
     reading_proof::ReadingProof,
     signature::sign_p256,
     AccountId, Body, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId, Part,
-    PartyId, PublicKey, Reading, SignedEvent, Signer, Source, Value, Version,
+    PartyId, PublicKey, Reading, SignedEvent, Signer, Source, Text, Value, Version,
 };
 
 const OWNER: PartyId = PartyId([0; 32]);
@@ -48,6 +48,11 @@ fn signer() -> p256::ecdsa::SigningKey {
 #[allow(clippy::expect_used, reason = "the benchmark has no other name to go on with")]
 fn name(n: u32) -> Name {
     Name::try_from(format!("{n:096}")).expect("96 digits are a name")
+}
+
+/// Returns a text of the maximum length.
+fn text(n: u32) -> Text<96> {
+    Text::try_from(format!("{n:096}")).unwrap_or_default()
 }
 
 fn party(n: u32) -> PartyId {
@@ -81,7 +86,9 @@ fn full_record(key: DeviceKey) -> DeviceRecord {
         let from = u64::from(n).saturating_mul(2);
         let key = DeviceKey::Own(PublicKey::P256([n as u8; 33]));
         record.set_key(key, from, KeyChange::Rotated, from, at).expect("there is room");
-        record.assign(LogId { gateway: GATEWAY, epoch: n }, None, from, from, at).expect("there is room");
+        record
+            .assign(LogId { gateway: GATEWAY, epoch: n }, None, from, from, u64::MAX, at)
+            .expect("there is room");
         record.declare_lost(from, from.saturating_add(1), at).expect("there is room");
         if n < MAX_LATER {
             let owner = if n % 2 == 0 { OWNER } else { WORKSHOP };

@@ -1,7 +1,7 @@
 //! The changes that the council votes on.
 
 use super::Quota;
-use crate::{AccountId, Hash, PartyId};
+use crate::{device::DecidedChange, AccountId, DeviceId, Hash, PartyId};
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -15,8 +15,15 @@ pub const MAX_RUNTIME_CODE_BYTES: u32 = 3 * 256 * 1024;
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Change {
-    /// Adds a party with this account as its first: it may submit transactions, add gateways and own devices.
-    AddParty(AccountId),
+    /// Adds a party with one account: it may submit transactions, add gateways and own devices.
+    AddParty {
+        /// The party. A new party has the id of its first account ([`PartyId::of_first_account`]). A party that left and
+        /// returns has its former id.
+        party: PartyId,
+        /// The account. If the party returns, it was an account of the party when it left, with the scope `All` and
+        /// without an end.
+        account: AccountId,
+    },
     /// Removes a party. Its accounts and gateways no longer belong to any party, and its validators stop.
     RemoveParty(PartyId),
     /// Makes the account, which is a party's or a party's gateway, a validator: it makes blocks and votes on their finality.
@@ -43,28 +50,49 @@ pub enum Change {
         /// The new account.
         account: AccountId,
     },
+    /// Allows the owner of a device one change of the device's record without the proof of the last anchored event,
+    /// because the gateway does not give the proof, or anchored a false one. The record shows the decision.
+    AllowDeviceChange {
+        /// The device.
+        device: DeviceId,
+        /// The kind of the change.
+        change: DecidedChange,
+        /// The lowest sequence at which the change may begin.
+        from: u64,
+    },
 }
 
 impl Change {
+    /// Returns the change that adds a new party with its first account.
+    pub fn add_party(first: AccountId) -> Self {
+        Self::AddParty { party: PartyId::of_first_account(&first), account: first }
+    }
+
     /// Returns the account that the change is about, or `None` if it is about no account.
     pub fn account(&self) -> Option<AccountId> {
         match self {
-            Self::AddParty(account)
+            Self::AddParty { account, .. }
             | Self::AddValidator(account)
             | Self::RemoveValidator(account)
             | Self::Recover { account, .. } => Some(*account),
-            Self::RemoveParty(_) | Self::SetQuota { .. } | Self::Upgrade { .. } => None,
+            Self::RemoveParty(_)
+            | Self::SetQuota { .. }
+            | Self::Upgrade { .. }
+            | Self::AllowDeviceChange { .. } => None,
         }
     }
 
     /// Returns the party that the change is about, or `None` if it is about no party.
     pub fn party(&self) -> Option<PartyId> {
         match self {
-            Self::AddParty(account) => Some(PartyId::of_first_account(account)),
-            Self::RemoveParty(party) | Self::SetQuota { party, .. } | Self::Recover { party, .. } => {
-                Some(*party)
-            }
-            Self::AddValidator(_) | Self::RemoveValidator(_) | Self::Upgrade { .. } => None,
+            Self::AddParty { party, .. }
+            | Self::RemoveParty(party)
+            | Self::SetQuota { party, .. }
+            | Self::Recover { party, .. } => Some(*party),
+            Self::AddValidator(_)
+            | Self::RemoveValidator(_)
+            | Self::Upgrade { .. }
+            | Self::AllowDeviceChange { .. } => None,
         }
     }
 }

@@ -62,9 +62,9 @@ mod tests {
     fn record() -> DeviceRecord {
         let key = DeviceKey::Own(PublicKey::Sr25519([7; 32]));
         let mut record = DeviceRecord::new(key, PartyId([1; 32]), log(1, 0), AT);
-        record.assign(log(2, 0), None, 15, 10, AT).unwrap();
+        record.assign(log(2, 0), None, 15, 10, u64::MAX, AT).unwrap();
         record.declare_lost(17, 18, AT).unwrap();
-        record.assign(log(1, 0), None, 20, 20, AT).unwrap();
+        record.assign(log(1, 0), None, 20, 20, u64::MAX, AT).unwrap();
         record
     }
 

@@ -52,6 +52,11 @@ impl<T> History<T> {
         self.later.try_push(next).is_ok()
     }
 
+    /// Returns the period that goes on, to change it.
+    pub(super) fn last_mut(&mut self) -> &mut T {
+        self.later.iter_mut().next_back().unwrap_or(&mut self.first)
+    }
+
     /// Changes each period.
     pub(super) fn for_each(&mut self, mut change: impl FnMut(&mut T)) {
         change(&mut self.first);

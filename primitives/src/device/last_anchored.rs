@@ -18,6 +18,9 @@ pub enum LastAnchored {
     NoEvent(AbsenceProof),
     /// This is the device's last event at the log's latest anchor.
     Event(HeadProof),
+    /// There is no proof: the council decided from which sequence on the record may change
+    /// ([`crate::consortium::Change::AllowDeviceChange`]).
+    Decided,
 }
 
 impl LastAnchored {
@@ -33,7 +36,9 @@ impl LastAnchored {
                 let proven = proof.entry.device == *device && proof.verify(&anchored.heads_root);
                 proven.then_some(Some(proof.entry))
             }
-            (Self::NoAnchor, Some(_)) | (Self::NoEvent(_) | Self::Event(_), None) => None,
+            (Self::NoAnchor, Some(_)) | (Self::NoEvent(_) | Self::Event(_), None) | (Self::Decided, _) => {
+                None
+            }
         }
     }
 }

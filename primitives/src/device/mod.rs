@@ -2,6 +2,7 @@
 
 mod consent;
 mod continuity;
+mod decision;
 mod history;
 mod last_anchored;
 mod record;
@@ -9,11 +10,12 @@ mod record;
 mod tests;
 
 pub use consent::{KeyConsent, LogConsent, RegistrationConsent};
+pub use decision::{CouncilDecision, DecidedChange, MAX_DECISIONS};
 pub use history::{History, MAX_LATER};
 pub use last_anchored::LastAnchored;
 pub use record::{
     ChangeTime, DeviceChangeError, DeviceRecord, DeviceState, KeyChange, KeyPeriod, LogPeriod, LostRange,
-    OwnerPeriod, MAX_LOST,
+    OwnerPeriod, MAX_LEAP, MAX_LOST,
 };
 
 use crate::{hash::Domain, signature::PublicKey, AccountId};

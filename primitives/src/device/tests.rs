@@ -35,7 +35,7 @@ fn heads(last: &[(DeviceId, u64)]) -> (HeadsMap, Checkpoint) {
     };
     let map: HeadsMap = last.iter().map(entry).collect();
     let (root, heads_root) = (Hash::ZERO, map.root());
-    (map, Checkpoint { version: Version, log: log(1, 0), size: 9, root, heads_root, time: 0 })
+    (map, Checkpoint { version: Version, log: log(1, 0), size: 20, root, heads_root, time: 0 })
 }
 
 #[test]
@@ -86,16 +86,99 @@ fn the_last_anchored_event_has_to_be_proven() {
 }
 
 #[test]
+fn an_impossible_head_does_not_raise_the_lowest_sequence() {
+    let mut record = record();
+    let device = record.device_id();
+    let lowest = |record: &DeviceRecord| {
+        let (map, anchored) = heads(&[(device, u64::MAX)]);
+        record.next_sequence(&LastAnchored::Event(map.prove(&device).unwrap()), Some(&anchored))
+    };
+    // The log has 20 entries.
+    assert_eq!(lowest(&record), Ok(20));
+    record.declare_lost(5, 15, AT).unwrap();
+    assert_eq!(lowest(&record), Ok(30));
+    // Back in the log, which has ten events of the first period.
+    record.assign(log(2, 0), None, 20, 20, 20, AT).unwrap();
+    record.assign(log(1, 0), None, 40, 40, 0, AT).unwrap();
+    assert_eq!(lowest(&record), Ok(50));
+}
+
+#[test]
+fn a_change_leaps_over_few_sequences() {
+    let (mut record, far) = (record(), Err(DeviceChangeError::TooFar { highest: 3 + MAX_LEAP }));
+    let from = 4 + MAX_LEAP;
+    assert_eq!(record.set_key(own(2), from, KeyChange::Rotated, 3, AT), far);
+    assert_eq!(record.assign(log(2, 0), None, u64::MAX, 3, 0, AT), far);
+    assert_eq!(record.declare_lost(3, from, AT), far);
+    assert_eq!(record.ensure_can_decide(MAX_LEAP), Ok(()));
+    assert!(record.ensure_can_decide(MAX_LEAP + 1).is_err());
+    assert_eq!(record.declare_lost(3, from - 1, AT), Ok(()));
+}
+
+#[test]
+fn a_recovered_key_replaces_one_that_has_not_begun() {
+    let mut record = record();
+    record.set_key(own(2), 1_000, KeyChange::Rotated, 3, AT).unwrap();
+    let early = Err(DeviceChangeError::AnchoredHistory { lowest: 1_000 });
+    assert_eq!(record.set_key(own(3), 10, KeyChange::Rotated, 3, AT), early);
+    record.set_key(own(3), 10, KeyChange::Recovered, 3, AT).unwrap();
+    for (sequence, n) in [(9, 1), (10, 3), (1_000, 3)] {
+        assert_eq!(record.key_at(sequence).key, own(n), "{sequence}");
+    }
+    assert_eq!(record.keys().count(), 3);
+    assert!(record.keys().iter().map(|period| period.from).is_sorted());
+}
+
+#[test]
+fn a_gateway_keeps_a_device_only_with_keys_that_it_can_keep() {
+    let mut record = DeviceRecord::new(hosted(1), OWNER, log(1, 0), AT);
+    // The device's own key begins at 10. The first gateway hosts the events before.
+    record.set_key(own(2), 10, KeyChange::Rotated, 0, AT).unwrap();
+    let elsewhere = Err(DeviceChangeError::HostedElsewhere);
+    assert_eq!(record.assign(log(2, 0), None, 9, 0, 0, AT), elsewhere);
+    record.assign(log(2, 0), None, 10, 0, 0, AT).unwrap();
+}
+
+#[test]
+fn a_period_ends_at_the_anchored_size_of_its_log() {
+    let mut record = record();
+    record.assign(log(2, 0), None, 11, 11, 30, AT).unwrap();
+    assert_eq!((record.log_at(10).until_size, record.log_at(11).until_size), (Some(30), None));
+    assert!(record.log_at(10).may_have_index(29) && !record.log_at(10).may_have_index(30));
+}
+
+#[test]
+fn a_retired_device_has_no_next_sequence() {
+    let mut record = record();
+    record.set_state(DeviceState::Retired).unwrap();
+    let (map, _) = heads(&[(record.device_id(), 1)]);
+    let stale = LastAnchored::Event(map.prove(&record.device_id()).unwrap());
+    assert_eq!(record.next_sequence(&stale, None), Err(DeviceChangeError::Retired));
+}
+
+#[test]
+fn the_hash_is_that_of_the_whole_record() {
+    let mut record = record();
+    let before = record.hash();
+    record.declare_lost(0, 1, AT).unwrap();
+    assert_ne!(record.hash(), before);
+    record.record_decision(DecidedChange::Lost, 0, AT).unwrap();
+    assert_eq!(record.decisions().len(), 1);
+    record.forget_blocks();
+    assert_eq!(record.decisions()[0].block, 0);
+}
+
+#[test]
 fn a_change_begins_after_what_is_anchored_lost_or_in_an_earlier_log() {
     let none = LastAnchored::NoAnchor;
     let mut record = record();
-    record.assign(log(2, 0), None, 15, 10, AT).unwrap();
+    record.assign(log(2, 0), None, 15, 10, u64::MAX, AT).unwrap();
     assert_eq!(record.next_sequence(&none, None), Ok(15));
     record.declare_lost(15, 18, AT).unwrap();
     assert_eq!(record.next_sequence(&none, None), Ok(18));
     let early = Err(DeviceChangeError::AnchoredHistory { lowest: 18 });
     assert_eq!(record.set_key(own(2), 17, KeyChange::Rotated, 18, AT), early);
-    assert_eq!(record.assign(log(1, 0), None, 17, 18, AT), early);
+    assert_eq!(record.assign(log(1, 0), None, 17, 18, u64::MAX, AT), early);
     assert_eq!(record.declare_lost(18, 18, AT), Err(DeviceChangeError::NothingLost));
 }
 
@@ -105,24 +188,24 @@ fn events_before_a_key_that_has_not_begun_can_be_lost() {
     // Events 10 and 11 are still signed by the first key. They are lost before they are anchored.
     record.set_key(own(2), 12, KeyChange::Rotated, 10, AT).unwrap();
     assert_eq!(record.next_sequence(&LastAnchored::NoAnchor, None), Ok(0));
-    record.assign(log(2, 0), None, 14, 10, AT).unwrap();
+    record.assign(log(2, 0), None, 14, 10, u64::MAX, AT).unwrap();
     assert!(record.is_range_lost(10, 14) && !record.is_lost(14));
     assert_eq!((&record.key_at(11).key, &record.key_at(14).key), (&own(1), &own(2)));
     // The next key begins no earlier than that one, also if it is that of another host.
     let early = Err(DeviceChangeError::AnchoredHistory { lowest: 20 });
     record.set_key(hosted(2), 20, KeyChange::Rotated, 14, AT).unwrap();
     assert_eq!(record.set_key(own(4), 19, KeyChange::Rotated, 14, AT), early);
-    assert_eq!(record.assign(log(3, 0), Some(hosted(3)), 19, 14, AT), early);
-    record.assign(log(3, 0), Some(hosted(3)), 20, 14, AT).unwrap();
+    assert_eq!(record.assign(log(3, 0), Some(hosted(3)), 19, 14, u64::MAX, AT), early);
+    record.assign(log(3, 0), Some(hosted(3)), 20, 14, u64::MAX, AT).unwrap();
 }
 
 #[test]
 fn the_lowest_index_counts_the_events_before_in_the_same_log() {
     let mut record = record();
     // 0 to 9 in the first log, 10 to 14 lost, 15 to 19 in the second one with 17 lost, 20 on in the first one.
-    record.assign(log(2, 0), None, 15, 10, AT).unwrap();
+    record.assign(log(2, 0), None, 15, 10, u64::MAX, AT).unwrap();
     record.declare_lost(17, 18, AT).unwrap();
-    record.assign(log(1, 0), None, 20, 20, AT).unwrap();
+    record.assign(log(1, 0), None, 20, 20, u64::MAX, AT).unwrap();
     for (sequence, first, second) in [
         (0, Some(0), None),
         (9, Some(9), None),
@@ -145,20 +228,20 @@ fn a_refused_change_changes_nothing() {
     let mut record = DeviceRecord::new(hosted(1), OWNER, log(1, 0), AT);
     let before = record.clone();
     let elsewhere = Err(DeviceChangeError::HostedElsewhere);
-    assert_eq!(record.assign(log(2, 0), None, 5, 0, AT), elsewhere);
-    assert_eq!(record.assign(log(2, 0), Some(hosted(3)), 5, 0, AT), elsewhere);
+    assert_eq!(record.assign(log(2, 0), None, 5, 0, u64::MAX, AT), elsewhere);
+    assert_eq!(record.assign(log(2, 0), Some(hosted(3)), 5, 0, u64::MAX, AT), elsewhere);
     assert_eq!(record.set_key(hosted(2), 0, KeyChange::Rotated, 0, AT), elsewhere);
-    assert_eq!(record.assign(log(1, 0), None, 5, 0, AT), Err(DeviceChangeError::SameLog));
+    assert_eq!(record.assign(log(1, 0), None, 5, 0, u64::MAX, AT), Err(DeviceChangeError::SameLog));
     assert_eq!(record.set_owner(OWNER, AT), Err(DeviceChangeError::SameOwner));
     assert_eq!(record, before);
-    record.assign(log(2, 0), Some(hosted(2)), 5, 0, AT).unwrap();
+    record.assign(log(2, 0), Some(hosted(2)), 5, 0, u64::MAX, AT).unwrap();
     assert_eq!(record.key_at(5).change, KeyChange::Rehosted);
 
     record.set_state(DeviceState::Retired).unwrap();
     let (before, retired) = (record.clone(), Err(DeviceChangeError::Retired));
     assert_eq!(record.set_state(DeviceState::Active), retired);
     assert_eq!(record.set_key(own(5), 9, KeyChange::Rotated, 0, AT), retired);
-    assert_eq!(record.assign(log(2, 1), None, 9, 5, AT), retired);
+    assert_eq!(record.assign(log(2, 1), None, 9, 5, u64::MAX, AT), retired);
     assert_eq!(record.declare_lost(5, 9, AT), retired);
     assert_eq!(record.set_owner(PartyId([2; 32]), AT), retired);
     assert_eq!(record, before);
@@ -169,15 +252,20 @@ fn each_history_is_bounded() {
     let (mut record, full) = (record(), Err(DeviceChangeError::Full));
     for n in 0..MAX_LATER {
         record.set_key(own(n as u8 + 2), 0, KeyChange::Rotated, 0, AT).unwrap();
-        record.assign(log(2, n), None, 0, 0, AT).unwrap();
+        record.assign(log(2, n), None, 0, 0, u64::MAX, AT).unwrap();
         record.set_owner(PartyId([n as u8 + 2; 32]), AT).unwrap();
     }
     for n in 0..u64::from(MAX_LOST) {
         record.declare_lost(n, n + 1, AT).unwrap();
     }
+    for n in 0..u64::from(MAX_DECISIONS) {
+        record.record_decision(DecidedChange::Key, n, AT).unwrap();
+    }
     let before = record.clone();
+    assert_eq!(record.record_decision(DecidedChange::Log, 99, AT), full);
+    assert!(record.ensure_can_decide(99).is_err());
     assert_eq!(record.set_key(own(200), 0, KeyChange::Rotated, 0, AT), full);
-    assert_eq!(record.assign(log(3, 0), None, 99, 99, AT), full);
+    assert_eq!(record.assign(log(3, 0), None, 99, 99, u64::MAX, AT), full);
     assert_eq!(record.declare_lost(99, 100, AT), full);
     assert_eq!(record.set_owner(PartyId([200; 32]), AT), full);
     assert_eq!(record, before);
@@ -189,7 +277,7 @@ fn each_history_is_bounded() {
 fn a_new_chain_knows_no_blocks_of_the_old_one() {
     let mut record = record();
     record.set_key(own(2), 3, KeyChange::Rotated, 0, AT).unwrap();
-    record.assign(log(2, 0), None, 9, 5, AT).unwrap();
+    record.assign(log(2, 0), None, 9, 5, u64::MAX, AT).unwrap();
     record.set_owner(PartyId([2; 32]), AT).unwrap();
     let mut moved = record.clone();
     moved.forget_blocks();

@@ -31,6 +31,11 @@ pub enum EvidenceEventError {
     NotTheHead,
     /// The device's record declares the event lost.
     Lost,
+    /// The event came into the log after the device's period there ended.
+    AfterPeriod {
+        /// The size of the log at the end of the period.
+        size: u64,
+    },
     /// The device's record puts the event in another log than the segment's.
     OtherLog {
         /// The log in the record.
@@ -188,6 +193,10 @@ impl fmt::Display for EvidenceEventError {
                 "the gateway's heads map names another event with this sequence as the device's last",
             ),
             Self::Lost => f.write_str("the chain's record of the device declares it lost"),
+            Self::AfterPeriod { size } => write!(
+                f,
+                "the device left this log when {size} entries were anchored, and this event came later"
+            ),
             Self::OtherLog { log } => {
                 write!(
                     f,

@@ -8,7 +8,10 @@ use super::{
     TrustRoot, VerifiedEvidence,
 };
 use crate::{
-    body::Disclosure, device::DeviceRecord, event::EventError, DeviceId, EventHeader, Hash, LogEntry, Signer,
+    body::Disclosure,
+    device::{DeviceRecord, LogPeriod},
+    event::EventError,
+    DeviceId, EventHeader, Hash, LogEntry, Signer,
 };
 use alloc::vec::Vec;
 
@@ -205,9 +208,12 @@ impl<S: SignatureVerifier> Verifier<S> {
         if self.record.is_lost(header.sequence) {
             return Err(EvidenceEventError::Lost);
         }
-        let log = self.record.log_at(header.sequence).log;
+        let LogPeriod { log, until_size, .. } = *self.record.log_at(header.sequence);
         if log != self.segments.log() {
             return Err(EvidenceEventError::OtherLog { log });
+        }
+        if let Some(size) = until_size.filter(|size| self.segments.position() >= *size) {
+            return Err(EvidenceEventError::AfterPeriod { size });
         }
         self.ensure_follows(header).map_err(EvidenceEventError::Event)?;
         let head = self.segments.head();

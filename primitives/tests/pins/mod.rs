@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fmt::Debug, path::Path};
 use streembit_primitives::{
     body::{Disclosure, Part},
     command::{CommandResult, Outcome, Parameter},
-    device::{ChangeTime, DeviceRecord, DeviceState, KeyChange, LabelHash},
+    device::{ChangeTime, DecidedChange, DeviceRecord, DeviceState, KeyChange, LabelHash, MAX_LEAP},
     event::{SignedEvent, VERSION},
     evidence::{AuthorityKey, AuthoritySet, Item, Justification, JustifiedBlock, ShownBody, Vote, Voter},
     heads::{AbsenceProof, HeadEntry, HeadProof, HeadsMap},
@@ -185,12 +185,13 @@ impl Generator {
         let (key, owner, log, at) = (self.device_key(), self.party(), self.log(), self.change_time());
         let mut record = DeviceRecord::new(key, owner, log, at);
         for _ in 0..self.below(40) {
-            let (from, at) = (self.number(), self.change_time());
+            let (from, at) = (self.number() & (MAX_LEAP - 1), self.change_time());
             let change = if self.flag() { KeyChange::Rotated } else { KeyChange::Recovered };
-            let _ = match self.below(4) {
+            let _ = match self.below(5) {
                 0 => record.set_key(DeviceKey::Own(self.public_key()), from, change, 0, at),
-                1 => record.assign(self.log(), None, from, from, at),
+                1 => record.assign(self.log(), None, from, from, self.number(), at),
                 2 => record.declare_lost(from, from.saturating_add(1 + self.below(9)), at),
+                3 => record.record_decision(DecidedChange::Log, from, at),
                 _ => record.set_owner(self.party(), at),
             };
         }

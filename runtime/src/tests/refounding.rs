@@ -120,7 +120,7 @@ fn devices_keep_their_history_and_lose_its_blocks() {
         let log = |epoch| LogId { gateway: Account([1; 32]), epoch };
         let mut record = DeviceRecord::new(key(1), owner, log(0), at);
         record.set_key(key(2), 5, KeyChange::Rotated, 0, at).unwrap();
-        record.assign(log(1), None, 9, 7, at).unwrap();
+        record.assign(log(1), None, 9, 7, u64::MAX, at).unwrap();
         let device = record.device_id();
         pallet_devices::Devices::<Runtime>::insert(device, record.clone());
         refounding::prepare_successor_state(&[(Sr25519Keyring::Alice.to_account_id(), new_keys(1))]).unwrap();

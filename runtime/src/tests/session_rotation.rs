@@ -149,7 +149,7 @@ fn a_former_party_is_refused_like_a_stranger_and_keeps_its_nonce() {
     let refused = TransactionValidityError::Invalid(InvalidTransaction::Payment);
     assert_eq!(chain.validate(late.clone()), Err(refused));
     assert_eq!(chain.block(vec![late]), vec![Err(refused)]);
-    done(&mut chain, Alice, propose(Change::AddParty(id(Ferdie))));
+    done(&mut chain, Alice, propose(Change::add_party(id(Ferdie))));
     chain.state.execute_with(|| assert_eq!(System::account_nonce(Ferdie.to_account_id()), 2));
     done(&mut chain, Ferdie, remark());
 }

@@ -79,7 +79,7 @@ fn a_party_submits_and_a_gateway_does_as_soon_as_a_party_takes_it_in() {
 fn calls_for_the_councils_part_of_a_block_are_refused_to_others_in_the_pool() {
     let mut chain = Chain::new("development");
     let (alice, bob) = (owner().0, Sr25519Keyring::Bob.pair());
-    let change = Change::AddParty(AccountId([7; 32]));
+    let change = Change::add_party(AccountId([7; 32]));
     let propose = chain.signed(&bob, pallet_council::Call::propose { change });
     assert_eq!(chain.block(vec![propose]), vec![Ok(Ok(()))]);
     let motion = chain.state.execute_with(|| pallet_collective::Proposals::<Runtime>::get()[0]);
@@ -128,7 +128,7 @@ fn an_employee_submits_within_its_scope_and_time_and_is_refused_in_the_pool_othe
     let calls: Vec<RuntimeCall> = vec![
         pallet_parties::Call::leave {}.into(),
         pallet_parties::Call::remove_account { account: other }.into(),
-        pallet_council::Call::propose { change: Change::AddParty(AccountId([7; 32])) }.into(),
+        pallet_council::Call::propose { change: Change::add_party(AccountId([7; 32])) }.into(),
         pallet_council::Call::vote { motion: crate::Hash::zero(), approve: true }.into(),
         pallet_validators::Call::leave {}.into(),
         pallet_service_contracts::Call::accept { id: ContractId([1; 32]), hash: ContentHash([1; 32]) }.into(),

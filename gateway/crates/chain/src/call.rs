@@ -144,6 +144,8 @@ pub enum Call {
         device: DeviceId,
         /// The party that owns it until now.
         owner: PartyId,
+        /// The hash of the record that the signer was shown.
+        shown: Hash,
     },
     /// Records what the owner says about a device.
     SetDeviceState {
@@ -253,7 +255,7 @@ impl Call {
             }
             Self::DeclareLost { device, until, last } => (device, until, last).encode(),
             Self::Transfer { device, to } => (device, to).encode(),
-            Self::AcceptDevice { device, owner } => (device, owner).encode(),
+            Self::AcceptDevice { device, owner, shown } => (device, owner, shown).encode(),
             Self::SetDeviceState { device, state } => (device, state).encode(),
             Self::CloseEpoch { gateway } | Self::OpenEpoch { gateway } => gateway.encode(),
             Self::Anchor { checkpoint, proof } => (checkpoint, proof).encode(),
@@ -311,7 +313,7 @@ pub(super) fn calls() -> Vec<CallShape> {
         ),
         call("Devices", "declare_lost", vec![device, sequence, last]),
         call("Devices", "transfer", vec![device, meta_type::<Option<PartyId>>()]),
-        call("Devices", "accept", vec![device, meta_type::<PartyId>()]),
+        call("Devices", "accept", vec![device, meta_type::<PartyId>(), meta_type::<Hash>()]),
         call("Devices", "set_state", vec![device, meta_type::<DeviceState>()]),
         call("Anchors", "close_epoch", vec![account]),
         call("Anchors", "open_epoch", vec![account]),

@@ -6,7 +6,7 @@ use streembit_primitives::{
     checkpoint::EpochState,
     device::{DeviceState, KeyConsent, LastAnchored, LogConsent, RegistrationConsent},
     hash::Domain,
-    AccountId, DeviceId, DeviceKey, LogId, PartyId, PublicKey, Signature,
+    AccountId, DeviceId, DeviceKey, Hash, LogId, PartyId, PublicKey, Signature,
 };
 
 /// Signs the consent to a device's registration, with the device's own key or the key of the gateway that signs for
@@ -168,14 +168,16 @@ impl ChainClient {
         self.submit(owner, Call::Transfer { device, to }).await
     }
 
-    /// Accepts a device that its owner offers to the party of `signer`. Fails if `owner` is not the owner.
+    /// Accepts a device that its owner offers to the party of `signer`. Fails if `owner` is not the owner, or if the device's
+    /// record no longer has the hash `shown` ([`streembit_primitives::device::DeviceRecord::hash`]).
     pub async fn accept(
         &self,
         signer: &impl TransactionSigner,
         device: DeviceId,
         owner: PartyId,
+        shown: Hash,
     ) -> Result<Submitted, ChainError> {
-        self.submit(signer, Call::AcceptDevice { device, owner }).await
+        self.submit(signer, Call::AcceptDevice { device, owner, shown }).await
     }
 
     /// Records what the owner says about a device.
@@ -218,7 +220,7 @@ impl ChainClient {
 
     /// Fetches the latest anchor of the log that a device is in, and returns the lowest sequence at which a change of the
     /// device's record may begin. `Ok(None)` if the device is not registered, and an inner error if the proof `last` does
-    /// not belong to that anchor.
+    /// not belong to that anchor. If the council allowed the change without a proof, its decision may name a higher sequence.
     pub async fn next_sequence(
         &self,
         device: DeviceId,
@@ -226,6 +228,9 @@ impl ChainClient {
     ) -> Result<Option<Result<u64, streembit_primitives::device::DeviceChangeError>>, ChainError> {
         let view = self.view().await?;
         let Some(record) = view.device(device).await? else { return Ok(None) };
+        if *last == LastAnchored::Decided {
+            return Ok(Some(record.ensure_active().map(|()| record.earliest())));
+        }
         let anchor = view.latest_anchor(record.log()).await?;
         Ok(Some(record.next_sequence(last, anchor.as_ref().map(|anchor| &anchor.checkpoint))))
     }
@@ -234,7 +239,6 @@ impl ChainClient {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streembit_primitives::Hash;
 
     #[test]
     fn signed_consents_pass_the_chains_verification() {

@@ -2,11 +2,15 @@
 
 use super::{wire::Inclusion, EventStore};
 use streembit_log::{Log, ReadError};
-use streembit_primitives::{checkpoint::Anchor, DeviceId, StoredEvent};
+use streembit_primitives::{checkpoint::Anchor, DeviceId, LogId, StoredEvent};
 use tokio::sync::watch;
 
 impl EventStore for Log {
     type Error = ReadError;
+
+    fn log_id(&self) -> LogId {
+        self.id()
+    }
 
     fn watch_size(&self) -> watch::Receiver<u64> {
         Log::watch_size(self)

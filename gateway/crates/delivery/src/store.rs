@@ -1,7 +1,7 @@
 //! The store of events that a gateway serves.
 
 use super::wire::Inclusion;
-use streembit_primitives::{DeviceId, StoredEvent};
+use streembit_primitives::{DeviceId, LogId, StoredEvent};
 use tokio::sync::watch;
 
 /// A log of events that can be served. The read methods may block on a disk, so they are called on blocking threads.
@@ -10,6 +10,9 @@ use tokio::sync::watch;
 pub trait EventStore: Clone + Send + Sync + 'static {
     /// The error of a failed read.
     type Error: std::error::Error + Send + 'static;
+
+    /// Returns the id of the log.
+    fn log_id(&self) -> LogId;
 
     /// Watches the number of entries.
     fn watch_size(&self) -> watch::Receiver<u64>;

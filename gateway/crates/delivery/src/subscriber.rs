@@ -258,6 +258,7 @@ impl<R: Registry> Subscriber<R> {
             }
             Err(error) => {
                 self.peer.disconnect(connection.peer).await;
+                let error = self.explain_end(error, connection.gateway).await;
                 self.interrupted(error)
             }
         }
@@ -282,6 +283,21 @@ impl<R: Registry> Subscriber<R> {
                 self.pause = self.pauses.next().unwrap_or_default();
                 Ok(SubscriberEvent::Interrupted { problem, pause: self.pause })
             }
+        }
+    }
+
+    /// Replaces the end of a right to read by [`SubscribeError::OtherGateway`] if the device's log is with another gateway
+    /// now: the subscriber can go on there.
+    async fn explain_end(&self, error: AttemptError, gateway: AccountId) -> AttemptError {
+        if !matches!(&error, AttemptError::Final(SubscribeError::Ended(End::Expired | End::NotGranted))) {
+            return error;
+        }
+        let device = self.subscription.device;
+        match self.registry.device(device).await {
+            Ok(Some(record)) if record.gateway() != gateway => {
+                SubscribeError::OtherGateway { device, found: gateway, wanted: record.gateway() }.into()
+            }
+            _ => error,
         }
     }
 
@@ -379,15 +395,15 @@ impl<R: Registry> Subscriber<R> {
     }
 
     async fn receive(&mut self, connection: &mut Connection) -> Result<Received, AttemptError> {
-        if connection.consumed >= MAX_IN_FLIGHT / 2 {
-            with_timeout(
-                "sending credit",
-                framing::write(&mut connection.writer, &Credit(connection.consumed)),
-            )
-            .await?;
-            connection.consumed = 0;
-        }
         loop {
+            if connection.consumed >= MAX_IN_FLIGHT / 2 {
+                with_timeout(
+                    "sending credit",
+                    framing::write(&mut connection.writer, &Credit(connection.consumed)),
+                )
+                .await?;
+                connection.consumed = 0;
+            }
             let frame = timeout(SILENCE_TIMEOUT, framing::read::<Frame>(&mut connection.reader))
                 .await
                 .map_err(|_| {
@@ -397,6 +413,10 @@ impl<R: Registry> Subscriber<R> {
                     ))
                 })??;
             match frame {
+                // A gateway that does not know of the declaration yet still sends the lost events.
+                Frame::Event(event) if connection.verifier.is_lost(&event) => {
+                    connection.consumed = connection.consumed.saturating_add(1);
+                }
                 Frame::Event(event) => return self.accept(connection, *event).await,
                 Frame::Alive => self.reset_pauses(),
                 Frame::End(end) => return Err(end.into()),

@@ -94,6 +94,12 @@ impl Verifier {
         event.anchored.as_ref().map(|inclusion| (inclusion.log, inclusion.size))
     }
 
+    /// Returns true if an event is one of the device's that are declared lost.
+    pub fn is_lost(&self, event: &Delivered) -> bool {
+        let header = &event.entry.event.header;
+        header.device == self.device && self.record.is_lost(header.sequence)
+    }
+
     /// Verifies an event against the device's key for its sequence, the previous events, its body and the anchored root.
     /// Events that are declared lost, or that are in another log than this one, may be missing before it.
     ///

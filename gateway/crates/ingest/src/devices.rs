@@ -5,6 +5,7 @@ use super::IngestError;
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 use streembit_log::{Head, Lineage, NewEntry, Refusal};
 use streembit_primitives::{
@@ -32,6 +33,8 @@ impl From<DeviceKey> for ConfiguredDevice {
 pub(super) struct Device {
     configured: ParsedDeviceKey,
     registered: Option<Registered>,
+    /// The gateway signs nothing for the device until then, because its key is being changed.
+    paused_until: Option<Instant>,
 }
 
 /// The part of a device that comes from its record on the chain.
@@ -43,7 +46,7 @@ struct Registered {
 
 impl Device {
     pub(super) fn new(device: ConfiguredDevice) -> Self {
-        Self { configured: ParsedDeviceKey::new(device.id, device.key), registered: None }
+        Self { configured: ParsedDeviceKey::new(device.id, device.key), registered: None, paused_until: None }
     }
 
     pub(super) fn id(&self) -> DeviceId {
@@ -58,6 +61,14 @@ impl Device {
             return Err(IngestError::UnknownRecord { device });
         }
         Ok(())
+    }
+
+    /// Returns an error while the gateway signs nothing for the device.
+    pub(super) fn ensure_not_paused(&self) -> Result<(), IngestError> {
+        match self.paused_until {
+            Some(until) if Instant::now() < until => Err(IngestError::Paused { device: self.id() }),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the key that an event with this sequence is verified with.
@@ -151,7 +162,21 @@ impl Devices {
         self.snapshot().get(device).cloned()
     }
 
-    /// Sets or removes what the chain says of a device. Ignores a device that the gateway does not have.
+    /// Lets the gateway sign nothing for a device for some time, but at most until its record changes. Returns false if the
+    /// gateway does not have the device.
+    pub(super) fn pause(&self, device: &DeviceId, time: Duration) -> bool {
+        let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = devices.get(device) else { return false };
+        let changed = Device {
+            configured: known.configured.clone(),
+            registered: known.registered.clone(),
+            paused_until: Instant::now().checked_add(time),
+        };
+        Arc::make_mut(&mut devices).insert(*device, Arc::new(changed));
+        true
+    }
+
+    /// Sets or removes what the chain says of a device, and ends its pause. Ignores a device that the gateway does not have.
     pub(super) fn set_lineage(&self, device: &DeviceId, lineage: Option<Lineage>) {
         let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = devices.get(device) else { return };
@@ -159,7 +184,7 @@ impl Devices {
             keys: ParsedDeviceKeys::new(lineage.record()),
             lineage: Arc::new(lineage),
         });
-        let changed = Device { configured: known.configured.clone(), registered };
+        let changed = Device { configured: known.configured.clone(), registered, paused_until: None };
         Arc::make_mut(&mut devices).insert(*device, Arc::new(changed));
     }
 }

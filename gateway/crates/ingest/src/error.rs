@@ -19,6 +19,12 @@ pub enum IngestError {
         /// The device.
         device: DeviceId,
     },
+    /// The key of the device is being changed.
+    #[error("the key of device {device} is being changed: send the readings again in a few seconds")]
+    Paused {
+        /// The device.
+        device: DeviceId,
+    },
     /// The device signs its own events, so the gateway does not sign readings for it.
     #[error("device {device} signs its own events: send signed events, or configure a device without a key of its own for readings that the gateway signs")]
     NotHosted {
@@ -84,10 +90,11 @@ impl IngestError {
     /// Returns true if the same event may be admitted when it is sent again later.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Closed | Self::UnknownRecord { .. } => true,
+            Self::Closed | Self::UnknownRecord { .. } | Self::Paused { .. } => true,
             Self::Log(error) => error.is_temporary(),
-            // Until the device is assigned to the epoch that the gateway has opened.
-            Self::Refused(Refusal::OtherEpoch { .. }) => true,
+            // Until the device is assigned to the epoch that the gateway has opened, and until the gateway is told the
+            // device's last event in the log before.
+            Self::Refused(Refusal::OtherEpoch { .. } | Refusal::UnknownPrevious { .. }) => true,
             _ => false,
         }
     }

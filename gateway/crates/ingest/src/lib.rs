@@ -15,7 +15,7 @@ pub use error::IngestError;
 
 use codec::Encode as _;
 use devices::Devices;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use streembit_keystore::KeyPair;
 use streembit_log::{AppendError, Lineage, Log, Receipt, Refusal, MAX_BODY_BYTES};
 use streembit_primitives::{Body, DeviceId, DeviceKey, Reading, SignedEvent};
@@ -58,6 +58,9 @@ struct Inner {
     limits: Limits,
     verifiers: Verifiers,
 }
+
+/// How long a device is paused: longer than a change of its key takes to become final.
+pub const PAUSE: Duration = Duration::from_secs(120);
 
 /// The size of one permit of the budget, in bytes.
 const BYTES_PER_PERMIT: usize = 64;
@@ -146,6 +149,21 @@ impl Ingest {
         self.inner.devices.set_lineage(device, lineage);
     }
 
+    /// Refuses readings and texts of a hosted device for [`PAUSE`], or until its record changes: its key is being changed,
+    /// and an event that the old key signs meanwhile would not count. Resolves when the events before are on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError::UnknownDevice`] if the gateway does not have the device.
+    pub async fn pause(&self, device: DeviceId) -> Result<(), IngestError> {
+        if !self.inner.devices.pause(&device, PAUSE) {
+            return Err(IngestError::UnknownDevice { device });
+        }
+        // The writer answers in order.
+        self.inner.log.admit(Vec::new()).await;
+        Ok(())
+    }
+
     /// Stops admitting events. Resolves when all accepted signed events are in the queue of the log, which still writes
     /// and answers them.
     pub async fn close(&self) {
@@ -173,6 +191,7 @@ impl Ingest {
             return Err(IngestError::NotHosted { device });
         }
         known.ensure_placed()?;
+        known.ensure_not_paused()?;
         let bytes = content.body().encoded_size();
         if bytes > MAX_BODY_BYTES {
             return Err(Refusal::BodyTooLarge { bytes }.into());

@@ -380,7 +380,7 @@ async fn each_event_is_verified_with_the_key_that_counts_for_its_sequence() {
     assert_eq!(ingest.signed(event, text).await.unwrap().index, 3);
 
     let elsewhere = LogId::first(AccountId([8; 32]));
-    record.assign(elsewhere, None, 7, 7, AT).unwrap();
+    record.assign(elsewhere, None, 7, 7, u64::MAX, AT).unwrap();
     ingest.set_lineage(&device, Some(Lineage::new(record, None)));
     let (event, text) = new.sign(7, Hash([7; 32]), 0);
     let refused = ingest.signed(event, text).await.unwrap_err();
@@ -399,10 +399,15 @@ async fn a_hosted_device_that_was_taken_over_continues_its_history() {
     let ingest = Ingest::new(log.clone(), keys(), [configured]).unwrap();
     let old_log = LogId::first(AccountId([8; 32]));
     let mut record = DeviceRecord::new(before, PartyId([1; 32]), old_log, AT);
-    record.assign(own_log, Some(key.clone()), 5, 5, AT).unwrap();
+    record.assign(own_log, Some(key.clone()), 5, 5, u64::MAX, AT).unwrap();
     // Until the record is known, nobody knows where the history continues.
     let unknown = ingest.readings(device, vec![reading(1)]).await.unwrap_err();
     assert!(unknown == IngestError::UnknownRecord { device } && unknown.is_temporary(), "{unknown}");
+    // Nor does anybody know which event the next one has to name, until the gateway is told.
+    ingest.set_lineage(&device, Some(Lineage::new(record.clone(), None)));
+    let unknown = ingest.readings(device, vec![reading(1)]).await.unwrap_err();
+    assert_eq!(unknown, IngestError::Refused(Refusal::UnknownPrevious { device, sequence: 5 }));
+    assert!(unknown.is_temporary());
     let handover = HeadEntry { device, sequence: 4, hash: Hash([4; 32]) };
     ingest.set_lineage(&device, Some(Lineage::new(record.clone(), Some(handover))));
     for sequence in 5..8 {
@@ -413,11 +418,31 @@ async fn a_hosted_device_that_was_taken_over_continues_its_history() {
     assert!(first.verify(&key).is_ok());
 
     // The gateway closes its log and opens the next: the device waits until it is assigned to it.
-    record.assign(LogId { epoch: 1, ..own_log }, None, 8, 8, AT).unwrap();
+    record.assign(LogId { epoch: 1, ..own_log }, None, 8, 8, u64::MAX, AT).unwrap();
     ingest.set_lineage(&device, Some(Lineage::new(record, None)));
     let refused = ingest.readings(device, vec![reading(1)]).await.unwrap_err();
     assert_eq!(refused, IngestError::Refused(Refusal::OtherEpoch { device, sequence: 8, epoch: 1 }));
     assert!(refused.is_temporary());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hosted_device_whose_key_changes_waits_for_its_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let own_log = LogId::first(keys().account());
+    let log = Log::open(&folder.path().join("log"), own_log).unwrap();
+    let (key, other) = (hosted("car"), hosted("van"));
+    let (device, other_device) = (key.device_id(), other.device_id());
+    let ingest = Ingest::new(log, keys(), [key.clone(), other]).unwrap();
+    ingest.readings(device, vec![reading(1)]).await.unwrap();
+    ingest.pause(device).await.unwrap();
+    let paused = ingest.readings(device, vec![reading(2)]).await.unwrap_err();
+    assert!(paused == IngestError::Paused { device } && paused.is_temporary(), "{paused}");
+    ingest.readings(other_device, vec![reading(1)]).await.unwrap();
+    let unknown = DeviceId([9; 32]);
+    assert_eq!(ingest.pause(unknown).await, Err(IngestError::UnknownDevice { device: unknown }));
+    let record = DeviceRecord::new(key, PartyId([1; 32]), own_log, AT);
+    ingest.set_lineage(&device, Some(Lineage::new(record, None)));
+    assert_eq!(ingest.readings(device, vec![reading(2)]).await.unwrap().sequence, 1);
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use super::{
     Fork, Head, NewEntry, Receipt, Refusal, StorageError,
 };
 use std::collections::HashMap;
-use streembit_primitives::{DeviceId, LogEntry, LogId};
+use streembit_primitives::{DeviceId, LogEntry, LogId, SignedEvent};
 
 /// The state of the devices, read from the database when first needed. It includes the events of the current group,
 /// which are not on disk yet.
@@ -17,12 +17,12 @@ pub(crate) struct Devices {
     known: HashMap<DeviceId, Device>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Device {
     /// The last event.
     head: Option<Head>,
-    /// The last sequence that a key of the device has signed twice.
-    forked: Option<u64>,
+    /// The refused events that prove a copied key: at most one for each key of the device.
+    forks: Vec<SignedEvent>,
 }
 
 /// The decision on an event.
@@ -55,13 +55,13 @@ impl Devices {
         appended: &[Receipt],
     ) -> Result<Admission, StorageError> {
         let header = entry.header();
-        let device = *self.device(db, &header.device)?;
+        let device = self.device(db, &header.device)?.clone();
         if device.head.is_some_and(|head| header.sequence <= head.sequence) {
-            if let Some(admission) = decide_on_known(db, entry, appended, device)? {
+            if let Some(admission) = decide_on_known(db, entry, appended, &device)? {
                 return Ok(admission);
             }
         }
-        if let Some(sequence) = forked_with_same_key(entry, device) {
+        if let Some(sequence) = forked_with_same_key(entry, &device) {
             return Ok(Admission::Refuse(Refusal::Forked { device: header.device, sequence }));
         }
         let follows = match entry.lineage() {
@@ -79,9 +79,9 @@ impl Devices {
         self.known.entry(device).and_modify(|known| known.head = Some(head));
     }
 
-    /// Records that a device's key has signed `sequence` twice.
-    pub(crate) fn set_forked(&mut self, device: DeviceId, sequence: u64) {
-        self.known.entry(device).and_modify(|known| known.forked = known.forked.max(Some(sequence)));
+    /// Records a refused event, which proves that the device's key was copied.
+    pub(crate) fn add_fork(&mut self, device: DeviceId, event: SignedEvent) {
+        self.known.entry(device).and_modify(|known| known.forks.push(event));
     }
 
     /// Forgets everything, because the events of the current group were not written.
@@ -94,8 +94,8 @@ impl Devices {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(unknown) => {
                 let head = db.value(Family::Heads, &id.0)?;
-                let forked = last_fork(db, id)?.map(|fork| fork.other.event.header.sequence);
-                Ok(unknown.insert(Device { head, forked }))
+                let forks = forks_of(db, id)?.into_iter().map(|fork| fork.other.event).collect();
+                Ok(unknown.insert(Device { head, forks }))
             }
         }
     }
@@ -107,7 +107,7 @@ fn decide_on_known(
     db: &Guard<'_>,
     entry: &NewEntry,
     appended: &[Receipt],
-    device: Device,
+    device: &Device,
 ) -> Result<Option<Admission>, StorageError> {
     let header = entry.header();
     let is_same = |receipt: &&Receipt| receipt.device == header.device && receipt.sequence == header.sequence;
@@ -130,12 +130,17 @@ fn decide_on_known(
     Ok(Some(Admission::Fork(Fork { admitted: first.index, other })))
 }
 
-/// Returns the sequence that was signed twice with the key that counts for this event, or `None` if there is none.
-fn forked_with_same_key(entry: &NewEntry, device: Device) -> Option<u64> {
+/// Returns the last sequence that was signed twice with the key that counts for this event, or `None` if there is none.
+///
+/// The key that signed a fork is the one that verifies it. It need not be the one that counts for its sequence, because
+/// the key may have changed since, from an earlier event on.
+fn forked_with_same_key(entry: &NewEntry, device: &Device) -> Option<u64> {
     let sequence = entry.header().sequence;
-    device
-        .forked
-        .filter(|forked| entry.lineage().is_none_or(|lineage| lineage.has_one_key_for(*forked, sequence)))
+    let is_of_key = |fork: &&SignedEvent| match entry.lineage() {
+        Some(lineage) if lineage.record().keys().count() > 1 => lineage.is_signed_by_key_at(sequence, fork),
+        _ => true,
+    };
+    device.forks.iter().filter(is_of_key).map(|fork| fork.header.sequence).max()
 }
 
 /// Returns true if the stored event with the sequence of `entry` was signed with a key that no longer counts for it: it was
@@ -144,30 +149,32 @@ fn is_of_other_key(db: &Guard<'_>, entry: &NewEntry, first: &Receipt) -> Result<
     let Some(lineage) = entry.lineage() else { return Ok(false) };
     // An event of the current group was verified with the same keys.
     let stored: Option<LogEntry> = db.value(Family::Entries, &first.index.to_be_bytes())?;
-    let key = &lineage.record().key_at(first.sequence).key;
-    Ok(stored.is_some_and(|stored| stored.event.verify(key).is_err()))
+    Ok(stored.is_some_and(|stored| !lineage.is_signed_by_key_at(first.sequence, &stored.event)))
 }
 
 /// Returns the first proof that a key of a device was copied, or `None` if there is none.
 pub(crate) fn first_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<Fork>, StorageError> {
-    fork_at(guard, device, 0, rocksdb::Direction::Forward)
+    fork_from(guard, device, 0)
 }
 
-/// Returns the proof with the highest sequence that a key of a device was copied, or `None` if there is none.
-pub(crate) fn last_fork(guard: &Guard<'_>, device: &DeviceId) -> Result<Option<Fork>, StorageError> {
-    fork_at(guard, device, u64::MAX, rocksdb::Direction::Reverse)
+/// Returns all proofs that keys of a device were copied, in the order of their sequences.
+pub(crate) fn forks_of(guard: &Guard<'_>, device: &DeviceId) -> Result<Vec<Fork>, StorageError> {
+    let mut forks = Vec::new();
+    let mut next = Some(0);
+    while let Some(sequence) = next {
+        let Some(fork) = fork_from(guard, device, sequence)? else { break };
+        next = fork.other.event.header.sequence.checked_add(1);
+        forks.push(fork);
+    }
+    Ok(forks)
 }
 
-fn fork_at(
-    guard: &Guard<'_>,
-    device: &DeviceId,
-    sequence: u64,
-    direction: rocksdb::Direction,
-) -> Result<Option<Fork>, StorageError> {
+/// Returns the first proof for this or a later sequence.
+fn fork_from(guard: &Guard<'_>, device: &DeviceId, sequence: u64) -> Result<Option<Fork>, StorageError> {
     let (db, handle) = guard.family(Family::Forks)?;
     let start = device_key(device, sequence);
     let next = db
-        .iterator_cf(handle, rocksdb::IteratorMode::From(&start, direction))
+        .iterator_cf(handle, rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward))
         .next()
         .transpose()
         .map_err(StorageError::database("reading the proofs of copied keys"))?;

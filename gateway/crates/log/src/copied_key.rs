@@ -59,8 +59,14 @@ impl LogReader {
 
     /// Returns the last sequence that a key of the device has signed twice, or `None` if there is none.
     pub fn forked_at(&self, device: &DeviceId) -> Result<Option<u64>, ReadError> {
-        let fork = admission::last_fork(&self.store().db(), device)?;
-        Ok(fork.map(|fork| fork.other.event.header.sequence))
+        let forks = admission::forks_of(&self.store().db(), device)?;
+        Ok(forks.last().map(|fork| fork.other.event.header.sequence))
+    }
+
+    /// Returns true if this key of the device was copied.
+    pub fn is_copied(&self, device: &DeviceId, key: &DeviceKey) -> Result<bool, ReadError> {
+        let forks = admission::forks_of(&self.store().db(), device)?;
+        Ok(forks.into_iter().any(|fork| fork.other.event.verify(key).is_ok()))
     }
 
     /// Returns the first proof that a key of the device was copied, or `None` if there is none.

@@ -24,7 +24,7 @@ pub enum Refusal {
         sequence: u64,
     },
     /// The log has an event with this sequence that another key of the device has signed.
-    #[error("the log already has an event {sequence} of device {device}, signed with an earlier key: the new key begins too early. Let the owner declare the events up to the last one in this log lost, and continue after them")]
+    #[error("the log already has an event {sequence} of device {device}, signed with an earlier key: the new key begins too early. The gateway does not anchor such events, so let the owner declare those from the new key's first one up to the last one in this log lost, and continue after them")]
     OtherKey {
         /// The device.
         device: DeviceId,
@@ -60,6 +60,14 @@ pub enum Refusal {
         sequence: u64,
         /// The epoch.
         epoch: u32,
+    },
+    /// The event before this one is in a log that the gateway does not have, and the gateway was not told its hash.
+    #[error("event {sequence} of device {device} must name the event before it, which is in another log and not known here: tell the gateway the device's last event in that log")]
+    UnknownPrevious {
+        /// The device.
+        device: DeviceId,
+        /// The sequence.
+        sequence: u64,
     },
     /// The device is out of use for good.
     #[error("device {device} is retired: no further events of it are admitted")]

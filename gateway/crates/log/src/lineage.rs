@@ -5,7 +5,7 @@ use super::{Head, Refusal};
 use streembit_primitives::{
     device::{DeviceRecord, DeviceState},
     heads::HeadEntry,
-    EventHeader, Hash, LogId,
+    EventHeader, Hash, LogId, SignedEvent,
 };
 
 /// The record of a device and, if its events were in another log before, the last of them.
@@ -54,13 +54,31 @@ impl Lineage {
 
     /// Returns the sequence of the next event in the log and the hash of the event before it, which it names. `head` is
     /// the device's last event in the log.
+    ///
+    /// Fails with [`Refusal::UnknownPrevious`] if the event before it is neither known nor declared lost: an event that
+    /// names a wrong one can never be mended.
     pub fn next(&self, log: &LogId, head: Option<&Head>) -> Result<(u64, Hash), Refusal> {
         let last = self.last(log, head);
         let next = last.map_or(0, |(sequence, _)| sequence.saturating_add(1));
         // If no further event belongs to this log, the error names the log that it belongs to.
         let sequence = self.record.next_in_log(log, next).unwrap_or_else(|| self.record.after_lost(next));
         self.ensure_in_log(log, sequence)?;
-        Ok((sequence, last.map_or(Hash::ZERO, |(_, hash)| hash)))
+        let is_named = |last: u64| match sequence.checked_sub(1) {
+            None => true,
+            Some(before) => last == before || self.record.is_lost(before),
+        };
+        match last {
+            Some((last, hash)) if is_named(last) => Ok((sequence, hash)),
+            None if sequence == 0 || self.record.is_lost(sequence.saturating_sub(1)) => {
+                Ok((sequence, Hash::ZERO))
+            }
+            _ => Err(Refusal::UnknownPrevious { device: self.record.device_id(), sequence }),
+        }
+    }
+
+    /// Returns true if the event that the device's next one in the log must name is known, or none has to be.
+    pub fn knows_previous(&self, log: &LogId, head: Option<&Head>) -> bool {
+        !matches!(self.next(log, head), Err(Refusal::UnknownPrevious { .. }))
     }
 
     /// Ensures that an event follows the device's events before it.
@@ -73,9 +91,9 @@ impl Lineage {
         Ok(self.record.ensure_follows(log, header, self.last(log, head))?)
     }
 
-    /// Returns true if one key of the device counts for both sequences.
-    pub(crate) fn has_one_key_for(&self, first: u64, second: u64) -> bool {
-        self.record.key_at(first) == self.record.key_at(second)
+    /// Returns true if the key that counts for this sequence has signed the event.
+    pub(crate) fn is_signed_by_key_at(&self, sequence: u64, event: &SignedEvent) -> bool {
+        event.clone().verify(&self.record.key_at(sequence).key).is_ok()
     }
 
     /// Returns the last event that is known, in this log or in the one before.

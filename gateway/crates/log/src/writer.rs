@@ -243,7 +243,7 @@ impl Writer {
                 tracing::warn!(%device, sequence, "refused a second event signed for one sequence: the device's key was copied");
                 write.batch.put_cf(write.families.forks, device_key(&device, sequence), fork.encode());
                 write.forks += 1;
-                self.devices.set_forked(device, sequence);
+                self.devices.add_fork(device, fork.other.event);
                 Ok(Err(Refusal::Forked { device, sequence }))
             }
         }

@@ -86,12 +86,15 @@ fn next_step(change: Change) -> &'static str {
             "\n\nNext, unless the council rejected it, any party or gateway of the consortium applies it:\n  \
              streembit consortium apply-upgrade FILE --key KEY"
         }
-        Change::AddParty(_)
+        Change::AddParty { .. }
         | Change::RemoveParty(_)
         | Change::AddValidator(_)
         | Change::RemoveValidator(_)
         | Change::SetQuota { .. }
         | Change::Recover { .. } => "",
+        Change::AllowDeviceChange { .. } => {
+            "\n\nNext, unless the council rejected it, the owner of the device makes the change"
+        }
     }
 }
 

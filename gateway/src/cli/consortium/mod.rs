@@ -19,6 +19,7 @@ use streembit_chain::{quota, Call};
 use streembit_keystore::account;
 use streembit_primitives::{
     consortium::{Change, Quota},
+    device::DecidedChange,
     AccountId, PartyId,
 };
 
@@ -27,8 +28,8 @@ use streembit_primitives::{
 pub enum Command {
     /// Show the parties with their accounts and gateways, the council, the validators and the open motions.
     Show(NodeArg),
-    /// Propose to the council to add a party, by its first account.
-    ProposeParty(Proposal),
+    /// Propose to the council to add a party, by its first account, or by one that it had when it left.
+    ProposeParty(NewParty),
     /// Propose to the council to remove a party with its accounts and gateways.
     RemoveParty(PartyProposal),
     /// Propose to the council that an account with session keys becomes a validator. `join` includes this step.
@@ -37,6 +38,9 @@ pub enum Command {
     RemoveValidator(Proposal),
     /// Propose to the council to set a party's quota: the most that it may spend on transactions in ten minutes.
     SetQuota(SetQuota),
+    /// Propose to the council to let the owner of a device change its record once without a proof of the last anchored
+    /// event, because the gateway gives none.
+    AllowDeviceChange(DeviceProposal),
     /// Show how much is left of the quota of an account's party.
     Quota {
         /// An account or a gateway of a party, or its name.
@@ -84,6 +88,64 @@ pub struct Proposal {
     key: KeyArg,
     #[command(flatten)]
     node: NodeArg,
+}
+
+/// The arguments of `consortium propose-party`.
+#[derive(Debug, Args)]
+pub struct NewParty {
+    #[command(flatten)]
+    proposal: Proposal,
+    /// The id of the party, if it left and returns with another account than its first one.
+    #[arg(long, value_name = "PARTY")]
+    party: Option<PartyId>,
+}
+
+impl NewParty {
+    fn change(&self, account: AccountId) -> Change {
+        match self.party {
+            Some(party) => Change::AddParty { party, account },
+            None => Change::add_party(account),
+        }
+    }
+}
+
+/// The arguments of `consortium allow-device-change`.
+#[derive(Debug, Args)]
+pub struct DeviceProposal {
+    /// The device: its id, the first digits of its id, or its name.
+    #[arg(value_name = "DEVICE")]
+    device: Reference,
+    /// What changes.
+    #[arg(long, value_name = "CHANGE")]
+    change: DeviceChange,
+    /// The lowest sequence at which the change may begin: the one after the last event that counts.
+    #[arg(long, value_name = "SEQUENCE")]
+    from: u64,
+    #[command(flatten)]
+    key: KeyArg,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+/// A change of a device's record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum DeviceChange {
+    /// The device gets another key.
+    Key,
+    /// The device is assigned to another log.
+    Log,
+    /// Events of the device are declared lost.
+    Lost,
+}
+
+impl From<DeviceChange> for DecidedChange {
+    fn from(change: DeviceChange) -> Self {
+        match change {
+            DeviceChange::Key => Self::Key,
+            DeviceChange::Log => Self::Log,
+            DeviceChange::Lost => Self::Lost,
+        }
+    }
 }
 
 /// The arguments of a proposal about one party.
@@ -150,7 +212,10 @@ pub enum Choice {
 pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::Show(node) => show(&node, context).await?,
-        Command::ProposeParty(args) => propose(&args, Change::AddParty, context).await?,
+        Command::ProposeParty(args) => {
+            propose(&args.proposal, |account| args.change(account), context).await?;
+        }
+        Command::AllowDeviceChange(args) => propose_device_change(&args, context).await?,
         Command::RemoveParty(args) => propose_about(&args, Change::RemoveParty, context).await?,
         Command::ProposeValidator(args) => propose(&args, Change::AddValidator, context).await?,
         Command::RemoveValidator(args) => propose(&args, Change::RemoveValidator, context).await?,
@@ -212,6 +277,15 @@ async fn propose_about(
     let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let change = change(find_party(context, &chain, &args.party).await?);
+    council::propose_and_print(&chain, &keys, change, context).await
+}
+
+/// Proposes to allow a change of a device.
+async fn propose_device_change(args: &DeviceProposal, context: &Context) -> anyhow::Result<()> {
+    let keys = args.key.open(context)?;
+    let chain = connect(args.node.or_local()).await?;
+    let device = context.resolver().chain(&chain).device(&args.device).await?;
+    let change = Change::AllowDeviceChange { device, change: args.change.into(), from: args.from };
     council::propose_and_print(&chain, &keys, change, context).await
 }
 

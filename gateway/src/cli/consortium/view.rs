@@ -244,7 +244,10 @@ pub fn change(change: &Change) -> String {
         Change::Recover { party, .. } => {
             format!("replace all accounts of party {party} with {account}")
         }
-        Change::AddParty(_) | Change::AddValidator(_) | Change::RemoveValidator(_) => {
+        Change::AllowDeviceChange { device, change, from } => {
+            format!("allow a change of device {device} without a proof: {change:?} from sequence {from} on")
+        }
+        Change::AddParty { .. } | Change::AddValidator(_) | Change::RemoveValidator(_) => {
             format!("{} {account}", kind(change).replace('_', " "))
         }
     }
@@ -254,7 +257,8 @@ pub fn change(change: &Change) -> String {
 fn quota(change: Change) -> Option<Quota> {
     match change {
         Change::SetQuota { quota, .. } => quota,
-        Change::AddParty(_)
+        Change::AddParty { .. }
+        | Change::AllowDeviceChange { .. }
         | Change::RemoveParty(_)
         | Change::AddValidator(_)
         | Change::RemoveValidator(_)
@@ -267,7 +271,8 @@ fn quota(change: Change) -> Option<Quota> {
 fn code(change: Change) -> Option<Hash> {
     match change {
         Change::Upgrade { code } => Some(code),
-        Change::AddParty(_)
+        Change::AddParty { .. }
+        | Change::AllowDeviceChange { .. }
         | Change::RemoveParty(_)
         | Change::AddValidator(_)
         | Change::RemoveValidator(_)
@@ -278,7 +283,8 @@ fn code(change: Change) -> Option<Hash> {
 
 fn kind(change: &Change) -> &'static str {
     match change {
-        Change::AddParty(_) => "add_party",
+        Change::AddParty { .. } => "add_party",
+        Change::AllowDeviceChange { .. } => "allow_device_change",
         Change::RemoveParty(_) => "remove_party",
         Change::AddValidator(_) => "add_validator",
         Change::RemoveValidator(_) => "remove_validator",

@@ -4,6 +4,7 @@ use super::{last::LastArgs, register::open_log, subject::FoundDevice};
 use crate::{
     cli::{
         common::{connect, find_party, ConfigArg, Context, NodeArg},
+        epoch::prepare_folder,
         resolver::Reference,
     },
     config::{Config, DeviceConfig},
@@ -13,17 +14,15 @@ use crate::{
 use anyhow::{bail, ensure, Context as _};
 use clap::Args as ClapArgs;
 use serde::{Deserialize, Serialize};
-use std::{
-    fs::DirBuilder,
-    os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
-};
+use serde_json::json;
+use std::path::{Path, PathBuf};
 use streembit_chain::{log_consent, ChainClient};
 use streembit_keystore::KeyPair;
 use streembit_log::Log;
 use streembit_primitives::{
     device::{DeviceRecord, LastAnchored},
-    AccountId, DeviceId, DeviceKey, LogId, PartyId, Signature,
+    heads::HeadEntry,
+    AccountId, Checkpoint, DeviceId, DeviceKey, LogId, PartyId, Signature,
 };
 
 /// The arguments of `device admit`.
@@ -110,18 +109,21 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         ),
     };
     let key = key_here(record.as_ref(), &configured, &keys)?;
+    if let Some(record) = &record {
+        if record.log() == open_log(&chain, gateway).await? {
+            return remember_last(args, &config, &chain, record, context).await;
+        }
+    }
     let last = match &record {
         Some(record) => {
             let found = FoundDevice { id, gateway: Some((config.clone(), gateway)) };
             let source = args.last.source(&chain, &found, record).await?;
-            Some(source.bounds(&chain, id).await?.0.last)
+            source.bounds(&chain, id).await?.0.handover(id, &source)
         }
         None => None,
     };
     let admission = Admission::make(&chain, &keys, id, key, owner).await?;
-    if let Some(last) = &last {
-        keep_handover(&config, admission.log, last)?;
-    }
+    keep_handover(&config, admission.log, last)?;
     let text = serde_json::to_string_pretty(&admission)?;
     let Some(file) = &args.out else { return context.print(&admission, |_| text) };
     std::fs::write(file, text + "\n").with_context(|| format!("writing {}", file.display()))?;
@@ -173,9 +175,52 @@ fn key_here(
     }
 }
 
-/// Keeps the device's last event in the log before, which its first event in the log `log` names.
-pub(super) fn keep_handover(config: &Config, log: LogId, last: &LastAnchored) -> anyhow::Result<()> {
-    let LastAnchored::Event(proof) = last else { return Ok(()) };
+/// Tells the gateway the last event in the log before of a device that is assigned to its open log already: what it was told
+/// before is not the event directly before the device's first one in this log, or it was told nothing.
+async fn remember_last(
+    args: &Args,
+    config: &Config,
+    chain: &ChainClient,
+    record: &DeviceRecord,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let (id, log) = (record.device_id(), record.log());
+    let before = record.logs().last().from.checked_sub(1);
+    let before = before.filter(|before| !record.is_lost(*before)).with_context(|| {
+        format!("device {id} is in the open log {log} already, and its first event there has to name none")
+    })?;
+    let former = record.log_at(before).log;
+    let found = FoundDevice { id, gateway: None };
+    let last = args.last.source_of(chain, &found, former).await?.prove().await?.last;
+    let anchor = chain.latest_anchor(former).await.map_err(explain)?;
+    let entry = last_event(&last, id, anchor.as_ref().map(|anchor| &anchor.checkpoint), before)?;
+    keep_handover(config, log, Some(entry))?;
+    let view = json!({ "device": id, "log": log, "last": entry.sequence, "hash": entry.hash });
+    context.print(&view, |_| {
+        format!("the gateway goes on with device {id} after event {} in log {former}", entry.sequence)
+    })
+}
+
+/// Returns the event with the sequence `wanted` if it is proven to be the device's last one at the anchor.
+fn last_event(
+    last: &LastAnchored,
+    device: DeviceId,
+    anchor: Option<&Checkpoint>,
+    wanted: u64,
+) -> anyhow::Result<HeadEntry> {
+    let proven = last.verify(&device, anchor).context(
+        "the proof does not show the device's last event at the latest anchor of the log before: make it again with \
+         `streembit device last-anchored`",
+    )?;
+    let entry = proven.filter(|entry| entry.sequence == wanted);
+    entry.with_context(|| {
+        format!("the proof is not of event {wanted} of device {device}, after which the device goes on in this log")
+    })
+}
+
+/// Prepares the data folder for the log `log`, and keeps the device's last event in the log before, which its first event
+/// in this log names.
+pub(super) fn keep_handover(config: &Config, log: LogId, last: Option<HeadEntry>) -> anyhow::Result<()> {
     let folder = &config.gateway.data_dir;
     if let Some(stored) = Log::identity(folder).map_err(explain)? {
         ensure!(
@@ -185,9 +230,52 @@ pub(super) fn keep_handover(config: &Config, log: LogId, last: &LastAnchored) ->
             folder.display()
         );
     }
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder.create(folder).with_context(|| format!("creating the folder {}", folder.display()))?;
-    handover::store(folder, &proof.entry)?;
+    prepare_folder(config, log)?;
+    if let Some(last) = last {
+        handover::store(folder, &last)?;
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streembit_primitives::{heads::HeadsMap, Hash, Version};
+
+    #[test]
+    fn only_the_event_directly_before_is_handed_over() {
+        let device = DeviceId([1; 32]);
+        let entry = HeadEntry { device, sequence: 12, hash: Hash([2; 32]) };
+        let heads: HeadsMap = [entry].into_iter().collect();
+        let checkpoint = Checkpoint {
+            version: Version,
+            log: LogId::first(AccountId([3; 32])),
+            size: 13,
+            root: Hash([4; 32]),
+            heads_root: heads.root(),
+            time: 1,
+        };
+        let last = LastAnchored::Event(heads.prove(&device).unwrap());
+        assert_eq!(last_event(&last, device, Some(&checkpoint), 12).unwrap(), entry);
+        let error = last_event(&last, device, Some(&checkpoint), 9).unwrap_err().to_string();
+        assert!(error.contains("event 9"), "{error}");
+        let other = Checkpoint { heads_root: Hash([5; 32]), ..checkpoint };
+        for anchor in [Some(&other), None] {
+            let error = last_event(&last, device, anchor, 12).unwrap_err().to_string();
+            assert!(error.contains("last-anchored"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_with_another_log_is_not_prepared() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::parse("", &dir.path().join("gateway.toml"), []).unwrap();
+        let log = LogId { gateway: AccountId([3; 32]), epoch: 1 };
+        let last = HeadEntry { device: DeviceId([1; 32]), sequence: 12, hash: Hash([2; 32]) };
+        keep_handover(&config, log, Some(last)).unwrap();
+        assert_eq!(handover::load(&config.gateway.data_dir, &last.device), Some(last));
+        drop(Log::open(&config.gateway.data_dir, log).unwrap());
+        let error = keep_handover(&config, LogId { epoch: 2, ..log }, None).unwrap_err().to_string();
+        assert!(error.contains("data_dir"), "{error}");
+    }
 }

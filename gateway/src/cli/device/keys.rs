@@ -148,6 +148,10 @@ impl KeyChange {
         let (found, chain) = device.find(node, last.evidence(), context).await?;
         let record = found.record(&chain).await?;
         let source = last.source(&chain, &found, &record).await?;
+        // An event that the gateway signs before it knows the new record would not count.
+        if let (DeviceKey::Hosted { .. }, LastSource::Gateway(client, _)) = (record.key(), &source) {
+            client.pause(&found.id.to_string()).await?;
+        }
         let (_, Bounds { lowest, after_newest }) = source.bounds(&chain, found.id).await?;
         let from = new.from.unwrap_or(after_newest);
         ensure!(

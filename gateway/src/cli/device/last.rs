@@ -8,7 +8,7 @@ use crate::{
         types::{scale_hex, LastAnchoredView},
     },
     cli::common::{Context, NodeArg},
-    last_anchored,
+    handover, last_anchored,
     remedies::explain,
 };
 use anyhow::{bail, Context as _};
@@ -23,6 +23,7 @@ use streembit_chain::{ChainClient, ChainError, Submitted};
 use streembit_log::Log;
 use streembit_primitives::{
     device::{DeviceChangeError, DeviceRecord, LastAnchored},
+    heads::HeadEntry,
     DeviceId, LogId,
 };
 
@@ -44,6 +45,9 @@ pub struct LastArgs {
     /// The data folder of the device's log.
     #[arg(long, value_name = "DIR")]
     log: Option<PathBuf>,
+    /// Change the record without a proof, because the council allowed it (`streembit consortium allow-device-change`).
+    #[arg(long, conflicts_with_all = ["last", "evidence", "log"])]
+    decided: bool,
 }
 
 /// The arguments of `device last-anchored`.
@@ -99,6 +103,19 @@ impl LastArgs {
         found: &FoundDevice,
         record: &DeviceRecord,
     ) -> anyhow::Result<LastSource> {
+        self.source_of(chain, found, record.log()).await
+    }
+
+    /// Like [`Self::source`], for the log that the device's events are in, or were in before.
+    pub(super) async fn source_of(
+        &self,
+        chain: &ChainClient,
+        found: &FoundDevice,
+        log: LogId,
+    ) -> anyhow::Result<LastSource> {
+        if self.decided {
+            return Ok(LastSource::Fixed(LastAnchored::Decided));
+        }
         if let Some(file) = &self.last {
             return Ok(LastSource::Fixed(read(file)?));
         }
@@ -107,7 +124,6 @@ impl LastArgs {
                 .with_context(|| format!("reading {}", file.display()))?;
             return Ok(LastSource::Fixed(last));
         }
-        let log = record.log();
         if let Some(folder) = &self.log {
             return Ok(LastSource::Log(folder.clone(), found.id, log));
         }
@@ -129,8 +145,21 @@ impl LastArgs {
             None => bail!(
                 "the device's last anchored event has to be proven. Give the configuration of the gateway that keeps log {log} \
                  with --config FILE, or a file that `streembit device last-anchored` wrote there with --last FILE. If the \
-                 gateway no longer exists, give evidence that was made at the latest anchor of its log with --evidence FILE"
+                 gateway no longer exists, give evidence that was made at the latest anchor of its log with --evidence FILE. If there \
+                 is none, ask the council with `streembit consortium allow-device-change`"
             ),
+        }
+    }
+}
+
+impl LastProof {
+    /// Returns the event that the device's first one in the next log names. If the device has none in its present log, it is
+    /// the one that this log was told, which is in the data folder of the log.
+    pub(super) fn handover(&self, device: DeviceId, source: &LastSource) -> Option<HeadEntry> {
+        match (&self.last, source) {
+            (LastAnchored::Event(proof), _) => Some(proof.entry),
+            (_, LastSource::Log(folder, ..)) => handover::load(folder, &device),
+            _ => None,
         }
     }
 }
@@ -217,7 +246,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let (LastProof { last, newest }, _) = source.bounds(&chain, found.id).await?;
     let event = match &last {
         LastAnchored::Event(proof) => Some(proof.entry),
-        LastAnchored::NoAnchor | LastAnchored::NoEvent(_) => None,
+        LastAnchored::NoAnchor | LastAnchored::NoEvent(_) | LastAnchored::Decided => None,
     };
     let view = LastAnchoredView {
         device: found.id.to_string(),

@@ -11,6 +11,7 @@ use crate::{
 use anyhow::ensure;
 use clap::Args;
 use serde_json::json;
+use streembit_primitives::Hash;
 
 /// The arguments of `device transfer`.
 #[derive(Debug, Args)]
@@ -39,6 +40,10 @@ pub struct AcceptArgs {
     /// The party that offers the device: its id, one of its accounts, or its name.
     #[arg(long, value_name = "PARTY")]
     from: Reference,
+    /// The hash of the record that you agreed on, as `streembit device show` prints it. Without it, the record is accepted as
+    /// it is now.
+    #[arg(long, value_name = "HASH")]
+    record: Option<Hash>,
     #[command(flatten)]
     key: KeyArg,
     #[command(flatten)]
@@ -72,10 +77,12 @@ pub(super) async fn accept(args: &AcceptArgs, context: &Context) -> anyhow::Resu
     let chain = connect(args.node.or_local()).await?;
     let from = find_party(context, &chain, &args.from).await?;
     let device = context.resolver().chain(&chain).device(&args.device).await?;
-    let owner = find_record(&chain, device).await?.owner();
+    let record = find_record(&chain, device).await?;
+    let owner = record.owner();
     ensure!(owner == from, "device {device} belongs to party {owner}, not to {from}");
     let party = chain.party_of(keys.account()).await.map_err(explain)?;
-    let submitted = chain.accept(&keys, device, from).await.map_err(explain)?;
+    let shown = args.record.unwrap_or(record.hash());
+    let submitted = chain.accept(&keys, device, from, shown).await.map_err(explain)?;
     let fields = [("device", json!(device)), ("from", json!(from)), ("owner", json!(party))];
     context.print(&submitted_json(&submitted, fields), |_| {
         format!("party {party} owns device {device}, finalized in block {}", submitted.block)

@@ -71,7 +71,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let (proof, bounds) = source.bounds(&chain, found.id).await?;
     let from = first_sequence(args.from, bounds)?;
     if let (None, Some((config, _))) = (&target.admission, &found.gateway) {
-        keep_handover(config, target.log, &proof.last)?;
+        keep_handover(config, target.log, proof.handover(found.id, &source))?;
     }
     let consent = target.admission.as_ref().map(Admission::consent).transpose()?;
     let reassignment = |last: LastAnchored| Reassignment {

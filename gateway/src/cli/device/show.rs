@@ -10,7 +10,7 @@ use serde_json::{json, Value};
 use streembit_clock as clock;
 use streembit_keystore::account;
 use streembit_primitives::{
-    device::{DeviceRecord, KeyChange, KeyPeriod, LogPeriod, LostRange, OwnerPeriod},
+    device::{CouncilDecision, DeviceRecord, KeyChange, KeyPeriod, LogPeriod, LostRange, OwnerPeriod},
     DeviceKey, PartyId,
 };
 
@@ -44,6 +44,8 @@ fn view(record: &DeviceRecord, offer: Option<PartyId>) -> Value {
         "owners": record.owners().iter().collect::<Vec<_>>(),
         "logs": record.logs().iter().collect::<Vec<_>>(),
         "lost": record.lost(),
+        "decisions": record.decisions(),
+        "record": record.hash(),
     })
 }
 
@@ -57,6 +59,8 @@ fn text(record: &DeviceRecord, offer: Option<PartyId>) -> String {
     lines.extend(offer.map(|to| format!("offered  to {to}")));
     lines.extend(record.logs().iter().map(log_line));
     lines.extend(record.lost().iter().map(lost_line));
+    lines.extend(record.decisions().iter().map(decision_line));
+    lines.push(format!("record   {}", record.hash()));
     lines.join("\n")
 }
 
@@ -90,10 +94,21 @@ fn lost_line(range: &LostRange) -> String {
     format!("lost     events {} to {}, block {}", range.from, range.until.saturating_sub(1), range.block)
 }
 
+fn decision_line(decision: &CouncilDecision) -> String {
+    let change = format!("{:?}", decision.change).to_lowercase();
+    format!(
+        "council  allowed a change without a proof ({change}), from event {}, block {}",
+        decision.from, decision.block
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streembit_primitives::{device::ChangeTime, AccountId, LogId, PublicKey};
+    use streembit_primitives::{
+        device::{ChangeTime, DecidedChange},
+        AccountId, LogId, PublicKey,
+    };
 
     #[test]
     fn the_whole_record_is_shown() {
@@ -102,7 +117,8 @@ mod tests {
         let log = |n| LogId::first(AccountId([n; 32]));
         let mut record = DeviceRecord::new(key(1), PartyId([2; 32]), log(3), at);
         record.set_key(key(4), 5, KeyChange::Recovered, 5, at).unwrap();
-        record.assign(log(6), None, 9, 7, at).unwrap();
+        record.assign(log(6), None, 9, 7, u64::MAX, at).unwrap();
+        record.record_decision(DecidedChange::Log, 7, at).unwrap();
         let offer = Some(PartyId([8; 32]));
         let shown = text(&record, offer);
         for part in [
@@ -113,6 +129,7 @@ mod tests {
             "events 7 to 8",
             "offered  to",
             "2023-11-14",
+            "without a proof (log)",
         ] {
             assert!(shown.contains(part), "{part}\n{shown}");
         }

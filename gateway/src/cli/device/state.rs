@@ -40,6 +40,9 @@ pub struct DeclareArgs {
     /// or its unsent events. The device continues with this sequence.
     #[arg(long, value_name = "N")]
     lost_until: Option<u64>,
+    /// Declare events lost although the gateway's log has them, but not anchored. They prove nothing from then on.
+    #[arg(long, requires = "lost_until")]
+    force: bool,
     #[command(flatten)]
     last: LastArgs,
     #[command(flatten)]
@@ -99,14 +102,7 @@ pub(super) async fn declare(args: &DeclareArgs, context: &Context) -> anyhow::Re
     let until = args.lost_until.unwrap_or_default();
     let source = args.last.source(&chain, &found, &record).await?;
     let (_, Bounds { lowest, after_newest }) = source.bounds(&chain, device).await?;
-    // If the log has an event directly before, the next one would have to name it.
-    let least = lowest.max(after_newest).saturating_add(1);
-    ensure!(
-        until >= least,
-        "the log has events up to {} already, so there is nothing to declare lost: give --lost-until {least} or more, and \
-         let the device continue with that sequence",
-        after_newest.saturating_sub(1)
-    );
+    ensure_lost(until, Bounds { lowest, after_newest }, args.force)?;
     let submitted = source.submit(|last| chain.declare_lost(&owner, device, until, last)).await?;
     let fields = [("device", json!(device)), ("from", json!(lowest)), ("until", json!(until))];
     context.print(&submitted_json(&submitted, fields), |_| {
@@ -116,4 +112,42 @@ pub(super) async fn declare(args: &DeclareArgs, context: &Context) -> anyhow::Re
             submitted.block
         )
     })
+}
+
+/// Ensures that the events from the lowest possible one up to `until` can be declared lost. Events that the log has are
+/// declared lost only with `force`.
+fn ensure_lost(until: u64, bounds: Bounds, force: bool) -> anyhow::Result<()> {
+    let Bounds { lowest, after_newest } = bounds;
+    // If the log has an event directly before, the next one would have to name it.
+    let least = lowest.max(after_newest).saturating_add(1);
+    ensure!(
+        until >= least,
+        "the log has events up to {} already, so there is nothing to declare lost: give --lost-until {least} or more, and \
+         let the device continue with that sequence",
+        after_newest.saturating_sub(1)
+    );
+    ensure!(
+        force || after_newest <= lowest,
+        "the log has events {lowest} to {} that are not anchored yet: wait until they are (`streembit status`), or add \
+         --force to declare them lost, too",
+        after_newest.saturating_sub(1)
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_in_the_log_are_declared_lost_only_with_force() {
+        let anchored = Bounds { lowest: 5, after_newest: 5 };
+        assert!(ensure_lost(6, anchored, false).is_ok());
+        assert!(ensure_lost(5, anchored, true).is_err());
+        let newer = Bounds { lowest: 5, after_newest: 8 };
+        let error = ensure_lost(9, newer, false).unwrap_err().to_string();
+        assert!(error.contains("5 to 7") && error.contains("--force"), "{error}");
+        assert!(ensure_lost(9, newer, true).is_ok());
+        assert!(ensure_lost(8, newer, true).is_err());
+    }
 }

@@ -16,7 +16,9 @@ use streembit_primitives::{
     AccountId, Hash,
 };
 
-const ADD: Change = Change::AddParty(STRANGER);
+fn add_stranger() -> Change {
+    Change::add_party(STRANGER)
+}
 
 fn is_free(by: AccountId, call: impl Into<RuntimeCall>) -> Result<bool, InvalidTransaction> {
     let call = call.into();
@@ -29,17 +31,17 @@ fn rejected(code: u8) -> Result<bool, InvalidTransaction> {
 }
 
 fn vote(approve: bool) -> Call<Test> {
-    Call::vote { motion: motion(ADD), approve }
+    Call::vote { motion: motion(add_stranger()), approve }
 }
 
 #[test]
 fn the_first_vote_on_a_motion_is_free_and_a_change_of_mind_is_not() {
     council_of_three().execute_with(|| {
-        assert_ok!(Council::propose(signed(LESSEE), ADD));
+        assert_ok!(Council::propose(signed(LESSEE), add_stranger()));
         assert_eq!(is_free(INSURER, vote(false)), Ok(true));
-        assert_ok!(Council::vote(signed(INSURER), motion(ADD), false));
+        assert_ok!(Council::vote(signed(INSURER), motion(add_stranger()), false));
         assert_eq!(is_free(INSURER, vote(true)), Ok(false));
-        assert_ok!(Council::vote(signed(INSURER), motion(ADD), true));
+        assert_ok!(Council::vote(signed(INSURER), motion(add_stranger()), true));
         assert_eq!(is_free(INSURER, vote(false)), Ok(false));
         // The motion still waits for the other members.
         assert_eq!(is_free(OWNER, vote(true)), Ok(true));
@@ -51,21 +53,21 @@ fn a_vote_that_cannot_be_cast_is_rejected() {
     council_of_three().execute_with(|| {
         // A motion exists with the block that opens it.
         assert_eq!(is_free(OWNER, vote(true)), rejected(invalid_transaction::NO_SUCH_MOTION));
-        assert_ok!(Council::propose(signed(LESSEE), ADD));
+        assert_ok!(Council::propose(signed(LESSEE), add_stranger()));
         for approve in [true, false] {
             // Only accounts that may do everything vote for their party.
             for outsider in [LESSEE, STRANGER, EMPLOYEE, GATEWAY, ENDED] {
                 assert_eq!(is_free(outsider, vote(approve)), rejected(invalid_transaction::NOT_IN_COUNCIL));
             }
         }
-        assert_ok!(Council::vote(signed(OWNER), motion(ADD), false));
+        assert_ok!(Council::vote(signed(OWNER), motion(add_stranger()), false));
         for account in [OWNER, PARTNER] {
             assert_eq!(is_free(account, vote(false)), rejected(invalid_transaction::ALREADY_VOTED));
             assert_eq!(is_free(account, vote(true)), Ok(false), "the party changes its vote");
         }
-        assert_ok!(Council::vote(signed(OWNER), motion(ADD), true));
+        assert_ok!(Council::vote(signed(OWNER), motion(add_stranger()), true));
         assert_eq!(is_free(OWNER, vote(true)), rejected(invalid_transaction::ALREADY_VOTED));
-        assert_ok!(Council::vote(signed(INSURER), motion(ADD), true));
+        assert_ok!(Council::vote(signed(INSURER), motion(add_stranger()), true));
         assert_eq!(
             is_free(WORKSHOP, vote(true)),
             rejected(invalid_transaction::NO_SUCH_MOTION),
@@ -78,7 +80,7 @@ fn a_vote_that_cannot_be_cast_is_rejected() {
 fn outsiders_do_not_use_the_part_of_a_block_that_is_the_councils() {
     founded(&[OWNER]).execute_with(|| {
         let close = pallet_collective::Call::close {
-            proposal_hash: motion(ADD),
+            proposal_hash: motion(add_stranger()),
             index: 0,
             proposal_weight_bound: Weight::zero(),
             length_bound: 0,
@@ -98,7 +100,7 @@ fn ordinary_calls_are_neither_free_nor_rejected() {
     council_of_three().execute_with(|| {
         for by in [OWNER, LESSEE, STRANGER] {
             assert_eq!(is_free(by, frame_system::Call::remark { remark: vec![] }), Ok(false));
-            assert_eq!(is_free(by, Call::propose { change: ADD }), Ok(false));
+            assert_eq!(is_free(by, Call::propose { change: add_stranger() }), Ok(false));
         }
     });
 }

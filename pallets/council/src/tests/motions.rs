@@ -6,7 +6,8 @@ use pallet_parties::{AccountRefusal, Departure};
 use sp_runtime::DispatchError;
 use streembit_primitives::{
     consortium::{Change, Quota},
-    AccountId, Hash,
+    device::DecidedChange,
+    AccountId, DeviceId, Hash,
 };
 
 /// The error of a call that is refused to an account.
@@ -14,46 +15,56 @@ fn refused(refusal: AccountRefusal) -> DispatchError {
     DispatchError::Other(refusal.into())
 }
 
-const ADD: Change = Change::AddParty(STRANGER);
+const DEVICE: DeviceId = DeviceId([60; 32]);
+
+fn add_stranger() -> Change {
+    Change::add_party(STRANGER)
+}
 
 #[test]
 fn a_council_of_one_decides_at_once() {
     founded(&[OWNER]).execute_with(|| {
-        assert_ok!(Council::propose(signed(OWNER), ADD));
+        assert_ok!(Council::propose(signed(OWNER), add_stranger()));
         System::assert_has_event(
-            Event::Proposed { motion: motion(ADD), change: ADD, party: party(OWNER), by: OWNER }.into(),
+            Event::Proposed {
+                motion: motion(add_stranger()),
+                change: add_stranger(),
+                party: party(OWNER),
+                by: OWNER,
+            }
+            .into(),
         );
-        assert_eq!(Made::get(), [ADD]);
+        assert_eq!(Made::get(), [add_stranger()]);
         assert!(Council::motions().is_empty());
 
         // A motion that another party proposes waits for the vote.
-        assert_ok!(Council::propose(signed(WORKSHOP), ADD));
-        assert_eq!(Made::get(), [ADD]);
-        assert_ok!(Council::vote(signed(OWNER), motion(ADD), true));
-        assert_eq!(Made::get(), [ADD, ADD]);
+        assert_ok!(Council::propose(signed(WORKSHOP), add_stranger()));
+        assert_eq!(Made::get(), [add_stranger()]);
+        assert_ok!(Council::vote(signed(OWNER), motion(add_stranger()), true));
+        assert_eq!(Made::get(), [add_stranger(), add_stranger()]);
     });
 }
 
 #[test]
 fn more_than_half_of_the_council_decides() {
     council_of_three().execute_with(|| {
-        assert_ok!(Council::propose(signed(LESSEE), ADD));
-        assert_ok!(Council::vote(signed(OWNER), motion(ADD), true));
+        assert_ok!(Council::propose(signed(LESSEE), add_stranger()));
+        assert_ok!(Council::vote(signed(OWNER), motion(add_stranger()), true));
         assert_noop!(
-            Council::vote(signed(OWNER), motion(ADD), true),
+            Council::vote(signed(OWNER), motion(add_stranger()), true),
             pallet_collective::Error::<Test>::DuplicateVote
         );
         assert!(Made::get().is_empty());
         let open = Council::motions();
         assert_eq!(open.len(), 1);
-        assert_eq!((open[0].change, open[0].needed), (Some(ADD), 2));
+        assert_eq!((open[0].change, open[0].needed), (Some(add_stranger()), 2));
         assert_eq!((open[0].ayes.clone(), open[0].nays.len()), (vec![party(OWNER)], 0));
-        assert_eq!(open[0].id, Hash(motion(ADD).0));
+        assert_eq!(open[0].id, Hash(motion(add_stranger()).0));
 
-        assert_ok!(Council::vote(signed(INSURER), motion(ADD), true));
-        assert_eq!(Made::get(), [ADD]);
+        assert_ok!(Council::vote(signed(INSURER), motion(add_stranger()), true));
+        assert_eq!(Made::get(), [add_stranger()]);
         assert!(Council::motions().is_empty());
-        assert_noop!(Council::vote(signed(WORKSHOP), motion(ADD), true), Error::<Test>::NoMotion);
+        assert_noop!(Council::vote(signed(WORKSHOP), motion(add_stranger()), true), Error::<Test>::NoMotion);
     });
 }
 
@@ -62,12 +73,13 @@ fn each_change_goes_to_the_pallet_that_makes_it() {
     founded(&[OWNER]).execute_with(|| {
         let quota = Some(Quota { microseconds: 7, bytes: 7 });
         let changes = [
-            ADD,
+            add_stranger(),
             Change::RemoveParty(party(WORKSHOP)),
             Change::AddValidator(INSURER),
             Change::RemoveValidator(INSURER),
             Change::SetQuota { party: party(INSURER), quota },
             Change::Recover { party: party(INSURER), account: STRANGER },
+            Change::AllowDeviceChange { device: DEVICE, change: DecidedChange::Log, from: 7 },
         ];
         for change in changes {
             assert_ok!(Council::propose(signed(OWNER), change));
@@ -82,9 +94,10 @@ fn each_change_goes_to_the_pallet_that_makes_it() {
 #[test]
 fn an_impossible_change_is_not_proposed() {
     council_of_three().execute_with(|| {
-        Refused::set(vec![LESSEE.0, party(LESSEE).0]);
+        Refused::set(vec![LESSEE.0, party(LESSEE).0, DEVICE.0]);
         for change in [
-            Change::AddParty(LESSEE),
+            Change::AllowDeviceChange { device: DEVICE, change: DecidedChange::Key, from: 7 },
+            Change::add_party(LESSEE),
             Change::RemoveParty(party(LESSEE)),
             Change::AddValidator(LESSEE),
             Change::RemoveValidator(LESSEE),
@@ -99,25 +112,25 @@ fn an_impossible_change_is_not_proposed() {
 #[test]
 fn a_motion_without_hope_is_dropped_and_can_be_proposed_again() {
     council_of_three().execute_with(|| {
-        assert_ok!(Council::propose(signed(OWNER), ADD));
-        assert_ok!(Council::vote(signed(WORKSHOP), motion(ADD), false));
-        assert_ok!(Council::vote(signed(INSURER), motion(ADD), false));
+        assert_ok!(Council::propose(signed(OWNER), add_stranger()));
+        assert_ok!(Council::vote(signed(WORKSHOP), motion(add_stranger()), false));
+        assert_ok!(Council::vote(signed(INSURER), motion(add_stranger()), false));
         assert!(Council::motions().is_empty() && Made::get().is_empty());
-        assert_ok!(Council::propose(signed(OWNER), ADD));
+        assert_ok!(Council::propose(signed(OWNER), add_stranger()));
     });
 }
 
 #[test]
 fn strangers_neither_propose_nor_vote() {
     council_of_three().execute_with(|| {
-        assert_noop!(Council::propose(signed(STRANGER), ADD), refused(AccountRefusal::NoParty));
-        assert_ok!(Council::propose(signed(OWNER), ADD));
-        let vote = |by| Council::vote(signed(by), motion(ADD), true);
+        assert_noop!(Council::propose(signed(STRANGER), add_stranger()), refused(AccountRefusal::NoParty));
+        assert_ok!(Council::propose(signed(OWNER), add_stranger()));
+        let vote = |by| Council::vote(signed(by), motion(add_stranger()), true);
         assert_noop!(vote(STRANGER), refused(AccountRefusal::NoParty));
         assert_noop!(vote(LESSEE), Error::<Test>::NotInCouncil);
         // Nobody makes a change without the council.
         for origin in [signed(OWNER), RuntimeOrigin::root(), RuntimeOrigin::none()] {
-            assert_noop!(Council::enact(origin, ADD), DispatchError::BadOrigin);
+            assert_noop!(Council::enact(origin, add_stranger()), DispatchError::BadOrigin);
         }
     });
 }
@@ -125,13 +138,13 @@ fn strangers_neither_propose_nor_vote() {
 #[test]
 fn a_party_has_one_vote_whichever_of_its_accounts_casts_it() {
     council_of_three().execute_with(|| {
-        assert_ok!(Council::propose(signed(PARTNER), ADD));
+        assert_ok!(Council::propose(signed(PARTNER), add_stranger()));
         assert_eq!(Council::motions()[0].ayes, [party(OWNER)]);
         assert_noop!(
-            Council::vote(signed(OWNER), motion(ADD), true),
+            Council::vote(signed(OWNER), motion(add_stranger()), true),
             pallet_collective::Error::<Test>::DuplicateVote
         );
-        assert_ok!(Council::vote(signed(OWNER), motion(ADD), false));
+        assert_ok!(Council::vote(signed(OWNER), motion(add_stranger()), false));
         assert_eq!(
             (Council::motions()[0].ayes.len(), Council::motions()[0].nays.clone()),
             (0, vec![party(OWNER)])
@@ -143,25 +156,28 @@ fn a_party_has_one_vote_whichever_of_its_accounts_casts_it() {
 #[test]
 fn an_account_without_every_right_and_one_that_has_ended_neither_propose_nor_vote() {
     council_of_three().execute_with(|| {
-        assert_ok!(Council::propose(signed(LESSEE), ADD));
-        let other = Change::AddParty(AccountId([80; 32]));
+        assert_ok!(Council::propose(signed(LESSEE), add_stranger()));
+        let other = Change::add_party(AccountId([80; 32]));
         for (account, refusal) in [(EMPLOYEE, AccountRefusal::OutOfScope), (ENDED, AccountRefusal::Ended)] {
             assert_noop!(Council::propose(signed(account), other), refused(refusal));
-            assert_noop!(Council::vote(signed(account), motion(ADD), true), refused(refusal));
+            assert_noop!(Council::vote(signed(account), motion(add_stranger()), true), refused(refusal));
             let members = vec![party(OWNER)].try_into().unwrap();
             assert_noop!(Council::propose_members(signed(account), members), refused(refusal));
         }
         // A gateway may propose. It has no vote, not even if its party is in the council.
         assert_ok!(Council::propose(signed(GATEWAY), other));
         assert_eq!(Council::motions()[1].ayes, []);
-        assert_noop!(Council::vote(signed(GATEWAY), motion(ADD), true), refused(AccountRefusal::OutOfScope));
+        assert_noop!(
+            Council::vote(signed(GATEWAY), motion(add_stranger()), true),
+            refused(AccountRefusal::OutOfScope)
+        );
     });
 }
 
 #[test]
 fn nobody_votes_with_the_calls_of_the_collective() {
     founded(&[OWNER]).execute_with(|| {
-        let call: RuntimeCall = Call::enact { change: ADD }.into();
+        let call: RuntimeCall = Call::enact { change: add_stranger() }.into();
         for account in [OWNER, PARTNER, STRANGER] {
             assert_noop!(
                 Collective::propose(signed(account), 1, Box::new(call.clone()), 1_000),
@@ -236,7 +252,7 @@ fn a_council_consists_of_parties_each_once() {
 #[test]
 fn others_leave_half_of_the_places_to_the_council() {
     council_of_three().execute_with(|| {
-        let add = |number: u8| Change::AddParty(AccountId([number; 32]));
+        let add = |number: u8| Change::add_party(AccountId([number; 32]));
         for number in 100..103 {
             assert_ok!(Council::propose(signed(LESSEE), add(number)));
         }

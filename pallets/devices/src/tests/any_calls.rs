@@ -201,7 +201,7 @@ impl World {
             }
             What::DeclareLost(events) => Devices::declare_lost(by, device, at(events), proof),
             What::Transfer(to) => Devices::transfer(by, device, to.map(|to| party(who(to % 3)))),
-            What::Accept(owner) => Devices::accept(by, device, party(who(owner))),
+            What::Accept(owner) => Devices::accept(by, device, party(who(owner)), record.hash()),
             What::SetState(number) => {
                 let states = [DeviceState::Active, DeviceState::Lost, DeviceState::Stolen];
                 let state = states.get(usize::from(number)).copied();

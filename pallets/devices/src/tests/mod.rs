@@ -1,4 +1,5 @@
 mod any_calls;
+mod hostages;
 mod keys;
 mod logs;
 mod owners;

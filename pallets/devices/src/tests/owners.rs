@@ -5,7 +5,7 @@ use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
 use pallet_parties::AccountRefusal;
 use streembit_primitives::{
     device::{DeviceState, OwnerPeriod, MAX_LATER},
-    AccountId, DeviceId,
+    AccountId, DeviceId, Hash,
 };
 
 fn offer(by: AccountId, device: DeviceId, to: AccountId) -> DispatchResult {
@@ -13,7 +13,8 @@ fn offer(by: AccountId, device: DeviceId, to: AccountId) -> DispatchResult {
 }
 
 fn accept(by: AccountId, device: DeviceId, owner: AccountId) -> DispatchResult {
-    Devices::accept(signed(by), device, party(owner))
+    let shown = Devices::device(&device).map_or(Hash::ZERO, |record| record.hash());
+    Devices::accept(signed(by), device, party(owner), shown)
 }
 
 #[test]
@@ -71,6 +72,20 @@ fn an_offer_is_for_one_party_and_from_one_owner() {
         assert_noop!(withdraw(), Error::<Test>::NotOffered);
         assert_noop!(accept(THIRD, device, OWNER), Error::<Test>::NotOffered);
         assert_ok!(Devices::check_state());
+    });
+}
+
+#[test]
+fn the_accepted_record_is_the_one_that_was_shown() {
+    chain().execute_with(|| {
+        let device = register_hosted(1);
+        assert_ok!(offer(OWNER, device, OTHER));
+        let shown = Devices::device(&device).unwrap().hash();
+        let accept = |shown| Devices::accept(signed(OTHER), device, party(OWNER), shown);
+        // The owner changes the record before the sale.
+        assert_ok!(Devices::declare_lost(signed(OWNER), device, 5, no_anchor()));
+        assert_noop!(accept(shown), Error::<Test>::RecordChanged);
+        assert_ok!(accept(Devices::device(&device).unwrap().hash()));
     });
 }
 

@@ -93,7 +93,10 @@ fn an_account_acts_for_one_party_in_one_role() {
         for (by, scope) in [(OWNER, Scope::Contracts), (WORKSHOP, Scope::Contracts)] {
             assert_noop!(add_account(by, &key, by, scope, None), Error::<Test>::IsAnAccount);
         }
-        assert_noop!(<Parties as PartyRegistry>::add(key.account()), Error::<Test>::IsAnAccount);
+        assert_noop!(
+            <Parties as PartyRegistry>::add(party(key.account()), key.account()),
+            Error::<Test>::IsAnAccount
+        );
         assert_ok!(add_gateway(OWNER, &gateway, OWNER));
         assert_noop!(add_account(WORKSHOP, &gateway, WORKSHOP, Scope::All, None), Error::<Test>::IsAGateway);
     });

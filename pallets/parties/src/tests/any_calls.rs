@@ -60,7 +60,7 @@ fn party_of(account: AccountId) -> PartyId {
 /// Takes a step. Returns true if it was accepted.
 fn take(step: Step) -> bool {
     let accepted = match step {
-        Step::AddParty(number) => <Parties as PartyRegistry>::add(who(number)),
+        Step::AddParty(number) => <Parties as PartyRegistry>::add(party(who(number)), who(number)),
         Step::RemoveParty(number) => <Parties as PartyRegistry>::remove(party(who(number))),
         Step::Recover(first, account) => <Parties as PartyRegistry>::recover(party(who(first)), who(account)),
         Step::Leave(by) => Parties::leave(signed(who(by))),

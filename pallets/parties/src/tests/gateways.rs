@@ -79,7 +79,7 @@ fn a_consent_is_used_up_and_its_bytes_are_never_valid_again() {
         assert_noop!(again(), Error::<Test>::BadConsent);
         // The nonce also survives when the party leaves and comes back.
         assert_ok!(Parties::leave(signed(OWNER)));
-        assert_ok!(<Parties as PartyRegistry>::add(OWNER));
+        assert_ok!(<Parties as PartyRegistry>::add(party(OWNER), OWNER));
         assert_noop!(again(), Error::<Test>::BadConsent);
         assert_ok!(add(&gateway, OWNER));
         assert_eq!(Parties::consent_nonce(&id), 2);
@@ -201,15 +201,53 @@ fn a_party_that_comes_back_gets_no_gateway_back_unasked() {
         assert_ok!(add(&old, WORKSHOP));
         // In the same block.
         assert_ok!(Parties::leave(signed(WORKSHOP)));
-        assert_ok!(<Parties as PartyRegistry>::add(WORKSHOP));
+        assert_ok!(<Parties as PartyRegistry>::add(party(WORKSHOP), WORKSHOP));
         assert_eq!(Parties::role_of(&old.account()), None);
         assert!(Parties::gateways(&party(WORKSHOP)).is_empty());
-        assert_noop!(Parties::remove_gateway(signed(WORKSHOP), old.account()), Error::<Test>::NotYourGateway);
+        // It takes a place until the party removes it.
+        assert_ok!(Parties::remove_gateway(signed(WORKSHOP), old.account()));
         assert_ok!(add(&new, WORKSHOP));
         assert_eq!(Parties::gateways(&party(WORKSHOP)), [new.account()]);
         // It comes back with a new consent.
         assert_ok!(add(&old, WORKSHOP));
         assert_eq!(Parties::gateways(&party(WORKSHOP)).len(), 2);
+        assert_ok!(Parties::check_state());
+    });
+}
+
+#[test]
+fn the_gateways_of_a_party_are_limited() {
+    chain().execute_with(|| {
+        let key = |number: u32| Key::new(number as u8 + 1);
+        (0..MAX_GATEWAYS).for_each(|number| assert_ok!(add(&key(number), WORKSHOP)));
+        assert_noop!(add(&key(MAX_GATEWAYS), WORKSHOP), Error::<Test>::TooManyGateways);
+        assert_ok!(add(&key(MAX_GATEWAYS), OWNER));
+        // Those of a former membership count until the party removes them, or takes them in again.
+        assert_ok!(Parties::leave(signed(WORKSHOP)));
+        assert_ok!(<Parties as PartyRegistry>::add(party(WORKSHOP), WORKSHOP));
+        assert_noop!(add(&key(50), WORKSHOP), Error::<Test>::TooManyGateways);
+        assert_ok!(add(&key(0), WORKSHOP));
+        assert_ok!(Parties::remove_gateway(signed(WORKSHOP), key(1).account()));
+        assert_ok!(add(&key(50), WORKSHOP));
+        assert_ok!(Parties::check_state());
+    });
+}
+
+#[test]
+fn the_keys_that_a_party_takes_in_are_limited() {
+    chain().execute_with(|| {
+        let take_in_and_remove = |number: u32| {
+            let gateway = Key::new(number as u8 + 1);
+            add(&gateway, OWNER)?;
+            Parties::remove_gateway(signed(OWNER), gateway.account())
+        };
+        (0..MAX_KEYS).for_each(|number| assert_ok!(take_in_and_remove(number)));
+        let account = Key::new(MAX_KEYS as u8 + 1);
+        assert_noop!(add(&account, OWNER), Error::<Test>::TooManyKeys);
+        assert_noop!(add_account(OWNER, &account, OWNER, Scope::All, None), Error::<Test>::TooManyKeys);
+        // A known key comes back, and another party has places of its own.
+        assert_ok!(take_in_and_remove(0));
+        assert_ok!(add(&account, WORKSHOP));
         assert_ok!(Parties::check_state());
     });
 }
@@ -235,10 +273,10 @@ fn a_former_partys_gateway_can_become_a_party() {
         let gateway = Key::new(1);
         let id = gateway.account();
         assert_ok!(add(&gateway, WORKSHOP));
-        assert_noop!(<Parties as PartyRegistry>::add(id), Error::<Test>::IsAGateway);
+        assert_noop!(<Parties as PartyRegistry>::add(party(id), id), Error::<Test>::IsAGateway);
         assert!(Parties::belongs_to(&id, &party(WORKSHOP)) && !Parties::belongs_to(&id, &party(OWNER)));
         assert_ok!(Parties::leave(signed(WORKSHOP)));
-        assert_ok!(<Parties as PartyRegistry>::add(id));
+        assert_ok!(<Parties as PartyRegistry>::add(party(id), id));
         let found = Parties::role_of(&id).unwrap();
         assert_eq!(found.party, party(id));
         assert!(matches!(found.role, Role::Account { scope: Scope::All, until: None }));

@@ -123,7 +123,9 @@ fn a_reading_counts_in_the_log_and_under_the_key_of_its_sequence() {
         let (id, mut gateway, mut other) = (agree(terms()), Gateway::new(100), Gateway::new(101));
         // The event in entry n of each log has sequence n. The car moves before event 2, and event 3 is lost.
         let host_key = other.hosted("car");
-        change(car(), |record, at| record.assign(other.log_id(), Some(host_key), 2, 2, at).unwrap());
+        change(car(), |record, at| {
+            record.assign(other.log_id(), Some(host_key), 2, 2, u64::MAX, at).unwrap()
+        });
         change(car(), |record, at| record.declare_lost(3, 4, at).unwrap());
         for km in 0..6 {
             gateway.drive(11_000 + km);
@@ -147,7 +149,7 @@ fn a_reading_in_another_log_of_the_gateway_proves_nothing() {
         let (early, late) = (gateway.drive(11_000), gateway.drive(12_000));
         gateway.anchor();
         let next = LogId { epoch: 1, ..gateway.log_id() };
-        change(car(), |record, at| record.assign(next, None, late, late, at).unwrap());
+        change(car(), |record, at| record.assign(next, None, late, late, u64::MAX, at).unwrap());
         assert_noop!(report(id, gateway.prove(late)), Error::<Test>::OtherLog);
         assert_ok!(report(id, gateway.prove(early)));
     });

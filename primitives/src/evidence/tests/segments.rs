@@ -57,10 +57,10 @@ impl Life {
         let [burnt, second, third] = logs();
         let mut record = DeviceRecord::new(key(KEYS[0]), PartyId([7; 32]), burnt, at(1, 100));
         record.set_key(key(KEYS[1]), 4, KeyChange::Rotated, 4, at(2, 200)).unwrap();
-        record.assign(second, None, 10, 7, at(3, 300)).unwrap();
+        record.assign(second, None, 10, 7, u64::MAX, at(3, 300)).unwrap();
         record.set_owner(PartyId([8; 32]), at(4, 11_000)).unwrap();
         record.declare_lost(12, 14, at(5, 500)).unwrap();
-        record.assign(third, None, 15, 15, at(6, 600)).unwrap();
+        record.assign(third, None, 15, 15, u64::MAX, at(6, 600)).unwrap();
         record.set_key(key(KEYS[2]), 16, KeyChange::Recovered, 16, at(7, 700)).unwrap();
         let first = (0..=3).map(|sequence| (burnt, sequence, KEYS[0]));
         let rotated = (4..=6).map(|sequence| (burnt, sequence, KEYS[1]));
@@ -402,11 +402,28 @@ fn each_segment_has_its_own_anchor_and_head() {
 }
 
 #[test]
+fn an_event_that_a_former_host_appends_later_is_rejected() {
+    let [home, away, _] = logs();
+    let error = |size| {
+        let mut record = DeviceRecord::new(key(KEYS[0]), PartyId([7; 32]), home, at(1, 1));
+        record.assign(away, None, 3, 3, size, at(2, 2)).unwrap();
+        let logs = [home, home, home, away];
+        let events = logs.into_iter().zip(0..).map(|(log, sequence)| (log, sequence, KEYS[0])).collect();
+        let life = Life { record, events, segments: vec![(home, 0..=2), (away, 3..=3)] };
+        life.make().verify().err()
+    };
+    // Each event has an entry of another device before it, so the third event has the index 5.
+    assert_eq!(error(6), None);
+    let too_late = EvidenceEventError::AfterPeriod { size: 5 };
+    assert_eq!(error(5), Some(EvidenceError::Event { index: 5, sequence: 2, error: too_late }));
+}
+
+#[test]
 fn a_device_that_comes_back_to_a_log_has_two_segments_there() {
     let [home, away, _] = logs();
     let mut record = DeviceRecord::new(key(KEYS[0]), PartyId([7; 32]), home, at(1, 1));
-    record.assign(away, None, 3, 3, at(2, 2)).unwrap();
-    record.assign(home, None, 5, 5, at(3, 3)).unwrap();
+    record.assign(away, None, 3, 3, u64::MAX, at(2, 2)).unwrap();
+    record.assign(home, None, 5, 5, u64::MAX, at(3, 3)).unwrap();
     let logs = [home, home, home, away, away, home, home];
     let events = logs.into_iter().zip(0..).map(|(log, sequence)| (log, sequence, KEYS[0])).collect();
     let segments = vec![(home, 0..=2), (away, 3..=4), (home, 5..=6)];

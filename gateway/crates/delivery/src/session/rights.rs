@@ -9,7 +9,7 @@ use crate::{
 use futures::StreamExt as _;
 use std::{future::pending, time::Duration};
 use streembit_clock::now_ms;
-use streembit_primitives::{AccountId, DeviceId};
+use streembit_primitives::{AccountId, DeviceId, LogId};
 use tokio::time::Instant;
 
 /// The account that reads a device at a gateway.
@@ -78,6 +78,13 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
             .record
             .as_ref()
             .map_or(next, |record| record.next_in_log(&record.log(), next).unwrap_or(next))
+    }
+
+    /// Returns true if an event with this sequence counts in a log. An event that is declared lost or belongs to another
+    /// log proves nothing, even if the log has it.
+    pub fn counts_in(&self, log: &LogId, sequence: u64) -> bool {
+        let record = self.access.record.as_ref();
+        record.is_none_or(|record| !record.is_lost(sequence) && record.log_at(sequence).log == *log)
     }
 
     /// Returns an error if the subscriber may no longer read. Reads the chain again if it is time.

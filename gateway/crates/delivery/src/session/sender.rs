@@ -112,8 +112,13 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         let has_events = !events.is_empty();
         for event in events {
             self.ensure_allowed().await?;
+            let sequence = event.entry.event.header.sequence;
+            self.next = sequence.saturating_add(1);
+            // The record may have changed since the events were read.
+            if !self.rights.counts_in(&self.service.store.log_id(), sequence) {
+                continue;
+            }
             let names = self.rights.names_at(event.entry.received).intersect(&self.request.names);
-            self.next = event.entry.event.header.sequence.saturating_add(1);
             let store = self.service.store.clone();
             let event = blocking(move || delivered(&store, event, &names)).await?;
             self.credit.spend();
@@ -131,9 +136,19 @@ impl<'a, S: EventStore, G: Grants> Sender<'a, S, G> {
         };
     }
 
+    /// Reads the next events, at most `limit`, and skips those that do not count. Returns none if there are no more.
     async fn read(&mut self, limit: usize) -> Result<Vec<StoredEvent>, StreamEnd> {
-        let (store, device, next) = (self.service.store.clone(), self.request.device, self.next);
-        blocking(move || store.device_events(&device, next, limit)).await
+        let log = self.service.store.log_id();
+        loop {
+            let (store, device, next) = (self.service.store.clone(), self.request.device, self.next);
+            let mut events = blocking(move || store.device_events(&device, next, limit)).await?;
+            let after = events.last().and_then(|last| last.entry.event.header.sequence.checked_add(1));
+            events.retain(|event| self.rights.counts_in(&log, event.entry.event.header.sequence));
+            match after {
+                Some(after) if events.is_empty() => self.next = after,
+                _ => return Ok(events),
+            }
+        }
     }
 
     async fn write(

@@ -134,7 +134,7 @@ fn move_elsewhere(state: &mut State) {
     let elsewhere = keys(77);
     for record in state.devices.values_mut() {
         let key = elsewhere.hosted_key("car");
-        record.assign(LogId::first(elsewhere.account()), Some(key), 5, 5, AT).unwrap();
+        record.assign(LogId::first(elsewhere.account()), Some(key), 5, 5, u64::MAX, AT).unwrap();
     }
 }
 

@@ -80,7 +80,7 @@ async fn a_grant_includes_the_history_and_its_end_ends_the_stream() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_grant_or_the_chains_time_ends_the_stream() {
     type Change = fn(&mut State);
-    let ends: [Change; 3] = [|state| state.grants.clear(), |state| state.time = u64::MAX, move_elsewhere];
+    let ends: [Change; 2] = [|state| state.grants.clear(), |state| state.time = u64::MAX];
     for change in ends {
         let mut fixture = fixture().await;
         fixture.grant(&[], in_ms(60_000));
@@ -91,6 +91,58 @@ async fn a_revoked_grant_or_the_chains_time_ends_the_stream() {
         fixture.car.append_readings(&fixture.log, 1).await;
         assert_eq!(reader.position().next, 5);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_learns_which_gateway_keeps_the_device_now() {
+    let fixture = fixture().await;
+    fixture.grant(&[], in_ms(60_000));
+    let mut reader = fixture.reader(&fixture.workshop);
+    assert_eq!(sequences(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    fixture.chain.change(move_elsewhere);
+    let error = subscription_error(&mut reader).await;
+    let SubscribeError::OtherGateway { found, wanted, .. } = error else { panic!("{error}") };
+    assert_eq!((found, wanted), (keys(1).account(), keys(77).account()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_events_that_the_log_has_are_not_delivered() {
+    let mut fixture = fixture().await;
+    fixture.chain.change(|state| {
+        state.devices.values_mut().for_each(|record| record.declare_lost(3, 8, AT).unwrap());
+    });
+    fixture.car.last = Some((7, Hash([9; 32])));
+    let record = fixture.chain.read(|state| state.devices[&fixture.car.id()].clone()).unwrap();
+    let (event, body) = fixture.car.next(vec![reading("Vehicle.Speed", 50)]);
+    let lineage = Arc::new(streembit_log::Lineage::new(record, None));
+    let entry = NewEntry::new(event, &body, now_ms()).unwrap().with_lineage(lineage);
+    fixture.log.append(vec![entry]).await.unwrap();
+    let mut reader = fixture.reader(&keys(2));
+    assert_eq!(sequences(&mut reader, 4).await, [0, 1, 2, 8]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_skips_lost_events_that_a_gateway_sends() {
+    let mut fixture = fixture().await;
+    fixture.car.append_readings(&fixture.log, 70).await;
+    // The gateway's chain does not know of the declaration yet.
+    let own = MockChain::new();
+    let mut record = fixture.car.record(keys(2).account());
+    record.declare_lost(5, 75, AT).unwrap();
+    own.change(|state| {
+        state.devices.insert(fixture.car.id(), record.clone());
+    });
+    let mut reader = subscriber(&keys(2), &own, fixture.car.id(), fixture.gateway.target(), Position::START);
+    assert_eq!(sequences(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+    let append = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut car = Car::of(&keys(1));
+        let hash = fixture.log.head(&car.id()).unwrap().unwrap().hash;
+        car.last = Some((74, hash));
+        car.append_readings(&fixture.log, 1).await;
+    };
+    let (event, ()) = tokio::join!(next_event(&mut reader), append);
+    assert_eq!(event.unwrap().sequence(), 75);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,7 +37,7 @@ impl Moved {
         let first = old.cars[0].sequence;
         let mut record = old.cars[0].record();
         (0..2).for_each(|_| drop(old.cars[0].next()));
-        record.assign(new_id(), None, first + 2, first, at(2)).unwrap();
+        record.assign(new_id(), None, first + 2, first, u64::MAX, at(2)).unwrap();
         let new_key = DeviceKey::Own(PublicKey::Sr25519(keypair(3).public.to_bytes()));
         record.set_key(new_key, first + 5, KeyChange::Rotated, first + 5, at(3)).unwrap();
         old.chain.register(&record.device_id(), &record);

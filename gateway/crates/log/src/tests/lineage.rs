@@ -1,7 +1,7 @@
 //! Tests of devices whose keys and logs change, and of lost events.
 
 use super::support::{log_id, open, Device};
-use crate::{AppendError, Lineage, Log, NewEntry, Refusal};
+use crate::{AppendError, Head, Lineage, Log, NewEntry, Refusal};
 use std::sync::Arc;
 use streembit_primitives::{
     device::{ChangeTime, DeviceRecord, DeviceState, KeyChange},
@@ -77,11 +77,13 @@ async fn a_device_from_another_log_continues_where_it_was() {
     let log = open(&folder);
     let device = Device::sr25519(1);
     let mut record = record(&device, other_log());
-    record.assign(log_id(), None, 5, 5, AT).unwrap();
+    record.assign(log_id(), None, 5, 5, u64::MAX, AT).unwrap();
     let handover = HeadEntry { device: device.id(), sequence: 4, hash: Hash([4; 32]) };
     let (known, unknown) = (lineage(&record, Some(handover)), lineage(&record, None));
     assert_eq!(known.next(&log_id(), None), Ok((5, Hash([4; 32]))));
-    assert_eq!(unknown.next(&log_id(), None), Ok((5, Hash::ZERO)));
+    let refused = Refusal::UnknownPrevious { device: device.id(), sequence: 5 };
+    assert_eq!(unknown.next(&log_id(), None), Err(refused));
+    assert!(known.knows_previous(&log_id(), None) && !unknown.knows_previous(&log_id(), None));
     let entry = |sequence, previous| {
         let (event, body) = device.sign(sequence, previous, 0);
         device.entry(event, &body)
@@ -95,7 +97,7 @@ async fn a_device_from_another_log_continues_where_it_was() {
 
     // It leaves again, with a lost range: this log takes no further events of it.
     let head = log.head(&device.id()).unwrap();
-    record.assign(other_log(), None, 9, 6, AT).unwrap();
+    record.assign(other_log(), None, 9, 6, u64::MAX, AT).unwrap();
     let gone = lineage(&record, Some(handover));
     let left = Refusal::OtherLog { device: device.id(), sequence: 9, log: Box::new(other_log()) };
     assert_eq!(gone.next(&log_id(), head.as_ref()), Err(left));
@@ -145,4 +147,66 @@ async fn two_keys_for_one_sequence_are_no_copied_key() {
     let refused = append(&log, renewed.next_entry(1), &lineage(&record, None)).await;
     assert_eq!(refused, Err(Refusal::OtherKey { device: device.id(), sequence: 0 }));
     assert!(!log.is_forked(&device.id()).unwrap());
+}
+
+#[tokio::test]
+async fn the_next_event_names_the_one_directly_before_it_or_waits() {
+    let device = Device::sr25519(1);
+    let third = LogId::first(AccountId([7; 32]));
+    let handover =
+        |sequence| Some(HeadEntry { device: device.id(), sequence, hash: Hash([sequence as u8; 32]) });
+    let unknown = |sequence| Err(Refusal::UnknownPrevious { device: device.id(), sequence });
+    // The other log was anchored further after the handover was made.
+    let mut moved = record(&device, other_log());
+    moved.assign(log_id(), None, 13, 13, u64::MAX, AT).unwrap();
+    assert_eq!(lineage(&moved, handover(9)).next(&log_id(), None), unknown(13));
+    assert_eq!(lineage(&moved, handover(12)).next(&log_id(), None), Ok((13, Hash([12; 32]))));
+    // The device was in a log without an event of it in between.
+    let mut passed = record(&device, other_log());
+    passed.assign(third, None, 10, 10, u64::MAX, AT).unwrap();
+    passed.assign(log_id(), None, 10, 10, u64::MAX, AT).unwrap();
+    assert_eq!(lineage(&passed, None).next(&log_id(), None), unknown(10));
+    assert_eq!(lineage(&passed, handover(9)).next(&log_id(), None), Ok((10, Hash([9; 32]))));
+    // It returns to a log that has earlier events of it.
+    let mut returned = record(&device, log_id());
+    returned.assign(other_log(), None, 5, 5, u64::MAX, AT).unwrap();
+    returned.assign(log_id(), None, 8, 8, u64::MAX, AT).unwrap();
+    let head = Head { sequence: 4, hash: Hash([4; 32]), index: 4 };
+    assert_eq!(lineage(&returned, None).next(&log_id(), Some(&head)), unknown(8));
+    assert_eq!(lineage(&returned, handover(7)).next(&log_id(), Some(&head)), Ok((8, Hash([7; 32]))));
+    // What was lost is named by nobody.
+    let mut lost = record(&device, other_log());
+    lost.assign(log_id(), None, 13, 10, u64::MAX, AT).unwrap();
+    assert_eq!(lineage(&lost, handover(9)).next(&log_id(), None), Ok((13, Hash([9; 32]))));
+    assert_eq!(lineage(&lost, None).next(&log_id(), None), Ok((13, Hash::ZERO)));
+}
+
+#[tokio::test]
+async fn a_fork_counts_against_the_key_that_signed_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder);
+    let mut device = Device::sr25519(1);
+    let mut record = record(&device, log_id());
+    let old = lineage(&record, None);
+    for salt in 0..6 {
+        append(&log, device.next_entry(salt), &old).await.unwrap();
+    }
+    let (copy, body) = device.sign(5, Hash::ZERO, 666);
+    let forked = Refusal::Forked { device: device.id(), sequence: 5 };
+    assert_eq!(append(&log, device.entry(copy, &body), &old).await, Err(forked));
+    // The new key begins before the fork, and what the old one signed from there on is lost.
+    let renewed = device.with_key_of(Device::ed25519(2));
+    record.set_key(renewed.key.key().clone(), 4, KeyChange::Recovered, 4, AT).unwrap();
+    record.declare_lost(4, 6, AT).unwrap();
+    assert!(log.is_copied(&device.id(), device.key.key()).unwrap());
+    assert!(!log.is_copied(&device.id(), renewed.key.key()).unwrap());
+    let new = lineage(&record, None);
+    let (event, body) = renewed.sign(6, Hash([7; 32]), 0);
+    let previous = event.header.hash();
+    assert_eq!(append(&log, renewed.entry(event, &body), &new).await, Ok(6));
+    // The same after a restart.
+    drop(log);
+    let log = open(&folder);
+    let (event, body) = renewed.sign(7, previous, 0);
+    assert_eq!(append(&log, renewed.entry(event, &body), &new).await, Ok(7));
 }

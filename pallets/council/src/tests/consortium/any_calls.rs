@@ -34,7 +34,7 @@ fn who(number: u8) -> AccountId {
 
 fn change() -> impl Strategy<Value = Change> {
     (0u8..7, 0u8..8, 0u8..8).prop_map(|(kind, number, other)| match kind {
-        0 => Change::AddParty(who(number)),
+        0 => Change::add_party(who(number)),
         1 => Change::RemoveParty(party(who(number))),
         2 => Change::AddValidator(who(number)),
         3 => Change::SetQuota { party: party(who(number)), quota: Some(Default::default()) },

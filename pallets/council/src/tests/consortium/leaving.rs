@@ -32,12 +32,12 @@ fn add_account(key: &Key, first: AccountId, scope: Scope, until: Option<u64>) ->
 #[test]
 fn the_council_adds_a_party_and_removes_it() {
     two_validators().execute_with(|| {
-        assert_ok!(decide(Change::AddParty(STRANGER)));
+        assert_ok!(decide(Change::add_party(STRANGER)));
         assert!(Parties::is_party(&party(STRANGER)));
         assert_eq!(System::providers(&account(STRANGER)), 1);
         let added = pallet_parties::Event::PartyAdded { party: party(STRANGER), account: STRANGER };
         System::assert_has_event(added.into());
-        assert_noop!(decide(Change::AddParty(STRANGER)), pallet_parties::Error::<Test>::IsAnAccount);
+        assert_noop!(decide(Change::add_party(STRANGER)), pallet_parties::Error::<Test>::IsAnAccount);
         assert_ok!(decide(Change::RemoveParty(party(STRANGER))));
         assert!(!Parties::is_party(&party(STRANGER)));
     });
@@ -74,7 +74,7 @@ fn a_gateway_validates_for_its_party_and_stops_with_it() {
         let set_key = |key| Session::set_keys(signed(id), UintAuthorityId(key), Vec::new());
         assert_noop!(decide(Change::AddValidator(id)), pallet_validators::Error::<Test>::NotAMember);
         assert_ok!(add_gateway(&gateway, WORKSHOP));
-        assert_noop!(decide(Change::AddParty(id)), pallet_parties::Error::<Test>::IsAGateway);
+        assert_noop!(decide(Change::add_party(id)), pallet_parties::Error::<Test>::IsAGateway);
         assert_ok!(set_key(44));
         assert_ok!(decide(Change::AddValidator(id)));
         blocks(2);
@@ -160,7 +160,7 @@ fn an_account_that_ends_decides_nothing_and_validates_nothing() {
             Session::set_keys(signed(id), UintAuthorityId(9), Vec::new()),
             pallet_session::Error::<Test>::NoAssociatedValidatorId
         );
-        assert_ok!(Council::propose(signed(id), Change::AddParty(STRANGER)));
+        assert_ok!(Council::propose(signed(id), Change::add_party(STRANGER)));
         assert!(Parties::is_party(&party(STRANGER)), "it votes for its party until it ends");
         Now::set(&9_000);
         let ended = || pallet_parties::Error::<Test>::AccountEnded;

@@ -108,6 +108,8 @@ fn grandpa(key: u64) -> ed25519::Pair {
 impl pallet_parties::Config for Test {
     type Clock = Clock;
     type Departure = (Council, Validators, Quotas);
+    type MaxGatewaysOfParty = ConstU32<64>;
+    type MaxKeysOfParty = ConstU32<64>;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = ();
@@ -141,11 +143,29 @@ impl crate::Config for Test {
     type Parties = Parties;
     type Validators = Validators;
     type Quotas = Quotas;
+    type Devices = NoDevices;
     type CouncilOrigin = EnsureProportionMoreThan<AccountId32, (), 1, 2>;
     type MembersOrigin = EnsureProportionAtLeast<AccountId32, (), 2, 3>;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = Unused;
+}
+
+/// There are no devices here.
+pub struct NoDevices;
+
+impl pallet_parties::DeviceRegistry for NoDevices {
+    fn ensure_can_allow(_: &streembit_primitives::DeviceId, _: u64) -> sp_runtime::DispatchResult {
+        Err(sp_runtime::DispatchError::Unavailable)
+    }
+
+    fn allow(
+        device: streembit_primitives::DeviceId,
+        _: streembit_primitives::device::DecidedChange,
+        from: u64,
+    ) -> sp_runtime::DispatchResult {
+        Self::ensure_can_allow(&device, from)
+    }
 }
 
 /// The pool rejects nothing here. The pallets refuse what an account's scope does not include.
