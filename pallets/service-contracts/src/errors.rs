@@ -38,7 +38,7 @@ impl<T> From<ReadingProofError> for Error<T> {
             ReadingProofError::Event(EventError::Device) => Self::OtherDevice,
             ReadingProofError::Event(EventError::Kind) => Self::OtherKind,
             ReadingProofError::Lost => Self::LostEvent,
-            ReadingProofError::Log => Self::OtherLog,
+            ReadingProofError::Log | ReadingProofError::AfterPeriod { .. } => Self::OtherLog,
             ReadingProofError::Sequence { .. } => Self::ImpossibleSequence,
             ReadingProofError::Event(_) => Self::BadEvent,
             ReadingProofError::Disclosure => Self::NotInEvent,
