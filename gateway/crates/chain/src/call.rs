@@ -36,7 +36,7 @@ pub enum Call {
     AddAccount {
         /// The account.
         account: AccountId,
-        /// What it may do.
+        /// The calls that it may make.
         scope: Scope,
         /// When it ends (exclusive), in milliseconds since 1970-01-01 UTC. `None` if it does not end.
         until: Option<u64>,
