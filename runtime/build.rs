@@ -26,7 +26,8 @@ mod wasm {
                 return;
             }
         }
-        substrate_wasm_builder::WasmBuilder::build_using_defaults();
+        // The hash of the metadata, with which wallets prove what they show. The chain has no token.
+        substrate_wasm_builder::WasmBuilder::init_with_defaults().enable_metadata_hash("NONE", 0).build();
     }
 
     /// Keeps the compiler in use if it has the target, or selects the fallback. Returns false if neither has the target.

@@ -1,5 +1,6 @@
 //! Fixed-point decimals, which represent sensor values exactly on every machine and on chain.
 
+use crate::contract::evaluate::Rounding;
 use alloc::string::String;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::{cmp::Ordering, fmt, str::FromStr};
@@ -80,6 +81,22 @@ impl Decimal {
         let exponent = self.exponent.min(other.exponent);
         let difference = self.scaled_to(exponent).checked_sub(other.scaled_to(exponent))?;
         Self::from_wide(difference, exponent)
+    }
+
+    /// Returns `self * factor / divisor`, rounded once to a number of decimal places, or `None` if the result or a step is
+    /// out of range, or if the divisor is not above zero.
+    pub fn mul_div(&self, factor: &Self, divisor: &Self, places: u8, rounding: Rounding) -> Option<Self> {
+        let exponent = i32::from(self.exponent) + i32::from(factor.exponent) - i32::from(divisor.exponent);
+        let shift = exponent.checked_add(i32::from(places))?;
+        let power = 10i128.checked_pow(shift.unsigned_abs())?;
+        // Two mantissas of 64 bits fit into 128 bits.
+        let product = i128::from(self.mantissa).checked_mul(factor.mantissa.into())?;
+        let mantissa = if shift >= 0 {
+            rounding.divide(product.checked_mul(power)?, divisor.mantissa.into())?
+        } else {
+            rounding.divide(product, i128::from(divisor.mantissa).checked_mul(power)?)?
+        };
+        Self::from_wide(mantissa, 0i8.checked_sub_unsigned(places)?)
     }
 
     /// Returns the mantissa at a smaller exponent. A mantissa of 19 digits shifted by 36 digits can exceed 128 bits. It

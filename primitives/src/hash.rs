@@ -58,8 +58,12 @@ pub enum Domain {
     Heads,
     /// A checkpoint, as its gateway signs it.
     Checkpoint,
-    /// The content of a contract.
+    /// The id of a contract, derived from its first content.
     Contract,
+    /// The content of a contract.
+    ContractContent,
+    /// A document of a contract, with its salt.
+    Document,
     /// The label of a hosted device, with its salt.
     Label,
     /// The record of a device, as it was shown to the party that accepts the device.
@@ -98,7 +102,9 @@ impl Domain {
             Self::HeadsNode => "streembit v1 heads node",
             Self::Heads => "streembit v1 heads",
             Self::Checkpoint => "streembit v2 checkpoint",
-            Self::Contract => "streembit v1 contract",
+            Self::Contract => "streembit v2 contract",
+            Self::ContractContent => "streembit v1 contract content",
+            Self::Document => "streembit v1 document",
             Self::Label => "streembit v1 device label",
             Self::DeviceRecord => "streembit v1 device record",
             Self::Registration => "streembit v2 device registration",

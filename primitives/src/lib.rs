@@ -10,10 +10,8 @@ pub mod checkpoint;
 pub mod command;
 pub mod consortium;
 pub mod contract;
-pub mod contract_state;
 pub mod decimal;
 pub mod device;
-pub mod due;
 pub mod ed25519;
 pub mod event;
 pub mod evidence;
@@ -33,6 +31,7 @@ pub mod signature;
 pub mod stored;
 pub mod text;
 pub mod tlog_proof;
+pub mod units;
 pub mod version;
 
 pub use account::AccountId;

@@ -25,11 +25,13 @@ use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 use streembit_primitives::{
     checkpoint::{Anchor, AnchoredRoot, EpochState},
-    contract::ContractId,
-    contract_state::{ContractView, Grant, ServiceDue},
+    contract::{
+        state::{ClaimView, ClauseView, ContractView, Grant},
+        ContractId,
+    },
     device::DeviceRecord,
     party::{AccountRole, PartyRecord},
-    AccountId as Account, DeviceId, GatewayRecord, LogId, PartyId, PublicKey,
+    AccountId as Account, DeviceId, GatewayRecord, Hash, LogId, PartyId, PublicKey,
 };
 
 /// Submits an unsigned report to the pool of the node that runs this.
@@ -276,12 +278,32 @@ impl_runtime_apis! {
             ServiceContracts::contracts_of(&party)
         }
 
-        fn due(id: ContractId) -> Option<Vec<ServiceDue>> {
-            ServiceContracts::due(id)
+        fn contracts_about(device: DeviceId) -> Vec<ContractId> {
+            ServiceContracts::contracts_about(&device)
+        }
+
+        fn clauses(id: ContractId) -> Option<Vec<ClauseView>> {
+            ServiceContracts::clauses(id)
+        }
+
+        fn claims(id: ContractId) -> Option<Vec<ClaimView>> {
+            ServiceContracts::claims(id)
         }
 
         fn grants(device: DeviceId) -> Vec<Grant> {
-            ServiceContracts::grants(device)
+            ServiceContracts::grants(&device)
+        }
+
+        fn grants_of(id: ContractId) -> Vec<Grant> {
+            ServiceContracts::grants_of(id)
+        }
+
+        fn lineage() -> Hash {
+            ServiceContracts::lineage()
+        }
+
+        fn live_time() -> u64 {
+            ServiceContracts::live_time()
         }
     }
 

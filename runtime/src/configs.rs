@@ -2,6 +2,7 @@
 
 use crate::{
     consortium::{PublicKeys, VoterSet},
+    free_calls::FreeCalls,
     scopes::RuntimeScopes,
     weights::{self, PI_FACTOR},
     AccountId, Anchors, Aura, Block, BlockNumber, Council, Devices, Hash, Nonce, PalletInfo, Parties, Quotas,
@@ -48,6 +49,9 @@ pub const MOTION_BLOCKS: BlockNumber = (7 * 24 * 60 * 60 * 1000 / SLOT_DURATION)
 pub const MIN_SESSION: BlockNumber = 5;
 /// The period after which quotas are full again, in milliseconds: ten minutes, 300 slots.
 pub const QUOTA_PERIOD: u64 = 10 * 60 * 1_000;
+/// The most that the live clock of contracts advances in one block, in milliseconds: two of the longest heartbeats. A block
+/// is made at least every ten minutes. While the chain stands still for longer, no deadline passes.
+pub const MAX_LIVE_GAP: u64 = 2 * 10 * 60 * 1_000;
 /// How long a block may take to execute on a Raspberry Pi 4, in milliseconds: a quarter of a slot. The rest is for
 /// sending it to the other nodes, and for other work of the machine.
 pub const BLOCK_MILLISECONDS: u64 = SLOT_DURATION / 4;
@@ -202,7 +206,7 @@ impl pallet_quotas::Config for Runtime {
     type Clock = Timestamp;
     type Parties = Parties;
     type CallScopes = RuntimeScopes;
-    type Council = Council;
+    type Council = FreeCalls;
     type WeightInfo = weights::quotas::WeightInfo<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarking::BenchmarkSetup;
@@ -258,8 +262,10 @@ impl pallet_anchors::Config for Runtime {
 
 impl pallet_service_contracts::Config for Runtime {
     type Clock = Timestamp;
+    type MaxLiveGap = ConstU64<MAX_LIVE_GAP>;
     type MaxContractsOfParty = ConstU32<16_384>;
+    type MaxProposalsOfParty = ConstU32<256>;
     type MaxContractsOfDevice = ConstU32<64>;
-    type MaxRecords = ConstU32<1_024>;
+    type MaxClaimsOfClause = ConstU32<256>;
     type WeightInfo = weights::service_contracts::WeightInfo<Runtime>;
 }

@@ -15,6 +15,7 @@ extern crate alloc;
 pub mod apis;
 pub mod configs;
 pub mod consortium;
+mod free_calls;
 pub mod genesis;
 #[cfg(feature = "std")]
 pub mod refounding;
@@ -68,7 +69,8 @@ pub type Block = generic::Block<Header, UncheckedExtrinsic>;
 /// The checks of every extrinsic, as on any Substrate chain but without fees.
 ///
 /// `SpendQuota` rejects strangers, calls outside of an account's scope, and accounts whose party's quota is spent. It adds
-/// nothing to what is signed or sent.
+/// nothing to what is signed or sent. `CheckMetadataHash` lets a wallet that shows what it signs prove that it was shown by
+/// the right metadata.
 pub type TxExtension = (
     frame_system::CheckNonZeroSender<Runtime>,
     frame_system::CheckSpecVersion<Runtime>,
@@ -78,6 +80,7 @@ pub type TxExtension = (
     pallet_quotas::SpendQuota<Runtime>,
     frame_system::CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
+    frame_metadata_hash_extension::CheckMetadataHash<Runtime>,
 );
 /// An extrinsic, not yet checked.
 pub type UncheckedExtrinsic = generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TxExtension>;

@@ -12,11 +12,16 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 use frame_support::{storage::storage_prefix, StorageHasher as _, Twox128};
 use pallet_parties::PartyLookup as _;
+use pallet_service_contracts::types::StoredContract;
 use pallet_session::{KeyOwner, NextKeys};
 use sp_core::storage::well_known_keys;
 use sp_runtime::traits::OpaqueKeys as _;
 use streembit_primitives::{
-    checkpoint::Anchor, device::DeviceRecord, party::PartyRecord, AccountId as Account,
+    checkpoint::Anchor,
+    contract::state::{Claim, ClauseProgress, Dispute},
+    device::DeviceRecord,
+    party::PartyRecord,
+    AccountId as Account,
 };
 
 /// The pallets whose state is carried over, and the items of each that come from the new genesis.
@@ -122,6 +127,7 @@ pub fn prepare_successor_state(validators: &[(AccountId, SessionKeys)]) -> Resul
         device.forget_blocks();
         Some(device)
     });
+    forget_blocks_of_contracts();
     pallet_parties::Parties::<Runtime>::translate_values(|party: PartyRecord| {
         let mut accounts = party.accounts;
         accounts.iter_mut().for_each(|entry| entry.since = 0);
@@ -130,6 +136,29 @@ pub fn prepare_successor_state(validators: &[(AccountId, SessionKeys)]) -> Resul
     // The genesis accepts only accounts of parties as validators. The stored parties replace these.
     let parties = validators.iter().map(|(account, _)| FoundingParty::new(account.clone())).collect();
     Ok(Founding { parties, council: Council::members(), validators: validators.to_vec(), quotas: Vec::new() })
+}
+
+/// Forgets the numbers of blocks in what is recorded about contracts. Their lineage stays, and so do their ids.
+fn forget_blocks_of_contracts() {
+    // A chain that has made no block yet has no lineage of its own.
+    let lineage = pallet_service_contracts::Pallet::<Runtime>::lineage();
+    pallet_service_contracts::Lineage::<Runtime>::put(lineage);
+    pallet_service_contracts::Contracts::<Runtime>::translate_values(|mut contract: StoredContract| {
+        contract.forget_blocks();
+        Some(contract)
+    });
+    pallet_service_contracts::Claims::<Runtime>::translate_values(|mut claim: Claim| {
+        claim.made.block = 0;
+        Some(claim)
+    });
+    pallet_service_contracts::Disputes::<Runtime>::translate_values(|mut dispute: Dispute| {
+        dispute.raised.block = 0;
+        Some(dispute)
+    });
+    pallet_service_contracts::Progress::<Runtime>::translate_values(|mut progress: ClauseProgress| {
+        progress.forget_blocks();
+        Some(progress)
+    });
 }
 
 /// Returns true if a state entry is carried over. Session keys come from both states, and those of the genesis win.

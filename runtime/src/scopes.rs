@@ -25,6 +25,11 @@ impl CallScopes<AccountId, RuntimeCall> for RuntimeScopes {
             RuntimeCall::Anchors(
                 pallet_anchors::Call::close_epoch { gateway } | pallet_anchors::Call::open_epoch { gateway },
             ) if !is_itself(gateway) => Some(Scope::Gateway),
+            // Anybody may prune, and a handover is a sale of a device.
+            RuntimeCall::ServiceContracts(pallet_service_contracts::Call::prune { .. }) => None,
+            RuntimeCall::ServiceContracts(pallet_service_contracts::Call::hand_over { .. }) => {
+                Some(Scope::Devices)
+            }
             RuntimeCall::ServiceContracts(_) => Some(Scope::Contracts),
             RuntimeCall::Parties(_)
             | RuntimeCall::Validators(_)

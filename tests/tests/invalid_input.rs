@@ -83,33 +83,34 @@ fn invalid_arguments_are_rejected_by_name() {
         let (alice, bob) = (env.dev_account("alice")?, env.dev_account("bob")?);
         let key = env.dev_keystore("alice")?.to_string_lossy().into_owned();
         let device = format!("0x{}", "ab".repeat(32));
-        let book = env.dir().join("book.toml").to_string_lossy().into_owned();
-        // A valid command, except for one option.
+        let book = env.dir().join("car.contract");
+        // A valid command, except for one answer.
         let new = |changed: &str, value: &str| {
             let valid = [
-                ("--template", "vehicle-service"),
-                ("--device", &device),
-                ("--owner", &alice),
-                ("--workshop", &bob),
-                ("--every", "15000"),
-                ("--from", "0"),
-                ("--until", "2030-01-01"),
-                ("-o", &book),
+                ("device", device.as_str()),
+                ("owner", &alice),
+                ("workshop", &bob),
+                ("every", "15000"),
+                ("until", "2040-01-01"),
             ];
-            let options =
-                valid.map(|(option, valid)| [option, if option == changed { value } else { valid }]);
-            env.streembit(["contract", "new"]).args(options.as_flattened()).run()
+            let command =
+                env.streembit(["contract", "new", "--template", "vehicle-service", "-o"]).arg(&book);
+            let answers = valid
+                .map(|(name, valid)| format!("--set={name}={}", if name == changed { value } else { valid }));
+            command.args(answers).run()
         };
-        new("--workshop", "5GrwvaEF")?.ensure_refused(&["--workshop", "5GrwvaEF", "SS58"])?;
-        new("--device", "0x12")?.ensure_refused(&["--device", "0x12", "64"])?;
-        new("--device", "car")?.ensure_refused(&["name add device car", "names.toml"])?;
-        new("--every", "often")?.ensure_refused(&["--every", "often", "number"])?;
-        new("--every", "0")?.ensure_refused(&["greater than zero"])?;
-        new("--until", "tomorrow")?.ensure_refused(&["--until", "tomorrow"])?;
-        new("--template", "barter")?.ensure_refused(&["barter", "vehicle-service"])?;
+        new("workshop", "5GrwvaEF")?.ensure_refused(&["workshop", "5GrwvaEF", "SS58"])?;
+        new("device", "0x12")?.ensure_refused(&["device", "0x12", "64"])?;
+        new("device", "car")?.ensure_refused(&["device", "name add device car", "names.toml"])?;
+        new("every", "often")?.ensure_refused(&["every", "often", "number"])?;
+        new("every", "0")?.ensure_refused(&["above zero"])?;
+        new("until", "tomorrow")?.ensure_refused(&["until", "tomorrow"])?;
+        new("until", "2020-01-01")?.ensure_refused(&["until", "is over"])?;
+        let barter = env.streembit(["contract", "new", "--template", "barter", "-o"]).arg(&book).run()?;
+        barter.ensure_refused(&["barter", "vehicle-service"])?;
         // The same party cannot be on both sides of a contract.
-        new("--workshop", &alice)?.ensure_refused(&["part"])?;
-        ensure!(!env.dir().join("book.toml").exists(), "a rejected command wrote a contract");
+        new("workshop", &alice)?.ensure_refused(&["part"])?;
+        ensure!(!book.exists(), "a rejected command wrote a contract");
 
         env.streembit(["contract", "show", "0x12"]).run()?.ensure_refused(&["0x12", "64"])?;
         env.streembit(["name", "add", "device", "2cv", &device])

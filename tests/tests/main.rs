@@ -3,6 +3,8 @@
 mod anchoring;
 mod chain_spec;
 mod clock_skew;
+mod contract_changes;
+mod contract_claims;
 mod copied_device_key;
 mod crash_campaign;
 mod delivery;
@@ -21,6 +23,7 @@ mod metrics;
 mod names;
 mod network_partition;
 mod obd_to_audit;
+mod offline_signing;
 mod outages;
 mod parties;
 mod quota;

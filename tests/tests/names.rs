@@ -35,6 +35,45 @@ fn a_name_and_the_beginning_of_an_id_stand_for_the_id() {
     });
 }
 
+#[test]
+fn a_contract_is_written_and_found_by_names() {
+    run_test("contract-names", |env| {
+        let fixture = GatewayFixture::with_hosted_device(env)?;
+        let id = fixture.device_id("shed")?;
+        add(&fixture, &["device", "garden", &id])?;
+        add(&fixture, &["party", "alices", &env.dev_account("alice")?])?;
+        let bob = env.dev_account("bob")?;
+        let settings =
+            [("device", "garden"), ("owner", "alices"), ("workshop", &bob), ("until", "2040-01-01")];
+        let file = fixture.new_contract("vehicle-service", "book", &settings)?;
+        // The file has ids, and nothing of the address book.
+        let text = std::fs::read_to_string(&file)?;
+        ensure!(!text.contains("garden") && !text.contains("alices"), "{text}");
+
+        let contract = fixture.propose(&file, "alice")?;
+        let short: String = contract.chars().take(10).collect();
+        add(&fixture, &["contract", "book", &short])?;
+        fixture.accept_command(&file, "bob")?.arg("--contract").arg("book").ok()?;
+        for named in ["book", &short] {
+            ensure!(str_at(&fixture.shown_contract(named)?, "/id")? == contract, "{named}");
+        }
+        let shown = fixture.node_command(["contract", "show", "book"]).ok()?.stdout;
+        ensure!(shown.contains("book (0x") && shown.contains("alices (0x"), "{shown}");
+        let listed = fixture.node_command(["contract", "list", "--party", "alices"]).ok()?.stdout;
+        ensure!(listed.contains("book (0x"), "{listed}");
+        let rights = fixture.node_command(["grant", "list", "--device", "garden"]).ok()?.stdout;
+        ensure!(rights.contains("garden (0x") && rights.contains("book (0x"), "{rights}");
+        // A cold key is named, too.
+        add(&fixture, &["account", "cold", &bob])?;
+        let unsigned = env.dir().join("unsigned.json");
+        let terminate =
+            fixture.node_command(["contract", "terminate", "book", "--signer", "cold", "--offline"]);
+        let prepared = terminate.arg(&unsigned).json()?;
+        ensure!(str_at(&prepared, "/account")? == bob, "{prepared}");
+        Ok(())
+    });
+}
+
 fn add(fixture: &GatewayFixture, arguments: &[&str]) -> Result<()> {
     fixture.node_command(["name", "add"].iter().chain(arguments)).ok()?;
     Ok(())

@@ -32,8 +32,8 @@ fn an_employee_signs_contracts_until_it_is_removed() {
 
         // The employee proposes a contract for the owner, who needs not sign it again.
         let id = propose_as(&fixture, "shed", &clerk, ["alice", "bob"])?;
-        accept(&fixture, &id, &env.dev_keystore("alice")?).run()?.ensure_refused(&["already accepted"])?;
-        accept(&fixture, &id, &env.dev_keystore("bob")?).ok()?;
+        accept(&fixture, &env.dev_keystore("alice")?).run()?.ensure_refused(&["already accepted"])?;
+        accept(&fixture, &env.dev_keystore("bob")?).ok()?;
         fixture.add_senml("shed", ODOMETER).ok()?;
         report(&fixture, &id, &clerk)?.ok()?;
 
@@ -42,7 +42,7 @@ fn an_employee_signs_contracts_until_it_is_removed() {
         party_account(&fixture, &["remove", &account, "--key"]).arg(env.dev_keystore("alice")?).ok()?;
         fixture.add_senml("shed", &ODOMETER.replace("14000", "14100")).ok()?;
         report(&fixture, &id, &clerk)?.run()?.ensure_refused(&["may not submit"])?;
-        accept(&fixture, &id, &clerk).run()?.ensure_refused(&["may not submit"])?;
+        accept(&fixture, &clerk).run()?.ensure_refused(&["may not submit"])?;
         report(&fixture, &id, &env.dev_keystore("alice")?)?.ok()?;
         Ok(())
     });
@@ -55,7 +55,7 @@ fn a_lost_key_is_replaced_by_the_council_and_device_and_contract_stay() {
         let fixture = bobs_gateway(env)?;
         let device = fixture.device_id("shed")?;
         let id = propose_as(&fixture, "shed", &env.dev_keystore("bob")?, ["bob", "charlie"])?;
-        accept(&fixture, &id, &env.dev_keystore("charlie")?).ok()?;
+        accept(&fixture, &env.dev_keystore("charlie")?).ok()?;
         let (new, account) = new_key(env, "new")?;
         let party = dev_party("bob")?.to_string();
         let recovered = fixture
@@ -83,7 +83,11 @@ fn a_lost_key_is_replaced_by_the_council_and_device_and_contract_stay() {
         ensure!(owner.is_some_and(|one| is(one, "/owner", &party)), "{devices}");
         report(&fixture, &id, &new)?.ok()?;
         let contract = fixture.node_command(["contract", "show", &id]).json()?;
-        ensure!(is(&contract, "/state", "active") && is(&contract, "/parties/0", &party), "{contract}");
+        ensure!(
+            is(&contract, "/state", "active")
+                && is(&contract, "/contract/content/v1/parties/0/party", &party),
+            "{contract}"
+        );
         // With its new key, the party manages itself.
         let key = "0xe6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c";
         fixture.node_command(["party", "encryption-key", key, "--key"]).arg(&new).ok()?;
@@ -149,22 +153,21 @@ pub(crate) fn propose_as(
     key: &Path,
     [owner, workshop]: [&str; 2],
 ) -> Result<String> {
-    let env = fixture.env;
-    let book = env.dir().join("book.toml");
-    let (owner, workshop) = (env.dev_account(owner)?, dev_party(workshop)?.to_string());
-    env.streembit(["contract", "new", "--template", "vehicle-service", "--device"])
-        .arg(fixture.device_id(device)?)
-        .args(["--owner", &owner, "--workshop", &workshop])
-        .args(["--every", "15000", "--from", "0", "--until", "2040-01-01", "-o"])
-        .arg(&book)
-        .ok()?;
-    let proposed = fixture.node_command(["contract", "propose"]).arg(&book).arg("--key").arg(key).json()?;
+    let device = fixture.device_id(device)?;
+    let (owner, workshop) = (fixture.env.dev_account(owner)?, dev_party(workshop)?.to_string());
+    let settings =
+        [("device", device.as_str()), ("owner", &owner), ("workshop", &workshop), ("until", "2040-01-01")];
+    let book = fixture.new_contract("vehicle-service", "book", &settings)?;
+    let propose = fixture.node_command(["contract", "propose", "--yes"]).arg(&book);
+    let proposed = propose.arg("--key").arg(key).json()?;
     ensure!(proposed.get("waiting_for") == Some(&json!([workshop])), "{proposed}");
     str_at(&proposed, "/id")
 }
 
-pub(crate) fn accept<'s>(fixture: &GatewayFixture<'s>, id: &str, key: &Path) -> CliCommand<'s> {
-    fixture.node_command(["contract", "accept", id, "--key"]).arg(key)
+/// Builds the command that accepts the contract of [`propose_as`].
+pub(crate) fn accept<'s>(fixture: &GatewayFixture<'s>, key: &Path) -> CliCommand<'s> {
+    let book = fixture.env.dir().join("book.contract");
+    fixture.node_command(["contract", "accept", "--yes"]).arg(book).arg("--key").arg(key)
 }
 
 pub(crate) fn report<'s>(fixture: &GatewayFixture<'s>, id: &str, key: &Path) -> Result<CliCommand<'s>> {

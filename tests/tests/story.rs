@@ -90,7 +90,7 @@ fn employee(fixture: &GatewayFixture) -> Result<()> {
     let (clerk, account) = new_key(env, "clerk")?;
     add_account(fixture, "bob", &account, &clerk, "contracts")?;
     let id = propose_as(fixture, "car", &clerk, ["bob", "charlie"])?;
-    accept(fixture, &id, &env.dev_keystore("charlie")?).ok()?;
+    accept(fixture, &env.dev_keystore("charlie")?).ok()?;
     fixture.add_senml("car", ODOMETER).ok()?;
     report(fixture, &id, &clerk)?.ok()?;
     party_account(fixture, &["remove", &account, "--key"]).arg(env.dev_keystore("bob")?).ok()?;

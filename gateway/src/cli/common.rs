@@ -11,7 +11,7 @@ use crate::{
     keys::{open_gateway_key, open_key, read_passphrase},
     remedies::explain,
 };
-use anyhow::Context as _;
+use anyhow::{bail, Context as _};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{json, Value};
@@ -20,7 +20,7 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
-use streembit_chain::{ChainClient, NodeUrl, Submitted};
+use streembit_chain::{ChainClient, NodeUrl, Signer, Submitted};
 use streembit_keystore::{account_of, KeyPair, Passphrase};
 use streembit_primitives::{AccountId, PartyId};
 
@@ -34,6 +34,8 @@ pub struct Context {
     pub json: bool,
     /// The file with the key's passphrase.
     pub passphrase_file: Option<PathBuf>,
+    /// The file to which a transaction is written instead of being signed and sent.
+    pub offline: Option<PathBuf>,
     /// The user's address book.
     pub address_book: Arc<AddressBookFile>,
 }
@@ -73,6 +75,28 @@ impl Context {
     /// Returns what finds the party, account, gateway, device or contract that the command is about.
     pub fn resolver(&self) -> Resolver<'_> {
         Resolver::new(&self.address_book)
+    }
+
+    /// Returns the account that signs on another machine: `signer`, or else the account of the keystore `key`. Returns
+    /// `None` without `--offline`, because the transaction is then signed on this machine.
+    pub async fn account_elsewhere(
+        &self,
+        key: Option<&Path>,
+        signer: Option<&Reference>,
+    ) -> anyhow::Result<Option<AccountId>> {
+        match (&self.offline, signer, key) {
+            (None, None, _) => Ok(None),
+            (None, Some(_), _) => {
+                bail!("--signer needs --offline FILE, the file for the unsigned transaction")
+            }
+            (Some(_), Some(signer), _) => Ok(Some(self.resolver().account(signer).await?)),
+            (Some(_), None, Some(key)) => Ok(Some(account_of(key).map_err(explain)?)),
+            (Some(_), None, None) => {
+                bail!(
+                    "name the account that signs with --signer ACCOUNT, or give its keystore with --key FILE"
+                )
+            }
+        }
     }
 
     /// Reads the passphrase of an existing key from the passphrase file, or asks for it.
@@ -195,18 +219,40 @@ impl NodeArg {
     }
 }
 
-/// The option `--key`.
+/// The options `--key` and `--signer`.
 #[derive(Clone, Debug, Args)]
 pub struct KeyArg {
     /// The keystore of the account that signs.
-    #[arg(id = "key", long = "key", value_name = "FILE", env = "STREEMBIT_KEY")]
-    pub path: PathBuf,
+    #[arg(
+        id = "key",
+        long = "key",
+        value_name = "FILE",
+        env = "STREEMBIT_KEY",
+        required_unless_present = "signer"
+    )]
+    pub path: Option<PathBuf>,
+    /// With --offline: the account that signs on another machine, or its name in the address book.
+    #[arg(id = "signer", long = "signer", value_name = "ACCOUNT")]
+    pub signer: Option<Reference>,
 }
 
 impl KeyArg {
+    /// The keystore's file.
+    pub fn path(&self) -> anyhow::Result<&Path> {
+        self.path.as_deref().context("this command needs the key itself: give it with --key FILE")
+    }
+
     /// Opens the keystore.
     pub fn open(&self, context: &Context) -> anyhow::Result<KeyPair> {
-        open_key(&self.path, context.passphrase_file.as_deref())
+        open_key(self.path()?, context.passphrase_file.as_deref())
+    }
+
+    /// Opens the keystore to sign a transaction. With `--offline`, returns only the account.
+    pub async fn signer(&self, context: &Context) -> anyhow::Result<Signer> {
+        match context.account_elsewhere(self.path.as_deref(), self.signer.as_ref()).await? {
+            Some(account) => Ok(Signer::Elsewhere(account)),
+            None => Ok(self.open(context)?.into()),
+        }
     }
 }
 

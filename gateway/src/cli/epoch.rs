@@ -1,6 +1,9 @@
 //! `streembit gateway epoch`: the logs of a gateway, of which one at most is open.
 
-use super::common::{connect, submitted_json, ConfigArg, Context, NodeArg};
+use super::{
+    common::{connect, submitted_json, ConfigArg, Context, NodeArg},
+    resolver::Reference,
+};
 use crate::{
     api::client::{Client, ClientError},
     config::Config,
@@ -16,7 +19,7 @@ use std::{
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
-use streembit_chain::ChainClient;
+use streembit_chain::{ChainClient, Signer};
 use streembit_keystore::{account, KeyPair};
 use streembit_log::{Log, OpenError};
 use streembit_primitives::{AccountId, LogId};
@@ -40,6 +43,9 @@ pub struct EpochArgs {
     /// The keystore of an account of the gateway's party with the scope `gateway`. Without it, the gateway signs itself.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// With --offline: the account that signs on another machine, or its name in the address book.
+    #[arg(long, value_name = "ACCOUNT")]
+    signer: Option<Reference>,
     #[command(flatten)]
     node: NodeArg,
 }
@@ -88,7 +94,7 @@ async fn show(args: &EpochArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 /// Connects to the node, and opens the key that signs.
-async fn prepare(args: &EpochArgs, context: &Context) -> anyhow::Result<(ChainClient, AccountId, KeyPair)> {
+async fn prepare(args: &EpochArgs, context: &Context) -> anyhow::Result<(ChainClient, AccountId, Signer)> {
     let config = args.config.load()?;
     let gateway = streembit_keystore::account_of(&config.gateway.key_file).map_err(explain)?;
     let key = args.key.as_ref().unwrap_or(&config.gateway.key_file);
@@ -96,7 +102,10 @@ async fn prepare(args: &EpochArgs, context: &Context) -> anyhow::Result<(ChainCl
         Some(_) => context.passphrase_file.as_deref(),
         None => config.gateway.passphrase_file.as_deref().or(context.passphrase_file.as_deref()),
     };
-    let signer = open_key(key, passphrase_file)?;
+    let signer = match context.account_elsewhere(Some(key), args.signer.as_ref()).await? {
+        Some(account) => Signer::Elsewhere(account),
+        None => open_key(key, passphrase_file)?.into(),
+    };
     let chain = connect(args.node.or_configured(&config)).await?;
     Ok((chain, gateway, signer))
 }

@@ -171,7 +171,7 @@ async fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<(
 
 async fn register(args: &RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_keys(context)?;
-    let signer = args.key.open(context)?;
+    let signer = args.key.signer(context).await?;
     let chain = connect(args.node.or_configured(&config)).await?;
     let (party, submitted) = chain.add_gateway(&signer, &gateway).await.map_err(explain)?;
     let log_key = gateway.log_public_key();

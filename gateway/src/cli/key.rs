@@ -53,13 +53,17 @@ pub fn run(command: Command, context: &Context) -> CommandResult {
             };
             create(&out, &seed, context)?;
         }
-        Command::Show(key) => show(&key.path, keystore::account_of(&key.path).map_err(explain)?, context)?,
+        Command::Show(key) => {
+            let path = key.path()?;
+            show(path, keystore::account_of(path).map_err(explain)?, context)?;
+        }
         Command::ChangePassphrase { key, new_passphrase_file } => {
-            let old = context.passphrase(&key.path)?;
+            let path = key.path()?;
+            let old = context.passphrase(path)?;
             let new_context = Context { passphrase_file: new_passphrase_file, ..context.clone() };
-            let new: Passphrase = new_context.new_passphrase(&key.path)?;
-            keystore::change_passphrase(&key.path, &old, &new).map_err(explain)?;
-            show(&key.path, keystore::account_of(&key.path).map_err(explain)?, context)?;
+            let new: Passphrase = new_context.new_passphrase(path)?;
+            keystore::change_passphrase(path, &old, &new).map_err(explain)?;
+            show(path, keystore::account_of(path).map_err(explain)?, context)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -11,8 +11,10 @@ pub mod device;
 pub mod epoch;
 pub mod event;
 pub mod gateway;
+pub mod grant;
 pub mod key;
 pub mod name;
+pub mod offline;
 pub mod output;
 pub mod party;
 pub mod progress;
@@ -36,6 +38,10 @@ pub struct Cli {
     /// The file with the key's passphrase (mode 0600). Without it, the passphrase is asked for on the terminal.
     #[arg(long, global = true, value_name = "FILE", env = "STREEMBIT_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
+    /// Write the transaction to this file instead of signing and sending it. `streembit sign` signs it on another
+    /// machine, and `streembit submit` sends it.
+    #[arg(long, global = true, value_name = "FILE")]
+    offline: Option<PathBuf>,
     /// The file with your names for parties, accounts, gateways, devices and contracts. Without it,
     /// `streembit/names.toml` in your configuration folder (`$XDG_CONFIG_HOME`, or `~/.config`).
     #[arg(long, global = true, value_name = "FILE", env = "STREEMBIT_ADDRESS_BOOK")]
@@ -47,9 +53,9 @@ pub struct Cli {
 impl Cli {
     /// Separates the command from the context that the global options give it.
     fn into_parts(self) -> (Command, Context) {
-        let Self { json, passphrase_file, address_book, command } = self;
+        let Self { json, passphrase_file, offline, address_book, command } = self;
         let address_book = Arc::new(AddressBookFile::new(address_book));
-        (command, Context { json, passphrase_file, address_book })
+        (command, Context { json, passphrase_file, offline, address_book })
     }
 }
 
@@ -81,9 +87,16 @@ enum Command {
     /// Manage the accounts and the encryption key of a party, or ask the council to replace lost accounts.
     #[command(subcommand)]
     Party(party::Command),
-    /// Write, propose, accept and fulfil contracts.
+    /// Write, agree on, fulfil, change and end contracts.
     #[command(subcommand)]
     Contract(contract::Command),
+    /// List and revoke rights to read devices, to send them commands and to keep their logs.
+    #[command(subcommand)]
+    Grant(grant::Command),
+    /// Sign a transaction that another machine has prepared with --offline. Needs no network.
+    Sign(offline::SignArgs),
+    /// Send a transaction that another machine has signed.
+    Submit(offline::SubmitArgs),
     /// Receive a device's events from its gateway, and verify each before printing it.
     Subscribe(subscribe::Args),
     /// Simulate a device, for development and demonstrations.
@@ -104,11 +117,18 @@ pub async fn main() -> ExitCode {
     output::start_logging(if command.is_daemon() { "info" } else { "warn" });
     match run(command, &context).await {
         Ok(code) => code,
-        Err(error) => {
-            output::print_error(&error, context.json);
-            ExitCode::from(2)
-        }
+        Err(error) => match offline::write_prepared(&error, &context) {
+            Some(Ok(())) => ExitCode::SUCCESS,
+            Some(Err(error)) => fail(&error, &context),
+            None => fail(&error, &context),
+        },
     }
+}
+
+/// Prints an error and returns the exit code of a failed command.
+fn fail(error: &anyhow::Error, context: &Context) -> ExitCode {
+    output::print_error(error, context.json);
+    ExitCode::from(2)
 }
 
 async fn run(command: Command, context: &Context) -> CommandResult {
@@ -123,6 +143,9 @@ async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Consortium(command) => consortium::run(command, context).await,
         Command::Party(command) => party::run(command, context).await,
         Command::Contract(command) => contract::run(command, context).await,
+        Command::Grant(command) => grant::run(command, context).await,
+        Command::Sign(args) => offline::sign(&args, context),
+        Command::Submit(args) => offline::submit(&args, context).await,
         Command::Subscribe(args) => subscribe::run(args, context).await,
         Command::Simulate(command) => simulate::run(command, context).await,
     }

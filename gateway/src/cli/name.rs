@@ -134,7 +134,9 @@ mod tests {
         let line = std::iter::once("name").chain(words.split(' '));
         let command = TestCommand::try_parse_from(line)?.command;
         let address_book = Arc::new(AddressBookFile::new(Some(file.to_owned())));
-        run(command, &Context { json: true, passphrase_file: None, address_book }).await.map(|_| ())
+        run(command, &Context { json: true, passphrase_file: None, offline: None, address_book })
+            .await
+            .map(|_| ())
     }
 
     #[tokio::test]

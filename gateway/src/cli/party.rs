@@ -220,7 +220,7 @@ async fn consent(args: &ConsentArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn add(args: &AddArgs, context: &Context) -> anyhow::Result<()> {
-    let signer = args.key.open(context)?;
+    let signer = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let party = chain.party_of(signer.account()).await.map_err(explain)?;
     let account = context.resolver().chain(&chain).account(&args.account).await?;
@@ -272,7 +272,7 @@ fn ensure_valid(agreed: &AccountConsent, consent: &Signature) -> anyhow::Result<
 }
 
 async fn remove(account: &Reference, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
-    let keys = key.open(context)?;
+    let keys = key.signer(context).await?;
     let chain = connect(node.or_local()).await?;
     let account = context.resolver().chain(&chain).account(account).await?;
     let submitted = chain.submit(&keys, Call::RemoveAccount { account }).await.map_err(explain)?;
@@ -284,7 +284,7 @@ async fn remove(account: &Reference, key: &KeyArg, node: &NodeArg, context: &Con
 }
 
 async fn recover(args: &RecoverArgs, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let party = find_party(context, &chain, &args.party).await?;
     let account = context.resolver().chain(&chain).account(&args.account).await?;
@@ -298,7 +298,7 @@ async fn set_encryption_key(
     node: &NodeArg,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let keys = key.open(context)?;
+    let keys = key.signer(context).await?;
     let chain = connect(node.or_local()).await?;
     let party = chain.party_of(keys.account()).await.map_err(explain)?;
     let call = Call::SetEncryptionKey { key: encryption_key };

@@ -4,10 +4,11 @@ use super::{error::ConfigError, sections::Config, values::ensure_above_zero};
 
 /// Variables with the same prefix that do not belong to the configuration. They set options of the command line and of
 /// the tests.
-pub const NOT_CONFIGURATION: [&str; 7] = [
+pub const NOT_CONFIGURATION: [&str; 8] = [
     "STREEMBIT_ADDRESS_BOOK",
     "STREEMBIT_CHAIN_SPEC",
     "STREEMBIT_CONFIG",
+    "STREEMBIT_CONTRACTS",
     "STREEMBIT_KEY",
     "STREEMBIT_NODE",
     "STREEMBIT_PASSPHRASE_FILE",

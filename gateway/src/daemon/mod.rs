@@ -5,6 +5,7 @@
 //! not be used, if the API or delivery cannot start as configured, or if a thread cannot be started.
 
 mod adapter_runner;
+mod contracts;
 mod devices;
 mod reports;
 
@@ -20,6 +21,7 @@ use crate::{
     status::{ComponentState, StatusBoard},
 };
 use adapter_runner::AdapterRunner;
+use contracts::ContractFollower;
 use devices::DeviceFollower;
 use std::{fs::DirBuilder, future::Future, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
 use streembit_chain::{ChainClient, ChainReport, NodeConnection};
@@ -143,6 +145,12 @@ pub async fn run(
     let devices = devices::configured(&config, keys.account());
     let ingest = Ingest::new(log.clone(), keys.clone(), devices).map_err(DaemonError::Threads)?;
     let follower = DeviceFollower::new(&config, &log, &ingest, &status);
+    let contracts = ContractFollower {
+        data_dir: config.gateway.data_dir.clone(),
+        gateway: keys.account(),
+        devices: config.devices.iter().map(|device| device.id(keys.account())).collect(),
+        status: status.clone(),
+    };
     let peer = Peer::start(streembit_delivery::identity(&keys)?, &config.delivery, &Limits::default())?;
     let state = ApiState {
         config: config.clone(),
@@ -164,8 +172,16 @@ pub async fn run(
         metrics: metrics.clone(),
     };
     let (anchoring, seen) = (config.anchor.clone(), status.clone());
-    let chain_tasks =
-        ChainTasks { config: anchoring, keys, log: log.clone(), status: seen, metrics, peer, follower };
+    let chain_tasks = ChainTasks {
+        config: anchoring,
+        keys,
+        log: log.clone(),
+        status: seen,
+        metrics,
+        peer,
+        follower,
+        contracts,
+    };
 
     let (api, chain_tasks, (), ()) = tokio::join!(
         shut_down_on_error(&shutdown, api.run(config.api.clone(), shutdown.clone())),
@@ -351,6 +367,7 @@ struct ChainTasks {
     metrics: Metrics,
     peer: Peer,
     follower: DeviceFollower,
+    contracts: ContractFollower,
 }
 
 impl ChainTasks {
@@ -361,7 +378,9 @@ impl ChainTasks {
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
         let (status, metrics) = (self.status.clone(), self.metrics.clone());
-        for component in ["anchor", devices::COMPONENT, "evidence", "delivery", "validators"] {
+        for component in
+            ["anchor", devices::COMPONENT, contracts::COMPONENT, "evidence", "delivery", "validators"]
+        {
             status.report(component, ComponentState::Starting);
         }
         let (report, reports) = watch::channel(ChainReport::default());
@@ -385,7 +404,7 @@ impl ChainTasks {
         report: watch::Sender<ChainReport>,
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
-        let Self { config, keys, log, status, metrics, peer, follower } = self;
+        let Self { config, keys, log, status, metrics, peer, follower, contracts } = self;
         let account = keys.account();
         let server = Server::new(
             &peer,
@@ -410,7 +429,8 @@ impl ChainTasks {
         };
         let served = server.state();
         let devices = follower.run(chain.clone(), shutdown.clone());
-        let (anchored, epoch, (), (), (), (), (), ()) = tokio::join!(
+        let contracts = contracts.run(chain.clone(), shutdown.clone());
+        let (anchored, epoch, (), (), (), (), (), (), ()) = tokio::join!(
             shut_down_on_error(shutdown, anchoring),
             shut_down_on_error(shutdown, epoch),
             collect,
@@ -418,6 +438,7 @@ impl ChainTasks {
             server.run(&peer),
             reports::delivery(served, &status),
             devices,
+            contracts,
             async move { chain.report_changes(account, &report, shutdown.clone()).await },
         );
         anchored.map_err(DaemonError::from).and(epoch)

@@ -3,6 +3,7 @@
 //! The errors of the library crates say only what is wrong, because these crates do not know which program uses them.
 //! This module adds the commands and options that help.
 
+mod contracts;
 mod pallets;
 
 use std::{error::Error, io};
@@ -84,6 +85,8 @@ impl Remedy for ChainError {
             Self::WouldFail { reason, .. } => remedy_of_refusal(*reason).into(),
             Self::Refused { .. } => "look at the node's log, then try again".into(),
             Self::Dispatch { error, .. } => pallets::remedy_of(error).into(),
+            // The command line writes the transaction to the file of `--offline`.
+            Self::NotSigned { .. } => String::new(),
             Self::Lost { .. } => "try again".into(),
             Self::Unfinalized { .. } => {
                 "check that more than two thirds of the voters are online; it may still be finalized".into()

@@ -1,8 +1,15 @@
 //! Remedies for the errors of the pallets.
 
+use super::contracts;
+
 /// Returns the remedy for an error given as `Pallet::Error`, or for an error text of the runtime itself.
 pub(super) fn remedy_of(error: &str) -> &'static str {
-    TABLE.iter().find(|(name, _)| *name == error).map_or(UNKNOWN, |(_, remedy)| remedy)
+    all().find(|(name, _)| *name == error).map_or(UNKNOWN, |(_, remedy)| remedy)
+}
+
+/// All errors and their remedies.
+fn all() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    TABLE.iter().chain(contracts::TABLE)
 }
 
 const UNKNOWN: &str = "look the error up in the documentation of the pallet";
@@ -218,81 +225,6 @@ const TABLE: &[(&str, &str)] = &[
         "Anchors::Inconsistent",
         "restore the data folder from a backup: this log is not the one that was anchored before",
     ),
-    ("ServiceContracts::Parties", "name two or more parties, each once"),
-    ("ServiceContracts::Devices", "name at least one device, each once"),
-    ("ServiceContracts::NoClause", "give the contract at least one clause"),
-    ("ServiceContracts::ClauseParty", "name in each clause two different parties of the contract"),
-    ("ServiceContracts::ClauseDevice", "list the clause's device among the contract's devices"),
-    ("ServiceContracts::Interval", "give an interval above zero"),
-    (
-        "ServiceContracts::UnknownParty",
-        "name parties of this chain: check the parties in the contract's file",
-    ),
-    ("ServiceContracts::UnknownDevice", "register the device first: `streembit device register`"),
-    ("ServiceContracts::ForeignDevice", "make the device's owner a party to the contract"),
-    ("ServiceContracts::DuePointTooLarge", "use a smaller start or interval"),
-    (
-        "ServiceContracts::Exists",
-        "give the contract's file another nonce: `streembit contract new` draws one",
-    ),
-    (
-        "ServiceContracts::UnknownContract",
-        "check the contract's id: `streembit contract list --party PARTY`",
-    ),
-    ("ServiceContracts::NotPartyToContract", "sign with an account of a party that the contract names"),
-    ("ServiceContracts::NotProposed", "nothing: the contract is already active"),
-    (
-        "ServiceContracts::AcceptedAlready",
-        "nothing: this party has already accepted; `streembit contract show` shows who has not",
-    ),
-    (
-        "ServiceContracts::TooManyOfParty",
-        "use another party: this one has as many contracts as the chain allows",
-    ),
-    (
-        "ServiceContracts::TooManyOfDevice",
-        "use another device: this one has as many contracts as the chain allows",
-    ),
-    (
-        "ServiceContracts::NotActive",
-        "wait until every party has accepted; `streembit contract show` shows who has not",
-    ),
-    ("ServiceContracts::UnknownClause", "use the number of a clause, as listed by `streembit contract show`"),
-    (
-        "ServiceContracts::NotAService",
-        "use the number of a service clause, as listed by `streembit contract show`",
-    ),
-    ("ServiceContracts::OtherLog", "use the log of the gateway that the device is registered with"),
-    (
-        "ServiceContracts::NotAnchored",
-        "make a new proof: this one is older than the anchors that the chain stores, or its log is not \
-         anchored yet",
-    ),
-    ("ServiceContracts::NotInLog", "make a new proof from the gateway's log: this one was changed"),
-    ("ServiceContracts::OtherDevice", "prove a reading of the clause's own device"),
-    ("ServiceContracts::BadEvent", "prove an event that is signed with the registered key of the device"),
-    ("ServiceContracts::OtherKind", "prove a reading in an event of readings"),
-    (
-        "ServiceContracts::ImpossibleSequence",
-        "prove another event: the log has too few entries before this one for its sequence",
-    ),
-    ("ServiceContracts::NotInEvent", "make a new proof: this one was changed"),
-    ("ServiceContracts::NotAReading", "prove an event that contains the clause's meter"),
-    ("ServiceContracts::OtherMeter", "prove the reading that the clause names as its meter"),
-    ("ServiceContracts::NotANumber", "prove a reading whose value is a number"),
-    (
-        "ServiceContracts::NotNewer",
-        "nothing, if there is no newer reading; otherwise wait until it is anchored (see `streembit \
-         status`)",
-    ),
-    ("ServiceContracts::MeterFell", "check the meter: the reading is lower than the one before"),
-    ("ServiceContracts::NotTheProvider", "sign with an account of the clause's provider"),
-    ("ServiceContracts::LostEvent", "prove a reading of another event: this one is declared lost"),
-    ("ServiceContracts::RecordOpen", "let the customer confirm the open record first"),
-    ("ServiceContracts::TooManyRecords", "propose a new contract that follows this one"),
-    ("ServiceContracts::UnknownRecord", "use the number of a record, as listed by `streembit contract show`"),
-    ("ServiceContracts::NotTheCustomer", "sign with an account of the clause's customer"),
-    ("ServiceContracts::ConfirmedAlready", "nothing: the record is already confirmed"),
     ("Bad origin.", "use an account that may make this call"),
 ];
 
@@ -328,9 +260,9 @@ mod tests {
 
     #[test]
     fn every_error_has_exactly_one_remedy() {
-        for (at, (name, remedy)) in TABLE.iter().enumerate() {
+        for (at, (name, remedy)) in all().enumerate() {
             assert_eq!(remedy_of(name), *remedy);
-            assert!(TABLE.iter().skip(at + 1).all(|(other, _)| other != name), "{name} twice");
+            assert!(all().skip(at + 1).all(|(other, _)| other != name), "{name} twice");
         }
         assert_eq!(remedy_of("System::NonZeroRefCount"), UNKNOWN);
     }

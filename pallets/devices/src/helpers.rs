@@ -219,6 +219,21 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
+    /// Makes another party the owner of a device, which ends an offer. The caller has checked that both sides agree. Fails
+    /// unless `owner` owns the device now.
+    pub fn pass(device: DeviceId, owner: PartyId, to: PartyId) -> DispatchResult {
+        let mut record = Devices::<T>::get(device).ok_or(Error::<T>::UnknownDevice)?;
+        ensure!(record.owner() == owner, Error::<T>::OtherOwner);
+        record.set_owner(to, Self::change_time()).map_err(Error::<T>::from)?;
+        Self::add_to_owner(to, device)?;
+        Self::remove_from_owner(owner, device);
+        Offers::<T>::remove(device);
+        AllowedChanges::<T>::remove(device);
+        Devices::<T>::insert(device, record);
+        Self::deposit_event(Event::Transferred { device, from: owner, to });
+        Ok(())
+    }
+
     pub(crate) fn add_to_owner(owner: PartyId, device: DeviceId) -> DispatchResult {
         let count = OwnerCounts::<T>::get(owner);
         ensure!(count < T::MaxDevicesPerOwner::get(), Error::<T>::TooManyOfOwner);

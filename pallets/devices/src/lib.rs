@@ -454,18 +454,11 @@ pub mod pallet {
         #[pallet::weight(T::WeightInfo::accept())]
         pub fn accept(origin: OriginFor<T>, device: DeviceId, owner: PartyId, shown: Hash) -> DispatchResult {
             let party = Self::ensure_party(origin)?;
-            let mut record = Devices::<T>::get(device).ok_or(Error::<T>::UnknownDevice)?;
+            let record = Devices::<T>::get(device).ok_or(Error::<T>::UnknownDevice)?;
             ensure!(record.owner() == owner, Error::<T>::OtherOwner);
             ensure!(Self::offer(&device) == Some(party), Error::<T>::NotOffered);
             ensure!(record.hash() == shown, Error::<T>::RecordChanged);
-            record.set_owner(party, Self::change_time()).map_err(Error::<T>::from)?;
-            Self::add_to_owner(party, device)?;
-            Self::remove_from_owner(owner, device);
-            Offers::<T>::remove(device);
-            AllowedChanges::<T>::remove(device);
-            Devices::<T>::insert(device, record);
-            Self::deposit_event(Event::Transferred { device, from: owner, to: party });
-            Ok(())
+            Self::pass(device, owner, party)
         }
 
         /// Records what the owner says about a device. A retired device stays retired, and nothing else about it changes.

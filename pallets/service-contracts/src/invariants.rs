@@ -1,157 +1,218 @@
 //! The conditions that hold between any two calls.
 
 use crate::{
-    types::{ContractStatus, ServiceProgress},
-    AcceptedBy, ClauseProgress, Config, Contracts, ContractsOfDevice, ContractsOfParty, Pallet, Records,
-    Statuses,
+    types::{named, Phase, StoredContract},
+    AcceptedCounts, Amendments, Claims, Clauses, Config, Contracts, ContractsOf, ContractsOfDevice, Disputes,
+    LiveTime, Pallet, Progress, ProposalCounts,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
-use frame_support::{ensure, traits::Get};
+use frame_support::{ensure, traits::Get, BoundedVec};
 use streembit_primitives::{
-    contract::{Clause, Contract, ContractId},
-    contract_state::{ContractState, ServiceRecord},
+    contract::{
+        state::{Claim, ClaimState, ClaimSubject, Track},
+        ClauseKind, ContractId, NumberedClause, Terms,
+    },
     PartyId,
 };
 
-/// The number of contracts that each party has accepted.
-type Accepted = BTreeMap<PartyId, u32>;
+/// Numbers by party.
+type Counts = BTreeMap<PartyId, u32>;
+
+fn count(counts: &mut Counts, party: PartyId) {
+    let count = counts.entry(party).or_default();
+    *count = count.saturating_add(1);
+}
 
 impl<T: Config> Pallet<T> {
     /// Returns the first condition that does not hold.
     pub fn check_state() -> Result<(), &'static str> {
-        let mut accepted = Accepted::new();
+        let (mut accepted, mut proposals) = (Counts::new(), Counts::new());
         for (id, contract) in Contracts::<T>::iter() {
-            let status = Statuses::<T>::get(id).ok_or("a contract has no status")?;
-            ensure!(contract.validate().is_ok(), "a contract is invalid");
-            Self::check_acceptances(id, &contract, &status, &mut accepted)?;
-            Self::check_records(id, &contract, &status)?;
+            Self::check_content(id, &contract)?;
+            Self::check_acceptances(id, &contract)?;
+            Self::check_phase(id, &contract)?;
+            Self::check_claims(id, &contract)?;
+            contract.accepted.iter().for_each(|one| count(&mut accepted, one.party));
+            if matches!(contract.phase, Phase::Proposed { .. }) {
+                count(&mut proposals, contract.proposer);
+            }
         }
-        for (id, status) in Statuses::<T>::iter() {
-            ensure!(Contracts::<T>::contains_key(id), "a status has no contract");
-            ensure!(status.records <= T::MaxRecords::get(), "a contract has too many records");
+        for (id, amendment) in Amendments::<T>::iter() {
+            let contract = Contracts::<T>::get(id).ok_or("an amendment has no contract")?;
+            ensure!(contract.active().is_some(), "an amendment of a contract that is not in force");
+            ensure!(amendment.hash == amendment.content.hash(), "an amendment has another hash");
+            ensure!(amendment.hash != contract.hash, "an amendment changes nothing");
+            ensure!(!amendment.accepted.is_empty(), "nobody accepted an amendment, not even its proposer");
+            amendment.accepted.iter().for_each(|one| count(&mut accepted, one.party));
         }
-        for (party, count) in AcceptedBy::<T>::iter() {
-            ensure!(
-                accepted.remove(&party) == Some(count),
-                "the number of contracts that a party accepted is wrong"
-            );
-            ensure!(count <= T::MaxContractsOfParty::get(), "a party accepted too many contracts");
-        }
-        ensure!(accepted.is_empty(), "a party accepted contracts but has no entry in `AcceptedBy`");
-        Self::check_indices()
+        ensure!(
+            accepted == AcceptedCounts::<T>::iter().collect::<Counts>(),
+            "the number of accepted contents is wrong"
+        );
+        ensure!(
+            proposals == ProposalCounts::<T>::iter().collect::<Counts>(),
+            "the number of open proposals is wrong"
+        );
+        let most = T::MaxProposalsOfParty::get();
+        ensure!(proposals.values().all(|count| *count <= most), "a party has too many proposals");
+        let most = T::MaxContractsOfParty::get();
+        ensure!(accepted.values().all(|count| *count <= most), "a party accepted too many contracts");
+        Self::check_indices()?;
+        let clock = LiveTime::<T>::get();
+        ensure!(clock.live <= clock.seen, "the live clock is ahead of the chain's");
+        Ok(())
     }
 
-    fn check_acceptances(
-        id: ContractId,
-        contract: &Contract,
-        status: &ContractStatus,
-        accepted: &mut Accepted,
-    ) -> Result<(), &'static str> {
-        let by = BTreeSet::from_iter(&status.accepted);
-        ensure!(by.len() == status.accepted.len(), "a party accepted a contract twice");
+    /// Returns the terms of a contract with its clauses.
+    fn whole_terms(id: ContractId, contract: &StoredContract) -> Result<Terms, &'static str> {
+        let mut terms = contract.terms.clone();
+        ensure!(terms.clauses.is_empty(), "the clauses of a contract are stored twice");
+        let mut numbered = alloc::vec::Vec::new();
+        for number in &contract.clauses {
+            let clause = Clauses::<T>::get(id, number).ok_or("a clause is missing")?;
+            numbered.push(NumberedClause { number: *number, clause });
+        }
+        terms.clauses = BoundedVec::truncate_from(numbered);
+        Ok(terms)
+    }
+
+    fn check_content(id: ContractId, contract: &StoredContract) -> Result<(), &'static str> {
+        let terms = Self::whole_terms(id, contract)?;
+        ensure!(terms.validate().is_ok(), "a contract is invalid");
+        let hash = streembit_primitives::contract::ContractContent::V1(terms).hash();
+        ensure!(hash == contract.hash, "a contract has another hash");
+        ensure!(ContractId::new(&Self::lineage(), &contract.first) == id, "a contract has another id");
+        let is_first = contract.version == 0;
+        ensure!(!is_first || contract.first == contract.hash, "the first content has another hash");
+        let last = contract.clauses.last().copied().unwrap_or_default();
+        ensure!(last <= contract.highest, "a clause has a higher number than noted");
+        let stored = Clauses::<T>::iter_key_prefix(id).count();
+        ensure!(stored == contract.clauses.len(), "a clause is stored that is not in the content");
+        Ok(())
+    }
+
+    fn check_acceptances(id: ContractId, contract: &StoredContract) -> Result<(), &'static str> {
+        let by = BTreeSet::from_iter(contract.accepted.iter().map(|one| one.party));
+        let names = BTreeSet::from_iter(contract.named());
+        ensure!(by.len() == contract.accepted.len(), "a party accepted a contract twice");
         ensure!(!by.is_empty(), "nobody accepted a contract, not even its proposer");
-        ensure!(
-            by.iter().all(|party| contract.parties.contains(party)),
-            "a party that is not a party to a contract accepted it"
-        );
-        let is_active = status.state == ContractState::Active;
-        ensure!(
-            is_active == (by.len() == contract.parties.len()),
-            "a contract is active although not all parties accepted it, or the reverse"
-        );
-        let devices = if is_active { contract.devices.len() } else { 0 };
-        ensure!(status.owners.len() == devices, "the owners of a contract's devices are not counted");
-        for (device, count) in contract.devices.iter().zip(&status.owners) {
-            let record =
-                pallet_devices::Pallet::<T>::device(device).ok_or("an active contract's device is gone")?;
-            ensure!(*count <= record.owners().count(), "a contract counts owners of the future");
-        }
-        for party in &contract.parties {
-            ensure!(
-                ContractsOfParty::<T>::contains_key(party, id),
-                "a contract is missing in `ContractsOfParty`"
-            );
-        }
-        for device in contract.devices.iter().filter(|_| is_active) {
-            let listed = ContractsOfDevice::<T>::get(device).into_iter().filter(|listed| *listed == id);
-            ensure!(listed.count() == 1, "an active contract is not exactly once in `ContractsOfDevice`");
-        }
-        for party in &status.accepted {
-            let count = accepted.entry(*party).or_default();
-            *count = count.saturating_add(1);
+        ensure!(by.is_subset(&names), "a party accepted a contract that does not name it");
+        let is_proposed = matches!(contract.phase, Phase::Proposed { .. });
+        ensure!(is_proposed || by == names, "a contract is in force although not everybody accepted it");
+        for party in names {
+            ensure!(ContractsOf::<T>::contains_key(party, id), "a contract is missing in `ContractsOf`");
         }
         Ok(())
     }
 
-    /// Records are numbered without gaps. A clause has at most one open record. A record is never ahead of the proven
-    /// meter.
-    fn check_records(
-        id: ContractId,
-        contract: &Contract,
-        status: &ContractStatus,
-    ) -> Result<(), &'static str> {
-        let stored = Records::<T>::iter_key_prefix(id).count();
-        ensure!(stored == status.records as usize, "the number of a contract's records is wrong");
-        for number in 0..status.records {
-            let record = Records::<T>::get(id, number).ok_or("a contract's records have a gap")?;
-            ensure!(record.number == number, "a record is stored under another number");
-            let progress = ClauseProgress::<T>::get(id, record.clause);
-            let is_open = progress.open == Some(number);
-            ensure!(is_open == record.confirmed.is_none(), "a record is both open and confirmed, or neither");
-            let reached = progress.proven.is_some_and(|proven| record.meter <= proven.meter);
-            ensure!(reached, "a record is ahead of the proven meter");
-        }
-        for (place, progress) in ClauseProgress::<T>::iter_prefix(id) {
-            let service = match contract.clauses.get(place as usize) {
-                Some(Clause::Service(service)) => service,
-                Some(Clause::Access(_)) => return Err("an access clause has progress"),
-                None => return Err("an unknown clause has progress"),
-            };
+    fn check_phase(id: ContractId, contract: &StoredContract) -> Result<(), &'static str> {
+        let is_active = contract.active().is_some();
+        for device in &contract.terms.devices {
+            let listed = ContractsOfDevice::<T>::get(device).into_iter().filter(|listed| *listed == id);
             ensure!(
-                status.state == ContractState::Active,
-                "a clause has progress although the contract is not active"
+                listed.count() == usize::from(is_active),
+                "a contract in force is not exactly once in `ContractsOfDevice`, or another one is"
             );
-            ensure!(progress.due_at(service).is_some(), "a due point does not fit into a decimal");
-            check_progress(place, &progress, |number| Records::<T>::get(id, number))?;
+        }
+        if let Some(active) = contract.active() {
+            ensure!(active.owners.len() == contract.terms.devices.len(), "the owners are not counted");
+            let by = BTreeSet::from_iter(active.notices.iter().map(|notice| notice.by));
+            ensure!(by.len() == active.notices.len(), "a party gave notice twice");
+            ensure!(by.iter().all(|party| contract.terms.names(party)), "a stranger gave notice");
+        }
+        if matches!(contract.phase, Phase::Proposed { .. }) {
+            ensure!(contract.next_claim == 0, "a proposal has claims");
+            ensure!(Progress::<T>::iter_key_prefix(id).next().is_none(), "a proposal has progress");
+        }
+        Ok(())
+    }
+
+    fn check_claims(id: ContractId, contract: &StoredContract) -> Result<(), &'static str> {
+        for (number, claim) in Claims::<T>::iter_prefix(id) {
+            ensure!(claim.number == number, "a claim is stored under another number");
+            ensure!(number < contract.next_claim, "a claim has a number that was not given yet");
+            ensure!(contract.clauses.contains(&claim.clause), "a claim is under an unknown clause");
+            let is_disputed = claim.state == ClaimState::Disputed;
+            let has_dispute = Disputes::<T>::contains_key(id, number);
+            ensure!(!is_disputed || has_dispute, "a disputed claim has no dispute");
+            ensure!(claim.state != ClaimState::Claimed || !has_dispute, "a claim has a dispute too early");
+        }
+        for (number, progress) in Progress::<T>::iter_prefix(id) {
+            ensure!(contract.clauses.contains(&number), "an unknown clause has progress");
+            let kind = Clauses::<T>::get(id, number).ok_or("a clause is missing")?.kind();
+            ensure!(is_track_of(&progress.track, kind), "the progress is of another kind of clause");
+            let claims = Claims::<T>::iter_prefix_values(id).filter(|claim| claim.clause == number);
+            ensure!(claims.count() == progress.claims as usize, "the number of a clause's claims is wrong");
+            ensure!(progress.claims <= T::MaxClaimsOfClause::get(), "a clause has too many claims");
+            if let Some(open) = progress.irregularity {
+                let is_irregularity = |claim: Claim| {
+                    claim.state == ClaimState::Disputed
+                        && matches!(claim.subject, ClaimSubject::Irregularity { .. })
+                };
+                let is_its = Claims::<T>::get(id, open).is_some_and(is_irregularity);
+                ensure!(is_its, "an open irregularity is no disputed claim");
+            }
+            if let Track::Service { open: Some(open), .. } = progress.track {
+                let is_open = |claim: Claim| {
+                    matches!(claim.state, ClaimState::Claimed | ClaimState::Disputed)
+                        && claim.clause == number
+                };
+                ensure!(Claims::<T>::get(id, open).is_some_and(is_open), "an open record is decided on");
+            }
         }
         Ok(())
     }
 
     /// The indices have no entries that the contracts do not imply.
     fn check_indices() -> Result<(), &'static str> {
-        for (party, id, ()) in ContractsOfParty::<T>::iter() {
-            let names = Contracts::<T>::get(id).is_some_and(|contract| contract.parties.contains(&party));
-            ensure!(names, "`ContractsOfParty` lists a contract that does not name the party");
+        for (party, id, ()) in ContractsOf::<T>::iter() {
+            let by_contract = Contracts::<T>::get(id).is_some_and(|contract| {
+                let mut parties = contract.named();
+                parties.any(|named| named == party)
+            });
+            let by_amendment = Amendments::<T>::get(id).is_some_and(|amendment| {
+                let mut parties = named(amendment.content.terms());
+                parties.any(|named| named == party)
+            });
+            ensure!(
+                by_contract || by_amendment,
+                "`ContractsOf` lists a contract that does not name the party"
+            );
         }
         for (device, ids) in ContractsOfDevice::<T>::iter() {
+            ensure!(!ids.is_empty(), "an empty list is stored");
             for id in ids {
-                let about =
-                    Contracts::<T>::get(id).is_some_and(|contract| contract.devices.contains(&device));
-                ensure!(about, "`ContractsOfDevice` lists a contract that is not about the device");
-                let is_active = Statuses::<T>::get(id).is_some_and(|s| s.state == ContractState::Active);
-                ensure!(is_active, "`ContractsOfDevice` lists a contract that is not active");
+                let is_about = Contracts::<T>::get(id).is_some_and(|contract| {
+                    contract.active().is_some() && contract.terms.devices.contains(&device)
+                });
+                ensure!(
+                    is_about,
+                    "`ContractsOfDevice` lists a contract that is not in force about the device"
+                );
             }
         }
-        let of_clauses = ClauseProgress::<T>::iter_keys().map(|(id, _)| id);
-        for id in of_clauses.chain(Records::<T>::iter_keys().map(|(id, _)| id)) {
-            ensure!(Contracts::<T>::contains_key(id), "progress or a record has no contract");
+        let of_clauses = Clauses::<T>::iter_keys().map(|(id, _)| id);
+        let of_progress = Progress::<T>::iter_keys().map(|(id, _)| id);
+        let of_claims = Claims::<T>::iter_keys().map(|(id, _)| id);
+        for id in of_clauses.chain(of_progress).chain(of_claims) {
+            ensure!(Contracts::<T>::contains_key(id), "a clause, progress or a claim has no contract");
+        }
+        for (id, number) in Disputes::<T>::iter_keys() {
+            ensure!(Claims::<T>::contains_key(id, number), "a dispute has no claim");
         }
         Ok(())
     }
 }
 
-/// An open record belongs to the clause, and the last confirmed record is not ahead of the proven meter.
-fn check_progress(
-    place: u32,
-    progress: &ServiceProgress,
-    record: impl Fn(u32) -> Option<ServiceRecord>,
-) -> Result<(), &'static str> {
-    let Some(proven) = progress.proven else { return Err("a clause has progress without a proof") };
-    if let Some(number) = progress.open {
-        let is_its = record(number).is_some_and(|record| record.clause == place);
-        ensure!(is_its, "an open record belongs to another clause");
+fn is_track_of(track: &Track, kind: ClauseKind) -> bool {
+    match track {
+        Track::Nothing => true,
+        Track::Service { .. } => kind == ClauseKind::Service,
+        Track::Usage { .. } => kind == ClauseKind::Usage,
+        Track::Charged(_) => kind == ClauseKind::Charge,
+        Track::Handover { .. } => kind == ClauseKind::Handover,
+        Track::Revoked { .. } => {
+            matches!(kind, ClauseKind::Access | ClauseKind::Control | ClauseKind::Custody)
+        }
     }
-    let reached = progress.served.is_none_or(|served| served <= proven.meter);
-    ensure!(reached, "a service is ahead of the proven meter");
-    Ok(())
 }

@@ -3,12 +3,16 @@
 
 use frame_support::{
     assert_ok, derive_impl, parameter_types,
-    traits::{ConstU32, Contains, Time},
+    traits::{ConstU32, ConstU64, Contains, Hooks, Time},
 };
 use pallet_parties::PartyLookup;
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use streembit_primitives::{
-    contract::{AccessClause, Clause, Contract, ContractId, ServiceClause},
+    contract::{
+        AcceptedSigners, AccessClause, Clause, ContentHash, ContractContent, ContractId, ContractRole,
+        Deadlines, Grantee, Interval, Meter, NumberedClause, OnChange, ReadingSelection, RoleHolder,
+        ServiceClause, Terms, Verdict,
+    },
     device::{ChangeTime, DeviceRecord, LabelHash},
     event::VERSION,
     hash::Domain,
@@ -21,7 +25,7 @@ use streembit_primitives::{
     reading_proof::ReadingProof,
     signature::sign_sr25519,
     AccountId, Body, Checkpoint, Decimal, DeviceId, DeviceKey, EventHeader, EventKind, Hash, LogEntry, LogId,
-    Part, PartyId, Reading, Scope, SignedEvent, Signer, Source, Text, Value, Version,
+    Part, PartyId, Reading, Scope, SignedEvent, Signer, Source, Value, Version,
 };
 
 frame_support::construct_runtime!(
@@ -45,6 +49,10 @@ parameter_types! {
     pub storage Now: u64 = 0;
     /// Parties in addition to the fixed ones below.
     pub storage Added: Vec<PartyId> = Vec::new();
+    /// Parties that are not in the consortium now.
+    pub storage Gone: Vec<PartyId> = Vec::new();
+    /// Parties that left, once for each time.
+    pub storage Left: Vec<PartyId> = Vec::new();
 }
 
 pub struct Clock;
@@ -66,22 +74,25 @@ pub fn account(party: PartyId) -> AccountId {
 
 impl PartyLookup for Parties {
     fn role_of(account: &AccountId) -> Option<AccountRole> {
-        let role = |party, scope, until| Some(AccountRole { party, role: Role::Account { scope, until } });
+        let role = |party, scope, until| {
+            Self::is_party(&party).then_some(AccountRole { party, role: Role::Account { scope, until } })
+        };
         match *account {
             CLERK => role(OWNER, Scope::Contracts, Some(CLERK_ENDS)),
             TECHNICIAN => role(OWNER, Scope::Devices, None),
-            GATEWAY => Some(AccountRole { party: OWNER, role: Role::Gateway }),
+            GATEWAY if Self::is_party(&OWNER) => Some(AccountRole { party: OWNER, role: Role::Gateway }),
             AccountId(bytes) if Self::is_party(&PartyId(bytes)) => role(PartyId(bytes), Scope::All, None),
             _ => None,
         }
     }
 
     fn is_party(party: &PartyId) -> bool {
-        [OWNER, WORKSHOP, INSURER].contains(party) || Added::get().contains(party)
+        let known = PARTIES.contains(party) || Added::get().contains(party);
+        known && !Gone::get().contains(party)
     }
 
-    fn departures(_: &PartyId) -> u32 {
-        0
+    fn departures(party: &PartyId) -> u32 {
+        Left::get().iter().filter(|left| *left == party).count() as u32
     }
 
     fn now() -> u64 {
@@ -145,30 +156,48 @@ impl pallet_anchors::Config for Test {
 
 impl crate::Config for Test {
     type Clock = Clock;
-    type MaxContractsOfParty = ConstU32<4>;
+    type MaxLiveGap = ConstU64<MINUTE>;
+    type MaxContractsOfParty = ConstU32<6>;
+    type MaxProposalsOfParty = ConstU32<3>;
     type MaxContractsOfDevice = ConstU32<2>;
-    type MaxRecords = ConstU32<3>;
+    type MaxClaimsOfClause = ConstU32<3>;
     type WeightInfo = ();
 }
 
 pub const OWNER: PartyId = PartyId([1; 32]);
 pub const WORKSHOP: PartyId = PartyId([2; 32]);
 pub const INSURER: PartyId = PartyId([3; 32]);
+pub const ARBITER: PartyId = PartyId([8; 32]);
+pub const PARTIES: [PartyId; 4] = [OWNER, WORKSHOP, INSURER, ARBITER];
 /// A party that does not belong to the consortium.
 pub const STRANGER: PartyId = PartyId([9; 32]);
 /// An account of the owner that signs contracts until [`CLERK_ENDS`].
 pub const CLERK: AccountId = AccountId([4; 32]);
-pub const CLERK_ENDS: u64 = 500;
+pub const CLERK_ENDS: u64 = START + 500 * MINUTE;
 /// An account of the owner that registers devices.
 pub const TECHNICIAN: AccountId = AccountId([5; 32]);
 /// A gateway of the owner.
 pub const GATEWAY: AccountId = AccountId([6; 32]);
 pub const ODOMETER: &str = "Vehicle.TraveledDistance";
 
-/// The index of the service clause in [`contract`].
-pub const SERVICE: u32 = 0;
-/// The index of the access clause in [`contract`].
-pub const ACCESS: u32 = 1;
+/// The number of the service clause in [`terms`].
+pub const SERVICE: u16 = 1;
+/// The number of the access clause in [`terms`].
+pub const ACCESS: u16 = 2;
+
+pub const MINUTE: u64 = 60_000;
+pub const DAY: u64 = 24 * 60 * MINUTE;
+/// When the tests and the contracts start.
+pub const START: u64 = 1_000 * DAY;
+/// When the contracts end.
+pub const END: u64 = START + 400 * DAY;
+/// When the rights end.
+pub const UNTIL: u64 = START + 300 * DAY;
+pub const ACCEPT: u64 = 5 * MINUTE;
+pub const NOTICE: u64 = 6 * MINUTE;
+pub const CONTEST: u64 = 7 * MINUTE;
+pub const RULE: u64 = 8 * MINUTE;
+pub const AWAIT: u64 = 9 * MINUTE;
 
 /// The origin of the account that signs for a party.
 pub fn signed(party: PartyId) -> RuntimeOrigin {
@@ -184,6 +213,10 @@ pub fn chain() -> sp_io::TestExternalities {
     let mut chain = sp_io::TestExternalities::new(RuntimeGenesisConfig::default().build_storage().unwrap());
     chain.execute_with(|| {
         System::set_block_number(1);
+        Now::set(&START);
+        ServiceContracts::on_initialize(1);
+        crate::Lineage::<Test>::put(Genesis::get());
+        ServiceContracts::on_finalize(1);
         let gateway = Gateway::new(100);
         own(OWNER, &gateway.hosted("car"), &gateway);
         own(OWNER, &gateway.hosted("van"), &gateway);
@@ -202,6 +235,13 @@ pub fn own(owner: PartyId, key: &DeviceKey, gateway: &Gateway) -> DeviceId {
         }
         None => DeviceRecord::new(key.clone(), owner, gateway.log_id(), at),
     };
+    for former in pallet_devices::OwnerCounts::<Test>::iter_keys().collect::<Vec<_>>() {
+        if pallet_devices::DevicesOfOwner::<Test>::take(former, id).is_some() {
+            pallet_devices::OwnerCounts::<Test>::mutate(former, |count| *count -= 1);
+        }
+    }
+    pallet_devices::DevicesOfOwner::<Test>::insert(owner, id, ());
+    pallet_devices::OwnerCounts::<Test>::mutate(owner, |count| *count += 1);
     pallet_devices::Devices::<Test>::insert(id, record);
     id
 }
@@ -216,52 +256,121 @@ pub fn car() -> DeviceId {
     Gateway::new(100).hosted("car").device_id()
 }
 
-/// Returns a contract: the car is serviced every 15,000 km, counted from 10,000 km, and the workshop may read the car
-/// until time 1,000.
-pub fn contract() -> Contract {
-    Contract {
-        title: Text::try_from("service book").unwrap(),
+/// Returns the content of the terms.
+pub fn content(terms: Terms) -> Box<ContractContent> {
+    Box::new(ContractContent::V1(terms))
+}
+
+/// Returns the id of the contract with these first terms.
+pub fn id_of(terms: &Terms) -> ContractId {
+    ContractContent::V1(terms.clone()).id(&Genesis::get())
+}
+
+/// Returns the hash of the content with these terms.
+pub fn hash_of(terms: &Terms) -> ContentHash {
+    ContractContent::V1(terms.clone()).hash()
+}
+
+pub fn odometer() -> Meter {
+    Meter {
+        name: Name::try_from(ODOMETER).unwrap(),
+        unit: Unit::try_from("km").unwrap(),
+        max_per_day: km(3_000),
+    }
+}
+
+/// Returns the terms of a service book: the car is serviced every 15,000 km, counted from 10,000 km, and the workshop may
+/// read the car until [`UNTIL`]. The arbiter rules on disputes.
+pub fn terms() -> Terms {
+    let service = ServiceClause {
+        subject: Hash([0xaa; 32]),
+        device: car(),
+        meter: Some(odometer()),
+        by_meter: Some(Interval { from: km(10_000), every: km(15_000) }),
+        by_time: None,
+        provider: WORKSHOP,
+        customer: OWNER,
+    };
+    let access = AccessClause {
+        device: car(),
+        grantor: OWNER,
+        grantee: Grantee::Party(WORKSHOP),
+        readings: ReadingSelection::All,
+        purpose: None,
+        until: UNTIL,
+    };
+    terms_with(vec![Clause::Service(service), Clause::Access(access)])
+}
+
+/// Returns terms between the owner and the workshop with these clauses, numbered from 1.
+pub fn terms_with(clauses: Vec<Clause>) -> Terms {
+    let holder = |role, party| RoleHolder { role, party };
+    let numbered = |(number, clause)| NumberedClause { number, clause };
+    Terms {
         nonce: Hash::ZERO,
-        parties: vec![OWNER, WORKSHOP].try_into().unwrap(),
+        parties: vec![holder(ContractRole::Owner, OWNER), holder(ContractRole::Workshop, WORKSHOP)]
+            .try_into()
+            .unwrap(),
+        arbiter: Some(ARBITER),
         devices: vec![car()].try_into().unwrap(),
-        clauses: vec![
-            Clause::Service(ServiceClause {
-                what: Text::try_from("oil change").unwrap(),
-                device: car(),
-                meter: Name::try_from(ODOMETER).unwrap(),
-                from: km(10_000),
-                every: km(15_000),
-                provider: WORKSHOP,
-                customer: OWNER,
-            }),
-            Clause::Access(AccessClause {
-                device: car(),
-                grantee: WORKSHOP,
-                names: Default::default(),
-                until: 1_000,
-            }),
-        ]
-        .try_into()
-        .unwrap(),
+        starts: START,
+        ends: Some(END),
+        deadlines: Deadlines { accept: ACCEPT, notice: Some(NOTICE), contest: CONTEST, rule: RULE },
+        unruled: Verdict::Void,
+        on_sale: OnChange::AwaitsSuccessor { within: AWAIT },
+        on_leave: OnChange::AwaitsSuccessor { within: AWAIT },
+        signers: AcceptedSigners::GatewayToo,
+        documents: vec![Hash([0xdd; 32])].try_into().unwrap(),
+        clauses: (1..).zip(clauses).map(numbered).collect::<Vec<_>>().try_into().unwrap(),
     }
 }
 
-pub fn service(contract: &mut Contract) -> &mut ServiceClause {
-    match &mut contract.clauses[SERVICE as usize] {
+pub fn service(terms: &mut Terms) -> &mut ServiceClause {
+    match &mut terms.clauses[0].clause {
         Clause::Service(service) => service,
-        Clause::Access(_) => unreachable!(),
+        _ => unreachable!(),
     }
 }
 
-/// Proposes a contract and accepts it for all parties.
-pub fn agree(contract: Contract) -> ContractId {
-    let id = contract.id(&Genesis::get());
-    let parties = contract.parties.clone();
-    assert_ok!(ServiceContracts::propose(signed(parties[0]), contract));
-    for party in parties.iter().skip(1) {
-        assert_ok!(ServiceContracts::accept(signed(*party), id));
+/// Proposes terms and accepts them for everybody else.
+pub fn agree(terms: Terms) -> ContractId {
+    let (id, hash) = (id_of(&terms), hash_of(&terms));
+    let others: Vec<_> = crate::types::named(&terms).skip(1).collect();
+    let proposer = terms.parties[0].party;
+    assert_ok!(ServiceContracts::propose(signed(proposer), content(terms)));
+    for party in others {
+        assert_ok!(ServiceContracts::accept(signed(party), id, hash));
     }
     id
+}
+
+/// Makes blocks until the clock has advanced by this much. Each block advances the live clock by a minute.
+pub fn pass(milliseconds: u64) {
+    let end = Now::get() + milliseconds;
+    while Now::get() < end {
+        let now = end.min(Now::get() + MINUTE);
+        block_at(now);
+    }
+}
+
+/// Ends the current block and begins one at this time, which may be long after it: the chain stood still meanwhile.
+pub fn block_at(now: u64) {
+    let number = System::block_number();
+    ServiceContracts::on_finalize(number);
+    System::set_block_number(number + 1);
+    Now::set(&now);
+    ServiceContracts::on_initialize(number + 1);
+}
+
+/// Removes a party from the consortium.
+pub fn expel(party: PartyId) {
+    Gone::set(&[Gone::get(), vec![party]].concat());
+    Left::set(&[Left::get(), vec![party]].concat());
+}
+
+/// Takes a party back into the consortium.
+pub fn readmit(party: PartyId) {
+    Gone::set(&Gone::get().into_iter().filter(|gone| *gone != party).collect::<Vec<_>>());
 }
 
 pub fn km(value: u32) -> Decimal {
@@ -310,7 +419,7 @@ impl Gateway {
             device,
             sequence: self.entries.len() as u64,
             previous: Hash::ZERO,
-            time: 0,
+            time: Now::get(),
             kind,
             body_hash: body.hash(),
         };
@@ -324,6 +433,11 @@ impl Gateway {
         self.leaves.push(entry.leaf());
         self.entries.push((entry, body));
         self.leaves.len() as u64 - 1
+    }
+
+    /// Returns the number of entries.
+    pub fn entries(&self) -> u64 {
+        self.entries.len() as u64
     }
 
     pub fn entry(&self, index: u64) -> (LogEntry, Body) {
@@ -390,9 +504,13 @@ impl NodeStore for Gateway {
 }
 
 pub fn reading(name: &str, value: Value) -> Part {
+    reading_in(name, value, "km")
+}
+
+pub fn reading_in(name: &str, value: Value, unit: &str) -> Part {
     Part::Reading(Reading {
         name: Name::try_from(name).unwrap(),
-        unit: Unit::try_from("km").unwrap(),
+        unit: Unit::try_from(unit).unwrap(),
         value,
         time: 0,
         source: Source::try_from("obd:01A6").unwrap(),

@@ -10,6 +10,7 @@ use pins::{Generator, Pins};
 use std::path::PathBuf;
 use streembit_primitives::{
     checkpoint::{Anchor, AnchoredRoot, EpochState},
+    contract::document_hash,
     device::{KeyConsent, LabelHash, LastAnchored, LogConsent, RegistrationConsent},
     fork::ForkProof,
     gateway::{GatewayConsent, GatewayRecord, LogKey},
@@ -27,7 +28,10 @@ fn pins() -> Pins {
     pins.encoding("Checkpoint", G::checkpoint);
     pins.encoding("CommandResult", G::command_result);
     pins.encoding("ConsistencyProof", |g| ConsistencyProof::new(g.list(63, G::hash)));
-    pins.encoding("Contract", G::contract);
+    pins.encoding("Claim", G::claim);
+    pins.encoding("ClauseProgress", G::clause_progress);
+    pins.encoding("ContractContent", G::contract);
+    pins.encoding("Dispute", G::dispute);
     pins.encoding("DeviceKey", G::device_key);
     pins.encoding("DeviceRecord", G::device_record);
     pins.encoding("Disclosure", G::disclosure);
@@ -66,7 +70,13 @@ fn pins() -> Pins {
     pins.add(
         "Contract id",
         |g| (g.hash(), g.contract()),
-        |(genesis, contract)| contract.id(genesis).0.to_vec(),
+        |(lineage, contract)| contract.id(lineage).0.to_vec(),
+    );
+    pins.add("ContractContent hash", G::contract, |content| content.hash().0.to_vec());
+    pins.add(
+        "Document hash",
+        |g| (g.bytes::<32>(), g.word(20)),
+        |(salt, text)| document_hash(salt, text.as_bytes()).0.to_vec(),
     );
     pins.add("DeviceKey id", G::device_key, |key| key.device_id().0.to_vec());
     pins.add("EventHeader hash", G::header, |header| hash(header.hash()));

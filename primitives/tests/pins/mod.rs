@@ -4,12 +4,13 @@
 #![allow(dead_code, reason = "each test uses a part of this")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "only tests use this")]
 
+mod contracts;
+
 use codec::{DecodeAll, Encode};
 use std::{collections::BTreeMap, fmt::Debug, path::Path};
 use streembit_primitives::{
     body::{Disclosure, Part},
     command::{CommandResult, Outcome, Parameter},
-    contract::{AccessClause, Clause, Contract, ServiceClause},
     device::{ChangeTime, DecidedChange, DeviceRecord, DeviceState, KeyChange, LabelHash, MAX_LEAP},
     event::{SignedEvent, VERSION},
     evidence::{AuthorityKey, AuthoritySet, Item, Justification, JustifiedBlock, ShownBody, Vote, Voter},
@@ -313,33 +314,6 @@ impl Generator {
             entry: self.entry(),
             inclusion: InclusionProof::new(self.list(63, Self::hash)),
             disclosure: self.disclosure(),
-        }
-    }
-
-    pub fn contract(&mut self) -> Contract {
-        let clause = |g: &mut Self| match g.below(2) {
-            0 => Clause::Service(ServiceClause {
-                what: g.text(),
-                device: g.device(),
-                meter: g.name(),
-                from: g.decimal(),
-                every: g.decimal(),
-                provider: g.party(),
-                customer: g.party(),
-            }),
-            _ => Clause::Access(AccessClause {
-                device: g.device(),
-                grantee: g.party(),
-                names: g.list(16, Self::name).try_into().unwrap(),
-                until: g.number(),
-            }),
-        };
-        Contract {
-            title: self.text(),
-            nonce: self.hash(),
-            parties: self.list(8, Self::party).try_into().unwrap(),
-            devices: self.list(16, Self::device).try_into().unwrap(),
-            clauses: self.list(16, clause).try_into().unwrap(),
         }
     }
 

@@ -19,7 +19,7 @@ use pallet_service_contracts::WeightInfo as _;
 use pallet_validators::WeightInfo as _;
 use streembit_primitives::{
     consortium::MAX_RUNTIME_CODE_BYTES,
-    contract::{Contract, MAX_CLAUSES, MAX_DEVICES, MAX_PARTIES},
+    contract::{state::ClaimEvidence, ContractContent, MAX_CLAUSES, MAX_DEVICES, MAX_PARTIES},
     device::{DeviceKey, LastAnchored},
     merkle::{ConsistencyProof, MAX_PROOF_HASHES},
     reading_proof::ReadingProof,
@@ -62,9 +62,21 @@ fn calls() -> Vec<(&'static str, Weight)> {
             weights::service_contracts::WeightInfo::<Runtime>::propose(MAX_PARTIES, MAX_DEVICES, MAX_CLAUSES),
         ),
         ("serviceContracts.accept", weights::service_contracts::WeightInfo::<Runtime>::accept()),
+        ("serviceContracts.reject", weights::service_contracts::WeightInfo::<Runtime>::reject()),
+        ("serviceContracts.amend", weights::service_contracts::WeightInfo::<Runtime>::amend()),
+        ("serviceContracts.terminate", weights::service_contracts::WeightInfo::<Runtime>::terminate()),
+        ("serviceContracts.prune", weights::service_contracts::WeightInfo::<Runtime>::prune()),
         ("serviceContracts.report", weights::service_contracts::WeightInfo::<Runtime>::report()),
         ("serviceContracts.record", weights::service_contracts::WeightInfo::<Runtime>::record()),
+        ("serviceContracts.claim", weights::service_contracts::WeightInfo::<Runtime>::claim(2)),
         ("serviceContracts.confirm", weights::service_contracts::WeightInfo::<Runtime>::confirm()),
+        ("serviceContracts.contest", weights::service_contracts::WeightInfo::<Runtime>::contest()),
+        ("serviceContracts.retract", weights::service_contracts::WeightInfo::<Runtime>::retract()),
+        ("serviceContracts.refute", weights::service_contracts::WeightInfo::<Runtime>::refute()),
+        ("serviceContracts.settle", weights::service_contracts::WeightInfo::<Runtime>::settle()),
+        ("serviceContracts.hand_over", weights::service_contracts::WeightInfo::<Runtime>::hand_over()),
+        ("serviceContracts.revoke", weights::service_contracts::WeightInfo::<Runtime>::revoke()),
+        ("serviceContracts.prune_claim", weights::service_contracts::WeightInfo::<Runtime>::prune_claim()),
     ]
 }
 
@@ -123,6 +135,9 @@ fn no_check_of_a_signature_or_a_proof_is_free() {
         ("anchors.anchor", weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF_HASHES)),
         ("serviceContracts.report", weights::service_contracts::WeightInfo::<Runtime>::report()),
         ("serviceContracts.record", weights::service_contracts::WeightInfo::<Runtime>::record()),
+        ("serviceContracts.claim", weights::service_contracts::WeightInfo::<Runtime>::claim(1)),
+        ("serviceContracts.refute", weights::service_contracts::WeightInfo::<Runtime>::refute()),
+        ("serviceContracts.hand_over", weights::service_contracts::WeightInfo::<Runtime>::hand_over()),
     ] {
         assert!(least.all_lte(weight), "{name} weighs only {weight:?}");
     }
@@ -147,7 +162,8 @@ fn the_start_of_a_block_and_a_decision_of_the_council_leave_room() {
 fn the_largest_arguments_fit_into_a_block() {
     let room = BLOCK_BYTES as usize / 2;
     for (name, bytes) in [
-        ("contract", Contract::max_encoded_len()),
+        ("contract", ContractContent::max_encoded_len()),
+        ("evidence of a claim", ClaimEvidence::max_encoded_len()),
         ("reading proof", ReadingProof::max_encoded_len()),
         ("device key", DeviceKey::max_encoded_len()),
         ("proof of the last event", LastAnchored::max_encoded_len()),

@@ -3,6 +3,7 @@
 mod equivocations;
 mod founding;
 mod limits;
+mod no_text;
 mod quotas;
 mod refounding;
 mod session_rotation;

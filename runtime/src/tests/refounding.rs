@@ -48,6 +48,8 @@ fn records_are_carried_over_and_consensus_is_not() {
         ("Devices", "Offers", true),
         ("Anchors", "Epochs", true),
         ("ServiceContracts", "Contracts", true),
+        ("ServiceContracts", "Lineage", true),
+        ("ServiceContracts", "LiveTime", true),
         ("System", "Account", true),
         ("System", "BlockHash", false),
         ("Collective", "Members", true),

@@ -13,7 +13,7 @@ use sp_runtime::{
 };
 use streembit_primitives::{
     consortium::{invalid_transaction, Change},
-    contract::ContractId,
+    contract::{ContentHash, ContractId},
     device::{LabelHash, LastAnchored, RegistrationConsent},
     gateway::GatewayConsent,
     hash::Domain,
@@ -131,7 +131,7 @@ fn an_employee_submits_within_its_scope_and_time_and_is_refused_in_the_pool_othe
         pallet_council::Call::propose { change: Change::add_party(AccountId([7; 32])) }.into(),
         pallet_council::Call::vote { motion: crate::Hash::zero(), approve: true }.into(),
         pallet_validators::Call::leave {}.into(),
-        pallet_service_contracts::Call::accept { id: ContractId([1; 32]) }.into(),
+        pallet_service_contracts::Call::accept { id: ContractId([1; 32]), hash: ContentHash([1; 32]) }.into(),
     ];
     for call in calls {
         let extrinsic = chain.signed(&clerk.pair(), call);
@@ -288,6 +288,7 @@ fn extrinsics_are_checked_as_standard_clients_expect() {
         "SpendQuota",
         "CheckNonce",
         "CheckWeight",
+        "CheckMetadataHash",
     ];
     assert_eq!(names, expected);
 }

@@ -90,6 +90,7 @@ impl Chain {
                 pallet_quotas::SpendQuota::new(),
                 frame_system::CheckNonce::<Runtime>::from(System::account_nonce(&account)),
                 frame_system::CheckWeight::new(),
+                frame_metadata_hash_extension::CheckMetadataHash::new(false),
             );
             let payload = SignedPayload::new(call.clone(), extension.clone()).unwrap();
             let signature = payload.using_encoded(|bytes| by.sign(bytes));

@@ -1,4 +1,4 @@
-//! The weights of `pallet_service_contracts`, measured in the compiled Wasm on AMD EPYC, 1000 times for each call.
+//! The weights of `pallet_service_contracts`, estimated and not yet measured.
 //!
 //! `streembit-node benchmark` writes this file. Do not edit it.
 
@@ -11,38 +11,113 @@ pub struct WeightInfo<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> pallet_service_contracts::WeightInfo for WeightInfo<T> {
     fn propose(p: u32, d: u32, c: u32) -> Weight {
-        on_pi(111_500_516)
-            .saturating_add(on_pi(4_778_833).saturating_mul(p.into()))
-            .saturating_add(on_pi(2_854_250).saturating_mul(d.into()))
-            .saturating_add(on_pi(14_603_328).saturating_mul(c.into()))
-            .saturating_add(T::DbWeight::get().reads(5))
-            .saturating_add(T::DbWeight::get().reads(1).saturating_mul(p.into()))
+        on_pi(120_000_000)
+            .saturating_add(on_pi(5_000_000).saturating_mul(p.into()))
+            .saturating_add(on_pi(3_000_000).saturating_mul(d.into()))
+            .saturating_add(on_pi(15_000_000).saturating_mul(c.into()))
+            .saturating_add(T::DbWeight::get().reads(8))
+            .saturating_add(T::DbWeight::get().reads(2).saturating_mul(p.into()))
             .saturating_add(T::DbWeight::get().reads(1).saturating_mul(d.into()))
-            .saturating_add(T::DbWeight::get().writes(3))
+            .saturating_add(T::DbWeight::get().writes(6))
             .saturating_add(T::DbWeight::get().writes(1).saturating_mul(p.into()))
+            .saturating_add(T::DbWeight::get().writes(1).saturating_mul(c.into()))
     }
 
     fn accept() -> Weight {
-        on_pi(261_900_000)
-            .saturating_add(T::DbWeight::get().reads(37))
-            .saturating_add(T::DbWeight::get().writes(18))
+        on_pi(700_000_000)
+            .saturating_add(T::DbWeight::get().reads(110))
+            .saturating_add(T::DbWeight::get().writes(110))
+    }
+
+    fn reject() -> Weight {
+        on_pi(150_000_000)
+            .saturating_add(T::DbWeight::get().reads(30))
+            .saturating_add(T::DbWeight::get().writes(45))
+    }
+
+    fn amend() -> Weight {
+        on_pi(600_000_000)
+            .saturating_add(T::DbWeight::get().reads(90))
+            .saturating_add(T::DbWeight::get().writes(25))
+    }
+
+    fn terminate() -> Weight {
+        on_pi(300_000_000)
+            .saturating_add(T::DbWeight::get().reads(80))
+            .saturating_add(T::DbWeight::get().writes(45))
+    }
+
+    fn prune() -> Weight {
+        on_pi(900_000_000)
+            .saturating_add(T::DbWeight::get().reads(210))
+            .saturating_add(T::DbWeight::get().writes(230))
     }
 
     fn report() -> Weight {
-        on_pi(412_624_000)
-            .saturating_add(T::DbWeight::get().reads(7))
-            .saturating_add(T::DbWeight::get().writes(1))
+        on_pi(450_000_000)
+            .saturating_add(T::DbWeight::get().reads(36))
+            .saturating_add(T::DbWeight::get().writes(6))
     }
 
     fn record() -> Weight {
-        on_pi(338_764_000)
-            .saturating_add(T::DbWeight::get().reads(7))
-            .saturating_add(T::DbWeight::get().writes(3))
+        on_pi(450_000_000)
+            .saturating_add(T::DbWeight::get().reads(36))
+            .saturating_add(T::DbWeight::get().writes(6))
+    }
+
+    fn claim(p: u32) -> Weight {
+        on_pi(150_000_000)
+            .saturating_add(on_pi(300_000_000).saturating_mul(p.into()))
+            .saturating_add(T::DbWeight::get().reads(32))
+            .saturating_add(T::DbWeight::get().reads(2).saturating_mul(p.into()))
+            .saturating_add(T::DbWeight::get().writes(4))
     }
 
     fn confirm() -> Weight {
-        on_pi(106_609_000)
-            .saturating_add(T::DbWeight::get().reads(6))
+        on_pi(120_000_000)
+            .saturating_add(T::DbWeight::get().reads(26))
+            .saturating_add(T::DbWeight::get().writes(3))
+    }
+
+    fn contest() -> Weight {
+        on_pi(120_000_000)
+            .saturating_add(T::DbWeight::get().reads(26))
+            .saturating_add(T::DbWeight::get().writes(4))
+    }
+
+    fn retract() -> Weight {
+        on_pi(120_000_000)
+            .saturating_add(T::DbWeight::get().reads(26))
+            .saturating_add(T::DbWeight::get().writes(4))
+    }
+
+    fn refute() -> Weight {
+        on_pi(430_000_000)
+            .saturating_add(T::DbWeight::get().reads(32))
+            .saturating_add(T::DbWeight::get().writes(4))
+    }
+
+    fn settle() -> Weight {
+        on_pi(130_000_000)
+            .saturating_add(T::DbWeight::get().reads(28))
+            .saturating_add(T::DbWeight::get().writes(4))
+    }
+
+    fn hand_over() -> Weight {
+        on_pi(600_000_000)
+            .saturating_add(T::DbWeight::get().reads(90))
+            .saturating_add(T::DbWeight::get().writes(30))
+    }
+
+    fn revoke() -> Weight {
+        on_pi(120_000_000)
+            .saturating_add(T::DbWeight::get().reads(30))
             .saturating_add(T::DbWeight::get().writes(2))
+    }
+
+    fn prune_claim() -> Weight {
+        on_pi(120_000_000)
+            .saturating_add(T::DbWeight::get().reads(26))
+            .saturating_add(T::DbWeight::get().writes(4))
     }
 }

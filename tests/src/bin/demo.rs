@@ -48,6 +48,7 @@ impl<'s> Demo<'s> {
         self.record_and_confirm_the_service(&fixture, &contract)?;
         self.audit(&fixture)?;
         self.verify_evidence_offline(&fixture)?;
+        self.sell_the_car(&fixture, &contract)?;
         self.finish(&fixture, keep)
     }
 
@@ -89,26 +90,25 @@ impl<'s> Demo<'s> {
         Ok(())
     }
 
-    fn sign_a_contract(&mut self, fixture: &GatewayFixture) -> Result<String> {
+    fn sign_a_contract(&mut self, fixture: &GatewayFixture<'s>) -> Result<String> {
         self.heading(
             "Owner and workshop sign a contract: a service every 15,000 km, and access to the readings",
         );
-        let book = self.env.dir().join("service-book.toml");
+        let book = self.env.dir().join("service-book.contract");
         let (owner, workshop) = (self.env.dev_account("alice")?, self.env.dev_account("bob")?);
-        self.show(
-            self.env
-                .streembit(["contract", "new", "--template", "vehicle-service", "--device"])
-                .arg(fixture.device_id("car")?)
-                .args(["--owner", &owner, "--workshop", &workshop])
-                .args(["--every", &INTERVAL.to_string(), "--from", "0", "--until", "2099-01-01", "-o"])
-                .arg(&book),
-        )?;
-        let propose = fixture.node_command(["contract", "propose"]).arg(&book);
-        let proposed = propose.arg("--key").arg(self.env.dev_keystore("alice")?).json()?;
-        let id = str_at(&proposed, "/id")?;
+        let (device, interval) = (fixture.device_id("car")?, INTERVAL.to_string());
+        let settings = [
+            ("device", device.as_str()),
+            ("owner", &owner),
+            ("workshop", &workshop),
+            ("every", &interval),
+            ("until", "2099-01-01"),
+        ];
+        self.show(fixture.new_contract_command("vehicle-service", &settings, &book))?;
+        let id = fixture.propose(&book, "alice")?;
         self.fact("alice proposes", &id);
-        let accept = fixture.node_command(["contract", "accept", &id, "--key"]);
-        self.show(accept.arg(self.env.dev_keystore("bob")?))?;
+        println!("  Bob gets the file, and signs exactly what he reads:\n");
+        self.show(fixture.accept_command(&book, "bob")?)?;
         Ok(id)
     }
 
@@ -154,9 +154,9 @@ impl<'s> Demo<'s> {
         );
         let proof = self.env.dir().join("odometer.json");
         fixture.wait_until_anchored()?;
-        let prove = fixture.node_command(["contract", "prove", contract, "--clause", "0", "--config"]);
+        let prove = fixture.node_command(["contract", "prove", contract, "--clause", "1", "--config"]);
         self.show(prove.arg(fixture.gateway.config()).arg("-o").arg(&proof))?;
-        let record = fixture.node_command(["contract", "record", contract, "--clause", "0", "--proof"]);
+        let record = fixture.node_command(["contract", "record", contract, "--clause", "1", "--proof"]);
         self.show(record.arg(&proof).arg("--key").arg(self.env.dev_keystore("bob")?))?;
         let confirm = fixture.node_command(["contract", "confirm", contract, "--record", "0", "--key"]);
         self.show(confirm.arg(self.env.dev_keystore("alice")?))?;
@@ -180,6 +180,29 @@ impl<'s> Demo<'s> {
         ensure!(exported.code == 0, "{}", exported.stderr);
         fs::write(&spec, exported.stdout)?;
         self.show(self.env.streembit(["audit", "verify", path_str(&file)?, "--chain-spec", path_str(&spec)?]))
+    }
+
+    fn sell_the_car(&mut self, fixture: &GatewayFixture<'s>, book: &str) -> Result<()> {
+        self.heading("Alice sells the car to Charlie: both confirm the handover with the odometer");
+        let (seller, buyer) = (self.env.dev_account("alice")?, self.env.dev_account("charlie")?);
+        let device = fixture.device_id("car")?;
+        let settings = [
+            ("device", device.as_str()),
+            ("seller", &seller),
+            ("buyer", &buyer),
+            ("deposit", "500"),
+            ("rest", "8500"),
+            ("until", "2099-01-01"),
+        ];
+        let sale = fixture.sign_contract("sale", "sale", &settings, &["alice", "charlie"])?;
+        self.show(fixture.contract_command("hand-over", &sale.id, &["--yes"], "charlie")?)?;
+        self.show(fixture.proving_command("hand-over", &sale.id, &["--yes"], "alice")?)?;
+        println!("  The workshop of the former owner reads nothing any more:");
+        let refused = self.subscribe(fixture, "1", "bob")?.run()?;
+        ensure!(refused.code != 0 && refused.stdout.is_empty(), "events after the sale: {refused:?}");
+        indent(&refused.stderr);
+        println!();
+        self.show(fixture.node_command(["contract", "history", book]))
     }
 
     fn finish(&mut self, fixture: &GatewayFixture, keep: bool) -> Result<()> {

@@ -1,17 +1,21 @@
 //! The calls that this crate can submit, and the calls and runtime API methods that the runtime has to offer.
 
-use super::devices::Reassignment;
+use super::{
+    contract_call::{self, ContractCall},
+    devices::Reassignment,
+};
 use codec::Encode;
 use scale_info::{meta_type, MetaType};
 use streembit_primitives::{
     checkpoint::{Anchor, AnchoredRoot, EpochState},
     consortium::{Change, Consortium, Equivocation, QuotaStatus, SessionKeys},
-    contract::{Contract, ContractId},
-    contract_state::{ContractView, Grant, ServiceDue},
+    contract::{
+        state::{ClaimView, ClauseView, ContractView, Grant},
+        ContractId,
+    },
     device::{DeviceRecord, DeviceState, LastAnchored},
     merkle::ConsistencyProof,
     party::{AccountRole, PartyRecord},
-    reading_proof::ReadingProof,
     AccountId, Checkpoint, DeviceId, DeviceKey, EncryptionKey, GatewayRecord, Hash, LogId, LogKey, PartyId,
     PublicKey, Scope, Signature,
 };
@@ -167,43 +171,8 @@ pub enum Call {
         /// The proof that the checkpoint extends the last anchor.
         proof: ConsistencyProof,
     },
-    /// Proposes a contract. The signing party accepts it by proposing it.
-    Propose {
-        /// The contract.
-        contract: Contract,
-    },
-    /// Accepts a proposed contract.
-    Accept {
-        /// The contract's id.
-        id: ContractId,
-    },
-    /// Reports a clause's meter reading with its proof.
-    Report {
-        /// The contract's id.
-        id: ContractId,
-        /// The clause's index in the contract.
-        clause: u32,
-        /// The proof of the meter reading.
-        proof: ReadingProof,
-    },
-    /// Claims that the signing provider has performed a service.
-    Record {
-        /// The contract's id.
-        id: ContractId,
-        /// The clause's index in the contract.
-        clause: u32,
-        /// The proof of the meter reading at the time of the service.
-        proof: ReadingProof,
-        /// The hash of further details.
-        details: Hash,
-    },
-    /// Confirms a service record as the customer.
-    Confirm {
-        /// The contract's id.
-        id: ContractId,
-        /// The service record's number.
-        number: u32,
-    },
+    /// A call about contracts.
+    Contract(ContractCall),
 }
 
 impl Call {
@@ -228,7 +197,7 @@ impl Call {
             | Self::AcceptDevice { .. }
             | Self::SetDeviceState { .. } => "Devices",
             Self::Anchor { .. } | Self::CloseEpoch { .. } | Self::OpenEpoch { .. } => "Anchors",
-            _ => "ServiceContracts",
+            Self::Contract(_) => contract_call::PALLET,
         }
     }
 
@@ -255,11 +224,7 @@ impl Call {
             Self::CloseEpoch { .. } => "close_epoch",
             Self::OpenEpoch { .. } => "open_epoch",
             Self::Anchor { .. } => "anchor",
-            Self::Propose { .. } => "propose",
-            Self::Accept { .. } => "accept",
-            Self::Report { .. } => "report",
-            Self::Record { .. } => "record",
-            Self::Confirm { .. } => "confirm",
+            Self::Contract(call) => call.name(),
         }
     }
 
@@ -294,11 +259,7 @@ impl Call {
             Self::SetDeviceState { device, state } => (device, state).encode(),
             Self::CloseEpoch { gateway } | Self::OpenEpoch { gateway } => gateway.encode(),
             Self::Anchor { checkpoint, proof } => (checkpoint, proof).encode(),
-            Self::Propose { contract } => contract.encode(),
-            Self::Accept { id } => id.encode(),
-            Self::Report { id, clause, proof } => (id, clause, proof).encode(),
-            Self::Record { id, clause, proof, details } => (id, clause, proof, details).encode(),
-            Self::Confirm { id, number } => (id, number).encode(),
+            Self::Contract(call) => call.arguments(),
         }
     }
 }
@@ -327,8 +288,7 @@ pub(super) fn calls() -> Vec<CallShape> {
     let (device, key) = (meta_type::<DeviceId>(), meta_type::<DeviceKey>());
     let (sequence, last) = (meta_type::<u64>(), meta_type::<LastAnchored>());
     let optional_signature = meta_type::<Option<Signature>>();
-    let (id, number, proof) = (meta_type::<ContractId>(), meta_type::<u32>(), meta_type::<ReadingProof>());
-    vec![
+    let mut all = vec![
         call("Parties", "add_gateway", vec![account, meta_type::<LogKey>(), signature]),
         call(
             "Parties",
@@ -358,12 +318,9 @@ pub(super) fn calls() -> Vec<CallShape> {
         call("Anchors", "close_epoch", vec![account]),
         call("Anchors", "open_epoch", vec![account]),
         call("Anchors", "anchor", vec![meta_type::<Checkpoint>(), meta_type::<ConsistencyProof>()]),
-        call("ServiceContracts", "propose", vec![meta_type::<Contract>()]),
-        call("ServiceContracts", "accept", vec![id]),
-        call("ServiceContracts", "report", vec![id, number, proof]),
-        call("ServiceContracts", "record", vec![id, number, proof, meta_type::<Hash>()]),
-        call("ServiceContracts", "confirm", vec![id, number]),
-    ]
+    ];
+    all.extend(contract_call::calls());
+    all
 }
 
 /// A runtime API method that this program expects in the runtime.
@@ -416,7 +373,12 @@ pub(super) fn methods() -> Vec<MethodShape> {
         ),
         method("ServiceContractsApi", "contract", vec![contract], meta_type::<Option<ContractView>>()),
         method("ServiceContractsApi", "contracts_of", vec![party], meta_type::<Vec<ContractId>>()),
-        method("ServiceContractsApi", "due", vec![contract], meta_type::<Option<Vec<ServiceDue>>>()),
+        method("ServiceContractsApi", "contracts_about", vec![device], meta_type::<Vec<ContractId>>()),
+        method("ServiceContractsApi", "clauses", vec![contract], meta_type::<Option<Vec<ClauseView>>>()),
+        method("ServiceContractsApi", "claims", vec![contract], meta_type::<Option<Vec<ClaimView>>>()),
         method("ServiceContractsApi", "grants", vec![device], meta_type::<Vec<Grant>>()),
+        method("ServiceContractsApi", "grants_of", vec![contract], meta_type::<Vec<Grant>>()),
+        method("ServiceContractsApi", "lineage", vec![], meta_type::<Hash>()),
+        method("ServiceContractsApi", "live_time", vec![], meta_type::<u64>()),
     ]
 }

@@ -1,6 +1,6 @@
 //! The records of devices: consents, and the calls that register a device and change its keys, owner, log and state.
 
-use super::{Call, ChainClient, ChainError, Submitted};
+use super::{Call, ChainClient, ChainError, Submitted, TransactionSigner};
 use streembit_keystore::KeyPair;
 use streembit_primitives::{
     checkpoint::EpochState,
@@ -88,7 +88,7 @@ impl ChainClient {
     /// keeps its log.
     pub async fn register_device(
         &self,
-        owner: &KeyPair,
+        owner: &impl TransactionSigner,
         registration: RegistrationConsent,
         consent: Signature,
         log_consent: Option<Signature>,
@@ -100,7 +100,7 @@ impl ChainClient {
     /// Gives a device a new key, to which the key before it agrees. `owner` is an account of the device's owner.
     pub async fn rotate_key(
         &self,
-        owner: &KeyPair,
+        owner: &impl TransactionSigner,
         agreed: KeyConsent,
         last: LastAnchored,
         old_consent: Signature,
@@ -114,7 +114,7 @@ impl ChainClient {
     /// Gives a device a new key, because the key before it is lost.
     pub async fn recover_key(
         &self,
-        owner: &KeyPair,
+        owner: &impl TransactionSigner,
         agreed: KeyConsent,
         last: LastAnchored,
         consent: Signature,
@@ -126,7 +126,7 @@ impl ChainClient {
     /// Rotates or recovers the key of a device, as the consents say.
     pub async fn change_key(
         &self,
-        owner: &KeyPair,
+        owner: &impl TransactionSigner,
         agreed: KeyConsent,
         last: LastAnchored,
         consents: KeyConsents,
@@ -141,7 +141,7 @@ impl ChainClient {
     /// now if the log is its own open epoch.
     pub async fn reassign(
         &self,
-        signer: &KeyPair,
+        signer: &impl TransactionSigner,
         reassignment: Reassignment,
     ) -> Result<Submitted, ChainError> {
         self.submit(signer, Call::Reassign(Box::new(reassignment))).await
@@ -150,7 +150,7 @@ impl ChainClient {
     /// Declares that the events of a device up to and without `until` that are not anchored are lost.
     pub async fn declare_lost(
         &self,
-        owner: &KeyPair,
+        owner: &impl TransactionSigner,
         device: DeviceId,
         until: u64,
         last: LastAnchored,
@@ -161,7 +161,7 @@ impl ChainClient {
     /// Offers a device to another party, or withdraws the offer if `to` is `None`.
     pub async fn transfer(
         &self,
-        owner: &KeyPair,
+        owner: &impl TransactionSigner,
         device: DeviceId,
         to: Option<PartyId>,
     ) -> Result<Submitted, ChainError> {
@@ -172,7 +172,7 @@ impl ChainClient {
     /// record no longer has the hash `shown` ([`streembit_primitives::device::DeviceRecord::hash`]).
     pub async fn accept(
         &self,
-        signer: &KeyPair,
+        signer: &impl TransactionSigner,
         device: DeviceId,
         owner: PartyId,
         shown: Hash,
@@ -183,7 +183,7 @@ impl ChainClient {
     /// Records what the owner says about a device.
     pub async fn set_device_state(
         &self,
-        owner: &KeyPair,
+        owner: &impl TransactionSigner,
         device: DeviceId,
         state: DeviceState,
     ) -> Result<Submitted, ChainError> {
@@ -191,12 +191,20 @@ impl ChainClient {
     }
 
     /// Closes the log of a gateway for good.
-    pub async fn close_epoch(&self, signer: &KeyPair, gateway: AccountId) -> Result<Submitted, ChainError> {
+    pub async fn close_epoch(
+        &self,
+        signer: &impl TransactionSigner,
+        gateway: AccountId,
+    ) -> Result<Submitted, ChainError> {
         self.submit(signer, Call::CloseEpoch { gateway }).await
     }
 
     /// Opens the next log of a gateway, whose log is closed.
-    pub async fn open_epoch(&self, signer: &KeyPair, gateway: AccountId) -> Result<Submitted, ChainError> {
+    pub async fn open_epoch(
+        &self,
+        signer: &impl TransactionSigner,
+        gateway: AccountId,
+    ) -> Result<Submitted, ChainError> {
         self.submit(signer, Call::OpenEpoch { gateway }).await
     }
 

@@ -1,6 +1,6 @@
 //! The errors of the chain client.
 
-use super::refusal::PoolRefusal;
+use super::{refusal::PoolRefusal, UnsignedTransaction};
 use streembit_keystore::account;
 use streembit_primitives::{AccountId, Hash, PartyId};
 
@@ -92,6 +92,14 @@ pub enum ChainError {
         error: String,
         /// The documentation of the error in the runtime's metadata.
         docs: String,
+    },
+    /// The call is prepared, but this machine does not have the account's key.
+    #[error("{call} is prepared, but not signed")]
+    NotSigned {
+        /// The call.
+        call: String,
+        /// The transaction, for another machine to sign.
+        unsigned: Box<UnsignedTransaction>,
     },
     /// Every transaction that was signed for the call was dropped before a block included it.
     #[error("{call} was not included in a block: {problem}")]

@@ -3,11 +3,15 @@
 
 mod call;
 mod connect;
+mod contract_call;
+mod contract_events;
 mod devices;
+mod dynamic;
 mod equivocations;
 mod error;
 mod heads;
 mod node_url;
+mod offline;
 mod proofs;
 mod refusal;
 mod registration;
@@ -15,6 +19,7 @@ mod reporting;
 mod rpc;
 mod runtime;
 mod shape;
+mod signer;
 mod submit;
 mod view;
 mod voters;
@@ -23,14 +28,18 @@ pub mod quota;
 
 pub use call::Call;
 pub use connect::NodeConnection;
+pub use contract_call::{ContractAction, ContractCall};
+pub use contract_events::{BlockEvents, ContractEvent};
 pub use devices::{device_consent, key_consent, log_consent, KeyConsents, Reassignment};
 pub use equivocations::{describe_equivocation, ValidatorsReport};
 pub use error::ChainError;
 pub use node_url::NodeUrl;
+pub use offline::{BirthBlock, OfflineError, Review, SignedTransaction, UnsignedTransaction};
 pub use refusal::PoolRefusal;
 pub use registration::{account_consent, gateway_consent};
 pub use reporting::{ChainReport, NodeState};
 pub use rpc::VoterStatus;
+pub use signer::{Signer, TransactionSigner};
 pub use view::ChainView;
 pub use voters::{Stall, VoteCount};
 
@@ -41,7 +50,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use streembit_primitives::{
-    checkpoint::Anchor, contract_state::Grant, device::DeviceRecord, AccountId, DeviceId, Hash, LogId,
+    checkpoint::Anchor, contract::state::Grant, device::DeviceRecord, AccountId, DeviceId, Hash, LogId,
 };
 use subxt::config::substrate::H256;
 use tokio::sync::watch;

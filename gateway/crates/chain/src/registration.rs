@@ -1,6 +1,6 @@
 //! The registration of accounts, gateways and session keys: consents and the calls that carry them.
 
-use super::{rpc::decode, Call, ChainClient, ChainError, Submitted};
+use super::{rpc::decode, Call, ChainClient, ChainError, Submitted, TransactionSigner};
 use streembit_keystore::KeyPair;
 use streembit_primitives::{
     consortium::SessionKeys, gateway::GatewayConsent, hash::Domain, party::AccountConsent, AccountId, Hash,
@@ -31,7 +31,7 @@ impl ChainClient {
     /// transactions from then on. Returns the party.
     pub async fn add_gateway(
         &self,
-        signer: &KeyPair,
+        signer: &impl TransactionSigner,
         gateway: &KeyPair,
     ) -> Result<(PartyId, Submitted), ChainError> {
         let party = self.party_of(signer.account()).await?;
@@ -57,7 +57,7 @@ impl ChainClient {
     /// Adds an account to the party of `signer` with the account's consent.
     pub async fn add_account(
         &self,
-        signer: &KeyPair,
+        signer: &impl TransactionSigner,
         agreed: AccountConsent,
         consent: Signature,
     ) -> Result<Submitted, ChainError> {
@@ -67,7 +67,10 @@ impl ChainClient {
 
     /// Generates session keys in the node's keystore and registers them for an account. A validator uses them from one
     /// of the next sessions on. The private keys never leave the node.
-    pub async fn set_new_session_keys(&self, account: &KeyPair) -> Result<SessionKeys, ChainError> {
+    pub async fn set_new_session_keys(
+        &self,
+        account: &impl TransactionSigner,
+    ) -> Result<SessionKeys, ChainError> {
         let (keys, proof) = self.inner.rpc.rotate_keys(&account.account()).await?;
         let keys: SessionKeys = decode("new session keys", &keys)?;
         self.submit(account, Call::SetSessionKeys { keys, proof }).await?;

@@ -21,7 +21,7 @@ use subxt::{
         DefaultExtrinsicParamsBuilder, SubstrateConfig,
     },
     error::DispatchError,
-    events::Phase,
+    events::{Events, Phase},
     ext::scale_encode::{self, EncodeAsFields, FieldIter, TypeResolver},
     metadata::Metadata,
     tx::{Payload, Signer},
@@ -29,7 +29,7 @@ use subxt::{
 };
 
 /// The number of blocks in which a transaction can be included, counted from the finalized block it was signed at.
-pub(super) const MORTALITY: u64 = 64;
+const MORTALITY: u32 = 64;
 
 /// A runtime whose compatibility has been checked.
 #[derive(Clone)]
@@ -51,8 +51,10 @@ impl fmt::Debug for Runtime {
 pub(super) struct Signed {
     /// The encoded extrinsic.
     pub bytes: Vec<u8>,
-    /// The number of the finalized block at which it was signed.
+    /// The number of a finalized block. The blocks up to it do not include the transaction.
     pub birth: u32,
+    /// The number of the last block that can include it.
+    pub last_block: u32,
     /// The call's name in messages.
     pub label: String,
     /// The signer's account.
@@ -125,14 +127,36 @@ impl Runtime {
         };
         let params = DefaultExtrinsicParamsBuilder::new()
             .nonce(point.nonce)
-            .mortal_from_unchecked(MORTALITY, u64::from(point.number), point.hash)
+            .mortal_from_unchecked(MORTALITY.into(), u64::from(point.number), point.hash)
             .build();
         let transactions = self.client.tx();
         let payload = EncodedCall { call, arguments: EncodedArguments(call.arguments()) };
         let mut signable =
             transactions.create_signable_offline(&payload, params).map_err(|error| failed(&error))?;
         let signed = signable.sign(&ExtrinsicSigner(keys)).map_err(|error| failed(&error))?;
-        Ok(Signed { bytes: signed.into_encoded(), birth: point.number, label, account: keys.account() })
+        Ok(Signed {
+            bytes: signed.into_encoded(),
+            birth: point.number,
+            last_block: point.number.saturating_add(MORTALITY),
+            label,
+            account: keys.account(),
+        })
+    }
+
+    /// Encodes a call with the numbers that the runtime gives to its pallet and to the call.
+    pub fn encode(&self, call: &Call) -> Result<Vec<u8>, ChainError> {
+        let label = label(call);
+        self.ensure_compatible(&label)?;
+        let payload = EncodedCall { call, arguments: EncodedArguments(call.arguments()) };
+        self.client.tx().call_data(&payload).map_err(|error| ChainError::Runtime {
+            version: self.version,
+            difference: format!("cannot encode {label}: {}", causes(&error)),
+        })
+    }
+
+    /// Prepares the encoded events of a block for decoding.
+    pub fn decode_events(&self, events: Vec<u8>) -> Events<SubstrateConfig> {
+        self.client.events().from_bytes(events)
     }
 
     /// Reads the result of the extrinsic at `index` from the block's encoded events.
@@ -141,8 +165,7 @@ impl Runtime {
             request: "the events of a block".into(),
             problem,
         };
-        let events = self.client.events().from_bytes(events);
-        for event in events.iter() {
+        for event in self.decode_events(events).iter() {
             let event = event.map_err(|error| invalid(causes(&error)))?;
             if event.phase() != Phase::ApplyExtrinsic(index) || event.pallet_name() != "System" {
                 continue;

@@ -147,7 +147,7 @@ fn kind(of: &TypeDef<PortableForm>) -> String {
 mod tests {
     use super::*;
     use scale_info::{meta_type, TypeInfo};
-    use streembit_primitives::{contract::Contract, AccountId, Checkpoint};
+    use streembit_primitives::{contract::ContractContent, AccountId, Checkpoint};
 
     fn difference<A: TypeInfo + 'static, B: TypeInfo + 'static>() -> Option<String> {
         let theirs = ExpectedType::new(&meta_type::<B>());
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn names_of_types_are_ignored() {
-        assert_eq!(difference::<Contract, Contract>(), None);
+        assert_eq!(difference::<ContractContent, ContractContent>(), None);
         assert_eq!(difference::<AccountId, Account>(), None);
         assert_eq!(difference::<AccountId, sp_core::crypto::AccountId32>(), None);
     }
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(difference::<[u8; 32], [u8; 20]>().unwrap(), "an array of 20, expected an array of 32");
         assert_eq!(difference::<u32, u64>().unwrap(), "u64, expected u32");
         assert_eq!(difference::<Vec<u32>, Vec<u64>>().unwrap(), "u64, expected u32");
-        assert!(difference::<Checkpoint, Contract>().is_some());
+        assert!(difference::<Checkpoint, ContractContent>().is_some());
         assert!(difference::<Option<u8>, Result<u8, u8>>().is_some());
     }
 }

@@ -8,8 +8,8 @@
 use super::{
     refusal::PoolRefusal,
     rpc::PoolError,
-    runtime::{label, Signed, SigningPoint, MORTALITY},
-    Call, ChainClient, ChainError, Submitted,
+    runtime::{label, Signed, SigningPoint},
+    Call, ChainClient, ChainError, SignedTransaction, Submitted, TransactionSigner,
 };
 use futures::StreamExt as _;
 use std::{future::Future, time::Duration};
@@ -55,7 +55,13 @@ enum Attempt {
 
 impl ChainClient {
     /// Submits a call and waits until it is final. If the call fails, the error contains the pallet's description.
-    pub async fn submit(&self, signer: &KeyPair, call: Call) -> Result<Submitted, ChainError> {
+    ///
+    /// If this machine does not have the signer's key, returns [`ChainError::NotSigned`] with the prepared transaction.
+    pub async fn submit(&self, signer: &impl TransactionSigner, call: Call) -> Result<Submitted, ChainError> {
+        let Some(signer) = signer.keys() else {
+            let unsigned = self.prepare(signer.account(), &call).await?;
+            return Err(ChainError::NotSigned { call: label(&call), unsigned: Box::new(unsigned) });
+        };
         let turn = self.submit_lock(signer.account());
         let _turn = turn.lock().await;
         let deadline = Instant::now() + TIMEOUT;
@@ -71,6 +77,29 @@ impl ChainClient {
             }
         }
         Err(ChainError::Lost { call: label(&call), problem: last_problem })
+    }
+
+    /// Submits a transaction that was signed elsewhere and waits until it is final. It may have been submitted before.
+    pub async fn submit_signed(&self, transaction: &SignedTransaction) -> Result<Submitted, ChainError> {
+        let head = self.finalized().await?;
+        let mut signed = Signed {
+            bytes: transaction.transaction.clone(),
+            birth: transaction.birth.number,
+            last_block: transaction.last_block(),
+            label: transaction.call.clone(),
+            account: transaction.account,
+        };
+        // A node that has pruned old blocks cannot say whether they include the transaction. The pool then refuses it.
+        if let Ok(Inclusion::In(hash)) = self.search(&signed).await {
+            if let Attempt::Finalized(submitted) = self.finalized_in(&signed, hash).await? {
+                return Ok(submitted);
+            }
+        }
+        signed.birth = head.number;
+        match self.send_until_final(&signed, Instant::now() + TIMEOUT).await? {
+            Attempt::Finalized(submitted) => Ok(submitted),
+            Attempt::Lost(problem) => Err(ChainError::Lost { call: signed.label, problem }),
+        }
     }
 
     /// Signs the call at the finalized head, for the runtime of the best block, which executes the next block.
@@ -194,14 +223,13 @@ impl ChainClient {
     async fn search(&self, signed: &Signed) -> Result<Inclusion, ChainError> {
         let rpc = &self.inner.rpc;
         let head = self.finalized().await?;
-        let last_chance = signed.birth.saturating_add(MORTALITY as u32);
-        for number in signed.birth.saturating_add(1)..=head.number.min(last_chance) {
+        for number in signed.birth.saturating_add(1)..=head.number.min(signed.last_block) {
             let Some(hash) = rpc.hash_of(number).await? else { continue };
             if rpc.extrinsics(hash).await?.contains(&signed.bytes) {
                 return Ok(Inclusion::In(hash));
             }
         }
-        Ok(if head.number >= last_chance { Inclusion::TooLate } else { Inclusion::NotYet })
+        Ok(if head.number >= signed.last_block { Inclusion::TooLate } else { Inclusion::NotYet })
     }
 
     /// Reads the result of the transaction in the finalized block that includes it.

@@ -10,8 +10,10 @@ use streembit_keystore::party::PartyName;
 use streembit_primitives::{
     checkpoint::{Anchor, AnchoredRoot, EpochState},
     consortium::{Consortium, Equivocation, QuotaStatus},
-    contract::ContractId,
-    contract_state::{ContractView, Grant, ServiceDue},
+    contract::{
+        state::{ClaimView, ClauseView, ContractView, Grant},
+        ContractId,
+    },
     device::DeviceRecord,
     party::{AccountRole, PartyRecord},
     AccountId, DeviceId, GatewayRecord, Hash, LogId, PartyId, PublicKey,
@@ -166,18 +168,43 @@ impl ChainView {
         self.call("ServiceContractsApi_contract", &id).await
     }
 
-    /// The contracts of a party.
+    /// The contracts of a party or an arbiter, with proposals and pending amendments.
     pub async fn contracts_of(&self, party: PartyId) -> Result<Vec<ContractId>, ChainError> {
         self.call("ServiceContractsApi_contracts_of", &party).await
     }
 
-    /// The services that are due under a contract, or `None` if there is no such contract.
-    pub async fn due(&self, id: ContractId) -> Result<Option<Vec<ServiceDue>>, ChainError> {
-        self.call("ServiceContractsApi_due", &id).await
+    /// The contracts in force about a device.
+    pub async fn contracts_about(&self, device: DeviceId) -> Result<Vec<ContractId>, ChainError> {
+        self.call("ServiceContractsApi_contracts_about", &device).await
     }
 
-    /// The grants on a device.
+    /// The progress of the clauses of a contract, or `None` if there is no such contract.
+    pub async fn clauses(&self, id: ContractId) -> Result<Option<Vec<ClauseView>>, ChainError> {
+        self.call("ServiceContractsApi_clauses", &id).await
+    }
+
+    /// The claims under a contract, or `None` if there is no such contract.
+    pub async fn claims(&self, id: ContractId) -> Result<Option<Vec<ClaimView>>, ChainError> {
+        self.call("ServiceContractsApi_claims", &id).await
+    }
+
+    /// The grants in force on a device.
     pub async fn grants(&self, device: DeviceId) -> Result<Vec<Grant>, ChainError> {
         self.call("ServiceContractsApi_grants", &device).await
+    }
+
+    /// The grants in force that a contract gives.
+    pub async fn grants_of(&self, id: ContractId) -> Result<Vec<Grant>, ChainError> {
+        self.call("ServiceContractsApi_grants_of", &id).await
+    }
+
+    /// The hash that the ids of contracts are computed with: the genesis hash of the lineage's first chain.
+    pub async fn lineage(&self) -> Result<Hash, ChainError> {
+        self.call("ServiceContractsApi_lineage", &()).await
+    }
+
+    /// The live time, in milliseconds. It stands still while the chain stands still.
+    pub async fn live_time(&self) -> Result<u64, ChainError> {
+        self.call("ServiceContractsApi_live_time", &()).await
     }
 }

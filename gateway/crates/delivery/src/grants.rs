@@ -3,8 +3,14 @@
 use futures::{stream, stream::BoxStream, stream::Fuse, StreamExt as _};
 use std::collections::BTreeSet;
 use streembit_primitives::{
-    contract_state::Grant, device::DeviceRecord, party::AccountRole, reading::Name, AccountId, DeviceId,
-    Hash, LogId, Part,
+    contract::{
+        state::{Grant, Right},
+        DataClass, ReadingSelection,
+    },
+    device::DeviceRecord,
+    party::AccountRole,
+    reading::Name,
+    AccountId, DeviceId, Hash, LogId, Part, Reading,
 };
 use tokio::sync::watch;
 
@@ -67,8 +73,70 @@ pub trait Registry: Send + Sync + 'static {
 pub enum NameFilter {
     /// All readings, and all other parts of the events.
     All,
+    /// Only these readings.
+    Only(ReadingSet),
+}
+
+/// Readings that are chosen by name, by class, or both.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ReadingSet {
     /// The readings with these names.
-    Only(BTreeSet<Name>),
+    names: BTreeSet<Name>,
+    /// The raw readings.
+    raw: bool,
+    /// The pre-processed readings.
+    pre_processed: bool,
+    /// The names that the readings of a class must have. `None` for any name.
+    wanted: Option<BTreeSet<Name>>,
+}
+
+/// Returns the class of a reading. A reading with a unit is pre-processed: somebody has scaled it and knows what it measures.
+/// A reading without one is raw: a code, a state or a count, as the sensor gave it.
+pub fn class_of(reading: &Reading) -> DataClass {
+    match reading.unit.as_str() {
+        "" => DataClass::Raw,
+        _ => DataClass::PreProcessed,
+    }
+}
+
+impl ReadingSet {
+    /// Adds the readings of a selection. Returns false if it selects all readings, which no set holds.
+    fn add(&mut self, selection: &ReadingSelection) -> bool {
+        match selection {
+            ReadingSelection::All => return false,
+            ReadingSelection::Names(names) => self.names.extend(names.iter().cloned()),
+            ReadingSelection::Class(DataClass::Raw) => self.raw = true,
+            ReadingSelection::Class(DataClass::PreProcessed) => self.pre_processed = true,
+        }
+        true
+    }
+
+    /// Returns true if a reading is in the set.
+    pub fn contains(&self, reading: &Reading) -> bool {
+        let by_class = match class_of(reading) {
+            DataClass::Raw => self.raw,
+            DataClass::PreProcessed => self.pre_processed,
+        };
+        let is_wanted = || self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&reading.name));
+        self.names.contains(&reading.name) || (by_class && is_wanted())
+    }
+
+    /// Returns the readings that have one of the wanted names.
+    fn intersect(self, wanted: BTreeSet<Name>) -> Self {
+        let Self { names, raw, pre_processed, wanted: before } = self;
+        let names = names.intersection(&wanted).cloned().collect();
+        let wanted = (raw || pre_processed).then(|| match before {
+            Some(before) => before.intersection(&wanted).cloned().collect(),
+            None => wanted,
+        });
+        Self { names, raw, pre_processed, wanted }
+    }
+}
+
+impl<I: IntoIterator<Item = Name>> From<I> for ReadingSet {
+    fn from(names: I) -> Self {
+        Self { names: names.into_iter().collect(), ..Self::default() }
+    }
 }
 
 /// An account's rights at the time they were evaluated.
@@ -89,7 +157,7 @@ impl NameFilter {
     pub fn admits(&self, part: &Part) -> bool {
         match (self, part) {
             (Self::All, _) => true,
-            (Self::Only(names), Part::Reading(reading)) => names.contains(&reading.name),
+            (Self::Only(set), Part::Reading(reading)) => set.contains(reading),
             (Self::Only(_), Part::Command(_) | Part::Result(_) | Part::Status(_)) => false,
         }
     }
@@ -99,8 +167,8 @@ impl NameFilter {
         let wanted = wanted.iter().cloned().collect::<BTreeSet<_>>();
         match self {
             any if wanted.is_empty() => any,
-            Self::All => Self::Only(wanted),
-            Self::Only(names) => Self::Only(names.intersection(&wanted).cloned().collect()),
+            Self::All => Self::Only(wanted.into()),
+            Self::Only(set) => Self::Only(set.intersect(wanted)),
         }
     }
 }
@@ -110,7 +178,8 @@ impl DeviceAccess {
     /// party may read, if its scope includes reading.
     ///
     /// The present owner reads what the gateway received since it became the owner, and can grant no more than that. Former
-    /// owners read nothing. The chain lists only grants in force, so a grant of a former owner is not among them.
+    /// owners read nothing. The chain lists only grants in force, so a grant of a former owner or one that was revoked is
+    /// not among them. Rights to send commands and to keep the log give no right to read.
     ///
     /// A grant or an account ends when either the chain's time or the local clock (`now`) reaches its end. So neither a
     /// stalled chain nor a slow clock extends it.
@@ -130,15 +199,16 @@ impl DeviceAccess {
         let in_force = self
             .grants
             .iter()
-            .filter(|grant| grant.grantee == party && grant.device == device && grant.until > now)
-            .collect::<Vec<_>>();
-        let first_end = in_force.iter().map(|grant| grant.until).min()?;
+            .filter(|grant| grant.grantee == party && grant.device == device && grant.until > now);
+        let (mut set, mut all, mut first_end) = (ReadingSet::default(), false, None::<u64>);
+        for grant in in_force {
+            let Right::Read(selection) = &grant.right else { continue };
+            all |= !set.add(selection);
+            first_end = Some(first_end.map_or(grant.until, |end| end.min(grant.until)));
+        }
+        let first_end = first_end?;
         let until = Some(role.until().map_or(first_end, |end| end.min(first_end)));
-        let names = if in_force.iter().any(|grant| grant.names.is_empty()) {
-            NameFilter::All
-        } else {
-            NameFilter::Only(in_force.iter().flat_map(|grant| grant.names.iter().cloned()).collect())
-        };
+        let names = if all { NameFilter::All } else { NameFilter::Only(set) };
         Some(Rights { names, until, since })
     }
 }
@@ -147,7 +217,8 @@ impl DeviceAccess {
 mod tests {
     use super::*;
     use streembit_primitives::{
-        contract::ContractId, device::ChangeTime, party::Role, DeviceKey, PartyId, PublicKey, Scope, Text,
+        contract::ContractId, device::ChangeTime, party::Role, reading::Unit, DeviceKey, PartyId, PublicKey,
+        Scope, Source, Text, Value,
     };
 
     const GATEWAY: AccountId = AccountId([1; 32]);
@@ -162,14 +233,36 @@ mod tests {
         Name::try_from(text).unwrap()
     }
 
+    /// A grant of the readings with these names, or of all readings for an empty list.
     fn grant(names: &[&str], until: u64) -> Grant {
+        let names = names.iter().map(|text| name(text)).collect::<Vec<_>>();
+        let selection = match names.is_empty() {
+            true => ReadingSelection::All,
+            false => ReadingSelection::Names(names.try_into().unwrap()),
+        };
+        grant_of(Right::Read(selection), until)
+    }
+
+    fn grant_of(right: Right, until: u64) -> Grant {
         Grant {
             contract: ContractId([5; 32]),
+            clause: 1,
             device: key().device_id(),
+            grantor: OWNER,
             grantee: WORKSHOP,
-            names: names.iter().map(|text| name(text)).collect::<Vec<_>>().try_into().unwrap(),
+            right,
             until,
         }
+    }
+
+    fn reading(text: &str, unit: &str) -> Part {
+        Part::Reading(Reading {
+            name: name(text),
+            unit: Unit::try_from(unit).unwrap(),
+            value: Value::Boolean(true),
+            time: 1,
+            source: Source::try_from("senml").unwrap(),
+        })
     }
 
     fn reader(party: PartyId, scope: Scope, until: Option<u64>) -> Option<AccountRole> {
@@ -262,6 +355,32 @@ mod tests {
         let mut foreign = grant(&[], 300);
         foreign.device = DeviceId([8; 32]);
         assert_eq!(access(vec![foreign]).rights(&GATEWAY, 0), None);
+    }
+
+    #[test]
+    fn a_class_is_told_by_the_unit() {
+        let class = |class| grant_of(Right::Read(ReadingSelection::Class(class)), 200);
+        let names = |grants| access(grants).rights(&GATEWAY, 0).unwrap().names;
+        let raw = names(vec![class(DataClass::Raw)]);
+        assert!(raw.admits(&reading("codes", "")) && !raw.admits(&reading("speed", "km/h")));
+        let scaled = names(vec![class(DataClass::PreProcessed)]);
+        assert!(!scaled.admits(&reading("codes", "")) && scaled.admits(&reading("speed", "km/h")));
+        let both = names(vec![class(DataClass::Raw), grant(&["speed"], 200)]);
+        assert!(both.admits(&reading("codes", "")) && both.admits(&reading("speed", "km/h")));
+        assert!(!both.admits(&reading("fuel", "l")));
+        // A request restricts a class as well.
+        let wanted = scaled.intersect(&[name("fuel")]);
+        assert!(wanted.admits(&reading("fuel", "l")) && !wanted.admits(&reading("speed", "km/h")));
+        assert!(!wanted.intersect(&[name("speed")]).admits(&reading("fuel", "l")));
+    }
+
+    #[test]
+    fn rights_to_command_and_to_keep_give_no_right_to_read() {
+        let others = vec![grant_of(Right::Keep, 200), grant_of(Right::Command(Default::default()), 200)];
+        assert_eq!(access(others.clone()).rights(&GATEWAY, 0), None);
+        // They do not shorten a right to read either.
+        let longer = others.into_iter().chain([grant(&[], 300)]).collect();
+        assert_eq!(access(longer).rights(&GATEWAY, 0), all(Some(300)));
     }
 
     #[test]

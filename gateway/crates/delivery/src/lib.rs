@@ -24,7 +24,8 @@ pub mod wire;
 pub use config::DeliveryConfig;
 pub use cursor::{Cursor, CursorError};
 pub use grants::{
-    change_stream, BlockStream, ChainUnavailableError, DeviceAccess, Grants, NameFilter, Registry, Rights,
+    change_stream, class_of, BlockStream, ChainUnavailableError, DeviceAccess, Grants, NameFilter,
+    ReadingSet, Registry, Rights,
 };
 pub use libp2p::{Multiaddr, PeerId};
 pub use limits::Limits;

@@ -7,8 +7,7 @@ use crate::{
 };
 use anyhow::{bail, Context as _};
 use serde_json::json;
-use streembit_chain::{Call, ChainClient, Submitted};
-use streembit_keystore::KeyPair;
+use streembit_chain::{Call, ChainClient, Signer, Submitted};
 use streembit_primitives::consortium::{Change, Consortium, Motion};
 
 /// Returns the finalized state of the consortium.
@@ -19,20 +18,20 @@ pub(super) async fn consortium(chain: &ChainClient) -> anyhow::Result<Consortium
 /// Proposes a change to the council.
 pub(super) async fn propose(
     chain: &ChainClient,
-    keys: &KeyPair,
+    signer: &Signer,
     change: Change,
 ) -> anyhow::Result<Submitted> {
-    chain.submit(keys, Call::ProposeChange { change }).await.map_err(explain)
+    chain.submit(signer, Call::ProposeChange { change }).await.map_err(explain)
 }
 
 /// Proposes a change to the council, and prints the result.
 pub async fn propose_and_print(
     chain: &ChainClient,
-    keys: &KeyPair,
+    signer: &Signer,
     change: Change,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let submitted = propose(chain, keys, change).await?;
+    let submitted = propose(chain, signer, change).await?;
     print_outcome(&submitted, change, &consortium(chain).await?, context)
 }
 

@@ -11,8 +11,8 @@ use crate::{
 use anyhow::bail;
 use serde_json::json;
 use std::{io::IsTerminal as _, time::Duration};
-use streembit_chain::ChainClient;
-use streembit_keystore::{account, KeyPair};
+use streembit_chain::{ChainClient, Signer};
+use streembit_keystore::account;
 use streembit_primitives::{
     consortium::{Change, Consortium, SessionKeys, Validator, ValidatorState},
     AccountId,
@@ -32,7 +32,7 @@ pub struct Args {
 
 /// Runs `consortium join`.
 pub async fn join(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let mut steps = StepLog::new(context);
     let account = keys.account();
@@ -56,7 +56,7 @@ pub async fn join(args: &Args, context: &Context) -> anyhow::Result<()> {
 
 /// Runs `consortium rotate-keys`.
 pub async fn rotate(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let mut steps = StepLog::new(context);
     if validator(&consortium(&chain).await?, keys.account()).is_none() {
@@ -69,7 +69,7 @@ pub async fn rotate(args: &Args, context: &Context) -> anyhow::Result<()> {
 /// Creates session keys in the node and registers them on the chain.
 async fn create_session_keys(
     chain: &ChainClient,
-    keys: &KeyPair,
+    signer: &Signer,
     steps: &mut StepLog,
 ) -> anyhow::Result<SessionKeys> {
     if !chain.node_is_validator().await.map_err(explain)? {
@@ -78,7 +78,7 @@ async fn create_session_keys(
             chain.node()
         );
     }
-    let created = chain.set_new_session_keys(keys).await.map_err(explain)?;
+    let created = chain.set_new_session_keys(signer).await.map_err(explain)?;
     steps.log("created session keys in the node and registered them on the chain");
     Ok(created)
 }

@@ -262,7 +262,7 @@ async fn propose(
     change: impl FnOnce(AccountId) -> Change,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let change = change(context.resolver().chain(&chain).account(&args.account).await?);
     council::propose_and_print(&chain, &keys, change, context).await
@@ -274,7 +274,7 @@ async fn propose_about(
     change: impl FnOnce(PartyId) -> Change,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let change = change(find_party(context, &chain, &args.party).await?);
     council::propose_and_print(&chain, &keys, change, context).await
@@ -308,7 +308,7 @@ async fn quota(account: &Reference, node: &NodeArg, context: &Context) -> anyhow
 }
 
 async fn vote(args: &Vote, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let motion = find_motion(&consortium(&chain).await?, &args.motion)?;
     let approve = args.choice == Choice::Yes;
@@ -324,7 +324,7 @@ async fn vote(args: &Vote, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn leave(as_party: bool, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
-    let keys = key.open(context)?;
+    let keys = key.signer(context).await?;
     let chain = connect(node.or_local()).await?;
     let call = if as_party { Call::LeaveConsortium } else { Call::LeaveValidators };
     let submitted = chain.submit(&keys, call).await.map_err(explain)?;

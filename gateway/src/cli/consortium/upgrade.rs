@@ -39,7 +39,7 @@ pub struct Args {
 /// Proposes the runtime in a file to the council.
 pub async fn propose(args: &Args, context: &Context) -> anyhow::Result<()> {
     let change = Change::Upgrade { code: Code::read(&args.file)?.hash };
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let submitted = council::propose(&chain, &keys, change).await?;
     let now = consortium(&chain).await?;
@@ -49,7 +49,7 @@ pub async fn propose(args: &Args, context: &Context) -> anyhow::Result<()> {
 /// Applies the runtime in a file, after checking that the council has decided on it.
 pub async fn apply(args: &Args, context: &Context) -> anyhow::Result<()> {
     let code = Code::read(&args.file)?;
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let view = chain.view().await.map_err(explain)?;
     ensure_decided(&args.file, &code, view.authorized_code().await.map_err(explain)?)?;

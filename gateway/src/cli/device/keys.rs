@@ -13,7 +13,7 @@ use anyhow::{bail, ensure, Context as _};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use streembit_chain::{key_consent, ChainClient, KeyConsents};
+use streembit_chain::{key_consent, ChainClient, KeyConsents, Signer};
 use streembit_keystore::KeyPair;
 use streembit_primitives::{
     device::{DeviceRecord, KeyConsent},
@@ -186,7 +186,7 @@ impl KeyChange {
     }
 
     /// Submits the change and prints the result.
-    async fn submit(self, owner: &KeyPair, consents: KeyConsents, context: &Context) -> anyhow::Result<()> {
+    async fn submit(self, owner: &Signer, consents: KeyConsents, context: &Context) -> anyhow::Result<()> {
         let Self { found, chain, source, agreed, .. } = self;
         let submit = |last| chain.change_key(owner, agreed.clone(), last, consents);
         let submitted = source.submit(submit).await?;
@@ -206,7 +206,7 @@ impl KeyChange {
 
 /// Runs `device rotate-key`.
 pub(super) async fn rotate(args: &RotateArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.open(context)?;
+    let owner = args.key.signer(context).await?;
     let change = KeyChange::prepare(&args.device, &args.new, &args.last, &args.node, context).await?;
     let agreed = &change.agreed;
     let (file, key) = (args.old_consent.as_deref(), args.old_device_key.as_deref());
@@ -247,7 +247,7 @@ fn sign_as_host(change: &KeyChange, context: &Context) -> anyhow::Result<Signatu
 
 /// Runs `device recover`.
 pub(super) async fn recover(args: &RecoverArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.open(context)?;
+    let owner = args.key.signer(context).await?;
     let change = KeyChange::prepare(&args.device, &args.new, &args.last, &args.node, context).await?;
     let consents = KeyConsents::Recovery { new: change.new_consent };
     change.submit(&owner, consents, context).await

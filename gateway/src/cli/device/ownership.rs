@@ -52,7 +52,7 @@ pub struct AcceptArgs {
 
 /// Runs `device transfer`.
 pub(super) async fn transfer(args: &TransferArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.open(context)?;
+    let owner = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let to = match &args.to {
         Some(party) => Some(find_party(context, &chain, party).await?),
@@ -73,7 +73,7 @@ pub(super) async fn transfer(args: &TransferArgs, context: &Context) -> anyhow::
 
 /// Runs `device accept`.
 pub(super) async fn accept(args: &AcceptArgs, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let from = find_party(context, &chain, &args.from).await?;
     let device = context.resolver().chain(&chain).device(&args.device).await?;

@@ -7,15 +7,17 @@ use super::{
     subject::{DeviceArg, FoundDevice},
 };
 use crate::{
-    cli::common::{submitted_json, Context, NodeArg},
+    cli::{
+        common::{submitted_json, Context, NodeArg},
+        resolver::Reference,
+    },
     keys::{open_gateway_key, open_key},
 };
 use anyhow::{bail, ensure, Context as _};
 use clap::Args as ClapArgs;
 use serde_json::json;
 use std::path::PathBuf;
-use streembit_chain::{ChainClient, Reassignment};
-use streembit_keystore::KeyPair;
+use streembit_chain::{ChainClient, Reassignment, Signer};
 use streembit_primitives::{
     device::{DeviceRecord, LastAnchored},
     DeviceKey, LogId,
@@ -30,11 +32,14 @@ pub struct Args {
     #[command(flatten)]
     device: DeviceArg,
     /// The file that `streembit device admit` wrote at the gateway that takes the device over.
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE")]
     admission: Option<PathBuf>,
     /// The keystore of an account of the owner.
     #[arg(id = "key", long = "key", value_name = "FILE", env = "STREEMBIT_KEY")]
     key: Option<PathBuf>,
+    /// With --offline: the account that signs on another machine, or its name in the address book.
+    #[arg(long, value_name = "ACCOUNT")]
+    signer: Option<Reference>,
     /// The sequence of the first event in the log. Events between the last anchored one and this one are declared lost.
     /// Without it, the log begins with the event after the last anchored one.
     #[arg(long, value_name = "N")]
@@ -47,7 +52,7 @@ pub struct Args {
 
 /// Who assigns a device, and to which log.
 struct Target {
-    signer: KeyPair,
+    signer: Signer,
     log: LogId,
     host_key: Option<DeviceKey>,
     admission: Option<Admission>,
@@ -58,7 +63,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let (found, chain) = args.device.find(&args.node, args.last.evidence(), context).await?;
     let record = found.record(&chain).await?;
     let target = match &args.admission {
-        Some(file) => admitted(Admission::read(file)?, args, &found, &record, context)?,
+        Some(file) => admitted(Admission::read(file)?, args, &found, &record, context).await?,
         None => own_epoch(&chain, &found, &record, context).await?,
     };
     ensure!(target.log != record.log(), "device {} is in log {} already", found.id, target.log);
@@ -101,7 +106,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 }
 
 /// The owner assigns the device to the gateway that has agreed.
-fn admitted(
+async fn admitted(
     admission: Admission,
     args: &Args,
     found: &FoundDevice,
@@ -117,8 +122,14 @@ fn admitted(
         found.id,
         record.owner()
     );
-    let key = args.key.as_deref().context("give the key of the owner with --key FILE")?;
-    let signer = open_key(key, context.passphrase_file.as_deref())?;
+    let key = args.key.as_deref();
+    let signer = match context.account_elsewhere(key, args.signer.as_ref()).await? {
+        Some(account) => Signer::Elsewhere(account),
+        None => {
+            let key = key.context("give the key of the owner with --key FILE")?;
+            open_key(key, context.passphrase_file.as_deref())?.into()
+        }
+    };
     let host_key = (admission.key != *record.key()).then(|| admission.key.clone());
     Ok(Target { signer, log: admission.log, host_key, admission: Some(admission) })
 }
@@ -132,7 +143,10 @@ async fn own_epoch(
 ) -> anyhow::Result<Target> {
     match &found.gateway {
         Some((config, account)) if *account == record.gateway() => {
-            let signer = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
+            let signer = match &context.offline {
+                Some(_) => Signer::Elsewhere(*account),
+                None => open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?.into(),
+            };
             let log = open_log(chain, *account).await?;
             Ok(Target { signer, log, host_key: None, admission: None })
         }

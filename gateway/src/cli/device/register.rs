@@ -66,7 +66,7 @@ pub struct ConsentArgs {
 pub(super) async fn register(args: RegisterArgs, context: &Context) -> anyhow::Result<()> {
     let (config, gateway) = args.config.load_with_ids(Some(context))?;
     let device = find_configured(context, &config, gateway, &args.device).await?;
-    let signer = args.key.open(context)?;
+    let signer = args.key.signer(context).await?;
     let chain = connect(args.node.or_configured(&config)).await?;
     let owner = chain.party_of(signer.account()).await.map_err(explain)?;
     let registration = registration(&chain, &device, owner, gateway).await?;

@@ -74,7 +74,7 @@ impl From<Declared> for DeviceState {
 
 /// Runs `device retire`.
 pub(super) async fn retire(args: &RetireArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.open(context)?;
+    let owner = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let device = context.resolver().chain(&chain).device(&args.device).await?;
     find_record(&chain, device).await?;
@@ -86,7 +86,7 @@ pub(super) async fn retire(args: &RetireArgs, context: &Context) -> anyhow::Resu
 
 /// Runs `device declare`.
 pub(super) async fn declare(args: &DeclareArgs, context: &Context) -> anyhow::Result<()> {
-    let owner = args.key.open(context)?;
+    let owner = args.key.signer(context).await?;
     let (found, chain) = args.device.find(&args.node, args.last.evidence(), context).await?;
     let record = found.record(&chain).await?;
     let device = found.id;

@@ -52,6 +52,12 @@ impl<'a> Resolver<'a> {
         self
     }
 
+    /// Adds the contracts in the index of the gateway with this data folder.
+    pub fn index(mut self, folder: &'a Path) -> Self {
+        self.sources.push(Source::Index(folder));
+        self
+    }
+
     /// Adds the parties of the chain, and their accounts, gateways, devices and contracts.
     pub fn chain(mut self, chain: &'a ChainClient) -> Self {
         self.sources.push(Source::Chain(chain));

@@ -1,8 +1,9 @@
-//! The places that know ids: a gateway's configuration and log, evidence, and the chain.
+//! The places that know ids: a gateway's configuration, log and index of contracts, evidence, and the chain.
 
 use crate::{
     address_book::{IdKind, KnownId},
     config::{Config, DeviceConfig},
+    contracts::history::{self, Line},
     remedies::explain,
 };
 use std::{fmt, path::Path};
@@ -20,6 +21,8 @@ pub(super) enum Source<'a> {
     Config(&'a Config, AccountId),
     /// The devices of the log in a folder.
     Log(&'a Path),
+    /// The contracts in the index of the gateway with this data folder.
+    Index(&'a Path),
     /// The device of an evidence file, and its owners and gateways.
     Evidence(&'a Path),
     /// The parties of a chain, and their accounts, gateways, devices and contracts.
@@ -35,6 +38,10 @@ impl Source<'_> {
             Self::Log(folder) => {
                 let folder = folder.to_path_buf();
                 tokio::task::spawn_blocking(move || of_log(&folder)).await?.map(unnamed)
+            }
+            Self::Index(folder) => {
+                let folder = folder.to_path_buf();
+                tokio::task::spawn_blocking(move || of_index(&folder)).await?.map(unnamed)
             }
             Self::Evidence(file) => {
                 let file = file.to_path_buf();
@@ -61,6 +68,7 @@ impl fmt::Display for Source<'_> {
                 write!(f, "the gateway's configuration (its devices: {})", names.join(", "))
             }
             Self::Log(folder) => write!(f, "the log in {}", folder.display()),
+            Self::Index(folder) => write!(f, "the index of contracts in {}", folder.display()),
             Self::Evidence(file) => write!(f, "the evidence {}", file.display()),
             Self::Chain(chain) => write!(f, "the chain at {}", chain.node()),
         }
@@ -81,6 +89,14 @@ fn of_log(folder: &Path) -> anyhow::Result<Vec<KnownId>> {
     let heads = log.heads().map_err(explain)?;
     let devices = heads.into_iter().map(|(device, _)| KnownId::from(device));
     Ok(devices.chain([of_gateway(log.id().gateway)]).collect())
+}
+
+fn of_index(folder: &Path) -> anyhow::Result<Vec<KnownId>> {
+    let contract = |line| match line {
+        Line::Event(entry) => Some(KnownId::from(entry.contract)),
+        _ => None,
+    };
+    Ok(history::read(folder)?.into_iter().filter_map(contract).collect())
 }
 
 /// Why the reading of an evidence file ends.

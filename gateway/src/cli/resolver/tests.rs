@@ -1,8 +1,9 @@
 //! Tests of the resolver without a chain.
 
 use super::*;
+use crate::contracts::history::{Entry, HistoryIndex, Line};
 use std::path::PathBuf;
-use streembit_primitives::PartyId;
+use streembit_primitives::{Hash, PartyId};
 
 const GATEWAY: AccountId = AccountId([0x77; 32]);
 const CAR: DeviceId = DeviceId([0xc3; 32]);
@@ -149,4 +150,31 @@ async fn evidence_knows_its_device() {
     assert_eq!(Resolver::new(&none).evidence(Some(vector)).device(&short).await.unwrap(), device);
     let error = Resolver::new(&none).evidence(Some(missing)).device(&short).await.unwrap_err().to_string();
     assert!(error.contains("/nonexistent"), "{error}");
+}
+
+#[tokio::test]
+async fn a_contract_is_found_in_the_index_of_a_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = AddressBookFile::none();
+    let event = |first: u8| {
+        Line::Event(Entry {
+            contract: ContractId(beginning(&[0x12, 0xab, first])),
+            block: 1,
+            hash: Hash([2; 32]),
+            time: 3,
+            account: None,
+            event: "Proposed".into(),
+            fields: serde_json::Value::Null,
+        })
+    };
+    let mut index = HistoryIndex::open(folder.path(), Hash([9; 32])).unwrap();
+    index.append(&[event(1), event(1), event(2)]).unwrap();
+    let find = |text: &str| {
+        let reference = reference(text);
+        let resolver = Resolver::new(&none).index(folder.path());
+        async move { resolver.contract(&reference).await }
+    };
+    assert_eq!(find("0x12ab01").await.unwrap(), ContractId(beginning(&[0x12, 0xab, 1])));
+    assert!(find("0x12ab").await.unwrap_err().to_string().contains("2 ids"));
+    assert!(find("0x12cd").await.unwrap_err().to_string().contains("the index of contracts in"));
 }

@@ -1,75 +1,147 @@
-//! The grants to read a device.
+//! The rights that contracts give.
 
-use crate::mock::*;
-use frame_support::assert_ok;
+use crate::{mock::*, Error, Event};
+use frame_support::{assert_noop, assert_ok};
 use streembit_primitives::{
-    contract::{AccessClause, Clause},
-    contract_state::Grant,
-    reading::Name,
-    Hash,
+    contract::{
+        state::{Grant, Right},
+        AccessClause, Clause, CommandRule, ContractId, ContractRole, ControlClause, CustodyClause, DataClass,
+        Grantee, ReadingSelection, RoleHolder, Terms,
+    },
+    Hash, PartyId,
 };
 
+fn access() -> AccessClause {
+    AccessClause {
+        device: car(),
+        grantor: OWNER,
+        grantee: Grantee::Party(WORKSHOP),
+        readings: ReadingSelection::Class(DataClass::Raw),
+        purpose: Some(Hash([1; 32])),
+        until: UNTIL,
+    }
+}
+
+fn grantees() -> Vec<PartyId> {
+    ServiceContracts::grants(&car()).into_iter().map(|grant| grant.grantee).collect()
+}
+
+fn revoke(party: PartyId, id: ContractId, clause: u16) -> sp_runtime::DispatchResult {
+    ServiceContracts::revoke(signed(party), id, clause)
+}
+
 #[test]
-fn a_grant_begins_with_the_contract_and_ends_at_its_time() {
+fn a_right_begins_with_the_contract_and_ends_at_its_time() {
     chain().execute_with(|| {
-        let id = contract().id(&Genesis::get());
-        assert_ok!(ServiceContracts::propose(signed(OWNER), contract()));
-        assert!(ServiceContracts::grants(car()).is_empty(), "a proposal grants nothing");
-        assert_ok!(ServiceContracts::accept(signed(WORKSHOP), id));
-        let expected =
-            Grant { contract: id, device: car(), grantee: WORKSHOP, names: Default::default(), until: 1_000 };
-        Now::set(&999);
-        assert_eq!(ServiceContracts::grants(car()), vec![expected]);
-        Now::set(&1_000);
-        assert!(ServiceContracts::grants(car()).is_empty(), "a grant is already over at its end time");
+        let mut later: Terms = terms();
+        later.starts = START + MINUTE;
+        let id = agree(later);
+        assert!(grantees().is_empty(), "the contract has not started");
+        pass(MINUTE);
+        let expected = Grant {
+            contract: id,
+            clause: ACCESS,
+            device: car(),
+            grantor: OWNER,
+            grantee: WORKSHOP,
+            right: Right::Read(ReadingSelection::All),
+            until: UNTIL,
+        };
+        assert_eq!(ServiceContracts::grants(&car()), [expected.clone()]);
+        assert_eq!(ServiceContracts::grants_of(id), [expected]);
+        block_at(UNTIL - 1);
+        assert_eq!(grantees(), [WORKSHOP]);
+        block_at(UNTIL);
+        assert!(grantees().is_empty());
     });
 }
 
 #[test]
-fn a_grant_of_a_former_owner_is_void() {
+fn a_right_of_a_former_owner_is_void() {
     chain().execute_with(|| {
-        agree(contract());
+        agree(terms());
         let gateway = Gateway::new(100);
-        assert_eq!(ServiceContracts::grants(car()).len(), 1);
-        // Also if the new owner is a party to the contract, or if the device comes back.
+        // Even if the new owner is a party to the contract, or if the device comes back.
         for owner in [WORKSHOP, INSURER, OWNER] {
             own(owner, &gateway.hosted("car"), &gateway);
-            assert!(ServiceContracts::grants(car()).is_empty(), "{owner}");
+            assert!(grantees().is_empty(), "{owner}");
         }
-        assert_ok!(ServiceContracts::check_state());
-        let mut again = contract();
-        again.nonce = Hash([1; 32]);
-        let id = agree(again);
-        let grants = ServiceContracts::grants(car());
-        assert_eq!(grants.iter().map(|grant| grant.contract).collect::<Vec<_>>(), [id]);
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
     });
 }
 
 #[test]
-fn a_grant_is_for_one_device_and_comes_from_any_active_contract() {
-    chain().execute_with(|| {
-        let van = Gateway::new(100).hosted("van").device_id();
-        let mut both = contract();
-        both.nonce = Hash([1; 32]);
-        both.parties = vec![OWNER, WORKSHOP, INSURER].try_into().unwrap();
-        both.devices = vec![car(), van].try_into().unwrap();
-        let odometer = vec![Name::try_from(ODOMETER).unwrap()];
-        let access = AccessClause {
-            device: van,
-            grantee: INSURER,
-            names: odometer.clone().try_into().unwrap(),
-            until: 500,
-        };
-        both.clauses.try_push(Clause::Access(access)).unwrap();
-        let (first, second) = (agree(contract()), agree(both));
+fn a_right_ends_when_a_side_leaves() {
+    for leaving in [OWNER, WORKSHOP] {
+        chain().execute_with(|| {
+            agree(terms());
+            expel(leaving);
+            assert!(grantees().is_empty());
+            readmit(leaving);
+            assert!(grantees().is_empty(), "it does not come back");
+        });
+    }
+}
 
-        let given = |device| {
-            let grants = ServiceContracts::grants(device);
-            grants.into_iter().map(|grant| (grant.contract, grant.grantee)).collect::<Vec<_>>()
+#[test]
+fn either_side_revokes_a_right_once() {
+    for party in [OWNER, WORKSHOP] {
+        chain().execute_with(|| {
+            let id = agree(terms());
+            for outsider in [INSURER, ARBITER] {
+                assert_noop!(revoke(outsider, id, ACCESS), Error::<Test>::NotASideOfClause);
+                assert!(!ServiceContracts::may_revoke(&outsider, id, ACCESS));
+            }
+            assert_noop!(revoke(party, id, SERVICE), Error::<Test>::NothingToRevoke);
+            assert_noop!(revoke(party, id, 9), Error::<Test>::UnknownClause);
+            assert!(ServiceContracts::may_revoke(&party, id, ACCESS));
+            assert_ok!(revoke(party, id, ACCESS));
+            System::assert_last_event(Event::Revoked { id, clause: ACCESS, party }.into());
+            assert!(grantees().is_empty());
+            assert!(!ServiceContracts::may_revoke(&party, id, ACCESS), "only the first one is free");
+            assert_noop!(revoke(party, id, ACCESS), Error::<Test>::NothingToRevoke);
+            assert_eq!(ServiceContracts::check_state(), Ok(()));
+        });
+    }
+}
+
+#[test]
+fn an_audience_is_every_party_with_the_role() {
+    chain().execute_with(|| {
+        let to_insurers = AccessClause { grantee: Grantee::Role(ContractRole::Insurer), ..access() };
+        let mut terms = terms_with(vec![Clause::Access(access()), Clause::Access(to_insurers)]);
+        terms.arbiter = None;
+        for party in [INSURER, ARBITER] {
+            terms.parties.try_push(RoleHolder { role: ContractRole::Insurer, party }).unwrap();
+        }
+        agree(terms);
+        assert_eq!(grantees(), [WORKSHOP, INSURER, ARBITER]);
+        let rights = ServiceContracts::grants(&car());
+        assert_eq!(rights[0].right, Right::Read(ReadingSelection::Class(DataClass::Raw)));
+    });
+}
+
+#[test]
+fn commands_and_replicas_are_rights_too() {
+    chain().execute_with(|| {
+        let rule =
+            CommandRule { name: "unlock".parse().unwrap(), per_hour: Some(2), limits: Default::default() };
+        let commands: streembit_primitives::BoundedVec<_, _> = vec![rule].try_into().unwrap();
+        let control = ControlClause {
+            device: car(),
+            grantor: OWNER,
+            grantee: Grantee::Party(WORKSHOP),
+            commands: commands.clone(),
+            until: END + DAY,
         };
-        assert_eq!(given(car()), vec![(first, WORKSHOP), (second, WORKSHOP)]);
-        assert_eq!(given(van), vec![(second, INSURER)]);
-        assert_eq!(ServiceContracts::grants(van)[0].names.to_vec(), odometer);
-        assert!(given(streembit_primitives::DeviceId([7; 32])).is_empty());
+        let custody = CustodyClause { device: car(), grantor: OWNER, custodian: WORKSHOP, until: UNTIL };
+        let id = agree(terms_with(vec![Clause::Control(control), Clause::Custody(custody)]));
+        let rights: Vec<_> =
+            ServiceContracts::grants(&car()).into_iter().map(|grant| (grant.right, grant.until)).collect();
+        // A right never outlives its contract.
+        assert_eq!(rights, [(Right::Command(commands), END), (Right::Keep, UNTIL)]);
+        assert_ok!(ServiceContracts::terminate(signed(OWNER), id));
+        pass(NOTICE);
+        assert!(grantees().is_empty(), "nobody has noted the end yet");
     });
 }

@@ -1,5 +1,10 @@
-mod agreeing;
+mod amending;
 mod any_calls;
+mod claims;
+mod disputes;
 mod grants;
+mod handover;
+mod lifecycle;
+mod meters;
 mod proofs;
-mod service;
+mod table;

@@ -156,13 +156,16 @@ impl Rpc {
 
     /// A finalized block with its timestamp.
     pub async fn finalized_of(&self, header: &Header, hash: H256) -> Result<Finalized, ChainError> {
-        let time = self.storage(&now_key(), hash).await?;
-        let time = match time {
-            Some(bytes) => decode::<u64>("the timestamp of a block", &bytes)?,
+        Ok(Finalized { number: number(header)?, hash: Hash(hash.0), time: self.time_of(hash).await? })
+    }
+
+    /// The timestamp of a block.
+    pub async fn time_of(&self, hash: H256) -> Result<u64, ChainError> {
+        match self.storage(&now_key(), hash).await? {
+            Some(bytes) => decode::<u64>("the timestamp of a block", &bytes),
             // Block 0 has no timestamp.
-            None => 0,
-        };
-        Ok(Finalized { number: number(header)?, hash: Hash(hash.0), time })
+            None => Ok(0),
+        }
     }
 
     /// The hash of the block with this number.

@@ -18,8 +18,10 @@ use streembit_keystore::KeyPair;
 use streembit_log::{Log, NewEntry};
 use streembit_primitives::{
     checkpoint::Anchor,
-    contract::ContractId,
-    contract_state::Grant,
+    contract::{
+        state::{Grant, Right},
+        ContractId, ReadingSelection,
+    },
     device::{ChangeTime, DeviceRecord, KeyChange},
     event::VERSION,
     hash::Domain,
@@ -210,11 +212,17 @@ fn reading(name: &str, value: u32) -> Part {
 
 fn grant(device: DeviceId, grantee: &KeyPair, names: &[&str], until: u64) -> Grant {
     let names = names.iter().map(|name| Name::try_from(*name).unwrap()).collect::<Vec<_>>();
+    let selection = match names.is_empty() {
+        true => ReadingSelection::All,
+        false => ReadingSelection::Names(names.try_into().unwrap()),
+    };
     Grant {
         contract: ContractId([5; 32]),
+        clause: 1,
         device,
+        grantor: PartyId([0xaa; 32]),
         grantee: founder(grantee.account()).party,
-        names: names.try_into().unwrap(),
+        right: Right::Read(selection),
         until,
     }
 }

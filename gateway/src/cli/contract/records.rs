@@ -1,0 +1,314 @@
+//! What is recorded under a contract: meters, services, claims, disputes and payments.
+
+use super::{
+    agree::submit,
+    args::{
+        ClaimArgs, ContraryArgs, DocumentedArgs, NumberedArgs, PayArgs, RecordArgs, ReportArgs, RuleArgs,
+        SettleArgs,
+    },
+    lookup::{clause_of, has_meter, is_claimable, Found},
+    prove, view,
+};
+use crate::{
+    cli::common::{submitted_json, ConfigArg, Context, KeyArg},
+    contracts::Pick,
+    remedies::explain,
+};
+use anyhow::{bail, ensure, Context as _};
+use serde_json::json;
+use std::path::PathBuf;
+use streembit_chain::{ContractAction, Submitted};
+use streembit_primitives::{
+    contract::{
+        evaluate::period_range,
+        state::{ClaimEvidence, ClaimView},
+        ChargeBasis, ClaimNumber, Clause,
+    },
+    reading_proof::ReadingProof,
+};
+
+/// Runs `contract report`.
+pub(super) async fn report(args: ReportArgs, context: &Context) -> anyhow::Result<()> {
+    let found = Found::find(&args.clause.contract, context).await?;
+    let numbered = found.clause(&args.clause, "a clause with a meter", has_meter)?;
+    let proof = prove::proof(&found.chain, &args.proof, &numbered.clause, Pick::Newest).await?;
+    let reading = prove::disclosed_reading(&proof)?;
+    let action = ContractAction::Report { clause: numbered.number, proof: Box::new(proof) };
+    let submitted = submit(&found, &args.key.signer(context).await?, action).await?;
+    let state = found.chain.view().await.map_err(explain)?;
+    let clauses = state.clauses(found.id()).await.map_err(explain)?.unwrap_or_default();
+    let clause = clauses.into_iter().find(|clause| clause.number == numbered.number);
+    let fields = [
+        ("id", json!(found.id())),
+        ("clause", json!(numbered.number)),
+        ("reading", json!(reading)),
+        ("progress", json!(clause)),
+    ];
+    context.print(&submitted_json(&submitted, fields), |_| {
+        let progress = clause
+            .as_ref()
+            .map(|clause| format!("\n{}", view::progress(&numbered.clause, clause, state.block().time)))
+            .unwrap_or_default();
+        format!("reported {reading}, finalized in block {}{progress}", submitted.block)
+    })
+}
+
+/// Runs `contract record`.
+pub(super) async fn record(args: RecordArgs, context: &Context) -> anyhow::Result<()> {
+    let found = Found::find(&args.clause.contract, context).await?;
+    let is_service = |clause: &Clause| matches!(clause, Clause::Service(_));
+    let numbered = found.clause(&args.clause, "a service clause", is_service)?;
+    let proof = match has_meter(&numbered.clause) {
+        true => {
+            let proof = prove::proof(&found.chain, &args.proof, &numbered.clause, Pick::Newest).await?;
+            Some(Box::new(proof))
+        }
+        false => None,
+    };
+    let documents = args.documents.hashes()?;
+    let action = ContractAction::Record { clause: numbered.number, proof, documents };
+    let submitted = submit(&found, &args.key.signer(context).await?, action).await?;
+    print_new_claim(&found, numbered.number, &submitted, context).await
+}
+
+/// Prints the newest claim under a clause, which the call has just made.
+async fn print_new_claim(
+    found: &Found,
+    clause: u16,
+    submitted: &Submitted,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let state = found.chain.view().await.map_err(explain)?;
+    let claims = state.claims(found.id()).await.map_err(explain)?.unwrap_or_default();
+    // Numbers only rise, so the newest claim of the clause is the new one.
+    let made =
+        claims.into_iter().filter(|view| view.claim.clause == clause).max_by_key(|view| view.claim.number);
+    let number = made.as_ref().map(|view| view.claim.number);
+    let fields = [
+        ("id", json!(found.id())),
+        ("clause", json!(clause)),
+        ("record", json!(number)),
+        ("claim", json!(made.as_ref().map(|view| &view.claim))),
+    ];
+    context.print(&submitted_json(submitted, fields), |_| {
+        let number = number.map_or_else(|| "N".to_owned(), |number| number.to_string());
+        let what = made.as_ref().map(|made| format!("\n{}", view::claim(made))).unwrap_or_default();
+        let id = found.id();
+        format!(
+            "recorded as record {number}, finalized in block {}{what}\n\nNext, the other side confirms or contests it:\n  \
+             streembit contract confirm {id} --record {number} --key THEIR.key",
+            submitted.block
+        )
+    })
+}
+
+/// Runs `contract claim`.
+pub(super) async fn claim(args: ClaimArgs, context: &Context) -> anyhow::Result<()> {
+    let found = Found::find(&args.clause.contract, context).await?;
+    let numbered =
+        found.clause(&args.clause, "a clause of kind bound, usage, report or charge", is_claimable)?;
+    let evidence = evidence(&found, &numbered.clause, &args).await?;
+    let documents = args.documents.hashes()?;
+    let action = ContractAction::Claim { clause: numbered.number, evidence: Box::new(evidence), documents };
+    let submitted = submit(&found, &args.key.signer(context).await?, action).await?;
+    print_new_claim(&found, numbered.number, &submitted, context).await
+}
+
+/// Collects what proves a claim.
+async fn evidence(found: &Found, clause: &Clause, args: &ClaimArgs) -> anyhow::Result<ClaimEvidence> {
+    let source = ProofSource { found, clause, args };
+    Ok(match clause {
+        Clause::Bound(bound) => {
+            let last = match bound.tolerated {
+                0 => None,
+                _ => Some(source.last(args.to.map(|to| Pick::LastBefore(to.0))).await?),
+            };
+            let first = source.first(args.from.map(|from| Pick::FirstFrom(from.0))).await?;
+            ClaimEvidence::Breach { first, last }
+        }
+        Clause::Usage(usage) => {
+            let period =
+                args.period.context("which period was used? Give its number with --period N, from 0")?;
+            let (from, to) = period_range(found.terms().starts, usage.period, period)
+                .with_context(|| format!("period {period} is out of range"))?;
+            ClaimEvidence::Usage {
+                period,
+                first: source.first(Some(Pick::FirstFrom(from))).await?,
+                last: source.last(Some(Pick::LastBefore(to))).await?,
+            }
+        }
+        // The gap lies between the last reading before its start and the first one after it.
+        Clause::Report(_) => ClaimEvidence::Gap {
+            before: source.first(args.from.map(|from| Pick::LastBefore(from.0.saturating_add(1)))).await?,
+            after: source.last(args.from.map(|from| Pick::FirstFrom(from.0.saturating_add(1)))).await?,
+        },
+        Clause::Charge(charge) => match charge.basis {
+            ChargeBasis::Once => ClaimEvidence::Once,
+            ChargeBasis::Time { .. } => {
+                let to = args.to.context("until when is the time charged? Give --to TIME")?;
+                ClaimEvidence::Time { until: to.0 }
+            }
+            ChargeBasis::Meter { .. } => {
+                let first = match source.names_first() {
+                    true => Some(source.first(args.from.map(|from| Pick::FirstFrom(from.0))).await?),
+                    false => None,
+                };
+                let newest = args.to.map_or(Pick::Newest, |to| Pick::LastBefore(to.0));
+                ClaimEvidence::Meter { first, last: source.last(Some(newest)).await? }
+            }
+        },
+        _ => bail!("nothing is claimed under a clause of kind {}", clause.kind()),
+    })
+}
+
+/// Where the proofs of a claim come from: files, or a gateway's log.
+struct ProofSource<'a> {
+    found: &'a Found,
+    clause: &'a Clause,
+    args: &'a ClaimArgs,
+}
+
+impl ProofSource<'_> {
+    /// Returns true if the arguments name a first reading.
+    fn names_first(&self) -> bool {
+        self.args.first.is_some() || self.args.from.is_some() || self.args.proof.len() > 1
+    }
+
+    async fn first(&self, pick: Option<Pick>) -> anyhow::Result<ReadingProof> {
+        let pick = self.args.first.map(Pick::Sequence).or(pick);
+        self.get(self.args.proof.first(), pick, "--first N or --from TIME").await
+    }
+
+    async fn last(&self, pick: Option<Pick>) -> anyhow::Result<ReadingProof> {
+        let pick = self.args.last.map(Pick::Sequence).or(pick);
+        self.get(self.args.proof.last(), pick, "--last N, --from TIME or --to TIME").await
+    }
+
+    async fn get(
+        &self,
+        file: Option<&PathBuf>,
+        pick: Option<Pick>,
+        options: &str,
+    ) -> anyhow::Result<ReadingProof> {
+        if let Some(file) = file {
+            return prove::read(file);
+        }
+        let path = self.args.config.clone().context(
+            "no proof given: use --config FILE for a gateway's log, or --proof FILE for each of the readings",
+        )?;
+        let pick = pick.with_context(|| format!("which reading proves it? Give {options}"))?;
+        let prover = prove::Prover::open(&self.found.chain, &ConfigArg { path }).await?;
+        Ok(prover.prove(&prove::wanted(self.clause)?, pick).await?.proof)
+    }
+}
+
+/// Finds a record.
+async fn find_claim(found: &Found, number: ClaimNumber) -> anyhow::Result<ClaimView> {
+    let state = found.chain.view().await.map_err(explain)?;
+    let claims = state.claims(found.id()).await.map_err(explain)?.unwrap_or_default();
+    claims.into_iter().find(|view| view.claim.number == number).with_context(|| {
+        format!(
+            "contract {} has no record {number}: `streembit contract show {}` lists its records",
+            found.id(),
+            found.id()
+        )
+    })
+}
+
+/// Submits a call about a record, and prints what became of it.
+async fn act(
+    found: &Found,
+    key: &KeyArg,
+    number: ClaimNumber,
+    action: ContractAction,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let submitted = submit(found, &key.signer(context).await?, action).await?;
+    let claim = find_claim(found, number).await.ok();
+    let fields = [("id", json!(found.id())), ("record", json!(number)), ("claim", json!(claim))];
+    context.print(&submitted_json(&submitted, fields), |_| {
+        let now = claim.as_ref().map(|claim| format!("\n{}", view::claim(claim))).unwrap_or_default();
+        format!("done, finalized in block {}{now}", submitted.block)
+    })
+}
+
+/// Runs `contract confirm`.
+pub(super) async fn confirm(args: NumberedArgs, context: &Context) -> anyhow::Result<()> {
+    let found = Found::find(&args.signed.contract, context).await?;
+    act(&found, &args.signed.key, args.record, ContractAction::Confirm(args.record), context).await
+}
+
+/// Runs `contract contest`.
+pub(super) async fn contest(args: DocumentedArgs, context: &Context) -> anyhow::Result<()> {
+    let DocumentedArgs { numbered, documents } = args;
+    let found = Found::find(&numbered.signed.contract, context).await?;
+    let action = ContractAction::Contest(numbered.record, documents.hashes()?);
+    act(&found, &numbered.signed.key, numbered.record, action, context).await
+}
+
+/// Runs `contract retract`.
+pub(super) async fn retract(args: NumberedArgs, context: &Context) -> anyhow::Result<()> {
+    let found = Found::find(&args.signed.contract, context).await?;
+    act(&found, &args.signed.key, args.record, ContractAction::Retract(args.record), context).await
+}
+
+/// Runs `contract refute`.
+pub(super) async fn refute(args: ContraryArgs, context: &Context) -> anyhow::Result<()> {
+    let (found, proof) = contrary(&args, context).await?;
+    let number = args.numbered.record;
+    act(&found, &args.numbered.signed.key, number, ContractAction::Refute(number, proof), context).await
+}
+
+/// Runs `contract offer-reading`.
+pub(super) async fn offer_reading(args: ContraryArgs, context: &Context) -> anyhow::Result<()> {
+    let (found, proof) = contrary(&args, context).await?;
+    let number = args.numbered.record;
+    act(&found, &args.numbered.signed.key, number, ContractAction::OfferReading(number, proof), context).await
+}
+
+/// Proves a reading that is about a record.
+async fn contrary(args: &ContraryArgs, context: &Context) -> anyhow::Result<(Found, Box<ReadingProof>)> {
+    let found = Found::find(&args.numbered.signed.contract, context).await?;
+    let claim = find_claim(&found, args.numbered.record).await?;
+    let clause = clause_of(found.terms(), claim.claim.clause)?.clone();
+    let proof = prove::proof(&found.chain, &args.proof, &clause, args.pick.pick()).await?;
+    Ok((found, Box::new(proof)))
+}
+
+/// Runs `contract answer`.
+pub(super) async fn answer(args: DocumentedArgs, context: &Context) -> anyhow::Result<()> {
+    let DocumentedArgs { numbered, documents } = args;
+    let found = Found::find(&numbered.signed.contract, context).await?;
+    let action = ContractAction::Answer(numbered.record, documents.hashes()?);
+    act(&found, &numbered.signed.key, numbered.record, action, context).await
+}
+
+/// Runs `contract settle`.
+pub(super) async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<()> {
+    let SettleArgs { numbered, outcome } = args;
+    let found = Found::find(&numbered.signed.contract, context).await?;
+    let action = ContractAction::Settle(numbered.record, outcome.0);
+    act(&found, &numbered.signed.key, numbered.record, action, context).await
+}
+
+/// Runs `contract rule`.
+pub(super) async fn rule(args: RuleArgs, context: &Context) -> anyhow::Result<()> {
+    let RuleArgs { settle: SettleArgs { numbered, outcome }, documents } = args;
+    let found = Found::find(&numbered.signed.contract, context).await?;
+    let action = ContractAction::Rule(numbered.record, outcome.0, documents.hashes()?);
+    act(&found, &numbered.signed.key, numbered.record, action, context).await
+}
+
+/// Runs `contract pay`.
+pub(super) async fn pay(args: PayArgs, context: &Context) -> anyhow::Result<()> {
+    let PayArgs { documented: DocumentedArgs { numbered, documents }, received } = args;
+    let found = Found::find(&numbered.signed.contract, context).await?;
+    let action = match received {
+        true => {
+            ensure!(documents.files.is_empty(), "--received takes no documents: the debtor gives them");
+            ContractAction::ConfirmPayment(numbered.record)
+        }
+        false => ContractAction::Pay(numbered.record, documents.hashes()?),
+    };
+    act(&found, &numbered.signed.key, numbered.record, action, context).await
+}

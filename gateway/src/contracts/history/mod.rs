@@ -1,0 +1,267 @@
+//! The index of what happened to contracts: a file of finalized events that the gateway keeps.
+//!
+//! A node may have pruned the blocks that the events are in, and the chain keeps no content that is no longer in force. The
+//! file has one JSON object per line and is only appended to. A crash can leave half a line at the end, which is cut off.
+
+mod describe;
+
+pub use describe::describe;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+use streembit_chain::{BlockEvents, ContractEvent};
+use streembit_keystore::account;
+use streembit_primitives::{
+    contract::{ContentHash, ContractId},
+    AccountId, Hash,
+};
+
+/// The name of the file in the data folder. RocksDB ignores files that it does not know.
+pub const FILE: &str = "CONTRACTS";
+
+/// An error in the index.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The file could not be read or written.
+    #[error("{doing} the index of contracts {}: {source}", .path.display())]
+    File {
+        /// The operation: `reading` or `writing`.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// A line is invalid.
+    #[error("{}:{line}: {problem}; move the file away to start a new index", .path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The problem.
+        problem: String,
+    },
+}
+
+/// A line of the index.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Line {
+    /// The chain that the index is about. It is the first line.
+    Chain {
+        /// The hash of block 0.
+        genesis: Hash,
+    },
+    /// All blocks before this one are indexed or reported as missed.
+    Next(u32),
+    /// The node had pruned these blocks, both included.
+    Missed {
+        /// The first one.
+        from: u32,
+        /// The last one.
+        to: u32,
+    },
+    /// An event.
+    Event(Entry),
+    /// A content of a contract, which the chain forgets when it is no longer in force.
+    Content {
+        /// The contract.
+        contract: ContractId,
+        /// The hash of the content.
+        hash: ContentHash,
+        /// The encoded content, in hexadecimal.
+        content: String,
+    },
+}
+
+/// An event in the index.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The contract.
+    pub contract: ContractId,
+    /// The number of the block.
+    pub block: u32,
+    /// The hash of the block.
+    pub hash: Hash,
+    /// The timestamp of the block, in milliseconds since 1970-01-01 UTC.
+    pub time: u64,
+    /// The account that signed the transaction, as an SS58 address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The name of the event.
+    pub event: String,
+    /// The fields of the event, by name.
+    pub fields: Value,
+}
+
+impl Entry {
+    /// Returns the entry of an event.
+    pub fn new(block: &BlockEvents, event: &ContractEvent) -> Self {
+        Self {
+            contract: event.contract,
+            block: block.number,
+            hash: block.hash,
+            time: block.time,
+            account: event.account.map(|signer: AccountId| account::show(&signer)),
+            event: event.name.clone(),
+            fields: event.fields.clone(),
+        }
+    }
+}
+
+/// The index, open for appending.
+#[derive(Debug)]
+pub struct HistoryIndex {
+    path: PathBuf,
+    file: File,
+    next: Option<u32>,
+    events: u64,
+}
+
+impl HistoryIndex {
+    /// Opens the index of a chain in a data folder. An index of another chain is replaced.
+    pub fn open(data_dir: &Path, genesis: Hash) -> Result<Self, HistoryError> {
+        let path = data_dir.join(FILE);
+        let failed = |source| HistoryError::File { doing: "writing", path: path.clone(), source };
+        let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
+        let mut file = open.map_err(failed)?;
+        let (lines, valid) = read_lines(&path, &mut file)?;
+        file.set_len(valid).map_err(failed)?;
+        let is_same = lines.first() == Some(&Line::Chain { genesis });
+        let next = lines.iter().rev().find_map(|line| match line {
+            Line::Next(next) => Some(*next),
+            _ => None,
+        });
+        let events = lines.iter().filter(|line| matches!(line, Line::Event(_))).count();
+        let mut index =
+            Self { path: path.clone(), file, next, events: u64::try_from(events).unwrap_or(u64::MAX) };
+        if !is_same {
+            index.file.set_len(0).map_err(failed)?;
+            (index.next, index.events) = (None, 0);
+            index.append(&[Line::Chain { genesis }])?;
+        }
+        Ok(index)
+    }
+
+    /// The number of the next block to index, or `None` if none is indexed.
+    pub fn next(&self) -> Option<u32> {
+        self.next
+    }
+
+    /// The number of events in the index.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Appends lines and writes them to the disk.
+    pub fn append(&mut self, lines: &[Line]) -> Result<(), HistoryError> {
+        let failed = |source| HistoryError::File { doing: "writing", path: self.path.clone(), source };
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&serde_json::to_string(line).map_err(|error| failed(error.into()))?);
+            text.push('\n');
+        }
+        self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data()).map_err(failed)?;
+        for line in lines {
+            match line {
+                Line::Next(next) => self.next = Some(*next),
+                Line::Event(_) => self.events = self.events.saturating_add(1),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the index in a data folder. Returns no lines if there is none.
+pub fn read(data_dir: &Path) -> Result<Vec<Line>, HistoryError> {
+    let path = data_dir.join(FILE);
+    match File::open(&path) {
+        Ok(mut file) => Ok(read_lines(&path, &mut file)?.0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(HistoryError::File { doing: "reading", path, source }),
+    }
+}
+
+/// Returns the whole lines and the length of the file up to the last of them.
+fn read_lines(path: &Path, file: &mut File) -> Result<(Vec<Line>, u64), HistoryError> {
+    let failed = |source| HistoryError::File { doing: "reading", path: path.to_owned(), source };
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let mut reader = BufReader::new(file);
+    let (mut lines, mut valid) = (Vec::new(), 0u64);
+    loop {
+        let mut text = String::new();
+        let length = reader.read_line(&mut text).map_err(failed)?;
+        if length == 0 || !text.ends_with('\n') {
+            return Ok((lines, valid));
+        }
+        let line = serde_json::from_str(&text).map_err(|error| HistoryError::Line {
+            path: path.to_owned(),
+            line: lines.len().saturating_add(1),
+            problem: error.to_string(),
+        })?;
+        lines.push(line);
+        valid = valid.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event(block: u32) -> Line {
+        Line::Event(Entry {
+            contract: ContractId([1; 32]),
+            block,
+            hash: Hash([2; 32]),
+            time: 3,
+            account: None,
+            event: "Activated".into(),
+            fields: json!({ "version": 0 }),
+        })
+    }
+
+    #[test]
+    fn an_index_goes_on_after_a_restart_and_half_a_line_is_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let genesis = Hash([9; 32]);
+        let mut index = HistoryIndex::open(dir.path(), genesis).unwrap();
+        assert_eq!((index.next(), index.events()), (None, 0));
+        index.append(&[event(4), Line::Next(5)]).unwrap();
+        drop(index);
+        let path = dir.path().join(FILE);
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"event\":{\"contra").unwrap();
+        let mut index = HistoryIndex::open(dir.path(), genesis).unwrap();
+        assert_eq!((index.next(), index.events()), (Some(5), 1));
+        index.append(&[event(6)]).unwrap();
+        assert_eq!(read(dir.path()).unwrap(), [Line::Chain { genesis }, event(4), Line::Next(5), event(6)]);
+    }
+
+    #[test]
+    fn the_index_of_another_chain_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        HistoryIndex::open(dir.path(), Hash([1; 32])).unwrap().append(&[event(4), Line::Next(5)]).unwrap();
+        let index = HistoryIndex::open(dir.path(), Hash([2; 32])).unwrap();
+        assert_eq!((index.next(), index.events()), (None, 0));
+        assert_eq!(read(dir.path()).unwrap(), [Line::Chain { genesis: Hash([2; 32]) }]);
+    }
+
+    #[test]
+    fn a_damaged_line_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(FILE), "{\"next\":4}\nnonsense\n").unwrap();
+        let error = read(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("CONTRACTS:2"), "{error}");
+        assert!(read(&dir.path().join("nowhere")).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,245 @@
+//! How a contract in force gets a new content.
+
+use crate::{
+    lifecycle::decrease,
+    types::{named, ActivePhase, Phase, StoredAmendment, StoredContract},
+    AcceptedCounts, Amendments, Clauses, Config, Contracts, ContractsOf, ContractsOfDevice, Error, Event,
+    Pallet, Progress,
+};
+use alloc::vec::Vec;
+use frame_support::{ensure, BoundedVec};
+use sp_runtime::{DispatchError, DispatchResult};
+use streembit_primitives::{
+    contract::{
+        state::{ClauseProgress, ContractState, Track},
+        Clause, ClauseNumber, ContentHash, ContractContent, ContractId, OnChange, Terms,
+    },
+    PartyId,
+};
+
+impl<T: Config> Pallet<T> {
+    pub(crate) fn do_amend(
+        party: PartyId,
+        id: ContractId,
+        hash: ContentHash,
+        content: ContractContent,
+    ) -> DispatchResult {
+        let contract = Self::stored(id)?;
+        Self::ensure_active(&contract, true)?;
+        ensure!(contract.hash == hash, Error::<T>::OtherContent);
+        let terms = content.terms();
+        Self::ensure_may_amend(&contract, terms, &party)?;
+        Self::ensure_acceptable(terms)?;
+        let new = content.hash();
+        ensure!(new != hash, Error::<T>::SameContent);
+        Self::ensure_numbers_are_kept(id, &contract, terms)?;
+        if let Some(pending) = Amendments::<T>::get(id) {
+            ensure!(pending.lapses <= Self::live_time(), Error::<T>::AmendmentPending);
+            Self::remove_amendment(id, &contract);
+            Self::deposit_event(Event::AmendmentLapsed { id, hash: pending.hash });
+        }
+
+        named(terms).for_each(|named| ContractsOf::<T>::insert(named, id, ()));
+        Self::deposit_event(Event::AmendmentProposed { id, hash: new, proposer: party });
+        let lapses = Self::live_time().saturating_add(contract.terms.deadlines.accept);
+        let mut accepted = BoundedVec::new();
+        Self::add_acceptance(id, new, &mut accepted, party)?;
+        Amendments::<T>::insert(
+            id,
+            StoredAmendment { content, hash: new, proposer: party, accepted, lapses },
+        );
+        Ok(())
+    }
+
+    /// Ensures that a party may propose an amendment: it is bound by the content in force, or it is a successor that the
+    /// contract waits for.
+    fn ensure_may_amend(contract: &StoredContract, terms: &Terms, party: &PartyId) -> DispatchResult {
+        let waits = || Self::is_seat_vacant(contract) || Self::is_device_sold(contract);
+        if terms.names(party) && !Self::has_seat(&contract.accepted, party) && waits() {
+            return Ok(());
+        }
+        Self::ensure_seat(contract, party)
+    }
+
+    /// Ensures that each number stands for the same clause as before, or is a new one, and that no clause with claims is
+    /// removed: the number of stored claims is limited for each clause.
+    fn ensure_numbers_are_kept(id: ContractId, contract: &StoredContract, terms: &Terms) -> DispatchResult {
+        let mut removed = contract.clauses.iter().filter(|number| terms.clause(**number).is_none());
+        let has_none = removed.all(|number| Progress::<T>::get(id, number).claims == 0);
+        ensure!(has_none, Error::<T>::ClauseHasClaims);
+        terms.clauses.iter().try_for_each(|numbered| {
+            let number = numbered.number;
+            if !contract.clauses.contains(&number) {
+                ensure!(number > contract.highest, Error::<T>::ClauseReplaced);
+                return Ok(());
+            }
+            let before = Self::clause(id, number)?;
+            ensure!(continues(&before, &numbered.clause), Error::<T>::ClauseReplaced);
+            Ok(())
+        })
+    }
+
+    /// Returns the parties that have to accept an amendment, and the arbiter that it names: those that it binds, and those
+    /// that the content in force binds. A party that left, or that sold its device, does not have to.
+    pub(crate) fn required(contract: &StoredContract, terms: &Terms) -> Vec<PartyId> {
+        let mut required: Vec<_> = named(terms).collect();
+        let sellers = Self::sellers(contract);
+        for acceptance in &contract.accepted {
+            let party = acceptance.party;
+            let is_bound = contract.terms.names(&party) && Self::counts(acceptance);
+            if is_bound && !sellers.contains(&party) && !required.contains(&party) {
+                required.push(party);
+            }
+        }
+        required
+    }
+
+    /// Returns the parties whose devices have an owner that is not a party, if the contract passes to that one.
+    fn sellers(contract: &StoredContract) -> Vec<PartyId> {
+        if contract.terms.on_sale == OnChange::Ends {
+            return Vec::new();
+        }
+        let Some(active) = contract.active() else { return Vec::new() };
+        let devices = contract.terms.devices.iter().zip(&active.owners);
+        devices
+            .filter_map(|(device, count)| {
+                let record = pallet_devices::Pallet::<T>::device(device)?;
+                let place = count.checked_sub(1)? as usize;
+                let seller = record.owners().iter().nth(place)?.party;
+                Self::is_sold(contract, &record).then_some(seller)
+            })
+            .collect()
+    }
+
+    /// Accepts the pending amendment. The last acceptance puts it into force.
+    pub(crate) fn accept_amendment(
+        party: PartyId,
+        id: ContractId,
+        mut contract: StoredContract,
+        hash: ContentHash,
+    ) -> DispatchResult {
+        let mut amendment = Amendments::<T>::get(id).ok_or(Error::<T>::NotProposed)?;
+        let required = Self::required(&contract, amendment.content.terms());
+        ensure!(required.contains(&party), Error::<T>::NotPartyToContract);
+        ensure!(amendment.hash == hash, Error::<T>::OtherContent);
+        ensure!(amendment.lapses > Self::live_time(), Error::<T>::Lapsed);
+        ensure!(Self::state(&contract) == ContractState::Active, Error::<T>::Ended);
+        Self::add_acceptance(id, hash, &mut amendment.accepted, party)?;
+        if required.iter().all(|party| Self::has_seat(&amendment.accepted, party)) {
+            Self::apply(id, &mut contract, amendment)?;
+            Contracts::<T>::insert(id, contract);
+        } else {
+            Amendments::<T>::insert(id, amendment);
+        }
+        Ok(())
+    }
+
+    /// Puts an amendment into force.
+    fn apply(id: ContractId, contract: &mut StoredContract, amendment: StoredAmendment) -> DispatchResult {
+        let StoredAmendment { content, hash, mut accepted, .. } = amendment;
+        let mut terms = content.into_terms();
+        Self::ensure_acceptable(&terms)?;
+        Self::ensure_numbers_are_kept(id, contract, &terms)?;
+        let former: Vec<_> = contract.named().collect();
+        for party in former {
+            if !named(&terms).any(|named| named == party) {
+                ContractsOf::<T>::remove(party, id);
+            }
+        }
+        for device in contract.terms.devices.iter().filter(|device| !terms.devices.contains(device)) {
+            Self::remove_from_device(id, device);
+        }
+        // The acceptances of the former content are forgotten, and those of parties that only had to let go.
+        Self::uncount_accepted(&contract.accepted);
+        accepted.retain(|acceptance| {
+            let stays = named(&terms).any(|named| named == acceptance.party);
+            if !stays {
+                AcceptedCounts::<T>::mutate_exists(acceptance.party, decrease);
+            }
+            stays
+        });
+        contract.clauses.iter().for_each(|number| Clauses::<T>::remove(id, number));
+        let before = core::mem::take(&mut contract.clauses);
+        contract.clauses = Self::store_clauses(id, &mut terms);
+        for number in before {
+            Self::keep_progress(id, number, contract.clauses.contains(&number));
+        }
+        let highest = contract.clauses.last().copied().unwrap_or_default();
+        contract.highest = contract.highest.max(highest);
+        contract.accepted = accepted;
+        contract.terms = terms;
+        contract.hash = hash;
+        contract.version = contract.version.saturating_add(1);
+        Amendments::<T>::remove(id);
+        Self::activate(id, contract)
+    }
+
+    /// Keeps the progress of a clause that stays in the content, except the confirmation of a handover under the former
+    /// content.
+    fn keep_progress(id: ContractId, number: ClauseNumber, stays: bool) {
+        Progress::<T>::mutate_exists(id, number, |stored| {
+            if let Some(ClauseProgress { track: track @ Track::Handover { done: false, .. }, .. }) = stored {
+                *track = Track::Nothing;
+            }
+            if !stays {
+                *stored = None;
+            }
+        });
+    }
+
+    /// Removes the pending amendment, and forgets who accepted it.
+    pub(crate) fn remove_amendment(id: ContractId, contract: &StoredContract) {
+        let Some(amendment) = Amendments::<T>::take(id) else { return };
+        Self::uncount_accepted(&amendment.accepted);
+        for party in named(amendment.content.terms()) {
+            if !contract.named().any(|named| named == party) {
+                ContractsOf::<T>::remove(party, id);
+            }
+        }
+    }
+
+    /// Removes a contract from the list of a device.
+    pub(crate) fn remove_from_device(id: ContractId, device: &streembit_primitives::DeviceId) {
+        ContractsOfDevice::<T>::mutate_exists(device, |stored| {
+            if let Some(ids) = stored {
+                ids.retain(|listed| *listed != id);
+                if ids.is_empty() {
+                    *stored = None;
+                }
+            }
+        });
+    }
+
+    /// Notes, or clears, that a contract in force waits for a successor. Returns true if something has changed.
+    pub(crate) fn note_waiting(id: ContractId, contract: &mut StoredContract) -> Result<bool, DispatchError> {
+        let (left, sold) = (Self::is_seat_vacant(contract), Self::is_device_sold(contract));
+        let wait = |is_changed: bool, change: OnChange| match change {
+            OnChange::AwaitsSuccessor { within } if is_changed => Some(within),
+            _ => None,
+        };
+        let waits = [wait(left, contract.terms.on_leave), wait(sold, contract.terms.on_sale)];
+        let within = waits.into_iter().flatten().min();
+        let live = Self::live_time();
+        let Phase::Active(ActivePhase { waits_until, .. }) = &mut contract.phase else { return Ok(false) };
+        let until = match (within, *waits_until) {
+            (Some(within), None) => Some(live.saturating_add(within)),
+            (Some(_), since) => since,
+            (None, _) => None,
+        };
+        if until == *waits_until {
+            return Ok(false);
+        }
+        *waits_until = until;
+        if let Some(until) = until {
+            Self::deposit_event(Event::Waits { id, until });
+        }
+        Ok(true)
+    }
+}
+
+/// Returns true if a clause can have the number of an earlier one: it is of the same kind, about the same device, and has the
+/// same meter in the same unit.
+fn continues(before: &Clause, after: &Clause) -> bool {
+    let meter = |clause: &Clause| clause.meter().map(|meter| (meter.name.clone(), meter.unit.clone()));
+    before.kind() == after.kind() && before.device() == after.device() && meter(before) == meter(after)
+}

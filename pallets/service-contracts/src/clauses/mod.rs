@@ -1,0 +1,88 @@
+//! The clauses: what each kind evaluates. One file per kind that has a call of its own.
+
+mod bound;
+mod charge;
+mod grants;
+mod handover;
+mod meter;
+mod report;
+mod service;
+mod usage;
+
+use crate::{types::StoredContract, Config, Contracts, Error, Pallet, Progress};
+use frame_support::ensure;
+use sp_runtime::{DispatchError, DispatchResult};
+use streembit_primitives::{
+    contract::{
+        state::{ClaimEvidence, ClauseProgress},
+        Clause, ClauseNumber, ContractId, Documents,
+    },
+    PartyId,
+};
+
+/// A clause under which a party claims something, with what is stored about it.
+pub(crate) struct Claimable {
+    pub id: ContractId,
+    pub contract: StoredContract,
+    pub number: ClauseNumber,
+    pub clause: Clause,
+    pub progress: ClauseProgress,
+}
+
+impl Claimable {
+    /// Stores what has changed.
+    fn store<T: Config>(self) {
+        Progress::<T>::insert(self.id, self.number, self.progress);
+        Contracts::<T>::insert(self.id, self.contract);
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// Returns a clause under which a party to the contract may claim something now.
+    pub(crate) fn claimable(
+        party: PartyId,
+        id: ContractId,
+        number: ClauseNumber,
+    ) -> Result<Claimable, DispatchError> {
+        let contract = Self::stored(id)?;
+        ensure!(contract.terms.names(&party), Error::<T>::NotPartyToContract);
+        Self::ensure_claimable(&contract)?;
+        Self::ensure_seat(&contract, &party)?;
+        let clause = Self::clause(id, number)?;
+        let progress = Progress::<T>::get(id, number);
+        Ok(Claimable { id, contract, number, clause, progress })
+    }
+
+    pub(crate) fn do_claim(
+        party: PartyId,
+        id: ContractId,
+        number: ClauseNumber,
+        evidence: ClaimEvidence,
+        documents: Documents,
+    ) -> DispatchResult {
+        let mut claimable = Self::claimable(party, id, number)?;
+        let (claimant, _) = claimable.clause.sides().ok_or(Error::<T>::OtherClauseKind)?;
+        let clause = claimable.clause.clone();
+        let is_claimable =
+            matches!(clause, Clause::Bound(_) | Clause::Usage(_) | Clause::Report(_) | Clause::Charge(_));
+        ensure!(is_claimable, Error::<T>::OtherClauseKind);
+        ensure!(party == claimant, Error::<T>::NotTheClaimant);
+        let subject = match (&clause, evidence) {
+            (Clause::Bound(bound), ClaimEvidence::Breach { first, last }) => {
+                Self::breach(&claimable.contract, bound, first, last)?
+            }
+            (Clause::Report(report), ClaimEvidence::Gap { before, after }) => {
+                Self::gap(&claimable.contract, report, before, after)?
+            }
+            (Clause::Usage(usage), ClaimEvidence::Usage { period, first, last }) => {
+                Self::usage(&mut claimable, usage, period, first, last)?
+            }
+            (Clause::Charge(charge), evidence) => Self::charge(&mut claimable, charge, evidence)?,
+            _ => return Err(Error::<T>::OtherClauseKind.into()),
+        };
+        let Claimable { contract, progress, .. } = &mut claimable;
+        Self::make_claim(id, contract, (number, &clause), progress, subject, documents)?;
+        claimable.store::<T>();
+        Ok(())
+    }
+}

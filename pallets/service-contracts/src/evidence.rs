@@ -1,0 +1,85 @@
+//! Readings that are proven: in an anchored log, signed as the contract accepts, in time, and in the clause's unit.
+
+use crate::{types::StoredContract, Config, Error, Pallet, CLOCK_TOLERANCE};
+use frame_support::ensure;
+use sp_runtime::{DispatchError, DispatchResult};
+use streembit_primitives::{
+    checkpoint::AnchoredRoot,
+    contract::{state::ProvenPoint, AcceptedSigners, Meter},
+    reading::{Name, Unit},
+    reading_proof::{ProvenReading, ReadingProof},
+    units, Decimal, DeviceId, Signer, Value,
+};
+
+/// The reading that a proof has to be of.
+pub(crate) struct Wanted<'a> {
+    pub device: DeviceId,
+    pub name: &'a Name,
+    /// The unit that the value is converted to. `None` if only the time counts.
+    pub unit: Option<&'a Unit>,
+}
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn of_meter(device: DeviceId, meter: &'a Meter) -> Self {
+        Self { device, name: &meter.name, unit: Some(&meter.unit) }
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// Verifies the proof of a reading, and returns its value in the unit of the clause.
+    pub(crate) fn prove(
+        contract: &StoredContract,
+        wanted: &Wanted,
+        proof: ReadingProof,
+    ) -> Result<ProvenPoint, DispatchError> {
+        let record = pallet_devices::Pallet::<T>::device(&wanted.device).ok_or(Error::<T>::UnknownDevice)?;
+        let is_sold = contract.active().is_some() && Self::is_sold(contract, &record);
+        ensure!(!is_sold, Error::<T>::DeviceSold);
+        let is_its = record.logs().iter().any(|period| period.log == proof.log);
+        ensure!(is_its, Error::<T>::OtherLog);
+        let roots = pallet_anchors::Roots::<T>::get(proof.log);
+        let anchored = roots.iter().find(|anchored| anchored.size == proof.size);
+        let root = anchored.ok_or(Error::<T>::NotAnchored)?.root;
+        // The record tells which key and which log belong to the sequence of the event.
+        let proven =
+            proof.verify_with::<pallet_anchors::HostSha256>(&record, &root).map_err(Error::<T>::from)?;
+        Self::ensure_signer_and_time(contract, &proven, &roots)?;
+        ensure!(proven.reading().name == *wanted.name, Error::<T>::OtherReading);
+        let value = match wanted.unit {
+            None => Decimal::ZERO,
+            Some(unit) => Self::value_in(&proven, unit)?,
+        };
+        Ok(ProvenPoint { sequence: proven.sequence(), time: proven.time(), value })
+    }
+
+    fn value_in(proven: &ProvenReading, unit: &Unit) -> Result<Decimal, DispatchError> {
+        let Value::Decimal(value) = proven.reading().value else {
+            return Err(Error::<T>::NotANumber.into());
+        };
+        units::convert(value, &proven.reading().unit, unit).map_err(|error| Error::<T>::from(error).into())
+    }
+
+    /// Ensures that the contract accepts the signer of an event, and that the event happened while the contract was in
+    /// force and at a time that the anchors allow.
+    ///
+    /// An event comes before the anchor that first has it. An event that its gateway signs also comes after the anchor
+    /// before it; a device that signs may deliver its events late.
+    fn ensure_signer_and_time(
+        contract: &StoredContract,
+        proven: &ProvenReading,
+        roots: &[AnchoredRoot],
+    ) -> DispatchResult {
+        let is_by_device = proven.signer() == Signer::Device;
+        let accepted = is_by_device || contract.terms.signers == AcceptedSigners::GatewayToo;
+        ensure!(accepted, Error::<T>::GatewaySigned);
+        let time = proven.time();
+        let is_within = contract.terms.starts <= time && time < Self::end_time(contract);
+        ensure!(is_within, Error::<T>::OutsideContract);
+        let after = roots.iter().find(|anchored| anchored.size > proven.index());
+        let before = roots.iter().rev().find(|anchored| anchored.size <= proven.index());
+        let is_early = after.is_none_or(|after| time <= after.time.saturating_add(CLOCK_TOLERANCE));
+        let is_late = before.is_none_or(|before| time.saturating_add(CLOCK_TOLERANCE) >= before.time);
+        ensure!(is_early && (is_by_device || is_late), Error::<T>::ImplausibleTime);
+        Ok(())
+    }
+}
