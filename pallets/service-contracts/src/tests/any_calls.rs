@@ -89,6 +89,7 @@ fn version(number: u8, version: u8) -> Terms {
         claimant: WORKSHOP,
     };
     let charge = ChargeClause {
+        subject: None,
         basis: ChargeBasis::Meter { device: car(), meter: odometer(), per: km(1) },
         rate: km(1),
         currency: "EUR".parse().unwrap(),
