@@ -49,8 +49,10 @@ pub enum Command {
     Remove {
         /// The gateway: its account, a unique prefix of it, or its name.
         gateway: Reference,
+        /// The key of the party.
         #[command(flatten)]
         key: KeyArg,
+        /// The node.
         #[command(flatten)]
         node: NodeArg,
     },
