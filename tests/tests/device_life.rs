@@ -4,6 +4,7 @@
 use anyhow::{bail, ensure, Context as _, Result};
 use serde_json::{json, Value};
 use std::{fs, process::Command};
+use streembit_primitives::LogId;
 use streembit_tests::{
     bool_at, dev_party, event_request, run_test, str_at, u64_at, wait_until, Gateway, GatewayFixture,
     GatewaySettings, OfflineVerifier, SigningDevice, TestEnv, TEMPERATURE_SENML,
@@ -258,7 +259,10 @@ fn begin_next_log(fixture: &GatewayFixture, gateway: &mut Gateway) -> Result<()>
     let reassign = fixture.node_command(["device", "reassign", "--device", "shed", "--config"]);
     let moved = reassign.arg(gateway.config()).arg("--log").arg(&old).json()?;
     ensure!(moved.pointer("/log/epoch") == Some(&json!(1)), "{moved}");
-    gateway.start(&fixture.node)
+    gateway.start(&fixture.node)?;
+    // Until the gateway has read the record in the chain, it signs nothing for the device.
+    let next = LogId { epoch: 1, ..gateway.log_id()? };
+    gateway.wait_for_device("shed", "log", &json!(next.to_string()))
 }
 
 /// Starts a second gateway of Alice with these devices.

@@ -164,24 +164,22 @@ fn agreed_text(
     review: &Review,
 ) -> anyhow::Result<String> {
     let hash = contract.hash().to_string();
-    let content = contract.encoded_content();
-    // A proposal and an amendment hold the content itself, any other call its hash.
-    let holds_content = unsigned.call.windows(content.len()).any(|bytes| bytes == content);
-    let agrees = contains(&review.arguments, &hash) || holds_content;
     ensure!(
-        agrees,
+        agrees(&hash, &contract.encoded_content(), &unsigned.call, review),
         "the transaction does not agree to the content of the contract, {hash}: ask for the file of the version that it is \
          about, or prepare the transaction again"
     );
     Ok(format!("\nIt agrees to this contract, content {hash}:\n\n{}", contract.text()))
 }
 
-/// Returns true if a value holds `wanted` as a text.
-fn contains(value: &Value, wanted: &str) -> bool {
-    match value {
-        Value::String(text) => text == wanted,
-        Value::Array(items) => items.iter().any(|item| contains(item, wanted)),
-        Value::Object(fields) => fields.values().any(|field| contains(field, wanted)),
+/// Returns true if a call agrees to a content: it holds the content as its last argument, or the hash as the argument of
+/// this name.
+fn agrees(hash: &str, content: &[u8], call: &[u8], review: &Review) -> bool {
+    match review.call.as_str() {
+        "ServiceContracts.propose" | "ServiceContracts.amend" => call.ends_with(content),
+        "ServiceContracts.accept" | "ServiceContracts.hand_over" => {
+            review.arguments.get("hash").and_then(Value::as_str) == Some(hash)
+        }
         _ => false,
     }
 }
@@ -234,12 +232,27 @@ fn write<T: Serialize>(path: &Path, kind: &str, transaction: &T) -> anyhow::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use streembit_primitives::Hash;
 
     #[test]
-    fn a_hash_is_found_among_the_arguments_only_as_a_whole() {
-        let arguments = json!({ "contract": "0x01", "agreed": [{ "hash": "0x0203" }] });
-        assert!(contains(&arguments, "0x0203") && contains(&arguments, "0x01"));
-        assert!(!contains(&arguments, "0x02") && !contains(&arguments, "hash"));
+    fn only_calls_that_agree_to_a_content_are_said_to_agree() {
+        let review = |call: &str, arguments: Value| Review {
+            call: call.into(),
+            arguments,
+            spec_version: 1,
+            metadata_hash: Hash([0; 32]),
+            last_block: 9,
+        };
+        let agrees = |review: &Review| agrees("0x0203", &[5, 6], &[13, 0, 5, 6], review);
+        let accept = json!({ "id": "0x01", "hash": "0x0203" });
+        assert!(agrees(&review("ServiceContracts.accept", accept.clone())));
+        assert!(agrees(&review("ServiceContracts.propose", json!({}))));
+        assert!(!agrees(&review("ServiceContracts.accept", json!({ "id": "0x0203", "hash": "0x01" }))));
+        assert!(!agrees(&review("ServiceContracts.accept", json!({ "hash": { "hash": "0x0203" } }))));
+        // Calls that only mention the content.
+        for call in ["System.remark", "ServiceContracts.contest", "ServiceContracts.reject"] {
+            assert!(!agrees(&review(call, accept.clone())), "{call}");
+        }
     }
 
     #[test]

@@ -35,6 +35,21 @@ use subxt::{
 const LIFETIME: u32 = 2_048;
 /// The metadata version that the metadata hash is defined for.
 const METADATA_VERSION: u32 = 15;
+/// The transaction extensions of the runtime, in their order.
+///
+/// What is signed must not depend on the extensions that a file names: without `CheckMetadataHash`, a chain would take the
+/// signature for another call than the one that the file's metadata shows.
+const EXTENSIONS: [&str; 9] = [
+    "CheckNonZeroSender",
+    "CheckSpecVersion",
+    "CheckTxVersion",
+    "CheckGenesis",
+    "CheckMortality",
+    "SpendQuota",
+    "CheckNonce",
+    "CheckWeight",
+    "CheckMetadataHash",
+];
 /// The token in the metadata hash, as in `runtime/build.rs`. This chain has no token.
 const TOKEN_SYMBOL: &str = "NONE";
 /// The decimals of the token in the metadata hash.
@@ -51,11 +66,16 @@ pub enum OfflineError {
     /// The call in the file is invalid.
     #[error("the call of the transaction cannot be decoded: {0}; prepare the transaction again")]
     Call(String),
-    /// The runtime has an extension that this program does not know.
+    /// The metadata lists other transaction extensions than this program signs.
     #[error(
-        "the runtime has the transaction extension {0}, which this program does not know; use a newer release"
+        "the metadata of the transaction lists the transaction extensions {found}, and this program signs {}: use the \
+         release of streembit that fits the runtime, and do not sign a file that somebody has changed",
+        EXTENSIONS.join(", ")
     )]
-    Extension(String),
+    Extensions {
+        /// The extensions in the metadata.
+        found: String,
+    },
     /// The key is not that of the account.
     #[error("the transaction is of the account {}, but the key is of {}: sign with the right key", account::show(.expected), account::show(.found))]
     OtherAccount {
@@ -151,7 +171,7 @@ impl UnsignedTransaction {
         }
         let runtime = OfflineRuntime::read(&self.metadata)?;
         let (call, _) = runtime.decode(&self.call)?;
-        let (extra, implicit) = self.extensions(&runtime)?;
+        let (extra, implicit) = self.extensions(&runtime);
         let mut payload = [&self.call[..], &extra, &implicit].concat();
         if payload.len() > MAX_PLAIN_PAYLOAD {
             payload = blake2_256(&payload).to_vec();
@@ -169,27 +189,13 @@ impl UnsignedTransaction {
     }
 
     /// Encodes the data of the transaction extensions: the part that is sent, and the part that is only signed.
-    fn extensions(&self, runtime: &OfflineRuntime) -> Result<(Vec<u8>, Vec<u8>), OfflineError> {
-        let (mut extra, mut implicit) = (Vec::new(), Vec::new());
-        for name in &runtime.extensions {
-            match name.as_str() {
-                "CheckNonZeroSender" | "CheckWeight" | "SpendQuota" => {}
-                "CheckSpecVersion" => runtime.spec_version.encode_to(&mut implicit),
-                "CheckTxVersion" => runtime.transaction_version.encode_to(&mut implicit),
-                "CheckGenesis" => self.genesis.encode_to(&mut implicit),
-                "CheckMortality" | "CheckEra" => {
-                    Era::mortal(LIFETIME.into(), self.birth.number.into()).encode_to(&mut extra);
-                    self.birth.hash.encode_to(&mut implicit);
-                }
-                "CheckNonce" => Compact(self.nonce).encode_to(&mut extra),
-                "CheckMetadataHash" => {
-                    1u8.encode_to(&mut extra);
-                    Some(runtime.metadata_hash).encode_to(&mut implicit);
-                }
-                unknown => return Err(OfflineError::Extension(unknown.to_owned())),
-            }
-        }
-        Ok((extra, implicit))
+    fn extensions(&self, runtime: &OfflineRuntime) -> (Vec<u8>, Vec<u8>) {
+        let era = Era::mortal(LIFETIME.into(), self.birth.number.into());
+        let checks_metadata = 1u8;
+        let extra = (era, Compact(self.nonce), checks_metadata).encode();
+        let versions = (runtime.spec_version, runtime.transaction_version);
+        let implicit = (versions, self.genesis, self.birth.hash, Some(runtime.metadata_hash)).encode();
+        (extra, implicit)
     }
 }
 
@@ -204,7 +210,6 @@ impl SignedTransaction {
 struct OfflineRuntime {
     metadata: Arc<Metadata>,
     metadata_hash: Hash,
-    extensions: Vec<String>,
     spec_version: u32,
     transaction_version: u32,
 }
@@ -247,14 +252,16 @@ impl OfflineRuntime {
         let RuntimeMetadataPrefixed(_, plain) =
             RuntimeMetadataPrefixed::decode(&mut &*bytes).map_err(|error| invalid(error.to_string()))?;
         let digest = generate_metadata_digest(&plain, extra).map_err(invalid)?;
-        let extensions = metadata
+        let extensions: Vec<_> = metadata
             .extrinsic()
             .transaction_extensions_to_use_for_encoding()
-            .map(|extension| extension.identifier().to_owned())
+            .map(|extension| extension.identifier())
             .collect();
+        if extensions != EXTENSIONS {
+            return Err(OfflineError::Extensions { found: extensions.join(", ") });
+        }
         Ok(Self {
             metadata_hash: Hash(digest.hash()),
-            extensions,
             spec_version: version.spec_version,
             transaction_version: version.transaction_version,
             metadata,
@@ -324,6 +331,7 @@ mod hex_bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use frame_metadata::RuntimeMetadata;
 
     const METADATA: &[u8] = include_bytes!("../../../../runtime/metadata.scale");
 
@@ -359,6 +367,23 @@ mod tests {
         let mut other = unsigned(remark());
         other.metadata.truncate(100);
         assert!(matches!(other.review(), Err(OfflineError::Metadata(_))));
+    }
+
+    #[test]
+    fn metadata_without_the_check_of_its_hash_is_refused() {
+        let RuntimeMetadataPrefixed(magic, metadata) =
+            RuntimeMetadataPrefixed::decode(&mut &*METADATA).unwrap();
+        let RuntimeMetadata::V15(metadata) = metadata else { panic!("the metadata has another version") };
+        let (mut without, mut swapped) = (metadata.clone(), metadata);
+        without.extrinsic.signed_extensions.pop();
+        swapped.extrinsic.signed_extensions.swap(0, 8);
+        for changed in [without, swapped] {
+            let metadata = RuntimeMetadataPrefixed(magic, RuntimeMetadata::V15(changed)).encode();
+            let transaction = UnsignedTransaction { metadata, ..unsigned(remark()) };
+            let refused = |error| matches!(error, OfflineError::Extensions { .. });
+            assert!(refused(transaction.review().unwrap_err()));
+            assert!(refused(transaction.sign(&KeyPair::from_seed([7; 32])).unwrap_err()));
+        }
     }
 
     #[test]

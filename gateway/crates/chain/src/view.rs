@@ -163,9 +163,22 @@ impl ChainView {
         self.call("AnchorsApi_anchored_root", &(log, size)).await
     }
 
-    /// A contract with its state.
+    /// A contract with its state. Its contents have the hashes that the node says, so whoever agrees to such a hash agrees
+    /// to what was shown.
     pub async fn contract(&self, id: ContractId) -> Result<Option<ContractView>, ChainError> {
-        self.call("ServiceContractsApi_contract", &id).await
+        let found: Option<ContractView> = self.call("ServiceContractsApi_contract", &id).await?;
+        let Some(view) = &found else { return Ok(None) };
+        let amended = view.amendment.as_ref();
+        let is_right = view.id == id
+            && view.content.hash() == view.hash
+            && amended.is_none_or(|amendment| amendment.content.hash() == amendment.hash);
+        if !is_right {
+            return Err(ChainError::InvalidResponse {
+                request: format!("contract {id}"),
+                problem: "its id or the hash of a content is not that of what the node sent".into(),
+            });
+        }
+        Ok(found)
     }
 
     /// The contracts of a party or an arbiter, with proposals and pending amendments.
