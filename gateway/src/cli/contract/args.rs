@@ -219,7 +219,7 @@ pub struct ShowArgs {
     /// A contract file, or a contract on the chain: its id or the beginning of it, or its name in the address book.
     #[arg(value_name = "FILE|CONTRACT")]
     pub subject: String,
-    /// Where the texts are.
+    /// The folder with the texts.
     #[command(flatten)]
     pub files: FilesArg,
     /// The node to ask.
@@ -233,7 +233,7 @@ pub struct ListArgs {
     /// The party: its id, one of its accounts, or its name.
     #[arg(long, value_name = "PARTY")]
     pub party: Reference,
-    /// Where the titles are.
+    /// The folder with the titles.
     #[command(flatten)]
     pub files: FilesArg,
     /// The node to ask.
@@ -251,7 +251,7 @@ pub struct DueArgs {
     /// one of its accounts, or by its name.
     #[arg(long, value_name = "PARTY")]
     pub party: Option<Reference>,
-    /// Where the titles are.
+    /// The folder with the titles.
     #[command(flatten)]
     pub files: FilesArg,
     /// The node to ask.
