@@ -4,6 +4,7 @@
 use super::common::{connect, submitted_json, CommandResult, Context, KeyArg, NodeArg};
 use crate::{
     contracts::{self, ContractFile},
+    printable::Printable,
     remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};
@@ -61,10 +62,11 @@ pub struct ConfirmArg {
 }
 
 impl ConfirmArg {
-    /// Shows `text` on standard error and asks whether to sign it. Returns an error if the answer is no.
+    /// Shows `text` on standard error and asks whether to sign it. Characters that the terminal acts on are escaped. Returns
+    /// an error if the answer is no.
     pub fn ask(self, text: &str) -> anyhow::Result<()> {
         let mut terminal = io::stderr().lock();
-        writeln!(terminal, "{text}\n").context("showing what will be signed")?;
+        writeln!(terminal, "{}\n", Printable::escaped(text)).context("showing what will be signed")?;
         if self.yes {
             return Ok(());
         }

@@ -5,6 +5,7 @@
 mod clauses;
 
 use super::{notation::Span, texts::Texts};
+use crate::printable::PrintableLine;
 use streembit_clock::{self as clock, PeriodEnd};
 use streembit_primitives::{
     contract::{AcceptedSigners, ContractRole, Document, OnChange, Terms, Verdict},
@@ -171,7 +172,15 @@ fn on_change(event: &str, change: OnChange) -> String {
 
 /// Returns a text, or what to call it if the file does not have it.
 fn text_of(hash: &Document, texts: &Texts) -> String {
-    texts.get(hash).map_or_else(|| format!("(a text with the hash {hash})"), |text| text.text.clone())
+    texts.get(hash).map_or_else(|| format!("(a text with the hash {hash})"), |text| text.text.to_string())
+}
+
+/// Returns a text in quotes, for a sentence about a clause. The text cannot be taken for a part of the sentence.
+fn quoted(hash: &Document, texts: &Texts) -> String {
+    match texts.get(hash) {
+        Some(text) => PrintableLine::quoted(text.text.as_str()).to_string(),
+        None => text_of(hash, texts),
+    }
 }
 
 /// The names of the parties in sentences.
@@ -215,6 +224,7 @@ mod tests {
             "Service book\n============",
             "every 15,000 km of Vehicle.TraveledDistance",
             "or every 365 d, whichever comes first",
+            "“oil, filters, brakes”",
             "The workshop",
             "terminate it with 30 d notice",
             "does not contest or refute it within 14 d",
