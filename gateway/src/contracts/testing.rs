@@ -64,6 +64,12 @@ pub fn service_book_with(from: &str, to: &str) -> ContractFile {
     finish(&DRAFT.replacen(from, to, 1))
 }
 
+/// Returns the contract of a draft that amends `before`.
+pub fn amended(before: &ContractFile, text: &str) -> ContractFile {
+    let draft = Draft::parse(text, Path::new("draft.toml")).unwrap();
+    draft.finish(&draft.likely_parties().unwrap(), NOW, Some(before)).unwrap()
+}
+
 fn finish(text: &str) -> ContractFile {
     let draft = Draft::parse(text, Path::new("draft.toml")).unwrap();
     draft.finish(&draft.likely_parties().unwrap(), NOW, None).unwrap()

@@ -179,7 +179,7 @@ pub struct AcceptArgs {
     /// The contract that the file amends. It is found without this option if the signing party is a party to it.
     #[arg(long, value_name = "CONTRACT")]
     pub contract: Option<Reference>,
-    /// The file of the version before, for the texts that have changed.
+    /// The file of the version before. Without it, the texts that have changed cannot be shown.
     #[arg(long, value_name = "FILE")]
     pub before: Option<PathBuf>,
     /// The key that signs.
@@ -202,7 +202,7 @@ pub struct AmendArgs {
     /// The file of the new version.
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
-    /// The file of the version in force, for the texts that have changed.
+    /// The file of the version in force. Without it, the texts that have changed cannot be shown.
     #[arg(long, value_name = "FILE")]
     pub before: Option<PathBuf>,
     /// The key that signs.

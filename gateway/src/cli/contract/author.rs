@@ -1,6 +1,7 @@
 //! Writing contracts, and proposing them: `new`, `propose` and `amend`.
 
 use super::{
+    agree::signs_as,
     args::{AmendArgs, NewArgs, ProposeArgs},
     lookup::{ensure_members, find_parties, Found},
 };
@@ -166,7 +167,7 @@ pub(super) async fn propose(args: ProposeArgs, context: &Context) -> anyhow::Res
     ensure_members(&state, file.terms()).await?;
     let id = file.content().id(&state.lineage().await.map_err(explain)?);
     let proposer = chain.party_of(signer.account()).await.map_err(explain)?;
-    args.confirm.ask(&file.text())?;
+    args.confirm.ask(&format!("{}\n\n{}.", file.text(), signs_as(file.terms(), proposer)))?;
     let call = Call::Contract(ContractCall::Propose(Box::new(file.content().clone())));
     let submitted = chain.submit(&signer, call).await.map_err(explain)?;
     let parties = file.terms().parties.iter().map(|holder| holder.party).chain(file.terms().arbiter);
@@ -202,10 +203,13 @@ pub(super) async fn amend(args: AmendArgs, context: &Context) -> anyhow::Result<
     ensure_members(&found.chain.view().await.map_err(explain)?, file.terms()).await?;
     let texts = texts_of_both(&file, args.before.as_ref(), found.view.hash)?;
     let changes = plain::changes(found.terms(), file.terms(), &texts);
+    let party = found.chain.party_of(signer.account()).await.map_err(explain)?;
     args.confirm.ask(&format!(
-        "{}\n\nWhat changes\n------------\n\n{}",
+        "{}\n\nWhat changes\n------------\n\n{}\n\n{}; in the version in force it is {}.",
         file.text(),
-        plain::changes_text(&changes)
+        plain::changes_text(&changes),
+        signs_as(file.terms(), party),
+        plain::roles_of(found.terms(), &party)
     ))?;
     let action =
         ContractAction::Amend { current: found.view.hash, content: Box::new(file.content().clone()) };
