@@ -1,7 +1,8 @@
 //! The index of what happened to contracts: a file of finalized events that the gateway keeps.
 //!
 //! A node may have pruned the blocks that the events are in, and the chain keeps no content that is no longer in force. The
-//! file has one JSON object per line and is only appended to. A crash can leave half a line at the end, which is cut off.
+//! file has one JSON object per line. The lines of a block end with [`Line::Next`]. A crash or a full disk can leave a block
+//! without its end, which is cut off, so that it is not indexed twice.
 
 mod describe;
 
@@ -133,7 +134,7 @@ impl HistoryIndex {
         let failed = |source| HistoryError::File { doing: "writing", path: path.clone(), source };
         let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
         let mut file = open.map_err(failed)?;
-        let (lines, valid) = read_lines(&path, &mut file)?;
+        let (lines, valid) = read_blocks(&path, &mut file)?;
         file.set_len(valid).map_err(failed)?;
         let is_same = lines.first() == Some(&Line::Chain { genesis });
         let next = lines.iter().rev().find_map(|line| match line {
@@ -185,31 +186,37 @@ impl HistoryIndex {
 pub fn read(data_dir: &Path) -> Result<Vec<Line>, HistoryError> {
     let path = data_dir.join(FILE);
     match File::open(&path) {
-        Ok(mut file) => Ok(read_lines(&path, &mut file)?.0),
+        Ok(mut file) => Ok(read_blocks(&path, &mut file)?.0),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(source) => Err(HistoryError::File { doing: "reading", path, source }),
     }
 }
 
-/// Returns the whole lines and the length of the file up to the last of them.
-fn read_lines(path: &Path, file: &mut File) -> Result<(Vec<Line>, u64), HistoryError> {
+/// Returns the lines of whole blocks, and the length of the file up to the last of them.
+fn read_blocks(path: &Path, file: &mut File) -> Result<(Vec<Line>, u64), HistoryError> {
     let failed = |source| HistoryError::File { doing: "reading", path: path.to_owned(), source };
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     let mut reader = BufReader::new(file);
-    let (mut lines, mut valid) = (Vec::new(), 0u64);
+    let (mut lines, mut length) = (Vec::new(), 0u64);
+    let (mut whole_lines, mut whole_length) = (0, 0);
     loop {
         let mut text = String::new();
-        let length = reader.read_line(&mut text).map_err(failed)?;
-        if length == 0 || !text.ends_with('\n') {
-            return Ok((lines, valid));
+        let read = reader.read_line(&mut text).map_err(failed)?;
+        if read == 0 || !text.ends_with('\n') {
+            lines.truncate(whole_lines);
+            return Ok((lines, whole_length));
         }
         let line = serde_json::from_str(&text).map_err(|error| HistoryError::Line {
             path: path.to_owned(),
             line: lines.len().saturating_add(1),
             problem: error.to_string(),
         })?;
+        let ends_block = matches!(line, Line::Chain { .. } | Line::Next(_));
         lines.push(line);
-        valid = valid.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        length = length.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        if ends_block {
+            (whole_lines, whole_length) = (lines.len(), length);
+        }
     }
 }
 
@@ -231,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_goes_on_after_a_restart_and_half_a_line_is_cut_off() {
+    fn an_index_goes_on_after_a_restart_and_an_unfinished_block_is_cut_off() {
         let dir = tempfile::tempdir().unwrap();
         let genesis = Hash([9; 32]);
         let mut index = HistoryIndex::open(dir.path(), genesis).unwrap();
@@ -240,11 +247,17 @@ mod tests {
         drop(index);
         let path = dir.path().join(FILE);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
-        file.write_all(b"{\"event\":{\"contra").unwrap();
+        // The gateway lost its power while it wrote block 6: a whole event without the end of its block, and half a line.
+        let unfinished = serde_json::to_string(&event(6)).unwrap() + "\n{\"event\":{\"contra";
+        file.write_all(unfinished.as_bytes()).unwrap();
+        assert_eq!(read(dir.path()).unwrap(), [Line::Chain { genesis }, event(4), Line::Next(5)]);
         let mut index = HistoryIndex::open(dir.path(), genesis).unwrap();
         assert_eq!((index.next(), index.events()), (Some(5), 1));
-        index.append(&[event(6)]).unwrap();
-        assert_eq!(read(dir.path()).unwrap(), [Line::Chain { genesis }, event(4), Line::Next(5), event(6)]);
+        index.append(&[event(6), Line::Next(7)]).unwrap();
+        assert_eq!(
+            read(dir.path()).unwrap(),
+            [Line::Chain { genesis }, event(4), Line::Next(5), event(6), Line::Next(7)]
+        );
     }
 
     #[test]
