@@ -12,6 +12,8 @@ pub struct BlockEvents {
     pub number: u32,
     /// The hash of the block.
     pub hash: Hash,
+    /// The hash of the block before it.
+    pub parent: Hash,
     /// The timestamp of the block, in milliseconds since 1970-01-01 UTC.
     pub time: u64,
     /// The events, in their order.
@@ -49,7 +51,7 @@ impl ChainClient {
             0 => Vec::new(),
             _ => read_events(rpc, &self.runtime_at(parent).await?, encoded, hash).await?,
         };
-        Ok(Some(BlockEvents { number, hash: Hash(hash.0), time, events }))
+        Ok(Some(BlockEvents { number, hash: Hash(hash.0), parent: Hash(parent.0), time, events }))
     }
 }
 

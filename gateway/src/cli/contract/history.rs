@@ -14,7 +14,7 @@ use crate::{
 };
 use anyhow::ensure;
 use serde_json::json;
-use streembit_chain::{ChainClient, ChainError};
+use streembit_chain::ChainClient;
 use streembit_clock as clock;
 use streembit_primitives::contract::ContractId;
 
@@ -108,7 +108,9 @@ async fn from_index(
     });
     let from = entries.first().map(|entry| entry.block).into_iter().chain(from).min().unwrap_or_default();
     let has_start = entries.first().is_some_and(|entry| entry.event == "Proposed");
-    let from = if has_start { 0 } else { from };
+    // A range of missing blocks at the start says it already.
+    let is_noted = missed.clone().any(|(from, _)| from <= 1);
+    let from = if has_start || is_noted { 0 } else { from };
     Ok((id, Found { missed: missed.collect(), entries, from }))
 }
 
@@ -127,12 +129,12 @@ async fn from_node(
         bar.update(u64::from(head.saturating_sub(number)), u64::from(head), 0);
         let block = match chain.contract_events(number).await {
             Ok(Some(block)) => block,
-            Ok(None) => continue,
-            Err(ChainError::RequestFailed { .. }) => {
+            Err(error) if !error.is_pruned() => return Err(explain(error)),
+            // The node has pruned this block and those before it.
+            Ok(None) | Err(_) => {
                 found.from = number.saturating_add(1);
                 break;
             }
-            Err(error) => return Err(explain(error)),
         };
         let events =
             block.events.iter().filter(|event| event.contract == id).map(|event| Entry::new(&block, event));
