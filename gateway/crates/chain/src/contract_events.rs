@@ -3,7 +3,7 @@
 use super::{connect::causes, dynamic, rpc::Rpc, runtime::Runtime, ChainClient, ChainError};
 use serde_json::Value;
 use streembit_primitives::{contract::ContractId, AccountId, Hash};
-use subxt::{config::substrate::H256, events::Phase, ext::scale_value::Composite};
+use subxt::{config::substrate::H256, events::Phase};
 
 /// The events about contracts in a finalized block.
 #[derive(Clone, PartialEq, Debug)]
@@ -97,19 +97,22 @@ struct PalletEvent {
 impl Runtime {
     /// Decodes the events of a pallet among the encoded events of a block.
     fn pallet_events(&self, encoded: Vec<u8>, pallet: &str) -> Result<Vec<PalletEvent>, ChainError> {
-        let invalid = |error: &dyn std::error::Error| ChainError::InvalidResponse {
-            request: "the events of a block".into(),
-            problem: causes(error),
-        };
+        let invalid =
+            |problem| ChainError::InvalidResponse { request: "the events of a block".into(), problem };
         let mut found = Vec::new();
+        let metadata = self.metadata();
         for event in self.decode_events(encoded).iter() {
-            let event = event.map_err(|error| invalid(&error))?;
+            let event = event.map_err(|error| invalid(causes(&error)))?;
             if event.pallet_name() != pallet {
                 continue;
             }
-            let fields: Composite<()> =
-                event.decode_fields_unchecked_as().map_err(|error| invalid(&error))?;
-            let fields = dynamic::fields_to_json(&fields);
+            let fields = dynamic::event_fields(
+                &metadata,
+                event.pallet_index(),
+                event.event_index(),
+                event.field_bytes(),
+            );
+            let fields = fields.map_err(invalid)?;
             found.push(PalletEvent { phase: event.phase(), name: event.event_name().to_owned(), fields });
         }
         Ok(found)

@@ -284,7 +284,8 @@ impl OfflineRuntime {
             OfflineClient::new_with_config(config).at_block(0u64).map_err(|error| invalid(&error))?;
         let decoded = client.tx().from_call_data_bytes(call).map_err(|error| invalid(&error))?;
         let name = format!("{}.{}", decoded.pallet_name(), decoded.call_name());
-        Ok((name, dynamic::fields_to_json(decoded.call_data())))
+        let arguments = dynamic::call_arguments(&self.metadata, call).map_err(OfflineError::Call)?;
+        Ok((name, arguments))
     }
 }
 
