@@ -351,6 +351,13 @@ mod tests {
     }
 
     #[test]
+    fn a_handover_needs_a_proven_reading_of_one_side_only() {
+        let template = Template::find("sale").unwrap();
+        let text = finish(&template, &all_answers(&template, true)).text();
+        assert!(text.contains("At least one of them confirms with a proven reading of"), "{text}");
+    }
+
+    #[test]
     fn every_question_of_a_template_is_used() {
         for (name, text) in TEMPLATES {
             for question in Template::find(name).unwrap().questions() {

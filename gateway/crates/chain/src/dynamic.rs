@@ -176,8 +176,11 @@ mod tests {
         assert_eq!(shown(&Some(20u8)), json!(20));
         assert_eq!(shown(&vec![50u32, 51]), json!([50, 51]));
         assert_eq!(shown(&(50u8, 51u8)), json!([50, 51]));
-        let rule =
-            CommandRule { name: Name::try_from("Unlock").unwrap(), per_hour: Some(50), limits: Default::default() };
+        let rule = CommandRule {
+            name: Name::try_from("Unlock").unwrap(),
+            per_hour: Some(50),
+            limits: Default::default(),
+        };
         assert_eq!(shown(&rule), json!({ "name": "Unlock", "per_hour": 50, "limits": [] }));
     }
 

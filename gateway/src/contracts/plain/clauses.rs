@@ -189,7 +189,7 @@ fn handover(clause: &HandoverClause, names: &Names<'_>) -> String {
     let proof = match &clause.meter {
         Some(meter) => {
             format!(
-                " Each side confirms with a proven reading of {} in {}.",
+                " At least one of them confirms with a proven reading of {} in {}.",
                 meter.name,
                 unit_name(&meter.unit)
             )
