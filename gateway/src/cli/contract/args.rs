@@ -296,7 +296,7 @@ pub struct ProveArgs {
     /// The gateway's configuration.
     #[command(flatten)]
     pub config: ConfigArg,
-    /// The file to write.
+    /// The file to write. An existing file is never overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
 }
