@@ -12,10 +12,10 @@ use crate::printable::{PrintableLine, UnprintableError};
 use codec::{DecodeAll as _, Encode as _};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
+use streembit_keystore::files::{create_private, FileError};
 use streembit_primitives::{
     contract::{Clause, ContentHash, ContractContent, Document, Terms},
     Hash,
@@ -39,13 +39,16 @@ pub enum ContractFileError {
     /// The file could not be read or written.
     #[error("{doing} {}: {source}", .path.display())]
     File {
-        /// The operation: `reading`, or `creating` with what is never done.
+        /// The operation: `reading` or `creating`.
         doing: &'static str,
         /// The file.
         path: PathBuf,
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The file could not be created.
+    #[error(transparent)]
+    Create(#[from] FileError),
     /// The file is not a contract file.
     #[error("{} is not a contract file: {problem}; create one with `streembit contract new`", .path.display())]
     NotAContract {
@@ -172,16 +175,15 @@ impl ContractFile {
         }
     }
 
-    /// Creates the file. Never overwrites an existing one.
+    /// Creates the file, which only its owner may read. Never overwrites an existing one, and leaves no half file.
     pub fn write(&self, path: &Path) -> Result<(), ContractFileError> {
-        let failed = |source| ContractFileError::File {
-            doing: "creating (existing files are never overwritten)",
+        let failed = |error| ContractFileError::File {
+            doing: "creating",
             path: path.to_owned(),
-            source,
+            source: io::Error::other(error),
         };
-        let text = self.to_toml().map_err(|error| failed(io::Error::other(error)))?;
-        let mut file = File::options().write(true).create_new(true).open(path).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+        let text = self.to_toml().map_err(failed)?;
+        Ok(create_private(path, text.as_bytes())?)
     }
 
     fn to_toml(&self) -> Result<String, toml::ser::Error> {
@@ -274,6 +276,7 @@ fn quoted(terms: &Terms) -> impl Iterator<Item = Document> + '_ {
 mod tests {
     use super::*;
     use crate::contracts::testing::service_book;
+    use std::os::unix::fs::MetadataExt as _;
     use streembit_primitives::contract::document_hash;
 
     fn written() -> String {
@@ -292,7 +295,10 @@ mod tests {
         book.write(&path).unwrap();
         assert_eq!(read(&path).unwrap(), book);
         assert_eq!(book.title(), "Service book");
-        assert!(matches!(book.write(&path), Err(ContractFileError::File { .. })), "never overwritten");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600, "others cannot read the salts");
+        let again = book.write(&path);
+        assert!(matches!(again, Err(ContractFileError::Create(FileError::Exists(_)))), "{again:?}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no half file is left");
     }
 
     #[test]
