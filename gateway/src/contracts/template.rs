@@ -182,13 +182,7 @@ impl Template {
 
     /// Replaces the placeholders by the answers. `now` is in milliseconds since 1970-01-01 UTC. Returns the text of a draft.
     pub fn fill(&self, answers: &Answers, now: u64) -> Result<String, TemplateError> {
-        if let Some(name) = answers.keys().find(|name| self.question(name).is_none()) {
-            return Err(TemplateError::NoQuestion {
-                template: self.name.clone(),
-                name: name.clone(),
-                known: self.names(),
-            });
-        }
+        answers.keys().try_for_each(|name| self.question(name).map(drop))?;
         let missing = self.unanswered(answers);
         if !missing.is_empty() {
             let lines = missing
@@ -213,8 +207,14 @@ impl Template {
         ))
     }
 
-    fn question(&self, name: &str) -> Option<&Question> {
-        self.questions.iter().find(|question| question.name == name)
+    /// Returns the question with a name.
+    pub fn question(&self, name: &str) -> Result<&Question, TemplateError> {
+        let found = self.questions.iter().find(|question| question.name == name);
+        found.ok_or_else(|| TemplateError::NoQuestion {
+            template: self.name.clone(),
+            name: name.to_owned(),
+            known: self.names(),
+        })
     }
 
     fn names(&self) -> String {
