@@ -1,14 +1,14 @@
 //! Agreeing to contracts and ending them: `accept`, `reject`, `withdraw`, `hand-over`, `terminate` and `prune`.
 
 use super::{
-    args::{AcceptArgs, HandOverArgs, PruneArgs, SignedArgs},
+    args::{AcceptArgs, HandOverArgs, PruneArgs, SignedArgs, TerminateArgs},
     author::texts_of_both,
-    lookup::{find_contract, Found},
+    lookup::{find_contract, kinds, Found},
     prove, view,
 };
 use crate::{
     cli::common::{connect, submitted_json, Context},
-    contracts::{self, plain, ContractFile, Pick},
+    contracts::{self, plain, ContractFile, Pick, Span},
     remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};
@@ -183,10 +183,25 @@ fn pending(view: &ContractView) -> anyhow::Result<ContentHash> {
 }
 
 /// Runs `contract terminate`.
-pub(super) async fn terminate(args: SignedArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.contract, context).await?;
-    let submitted = submit(&found, &args.key.signer(context).await?, ContractAction::Terminate).await?;
+pub(super) async fn terminate(args: TerminateArgs, context: &Context) -> anyhow::Result<()> {
+    let TerminateArgs { signed, confirm } = args;
+    let found = Found::find(&signed.contract, context).await?;
+    confirm.ask(&termination_text(&found))?;
+    let submitted = submit(&found, &signed.key.signer(context).await?, ContractAction::Terminate).await?;
     print_state(&found, &submitted, "notice of termination given", context).await
+}
+
+fn termination_text(found: &Found) -> String {
+    let end = match found.terms().deadlines.notice {
+        Some(notice) => format!("It ends after {} in which the chain makes blocks", Span(notice)),
+        None => "It ends when all parties have given notice".into(),
+    };
+    format!(
+        "Signing gives notice of termination of contract {} ({}), content {}. {end}. A notice cannot be taken back.",
+        found.id(),
+        kinds(found.terms()),
+        found.view.hash
+    )
 }
 
 /// Runs `contract prune`.

@@ -61,7 +61,7 @@ pub enum Command {
     /// Confirm that a device is handed over.
     HandOver(HandOverArgs),
     /// Give notice of termination.
-    Terminate(SignedArgs),
+    Terminate(TerminateArgs),
     /// Show what happened to a contract, like a bank statement.
     History(HistoryArgs),
     /// Have the chain note what has ended, and remove it from its state.
@@ -101,15 +101,29 @@ pub struct SignedArgs {
     pub key: KeyArg,
 }
 
+/// The arguments of `contract terminate`.
+#[derive(Debug, Args)]
+pub struct TerminateArgs {
+    /// The contract and the key.
+    #[command(flatten)]
+    pub signed: SignedArgs,
+    /// Whether to ask before signing.
+    #[command(flatten)]
+    pub confirm: ConfirmArg,
+}
+
 /// A contract, one of its records, and the key that signs.
 #[derive(Debug, Args)]
 pub struct NumberedArgs {
     /// The contract and the key.
     #[command(flatten)]
     pub signed: SignedArgs,
-    /// The record's number, as `contract show` lists it.
+    /// The record's number, as `contract show` lists it. The record is shown before signing.
     #[arg(long, value_name = "N")]
     pub record: ClaimNumber,
+    /// Whether to ask before signing.
+    #[command(flatten)]
+    pub confirm: ConfirmArg,
 }
 
 /// The documents that belong to a call.

@@ -3,10 +3,10 @@
 //! The clauses are compared as the values that the chain evaluates, and shown with the ids of the parties. If an amendment
 //! swaps the roles of two parties, each clause reads the same but obliges somebody else.
 
-use super::{clauses, frame, text_of, Names, Paragraph};
+use super::{clause, frame, text_of, Paragraph};
 use crate::contracts::texts::Texts;
 use std::collections::BTreeSet;
-use streembit_primitives::contract::{ClauseNumber, Terms};
+use streembit_primitives::contract::Terms;
 
 /// A difference between two versions of a contract.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,14 +66,10 @@ fn different_lines(old: &str, new: &str) -> (String, String) {
 }
 
 fn clauses_of_both(before: &Terms, after: &Terms, texts: &Texts) -> Vec<Change> {
-    let sentence = |terms: &Terms, number: ClauseNumber| {
-        let clause = terms.clause(number)?;
-        Some(clauses::sentence(clause, &Names { terms, with_ids: true }, texts))
-    };
     let numbers: BTreeSet<_> =
         before.clauses.iter().chain(&after.clauses).map(|numbered| numbered.number).collect();
     let changed = numbers.into_iter().filter_map(|number| {
-        let (old, new) = (sentence(before, number), sentence(after, number));
+        let (old, new) = (clause(before, number, texts), clause(after, number, texts));
         let is_same = before.clause(number) == after.clause(number) && old == new;
         (!is_same).then(|| Change { name: format!("clause {number}"), before: old, after: new })
     });

@@ -11,7 +11,7 @@ use super::{notation::Span, texts::Texts};
 use crate::printable::PrintableLine;
 use streembit_clock::{self as clock, PeriodEnd};
 use streembit_primitives::{
-    contract::{AcceptedSigners, ContractRole, Document, OnChange, Terms, Verdict},
+    contract::{AcceptedSigners, ClauseNumber, ContractRole, Document, OnChange, Terms, Verdict},
     PartyId,
 };
 
@@ -52,6 +52,12 @@ pub fn paragraphs(terms: &Terms, texts: &Texts) -> Vec<Paragraph> {
     });
     let [parties, devices, term, rest @ ..] = frame(terms);
     [parties, devices, term].into_iter().chain(clauses).chain(rest).collect()
+}
+
+/// Returns a clause in plain language, with the ids of the parties. Returns `None` if there is no such clause.
+pub fn clause(terms: &Terms, number: ClauseNumber, texts: &Texts) -> Option<String> {
+    let names = Names { terms, with_ids: true };
+    terms.clause(number).map(|clause| clauses::sentence(clause, &names, texts))
 }
 
 /// Returns the terms around the clauses, in plain language.
