@@ -9,7 +9,7 @@ use crate::{
         progress::ProgressBar,
         resolver::Reference,
     },
-    contracts::history::{self, describe, Entry, Line},
+    contracts::history::{self, describe, Contents, Entry, Line},
     remedies::explain,
 };
 use anyhow::ensure;
@@ -22,6 +22,8 @@ use streembit_primitives::contract::ContractId;
 #[derive(Default)]
 struct Found {
     entries: Vec<Entry>,
+    /// The contents, for units and currencies.
+    contents: Contents,
     /// The first block that was looked at.
     from: u32,
     /// Ranges of blocks that could not be looked at, both ends included.
@@ -41,7 +43,7 @@ pub(super) async fn run(args: HistoryArgs, context: &Context) -> anyhow::Result<
         .entries
         .iter()
         .map(|entry| {
-            let (what, evidence) = describe(entry);
+            let (what, evidence) = describe(entry, &found.contents);
             json!({
                 "block": entry.block, "hash": entry.hash, "time": entry.time, "account": entry.account,
                 "event": entry.event, "fields": entry.fields, "what": what, "evidence": evidence,
@@ -58,7 +60,7 @@ fn text(id: ContractId, found: &Found, names: &AddressBook) -> String {
     } else {
         let mut table = output::table(["block", "time", "by", "what", "evidence"]);
         for entry in &found.entries {
-            let (what, evidence) = describe(entry);
+            let (what, evidence) = describe(entry, &found.contents);
             let account =
                 entry.account.as_ref().map_or_else(|| "the chain".into(), |account| names.label(account));
             table.add_row([entry.block.to_string(), clock::show(entry.time), account, what, evidence]);
@@ -111,7 +113,8 @@ async fn from_index(
     // A range of missing blocks at the start says it already.
     let is_noted = missed.clone().any(|(from, _)| from <= 1);
     let from = if has_start || is_noted { 0 } else { from };
-    Ok((id, Found { missed: missed.collect(), entries, from }))
+    let contents = Contents::of(id, &lines);
+    Ok((id, Found { missed: missed.collect(), entries, contents, from }))
 }
 
 /// Searches the blocks that a node still has.
@@ -144,5 +147,8 @@ async fn from_node(
         }
     }
     found.entries.reverse();
+    if let Some(view) = chain.view().await.map_err(explain)?.contract(id).await.map_err(explain)? {
+        found.contents.insert(view.content);
+    }
     Ok((id, found))
 }

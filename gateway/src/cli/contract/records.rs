@@ -92,7 +92,7 @@ async fn print_new_claim(
     ];
     context.print(&submitted_json(submitted, fields), |_| {
         let number = number.map_or_else(|| "N".to_owned(), |number| number.to_string());
-        let what = made.as_ref().map(|made| format!("\n{}", view::claim(made))).unwrap_or_default();
+        let what = made.as_ref().map(|made| format!("\n{}", view::claim(made, &found.view))).unwrap_or_default();
         let id = found.id();
         format!(
             "recorded as record {number}, finalized in block {}{what}\n\nNext, the other side confirms or contests it:\n  \
@@ -239,7 +239,10 @@ impl<'a> RecordCall<'a> {
         let claim = find_claim(&found, number).await.ok();
         let fields = [("id", json!(found.id())), ("record", json!(number)), ("claim", json!(claim))];
         context.print(&submitted_json(&submitted, fields), |_| {
-            let now = claim.as_ref().map(|claim| format!("\n{}", view::claim(claim))).unwrap_or_default();
+            let now = claim
+                .as_ref()
+                .map(|claim| format!("\n{}", view::claim(claim, &found.view)))
+                .unwrap_or_default();
             format!("done, finalized in block {}{now}", submitted.block)
         })
     }
@@ -265,7 +268,7 @@ fn record_text(contract: &ContractView, claim: &ClaimView, effect: &str) -> Stri
         "contract {}\nclause {number}: {clause}\n{}{earlier}\n\n{effect} The node says that this is the record: the call has only its \
          number.",
         contract.id,
-        view::claim(claim)
+        view::claim(claim, contract)
     )
 }
 

@@ -8,10 +8,11 @@ mod describe;
 
 pub use describe::describe;
 
+use codec::DecodeAll as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{File, OpenOptions},
     io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -20,7 +21,7 @@ use std::{
 use streembit_chain::{BlockEvents, ContractEvent};
 use streembit_keystore::account;
 use streembit_primitives::{
-    contract::{ContentHash, ContractId},
+    contract::{Clause, ClauseKind, ClauseNumber, ContentHash, ContractContent, ContractId},
     AccountId, Hash,
 };
 
@@ -116,6 +117,42 @@ impl Entry {
             event: event.name.clone(),
             fields: event.fields.clone(),
         }
+    }
+}
+
+/// The contents of contracts, which say what the numbers of an event count.
+#[derive(Debug, Default)]
+pub struct Contents {
+    by_hash: BTreeMap<ContentHash, ContractContent>,
+}
+
+impl Contents {
+    /// Returns the contents of a contract in the lines of an index. Leaves out what does not have its hash.
+    pub fn of(contract: ContractId, lines: &[Line]) -> Self {
+        let decoded = lines.iter().filter_map(|line| match line {
+            Line::Content { contract: of, hash, content } if *of == contract => {
+                let bytes = hex::decode(content.strip_prefix("0x")?).ok()?;
+                let content = ContractContent::decode_all(&mut &*bytes).ok()?;
+                (content.hash() == *hash).then_some((*hash, content))
+            }
+            _ => None,
+        });
+        Self { by_hash: decoded.collect() }
+    }
+
+    /// Adds a content.
+    pub fn insert(&mut self, content: ContractContent) {
+        self.by_hash.insert(content.hash(), content);
+    }
+
+    /// Returns a clause of a content.
+    fn clause(&self, content: &ContentHash, number: ClauseNumber) -> Option<&Clause> {
+        self.by_hash.get(content)?.terms().clause(number)
+    }
+
+    /// Returns the kind of a clause, which is the same in all contents that have its number.
+    fn kind(&self, number: ClauseNumber) -> Option<ClauseKind> {
+        self.by_hash.values().find_map(|content| content.terms().clause(number)).map(Clause::kind)
     }
 }
 
