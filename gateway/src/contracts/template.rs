@@ -297,7 +297,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contracts::{draft::Draft, testing::NOW, ContractFile};
+    use crate::contracts::{draft::Draft, plain, testing::NOW, ContractFile};
 
     /// An answer that fits a question.
     fn answer(question: &Question, at: usize) -> String {
@@ -355,6 +355,15 @@ mod tests {
         let template = Template::find("sale").unwrap();
         let text = finish(&template, &all_answers(&template, true)).text();
         assert!(text.contains("At least one of them confirms with a proven reading of"), "{text}");
+    }
+
+    #[test]
+    fn a_lease_charges_the_kilometres_beyond_the_allowance_only() {
+        let template = Template::find("lease").unwrap();
+        let file = finish(&template, &all_answers(&template, true));
+        let clause = plain::clause(file.terms(), 3, file.texts()).unwrap();
+        assert!(clause.contains("“kilometres beyond the allowance of clause 1, and no others”"), "{clause}");
+        assert!(file.text().contains("does not compare them with the allowance"));
     }
 
     #[test]
