@@ -156,8 +156,8 @@ pub struct NewArgs {
     /// are also given by their names in the address book.
     #[arg(long = "set", value_name = "NAME=ANSWER", value_parser = parse_setting)]
     pub settings: Vec<(String, String)>,
-    /// The file of the version in force, if this is to amend it. Clauses with the same terms stay the same; a clause with
-    /// other terms needs a number that the contract has not had.
+    /// The file of the version in force, if this is to amend it. The same texts keep their salts. A clause keeps its number
+    /// only if its kind, its device, and the name and unit of its meter stay the same.
     #[arg(long, value_name = "FILE")]
     pub amends: Option<PathBuf>,
     /// The file to write. An existing file is never overwritten.
@@ -375,10 +375,12 @@ pub struct ClaimArgs {
     /// The sequence of the event with the last reading.
     #[arg(long, value_name = "N", conflicts_with = "to")]
     pub last: Option<u64>,
-    /// The time (UTC) at which the breach, the gap or the charged use starts.
+    /// The time (UTC) at which the breach, the gap or the charged use of a meter starts. A charge of time starts where the
+    /// last one ended.
     #[arg(long, value_name = "TIME")]
     pub from: Option<PeriodStart>,
-    /// The time (UTC) at which the breach, the gap or the charged time ends.
+    /// The time (UTC) at which the breach, the charged use of a meter or the charged time ends. A gap ends with the first
+    /// reading after its start.
     #[arg(long, value_name = "TIME")]
     pub to: Option<PeriodEnd>,
     /// The number of the period, counted from 0, for a usage.

@@ -116,6 +116,7 @@ pub(super) async fn claim(args: ClaimArgs, context: &Context) -> anyhow::Result<
 
 /// Collects what proves a claim.
 async fn evidence(found: &Found, clause: &Clause, args: &ClaimArgs) -> anyhow::Result<ClaimEvidence> {
+    ensure_times(clause, args.from.is_some(), args.to.is_some())?;
     let source = ProofSource { found, clause, args };
     Ok(match clause {
         Clause::Bound(bound) => {
@@ -159,6 +160,33 @@ async fn evidence(found: &Found, clause: &Clause, args: &ClaimArgs) -> anyhow::R
         },
         _ => bail!("nothing is claimed under a clause of kind {}", clause.kind()),
     })
+}
+
+/// Returns an error if a time is given that a claim under the clause does not use.
+fn ensure_times(clause: &Clause, from: bool, to: bool) -> anyhow::Result<()> {
+    match clause {
+        Clause::Report(_) => {
+            ensure!(
+                !to,
+                "--to is not used for a gap, which ends with the first reading after --from: leave it out"
+            );
+        }
+        Clause::Usage(_) => {
+            ensure!(!from && !to, "--from and --to are not used for a usage: --period N names its period");
+        }
+        Clause::Charge(charge) => match charge.basis {
+            ChargeBasis::Once => {
+                ensure!(!from && !to, "--from and --to are not used for an amount that is due once")
+            }
+            ChargeBasis::Time { .. } => ensure!(
+                !from,
+                "--from is not used for a charge of time, which starts where the last one ended: leave it out"
+            ),
+            ChargeBasis::Meter { .. } => {}
+        },
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Where the proofs of a claim come from: files, or a gateway's log.
@@ -358,8 +386,22 @@ pub(super) async fn pay(args: PayArgs, context: &Context) -> anyhow::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contracts::testing::{claim, service_book, view};
+    use crate::contracts::testing::{claim, service_book, service_book_with, view};
     use streembit_primitives::contract::state::Outcome;
+
+    #[test]
+    fn times_that_a_claim_does_not_use_are_refused() {
+        let until = "until = \"2030-12-31\"\n";
+        let clauses = "[[clause]]\nnumber = 3\nkind = \"charge\"\nbasis = \"time\"\nper = \"30 d\"\nrate = 9\n\
+                       currency = \"CHF\"\nrounding = \"half-up\"\ncreditor = \"workshop\"\ndebtor = \"owner\"\n\n\
+                       [[clause]]\nnumber = 4\nkind = \"report\"\nreading = \"temperature\"\nevery = \"1 h\"\n\
+                       obliged = \"owner\"\nclaimant = \"workshop\"\n";
+        let file = service_book_with(until, &format!("{until}\n{clauses}"));
+        let times = |number, from, to| ensure_times(file.terms().clause(number).unwrap(), from, to);
+        assert!(times(3, false, true).is_ok() && times(4, true, false).is_ok());
+        assert!(times(3, true, true).unwrap_err().to_string().contains("--from"));
+        assert!(times(4, true, true).unwrap_err().to_string().contains("--to"));
+    }
 
     #[test]
     fn a_record_is_shown_with_its_clause_and_what_signing_does() {
