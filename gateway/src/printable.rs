@@ -157,7 +157,7 @@ mod tests {
             assert_eq!(text.parse::<Printable>(), Err(error));
             let escaped = Printable::escaped(&text);
             assert_eq!(escaped.as_str(), format!("first\nse{}cond", character.escape_unicode()));
-            assert_eq!(escaped.as_str().parse(), Ok(escaped.clone()));
+            assert_eq!(escaped.as_str().parse::<Printable>(), Ok(escaped.clone()));
         }
         for text in ["", "Grüße, 5 €\n\nZweiter Absatz", "می\u{200c}خواهم"] {
             assert_eq!(text.parse::<Printable>().unwrap().as_str(), text);

@@ -60,7 +60,7 @@ pub(super) struct ContractFollower {
 impl ContractFollower {
     /// Runs until shutdown.
     pub async fn run(self, chain: ChainClient, shutdown: CancellationToken) {
-        let mut open = None;
+        let mut open: Option<Progress> = None;
         let work = async {
             loop {
                 match self.follow(&chain, &mut open).await {

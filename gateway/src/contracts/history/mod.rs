@@ -284,7 +284,7 @@ fn read_blocks(path: &Path, file: &mut File) -> Result<Vec<(Line, usize)>, Histo
             lines.truncate(whole);
             return Ok(lines);
         }
-        let line = serde_json::from_str(&text).map_err(|error| HistoryError::Line {
+        let line: Line = serde_json::from_str(&text).map_err(|error| HistoryError::Line {
             path: path.to_owned(),
             line: lines.len().saturating_add(1),
             problem: error.to_string(),
