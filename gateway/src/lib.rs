@@ -14,6 +14,7 @@ pub mod last_anchored;
 pub mod log_id;
 pub mod memory;
 pub mod metrics;
+pub mod printable;
 pub mod remedies;
 pub mod simulate;
 pub mod status;

@@ -165,7 +165,10 @@ fn a_lease_over_its_mileage_is_claimed_with_a_statement() {
         ensure!(str_at(&usage, "/used")? == "1265.408", "{usage}");
         ensure!(str_at(&usage, "/over")? == "265.408", "{usage}");
         let text = fixture.node_command(["contract", "show", &lease.id]).ok()?.stdout;
-        ensure!(text.contains("use of 1,265.408") && text.contains("265.408 over"), "{text}");
+        ensure!(text.contains("use of 1,265.408") && text.contains("265.408 km over"), "{text}");
+        // The record is shown, and nothing is signed without an answer.
+        let unasked = fixture.node_command(["contract", "confirm", &lease.id, "--record", "0", "--key"]);
+        unasked.arg(env.dev_keystore("bob")?).run()?.ensure_refused(&["--yes"])?;
         fixture.contract_command("confirm", &lease.id, &["--record", "0"], "bob")?.ok()?;
         fixture.ensure_claim(&lease.id, 0, json!({ "stands": "confirmed" }))
     });

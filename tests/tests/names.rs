@@ -67,7 +67,7 @@ fn a_contract_is_written_and_found_by_names() {
         add(&fixture, &["account", "cold", &bob])?;
         let unsigned = env.dir().join("unsigned.json");
         let terminate =
-            fixture.node_command(["contract", "terminate", "book", "--signer", "cold", "--offline"]);
+            fixture.node_command(["contract", "terminate", "book", "--yes", "--signer", "cold", "--offline"]);
         let prepared = terminate.arg(&unsigned).json()?;
         ensure!(str_at(&prepared, "/account")? == bob, "{prepared}");
         Ok(())

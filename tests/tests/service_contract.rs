@@ -10,8 +10,8 @@ use streembit_primitives::{
     Version,
 };
 use streembit_tests::{
-    dev_key, dev_party, path_str, run_test, str_at, streembit_node, u64_at, GatewayFixture, GatewaySettings,
-    ObdEmulator,
+    dev_key, dev_party, path_str, run_test, str_at, streembit_node, u64_at, wait_until, GatewayFixture,
+    GatewaySettings, ObdEmulator,
 };
 
 const ODOMETER: &str = "Vehicle.TraveledDistance";
@@ -268,7 +268,7 @@ fn scale_bytes(event: &Value, path: &str) -> Result<Vec<u8>> {
 #[test]
 fn a_past_end_is_refused_and_a_changed_file_is_not_signed() {
     run_test("contract-file", |env| {
-        let fixture = GatewayFixture::with_hosted_device(env)?;
+        let mut fixture = GatewayFixture::with_hosted_device(env)?;
         let (device, owner) = (fixture.device_id("shed")?, env.dev_account("alice")?);
         let workshop = env.dev_account("bob")?;
         let settings = |until| {
@@ -304,8 +304,16 @@ fn a_past_end_is_refused_and_a_changed_file_is_not_signed() {
             .accept_command(&other, "bob")?
             .run()?
             .ensure_refused(&["neither proposed nor an amendment"])?;
+        // The gateway is away while the proposal is rejected and removed, and its index has the end nevertheless.
+        fixture.gateway.stop()?;
         fixture.contract_command("reject", &id, &[], "bob")?.ok()?;
         fixture.accept_command(&file, "bob")?.run()?.ensure_refused(&["neither proposed"])?;
-        Ok(())
+        fixture.gateway.start(&fixture.node)?;
+        wait_until("the index has the rejection", 60, || {
+            let history = fixture.node_command(["contract", "history", &id, "--config"]);
+            let history = history.arg(fixture.gateway.config()).json()?;
+            ensure!(history.to_string().contains("\"Rejected\""), "{history}");
+            Ok(())
+        })
     });
 }

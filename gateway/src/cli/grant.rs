@@ -26,7 +26,8 @@ use streembit_primitives::{
 pub enum Command {
     /// List the rights in force.
     List(ListArgs),
-    /// Revoke a right at once. Both the party that gives it and the party that has it can do so; it costs no quota.
+    /// Revoke a right at once. Both the party that gives it and the party that has it can do so; it costs no quota. Under a
+    /// handover clause, take the own confirmation back before the other side has confirmed.
     Revoke(RevokeArgs),
 }
 
@@ -46,10 +47,11 @@ pub struct ListArgs {
 /// The arguments of `grant revoke`.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
-    /// The contract that gives the right.
+    /// The contract that gives the right, or hands the device over.
     #[command(flatten)]
     contract: ContractArgs,
-    /// The number of the clause that gives the right. Optional if the contract gives only one.
+    /// The number of the clause that gives the right, or hands the device over. Optional if the contract gives only one
+    /// right.
     #[arg(long, value_name = "N")]
     clause: Option<ClauseNumber>,
     #[command(flatten)]

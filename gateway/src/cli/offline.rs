@@ -4,6 +4,7 @@
 use super::common::{connect, submitted_json, CommandResult, Context, KeyArg, NodeArg};
 use crate::{
     contracts::{self, ContractFile},
+    printable::Printable,
     remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};
@@ -11,13 +12,13 @@ use clap::Args;
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use serde_json::{json, Value};
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 use streembit_chain::{ChainError, Review, SignedTransaction, UnsignedTransaction};
-use streembit_keystore::account;
+use streembit_keystore::{account, files::create_private};
 
 /// The size limit of a transaction file, in bytes. The metadata of a runtime takes a few hundred kilobytes.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
@@ -61,10 +62,11 @@ pub struct ConfirmArg {
 }
 
 impl ConfirmArg {
-    /// Shows `text` on standard error and asks whether to sign it. Returns an error if the answer is no.
+    /// Shows `text` on standard error and asks whether to sign it. Characters that the terminal acts on are escaped. Returns
+    /// an error if the answer is no.
     pub fn ask(self, text: &str) -> anyhow::Result<()> {
         let mut terminal = io::stderr().lock();
-        writeln!(terminal, "{text}\n").context("showing what will be signed")?;
+        writeln!(terminal, "{}\n", Printable::escaped(text)).context("showing what will be signed")?;
         if self.yes {
             return Ok(());
         }
@@ -218,15 +220,11 @@ fn read<T: DeserializeOwned>(path: &Path, kind: &str) -> anyhow::Result<T> {
     Ok(file.transaction)
 }
 
+/// Creates the file of a transaction. Never overwrites an existing one, and leaves no half file.
 fn write<T: Serialize>(path: &Path, kind: &str, transaction: &T) -> anyhow::Result<()> {
     let file = TransactionFile { streembit: kind.to_owned(), transaction };
     let text = serde_json::to_string_pretty(&file)?;
-    let mut out = File::options()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .with_context(|| format!("creating {} (existing files are never overwritten)", path.display()))?;
-    writeln!(out, "{text}").with_context(|| format!("writing {}", path.display()))
+    Ok(create_private(path, format!("{text}\n").as_bytes())?)
 }
 
 #[cfg(test)]
@@ -263,6 +261,8 @@ mod tests {
         let error = read::<Value>(&path, UNSIGNED).unwrap_err().to_string();
         assert!(error.contains(SIGNED) && error.contains(UNSIGNED), "{error}");
         assert_eq!(read::<Value>(&path, SIGNED).unwrap(), json!({}));
-        assert!(write(&path, SIGNED, &json!({})).is_err(), "an existing file is never overwritten");
+        let again = write(&path, SIGNED, &json!({})).unwrap_err().to_string();
+        assert!(again.contains("never overwritten"), "{again}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no half file is left");
     }
 }

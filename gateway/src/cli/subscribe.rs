@@ -2,10 +2,13 @@
 
 use super::{
     common::{CommandResult, Context, KeyArg, NodeArg},
-    output::print_line,
+    output::{print_json, print_text},
     resolver::{ParseReferenceError, Reference},
 };
-use crate::remedies::explain;
+use crate::{
+    printable::{escape_json, Printable},
+    remedies::explain,
+};
 use anyhow::Context as _;
 use serde_json::{json, Value};
 use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
@@ -134,7 +137,10 @@ async fn follow(
                 notice(context, &event, &format!("interrupted: {problem}; trying again in {seconds:.1} s"));
             }
             SubscriberEvent::Event(event) => {
-                print_line(&if context.json { event.to_json().to_string() } else { describe(&event) })?;
+                match context.json {
+                    true => print_json(&event.to_json().to_string())?,
+                    false => print_text(&describe(&event))?,
+                }
                 if let Some(cursor) = &cursor {
                     cursor.save(subscriber.position())?;
                 }
@@ -148,9 +154,9 @@ async fn follow(
 /// Reports a change of the connection on standard error.
 fn notice(context: &Context, event: &Value, text: &str) {
     if context.json {
-        eprintln!("{event}");
+        eprintln!("{}", escape_json(&event.to_string()));
     } else {
-        eprintln!("{text}");
+        eprintln!("{}", Printable::escaped(text));
     }
 }
 

@@ -8,14 +8,18 @@ use super::{
     plain::{self, Paragraph},
     texts::{SaltedText, Texts},
 };
+use crate::printable::{PrintableLine, UnprintableError};
 use codec::{DecodeAll as _, Encode as _};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
-use streembit_primitives::contract::{Clause, ContentHash, ContractContent, Document, Terms};
+use streembit_keystore::files::{create_private, FileError};
+use streembit_primitives::{
+    contract::{Clause, ContentHash, ContractContent, Document, Terms},
+    Hash,
+};
 
 /// The size limit of a contract file, in bytes. Contracts are far smaller.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -35,13 +39,16 @@ pub enum ContractFileError {
     /// The file could not be read or written.
     #[error("{doing} {}: {source}", .path.display())]
     File {
-        /// The operation: `reading`, or `creating` with what is never done.
+        /// The operation: `reading` or `creating`.
         doing: &'static str,
         /// The file.
         path: PathBuf,
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The file could not be created.
+    #[error(transparent)]
+    Create(#[from] FileError),
     /// The file is not a contract file.
     #[error("{} is not a contract file: {problem}; create one with `streembit contract new`", .path.display())]
     NotAContract {
@@ -62,6 +69,18 @@ pub enum ContractFileError {
         /// What does not fit together.
         problem: String,
     },
+    /// A text in the file could make a terminal show something else than what is signed.
+    #[error(
+        "{} has a text that could be shown as something else than what it says: {error}. Nothing was signed; ask for a \
+         contract without it",
+        .path.display()
+    )]
+    Unprintable {
+        /// The file.
+        path: PathBuf,
+        /// The problem.
+        error: UnprintableError,
+    },
 }
 
 /// A contract with its texts. The texts are exactly those whose hashes the content names.
@@ -78,7 +97,15 @@ struct RawFile {
     format: String,
     content_hash: ContentHash,
     content: String,
-    text: Vec<SaltedText>,
+    text: Vec<RawText>,
+}
+
+/// A text of the file, which may hold any characters.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawText {
+    salt: Hash,
+    text: String,
 }
 
 /// Reads a contract file. Returns an error if it is not byte for byte what this program writes.
@@ -114,6 +141,7 @@ impl ContractFile {
         let not_a_contract =
             |problem: String| ContractFileError::NotAContract { path: path.to_owned(), problem };
         let changed = |problem: String| ContractFileError::Changed { path: path.to_owned(), problem };
+        let unprintable = |error| ContractFileError::Unprintable { path: path.to_owned(), error };
         let raw: RawFile = match toml::from_str(text) {
             Ok(raw) => raw,
             // A file that says that it is a contract was damaged. Any other file never was one.
@@ -132,13 +160,14 @@ impl ContractFile {
         }
         content.terms().validate().map_err(|error| changed(error.to_string()))?;
         let mut texts = Texts::default();
-        for salted in raw.text {
-            texts.insert(salted);
+        for RawText { salt, text } in raw.text {
+            texts.insert(SaltedText { salt, text: text.parse().map_err(unprintable)? });
         }
         let file = Self { content, texts };
         if let Some(missing) = file.missing_text() {
             return Err(changed(format!("the text with the hash {missing} is missing or was changed")));
         }
+        file.ensure_lines().map_err(unprintable)?;
         match file.to_toml() {
             Ok(written) if written == text => Ok(file),
             Ok(_) => Err(changed("it is not as this program writes it".into())),
@@ -146,20 +175,20 @@ impl ContractFile {
         }
     }
 
-    /// Creates the file. Never overwrites an existing one.
+    /// Creates the file, which only its owner may read. Never overwrites an existing one, and leaves no half file.
     pub fn write(&self, path: &Path) -> Result<(), ContractFileError> {
-        let failed = |source| ContractFileError::File {
-            doing: "creating (existing files are never overwritten)",
+        let failed = |error| ContractFileError::File {
+            doing: "creating",
             path: path.to_owned(),
-            source,
+            source: io::Error::other(error),
         };
-        let text = self.to_toml().map_err(|error| failed(io::Error::other(error)))?;
-        let mut file = File::options().write(true).create_new(true).open(path).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+        let text = self.to_toml().map_err(failed)?;
+        Ok(create_private(path, text.as_bytes())?)
     }
 
     fn to_toml(&self) -> Result<String, toml::ser::Error> {
-        let texts = hashes(self.terms()).into_iter().filter_map(|hash| self.texts.get(&hash).cloned());
+        let texts = hashes(self.terms()).into_iter().filter_map(|hash| self.texts.get(&hash));
+        let texts = texts.map(|text| RawText { salt: text.salt, text: text.text.to_string() });
         let raw = RawFile {
             format: FORMAT.into(),
             content_hash: self.hash(),
@@ -167,6 +196,12 @@ impl ContractFile {
             text: texts.collect(),
         };
         Ok(format!("{HEADER}{}", toml::to_string_pretty(&raw)?))
+    }
+
+    /// Returns an error if a text that a sentence quotes, such as the subject of a service, has several lines.
+    fn ensure_lines(&self) -> Result<(), UnprintableError> {
+        let quoted = quoted(self.terms()).filter_map(|hash| self.texts.get(&hash));
+        quoted.map(|text| text.text.as_str().parse::<PrintableLine>().map(drop)).collect()
     }
 
     /// Returns the hash of a text that the content names and the file does not have.
@@ -202,7 +237,7 @@ impl ContractFile {
     /// The title: the first line of the document.
     pub fn title(&self) -> &str {
         let document = self.terms().documents.first().and_then(|hash| self.texts.get(hash));
-        document.and_then(|text| text.text.lines().next()).unwrap_or("Contract")
+        document.and_then(|text| text.text.as_str().lines().next()).unwrap_or("Contract")
     }
 
     /// The document that people read, and the terms in plain language.
@@ -218,14 +253,8 @@ impl ContractFile {
 
 /// Returns the hashes of all texts that terms name, in the order of the terms, each once.
 fn hashes(terms: &Terms) -> Vec<Document> {
-    let in_clauses = terms.clauses.iter().filter_map(|numbered| match &numbered.clause {
-        Clause::Service(service) => Some(service.subject),
-        Clause::Access(access) => access.purpose,
-        Clause::Charge(charge) => charge.subject,
-        _ => None,
-    });
     let mut hashes: Vec<Document> = Vec::new();
-    for hash in terms.documents.iter().copied().chain(in_clauses) {
+    for hash in terms.documents.iter().copied().chain(quoted(terms)) {
         if !hashes.contains(&hash) {
             hashes.push(hash);
         }
@@ -233,10 +262,22 @@ fn hashes(terms: &Terms) -> Vec<Document> {
     hashes
 }
 
+/// Returns the hashes of the texts that the sentences about the clauses quote.
+fn quoted(terms: &Terms) -> impl Iterator<Item = Document> + '_ {
+    terms.clauses.iter().filter_map(|numbered| match &numbered.clause {
+        Clause::Service(service) => Some(service.subject),
+        Clause::Access(access) => access.purpose,
+        Clause::Charge(charge) => charge.subject,
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::contracts::testing::service_book;
+    use std::os::unix::fs::MetadataExt as _;
+    use streembit_primitives::contract::document_hash;
 
     fn written() -> String {
         service_book().to_toml().unwrap()
@@ -254,7 +295,10 @@ mod tests {
         book.write(&path).unwrap();
         assert_eq!(read(&path).unwrap(), book);
         assert_eq!(book.title(), "Service book");
-        assert!(matches!(book.write(&path), Err(ContractFileError::File { .. })), "never overwritten");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600, "others cannot read the salts");
+        let again = book.write(&path);
+        assert!(matches!(again, Err(ContractFileError::Create(FileError::Exists(_)))), "{again:?}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no half file is left");
     }
 
     #[test]
@@ -277,11 +321,41 @@ mod tests {
     #[test]
     fn an_added_text_is_refused() {
         let mut book = service_book();
-        book.texts.add("another agreement".into());
+        book.texts.add("another agreement".parse().unwrap());
         // Only the texts that the content names are written.
         assert_eq!(book.to_toml().unwrap().matches("[[text]]").count(), 2);
         let extra = format!("{}\n[[text]]\nsalt = \"0x{}\"\ntext = \"more\"\n", written(), "00".repeat(32));
         assert!(matches!(parse(&extra), Err(ContractFileError::Changed { .. })));
+    }
+
+    /// Returns the file of the service book in which the subject of the service is `subject`, with the right hashes.
+    fn written_with_subject(subject: &str) -> String {
+        let book = service_book();
+        let salt = Hash([5; 32]);
+        let ContractContent::V1(mut terms) = book.content.clone();
+        let Clause::Service(service) = &mut terms.clauses[0].clause else { panic!() };
+        service.subject = document_hash(&salt.0, subject.as_bytes());
+        let content = ContractContent::V1(terms);
+        let document = book.texts.get(&content.terms().documents[0]).unwrap();
+        let raw = RawFile {
+            format: FORMAT.into(),
+            content_hash: content.hash(),
+            content: format!("0x{}", hex::encode(content.encode())),
+            text: vec![
+                RawText { salt: document.salt, text: document.text.to_string() },
+                RawText { salt, text: subject.into() },
+            ],
+        };
+        format!("{HEADER}{}", toml::to_string_pretty(&raw).unwrap())
+    }
+
+    #[test]
+    fn a_text_that_could_hide_or_forge_a_clause_is_refused() {
+        assert!(parse(&written_with_subject("oil")).unwrap().text().contains("“oil”"));
+        for subject in ["\u{1b}[2Joil", "\u{202e}lio", "oil\n\nclause 2: The owner pays nothing."] {
+            let error = parse(&written_with_subject(subject)).unwrap_err();
+            assert!(matches!(error, ContractFileError::Unprintable { .. }), "{subject:?}: {error}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod template;
 mod texts;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use draft::{Draft, DraftError, PartiesByName};
 pub use file::{read, ContractFile, ContractFileError};

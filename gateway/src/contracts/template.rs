@@ -182,13 +182,7 @@ impl Template {
 
     /// Replaces the placeholders by the answers. `now` is in milliseconds since 1970-01-01 UTC. Returns the text of a draft.
     pub fn fill(&self, answers: &Answers, now: u64) -> Result<String, TemplateError> {
-        if let Some(name) = answers.keys().find(|name| self.question(name).is_none()) {
-            return Err(TemplateError::NoQuestion {
-                template: self.name.clone(),
-                name: name.clone(),
-                known: self.names(),
-            });
-        }
+        answers.keys().try_for_each(|name| self.question(name).map(drop))?;
         let missing = self.unanswered(answers);
         if !missing.is_empty() {
             let lines = missing
@@ -213,8 +207,14 @@ impl Template {
         ))
     }
 
-    fn question(&self, name: &str) -> Option<&Question> {
-        self.questions.iter().find(|question| question.name == name)
+    /// Returns the question with a name.
+    pub fn question(&self, name: &str) -> Result<&Question, TemplateError> {
+        let found = self.questions.iter().find(|question| question.name == name);
+        found.ok_or_else(|| TemplateError::NoQuestion {
+            template: self.name.clone(),
+            name: name.to_owned(),
+            known: self.names(),
+        })
     }
 
     fn names(&self) -> String {
@@ -297,7 +297,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contracts::{draft::Draft, testing::NOW, ContractFile};
+    use crate::contracts::{draft::Draft, plain, testing::NOW, ContractFile};
 
     /// An answer that fits a question.
     fn answer(question: &Question, at: usize) -> String {
@@ -348,6 +348,22 @@ mod tests {
                 assert!(!left.contains("{{"), "{name}: {left}");
             }
         }
+    }
+
+    #[test]
+    fn a_handover_needs_a_proven_reading_of_one_side_only() {
+        let template = Template::find("sale").unwrap();
+        let text = finish(&template, &all_answers(&template, true)).text();
+        assert!(text.contains("At least one of them confirms with a proven reading of"), "{text}");
+    }
+
+    #[test]
+    fn a_lease_charges_the_kilometres_beyond_the_allowance_only() {
+        let template = Template::find("lease").unwrap();
+        let file = finish(&template, &all_answers(&template, true));
+        let clause = plain::clause(file.terms(), 3, file.texts()).unwrap();
+        assert!(clause.contains("“kilometres beyond the allowance of clause 1, and no others”"), "{clause}");
+        assert!(file.text().contains("does not compare them with the allowance"));
     }
 
     #[test]

@@ -2,6 +2,13 @@
 
 use super::{draft::Draft, file::ContractFile};
 use std::path::Path;
+use streembit_primitives::{
+    contract::{
+        state::{Claim, ClaimState, ClaimSubject, ClaimView, ContractState, ContractView, Moment, Payment},
+        ClaimNumber, ClauseNumber, ContentHash, ContractId,
+    },
+    PartyId,
+};
 
 /// The time at which the tests write contracts: 2026-01-01.
 pub const NOW: u64 = 1_767_225_600_000;
@@ -62,6 +69,58 @@ pub fn service_book() -> ContractFile {
 pub fn service_book_with(from: &str, to: &str) -> ContractFile {
     assert!(DRAFT.contains(from), "{from}");
     finish(&DRAFT.replacen(from, to, 1))
+}
+
+/// Returns the contract of a draft that amends `before`.
+pub fn amended(before: &ContractFile, text: &str) -> ContractFile {
+    let draft = Draft::parse(text, Path::new("draft.toml")).unwrap();
+    draft.finish(&draft.likely_parties().unwrap(), NOW, Some(before)).unwrap()
+}
+
+/// Returns a contract in force, as a node shows it.
+pub fn view(file: &ContractFile) -> ContractView {
+    ContractView {
+        id: ContractId([8; 32]),
+        first: file.hash(),
+        hash: file.hash(),
+        content: file.content().clone(),
+        version: 0,
+        state: ContractState::Active,
+        proposer: PartyId([1; 32]),
+        accepted: vec![PartyId([1; 32]), PartyId([2; 32])],
+        lapses: None,
+        activated: Some(Moment { block: 7, time: NOW }),
+        notices: Vec::new(),
+        amendment: None,
+        waits_until: None,
+        ended: None,
+        prunable_from: None,
+        next_claim: 0,
+        live_time: 0,
+    }
+}
+
+/// Returns a service that party 2 has recorded and party 1 has not confirmed yet.
+pub fn claim(number: ClaimNumber, clause: ClauseNumber) -> ClaimView {
+    claim_of(number, clause, ClaimSubject::Service { at: None, time: NOW })
+}
+
+/// Returns a claim of party 2 that party 1 has not confirmed yet.
+pub fn claim_of(number: ClaimNumber, clause: ClauseNumber, subject: ClaimSubject) -> ClaimView {
+    let claim = Claim {
+        number,
+        clause,
+        content: ContentHash([6; 32]),
+        claimant: PartyId([2; 32]),
+        respondent: PartyId([1; 32]),
+        subject,
+        documents: Default::default(),
+        made: Moment { block: 8, time: NOW },
+        contest_until: 1,
+        state: ClaimState::Claimed,
+        payment: Payment::Open,
+    };
+    ClaimView { claim, dispute: None }
 }
 
 fn finish(text: &str) -> ContractFile {

@@ -1,7 +1,8 @@
 //! The texts that belong to a contract. The chain has only their salted hashes.
 
+use crate::printable::Printable;
 use rand::RngCore as _;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use streembit_primitives::{
     contract::{document_hash, Document},
@@ -9,24 +10,23 @@ use streembit_primitives::{
 };
 
 /// A text and the salt of its hash.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SaltedText {
     /// The salt.
     pub salt: Hash,
     /// The text.
-    pub text: String,
+    pub text: Printable,
 }
 
 impl SaltedText {
     /// Draws a salt for a text.
-    pub fn new(text: String) -> Self {
+    pub fn new(text: Printable) -> Self {
         Self { salt: random_salt(), text }
     }
 
     /// Returns the salted hash, which the content names.
     pub fn hash(&self) -> Document {
-        document_hash(&self.salt.0, self.text.as_bytes())
+        document_hash(&self.salt.0, self.text.as_str().as_bytes())
     }
 }
 
@@ -42,7 +42,7 @@ pub fn random_salt() -> Hash {
 pub struct Texts {
     by_hash: BTreeMap<Document, SaltedText>,
     /// The salts of texts of the version before, which the same texts keep.
-    known_salts: BTreeMap<String, Hash>,
+    known_salts: BTreeMap<Printable, Hash>,
 }
 
 impl Texts {
@@ -54,7 +54,7 @@ impl Texts {
     }
 
     /// Adds a text with a random or known salt, and returns its hash.
-    pub fn add(&mut self, text: String) -> Document {
+    pub fn add(&mut self, text: Printable) -> Document {
         let salted = match self.known_salts.get(&text) {
             Some(salt) => SaltedText { salt: *salt, text },
             None => SaltedText::new(text),
@@ -97,12 +97,13 @@ mod tests {
     #[test]
     fn the_same_text_has_another_hash_with_another_salt() {
         let mut texts = Texts::default();
-        let (one, two) = (texts.add("oil change".into()), texts.add("oil change".into()));
+        let text = |text: &str| text.parse::<Printable>().unwrap();
+        let (one, two) = (texts.add(text("oil change")), texts.add(text("oil change")));
         assert_ne!(one, two);
         assert_eq!((texts.len(), texts.get(&one).unwrap().text.as_str()), (2, "oil change"));
         let mut next = Texts::with_salts_of(&texts);
-        assert!([one, two].contains(&next.add("oil change".into())), "the next version keeps the salt");
-        let changed = SaltedText { text: "oil Change".into(), ..texts.get(&one).unwrap().clone() };
+        assert!([one, two].contains(&next.add(text("oil change"))), "the next version keeps the salt");
+        let changed = SaltedText { text: text("oil Change"), ..texts.get(&one).unwrap().clone() };
         assert_ne!(changed.hash(), one);
     }
 }

@@ -91,8 +91,9 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("ServiceContracts::SameContent", "change something: this content is in force"),
     (
         "ServiceContracts::ClauseReplaced",
-        "give the changed clause a number that the contract has not had, and write the file with `streembit \
-         contract new --amends FILE`, which keeps the other clauses as they are",
+        "give the clause a number above all that the contract has had: a clause keeps its number only if its kind, \
+         its device, and the name and unit of its meter stay the same. Write the file with `streembit contract new \
+         --amends FILE`, which keeps the salts of the texts",
     ),
     (
         "ServiceContracts::ClauseHasClaims",

@@ -6,6 +6,7 @@
 mod contracts;
 mod pallets;
 
+use crate::printable::Printable;
 use std::{error::Error, io};
 use streembit_chain::{ChainError, PoolRefusal};
 use streembit_delivery::SubscribeError;
@@ -35,29 +36,14 @@ pub fn explain(error: impl Error + Remedy + Send + Sync + 'static) -> anyhow::Er
 /// A cause may quote a file or a response of somebody else. So all characters are escaped that a terminal acts on, apart
 /// from line breaks.
 pub fn with_causes(error: &anyhow::Error) -> String {
-    error.chain().map(|cause| escape_controls(&cause.to_string())).fold(String::new(), |text, cause| {
-        match text.as_str() {
+    error.chain().map(|cause| Printable::escaped(&cause.to_string()).to_string()).fold(
+        String::new(),
+        |text, cause| match text.as_str() {
             "" => cause,
             said if said.contains(&cause) => text,
             _ => format!("{text}: {cause}"),
-        }
-    })
-}
-
-/// Escapes control characters, apart from line breaks, and the characters that change the direction of the text.
-fn escape_controls(text: &str) -> String {
-    let acts = |c: char| {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        turns || (c.is_control() && c != '\n')
-    };
-    text.chars().fold(String::new(), |mut escaped, c| {
-        if acts(c) {
-            escaped.extend(c.escape_unicode());
-        } else {
-            escaped.push(c);
-        }
-        escaped
-    })
+        },
+    )
 }
 
 impl Remedy for ChainError {

@@ -158,7 +158,8 @@ impl<'s> Demo<'s> {
         self.show(prove.arg(fixture.gateway.config()).arg("-o").arg(&proof))?;
         let record = fixture.node_command(["contract", "record", contract, "--clause", "1", "--proof"]);
         self.show(record.arg(&proof).arg("--key").arg(self.env.dev_keystore("bob")?))?;
-        let confirm = fixture.node_command(["contract", "confirm", contract, "--record", "0", "--key"]);
+        let confirm =
+            fixture.node_command(["contract", "confirm", contract, "--record", "0", "--yes", "--key"]);
         self.show(confirm.arg(self.env.dev_keystore("alice")?))?;
         self.show(fixture.node_command(["contract", "due", contract]))
     }

@@ -3,7 +3,7 @@
 use super::{connect::causes, dynamic, rpc::Rpc, runtime::Runtime, ChainClient, ChainError};
 use serde_json::Value;
 use streembit_primitives::{contract::ContractId, AccountId, Hash};
-use subxt::{config::substrate::H256, events::Phase, ext::scale_value::Composite};
+use subxt::{config::substrate::H256, events::Phase};
 
 /// The events about contracts in a finalized block.
 #[derive(Clone, PartialEq, Debug)]
@@ -12,6 +12,8 @@ pub struct BlockEvents {
     pub number: u32,
     /// The hash of the block.
     pub hash: Hash,
+    /// The hash of the block before it.
+    pub parent: Hash,
     /// The timestamp of the block, in milliseconds since 1970-01-01 UTC.
     pub time: u64,
     /// The events, in their order.
@@ -49,7 +51,7 @@ impl ChainClient {
             0 => Vec::new(),
             _ => read_events(rpc, &self.runtime_at(parent).await?, encoded, hash).await?,
         };
-        Ok(Some(BlockEvents { number, hash: Hash(hash.0), time, events }))
+        Ok(Some(BlockEvents { number, hash: Hash(hash.0), parent: Hash(parent.0), time, events }))
     }
 }
 
@@ -95,19 +97,22 @@ struct PalletEvent {
 impl Runtime {
     /// Decodes the events of a pallet among the encoded events of a block.
     fn pallet_events(&self, encoded: Vec<u8>, pallet: &str) -> Result<Vec<PalletEvent>, ChainError> {
-        let invalid = |error: &dyn std::error::Error| ChainError::InvalidResponse {
-            request: "the events of a block".into(),
-            problem: causes(error),
-        };
+        let invalid =
+            |problem| ChainError::InvalidResponse { request: "the events of a block".into(), problem };
         let mut found = Vec::new();
+        let metadata = self.metadata();
         for event in self.decode_events(encoded).iter() {
-            let event = event.map_err(|error| invalid(&error))?;
+            let event = event.map_err(|error| invalid(causes(&error)))?;
             if event.pallet_name() != pallet {
                 continue;
             }
-            let fields: Composite<()> =
-                event.decode_fields_unchecked_as().map_err(|error| invalid(&error))?;
-            let fields = dynamic::fields_to_json(&fields);
+            let fields = dynamic::event_fields(
+                &metadata,
+                event.pallet_index(),
+                event.event_index(),
+                event.field_bytes(),
+            );
+            let fields = fields.map_err(invalid)?;
             found.push(PalletEvent { phase: event.phase(), name: event.event_name().to_owned(), fields });
         }
         Ok(found)

@@ -128,11 +128,31 @@ impl ChainError {
         )
     }
 
+    /// Returns true if the node has pruned the state of the block that the request is about.
+    pub fn is_pruned(&self) -> bool {
+        // The error of `sp_blockchain`. A node that has discarded a state answers `State already discarded for …` after it.
+        matches!(self, Self::RequestFailed { message, .. } if message.contains("UnknownBlock"))
+    }
+
     /// The `Pallet::Error` that the call failed with, or `None` for any other error.
     pub fn dispatch_error(&self) -> Option<&str> {
         match self {
             Self::Dispatch { error, .. } => Some(error),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pruned_state_is_told_from_other_errors() {
+        let failed =
+            |message: &str| ChainError::RequestFailed { request: "x".into(), message: message.into() };
+        assert!(failed("Client error: UnknownBlock: State already discarded for 0x01").is_pruned());
+        assert!(!failed("Too many requests").is_pruned());
+        assert!(!ChainError::Lost { call: "x".into(), problem: "UnknownBlock".into() }.is_pruned());
     }
 }

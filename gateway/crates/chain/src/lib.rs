@@ -168,6 +168,16 @@ impl ChainClient {
         Ok(ChainView::new(self.inner.rpc.clone(), runtime, block))
     }
 
+    /// Opens the state after a block of the finalized chain. Reads fail if the node has pruned it
+    /// ([`ChainError::is_pruned`]).
+    pub async fn view_after(&self, block: Hash) -> Result<ChainView, ChainError> {
+        self.ensure_available()?;
+        let (rpc, at) = (&self.inner.rpc, H256(block.0));
+        let (number, _) = rpc.number_and_parent(at).await?;
+        let found = Finalized { number, hash: block, time: rpc.time_of(at).await? };
+        Ok(ChainView::new(rpc.clone(), self.runtime_at(at).await?, found))
+    }
+
     /// Fetches the last anchor of `log`, or `None` if it has none.
     pub async fn latest_anchor(&self, log: LogId) -> Result<Option<Anchor>, ChainError> {
         self.view().await?.latest_anchor(log).await

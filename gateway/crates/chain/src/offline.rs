@@ -66,6 +66,9 @@ pub enum OfflineError {
     /// The call in the file is invalid.
     #[error("the call of the transaction cannot be decoded: {0}; prepare the transaction again")]
     Call(String),
+    /// The header in the file is not that of the block from which on the transaction can be included.
+    #[error("the file does not prove that block {} has the hash {}; prepare the transaction again", .0.number, .0.hash)]
+    Birth(BirthBlock),
     /// The metadata lists other transaction extensions than this program signs.
     #[error(
         "the metadata of the transaction lists the transaction extensions {found}, and this program signs {}: use the \
@@ -109,6 +112,10 @@ pub struct UnsignedTransaction {
     pub nonce: u64,
     /// The block from which on it can be included.
     pub birth: BirthBlock,
+    /// The encoded header of this block. The signature covers the block's hash but not its whole number, so the header proves
+    /// which number the hash belongs to.
+    #[serde(with = "hex_bytes")]
+    pub header: Vec<u8>,
     /// The encoded call.
     #[serde(with = "hex_bytes")]
     pub call: Vec<u8>,
@@ -153,6 +160,7 @@ pub struct Review {
 impl UnsignedTransaction {
     /// Decodes the call with the metadata in the file.
     pub fn review(&self) -> Result<Review, OfflineError> {
+        self.ensure_birth()?;
         let runtime = OfflineRuntime::read(&self.metadata)?;
         let (call, arguments) = runtime.decode(&self.call)?;
         Ok(Review {
@@ -169,6 +177,7 @@ impl UnsignedTransaction {
         if keys.account() != self.account {
             return Err(OfflineError::OtherAccount { expected: self.account, found: keys.account() });
         }
+        self.ensure_birth()?;
         let runtime = OfflineRuntime::read(&self.metadata)?;
         let (call, _) = runtime.decode(&self.call)?;
         let (extra, implicit) = self.extensions(&runtime);
@@ -186,6 +195,17 @@ impl UnsignedTransaction {
             birth: self.birth,
             transaction: body.encode(),
         })
+    }
+
+    /// Returns an error unless the header proves that the birth block has its number and its hash.
+    fn ensure_birth(&self) -> Result<(), OfflineError> {
+        // A header begins with the parent's hash and the number.
+        let number = <(Hash, Compact<u32>)>::decode(&mut &self.header[..]).map(|(_, number)| number.0);
+        let is_number = number.is_ok_and(|number| number == self.birth.number);
+        match is_number && blake2_256(&self.header) == self.birth.hash.0 {
+            true => Ok(()),
+            false => Err(OfflineError::Birth(self.birth)),
+        }
     }
 
     /// Encodes the data of the transaction extensions: the part that is sent, and the part that is only signed.
@@ -284,7 +304,8 @@ impl OfflineRuntime {
             OfflineClient::new_with_config(config).at_block(0u64).map_err(|error| invalid(&error))?;
         let decoded = client.tx().from_call_data_bytes(call).map_err(|error| invalid(&error))?;
         let name = format!("{}.{}", decoded.pallet_name(), decoded.call_name());
-        Ok((name, dynamic::fields_to_json(decoded.call_data())))
+        let arguments = dynamic::call_arguments(&self.metadata, call).map_err(OfflineError::Call)?;
+        Ok((name, arguments))
     }
 }
 
@@ -299,6 +320,7 @@ impl ChainClient {
             account,
             nonce: self.inner.rpc.next_nonce(&account).await?,
             birth: BirthBlock { number: head.number, hash: head.hash },
+            header: self.inner.rpc.header(H256(head.hash.0)).await?.encode(),
             call: runtime.encode(call)?,
             metadata: metadata(&self.inner.rpc, best, &label(call)).await?,
         })
@@ -335,12 +357,18 @@ mod tests {
 
     const METADATA: &[u8] = include_bytes!("../../../../runtime/metadata.scale");
 
+    /// An encoded header of a block.
+    fn header(number: u32) -> Vec<u8> {
+        ([3u8; 32], Compact(number), [4u8; 32], [5u8; 32], Vec::<u8>::new()).encode()
+    }
+
     fn unsigned(call: Vec<u8>) -> UnsignedTransaction {
         UnsignedTransaction {
             genesis: Hash([1; 32]),
             account: KeyPair::from_seed([7; 32]).account(),
             nonce: 3,
-            birth: BirthBlock { number: 5, hash: Hash([2; 32]) },
+            birth: BirthBlock { number: 5_000, hash: Hash(blake2_256(&header(5_000))) },
+            header: header(5_000),
             call,
             metadata: METADATA.to_vec(),
         }
@@ -356,7 +384,21 @@ mod tests {
         let review = unsigned(remark()).review().unwrap();
         assert_eq!(review.call, "System.remark");
         assert_eq!(review.arguments, serde_json::json!({ "remark": "hello" }));
-        assert_eq!(review.last_block, 5 + LIFETIME);
+        assert_eq!(review.last_block, 5_000 + LIFETIME);
+    }
+
+    #[test]
+    fn the_number_of_the_birth_block_is_proven() {
+        // The signature covers the number modulo the lifetime only, so this one would be signed just the same.
+        let mut earlier = unsigned(remark());
+        earlier.birth.number -= LIFETIME;
+        let mut other = unsigned(remark());
+        (other.birth.number, other.header) = (5_000 - LIFETIME, header(5_000 - LIFETIME));
+        for changed in [earlier, other] {
+            assert!(matches!(changed.review(), Err(OfflineError::Birth(_))));
+            let signed = changed.sign(&KeyPair::from_seed([7; 32]));
+            assert!(matches!(signed, Err(OfflineError::Birth(_))));
+        }
     }
 
     #[test]

@@ -159,6 +159,11 @@ impl Runtime {
         self.client.events().from_bytes(events)
     }
 
+    /// The metadata.
+    pub fn metadata(&self) -> Arc<Metadata> {
+        self.client.metadata()
+    }
+
     /// Reads the result of the extrinsic at `index` from the block's encoded events.
     pub fn outcome(&self, events: Vec<u8>, index: u32, label: &str) -> Result<(), ChainError> {
         let invalid = |problem: String| ChainError::InvalidResponse {

@@ -227,7 +227,7 @@ fn print_json_lines(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 fn print_json(value: &impl Serialize, context: &Context) -> anyhow::Result<()> {
-    output::print_line(&context.to_json(value)?)
+    output::print_json(&context.to_json(value)?)
 }
 
 fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
@@ -239,7 +239,7 @@ fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
         &args.file,
         |summary| {
             logs.replace(summary.segments.iter().map(|segment| segment.log).collect());
-            output::print_line(&context.names().label(&summary_text(&summary)))
+            output::print_text(&context.names().label(&summary_text(&summary)))
         },
         |event| {
             count = count.saturating_add(1);
@@ -261,7 +261,7 @@ fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
         0 => String::new(),
         more => format!("\n{more} more events; --limit N lists N of them, --json lists all"),
     };
-    output::print_line(&format!("{}{rest}\n\n{}", output::render(&table), unverified_warning()))
+    output::print_text(&format!("{}{rest}\n\n{}", output::render(&table), unverified_warning()))
 }
 
 fn unverified_warning() -> String {

@@ -1,14 +1,14 @@
 //! Agreeing to contracts and ending them: `accept`, `reject`, `withdraw`, `hand-over`, `terminate` and `prune`.
 
 use super::{
-    args::{AcceptArgs, HandOverArgs, PruneArgs, SignedArgs},
+    args::{AcceptArgs, HandOverArgs, PruneArgs, SignedArgs, TerminateArgs},
     author::texts_of_both,
-    lookup::{find_contract, Found},
+    lookup::{find_contract, kinds, Found},
     prove, view,
 };
 use crate::{
     cli::common::{connect, submitted_json, Context},
-    contracts::{self, plain, ContractFile, Pick},
+    contracts::{self, plain, ContractFile, Pick, Span},
     remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};
@@ -17,7 +17,7 @@ use streembit_chain::{Call, ChainClient, ChainView, ContractAction, ContractCall
 use streembit_primitives::{
     contract::{
         state::{ContractState, ContractView},
-        Clause, ContentHash,
+        Clause, ContentHash, Terms,
     },
     PartyId,
 };
@@ -42,15 +42,18 @@ pub(super) async fn accept(args: AcceptArgs, context: &Context) -> anyhow::Resul
         Some(contract) => find_contract(context, &chain, contract).await?,
         None => find_version(&chain.view().await.map_err(explain)?, &file, party).await?,
     };
+    let signs = signs_as(file.terms(), party);
     let changes = match compare(&view, file.hash())? {
-        Version::Proposal => String::new(),
+        Version::Proposal => format!("\n\n{signs}."),
         Version::Amendment => {
             let texts = texts_of_both(&file, args.before.as_ref(), view.hash)?;
             let changes = plain::changes(view.content.terms(), file.terms(), &texts);
             format!(
-                "\n\nWhat changes from the version in force, content {}\n------------\n\n{}",
+                "\n\nWhat changes from the version in force, content {}\n------------\n\n{}\n\n{signs}; in the version in \
+                 force it is {}.",
                 view.hash,
-                plain::changes_text(&changes)
+                plain::changes_text(&changes),
+                plain::roles_of(view.content.terms(), &party)
             )
         }
     };
@@ -59,6 +62,11 @@ pub(super) async fn accept(args: AcceptArgs, context: &Context) -> anyhow::Resul
     let found = Found { chain, view };
     let submitted = submit(&found, &signer, ContractAction::Accept(file.hash())).await?;
     print_state(&found, &submitted, "accepted", context).await
+}
+
+/// Returns who signs, and the role that it has.
+pub(super) fn signs_as(terms: &Terms, party: PartyId) -> String {
+    format!("Party {party} signs. In this version it is {}", plain::roles_of(terms, &party))
 }
 
 /// Which version of a contract a file is.
@@ -175,10 +183,25 @@ fn pending(view: &ContractView) -> anyhow::Result<ContentHash> {
 }
 
 /// Runs `contract terminate`.
-pub(super) async fn terminate(args: SignedArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.contract, context).await?;
-    let submitted = submit(&found, &args.key.signer(context).await?, ContractAction::Terminate).await?;
+pub(super) async fn terminate(args: TerminateArgs, context: &Context) -> anyhow::Result<()> {
+    let TerminateArgs { signed, confirm } = args;
+    let found = Found::find(&signed.contract, context).await?;
+    confirm.ask(&termination_text(&found))?;
+    let submitted = submit(&found, &signed.key.signer(context).await?, ContractAction::Terminate).await?;
     print_state(&found, &submitted, "notice of termination given", context).await
+}
+
+fn termination_text(found: &Found) -> String {
+    let end = match found.terms().deadlines.notice {
+        Some(notice) => format!("It ends after {} in which the chain makes blocks", Span(notice)),
+        None => "It ends when all parties have given notice".into(),
+    };
+    format!(
+        "Signing gives notice of termination of contract {} ({}), content {}. {end}. A notice cannot be taken back.",
+        found.id(),
+        kinds(found.terms()),
+        found.view.hash
+    )
 }
 
 /// Runs `contract prune`.

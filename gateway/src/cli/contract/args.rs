@@ -61,7 +61,7 @@ pub enum Command {
     /// Confirm that a device is handed over.
     HandOver(HandOverArgs),
     /// Give notice of termination.
-    Terminate(SignedArgs),
+    Terminate(TerminateArgs),
     /// Show what happened to a contract, like a bank statement.
     History(HistoryArgs),
     /// Have the chain note what has ended, and remove it from its state.
@@ -101,15 +101,29 @@ pub struct SignedArgs {
     pub key: KeyArg,
 }
 
+/// The arguments of `contract terminate`.
+#[derive(Debug, Args)]
+pub struct TerminateArgs {
+    /// The contract and the key.
+    #[command(flatten)]
+    pub signed: SignedArgs,
+    /// Whether to ask before signing.
+    #[command(flatten)]
+    pub confirm: ConfirmArg,
+}
+
 /// A contract, one of its records, and the key that signs.
 #[derive(Debug, Args)]
 pub struct NumberedArgs {
     /// The contract and the key.
     #[command(flatten)]
     pub signed: SignedArgs,
-    /// The record's number, as `contract show` lists it.
+    /// The record's number, as `contract show` lists it. The record is shown before signing.
     #[arg(long, value_name = "N")]
     pub record: ClaimNumber,
+    /// Whether to ask before signing.
+    #[command(flatten)]
+    pub confirm: ConfirmArg,
 }
 
 /// The documents that belong to a call.
@@ -142,8 +156,8 @@ pub struct NewArgs {
     /// are also given by their names in the address book.
     #[arg(long = "set", value_name = "NAME=ANSWER", value_parser = parse_setting)]
     pub settings: Vec<(String, String)>,
-    /// The file of the version in force, if this is to amend it. Clauses with the same terms stay the same; a clause with
-    /// other terms needs a number that the contract has not had.
+    /// The file of the version in force, if this is to amend it. The same texts keep their salts. A clause keeps its number
+    /// only if its kind, its device, and the name and unit of its meter stay the same.
     #[arg(long, value_name = "FILE")]
     pub amends: Option<PathBuf>,
     /// The file to write. An existing file is never overwritten.
@@ -179,7 +193,7 @@ pub struct AcceptArgs {
     /// The contract that the file amends. It is found without this option if the signing party is a party to it.
     #[arg(long, value_name = "CONTRACT")]
     pub contract: Option<Reference>,
-    /// The file of the version before, for the texts that have changed.
+    /// The file of the version before. Without it, the texts that have changed cannot be shown.
     #[arg(long, value_name = "FILE")]
     pub before: Option<PathBuf>,
     /// The key that signs.
@@ -202,7 +216,7 @@ pub struct AmendArgs {
     /// The file of the new version.
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
-    /// The file of the version in force, for the texts that have changed.
+    /// The file of the version in force. Without it, the texts that have changed cannot be shown.
     #[arg(long, value_name = "FILE")]
     pub before: Option<PathBuf>,
     /// The key that signs.
@@ -296,7 +310,7 @@ pub struct ProveArgs {
     /// The gateway's configuration.
     #[command(flatten)]
     pub config: ConfigArg,
-    /// The file to write.
+    /// The file to write. An existing file is never overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
 }
@@ -361,10 +375,12 @@ pub struct ClaimArgs {
     /// The sequence of the event with the last reading.
     #[arg(long, value_name = "N", conflicts_with = "to")]
     pub last: Option<u64>,
-    /// The time (UTC) at which the breach, the gap or the charged use starts.
+    /// The time (UTC) at which the breach, the gap or the charged use of a meter starts. A charge of time starts where the
+    /// last one ended.
     #[arg(long, value_name = "TIME")]
     pub from: Option<PeriodStart>,
-    /// The time (UTC) at which the breach, the gap or the charged time ends.
+    /// The time (UTC) at which the breach, the charged use of a meter or the charged time ends. A gap ends with the first
+    /// reading after its start.
     #[arg(long, value_name = "TIME")]
     pub to: Option<PeriodEnd>,
     /// The number of the period, counted from 0, for a usage.

@@ -1,6 +1,7 @@
 //! Writing contracts, and proposing them: `new`, `propose` and `amend`.
 
 use super::{
+    agree::signs_as,
     args::{AmendArgs, NewArgs, ProposeArgs},
     lookup::{ensure_members, find_parties, Found},
 };
@@ -10,6 +11,7 @@ use crate::{
         resolver::Resolver,
     },
     contracts::{self, plain, Answers, ContractFile, Draft, Question, QuestionKind, Template, Texts},
+    printable::Printable,
     remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};
@@ -18,39 +20,31 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
 };
-use streembit_chain::{Call, ContractAction, ContractCall};
+use streembit_chain::{Call, ChainClient, ContractAction, ContractCall};
 use streembit_clock::now_ms;
 use streembit_primitives::contract::{state::ContractState, ContentHash, Terms};
 
 /// Runs `contract new`.
 pub(super) async fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
     let template = Template::find(&args.template)?;
-    let now = now_ms();
+    // Everything that can be wrong without the answers is checked before the questions: a user answers them only once.
+    let before = check_files(&args)?;
     let chain = match &args.node.url {
         Some(node) => Some(connect(node.clone()).await?),
         None => None,
     };
-    let resolver = match &chain {
-        Some(chain) => context.resolver().chain(chain),
-        None => context.resolver(),
-    };
-    let mut answers: Answers = args.settings.iter().cloned().collect();
-    for question in template.questions() {
-        if let Some(answer) = answers.get_mut(&question.name) {
-            *answer = resolve(question, answer, &resolver).await?;
-        }
-    }
+    let interview = Interview::new(chain.as_ref(), context.resolver());
+    let mut answers = interview.given(&template, &args.settings).await?;
     if io::stdin().is_terminal() && !context.json {
-        ask_missing(&template, &mut answers, now, &resolver).await?;
+        interview.ask_missing(&template, &mut answers).await?;
     }
-    let text = template.fill(&answers, now)?;
+    let text = template.fill(&answers, interview.now)?;
     let draft = Draft::parse(&text, Path::new(template.name()))?;
     let parties = match &chain {
         Some(chain) => find_parties(chain, &draft).await?,
         None => draft.likely_parties()?,
     };
-    let before = args.amends.as_deref().map(contracts::read).transpose()?;
-    let file = draft.finish(&parties, now, before.as_ref())?;
+    let file = draft.finish(&parties, interview.now, before.as_ref())?;
     file.write(&args.out)?;
     let view = json!({
         "file": args.out, "title": file.title(), "content_hash": file.hash(), "text": file.text(),
@@ -67,77 +61,115 @@ pub(super) async fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> 
     })
 }
 
-/// Asks for the answers that are missing, on the terminal.
-async fn ask_missing(
-    template: &Template,
-    answers: &mut Answers,
-    now: u64,
-    resolver: &Resolver<'_>,
-) -> anyhow::Result<()> {
-    for question in template.questions() {
-        if answers.contains_key(&question.name) {
-            continue;
-        }
-        // An empty answer takes the default, or leaves an optional field out.
-        if let Some(answer) = ask(question, now, resolver).await? {
-            answers.insert(question.name.clone(), answer);
-        }
-    }
-    Ok(())
+/// Returns the contract that the new one amends. Returns an error if it is no contract, or if the file to write exists.
+fn check_files(args: &NewArgs) -> anyhow::Result<Option<ContractFile>> {
+    let out = args.out.display();
+    let exists = args.out.try_exists().with_context(|| format!("looking for {out}"))?;
+    ensure!(
+        !exists,
+        "{out} exists and is never overwritten: name another file with -o, or move this one away"
+    );
+    Ok(args.amends.as_deref().map(contracts::read).transpose()?)
 }
 
-async fn ask(question: &Question, now: u64, resolver: &Resolver<'_>) -> anyhow::Result<Option<String>> {
-    loop {
-        let default = question.default.as_deref().map(|default| format!(" [{default}]")).unwrap_or_default();
-        let mut terminal = io::stderr();
-        write!(terminal, "{}{default}: ", question.question)
-            .and_then(|()| terminal.flush())
-            .context("asking on the terminal")?;
-        let mut answer = String::new();
-        let length = io::stdin().read_line(&mut answer).context("reading the answer")?;
-        ensure!(length > 0, "the input ended before all questions were answered");
+/// Collects the answers to the questions of a template.
+struct Interview<'a> {
+    chain: Option<&'a ChainClient>,
+    resolver: Resolver<'a>,
+    now: u64,
+}
+
+impl<'a> Interview<'a> {
+    fn new(chain: Option<&'a ChainClient>, resolver: Resolver<'a>) -> Self {
+        let resolver = match chain {
+            Some(chain) => resolver.chain(chain),
+            None => resolver,
+        };
+        Self { chain, resolver, now: now_ms() }
+    }
+
+    /// Returns the answers that are given on the command line.
+    async fn given(&self, template: &Template, settings: &[(String, String)]) -> anyhow::Result<Answers> {
+        let mut answers = Answers::new();
+        for (name, answer) in settings {
+            let question = template.question(name)?;
+            answers.insert(name.clone(), self.valid_answer(question, answer).await?);
+        }
+        Ok(answers)
+    }
+
+    /// Asks for the answers that are missing, on the terminal.
+    async fn ask_missing(&self, template: &Template, answers: &mut Answers) -> anyhow::Result<()> {
+        for question in template.questions() {
+            if answers.contains_key(&question.name) {
+                continue;
+            }
+            // An empty answer takes the default, or leaves an optional field out.
+            if let Some(answer) = self.ask(question).await? {
+                answers.insert(question.name.clone(), answer);
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, question: &Question) -> anyhow::Result<Option<String>> {
+        loop {
+            let default =
+                question.default.as_deref().map(|default| format!(" [{default}]")).unwrap_or_default();
+            let mut terminal = io::stderr();
+            let text = format!("{}{default}: ", question.question);
+            write!(terminal, "{}", Printable::escaped(&text))
+                .and_then(|()| terminal.flush())
+                .context("asking on the terminal")?;
+            let mut answer = String::new();
+            let length = io::stdin().read_line(&mut answer).context("reading the answer")?;
+            ensure!(length > 0, "the input ended before all questions were answered");
+            let answer = answer.trim();
+            if answer.is_empty() && (question.default.is_some() || question.optional) {
+                return Ok(None);
+            }
+            match self.valid_answer(question, answer).await {
+                Ok(answer) => return Ok(Some(answer)),
+                Err(error) => writeln!(terminal, "{error:#}").context("asking on the terminal")?,
+            }
+        }
+    }
+
+    async fn valid_answer(&self, question: &Question, answer: &str) -> anyhow::Result<String> {
+        let answer = self.resolve(question, answer).await?;
+        question.validate(&answer, self.now)?;
+        Ok(answer)
+    }
+
+    /// Returns an answer with the whole id of a party or device in place of its name or the beginning of its id.
+    async fn resolve(&self, question: &Question, answer: &str) -> anyhow::Result<String> {
         let answer = answer.trim();
-        if answer.is_empty() && (question.default.is_some() || question.optional) {
-            return Ok(None);
+        if answer.is_empty() {
+            return Ok(String::new());
         }
-        match valid_answer(question, answer, now, resolver).await {
-            Ok(answer) => return Ok(Some(answer)),
-            Err(error) => writeln!(terminal, "{error:#}").context("asking on the terminal")?,
+        let found = match question.kind {
+            QuestionKind::Party => self.party_name(answer).await,
+            QuestionKind::Device => self.device(answer).await,
+            _ => return Ok(answer.to_owned()),
+        };
+        found.with_context(|| format!("{}: {answer:?} is not valid", question.name))
+    }
+
+    async fn party_name(&self, answer: &str) -> anyhow::Result<String> {
+        let name = self.resolver.party_name(&answer.parse()?).await?;
+        if let Some(chain) = self.chain {
+            let found = chain.view().await.map_err(explain)?.find_party(&name).await.map_err(explain)?;
+            ensure!(
+                found.is_some(),
+                "it belongs to no party of this chain: `streembit consortium show` lists them"
+            );
         }
+        Ok(name.to_string())
     }
-}
 
-async fn valid_answer(
-    question: &Question,
-    answer: &str,
-    now: u64,
-    resolver: &Resolver<'_>,
-) -> anyhow::Result<String> {
-    let answer = resolve(question, answer, resolver).await?;
-    question.validate(&answer, now)?;
-    Ok(answer)
-}
-
-/// Returns an answer with the whole id of a party or device in place of its name or the beginning of its id.
-async fn resolve(question: &Question, answer: &str, resolver: &Resolver<'_>) -> anyhow::Result<String> {
-    let answer = answer.trim();
-    if answer.is_empty() {
-        return Ok(String::new());
+    async fn device(&self, answer: &str) -> anyhow::Result<String> {
+        Ok(self.resolver.device(&answer.parse()?).await?.to_string())
     }
-    let found = match question.kind {
-        QuestionKind::Party => find_party_name(answer, resolver).await,
-        QuestionKind::Device => find_device(answer, resolver).await,
-        _ => return Ok(answer.to_owned()),
-    };
-    found.with_context(|| format!("{}: {answer:?} is not valid", question.name))
-}
-
-async fn find_party_name(answer: &str, resolver: &Resolver<'_>) -> anyhow::Result<String> {
-    Ok(resolver.party_name(&answer.parse()?).await?.to_string())
-}
-
-async fn find_device(answer: &str, resolver: &Resolver<'_>) -> anyhow::Result<String> {
-    Ok(resolver.device(&answer.parse()?).await?.to_string())
 }
 
 /// Returns an error if a time in the terms is over, so that the contract or a right would end at once.
@@ -166,7 +198,7 @@ pub(super) async fn propose(args: ProposeArgs, context: &Context) -> anyhow::Res
     ensure_members(&state, file.terms()).await?;
     let id = file.content().id(&state.lineage().await.map_err(explain)?);
     let proposer = chain.party_of(signer.account()).await.map_err(explain)?;
-    args.confirm.ask(&file.text())?;
+    args.confirm.ask(&format!("{}\n\n{}.", file.text(), signs_as(file.terms(), proposer)))?;
     let call = Call::Contract(ContractCall::Propose(Box::new(file.content().clone())));
     let submitted = chain.submit(&signer, call).await.map_err(explain)?;
     let parties = file.terms().parties.iter().map(|holder| holder.party).chain(file.terms().arbiter);
@@ -202,10 +234,13 @@ pub(super) async fn amend(args: AmendArgs, context: &Context) -> anyhow::Result<
     ensure_members(&found.chain.view().await.map_err(explain)?, file.terms()).await?;
     let texts = texts_of_both(&file, args.before.as_ref(), found.view.hash)?;
     let changes = plain::changes(found.terms(), file.terms(), &texts);
+    let party = found.chain.party_of(signer.account()).await.map_err(explain)?;
     args.confirm.ask(&format!(
-        "{}\n\nWhat changes\n------------\n\n{}",
+        "{}\n\nWhat changes\n------------\n\n{}\n\n{}; in the version in force it is {}.",
         file.text(),
-        plain::changes_text(&changes)
+        plain::changes_text(&changes),
+        signs_as(file.terms(), party),
+        plain::roles_of(found.terms(), &party)
     ))?;
     let action =
         ContractAction::Amend { current: found.view.hash, content: Box::new(file.content().clone()) };
@@ -261,7 +296,7 @@ mod tests {
         book.add("anna".parse().unwrap(), KnownId::from(anna)).unwrap();
         book.add("car".parse().unwrap(), KnownId::from(car)).unwrap();
         let book = AddressBookFile::new(Some(folder.path().join("names.toml")));
-        let resolver = Resolver::new(&book);
+        let interview = Interview::new(None, Resolver::new(&book));
         let template = Template::find("vehicle-service").unwrap();
         let find = |name: &str| template.questions().iter().find(|question| question.name == name).unwrap();
         let alice = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
@@ -274,12 +309,51 @@ mod tests {
             ("arbiter", "", String::new()),
             ("title", "anna", "anna".to_owned()),
         ] {
-            assert_eq!(resolve(find(question), answer, &resolver).await.unwrap(), expected, "{question}");
+            assert_eq!(interview.resolve(find(question), answer).await.unwrap(), expected, "{question}");
         }
-        let error = resolve(find("device"), "anna", &resolver).await.unwrap_err();
+        let error = interview.resolve(find("device"), "anna").await.unwrap_err();
         let error = format!("{error:#}");
         for part in ["device: \"anna\"", "the name of a party", "a device is needed"] {
             assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_exists_or_is_no_contract_is_refused_before_the_questions() {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            new: NewArgs,
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (taken, free) = (folder.path().join("taken"), folder.path().join("free"));
+        std::fs::write(&taken, "answers").unwrap();
+        let checked = |out: &Path, amends: Option<&Path>| {
+            let mut words = vec![
+                "new".into(),
+                "--template".into(),
+                "sale".into(),
+                "-o".into(),
+                out.as_os_str().to_owned(),
+            ];
+            words
+                .extend(amends.into_iter().flat_map(|path| ["--amends".into(), path.as_os_str().to_owned()]));
+            check_files(&<Cli as clap::Parser>::parse_from(words).new)
+        };
+        assert!(checked(&free, None).unwrap().is_none());
+        assert!(checked(&taken, None).unwrap_err().to_string().contains("never overwritten"));
+        assert!(checked(&free, Some(&taken)).unwrap_err().to_string().contains("not a contract file"));
+        assert!(checked(&free, Some(&free)).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_asks_for_or_that_is_wrong_is_refused_before_the_questions() {
+        let book = AddressBookFile::new(None);
+        let interview = Interview::new(None, Resolver::new(&book));
+        let template = Template::find("vehicle-service").unwrap();
+        for (name, answer, words) in [("colour", "red", "colour"), ("until", "2020-01-01", "is over")] {
+            let error = interview.given(&template, &[(name.into(), answer.into())]).await.unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
         }
     }
 }

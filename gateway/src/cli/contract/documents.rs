@@ -4,10 +4,11 @@ use super::args::DocumentsArg;
 use crate::contracts::random_salt;
 use anyhow::{bail, Context as _};
 use std::{
-    fs::{self, File},
-    io::{ErrorKind, Write as _},
+    fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
+use streembit_keystore::files::create_private;
 use streembit_primitives::{
     contract::{document_hash, Document, Documents, MAX_DOCUMENTS},
     Hash,
@@ -47,8 +48,7 @@ fn salt(document: &Path) -> anyhow::Result<Hash> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let salt = random_salt();
             let writing = || format!("keeping the salt of the document in {}", path.display());
-            let mut file = File::options().write(true).create_new(true).open(&path).with_context(writing)?;
-            writeln!(file, "{salt}").and_then(|()| file.sync_all()).with_context(writing)?;
+            create_private(&path, format!("{salt}\n").as_bytes()).with_context(writing)?;
             Ok(salt)
         }
         Err(error) => Err(error).with_context(|| format!("reading the salt {}", path.display())),
@@ -64,6 +64,7 @@ fn salt_file(document: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt as _;
 
     #[test]
     fn a_document_keeps_its_salt_and_so_its_hash() {
@@ -73,6 +74,7 @@ mod tests {
         let hashes = || DocumentsArg { files: vec![invoice.clone()] }.hashes().unwrap();
         let first = hashes();
         assert_eq!(hashes(), first);
+        assert_eq!(fs::metadata(salt_file(&invoice)).unwrap().mode() & 0o777, 0o600);
         let salt: Hash = fs::read_to_string(salt_file(&invoice)).unwrap().trim().parse().unwrap();
         assert_eq!(first[0], document_hash(&salt.0, b"oil, filter, 40 minutes"));
         fs::write(&invoice, "oil, filter, 50 minutes").unwrap();

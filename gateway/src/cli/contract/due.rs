@@ -268,7 +268,7 @@ impl Collector<'_> {
 
     fn of_claim(&self, found: &ClaimView) -> Vec<Task> {
         let claim = &found.claim;
-        let what = format!("record {}: {}", claim.number, view::subject(&claim.subject));
+        let what = format!("record {}: {}", claim.number, view::subject(claim, self.view));
         let about = |task: Task| Task { clause: Some(claim.clause), record: Some(claim.number), ..task };
         match claim.state {
             ClaimState::Claimed => {

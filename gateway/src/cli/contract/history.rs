@@ -9,12 +9,12 @@ use crate::{
         progress::ProgressBar,
         resolver::Reference,
     },
-    contracts::history::{self, describe, Entry, Line},
+    contracts::history::{self, describe, Contents, Entry, Line},
     remedies::explain,
 };
 use anyhow::ensure;
 use serde_json::json;
-use streembit_chain::{ChainClient, ChainError};
+use streembit_chain::ChainClient;
 use streembit_clock as clock;
 use streembit_primitives::contract::ContractId;
 
@@ -22,6 +22,8 @@ use streembit_primitives::contract::ContractId;
 #[derive(Default)]
 struct Found {
     entries: Vec<Entry>,
+    /// The contents, for units and currencies.
+    contents: Contents,
     /// The first block that was looked at.
     from: u32,
     /// Ranges of blocks that could not be looked at, both ends included.
@@ -41,7 +43,7 @@ pub(super) async fn run(args: HistoryArgs, context: &Context) -> anyhow::Result<
         .entries
         .iter()
         .map(|entry| {
-            let (what, evidence) = describe(entry);
+            let (what, evidence) = describe(entry, &found.contents);
             json!({
                 "block": entry.block, "hash": entry.hash, "time": entry.time, "account": entry.account,
                 "event": entry.event, "fields": entry.fields, "what": what, "evidence": evidence,
@@ -58,7 +60,7 @@ fn text(id: ContractId, found: &Found, names: &AddressBook) -> String {
     } else {
         let mut table = output::table(["block", "time", "by", "what", "evidence"]);
         for entry in &found.entries {
-            let (what, evidence) = describe(entry);
+            let (what, evidence) = describe(entry, &found.contents);
             let account =
                 entry.account.as_ref().map_or_else(|| "the chain".into(), |account| names.label(account));
             table.add_row([entry.block.to_string(), clock::show(entry.time), account, what, evidence]);
@@ -108,8 +110,11 @@ async fn from_index(
     });
     let from = entries.first().map(|entry| entry.block).into_iter().chain(from).min().unwrap_or_default();
     let has_start = entries.first().is_some_and(|entry| entry.event == "Proposed");
-    let from = if has_start { 0 } else { from };
-    Ok((id, Found { missed: missed.collect(), entries, from }))
+    // A range of missing blocks at the start says it already.
+    let is_noted = missed.clone().any(|(from, _)| from <= 1);
+    let from = if has_start || is_noted { 0 } else { from };
+    let contents = Contents::of(id, &lines);
+    Ok((id, Found { missed: missed.collect(), entries, contents, from }))
 }
 
 /// Searches the blocks that a node still has.
@@ -127,12 +132,12 @@ async fn from_node(
         bar.update(u64::from(head.saturating_sub(number)), u64::from(head), 0);
         let block = match chain.contract_events(number).await {
             Ok(Some(block)) => block,
-            Ok(None) => continue,
-            Err(ChainError::RequestFailed { .. }) => {
+            Err(error) if !error.is_pruned() => return Err(explain(error)),
+            // The node has pruned this block and those before it.
+            Ok(None) | Err(_) => {
                 found.from = number.saturating_add(1);
                 break;
             }
-            Err(error) => return Err(explain(error)),
         };
         let events =
             block.events.iter().filter(|event| event.contract == id).map(|event| Entry::new(&block, event));
@@ -142,5 +147,8 @@ async fn from_node(
         }
     }
     found.entries.reverse();
+    if let Some(view) = chain.view().await.map_err(explain)?.contract(id).await.map_err(explain)? {
+        found.contents.insert(view.content);
+    }
     Ok((id, found))
 }

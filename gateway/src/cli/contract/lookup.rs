@@ -152,7 +152,7 @@ fn read_folder(folder: &Path, texts: &mut Texts) -> anyhow::Result<()> {
 /// Returns the title of terms, if a file has it.
 pub(super) fn title(terms: &Terms, texts: &Texts) -> Option<String> {
     let document = terms.documents.first().and_then(|hash| texts.get(hash))?;
-    document.text.lines().next().map(str::to_owned)
+    document.text.as_str().lines().next().map(str::to_owned)
 }
 
 /// Returns the kinds of the clauses, as a short description of terms without a title.

@@ -7,11 +7,11 @@ use super::{
         SettleArgs,
     },
     lookup::{clause_of, has_meter, is_claimable, Found},
-    prove, view,
+    outcome, prove, view,
 };
 use crate::{
-    cli::common::{submitted_json, ConfigArg, Context, KeyArg},
-    contracts::Pick,
+    cli::common::{submitted_json, ConfigArg, Context},
+    contracts::{plain, Pick, Texts},
     remedies::explain,
 };
 use anyhow::{bail, ensure, Context as _};
@@ -21,7 +21,7 @@ use streembit_chain::{ContractAction, Submitted};
 use streembit_primitives::{
     contract::{
         evaluate::period_range,
-        state::{ClaimEvidence, ClaimView},
+        state::{ClaimEvidence, ClaimView, ContractView},
         ChargeBasis, ClaimNumber, Clause,
     },
     reading_proof::ReadingProof,
@@ -92,7 +92,7 @@ async fn print_new_claim(
     ];
     context.print(&submitted_json(submitted, fields), |_| {
         let number = number.map_or_else(|| "N".to_owned(), |number| number.to_string());
-        let what = made.as_ref().map(|made| format!("\n{}", view::claim(made))).unwrap_or_default();
+        let what = made.as_ref().map(|made| format!("\n{}", view::claim(made, &found.view))).unwrap_or_default();
         let id = found.id();
         format!(
             "recorded as record {number}, finalized in block {}{what}\n\nNext, the other side confirms or contests it:\n  \
@@ -116,6 +116,7 @@ pub(super) async fn claim(args: ClaimArgs, context: &Context) -> anyhow::Result<
 
 /// Collects what proves a claim.
 async fn evidence(found: &Found, clause: &Clause, args: &ClaimArgs) -> anyhow::Result<ClaimEvidence> {
+    ensure_times(clause, args.from.is_some(), args.to.is_some())?;
     let source = ProofSource { found, clause, args };
     Ok(match clause {
         Clause::Bound(bound) => {
@@ -159,6 +160,33 @@ async fn evidence(found: &Found, clause: &Clause, args: &ClaimArgs) -> anyhow::R
         },
         _ => bail!("nothing is claimed under a clause of kind {}", clause.kind()),
     })
+}
+
+/// Returns an error if a time is given that a claim under the clause does not use.
+fn ensure_times(clause: &Clause, from: bool, to: bool) -> anyhow::Result<()> {
+    match clause {
+        Clause::Report(_) => {
+            ensure!(
+                !to,
+                "--to is not used for a gap, which ends with the first reading after --from: leave it out"
+            );
+        }
+        Clause::Usage(_) => {
+            ensure!(!from && !to, "--from and --to are not used for a usage: --period N names its period");
+        }
+        Clause::Charge(charge) => match charge.basis {
+            ChargeBasis::Once => {
+                ensure!(!from && !to, "--from and --to are not used for an amount that is due once")
+            }
+            ChargeBasis::Time { .. } => ensure!(
+                !from,
+                "--from is not used for a charge of time, which starts where the last one ended: leave it out"
+            ),
+            ChargeBasis::Meter { .. } => {}
+        },
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Where the proofs of a claim come from: files, or a gateway's log.
@@ -215,100 +243,176 @@ async fn find_claim(found: &Found, number: ClaimNumber) -> anyhow::Result<ClaimV
     })
 }
 
-/// Submits a call about a record, and prints what became of it.
-async fn act(
-    found: &Found,
-    key: &KeyArg,
-    number: ClaimNumber,
-    action: ContractAction,
-    context: &Context,
-) -> anyhow::Result<()> {
-    let submitted = submit(found, &key.signer(context).await?, action).await?;
-    let claim = find_claim(found, number).await.ok();
-    let fields = [("id", json!(found.id())), ("record", json!(number)), ("claim", json!(claim))];
-    context.print(&submitted_json(&submitted, fields), |_| {
-        let now = claim.as_ref().map(|claim| format!("\n{}", view::claim(claim))).unwrap_or_default();
-        format!("done, finalized in block {}{now}", submitted.block)
-    })
+/// A record that a call is about.
+struct RecordCall<'a> {
+    args: &'a NumberedArgs,
+    found: Found,
+    claim: ClaimView,
+}
+
+impl<'a> RecordCall<'a> {
+    /// Finds the contract and the record.
+    async fn find(args: &'a NumberedArgs, context: &Context) -> anyhow::Result<Self> {
+        let found = Found::find(&args.signed.contract, context).await?;
+        let claim = find_claim(&found, args.record).await?;
+        Ok(Self { args, found, claim })
+    }
+
+    /// Shows the record and what signing does, and asks. Then submits the call, and prints what became of the record.
+    async fn act(self, effect: &str, action: ContractAction, context: &Context) -> anyhow::Result<()> {
+        let Self { args, found, claim } = self;
+        let number = args.record;
+        args.confirm.ask(&record_text(&found.view, &claim, effect))?;
+        let submitted = submit(&found, &args.signed.key.signer(context).await?, action).await?;
+        let claim = find_claim(&found, number).await.ok();
+        let fields = [("id", json!(found.id())), ("record", json!(number)), ("claim", json!(claim))];
+        context.print(&submitted_json(&submitted, fields), |_| {
+            let now = claim
+                .as_ref()
+                .map(|claim| format!("\n{}", view::claim(claim, &found.view)))
+                .unwrap_or_default();
+            format!("done, finalized in block {}{now}", submitted.block)
+        })
+    }
+
+    /// Proves a reading that is about the record.
+    async fn prove(&self, args: &ContraryArgs) -> anyhow::Result<Box<ReadingProof>> {
+        let clause = clause_of(self.found.terms(), self.claim.claim.clause)?;
+        Ok(Box::new(prove::proof(&self.found.chain, &args.proof, clause, args.pick.pick()).await?))
+    }
+}
+
+/// Returns a record with its clause, and what signing does. The call itself has only the record's number, so the node is
+/// believed that this is the record.
+fn record_text(contract: &ContractView, claim: &ClaimView, effect: &str) -> String {
+    let number = claim.claim.clause;
+    let clause = plain::clause(contract.content.terms(), number, &Texts::default())
+        .unwrap_or_else(|| format!("Clause {number} is no longer in force."));
+    let earlier = match claim.claim.content == contract.hash {
+        true => String::new(),
+        false => format!("\nThe record was made under another content, {}.", claim.claim.content),
+    };
+    format!(
+        "contract {}\nclause {number}: {clause}\n{}{earlier}\n\n{effect} The node says that this is the record: the call has only its \
+         number.",
+        contract.id,
+        view::claim(claim, contract)
+    )
 }
 
 /// Runs `contract confirm`.
 pub(super) async fn confirm(args: NumberedArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.signed.contract, context).await?;
-    act(&found, &args.signed.key, args.record, ContractAction::Confirm(args.record), context).await
+    let call = RecordCall::find(&args, context).await?;
+    call.act("Signing confirms the record: it stands.", ContractAction::Confirm(args.record), context).await
 }
 
 /// Runs `contract contest`.
 pub(super) async fn contest(args: DocumentedArgs, context: &Context) -> anyhow::Result<()> {
     let DocumentedArgs { numbered, documents } = args;
-    let found = Found::find(&numbered.signed.contract, context).await?;
+    let call = RecordCall::find(&numbered, context).await?;
     let action = ContractAction::Contest(numbered.record, documents.hashes()?);
-    act(&found, &numbered.signed.key, numbered.record, action, context).await
+    call.act("Signing contests the record, which raises a dispute.", action, context).await
 }
 
 /// Runs `contract retract`.
 pub(super) async fn retract(args: NumberedArgs, context: &Context) -> anyhow::Result<()> {
-    let found = Found::find(&args.signed.contract, context).await?;
-    act(&found, &args.signed.key, args.record, ContractAction::Retract(args.record), context).await
+    let call = RecordCall::find(&args, context).await?;
+    call.act("Signing takes the record back.", ContractAction::Retract(args.record), context).await
 }
 
 /// Runs `contract refute`.
 pub(super) async fn refute(args: ContraryArgs, context: &Context) -> anyhow::Result<()> {
-    let (found, proof) = contrary(&args, context).await?;
-    let number = args.numbered.record;
-    act(&found, &args.numbered.signed.key, number, ContractAction::Refute(number, proof), context).await
+    let call = RecordCall::find(&args.numbered, context).await?;
+    let proof = call.prove(&args).await?;
+    let effect = format!("Signing refutes the record with {}.", prove::disclosed_reading(&proof)?);
+    call.act(&effect, ContractAction::Refute(args.numbered.record, proof), context).await
 }
 
 /// Runs `contract offer-reading`.
 pub(super) async fn offer_reading(args: ContraryArgs, context: &Context) -> anyhow::Result<()> {
-    let (found, proof) = contrary(&args, context).await?;
-    let number = args.numbered.record;
-    act(&found, &args.numbered.signed.key, number, ContractAction::OfferReading(number, proof), context).await
-}
-
-/// Proves a reading that is about a record.
-async fn contrary(args: &ContraryArgs, context: &Context) -> anyhow::Result<(Found, Box<ReadingProof>)> {
-    let found = Found::find(&args.numbered.signed.contract, context).await?;
-    let claim = find_claim(&found, args.numbered.record).await?;
-    let clause = clause_of(found.terms(), claim.claim.clause)?.clone();
-    let proof = prove::proof(&found.chain, &args.proof, &clause, args.pick.pick()).await?;
-    Ok((found, Box::new(proof)))
+    let call = RecordCall::find(&args.numbered, context).await?;
+    let proof = call.prove(&args).await?;
+    let reading = prove::disclosed_reading(&proof)?;
+    let effect = format!("Signing offers {reading} as a reading that the meter can be set to.");
+    call.act(&effect, ContractAction::OfferReading(args.numbered.record, proof), context).await
 }
 
 /// Runs `contract answer`.
 pub(super) async fn answer(args: DocumentedArgs, context: &Context) -> anyhow::Result<()> {
     let DocumentedArgs { numbered, documents } = args;
-    let found = Found::find(&numbered.signed.contract, context).await?;
+    let call = RecordCall::find(&numbered, context).await?;
     let action = ContractAction::Answer(numbered.record, documents.hashes()?);
-    act(&found, &numbered.signed.key, numbered.record, action, context).await
+    call.act("Signing answers the dispute about the record.", action, context).await
 }
 
 /// Runs `contract settle`.
 pub(super) async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<()> {
     let SettleArgs { numbered, outcome } = args;
-    let found = Found::find(&numbered.signed.contract, context).await?;
-    let action = ContractAction::Settle(numbered.record, outcome.0);
-    act(&found, &numbered.signed.key, numbered.record, action, context).await
+    let call = RecordCall::find(&numbered, context).await?;
+    let effect = format!(
+        "Signing offers this outcome, which is final if the other side offers the same: {}.",
+        outcome::show(&outcome.0)
+    );
+    call.act(&effect, ContractAction::Settle(numbered.record, outcome.0), context).await
 }
 
 /// Runs `contract rule`.
 pub(super) async fn rule(args: RuleArgs, context: &Context) -> anyhow::Result<()> {
     let RuleArgs { settle: SettleArgs { numbered, outcome }, documents } = args;
-    let found = Found::find(&numbered.signed.contract, context).await?;
+    let call = RecordCall::find(&numbered, context).await?;
+    let effect = format!("Signing rules on the dispute, which is final: {}.", outcome::show(&outcome.0));
     let action = ContractAction::Rule(numbered.record, outcome.0, documents.hashes()?);
-    act(&found, &numbered.signed.key, numbered.record, action, context).await
+    call.act(&effect, action, context).await
 }
 
 /// Runs `contract pay`.
 pub(super) async fn pay(args: PayArgs, context: &Context) -> anyhow::Result<()> {
     let PayArgs { documented: DocumentedArgs { numbered, documents }, received } = args;
-    let found = Found::find(&numbered.signed.contract, context).await?;
-    let action = match received {
+    let call = RecordCall::find(&numbered, context).await?;
+    let (effect, action) = match received {
         true => {
             ensure!(documents.files.is_empty(), "--received takes no documents: the debtor gives them");
-            ContractAction::ConfirmPayment(numbered.record)
+            let action = ContractAction::ConfirmPayment(numbered.record);
+            ("Signing confirms that the amount was received.", action)
         }
-        false => ContractAction::Pay(numbered.record, documents.hashes()?),
+        false => {
+            let action = ContractAction::Pay(numbered.record, documents.hashes()?);
+            ("Signing says that the amount is paid. The chain moves no money.", action)
+        }
     };
-    act(&found, &numbered.signed.key, numbered.record, action, context).await
+    call.act(effect, action, context).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contracts::testing::{claim, service_book, service_book_with, view};
+    use streembit_primitives::contract::state::Outcome;
+
+    #[test]
+    fn times_that_a_claim_does_not_use_are_refused() {
+        let until = "until = \"2030-12-31\"\n";
+        let clauses = "[[clause]]\nnumber = 3\nkind = \"charge\"\nbasis = \"time\"\nper = \"30 d\"\nrate = 9\n\
+                       currency = \"CHF\"\nrounding = \"half-up\"\ncreditor = \"workshop\"\ndebtor = \"owner\"\n\n\
+                       [[clause]]\nnumber = 4\nkind = \"report\"\nreading = \"temperature\"\nevery = \"1 h\"\n\
+                       obliged = \"owner\"\nclaimant = \"workshop\"\n";
+        let file = service_book_with(until, &format!("{until}\n{clauses}"));
+        let times = |number, from, to| ensure_times(file.terms().clause(number).unwrap(), from, to);
+        assert!(times(3, false, true).is_ok() && times(4, true, false).is_ok());
+        assert!(times(3, true, true).unwrap_err().to_string().contains("--from"));
+        assert!(times(4, true, true).unwrap_err().to_string().contains("--to"));
+    }
+
+    #[test]
+    fn a_record_is_shown_with_its_clause_and_what_signing_does() {
+        let effect = format!("Signing rules: {}.", outcome::show(&Outcome::Void));
+        let text = record_text(&view(&service_book()), &claim(3, 1), &effect);
+        for words in
+            ["clause 1: The workshop", "15,000 km", "record 3 (clause 1)", "it is void", "only its number"]
+        {
+            assert!(text.contains(words), "{words:?} is not in\n{text}");
+        }
+        let text = record_text(&view(&service_book()), &claim(3, 9), &effect);
+        assert!(text.contains("Clause 9 is no longer in force"), "{text}");
+    }
 }

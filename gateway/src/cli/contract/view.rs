@@ -21,8 +21,9 @@ use streembit_clock::{self as clock, PeriodEnd};
 use streembit_primitives::{
     contract::{
         state::{
-            ChargedRange, ClaimState, ClaimSubject, ClaimView, ClauseView, ContractState, ContractView,
-            Decision, Dispute, EndReason, Grant, IrregularityKind, Payment, ProvenPoint, ServiceDue, Track,
+            ChargedRange, Claim, ClaimState, ClaimSubject, ClaimView, ClauseView, ContractState,
+            ContractView, Decision, Dispute, EndReason, Grant, IrregularityKind, Payment, ProvenPoint,
+            ServiceDue, Track,
         },
         Clause, Meter,
     },
@@ -137,7 +138,7 @@ impl Shown {
     }
 
     fn records(&self) -> String {
-        section("Records", self.claims.iter().map(claim))
+        section("Records", self.claims.iter().map(|found| claim(found, &self.view)))
     }
 
     fn amendment(&self) -> Option<String> {
@@ -262,14 +263,14 @@ pub(super) fn due_text(
     format!("{due} {}", points.join(" or "))
 }
 
-/// Formats a claim for people.
-pub(super) fn claim(view: &ClaimView) -> String {
+/// Formats a claim under a contract for people.
+pub(super) fn claim(view: &ClaimView, contract: &ContractView) -> String {
     let claim = &view.claim;
     let mut text = format!(
         "record {} (clause {}): {}, by party {} in block {}; {}",
         claim.number,
         claim.clause,
-        subject(&claim.subject),
+        subject(claim, contract),
         claim.claimant,
         claim.made.block,
         claim_state(&claim.state)
@@ -303,10 +304,14 @@ fn dispute(found: &Dispute) -> String {
     text
 }
 
-/// Formats what is claimed for people.
-pub(super) fn subject(subject: &ClaimSubject) -> String {
-    match subject {
-        ClaimSubject::Service { at: Some(at), .. } => format!("service at {}", point(at, None)),
+/// Formats what is claimed under a contract for people.
+pub(super) fn subject(claim: &Claim, contract: &ContractView) -> String {
+    // A claim counts in the units and the currency of the content that it was made under.
+    let is_in_force = claim.content == contract.hash;
+    let clause = contract.content.terms().clause(claim.clause).filter(|_| is_in_force);
+    let meter = clause.and_then(meter_of);
+    match &claim.subject {
+        ClaimSubject::Service { at: Some(at), .. } => format!("service at {}", point(at, meter)),
         ClaimSubject::Service { at: None, time } => format!("service on {}", clock::show(*time)),
         ClaimSubject::Breach { first, last: None } => format!("breach with {}", point(first, None)),
         ClaimSubject::Breach { first, last: Some(last) } => format!(
@@ -317,10 +322,10 @@ pub(super) fn subject(subject: &ClaimSubject) -> String {
         ),
         ClaimSubject::Usage { period, used, allowance, over, carried, .. } => format!(
             "use of {} in period {period}, allowance {}, {} over, {} carried over",
-            show_number(used),
-            show_number(allowance),
-            show_number(over),
-            show_number(carried)
+            quantity(used, meter),
+            quantity(allowance, meter),
+            quantity(over, meter),
+            quantity(carried, meter)
         ),
         ClaimSubject::Gap { before, after } => format!(
             "no reading for {}, between event {} and event {}",
@@ -332,11 +337,15 @@ pub(super) fn subject(subject: &ClaimSubject) -> String {
             let range = match range {
                 ChargedRange::Once => String::new(),
                 ChargedRange::Meter(first, last) => {
-                    format!(" for {} to {}", show_number(&first.value), show_number(&last.value))
+                    format!(" for {} to {}", quantity(&first.value, meter), quantity(&last.value, meter))
                 }
                 ChargedRange::Time(from, to) => format!(" for {} to {}", clock::show(*from), PeriodEnd(*to)),
             };
-            format!("charge of {}{range}", show_number(amount))
+            let currency = match clause {
+                Some(Clause::Charge(charge)) => charge.currency.to_string(),
+                _ => format!("in the currency of content {}", claim.content),
+            };
+            format!("charge of {} {currency}{range}", show_number(amount))
         }
         ClaimSubject::Irregularity { last, found, kind } => {
             let what = match kind {
@@ -344,7 +353,7 @@ pub(super) fn subject(subject: &ClaimSubject) -> String {
                 IrregularityKind::Leapt => "the meter leapt",
                 IrregularityKind::TimeWentBack => "the time of the meter went back",
             };
-            format!("{what} from {} to {}", point(last, None), point(found, None))
+            format!("{what} from {} to {}", point(last, meter), point(found, meter))
         }
     }
 }
@@ -410,6 +419,30 @@ pub(super) fn list(contracts: &[ContractView], texts: &Texts, names: &AddressBoo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contracts::testing::{claim_of, service_book_with, view};
+    use streembit_primitives::contract::Quantity;
+
+    #[test]
+    fn an_amount_has_a_currency_and_a_use_a_unit() {
+        let charge =
+            "[[clause]]\nnumber = 3\nkind = \"charge\"\nbasis = \"once\"\nrate = 9\ncurrency = \"CHF\"\n\
+                      rounding = \"half-up\"\ncreditor = \"workshop\"\ndebtor = \"owner\"\n";
+        let until = "until = \"2030-12-31\"\n";
+        let contract = view(&service_book_with(until, &format!("{until}\n{charge}")));
+        let amount = ClaimSubject::Charge {
+            quantity: Quantity::Once,
+            range: ChargedRange::Once,
+            amount: Decimal::from(1_000),
+        };
+        let mut claimed = claim_of(0, 3, amount).claim;
+        assert!(subject(&claimed, &contract).starts_with("charge of 1,000 in the currency of content 0x0606"));
+        claimed.content = contract.hash;
+        assert_eq!(subject(&claimed, &contract), "charge of 1,000 CHF");
+        let service = ClaimSubject::Service { at: Some(proven(15_004)), time: 0 };
+        let mut served = claim_of(1, 1, service).claim;
+        served.content = contract.hash;
+        assert!(subject(&served, &contract).starts_with("service at 15,004 km"));
+    }
 
     fn due(is_due: bool) -> ServiceDue {
         ServiceDue { at_meter: Some(Decimal::from(15_000)), at_time: None, is_due }

@@ -7,9 +7,12 @@ use super::{
     output,
     resolver::Reference,
 };
-use crate::api::{
-    client::Client,
-    types::{ItemResult, ReceiptView},
+use crate::{
+    api::{
+        client::Client,
+        types::{ItemResult, ReceiptView},
+    },
+    printable::Printable,
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -166,7 +169,7 @@ async fn send(client: &Client, device: &str, batch: Vec<Line>, context: &Context
 
 fn print_added(line: u64, receipt: &ReceiptView, context: &Context) -> anyhow::Result<()> {
     if context.json {
-        output::print_line(&json!({ "line": line, "receipt": receipt }).to_string())?;
+        output::print_json(&json!({ "line": line, "receipt": receipt }).to_string())?;
     } else {
         for remark in &receipt.remarks {
             eprintln!("line {line}: warning: {remark}");
@@ -179,7 +182,7 @@ fn print_rejected(line: u64, problem: &str, context: &Context) {
     if context.json {
         eprintln!("{}", json!({ "line": line, "error": problem }));
     } else {
-        eprintln!("line {line}: {problem}");
+        eprintln!("line {line}: {}", Printable::escaped(problem));
     }
 }
 

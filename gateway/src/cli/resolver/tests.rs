@@ -168,7 +168,7 @@ async fn a_contract_is_found_in_the_index_of_a_gateway() {
         })
     };
     let mut index = HistoryIndex::open(folder.path(), Hash([9; 32])).unwrap();
-    index.append(&[event(1), event(1), event(2)]).unwrap();
+    index.append(&[event(1), event(1), event(2), Line::Next(3)]).unwrap();
     let find = |text: &str| {
         let reference = reference(text);
         let resolver = Resolver::new(&none).index(folder.path());

@@ -1,7 +1,10 @@
 //! The clauses of a draft.
 
 use super::fields::{from_name, Fields, Parties};
-use crate::contracts::{notation::Span, texts::Texts};
+use crate::{
+    contracts::{notation::Span, texts::Texts},
+    printable::PrintableLine,
+};
 use streembit_clock::{PeriodEnd, PeriodStart};
 use streembit_primitives::{
     contract::{
@@ -58,7 +61,7 @@ struct ClauseReader<'a> {
 
 impl ClauseReader<'_> {
     fn service(&mut self) -> Result<ServiceClause, String> {
-        let subject = self.fields.text("subject")?;
+        let subject = self.fields.parsed::<PrintableLine>("subject")?;
         let every: Option<Decimal> = self.fields.optional("every")?;
         let from: Option<Decimal> = self.fields.optional("from")?;
         let every_time: Option<Span> = self.fields.optional("every_time")?;
@@ -70,7 +73,7 @@ impl ClauseReader<'_> {
             return Err("from needs every, and from_time needs every_time".into());
         }
         Ok(ServiceClause {
-            subject: self.texts.add(subject),
+            subject: self.texts.add(subject.into()),
             device: self.device()?,
             meter: self.optional_meter()?,
             by_meter: every.map(|every| Interval { from: from.unwrap_or(Decimal::ZERO), every }),
@@ -129,13 +132,13 @@ impl ClauseReader<'_> {
     }
 
     fn access(&mut self) -> Result<AccessClause, String> {
-        let purpose = self.fields.optional_text("purpose")?;
+        let purpose = self.fields.optional::<PrintableLine>("purpose")?;
         Ok(AccessClause {
             device: self.device()?,
             grantor: self.fields.party("grantor")?,
             grantee: self.fields.grantee("grantee")?,
             readings: self.readings()?,
-            purpose: purpose.map(|purpose| self.texts.add(purpose)),
+            purpose: purpose.map(|purpose| self.texts.add(purpose.into())),
             until: self.until()?,
         })
     }
@@ -205,9 +208,9 @@ impl ClauseReader<'_> {
             },
             other => return Err(format!("basis: expected \"once\", \"time\" or \"meter\", not {other:?}")),
         };
-        let subject = self.fields.optional_text("subject")?;
+        let subject = self.fields.optional::<PrintableLine>("subject")?;
         Ok(ChargeClause {
-            subject: subject.map(|subject| self.texts.add(subject)),
+            subject: subject.map(|subject| self.texts.add(subject.into())),
             basis,
             rate: self.fields.parsed("rate")?,
             currency: self.fields.parsed("currency")?,

@@ -11,6 +11,7 @@ use super::{
     notation::Span,
     texts::{random_salt, Texts},
 };
+use crate::printable::{Printable, PrintableLine, UnprintableError};
 use fields::{from_name, Parties};
 use serde::Deserialize;
 use std::{
@@ -150,7 +151,7 @@ impl Draft {
         before: Option<&ContractFile>,
     ) -> Result<ContractFile, DraftError> {
         let mut texts = before.map(|before| Texts::with_salts_of(before.texts())).unwrap_or_default();
-        let document = texts.add(format!("{}\n\n{}\n", self.raw.title.trim(), self.raw.text.trim()));
+        let document = texts.add(self.document()?);
         let holders = self.holders(parties)?;
         let arbiter = self.raw.arbiter.as_deref().map(|name| self.resolve(name, parties)).transpose()?;
         let devices = self.devices()?;
@@ -181,6 +182,23 @@ impl Draft {
         let content = ContractContent::V1(terms);
         content.terms().validate().map_err(|error| DraftError::Terms { path: self.path.clone(), error })?;
         Ok(ContractFile::new(content, texts))
+    }
+
+    /// Returns the document that people read: the title, which is one line, and the text.
+    fn document(&self) -> Result<Printable, DraftError> {
+        let title: PrintableLine = self
+            .raw
+            .title
+            .trim()
+            .parse()
+            .map_err(|error: UnprintableError| self.problem(format!("title: {error}")))?;
+        let text: Printable = self
+            .raw
+            .text
+            .trim()
+            .parse()
+            .map_err(|error: UnprintableError| self.problem(format!("text: {error}")))?;
+        format!("{title}\n\n{text}\n").parse().map_err(|error: UnprintableError| self.problem(error))
     }
 
     fn problem(&self, problem: impl ToString) -> DraftError {

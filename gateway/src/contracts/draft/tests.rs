@@ -49,6 +49,10 @@ fn errors_name_the_line_and_the_remedy() {
         ("unruled = \"void\"", "unruled = \"maybe\"", "void"),
         ("every = 15000\n", "every = 0\n", "above zero"),
         ("[deadlines]", "[deadline]", "deadline"),
+        ("oil, filters", "oil\\n\\nclause 2: none", "subject"),
+        ("oil, filters", "oil\\u001B[2J", "\\u{1b}"),
+        ("Service book", "Service\\nbook", "title: it must be a single line"),
+        ("agree on", "agree \\u202E on", "text: line 1 has the invisible or control character \\u{202e}"),
     ] {
         assert!(DRAFT.contains(from), "{from}");
         let error = finish(&DRAFT.replacen(from, to, 1)).unwrap_err().to_string();

@@ -1,15 +1,18 @@
 //! The index of what happened to contracts: a file of finalized events that the gateway keeps.
 //!
 //! A node may have pruned the blocks that the events are in, and the chain keeps no content that is no longer in force. The
-//! file has one JSON object per line and is only appended to. A crash can leave half a line at the end, which is cut off.
+//! file has one JSON object per line. The lines of a block end with [`Line::Next`]. A crash or a full disk can leave a block
+//! without its end, which is cut off, so that it is not indexed twice.
 
 mod describe;
 
 pub use describe::describe;
 
+use codec::DecodeAll as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::{File, OpenOptions},
     io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -18,7 +21,7 @@ use std::{
 use streembit_chain::{BlockEvents, ContractEvent};
 use streembit_keystore::account;
 use streembit_primitives::{
-    contract::{ContentHash, ContractId},
+    contract::{Clause, ClauseKind, ClauseNumber, ContentHash, ContractContent, ContractId},
     AccountId, Hash,
 };
 
@@ -117,13 +120,84 @@ impl Entry {
     }
 }
 
+/// The contents of contracts, which say what the numbers of an event count.
+#[derive(Debug, Default)]
+pub struct Contents {
+    by_hash: BTreeMap<ContentHash, ContractContent>,
+}
+
+impl Contents {
+    /// Returns the contents of a contract in the lines of an index. Leaves out what does not have its hash.
+    pub fn of(contract: ContractId, lines: &[Line]) -> Self {
+        let decoded = lines.iter().filter_map(|line| match line {
+            Line::Content { contract: of, hash, content } if *of == contract => {
+                let bytes = hex::decode(content.strip_prefix("0x")?).ok()?;
+                let content = ContractContent::decode_all(&mut &*bytes).ok()?;
+                (content.hash() == *hash).then_some((*hash, content))
+            }
+            _ => None,
+        });
+        Self { by_hash: decoded.collect() }
+    }
+
+    /// Adds a content.
+    pub fn insert(&mut self, content: ContractContent) {
+        self.by_hash.insert(content.hash(), content);
+    }
+
+    /// Returns a clause of a content.
+    fn clause(&self, content: &ContentHash, number: ClauseNumber) -> Option<&Clause> {
+        self.by_hash.get(content)?.terms().clause(number)
+    }
+
+    /// Returns the kind of a clause, which is the same in all contents that have its number.
+    fn kind(&self, number: ClauseNumber) -> Option<ClauseKind> {
+        self.by_hash.values().find_map(|content| content.terms().clause(number)).map(Clause::kind)
+    }
+}
+
 /// The index, open for appending.
 #[derive(Debug)]
 pub struct HistoryIndex {
     path: PathBuf,
     file: File,
+    summary: Summary,
+}
+
+/// What the index has.
+#[derive(Debug, Default)]
+struct Summary {
+    length: u64,
     next: Option<u32>,
+    /// Where the last line starts, if it and the line before it are [`Line::Next`]. The next one replaces it, so that the
+    /// file does not grow while nothing happens.
+    replaceable: Option<u64>,
+    ends_with_next: bool,
     events: u64,
+    contracts: BTreeSet<ContractId>,
+    contents: BTreeSet<ContentHash>,
+}
+
+impl Summary {
+    /// Takes in a line that takes up `length` bytes at the end of the file.
+    fn add(&mut self, line: &Line, length: usize) {
+        let is_next = matches!(line, Line::Next(_));
+        self.replaceable = (is_next && self.ends_with_next).then_some(self.length);
+        self.ends_with_next = is_next;
+        self.length = self.length.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        match line {
+            Line::Next(next) => self.next = Some(*next),
+            Line::Event(entry) => {
+                self.events = self.events.saturating_add(1);
+                self.contracts.insert(entry.contract);
+            }
+            Line::Content { contract, hash, .. } => {
+                self.contracts.insert(*contract);
+                self.contents.insert(*hash);
+            }
+            Line::Chain { .. } | Line::Missed { .. } => {}
+        }
+    }
 }
 
 impl HistoryIndex {
@@ -133,19 +207,15 @@ impl HistoryIndex {
         let failed = |source| HistoryError::File { doing: "writing", path: path.clone(), source };
         let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
         let mut file = open.map_err(failed)?;
-        let (lines, valid) = read_lines(&path, &mut file)?;
-        file.set_len(valid).map_err(failed)?;
-        let is_same = lines.first() == Some(&Line::Chain { genesis });
-        let next = lines.iter().rev().find_map(|line| match line {
-            Line::Next(next) => Some(*next),
-            _ => None,
-        });
-        let events = lines.iter().filter(|line| matches!(line, Line::Event(_))).count();
-        let mut index =
-            Self { path: path.clone(), file, next, events: u64::try_from(events).unwrap_or(u64::MAX) };
+        let lines = read_blocks(&path, &mut file)?;
+        let is_same = lines.first().is_some_and(|(line, _)| *line == Line::Chain { genesis });
+        let mut summary = Summary::default();
+        if is_same {
+            lines.iter().for_each(|(line, length)| summary.add(line, *length));
+        }
+        file.set_len(summary.length).map_err(failed)?;
+        let mut index = Self { path, file, summary };
         if !is_same {
-            index.file.set_len(0).map_err(failed)?;
-            (index.next, index.events) = (None, 0);
             index.append(&[Line::Chain { genesis }])?;
         }
         Ok(index)
@@ -153,30 +223,40 @@ impl HistoryIndex {
 
     /// The number of the next block to index, or `None` if none is indexed.
     pub fn next(&self) -> Option<u32> {
-        self.next
+        self.summary.next
     }
 
     /// The number of events in the index.
     pub fn events(&self) -> u64 {
-        self.events
+        self.summary.events
     }
 
-    /// Appends lines and writes them to the disk.
+    /// The contracts that the index has events or contents of.
+    pub fn contracts(&self) -> &BTreeSet<ContractId> {
+        &self.summary.contracts
+    }
+
+    /// Returns true if the index has a content.
+    pub fn has_content(&self, hash: &ContentHash) -> bool {
+        self.summary.contents.contains(hash)
+    }
+
+    /// Appends lines and writes them to the disk. The last line should be [`Line::Next`]: without it, a restart cuts the
+    /// lines off.
     pub fn append(&mut self, lines: &[Line]) -> Result<(), HistoryError> {
         let failed = |source| HistoryError::File { doing: "writing", path: self.path.clone(), source };
-        let mut text = String::new();
-        for line in lines {
-            text.push_str(&serde_json::to_string(line).map_err(|error| failed(error.into()))?);
-            text.push('\n');
+        let texts: Vec<String> = lines
+            .iter()
+            .map(|line| serde_json::to_string(line).map(|text| text + "\n"))
+            .collect::<Result<_, _>>()
+            .map_err(|error| failed(error.into()))?;
+        if let ([Line::Next(_)], Some(at)) = (lines, self.summary.replaceable) {
+            self.file.set_len(at).map_err(failed)?;
+            self.summary.length = at;
         }
+        let text = texts.concat();
         self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data()).map_err(failed)?;
-        for line in lines {
-            match line {
-                Line::Next(next) => self.next = Some(*next),
-                Line::Event(_) => self.events = self.events.saturating_add(1),
-                _ => {}
-            }
-        }
+        lines.iter().zip(&texts).for_each(|(line, text)| self.summary.add(line, text.len()));
         Ok(())
     }
 }
@@ -185,31 +265,35 @@ impl HistoryIndex {
 pub fn read(data_dir: &Path) -> Result<Vec<Line>, HistoryError> {
     let path = data_dir.join(FILE);
     match File::open(&path) {
-        Ok(mut file) => Ok(read_lines(&path, &mut file)?.0),
+        Ok(mut file) => Ok(read_blocks(&path, &mut file)?.into_iter().map(|(line, _)| line).collect()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(source) => Err(HistoryError::File { doing: "reading", path, source }),
     }
 }
 
-/// Returns the whole lines and the length of the file up to the last of them.
-fn read_lines(path: &Path, file: &mut File) -> Result<(Vec<Line>, u64), HistoryError> {
+/// Returns the lines of whole blocks, each with its length in bytes.
+fn read_blocks(path: &Path, file: &mut File) -> Result<Vec<(Line, usize)>, HistoryError> {
     let failed = |source| HistoryError::File { doing: "reading", path: path.to_owned(), source };
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     let mut reader = BufReader::new(file);
-    let (mut lines, mut valid) = (Vec::new(), 0u64);
+    let (mut lines, mut whole) = (Vec::new(), 0);
     loop {
         let mut text = String::new();
         let length = reader.read_line(&mut text).map_err(failed)?;
         if length == 0 || !text.ends_with('\n') {
-            return Ok((lines, valid));
+            lines.truncate(whole);
+            return Ok(lines);
         }
-        let line = serde_json::from_str(&text).map_err(|error| HistoryError::Line {
+        let line: Line = serde_json::from_str(&text).map_err(|error| HistoryError::Line {
             path: path.to_owned(),
             line: lines.len().saturating_add(1),
             problem: error.to_string(),
         })?;
-        lines.push(line);
-        valid = valid.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        let ends_block = matches!(line, Line::Chain { .. } | Line::Next(_));
+        lines.push((line, length));
+        if ends_block {
+            whole = lines.len();
+        }
     }
 }
 
@@ -231,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_goes_on_after_a_restart_and_half_a_line_is_cut_off() {
+    fn an_index_goes_on_after_a_restart_and_an_unfinished_block_is_cut_off() {
         let dir = tempfile::tempdir().unwrap();
         let genesis = Hash([9; 32]);
         let mut index = HistoryIndex::open(dir.path(), genesis).unwrap();
@@ -240,11 +324,58 @@ mod tests {
         drop(index);
         let path = dir.path().join(FILE);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
-        file.write_all(b"{\"event\":{\"contra").unwrap();
+        // The gateway lost its power while it wrote block 6: a whole event without the end of its block, and half a line.
+        let unfinished = serde_json::to_string(&event(6)).unwrap() + "\n{\"event\":{\"contra";
+        file.write_all(unfinished.as_bytes()).unwrap();
+        assert_eq!(read(dir.path()).unwrap(), [Line::Chain { genesis }, event(4), Line::Next(5)]);
         let mut index = HistoryIndex::open(dir.path(), genesis).unwrap();
         assert_eq!((index.next(), index.events()), (Some(5), 1));
-        index.append(&[event(6)]).unwrap();
-        assert_eq!(read(dir.path()).unwrap(), [Line::Chain { genesis }, event(4), Line::Next(5), event(6)]);
+        index.append(&[event(6), Line::Next(7)]).unwrap();
+        assert_eq!(
+            read(dir.path()).unwrap(),
+            [Line::Chain { genesis }, event(4), Line::Next(5), event(6), Line::Next(7)]
+        );
+    }
+
+    #[test]
+    fn an_index_does_not_grow_while_nothing_happens() {
+        let dir = tempfile::tempdir().unwrap();
+        let genesis = Hash([9; 32]);
+        let mut index = HistoryIndex::open(dir.path(), genesis).unwrap();
+        index.append(&[Line::Next(1)]).unwrap();
+        index.append(&[event(4), Line::Next(5)]).unwrap();
+        for next in (100..=900).step_by(100) {
+            index.append(&[Line::Next(next)]).unwrap();
+            if next == 500 {
+                index = HistoryIndex::open(dir.path(), genesis).unwrap();
+            }
+        }
+        index.append(&[event(950), Line::Next(951)]).unwrap();
+        assert_eq!(
+            read(dir.path()).unwrap(),
+            [
+                Line::Chain { genesis },
+                Line::Next(1),
+                event(4),
+                Line::Next(5),
+                Line::Next(900),
+                event(950),
+                Line::Next(951)
+            ]
+        );
+        assert_eq!((index.next(), index.events()), (Some(951), 2));
+    }
+
+    #[test]
+    fn the_index_knows_its_contracts_and_contents_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let (genesis, hash) = (Hash([9; 32]), ContentHash([3; 32]));
+        let content = Line::Content { contract: ContractId([4; 32]), hash, content: "0x00".into() };
+        let mut index = HistoryIndex::open(dir.path(), genesis).unwrap();
+        index.append(&[event(4), content, Line::Next(5)]).unwrap();
+        let index = HistoryIndex::open(dir.path(), genesis).unwrap();
+        assert_eq!(*index.contracts(), BTreeSet::from([ContractId([1; 32]), ContractId([4; 32])]));
+        assert!(index.has_content(&hash) && !index.has_content(&ContentHash([5; 32])));
     }
 
     #[test]

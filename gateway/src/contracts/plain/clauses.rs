@@ -1,6 +1,6 @@
 //! The sentences of the clauses.
 
-use super::{text_of, Names};
+use super::{quoted, Names};
 use crate::contracts::{
     notation::{show_number, Span},
     texts::Texts,
@@ -43,7 +43,7 @@ fn service(clause: &ServiceClause, names: &Names<'_>, texts: &Texts) -> String {
          it.{plausible}",
         clause.device,
         interval(clause),
-        text_of(&clause.subject, texts).trim(),
+        quoted(&clause.subject, texts),
         capitalize(provider.clone())
     )
 }
@@ -140,7 +140,7 @@ fn access(clause: &AccessClause, names: &Names<'_>, texts: &Texts) -> String {
     let purpose = clause
         .purpose
         .as_ref()
-        .map(|purpose| format!(" for this purpose: {}", text_of(purpose, texts).trim()))
+        .map(|purpose| format!(" for this purpose: {}", quoted(purpose, texts)))
         .unwrap_or_default();
     format!(
         "{} lets {} read {what} of device {} until {}{purpose}. Either side can revoke this right at any time.",
@@ -189,7 +189,7 @@ fn handover(clause: &HandoverClause, names: &Names<'_>) -> String {
     let proof = match &clause.meter {
         Some(meter) => {
             format!(
-                " Each side confirms with a proven reading of {} in {}.",
+                " At least one of them confirms with a proven reading of {} in {}.",
                 meter.name,
                 unit_name(&meter.unit)
             )
@@ -218,8 +218,7 @@ fn charge(clause: &ChargeClause, names: &Names<'_>, texts: &Texts) -> String {
         ),
     };
     let subject = clause.subject.as_ref();
-    let subject =
-        subject.map(|subject| format!(" for {}", text_of(subject, texts).trim())).unwrap_or_default();
+    let subject = subject.map(|subject| format!(" for {}", quoted(subject, texts))).unwrap_or_default();
     format!(
         "{} pays {} {amount}{subject}, in proportion, rounded {} to the minor unit of {currency}. {} claims each amount with a \
          statement. The chain moves no money: the debtor says that an amount is paid, and the creditor confirms it.{note}",

@@ -2,12 +2,16 @@
 //!
 //! The sentences are made from the terms that the chain evaluates, so they say what is signed and nothing else.
 
+mod changes;
 mod clauses;
 
+pub use changes::{changes, changes_text, Change};
+
 use super::{notation::Span, texts::Texts};
+use crate::printable::PrintableLine;
 use streembit_clock::{self as clock, PeriodEnd};
 use streembit_primitives::{
-    contract::{AcceptedSigners, ContractRole, Document, OnChange, Terms, Verdict},
+    contract::{AcceptedSigners, ClauseNumber, ContractRole, Document, OnChange, Terms, Verdict},
     PartyId,
 };
 
@@ -18,17 +22,6 @@ pub struct Paragraph {
     pub name: String,
     /// The sentences.
     pub text: String,
-}
-
-/// A difference between two versions of a contract.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Change {
-    /// The name of the paragraph.
-    pub name: String,
-    /// The text before, if the paragraph was there.
-    pub before: Option<String>,
-    /// The text after, if the paragraph is still there.
-    pub after: Option<String>,
 }
 
 /// Returns the document that people read, followed by the terms in plain language.
@@ -52,54 +45,47 @@ pub fn document(terms: &Terms, texts: &Texts) -> String {
 
 /// Returns the terms in plain language.
 pub fn paragraphs(terms: &Terms, texts: &Texts) -> Vec<Paragraph> {
-    let names = Names { terms };
-    let mut all = vec![
-        paragraph("parties", parties(terms)),
-        paragraph("devices", terms.devices.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
-        paragraph("term", term(terms)),
-    ];
-    all.extend(terms.clauses.iter().map(|numbered| {
+    let names = Names { terms, with_ids: false };
+    let clauses = terms.clauses.iter().map(|numbered| {
         let text = clauses::sentence(&numbered.clause, &names, texts);
         paragraph(&format!("clause {}", numbered.number), text)
-    }));
-    all.push(paragraph("proofs", signers(terms.signers).into()));
-    all.push(paragraph("contesting", contesting(terms)));
-    all.push(paragraph("disputes", disputes(terms)));
-    all.push(paragraph("sale", on_change("a device gets an owner that is not a party", terms.on_sale)));
-    all.push(paragraph("leaving", on_change("a party leaves the consortium", terms.on_leave)));
-    let documents: Vec<_> = terms.documents.iter().map(ToString::to_string).collect();
-    all.push(paragraph("documents", documents.join(", ")));
-    all
+    });
+    let [parties, devices, term, rest @ ..] = frame(terms);
+    [parties, devices, term].into_iter().chain(clauses).chain(rest).collect()
 }
 
-/// Returns what changed between two versions. `texts` should have the texts of both.
-pub fn changes(before: &Terms, after: &Terms, texts: &Texts) -> Vec<Change> {
-    let (old, new) = (paragraphs(before, texts), paragraphs(after, texts));
-    let find = |all: &[Paragraph], name: &str| {
-        all.iter().find(|paragraph| paragraph.name == name).map(|paragraph| paragraph.text.clone())
-    };
-    let removed = old.iter().filter(|paragraph| find(&new, &paragraph.name).is_none());
-    let names = new.iter().chain(removed).map(|paragraph| paragraph.name.clone());
-    names
-        .map(|name| Change { before: find(&old, &name), after: find(&new, &name), name })
-        .filter(|change| change.before != change.after)
-        .collect()
+/// Returns a clause in plain language, with the ids of the parties. Returns `None` if there is no such clause.
+pub fn clause(terms: &Terms, number: ClauseNumber, texts: &Texts) -> Option<String> {
+    let names = Names { terms, with_ids: true };
+    terms.clause(number).map(|clause| clauses::sentence(clause, &names, texts))
 }
 
-/// Formats changes for people.
-pub fn changes_text(changes: &[Change]) -> String {
-    if changes.is_empty() {
-        return "Nothing that the chain evaluates has changed.".into();
+/// Returns the terms around the clauses, in plain language.
+fn frame(terms: &Terms) -> [Paragraph; 9] {
+    let list = |items: Vec<String>| items.join(", ");
+    [
+        paragraph("parties", parties(terms)),
+        paragraph("devices", list(terms.devices.iter().map(ToString::to_string).collect())),
+        paragraph("term", term(terms)),
+        paragraph("proofs", signers(terms.signers).into()),
+        paragraph("contesting", contesting(terms)),
+        paragraph("disputes", disputes(terms)),
+        paragraph("sale", on_change("a device gets an owner that is not a party", terms.on_sale)),
+        paragraph("leaving", on_change("a party leaves the consortium", terms.on_leave)),
+        paragraph("documents", list(terms.documents.iter().map(ToString::to_string).collect())),
+    ]
+}
+
+/// Returns the roles of a party in a contract, such as `the lessee`, for the party that signs it.
+pub fn roles_of(terms: &Terms, party: &PartyId) -> String {
+    let roles =
+        terms.parties.iter().filter(|holder| holder.party == *party).map(|holder| holder.role.to_string());
+    let arbiter = (terms.arbiter == Some(*party)).then(|| "arbiter".to_owned());
+    let roles: Vec<_> = roles.chain(arbiter).map(|role| format!("the {role}")).collect();
+    match roles.is_empty() {
+        true => "not a party".into(),
+        false => roles.join(" and "),
     }
-    let line = |change: &Change| match (&change.before, &change.after) {
-        (Some(before), Some(after)) => {
-            format!("{} is changed\n  from: {before}\n  to:   {after}", change.name)
-        }
-        (None, Some(after)) => format!("{} is new\n  {after}", change.name),
-        (Some(before), None) => format!("{} is removed\n  {before}", change.name),
-        (None, None) => change.name.clone(),
-    };
-    changes.iter().map(line).collect::<Vec<_>>().join("\n\n")
 }
 
 fn paragraph(name: &str, text: String) -> Paragraph {
@@ -171,12 +157,22 @@ fn on_change(event: &str, change: OnChange) -> String {
 
 /// Returns a text, or what to call it if the file does not have it.
 fn text_of(hash: &Document, texts: &Texts) -> String {
-    texts.get(hash).map_or_else(|| format!("(a text with the hash {hash})"), |text| text.text.clone())
+    texts.get(hash).map_or_else(|| format!("(a text with the hash {hash})"), |text| text.text.to_string())
+}
+
+/// Returns a text in quotes, for a sentence about a clause. The text cannot be taken for a part of the sentence.
+fn quoted(hash: &Document, texts: &Texts) -> String {
+    match texts.get(hash) {
+        Some(text) => PrintableLine::quoted(text.text.as_str()).to_string(),
+        None => text_of(hash, texts),
+    }
 }
 
 /// The names of the parties in sentences.
 struct Names<'a> {
     terms: &'a Terms,
+    /// True if each party is named with its whole id.
+    with_ids: bool,
 }
 
 impl Names<'_> {
@@ -185,6 +181,9 @@ impl Names<'_> {
         let Some(holder) = self.terms.parties.iter().find(|holder| holder.party == *party) else {
             return format!("party {party}");
         };
+        if self.with_ids {
+            return format!("the {} {party}", holder.role);
+        }
         let same = self.terms.parties.iter().filter(|other| other.role == holder.role).count();
         match same {
             1 => format!("the {}", holder.role),
@@ -192,8 +191,14 @@ impl Names<'_> {
         }
     }
 
+    /// Returns `every insurer`.
     fn role(&self, role: ContractRole) -> String {
-        format!("every {role}")
+        if !self.with_ids {
+            return format!("every {role}");
+        }
+        let holders = self.terms.parties.iter().filter(|holder| holder.role == role);
+        let ids: Vec<_> = holders.map(|holder| holder.party.to_string()).collect();
+        format!("every {role} ({})", ids.join(", "))
     }
 }
 
@@ -206,7 +211,7 @@ pub fn short(id: &impl ToString) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contracts::testing::{service_book, service_book_with};
+    use crate::contracts::testing::service_book;
 
     #[test]
     fn a_document_says_what_is_signed() {
@@ -215,6 +220,7 @@ mod tests {
             "Service book\n============",
             "every 15,000 km of Vehicle.TraveledDistance",
             "or every 365 d, whichever comes first",
+            "“oil, filters, brakes”",
             "The workshop",
             "terminate it with 30 d notice",
             "does not contest or refute it within 14 d",
@@ -224,25 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn a_change_shows_before_and_after() {
-        let (book, other) = (service_book(), service_book_with("every = 15000", "every = 10000"));
-        let mut texts = book.texts().clone();
-        texts.extend(other.texts());
-        // The texts have new salts, so the clause and the documents differ in any case.
-        let found = changes(book.terms(), other.terms(), &texts);
-        let clause = found.iter().find(|change| change.name == "clause 1").unwrap();
-        assert!(clause.before.as_ref().unwrap().contains("15,000 km"));
-        assert!(clause.after.as_ref().unwrap().contains("10,000 km"));
-        assert!(changes_text(&found).contains("clause 1 is changed"));
-        assert!(changes(book.terms(), book.terms(), &texts).is_empty());
-    }
-
-    #[test]
-    fn removed_and_new_clauses_are_named() {
-        let (book, other) = (service_book(), service_book_with("number = 2", "number = 3"));
-        let mut texts = book.texts().clone();
-        texts.extend(other.texts());
-        let found = changes_text(&changes(book.terms(), other.terms(), &texts));
-        assert!(found.contains("clause 3 is new") && found.contains("clause 2 is removed"), "{found}");
+    fn the_role_of_the_signer_is_told() {
+        let book = service_book();
+        for (id, role) in [(1, "the owner"), (2, "the workshop"), (9, "the arbiter"), (7, "not a party")] {
+            assert_eq!(roles_of(book.terms(), &PartyId([id; 32])), role);
+        }
     }
 }

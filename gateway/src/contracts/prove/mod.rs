@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use streembit_adapters::obd;
+use streembit_keystore::files::{create_private, FileError};
 use streembit_log::{CheckpointError, LogReader, ReadError, StoredEvent};
 use streembit_primitives::{
     body::Disclosure,
@@ -31,6 +32,9 @@ pub enum ProveError {
     /// The log does not agree with its anchor.
     #[error(transparent)]
     Anchor(#[from] CheckpointError),
+    /// The file could not be created.
+    #[error(transparent)]
+    Create(#[from] FileError),
     /// The log has no anchor yet.
     #[error("this gateway's log has no anchor yet: run the gateway with a node, and wait for the first anchor (`streembit status` shows it)")]
     NotAnchored,
@@ -303,7 +307,7 @@ struct ProofFile {
     proof: String,
 }
 
-/// Writes a proof to the file at `path`, to send to another party.
+/// Creates the file at `path` with a proof, to send to another party. Never overwrites an existing file.
 pub fn write_proof(
     path: &Path,
     contract: ContractId,
@@ -318,7 +322,7 @@ pub fn write_proof(
         proof: format!("0x{}", hex::encode(proven.proof.encode())),
     };
     let text = serde_json::to_string_pretty(&file).map_err(|error| failed(error.into()))?;
-    fs::write(path, text + "\n").map_err(failed)
+    Ok(create_private(path, (text + "\n").as_bytes())?)
 }
 
 /// Reads a proof from a file. Does not verify the proof; the chain does.

@@ -189,6 +189,11 @@ async fn a_proof_file_round_trips_and_an_invalid_one_is_refused() {
     let file = folder.path().join("proof.json");
     write_proof(&file, ContractId([1; 32]), 0, &proven).unwrap();
     assert_eq!(read_proof(&file).unwrap(), proven.proof);
+    let contract = folder.path().join("car.contract");
+    fs::write(&contract, "a contract with its salts").unwrap();
+    let refused = write_proof(&contract, ContractId([1; 32]), 0, &proven);
+    assert!(matches!(refused, Err(ProveError::Create(FileError::Exists(_)))), "{refused:?}");
+    assert_eq!(fs::read_to_string(&contract).unwrap(), "a contract with its salts");
 
     let text = fs::read_to_string(&file).unwrap();
     for (from, to) in [("\"0x", "\"0xzz"), ("\"proof\"", "\"prof\""), ("{", ""), (&text[..], "")] {

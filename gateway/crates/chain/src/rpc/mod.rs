@@ -98,7 +98,8 @@ impl Rpc {
         self.finalized_of(&self.header(hash).await?, hash).await
     }
 
-    async fn header(&self, hash: H256) -> Result<Header, ChainError> {
+    /// The header of a block.
+    pub async fn header(&self, hash: H256) -> Result<Header, ChainError> {
         let header = self.request("a block's header", self.methods.chain_get_header(Some(hash))).await?;
         header.ok_or_else(|| ChainError::InvalidResponse {
             request: format!("the header of block {hash:?}"),
