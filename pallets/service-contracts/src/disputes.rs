@@ -1,6 +1,6 @@
 //! Disputes about one claim, and what follows from a decision.
 
-use crate::{types::StoredContract, Claims, Config, Disputes, Error, Event, Pallet, Progress};
+use crate::{types::StoredContract, ClaimBases, Claims, Config, Disputes, Error, Event, Pallet, Progress};
 use frame_support::ensure;
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
@@ -24,12 +24,14 @@ impl<T: Config> Pallet<T> {
         raised_by: PartyId,
         documents: Documents,
     ) {
+        let basis = ClaimBases::<T>::get(id, number);
+        let rule = basis.map_or(contract.terms.deadlines.rule, |basis| basis.rule);
         let dispute = Dispute {
             raised_by,
             raised: Self::moment(),
             documents,
             answer: None,
-            rule_until: Self::live_time().saturating_add(contract.terms.deadlines.rule),
+            rule_until: Self::live_time().saturating_add(rule),
             candidate: None,
             claimant_offer: None,
             respondent_offer: None,
@@ -59,7 +61,7 @@ impl<T: Config> Pallet<T> {
         let contract = Self::stored(id)?;
         let (claim, mut dispute) = Self::disputed(id, &contract, number)?;
         ensure!([claim.claimant, claim.respondent].contains(&party), Error::<T>::NotASide);
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_side(id, &contract, &claim, &party)?;
         let is_due = dispute.answer.is_none() && dispute.raised_by != party;
         ensure!(is_due, Error::<T>::NoAnswerDue);
         dispute.answer = Some(documents.clone());
@@ -77,7 +79,7 @@ impl<T: Config> Pallet<T> {
         let contract = Self::stored(id)?;
         let (mut claim, mut dispute) = Self::disputed(id, &contract, number)?;
         ensure!([claim.claimant, claim.respondent].contains(&party), Error::<T>::NotASide);
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_side(id, &contract, &claim, &party)?;
         Self::ensure_outcome(&claim, &dispute, &outcome)?;
         if party == claim.claimant {
             dispute.claimant_offer = Some(outcome);
@@ -86,8 +88,8 @@ impl<T: Config> Pallet<T> {
         }
         Self::deposit_event(Event::Offered { id, number, party, outcome });
         // Neither side is bound by an offer of a party that left and came back.
-        let are_bound =
-            [claim.claimant, claim.respondent].iter().all(|side| Self::has_seat(&contract.accepted, side));
+        let basis = Self::basis(id, &contract, &claim);
+        let are_bound = [basis.claimant, basis.respondent].iter().all(|side| Self::is_bound(&contract, side));
         let agreed = are_bound && dispute.claimant_offer == dispute.respondent_offer;
         let candidate = dispute.candidate;
         Disputes::<T>::insert(id, number, dispute);
@@ -105,8 +107,7 @@ impl<T: Config> Pallet<T> {
         documents: Documents,
     ) -> DispatchResult {
         let contract = Self::stored(id)?;
-        ensure!(contract.terms.arbiter == Some(party), Error::<T>::NotTheArbiter);
-        ensure!(Self::has_seat(&contract.accepted, &party), Error::<T>::SeatLost);
+        Self::ensure_arbiter(id, &contract, number, &party)?;
         let (mut claim, mut dispute) = Self::disputed(id, &contract, number)?;
         Self::ensure_outcome(&claim, &dispute, &outcome)?;
         let candidate = dispute.candidate;
@@ -138,7 +139,7 @@ impl<T: Config> Pallet<T> {
         proof: ReadingProof,
     ) -> DispatchResult {
         let contract = Self::stored(id)?;
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_seat_or_side(id, &contract, number, &party)?;
         let (claim, mut dispute) = Self::disputed(id, &contract, number)?;
         let ClaimSubject::Irregularity { found, .. } = claim.subject else {
             return Err(Error::<T>::WrongOutcome.into());

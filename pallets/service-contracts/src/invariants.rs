@@ -2,8 +2,8 @@
 
 use crate::{
     types::{named, Phase, StoredContract},
-    AcceptedCounts, Amendments, Claims, Clauses, Config, Contracts, ContractsOf, ContractsOfDevice, Disputes,
-    LiveTime, Pallet, Progress, ProposalCounts,
+    AcceptedCounts, Amendments, ClaimBases, Claims, Clauses, Config, Contracts, ContractsOf,
+    ContractsOfDevice, Disputes, LiveTime, Pallet, Progress, ProposalCounts,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{ensure, traits::Get, BoundedVec};
@@ -196,6 +196,9 @@ impl<T: Config> Pallet<T> {
         let of_claims = Claims::<T>::iter_keys().map(|(id, _)| id);
         for id in of_clauses.chain(of_progress).chain(of_claims) {
             ensure!(Contracts::<T>::contains_key(id), "a clause, progress or a claim has no contract");
+        }
+        for (id, number) in ClaimBases::<T>::iter_keys() {
+            ensure!(Claims::<T>::contains_key(id, number), "the basis of a claim has no claim");
         }
         for (id, number) in Disputes::<T>::iter_keys() {
             ensure!(Claims::<T>::contains_key(id, number), "a dispute has no claim");

@@ -5,6 +5,7 @@
 extern crate alloc;
 
 mod amending;
+mod claim_basis;
 mod claims;
 mod clauses;
 mod disputes;
@@ -42,7 +43,7 @@ pub const CLOCK_TOLERANCE: u64 = 10 * 60 * 1_000;
 #[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
     use crate::{
-        types::{LiveClock, StoredAmendment, StoredContract},
+        types::{ClaimBasis, LiveClock, StoredAmendment, StoredContract},
         WeightInfo,
     };
     use alloc::boxed::Box;
@@ -129,6 +130,12 @@ pub mod pallet {
     #[pallet::storage]
     pub type Claims<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, ClaimNumber, Claim>;
+
+    /// What each claim keeps of the content under which it was made. A claim without an entry is older than this storage,
+    /// and the content in force counts for it.
+    #[pallet::storage]
+    pub type ClaimBases<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, ClaimNumber, ClaimBasis>;
 
     /// The disputes, by the claims that they are about.
     #[pallet::storage]
@@ -585,7 +592,8 @@ pub mod pallet {
             Self::do_retract(Self::sender(origin, Scope::Contracts)?, id, number)
         }
 
-        /// Refutes a claim with a contrary reading between its readings. May be called by a party to the contract.
+        /// Refutes a claim with a contrary reading between its readings. May be called by a party to the contract, and by
+        /// each side of the claim.
         #[pallet::call_index(13)]
         #[pallet::weight(<T as Config>::WeightInfo::refute())]
         pub fn refute(
@@ -621,7 +629,7 @@ pub mod pallet {
             Self::do_settle(Self::sender(origin, Scope::Contracts)?, id, number, outcome)
         }
 
-        /// Rules on a dispute. May be called by the arbiter.
+        /// Rules on a dispute. May be called by the arbiter of the content under which the claim was made.
         #[pallet::call_index(16)]
         #[pallet::weight(<T as Config>::WeightInfo::settle())]
         pub fn rule(

@@ -77,7 +77,7 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_prune_claim(party: PartyId, id: ContractId, number: ClaimNumber) -> DispatchResult {
         let contract = Self::stored(id)?;
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_seat_or_side(id, &contract, number, &party)?;
         let claim = Self::current_claim(id, &contract, number)?;
         let is_needed = match claim.state {
             ClaimState::Claimed | ClaimState::Disputed => true,

@@ -2,8 +2,8 @@
 //! authorise it.
 
 use crate::{
-    mock::*, types, AcceptedCounts, Claims, Clauses, Config, Contracts, ContractsOf, ContractsOfDevice,
-    Disputes, LiveTime, Progress, ProposalCounts,
+    mock::*, types, AcceptedCounts, ClaimBases, Claims, Clauses, Config, Contracts, ContractsOf,
+    ContractsOfDevice, Disputes, LiveTime, Progress, ProposalCounts,
 };
 use frame_support::{assert_ok, traits::Get};
 use proptest::prelude::*;
@@ -465,6 +465,10 @@ fn each_broken_invariant_is_detected() {
         }),
         ("a clause, progress or a claim has no contract", |_| {
             Progress::<Test>::insert(ContractId([7; 32]), 1, ClauseProgress::default());
+        }),
+        ("the basis of a claim has no claim", |id| {
+            let basis = ClaimBases::<Test>::get(id, 2).unwrap();
+            ClaimBases::<Test>::insert(id, 9, basis);
         }),
         ("a dispute has no claim", |id| {
             let dispute = Disputes::<Test>::get(id, 2).unwrap();

@@ -1,5 +1,6 @@
 mod amending;
 mod any_calls;
+mod claim_basis;
 mod claims;
 mod disputes;
 mod grants;
