@@ -6,9 +6,10 @@ use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
     checkpoint::AnchoredRoot,
     contract::{state::ProvenPoint, AcceptedSigners, Meter},
+    device::DeviceRecord,
     reading::{Name, Unit},
     reading_proof::{ProvenReading, ReadingProof},
-    units, Decimal, DeviceId, Signer, Value,
+    units, Decimal, DeviceId, PartyId, Signer, Value,
 };
 
 /// The reading that a proof has to be of.
@@ -33,8 +34,6 @@ impl<T: Config> Pallet<T> {
         proof: ReadingProof,
     ) -> Result<ProvenPoint, DispatchError> {
         let record = pallet_devices::Pallet::<T>::device(&wanted.device).ok_or(Error::<T>::UnknownDevice)?;
-        let is_sold = contract.active().is_some() && Self::is_sold(contract, &record);
-        ensure!(!is_sold, Error::<T>::DeviceSold);
         let is_its = record.logs().iter().any(|period| period.log == proof.log);
         ensure!(is_its, Error::<T>::OtherLog);
         let roots = pallet_anchors::Roots::<T>::get(proof.log);
@@ -43,6 +42,8 @@ impl<T: Config> Pallet<T> {
         // The record tells which key and which log belong to the sequence of the event.
         let proven =
             proof.verify_with::<pallet_anchors::HostSha256>(&record, &root).map_err(Error::<T>::from)?;
+        let owner = Self::owner_at(contract, &wanted.device, &record, proven.time());
+        ensure!(owner.is_none_or(|owner| contract.terms.names(&owner)), Error::<T>::DeviceSold);
         Self::ensure_signer_and_time(contract, &proven, &roots)?;
         ensure!(proven.reading().name == *wanted.name, Error::<T>::OtherReading);
         let value = match wanted.unit {
@@ -50,6 +51,26 @@ impl<T: Config> Pallet<T> {
             Some(unit) => Self::value_in(&proven, unit)?,
         };
         Ok(ProvenPoint { sequence: proven.sequence(), time: proven.time(), value })
+    }
+
+    /// Returns the owner that a device had at a time, or `None` if that was before it changed hands under the content in
+    /// force. Earlier owners need not be parties: a successor takes over what happened before.
+    fn owner_at(
+        contract: &StoredContract,
+        device: &DeviceId,
+        record: &DeviceRecord,
+        time: u64,
+    ) -> Option<PartyId> {
+        let owners = || record.owners().iter().enumerate();
+        // How many owners a device had had is noted as long as the contract is in force. After that, the last owner that
+        // was a party before the end is the one under whom it ended.
+        let known = contract.owners_of(device).map(|count| count as usize).or_else(|| {
+            let end = Self::end_time(contract);
+            let bound = owners().filter(|(_, owner)| owner.since < end && contract.terms.names(&owner.party));
+            bound.last().map(|(place, _)| place.saturating_add(1))
+        });
+        let later = owners().skip(known.unwrap_or_default());
+        later.filter(|(_, owner)| owner.since <= time).last().map(|(_, owner)| owner.party)
     }
 
     fn value_in(proven: &ProvenReading, unit: &Unit) -> Result<Decimal, DispatchError> {

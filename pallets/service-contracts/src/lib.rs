@@ -9,6 +9,7 @@ mod claim_basis;
 mod claims;
 mod clauses;
 mod disputes;
+mod ending;
 mod errors;
 mod evidence;
 #[cfg(any(test, feature = "try-runtime"))]

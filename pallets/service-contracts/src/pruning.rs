@@ -9,7 +9,7 @@ use frame_support::ensure;
 use sp_runtime::DispatchResult;
 use streembit_primitives::{
     contract::{
-        state::{ClaimState, ClaimSubject, ContractState, EndReason, Payment},
+        state::{ClaimState, ClaimSubject, ContractState, EndReason, Moment, Payment},
         ClaimNumber, ContractId,
     },
     PartyId,
@@ -51,14 +51,15 @@ impl<T: Config> Pallet<T> {
         true
     }
 
-    /// Notes the end of a contract in force, which frees its place at its devices. Its claims stay until it is pruned.
+    /// Notes the end of a contract in force, as of when it came, which frees its place at its devices. Its claims stay until it is pruned.
     pub(crate) fn note_end(id: ContractId, contract: &mut StoredContract, reason: EndReason) {
+        let at = Moment { time: Self::end_time(contract).min(Self::now()), ..Self::moment() };
         Self::remove_amendment(id, contract);
         contract.terms.devices.iter().for_each(|device| Self::remove_from_device(id, device));
         let deadlines = contract.terms.deadlines;
         let claimable_until = Self::live_time().saturating_add(deadlines.contest);
         let prunable_from = claimable_until.saturating_add(deadlines.contest).saturating_add(deadlines.rule);
-        contract.phase = Phase::Ended { reason, at: Self::moment(), claimable_until, prunable_from };
+        contract.phase = Phase::Ended { reason, at, claimable_until, prunable_from };
         Self::deposit_event(Event::Ended { id, reason });
     }
 

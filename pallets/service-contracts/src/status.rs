@@ -174,13 +174,4 @@ impl<T: Config> Pallet<T> {
             }
         }
     }
-
-    /// Returns when a contract ends or ended (exclusive), in milliseconds since 1970-01-01 UTC.
-    pub(crate) fn end_time(contract: &StoredContract) -> u64 {
-        let agreed = contract.terms.ends.unwrap_or(u64::MAX);
-        match &contract.phase {
-            Phase::Ended { at, .. } => agreed.min(at.time),
-            Phase::Proposed { .. } | Phase::Active(_) => agreed,
-        }
-    }
 }

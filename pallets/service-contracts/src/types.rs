@@ -68,7 +68,7 @@ pub enum Phase {
     Ended {
         /// Why.
         reason: EndReason,
-        /// When.
+        /// When it ended, and the block in which the chain noted it.
         at: Moment,
         /// The live time until which claims can still be made.
         claimable_until: u64,

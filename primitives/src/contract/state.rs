@@ -92,7 +92,7 @@ pub struct ContractView {
     pub amendment: Option<AmendmentView>,
     /// The party or the owner of a device has changed, and the contract waits for a successor until this live time.
     pub waits_until: Option<u64>,
-    /// When the chain noted the end.
+    /// When it ended, and the block in which the chain noted it.
     pub ended: Option<Moment>,
     /// The live time from which anyone may prune the contract. `None` if the chain has not noted its end.
     pub prunable_from: Option<u64>,

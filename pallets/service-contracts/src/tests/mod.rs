@@ -3,6 +3,7 @@ mod any_calls;
 mod claim_basis;
 mod claims;
 mod disputes;
+mod ending;
 mod grants;
 mod handover;
 mod lifecycle;

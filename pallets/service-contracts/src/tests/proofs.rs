@@ -310,11 +310,15 @@ fn a_contract_may_count_only_what_the_device_signed() {
 }
 
 #[test]
-fn a_device_that_was_sold_to_a_stranger_proves_nothing() {
+fn a_device_that_was_sold_to_a_stranger_proves_nothing_from_then_on() {
     chain().execute_with(|| {
         let (id, mut gateway) = (agree(terms()), Gateway::new(100));
-        let proof = gateway.proven(11_000);
+        gateway.drive(11_000);
+        gateway.anchor();
+        pass(MINUTE);
         own(INSURER, &gateway.hosted("car"), &gateway);
-        assert_noop!(report(id, proof), Error::<Test>::DeviceSold);
+        let later = gateway.proven(11_001);
+        assert_noop!(report(id, later), Error::<Test>::DeviceSold);
+        assert_ok!(report(id, gateway.prove(0)));
     });
 }
