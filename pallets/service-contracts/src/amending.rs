@@ -4,7 +4,7 @@ use crate::{
     lifecycle::decrease,
     types::{named, ActivePhase, Phase, StoredAmendment, StoredContract},
     AcceptedCounts, Amendments, Clauses, Config, Contracts, ContractsOf, ContractsOfDevice, Error, Event,
-    Pallet, Progress,
+    MeterWindows, Pallet, Progress,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, BoundedVec};
@@ -177,6 +177,9 @@ impl<T: Config> Pallet<T> {
     /// Keeps the progress of a clause that stays in the content, except the confirmation of a handover under the former
     /// content.
     fn keep_progress(id: ContractId, number: ClauseNumber, stays: bool) {
+        if !stays {
+            MeterWindows::<T>::remove(id, number);
+        }
         Progress::<T>::mutate_exists(id, number, |stored| {
             if let Some(ClauseProgress { track: track @ Track::Handover { done: false, .. }, .. }) = stored {
                 *track = Track::Nothing;

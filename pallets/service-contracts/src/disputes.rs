@@ -1,6 +1,8 @@
 //! Disputes about one claim, and what follows from a decision.
 
-use crate::{types::StoredContract, ClaimBases, Claims, Config, Disputes, Error, Event, Pallet, Progress};
+use crate::{
+    types::StoredContract, ClaimBases, Claims, Config, Disputes, Error, Event, MeterWindows, Pallet, Progress,
+};
 use frame_support::ensure;
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
@@ -185,11 +187,17 @@ impl<T: Config> Pallet<T> {
     /// Draws the consequences of a decided claim for the progress of its clause.
     pub(crate) fn conclude(id: ContractId, claim: &Claim, candidate: Option<ProvenPoint>) {
         let stands = matches!(claim.state, ClaimState::Stands(_));
+        let before = Progress::<T>::get(id, claim.clause).meter;
         Progress::<T>::mutate_exists(id, claim.clause, |stored| {
             if let Some(progress) = stored {
                 conclude(progress, claim, stands, candidate);
             }
         });
+        let after = Progress::<T>::get(id, claim.clause).meter;
+        if let Some(point) = after.filter(|_| after != before) {
+            // What is plausible counts from the reading that was decided on.
+            MeterWindows::<T>::insert(id, claim.clause, point);
+        }
     }
 }
 
@@ -253,8 +261,8 @@ fn uncharge(progress: &mut ClauseProgress, range: ChargedRange) {
     let Track::Charged(last) = progress.track else { return };
     progress.track = match (last, range) {
         (ChargedRange::Once, ChargedRange::Once) => Track::Nothing,
-        (ChargedRange::Meter(_, end), ChargedRange::Meter(from, to)) if end == to => {
-            Track::Charged(ChargedRange::Meter(from, from))
+        (ChargedRange::Meter(window, end), ChargedRange::Meter(from, to)) if end == to => {
+            Track::Charged(ChargedRange::Meter(window, from))
         }
         (ChargedRange::Time(_, end), ChargedRange::Time(from, to)) if end == to => {
             Track::Charged(ChargedRange::Time(from, from))

@@ -3,7 +3,7 @@
 use crate::{
     types::{named, Phase, StoredContract},
     AcceptedCounts, Amendments, ClaimBases, Claims, Clauses, Config, Contracts, ContractsOf,
-    ContractsOfDevice, Disputes, LiveTime, Pallet, Progress, ProposalCounts,
+    ContractsOfDevice, Disputes, LiveTime, MeterWindows, Pallet, Progress, ProposalCounts,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{ensure, traits::Get, BoundedVec};
@@ -137,6 +137,10 @@ impl<T: Config> Pallet<T> {
             ensure!(!is_disputed || has_dispute, "a disputed claim has no dispute");
             ensure!(claim.state != ClaimState::Claimed || !has_dispute, "a claim has a dispute too early");
         }
+        for number in MeterWindows::<T>::iter_key_prefix(id) {
+            let has_meter = Progress::<T>::get(id, number).meter.is_some();
+            ensure!(has_meter, "the day of a meter that was never read has begun");
+        }
         for (number, progress) in Progress::<T>::iter_prefix(id) {
             ensure!(contract.clauses.contains(&number), "an unknown clause has progress");
             let kind = Clauses::<T>::get(id, number).ok_or("a clause is missing")?.kind();
@@ -194,7 +198,8 @@ impl<T: Config> Pallet<T> {
         let of_clauses = Clauses::<T>::iter_keys().map(|(id, _)| id);
         let of_progress = Progress::<T>::iter_keys().map(|(id, _)| id);
         let of_claims = Claims::<T>::iter_keys().map(|(id, _)| id);
-        for id in of_clauses.chain(of_progress).chain(of_claims) {
+        let of_windows = MeterWindows::<T>::iter_keys().map(|(id, _)| id);
+        for id in of_clauses.chain(of_windows).chain(of_progress).chain(of_claims) {
             ensure!(Contracts::<T>::contains_key(id), "a clause, progress or a claim has no contract");
         }
         for (id, number) in ClaimBases::<T>::iter_keys() {

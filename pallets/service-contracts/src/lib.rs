@@ -127,6 +127,12 @@ pub mod pallet {
         ValueQuery,
     >;
 
+    /// Where the current day of each clause's meter began, for the rise that is plausible in a day. No entry means at the last
+    /// regular reading.
+    #[pallet::storage]
+    pub type MeterWindows<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, ClauseNumber, ProvenPoint>;
+
     /// The claims under each contract, by their numbers.
     #[pallet::storage]
     pub type Claims<T: Config> =

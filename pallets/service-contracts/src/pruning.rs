@@ -2,7 +2,7 @@
 
 use crate::{
     types::{Phase, StoredContract},
-    Amendments, Claims, Config, Contracts, Error, Event, Pallet, Progress, PRUNED_CLAIMS,
+    Amendments, Claims, Config, Contracts, Error, Event, MeterWindows, Pallet, Progress, PRUNED_CLAIMS,
 };
 use alloc::vec::Vec;
 use frame_support::ensure;
@@ -71,7 +71,10 @@ impl<T: Config> Pallet<T> {
         if claims.len() > most {
             return;
         }
-        contract.clauses.iter().for_each(|number| Progress::<T>::remove(id, number));
+        for number in &contract.clauses {
+            Progress::<T>::remove(id, number);
+            MeterWindows::<T>::remove(id, number);
+        }
         Self::remove_contract(id, contract);
         Self::deposit_event(Event::Pruned { id });
     }

@@ -432,7 +432,7 @@ impl ClaimEvidence {
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ClauseProgress {
-    /// The last regular reading of the meter.
+    /// The last regular reading of the meter, also if a usage or a charge was claimed with it.
     pub meter: Option<ProvenPoint>,
     /// The irregularity that nobody has decided on.
     pub irregularity: Option<ClaimNumber>,
@@ -478,7 +478,8 @@ pub enum Track {
         /// What is carried over to that period.
         carried: Decimal,
     },
-    /// A charge clause: the range up to which it is charged.
+    /// A charge clause: the range up to which it is charged. For a meter, the first point is where the current day of the
+    /// charged meter began: see [`super::evaluate::next_window`].
     Charged(ChargedRange),
     /// A handover clause.
     Handover {

@@ -9,12 +9,12 @@ mod report;
 mod service;
 mod usage;
 
-use crate::{types::StoredContract, Config, Contracts, Error, Pallet, Progress};
+use crate::{types::StoredContract, Config, Contracts, Error, MeterWindows, Pallet, Progress};
 use frame_support::ensure;
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
     contract::{
-        state::{ClaimEvidence, ClauseProgress},
+        state::{ClaimEvidence, ClauseProgress, ProvenPoint},
         Clause, ClauseNumber, ContractId, Documents,
     },
     PartyId,
@@ -27,12 +27,17 @@ pub(crate) struct Claimable {
     pub number: ClauseNumber,
     pub clause: Clause,
     pub progress: ClauseProgress,
+    /// Where the current day of the meter began.
+    pub window: Option<ProvenPoint>,
 }
 
 impl Claimable {
     /// Stores what has changed.
     fn store<T: Config>(self) {
         Progress::<T>::insert(self.id, self.number, self.progress);
+        if let Some(window) = self.window {
+            MeterWindows::<T>::insert(self.id, self.number, window);
+        }
         Contracts::<T>::insert(self.id, self.contract);
     }
 }
@@ -50,7 +55,8 @@ impl<T: Config> Pallet<T> {
         Self::ensure_seat(&contract, &party)?;
         let clause = Self::clause(id, number)?;
         let progress = Progress::<T>::get(id, number);
-        Ok(Claimable { id, contract, number, clause, progress })
+        let window = MeterWindows::<T>::get(id, number);
+        Ok(Claimable { id, contract, number, clause, progress, window })
     }
 
     pub(crate) fn do_claim(

@@ -44,10 +44,14 @@ impl<T: Config> Pallet<T> {
         ensure!(last.sequence > first.sequence, Error::<T>::NotNewer);
         let irregular = evaluate::irregularity(&usage.meter, &first, &last);
         ensure!(irregular.is_none(), Error::<T>::Irregular);
+        for end in [&first, &last] {
+            Self::ensure_fits_meter(claimable, None, end)?;
+        }
 
         let carried_in = if period == next { carried } else { Decimal::ZERO };
         let result = evaluate::usage(usage, carried_in, &first, &last).ok_or(Error::<T>::OutOfRange)?;
         let next_period = period.saturating_add(1);
+        Self::move_to_claimed(claimable, [first, last]);
         claimable.progress.track = Track::Usage { next_period, carried: result.carried };
         let evaluate::UsageResult { used, allowance, over, carried } = result;
         Ok(ClaimSubject::Usage { period, first, last, used, allowance, over, carried_in, carried })

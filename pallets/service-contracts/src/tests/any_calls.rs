@@ -3,7 +3,7 @@
 
 use crate::{
     mock::*, types, AcceptedCounts, ClaimBases, Claims, Clauses, Config, Contracts, ContractsOf,
-    ContractsOfDevice, Disputes, LiveTime, Progress, ProposalCounts,
+    ContractsOfDevice, Disputes, LiveTime, MeterWindows, Progress, ProposalCounts,
 };
 use frame_support::{assert_ok, traits::Get};
 use proptest::prelude::*;
@@ -449,6 +449,10 @@ fn each_broken_invariant_is_detected() {
         ("the number of a clause's claims is wrong", |id| Claims::<Test>::remove(id, 0)),
         ("an unknown clause has progress", |id| {
             Progress::<Test>::insert(id, 9, Progress::<Test>::get(id, SERVICE));
+        }),
+        ("the day of a meter that was never read has begun", |id| {
+            let window = MeterWindows::<Test>::get(id, SERVICE).unwrap();
+            MeterWindows::<Test>::insert(id, ACCESS, window);
         }),
         ("the progress is of another kind of clause", |id| {
             let track = Progress::<Test>::get(id, SERVICE).track;

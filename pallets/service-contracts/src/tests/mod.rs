@@ -8,5 +8,6 @@ mod grants;
 mod handover;
 mod lifecycle;
 mod meters;
+mod plausibility;
 mod proofs;
 mod table;

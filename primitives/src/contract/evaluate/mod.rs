@@ -8,7 +8,7 @@ mod meter;
 mod usage;
 
 pub use amount::{amount, Rounding};
-pub use meter::{irregularity, service_due};
+pub use meter::{irregularity, irregularity_in_window, leaps, next_window, service_due};
 pub use usage::{period_at, period_range, usage, UsageResult};
 
 use super::{
