@@ -4,12 +4,11 @@ use crate::{types::StoredContract, Config, Error, Pallet, CLOCK_TOLERANCE};
 use frame_support::ensure;
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
-    checkpoint::AnchoredRoot,
     contract::{state::ProvenPoint, AcceptedSigners, Meter},
     device::DeviceRecord,
     reading::{Name, Unit},
     reading_proof::{ProvenReading, ReadingProof},
-    units, Decimal, DeviceId, PartyId, Signer, Value,
+    units, Decimal, DeviceId, LogId, PartyId, Signer, Value,
 };
 
 /// The reading that a proof has to be of.
@@ -36,7 +35,8 @@ impl<T: Config> Pallet<T> {
         let record = pallet_devices::Pallet::<T>::device(&wanted.device).ok_or(Error::<T>::UnknownDevice)?;
         let is_its = record.logs().iter().any(|period| period.log == proof.log);
         ensure!(is_its, Error::<T>::OtherLog);
-        let roots = pallet_anchors::Roots::<T>::get(proof.log);
+        let log = proof.log;
+        let roots = pallet_anchors::Roots::<T>::get(log);
         let anchored = roots.iter().find(|anchored| anchored.size == proof.size);
         let root = anchored.ok_or(Error::<T>::NotAnchored)?.root;
         // The record tells which key and which log belong to the sequence of the event.
@@ -44,7 +44,7 @@ impl<T: Config> Pallet<T> {
             proof.verify_with::<pallet_anchors::HostSha256>(&record, &root).map_err(Error::<T>::from)?;
         let owner = Self::owner_at(contract, &wanted.device, &record, proven.time());
         ensure!(owner.is_none_or(|owner| contract.terms.names(&owner)), Error::<T>::DeviceSold);
-        Self::ensure_signer_and_time(contract, &proven, &roots)?;
+        Self::ensure_signer_and_time(contract, &proven, &log)?;
         ensure!(proven.reading().name == *wanted.name, Error::<T>::OtherReading);
         let value = match wanted.unit {
             None => Decimal::ZERO,
@@ -84,11 +84,11 @@ impl<T: Config> Pallet<T> {
     /// force and at a time that the anchors allow.
     ///
     /// An event comes before the anchor that first has it. An event that its gateway signs also comes after the anchor
-    /// before it; a device that signs may deliver its events late.
+    /// before it; a device that signs may deliver its events late. The times of older anchors are sparse.
     fn ensure_signer_and_time(
         contract: &StoredContract,
         proven: &ProvenReading,
-        roots: &[AnchoredRoot],
+        log: &LogId,
     ) -> DispatchResult {
         let is_by_device = proven.signer() == Signer::Device;
         let accepted = is_by_device || contract.terms.signers == AcceptedSigners::GatewayToo;
@@ -96,10 +96,9 @@ impl<T: Config> Pallet<T> {
         let time = proven.time();
         let is_within = contract.terms.starts <= time && time < Self::end_time(contract);
         ensure!(is_within, Error::<T>::OutsideContract);
-        let after = roots.iter().find(|anchored| anchored.size > proven.index());
-        let before = roots.iter().rev().find(|anchored| anchored.size <= proven.index());
-        let is_early = after.is_none_or(|after| time <= after.time.saturating_add(CLOCK_TOLERANCE));
-        let is_late = before.is_none_or(|before| time.saturating_add(CLOCK_TOLERANCE) >= before.time);
+        let (before, after) = pallet_anchors::Pallet::<T>::times_around(log, proven.index());
+        let is_early = after.is_none_or(|after| time <= after.saturating_add(CLOCK_TOLERANCE));
+        let is_late = before.is_none_or(|before| time.saturating_add(CLOCK_TOLERANCE) >= before);
         ensure!(is_early && (is_by_device || is_late), Error::<T>::ImplausibleTime);
         Ok(())
     }

@@ -287,6 +287,17 @@ fn a_reading_counts_while_the_contract_is_in_force_and_at_a_plausible_time() {
             let proof = gateway.prove(index);
             assert_noop!(report(id, proof), Error::<Test>::ImplausibleTime);
         }
+        // Anchors do not make a backdated event plausible, however many follow.
+        gateway.drive(11_001);
+        gateway.anchor();
+        Now::set(&(present - 50 * MINUTE));
+        let backdated = gateway.drive(11_001);
+        Now::set(&present);
+        for _ in 0..=pallet_anchors::KEPT_ROOTS {
+            gateway.drive(11_001);
+            gateway.anchor();
+        }
+        assert_noop!(report(id, gateway.prove(backdated)), Error::<Test>::ImplausibleTime);
         let proof = gateway.proven(11_002);
         assert_ok!(report(id, proof));
         let late = gateway.drive(11_003);

@@ -39,7 +39,8 @@ pub fn is_gap(clause: &ReportClause, before: &ProvenPoint, after: &ProvenPoint) 
     after.sequence > before.sequence && after.time.saturating_sub(before.time) > clause.every
 }
 
-/// Returns true if a reading contradicts a claim: it is of an event between the readings of the claim, and
+/// Returns true if a reading contradicts a claim: its event is between the readings of the claim, by its sequence or by its
+/// time, and
 ///
 /// - within the limits, for a breach;
 /// - any reading, for a gap;
@@ -48,7 +49,9 @@ pub fn is_gap(clause: &ReportClause, before: &ProvenPoint, after: &ProvenPoint) 
 /// Nothing refutes other claims. They are contested.
 pub fn refutes(subject: &ClaimSubject, bound: Option<&BoundClause>, contrary: &ProvenPoint) -> bool {
     let is_between = |first: &ProvenPoint, last: &ProvenPoint| {
-        (first.sequence.saturating_add(1)..last.sequence).contains(&contrary.sequence)
+        let by_sequence = first.sequence < contrary.sequence && contrary.sequence < last.sequence;
+        // The first reading may have been logged late with an early time, after honest ones.
+        by_sequence || (first.time < contrary.time && contrary.time < last.time)
     };
     let is_off =
         |first: &ProvenPoint, last: &ProvenPoint| contrary.value < first.value || contrary.value > last.value;
