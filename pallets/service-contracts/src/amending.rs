@@ -2,7 +2,7 @@
 
 use crate::{
     lifecycle::decrease,
-    types::{named, ActivePhase, Phase, StoredAmendment, StoredContract},
+    types::{named, Acceptance, ActivePhase, Phase, StoredAmendment, StoredContract},
     AcceptedCounts, Amendments, Clauses, Config, Contracts, ContractsOf, ContractsOfDevice, Error, Event,
     MeterWindows, Pallet, Progress,
 };
@@ -34,9 +34,15 @@ impl<T: Config> Pallet<T> {
         ensure!(new != hash, Error::<T>::SameContent);
         Self::ensure_numbers_are_kept(id, &contract, terms)?;
         if let Some(pending) = Amendments::<T>::get(id) {
-            ensure!(pending.lapses <= Self::live_time(), Error::<T>::AmendmentPending);
+            let (hash, has_lapsed) = (pending.hash, pending.lapses <= Self::live_time());
+            let gives_way =
+                || Self::is_entitled(&contract, &party) && !Self::is_entitled(&contract, &pending.proposer);
+            ensure!(has_lapsed || gives_way(), Error::<T>::AmendmentPending);
             Self::remove_amendment(id, &contract);
-            Self::deposit_event(Event::AmendmentLapsed { id, hash: pending.hash });
+            Self::deposit_event(match has_lapsed {
+                true => Event::AmendmentLapsed { id, hash },
+                false => Event::Rejected { id, hash, party },
+            });
         }
 
         named(terms).for_each(|named| ContractsOf::<T>::insert(named, id, ()));
@@ -51,14 +57,35 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Ensures that a party may propose an amendment: it is bound by the content in force, or it is a successor that the
-    /// contract waits for.
+    /// Ensures that a party may propose an amendment: it is bound by the content in force, or it is a successor. A successor
+    /// owns a device that was sold, or the amendment names it and not a party that has left.
     fn ensure_may_amend(contract: &StoredContract, terms: &Terms, party: &PartyId) -> DispatchResult {
-        let waits = || Self::is_seat_vacant(contract) || Self::is_device_sold(contract);
-        if terms.names(party) && !Self::has_seat(&contract.accepted, party) && waits() {
-            return Ok(());
+        if terms.names(party) && !Self::has_seat(&contract.accepted, party) {
+            let is_replaced = |acceptance: &Acceptance| {
+                let has_left = contract.terms.names(&acceptance.party) && !Self::counts(acceptance);
+                has_left && (acceptance.party == *party || !terms.names(&acceptance.party))
+            };
+            if contract.accepted.iter().any(is_replaced) || Self::has_bought(contract, party) {
+                return Ok(());
+            }
         }
         Self::ensure_seat(contract, party)
+    }
+
+    /// Returns true if a party owns a device of a contract to which it is no party.
+    fn has_bought(contract: &StoredContract, party: &PartyId) -> bool {
+        let owns = |device| {
+            let record = pallet_devices::Pallet::<T>::device(device);
+            record.is_some_and(|record| record.owner() == *party)
+        };
+        !contract.terms.names(party) && contract.terms.devices.iter().any(owns)
+    }
+
+    /// Returns true if the amendment of a party does not give way to those of others: the party is bound and has not sold
+    /// its device, or it has bought one. Anybody can offer itself as the successor of a party that left.
+    fn is_entitled(contract: &StoredContract, party: &PartyId) -> bool {
+        let stays = || !Self::sellers(contract).contains(party);
+        (Self::ensure_seat(contract, party).is_ok() && stays()) || Self::has_bought(contract, party)
     }
 
     /// Ensures that each number stands for the same clause as before, or is a new one, and that no clause with claims is
@@ -95,7 +122,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Returns the parties whose devices have an owner that is not a party, if the contract passes to that one.
-    fn sellers(contract: &StoredContract) -> Vec<PartyId> {
+    pub(crate) fn sellers(contract: &StoredContract) -> Vec<PartyId> {
         if contract.terms.on_sale == OnChange::Ends {
             return Vec::new();
         }

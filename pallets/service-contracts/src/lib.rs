@@ -490,7 +490,7 @@ pub mod pallet {
         }
 
         /// Rejects a proposal or a pending amendment, which is removed. May be called by each party that it names, by its
-        /// arbiter, and by each party to the contract.
+        /// arbiter, and by each party to the contract that has not sold its device.
         #[pallet::call_index(2)]
         #[pallet::weight(<T as Config>::WeightInfo::reject())]
         pub fn reject(origin: OriginFor<T>, id: ContractId, hash: ContentHash) -> DispatchResult {
@@ -505,7 +505,8 @@ pub mod pallet {
         }
 
         /// Proposes a new content for the contract whose content in force has the hash `hash`. May be called by a party to
-        /// it, and by a successor if the contract waits for one.
+        /// it, and by a successor of one that left or sold its device. The amendment of somebody who only offers itself as the
+        /// successor gives way.
         #[pallet::call_index(4)]
         #[pallet::weight(<T as Config>::WeightInfo::amend())]
         pub fn amend(
