@@ -242,18 +242,23 @@ impl<T: Config> Pallet<T> {
 
     /// Notes, or clears, that a contract in force waits for a successor. Returns true if something has changed.
     pub(crate) fn note_waiting(id: ContractId, contract: &mut StoredContract) -> Result<bool, DispatchError> {
-        let (left, sold) = (Self::is_seat_vacant(contract), Self::is_device_sold(contract));
-        let wait = |is_changed: bool, change: OnChange| match change {
-            OnChange::AwaitsSuccessor { within } if is_changed => Some(within),
-            _ => None,
-        };
-        let waits = [wait(left, contract.terms.on_leave), wait(sold, contract.terms.on_sale)];
-        let within = waits.into_iter().flatten().min();
+        let left = (contract.terms.on_leave, Self::vacant_since(contract, 0));
+        let sold = (contract.terms.on_sale, Self::sold_since(contract));
+        let causes = [left, sold];
+        let withins = causes.into_iter().filter_map(|(change, since)| match change {
+            OnChange::AwaitsSuccessor { within } => since.map(|_| within),
+            OnChange::Ends => None,
+        });
+        let within = withins.min();
+        let noted = causes
+            .into_iter()
+            .filter_map(|(change, since)| Self::waits_because(contract, change, since))
+            .min();
         let live = Self::live_time();
         let Phase::Active(ActivePhase { waits_until, .. }) = &mut contract.phase else { return Ok(false) };
-        let until = match (within, *waits_until) {
+        let until = match (within, noted) {
             (Some(within), None) => Some(live.saturating_add(within)),
-            (Some(_), since) => since,
+            (Some(_), noted) => noted,
             (None, _) => None,
         };
         if until == *waits_until {

@@ -6,7 +6,10 @@ use crate::{
     Config, Pallet,
 };
 use pallet_parties::PartyLookup as _;
-use streembit_primitives::{contract::OnChange, device::DeviceRecord};
+use streembit_primitives::{
+    contract::{OnChange, Terms},
+    device::DeviceRecord,
+};
 
 impl<T: Config> Pallet<T> {
     /// Returns when a contract ends or ended (exclusive), in milliseconds since 1970-01-01 UTC, whether or not its end is
@@ -26,27 +29,43 @@ impl<T: Config> Pallet<T> {
         let live = Self::live_time();
         let due = |deadline: Option<u64>| deadline.filter(|due| *due <= live).map(Self::latest_time);
         let terminated = active.notices.iter().filter_map(|notice| due(notice.ends)).min();
-        let waited = due(active.waits_until);
-        let ended = |change: OnChange, since: fn(&StoredContract) -> Option<u64>| match change {
-            OnChange::Ends => since(contract),
-            // Without the end of the waiting time, the cause need not be looked up.
-            OnChange::AwaitsSuccessor { .. } => waited.filter(|_| since(contract).is_some()),
+        // While nobody has waited long enough, the causes need not be looked up.
+        let has_waited = due(active.waits_until).is_some();
+        let waited = |change, since: &dyn Fn() -> Option<u64>| {
+            due(has_waited.then(|| Self::waits_because(contract, change, since())).flatten())
         };
-        let left = ended(contract.terms.on_leave, Self::vacant_since);
-        let sold = ended(contract.terms.on_sale, Self::sold_since);
+        let Terms { on_leave, on_sale, .. } = &contract.terms;
+        let left = match on_leave {
+            OnChange::Ends => Self::vacant_since(contract, Self::now()),
+            OnChange::AwaitsSuccessor { .. } => waited(*on_leave, &|| Self::vacant_since(contract, 0)),
+        };
+        let sold = match on_sale {
+            OnChange::Ends => Self::sold_since(contract),
+            OnChange::AwaitsSuccessor { .. } => waited(*on_sale, &|| Self::sold_since(contract)),
+        };
         [terminated, left, sold].into_iter().flatten().min()
     }
 
-    /// Returns when the first party to a contract in force left, or `None` if none has. A departure of which the time is
-    /// not recorded counts from now.
-    pub(crate) fn vacant_since(contract: &StoredContract) -> Option<u64> {
+    /// Returns the live time until which a contract in force waits for a successor because of a change. `None` if that is
+    /// not noted: a wait that was noted before the change came does not count for it.
+    pub(crate) fn waits_because(
+        contract: &StoredContract,
+        change: OnChange,
+        since: Option<u64>,
+    ) -> Option<u64> {
+        let OnChange::AwaitsSuccessor { within } = change else { return None };
+        let earliest = Self::earliest_live_time(since?).saturating_add(within);
+        contract.active()?.waits_until.filter(|until| *until >= earliest)
+    }
+
+    /// Returns when the first party to a contract in force left, or `None` if none has. The arbiter does not count.
+    /// `unknown` is the time for departures of which the time is not recorded.
+    pub(crate) fn vacant_since(contract: &StoredContract, unknown: u64) -> Option<u64> {
         let vacant = contract
             .accepted
             .iter()
             .filter(|acceptance| contract.terms.names(&acceptance.party) && !Self::counts(acceptance));
-        vacant
-            .map(|acceptance| PartiesOf::<T>::last_departure(&acceptance.party).unwrap_or_else(Self::now))
-            .min()
+        vacant.map(|acceptance| PartiesOf::<T>::last_departure(&acceptance.party).unwrap_or(unknown)).min()
     }
 
     /// Returns since when a device of a contract in force has had owners that are no parties to it, or `None` if all

@@ -277,6 +277,32 @@ fn a_contract_ends_or_waits_when_a_device_is_sold() {
     });
 }
 
+/// The owner buys its car back, which nobody notes, and sells it again much later.
+#[test]
+fn a_contract_does_not_end_with_the_wait_for_an_earlier_sale() {
+    chain().execute_with(|| {
+        let (id, gateway) = (agree(terms()), Gateway::new(100));
+        let sell = |to| own(to, &gateway.hosted("car"), &gateway);
+        let prune = || ServiceContracts::prune(signed(INSURER), id);
+        sell(INSURER);
+        assert_ok!(prune());
+        pass(MINUTE);
+        sell(OWNER);
+        pass(10 * AWAIT);
+        assert_eq!(state(id), ContractState::Active);
+        sell(INSURER);
+        assert_eq!(state(id), ContractState::Active);
+        pass(MINUTE);
+        assert_eq!(state(id), ContractState::Active);
+        assert_ok!(prune());
+        assert_noop!(prune(), Error::<Test>::NothingToPrune);
+        pass(AWAIT - MINUTE);
+        assert_eq!(state(id), ContractState::Active);
+        pass(MINUTE);
+        assert_eq!(state(id), ContractState::Ended(EndReason::DeviceSold));
+    });
+}
+
 #[test]
 fn proposals_and_acceptances_of_a_party_are_limited() {
     chain().execute_with(|| {
