@@ -1,7 +1,8 @@
 //! Disputes about one claim, and what follows from a decision.
 
 use crate::{
-    types::StoredContract, ClaimBases, Claims, Config, Disputes, Error, Event, MeterWindows, Pallet, Progress,
+    types::StoredContract, ClaimBases, Claims, Clauses, Config, Disputes, Error, Event, MeterWindows, Pallet,
+    Progress,
 };
 use frame_support::ensure;
 use sp_runtime::{DispatchError, DispatchResult};
@@ -11,7 +12,7 @@ use streembit_primitives::{
             ChargedRange, Claim, ClaimState, ClaimSubject, ClauseProgress, Decision, Dispute,
             IrregularityKind, Outcome, ProvenPoint, Served, Track,
         },
-        ClaimNumber, ContractId, Documents,
+        ClaimNumber, Clause, ContractId, Documents,
     },
     reading_proof::ReadingProof,
     Decimal, PartyId,
@@ -195,8 +196,43 @@ impl<T: Config> Pallet<T> {
         });
         let after = Progress::<T>::get(id, claim.clause).meter;
         if let Some(point) = after.filter(|_| after != before) {
+            Self::note_replacement(id, claim, candidate);
             // What is plausible counts from the reading that was decided on.
             MeterWindows::<T>::insert(id, claim.clause, point);
+        }
+    }
+
+    /// Counts the services under a clause in the new meter, if the meter fell because it was replaced. The next service is
+    /// then due after the same distance as before.
+    ///
+    /// A meter that is set to a later reading above the last one was not replaced. If it is set to a lower one, its earlier
+    /// readings may have been wrong, so the first interval still starts where the clause says.
+    fn note_replacement(id: ContractId, claim: &Claim, candidate: Option<ProvenPoint>) {
+        let ClaimSubject::Irregularity { last, found, kind: IrregularityKind::Fell } = &claim.subject else {
+            return;
+        };
+        let is_below = candidate.is_none_or(|candidate| candidate.value < last.value);
+        let Some(distance) = found.value.checked_sub(&last.value).filter(|_| is_below) else { return };
+        let shifted = |meter: Decimal| meter.checked_add(&distance).unwrap_or(meter);
+        let Some(Clause::Service(service)) = Clauses::<T>::get(id, claim.clause) else { return };
+        let mut progress = Progress::<T>::get(id, claim.clause);
+        let (served, open) = match progress.track {
+            Track::Service { served, open } => (served, open),
+            _ => (None, None),
+        };
+        let start = service.by_meter.filter(|_| candidate.is_none());
+        let start = start.map(|interval| Served { meter: Some(interval.from), time: 0 });
+        if let Some(served) = served.or(start) {
+            let served = Some(Served { meter: served.meter.map(shifted), ..served });
+            progress.track = Track::Service { served, open };
+            Progress::<T>::insert(id, claim.clause, progress);
+        }
+        let record = open.and_then(|open| Claims::<T>::get(id, open));
+        if let Some(mut record) = record {
+            if let ClaimSubject::Service { at: Some(at), .. } = &mut record.subject {
+                at.value = shifted(at.value);
+            }
+            Claims::<T>::insert(id, record.number, record);
         }
     }
 }
@@ -213,12 +249,12 @@ fn conclude(progress: &mut ClauseProgress, claim: &Claim, stands: bool, candidat
                 *served = Some(Served { meter: at.map(|point| point.value), time: *time });
             }
         }
-        ClaimSubject::Irregularity { found, kind, .. } => {
+        ClaimSubject::Irregularity { found, .. } => {
             if progress.irregularity == Some(claim.number) {
                 progress.irregularity = None;
             }
             if stands {
-                move_meter(progress, candidate.unwrap_or(*found), *kind);
+                move_meter(progress, candidate.unwrap_or(*found));
             }
         }
         ClaimSubject::Usage { period, carried_in, .. } if !stands => {
@@ -238,21 +274,9 @@ fn conclude(progress: &mut ClauseProgress, claim: &Claim, stands: bool, candidat
 }
 
 /// Sets the meter to a reading that was decided on, unless a newer one was proven meanwhile.
-///
-/// A meter that fell has been replaced. The last service is then counted in the new meter, so that the next one is due
-/// after the same distance as before.
-fn move_meter(progress: &mut ClauseProgress, point: ProvenPoint, kind: IrregularityKind) {
-    let before = progress.meter;
-    if before.is_some_and(|last| point.sequence <= last.sequence) {
-        return;
-    }
-    progress.meter = Some(point);
-    if let (IrregularityKind::Fell, Some(last), Track::Service { served: Some(served), .. }) =
-        (kind, before, &mut progress.track)
-    {
-        let moved = point.value.checked_sub(&last.value);
-        let shifted = |meter: Decimal| moved.and_then(|moved| meter.checked_add(&moved)).unwrap_or(meter);
-        served.meter = served.meter.map(shifted);
+fn move_meter(progress: &mut ClauseProgress, point: ProvenPoint) {
+    if progress.meter.is_none_or(|last| point.sequence > last.sequence) {
+        progress.meter = Some(point);
     }
 }
 

@@ -183,7 +183,8 @@ pub struct Claim {
 pub enum ClaimSubject {
     /// A service was done.
     Service {
-        /// The reading of the meter, if the clause has one.
+        /// The reading of the meter, if the clause has one. If the meter was replaced since, its value is the one in the new
+        /// meter.
         at: Option<ProvenPoint>,
         /// When it was done: the time of the reading, or of the call.
         time: u64,
@@ -466,7 +467,7 @@ pub enum Track {
     Nothing,
     /// A service clause.
     Service {
-        /// The last service that stands.
+        /// The last service that stands, or where the first interval starts in a replaced meter.
         served: Option<Served>,
         /// The record that is not decided on.
         open: Option<ClaimNumber>,
@@ -505,10 +506,18 @@ pub enum Track {
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Served {
-    /// The value of the meter, if the clause has one.
+    /// The value of the meter, if the clause has one. If the meter was replaced since, the value in the new meter.
     pub meter: Option<Decimal>,
-    /// When it was done.
+    /// When it was done. 0 if no service was done yet and the meter was replaced: `meter` is then where the first interval
+    /// starts in the new meter.
     pub time: u64,
+}
+
+impl Served {
+    /// Returns true if a service was done.
+    pub const fn is_done(&self) -> bool {
+        self.time > 0
+    }
 }
 
 /// One side's confirmation of a handover.

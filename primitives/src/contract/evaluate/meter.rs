@@ -98,7 +98,8 @@ pub fn service_due(
     let at_time = match &clause.by_time {
         None => None,
         Some(interval) => {
-            let from = served.map_or(interval.from, |served| served.time);
+            let done = served.filter(|served| served.is_done());
+            let from = done.map_or(interval.from, |served| served.time);
             Some(from.checked_add(interval.every)?)
         }
     };
@@ -202,6 +203,13 @@ mod tests {
         let served = Served { meter: Some(24_000.into()), time: 9_000 };
         let due = service_due(&clause(Some(15_000), Some(500)), Some(&served), None, 9_499).unwrap();
         assert_eq!((due.at_meter, due.at_time, due.is_due), (Some(39_000.into()), Some(9_500), false));
+    }
+
+    #[test]
+    fn before_the_first_service_a_replaced_meter_moves_only_the_start_of_its_interval() {
+        let start = Served { meter: Some(500.into()), time: 0 };
+        let due = service_due(&clause(Some(15_000), Some(500)), Some(&start), None, 0).unwrap();
+        assert_eq!((due.at_meter, due.at_time), (Some(15_500.into()), Some(1_500)));
     }
 
     #[test]
