@@ -4,16 +4,13 @@ use crate::{
     lifecycle::decrease,
     types::{named, Acceptance, ActivePhase, Phase, StoredAmendment, StoredContract},
     AcceptedCounts, Amendments, Clauses, Config, Contracts, ContractsOf, ContractsOfDevice, Error, Event,
-    MeterWindows, Pallet, Progress,
+    Pallet,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, BoundedVec};
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
-    contract::{
-        state::{ClauseProgress, ContractState, Track},
-        Clause, ClauseNumber, ContentHash, ContractContent, ContractId, OnChange, Terms,
-    },
+    contract::{state::ContractState, ContentHash, ContractContent, ContractId, OnChange, Terms},
     PartyId,
 };
 
@@ -86,24 +83,6 @@ impl<T: Config> Pallet<T> {
     fn is_entitled(contract: &StoredContract, party: &PartyId) -> bool {
         let stays = || !Self::sellers(contract).contains(party);
         (Self::ensure_seat(contract, party).is_ok() && stays()) || Self::has_bought(contract, party)
-    }
-
-    /// Ensures that each number stands for the same clause as before, or is a new one, and that no clause with claims is
-    /// removed: the number of stored claims is limited for each clause.
-    fn ensure_numbers_are_kept(id: ContractId, contract: &StoredContract, terms: &Terms) -> DispatchResult {
-        let mut removed = contract.clauses.iter().filter(|number| terms.clause(**number).is_none());
-        let has_none = removed.all(|number| Progress::<T>::get(id, number).claims == 0);
-        ensure!(has_none, Error::<T>::ClauseHasClaims);
-        terms.clauses.iter().try_for_each(|numbered| {
-            let number = numbered.number;
-            if !contract.clauses.contains(&number) {
-                ensure!(number > contract.highest, Error::<T>::ClauseReplaced);
-                return Ok(());
-            }
-            let before = Self::clause(id, number)?;
-            ensure!(continues(&before, &numbered.clause), Error::<T>::ClauseReplaced);
-            Ok(())
-        })
     }
 
     /// Returns the parties that have to accept an amendment, and the arbiter that it names: those that it binds, and those
@@ -185,12 +164,11 @@ impl<T: Config> Pallet<T> {
             }
             stays
         });
-        contract.clauses.iter().for_each(|number| Clauses::<T>::remove(id, number));
-        let before = core::mem::take(&mut contract.clauses);
-        contract.clauses = Self::store_clauses(id, &mut terms);
-        for number in before {
-            Self::keep_progress(id, number, contract.clauses.contains(&number));
+        for number in core::mem::take(&mut contract.clauses) {
+            let before = Clauses::<T>::take(id, number);
+            Self::keep_progress(id, number, before.as_ref(), terms.clause(number));
         }
+        contract.clauses = Self::store_clauses(id, &mut terms);
         let highest = contract.clauses.last().copied().unwrap_or_default();
         contract.highest = contract.highest.max(highest);
         contract.accepted = accepted;
@@ -199,22 +177,6 @@ impl<T: Config> Pallet<T> {
         contract.version = contract.version.saturating_add(1);
         Amendments::<T>::remove(id);
         Self::activate(id, contract)
-    }
-
-    /// Keeps the progress of a clause that stays in the content, except the confirmation of a handover under the former
-    /// content.
-    fn keep_progress(id: ContractId, number: ClauseNumber, stays: bool) {
-        if !stays {
-            MeterWindows::<T>::remove(id, number);
-        }
-        Progress::<T>::mutate_exists(id, number, |stored| {
-            if let Some(ClauseProgress { track: track @ Track::Handover { done: false, .. }, .. }) = stored {
-                *track = Track::Nothing;
-            }
-            if !stays {
-                *stored = None;
-            }
-        });
     }
 
     /// Removes the pending amendment, and forgets who accepted it.
@@ -270,11 +232,4 @@ impl<T: Config> Pallet<T> {
         }
         Ok(true)
     }
-}
-
-/// Returns true if a clause can have the number of an earlier one: it is of the same kind, about the same device, and has the
-/// same meter in the same unit.
-fn continues(before: &Clause, after: &Clause) -> bool {
-    let meter = |clause: &Clause| clause.meter().map(|meter| (meter.name.clone(), meter.unit.clone()));
-    before.kind() == after.kind() && before.device() == after.device() && meter(before) == meter(after)
 }

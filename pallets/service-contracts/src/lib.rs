@@ -8,6 +8,7 @@ mod amending;
 mod claim_basis;
 mod claims;
 mod clauses;
+mod continuity;
 mod disputes;
 mod ending;
 mod errors;
@@ -335,7 +336,8 @@ pub mod pallet {
         SameContent,
         /// A clause has a number that another clause has or had: give it a new one.
         ClauseReplaced,
-        /// The new content lacks a clause with claims: keep the clause, or prune its claims first.
+        /// The new content lacks a clause with claims, or changes its limits, its periods or the start that they count from:
+        /// keep the clause and give a new one to what changes, or prune its claims first.
         ClauseHasClaims,
         /// The party has given notice already.
         NoticeGiven,

@@ -52,7 +52,7 @@ impl<T: Config> Pallet<T> {
     ) -> Result<(Quantity, ChargedRange), DispatchError> {
         let contract = &claimable.contract;
         let from = match charged {
-            Some(ChargedRange::Time(_, until)) => until,
+            Some(ChargedRange::Time(_, until)) => until.max(contract.terms.starts),
             _ => contract.terms.starts,
         };
         let latest = Self::now().min(Self::end_time(contract));

@@ -2,6 +2,7 @@ mod amending;
 mod any_calls;
 mod claim_basis;
 mod claims;
+mod continuity;
 mod disputes;
 mod ending;
 mod grants;
