@@ -223,13 +223,26 @@ impl<T: Config> Pallet<T> {
             (Some(_), noted) => noted,
             (None, _) => None,
         };
-        if until == *waits_until {
-            return Ok(false);
-        }
+        let is_changed = until != *waits_until;
         *waits_until = until;
-        if let Some(until) = until {
+        if let Some(until) = until.filter(|_| is_changed) {
             Self::deposit_event(Event::Waits { id, until });
         }
-        Ok(true)
+        Ok(Self::free_sold_devices(id, contract) || is_changed)
+    }
+
+    /// Removes a contract in force from the lists of its devices that have another owner than a party, who needs the places.
+    /// A successor's amendment takes a place again. Returns true if there was one.
+    fn free_sold_devices(id: ContractId, contract: &StoredContract) -> bool {
+        let mut has_freed = false;
+        for device in &contract.terms.devices {
+            let record = pallet_devices::Pallet::<T>::device(device);
+            let is_sold = record.is_some_and(|record| Self::is_sold(contract, &record));
+            if is_sold && ContractsOfDevice::<T>::get(device).contains(&id) {
+                Self::remove_from_device(id, device);
+                has_freed = true;
+            }
+        }
+        has_freed
     }
 }

@@ -109,8 +109,14 @@ impl<T: Config> Pallet<T> {
         let is_active = contract.active().is_some();
         for device in &contract.terms.devices {
             let listed = ContractsOfDevice::<T>::get(device).into_iter().filter(|listed| *listed == id);
+            // The places of devices that changed hands may be free.
+            let is_same = || {
+                let record = pallet_devices::Pallet::<T>::device(device);
+                record.is_some_and(|record| Self::has_same_owner(contract, device, &record))
+            };
+            let count = listed.count();
             ensure!(
-                listed.count() == usize::from(is_active),
+                count == usize::from(is_active) || (count == 0 && !is_same()),
                 "a contract in force is not exactly once in `ContractsOfDevice`, or another one is"
             );
         }

@@ -277,6 +277,31 @@ fn a_contract_ends_or_waits_when_a_device_is_sold() {
     });
 }
 
+/// The buyer of a car can agree on contracts about it, although the former ones wait for a successor.
+#[test]
+fn a_contract_that_waits_frees_its_place_at_a_sold_device() {
+    chain().execute_with(|| {
+        let ids = [agree(nth(1)), agree(nth(2))];
+        let gateway = Gateway::new(100);
+        own(INSURER, &gateway.hosted("car"), &gateway);
+        let mut theirs = nth(3);
+        theirs.parties[0].party = INSURER;
+        service(&mut theirs).customer = INSURER;
+        theirs.clauses.truncate(1);
+        assert_ok!(propose(INSURER, theirs.clone()));
+        assert_ok!(accept(WORKSHOP, &theirs));
+        assert_noop!(accept(ARBITER, &theirs), Error::<Test>::TooManyOfDevice);
+        for id in ids {
+            assert_ok!(ServiceContracts::prune(signed(INSURER), id));
+            assert_eq!(state(id), ContractState::Active);
+            assert_noop!(ServiceContracts::prune(signed(INSURER), id), Error::<Test>::NothingToPrune);
+        }
+        assert_ok!(accept(ARBITER, &theirs));
+        assert_eq!(ServiceContracts::contracts_about(&car()), [id_of(&theirs)]);
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+}
+
 /// The owner buys its car back, which nobody notes, and sells it again much later.
 #[test]
 fn a_contract_does_not_end_with_the_wait_for_an_earlier_sale() {
