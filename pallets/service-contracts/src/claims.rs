@@ -221,9 +221,9 @@ impl<T: Config> Pallet<T> {
         ensure!(party == claim.claimant, Error::<T>::NotTheClaimant);
         Self::ensure_side(id, &contract, &claim, &party)?;
         match claim.payment {
-            Payment::Open => return Err(Error::<T>::NotPaid.into()),
             Payment::Confirmed => return Err(Error::<T>::PaidAlready.into()),
-            Payment::Claimed => claim.payment = Payment::Confirmed,
+            // The debtor may have left, and cannot say that it has paid.
+            Payment::Open | Payment::Claimed => claim.payment = Payment::Confirmed,
         }
         Claims::<T>::insert(id, number, claim);
         Self::deposit_event(Event::PaymentConfirmed { id, number });

@@ -1,6 +1,6 @@
 //! How clauses continue under an amendment: a number stands for the same clause, and no amendment judges the past anew.
 
-use crate::{types::StoredContract, Config, Error, MeterWindows, Pallet, Progress};
+use crate::{types::StoredContract, Config, Error, LastUsages, MeterWindows, Pallet, Progress};
 use frame_support::ensure;
 use sp_runtime::DispatchResult;
 use streembit_primitives::contract::{
@@ -48,6 +48,7 @@ impl<T: Config> Pallet<T> {
         let Some(after) = after else {
             Progress::<T>::remove(id, number);
             MeterWindows::<T>::remove(id, number);
+            LastUsages::<T>::remove(id, number);
             return;
         };
         let sides = |clause: &Clause| (clause.grantor(), clause.grantee());

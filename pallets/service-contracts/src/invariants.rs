@@ -3,7 +3,7 @@
 use crate::{
     types::{named, Phase, StoredContract},
     AcceptedCounts, Amendments, ClaimBases, Claims, Clauses, Config, Contracts, ContractsOf,
-    ContractsOfDevice, Disputes, LiveTime, MeterWindows, Pallet, Progress, ProposalCounts,
+    ContractsOfDevice, Disputes, LastUsages, LiveTime, MeterWindows, Pallet, Progress, ProposalCounts,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{ensure, traits::Get, BoundedVec};
@@ -143,6 +143,10 @@ impl<T: Config> Pallet<T> {
             ensure!(!is_disputed || has_dispute, "a disputed claim has no dispute");
             ensure!(claim.state != ClaimState::Claimed || !has_dispute, "a claim has a dispute too early");
         }
+        for (number, last) in LastUsages::<T>::iter_prefix(id) {
+            ensure!(contract.clauses.contains(&number), "an unknown clause has a last usage");
+            ensure!(last < contract.next_claim, "the last usage has a number that was not given yet");
+        }
         for number in MeterWindows::<T>::iter_key_prefix(id) {
             let has_meter = Progress::<T>::get(id, number).meter.is_some();
             ensure!(has_meter, "the day of a meter that was never read has begun");
@@ -205,7 +209,8 @@ impl<T: Config> Pallet<T> {
         let of_progress = Progress::<T>::iter_keys().map(|(id, _)| id);
         let of_claims = Claims::<T>::iter_keys().map(|(id, _)| id);
         let of_windows = MeterWindows::<T>::iter_keys().map(|(id, _)| id);
-        for id in of_clauses.chain(of_windows).chain(of_progress).chain(of_claims) {
+        let of_usages = LastUsages::<T>::iter_keys().map(|(id, _)| id);
+        for id in of_clauses.chain(of_usages).chain(of_windows).chain(of_progress).chain(of_claims) {
             ensure!(Contracts::<T>::contains_key(id), "a clause, progress or a claim has no contract");
         }
         for (id, number) in ClaimBases::<T>::iter_keys() {

@@ -134,6 +134,11 @@ pub mod pallet {
     pub type MeterWindows<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, ClauseNumber, ProvenPoint>;
 
+    /// The last claim of each usage clause that carries allowances over: the next period is claimed when it is decided on.
+    #[pallet::storage]
+    pub type LastUsages<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, ClauseNumber, ClaimNumber>;
+
     /// The claims under each contract, by their numbers.
     #[pallet::storage]
     pub type Claims<T: Config> =
@@ -433,7 +438,7 @@ pub mod pallet {
         NotACharge,
         /// The payment is claimed or confirmed already.
         PaidAlready,
-        /// The debtor has not said that the charge is paid.
+        /// The debtor has not said that the charge is paid. Not used any more: the creditor confirms it also then.
         NotPaid,
         /// Only a party of the clause can do this.
         NotASideOfClause,
@@ -677,7 +682,7 @@ pub mod pallet {
             Self::do_pay(Self::sender(origin, Scope::Contracts)?, id, number, documents)
         }
 
-        /// Confirms the payment of a charge. May be called by the creditor.
+        /// Confirms the payment of a charge, also if the debtor has not claimed it. May be called by the creditor.
         #[pallet::call_index(19)]
         #[pallet::weight(<T as Config>::WeightInfo::confirm())]
         pub fn confirm_payment(origin: OriginFor<T>, id: ContractId, number: ClaimNumber) -> DispatchResult {

@@ -2,7 +2,8 @@
 
 use crate::{
     types::{Phase, StoredContract},
-    Amendments, Claims, Config, Contracts, Error, Event, MeterWindows, Pallet, Progress, PRUNED_CLAIMS,
+    Amendments, Claims, Config, Contracts, Error, Event, LastUsages, MeterWindows, Pallet, Progress,
+    PRUNED_CLAIMS,
 };
 use alloc::vec::Vec;
 use frame_support::ensure;
@@ -74,6 +75,7 @@ impl<T: Config> Pallet<T> {
         for number in &contract.clauses {
             Progress::<T>::remove(id, number);
             MeterWindows::<T>::remove(id, number);
+            LastUsages::<T>::remove(id, number);
         }
         Self::remove_contract(id, contract);
         Self::deposit_event(Event::Pruned { id });

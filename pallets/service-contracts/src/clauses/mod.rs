@@ -9,7 +9,7 @@ mod report;
 mod service;
 mod usage;
 
-use crate::{types::StoredContract, Config, Contracts, Error, MeterWindows, Pallet, Progress};
+use crate::{types::StoredContract, Config, Contracts, Error, LastUsages, MeterWindows, Pallet, Progress};
 use frame_support::ensure;
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
@@ -87,7 +87,10 @@ impl<T: Config> Pallet<T> {
             _ => return Err(Error::<T>::OtherClauseKind.into()),
         };
         let Claimable { contract, progress, .. } = &mut claimable;
-        Self::make_claim(id, contract, (number, &clause), progress, subject, documents)?;
+        let made = Self::make_claim(id, contract, (number, &clause), progress, subject, documents)?;
+        if matches!(clause, Clause::Usage(_)) {
+            LastUsages::<T>::insert(id, number, made);
+        }
         claimable.store::<T>();
         Ok(())
     }

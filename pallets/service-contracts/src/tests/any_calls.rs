@@ -3,7 +3,7 @@
 
 use crate::{
     mock::*, types, AcceptedCounts, ClaimBases, Claims, Clauses, Config, Contracts, ContractsOf,
-    ContractsOfDevice, Disputes, LiveTime, MeterWindows, Progress, ProposalCounts,
+    ContractsOfDevice, Disputes, LastUsages, LiveTime, MeterWindows, Progress, ProposalCounts,
 };
 use frame_support::{assert_ok, traits::Get};
 use proptest::prelude::*;
@@ -450,6 +450,8 @@ fn each_broken_invariant_is_detected() {
         ("an unknown clause has progress", |id| {
             Progress::<Test>::insert(id, 9, Progress::<Test>::get(id, SERVICE));
         }),
+        ("an unknown clause has a last usage", |id| LastUsages::<Test>::insert(id, 9, 0)),
+        ("the last usage has a number that was not given yet", |id| LastUsages::<Test>::insert(id, 1, 9)),
         ("the day of a meter that was never read has begun", |id| {
             let window = MeterWindows::<Test>::get(id, SERVICE).unwrap();
             MeterWindows::<Test>::insert(id, ACCESS, window);

@@ -9,7 +9,7 @@ mod usage;
 
 pub use amount::{amount, Rounding};
 pub use meter::{irregularity, irregularity_in_window, leaps, next_window, service_due};
-pub use usage::{period_at, period_range, usage, UsageResult};
+pub use usage::{carried_over, period_at, period_range, usage, UsageResult};
 
 use super::{
     state::{ClaimSubject, ProvenPoint},
