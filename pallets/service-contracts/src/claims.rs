@@ -146,6 +146,7 @@ impl<T: Config> Pallet<T> {
         ensure!(is_open, Error::<T>::NotOpen);
         claim.state = ClaimState::Void(Decision::Settled);
         Self::conclude(id, &claim, None);
+        Self::forget_claimed(id, &claim);
         Self::remove_claim(id, &claim);
         Self::deposit_event(Event::Retracted { id, number });
         Ok(())

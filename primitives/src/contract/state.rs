@@ -433,7 +433,8 @@ impl ClaimEvidence {
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ClauseProgress {
-    /// The last regular reading of the meter, also if a usage or a charge was claimed with it.
+    /// The last regular reading of the meter, also if a usage or a charge was claimed with it. Under a clause about a breach
+    /// or a gap, the last reading that was claimed.
     pub meter: Option<ProvenPoint>,
     /// The irregularity that nobody has decided on.
     pub irregularity: Option<ClaimNumber>,

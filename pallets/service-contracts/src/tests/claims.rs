@@ -147,6 +147,44 @@ fn a_gap_is_refuted_by_any_reading_in_between() {
     });
 }
 
+#[test]
+fn the_same_breach_or_gap_is_claimed_once_whatever_became_of_it() {
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(terms_with(vec![bound(0)])), Gateway::new(100));
+        let at = temperatures(&mut gateway, &[9; 3]);
+        let one = |index| ClaimEvidence::Breach { first: *gateway.prove(index), last: None };
+        assert_ok!(claim(id, one(at + 1)));
+        assert_noop!(claim(id, one(at + 1)), Error::<Test>::NotNewer);
+        assert_noop!(claim(id, one(at)), Error::<Test>::NotNewer);
+        // A claim that is taken back can be made again.
+        assert_ok!(ServiceContracts::retract(signed(OWNER), id, 0));
+        assert_ok!(claim(id, one(at + 1)));
+        assert_ok!(ServiceContracts::contest(signed(WORKSHOP), id, 1, Default::default()));
+        let rule = ServiceContracts::rule(signed(ARBITER), id, 1, Outcome::Void, Default::default());
+        assert_ok!(rule);
+        assert_ok!(ServiceContracts::prune_claim(signed(OWNER), id, 1));
+        assert_noop!(claim(id, one(at + 1)), Error::<Test>::NotNewer);
+        assert_ok!(claim(id, one(at + 2)));
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(terms_with(vec![gap()])), Gateway::new(100));
+        let mut at = Vec::new();
+        for _ in 0..3 {
+            at.push(temperatures(&mut gateway, &[5]));
+            pass(11 * MINUTE);
+        }
+        let between = |before: usize, after: usize| ClaimEvidence::Gap {
+            before: *gateway.prove(at[before]),
+            after: *gateway.prove(at[after]),
+        };
+        assert_ok!(claim(id, between(0, 1)));
+        assert_noop!(claim(id, between(0, 1)), Error::<Test>::NotNewer);
+        assert_noop!(claim(id, between(0, 2)), Error::<Test>::NotNewer);
+        assert_ok!(claim(id, between(1, 2)));
+    });
+}
+
 /// A lease over its mileage.
 #[test]
 fn usage_is_claimed_per_period_with_allowance_and_carry_over() {
