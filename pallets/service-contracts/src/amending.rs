@@ -130,8 +130,14 @@ impl<T: Config> Pallet<T> {
         ensure!(amendment.hash == hash, Error::<T>::OtherContent);
         ensure!(amendment.lapses > Self::live_time(), Error::<T>::Lapsed);
         ensure!(Self::state(&contract) == ContractState::Active, Error::<T>::Ended);
-        Self::add_acceptance(id, hash, &mut amendment.accepted, party)?;
-        if required.iter().all(|party| Self::has_seat(&amendment.accepted, party)) {
+        // If the last party that was missing has left, a party that accepted already puts the amendment into force.
+        let is_complete = |amendment: &StoredAmendment| {
+            required.iter().all(|party| Self::has_seat(&amendment.accepted, party))
+        };
+        if !is_complete(&amendment) {
+            Self::add_acceptance(id, hash, &mut amendment.accepted, party)?;
+        }
+        if is_complete(&amendment) {
             Self::apply(id, &mut contract, amendment)?;
             Contracts::<T>::insert(id, contract);
         } else {

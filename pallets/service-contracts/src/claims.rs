@@ -9,7 +9,7 @@ use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
     contract::{
         evaluate,
-        state::{Claim, ClaimState, ClaimSubject, Decision, Dispute, Outcome, Payment},
+        state::{Claim, ClaimState, ClaimSubject, Decision, Dispute, Outcome, Payment, Track},
         ClaimNumber, Clause, ClauseNumber, ContractId, Documents, Verdict,
     },
     reading_proof::ReadingProof,
@@ -160,6 +160,13 @@ impl<T: Config> Pallet<T> {
         Progress::<T>::mutate_exists(id, claim.clause, |stored| {
             if let Some(progress) = stored {
                 progress.claims = progress.claims.saturating_sub(1);
+                // A contract that ended is removed step by step, with claims that nobody decided on.
+                if progress.irregularity == Some(claim.number) {
+                    progress.irregularity = None;
+                }
+                if let Track::Service { open, .. } = &mut progress.track {
+                    *open = open.filter(|open| *open != claim.number);
+                }
             }
         });
     }

@@ -147,6 +147,8 @@ impl<T: Config> Pallet<T> {
         let ClaimSubject::Irregularity { found, .. } = claim.subject else {
             return Err(Error::<T>::WrongOutcome.into());
         };
+        // Each new reading voids the offers to settle, so others could keep the sides from settling.
+        ensure!([claim.claimant, claim.respondent].contains(&party), Error::<T>::NotASide);
         let clause = Self::clause(id, claim.clause)?;
         let point = Self::prove(&contract, &Self::wanted_meter(&clause)?, proof)?;
         let newest = dispute.candidate.map_or(found.sequence, |candidate| candidate.sequence);

@@ -658,7 +658,7 @@ pub mod pallet {
         }
 
         /// Proves a later reading that an irregular meter can be set to. Offers to settle made before are void. May be
-        /// called by a party to the contract.
+        /// called by each side of the dispute.
         #[pallet::call_index(17)]
         #[pallet::weight(<T as Config>::WeightInfo::refute())]
         pub fn offer_reading(

@@ -173,6 +173,29 @@ fn a_successor_takes_the_place_of_a_party_that_left() {
     });
 }
 
+/// The only party that has not accepted leaves, and does not have to accept any more.
+#[test]
+fn an_amendment_without_the_party_that_was_missing_comes_into_force() {
+    chain().execute_with(|| {
+        let with_insurer = |mut terms: Terms| {
+            let role = streembit_primitives::contract::ContractRole::Insurer;
+            terms.parties.try_push(RoleHolder { role, party: INSURER }).unwrap();
+            terms
+        };
+        let (before, next) = (with_insurer(terms()), longer());
+        let id = agree(before.clone());
+        assert_ok!(amend(OWNER, id, &before, &next));
+        for party in [WORKSHOP, ARBITER] {
+            assert_ok!(accept(party, id, &next));
+        }
+        assert_noop!(accept(WORKSHOP, id, &next), Error::<Test>::AcceptedAlready);
+        expel(INSURER);
+        assert_ok!(accept(WORKSHOP, id, &next));
+        assert_eq!(hash(id), hash_of(&next));
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+}
+
 #[test]
 fn a_seller_does_not_reject_its_successor() {
     chain().execute_with(|| {

@@ -277,6 +277,31 @@ fn a_contract_ends_or_waits_when_a_device_is_sold() {
     });
 }
 
+/// An amendment shortens the deadlines, and an older record keeps its own.
+#[test]
+fn a_claim_is_not_removed_before_its_own_deadline() {
+    chain().execute_with(|| {
+        let mut long = terms();
+        long.deadlines.contest = 100 * MINUTE;
+        let (id, mut gateway) = (agree(long.clone()), Gateway::new(100));
+        let proof = Some(gateway.proven(25_000));
+        assert_ok!(ServiceContracts::record(signed(WORKSHOP), id, 1, proof, Default::default()));
+        let short = terms();
+        assert_ok!(ServiceContracts::amend(signed(OWNER), id, hash_of(&long), content(short.clone())));
+        for party in [WORKSHOP, ARBITER] {
+            assert_ok!(ServiceContracts::accept(signed(party), id, hash_of(&short)));
+        }
+        for party in [OWNER, WORKSHOP] {
+            assert_ok!(ServiceContracts::terminate(signed(party), id));
+        }
+        pass(2 * CONTEST + RULE);
+        assert_noop!(ServiceContracts::prune(signed(INSURER), id), Error::<Test>::PrunedTooEarly);
+        pass(100 * MINUTE);
+        assert_ok!(ServiceContracts::prune(signed(INSURER), id));
+        assert!(ServiceContracts::contract(id).is_none());
+    });
+}
+
 /// The buyer of a car can agree on contracts about it, although the former ones wait for a successor.
 #[test]
 fn a_contract_that_waits_frees_its_place_at_a_sold_device() {
