@@ -52,7 +52,7 @@ impl<T: Config> PartyRegistry for Pallet<T> {
         FormerAccounts::<T>::insert(party, former);
         // The gateways can be many. They count only until their party leaves, and are not removed one by one.
         Departures::<T>::mutate(party, |departures| *departures = departures.saturating_add(1));
-        DepartureTimes::<T>::insert(party, T::Clock::now());
+        DepartureTimes::<T>::insert(party, <Self as PartyLookup>::now());
         Self::deposit_event(Event::PartyRemoved { party });
         Ok(())
     }
