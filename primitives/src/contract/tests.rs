@@ -322,6 +322,8 @@ mod contrary_readings {
             ClaimSubject::Breach { first: late, last: Some(ProvenPoint { sequence: 21, ..point(12, 9) }) };
         let by = |sequence, value| refutes(&backdated, Some(&bound), &point(sequence, value));
         assert!(by(2, 8) && by(11, 8) && !by(1, 8) && !by(12, 8) && !by(2, 9));
+        let after = ProvenPoint { sequence: 22, ..point(6, 8) };
+        assert!(!refutes(&backdated, Some(&bound), &after), "it may be backdated too");
         let gap = ClaimSubject::Gap { before: point(1, 0), after: point(12, 0) };
         assert!(refutes(&gap, None, &point(2, 0)) && !refutes(&gap, None, &point(12, 0)));
         assert!(

@@ -39,8 +39,8 @@ pub fn is_gap(clause: &ReportClause, before: &ProvenPoint, after: &ProvenPoint) 
     after.sequence > before.sequence && after.time.saturating_sub(before.time) > clause.every
 }
 
-/// Returns true if a reading contradicts a claim: its event is between the readings of the claim, by its sequence or by its
-/// time, and
+/// Returns true if a reading contradicts a claim: its event is between the readings of the claim, or it came before them and
+/// has a time between theirs, and
 ///
 /// - within the limits, for a breach;
 /// - any reading, for a gap;
@@ -50,8 +50,11 @@ pub fn is_gap(clause: &ReportClause, before: &ProvenPoint, after: &ProvenPoint) 
 pub fn refutes(subject: &ClaimSubject, bound: Option<&BoundClause>, contrary: &ProvenPoint) -> bool {
     let is_between = |first: &ProvenPoint, last: &ProvenPoint| {
         let by_sequence = first.sequence < contrary.sequence && contrary.sequence < last.sequence;
-        // The first reading may have been logged late with an early time, after honest ones.
-        by_sequence || (first.time < contrary.time && contrary.time < last.time)
+        // The first reading was then logged late with an early time. A reading that was logged after the claim's could be
+        // backdated itself.
+        let by_time =
+            contrary.sequence < first.sequence && first.time < contrary.time && contrary.time < last.time;
+        by_sequence || by_time
     };
     let is_off =
         |first: &ProvenPoint, last: &ProvenPoint| contrary.value < first.value || contrary.value > last.value;
