@@ -51,7 +51,8 @@ impl<T: Config> Pallet<T> {
         true
     }
 
-    /// Notes the end of a contract in force, as of when it came, which frees its place at its devices. Its claims stay until it is pruned.
+    /// Notes the end of a contract in force, as of when it came, which frees its place at its devices. Its claims stay until it
+    /// is pruned.
     pub(crate) fn note_end(id: ContractId, contract: &mut StoredContract, reason: EndReason) {
         let at = Moment { time: Self::end_time(contract).min(Self::now()), ..Self::moment() };
         Self::remove_amendment(id, contract);

@@ -121,9 +121,8 @@ impl<T: Config> Pallet<T> {
         let sold = Self::sold_since(contract);
         let waits = Self::waits_because(contract, contract.terms.on_sale, sold);
         let waited = waits.is_some_and(|until| until <= Self::live_time());
-        if sold.is_none() {
-            ContractState::Active
-        } else if waited || contract.terms.on_sale == OnChange::Ends {
+        let is_over = waited || contract.terms.on_sale == OnChange::Ends;
+        if sold.is_some() && is_over {
             ContractState::Ended(EndReason::DeviceSold)
         } else {
             ContractState::Active
