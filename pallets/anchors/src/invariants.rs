@@ -32,16 +32,6 @@ impl<T: Config> Pallet<T> {
                 "a gateway that never closed a log has an entry in `Epochs`"
             );
         }
-        for (log, times) in Times::<T>::iter() {
-            let last = Roots::<T>::get(log).last().map(|root| (root.size, root.time));
-            ensure!(
-                times.last().map(|at| (at.size, at.time)) == last,
-                "the last time of a log is not the one of its latest anchor"
-            );
-            let mut pairs = times.iter().zip(times.iter().skip(1));
-            let grows = pairs.all(|(before, after)| before.size < after.size && before.time <= after.time);
-            ensure!(grows, "the times of a log are not in order");
-        }
         for (log, roots) in Roots::<T>::iter() {
             ensure!(Latest::<T>::contains_key(log), "roots of a log without an anchor");
             let mut pairs = roots.iter().zip(roots.iter().skip(1));
@@ -52,6 +42,16 @@ impl<T: Config> Pallet<T> {
             ensure!(ordered, "an anchor before an earlier one");
             let past = roots.iter().all(|anchored| anchored.time <= T::Clock::now() && anchored.block <= now);
             ensure!(past, "a root of the future");
+        }
+        for (log, times) in Times::<T>::iter() {
+            let last = Roots::<T>::get(log).last().map(|root| (root.size, root.time));
+            ensure!(
+                times.last().map(|at| (at.size, at.time)) == last,
+                "the last time of a log is not the one of its latest anchor"
+            );
+            let mut pairs = times.iter().zip(times.iter().skip(1));
+            let grows = pairs.all(|(before, after)| before.size < after.size && before.time <= after.time);
+            ensure!(grows, "the times of a log are not in order");
         }
         Ok(())
     }
