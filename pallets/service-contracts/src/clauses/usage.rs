@@ -7,7 +7,7 @@ use sp_runtime::DispatchError;
 use streembit_primitives::{
     contract::{
         evaluate::{self, period_at, period_range},
-        state::{ClaimState, ClaimSubject, Track},
+        state::{ClaimState, ClaimSubject, ProvenPoint, Track},
         CarryOver, UsageClause,
     },
     reading_proof::ReadingProof,
@@ -47,8 +47,9 @@ impl<T: Config> Pallet<T> {
         ensure!(last.sequence > first.sequence, Error::<T>::NotNewer);
         let irregular = evaluate::irregularity(&usage.meter, &first, &last);
         ensure!(irregular.is_none(), Error::<T>::Irregular);
+        let before = Self::last_used(claimable);
         for end in [&first, &last] {
-            Self::ensure_fits_meter(claimable, None, end)?;
+            Self::ensure_fits_meter(claimable, before, end)?;
         }
 
         let carried_in = evaluate::carried_over(usage, carried, period.saturating_sub(next));
@@ -58,6 +59,17 @@ impl<T: Config> Pallet<T> {
         claimable.progress.track = Track::Usage { next_period, carried: result.carried };
         let evaluate::UsageResult { used, allowance, over, carried } = result;
         Ok(ClaimSubject::Usage { period, first, last, used, allowance, over, carried_in, carried })
+    }
+
+    /// Returns the reading at the end of the last period that was claimed, if that claim is stored and not void.
+    fn last_used(claimable: &Claimable) -> Option<ProvenPoint> {
+        let last = LastUsages::<T>::get(claimable.id, claimable.number)?;
+        let claim = Claims::<T>::get(claimable.id, last)?;
+        match (claim.state, claim.subject) {
+            (ClaimState::Void(_), _) => None,
+            (_, ClaimSubject::Usage { last, .. }) => Some(last),
+            _ => None,
+        }
     }
 
     /// Decides on the claim of the period before if time has done so. Fails if it is still open: what it carries over is not

@@ -7,7 +7,7 @@ use streembit_primitives::{
     contract::{
         evaluate::Rounding,
         state::{ClaimEvidence, ClaimState},
-        ChargeBasis, ChargeClause, Clause, ContractId, Terms,
+        CarryOver, ChargeBasis, ChargeClause, Clause, ContractId, Terms, UsageClause,
     },
     reading_proof::ReadingProof,
     Decimal, Value,
@@ -101,6 +101,40 @@ fn a_charge_does_not_begin_below_the_end_of_the_last_one() {
         assert_noop!(twice(), Error::<Test>::Irregular);
         assert_ok!(charge(id, None, *gateway.prove(3)));
         assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+}
+
+#[test]
+fn a_usage_does_not_begin_below_the_end_of_the_last_one() {
+    chain().execute_with(|| {
+        let usage = Clause::Usage(UsageClause {
+            device: car(),
+            meter: odometer(),
+            period: 10 * MINUTE,
+            allowance: km(100),
+            carry_over: CarryOver::None,
+            user: WORKSHOP,
+            claimant: OWNER,
+        });
+        let (id, mut gateway) = (agree(terms_with(vec![usage])), Gateway::new(100));
+        let use_of = |gateway: &Gateway, period, first, last| {
+            let (first, last) = (*gateway.prove(first), *gateway.prove(last));
+            let evidence = Box::new(ClaimEvidence::Usage { period, first, last });
+            ServiceContracts::claim(signed(OWNER), id, 1, evidence, Default::default())
+        };
+        drive(&mut gateway, &[1_000, 2_000]);
+        pass(10 * MINUTE);
+        assert_ok!(use_of(&gateway, 0, 0, 1));
+        drive(&mut gateway, &[500, 2_100, 2_500]);
+        pass(10 * MINUTE);
+        // Also if the meter has moved on.
+        for is_reported in [false, true] {
+            if is_reported {
+                assert_ok!(report(id, gateway.prove(4)));
+            }
+            assert_noop!(use_of(&gateway, 1, 2, 4), Error::<Test>::Irregular);
+        }
+        assert_ok!(use_of(&gateway, 1, 3, 4));
     });
 }
 
