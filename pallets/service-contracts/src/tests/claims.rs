@@ -202,13 +202,14 @@ fn usage_is_claimed_per_period_with_allowance_and_carry_over() {
         let first = period(5_000, 5_800);
         assert_noop!(claim(id, evidence(1, first.clone())), Error::<Test>::WrongPeriod);
         assert_ok!(claim(id, evidence(0, first.clone())));
-        assert_noop!(claim(id, evidence(0, first)), Error::<Test>::WrongPeriod);
+        assert_noop!(claim(id, evidence(0, first.clone())), Error::<Test>::RecordOpen);
         let second = period(5_800, 7_300);
         // What the first period carries over is not certain before it is decided on.
         assert_ok!(ServiceContracts::contest(signed(WORKSHOP), id, 0, Default::default()));
         assert_noop!(claim(id, evidence(1, second.clone())), Error::<Test>::RecordOpen);
         let rule = ServiceContracts::rule(signed(ARBITER), id, 0, Outcome::Stands, Default::default());
         assert_ok!(rule);
+        assert_noop!(claim(id, evidence(0, first)), Error::<Test>::WrongPeriod);
         assert_ok!(claim(id, evidence(1, second)));
         let ClaimSubject::Usage { used, allowance, over, carried_in, carried, .. } = stored(id, 1).subject
         else {
