@@ -179,14 +179,20 @@ pub fn quantity(unit: &Unit) -> Result<UnitQuantity, UnitError> {
     known(unit).map(|known| known.quantity)
 }
 
-/// Converts a value, rounded to [`PLACES`] decimal places, half to even. A value that needs no conversion is not rounded.
+/// Converts a value, rounded to [`PLACES`] decimal places, half to even. A value that needs no conversion
+/// is rounded too: two values with many digits could otherwise not be compared with others.
 pub fn convert(value: Decimal, from: &Unit, to: &Unit) -> Result<Decimal, UnitError> {
     let (source, target) = (known(from)?, known(to)?);
     if source.quantity != target.quantity {
         return Err(UnitError::Differ { from: from.clone(), to: to.clone() });
     }
     if core::ptr::eq(source, target) {
-        return Ok(value);
+        // A value with fewer places fits as it is.
+        if i16::from(value.exponent()) >= -i16::from(PLACES) {
+            return Ok(value);
+        }
+        let one = Decimal::from(1);
+        return value.mul_div(&one, &one, PLACES, Rounding::HalfEven).ok_or(UnitError::OutOfRange);
     }
     scale(value, source, target).ok_or(UnitError::OutOfRange)
 }
@@ -231,7 +237,8 @@ mod tests {
             ("37", "celsius", "fahrenheit", "98.6"),
             ("36", "km/h", "m/s", "10"),
             ("50", "%", "/", "0.5"),
-            ("12.345678901234", "km", "km", "12.345678901234"),
+            ("12.345678901234", "km", "km", "12.345678901"),
+            ("0.30000000000000004", "Cel", "Cel", "0.3"),
             ("7", "", "", "7"),
         ] {
             assert_eq!(converted(value, from, to), expected, "{value} {from} in {to}");

@@ -275,10 +275,10 @@ fn a_charge_is_paid_and_another_one_contested() {
             Ok(())
         };
         act("confirm", &["--record", "0"], "bob")?;
-        let early = fixture.contract_command("pay", id, &["--record", "0", "--received"], "alice")?;
-        early.run()?.ensure_refused(&["paid"])?;
         act("pay", &["--record", "0"], "bob")?;
         act("pay", &["--record", "0", "--received"], "alice")?;
+        let again = fixture.contract_command("pay", id, &["--record", "0", "--received"], "alice")?;
+        again.run()?.ensure_refused(&["payment"])?;
         let paid = fixture.claim(id, 0)?;
         ensure!(paid.pointer("/claim/payment") == Some(&json!("confirmed")), "{paid}");
 

@@ -213,7 +213,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "use the number of a charge that stands, as listed by `streembit contract show`",
     ),
     ("ServiceContracts::PaidAlready", "nothing: the payment is noted"),
-    ("ServiceContracts::NotPaid", "let the debtor say first that it is paid, with `streembit contract pay`"),
+    ("ServiceContracts::NotPaid", "nothing: chains of this version confirm it also then"),
     ("ServiceContracts::NotASideOfClause", "sign with an account of a party that the clause names"),
     (
         "ServiceContracts::NotTheOwner",

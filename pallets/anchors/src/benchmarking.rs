@@ -1,6 +1,9 @@
 //! The calls at their worst.
 
-use crate::{Call, Config, Epochs, Latest, Pallet, Roots, KEPT_ROOTS};
+use crate::{
+    times::{SizeAt, MAX_TIMES},
+    Call, Config, Epochs, Latest, Pallet, Roots, Times, KEPT_ROOTS,
+};
 use alloc::{vec, vec::Vec};
 use frame_benchmarking::v2::*;
 use frame_support::BoundedVec;
@@ -55,6 +58,8 @@ mod benchmarks {
         let oldest = AnchoredRoot { size: 0, root: Hash::ZERO, time: 0, block: 0 };
         let roots = vec![oldest; KEPT_ROOTS as usize];
         Roots::<T>::insert(LOG, BoundedVec::truncate_from(roots));
+        let times = vec![SizeAt { size: 0, time: 0 }; MAX_TIMES as usize];
+        Times::<T>::insert(LOG, BoundedVec::truncate_from(times));
 
         #[extrinsic_call]
         _(RawOrigin::Signed(GATEWAY.0.into()), checkpoint(size, new), proof);

@@ -1,6 +1,6 @@
 //! The conditions that hold between any two calls.
 
-use crate::{Config, Epochs, Latest, Pallet, Roots, MAX_EPOCHS};
+use crate::{Config, Epochs, Latest, Pallet, Roots, Times, MAX_EPOCHS};
 use frame_support::{ensure, traits::Time};
 use sp_runtime::SaturatedConversion;
 use streembit_primitives::{
@@ -42,6 +42,16 @@ impl<T: Config> Pallet<T> {
             ensure!(ordered, "an anchor before an earlier one");
             let past = roots.iter().all(|anchored| anchored.time <= T::Clock::now() && anchored.block <= now);
             ensure!(past, "a root of the future");
+        }
+        for (log, times) in Times::<T>::iter() {
+            let last = Roots::<T>::get(log).last().map(|root| (root.size, root.time));
+            ensure!(
+                times.last().map(|at| (at.size, at.time)) == last,
+                "the last time of a log is not the one of its latest anchor"
+            );
+            let mut pairs = times.iter().zip(times.iter().skip(1));
+            let grows = pairs.all(|(before, after)| before.size < after.size && before.time <= after.time);
+            ensure!(grows, "the times of a log are not in order");
         }
         Ok(())
     }

@@ -2,12 +2,12 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "runtime-benchmarks")]
 extern crate alloc;
 
 #[cfg(any(test, feature = "try-runtime"))]
 mod invariants;
 pub mod runtime_api;
+pub mod times;
 pub mod traits;
 pub mod weights;
 
@@ -41,7 +41,10 @@ impl streembit_primitives::merkle::Sha256 for HostSha256 {
 #[frame_support::pallet]
 #[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
-    use crate::{HostSha256, WeightInfo, KEPT_ROOTS, MAX_EPOCHS};
+    use crate::{
+        times::{note_time, LogTimes, SizeAt},
+        HostSha256, WeightInfo, KEPT_ROOTS, MAX_EPOCHS,
+    };
     use frame_support::{
         pallet_prelude::*,
         traits::{Contains, Time},
@@ -96,6 +99,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type Roots<T: Config> =
         StorageMap<_, Blake2_128Concat, LogId, BoundedVec<AnchoredRoot, ConstU32<KEPT_ROOTS>>, ValueQuery>;
+
+    /// When each log had which size, oldest first. The times become sparse with their age, and the first one stays.
+    #[pallet::storage]
+    pub type Times<T: Config> = StorageMap<_, Blake2_128Concat, LogId, LogTimes, ValueQuery>;
 
     /// The log that each gateway writes now, or wrote last. A gateway that has never closed a log has no entry.
     #[pallet::storage]
@@ -200,6 +207,13 @@ pub mod pallet {
             ensure!(extends, Error::<T>::Inconsistent);
 
             let block = frame_system::Pallet::<T>::block_number().saturated_into();
+            Times::<T>::mutate(log, |times| {
+                if times.is_empty() {
+                    // The times of a log that was anchored before they were kept.
+                    Roots::<T>::get(log).iter().for_each(|root| note_time(times, SizeAt::from(root)));
+                }
+                note_time(times, SizeAt { size: checkpoint.size, time: T::Clock::now() });
+            });
             Roots::<T>::mutate(log, |roots| {
                 if roots.is_full() {
                     roots.remove(0);

@@ -1,5 +1,6 @@
 mod any_calls;
 mod epochs;
+mod times;
 
 use crate::{mock::*, Error, Event, Genesis, KEPT_ROOTS};
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult, traits::Hooks as _};

@@ -1,7 +1,8 @@
 //! The conditions that hold between any two calls.
 
 use crate::{
-    AccountOf, Config, Departures, FormerAccounts, GatewayCounts, Gateways, GatewaysOf, Pallet, Parties,
+    AccountOf, Config, DepartureTimes, Departures, FormerAccounts, GatewayCounts, Gateways, GatewaysOf,
+    Pallet, Parties,
 };
 use alloc::collections::BTreeSet;
 use frame_support::{ensure, traits::Get};
@@ -51,6 +52,9 @@ impl<T: Config> Pallet<T> {
             );
             let is_valid = stored.record.log_key.verifying_key().is_some();
             ensure!(is_valid, "a gateway has an invalid log key");
+        }
+        for party in DepartureTimes::<T>::iter_keys() {
+            ensure!(Departures::<T>::contains_key(party), "a party that never left has a time of departure");
         }
         for (party, gateway, ()) in GatewaysOf::<T>::iter() {
             let stored = Gateways::<T>::get(gateway).is_some_and(|stored| stored.record.party == party);

@@ -112,6 +112,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type Departures<T: Config> = StorageMap<_, Blake2_128Concat, PartyId, u32, ValueQuery>;
 
+    /// The chain's time when each party left last. `None` if it left before this was recorded.
+    #[pallet::storage]
+    pub type DepartureTimes<T: Config> = StorageMap<_, Blake2_128Concat, PartyId, u64>;
+
     /// The nonce of the next consent of each account and gateway. It survives leaving, so that no consent is valid
     /// twice.
     #[pallet::storage]

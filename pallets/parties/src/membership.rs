@@ -1,8 +1,9 @@
 //! How accounts, gateways and parties come and go.
 
 use crate::{
-    AccountOf, Config, ConsentNonces, Departure, Departures, Error, Event, FormerAccounts, GatewayCounts,
-    Gateways, GatewaysOf, KeyCounts, Pallet, Parties, PartyLookup, PartyRegistry, StoredGateway,
+    AccountOf, Config, ConsentNonces, Departure, DepartureTimes, Departures, Error, Event, FormerAccounts,
+    GatewayCounts, Gateways, GatewaysOf, KeyCounts, Pallet, Parties, PartyLookup, PartyRegistry,
+    StoredGateway,
 };
 use frame_support::{ensure, traits::Get};
 use sp_runtime::{DispatchError, DispatchResult, SaturatedConversion};
@@ -51,6 +52,7 @@ impl<T: Config> PartyRegistry for Pallet<T> {
         FormerAccounts::<T>::insert(party, former);
         // The gateways can be many. They count only until their party leaves, and are not removed one by one.
         Departures::<T>::mutate(party, |departures| *departures = departures.saturating_add(1));
+        DepartureTimes::<T>::insert(party, <Self as PartyLookup>::now());
         Self::deposit_event(Event::PartyRemoved { party });
         Ok(())
     }

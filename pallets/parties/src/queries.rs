@@ -1,8 +1,8 @@
 //! What other pallets and the runtime API ask about parties, their accounts and their gateways.
 
 use crate::{
-    AccountOf, AccountRefusal, Config, ConsentNonces, Departures, Error, Gateways, GatewaysOf, Pallet,
-    Parties, PartyLookup, StoredGateway,
+    AccountOf, AccountRefusal, Config, ConsentNonces, DepartureTimes, Departures, Error, Gateways,
+    GatewaysOf, Pallet, Parties, PartyLookup, StoredGateway,
 };
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -51,6 +51,10 @@ impl<T: Config> PartyLookup for Pallet<T> {
 
     fn departures(party: &PartyId) -> u32 {
         Departures::<T>::get(party)
+    }
+
+    fn last_departure(party: &PartyId) -> Option<u64> {
+        DepartureTimes::<T>::get(party)
     }
 
     fn now() -> u64 {

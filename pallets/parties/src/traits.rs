@@ -40,6 +40,12 @@ pub trait PartyLookup {
     /// Returns how many times a party has left the consortium. This tells the memberships of one party apart.
     fn departures(party: &PartyId) -> u32;
 
+    /// Returns the chain's time when a party left the consortium last. `None` if it never left, or if that is not
+    /// recorded.
+    fn last_departure(_: &PartyId) -> Option<u64> {
+        None
+    }
+
     /// The chain's time, in milliseconds since 1970-01-01 UTC.
     fn now() -> u64;
 

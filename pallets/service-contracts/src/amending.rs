@@ -2,18 +2,15 @@
 
 use crate::{
     lifecycle::decrease,
-    types::{named, ActivePhase, Phase, StoredAmendment, StoredContract},
+    types::{named, Acceptance, ActivePhase, Phase, StoredAmendment, StoredContract},
     AcceptedCounts, Amendments, Clauses, Config, Contracts, ContractsOf, ContractsOfDevice, Error, Event,
-    Pallet, Progress,
+    Pallet,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, BoundedVec};
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
-    contract::{
-        state::{ClauseProgress, ContractState, Track},
-        Clause, ClauseNumber, ContentHash, ContractContent, ContractId, OnChange, Terms,
-    },
+    contract::{state::ContractState, ContentHash, ContractContent, ContractId, OnChange, Terms},
     PartyId,
 };
 
@@ -34,9 +31,15 @@ impl<T: Config> Pallet<T> {
         ensure!(new != hash, Error::<T>::SameContent);
         Self::ensure_numbers_are_kept(id, &contract, terms)?;
         if let Some(pending) = Amendments::<T>::get(id) {
-            ensure!(pending.lapses <= Self::live_time(), Error::<T>::AmendmentPending);
+            let (hash, has_lapsed) = (pending.hash, pending.lapses <= Self::live_time());
+            let gives_way =
+                || Self::is_entitled(&contract, &party) && !Self::is_entitled(&contract, &pending.proposer);
+            ensure!(has_lapsed || gives_way(), Error::<T>::AmendmentPending);
             Self::remove_amendment(id, &contract);
-            Self::deposit_event(Event::AmendmentLapsed { id, hash: pending.hash });
+            Self::deposit_event(match has_lapsed {
+                true => Event::AmendmentLapsed { id, hash },
+                false => Event::Rejected { id, hash, party },
+            });
         }
 
         named(terms).for_each(|named| ContractsOf::<T>::insert(named, id, ()));
@@ -51,32 +54,35 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Ensures that a party may propose an amendment: it is bound by the content in force, or it is a successor that the
-    /// contract waits for.
+    /// Ensures that a party may propose an amendment: it is bound by the content in force, or it is a successor. A successor
+    /// owns a device that was sold, or the amendment names it and not a party that has left.
     fn ensure_may_amend(contract: &StoredContract, terms: &Terms, party: &PartyId) -> DispatchResult {
-        let waits = || Self::is_seat_vacant(contract) || Self::is_device_sold(contract);
-        if terms.names(party) && !Self::has_seat(&contract.accepted, party) && waits() {
-            return Ok(());
+        if terms.names(party) && !Self::has_seat(&contract.accepted, party) {
+            let is_replaced = |acceptance: &Acceptance| {
+                let has_left = contract.terms.names(&acceptance.party) && !Self::counts(acceptance);
+                has_left && (acceptance.party == *party || !terms.names(&acceptance.party))
+            };
+            if contract.accepted.iter().any(is_replaced) || Self::has_bought(contract, party) {
+                return Ok(());
+            }
         }
         Self::ensure_seat(contract, party)
     }
 
-    /// Ensures that each number stands for the same clause as before, or is a new one, and that no clause with claims is
-    /// removed: the number of stored claims is limited for each clause.
-    fn ensure_numbers_are_kept(id: ContractId, contract: &StoredContract, terms: &Terms) -> DispatchResult {
-        let mut removed = contract.clauses.iter().filter(|number| terms.clause(**number).is_none());
-        let has_none = removed.all(|number| Progress::<T>::get(id, number).claims == 0);
-        ensure!(has_none, Error::<T>::ClauseHasClaims);
-        terms.clauses.iter().try_for_each(|numbered| {
-            let number = numbered.number;
-            if !contract.clauses.contains(&number) {
-                ensure!(number > contract.highest, Error::<T>::ClauseReplaced);
-                return Ok(());
-            }
-            let before = Self::clause(id, number)?;
-            ensure!(continues(&before, &numbered.clause), Error::<T>::ClauseReplaced);
-            Ok(())
-        })
+    /// Returns true if a party owns a device of a contract to which it is no party.
+    fn has_bought(contract: &StoredContract, party: &PartyId) -> bool {
+        let owns = |device| {
+            let record = pallet_devices::Pallet::<T>::device(device);
+            record.is_some_and(|record| record.owner() == *party)
+        };
+        !contract.terms.names(party) && contract.terms.devices.iter().any(owns)
+    }
+
+    /// Returns true if the amendment of a party does not give way to those of others: the party is bound and has not sold
+    /// its device, or it has bought one. Anybody can offer itself as the successor of a party that left.
+    fn is_entitled(contract: &StoredContract, party: &PartyId) -> bool {
+        let stays = || !Self::sellers(contract).contains(party);
+        (Self::ensure_seat(contract, party).is_ok() && stays()) || Self::has_bought(contract, party)
     }
 
     /// Returns the parties that have to accept an amendment, and the arbiter that it names: those that it binds, and those
@@ -95,7 +101,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Returns the parties whose devices have an owner that is not a party, if the contract passes to that one.
-    fn sellers(contract: &StoredContract) -> Vec<PartyId> {
+    pub(crate) fn sellers(contract: &StoredContract) -> Vec<PartyId> {
         if contract.terms.on_sale == OnChange::Ends {
             return Vec::new();
         }
@@ -124,8 +130,14 @@ impl<T: Config> Pallet<T> {
         ensure!(amendment.hash == hash, Error::<T>::OtherContent);
         ensure!(amendment.lapses > Self::live_time(), Error::<T>::Lapsed);
         ensure!(Self::state(&contract) == ContractState::Active, Error::<T>::Ended);
-        Self::add_acceptance(id, hash, &mut amendment.accepted, party)?;
-        if required.iter().all(|party| Self::has_seat(&amendment.accepted, party)) {
+        // If the last party that was missing has left, a party that accepted already puts the amendment into force.
+        let is_complete = |amendment: &StoredAmendment| {
+            required.iter().all(|party| Self::has_seat(&amendment.accepted, party))
+        };
+        if !is_complete(&amendment) {
+            Self::add_acceptance(id, hash, &mut amendment.accepted, party)?;
+        }
+        if is_complete(&amendment) {
             Self::apply(id, &mut contract, amendment)?;
             Contracts::<T>::insert(id, contract);
         } else {
@@ -158,12 +170,11 @@ impl<T: Config> Pallet<T> {
             }
             stays
         });
-        contract.clauses.iter().for_each(|number| Clauses::<T>::remove(id, number));
-        let before = core::mem::take(&mut contract.clauses);
-        contract.clauses = Self::store_clauses(id, &mut terms);
-        for number in before {
-            Self::keep_progress(id, number, contract.clauses.contains(&number));
+        for number in core::mem::take(&mut contract.clauses) {
+            let before = Clauses::<T>::take(id, number);
+            Self::keep_progress(id, number, before.as_ref(), terms.clause(number));
         }
+        contract.clauses = Self::store_clauses(id, &mut terms);
         let highest = contract.clauses.last().copied().unwrap_or_default();
         contract.highest = contract.highest.max(highest);
         contract.accepted = accepted;
@@ -172,19 +183,6 @@ impl<T: Config> Pallet<T> {
         contract.version = contract.version.saturating_add(1);
         Amendments::<T>::remove(id);
         Self::activate(id, contract)
-    }
-
-    /// Keeps the progress of a clause that stays in the content, except the confirmation of a handover under the former
-    /// content.
-    fn keep_progress(id: ContractId, number: ClauseNumber, stays: bool) {
-        Progress::<T>::mutate_exists(id, number, |stored| {
-            if let Some(ClauseProgress { track: track @ Track::Handover { done: false, .. }, .. }) = stored {
-                *track = Track::Nothing;
-            }
-            if !stays {
-                *stored = None;
-            }
-        });
     }
 
     /// Removes the pending amendment, and forgets who accepted it.
@@ -212,34 +210,45 @@ impl<T: Config> Pallet<T> {
 
     /// Notes, or clears, that a contract in force waits for a successor. Returns true if something has changed.
     pub(crate) fn note_waiting(id: ContractId, contract: &mut StoredContract) -> Result<bool, DispatchError> {
-        let (left, sold) = (Self::is_seat_vacant(contract), Self::is_device_sold(contract));
-        let wait = |is_changed: bool, change: OnChange| match change {
-            OnChange::AwaitsSuccessor { within } if is_changed => Some(within),
-            _ => None,
-        };
-        let waits = [wait(left, contract.terms.on_leave), wait(sold, contract.terms.on_sale)];
-        let within = waits.into_iter().flatten().min();
+        let left = (contract.terms.on_leave, Self::vacant_since(contract, 0));
+        let sold = (contract.terms.on_sale, Self::sold_since(contract));
+        let causes = [left, sold];
+        let withins = causes.into_iter().filter_map(|(change, since)| match change {
+            OnChange::AwaitsSuccessor { within } => since.map(|_| within),
+            OnChange::Ends => None,
+        });
+        let within = withins.min();
+        let noted = causes
+            .into_iter()
+            .filter_map(|(change, since)| Self::waits_because(contract, change, since))
+            .min();
         let live = Self::live_time();
         let Phase::Active(ActivePhase { waits_until, .. }) = &mut contract.phase else { return Ok(false) };
-        let until = match (within, *waits_until) {
+        let until = match (within, noted) {
             (Some(within), None) => Some(live.saturating_add(within)),
-            (Some(_), since) => since,
+            (Some(_), noted) => noted,
             (None, _) => None,
         };
-        if until == *waits_until {
-            return Ok(false);
-        }
+        let is_changed = until != *waits_until;
         *waits_until = until;
-        if let Some(until) = until {
+        if let Some(until) = until.filter(|_| is_changed) {
             Self::deposit_event(Event::Waits { id, until });
         }
-        Ok(true)
+        Ok(Self::free_sold_devices(id, contract) || is_changed)
     }
-}
 
-/// Returns true if a clause can have the number of an earlier one: it is of the same kind, about the same device, and has the
-/// same meter in the same unit.
-fn continues(before: &Clause, after: &Clause) -> bool {
-    let meter = |clause: &Clause| clause.meter().map(|meter| (meter.name.clone(), meter.unit.clone()));
-    before.kind() == after.kind() && before.device() == after.device() && meter(before) == meter(after)
+    /// Removes a contract in force from the lists of its devices that have another owner than a party, who needs the places.
+    /// A successor's amendment takes a place again. Returns true if there was one.
+    fn free_sold_devices(id: ContractId, contract: &StoredContract) -> bool {
+        let mut has_freed = false;
+        for device in &contract.terms.devices {
+            let record = pallet_devices::Pallet::<T>::device(device);
+            let is_sold = record.is_some_and(|record| Self::is_sold(contract, &record));
+            if is_sold && ContractsOfDevice::<T>::get(device).contains(&id) {
+                Self::remove_from_device(id, device);
+                has_freed = true;
+            }
+        }
+        has_freed
+    }
 }

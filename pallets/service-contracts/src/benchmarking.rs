@@ -1,8 +1,8 @@
 //! Benchmarks of the worst case of each call: the largest contract and the longest proof of a reading.
 
 use crate::{
-    types::Phase, AcceptedCounts, Amendments, Call, Claims, Config, Contracts, ContractsOfDevice, Disputes,
-    Pallet, Progress, PRUNED_CLAIMS,
+    types::Phase, AcceptedCounts, Amendments, Call, ClaimBases, Claims, Config, Contracts, ContractsOfDevice,
+    Disputes, Pallet, Progress, PRUNED_CLAIMS,
 };
 use alloc::{boxed::Box, format, vec::Vec};
 use frame_benchmarking::v2::*;
@@ -257,6 +257,9 @@ fn store_claim<T: Config>(id: ContractId, state: ClaimState, subject: ClaimSubje
         respondent_offer: None,
         ruling: Some(documents(0)),
     };
+    if let Some(contract) = Contracts::<T>::get(id) {
+        ClaimBases::<T>::insert(id, number, Pallet::<T>::new_basis(&contract, WORKSHOP, OWNER));
+    }
     Claims::<T>::insert(id, number, claim);
     if state == ClaimState::Disputed {
         Disputes::<T>::insert(id, number, dispute);

@@ -1,14 +1,15 @@
 //! What all claims have in common: how they are made, confirmed, contested, retracted, refuted and paid.
 
 use crate::{
-    evidence::Wanted, types::StoredContract, Claims, Config, Disputes, Error, Event, Pallet, Progress,
+    evidence::Wanted, types::StoredContract, ClaimBases, Claims, Config, Disputes, Error, Event, Pallet,
+    Progress,
 };
 use frame_support::{ensure, traits::Get};
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
     contract::{
         evaluate,
-        state::{Claim, ClaimState, ClaimSubject, Decision, Dispute, Outcome, Payment},
+        state::{Claim, ClaimState, ClaimSubject, Decision, Dispute, Outcome, Payment, Track},
         ClaimNumber, Clause, ClauseNumber, ContractId, Documents, Verdict,
     },
     reading_proof::ReadingProof,
@@ -27,8 +28,10 @@ impl<T: Config> Pallet<T> {
     ) -> Result<ClaimNumber, DispatchError> {
         ensure!(progress.claims < T::MaxClaimsOfClause::get(), Error::<T>::TooManyClaims);
         let (claimant, respondent) = clause.sides().ok_or(Error::<T>::OtherClauseKind)?;
-        progress.claims = progress.claims.saturating_add(1);
         let is_irregular = matches!(subject, ClaimSubject::Irregularity { .. });
+        // A party that left cannot contest. Nobody confirms an irregularity by silence.
+        ensure!(is_irregular || Self::has_seat(&contract.accepted, &respondent), Error::<T>::SeatLost);
+        progress.claims = progress.claims.saturating_add(1);
         let claim = Claim {
             number: contract.next_claim,
             clause: number,
@@ -44,23 +47,33 @@ impl<T: Config> Pallet<T> {
         };
         let made = claim.number;
         contract.next_claim = made.saturating_add(1);
+        ClaimBases::<T>::insert(id, made, Self::new_basis(contract, claimant, respondent));
         Claims::<T>::insert(id, made, &claim);
         Self::deposit_event(Event::Claimed { id, claim });
         Ok(made)
     }
 
     /// Returns the state of a claim now: the respondent may have been silent, and the time to rule may be over.
+    ///
+    /// A respondent that left before the time to contest was over is not silent: the claim stays open.
     pub(crate) fn claim_state(
+        id: ContractId,
         contract: &StoredContract,
         claim: &Claim,
         dispute: Option<&Dispute>,
     ) -> ClaimState {
         let live = Self::live_time();
         match claim.state {
-            ClaimState::Claimed if claim.contest_until <= live => ClaimState::Stands(Decision::Silence),
+            ClaimState::Claimed if claim.contest_until <= live => {
+                let respondent = Self::basis(id, contract, claim).respondent;
+                match Self::counted_until(&respondent, claim.contest_until) {
+                    true => ClaimState::Stands(Decision::Silence),
+                    false => ClaimState::Claimed,
+                }
+            }
             ClaimState::Disputed if dispute.is_some_and(|dispute| dispute.rule_until <= live) => {
                 let is_irregularity = matches!(claim.subject, ClaimSubject::Irregularity { .. });
-                match contract.terms.unruled {
+                match Self::basis(id, contract, claim).unruled {
                     // No meter moves by silence.
                     Verdict::Stands if !is_irregularity => ClaimState::Stands(Decision::Unruled),
                     _ => ClaimState::Void(Decision::Unruled),
@@ -81,7 +94,7 @@ impl<T: Config> Pallet<T> {
             ClaimState::Disputed => Disputes::<T>::get(id, number),
             _ => None,
         };
-        match Self::claim_state(contract, &claim, dispute.as_ref()) {
+        match Self::claim_state(id, contract, &claim, dispute.as_ref()) {
             state if state == claim.state => (),
             ClaimState::Void(decision) => {
                 Self::decide(id, &mut claim, None, Outcome::Void, decision)?;
@@ -98,7 +111,7 @@ impl<T: Config> Pallet<T> {
         let contract = Self::stored(id)?;
         let mut claim = Self::current_claim(id, &contract, number)?;
         ensure!(party == claim.respondent, Error::<T>::NotTheRespondent);
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_side(id, &contract, &claim, &party)?;
         ensure!(claim.state == ClaimState::Claimed, Error::<T>::NotOpen);
         Self::deposit_event(Event::Confirmed { id, number });
         Self::decide(id, &mut claim, None, Outcome::Stands, Decision::Confirmed)
@@ -113,7 +126,7 @@ impl<T: Config> Pallet<T> {
         let contract = Self::stored(id)?;
         let mut claim = Self::current_claim(id, &contract, number)?;
         ensure!(party == claim.respondent, Error::<T>::NotTheRespondent);
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_side(id, &contract, &claim, &party)?;
         ensure!(claim.state == ClaimState::Claimed, Error::<T>::NotOpen);
         claim.state = ClaimState::Disputed;
         Claims::<T>::insert(id, number, claim);
@@ -126,13 +139,14 @@ impl<T: Config> Pallet<T> {
         let contract = Self::stored(id)?;
         let mut claim = Self::current_claim(id, &contract, number)?;
         ensure!(party == claim.claimant, Error::<T>::NotTheClaimant);
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_side(id, &contract, &claim, &party)?;
         let is_irregularity = matches!(claim.subject, ClaimSubject::Irregularity { .. });
         ensure!(!is_irregularity, Error::<T>::NotRetractable);
         let is_open = matches!(claim.state, ClaimState::Claimed | ClaimState::Disputed);
         ensure!(is_open, Error::<T>::NotOpen);
         claim.state = ClaimState::Void(Decision::Settled);
         Self::conclude(id, &claim, None);
+        Self::forget_claimed(id, &claim);
         Self::remove_claim(id, &claim);
         Self::deposit_event(Event::Retracted { id, number });
         Ok(())
@@ -141,10 +155,18 @@ impl<T: Config> Pallet<T> {
     /// Removes a claim, which is decided on or retracted.
     pub(crate) fn remove_claim(id: ContractId, claim: &Claim) {
         Claims::<T>::remove(id, claim.number);
+        ClaimBases::<T>::remove(id, claim.number);
         Disputes::<T>::remove(id, claim.number);
         Progress::<T>::mutate_exists(id, claim.clause, |stored| {
             if let Some(progress) = stored {
                 progress.claims = progress.claims.saturating_sub(1);
+                // A contract that ended is removed step by step, with claims that nobody decided on.
+                if progress.irregularity == Some(claim.number) {
+                    progress.irregularity = None;
+                }
+                if let Track::Service { open, .. } = &mut progress.track {
+                    *open = open.filter(|open| *open != claim.number);
+                }
             }
         });
     }
@@ -156,7 +178,7 @@ impl<T: Config> Pallet<T> {
         proof: ReadingProof,
     ) -> DispatchResult {
         let contract = Self::stored(id)?;
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_seat_or_side(id, &contract, number, &party)?;
         let mut claim = Self::current_claim(id, &contract, number)?;
         let is_open = matches!(claim.state, ClaimState::Claimed | ClaimState::Disputed);
         ensure!(is_open, Error::<T>::NotOpen);
@@ -193,7 +215,7 @@ impl<T: Config> Pallet<T> {
         let contract = Self::stored(id)?;
         let mut claim = Self::standing_charge(id, &contract, number)?;
         ensure!(party == claim.respondent, Error::<T>::NotTheRespondent);
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_side(id, &contract, &claim, &party)?;
         ensure!(claim.payment == Payment::Open, Error::<T>::PaidAlready);
         claim.payment = Payment::Claimed;
         Claims::<T>::insert(id, number, claim);
@@ -205,11 +227,11 @@ impl<T: Config> Pallet<T> {
         let contract = Self::stored(id)?;
         let mut claim = Self::standing_charge(id, &contract, number)?;
         ensure!(party == claim.claimant, Error::<T>::NotTheClaimant);
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_side(id, &contract, &claim, &party)?;
         match claim.payment {
-            Payment::Open => return Err(Error::<T>::NotPaid.into()),
             Payment::Confirmed => return Err(Error::<T>::PaidAlready.into()),
-            Payment::Claimed => claim.payment = Payment::Confirmed,
+            // The debtor may have left, and cannot say that it has paid.
+            Payment::Open | Payment::Claimed => claim.payment = Payment::Confirmed,
         }
         Claims::<T>::insert(id, number, claim);
         Self::deposit_event(Event::PaymentConfirmed { id, number });

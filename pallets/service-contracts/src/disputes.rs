@@ -1,6 +1,9 @@
 //! Disputes about one claim, and what follows from a decision.
 
-use crate::{types::StoredContract, Claims, Config, Disputes, Error, Event, Pallet, Progress};
+use crate::{
+    types::StoredContract, ClaimBases, Claims, Clauses, Config, Disputes, Error, Event, MeterWindows, Pallet,
+    Progress,
+};
 use frame_support::ensure;
 use sp_runtime::{DispatchError, DispatchResult};
 use streembit_primitives::{
@@ -9,7 +12,7 @@ use streembit_primitives::{
             ChargedRange, Claim, ClaimState, ClaimSubject, ClauseProgress, Decision, Dispute,
             IrregularityKind, Outcome, ProvenPoint, Served, Track,
         },
-        ClaimNumber, ContractId, Documents,
+        ClaimNumber, Clause, ContractId, Documents,
     },
     reading_proof::ReadingProof,
     Decimal, PartyId,
@@ -24,12 +27,14 @@ impl<T: Config> Pallet<T> {
         raised_by: PartyId,
         documents: Documents,
     ) {
+        let basis = ClaimBases::<T>::get(id, number);
+        let rule = basis.map_or(contract.terms.deadlines.rule, |basis| basis.rule);
         let dispute = Dispute {
             raised_by,
             raised: Self::moment(),
             documents,
             answer: None,
-            rule_until: Self::live_time().saturating_add(contract.terms.deadlines.rule),
+            rule_until: Self::live_time().saturating_add(rule),
             candidate: None,
             claimant_offer: None,
             respondent_offer: None,
@@ -59,7 +64,7 @@ impl<T: Config> Pallet<T> {
         let contract = Self::stored(id)?;
         let (claim, mut dispute) = Self::disputed(id, &contract, number)?;
         ensure!([claim.claimant, claim.respondent].contains(&party), Error::<T>::NotASide);
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_side(id, &contract, &claim, &party)?;
         let is_due = dispute.answer.is_none() && dispute.raised_by != party;
         ensure!(is_due, Error::<T>::NoAnswerDue);
         dispute.answer = Some(documents.clone());
@@ -77,7 +82,7 @@ impl<T: Config> Pallet<T> {
         let contract = Self::stored(id)?;
         let (mut claim, mut dispute) = Self::disputed(id, &contract, number)?;
         ensure!([claim.claimant, claim.respondent].contains(&party), Error::<T>::NotASide);
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_side(id, &contract, &claim, &party)?;
         Self::ensure_outcome(&claim, &dispute, &outcome)?;
         if party == claim.claimant {
             dispute.claimant_offer = Some(outcome);
@@ -86,8 +91,8 @@ impl<T: Config> Pallet<T> {
         }
         Self::deposit_event(Event::Offered { id, number, party, outcome });
         // Neither side is bound by an offer of a party that left and came back.
-        let are_bound =
-            [claim.claimant, claim.respondent].iter().all(|side| Self::has_seat(&contract.accepted, side));
+        let basis = Self::basis(id, &contract, &claim);
+        let are_bound = [basis.claimant, basis.respondent].iter().all(|side| Self::is_bound(&contract, side));
         let agreed = are_bound && dispute.claimant_offer == dispute.respondent_offer;
         let candidate = dispute.candidate;
         Disputes::<T>::insert(id, number, dispute);
@@ -105,8 +110,7 @@ impl<T: Config> Pallet<T> {
         documents: Documents,
     ) -> DispatchResult {
         let contract = Self::stored(id)?;
-        ensure!(contract.terms.arbiter == Some(party), Error::<T>::NotTheArbiter);
-        ensure!(Self::has_seat(&contract.accepted, &party), Error::<T>::SeatLost);
+        Self::ensure_arbiter(id, &contract, number, &party)?;
         let (mut claim, mut dispute) = Self::disputed(id, &contract, number)?;
         Self::ensure_outcome(&claim, &dispute, &outcome)?;
         let candidate = dispute.candidate;
@@ -138,11 +142,13 @@ impl<T: Config> Pallet<T> {
         proof: ReadingProof,
     ) -> DispatchResult {
         let contract = Self::stored(id)?;
-        Self::ensure_seat(&contract, &party)?;
+        Self::ensure_seat_or_side(id, &contract, number, &party)?;
         let (claim, mut dispute) = Self::disputed(id, &contract, number)?;
         let ClaimSubject::Irregularity { found, .. } = claim.subject else {
             return Err(Error::<T>::WrongOutcome.into());
         };
+        // Each new reading voids the offers to settle, so others could keep the sides from settling.
+        ensure!([claim.claimant, claim.respondent].contains(&party), Error::<T>::NotASide);
         let clause = Self::clause(id, claim.clause)?;
         let point = Self::prove(&contract, &Self::wanted_meter(&clause)?, proof)?;
         let newest = dispute.candidate.map_or(found.sequence, |candidate| candidate.sequence);
@@ -184,11 +190,52 @@ impl<T: Config> Pallet<T> {
     /// Draws the consequences of a decided claim for the progress of its clause.
     pub(crate) fn conclude(id: ContractId, claim: &Claim, candidate: Option<ProvenPoint>) {
         let stands = matches!(claim.state, ClaimState::Stands(_));
+        let before = Progress::<T>::get(id, claim.clause).meter;
         Progress::<T>::mutate_exists(id, claim.clause, |stored| {
             if let Some(progress) = stored {
                 conclude(progress, claim, stands, candidate);
             }
         });
+        let after = Progress::<T>::get(id, claim.clause).meter;
+        if let Some(point) = after.filter(|_| after != before) {
+            Self::note_replacement(id, claim, candidate);
+            // What is plausible counts from the reading that was decided on.
+            MeterWindows::<T>::insert(id, claim.clause, point);
+        }
+    }
+
+    /// Counts the services under a clause in the new meter, if the meter fell because it was replaced. The next service is
+    /// then due after the same distance as before.
+    ///
+    /// A meter that is set to a later reading above the last one was not replaced. If it is set to a lower one, its earlier
+    /// readings may have been wrong, so the first interval still starts where the clause says.
+    fn note_replacement(id: ContractId, claim: &Claim, candidate: Option<ProvenPoint>) {
+        let ClaimSubject::Irregularity { last, found, kind: IrregularityKind::Fell } = &claim.subject else {
+            return;
+        };
+        let is_below = candidate.is_none_or(|candidate| candidate.value < last.value);
+        let Some(distance) = found.value.checked_sub(&last.value).filter(|_| is_below) else { return };
+        let shifted = |meter: Decimal| meter.checked_add(&distance).unwrap_or(meter);
+        let Some(Clause::Service(service)) = Clauses::<T>::get(id, claim.clause) else { return };
+        let mut progress = Progress::<T>::get(id, claim.clause);
+        let (served, open) = match progress.track {
+            Track::Service { served, open } => (served, open),
+            _ => (None, None),
+        };
+        let start = service.by_meter.filter(|_| candidate.is_none());
+        let start = start.map(|interval| Served { meter: Some(interval.from), time: 0 });
+        if let Some(served) = served.or(start) {
+            let served = Some(Served { meter: served.meter.map(shifted), ..served });
+            progress.track = Track::Service { served, open };
+            Progress::<T>::insert(id, claim.clause, progress);
+        }
+        let record = open.and_then(|open| Claims::<T>::get(id, open));
+        if let Some(mut record) = record {
+            if let ClaimSubject::Service { at: Some(at), .. } = &mut record.subject {
+                at.value = shifted(at.value);
+            }
+            Claims::<T>::insert(id, record.number, record);
+        }
     }
 }
 
@@ -204,12 +251,12 @@ fn conclude(progress: &mut ClauseProgress, claim: &Claim, stands: bool, candidat
                 *served = Some(Served { meter: at.map(|point| point.value), time: *time });
             }
         }
-        ClaimSubject::Irregularity { found, kind, .. } => {
+        ClaimSubject::Irregularity { found, .. } => {
             if progress.irregularity == Some(claim.number) {
                 progress.irregularity = None;
             }
             if stands {
-                move_meter(progress, candidate.unwrap_or(*found), *kind);
+                move_meter(progress, candidate.unwrap_or(*found));
             }
         }
         ClaimSubject::Usage { period, carried_in, .. } if !stands => {
@@ -229,21 +276,9 @@ fn conclude(progress: &mut ClauseProgress, claim: &Claim, stands: bool, candidat
 }
 
 /// Sets the meter to a reading that was decided on, unless a newer one was proven meanwhile.
-///
-/// A meter that fell has been replaced. The last service is then counted in the new meter, so that the next one is due
-/// after the same distance as before.
-fn move_meter(progress: &mut ClauseProgress, point: ProvenPoint, kind: IrregularityKind) {
-    let before = progress.meter;
-    if before.is_some_and(|last| point.sequence <= last.sequence) {
-        return;
-    }
-    progress.meter = Some(point);
-    if let (IrregularityKind::Fell, Some(last), Track::Service { served: Some(served), .. }) =
-        (kind, before, &mut progress.track)
-    {
-        let moved = point.value.checked_sub(&last.value);
-        let shifted = |meter: Decimal| moved.and_then(|moved| meter.checked_add(&moved)).unwrap_or(meter);
-        served.meter = served.meter.map(shifted);
+fn move_meter(progress: &mut ClauseProgress, point: ProvenPoint) {
+    if progress.meter.is_none_or(|last| point.sequence > last.sequence) {
+        progress.meter = Some(point);
     }
 }
 
@@ -252,8 +287,8 @@ fn uncharge(progress: &mut ClauseProgress, range: ChargedRange) {
     let Track::Charged(last) = progress.track else { return };
     progress.track = match (last, range) {
         (ChargedRange::Once, ChargedRange::Once) => Track::Nothing,
-        (ChargedRange::Meter(_, end), ChargedRange::Meter(from, to)) if end == to => {
-            Track::Charged(ChargedRange::Meter(from, from))
+        (ChargedRange::Meter(window, end), ChargedRange::Meter(from, to)) if end == to => {
+            Track::Charged(ChargedRange::Meter(window, from))
         }
         (ChargedRange::Time(_, end), ChargedRange::Time(from, to)) if end == to => {
             Track::Charged(ChargedRange::Time(from, from))

@@ -2,8 +2,8 @@
 
 use crate::{
     types::{named, Phase, StoredContract},
-    AcceptedCounts, Amendments, Claims, Clauses, Config, Contracts, ContractsOf, ContractsOfDevice, Disputes,
-    LiveTime, Pallet, Progress, ProposalCounts,
+    AcceptedCounts, Amendments, ClaimBases, Claims, Clauses, Config, Contracts, ContractsOf,
+    ContractsOfDevice, Disputes, LastUsages, LiveTime, MeterWindows, Pallet, Progress, ProposalCounts,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{ensure, traits::Get, BoundedVec};
@@ -109,8 +109,14 @@ impl<T: Config> Pallet<T> {
         let is_active = contract.active().is_some();
         for device in &contract.terms.devices {
             let listed = ContractsOfDevice::<T>::get(device).into_iter().filter(|listed| *listed == id);
+            // The places of devices that changed hands may be free.
+            let is_same = || {
+                let record = pallet_devices::Pallet::<T>::device(device);
+                record.is_some_and(|record| Self::has_same_owner(contract, device, &record))
+            };
+            let count = listed.count();
             ensure!(
-                listed.count() == usize::from(is_active),
+                count == usize::from(is_active) || (count == 0 && !is_same()),
                 "a contract in force is not exactly once in `ContractsOfDevice`, or another one is"
             );
         }
@@ -136,6 +142,14 @@ impl<T: Config> Pallet<T> {
             let has_dispute = Disputes::<T>::contains_key(id, number);
             ensure!(!is_disputed || has_dispute, "a disputed claim has no dispute");
             ensure!(claim.state != ClaimState::Claimed || !has_dispute, "a claim has a dispute too early");
+        }
+        for (number, last) in LastUsages::<T>::iter_prefix(id) {
+            ensure!(contract.clauses.contains(&number), "an unknown clause has a last usage");
+            ensure!(last < contract.next_claim, "the last usage has a number that was not given yet");
+        }
+        for number in MeterWindows::<T>::iter_key_prefix(id) {
+            let has_meter = Progress::<T>::get(id, number).meter.is_some();
+            ensure!(has_meter, "the day of a meter that was never read has begun");
         }
         for (number, progress) in Progress::<T>::iter_prefix(id) {
             ensure!(contract.clauses.contains(&number), "an unknown clause has progress");
@@ -194,8 +208,13 @@ impl<T: Config> Pallet<T> {
         let of_clauses = Clauses::<T>::iter_keys().map(|(id, _)| id);
         let of_progress = Progress::<T>::iter_keys().map(|(id, _)| id);
         let of_claims = Claims::<T>::iter_keys().map(|(id, _)| id);
-        for id in of_clauses.chain(of_progress).chain(of_claims) {
+        let of_windows = MeterWindows::<T>::iter_keys().map(|(id, _)| id);
+        let of_usages = LastUsages::<T>::iter_keys().map(|(id, _)| id);
+        for id in of_clauses.chain(of_usages).chain(of_windows).chain(of_progress).chain(of_claims) {
             ensure!(Contracts::<T>::contains_key(id), "a clause, progress or a claim has no contract");
+        }
+        for (id, number) in ClaimBases::<T>::iter_keys() {
+            ensure!(Claims::<T>::contains_key(id, number), "the basis of a claim has no claim");
         }
         for (id, number) in Disputes::<T>::iter_keys() {
             ensure!(Claims::<T>::contains_key(id, number), "a dispute has no claim");

@@ -5,9 +5,12 @@
 extern crate alloc;
 
 mod amending;
+mod claim_basis;
 mod claims;
 mod clauses;
+mod continuity;
 mod disputes;
+mod ending;
 mod errors;
 mod evidence;
 #[cfg(any(test, feature = "try-runtime"))]
@@ -42,7 +45,7 @@ pub const CLOCK_TOLERANCE: u64 = 10 * 60 * 1_000;
 #[allow(clippy::expect_used, reason = "the macros of FRAME expand to it")]
 pub mod pallet {
     use crate::{
-        types::{LiveClock, StoredAmendment, StoredContract},
+        types::{ClaimBasis, LiveClock, StoredAmendment, StoredContract},
         WeightInfo,
     };
     use alloc::boxed::Box;
@@ -125,10 +128,27 @@ pub mod pallet {
         ValueQuery,
     >;
 
+    /// Where the current day of each clause's meter began, for the rise that is plausible in a day. No entry means at the last
+    /// regular reading.
+    #[pallet::storage]
+    pub type MeterWindows<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, ClauseNumber, ProvenPoint>;
+
+    /// The last claim of each usage clause that carries allowances over: the next period is claimed when it is decided on.
+    #[pallet::storage]
+    pub type LastUsages<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, ClauseNumber, ClaimNumber>;
+
     /// The claims under each contract, by their numbers.
     #[pallet::storage]
     pub type Claims<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, ClaimNumber, Claim>;
+
+    /// What each claim keeps of the content under which it was made. A claim without an entry is older than this storage,
+    /// and the content in force counts for it.
+    #[pallet::storage]
+    pub type ClaimBases<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, ContractId, Twox64Concat, ClaimNumber, ClaimBasis>;
 
     /// The disputes, by the claims that they are about.
     #[pallet::storage]
@@ -321,7 +341,8 @@ pub mod pallet {
         SameContent,
         /// A clause has a number that another clause has or had: give it a new one.
         ClauseReplaced,
-        /// The new content lacks a clause with claims: keep the clause, or prune its claims first.
+        /// The new content lacks a clause with claims, or changes its limits, its periods or the start that they count from:
+        /// keep the clause and give a new one to what changes, or prune its claims first.
         ClauseHasClaims,
         /// The party has given notice already.
         NoticeGiven,
@@ -417,7 +438,7 @@ pub mod pallet {
         NotACharge,
         /// The payment is claimed or confirmed already.
         PaidAlready,
-        /// The debtor has not said that the charge is paid.
+        /// The debtor has not said that the charge is paid. Not used any more: the creditor confirms it also then.
         NotPaid,
         /// Only a party of the clause can do this.
         NotASideOfClause,
@@ -476,7 +497,7 @@ pub mod pallet {
         }
 
         /// Rejects a proposal or a pending amendment, which is removed. May be called by each party that it names, by its
-        /// arbiter, and by each party to the contract.
+        /// arbiter, and by each party to the contract that has not sold its device.
         #[pallet::call_index(2)]
         #[pallet::weight(<T as Config>::WeightInfo::reject())]
         pub fn reject(origin: OriginFor<T>, id: ContractId, hash: ContentHash) -> DispatchResult {
@@ -491,7 +512,8 @@ pub mod pallet {
         }
 
         /// Proposes a new content for the contract whose content in force has the hash `hash`. May be called by a party to
-        /// it, and by a successor if the contract waits for one.
+        /// it, and by a successor of one that left or sold its device. The amendment of somebody who only offers itself as the
+        /// successor gives way.
         #[pallet::call_index(4)]
         #[pallet::weight(<T as Config>::WeightInfo::amend())]
         pub fn amend(
@@ -585,7 +607,8 @@ pub mod pallet {
             Self::do_retract(Self::sender(origin, Scope::Contracts)?, id, number)
         }
 
-        /// Refutes a claim with a contrary reading between its readings. May be called by a party to the contract.
+        /// Refutes a claim with a contrary reading between its readings. May be called by a party to the contract, and by
+        /// each side of the claim.
         #[pallet::call_index(13)]
         #[pallet::weight(<T as Config>::WeightInfo::refute())]
         pub fn refute(
@@ -621,7 +644,7 @@ pub mod pallet {
             Self::do_settle(Self::sender(origin, Scope::Contracts)?, id, number, outcome)
         }
 
-        /// Rules on a dispute. May be called by the arbiter.
+        /// Rules on a dispute. May be called by the arbiter of the content under which the claim was made.
         #[pallet::call_index(16)]
         #[pallet::weight(<T as Config>::WeightInfo::settle())]
         pub fn rule(
@@ -635,7 +658,7 @@ pub mod pallet {
         }
 
         /// Proves a later reading that an irregular meter can be set to. Offers to settle made before are void. May be
-        /// called by a party to the contract.
+        /// called by each side of the dispute.
         #[pallet::call_index(17)]
         #[pallet::weight(<T as Config>::WeightInfo::refute())]
         pub fn offer_reading(
@@ -659,7 +682,7 @@ pub mod pallet {
             Self::do_pay(Self::sender(origin, Scope::Contracts)?, id, number, documents)
         }
 
-        /// Confirms the payment of a charge. May be called by the creditor.
+        /// Confirms the payment of a charge, also if the debtor has not claimed it. May be called by the creditor.
         #[pallet::call_index(19)]
         #[pallet::weight(<T as Config>::WeightInfo::confirm())]
         pub fn confirm_payment(origin: OriginFor<T>, id: ContractId, number: ClaimNumber) -> DispatchResult {

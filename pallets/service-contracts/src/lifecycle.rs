@@ -181,6 +181,8 @@ impl<T: Config> Pallet<T> {
                 let is_named = named(amendment.content.terms()).any(|named| named == party);
                 if !is_named {
                     Self::ensure_seat(&contract, &party)?;
+                    // A seller has nothing to keep back, and could only delay its successor.
+                    ensure!(!Self::sellers(&contract).contains(&party), Error::<T>::DeviceSold);
                 }
                 Self::remove_amendment(id, &contract);
             }

@@ -53,6 +53,8 @@ parameter_types! {
     pub storage Gone: Vec<PartyId> = Vec::new();
     /// Parties that left, once for each time.
     pub storage Left: Vec<PartyId> = Vec::new();
+    /// The parties that left and when, oldest first.
+    pub storage LeftAt: Vec<(PartyId, u64)> = Vec::new();
 }
 
 pub struct Clock;
@@ -93,6 +95,10 @@ impl PartyLookup for Parties {
 
     fn departures(party: &PartyId) -> u32 {
         Left::get().iter().filter(|left| *left == party).count() as u32
+    }
+
+    fn last_departure(party: &PartyId) -> Option<u64> {
+        LeftAt::get().iter().rev().find(|(left, _)| left == party).map(|(_, time)| *time)
     }
 
     fn now() -> u64 {
@@ -366,6 +372,7 @@ pub fn block_at(now: u64) {
 pub fn expel(party: PartyId) {
     Gone::set(&[Gone::get(), vec![party]].concat());
     Left::set(&[Left::get(), vec![party]].concat());
+    LeftAt::set(&[LeftAt::get(), vec![(party, Now::get())]].concat());
 }
 
 /// Takes a party back into the consortium.

@@ -128,7 +128,7 @@ impl<T: Config> Pallet<T> {
 
     fn claim_state_of(id: ContractId, contract: &StoredContract, number: u32) -> Option<ClaimState> {
         let claim = Claims::<T>::get(id, number)?;
-        Some(Self::claim_state(contract, &claim, Disputes::<T>::get(id, number).as_ref()))
+        Some(Self::claim_state(id, contract, &claim, Disputes::<T>::get(id, number).as_ref()))
     }
 
     /// Returns the track of a service clause with an open record, as it is now.
@@ -153,7 +153,7 @@ impl<T: Config> Pallet<T> {
         claims.sort_by_key(|claim| claim.number);
         let view = |mut claim: streembit_primitives::contract::state::Claim| {
             let dispute = Disputes::<T>::get(id, claim.number);
-            claim.state = Self::claim_state(&contract, &claim, dispute.as_ref());
+            claim.state = Self::claim_state(id, &contract, &claim, dispute.as_ref());
             ClaimView { claim, dispute }
         };
         Some(claims.into_iter().map(view).collect())

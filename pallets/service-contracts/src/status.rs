@@ -103,8 +103,10 @@ impl<T: Config> Pallet<T> {
         if active.notices.iter().any(|notice| notice.ends.is_some_and(|ends| ends <= live)) {
             return ContractState::Ended(EndReason::Terminated);
         }
-        let waited = active.waits_until.is_some_and(|until| until <= live);
-        if Self::is_seat_vacant(contract) && (waited || contract.terms.on_leave == OnChange::Ends) {
+        let vacant = Self::vacant_since(contract, 0);
+        let waits = Self::waits_because(contract, contract.terms.on_leave, vacant);
+        let waited = waits.is_some_and(|until| until <= live);
+        if vacant.is_some() && (waited || contract.terms.on_leave == OnChange::Ends) {
             return ContractState::Ended(EndReason::PartyLeft);
         }
         ContractState::Active
@@ -113,33 +115,21 @@ impl<T: Config> Pallet<T> {
     /// Returns the state of a contract now. Reads all of its devices if the contract is in force.
     pub(crate) fn state(contract: &StoredContract) -> ContractState {
         let state = Self::state_without_devices(contract);
-        if state != ContractState::Active || !Self::is_device_sold(contract) {
+        if state != ContractState::Active {
             return state;
         }
-        let waits_until = contract.active().and_then(|active| active.waits_until);
-        let waited = waits_until.is_some_and(|until| until <= Self::live_time());
-        if waited || contract.terms.on_sale == OnChange::Ends {
+        let sold = Self::sold_since(contract);
+        let waits = Self::waits_because(contract, contract.terms.on_sale, sold);
+        let waited = waits.is_some_and(|until| until <= Self::live_time());
+        let is_over = waited || contract.terms.on_sale == OnChange::Ends;
+        if sold.is_some() && is_over {
             ContractState::Ended(EndReason::DeviceSold)
         } else {
             ContractState::Active
         }
     }
 
-    /// Returns true if a party to a contract in force has left. The arbiter does not count.
-    pub(crate) fn is_seat_vacant(contract: &StoredContract) -> bool {
-        let is_vacant =
-            |acceptance: &Acceptance| contract.terms.names(&acceptance.party) && !Self::counts(acceptance);
-        contract.accepted.iter().any(is_vacant)
-    }
-
-    /// Returns true if a device of a contract in force has an owner that is not a party to it.
-    pub(crate) fn is_device_sold(contract: &StoredContract) -> bool {
-        contract.terms.devices.iter().any(|device| {
-            let record = pallet_devices::Pallet::<T>::device(device);
-            record.is_none_or(|record| Self::is_sold(contract, &record))
-        })
-    }
-
+    /// Returns true if a device has an owner that is not a party to a contract.
     pub(crate) fn is_sold(contract: &StoredContract, record: &DeviceRecord) -> bool {
         !contract.terms.names(&record.owner())
     }
@@ -172,15 +162,6 @@ impl<T: Config> Pallet<T> {
                 ensure!(Self::live_time() < *claimable_until, Error::<T>::Ended);
                 Ok(())
             }
-        }
-    }
-
-    /// Returns when a contract ends or ended (exclusive), in milliseconds since 1970-01-01 UTC.
-    pub(crate) fn end_time(contract: &StoredContract) -> u64 {
-        let agreed = contract.terms.ends.unwrap_or(u64::MAX);
-        match &contract.phase {
-            Phase::Ended { at, .. } => agreed.min(at.time),
-            Phase::Proposed { .. } | Phase::Active(_) => agreed,
         }
     }
 }

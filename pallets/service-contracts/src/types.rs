@@ -6,7 +6,7 @@ use scale_info::TypeInfo;
 use streembit_primitives::{
     contract::{
         state::{EndReason, Moment, Notice},
-        ClaimNumber, ClauseNumber, ContentHash, ContractContent, Terms, MAX_CLAUSES, MAX_DEVICES,
+        ClaimNumber, ClauseNumber, ContentHash, ContractContent, Terms, Verdict, MAX_CLAUSES, MAX_DEVICES,
         MAX_PARTIES,
     },
     PartyId,
@@ -68,7 +68,7 @@ pub enum Phase {
     Ended {
         /// Why.
         reason: EndReason,
-        /// When.
+        /// When it ended, and the block in which the chain noted it.
         at: Moment,
         /// The live time until which claims can still be made.
         claimable_until: u64,
@@ -103,6 +103,23 @@ pub struct StoredAmendment {
     pub accepted: Acceptances,
     /// The live time at which it lapses.
     pub lapses: u64,
+}
+
+/// What a claim keeps of the content under which it was made, so that no amendment decides on it.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct ClaimBasis {
+    /// The acceptance of the party that claims.
+    pub claimant: Acceptance,
+    /// The acceptance of the party that confirms or contests.
+    pub respondent: Acceptance,
+    /// The acceptance of the arbiter.
+    pub arbiter: Option<Acceptance>,
+    /// What becomes of the claim if it is disputed and nobody rules in time.
+    pub unruled: Verdict,
+    /// How long the sides may settle and the arbiter may rule, in milliseconds of live time.
+    pub rule: u64,
 }
 
 /// The live clock: chain time without the times in which the chain stood still.

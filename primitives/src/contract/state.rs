@@ -92,7 +92,7 @@ pub struct ContractView {
     pub amendment: Option<AmendmentView>,
     /// The party or the owner of a device has changed, and the contract waits for a successor until this live time.
     pub waits_until: Option<u64>,
-    /// When the chain noted the end.
+    /// When it ended, and the block in which the chain noted it.
     pub ended: Option<Moment>,
     /// The live time from which anyone may prune the contract. `None` if the chain has not noted its end.
     pub prunable_from: Option<u64>,
@@ -183,7 +183,8 @@ pub struct Claim {
 pub enum ClaimSubject {
     /// A service was done.
     Service {
-        /// The reading of the meter, if the clause has one.
+        /// The reading of the meter, if the clause has one. If the meter was replaced since, its value is the one in the new
+        /// meter.
         at: Option<ProvenPoint>,
         /// When it was done: the time of the reading, or of the call.
         time: u64,
@@ -432,7 +433,8 @@ impl ClaimEvidence {
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ClauseProgress {
-    /// The last regular reading of the meter.
+    /// The last regular reading of the meter, also if a usage or a charge was claimed with it. Under a clause about a breach
+    /// or a gap, the last reading that was claimed.
     pub meter: Option<ProvenPoint>,
     /// The irregularity that nobody has decided on.
     pub irregularity: Option<ClaimNumber>,
@@ -466,7 +468,7 @@ pub enum Track {
     Nothing,
     /// A service clause.
     Service {
-        /// The last service that stands.
+        /// The last service that stands, or where the first interval starts in a replaced meter.
         served: Option<Served>,
         /// The record that is not decided on.
         open: Option<ClaimNumber>,
@@ -478,7 +480,8 @@ pub enum Track {
         /// What is carried over to that period.
         carried: Decimal,
     },
-    /// A charge clause: the range up to which it is charged.
+    /// A charge clause: the range up to which it is charged. For a meter, the first point is where the current day of the
+    /// charged meter began: see [`super::evaluate::next_window`].
     Charged(ChargedRange),
     /// A handover clause.
     Handover {
@@ -504,10 +507,18 @@ pub enum Track {
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Served {
-    /// The value of the meter, if the clause has one.
+    /// The value of the meter, if the clause has one. If the meter was replaced since, the value in the new meter.
     pub meter: Option<Decimal>,
-    /// When it was done.
+    /// When it was done. 0 if no service was done yet and the meter was replaced: `meter` is then where the first interval
+    /// starts in the new meter.
     pub time: u64,
+}
+
+impl Served {
+    /// Returns true if a service was done.
+    pub const fn is_done(&self) -> bool {
+        self.time > 0
+    }
 }
 
 /// One side's confirmation of a handover.

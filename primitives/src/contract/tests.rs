@@ -316,6 +316,14 @@ mod contrary_readings {
         let by = |sequence, value| refutes(&claim, Some(&bound), &point(sequence, value));
         assert!(by(2, 8) && by(11, 2));
         assert!(!by(2, 9) && !by(1, 8) && !by(12, 8) && !by(13, 8));
+        // An honest reading, before two that were logged later, one of them with an early time.
+        let late = ProvenPoint { sequence: 20, ..point(1, 9) };
+        let backdated =
+            ClaimSubject::Breach { first: late, last: Some(ProvenPoint { sequence: 21, ..point(12, 9) }) };
+        let by = |sequence, value| refutes(&backdated, Some(&bound), &point(sequence, value));
+        assert!(by(2, 8) && by(11, 8) && !by(1, 8) && !by(12, 8) && !by(2, 9));
+        let after = ProvenPoint { sequence: 22, ..point(6, 8) };
+        assert!(!refutes(&backdated, Some(&bound), &after), "it may be backdated too");
         let gap = ClaimSubject::Gap { before: point(1, 0), after: point(12, 0) };
         assert!(refutes(&gap, None, &point(2, 0)) && !refutes(&gap, None, &point(12, 0)));
         assert!(

@@ -13,8 +13,8 @@ impl<T: frame_system::Config> pallet_anchors::WeightInfo for WeightInfo<T> {
     fn anchor(h: u32) -> Weight {
         on_pi(34_149_583)
             .saturating_add(on_pi(1_328_450).saturating_mul(h.into()))
-            .saturating_add(T::DbWeight::get().reads(5))
-            .saturating_add(T::DbWeight::get().writes(2))
+            .saturating_add(T::DbWeight::get().reads(6))
+            .saturating_add(T::DbWeight::get().writes(3))
     }
 
     fn close_epoch() -> Weight {

@@ -13,19 +13,19 @@ impl<T: frame_system::Config> pallet_council::WeightInfo for WeightInfo<T> {
     fn propose() -> Weight {
         on_pi(1_050_000_000)
             .saturating_add(T::DbWeight::get().reads(430))
-            .saturating_add(T::DbWeight::get().writes(28))
+            .saturating_add(T::DbWeight::get().writes(29))
     }
 
     fn vote() -> Weight {
         on_pi(980_000_000)
             .saturating_add(T::DbWeight::get().reads(430))
-            .saturating_add(T::DbWeight::get().writes(27))
+            .saturating_add(T::DbWeight::get().writes(28))
     }
 
     fn enact() -> Weight {
         on_pi(930_000_000)
             .saturating_add(T::DbWeight::get().reads(425))
-            .saturating_add(T::DbWeight::get().writes(23))
+            .saturating_add(T::DbWeight::get().writes(24))
     }
 
     fn propose_members() -> Weight {

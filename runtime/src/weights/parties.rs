@@ -25,7 +25,7 @@ impl<T: frame_system::Config> pallet_parties::WeightInfo for WeightInfo<T> {
     fn leave() -> Weight {
         on_pi(900_000_000)
             .saturating_add(T::DbWeight::get().reads(425))
-            .saturating_add(T::DbWeight::get().writes(23))
+            .saturating_add(T::DbWeight::get().writes(24))
     }
 
     fn add_account() -> Weight {

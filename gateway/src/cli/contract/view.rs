@@ -220,11 +220,11 @@ pub(super) fn progress(clause: &Clause, view: &ClauseView, now: u64) -> String {
 fn track(track: &Track, meter: Option<&Meter>) -> Option<String> {
     Some(match track {
         Track::Nothing => return None,
-        Track::Service { served: None, .. } => "no service yet".into(),
-        Track::Service { served: Some(served), .. } => {
+        Track::Service { served: Some(served), .. } if served.is_done() => {
             let at = served.meter.map(|value| format!(" at {}", quantity(&value, meter))).unwrap_or_default();
             format!("last service on {}{at}", clock::show(served.time))
         }
+        Track::Service { .. } => "no service yet".into(),
         Track::Usage { next_period, carried } => {
             format!("period {next_period} is next, {} carried over", quantity(carried, meter))
         }

@@ -1,6 +1,6 @@
 //! Any sequence of calls, by any account, keeps the invariants, and the state grows with the number of logs only.
 
-use crate::{mock::*, Epochs, Latest, Roots, KEPT_ROOTS};
+use crate::{mock::*, Epochs, Latest, Roots, Times, KEPT_ROOTS};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use streembit_primitives::{
@@ -196,7 +196,13 @@ fn a_state_that_no_call_leaves_is_noticed() {
             assert_eq!(Anchors::check_state(), Err(fault));
         });
     }
-    let changes: [(&str, fn()); 10] = [
+    let changes: [(&str, fn()); 12] = [
+        ("the last time of a log is not the one of its latest anchor", || {
+            Times::<Test>::mutate(LOG, |times| times[1].size += 1);
+        }),
+        ("the times of a log are not in order", || {
+            Times::<Test>::mutate(LOG, |times| times[0].size = times[1].size);
+        }),
         ("a gateway had too many logs", || {
             Epochs::<Test>::insert(GATEWAY, EpochState { number: crate::MAX_EPOCHS, open: false });
         }),

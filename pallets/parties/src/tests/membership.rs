@@ -67,7 +67,9 @@ fn a_party_returns_only_with_an_account_that_was_permanent() {
         assert_ok!(add_account(OWNER, &clerk, OWNER, Scope::Contracts, None));
         // The key of the first account is stolen, and the council replaces it. Then the party leaves.
         assert_ok!(<Parties as PartyRegistry>::recover(party(OWNER), heir.account()));
+        assert_eq!(Parties::last_departure(&party(OWNER)), None);
         assert_ok!(Parties::leave(signed(heir.account())));
+        assert_eq!(Parties::last_departure(&party(OWNER)), Some(<Parties as PartyLookup>::now()));
         for account in [OWNER, clerk.account(), STRANGER] {
             assert_noop!(add(account), Error::<Test>::NotAFormerAccount);
         }

@@ -4,22 +4,22 @@ use crate::{evidence::Wanted, types::StoredContract, Config, Error, Pallet};
 use frame_support::ensure;
 use sp_runtime::DispatchError;
 use streembit_primitives::{
-    contract::{evaluate::is_breach, state::ClaimSubject, BoundClause},
+    contract::{evaluate::is_breach, state::ProvenPoint, BoundClause},
     reading_proof::ReadingProof,
 };
 
 impl<T: Config> Pallet<T> {
-    /// Returns the breach that readings prove, unless one in between refutes it.
+    /// Returns the readings of a breach, which stands unless one in between refutes it.
     pub(crate) fn breach(
         contract: &StoredContract,
         bound: &BoundClause,
         first: ReadingProof,
         last: Option<ReadingProof>,
-    ) -> Result<ClaimSubject, DispatchError> {
+    ) -> Result<(ProvenPoint, Option<ProvenPoint>), DispatchError> {
         let wanted = Wanted { device: bound.device, name: &bound.reading, unit: Some(&bound.unit) };
         let first = Self::prove(contract, &wanted, first)?;
         let last = last.map(|last| Self::prove(contract, &wanted, last)).transpose()?;
         ensure!(is_breach(bound, &first, last.as_ref()), Error::<T>::NoBreach);
-        Ok(ClaimSubject::Breach { first, last })
+        Ok((first, last))
     }
 }

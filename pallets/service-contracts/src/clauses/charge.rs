@@ -25,13 +25,14 @@ impl<T: Config> Pallet<T> {
             Track::Charged(range) => Some(range),
             _ => None,
         };
-        let (quantity, range) = match (&charge.basis, evidence) {
+        let (quantity, range, noted) = match (&charge.basis, evidence) {
             (ChargeBasis::Once, ClaimEvidence::Once) => {
                 ensure!(charged.is_none(), Error::<T>::ChargedAlready);
-                (Quantity::Once, ChargedRange::Once)
+                (Quantity::Once, ChargedRange::Once, ChargedRange::Once)
             }
             (ChargeBasis::Time { .. }, ClaimEvidence::Time { until }) => {
-                Self::charged_time(claimable, charged, until)?
+                let (quantity, range) = Self::charged_time(claimable, charged, until)?;
+                (quantity, range, range)
             }
             (ChargeBasis::Meter { device, meter, .. }, ClaimEvidence::Meter { first, last }) => {
                 let wanted = (*device, meter);
@@ -40,7 +41,7 @@ impl<T: Config> Pallet<T> {
             _ => return Err(Error::<T>::OtherClauseKind.into()),
         };
         let amount = evaluate::amount(charge, &quantity).ok_or(Error::<T>::OutOfRange)?;
-        claimable.progress.track = Track::Charged(range);
+        claimable.progress.track = Track::Charged(noted);
         Ok(ClaimSubject::Charge { quantity, range, amount })
     }
 
@@ -51,7 +52,7 @@ impl<T: Config> Pallet<T> {
     ) -> Result<(Quantity, ChargedRange), DispatchError> {
         let contract = &claimable.contract;
         let from = match charged {
-            Some(ChargedRange::Time(_, until)) => until,
+            Some(ChargedRange::Time(_, until)) => until.max(contract.terms.starts),
             _ => contract.terms.starts,
         };
         let latest = Self::now().min(Self::end_time(contract));
@@ -59,29 +60,39 @@ impl<T: Config> Pallet<T> {
         Ok((Quantity::Time(until.saturating_sub(from)), ChargedRange::Time(from, until)))
     }
 
+    /// Returns what is charged, its range, and the range to note: it begins where the current day of the charged meter
+    /// began.
     fn charged_meter(
-        claimable: &Claimable,
+        claimable: &mut Claimable,
         charged: Option<ChargedRange>,
         (device, meter): (DeviceId, &Meter),
         first: Option<ReadingProof>,
         last: ReadingProof,
-    ) -> Result<(Quantity, ChargedRange), DispatchError> {
+    ) -> Result<(Quantity, ChargedRange, ChargedRange), DispatchError> {
         let contract = &claimable.contract;
         let wanted = Wanted::of_meter(device, meter);
-        let before = match charged {
-            Some(ChargedRange::Meter(_, end)) => Some(end),
-            _ => None,
+        let (window, before) = match charged {
+            Some(ChargedRange::Meter(window, end)) => (Some(window), Some(end)),
+            _ => (None, None),
         };
         let first: ProvenPoint = match first {
             Some(first) => Self::prove(contract, &wanted, first)?,
             None => before.ok_or(Error::<T>::ReadingNeeded)?,
         };
         let last = Self::prove(contract, &wanted, last)?;
-        let overlaps = before.is_some_and(|before| first.sequence < before.sequence);
-        ensure!(!overlaps && last.sequence > first.sequence, Error::<T>::WrongRange);
+        // An event can have two readings of the same name, so its sequence alone does not tell that it is the same reading.
+        let follows = before.is_none_or(|before| first == before || first.sequence > before.sequence);
+        ensure!(follows && last.sequence > first.sequence, Error::<T>::WrongRange);
         let irregular = evaluate::irregularity(meter, &first, &last);
         ensure!(irregular.is_none(), Error::<T>::Irregular);
+        for end in [&first, &last] {
+            Self::ensure_fits_meter(claimable, before, end)?;
+        }
+        let window = window.unwrap_or(first);
+        ensure!(!evaluate::leaps(meter, &window, &last), Error::<T>::Irregular);
         let used = last.value.checked_sub(&first.value).ok_or(Error::<T>::OutOfRange)?;
-        Ok((Quantity::Meter(used), ChargedRange::Meter(first, last)))
+        let noted = ChargedRange::Meter(evaluate::next_window(meter, &window, &last), last);
+        Self::move_to_claimed(claimable, [first, last]);
+        Ok((Quantity::Meter(used), ChargedRange::Meter(first, last), noted))
     }
 }

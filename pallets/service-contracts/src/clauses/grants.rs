@@ -95,7 +95,7 @@ impl<T: Config> Pallet<T> {
         else {
             return Vec::new();
         };
-        let until = until.min(Self::end_time(contract));
+        let until = until.min(contract.terms.ends.unwrap_or(u64::MAX));
         let is_revoked = matches!(Progress::<T>::get(id, number).track, Track::Revoked { .. });
         let has_owner = |record: DeviceRecord| Self::has_same_owner(contract, &device, &record);
         let is_of_owner = pallet_devices::Pallet::<T>::device(&device).is_some_and(has_owner);

@@ -2,6 +2,7 @@
 
 use super::Claimable;
 use crate::{Config, Error, Event, Pallet};
+use core::cmp::Ordering;
 use frame_support::ensure;
 use sp_runtime::DispatchResult;
 use streembit_primitives::{
@@ -13,6 +14,16 @@ use streembit_primitives::{
     reading_proof::ReadingProof,
     PartyId,
 };
+
+impl Claimable {
+    /// Moves the meter to a regular reading, and the beginning of its current day.
+    fn advance(&mut self, point: ProvenPoint) {
+        let window = self.window.or(self.progress.meter).zip(self.clause.meter());
+        self.window =
+            Some(window.map_or(point, |(window, meter)| evaluate::next_window(meter, &window, &point)));
+        self.progress.meter = Some(point);
+    }
+}
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_report(
@@ -47,6 +58,7 @@ impl<T: Config> Pallet<T> {
         if let Some(open) = claimable.progress.irregularity {
             Self::current_claim(claimable.id, &claimable.contract, open)?;
             claimable.progress = crate::Progress::<T>::get(claimable.id, claimable.number);
+            claimable.window = crate::MeterWindows::<T>::get(claimable.id, claimable.number);
         }
         Ok(())
     }
@@ -57,12 +69,54 @@ impl<T: Config> Pallet<T> {
         point: &ProvenPoint,
     ) -> Option<(ProvenPoint, IrregularityKind)> {
         let (last, meter) = claimable.progress.meter.zip(claimable.clause.meter())?;
-        evaluate::irregularity(meter, &last, point).map(|kind| (last, kind))
+        let window = claimable.window.unwrap_or(last);
+        let kind = evaluate::irregularity_in_window(meter, &window, &last, point)?;
+        Some((last, kind))
+    }
+
+    /// Ensures that a reading of a claim fits the meter as it is proven so far, and what was claimed `before`.
+    ///
+    /// A newer reading has to be regular. An older one lies between what was claimed before and the meter. If the meter is
+    /// below what was claimed before, it was replaced: an older reading is then of one of the two instruments.
+    pub(crate) fn ensure_fits_meter(
+        claimable: &Claimable,
+        before: Option<ProvenPoint>,
+        point: &ProvenPoint,
+    ) -> DispatchResult {
+        let proven = [claimable.progress.meter, before].into_iter().flatten();
+        let Some(last) = proven.max_by_key(|proven| proven.sequence) else { return Ok(()) };
+        let meter = claimable.clause.meter().ok_or(Error::<T>::NoMeter)?;
+        let fits = match point.sequence.cmp(&last.sequence) {
+            Ordering::Greater => {
+                let window = claimable.window.unwrap_or(last);
+                evaluate::irregularity_in_window(meter, &window, &last, point).is_none()
+            }
+            Ordering::Equal => point.value == last.value,
+            Ordering::Less => {
+                let is_below = point.value <= last.value;
+                match before {
+                    None => is_below,
+                    Some(before) if last.value < before.value => is_below || point.value >= before.value,
+                    Some(before) => is_below && point.value >= before.value,
+                }
+            }
+        };
+        ensure!(fits, Error::<T>::Irregular);
+        Ok(())
+    }
+
+    /// Moves the meter to the readings at both ends of a claim, unless newer ones are proven.
+    pub(crate) fn move_to_claimed(claimable: &mut Claimable, ends: [ProvenPoint; 2]) {
+        for point in ends {
+            if claimable.progress.meter.is_none_or(|last| point.sequence > last.sequence) {
+                claimable.advance(point);
+            }
+        }
     }
 
     /// Moves the meter to a regular reading.
     pub(crate) fn move_to(claimable: &mut Claimable, point: ProvenPoint) {
-        claimable.progress.meter = Some(point);
+        claimable.advance(point);
         let (id, clause) = (claimable.id, claimable.number);
         Self::deposit_event(Event::MeterProven { id, clause, point });
     }

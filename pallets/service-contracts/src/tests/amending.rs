@@ -4,7 +4,10 @@ use crate::{mock::*, Amendments, Error, Event};
 use frame_support::{assert_noop, assert_ok};
 use sp_runtime::DispatchResult;
 use streembit_primitives::{
-    contract::{state::ContractState, Clause, ContractId, NumberedClause, RoleHolder, Terms},
+    contract::{
+        state::ContractState, AccessClause, Clause, ContractId, Grantee, NumberedClause, ReadingSelection,
+        RoleHolder, Terms,
+    },
     PartyId,
 };
 
@@ -168,6 +171,92 @@ fn a_successor_takes_the_place_of_a_party_that_left() {
         assert_eq!(ServiceContracts::contract(id).unwrap().state, ContractState::Active);
         assert_eq!(ServiceContracts::check_state(), Ok(()));
     });
+}
+
+/// The only party that has not accepted leaves, and does not have to accept any more.
+#[test]
+fn an_amendment_without_the_party_that_was_missing_comes_into_force() {
+    chain().execute_with(|| {
+        let with_insurer = |mut terms: Terms| {
+            let role = streembit_primitives::contract::ContractRole::Insurer;
+            terms.parties.try_push(RoleHolder { role, party: INSURER }).unwrap();
+            terms
+        };
+        let (before, next) = (with_insurer(terms()), longer());
+        let id = agree(before.clone());
+        assert_ok!(amend(OWNER, id, &before, &next));
+        for party in [WORKSHOP, ARBITER] {
+            assert_ok!(accept(party, id, &next));
+        }
+        assert_noop!(accept(WORKSHOP, id, &next), Error::<Test>::AcceptedAlready);
+        expel(INSURER);
+        assert_ok!(accept(WORKSHOP, id, &next));
+        assert_eq!(hash(id), hash_of(&next));
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+}
+
+#[test]
+fn a_seller_does_not_reject_its_successor() {
+    chain().execute_with(|| {
+        let (id, gateway) = (agree(terms()), Gateway::new(100));
+        own(INSURER, &gateway.hosted("car"), &gateway);
+        let next = replaced(OWNER, INSURER);
+        assert_ok!(amend(INSURER, id, &terms(), &next));
+        let reject = |party| ServiceContracts::reject(signed(party), id, hash_of(&next));
+        assert_noop!(reject(OWNER), Error::<Test>::DeviceSold);
+        assert_ok!(reject(WORKSHOP));
+    });
+}
+
+#[test]
+fn a_stranger_does_not_take_the_place_of_a_successor() {
+    chain().execute_with(|| {
+        let (id, gateway) = (agree(Terms { arbiter: None, ..terms() }), Gateway::new(100));
+        let before = Terms { arbiter: None, ..terms() };
+        own(INSURER, &gateway.hosted("car"), &gateway);
+        // Nobody has left, and only the buyer takes the place of the seller.
+        let with_stranger = |mut next: Terms| {
+            next.arbiter = None;
+            next.parties
+                .try_push(RoleHolder {
+                    role: streembit_primitives::contract::ContractRole::Other,
+                    party: ARBITER,
+                })
+                .unwrap();
+            next
+        };
+        let stranger = with_stranger(replaced(OWNER, INSURER));
+        assert_noop!(amend(ARBITER, id, &before, &stranger), Error::<Test>::NotPartyToContract);
+        // After a departure anybody can offer itself, and gives way to those whom it concerns.
+        expel(WORKSHOP);
+        let offered = with_stranger({
+            let mut next = replaced(OWNER, INSURER);
+            next.parties.remove(1);
+            next.clauses.clear();
+            next.clauses.try_push(NumberedClause { number: 3, clause: access_of(INSURER, ARBITER) }).unwrap();
+            next
+        });
+        assert_ok!(amend(ARBITER, id, &before, &offered));
+        let mut own = offered.clone();
+        own.deadlines.contest += 1;
+        assert_ok!(amend(INSURER, id, &before, &own));
+        let rejected = Event::Rejected { id, hash: hash_of(&offered), party: INSURER };
+        System::assert_has_event(rejected.into());
+        assert_noop!(amend(ARBITER, id, &before, &offered), Error::<Test>::AmendmentPending);
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+}
+
+fn access_of(grantor: PartyId, grantee: PartyId) -> Clause {
+    Clause::Access(AccessClause {
+        device: car(),
+        grantor,
+        grantee: Grantee::Party(grantee),
+        readings: ReadingSelection::All,
+        purpose: None,
+        until: UNTIL,
+    })
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! authorise it.
 
 use crate::{
-    mock::*, types, AcceptedCounts, Claims, Clauses, Config, Contracts, ContractsOf, ContractsOfDevice,
-    Disputes, LiveTime, Progress, ProposalCounts,
+    mock::*, types, AcceptedCounts, ClaimBases, Claims, Clauses, Config, Contracts, ContractsOf,
+    ContractsOfDevice, Disputes, LastUsages, LiveTime, MeterWindows, Progress, ProposalCounts,
 };
 use frame_support::{assert_ok, traits::Get};
 use proptest::prelude::*;
@@ -450,6 +450,12 @@ fn each_broken_invariant_is_detected() {
         ("an unknown clause has progress", |id| {
             Progress::<Test>::insert(id, 9, Progress::<Test>::get(id, SERVICE));
         }),
+        ("an unknown clause has a last usage", |id| LastUsages::<Test>::insert(id, 9, 0)),
+        ("the last usage has a number that was not given yet", |id| LastUsages::<Test>::insert(id, 1, 9)),
+        ("the day of a meter that was never read has begun", |id| {
+            let window = MeterWindows::<Test>::get(id, SERVICE).unwrap();
+            MeterWindows::<Test>::insert(id, ACCESS, window);
+        }),
         ("the progress is of another kind of clause", |id| {
             let track = Progress::<Test>::get(id, SERVICE).track;
             Progress::<Test>::mutate(id, ACCESS, |progress| progress.track = track);
@@ -465,6 +471,10 @@ fn each_broken_invariant_is_detected() {
         }),
         ("a clause, progress or a claim has no contract", |_| {
             Progress::<Test>::insert(ContractId([7; 32]), 1, ClauseProgress::default());
+        }),
+        ("the basis of a claim has no claim", |id| {
+            let basis = ClaimBases::<Test>::get(id, 2).unwrap();
+            ClaimBases::<Test>::insert(id, 9, basis);
         }),
         ("a dispute has no claim", |id| {
             let dispute = Disputes::<Test>::get(id, 2).unwrap();

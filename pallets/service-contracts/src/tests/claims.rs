@@ -6,7 +6,7 @@ use sp_runtime::DispatchResult;
 use streembit_primitives::{
     contract::{
         evaluate::Rounding,
-        state::{Claim, ClaimEvidence, ClaimState, ClaimSubject, Decision, Payment},
+        state::{Claim, ClaimEvidence, ClaimState, ClaimSubject, Decision, Outcome, Payment},
         BoundClause, CarryOver, ChargeBasis, ChargeClause, Clause, ContractId, ReportClause, UsageClause,
     },
     reading_proof::ReadingProof,
@@ -147,6 +147,44 @@ fn a_gap_is_refuted_by_any_reading_in_between() {
     });
 }
 
+#[test]
+fn the_same_breach_or_gap_is_claimed_once_whatever_became_of_it() {
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(terms_with(vec![bound(0)])), Gateway::new(100));
+        let at = temperatures(&mut gateway, &[9; 3]);
+        let one = |index| ClaimEvidence::Breach { first: *gateway.prove(index), last: None };
+        assert_ok!(claim(id, one(at + 1)));
+        assert_noop!(claim(id, one(at + 1)), Error::<Test>::NotNewer);
+        assert_noop!(claim(id, one(at)), Error::<Test>::NotNewer);
+        // A claim that is taken back can be made again.
+        assert_ok!(ServiceContracts::retract(signed(OWNER), id, 0));
+        assert_ok!(claim(id, one(at + 1)));
+        assert_ok!(ServiceContracts::contest(signed(WORKSHOP), id, 1, Default::default()));
+        let rule = ServiceContracts::rule(signed(ARBITER), id, 1, Outcome::Void, Default::default());
+        assert_ok!(rule);
+        assert_ok!(ServiceContracts::prune_claim(signed(OWNER), id, 1));
+        assert_noop!(claim(id, one(at + 1)), Error::<Test>::NotNewer);
+        assert_ok!(claim(id, one(at + 2)));
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(terms_with(vec![gap()])), Gateway::new(100));
+        let mut at = Vec::new();
+        for _ in 0..3 {
+            at.push(temperatures(&mut gateway, &[5]));
+            pass(11 * MINUTE);
+        }
+        let between = |before: usize, after: usize| ClaimEvidence::Gap {
+            before: *gateway.prove(at[before]),
+            after: *gateway.prove(at[after]),
+        };
+        assert_ok!(claim(id, between(0, 1)));
+        assert_noop!(claim(id, between(0, 1)), Error::<Test>::NotNewer);
+        assert_noop!(claim(id, between(0, 2)), Error::<Test>::NotNewer);
+        assert_ok!(claim(id, between(1, 2)));
+    });
+}
+
 /// A lease over its mileage.
 #[test]
 fn usage_is_claimed_per_period_with_allowance_and_carry_over() {
@@ -164,8 +202,14 @@ fn usage_is_claimed_per_period_with_allowance_and_carry_over() {
         let first = period(5_000, 5_800);
         assert_noop!(claim(id, evidence(1, first.clone())), Error::<Test>::WrongPeriod);
         assert_ok!(claim(id, evidence(0, first.clone())));
-        assert_noop!(claim(id, evidence(0, first)), Error::<Test>::WrongPeriod);
+        assert_noop!(claim(id, evidence(0, first.clone())), Error::<Test>::RecordOpen);
         let second = period(5_800, 7_300);
+        // What the first period carries over is not certain before it is decided on.
+        assert_ok!(ServiceContracts::contest(signed(WORKSHOP), id, 0, Default::default()));
+        assert_noop!(claim(id, evidence(1, second.clone())), Error::<Test>::RecordOpen);
+        let rule = ServiceContracts::rule(signed(ARBITER), id, 0, Outcome::Stands, Default::default());
+        assert_ok!(rule);
+        assert_noop!(claim(id, evidence(0, first)), Error::<Test>::WrongPeriod);
         assert_ok!(claim(id, evidence(1, second)));
         let ClaimSubject::Usage { used, allowance, over, carried_in, carried, .. } = stored(id, 1).subject
         else {
@@ -173,10 +217,13 @@ fn usage_is_claimed_per_period_with_allowance_and_carry_over() {
         };
         assert_eq!((used, allowance, over), (km(1_500), km(1_200), km(300)));
         assert_eq!((carried_in, carried), (km(200), Decimal::ZERO));
-        // A period that is not claimed carries nothing over, and one that is void can be claimed again.
+        assert_ok!(ServiceContracts::confirm(signed(WORKSHOP), id, 1));
+        // A period that is not claimed carries over as if unused, and one that is void can be claimed again.
         period(7_300, 7_300);
         let fourth = period(7_300, 7_900);
         assert_ok!(claim(id, evidence(3, fourth.clone())));
+        let skipped = stored(id, 2).subject;
+        assert!(matches!(skipped, ClaimSubject::Usage { carried_in, .. } if carried_in == km(300)));
         assert_ok!(ServiceContracts::retract(signed(OWNER), id, 2));
         assert_ok!(claim(id, evidence(3, fourth)));
         assert_eq!(ServiceContracts::check_state(), Ok(()));
@@ -243,7 +290,6 @@ fn a_payment_is_claimed_by_the_debtor_and_confirmed_by_the_creditor() {
         pass(CONTEST);
         // Silence confirms the charge, and never the payment.
         assert_noop!(pay(OWNER), Error::<Test>::NotTheRespondent);
-        assert_noop!(paid(OWNER), Error::<Test>::NotPaid);
         assert_ok!(pay(WORKSHOP));
         assert_noop!(pay(WORKSHOP), Error::<Test>::PaidAlready);
         pass(10 * CONTEST);
@@ -253,6 +299,22 @@ fn a_payment_is_claimed_by_the_debtor_and_confirmed_by_the_creditor() {
         assert_ok!(paid(OWNER));
         assert_noop!(paid(OWNER), Error::<Test>::PaidAlready);
         assert_ok!(ServiceContracts::prune_claim(signed(WORKSHOP), id, 0));
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+}
+
+/// The debtor has left, and the clause would be full of charges that nobody can pay.
+#[test]
+fn the_creditor_confirms_a_payment_that_the_debtor_did_not_claim() {
+    chain().execute_with(|| {
+        let id = agree(terms_with(vec![charge(ChargeBasis::Once, "500")]));
+        assert_ok!(claim(id, ClaimEvidence::Once));
+        assert_ok!(ServiceContracts::confirm(signed(WORKSHOP), id, 0));
+        expel(WORKSHOP);
+        let prune = || ServiceContracts::prune_claim(signed(OWNER), id, 0);
+        assert_noop!(prune(), Error::<Test>::ClaimNeeded);
+        assert_ok!(ServiceContracts::confirm_payment(signed(OWNER), id, 0));
+        assert_ok!(prune());
         assert_eq!(ServiceContracts::check_state(), Ok(()));
     });
 }

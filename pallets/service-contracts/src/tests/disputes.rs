@@ -126,6 +126,40 @@ fn a_charge_is_settled_with_a_lower_amount() {
 }
 
 #[test]
+fn only_the_sides_of_an_irregularity_offer_readings() {
+    chain().execute_with(|| {
+        let mut three = terms();
+        let role = streembit_primitives::contract::ContractRole::Insurer;
+        let insurer = streembit_primitives::contract::RoleHolder { role, party: INSURER };
+        three.parties.try_push(insurer).unwrap();
+        let (id, mut gateway) = (agree(three), Gateway::new(100));
+        for value in [25_000, 5] {
+            let proof = gateway.proven(value);
+            assert_ok!(ServiceContracts::report(signed(OWNER), id, SERVICE, proof));
+        }
+        let proof = gateway.proven(6);
+        let offer = |party| ServiceContracts::offer_reading(signed(party), id, 0, proof.clone());
+        assert_noop!(offer(INSURER), Error::<Test>::NotASide);
+        assert_ok!(offer(WORKSHOP));
+    });
+}
+
+/// A contract with many claims is removed step by step, and an open irregularity can go before the contract.
+#[test]
+fn a_claim_that_is_removed_is_not_open_any_more() {
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(terms()), Gateway::new(100));
+        for value in [25_000, 5] {
+            let proof = gateway.proven(value);
+            assert_ok!(ServiceContracts::report(signed(OWNER), id, SERVICE, proof));
+        }
+        let claim = ServiceContracts::claims(id).unwrap()[0].claim.clone();
+        ServiceContracts::remove_claim(id, &claim);
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+}
+
+#[test]
 fn an_arbiter_that_left_does_not_rule() {
     chain().execute_with(|| {
         let id = contested(terms());

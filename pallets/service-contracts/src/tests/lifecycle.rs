@@ -277,6 +277,82 @@ fn a_contract_ends_or_waits_when_a_device_is_sold() {
     });
 }
 
+/// An amendment shortens the deadlines, and an older record keeps its own.
+#[test]
+fn a_claim_is_not_removed_before_its_own_deadline() {
+    chain().execute_with(|| {
+        let mut long = terms();
+        long.deadlines.contest = 100 * MINUTE;
+        let (id, mut gateway) = (agree(long.clone()), Gateway::new(100));
+        let proof = Some(gateway.proven(25_000));
+        assert_ok!(ServiceContracts::record(signed(WORKSHOP), id, 1, proof, Default::default()));
+        let short = terms();
+        assert_ok!(ServiceContracts::amend(signed(OWNER), id, hash_of(&long), content(short.clone())));
+        for party in [WORKSHOP, ARBITER] {
+            assert_ok!(ServiceContracts::accept(signed(party), id, hash_of(&short)));
+        }
+        for party in [OWNER, WORKSHOP] {
+            assert_ok!(ServiceContracts::terminate(signed(party), id));
+        }
+        pass(2 * CONTEST + RULE);
+        assert_noop!(ServiceContracts::prune(signed(INSURER), id), Error::<Test>::PrunedTooEarly);
+        pass(100 * MINUTE);
+        assert_ok!(ServiceContracts::prune(signed(INSURER), id));
+        assert!(ServiceContracts::contract(id).is_none());
+    });
+}
+
+/// The buyer of a car can agree on contracts about it, although the former ones wait for a successor.
+#[test]
+fn a_contract_that_waits_frees_its_place_at_a_sold_device() {
+    chain().execute_with(|| {
+        let ids = [agree(nth(1)), agree(nth(2))];
+        let gateway = Gateway::new(100);
+        own(INSURER, &gateway.hosted("car"), &gateway);
+        let mut theirs = nth(3);
+        theirs.parties[0].party = INSURER;
+        service(&mut theirs).customer = INSURER;
+        theirs.clauses.truncate(1);
+        assert_ok!(propose(INSURER, theirs.clone()));
+        assert_ok!(accept(WORKSHOP, &theirs));
+        assert_noop!(accept(ARBITER, &theirs), Error::<Test>::TooManyOfDevice);
+        for id in ids {
+            assert_ok!(ServiceContracts::prune(signed(INSURER), id));
+            assert_eq!(state(id), ContractState::Active);
+            assert_noop!(ServiceContracts::prune(signed(INSURER), id), Error::<Test>::NothingToPrune);
+        }
+        assert_ok!(accept(ARBITER, &theirs));
+        assert_eq!(ServiceContracts::contracts_about(&car()), [id_of(&theirs)]);
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+}
+
+/// The owner buys its car back, which nobody notes, and sells it again much later.
+#[test]
+fn a_contract_does_not_end_with_the_wait_for_an_earlier_sale() {
+    chain().execute_with(|| {
+        let (id, gateway) = (agree(terms()), Gateway::new(100));
+        let sell = |to| own(to, &gateway.hosted("car"), &gateway);
+        let prune = || ServiceContracts::prune(signed(INSURER), id);
+        sell(INSURER);
+        assert_ok!(prune());
+        pass(MINUTE);
+        sell(OWNER);
+        pass(10 * AWAIT);
+        assert_eq!(state(id), ContractState::Active);
+        sell(INSURER);
+        assert_eq!(state(id), ContractState::Active);
+        pass(MINUTE);
+        assert_eq!(state(id), ContractState::Active);
+        assert_ok!(prune());
+        assert_noop!(prune(), Error::<Test>::NothingToPrune);
+        pass(AWAIT - MINUTE);
+        assert_eq!(state(id), ContractState::Active);
+        pass(MINUTE);
+        assert_eq!(state(id), ContractState::Ended(EndReason::DeviceSold));
+    });
+}
+
 #[test]
 fn proposals_and_acceptances_of_a_party_are_limited() {
     chain().execute_with(|| {

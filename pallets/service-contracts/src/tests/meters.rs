@@ -225,6 +225,60 @@ fn the_parties_or_the_arbiter_accept_a_replaced_cluster() {
     });
 }
 
+/// A meter is replaced: what the next service is due after does not change.
+#[test]
+fn services_are_counted_in_a_replaced_meter() {
+    let settle = |id, number, outcome| {
+        for party in [OWNER, WORKSHOP] {
+            assert_ok!(ServiceContracts::settle(signed(party), id, number, outcome));
+        }
+    };
+    // A wrong reading below the last one, and a right one above it.
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(terms()), Gateway::new(100));
+        assert_ok!(record(id, gateway.proven(47_000)));
+        assert_ok!(confirm(id, 0));
+        assert_ok!(report(id, gateway.proven(49_000)));
+        assert_ok!(report(id, gateway.proven(5)));
+        let proof = gateway.proven(49_900);
+        assert_ok!(ServiceContracts::offer_reading(signed(OWNER), id, 1, proof));
+        settle(id, 1, Outcome::Reading { sequence: 3 });
+        assert_eq!((meter(id), due(id).at_meter), (Some(49_900), Some(km(62_000))));
+    });
+    // The new instrument has run before the parties agree.
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(terms()), Gateway::new(100));
+        assert_ok!(record(id, gateway.proven(47_000)));
+        assert_ok!(confirm(id, 0));
+        assert_ok!(report(id, gateway.proven(49_000)));
+        assert_ok!(report(id, gateway.proven(5)));
+        let proof = gateway.proven(900);
+        assert_ok!(ServiceContracts::offer_reading(signed(OWNER), id, 1, proof));
+        settle(id, 1, Outcome::Reading { sequence: 3 });
+        // It was due 13,000 km later when the meter was replaced.
+        assert_eq!((meter(id), due(id).at_meter), (Some(900), Some(km(13_005))));
+    });
+    // Before the first service.
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(terms()), Gateway::new(100));
+        assert_ok!(report(id, gateway.proven(24_000)));
+        assert_ok!(report(id, gateway.proven(5)));
+        settle(id, 0, Outcome::Stands);
+        assert_eq!((due(id).at_meter, due(id).is_due), (Some(km(1_005)), false));
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+    // With a record that is confirmed later.
+    chain().execute_with(|| {
+        let (id, mut gateway) = (agree(terms()), Gateway::new(100));
+        assert_ok!(record(id, gateway.proven(47_000)));
+        assert_ok!(report(id, gateway.proven(5)));
+        settle(id, 1, Outcome::Stands);
+        assert_ok!(confirm(id, 0));
+        assert_eq!(due(id).at_meter, Some(km(15_005)));
+        assert_eq!(ServiceContracts::check_state(), Ok(()));
+    });
+}
+
 #[test]
 fn a_poisoned_meter_is_set_to_a_later_proven_reading() {
     chain().execute_with(|| {
@@ -268,13 +322,17 @@ proptest! {
             }
             gateway.anchor();
             let mut last: Option<(usize, u32)> = None;
+            let mut first = None;
             for at in order.iter().map(|index| index.index(driven.len())) {
                 let is_accepted = report(id, gateway.prove(at as u64)).is_ok();
                 let is_newer = last.is_none_or(|(sequence, _)| at > sequence);
-                let is_regular = last.is_none_or(|(_, meter)| (meter..=meter + 3_000).contains(&driven[at]));
+                // All readings are of the same day.
+                let most = first.unwrap_or(driven[at]) + 3_000;
+                let is_regular = last.is_none_or(|(_, meter)| (meter..=most).contains(&driven[at]));
                 if is_newer && is_regular {
                     prop_assert!(is_accepted);
                     last = Some((at, driven[at]));
+                    first = first.or(Some(driven[at]));
                 }
                 prop_assert_eq!(meter(id), last.map(|(_, meter)| meter));
                 prop_assert_eq!(ServiceContracts::check_state(), Ok(()));

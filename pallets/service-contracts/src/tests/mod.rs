@@ -1,10 +1,14 @@
 mod amending;
 mod any_calls;
+mod claim_basis;
 mod claims;
+mod continuity;
 mod disputes;
+mod ending;
 mod grants;
 mod handover;
 mod lifecycle;
 mod meters;
+mod plausibility;
 mod proofs;
 mod table;

@@ -287,6 +287,17 @@ fn a_reading_counts_while_the_contract_is_in_force_and_at_a_plausible_time() {
             let proof = gateway.prove(index);
             assert_noop!(report(id, proof), Error::<Test>::ImplausibleTime);
         }
+        // Anchors do not make a backdated event plausible, however many follow.
+        gateway.drive(11_001);
+        gateway.anchor();
+        Now::set(&(present - 50 * MINUTE));
+        let backdated = gateway.drive(11_001);
+        Now::set(&present);
+        for _ in 0..=pallet_anchors::KEPT_ROOTS {
+            gateway.drive(11_001);
+            gateway.anchor();
+        }
+        assert_noop!(report(id, gateway.prove(backdated)), Error::<Test>::ImplausibleTime);
         let proof = gateway.proven(11_002);
         assert_ok!(report(id, proof));
         let late = gateway.drive(11_003);
@@ -310,11 +321,15 @@ fn a_contract_may_count_only_what_the_device_signed() {
 }
 
 #[test]
-fn a_device_that_was_sold_to_a_stranger_proves_nothing() {
+fn a_device_that_was_sold_to_a_stranger_proves_nothing_from_then_on() {
     chain().execute_with(|| {
         let (id, mut gateway) = (agree(terms()), Gateway::new(100));
-        let proof = gateway.proven(11_000);
+        gateway.drive(11_000);
+        gateway.anchor();
+        pass(MINUTE);
         own(INSURER, &gateway.hosted("car"), &gateway);
-        assert_noop!(report(id, proof), Error::<Test>::DeviceSold);
+        let later = gateway.proven(11_001);
+        assert_noop!(report(id, later), Error::<Test>::DeviceSold);
+        assert_ok!(report(id, gateway.prove(0)));
     });
 }

@@ -8,8 +8,8 @@ mod meter;
 mod usage;
 
 pub use amount::{amount, Rounding};
-pub use meter::{irregularity, service_due};
-pub use usage::{period_at, period_range, usage, UsageResult};
+pub use meter::{irregularity, irregularity_in_window, leaps, next_window, service_due};
+pub use usage::{carried_over, period_at, period_range, usage, UsageResult};
 
 use super::{
     state::{ClaimSubject, ProvenPoint},
@@ -39,7 +39,8 @@ pub fn is_gap(clause: &ReportClause, before: &ProvenPoint, after: &ProvenPoint) 
     after.sequence > before.sequence && after.time.saturating_sub(before.time) > clause.every
 }
 
-/// Returns true if a reading contradicts a claim: it is of an event between the readings of the claim, and
+/// Returns true if a reading contradicts a claim: its event is between the readings of the claim, or it came before them and
+/// has a time between theirs, and
 ///
 /// - within the limits, for a breach;
 /// - any reading, for a gap;
@@ -48,7 +49,12 @@ pub fn is_gap(clause: &ReportClause, before: &ProvenPoint, after: &ProvenPoint) 
 /// Nothing refutes other claims. They are contested.
 pub fn refutes(subject: &ClaimSubject, bound: Option<&BoundClause>, contrary: &ProvenPoint) -> bool {
     let is_between = |first: &ProvenPoint, last: &ProvenPoint| {
-        (first.sequence.saturating_add(1)..last.sequence).contains(&contrary.sequence)
+        let by_sequence = first.sequence < contrary.sequence && contrary.sequence < last.sequence;
+        // The first reading was then logged late with an early time. A reading that was logged after the claim's could be
+        // backdated itself.
+        let by_time =
+            contrary.sequence < first.sequence && first.time < contrary.time && contrary.time < last.time;
+        by_sequence || by_time
     };
     let is_off =
         |first: &ProvenPoint, last: &ProvenPoint| contrary.value < first.value || contrary.value > last.value;

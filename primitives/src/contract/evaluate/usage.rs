@@ -1,7 +1,7 @@
 //! Usage of a meter per period.
 
 use crate::{
-    contract::{state::ProvenPoint, CarryOver, UsageClause},
+    contract::{evaluate::Rounding, state::ProvenPoint, CarryOver, UsageClause},
     Decimal,
 };
 
@@ -27,6 +27,21 @@ pub fn period_at(starts: u64, period: u64, time: u64) -> Option<u32> {
 pub fn period_range(starts: u64, period: u64, number: u32) -> Option<(u64, u64)> {
     let from = period.checked_mul(number.into())?.checked_add(starts)?;
     Some((from, from.checked_add(period)?))
+}
+
+/// Returns what is carried over into a period if a number of periods before it were not claimed: as much as if nothing had
+/// been used in them, because the claimant alone decides which periods it claims.
+pub fn carried_over(clause: &UsageClause, carried: Decimal, skipped: u32) -> Decimal {
+    match clause.carry_over {
+        CarryOver::None => Decimal::ZERO,
+        CarryOver::UpTo(_) if skipped == 0 => carried,
+        CarryOver::UpTo(most) => {
+            let saved = clause.allowance.mul_div(&skipped.into(), &Decimal::from(1), 9, Rounding::Up);
+            let total = saved.and_then(|saved| saved.checked_add(&carried));
+            // A sum that does not fit into a decimal is above the limit.
+            total.map_or(most, |total| total.min(most))
+        }
+    }
 }
 
 /// Returns what the readings at both ends of a period come to, with what is carried over from the period before.
@@ -82,6 +97,15 @@ mod tests {
         assert_eq!(result(carry, 300, 1_250), (1_300.into(), 0.into(), 50.into()));
         assert_eq!(result(carry, 300, 1_500), (1_300.into(), 200.into(), 0.into()));
         assert_eq!(result(CarryOver::None, 0, 600), (1_000.into(), 0.into(), 0.into()));
+    }
+
+    #[test]
+    fn periods_that_are_not_claimed_carry_over_as_if_unused() {
+        let carry =
+            |most: u32, skipped| carried_over(&clause(CarryOver::UpTo(most.into())), 200.into(), skipped);
+        assert_eq!((carry(300, 0), carry(300, 1)), (200.into(), 300.into()));
+        assert_eq!((carry(5_000, 2), carry(5_000, u32::MAX)), (2_200.into(), 5_000.into()));
+        assert_eq!(carried_over(&clause(CarryOver::None), Decimal::ZERO, 2), Decimal::ZERO);
     }
 
     #[test]
