@@ -34,6 +34,9 @@ pub enum Command {
         /// The gateway's name.
         #[arg(long, default_value = "gateway")]
         name: String,
+        /// The port where other parties reach the gateway. Without it, the first free one from 30340 on.
+        #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+        port: Option<u16>,
     },
     /// Run the gateway until it is stopped with Ctrl-C or SIGTERM.
     Run(RunArgs),
@@ -70,7 +73,7 @@ pub struct RegisterArgs {
 /// Runs the command.
 pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
-        Command::Init { dir, name } => init(&dir, &name, context)?,
+        Command::Init { dir, name, port } => init(&dir, &name, port, context)?,
         Command::Run(args) => run_daemon(&args, context).await?,
         Command::Account(config) => show_account(&config, context).await?,
         Command::Register(args) => register(&args, context).await?,
@@ -79,7 +82,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn init(dir: &Path, name: &str, context: &Context) -> anyhow::Result<()> {
+fn init(dir: &Path, name: &str, port: Option<u16>, context: &Context) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("creating the folder {}", dir.display()))?;
     let (config_file, key_file) = (dir.join("gateway.toml"), dir.join("gateway.key"));
     for file in [&config_file, &key_file] {
@@ -98,24 +101,43 @@ fn init(dir: &Path, name: &str, context: &Context) -> anyhow::Result<()> {
         .map(std::path::absolute)
         .transpose()
         .context("resolving the path of the passphrase file")?;
-    create_private(&config_file, config::template(name, passphrase_file.as_deref()).as_bytes())?;
+    let port = port.unwrap_or_else(free_delivery_port);
+    let text = config::template(name, port, passphrase_file.as_deref());
+    create_private(&config_file, text.as_bytes())?;
     let view = json!({
         "account": account::show(&keys.account()),
         "config": config_file,
         "key": key_file,
         "passphrase_file": passphrase_file,
+        "delivery_port": port,
     });
     context.print(&view, |_| {
         format!(
-            "account  {}\nconfig   {}\nkey      {}\n\nNext: add a [[device]] to the configuration, then start the \
-             gateway:\n  \
+            "account  {}\nconfig   {}\nkey      {}\nport     {port}, where other parties reach the gateway (`[delivery] \
+             listen`)\n\nNext: add a device, then start the gateway:\n  \
+             streembit device add NAME --config {}\n  \
              streembit gateway run --config {}",
             account::show(&keys.account()),
             config_file.display(),
             key_file.display(),
+            config_file.display(),
             config_file.display()
         )
     })
+}
+
+/// The number of ports that are tried for a new gateway.
+const PORTS: u16 = 100;
+
+/// Returns the first port from the default one on that no program on this machine uses, or the default port if all of
+/// them are in use.
+fn free_delivery_port() -> u16 {
+    let first = delivery::DEFAULT_PORT;
+    let is_free = |port: &u16| {
+        let address = (std::net::Ipv4Addr::UNSPECIFIED, *port);
+        std::net::TcpListener::bind(address).is_ok() && std::net::UdpSocket::bind(address).is_ok()
+    };
+    (first..first.saturating_add(PORTS)).find(is_free).unwrap_or(first)
 }
 
 async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {

@@ -82,11 +82,20 @@ fn the_template_shows_exactly_the_known_keys() {
 #[test]
 fn the_template_shows_the_defaults() {
     assert_eq!(parse(template::TEXT).unwrap(), parse("").unwrap());
-    let rendered = template("Anna's \"car\"", Some(Path::new("/run/secrets/pass")));
+    let rendered = template("Anna's \"car\"", 30_345, Some(Path::new("/run/secrets/pass")));
     let config = parse(&rendered).unwrap();
     assert_eq!(config.gateway.name, "Anna's \"car\"");
     assert_eq!(config.gateway.passphrase_file.as_deref(), Some(Path::new("/run/secrets/pass")));
     assert_eq!(config.gateway.data_dir, Path::new("/etc/streembit/data"));
+    let listen: Vec<_> = config.delivery.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, ["/ip4/127.0.0.1/udp/30345/quic-v1", "/ip4/127.0.0.1/tcp/30345"]);
+}
+
+#[test]
+fn the_default_delivery_port_is_fixed() {
+    let config = parse("").unwrap();
+    let listen: Vec<_> = config.delivery.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, ["/ip4/127.0.0.1/udp/30340/quic-v1", "/ip4/127.0.0.1/tcp/30340"]);
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::{os::unix::fs::MetadataExt as _, path::Path};
 
 fn config(dir: &Path) -> Config {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let text = format!("[node]\nurl = \"ws://{free}\"\n[[device]]\nname = \"shed\"");
+    // Tests run at the same time, so each gateway takes any free port.
+    let text = format!(
+        "[node]\nurl = \"ws://{free}\"\n[delivery]\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\n[[device]]\nname = \"shed\""
+    );
     Config::parse(&text, &dir.join("gateway.toml"), []).unwrap()
 }
 

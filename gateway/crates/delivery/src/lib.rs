@@ -20,7 +20,7 @@ mod swarm;
 mod verify;
 pub mod wire;
 
-pub use config::DeliveryConfig;
+pub use config::{DeliveryConfig, DEFAULT_PORT};
 pub use cursor::{Cursor, CursorError};
 pub use grants::{
     change_stream, class_of, BlockStream, ChainUnavailableError, DeviceAccess, Grants, NameFilter,
