@@ -96,6 +96,11 @@ impl StatusBoard {
         components.insert(component.to_owned(), Component { name: component.to_owned(), state, since });
     }
 
+    /// Removes a component that no longer exists.
+    pub fn remove(&self, component: &str) {
+        self.lock().remove(component);
+    }
+
     /// Returns all components, sorted by name.
     pub fn snapshot(&self) -> Vec<Component> {
         self.lock().values().cloned().collect()

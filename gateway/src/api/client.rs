@@ -3,8 +3,8 @@
 use super::{
     problem::Problem,
     types::{
-        DeviceView, ErasureView, EventView, LastAnchoredView, LogView, NewErasure, PauseView, Results,
-        StatusView,
+        DeviceView, ErasureView, EventView, LastAnchoredView, LogView, NewErasure, PauseView, ReloadView,
+        Results, StatusView,
     },
 };
 use reqwest::{header, RequestBuilder, Response, StatusCode, Url};
@@ -99,6 +99,11 @@ impl Client {
     pub async fn pause(&self, device: &str) -> Result<PauseView, ClientError> {
         let url = self.url(&["v1", "devices", device, "pause"])?;
         self.send(self.http.post(url)).await
+    }
+
+    /// Lets the gateway read its configuration again.
+    pub async fn reload(&self) -> Result<ReloadView, ClientError> {
+        self.send(self.http.post(self.url(&["v1", "reload"])?)).await
     }
 
     /// Permanently erases the bodies of a range of events.

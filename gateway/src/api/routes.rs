@@ -5,7 +5,7 @@ use super::{
     state::Api,
     types::{
         CopiedKeyView, DeviceView, ErasureView, EventView, InclusionView, ItemResult, LastAnchoredView,
-        LogView, NewErasure, NewEvent, NewReadings, PauseView, ReceiptView, Results, StatusView,
+        LogView, NewErasure, NewEvent, NewReadings, PauseView, ReceiptView, ReloadView, Results, StatusView,
     },
 };
 use crate::metrics;
@@ -55,6 +55,7 @@ pub(super) fn router(api: Api, description: MethodRouter<Api>) -> Router {
         .route("/v1/events", post(add_event))
         .route("/v1/events/batch", post(add_batch).layer(many))
         .route("/v1/erasures", post(erase))
+        .route("/v1/reload", post(reload))
         .route("/v1/forks", get(forks))
         .route("/v1/log", get(log))
         .route("/v1/log/proof/{index}", get(inclusion))
@@ -288,6 +289,17 @@ pub(super) async fn erase(State(api): State<Api>, body: RequestBody) -> ApiResul
     let request: NewErasure = serde_json::from_slice(&read_body(body)?)
         .map_err(|error| Problem::bad_request(error, "see NewErasure in /openapi.json"))?;
     api.erase(request).await.map(Json)
+}
+
+/// Reads the configuration file again. Devices that were added, changed or removed in it are added, changed and removed
+/// in the running gateway; all other changes need a restart.
+#[utoipa::path(
+    post,
+    path = "/v1/reload",
+    responses((status = 200, body = ReloadView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn reload(State(api): State<Api>) -> ApiResult<ReloadView> {
+    api.reload().await.map(Json)
 }
 
 /// Lists the devices whose keys were copied, each with the two events that prove it.

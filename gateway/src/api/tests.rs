@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    daemon::Reloader,
     metrics::Metrics,
     status::{ComponentState, StatusBoard},
 };
@@ -56,11 +57,13 @@ async fn serve(api: &str) -> ServedApi {
     let log = Log::open(&config.gateway.data_dir, LogId::first(account)).unwrap();
     let devices: Vec<_> = config.devices.iter().map(|device| device.device_key(account)).collect();
     let log_key = keys.log_key();
+    let reloader = Reloader::stopped(config.clone(), keys.clone());
     let ingest = Ingest::new(log.clone(), keys, devices).unwrap();
     let (status, shutdown) = (StatusBoard::new(), CancellationToken::new());
     let (peer, (_, addresses)) = (streembit_delivery::PeerId::random(), watch::channel(Vec::new()));
     let api = config.api.clone();
     let metrics = Metrics::new();
+    let devices = watch::channel(config.devices.clone().into()).1;
     let state = ApiState {
         config,
         started: 0,
@@ -72,6 +75,8 @@ async fn serve(api: &str) -> ServedApi {
         addresses,
         log_key,
         records: watch::channel(crate::daemon::Records::default()).1,
+        devices,
+        reloader,
     };
     let task = tokio::spawn(Api::new(state).run(api.clone(), shutdown.clone()));
     while !status.get("api").is_some_and(|state| state.is_running()) {

@@ -2,7 +2,7 @@
 //! 1970-01-01 UTC.
 
 use super::problem::Problem;
-use crate::status::Component;
+use crate::{daemon::Reloaded, status::Component};
 use serde::{Deserialize, Serialize};
 use streembit_keystore::account;
 use streembit_log::{CopiedKey, Erasure, Receipt, SignedTwice, StoredEvent};
@@ -142,6 +142,28 @@ pub struct PauseView {
     pub device: String,
     /// How long the pause is at most, in milliseconds.
     pub milliseconds: u64,
+}
+
+/// What changed when the gateway read its configuration again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Reload)]
+pub struct ReloadView {
+    /// The names of the devices that were added.
+    pub added: Vec<String>,
+    /// The names of the devices that were changed.
+    pub changed: Vec<String>,
+    /// The names of the devices that were removed. Their events stay in the log, and their records on the chain.
+    pub removed: Vec<String>,
+    /// The sections that differ from those that the gateway started with. It takes them when it starts again.
+    pub needs_restart: Vec<String>,
+}
+
+impl From<Reloaded> for ReloadView {
+    fn from(reloaded: Reloaded) -> Self {
+        let Reloaded { added, changed, removed, needs_restart } = reloaded;
+        let needs_restart = needs_restart.into_iter().map(str::to_owned).collect();
+        Self { added, changed, removed, needs_restart }
+    }
 }
 
 /// The receipt of an event that is in the log and on disk.

@@ -5,7 +5,10 @@ use super::{
     epoch,
 };
 use crate::{
-    api::client::{Client, ClientError},
+    api::{
+        client::{Client, ClientError},
+        types::ReloadView,
+    },
     config, daemon,
     keys::open_gateway_key,
     memory,
@@ -40,6 +43,9 @@ pub enum Command {
     },
     /// Run the gateway until it is stopped with Ctrl-C or SIGTERM.
     Run(RunArgs),
+    /// Let the running gateway read its configuration again and take its devices, as SIGHUP does. Nothing else changes
+    /// until the gateway starts again.
+    Reload(ConfigArg),
     /// Show the gateway's account, peer id and addresses.
     Account(ConfigArg),
     /// Register the gateway and its log key on the chain as a gateway of a party. It may then anchor its log. Waits for
@@ -75,6 +81,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::Init { dir, name, port } => init(&dir, &name, port, context)?,
         Command::Run(args) => run_daemon(&args, context).await?,
+        Command::Reload(config) => reload(&config, context).await?,
         Command::Account(config) => show_account(&config, context).await?,
         Command::Register(args) => register(&args, context).await?,
         Command::Epoch(command) => epoch::run(&command, context).await?,
@@ -165,6 +172,30 @@ async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
         never = memory::trim_periodically() => match never {},
         () = stopping => anyhow::bail!("stopped before the shutdown was complete; all acknowledged events are on disk"),
     }
+}
+
+async fn reload(config: &ConfigArg, context: &Context) -> anyhow::Result<()> {
+    let config = config.load()?;
+    let reloaded = Client::new(&config.api.socket)?.reload().await?;
+    context.print(&reloaded, reload_text)
+}
+
+fn reload_text(reloaded: &ReloadView) -> String {
+    let ReloadView { added, changed, removed, needs_restart } = reloaded;
+    let devices = [("added", added), ("changed", changed), ("removed", removed)];
+    let mut lines: Vec<_> = devices
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| format!("{what:<8} {}", names.join(", ")))
+        .collect();
+    if lines.is_empty() {
+        lines.push("The devices are as before.".into());
+    }
+    if !needs_restart.is_empty() {
+        let sections: Vec<_> = needs_restart.iter().map(|name| format!("[{name}]")).collect();
+        lines.push(format!("Restart the gateway to apply the changes of {}.", sections.join(", ")));
+    }
+    lines.join("\n")
 }
 
 async fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<()> {

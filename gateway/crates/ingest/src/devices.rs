@@ -49,6 +49,16 @@ impl Device {
         Self { configured: ParsedDeviceKey::new(device.id, device.key), registered: None, paused_until: None }
     }
 
+    /// Returns true if this is the device of the configuration.
+    fn is(&self, device: &ConfiguredDevice) -> bool {
+        self.configured.device() == device.id && *self.configured.key() == device.key
+    }
+
+    /// Returns true if the record of the device on the chain is known.
+    pub(super) fn has_lineage(&self) -> bool {
+        self.registered.is_some()
+    }
+
     pub(super) fn id(&self) -> DeviceId {
         self.configured.device()
     }
@@ -152,6 +162,17 @@ impl Devices {
     pub(super) fn new(devices: impl IntoIterator<Item = ConfiguredDevice>) -> Self {
         let devices = devices.into_iter().map(Device::new).map(|device| (device.id(), Arc::new(device)));
         Self(RwLock::new(Arc::new(devices.collect())))
+    }
+
+    /// Replaces the devices. A device that stays as it was keeps its record and its pause.
+    pub(super) fn set(&self, devices: impl IntoIterator<Item = ConfiguredDevice>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let keep = |device: ConfiguredDevice| match known.get(&device.id) {
+            Some(same) if same.is(&device) => (device.id, same.clone()),
+            _ => (device.id, Arc::new(Device::new(device))),
+        };
+        let changed: HashMap<_, _> = devices.into_iter().map(keep).collect();
+        *known = Arc::new(changed);
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
