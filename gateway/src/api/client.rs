@@ -3,8 +3,8 @@
 use super::{
     problem::Problem,
     types::{
-        DeviceView, ErasureView, EventView, LastAnchoredView, LogView, NewErasure, PauseView, ReloadView,
-        Results, StatusView,
+        DeviceView, ErasureView, LastAnchoredView, LogView, NewErasure, PauseView, ReloadView, Results,
+        StatusView, StoredEventView,
     },
 };
 use reqwest::{header, RequestBuilder, Response, StatusCode, Url};
@@ -85,7 +85,12 @@ impl Client {
     }
 
     /// Returns up to `limit` events of a device, starting at sequence number `from`, oldest first.
-    pub async fn events(&self, device: &str, from: u64, limit: usize) -> Result<Vec<EventView>, ClientError> {
+    pub async fn events(
+        &self,
+        device: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEventView>, ClientError> {
         let query = [("from", from.to_string()), ("limit", limit.to_string())];
         self.get(&["v1", "devices", device, "events"], &query).await
     }

@@ -4,8 +4,9 @@ use super::{
     problem::Problem,
     state::Api,
     types::{
-        CopiedKeyView, DeviceView, ErasureView, EventView, InclusionView, ItemResult, LastAnchoredView,
-        LogView, NewErasure, NewEvent, NewReadings, PauseView, ReceiptView, ReloadView, Results, StatusView,
+        CopiedKeyView, DeviceView, ErasureView, InclusionView, ItemResult, LastAnchoredView, LogView,
+        NewErasure, NewEvent, NewReadings, PauseView, ReceiptView, ReloadView, Results, StatusView,
+        StoredEventView,
     },
 };
 use crate::metrics;
@@ -233,18 +234,21 @@ pub(super) struct EventsQuery {
     get,
     path = "/v1/devices/{device}/events",
     params(("device" = String, Path, description = "The device's name or id"), EventsQuery),
-    responses((status = 200, body = Vec<EventView>), (status = "4XX", body = Problem))
+    responses((status = 200, body = Vec<StoredEventView>), (status = "4XX", body = Problem))
 )]
 pub(super) async fn events(
     State(api): State<Api>,
     Path(device): Path<String>,
     query: Result<Query<EventsQuery>, QueryRejection>,
-) -> ApiResult<Vec<EventView>> {
+) -> ApiResult<Vec<StoredEventView>> {
     let device = api.device(&device)?;
     let Query(EventsQuery { from, limit }) = query?;
     let limit = limit.unwrap_or(DEFAULT_EVENTS).min(MAX_EVENTS);
-    let events = api.read(move |log| log.device_events(&device, from, limit)).await?;
-    Ok(Json(events.into_iter().map(EventView::from).collect()))
+    let view = move |log: &streembit_log::LogReader| {
+        let events = log.device_events(&device, from, limit)?;
+        Ok(events.into_iter().map(|stored| StoredEventView::of(log.id(), stored)).collect())
+    };
+    api.read(view).await.map(Json)
 }
 
 /// Proves the last event of a device at the last anchor of the log, for a change of the device's record on the chain.

@@ -240,6 +240,7 @@ impl Api {
         Ok(StatusView {
             name: self.state.config.gateway.name.clone(),
             account: account::show(&self.account()),
+            account_hex: self.account().to_string(),
             peer: PeerView { id: self.state.peer.to_string(), addresses },
             version: env!("CARGO_PKG_VERSION").into(),
             started: self.state.started,

@@ -2,7 +2,7 @@
 //! connection to a node, and the search for what a command is about.
 
 use super::{
-    output,
+    accounts, output,
     resolver::{Reference, Resolver},
 };
 use crate::{
@@ -56,14 +56,12 @@ impl Context {
         self.print(value, |value| self.names().label(&text(value)))
     }
 
-    /// Returns a value as JSON. Beside ids, it has their names in the address book.
+    /// Returns a value as JSON. Accounts are SS58 addresses, with their hexadecimal form beside them. Beside ids, it has
+    /// their names in the address book.
     pub fn to_json(&self, value: &impl Serialize) -> anyhow::Result<String> {
-        let names = self.names();
-        if names.is_empty() {
-            return Ok(serde_json::to_string(value)?);
-        }
         let mut value = serde_json::to_value(value)?;
-        names.add_names(&mut value);
+        self.names().add_names(&mut value);
+        accounts::show_both(&mut value);
         Ok(value.to_string())
     }
 

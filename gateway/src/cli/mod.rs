@@ -3,6 +3,7 @@
 //! Each subcommand has a module with its arguments (`Command` or `Args`) and a function `run(args, &Context)`. This
 //! module only joins them into one tree.
 
+mod accounts;
 pub mod audit;
 pub mod common;
 pub mod consortium;

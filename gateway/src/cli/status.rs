@@ -134,6 +134,7 @@ mod tests {
         StatusView {
             name: "anna".into(),
             account: "5Grw".into(),
+            account_hex: "0xd4".into(),
             version: "0.1.0".into(),
             started: 0,
             log: Some(LogView {

@@ -5,12 +5,12 @@ use super::{
     output::print_line,
     resolver::{ParseReferenceError, Reference},
 };
-use crate::remedies::explain;
+use crate::{event_view::EventView, remedies::explain};
 use anyhow::Context as _;
+use serde::Serialize;
 use serde_json::{json, Value};
 use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
 use streembit_chain::{ChainClient, NodeConnection};
-use streembit_clock as clock;
 use streembit_delivery::{
     random_identity, Cursor, DeliveryConfig, Limits, Peer, Position, Received, Subscriber, SubscriberEvent,
     Subscription, Target,
@@ -134,7 +134,8 @@ async fn follow(
                 notice(context, &event, &format!("interrupted: {problem}; trying again in {seconds:.1} s"));
             }
             SubscriberEvent::Event(event) => {
-                print_line(&if context.json { event.to_json().to_string() } else { describe(&event) })?;
+                let view = DeliveredView::of(&event);
+                print_line(&if context.json { context.to_json(&view)? } else { view.describe() })?;
                 if let Some(cursor) = &cursor {
                     cursor.save(subscriber.position())?;
                 }
@@ -154,18 +155,51 @@ fn notice(context: &Context, event: &Value, text: &str) {
     }
 }
 
-/// Describes an event in one line.
-fn describe(event: &Received) -> String {
-    let header = &event.entry.event.header;
-    let parts = event.parts.iter().map(|(_, part)| part.to_string());
-    let shown = parts.collect::<Vec<_>>().join(", ");
-    let rest = match (event.complete, event.erased) {
-        (true, _) => "",
-        (false, true) => "(erased)",
-        (false, false) => " (the rest is not granted)",
-    };
-    let anchored = if event.anchored.is_some() { "anchored" } else { "not yet anchored" };
-    format!("{:>6}  {}  {anchored}  {shown}{rest}", header.sequence, clock::show(header.time))
+/// A delivered event: the JSON of one line.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(super) struct DeliveredView {
+    #[serde(flatten)]
+    event: EventView,
+    /// The anchored size of the log for which inclusion was proven, or null if the event is not anchored yet.
+    anchored: Option<u64>,
+    /// The sequences before this event that were not delivered, or null.
+    skipped: Option<SkippedView>,
+}
+
+/// Sequences that were not delivered, because they are declared lost or are in logs that the device has left.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+struct SkippedView {
+    /// The first sequence.
+    from: u64,
+    /// The sequence after the last one.
+    until: u64,
+}
+
+impl DeliveredView {
+    fn of(received: &Received) -> Self {
+        let skipped = received.skipped.as_ref();
+        Self {
+            event: EventView::of_received(received),
+            anchored: received.anchored,
+            skipped: skipped.map(|skipped| SkippedView { from: skipped.start, until: skipped.end }),
+        }
+    }
+
+    /// Describes the event in one line.
+    fn describe(&self) -> String {
+        let Self { event, anchored, .. } = self;
+        let anchored = if anchored.is_some() { "anchored" } else { "not yet anchored" };
+        format!("{:>6}  {}  {anchored}  {}", event.sequence, event.times(), event.content())
+    }
+}
+
+#[cfg(test)]
+impl DeliveredView {
+    /// Returns a delivered event for tests.
+    pub(super) fn example() -> Self {
+        let skipped = Some(SkippedView { from: 1, until: 3 });
+        Self { event: crate::event_view::example(), anchored: Some(9), skipped }
+    }
 }
 
 #[cfg(test)]

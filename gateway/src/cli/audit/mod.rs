@@ -10,6 +10,8 @@ mod root;
 mod verdict;
 
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod tests;
 
 use super::{
@@ -229,22 +231,23 @@ fn table(report: &Report, limit: usize) -> String {
     let mut table =
         output::table(["sequence", "time", "content", "signed by", "key", "index", "anchored", "valid"]);
     let mut count = 0;
-    for (_, event) in report.history.iter().enumerate().filter(listed) {
+    for (_, audited) in report.history.iter().enumerate().filter(listed) {
         count += 1;
+        let AuditedEvent { event, .. } = audited;
         table.add_row([
             event.sequence.to_string(),
-            event.when(),
-            event.summary(),
+            event.times(),
+            event.content(),
             event.signed_by().to_owned(),
-            event.key.map_or("-".to_owned(), |key| key.to_string()),
+            audited.key.map_or("-".to_owned(), |key| key.to_string()),
             event.index.to_string(),
-            match event.anchor {
+            match audited.anchor {
                 AnchorState::Anchored => "yes",
                 AnchorState::Pending => "not yet",
                 AnchorState::Outside => "NO",
             }
             .to_owned(),
-            if event.ok { "yes" } else { "NO" }.to_owned(),
+            if audited.ok { "yes" } else { "NO" }.to_owned(),
         ]);
     }
     let hidden = report.history.len().saturating_sub(count);
