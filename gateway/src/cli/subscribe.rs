@@ -1,14 +1,14 @@
 //! `streembit subscribe`: receiving a device's events from its gateway, peer to peer, and verifying each one.
 
 use super::{
-    common::{CommandResult, Context, KeyArg, NodeArg},
+    common::{CommandResult, Context, KeyArg, NodeArg, OptionalConfigArg},
     output::print_line,
     resolver::{ParseReferenceError, Reference},
 };
 use crate::{event_view::EventView, remedies::explain};
 use anyhow::Context as _;
 use serde::Serialize;
-use serde_json::{json, Value};
+use serde_json::json;
 use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
 use streembit_chain::{ChainClient, NodeConnection};
 use streembit_delivery::{
@@ -22,9 +22,11 @@ use tokio::signal::unix::{signal, SignalKind};
 /// The arguments of `subscribe`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The device: its id or the beginning of it, or its name in the address book.
-    #[arg(long, value_name = "DEVICE")]
+    /// The device: its id or the beginning of it, or its name in the address book or in a gateway's configuration.
+    #[arg(long, value_name = "DEVICE", value_parser = Reference::of_device)]
     device: Reference,
+    #[command(flatten)]
+    config: OptionalConfigArg,
     /// The gateway's address, ending in /p2p/PEER_ID, or its account or name to find it on the local network.
     #[arg(long, value_name = "ADDRESS")]
     gateway: GatewayArg,
@@ -79,7 +81,14 @@ pub async fn run(args: Args, context: &Context) -> CommandResult {
     let chain = ChainClient::connect(NodeConnection::Url(url))
         .await
         .context("looking up the device on the chain (--node)")?;
-    let device = context.resolver().chain(&chain).device(&args.device).await?;
+    let own = args.config.load_with_ids(context)?;
+    let device = {
+        let resolver = context.resolver().chain(&chain);
+        match &own {
+            Some((config, account)) => resolver.gateway(config, *account).device(&args.device).await?,
+            None => resolver.device(&args.device).await?,
+        }
+    };
     let target = match args.gateway {
         GatewayArg::Address(target) => target,
         GatewayArg::Account(account) => {
@@ -126,12 +135,12 @@ async fn follow(
                 let gateway = account::show(&gateway);
                 let event = json!({ "connected": gateway });
                 let text = context.names().label(&format!("connected to gateway {gateway}"));
-                notice(context, &event, &text);
+                context.notice(&event, &text);
             }
             SubscriberEvent::Interrupted { problem, pause } => {
                 let seconds = pause.as_secs_f32();
                 let event = json!({ "interrupted": problem, "again_in_seconds": seconds });
-                notice(context, &event, &format!("interrupted: {problem}; trying again in {seconds:.1} s"));
+                context.notice(&event, &format!("interrupted: {problem}; trying again in {seconds:.1} s"));
             }
             SubscriberEvent::Event(event) => {
                 let view = DeliveredView::of(&event);
@@ -144,15 +153,6 @@ async fn follow(
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Reports a change of the connection on standard error.
-fn notice(context: &Context, event: &Value, text: &str) {
-    if context.json {
-        eprintln!("{event}");
-    } else {
-        eprintln!("{text}");
-    }
 }
 
 /// A delivered event: the JSON of one line.

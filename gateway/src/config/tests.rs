@@ -151,11 +151,17 @@ fn errors_in_overrides_name_the_variable() {
         ("STREEMBIT_API_TCP", "8080", "127.0.0.1:8080"),
         ("STREEMBIT_API_ALLOW_REMOTE", "yes", "neither true nor false"),
         ("STREEMBIT_DELIVERY_LISTEN", "127.0.0.1:1", "multiaddress"),
-        ("STREEMBIT_GATEWAY_DATA_DIR", "", "empty"),
+        ("STREEMBIT_NODE_ULR", "", "STREEMBIT_NODE_URL"),
     ] {
         let error = parse_with("", &[(name, value)]).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(problem), "{error}");
     }
+}
+
+#[test]
+fn an_empty_variable_is_like_one_that_is_not_set() {
+    let variables: Vec<_> = OVERRIDES.iter().map(|(name, _)| (*name, "")).collect();
+    assert_eq!(parse_with("", &variables).unwrap(), parse("").unwrap());
 }
 
 #[test]

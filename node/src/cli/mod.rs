@@ -1,6 +1,7 @@
 //! The command line of the node: Substrate's, with defaults for a Raspberry Pi.
 
 mod defaults;
+mod help;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ use crate::{
     keys::KeysCmd,
     spec_error::with_remedy,
 };
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, Args as _, Command, CommandFactory, FromArgMatches, Parser};
 use sc_cli::{Result, RunCmd, SubstrateCli};
 use sc_service::ChainSpec;
 use std::{ffi::OsString, path::PathBuf};
@@ -111,8 +112,23 @@ impl Cli {
         I: IntoIterator,
         I::Item: Into<OsString> + Clone,
     {
-        let matches = Self::command_with_defaults().try_get_matches_from(arguments)?;
+        let (arguments, all) = help::take_all(arguments);
+        let matches = Self::arranged_command(all).try_get_matches_from(arguments)?;
         Self::from_matches(&matches)
+    }
+
+    /// Returns the command. Its help shows `all` options or only those that are often needed.
+    fn arranged_command(all: bool) -> Command {
+        help::arrange(Self::command_with_defaults(), &Self::own_arguments(), all)
+    }
+
+    /// Returns the names of the arguments that are not Substrate's.
+    fn own_arguments() -> Vec<String> {
+        let substrate = RunCmd::augment_args(Command::new("substrate"));
+        let is_own = |id: &str| !substrate.get_arguments().any(|argument| argument.get_id() == id);
+        let all = <Self as CommandFactory>::command();
+        let own = all.get_arguments().map(|argument| argument.get_id().to_string());
+        own.filter(|id| is_own(id)).collect()
     }
 
     fn command_with_defaults() -> Command {
