@@ -151,7 +151,27 @@ impl Cli {
         // Generate the network key on the first start, so that one command is enough to join. Substrate calls this
         // unsafe because on some networks this key identifies a validator; here the session keys do.
         network.node_key_params.unsafe_force_node_key_generation = true;
+        if let Some(folder) = cli.chain_beside_gateway() {
+            cli.run.shared_params.base_path = Some(folder);
+        }
         Ok(cli)
+    }
+
+    /// Returns the folder of a development chain with a gateway, unless another one or a temporary one is asked for: the
+    /// folder `chain` beside the gateway's configuration. The gateway keeps its log, so the chain must stay too.
+    fn chain_beside_gateway(&self) -> Option<PathBuf> {
+        let params = &self.run.shared_params;
+        if self.run.tmp || params.base_path.is_some() || !params.is_dev() {
+            return None;
+        }
+        let file = std::path::absolute(self.gateway.as_ref()?).ok()?;
+        Some(file.with_file_name("chain"))
+    }
+
+    /// Returns true if a gateway keeps its log while the chain that anchors it is removed when the node ends.
+    pub fn loses_chain_of_gateway(&self) -> bool {
+        let is_kept = self.run.shared_params.base_path.is_some() || !self.run.shared_params.is_dev();
+        self.gateway.is_some() && (self.run.tmp || !is_kept)
     }
 
     /// Refuses options that this node does not support.

@@ -116,6 +116,23 @@ fn a_passphrase_file_requires_a_gateway() {
 }
 
 #[test]
+fn a_development_chain_with_a_gateway_is_kept_beside_it() {
+    let base = |arguments: &[&str]| parse(arguments).run.shared_params.base_path;
+    let beside = Some(PathBuf::from("/srv/car/chain"));
+    assert_eq!(base(&["--dev", "--gateway", "/srv/car/gateway.toml"]), beside);
+    let relative = base(&["--dev", "--gateway", "gateway.toml"]).unwrap();
+    assert!(relative.is_absolute() && relative.ends_with("chain"), "{relative:?}");
+    let other = base(&["--dev", "--gateway", "/srv/car/gateway.toml", "--base-path", "/var/chain"]);
+    assert_eq!(other, Some(PathBuf::from("/var/chain")));
+    for arguments in [&["--dev"][..], &["--dev", "--tmp", "--gateway", "g.toml"], &["--gateway", "g.toml"]] {
+        assert_eq!(base(arguments), None, "{arguments:?}");
+    }
+    assert!(parse(&["--dev", "--tmp", "--gateway", "g.toml"]).loses_chain_of_gateway());
+    assert!(!parse(&["--dev", "--gateway", "g.toml"]).loses_chain_of_gateway());
+    assert!(!parse(&["--dev"]).loses_chain_of_gateway());
+}
+
+#[test]
 fn only_the_litep2p_backend_is_accepted() {
     assert!(parse(&["--dev"]).validate().is_ok());
     let error = parse(&["--dev", "--network-backend=libp2p"]).validate().unwrap_err();

@@ -213,16 +213,26 @@ fn facts(report: &Report, names: &AddressBook) -> Vec<String> {
             report.block,
             clock::show(report.block_time)
         ),
-        format!(
-            "events   {}: {} anchored, {} not yet anchored{}",
-            report.events,
-            report.anchored,
-            report.pending,
-            if report.erased > 0 { format!("; {} bodies were erased", report.erased) } else { String::new() }
-        ),
+        events(report),
         format!("complete {}", report.completeness),
     ]);
     facts
+}
+
+/// Returns the line with the numbers of the events.
+fn events(report: &Report) -> String {
+    let Report { events, anchored, pending, lost, erased, .. } = report;
+    let valid = anchored.saturating_add(*pending).saturating_add(*lost);
+    let mut line = format!("events   {events}: {anchored} anchored, {pending} not yet anchored");
+    for (count, what) in [(lost, "declared lost"), (&events.saturating_sub(valid), "not verified")] {
+        if *count > 0 {
+            line.push_str(&format!(", {count} {what}"));
+        }
+    }
+    if *erased > 0 {
+        line.push_str(&format!("; {erased} bodies were erased"));
+    }
+    line
 }
 
 fn table(report: &Report, limit: usize) -> String {
