@@ -99,21 +99,18 @@ impl AdapterRunner {
     ) {
         let before = devices.borrow().clone();
         let same = |device: &&DeviceConfig| new.iter().any(|other| other == *device);
-        let mut ending: BTreeSet<String> =
-            before.iter().filter(|device| !same(device)).map(|device| device.name.clone()).collect();
-        for name in &ending {
-            if let Some(stop) = running.stops.get(name) {
-                stop.cancel();
-            }
+        let changed = before.iter().filter(|device| !same(device));
+        let mut ending: BTreeSet<&str> = changed.map(|device| device.name.as_str()).collect();
+        ending.retain(|name| running.stops.contains_key(*name));
+        for stop in ending.iter().filter_map(|name| running.stops.get(*name)) {
+            stop.cancel();
         }
-        ending.retain(|name| running.stops.contains_key(name));
         while !ending.is_empty() {
             let Some(ended) = running.adapters.next().await else { break };
             running.stops.remove(&ended);
-            ending.remove(&ended);
-        }
-        for gone in before.iter().filter(|device| !new.iter().any(|other| other.name == device.name)) {
-            self.status.remove(&component_name(&gone.name));
+            if ending.remove(ended.as_str()) {
+                self.status.remove(&component_name(&ended));
+            }
         }
         self.ingest.set_devices(devices::configured(&new, self.log.id().gateway));
         devices.send_replace(new.clone());

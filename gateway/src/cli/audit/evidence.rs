@@ -253,7 +253,8 @@ fn listed(output: &VerifyOutput) -> String {
     if history.is_empty() {
         return String::new();
     }
-    let logs: Vec<_> = verdict.segments.iter().map(|segment| segment.checkpoint.log.into()).collect();
+    let logs: Vec<_> =
+        verdict.segments.iter().map(|segment| LogIdView::from(segment.checkpoint.log)).collect();
     let mut table = event_table();
     for event in history {
         table.add_row(event_row(event, &logs));
@@ -325,7 +326,7 @@ fn print_json(value: &impl Serialize, context: &Context) -> anyhow::Result<()> {
 fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
     let mut table = event_table();
     let (mut count, limit) = (0u64, args.limit);
-    let logs = RefCell::new(Vec::new());
+    let logs = RefCell::new(Vec::<LogIdView>::new());
     show::show(
         &args.file,
         |summary| {
