@@ -56,7 +56,7 @@ fn one_file_proves_a_device_with_two_keys_two_gateways_two_owners_and_lost_event
             .ensure_refused(&["NotYourDevice"])?;
         let moved = reassign().args(["--from", "7"]).json()?;
         ensure!(u64_at(&moved, "/lost")? == 2, "{moved}");
-        let log = json!(second.log_id()?.to_string());
+        let log = second.log_json()?;
         second.wait_for_device("meter", "log", &log)?;
         fixture.gateway.wait_for_device("meter", "log", &log)?;
         refuse(&fixture.gateway, &meter, "another log")?;
@@ -150,7 +150,7 @@ fn a_hosted_device_moves_to_another_gateway_and_to_its_next_log() {
         ensure!(u64_at(&moved, "/from")? == 3 && u64_at(&moved, "/lost")? == 0, "{moved}");
         // The consent of the gateway is used up.
         fixture.reassign_command(&id, &admission, ("--last", &proof), &owner).run()?.ensure_refused(&[])?;
-        let log = json!(second.log_id()?.to_string());
+        let log = second.log_json()?;
         second.wait_for_device("shed", "log", &log)?;
         fixture.gateway.wait_for_device("shed", "log", &log)?;
         fixture.add_senml("shed", TEMPERATURE_SENML).run()?.ensure_refused(&["belongs to log"])?;

@@ -160,7 +160,7 @@ fn move_device(
     reassign(&stranger).run()?.ensure_refused(&["NotYourDevice"])?;
     let moved = reassign(owner).json()?;
     ensure!(u64_at(&moved, "/lost")? == 2, "{moved}");
-    to.wait_for_device(name, "log", &json!(to.log_id()?.to_string()))
+    to.wait_for_device(name, "log", &to.log_json()?)
 }
 
 fn send(gateway: &Gateway, device: &mut SigningDevice, count: u32) -> Result<()> {

@@ -308,7 +308,7 @@ fn device_view(
             DeviceKey::Hosted { gateway, .. } => account::show(gateway),
         },
         key_from,
-        log: record.map(|record| record.log().to_string()),
+        log: record.map(|record| record.log().into()),
         state: record.map(|record| format!("{:?}", record.state()).to_lowercase()),
         owner: record.map(|record| record.owner().to_string()),
         owner_since: record.map(|record| record.owners().last().since),

@@ -2,7 +2,11 @@
 //! 1970-01-01 UTC.
 
 use super::problem::Problem;
-use crate::{daemon::Reloaded, event_view::EventView, status::Component};
+use crate::{
+    daemon::Reloaded,
+    event_view::{EventView, LogIdView},
+    status::Component,
+};
 use serde::{Deserialize, Serialize};
 use streembit_log::{CopiedKey, Erasure, Receipt, SignedTwice, StoredEvent};
 use streembit_primitives::{
@@ -97,9 +101,9 @@ pub struct DeviceView {
     /// The sequence number of the first event that the key signs.
     #[serde(default)]
     pub key_from: u64,
-    /// The log that the device's events are in, as gateway and epoch, or null if the chain does not know the device.
+    /// The log that the device's events are in, or null if the chain does not know the device.
     #[serde(default)]
-    pub log: Option<String>,
+    pub log: Option<LogIdView>,
     /// What the owner says about the device: `active`, `lost`, `stolen` or `retired`; null if the chain does not know it.
     #[serde(default)]
     pub state: Option<String>,

@@ -1,11 +1,15 @@
 //! Accounts in the JSON of commands: an SS58 address, and the same account in hexadecimal beside it.
 
 use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
 use streembit_keystore::account;
 use streembit_primitives::AccountId;
 
 /// The fields that hold an account, or a list of accounts, whatever they are a part of.
 const FIELDS: [&str; 4] = ["account", "accounts", "gateway", "gateways"];
+
+/// The possible lengths of the address of an account, so that other texts are not decoded.
+const LENGTHS: RangeInclusive<usize> = 46..=48;
 
 /// Shows all accounts in a value as SS58 addresses, and adds a field `NAME_hex` with the hexadecimal form beside each
 /// field `NAME`.
@@ -67,11 +71,9 @@ fn show_field(field: &mut Value, is_account: bool) -> Option<Value> {
 
 /// Returns the account that a text is. Hexadecimal digits may be anything, unless the field holds accounts.
 fn account_in(text: &str, is_account: bool) -> Option<AccountId> {
-    let is_digits = text.starts_with("0x");
-    if is_digits && !is_account {
-        return None;
-    }
-    account::parse(text).ok()
+    let is_address = text.starts_with('5') && LENGTHS.contains(&text.len());
+    let is_digits = is_account && text.starts_with("0x");
+    (is_address || is_digits).then(|| account::parse(text).ok())?
 }
 
 #[cfg(test)]

@@ -209,3 +209,35 @@ impl Devices {
         Arc::make_mut(&mut devices).insert(*device, Arc::new(changed));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streembit_primitives::{
+        device::{ChangeTime, DeviceRecord},
+        PartyId, PublicKey,
+    };
+
+    fn key(n: u8) -> DeviceKey {
+        DeviceKey::Own(PublicKey::Sr25519([n; 32]))
+    }
+
+    #[test]
+    fn devices_that_stay_keep_their_records_when_others_come_and_go() {
+        let devices = Devices::new([key(1).into(), key(2).into()]);
+        let at = ChangeTime { block: 1, time: 1 };
+        let log = LogId::first(AccountId([3; 32]));
+        for n in [1, 2] {
+            let record = DeviceRecord::new(key(n), PartyId([4; 32]), log, at);
+            devices.set_lineage(&key(n).device_id(), Some(Lineage::new(record, None)));
+        }
+        // The second one has another key now, the first one stays, and the third one is new.
+        let changed = ConfiguredDevice { id: key(2).device_id(), key: key(5) };
+        devices.set([key(1).into(), changed, key(3).into()]);
+        let known = |n| devices.get(&key(n).device_id()).map(|device| device.has_lineage());
+        assert_eq!([known(1), known(2), known(3)], [Some(true), Some(false), Some(false)]);
+        devices.set([key(3).into()]);
+        assert_eq!([known(1), known(2), known(3)], [None, None, Some(false)]);
+        assert!(!devices.pause(&key(1).device_id(), Duration::from_secs(1)));
+    }
+}

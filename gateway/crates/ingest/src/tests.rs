@@ -497,20 +497,3 @@ proptest! {
         })?;
     }
 }
-
-#[tokio::test]
-async fn devices_are_added_and_removed_while_others_go_on() {
-    let mut meter = Device::sr25519(1);
-    let fixture = start_ingest(&[], Limits::default());
-    let (event, text) = meter.next(0);
-    let unknown = Err(IngestError::UnknownDevice { device: meter.id() });
-    assert_eq!(fixture.ingest.signed(event.clone(), text.clone()).await, unknown);
-    fixture.ingest.set_devices([hosted("car"), meter.key.key().clone()]);
-    assert!(fixture.ingest.signed(event, text).await.is_ok());
-    assert!(fixture.ingest.readings(fixture.car, vec![reading(1)]).await.is_ok());
-    fixture.ingest.set_devices([hosted("car")]);
-    let (event, text) = meter.next(1);
-    assert_eq!(fixture.ingest.signed(event, text).await, unknown);
-    assert!(fixture.ingest.readings(fixture.car, vec![reading(2)]).await.is_ok());
-    assert_eq!(fixture.ingest.devices().len(), 1);
-}
