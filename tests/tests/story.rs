@@ -3,7 +3,7 @@
 
 use crate::parties::{accept, add_account, new_key, party_account, propose_as, report};
 use anyhow::{ensure, Context as _, Result};
-use serde_json::{json, Value};
+use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
