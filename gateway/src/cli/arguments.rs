@@ -60,6 +60,22 @@ mod tests {
     }
 
     #[test]
+    fn a_party_is_named_by_itself_its_key_or_its_gateway() {
+        let parses = |line: &str| parse(line.split(' ').map(OsString::from)).is_ok();
+        for command in ["contract list", "contract due", "grant list"] {
+            for option in ["--party anna", "--key k", "--config c"] {
+                assert!(parses(&format!("streembit {command} {option}")), "{command} {option}");
+            }
+        }
+        for command in ["contract due", "grant list"] {
+            assert!(!parses(&format!("streembit {command}")), "{command}");
+        }
+        // A configuration, which may come from a variable, does not keep a proof from being given.
+        assert!(parses("streembit contract report book --proof p --config c --key k"));
+        assert!(parses("streembit subscribe --device car --gateway anna --config c --key k"));
+    }
+
+    #[test]
     fn an_error_shows_the_usage_of_the_help() {
         let line = ["streembit", "contract", "report", "--key", "k", "--config", "c", "--nonsense"];
         let Err(error) = parse(line.map(OsString::from)) else { panic!() };
