@@ -1,7 +1,7 @@
 use super::{overrides::OVERRIDES, *};
 use std::{collections::BTreeSet, time::Duration};
 use streembit_adapters::{serial::Endpoint, AdapterConfig};
-use streembit_primitives::DeviceKey;
+use streembit_primitives::{DeviceId, DeviceKey};
 
 const PATH: &str = "/etc/streembit/gateway.toml";
 
