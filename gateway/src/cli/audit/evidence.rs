@@ -248,7 +248,7 @@ impl<'a> VerifyOutput<'a> {
 }
 
 /// Returns the table of the newest events, after an empty line, or nothing if none is listed.
-fn listed(output: &VerifyOutput) -> String {
+fn listed(output: &VerifyOutput<'_>) -> String {
     let VerifyOutput { verdict, history, .. } = output;
     if history.is_empty() {
         return String::new();

@@ -63,7 +63,7 @@ pub enum Command {
     ///
     /// If there are several sources, the command fails unless all of them have the same trust root.
     Root(root::RootArgs),
-    /// Verify an evidence file offline, with only the trust root or the chain spec.
+    /// Verify an evidence file offline, with only the trust root or the chain spec, and list its newest events.
     ///
     /// Needs no network, node or database. The exit code is 0 if the evidence is valid, and 1 if it is not.
     Verify(evidence::VerifyArgs),
