@@ -27,6 +27,12 @@ pub fn run(cli: &Cli) -> Result<()> {
     keys::validate(&config)?;
     cli.run.init(&Cli::support_url(), &Cli::impl_version(), |_| ())?;
     sc_cli::print_node_infos::<Cli>(&config);
+    if cli.loses_chain_of_gateway() {
+        tracing::warn!(
+            "this chain is in a temporary folder and is removed when the node ends, but the gateway keeps its log: at the \
+             next start, neither the gateway nor its devices are registered. --base-path DIR keeps the chain"
+        );
+    }
 
     let chain = format!("{} ({})", config.chain_spec.name(), config.chain_spec.id());
     let result = runtime.block_on(async {

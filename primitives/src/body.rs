@@ -4,10 +4,7 @@
 //! erased: only a hash over salted commitments remains in the log, from which nobody can guess the content.
 
 use crate::{hash::Domain, merkle, CommandResult, Hash, Reading, SignedCommand, Text};
-use alloc::{
-    string::{String, ToString as _},
-    vec::Vec,
-};
+use alloc::vec::Vec;
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -64,20 +61,6 @@ impl core::fmt::Display for Part {
             Self::Command(signed) => write!(f, "command {}", signed.command),
             Self::Result(result) => write!(f, "result {result}"),
             Self::Status(text) => text.fmt(f),
-        }
-    }
-}
-
-impl Part {
-    /// Returns the part in as few words as possible: a reading without the path before its name.
-    pub fn summary(&self) -> String {
-        let text = self.to_string();
-        match self {
-            Self::Reading(reading) => match reading.name.as_str().rfind('.') {
-                Some(dot) => text.get(dot + 1..).unwrap_or_default().to_string(),
-                None => text,
-            },
-            Self::Command(_) | Self::Result(_) | Self::Status(_) => text,
         }
     }
 }

@@ -56,7 +56,7 @@ fn one_file_proves_a_device_with_two_keys_two_gateways_two_owners_and_lost_event
             .ensure_refused(&["NotYourDevice"])?;
         let moved = reassign().args(["--from", "7"]).json()?;
         ensure!(u64_at(&moved, "/lost")? == 2, "{moved}");
-        let log = json!(second.log_id()?.to_string());
+        let log = second.log_json()?;
         second.wait_for_device("meter", "log", &log)?;
         fixture.gateway.wait_for_device("meter", "log", &log)?;
         refuse(&fixture.gateway, &meter, "another log")?;
@@ -110,7 +110,7 @@ fn one_file_proves_a_device_with_two_keys_two_gateways_two_owners_and_lost_event
 
 /// Checks that every event is proven, with the key, the log and the owner that count for it.
 fn check_life(verdict: &Value, [alice, bob]: [&str; 2]) -> Result<()> {
-    ensure!(u64_at(verdict, "/events")? == 10 && u64_at(verdict, "/lost")? == 2, "{verdict}");
+    ensure!(u64_at(verdict, "/event_count")? == 10 && u64_at(verdict, "/lost")? == 2, "{verdict}");
     ensure!(bool_at(verdict, "/from_first") && bool_at(verdict, "/to_last"), "not complete: {verdict}");
     ensure!(u64_at(verdict, "/device_signed")? == 10, "{verdict}");
     let spans = verdict.get("spans").and_then(Value::as_array).context("no spans")?;
@@ -150,7 +150,7 @@ fn a_hosted_device_moves_to_another_gateway_and_to_its_next_log() {
         ensure!(u64_at(&moved, "/from")? == 3 && u64_at(&moved, "/lost")? == 0, "{moved}");
         // The consent of the gateway is used up.
         fixture.reassign_command(&id, &admission, ("--last", &proof), &owner).run()?.ensure_refused(&[])?;
-        let log = json!(second.log_id()?.to_string());
+        let log = second.log_json()?;
         second.wait_for_device("shed", "log", &log)?;
         fixture.gateway.wait_for_device("shed", "log", &log)?;
         fixture.add_senml("shed", TEMPERATURE_SENML).run()?.ensure_refused(&["belongs to log"])?;
@@ -177,7 +177,7 @@ fn a_hosted_device_moves_to_another_gateway_and_to_its_next_log() {
         fixture.gateway.stop()?;
         fixture.node.kill()?;
         let verdict = offline.verify_with("all.evidence", &root)?;
-        ensure!(u64_at(&verdict, "/events")? == 7 && u64_at(&verdict, "/lost")? == 0, "{verdict}");
+        ensure!(u64_at(&verdict, "/event_count")? == 7 && u64_at(&verdict, "/lost")? == 0, "{verdict}");
         ensure!(u64_at(&verdict, "/gateway_signed")? == 7, "{verdict}");
         ensure!(bool_at(&verdict, "/from_first") && bool_at(&verdict, "/to_last"), "not complete: {verdict}");
         let epochs = [0, 1, 2].map(|at| u64_at(&verdict, &format!("/segments/{at}/checkpoint/log/epoch")));

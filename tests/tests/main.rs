@@ -13,6 +13,7 @@ mod equivocation;
 mod erasure;
 mod evidence;
 mod finality_halt;
+mod first_use;
 mod flood;
 mod forked_log;
 mod idle_chain;

@@ -25,6 +25,7 @@ use utoipa::OpenApi;
         routes::add_event,
         routes::add_batch,
         routes::erase,
+        routes::reload,
         routes::forks,
         routes::log,
         routes::inclusion,

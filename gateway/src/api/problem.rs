@@ -1,5 +1,6 @@
 //! The errors of the API: problem details (RFC 9457), each with a remedy.
 
+use crate::{daemon::ReloadError, remedies::Remedy as _};
 use axum::{
     http::{header, StatusCode},
     response::{IntoResponse, Response},
@@ -149,6 +150,23 @@ fn refusal_title(refusal: &Refusal) -> &'static str {
         Refusal::UnknownPrevious { .. } => "previous event unknown",
         Refusal::Retired { .. } => "retired",
         Refusal::Event(_) | Refusal::BodyTooLarge { .. } | Refusal::Forked { .. } => "refused",
+    }
+}
+
+impl From<ReloadError> for Problem {
+    fn from(error: ReloadError) -> Self {
+        match &error {
+            ReloadError::Config(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid configuration", &error, error.remedy())
+            }
+            ReloadError::Panicked(_) => Self::internal(error),
+            ReloadError::Stopping => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stopping",
+                error,
+                "the gateway reads its configuration when it starts",
+            ),
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use super::{
     problem::Problem,
     state::Api,
     types::{
-        CopiedKeyView, DeviceView, ErasureView, EventView, InclusionView, ItemResult, LastAnchoredView,
-        LogView, NewErasure, NewEvent, NewReadings, PauseView, ReceiptView, Results, StatusView,
+        CopiedKeyView, DeviceView, ErasureView, InclusionView, ItemResult, LastAnchoredView, LogView,
+        NewErasure, NewEvent, NewReadings, PauseView, ReceiptView, ReloadView, Results, StatusView,
+        StoredEventView,
     },
 };
 use crate::metrics;
@@ -55,6 +56,7 @@ pub(super) fn router(api: Api, description: MethodRouter<Api>) -> Router {
         .route("/v1/events", post(add_event))
         .route("/v1/events/batch", post(add_batch).layer(many))
         .route("/v1/erasures", post(erase))
+        .route("/v1/reload", post(reload))
         .route("/v1/forks", get(forks))
         .route("/v1/log", get(log))
         .route("/v1/log/proof/{index}", get(inclusion))
@@ -232,18 +234,21 @@ pub(super) struct EventsQuery {
     get,
     path = "/v1/devices/{device}/events",
     params(("device" = String, Path, description = "The device's name or id"), EventsQuery),
-    responses((status = 200, body = Vec<EventView>), (status = "4XX", body = Problem))
+    responses((status = 200, body = Vec<StoredEventView>), (status = "4XX", body = Problem))
 )]
 pub(super) async fn events(
     State(api): State<Api>,
     Path(device): Path<String>,
     query: Result<Query<EventsQuery>, QueryRejection>,
-) -> ApiResult<Vec<EventView>> {
+) -> ApiResult<Vec<StoredEventView>> {
     let device = api.device(&device)?;
     let Query(EventsQuery { from, limit }) = query?;
     let limit = limit.unwrap_or(DEFAULT_EVENTS).min(MAX_EVENTS);
-    let events = api.read(move |log| log.device_events(&device, from, limit)).await?;
-    Ok(Json(events.into_iter().map(EventView::from).collect()))
+    let view = move |log: &streembit_log::LogReader| {
+        let events = log.device_events(&device, from, limit)?;
+        Ok(events.into_iter().map(|stored| StoredEventView::of(log.id(), stored)).collect())
+    };
+    api.read(view).await.map(Json)
 }
 
 /// Proves the last event of a device at the last anchor of the log, for a change of the device's record on the chain.
@@ -288,6 +293,17 @@ pub(super) async fn erase(State(api): State<Api>, body: RequestBody) -> ApiResul
     let request: NewErasure = serde_json::from_slice(&read_body(body)?)
         .map_err(|error| Problem::bad_request(error, "see NewErasure in /openapi.json"))?;
     api.erase(request).await.map(Json)
+}
+
+/// Reads the configuration file again. Devices that were added, changed or removed in it are added, changed and removed
+/// in the running gateway; all other changes need a restart.
+#[utoipa::path(
+    post,
+    path = "/v1/reload",
+    responses((status = 200, body = ReloadView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn reload(State(api): State<Api>) -> ApiResult<ReloadView> {
+    api.reload().await.map(Json)
 }
 
 /// Lists the devices whose keys were copied, each with the two events that prove it.

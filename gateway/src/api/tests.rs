@@ -1,11 +1,12 @@
 use super::{
     client::{Client, ClientError},
     openapi::ApiDoc,
-    types::{EventView, InclusionView, ItemResult, NewErasure, NewEvent},
+    types::{InclusionView, ItemResult, NewErasure, NewEvent, StoredEventView},
     *,
 };
 use crate::{
     config::Config,
+    daemon::Reloader,
     metrics::Metrics,
     status::{ComponentState, StatusBoard},
 };
@@ -56,11 +57,13 @@ async fn serve(api: &str) -> ServedApi {
     let log = Log::open(&config.gateway.data_dir, LogId::first(account)).unwrap();
     let devices: Vec<_> = config.devices.iter().map(|device| device.device_key(account)).collect();
     let log_key = keys.log_key();
+    let reloader = Reloader::stopped(config.clone(), keys.clone());
     let ingest = Ingest::new(log.clone(), keys, devices).unwrap();
     let (status, shutdown) = (StatusBoard::new(), CancellationToken::new());
     let (peer, (_, addresses)) = (streembit_delivery::PeerId::random(), watch::channel(Vec::new()));
     let api = config.api.clone();
     let metrics = Metrics::new();
+    let devices = watch::channel(config.devices.clone().into()).1;
     let state = ApiState {
         config,
         started: 0,
@@ -72,6 +75,8 @@ async fn serve(api: &str) -> ServedApi {
         addresses,
         log_key,
         records: watch::channel(crate::daemon::Records::default()).1,
+        devices,
+        reloader,
     };
     let task = tokio::spawn(Api::new(state).run(api.clone(), shutdown.clone()));
     while !status.get("api").is_some_and(|state| state.is_running()) {
@@ -177,8 +182,8 @@ async fn acknowledged_events_are_listed_and_proven() {
     assert_eq!((status, &receipt["index"], &receipt["sequence"]), (StatusCode::OK, &json!(2), &json!(2)));
 
     let events = served.client.events("shed", 1, 10).await.unwrap();
-    assert_eq!(events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(events[1].hash, receipt["hash"].as_str().unwrap());
+    assert_eq!(events.iter().map(|stored| stored.event.sequence).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(events[1].event.hash, receipt["hash"].as_str().unwrap());
     verify_proof(&served, &events[1]).await;
     let log = served.client.log().await.unwrap();
     assert_eq!((log.size, log.anchor), (3, None));
@@ -190,14 +195,14 @@ async fn acknowledged_events_are_listed_and_proven() {
 }
 
 /// Verifies an event and its proof, using only the types of the formats.
-async fn verify_proof(served: &ServedApi, event: &EventView) {
-    let (_, proof) = served.get(&format!("/v1/log/proof/{}", event.index)).await;
+async fn verify_proof(served: &ServedApi, event: &StoredEventView) {
+    let (_, proof) = served.get(&format!("/v1/log/proof/{}", event.event.index)).await;
     let proof: InclusionView = serde_json::from_value(proof).unwrap();
     let bytes = |text: &str| hex::decode(text.trim_start_matches("0x")).unwrap();
     let entry = LogEntry::decode_all(&mut bytes(&event.entry).as_slice()).unwrap();
     let body = Body::decode_all(&mut bytes(event.body.as_ref().unwrap()).as_slice()).unwrap();
     assert_eq!(entry.event.header.body_hash, body.hash());
-    assert_eq!(body.parts.to_vec(), event.parts.clone().unwrap());
+    assert_eq!(body.parts.to_vec(), event.event.parts);
     let path = InclusionProof::new(proof.path.iter().map(|hash| hash.parse().unwrap()).collect());
     assert!(path.verify(entry.leaf(), proof.index, proof.size, &proof.root.parse().unwrap()));
     assert!(!path.verify(entry.leaf(), proof.index - 1, proof.size, &proof.root.parse().unwrap()));
@@ -217,7 +222,7 @@ async fn lines_are_logged_in_order_and_an_invalid_line_does_not_affect_the_other
     let events = served.client.events("shed", 0, 100).await.unwrap();
     let values: Vec<_> = events
         .iter()
-        .map(|event| match &event.parts.as_ref().unwrap()[0] {
+        .map(|event| match &event.event.parts[0] {
             Part::Reading(reading) => reading.value.to_string(),
             other => panic!("not a reading: {other}"),
         })
@@ -282,7 +287,9 @@ async fn erased_bodies_are_reported_as_erased_and_other_bodies_stay() {
     let id = erased[0].device.as_str();
     assert_eq!(served.client.erase(&asked(Some(id), 1, None)).await.unwrap()[0].index, 1);
     let events = served.client.events("shed", 0, 10).await.unwrap();
-    let whole = |event: &EventView| (event.body.is_some(), event.parts.is_some(), event.erased.is_none());
+    let whole = |event: &StoredEventView| {
+        (event.body.is_some(), !event.event.parts.is_empty(), event.event.erased.is_none())
+    };
     assert!([0, 3].iter().all(|at| whole(&events[*at]) == (true, true, true)));
     assert!([1, 2].iter().all(|at| whole(&events[*at]) == (false, false, false)));
     verify_proof(&served, &events[3]).await;

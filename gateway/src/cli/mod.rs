@@ -3,6 +3,8 @@
 //! Each subcommand has a module with its arguments (`Command` or `Args`) and a function `run(args, &Context)`. This
 //! module only joins them into one tree.
 
+mod accounts;
+mod arguments;
 pub mod audit;
 pub mod common;
 pub mod consortium;
@@ -113,7 +115,8 @@ impl Command {
 
 /// Parses the arguments of this process and runs the command.
 pub async fn main() -> ExitCode {
-    let (command, context) = Cli::parse().into_parts();
+    let cli = arguments::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let (command, context) = cli.into_parts();
     output::start_logging(if command.is_daemon() { "info" } else { "warn" });
     match run(command, &context).await {
         Ok(code) => code,

@@ -134,6 +134,7 @@ mod tests {
         StatusView {
             name: "anna".into(),
             account: "5Grw".into(),
+            account_hex: "0xd4".into(),
             version: "0.1.0".into(),
             started: 0,
             log: Some(LogView {
@@ -150,7 +151,9 @@ mod tests {
                 signer: "gateway".into(),
                 key: "5Grw".into(),
                 key_from: 0,
-                log: Some("0x01/0".into()),
+                log: Some(
+                    streembit_primitives::LogId::first(streembit_primitives::AccountId([1; 32])).into(),
+                ),
                 state: Some("active".into()),
                 owner: Some(PartyId([0xab; 32]).to_string()),
                 owner_since: Some(1_700_000_000_000),

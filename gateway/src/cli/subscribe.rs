@@ -1,16 +1,16 @@
 //! `streembit subscribe`: receiving a device's events from its gateway, peer to peer, and verifying each one.
 
 use super::{
-    common::{CommandResult, Context, KeyArg, NodeArg},
+    common::{CommandResult, Context, KeyArg, NodeArg, OptionalConfigArg},
     output::print_line,
     resolver::{ParseReferenceError, Reference},
 };
-use crate::remedies::explain;
+use crate::{event_view::EventView, remedies::explain};
 use anyhow::Context as _;
-use serde_json::{json, Value};
+use serde::Serialize;
+use serde_json::json;
 use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
 use streembit_chain::{ChainClient, NodeConnection};
-use streembit_clock as clock;
 use streembit_delivery::{
     random_identity, Cursor, DeliveryConfig, Limits, Peer, Position, Received, Subscriber, SubscriberEvent,
     Subscription, Target,
@@ -22,9 +22,11 @@ use tokio::signal::unix::{signal, SignalKind};
 /// The arguments of `subscribe`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The device: its id or the beginning of it, or its name in the address book.
-    #[arg(long, value_name = "DEVICE")]
+    /// The device: its id or the beginning of it, or its name in the address book or in a gateway's configuration.
+    #[arg(long, value_name = "DEVICE", value_parser = Reference::of_device)]
     device: Reference,
+    #[command(flatten)]
+    config: OptionalConfigArg,
     /// The gateway's address, ending in /p2p/PEER_ID, or its account or name to find it on the local network.
     #[arg(long, value_name = "ADDRESS")]
     gateway: GatewayArg,
@@ -79,7 +81,14 @@ pub async fn run(args: Args, context: &Context) -> CommandResult {
     let chain = ChainClient::connect(NodeConnection::Url(url))
         .await
         .context("looking up the device on the chain (--node)")?;
-    let device = context.resolver().chain(&chain).device(&args.device).await?;
+    let own = args.config.load_with_ids(context)?;
+    let device = {
+        let resolver = context.resolver().chain(&chain);
+        match &own {
+            Some((config, account)) => resolver.gateway(config, *account).device(&args.device).await?,
+            None => resolver.device(&args.device).await?,
+        }
+    };
     let target = match args.gateway {
         GatewayArg::Address(target) => target,
         GatewayArg::Account(account) => {
@@ -126,15 +135,16 @@ async fn follow(
                 let gateway = account::show(&gateway);
                 let event = json!({ "connected": gateway });
                 let text = context.names().label(&format!("connected to gateway {gateway}"));
-                notice(context, &event, &text);
+                context.notice(&event, &text);
             }
             SubscriberEvent::Interrupted { problem, pause } => {
                 let seconds = pause.as_secs_f32();
                 let event = json!({ "interrupted": problem, "again_in_seconds": seconds });
-                notice(context, &event, &format!("interrupted: {problem}; trying again in {seconds:.1} s"));
+                context.notice(&event, &format!("interrupted: {problem}; trying again in {seconds:.1} s"));
             }
             SubscriberEvent::Event(event) => {
-                print_line(&if context.json { event.to_json().to_string() } else { describe(&event) })?;
+                let view = DeliveredView::of(&event);
+                print_line(&if context.json { context.to_json(&view)? } else { view.describe() })?;
                 if let Some(cursor) = &cursor {
                     cursor.save(subscriber.position())?;
                 }
@@ -145,27 +155,51 @@ async fn follow(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reports a change of the connection on standard error.
-fn notice(context: &Context, event: &Value, text: &str) {
-    if context.json {
-        eprintln!("{event}");
-    } else {
-        eprintln!("{text}");
+/// A delivered event: the JSON of one line.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(super) struct DeliveredView {
+    #[serde(flatten)]
+    event: EventView,
+    /// The anchored size of the log for which inclusion was proven, or null if the event is not anchored yet.
+    anchored: Option<u64>,
+    /// The sequences before this event that were not delivered, or null.
+    skipped: Option<SkippedView>,
+}
+
+/// Sequences that were not delivered, because they are declared lost or are in logs that the device has left.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+struct SkippedView {
+    /// The first sequence.
+    from: u64,
+    /// The sequence after the last one.
+    until: u64,
+}
+
+impl DeliveredView {
+    fn of(received: &Received) -> Self {
+        let skipped = received.skipped.as_ref();
+        Self {
+            event: EventView::of_received(received),
+            anchored: received.anchored,
+            skipped: skipped.map(|skipped| SkippedView { from: skipped.start, until: skipped.end }),
+        }
+    }
+
+    /// Describes the event in one line.
+    fn describe(&self) -> String {
+        let Self { event, anchored, .. } = self;
+        let anchored = if anchored.is_some() { "anchored" } else { "not yet anchored" };
+        format!("{:>6}  {}  {anchored}  {}", event.sequence, event.times(), event.content())
     }
 }
 
-/// Describes an event in one line.
-fn describe(event: &Received) -> String {
-    let header = &event.entry.event.header;
-    let parts = event.parts.iter().map(|(_, part)| part.to_string());
-    let shown = parts.collect::<Vec<_>>().join(", ");
-    let rest = match (event.complete, event.erased) {
-        (true, _) => "",
-        (false, true) => "(erased)",
-        (false, false) => " (the rest is not granted)",
-    };
-    let anchored = if event.anchored.is_some() { "anchored" } else { "not yet anchored" };
-    format!("{:>6}  {}  {anchored}  {shown}{rest}", header.sequence, clock::show(header.time))
+#[cfg(test)]
+impl DeliveredView {
+    /// Returns a delivered event for tests.
+    pub(super) fn example() -> Self {
+        let skipped = Some(SkippedView { from: 1, until: 3 });
+        Self { event: crate::event_view::example(), anchored: Some(9), skipped }
+    }
 }
 
 #[cfg(test)]

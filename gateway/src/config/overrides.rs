@@ -55,7 +55,8 @@ pub(super) const OVERRIDES: [(&str, Set); 15] = [
 ];
 
 /// Applies all overrides in `variables`. Returns an error if a value is invalid or if a `STREEMBIT_*` variable is
-/// unknown; ignores all other variables.
+/// unknown; ignores all other variables. An empty variable is like one that is not set: there is no other way to unset
+/// one in some service managers and containers.
 pub(super) fn apply(
     config: &mut Config,
     variables: impl IntoIterator<Item = (String, String)>,
@@ -65,6 +66,9 @@ pub(super) fn apply(
             || NOT_CONFIGURATION.contains(&name.as_str())
             || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         {
+            continue;
+        }
+        if value.is_empty() && OVERRIDES.iter().any(|(known, _)| *known == name) {
             continue;
         }
         let result = match OVERRIDES.iter().find(|(known, _)| *known == name) {
@@ -88,9 +92,6 @@ fn set<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
 }
 
 fn path(text: &str) -> Result<std::path::PathBuf, String> {
-    if text.is_empty() {
-        return Err("is empty: set it to a path, or unset it".into());
-    }
     // A path in the file is relative to the file; a path in the environment is relative to the working folder.
     std::path::absolute(text).map_err(|error| format!("{text:?} is not a valid path: {error}"))
 }

@@ -28,6 +28,9 @@ pub struct Config {
     /// `[[device]]`: the devices.
     #[serde(default, rename = "device")]
     pub devices: Vec<DeviceConfig>,
+    /// The file that this was read from.
+    #[serde(skip)]
+    pub file: PathBuf,
 }
 
 /// `[gateway]`

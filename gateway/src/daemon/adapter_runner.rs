@@ -1,14 +1,27 @@
-//! Runs the adapters and appends their observations to the log, in order, with one task per device.
+//! Runs the adapters and appends their observations to the log, in order. While the gateway runs, devices come, change
+//! and go.
 
+use super::{devices, reload::DeviceChange};
 use crate::{
-    config::{Config, DeviceConfig},
+    config::{DeviceConfig, DeviceList},
     metrics::Metrics,
     status::{ComponentState, StatusBoard},
 };
 use backon::{ExponentialBuilder, Retryable as _};
-use futures::future::join_all;
-use std::{future::Future, sync::Arc, time::Duration};
-use streembit_adapters::{AdapterContext, AdapterState, History, IsWanted, Observed, Past, PastReading};
+use futures::{
+    future::BoxFuture,
+    stream::{FuturesUnordered, StreamExt as _},
+    FutureExt as _,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
+use streembit_adapters::{
+    AdapterConfig, AdapterContext, AdapterState, History, IsWanted, Observed, Past, PastReading,
+};
 use streembit_ingest::{Ingest, IngestError};
 use streembit_log::{Log, ReadError, Receipt};
 use streembit_primitives::DeviceId;
@@ -31,6 +44,7 @@ const MAX_SEARCHED: u64 = 10_000;
 const PAGE: u64 = 200;
 
 /// Runs the adapters of all devices.
+#[derive(Clone)]
 pub(super) struct AdapterRunner {
     pub log: Log,
     pub ingest: Ingest,
@@ -38,30 +52,114 @@ pub(super) struct AdapterRunner {
     pub metrics: Metrics,
 }
 
+/// The adapters that run, each with the name of its device as its result.
+#[derive(Default)]
+struct Running {
+    adapters: FuturesUnordered<BoxFuture<'static, String>>,
+    /// Stops the adapter of the device with this name.
+    stops: BTreeMap<String, CancellationToken>,
+}
+
 impl AdapterRunner {
-    /// Runs the adapter of every device that has one, until shutdown.
-    pub async fn run(self, config: &Config, shutdown: &CancellationToken) {
-        let gateway = self.log.id().gateway;
-        let devices = config.devices.iter();
-        join_all(devices.map(|device| self.run_device(device, device.id(gateway), shutdown))).await;
+    /// Runs the adapter of every device that has one, until shutdown. Applies the changes of the devices, and publishes
+    /// the devices in `devices`.
+    pub async fn run(
+        self,
+        devices: watch::Sender<DeviceList>,
+        mut changes: mpsc::Receiver<DeviceChange>,
+        shutdown: &CancellationToken,
+    ) {
+        let mut running = Running::default();
+        self.start(&mut running, &devices.borrow(), shutdown);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(ended) = running.adapters.next() => {
+                    running.stops.remove(&ended);
+                }
+                Some(DeviceChange { devices: new, done }) = changes.recv() => {
+                    self.apply(&mut running, &devices, new, shutdown).await;
+                    // The caller may have given up waiting.
+                    let _ = done.send(());
+                }
+            }
+        }
+        changes.close();
+        while running.adapters.next().await.is_some() {}
     }
 
-    async fn run_device(&self, device: &DeviceConfig, id: DeviceId, shutdown: &CancellationToken) {
-        let Some(adapter) = device.adapter.clone() else { return };
+    /// Replaces the devices. Adapters of devices that were removed or changed end before their events are refused, so that
+    /// what they have read is logged. The others are not disturbed.
+    async fn apply(
+        &self,
+        running: &mut Running,
+        devices: &watch::Sender<DeviceList>,
+        new: DeviceList,
+        shutdown: &CancellationToken,
+    ) {
+        let before = devices.borrow().clone();
+        let same = |device: &&DeviceConfig| new.iter().any(|other| other == *device);
+        let changed = before.iter().filter(|device| !same(device));
+        let mut ending: BTreeSet<&str> = changed.map(|device| device.name.as_str()).collect();
+        ending.retain(|name| running.stops.contains_key(*name));
+        for stop in ending.iter().filter_map(|name| running.stops.get(*name)) {
+            stop.cancel();
+        }
+        while !ending.is_empty() {
+            let Some(ended) = running.adapters.next().await else { break };
+            running.stops.remove(&ended);
+            if ending.remove(ended.as_str()) {
+                self.status.remove(&component_name(&ended));
+            }
+        }
+        self.ingest.set_devices(devices::configured(&new, self.log.id().gateway));
+        devices.send_replace(new.clone());
+        self.start(running, &new, shutdown);
+    }
+
+    /// Starts the adapters that do not run yet.
+    fn start(&self, running: &mut Running, devices: &[DeviceConfig], shutdown: &CancellationToken) {
+        let gateway = self.log.id().gateway;
+        for device in devices {
+            let Some(adapter) = device.adapter.clone() else { continue };
+            if running.stops.contains_key(&device.name) {
+                continue;
+            }
+            let stop = shutdown.child_token();
+            running.stops.insert(device.name.clone(), stop.clone());
+            let (runner, name, id) = (self.clone(), device.name.clone(), device.id(gateway));
+            let shutdown = shutdown.clone();
+            let run = async move {
+                runner.run_adapter(adapter, &name, id, stop, &shutdown).await;
+                name
+            };
+            running.adapters.push(run.boxed());
+        }
+    }
+
+    /// Runs an adapter until `stop` is cancelled and everything that it has read is logged.
+    async fn run_adapter(
+        &self,
+        adapter: AdapterConfig,
+        name: &str,
+        id: DeviceId,
+        stop: CancellationToken,
+        shutdown: &CancellationToken,
+    ) {
         let (sender, observed) = mpsc::channel(QUEUE);
         let (state, states) = watch::channel(AdapterState::default());
         let history = Arc::new(LogHistory { log: self.log.clone(), device: id });
-        let context = AdapterContext { observed: sender, state, history, stop: shutdown.clone() };
+        let context = AdapterContext { observed: sender, state, history, stop };
         tokio::join!(
             adapter.run(context),
-            self.log_all(&device.name, id, observed, shutdown),
-            self.report_states(&device.name, states),
+            self.log_all(name, id, observed, shutdown),
+            self.report_states(name, states),
         );
     }
 
     /// Reports the adapter's state to the status board until the adapter ends.
     async fn report_states(&self, name: &str, mut states: watch::Receiver<AdapterState>) {
-        let component = format!("device/{name}");
+        let component = component_name(name);
         loop {
             let state = states.borrow_and_update().clone();
             self.status.report(&component, component_state(state));
@@ -139,6 +237,11 @@ where
         .await
 }
 
+/// Returns the name of a device's adapter on the status board.
+fn component_name(device: &str) -> String {
+    format!("device/{device}")
+}
+
 fn component_state(state: AdapterState) -> ComponentState {
     match state {
         AdapterState::Starting => ComponentState::Starting,
@@ -201,6 +304,7 @@ fn newest(log: &Log, device: &DeviceId, wanted: &[IsWanted], since: u64) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::future::join_all;
     use streembit_keystore::KeyPair;
     use streembit_log::{AppendError, OpenError};
     use streembit_primitives::{Hash, LogId, Reading, Source, Value};

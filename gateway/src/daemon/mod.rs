@@ -7,14 +7,16 @@
 mod adapter_runner;
 mod contracts;
 mod devices;
+mod reload;
 mod reports;
 
 pub use devices::Records;
+pub use reload::{ReloadError, Reloaded, Reloader};
 
 use crate::{
     anchor::{self, AnchorError, AnchorOutputs, Schedule},
     api::{Api, ApiState, ListenError},
-    config::{AnchorConfig, Config},
+    config::{AnchorConfig, Config, DeviceList},
     log_id,
     metrics::Metrics,
     remedies::Remedy,
@@ -32,7 +34,7 @@ use streembit_ingest::Ingest;
 use streembit_keystore::KeyPair;
 use streembit_log::{CheckpointError, Log, OpenError, ReadError};
 use streembit_primitives::{checkpoint::EpochState, AccountId, LogId};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How long startup waits for the node, to check the log against its anchor before events are appended.
@@ -137,20 +139,21 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), DaemonError> {
     let (status, metrics) = (StatusBoard::new(), Metrics::new());
-    config.resolve_labels(&keys);
-    if let Err(error) = config.store_labels(keys.account()) {
-        tracing::warn!(%error, "the hashes of the devices' labels were not kept");
-    }
+    resolve_labels(&mut config, &keys);
     let (log, chain) = open_and_check(&config, keys.account(), &node, &status).await?;
-    let devices = devices::configured(&config, keys.account());
-    let ingest = Ingest::new(log.clone(), keys.clone(), devices).map_err(DaemonError::Threads)?;
-    let follower = DeviceFollower::new(&config, &log, &ingest, &status);
+    let ingest = Ingest::new(log.clone(), keys.clone(), devices::configured(&config.devices, keys.account()))
+        .map_err(DaemonError::Threads)?;
+    let devices = watch::Sender::new(DeviceList::new(config.devices.clone()));
+    let (data_dir, configured) = (config.gateway.data_dir.clone(), devices.subscribe());
+    let follower = DeviceFollower::new(&data_dir, configured, &log, &ingest, &status);
     let contracts = ContractFollower {
-        data_dir: config.gateway.data_dir.clone(),
+        data_dir,
         gateway: keys.account(),
-        devices: config.devices.iter().map(|device| device.id(keys.account())).collect(),
+        devices: devices.subscribe(),
         status: status.clone(),
     };
+    let (changes, changed) = mpsc::channel(1);
+    let reloader = Reloader::new(config.clone(), keys.clone(), devices.subscribe(), changes);
     let peer = Peer::start(streembit_delivery::identity(&keys)?, &config.delivery, &Limits::default())?;
     let state = ApiState {
         config: config.clone(),
@@ -163,6 +166,8 @@ pub async fn run(
         addresses: peer.addresses(),
         log_key: keys.log_key(),
         records: follower.records(),
+        devices: devices.subscribe(),
+        reloader: reloader.clone(),
     };
     let api = Api::new(state);
     let adapters = AdapterRunner {
@@ -183,15 +188,24 @@ pub async fn run(
         contracts,
     };
 
-    let (api, chain_tasks, (), ()) = tokio::join!(
+    let (api, chain_tasks, (), (), ()) = tokio::join!(
         shut_down_on_error(&shutdown, api.run(config.api.clone(), shutdown.clone())),
         shut_down_on_error(&shutdown, chain_tasks.run(node, chain, &shutdown)),
-        adapters.run(&config, &shutdown),
+        adapters.run(devices, changed, &shutdown),
+        reloader.follow_signals(status.clone(), shutdown.clone()),
         report_log_size(&log, &status, &shutdown),
     );
     // Write all accepted events before the log closes.
     ingest.close().await;
     api.map_err(DaemonError::from).and(chain_tasks)
+}
+
+/// Computes the ids of the hosted devices, and keeps what they are derived from for commands that do not open the key.
+fn resolve_labels(config: &mut Config, keys: &KeyPair) {
+    config.resolve_labels(keys);
+    if let Err(error) = config.store_labels(keys.account()) {
+        tracing::warn!(%error, "the hashes of the devices' labels were not kept");
+    }
 }
 
 /// Runs a task, and shuts down the whole daemon if the task fails.

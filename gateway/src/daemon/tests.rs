@@ -4,7 +4,10 @@ use std::{os::unix::fs::MetadataExt as _, path::Path};
 
 fn config(dir: &Path) -> Config {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let text = format!("[node]\nurl = \"ws://{free}\"\n[[device]]\nname = \"shed\"");
+    // Tests run at the same time, so each gateway takes any free port.
+    let text = format!(
+        "[node]\nurl = \"ws://{free}\"\n[delivery]\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\n[[device]]\nname = \"shed\""
+    );
     Config::parse(&text, &dir.join("gateway.toml"), []).unwrap()
 }
 
@@ -111,4 +114,53 @@ async fn a_gateway_that_starts_before_its_node_begins_the_stored_log() {
     let (opened, chain) =
         open_and_check(&config, keys().account(), &node(&config), &StatusBoard::new()).await.unwrap();
     assert!(opened.id() == log && chain.is_none());
+}
+
+#[tokio::test]
+async fn devices_come_and_go_while_the_gateway_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gateway.toml");
+    let text = "[node]\nurl = \"ws://127.0.0.1:1\"\n[delivery]\nlisten = []\n[[device]]\nname = \"shed\"\n";
+    std::fs::write(&path, text).unwrap();
+    let config = Config::parse(text, &path, []).unwrap();
+    let shutdown = CancellationToken::new();
+    let daemon = tokio::spawn(run(config.clone(), keys(), node(&config), shutdown.clone()));
+    let client = Client::new(&config.api.socket).unwrap();
+    while client.status().await.is_err() {
+        assert!(!daemon.is_finished(), "{:?}", daemon.await);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let line = || "[{\"n\":\"a\",\"v\":1}]".to_owned();
+    assert!(client.add_lines("barn", line()).await.is_err());
+
+    // A device that the gateway signs for, and one with an adapter that finds nothing at its port.
+    let port = dir.path().join("none");
+    let more = format!(
+        "{text}[[device]]\nname = \"barn\"\n[[device]]\nname = \"car\"\n[device.obd]\nport = \"{}\"\n\
+         [anchor]\nevery_events = 7\n",
+        port.display()
+    );
+    std::fs::write(&path, more).unwrap();
+    let view = client.reload().await.unwrap();
+    assert_eq!((view.added.join(","), view.changed.len(), view.removed.len()), ("barn,car".into(), 0, 0));
+    assert_eq!(view.needs_restart, ["anchor"]);
+    client.add_lines("barn", line()).await.unwrap();
+    let status = client.status().await.unwrap();
+    assert_eq!(status.log.unwrap().size, 1);
+    assert!(status.components.iter().any(|part| part.name == "device/car"), "{:?}", status.components);
+
+    // A file that cannot be used changes nothing.
+    std::fs::write(&path, "[[device]]\nnome = \"barn\"").unwrap();
+    assert!(client.reload().await.unwrap_err().to_string().contains("gateway.toml:2"));
+    client.add_lines("barn", line()).await.unwrap();
+
+    std::fs::write(&path, text).unwrap();
+    let view = client.reload().await.unwrap();
+    assert_eq!((view.removed.join(","), view.needs_restart.len()), ("barn,car".into(), 0));
+    assert!(client.add_lines("barn", line()).await.is_err());
+    let status = client.status().await.unwrap();
+    assert_eq!((status.log.unwrap().size, status.devices.len()), (2, 1));
+    assert!(!status.components.iter().any(|part| part.name == "device/car"), "{:?}", status.components);
+    shutdown.cancel();
+    daemon.await.unwrap().unwrap();
 }

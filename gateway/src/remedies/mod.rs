@@ -258,12 +258,14 @@ impl Remedy for ExportError {
             Self::NotTheAnchored | Self::MissingBody { .. } => {
                 "run `streembit audit device` to find the damage"
             }
+            Self::EmptySpan { .. } => {
+                "choose another --from and --to, or other times with --by: `signer` (the default), `received` or `readings`"
+            }
             Self::Output(error) => return error.remedy(),
             Self::Log(_)
             | Self::NoEvents { .. }
             | Self::NoSuchEvent { .. }
             | Self::NotAnchored { .. }
-            | Self::EmptySpan { .. }
             | Self::State(_)
             | Self::Refused(_)
             | Self::NoSuchName { .. }

@@ -1,6 +1,7 @@
 //! The command line of the node: Substrate's, with defaults for a Raspberry Pi.
 
 mod defaults;
+mod help;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ use crate::{
     keys::KeysCmd,
     spec_error::with_remedy,
 };
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, Args as _, Command, CommandFactory, FromArgMatches, Parser};
 use sc_cli::{Result, RunCmd, SubstrateCli};
 use sc_service::ChainSpec;
 use std::{ffi::OsString, path::PathBuf};
@@ -111,8 +112,23 @@ impl Cli {
         I: IntoIterator,
         I::Item: Into<OsString> + Clone,
     {
-        let matches = Self::command_with_defaults().try_get_matches_from(arguments)?;
+        let (arguments, all) = help::take_all(arguments);
+        let matches = Self::arranged_command(all).try_get_matches_from(arguments)?;
         Self::from_matches(&matches)
+    }
+
+    /// Returns the command. Its help shows `all` options or only those that are often needed.
+    fn arranged_command(all: bool) -> Command {
+        help::arrange(Self::command_with_defaults(), &Self::own_arguments(), all)
+    }
+
+    /// Returns the names of the arguments that are not Substrate's.
+    fn own_arguments() -> Vec<String> {
+        let substrate = RunCmd::augment_args(Command::new("substrate"));
+        let is_own = |id: &str| !substrate.get_arguments().any(|argument| argument.get_id() == id);
+        let all = <Self as CommandFactory>::command();
+        let own = all.get_arguments().map(|argument| argument.get_id().to_string());
+        own.filter(|id| is_own(id)).collect()
     }
 
     fn command_with_defaults() -> Command {
@@ -135,7 +151,27 @@ impl Cli {
         // Generate the network key on the first start, so that one command is enough to join. Substrate calls this
         // unsafe because on some networks this key identifies a validator; here the session keys do.
         network.node_key_params.unsafe_force_node_key_generation = true;
+        if let Some(folder) = cli.chain_beside_gateway() {
+            cli.run.shared_params.base_path = Some(folder);
+        }
         Ok(cli)
+    }
+
+    /// Returns the folder of a development chain with a gateway, unless another one or a temporary one is asked for: the
+    /// folder `chain` beside the gateway's configuration. The gateway keeps its log, so the chain must stay too.
+    fn chain_beside_gateway(&self) -> Option<PathBuf> {
+        let params = &self.run.shared_params;
+        if self.run.tmp || params.base_path.is_some() || !params.is_dev() {
+            return None;
+        }
+        let file = std::path::absolute(self.gateway.as_ref()?).ok()?;
+        Some(file.with_file_name("chain"))
+    }
+
+    /// Returns true if a gateway keeps its log while the chain that anchors it is removed when the node ends.
+    pub fn loses_chain_of_gateway(&self) -> bool {
+        let is_kept = self.run.shared_params.base_path.is_some() || !self.run.shared_params.is_dev();
+        self.gateway.is_some() && (self.run.tmp || !is_kept)
     }
 
     /// Refuses options that this node does not support.

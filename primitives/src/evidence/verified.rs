@@ -25,6 +25,7 @@ pub struct VerifiedEvidence {
     /// The number of changes of voters between the trust root and that block.
     pub changes: u64,
     /// The number of events.
+    #[cfg_attr(feature = "serde", serde(rename = "event_count"))]
     pub events: u64,
     /// The first event.
     pub first: EventPosition,
@@ -64,6 +65,7 @@ pub struct VerifiedSegment {
     /// The sequence of the device's last event at the checkpoint.
     pub head: u64,
     /// The number of events.
+    #[cfg_attr(feature = "serde", serde(rename = "event_count"))]
     pub events: u64,
     /// The first event.
     pub first: EventPosition,
@@ -83,6 +85,7 @@ pub struct EventSpan {
     /// The sequence of the last event.
     pub last: u64,
     /// The number of events.
+    #[cfg_attr(feature = "serde", serde(rename = "event_count"))]
     pub events: u64,
     /// The number of the key in the device's record, counted from 0.
     pub key: u32,

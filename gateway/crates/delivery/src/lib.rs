@@ -21,7 +21,7 @@ mod target;
 mod verify;
 pub mod wire;
 
-pub use config::DeliveryConfig;
+pub use config::{DeliveryConfig, DEFAULT_PORT};
 pub use cursor::{Cursor, CursorError};
 pub use grants::{
     change_stream, class_of, BlockStream, ChainUnavailableError, DeviceAccess, Grants, NameFilter,

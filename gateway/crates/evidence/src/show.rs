@@ -48,6 +48,10 @@ pub struct UnverifiedSegment {
 /// An event of a file. It is not verified.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct UnverifiedEvent {
+    /// The device.
+    pub device: DeviceId,
+    /// The hash of the event's header.
+    pub hash: Hash,
     /// The position in the device's history.
     pub sequence: u64,
     /// The log.
@@ -97,27 +101,47 @@ pub fn show<E: From<VerifyError>>(
         let mut logs = prelude.segments.iter().map(|segment| segment.log);
         let no_segment = || VerifyError::from(EvidenceError::Malformed { what: "prelude", items: 0 });
         let mut log = logs.next().ok_or_else(no_segment)?;
-        let (mut items, mut index) = (0u64, 0u64);
+        let (mut items, mut place) = (0u64, Place::default());
         loop {
-            match file::read_item(&mut input, items).map_err(VerifyError::from)? {
+            let item = file::read_item(&mut input, items).map_err(VerifyError::from)?;
+            let Place { index, .. } = place;
+            place.pass(&item);
+            match item {
                 Item::End => return Ok(()),
-                Item::NextSegment => {
-                    log = logs.next().ok_or_else(no_segment)?;
-                    index = 0;
-                }
-                Item::Skip { level, .. } => {
-                    index = index.saturating_add(1u64.checked_shl(level.into()).unwrap_or(u64::MAX));
-                }
-                Item::Event { entry, body } => {
-                    each(UnverifiedEvent::of(log, index, entry, body))?;
-                    index = index.saturating_add(1);
-                }
+                Item::NextSegment => log = logs.next().ok_or_else(no_segment)?,
+                Item::Skip { .. } => {}
+                Item::Event { entry, body } => each(UnverifiedEvent::of(log, index, entry, body))?,
             }
             items = items.saturating_add(1);
         }
     })();
     source.check()?;
     result
+}
+
+/// The place of an item of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Place {
+    /// The number of the segment, counted from 0.
+    pub segment: usize,
+    /// The index of the entry in the segment's log.
+    pub index: u64,
+}
+
+impl Place {
+    /// Goes on to the place of the item after this one.
+    pub(crate) fn pass(&mut self, item: &Item) {
+        let entries = match item {
+            Item::End => 0,
+            Item::NextSegment => {
+                *self = Self { segment: self.segment.saturating_add(1), index: 0 };
+                0
+            }
+            Item::Skip { level, .. } => 1u64.checked_shl((*level).into()).unwrap_or(u64::MAX),
+            Item::Event { .. } => 1,
+        };
+        self.index = self.index.saturating_add(entries);
+    }
 }
 
 impl UnverifiedSummary {
@@ -143,7 +167,7 @@ impl UnverifiedSummary {
 }
 
 impl UnverifiedEvent {
-    fn of(log: LogId, index: u64, entry: LogEntry, body: ShownBody) -> Self {
+    pub(crate) fn of(log: LogId, index: u64, entry: LogEntry, body: ShownBody) -> Self {
         let LogEntry { event, received } = entry;
         let (disclosed, parts) = match body {
             ShownBody::Whole(body) => (Disclosed::Whole, body.parts.into_inner()),
@@ -155,6 +179,8 @@ impl UnverifiedEvent {
             ShownBody::Erased => (Disclosed::Erased, Vec::new()),
         };
         Self {
+            device: event.header.device,
+            hash: event.header.hash(),
             sequence: event.header.sequence,
             log,
             index,

@@ -1,8 +1,12 @@
 //! Verifies an evidence file in one pass and with constant memory. It needs only the file and the trust root.
 
-use super::verifier_pool::VerifierPool;
+use super::{
+    show::{Place, UnverifiedEvent},
+    verifier_pool::VerifierPool,
+};
 use codec::IoReader;
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{self, BufReader, Read},
     path::{Path, PathBuf},
@@ -35,21 +39,64 @@ pub enum VerifyError {
 pub fn verify(
     path: &Path,
     trust: &TrustRoot,
-    mut progress: impl FnMut(u64, u64, u64),
+    progress: impl FnMut(u64, u64, u64),
 ) -> Result<VerifiedEvidence, VerifyError> {
+    Ok(verify_and_keep(path, trust, 0, progress)?.verdict)
+}
+
+/// Verifies a file like [`verify`], and returns the newest events with the verdict, at most `count` of them.
+pub fn verify_and_keep(
+    path: &Path,
+    trust: &TrustRoot,
+    count: usize,
+    mut progress: impl FnMut(u64, u64, u64),
+) -> Result<VerifiedFile, VerifyError> {
     let mut source = EvidenceFile::open(path)?;
     let (position, length) = (source.position(), source.length);
-    let mut events = 0u64;
+    let (mut events, mut place, mut kept) = (0u64, Place::default(), VecDeque::new());
     let verdict = file::verify_with(&mut IoReader(&mut source), trust, VerifierPool::default(), |item| {
-        if matches!(item, Item::Event { .. }) {
+        if let Item::Event { entry, body } = item {
             events = events.saturating_add(1);
             if events.is_multiple_of(PROGRESS_INTERVAL) {
                 progress(position.get(), length, events);
             }
+            if count > 0 {
+                if kept.len() >= count {
+                    kept.pop_front();
+                }
+                kept.push_back((place, entry.clone(), body.clone()));
+            }
         }
+        place.pass(item);
     });
     source.check()?;
-    Ok(verdict?)
+    let verdict = verdict?;
+    let log_of = |place: Place| verdict.segments.get(place.segment).map(|segment| segment.checkpoint.log);
+    let proven = |(place, entry, body): (Place, _, _)| {
+        Some(ProvenEvent(UnverifiedEvent::of(log_of(place)?, place.index, entry, body)))
+    };
+    let newest = kept.into_iter().filter_map(proven).collect();
+    Ok(VerifiedFile { verdict, newest })
+}
+
+/// A verified file: what it proves, and its newest events.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VerifiedFile {
+    /// What the file proves.
+    pub verdict: VerifiedEvidence,
+    /// The newest events, oldest first.
+    pub newest: Vec<ProvenEvent>,
+}
+
+/// An event that a verified file proves. What is withheld or erased of its body is a claim of the file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProvenEvent(UnverifiedEvent);
+
+impl ProvenEvent {
+    /// Returns the event.
+    pub fn event(&self) -> &UnverifiedEvent {
+        &self.0
+    }
 }
 
 /// An evidence file that is being read.

@@ -49,6 +49,16 @@ impl Device {
         Self { configured: ParsedDeviceKey::new(device.id, device.key), registered: None, paused_until: None }
     }
 
+    /// Returns true if this is the device of the configuration.
+    fn is(&self, device: &ConfiguredDevice) -> bool {
+        self.configured.device() == device.id && *self.configured.key() == device.key
+    }
+
+    /// Returns true if the record of the device on the chain is known.
+    pub(super) fn has_lineage(&self) -> bool {
+        self.registered.is_some()
+    }
+
     pub(super) fn id(&self) -> DeviceId {
         self.configured.device()
     }
@@ -154,6 +164,17 @@ impl Devices {
         Self(RwLock::new(Arc::new(devices.collect())))
     }
 
+    /// Replaces the devices. A device that stays as it was keeps its record and its pause.
+    pub(super) fn set(&self, devices: impl IntoIterator<Item = ConfiguredDevice>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let keep = |device: ConfiguredDevice| match known.get(&device.id) {
+            Some(same) if same.is(&device) => (device.id, same.clone()),
+            _ => (device.id, Arc::new(Device::new(device))),
+        };
+        let changed: HashMap<_, _> = devices.into_iter().map(keep).collect();
+        *known = Arc::new(changed);
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -186,5 +207,37 @@ impl Devices {
         });
         let changed = Device { configured: known.configured.clone(), registered, paused_until: None };
         Arc::make_mut(&mut devices).insert(*device, Arc::new(changed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streembit_primitives::{
+        device::{ChangeTime, DeviceRecord},
+        PartyId, PublicKey,
+    };
+
+    fn key(n: u8) -> DeviceKey {
+        DeviceKey::Own(PublicKey::Sr25519([n; 32]))
+    }
+
+    #[test]
+    fn devices_that_stay_keep_their_records_when_others_come_and_go() {
+        let devices = Devices::new([key(1).into(), key(2).into()]);
+        let at = ChangeTime { block: 1, time: 1 };
+        let log = LogId::first(AccountId([3; 32]));
+        for n in [1, 2] {
+            let record = DeviceRecord::new(key(n), PartyId([4; 32]), log, at);
+            devices.set_lineage(&key(n).device_id(), Some(Lineage::new(record, None)));
+        }
+        // The second one has another key now, the first one stays, and the third one is new.
+        let changed = ConfiguredDevice { id: key(2).device_id(), key: key(5) };
+        devices.set([key(1).into(), changed, key(3).into()]);
+        let known = |n| devices.get(&key(n).device_id()).map(|device| device.has_lineage());
+        assert_eq!([known(1), known(2), known(3)], [Some(true), Some(false), Some(false)]);
+        devices.set([key(3).into()]);
+        assert_eq!([known(1), known(2), known(3)], [None, None, Some(false)]);
+        assert!(!devices.pause(&key(1).device_id(), Duration::from_secs(1)));
     }
 }

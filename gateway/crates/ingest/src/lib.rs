@@ -143,6 +143,16 @@ impl Ingest {
         devices.values().map(|device| (device.id(), device.key().clone())).collect()
     }
 
+    /// Replaces the devices whose events are admitted. A device that stays as it was keeps what the chain says of it.
+    pub fn set_devices(&self, devices: impl IntoIterator<Item: Into<ConfiguredDevice>>) {
+        self.inner.devices.set(devices.into_iter().map(Into::into));
+    }
+
+    /// Returns true if it is known what the chain says of a device.
+    pub fn has_lineage(&self, device: &DeviceId) -> bool {
+        self.inner.devices.get(device).is_some_and(|device| device.has_lineage())
+    }
+
     /// Sets what the chain says of a device, or `None` if the chain has no record of it: then the configured key counts.
     /// It applies to all events that are verified from now on.
     pub fn set_lineage(&self, device: &DeviceId, lineage: Option<Lineage>) {

@@ -8,10 +8,12 @@ use crate::{
         progress::ProgressBar,
         resolver::Reference,
     },
+    event_view::{EventView, LogIdView},
     remedies::explain,
 };
 use anyhow::{ensure, Context as _};
 use clap::{Args, ValueEnum};
+use comfy_table::Table;
 use serde::Serialize;
 use serde_json::json;
 use std::{
@@ -19,18 +21,18 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use streembit_clock::{self as clock, PeriodEnd, PeriodStart};
+use streembit_clock::{PeriodEnd, PeriodStart};
 use streembit_evidence::{
     export::{self, ExportSummary, Request},
     output::Output,
-    select::{Disclose, Span},
-    show::{self, Disclosed, UnverifiedEvent, UnverifiedSummary},
-    verify::{self, VerifyError},
+    select::{Disclose, Span, SpanClock},
+    show::{self, UnverifiedEvent, UnverifiedSummary},
+    verify::{self, ProvenEvent, VerifiedFile, VerifyError},
     TrustRootSource,
 };
 use streembit_primitives::{
     evidence::{BodyCounts, VerifiedEvidence},
-    Hash, Part, Signer,
+    Hash,
 };
 
 /// The arguments of `audit export`.
@@ -62,6 +64,10 @@ pub struct ExportArgs {
     /// The default is `all`.
     #[arg(long, value_name = "all|none|NAMES")]
     disclose: Option<Disclose>,
+    /// The times that --from and --to are about: of the events by their signers' clocks (`signer`), of their receipt by
+    /// the gateway's clock (`received`), or of the readings in them (`readings`).
+    #[arg(long, value_enum, value_name = "TIMES", default_value_t = SpanTimes::Signer)]
+    by: SpanTimes,
     /// The chain whose anchors prove the events, if the log was anchored on more than one: the hash of its first block,
     /// as listed by `streembit audit chains`. The default is the chain of the newest proof.
     #[arg(long, value_name = "GENESIS")]
@@ -86,6 +92,9 @@ pub struct VerifyArgs {
     /// trustworthy as the trust root, so get it from someone you trust, not from the person who gave you the evidence.
     #[arg(long, visible_alias = "trust-root", value_name = "SPEC|ROOT", env = "STREEMBIT_CHAIN_SPEC")]
     chain_spec: TrustRootSource,
+    /// The number of newest events to list.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
 }
 
 /// The arguments of `audit show`.
@@ -96,6 +105,27 @@ pub struct ShowArgs {
     /// The number of events to list.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u64,
+}
+
+/// The times by which events are selected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum SpanTimes {
+    /// The times of the events, by the clocks of their signers.
+    Signer,
+    /// The times at which the gateway received the events.
+    Received,
+    /// The times of the readings in the events.
+    Readings,
+}
+
+impl From<SpanTimes> for SpanClock {
+    fn from(times: SpanTimes) -> Self {
+        match times {
+            SpanTimes::Signer => Self::Signer,
+            SpanTimes::Received => Self::Received,
+            SpanTimes::Readings => Self::Readings,
+        }
+    }
 }
 
 /// The format of an exported file.
@@ -132,7 +162,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
     let (from, to) = (args.from, args.to);
     let request = Request {
         device,
-        span: Span { from, to },
+        span: Span { from, to, clock: args.by.into() },
         disclose: args.disclose.unwrap_or_default(),
         chain: args.chain,
         after: args.after,
@@ -171,21 +201,23 @@ pub async fn verify(args: VerifyArgs, context: &Context) -> CommandResult {
     let result = tokio::task::spawn_blocking(move || {
         let trust = args.chain_spec.read().map_err(explain)?;
         let mut progress = ProgressBar::new("verifying");
-        let result = verify::verify(&args.file, &trust, |done, total, events| {
+        let result = verify::verify_and_keep(&args.file, &trust, args.limit, |done, total, events| {
             progress.update(done, total, events);
         });
         drop(progress);
         match result {
-            Ok(verdict) => anyhow::Ok(Ok(verdict)),
+            Ok(verified) => anyhow::Ok(Ok(verified)),
             Err(VerifyError::Refused(error)) => Ok(Err(error)),
             Err(error) => Err(error.into()),
         }
     })
     .await??;
     match result {
-        Ok(verdict) => {
-            let output = VerifyOutput { verified: true, verdict: &verdict };
-            context.print_named(&output, |_| verdict_text(&verdict))?;
+        Ok(verified) => {
+            let output = VerifyOutput::of(&verified);
+            context.print_named(&output, |output| {
+                format!("{}{}", verdict_text(output.verdict), listed(output))
+            })?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
@@ -200,10 +232,55 @@ pub async fn verify(args: VerifyArgs, context: &Context) -> CommandResult {
 
 /// The JSON result of a successful verification.
 #[derive(Serialize)]
-struct VerifyOutput<'a> {
+pub(super) struct VerifyOutput<'a> {
     verified: bool,
     #[serde(flatten)]
     verdict: &'a VerifiedEvidence,
+    /// The newest events, oldest first.
+    history: Vec<EventView>,
+}
+
+impl<'a> VerifyOutput<'a> {
+    pub(super) fn of(VerifiedFile { verdict, newest }: &'a VerifiedFile) -> Self {
+        let history = newest.iter().map(ProvenEvent::event).map(EventView::from).collect();
+        Self { verified: true, verdict, history }
+    }
+}
+
+/// Returns the table of the newest events, after an empty line, or nothing if none is listed.
+fn listed(output: &VerifyOutput<'_>) -> String {
+    let VerifyOutput { verdict, history, .. } = output;
+    if history.is_empty() {
+        return String::new();
+    }
+    let logs: Vec<_> =
+        verdict.segments.iter().map(|segment| LogIdView::from(segment.checkpoint.log)).collect();
+    let mut table = event_table();
+    for event in history {
+        table.add_row(event_row(event, &logs));
+    }
+    let rest = match verdict.events.saturating_sub(history.len() as u64) {
+        0 => String::new(),
+        more => format!("\n{more} earlier events are not listed; --limit N lists the newest N"),
+    };
+    format!("\n\n{}{rest}", output::render(&table))
+}
+
+/// Returns an empty table of events.
+fn event_table() -> Table {
+    output::table(["sequence", "time", "content", "signed by", "log", "index"])
+}
+
+/// Returns the row of an event. The table has the number of the log among `logs`, because its name is long.
+fn event_row(event: &EventView, logs: &[LogIdView]) -> [String; 6] {
+    [
+        event.sequence.to_string(),
+        event.times(),
+        event.content(),
+        event.signed_by().into(),
+        logs.iter().position(|log| *log == event.log).map_or(0, |at| at.saturating_add(1)).to_string(),
+        event.index.to_string(),
+    ]
 }
 
 /// Runs `audit show`.
@@ -222,8 +299,24 @@ pub async fn show(args: ShowArgs, context: &Context) -> CommandResult {
 
 /// Prints the summary of the file as one line of JSON, then each event as one line.
 fn print_json_lines(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
-    show::show(&args.file, |summary| print_json(&summary, context), |event| print_json(&event, context))
+    let print_event = |event| print_json(&UnverifiedView::of(&event), context);
+    show::show(&args.file, |summary| print_json(&summary, context), print_event)
         .with_context(|| format!("reading {}", args.file.display()))
+}
+
+/// The JSON of an event that is not verified.
+#[derive(Serialize)]
+pub(super) struct UnverifiedView {
+    /// Always false.
+    verified: bool,
+    #[serde(flatten)]
+    event: EventView,
+}
+
+impl UnverifiedView {
+    pub(super) fn of(event: &UnverifiedEvent) -> Self {
+        Self { verified: false, event: event.into() }
+    }
 }
 
 fn print_json(value: &impl Serialize, context: &Context) -> anyhow::Result<()> {
@@ -231,27 +324,19 @@ fn print_json(value: &impl Serialize, context: &Context) -> anyhow::Result<()> {
 }
 
 fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
-    let mut table = output::table(["sequence", "time", "content", "signed by", "log", "index"]);
+    let mut table = event_table();
     let (mut count, limit) = (0u64, args.limit);
-    // The table has the number of the log, because its name is long.
-    let logs = RefCell::new(Vec::new());
+    let logs = RefCell::new(Vec::<LogIdView>::new());
     show::show(
         &args.file,
         |summary| {
-            logs.replace(summary.segments.iter().map(|segment| segment.log).collect());
+            logs.replace(summary.segments.iter().map(|segment| segment.log.into()).collect());
             output::print_line(&context.names().label(&summary_text(&summary)))
         },
         |event| {
             count = count.saturating_add(1);
             if count <= limit {
-                table.add_row([
-                    event.sequence.to_string(),
-                    clock::show(event.time),
-                    content(&event),
-                    signed_by(event.signer).into(),
-                    logs.borrow().iter().position(|log| *log == event.log).map_or(0, |at| at + 1).to_string(),
-                    event.index.to_string(),
-                ]);
+                table.add_row(event_row(&EventView::from(&event), &logs.borrow()));
             }
             anyhow::Ok(())
         },
@@ -267,7 +352,8 @@ fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
 fn unverified_warning() -> String {
     paint(
         Colour::Yellow,
-        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --trust-root ROOT` verifies it.",
+        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --trust-root ROOT` verifies it and \
+         lists the events too.",
     )
 }
 
@@ -284,23 +370,6 @@ fn summary_text(summary: &UnverifiedSummary) -> String {
     }
     lines.extend([format!("chain    {}", summary.genesis), String::new()]);
     lines.join("\n")
-}
-
-fn content(event: &UnverifiedEvent) -> String {
-    let text = event.parts.iter().map(Part::summary).collect::<Vec<_>>().join(", ");
-    match event.body {
-        Disclosed::Whole => text,
-        Disclosed::Parts => format!("{text}, (the rest is withheld)"),
-        Disclosed::Withheld => "(withheld)".into(),
-        Disclosed::Erased => "(erased)".into(),
-    }
-}
-
-fn signed_by(signer: Signer) -> &'static str {
-    match signer {
-        Signer::Device => "device",
-        Signer::Gateway(_) => "gateway",
-    }
 }
 
 fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {

@@ -10,6 +10,8 @@ mod root;
 mod verdict;
 
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod tests;
 
 use super::{
@@ -61,7 +63,7 @@ pub enum Command {
     ///
     /// If there are several sources, the command fails unless all of them have the same trust root.
     Root(root::RootArgs),
-    /// Verify an evidence file offline, with only the trust root or the chain spec.
+    /// Verify an evidence file offline, with only the trust root or the chain spec, and list its newest events.
     ///
     /// Needs no network, node or database. The exit code is 0 if the evidence is valid, and 1 if it is not.
     Verify(evidence::VerifyArgs),
@@ -211,16 +213,26 @@ fn facts(report: &Report, names: &AddressBook) -> Vec<String> {
             report.block,
             clock::show(report.block_time)
         ),
-        format!(
-            "events   {}: {} anchored, {} not yet anchored{}",
-            report.events,
-            report.anchored,
-            report.pending,
-            if report.erased > 0 { format!("; {} bodies were erased", report.erased) } else { String::new() }
-        ),
+        events(report),
         format!("complete {}", report.completeness),
     ]);
     facts
+}
+
+/// Returns the line with the numbers of the events.
+fn events(report: &Report) -> String {
+    let Report { events, anchored, pending, lost, erased, .. } = report;
+    let valid = anchored.saturating_add(*pending).saturating_add(*lost);
+    let mut line = format!("events   {events}: {anchored} anchored, {pending} not yet anchored");
+    for (count, what) in [(lost, "declared lost"), (&events.saturating_sub(valid), "not verified")] {
+        if *count > 0 {
+            line.push_str(&format!(", {count} {what}"));
+        }
+    }
+    if *erased > 0 {
+        line.push_str(&format!("; {erased} bodies were erased"));
+    }
+    line
 }
 
 fn table(report: &Report, limit: usize) -> String {
@@ -229,22 +241,23 @@ fn table(report: &Report, limit: usize) -> String {
     let mut table =
         output::table(["sequence", "time", "content", "signed by", "key", "index", "anchored", "valid"]);
     let mut count = 0;
-    for (_, event) in report.history.iter().enumerate().filter(listed) {
+    for (_, audited) in report.history.iter().enumerate().filter(listed) {
         count += 1;
+        let AuditedEvent { event, .. } = audited;
         table.add_row([
             event.sequence.to_string(),
-            event.when(),
-            event.summary(),
+            event.times(),
+            event.content(),
             event.signed_by().to_owned(),
-            event.key.map_or("-".to_owned(), |key| key.to_string()),
+            audited.key.map_or("-".to_owned(), |key| key.to_string()),
             event.index.to_string(),
-            match event.anchor {
+            match audited.anchor {
                 AnchorState::Anchored => "yes",
                 AnchorState::Pending => "not yet",
                 AnchorState::Outside => "NO",
             }
             .to_owned(),
-            if event.ok { "yes" } else { "NO" }.to_owned(),
+            if audited.ok { "yes" } else { "NO" }.to_owned(),
         ]);
     }
     let hidden = report.history.len().saturating_sub(count);

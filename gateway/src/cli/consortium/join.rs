@@ -10,7 +10,7 @@ use crate::{
 };
 use anyhow::bail;
 use serde_json::json;
-use std::{io::IsTerminal as _, time::Duration};
+use std::time::Duration;
 use streembit_chain::{ChainClient, Signer};
 use streembit_keystore::account;
 use streembit_primitives::{
@@ -147,7 +147,7 @@ fn pending_step(consortium: &Consortium, account: AccountId) -> anyhow::Result<S
     }
 }
 
-/// Logs the steps of a command on standard error if it is a terminal. Skips repeated steps.
+/// Logs the steps of a command on standard error, also into a file, but not with `--json`. Skips repeated steps.
 struct StepLog {
     enabled: bool,
     last: String,
@@ -155,7 +155,7 @@ struct StepLog {
 
 impl StepLog {
     fn new(context: &Context) -> Self {
-        Self { enabled: !context.json && std::io::stderr().is_terminal(), last: String::new() }
+        Self { enabled: !context.json, last: String::new() }
     }
 
     fn log(&mut self, step: &str) {

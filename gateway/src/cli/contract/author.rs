@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cli::{
         common::{connect, submitted_json, Context},
-        resolver::Resolver,
+        resolver::{Reference, Resolver},
     },
     contracts::{self, plain, Answers, ContractFile, Draft, Question, QuestionKind, Template, Texts},
     remedies::explain,
@@ -30,10 +30,14 @@ pub(super) async fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> 
         Some(node) => Some(connect(node.clone()).await?),
         None => None,
     };
-    let resolver = match &chain {
-        Some(chain) => context.resolver().chain(chain),
-        None => context.resolver(),
-    };
+    let gateway = args.config.load_with_ids(context)?;
+    let mut resolver = context.resolver();
+    if let Some((config, account)) = &gateway {
+        resolver = resolver.gateway(config, *account);
+    }
+    if let Some(chain) = &chain {
+        resolver = resolver.chain(chain);
+    }
     let mut answers: Answers = args.settings.iter().cloned().collect();
     for question in template.questions() {
         if let Some(answer) = answers.get_mut(&question.name) {
@@ -137,7 +141,7 @@ async fn find_party_name(answer: &str, resolver: &Resolver<'_>) -> anyhow::Resul
 }
 
 async fn find_device(answer: &str, resolver: &Resolver<'_>) -> anyhow::Result<String> {
-    Ok(resolver.device(&answer.parse()?).await?.to_string())
+    Ok(resolver.device(&Reference::of_device(answer)?).await?.to_string())
 }
 
 /// Returns an error if a time in the terms is over, so that the contract or a right would end at once.

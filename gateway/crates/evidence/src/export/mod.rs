@@ -31,7 +31,7 @@ use stream::{Stream, PAGE};
 use streembit_primitives::{
     device::DeviceRecord,
     evidence::{file, BodyCounts, ChainEvidence, EvidenceError, Item, Prelude, Segment, TrustRoot, Verifier},
-    Checkpoint, DeviceId, Hash, LogId, StoredEvent,
+    Checkpoint, DeviceId, Hash, LogId,
 };
 
 /// The selection of the events to export, and of the chain to prove them.
@@ -58,6 +58,7 @@ pub struct ExportSummary {
     /// The number of logs that the events are in.
     pub segments: u64,
     /// The number of events.
+    #[serde(rename = "event_count")]
     pub events: u64,
     /// The sequence of the first event.
     pub first: u64,
@@ -263,17 +264,18 @@ fn selected<L: EventLog>(
         let page = log.device_events(&request.device, next, PAGE).map_err(ExportError::log)?;
         let events = page.into_iter().take_while(|stored| stored.entry.event.header.sequence <= end);
         let mut is_empty = true;
-        for StoredEvent { entry, .. } in events {
+        for stored in events {
             is_empty = false;
-            let header = entry.event.header;
             if request.span.is_all() {
                 return Ok(Some(start..=end));
             }
-            next = header.sequence.saturating_add(1);
-            found = Some((found.map_or(header.time, |(first, _)| first), header.time));
-            if request.span.contains(header.time) {
-                first.get_or_insert(header.sequence);
-                last = header.sequence;
+            let sequence = stored.entry.event.header.sequence;
+            next = sequence.saturating_add(1);
+            let (earliest, latest) = request.span.times_of(&stored).into_inner();
+            found = Some((found.map_or(earliest, |(first, _)| first), latest));
+            if request.span.selects(&stored) {
+                first.get_or_insert(sequence);
+                last = sequence;
             }
         }
         if is_empty {
