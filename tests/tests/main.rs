@@ -26,6 +26,7 @@ mod obd_to_audit;
 mod offline_signing;
 mod outages;
 mod parties;
+mod pool_share;
 mod quota;
 mod refounding;
 mod service_contract;

@@ -178,13 +178,14 @@ fn a_council_of_fresh_keys_acts_on_the_new_chain() {
     let (alice, eve, ferdie) = (Sr25519Keyring::Alice, Sr25519Keyring::Eve, Sr25519Keyring::Ferdie);
     let party = |first: Sr25519Keyring| PartyId::of_first_account(&Account(first.to_raw_public()));
     let (new_eve, new_ferdie) = (Gateway::new(1), Gateway::new(2));
-    let propose = |change| pallet_council::Call::propose { change };
+    let propose = |change| pallet_council::Call::<Runtime>::propose { change };
     let recover =
         |first, to: &Gateway| propose(Change::Recover { party: party(first), account: to.account() });
 
     // Both members of the council have lost the keys that their ids are derived from.
     let members = vec![party(eve), party(ferdie)].try_into().unwrap();
-    done(&mut chain, &alice.pair(), pallet_council::Call::propose_members { members });
+    let change_members = pallet_council::Call::<Runtime>::propose_members { members };
+    done(&mut chain, &alice.pair(), change_members);
     done(&mut chain, &eve.pair(), recover(eve, &new_eve));
     vote(&mut chain, &ferdie.pair());
     done(&mut chain, &new_eve.pair(), recover(ferdie, &new_ferdie));
