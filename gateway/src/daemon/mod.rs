@@ -5,6 +5,7 @@
 //! not be used, if the API or delivery cannot start as configured, or if a thread cannot be started.
 
 mod adapter_runner;
+mod clock;
 mod contracts;
 mod devices;
 mod reports;
@@ -21,6 +22,7 @@ use crate::{
     status::{ComponentState, StatusBoard},
 };
 use adapter_runner::AdapterRunner;
+use clock::ClockWatch;
 use contracts::ContractFollower;
 use devices::DeviceFollower;
 use std::{fs::DirBuilder, future::Future, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
@@ -144,6 +146,7 @@ pub async fn run(
     let (log, chain) = open_and_check(&config, keys.account(), &node, &status).await?;
     let devices = devices::configured(&config, keys.account());
     let ingest = Ingest::new(log.clone(), keys.clone(), devices).map_err(DaemonError::Threads)?;
+    let clock = ClockWatch::new(ingest.clone(), status.clone());
     let follower = DeviceFollower::new(&config, &log, &ingest, &status);
     let contracts = ContractFollower {
         data_dir: config.gateway.data_dir.clone(),
@@ -181,6 +184,7 @@ pub async fn run(
         peer,
         follower,
         contracts,
+        clock,
     };
 
     let (api, chain_tasks, (), ()) = tokio::join!(
@@ -368,6 +372,7 @@ struct ChainTasks {
     peer: Peer,
     follower: DeviceFollower,
     contracts: ContractFollower,
+    clock: ClockWatch,
 }
 
 impl ChainTasks {
@@ -404,7 +409,7 @@ impl ChainTasks {
         report: watch::Sender<ChainReport>,
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
-        let Self { config, keys, log, status, metrics, peer, follower, contracts } = self;
+        let Self { config, keys, log, status, metrics, peer, follower, contracts, clock } = self;
         let account = keys.account();
         let server = Server::new(
             &peer,
@@ -430,7 +435,8 @@ impl ChainTasks {
         let served = server.state();
         let devices = follower.run(chain.clone(), shutdown.clone());
         let contracts = contracts.run(chain.clone(), shutdown.clone());
-        let (anchored, epoch, (), (), (), (), (), (), ()) = tokio::join!(
+        let clock = clock.run(chain.clone(), shutdown.clone());
+        let (anchored, epoch, (), (), (), (), (), (), (), ()) = tokio::join!(
             shut_down_on_error(shutdown, anchoring),
             shut_down_on_error(shutdown, epoch),
             collect,
@@ -439,6 +445,7 @@ impl ChainTasks {
             reports::delivery(served, &status),
             devices,
             contracts,
+            clock,
             async move { chain.report_changes(account, &report, shutdown.clone()).await },
         );
         anchored.map_err(DaemonError::from).and(epoch)
