@@ -1,6 +1,6 @@
 //! The report of an audit.
 
-use super::{ChainState, Subject};
+use super::{ChainState, Subject, TimeContradiction};
 use serde::Serialize;
 use std::fmt;
 use streembit_clock as clock;
@@ -59,6 +59,8 @@ pub struct Report {
     pub copied_key: Option<CopiedKey>,
     /// Problems that concern other devices only. They do not affect [`Self::verified`].
     pub elsewhere: Vec<AuditProblem>,
+    /// The times that contradict each other or the anchors: a clock was wrong. They do not affect [`Self::verified`].
+    pub times: Vec<TimeContradiction>,
     /// The number of the device's events in the log.
     pub events: u64,
     /// All of the device's events.
@@ -193,6 +195,7 @@ impl Report {
             problems: Vec::new(),
             copied_key: None,
             elsewhere: Vec::new(),
+            times: Vec::new(),
             events: 0,
             history: Vec::new(),
         }
