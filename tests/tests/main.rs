@@ -15,6 +15,7 @@ mod evidence;
 mod finality_halt;
 mod flood;
 mod forked_log;
+mod gateway_clock;
 mod idle_chain;
 mod invalid_input;
 mod kill_and_restart;
