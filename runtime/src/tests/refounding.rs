@@ -8,7 +8,7 @@ use crate::{
 };
 use frame_support::{storage::storage_prefix, traits::PalletsInfoAccess};
 use pallet_parties::PartyLookup as _;
-use sp_core::{ed25519, sr25519, storage::Storage, Pair as _};
+use sp_core::{ed25519, sr25519, storage::Storage};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 use sp_runtime::{
     transaction_validity::{InvalidTransaction, TransactionValidityError},
