@@ -1,7 +1,10 @@
 //! Compares the gateway's clock with the chain's time: raises an alarm and has events marked while it is wrong.
 
 use crate::status::{ComponentState, StatusBoard};
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 use streembit_chain::ChainClient;
 use streembit_clock::{now_ms, ClockCheck, ClockState};
 use streembit_ingest::Ingest;
@@ -32,6 +35,14 @@ impl ClockWatch {
         watch
     }
 
+    /// Looks at the clock again and again while there is no chain to compare it with. Never ends.
+    pub async fn watch_offline(&mut self) -> Infallible {
+        loop {
+            tokio::time::sleep(RECHECK).await;
+            self.recheck();
+        }
+    }
+
     /// Compares the clock with each block that becomes final, and looks at it in between, until `stop` is cancelled.
     pub async fn run(mut self, chain: ChainClient, stop: CancellationToken) {
         let mut blocks = chain.finalized_heads();
@@ -49,13 +60,15 @@ impl ClockWatch {
                         Ok(()) => break,
                         Err(_) => return self.status.report(COMPONENT, ComponentState::Stopped),
                     },
-                    () = tokio::time::sleep(RECHECK) => {
-                        self.check.recheck(now_ms(), Instant::now());
-                        self.report();
-                    }
+                    () = tokio::time::sleep(RECHECK) => self.recheck(),
                 }
             }
         }
+    }
+
+    fn recheck(&mut self) {
+        self.check.recheck(now_ms(), Instant::now());
+        self.report();
     }
 
     fn report(&self) {

@@ -389,15 +389,17 @@ impl ChainTasks {
             status.report(component, ComponentState::Starting);
         }
         let (report, reports) = watch::channel(ChainReport::default());
+        let mut tasks = self;
         let connected = async move {
             let chain = match chain {
                 Some(chain) => chain,
                 None => tokio::select! {
                     () = shutdown.cancelled() => return Ok(()),
                     chain = ChainClient::connect_with_retry(node, &report) => chain,
+                    never = tasks.clock.watch_offline() => match never {},
                 },
             };
-            self.run_connected(chain, report, shutdown).await
+            tasks.run_connected(chain, report, shutdown).await
         };
         let (ended, ()) = tokio::join!(connected, reports::chain(reports, &status, &metrics));
         ended
