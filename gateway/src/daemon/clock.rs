@@ -8,6 +8,8 @@ use std::{
 use streembit_chain::ChainClient;
 use streembit_clock::{now_ms, ClockCheck, ClockState};
 use streembit_ingest::Ingest;
+use streembit_log::Log;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The component's name on the status board.
@@ -43,9 +45,18 @@ impl ClockWatch {
         }
     }
 
-    /// Compares the clock with each block that becomes final, and looks at it in between, until `stop` is cancelled.
-    pub async fn run(mut self, chain: ChainClient, stop: CancellationToken) {
+    /// Compares the clock with each block that becomes final, and with each anchor of the log, and looks at it in between,
+    /// until `stop` is cancelled. `anchored` is the size of the last anchor.
+    pub async fn run(
+        mut self,
+        chain: ChainClient,
+        log: Log,
+        mut anchored: watch::Receiver<u64>,
+        stop: CancellationToken,
+    ) {
         let mut blocks = chain.finalized_heads();
+        // The anchors before this run say nothing about the clock now.
+        let signed_before = log.last_checkpoint().ok().flatten().map_or(0, |signed| signed.checkpoint.size);
         loop {
             let block = *blocks.borrow_and_update();
             // Block 0 has no time.
@@ -60,9 +71,28 @@ impl ClockWatch {
                         Ok(()) => break,
                         Err(_) => return self.status.report(COMPONENT, ComponentState::Stopped),
                     },
+                    // Fails when anchoring has ended, which disables the branch.
+                    Ok(()) = anchored.changed() => {
+                        let size = *anchored.borrow_and_update();
+                        if size > signed_before {
+                            self.observe_anchor(&chain, &log, size).await;
+                        }
+                    }
                     () = tokio::time::sleep(RECHECK) => self.recheck(),
                 }
             }
+        }
+    }
+
+    /// Compares the time at which a checkpoint was signed with the time at which the chain accepted it.
+    async fn observe_anchor(&mut self, chain: &ChainClient, log: &Log, size: u64) {
+        let signed = log.last_checkpoint().ok().flatten().map(|signed| signed.checkpoint);
+        let Some(checkpoint) = signed.filter(|checkpoint| checkpoint.size == size) else { return };
+        // If the node does not answer, the blocks tell it later.
+        let Ok(view) = chain.view().await else { return };
+        if let Ok(Some(root)) = view.anchored_root(log.id(), size).await {
+            self.check.observe_signed(checkpoint.time, root.time, Instant::now());
+            self.report();
         }
     }
 

@@ -429,6 +429,7 @@ impl ChainTasks {
         let anchoring =
             anchor::run(log.clone(), keys, chain.clone(), schedule, hold, outputs, shutdown.clone());
         let epoch = watch_epoch(chain.clone(), log_id, status.clone(), shutdown.clone());
+        let clock = clock.run(chain.clone(), log.clone(), anchored.clone(), shutdown.clone());
         let (collecting, collected) = watch::channel(CollectState::default());
         let collect = {
             let (chain, stop) = (chain.clone(), shutdown.clone());
@@ -437,7 +438,6 @@ impl ChainTasks {
         let served = server.state();
         let devices = follower.run(chain.clone(), shutdown.clone());
         let contracts = contracts.run(chain.clone(), shutdown.clone());
-        let clock = clock.run(chain.clone(), shutdown.clone());
         let (anchored, epoch, (), (), (), (), (), (), (), ()) = tokio::join!(
             shut_down_on_error(shutdown, anchoring),
             shut_down_on_error(shutdown, epoch),

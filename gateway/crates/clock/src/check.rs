@@ -133,6 +133,16 @@ impl ClockCheck {
         self.state
     }
 
+    /// Compares the time at which the machine signed something, by its own clock, with the time of the block that accepted
+    /// it. The block is the later one, so a signature of its future shows that the clock was ahead. `at` is the monotonic
+    /// time at which the block became final. Returns the new state.
+    pub fn observe_signed(&mut self, signed: u64, accepted: u64, at: Instant) -> ClockState {
+        if let ahead @ ClockState::Ahead(_) = compare(signed, accepted) {
+            (self.state, self.reference) = (ahead, Some(Seen { block: accepted, at }));
+        }
+        self.state
+    }
+
     /// Looks at the clock again between two blocks, because it may have been set since. Never calls it ahead: the
     /// monotonic time stands still while a machine sleeps. Returns the new state.
     pub fn recheck(&mut self, now: u64, at: Instant) -> ClockState {
@@ -230,6 +240,19 @@ mod tests {
         assert_eq!(states, [ClockState::Unknown, ClockState::Unknown, ahead, ClockState::Right]);
         // On an idle chain, the second block is enough.
         assert_eq!(observe(&[(0, 0, years), (300, 0, years)])[1], ahead);
+    }
+
+    #[test]
+    fn a_signature_from_a_blocks_future_shows_a_clock_ahead_at_once() {
+        let (start, years) = (Instant::now(), 40 * YEAR);
+        let mut check = ClockCheck::new(NOW + years);
+        assert_eq!(check.observe(NOW, NOW + years, start), ClockState::Unknown);
+        let ahead = ClockState::Ahead(Duration::from_millis(years));
+        assert_eq!(check.observe_signed(NOW + years, NOW, start), ahead);
+        assert_eq!(check.observe(NOW + SECOND, NOW + years + SECOND, start), ahead);
+        assert_eq!(check.recheck(NOW + 10 * SECOND, start + Duration::from_secs(10)), ClockState::Right);
+        // What waited for a node for a year says nothing.
+        assert_eq!(check.observe_signed(NOW - YEAR, NOW, start), ClockState::Right);
     }
 
     #[test]
