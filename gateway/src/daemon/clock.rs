@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 use streembit_chain::ChainClient;
-use streembit_clock::{now_ms, ClockCheck, ClockState};
+use streembit_clock::{now_ms, ClockState};
 use streembit_ingest::Ingest;
 use streembit_log::Log;
 use tokio::sync::watch;
@@ -24,7 +24,6 @@ const REMEDY: &str = "set the machine's clock, best with NTP (`timedatectl set-n
 
 /// Watches the clock.
 pub(super) struct ClockWatch {
-    check: ClockCheck,
     ingest: Ingest,
     status: StatusBoard,
 }
@@ -32,23 +31,23 @@ pub(super) struct ClockWatch {
 impl ClockWatch {
     /// Begins with what is known without the chain.
     pub fn new(ingest: Ingest, status: StatusBoard) -> Self {
-        let watch = Self { check: ClockCheck::new(now_ms()), ingest, status };
+        let watch = Self { ingest, status };
         watch.report();
         watch
     }
 
     /// Looks at the clock again and again while there is no chain to compare it with. Never ends.
-    pub async fn watch_offline(&mut self) -> Infallible {
+    pub async fn watch_offline(&self) -> Infallible {
         loop {
             tokio::time::sleep(RECHECK).await;
-            self.recheck();
+            self.report();
         }
     }
 
     /// Compares the clock with each block that becomes final, and with each anchor of the log, and looks at it in between,
     /// until `stop` is cancelled. `anchored` is the size of the last anchor.
     pub async fn run(
-        mut self,
+        self,
         chain: ChainClient,
         log: Log,
         mut anchored: watch::Receiver<u64>,
@@ -61,7 +60,7 @@ impl ClockWatch {
             let block = *blocks.borrow_and_update();
             // Block 0 has no time.
             if block.time > 0 {
-                self.check.observe(block.time, now_ms(), Instant::now());
+                self.ingest.compare_clock(|check| check.observe(block.time, now_ms(), Instant::now()));
                 self.report();
             }
             loop {
@@ -78,33 +77,28 @@ impl ClockWatch {
                             self.observe_anchor(&chain, &log, size).await;
                         }
                     }
-                    () = tokio::time::sleep(RECHECK) => self.recheck(),
+                    () = tokio::time::sleep(RECHECK) => self.report(),
                 }
             }
         }
     }
 
     /// Compares the time at which a checkpoint was signed with the time at which the chain accepted it.
-    async fn observe_anchor(&mut self, chain: &ChainClient, log: &Log, size: u64) {
+    async fn observe_anchor(&self, chain: &ChainClient, log: &Log, size: u64) {
         let signed = log.last_checkpoint().ok().flatten().map(|signed| signed.checkpoint);
         let Some(checkpoint) = signed.filter(|checkpoint| checkpoint.size == size) else { return };
         // If the node does not answer, the blocks tell it later.
         let Ok(view) = chain.view().await else { return };
         if let Ok(Some(root)) = view.anchored_root(log.id(), size).await {
-            self.check.observe_signed(checkpoint.time, root.time, Instant::now());
+            let (signed, accepted) = (checkpoint.time, root.time);
+            self.ingest.compare_clock(|check| check.observe_signed(signed, accepted, Instant::now()));
             self.report();
         }
     }
 
-    fn recheck(&mut self) {
-        self.check.recheck(now_ms(), Instant::now());
-        self.report();
-    }
-
+    /// Shows the state of the clock, which may have been set since the last block.
     fn report(&self) {
-        let state = self.check.state();
-        self.ingest.set_clock(state);
-        self.status.report(COMPONENT, component_state(state));
+        self.status.report(COMPONENT, component_state(self.ingest.clock()));
     }
 }
 

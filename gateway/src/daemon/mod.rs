@@ -389,7 +389,7 @@ impl ChainTasks {
             status.report(component, ComponentState::Starting);
         }
         let (report, reports) = watch::channel(ChainReport::default());
-        let mut tasks = self;
+        let tasks = self;
         let connected = async move {
             let chain = match chain {
                 Some(chain) => chain,

@@ -3,24 +3,33 @@
 //! The events are not held, because most sources do not keep what they measured. The mark says by how much the clock is
 //! wrong, so the time of the event can be corrected.
 
-use std::sync::{Mutex, PoisonError};
-use streembit_clock::ClockState;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+use streembit_clock::{now_ms, ClockCheck, ClockState};
 use streembit_primitives::{
     reading::{Name, Unit, CLOCK_ERROR},
     Decimal, Part, Reading, Source, Text, Value,
 };
 
 /// What is known about the gateway's clock.
-#[derive(Debug, Default)]
-pub(super) struct KnownClock(Mutex<ClockState>);
+#[derive(Debug)]
+pub(super) struct KnownClock(Mutex<ClockCheck>);
 
 impl KnownClock {
-    pub(super) fn set(&self, state: ClockState) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(ClockCheck::new(now_ms())))
     }
 
-    pub(super) fn get(&self) -> ClockState {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Compares the clock with something that tells the time, and returns the result.
+    pub(super) fn compare(&self, with: impl FnOnce(&mut ClockCheck) -> ClockState) -> ClockState {
+        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the state of the clock, which may just have been set.
+    pub(super) fn state(&self) -> ClockState {
+        self.compare(|check| check.recheck(now_ms(), Instant::now()))
     }
 }
 
@@ -46,7 +55,6 @@ pub(super) fn status(clock: ClockState) -> Option<Part> {
 mod tests {
     use super::*;
     use crate::Ingest;
-    use std::time::Duration;
     use streembit_keystore::KeyPair;
     use streembit_log::Log;
     use streembit_primitives::{body::MAX_PARTS, LogId};
@@ -67,15 +75,20 @@ mod tests {
             source: Source::sensor(),
         };
         ingest.readings(car, vec![reading(1)]).await.unwrap();
-        ingest.set_clock(ClockState::Behind(Duration::from_millis(7_200_999)));
+        let at = Instant::now();
+        assert!(ingest.compare_clock(|check| check.observe(now_ms() + 7_200_500, now_ms(), at)).is_wrong());
         ingest.readings(car, vec![reading(2)]).await.unwrap();
         ingest.status(car, "connected").await.unwrap();
         // Nothing is refused because the mark has no room.
         let full: Vec<_> = (0..MAX_PARTS).map(reading).collect();
         ingest.readings(car, full).await.unwrap();
-        ingest.set_clock(ClockState::Ahead(Duration::from_secs(300)));
+        let at = Instant::now();
+        assert!(ingest
+            .compare_clock(|check| check.observe_signed(now_ms(), now_ms() - 300_500, at))
+            .is_wrong());
         ingest.readings(car, vec![reading(3)]).await.unwrap();
-        ingest.set_clock(ClockState::Right);
+        let right = ingest.compare_clock(|check| check.observe(now_ms(), now_ms(), Instant::now()));
+        assert_eq!((right, ingest.clock()), (ClockState::Right, ClockState::Right));
         ingest.readings(car, vec![reading(4)]).await.unwrap();
 
         let events = log.device_events(&car, 0, 10).unwrap();

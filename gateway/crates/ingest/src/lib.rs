@@ -18,7 +18,7 @@ use clock_mark::KnownClock;
 use codec::Encode as _;
 use devices::Devices;
 use std::{sync::Arc, time::Duration};
-use streembit_clock::ClockState;
+use streembit_clock::{ClockCheck, ClockState};
 use streembit_keystore::KeyPair;
 use streembit_log::{AppendError, Lineage, Log, Receipt, Refusal, MAX_BODY_BYTES};
 use streembit_primitives::{Body, DeviceId, DeviceKey, Reading, SignedEvent};
@@ -98,7 +98,7 @@ impl Ingest {
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
         let budget = Arc::new(Semaphore::new(capacity as usize));
         let keys = Arc::new(keys);
-        let clock = KnownClock::default();
+        let clock = KnownClock::new();
         Ok(Self { inner: Arc::new(Inner { log, keys, devices, clock, budget, capacity, limits, verifiers }) })
     }
 
@@ -138,7 +138,7 @@ impl Ingest {
     ///
     /// [`CLOCK_ERROR`]: streembit_primitives::reading::CLOCK_ERROR
     pub async fn readings(&self, device: DeviceId, readings: Vec<Reading>) -> Result<Receipt, IngestError> {
-        let clock = self.inner.clock.get();
+        let clock = self.clock();
         if clock.is_wrong() && hosted::is_full(readings.len()) {
             self.host(device, hosted::status(&clock.to_string(), ClockState::Unknown)?).await?;
         }
@@ -148,12 +148,18 @@ impl Ingest {
     /// Admits a status text of a hosted device as one event, which the gateway signs. Resolves when the event is on
     /// disk.
     pub async fn status(&self, device: DeviceId, text: &str) -> Result<Receipt, IngestError> {
-        self.host(device, hosted::status(text, self.inner.clock.get())?).await
+        self.host(device, hosted::status(text, self.clock())?).await
     }
 
-    /// Sets what is known about the gateway's clock. While it is wrong, the events of hosted devices are marked.
-    pub fn set_clock(&self, state: ClockState) {
-        self.inner.clock.set(state);
+    /// Compares the gateway's clock with something that tells the time, such as a block, and returns the result. While the
+    /// clock is wrong, the events of hosted devices are marked.
+    pub fn compare_clock(&self, with: impl FnOnce(&mut ClockCheck) -> ClockState) -> ClockState {
+        self.inner.clock.compare(with)
+    }
+
+    /// Returns the state of the gateway's clock.
+    pub fn clock(&self) -> ClockState {
+        self.inner.clock.state()
     }
 
     /// Returns the devices whose events are admitted, with the keys that count now.
