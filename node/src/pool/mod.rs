@@ -120,7 +120,7 @@ impl TransactionPool for BoundedPool {
             places.push(place);
         }
         let mut results = self.inner.submit_at(at, source, admitted).await?.into_iter();
-        let result = |place: Result<Option<Place<'_, Hash>>, Error>| {
+        let result = |place: Result<Option<Place<'_, Hash>>, Error>| -> Result<Hash, Error> {
             let place = place?;
             let hash = results.next().unwrap_or_else(|| Err(PoolError::ImmediatelyDropped.into()))?;
             self.keep_if_hidden(place);

@@ -24,7 +24,8 @@ impl KnownClock {
 
     /// Compares the clock with something that tells the time, and returns the result.
     pub(super) fn compare(&self, with: impl FnOnce(&mut ClockCheck) -> ClockState) -> ClockState {
-        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut check = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        with(&mut check)
     }
 
     /// Returns the state of the clock, which may just have been set.
