@@ -10,6 +10,7 @@ mod dispatch;
 mod gateway;
 mod genesis;
 mod keys;
+mod pool;
 mod rpc;
 mod run;
 mod service;

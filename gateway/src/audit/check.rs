@@ -2,7 +2,7 @@
 
 use super::{
     report::{AuditProblem, Completeness},
-    AnchorState, AuditedEvent, ChainState, ProblemPlace, Report, Subject,
+    times, AnchorState, AuditedEvent, ChainState, ProblemPlace, Report, Subject,
 };
 use crate::event_view::EventView;
 use std::collections::BTreeSet;
@@ -471,6 +471,7 @@ impl Audit<'_> {
         report.lost = report.history.iter().filter(|event| event.lost).count() as u64;
         report.erased = report.history.iter().filter(|event| event.event.erased.is_some()).count() as u64;
         report.events = report.history.len() as u64;
+        report.times = times::contradictions(&report.history, &self.chain.roots);
         report.verified = report.problems.is_empty();
         self.report
     }

@@ -1,6 +1,6 @@
 //! The report of an audit.
 
-use super::{ChainState, Subject};
+use super::{ChainState, Subject, TimeContradiction};
 use crate::event_view::EventView;
 use serde::Serialize;
 use std::fmt;
@@ -58,6 +58,8 @@ pub struct Report {
     pub copied_key: Option<CopiedKey>,
     /// Problems that concern other devices only. They do not affect [`Self::verified`].
     pub elsewhere: Vec<AuditProblem>,
+    /// The times that contradict each other or the anchors: a clock was wrong. They do not affect [`Self::verified`].
+    pub times: Vec<TimeContradiction>,
     /// The number of the device's events in the log.
     #[serde(rename = "event_count")]
     pub events: u64,
@@ -179,6 +181,7 @@ impl Report {
             problems: Vec::new(),
             copied_key: None,
             elsewhere: Vec::new(),
+            times: Vec::new(),
             events: 0,
             history: Vec::new(),
         }

@@ -148,6 +148,7 @@ fn anchored_at(log: &Log, size: u64, record: DeviceRecord) -> ChainState {
         time: 3,
         device: Some(record),
         anchor: Some(Anchor { checkpoint, block: 6 }),
+        roots: Vec::new(),
     }
 }
 

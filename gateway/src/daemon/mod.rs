@@ -5,6 +5,7 @@
 //! not be used, if the API or delivery cannot start as configured, or if a thread cannot be started.
 
 mod adapter_runner;
+mod clock;
 mod contracts;
 mod devices;
 mod reload;
@@ -23,6 +24,7 @@ use crate::{
     status::{ComponentState, StatusBoard},
 };
 use adapter_runner::AdapterRunner;
+use clock::ClockWatch;
 use contracts::ContractFollower;
 use devices::DeviceFollower;
 use std::{fs::DirBuilder, future::Future, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
@@ -143,6 +145,7 @@ pub async fn run(
     let (log, chain) = open_and_check(&config, keys.account(), &node, &status).await?;
     let ingest = Ingest::new(log.clone(), keys.clone(), devices::configured(&config.devices, keys.account()))
         .map_err(DaemonError::Threads)?;
+    let clock = ClockWatch::new(ingest.clone(), status.clone());
     let devices = watch::Sender::new(DeviceList::new(config.devices.clone()));
     let (data_dir, configured) = (config.gateway.data_dir.clone(), devices.subscribe());
     let follower = DeviceFollower::new(&data_dir, configured, &log, &ingest, &status);
@@ -186,6 +189,7 @@ pub async fn run(
         peer,
         follower,
         contracts,
+        clock,
     };
 
     let (api, chain_tasks, (), (), ()) = tokio::join!(
@@ -382,6 +386,7 @@ struct ChainTasks {
     peer: Peer,
     follower: DeviceFollower,
     contracts: ContractFollower,
+    clock: ClockWatch,
 }
 
 impl ChainTasks {
@@ -398,15 +403,17 @@ impl ChainTasks {
             status.report(component, ComponentState::Starting);
         }
         let (report, reports) = watch::channel(ChainReport::default());
+        let tasks = self;
         let connected = async move {
             let chain = match chain {
                 Some(chain) => chain,
                 None => tokio::select! {
                     () = shutdown.cancelled() => return Ok(()),
                     chain = ChainClient::connect_with_retry(node, &report) => chain,
+                    never = tasks.clock.watch_offline() => match never {},
                 },
             };
-            self.run_connected(chain, report, shutdown).await
+            tasks.run_connected(chain, report, shutdown).await
         };
         let (ended, ()) = tokio::join!(connected, reports::chain(reports, &status, &metrics));
         ended
@@ -418,7 +425,7 @@ impl ChainTasks {
         report: watch::Sender<ChainReport>,
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
-        let Self { config, keys, log, status, metrics, peer, follower, contracts } = self;
+        let Self { config, keys, log, status, metrics, peer, follower, contracts, clock } = self;
         let account = keys.account();
         let server = Server::new(
             &peer,
@@ -436,6 +443,7 @@ impl ChainTasks {
         let anchoring =
             anchor::run(log.clone(), keys, chain.clone(), schedule, hold, outputs, shutdown.clone());
         let epoch = watch_epoch(chain.clone(), log_id, status.clone(), shutdown.clone());
+        let clock = clock.run(chain.clone(), log.clone(), anchored.clone(), shutdown.clone());
         let (collecting, collected) = watch::channel(CollectState::default());
         let collect = {
             let (chain, stop) = (chain.clone(), shutdown.clone());
@@ -444,7 +452,7 @@ impl ChainTasks {
         let served = server.state();
         let devices = follower.run(chain.clone(), shutdown.clone());
         let contracts = contracts.run(chain.clone(), shutdown.clone());
-        let (anchored, epoch, (), (), (), (), (), (), ()) = tokio::join!(
+        let (anchored, epoch, (), (), (), (), (), (), (), ()) = tokio::join!(
             shut_down_on_error(shutdown, anchoring),
             shut_down_on_error(shutdown, epoch),
             collect,
@@ -453,6 +461,7 @@ impl ChainTasks {
             reports::delivery(served, &status),
             devices,
             contracts,
+            clock,
             async move { chain.report_changes(account, &report, shutdown.clone()).await },
         );
         anchored.map_err(DaemonError::from).and(epoch)

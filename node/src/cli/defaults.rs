@@ -9,7 +9,7 @@ use clap::Arg;
 ///
 /// - The state of a permissioned chain of gateways has some megabytes; a cache of 16 MiB holds it.
 /// - One runtime instance serves the block and another one the queries.
-/// - The pool holds the anchors of a few blocks.
+/// - The pool holds the anchors of a few blocks, and no party takes more than a quarter of it: see [`crate::pool`].
 /// - The largest transaction fills a block. Its hexadecimal form fits twice into a request of 4 MiB. Each of the 100
 ///   RPC connections (`--rpc-max-connections`) can make the node hold one request in memory.
 /// - There are no light clients, and a connection of one would take half a MiB of buffers.

@@ -106,16 +106,15 @@ impl Components {
 }
 
 fn transaction_pool(config: &Configuration, client: &Arc<FullClient>, tasks: &TaskManager) -> Arc<FullPool> {
-    Arc::from(
-        sc_transaction_pool::Builder::new(
-            tasks.spawn_essential_handle(),
-            client.clone(),
-            config.role.is_authority().into(),
-        )
-        .with_options(config.transaction_pool.clone())
-        .with_prometheus(config.prometheus_registry())
-        .build(),
+    let pool = sc_transaction_pool::Builder::new(
+        tasks.spawn_essential_handle(),
+        client.clone(),
+        config.role.is_authority().into(),
     )
+    .with_options(config.transaction_pool.clone())
+    .with_prometheus(config.prometheus_registry())
+    .build();
+    Arc::new(FullPool::new(pool, client.clone()))
 }
 
 /// Builds the executor as `sc_service` would, and adds the cache of the compiled runtime. On a Raspberry Pi,

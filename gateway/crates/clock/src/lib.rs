@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod check;
 mod period;
 
+pub use check::{ClockCheck, ClockState, EARLIEST_CLOCK, MAX_CLOCK_ERROR};
 pub use period::{ParsePeriodEndError, ParsePeriodStartError, PeriodEnd, PeriodStart};
 
 use std::time::{SystemTime, UNIX_EPOCH};

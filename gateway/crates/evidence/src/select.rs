@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive, str::FromStr};
 use streembit_clock::{PeriodEnd, PeriodStart};
-use streembit_primitives::{reading::Name, Body, Part, StoredEvent};
+use streembit_primitives::{
+    reading::{Name, CLOCK_ERROR},
+    Body, Part, StoredEvent,
+};
 
 /// The times by which a [`Span`] selects events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -139,7 +142,8 @@ impl UnmatchedNames {
         let mut picked = Vec::new();
         for (position, part) in (0u32..).zip(&body.parts) {
             let Part::Reading(reading) = part else { continue };
-            if names.contains(&reading.name) {
+            // The mark of a wrong clock concerns all readings beside it.
+            if names.contains(&reading.name) || reading.name.as_str() == CLOCK_ERROR {
                 self.missing.remove(&reading.name);
                 picked.push(position);
             } else if !self.missing.is_empty() && self.others.len() < MAX_LISTED {
@@ -259,12 +263,12 @@ mod tests {
                 source: Source::sensor(),
             })
         };
-        let body =
-            Body { seed: [1; 32], parts: vec![reading("a"), reading("b"), reading("c")].try_into().unwrap() };
+        let parts = vec![reading("a"), reading("b"), reading("c"), reading(CLOCK_ERROR)];
+        let body = Body { seed: [1; 32], parts: parts.try_into().unwrap() };
         let disclose: Disclose = "c,a,typo".parse().unwrap();
         let mut unmatched = UnmatchedNames::of(&disclose);
         let Disclose::Names(names) = &disclose else { panic!() };
-        assert_eq!(unmatched.pick(names, &body), [0, 2]);
+        assert_eq!(unmatched.pick(names, &body), [0, 2, 3], "the mark of a wrong clock is always disclosed");
         assert_eq!(unmatched.missing.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["typo"]);
         assert_eq!(unmatched.others.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["b"]);
     }

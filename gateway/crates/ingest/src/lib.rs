@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod clock_mark;
 mod devices;
 mod error;
 mod hosted;
@@ -13,9 +14,11 @@ mod tests;
 pub use devices::ConfiguredDevice;
 pub use error::IngestError;
 
+use clock_mark::KnownClock;
 use codec::Encode as _;
 use devices::Devices;
 use std::{sync::Arc, time::Duration};
+use streembit_clock::{ClockCheck, ClockState};
 use streembit_keystore::KeyPair;
 use streembit_log::{AppendError, Lineage, Log, Receipt, Refusal, MAX_BODY_BYTES};
 use streembit_primitives::{Body, DeviceId, DeviceKey, Reading, SignedEvent};
@@ -51,6 +54,7 @@ struct Inner {
     log: Log,
     keys: Arc<KeyPair>,
     devices: Arc<Devices>,
+    clock: KnownClock,
     /// The byte budget, in permits of [`BYTES_PER_PERMIT`]. An event holds its permits until it is answered.
     budget: Arc<Semaphore>,
     /// The total number of permits.
@@ -94,7 +98,8 @@ impl Ingest {
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
         let budget = Arc::new(Semaphore::new(capacity as usize));
         let keys = Arc::new(keys);
-        Ok(Self { inner: Arc::new(Inner { log, keys, devices, budget, capacity, limits, verifiers }) })
+        let clock = KnownClock::new();
+        Ok(Self { inner: Arc::new(Inner { log, keys, devices, clock, budget, capacity, limits, verifiers }) })
     }
 
     /// Admits an event that a device signed. Resolves when the event is on disk.
@@ -127,14 +132,34 @@ impl Ingest {
     }
 
     /// Admits readings of a hosted device as one event, which the gateway signs. Resolves when the event is on disk.
+    ///
+    /// While the clock is wrong, the event also has a reading with the name [`CLOCK_ERROR`]. If it has no room for it, a
+    /// status event before it says so.
+    ///
+    /// [`CLOCK_ERROR`]: streembit_primitives::reading::CLOCK_ERROR
     pub async fn readings(&self, device: DeviceId, readings: Vec<Reading>) -> Result<Receipt, IngestError> {
-        self.host(device, hosted::readings(readings)?).await
+        let clock = self.clock();
+        if clock.is_wrong() && hosted::is_full(readings.len()) {
+            self.host(device, hosted::status(&clock.to_string(), ClockState::Unknown)?).await?;
+        }
+        self.host(device, hosted::readings(readings, clock)?).await
     }
 
     /// Admits a status text of a hosted device as one event, which the gateway signs. Resolves when the event is on
     /// disk.
     pub async fn status(&self, device: DeviceId, text: &str) -> Result<Receipt, IngestError> {
-        self.host(device, hosted::status(text)?).await
+        self.host(device, hosted::status(text, self.clock())?).await
+    }
+
+    /// Compares the gateway's clock with something that tells the time, such as a block, and returns the result. While the
+    /// clock is wrong, the events of hosted devices are marked.
+    pub fn compare_clock(&self, with: impl FnOnce(&mut ClockCheck) -> ClockState) -> ClockState {
+        self.inner.clock.compare(with)
+    }
+
+    /// Returns the state of the gateway's clock.
+    pub fn clock(&self) -> ClockState {
+        self.inner.clock.state()
     }
 
     /// Returns the devices whose events are admitted, with the keys that count now.

@@ -23,7 +23,7 @@ use std::{
 };
 use streembit_clock::{PeriodEnd, PeriodStart};
 use streembit_evidence::{
-    export::{self, ExportSummary, Request},
+    export::{self, ExportSummary, Request, TimeCounts},
     output::Output,
     select::{Disclose, Span, SpanClock},
     show::{self, UnverifiedEvent, UnverifiedSummary},
@@ -385,6 +385,7 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
         block,
         bodies,
         bytes,
+        times,
         ..
     } = exported;
     let name = path.map_or("standard output".into(), |path| path.display().to_string());
@@ -395,6 +396,7 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
         format!("anchored {log_size} log entries, as of finalized block {block}"),
         format!("chain    {chain}"),
     ];
+    lines.extend(contradictory_times(times));
     if let Some(after) = head.checked_sub(*last).filter(|after| *after > 0) {
         lines.push(format!("left out {after} later events, because of --to"));
     }
@@ -408,6 +410,23 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
         ));
     }
     lines.join("\n")
+}
+
+/// Says that times of the exported events cannot be right, or returns `None` if they can.
+fn contradictory_times(times: &TimeCounts) -> Option<String> {
+    let TimeCounts { earliest, latest, outside, back, .. } = times;
+    let (earliest, latest) = (*earliest).zip(*latest)?;
+    times.is_contradictory().then(|| {
+        paint(
+            Colour::Yellow,
+            &format!(
+                "times    from {} to {}: {outside} outside of --from and --to, {back} before that of the event before. A \
+                 clock was wrong; the order of the events does not depend on it",
+                clock::show(earliest),
+                clock::show(latest)
+            ),
+        )
+    })
 }
 
 pub(super) fn shares(shares: &BodyCounts) -> String {

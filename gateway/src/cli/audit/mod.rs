@@ -150,13 +150,23 @@ fn open_own_log(path: &Path, gateway: AccountId) -> anyhow::Result<LogReader> {
 async fn chain_state(chain: &ChainClient, subject: &Subject, log: LogId) -> Result<ChainState, ChainError> {
     let view = chain.view().await?;
     let block = view.block();
+    let anchor = view.latest_anchor(log).await?;
+    // A runtime of an earlier release lists no anchors.
+    let roots = match (view.anchored_roots(log).await, &anchor) {
+        (Ok(roots), _) => roots,
+        (Err(_), Some(anchor)) => {
+            view.anchored_root(log, anchor.checkpoint.size).await?.into_iter().collect()
+        }
+        (Err(_), None) => Vec::new(),
+    };
     Ok(ChainState {
         genesis: chain.genesis(),
         block: block.number,
         hash: block.hash,
         time: block.time,
         device: view.device(subject.device).await?,
-        anchor: view.latest_anchor(log).await?,
+        anchor,
+        roots,
     })
 }
 
@@ -173,6 +183,14 @@ fn text(report: &Report, limit: usize, names: &AddressBook) -> String {
         lines.push("Problems:".into());
         lines.extend(report.problems.iter().take(MAX_LISTED_PROBLEMS).map(|problem| format!("  {problem}")));
         if let Some(more) = report.problems.len().checked_sub(MAX_LISTED_PROBLEMS).filter(|more| *more > 0) {
+            lines.push(format!("  and {more} more; --json lists all of them"));
+        }
+    }
+    if !report.times.is_empty() {
+        lines.push(String::new());
+        lines.push("A clock was wrong, which the order of the events does not depend on:".into());
+        lines.extend(report.times.iter().take(MAX_LISTED_PROBLEMS).map(|time| format!("  {time}")));
+        if let Some(more) = report.times.len().checked_sub(MAX_LISTED_PROBLEMS).filter(|more| *more > 0) {
             lines.push(format!("  and {more} more; --json lists all of them"));
         }
     }

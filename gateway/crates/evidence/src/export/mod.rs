@@ -9,12 +9,15 @@
 //! | `error.rs` | the reasons why evidence cannot be exported |
 //! | `former.rs` | the evidence of the logs before |
 //! | `stream.rs` | writing the items |
+//! | `times.rs` | the times of the events |
 
 mod error;
 mod former;
 mod stream;
+mod times;
 
 pub use error::ExportError;
+pub use times::TimeCounts;
 
 use super::{
     select::{Disclose, Span},
@@ -76,6 +79,8 @@ pub struct ExportSummary {
     pub block: u32,
     /// The number of bodies by how much of them is disclosed.
     pub bodies: BodyCounts,
+    /// The times of the events, and whether they contradict each other or the requested span.
+    pub times: TimeCounts,
     /// The length of the file, in bytes.
     pub bytes: u64,
 }
@@ -167,6 +172,7 @@ pub fn write<L: EventLog>(
     let bytes = file::encode_prelude(&verified.prelude)
         .ok_or(EvidenceError::Malformed { what: "prelude", items: 0 })?;
     let mut stream = Stream::new(log, &verified, &request.disclose, former.is_some(), out, progress)?;
+    stream.counts.times.span = request.span;
     stream.write(&bytes)?;
     if let Some(former) = former {
         former.read(|item| stream.write_item(item))?;
@@ -191,6 +197,7 @@ pub fn write<L: EventLog>(
         chain: verified.prelude.genesis,
         block: verified.block,
         bodies: counts.bodies,
+        times: counts.times,
         bytes: counts.bytes,
     })
 }
