@@ -122,7 +122,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("streembit"),
     impl_name: Cow::Borrowed("streembit"),
     authoring_version: 1,
-    spec_version: 9,
+    spec_version: 10,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
     transaction_version: 6,
@@ -131,8 +131,9 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
 
 // The numbers are part of the format. The order is that of the genesis: parties come before the pallets that look them
 // up, and the session pallet asks the validators and gives Aura and GRANDPA their authorities. It is also that of
-// `on_finalize`: the validators pallet finds GRANDPA's change of voters in the digest. GRANDPA takes no calls, because equivocations are reported to the validators pallet. The system pallet takes no unsigned calls: like
-// everything else, the code of a new runtime comes from an account that may submit.
+// `on_finalize`: the validators pallet finds GRANDPA's change of voters in the digest. GRANDPA takes no calls, because
+// equivocations are reported to the validators pallet. The system pallet takes no unsigned calls: like everything else,
+// the code of a new runtime comes from an account that may submit.
 frame_support::construct_runtime!(
     pub enum Runtime {
         System: frame_system exclude_parts { ValidateUnsigned } = 0,

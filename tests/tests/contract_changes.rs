@@ -36,9 +36,9 @@ fn an_amendment_counts_only_when_both_sides_have_signed_it() {
             let command = fixture.contract_command("amend", &book.id, &["--yes", "--to"], "alice")?.arg(file);
             Ok(command.arg("--before").arg(&book.file))
         };
-        // A changed clause needs a new number, or parties could be bound to what they never read.
-        let replaced = amended(&fixture, &book, "replaced", &[("max_per_day = 2500", "max_per_day = 9000")])?;
-        amend(&replaced)?.run()?.ensure_refused(&["new number"])?;
+        // A clause that counts in another unit is another clause, and its number is taken.
+        let replaced = amended(&fixture, &book, "replaced", &[("unit = \"km\"", "unit = \"mi\"")])?;
+        amend(&replaced)?.run()?.ensure_refused(&["ClauseReplaced"])?;
         let output = amend(&longer)?.run()?;
         ensure!(output.code == 0 && output.stderr.contains("clause 3 is new"), "{output:?}");
 

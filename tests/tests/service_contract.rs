@@ -201,7 +201,7 @@ fn ensure_invalid_proofs_are_rejected(fixture: &GatewayFixture, id: &str) -> Res
         Err(error) => {
             let reasons = ["OutsideContract", "NotNewer", "ImplausibleTime"];
             let said = |reason: &&str| error.dispatch_error() == Some(&format!("ServiceContracts::{reason}"));
-            ensure!(reasons.iter().any(|reason| said(&reason)), "unexpected: {error}");
+            ensure!(reasons.iter().any(said), "unexpected: {error}");
             Ok(())
         }
     }

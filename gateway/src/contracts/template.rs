@@ -270,7 +270,7 @@ fn fill_line(line: &str, values: &BTreeMap<&str, &str>) -> Option<String> {
         let Some((name, after)) = after.split_once("}}") else { break };
         filled.push_str(before);
         match values.get(name) {
-            Some(value) if value.is_empty() => return None,
+            Some(&"") => return None,
             Some(value) => filled.push_str(&escape(value)),
             // Not a placeholder of this template.
             None => filled.push_str(&format!("{{{{{name}}}}}")),

@@ -176,6 +176,7 @@ pub mod pallet {
     #[pallet::event]
     #[pallet::generate_deposit(pub(crate) fn deposit_event)]
     #[allow(missing_docs, reason = "the names and types of the fields explain them")]
+    #[allow(clippy::large_enum_variant, reason = "an event is encoded at once and not kept")]
     pub enum Event<T: Config> {
         /// A contract was proposed.
         Proposed { id: ContractId, hash: ContentHash, proposer: PartyId },

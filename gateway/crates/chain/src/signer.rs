@@ -26,7 +26,7 @@ impl TransactionSigner for KeyPair {
 #[derive(Clone, Debug)]
 pub enum Signer {
     /// This machine signs.
-    Keys(KeyPair),
+    Keys(Box<KeyPair>),
     /// Another machine signs for this account.
     Elsewhere(AccountId),
 }
@@ -56,6 +56,6 @@ impl TransactionSigner for Signer {
 
 impl From<KeyPair> for Signer {
     fn from(keys: KeyPair) -> Self {
-        Self::Keys(keys)
+        Self::Keys(Box::new(keys))
     }
 }

@@ -100,7 +100,7 @@ pub struct WantedReading {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pick {
     /// The newest one. One that an adapter or the device itself has made is preferred to one that was sent to the gateway,
-    /// even if the second is newer: see [`Trust`].
+    /// even if the second is newer: see `Trust`.
     Newest,
     /// The one in the event with this sequence.
     Sequence(u64),

@@ -47,7 +47,7 @@ fn a_right_begins_with_the_contract_and_ends_at_its_time() {
             right: Right::Read(ReadingSelection::All),
             until: UNTIL,
         };
-        assert_eq!(ServiceContracts::grants(&car()), [expected.clone()]);
+        assert_eq!(ServiceContracts::grants(&car()), std::slice::from_ref(&expected));
         assert_eq!(ServiceContracts::grants_of(id), [expected]);
         block_at(UNTIL - 1);
         assert_eq!(grantees(), [WORKSHOP]);
