@@ -73,7 +73,7 @@ impl<S: SignatureVerifier> Verifier<S> {
         let proven = verify_prelude(prelude, trust)?;
         let segments = Segments::new(proven.segments).ok_or(EvidenceError::SegmentCount {
             segments: 0,
-            anchors: 0,
+            proofs: 0,
             logs: proven.record.logs().count().into(),
         })?;
         Ok(Self {

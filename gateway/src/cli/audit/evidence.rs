@@ -47,8 +47,8 @@ pub struct ExportArgs {
     /// `cose`.
     #[arg(long, value_name = "N")]
     pub(super) sequence: Option<u64>,
-    /// Continue this evidence file, if the device's events were in another log before. It must be exported from that log,
-    /// after the log's last anchor. The new file has all of its events, and proves both logs by one chain.
+    /// Continue this evidence file, if the device's events were in another log before. It must have the device's last event
+    /// in that log. The new file has all of its events with their proof, whatever has become of that log since.
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     after: Option<PathBuf>,
     /// Export events from this day (2027-06-01, UTC) or time (2027-06-01T12:00:00Z) on.
