@@ -337,12 +337,4 @@ impl AuditedEvent {
     pub fn when(&self) -> String {
         clock::show(self.time)
     }
-
-    /// Returns the kind of signer: `device` or `gateway`.
-    pub fn signed_by(&self) -> &'static str {
-        match self.signer {
-            Signer::Device => "device",
-            Signer::Gateway(_) => "gateway",
-        }
-    }
 }

@@ -56,6 +56,7 @@ pub use error::{BlockRole, EvidenceError, EvidenceEventError};
 pub use finality_proof::{FinalityProof, ProvenBlock};
 pub use grandpa::{AuthorityKey, AuthoritySet, FinalityError, Justification, Vote, Voter};
 pub use header::{BlockRef, HeaderError, CHAIN_ENGINE_ID, SLOT_MILLISECONDS};
+pub use segments::EventSpans;
 pub use signatures::{InlineVerifier, SignatureBatch, SignatureVerifier};
 pub use state_proof::{anchor_storage_key, device_storage_key, genesis_storage_key, StateProof};
 pub use trust_root::{ParseTrustRootError, TrustRoot, TrustRootError};

@@ -128,16 +128,16 @@ impl Segments {
 
 /// Which key, log and owner count for the events so far. A record has few of each, and none of them comes back, so that
 /// there are few spans.
-#[derive(Default)]
-pub(super) struct Spans {
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct EventSpans {
     spans: Vec<EventSpan>,
     /// The number of the owner of the last event, counted from 0.
     owner: u32,
 }
 
-impl Spans {
-    /// Adds an event that follows the events so far.
-    pub(super) fn add(&mut self, record: &DeviceRecord, at: &EventPosition) {
+impl EventSpans {
+    /// Adds an event that follows the events so far, in the device's history.
+    pub fn add(&mut self, record: &DeviceRecord, at: &EventPosition) {
         let key = (0u32..).zip(record.keys().iter()).filter(|(_, period)| period.from <= at.sequence);
         let key = key.last().map_or(0, |(number, _)| number);
         let owner =
@@ -162,7 +162,7 @@ impl Spans {
     }
 
     /// Returns the spans, in the order of the events.
-    pub(super) fn finish(self) -> Vec<EventSpan> {
+    pub fn finish(self) -> Vec<EventSpan> {
         self.spans
     }
 }

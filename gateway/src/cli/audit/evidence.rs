@@ -1,11 +1,12 @@
 //! `streembit audit export`, `verify` and `show`: writing, verifying and showing evidence files.
 
-use super::{entry, history, open_own_log, verdict::verdict_text};
+use super::{entry, open_own_log, verdict::verdict_text};
 use crate::{
     cli::{
         common::{CommandResult, ConfigArg, Context},
         output::{self, paint, Colour},
         progress::ProgressBar,
+        record,
         resolver::Reference,
     },
     remedies::explain,
@@ -30,7 +31,7 @@ use streembit_evidence::{
 };
 use streembit_primitives::{
     evidence::{BodyCounts, VerifiedEvidence},
-    Hash, Part, Signer,
+    Hash, Part,
 };
 
 /// The arguments of `audit export`.
@@ -156,11 +157,11 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
         // Standard output carries the evidence itself.
         let summary = match context.json {
             true => context.to_json(&exported)?,
-            false => exported_text(&exported, None),
+            false => context.names().label(&exported_text(&exported, None)),
         };
         eprintln!("{summary}");
     } else {
-        context.print(&exported, |exported| exported_text(exported, Some(&args.output)))?;
+        context.print_named(&exported, |exported| exported_text(exported, Some(&args.output)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -248,7 +249,7 @@ fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
                     event.sequence.to_string(),
                     clock::show(event.time),
                     content(&event),
-                    signed_by(event.signer).into(),
+                    record::signer(&event.signer, context.names()),
                     logs.borrow().iter().position(|log| *log == event.log).map_or(0, |at| at + 1).to_string(),
                     event.index.to_string(),
                 ]);
@@ -273,13 +274,13 @@ fn unverified_warning() -> String {
 
 fn summary_text(summary: &UnverifiedSummary) -> String {
     let mut lines = vec![unverified_warning(), String::new(), format!("device   {}", summary.device)];
-    lines.extend(history::lines(&summary.record));
+    lines.extend(record::lines(&summary.record));
     for (number, segment) in (1..).zip(&summary.segments) {
         let size = segment.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
         let block = segment.anchored.unwrap_or_default();
         lines.push(format!(
             "log {number}    {size} entries, anchored in block {block}: {}",
-            history::log_name(&segment.log)
+            record::log_name(&segment.log)
         ));
     }
     lines.extend([format!("chain    {}", summary.genesis), String::new()]);
@@ -296,15 +297,9 @@ fn content(event: &UnverifiedEvent) -> String {
     }
 }
 
-fn signed_by(signer: Signer) -> &'static str {
-    match signer {
-        Signer::Device => "device",
-        Signer::Gateway(_) => "gateway",
-    }
-}
-
-fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
+pub(super) fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
     let ExportSummary {
+        device,
         segments,
         events,
         first,
@@ -316,11 +311,11 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
         block,
         bodies,
         bytes,
-        ..
     } = exported;
     let name = path.map_or("standard output".into(), |path| path.display().to_string());
     let mut lines = vec![
         format!("{name}: {} in {}", events_of(*events, *first, *last), size(*bytes)),
+        format!("device   {device}"),
         format!("logs     {segments}"),
         format!("bodies   {}", shares(bodies)),
         format!("anchored {log_size} log entries, as of finalized block {block}"),

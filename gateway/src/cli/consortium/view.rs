@@ -405,6 +405,49 @@ mod tests {
         assert!(!text.contains(&PartyId([2; 32]).to_string()), "{text}");
     }
 
+    /// Returns a text without the spaces that align its columns.
+    fn unaligned(text: &str) -> Vec<String> {
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    #[test]
+    fn the_text_says_which_accounts_and_gateways_act_for_whom_since_when() {
+        let consortium = consortium(1);
+        let mut names = AddressBook::new();
+        let account = |kind, n| KnownId { kind, bytes: [n; 32] };
+        for (name, id) in [
+            ("anna", PartyId([1; 32]).into()),
+            ("bobs", PartyId([2; 32]).into()),
+            ("clerk", account(IdKind::Account, 7)),
+            ("box", account(IdKind::Gateway, 8)),
+        ] {
+            names.add(name.parse().unwrap(), id).unwrap();
+        }
+        let view = ConsortiumView { names: &names, ..view(&consortium) };
+        let [first, second] = [1, 2].map(|n| account::show(&AccountId([n; 32])));
+        let end = PeriodEnd(1_800_000_000_000);
+        let expected = format!(
+            "VALIDATOR PARTY STATE
+{first} anna (0x01010101…) active
+1 voters, 1 needed for finality; with fewer than 4 validators the failure of one stops the chain
+
+PARTY COUNCIL SINCE BLOCK ACCOUNTS
+anna (0x01010101…) not recorded {first} (all, since block 0)
+bobs (0x02020202…) member 4711 {second} (all, since block 0)
+clerk (0x07070707…) (contracts, since block 0, until {end})
+
+GATEWAY PARTY LOG
+box (0x08080808…) anna (0x01010101…) epoch 4, closed
+
+MOTION PROPOSAL VOTES UNTIL BLOCK
+0xababababab remove validator {first} 1 of 2, 0 against 900
+yes by bobs (0x02020202…)
+
+runtime version 3"
+        );
+        assert_eq!(unaligned(&view.text()), expected.lines().collect::<Vec<_>>());
+    }
+
     #[test]
     fn the_block_in_which_a_party_joined_is_shown_and_its_accounts_are_listed() {
         let consortium = consortium(4);
