@@ -127,7 +127,7 @@ fn an_audit_says_who_acted_for_which_events_and_for_whom() {
   5 to 6 (2 events): key 1, gateway shop (0xd4d4d4d4…), log 0, owner anna (0xa1a1a1a1…)
   7 to 8 (2 events): key 1, gateway shop (0xd4d4d4d4…), log 0, owner bob (0xb2b2b2b2…)
   9 to 9 (1 event): key 2, gateway shop (0xd4d4d4d4…), log 0, owner bob (0xb2b2b2b2…)";
-    for part in [&record, acted, "log      shop (0xd4d4d4d4…), log 0", "…) (golf)"] {
+    for part in [record.as_str(), acted, "log      shop (0xd4d4d4d4…), log 0", "…) (golf)"] {
         assert!(shown.contains(part), "{part}\n\n{shown}");
     }
     let table = shown.rsplit("\n\n").next().unwrap();
