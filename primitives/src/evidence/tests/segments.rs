@@ -19,19 +19,19 @@ use core::ops::RangeInclusive;
 const KEYS: [u8; 3] = [0x51, 0x52, 0x53];
 
 /// An event of the device: its log, its sequence, and the seed of the key that signs it.
-type Signed = (LogId, u64, u8);
+pub(super) type Signed = (LogId, u64, u8);
 
 /// A device's record, its events, and the evidence of them.
 #[derive(Clone)]
 pub(super) struct Life {
-    record: DeviceRecord,
+    pub(super) record: DeviceRecord,
     /// The events in the order in which they happened. Each names the one before it.
-    events: Vec<Signed>,
+    pub(super) events: Vec<Signed>,
     /// The log of each segment, and the sequences that it shows.
     pub(super) segments: Vec<(LogId, RangeInclusive<u64>)>,
     /// The number of the device's entries that a log has when a former segment is proven, by the number of the segment.
     /// Without it, the log has all of them.
-    sizes: BTreeMap<usize, usize>,
+    pub(super) sizes: BTreeMap<usize, usize>,
     /// The numbers of the blocks that prove the former segments. The voters change in blocks 10 and 20.
     pub(super) blocks: [u32; 2],
 }
