@@ -5,6 +5,48 @@ fn main() {
     wasm::build();
 }
 
+/// The hash of the metadata (RFC-0078), which a wallet covers with its signature to prove what it showed.
+///
+/// It is computed from the committed metadata, which a test compares with the runtime's. The wasm builder could compute it
+/// too, but it would compile the runtime twice.
+#[cfg(feature = "std")]
+mod metadata {
+    use codec::{Decode, DecodeAll};
+    use frame_metadata::{RuntimeMetadata, RuntimeMetadataPrefixed};
+    use merkleized_metadata::{generate_metadata_digest, ExtraInfo};
+
+    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/metadata.scale");
+    /// The chain has no token.
+    const TOKEN_SYMBOL: &str = "NONE";
+    const TOKEN_DECIMALS: u8 = 0;
+
+    /// Returns the hash in hexadecimal digits.
+    pub fn hash() -> Result<String, String> {
+        println!("cargo::rerun-if-changed={FILE}");
+        let bytes = std::fs::read(FILE).map_err(|error| error.to_string())?;
+        let RuntimeMetadataPrefixed(_, metadata) =
+            RuntimeMetadataPrefixed::decode_all(&mut &*bytes).map_err(|error| error.to_string())?;
+        // The beginning of a `RuntimeVersion`: the names of the runtime and of its implementation, the authoring version,
+        // and the runtime's version.
+        let (spec_name, _, _, spec_version) = constant::<(String, String, u32, u32)>(&metadata, "Version")
+            .ok_or("System.Version is missing")?;
+        let base58_prefix = constant(&metadata, "SS58Prefix").ok_or("System.SS58Prefix is missing")?;
+        let token_symbol = TOKEN_SYMBOL.into();
+        let extra =
+            ExtraInfo { spec_version, spec_name, base58_prefix, decimals: TOKEN_DECIMALS, token_symbol };
+        let digest = generate_metadata_digest(&metadata, extra)?;
+        Ok(digest.hash().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Reads a constant of the pallet `System`.
+    fn constant<T: Decode>(metadata: &RuntimeMetadata, name: &str) -> Option<T> {
+        let RuntimeMetadata::V15(metadata) = metadata else { return None };
+        let system = metadata.pallets.iter().find(|pallet| pallet.name == "System")?;
+        let constant = system.constants.iter().find(|constant| constant.name == name)?;
+        T::decode(&mut &*constant.value).ok()
+    }
+}
+
 #[cfg(feature = "std")]
 mod wasm {
     use std::{env, path::Path, process::Command};
@@ -26,8 +68,14 @@ mod wasm {
                 return;
             }
         }
-        // The hash of the metadata, with which wallets prove what they show. The chain has no token.
-        substrate_wasm_builder::WasmBuilder::init_with_defaults().enable_metadata_hash("NONE", 0).build();
+        match super::metadata::hash() {
+            Ok(hash) => env::set_var("RUNTIME_METADATA_HASH", hash),
+            Err(problem) => println!(
+                "cargo::warning=the runtime refuses transactions that cover the hash of its metadata, because \
+                 runtime/metadata.scale cannot be read: {problem}; write it anew as CONTRIBUTING.md says"
+            ),
+        }
+        substrate_wasm_builder::WasmBuilder::build_using_defaults();
     }
 
     /// Keeps the compiler in use if it has the target, or selects the fallback. Returns false if neither has the target.

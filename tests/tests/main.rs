@@ -32,6 +32,7 @@ mod service_contract;
 mod story;
 mod substrate_client;
 mod tlog;
+mod tlog_flood;
 mod transaction_rejection;
 mod upgrade;
 mod validator_changes;

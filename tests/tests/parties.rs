@@ -93,7 +93,11 @@ fn a_lost_key_is_replaced_by_the_council_and_device_and_contract_stay() {
         fixture.node_command(["party", "encryption-key", key, "--key"]).arg(&new).ok()?;
         let shown = fixture.node_command(["party", "show", &party]).json()?;
         ensure!(is(&shown, "/encryption_key", key), "{shown}");
-        Ok(())
+        // The party also takes its gateway away.
+        let gateway = fixture.gateway.account()?.to_string();
+        let remove = || fixture.node_command(["gateway", "remove", &gateway, "--key"]).arg(&new);
+        remove().ok()?;
+        remove().run()?.ensure_refused(&["gateway"])
     });
 }
 

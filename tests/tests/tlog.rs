@@ -1,6 +1,6 @@
 //! Tools that others wrote follow a gateway's log over HTTP and verify exported proofs of its entries: the crates
 //! `signed_note` and `tlog_tiles`, and programs in Python. None of them knows anything of this project. A note that
-//! contradicts an anchor of the log is reported as a fork. A flood of requests does not stop the log.
+//! contradicts an anchor of the log is reported as a fork.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::Value;
@@ -10,11 +10,6 @@ use std::{
     fs,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        Arc,
-    },
-    time::{Duration, Instant},
 };
 use streembit_evidence::{cose::Statement, entry_proof::LIMITS};
 use streembit_keystore::{KeyPair, Passphrase};
@@ -25,7 +20,7 @@ use streembit_primitives::{
     Hash,
 };
 use streembit_tests::{
-    bool_at, run_test, str_at, u64_at, CliOutput, ConnectionFlood, Gateway, GatewayFixture, GatewaySettings,
+    bool_at, run_test, str_at, u64_at, CliOutput, Gateway, GatewayFixture, GatewaySettings,
 };
 use tlog_tiles::{Checkpoint, Tile, TileHashReader, TileReader};
 
@@ -35,29 +30,6 @@ const HEIGHT: u8 = 8;
 /// The numbers of events after which the monitor looks at the log: within one tile, and over several.
 const FIRST: u64 = 5;
 const LATER: [u64; 2] = [300, 620];
-
-/// The number of clients that send requests without a pause.
-const FLOOD_CLIENTS: usize = 32;
-/// The most requests that one of them sends.
-const MAX_REQUESTS: usize = 100_000;
-/// What they ask for: everything that exists in a log of 300 entries, and what does not.
-const FLOOD_PATHS: [(&str, u16); 7] = [
-    ("checkpoint", 200),
-    ("tile/0/000", 200),
-    ("tile/entries/000", 200),
-    ("tile/0/001.p/44", 200),
-    ("tile/1/000.p/1", 200),
-    ("tile/9/000", 404),
-    ("tile/0/000.p/256", 400),
-];
-/// The number of connections that send nothing or noise: more than the gateway keeps open.
-const FLOOD_CONNECTIONS: usize = 600;
-/// How many events are added at once during a flood, and how often.
-const FLOOD_EVENTS: [u64; 2] = [100, 2];
-/// The most files and connections that the flooded gateway may have open. A process usually may open 1,024.
-const MAX_OPEN_FILES: usize = 500;
-/// The largest resident memory of the flooded gateway, in KiB.
-const MAX_MEMORY_KIB: u64 = 256 * 1024;
 
 #[test]
 fn strangers_tools_follow_the_log_and_verify_its_proofs() {
@@ -137,83 +109,6 @@ fn a_note_that_contradicts_an_anchor_is_reported_as_a_fork() {
     });
 }
 
-#[test]
-fn a_flood_of_requests_or_connections_does_not_stop_the_log() {
-    run_test("tlog-flood", |env| {
-        let settings = GatewaySettings::default().hosted("shed").with_tlog();
-        let mut fixture = GatewayFixture::in_two_processes(env, settings)?;
-        let mut size = LATER[0];
-        add_events(&fixture, 0..size)?;
-        let quiet = log_events(&fixture, &mut size)?;
-
-        let stop = Arc::new(AtomicBool::new(false));
-        let base = format!("http://127.0.0.1:{}/tlog/0", fixture.gateway.ports()[0]);
-        let clients = (0..FLOOD_CLIENTS).map(|nth| send_requests(base.clone(), nth, stop.clone()));
-        let flood = env.handle().spawn(futures::future::try_join_all(clients));
-        let logged = log_events(&fixture, &mut size);
-        stop.store(true, Ordering::Relaxed);
-        let requests: usize = env.block_on(flood)??.iter().sum();
-        let flooded = logged?;
-        let process = fixture.gateway.process()?;
-        process.check_running()?;
-        let memory = process.resident_kib()?;
-        println!(
-            "logging took {quiet:?}, and {flooded:?} during {requests} requests; the gateway uses {} MiB",
-            memory / 1024
-        );
-        ensure!(requests > FLOOD_CLIENTS, "there was no flood");
-        ensure!(memory < MAX_MEMORY_KIB, "the flooded gateway uses {memory} KiB");
-
-        let connections = ConnectionFlood::open(&[(fixture.gateway.ports()[0], FLOOD_CONNECTIONS)])?;
-        let flooded = log_events(&fixture, &mut size)?;
-        let open = fs::read_dir(format!("/proc/{}/fd", fixture.gateway.process()?.id()))?.count();
-        println!(
-            "logging took {flooded:?} during {} connections; {open} files are open",
-            connections.opened()
-        );
-        ensure!(open < MAX_OPEN_FILES, "the gateway has {open} open files");
-        // A monitor is still served.
-        open_note(&fixture.gateway.get_public("/tlog/0/checkpoint")?, &Monitor::new(&fixture)?.key)?;
-        drop(connections);
-        let report = fixture.audit_json("shed")?;
-        ensure!(u64_at(&report, "/events")? == size, "{report}");
-        Ok(())
-    });
-}
-
-/// Adds events and waits for their anchor, several times. Returns how long it took until the events were logged.
-fn log_events(fixture: &GatewayFixture<'_>, size: &mut u64) -> Result<Duration> {
-    let [count, times] = FLOOD_EVENTS;
-    let mut logging = Duration::ZERO;
-    for _ in 0..times {
-        let lines: String = (0..count).map(|n| format!("[{{\"n\":\"count\",\"v\":{n}}}]\n")).collect();
-        let start = Instant::now();
-        fixture.add_senml("shed", &lines).ok()?;
-        logging += start.elapsed();
-        *size += count;
-        fixture.wait_until_anchored_to(*size)?;
-    }
-    Ok(logging)
-}
-
-/// Sends one request after the other until `stop` is set. Each must get the answer that it gets without a flood.
-/// Returns the number of requests.
-async fn send_requests(base: String, nth: usize, stop: Arc<AtomicBool>) -> Result<usize> {
-    let client = reqwest::Client::new();
-    let mut count = 0;
-    for (path, expected) in FLOOD_PATHS.iter().cycle().skip(nth).take(MAX_REQUESTS) {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let response = client.get(format!("{base}/{path}")).send().await?;
-        let status = response.status().as_u16();
-        response.bytes().await?;
-        ensure!(status == *expected, "{path}: {status} instead of {expected}");
-        count += 1;
-    }
-    Ok(count)
-}
-
 /// Runs `streembit audit note` on notes that the gateway's own key signs.
 struct NoteAudit<'f> {
     fixture: &'f GatewayFixture<'f>,
@@ -248,25 +143,29 @@ impl<'f> NoteAudit<'f> {
     }
 }
 
+/// Returns SenML lines, each of which becomes an event.
+pub(crate) fn senml_lines(numbers: Range<u64>) -> String {
+    numbers.map(|n| format!("[{{\"n\":\"count\",\"v\":{n}}}]\n")).collect()
+}
+
 /// Adds events to the log, and waits until their anchor is proven.
-fn add_events(fixture: &GatewayFixture<'_>, numbers: Range<u64>) -> Result<()> {
+pub(crate) fn add_events(fixture: &GatewayFixture<'_>, numbers: Range<u64>) -> Result<()> {
     let end = numbers.end;
-    let lines: String = numbers.map(|n| format!("[{{\"n\":\"count\",\"v\":{n}}}]\n")).collect();
-    fixture.add_senml("shed", &lines).ok()?;
+    fixture.add_senml("shed", &senml_lines(numbers)).ok()?;
     fixture.wait_until_anchored_to(end)?;
     fixture.gateway.wait_until_provable(end, 60)
 }
 
 /// Follows the log as a monitor of transparency logs does, with nothing but its verifier key and address.
-struct Monitor<'g> {
+pub(crate) struct Monitor<'g> {
     gateway: &'g Gateway,
-    key: VerifierKey,
+    pub(crate) key: VerifierKey,
     checkpoints: Vec<Checkpoint>,
 }
 
 impl<'g> Monitor<'g> {
     /// Takes the log's key from the chain, where the gateway's party registered it.
-    fn new(fixture: &'g GatewayFixture<'_>) -> Result<Self> {
+    pub(crate) fn new(fixture: &'g GatewayFixture<'_>) -> Result<Self> {
         let chain = fixture.chain()?;
         let log = fixture.gateway.log_id()?;
         let view = fixture.env.block_on(chain.view())?;
@@ -344,7 +243,7 @@ impl<'g> Monitor<'g> {
 }
 
 /// Opens a note with the foreign implementation.
-fn open_note(note: &[u8], key: &VerifierKey) -> Result<Checkpoint> {
+pub(crate) fn open_note(note: &[u8], key: &VerifierKey) -> Result<Checkpoint> {
     let verifier = StandardVerifier::new(&key.to_string())?;
     let note = Note::from_bytes(note)?;
     let (verified, unknown) = note.verify(&VerifierList::new(vec![Box::new(verifier)]))?;

@@ -20,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use streembit_chain::{ChainClient, Signer};
-use streembit_keystore::{account, KeyPair};
+use streembit_keystore::account;
 use streembit_log::{Log, OpenError};
 use streembit_primitives::{AccountId, LogId};
 

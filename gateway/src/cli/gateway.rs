@@ -3,6 +3,7 @@
 use super::{
     common::{connect, submitted_json, CommandResult, ConfigArg, Context, KeyArg, NodeArg},
     epoch,
+    resolver::Reference,
 };
 use crate::{
     api::client::{Client, ClientError},
@@ -18,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use streembit_chain::Call;
 use streembit_delivery as delivery;
 use streembit_keystore::{self as keystore, account, files::create_private, KeySeed};
 use tokio::signal::unix::{signal, SignalKind};
@@ -42,6 +44,16 @@ pub enum Command {
     /// Register the gateway and its log key on the chain as a gateway of a party. It may then anchor its log. Waits for
     /// finality.
     Register(RegisterArgs),
+    /// Remove a gateway from the party of the signing key: it may no longer submit, and its devices need another one. A
+    /// gateway that validates has to leave the validators first. Waits for finality.
+    Remove {
+        /// The gateway: its account, a unique prefix of it, or its name.
+        gateway: Reference,
+        #[command(flatten)]
+        key: KeyArg,
+        #[command(flatten)]
+        node: NodeArg,
+    },
     /// Show, close and open the logs of the gateway.
     #[command(subcommand)]
     Epoch(epoch::Command),
@@ -74,6 +86,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Run(args) => run_daemon(&args, context).await?,
         Command::Account(config) => show_account(&config, context).await?,
         Command::Register(args) => register(&args, context).await?,
+        Command::Remove { gateway, key, node } => remove(&gateway, &key, &node, context).await?,
         Command::Epoch(command) => epoch::run(&command, context).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -166,6 +179,18 @@ async fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<(
         let reached: String = addresses.iter().map(|address| format!("\nreached  {address}")).collect();
         let name = &config.gateway.name;
         format!("name     {name}\naccount  {}\npeer     {peer}{reached}", account::show(&account))
+    })
+}
+
+async fn remove(gateway: &Reference, key: &KeyArg, node: &NodeArg, context: &Context) -> anyhow::Result<()> {
+    let signer = key.signer(context).await?;
+    let chain = connect(node.or_local()).await?;
+    let gateway = context.resolver().chain(&chain).account(gateway).await?;
+    let submitted = chain.submit(&signer, Call::RemoveGateway { gateway }).await.map_err(explain)?;
+    let gateway = account::show(&gateway);
+    let view = submitted_json(&submitted, [("gateway", json!(gateway))]);
+    context.print(&view, |_| {
+        format!("{gateway} no longer belongs to its party, finalized in block {}", submitted.block)
     })
 }
 

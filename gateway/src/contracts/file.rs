@@ -221,6 +221,7 @@ fn hashes(terms: &Terms) -> Vec<Document> {
     let in_clauses = terms.clauses.iter().filter_map(|numbered| match &numbered.clause {
         Clause::Service(service) => Some(service.subject),
         Clause::Access(access) => access.purpose,
+        Clause::Charge(charge) => charge.subject,
         _ => None,
     });
     let mut hashes: Vec<Document> = Vec::new();

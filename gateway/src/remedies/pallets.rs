@@ -51,6 +51,22 @@ const TABLE: &[(&str, &str)] = &[
         "Parties::TooManyAccounts",
         "remove an account that has ended or is not needed: `streembit party account remove`",
     ),
+    (
+        "Parties::WrongPartyId",
+        "propose a new party with its first account alone: its id follows from it",
+    ),
+    (
+        "Parties::NotAFormerAccount",
+        "name an account that the party had when it left, with the scope `all` and without an end",
+    ),
+    (
+        "Parties::TooManyGateways",
+        "remove a gateway that the party does not use: `streembit gateway remove`",
+    ),
+    (
+        "Parties::TooManyKeys",
+        "use a key again that the party had before: it has taken in as many different keys as a party can",
+    ),
     ("Parties::EndInPast", "give an end that is still to come: --until DATE"),
     (
         "Parties::OutlivesSender",
@@ -188,6 +204,20 @@ const TABLE: &[(&str, &str)] = &[
     (
         "Devices::AnchoredHistory",
         "begin later: `streembit device last-anchored` shows the last anchored event",
+    ),
+    (
+        "Devices::RecordChanged",
+        "look at the device again with `streembit device show`, and accept it as it is now",
+    ),
+    (
+        "Devices::NotAllowed",
+        "give a proof of the last anchored event (`streembit device last-anchored`), or let the council allow the change: \
+         `streembit consortium allow-device-change`",
+    ),
+    ("Devices::TooFar", "begin earlier: a change cannot skip more than 2^40 events"),
+    (
+        "Devices::ReservedForOwner",
+        "sign with an account of the device's owner: the last places of the record are kept for it",
     ),
     (
         "Devices::HeadProof",

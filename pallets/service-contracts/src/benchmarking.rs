@@ -51,8 +51,9 @@ fn name(n: u32) -> Name {
 }
 
 /// Returns a text of the maximum length.
+#[allow(clippy::expect_used, reason = "a shorter text would not be the worst case")]
 fn text(n: u32) -> Text<96> {
-    Text::try_from(format!("{n:096}")).unwrap_or_default()
+    Text::try_from(format!("{n:096}")).expect("96 bytes fit")
 }
 
 fn party(n: u32) -> PartyId {

@@ -192,7 +192,9 @@ pub struct ReportClause {
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChargeClause {
-    /// What is charged for.
+    /// The salted hash of what is paid, such as "deposit".
+    pub subject: Option<Document>,
+    /// What the amount depends on.
     pub basis: ChargeBasis,
     /// The amount for each unit of the basis, zero or above.
     pub rate: Decimal,
@@ -206,7 +208,7 @@ pub struct ChargeClause {
     pub debtor: PartyId,
 }
 
-/// What is charged for.
+/// What the amount of a charge depends on.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum ChargeBasis {

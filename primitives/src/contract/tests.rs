@@ -78,6 +78,7 @@ fn usage() -> UsageClause {
 
 fn charge() -> ChargeClause {
     ChargeClause {
+        subject: None,
         basis: ChargeBasis::Meter { device: CAR, meter: odometer(), per: 100.into() },
         rate: 12.into(),
         currency: "EUR".parse().unwrap(),

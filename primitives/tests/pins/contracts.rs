@@ -136,6 +136,7 @@ impl Generator {
                 meter: self.maybe(Self::meter),
             }),
             _ => Clause::Charge(ChargeClause {
+                subject: self.maybe(Self::hash),
                 basis: match self.below(3) {
                     0 => ChargeBasis::Once,
                     1 => {

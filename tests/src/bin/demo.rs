@@ -6,8 +6,8 @@ use anyhow::{bail, ensure, Context, Result};
 use std::{fs, io::Read as _, time::Duration};
 use streembit_primitives::{Decimal, Value};
 use streembit_tests::{
-    path_str, str_at, streembit_node, wait_until, CliCommand, GatewayFixture, GatewaySettings,
-    SimulatedVehicle, TestEnv,
+    path_str, streembit_node, wait_until, CliCommand, GatewayFixture, GatewaySettings, SimulatedVehicle,
+    TestEnv,
 };
 
 /// The odometer at the start, in km.

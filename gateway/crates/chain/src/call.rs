@@ -32,11 +32,16 @@ pub enum Call {
         /// The gateway's signature over [`streembit_primitives::gateway::GatewayConsent`].
         consent: Signature,
     },
+    /// Removes a gateway from the signer's party. It may no longer submit.
+    RemoveGateway {
+        /// The gateway's account.
+        gateway: AccountId,
+    },
     /// Adds an account to the signer's party.
     AddAccount {
         /// The account.
         account: AccountId,
-        /// What it may do.
+        /// The calls that it may make.
         scope: Scope,
         /// When it ends (exclusive), in milliseconds since 1970-01-01 UTC. `None` if it does not end.
         until: Option<u64>,
@@ -180,6 +185,7 @@ impl Call {
     pub fn pallet(&self) -> &'static str {
         match self {
             Self::AddGateway { .. }
+            | Self::RemoveGateway { .. }
             | Self::AddAccount { .. }
             | Self::RemoveAccount { .. }
             | Self::SetEncryptionKey { .. }
@@ -205,6 +211,7 @@ impl Call {
     pub fn name(&self) -> &'static str {
         match self {
             Self::AddGateway { .. } => "add_gateway",
+            Self::RemoveGateway { .. } => "remove_gateway",
             Self::AddAccount { .. } => "add_account",
             Self::RemoveAccount { .. } => "remove_account",
             Self::SetEncryptionKey { .. } => "set_encryption_key",
@@ -233,6 +240,7 @@ impl Call {
         match self {
             Self::AddGateway { gateway, log_key, consent } => (gateway, log_key, consent).encode(),
             Self::AddAccount { account, scope, until, consent } => (account, scope, until, consent).encode(),
+            Self::RemoveGateway { gateway } => gateway.encode(),
             Self::RemoveAccount { account } => account.encode(),
             Self::SetEncryptionKey { key } => key.encode(),
             Self::ProposeChange { change } => change.encode(),
@@ -290,6 +298,7 @@ pub(super) fn calls() -> Vec<CallShape> {
     let optional_signature = meta_type::<Option<Signature>>();
     let mut all = vec![
         call("Parties", "add_gateway", vec![account, meta_type::<LogKey>(), signature]),
+        call("Parties", "remove_gateway", vec![account]),
         call(
             "Parties",
             "add_account",

@@ -26,7 +26,6 @@ use subxt::{
         SubstrateConfig,
     },
     metadata::Metadata,
-    tx::Payload as _,
     utils::Era,
     OfflineClient,
 };
@@ -203,7 +202,7 @@ impl SignedTransaction {
 
 /// What a signature needs to know of a runtime, read from its metadata alone.
 struct OfflineRuntime {
-    metadata: Metadata,
+    metadata: Arc<Metadata>,
     metadata_hash: Hash,
     extensions: Vec<String>,
     spec_version: u32,
@@ -225,7 +224,8 @@ struct RuntimeVersion {
 impl OfflineRuntime {
     fn read(bytes: &[u8]) -> Result<Self, OfflineError> {
         let invalid = |problem: String| OfflineError::Metadata(problem);
-        let metadata = Metadata::decode(&mut &*bytes).map_err(|error| invalid(error.to_string()))?;
+        let metadata =
+            Metadata::decode(&mut &*bytes).map(Arc::new).map_err(|error| invalid(error.to_string()))?;
         let constant = |name: &str| {
             let system = metadata.pallet_by_name("System");
             let found = system.and_then(|pallet| pallet.constant_by_name(name));
@@ -270,7 +270,7 @@ impl OfflineRuntime {
             transaction_version: self.transaction_version,
         };
         let config = SubstrateConfig::builder()
-            .set_metadata_for_spec_versions([(self.spec_version, Arc::new(self.metadata.clone()))])
+            .set_metadata_for_spec_versions([(self.spec_version, self.metadata.clone())])
             .set_spec_version_for_block_ranges([versions])
             .build();
         let client =

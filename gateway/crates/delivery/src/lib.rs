@@ -17,6 +17,7 @@ mod slots;
 mod store;
 mod subscriber;
 mod swarm;
+mod target;
 mod verify;
 pub mod wire;
 
@@ -30,10 +31,11 @@ pub use libp2p::{Multiaddr, PeerId};
 pub use limits::Limits;
 pub use server::{Server, ServerState};
 pub use store::EventStore;
-pub use subscriber::{SubscribeError, Subscriber, SubscriberEvent, Subscription, Target};
+pub use subscriber::{SubscribeError, Subscriber, SubscriberEvent, Subscription};
 pub use swarm::{
     identity, peer_id, protocol, random_identity, ConnectError, DiscoveredPeers, Peer, SwarmError,
 };
+pub use target::Target;
 pub use verify::{Position, Received, VerifyError};
 
 #[cfg(test)]

@@ -282,7 +282,7 @@ async fn propose_about(
 
 /// Proposes to allow a change of a device.
 async fn propose_device_change(args: &DeviceProposal, context: &Context) -> anyhow::Result<()> {
-    let keys = args.key.open(context)?;
+    let keys = args.key.signer(context).await?;
     let chain = connect(args.node.or_local()).await?;
     let device = context.resolver().chain(&chain).device(&args.device).await?;
     let change = Change::AllowDeviceChange { device, change: args.change.into(), from: args.from };

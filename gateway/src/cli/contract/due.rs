@@ -11,7 +11,6 @@ use crate::{
         common::{connect, find_party, Context},
         output,
     },
-    contracts::Texts,
     remedies::explain,
 };
 use serde::Serialize;

@@ -205,7 +205,9 @@ impl ClauseReader<'_> {
             },
             other => return Err(format!("basis: expected \"once\", \"time\" or \"meter\", not {other:?}")),
         };
+        let subject = self.fields.optional_text("subject")?;
         Ok(ChargeClause {
+            subject: subject.map(|subject| self.texts.add(subject)),
             basis,
             rate: self.fields.parsed("rate")?,
             currency: self.fields.parsed("currency")?,

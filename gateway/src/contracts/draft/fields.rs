@@ -11,7 +11,6 @@ use streembit_primitives::{
 /// The parties to a contract, which its clauses name by their roles.
 pub(super) struct Parties<'a> {
     pub holders: &'a [RoleHolder],
-    pub arbiter: Option<PartyId>,
 }
 
 impl Parties<'_> {

@@ -156,7 +156,7 @@ impl Draft {
         let devices = self.devices()?;
         let starts = self.starts(before.map_or(now, |before| before.terms().starts))?;
         let mut clauses: Vec<NumberedClause> = Vec::new();
-        let by_role = Parties { holders: &holders, arbiter };
+        let by_role = Parties { holders: &holders };
         for (clause, line) in self.raw.clause.iter().zip(&self.lines) {
             let context = clauses::Setting { parties: &by_role, devices: &devices, starts, now };
             let numbered = clauses::parse(clause.get_ref().clone(), &context, &mut texts)

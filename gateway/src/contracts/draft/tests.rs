@@ -38,7 +38,7 @@ fn errors_name_the_line_and_the_remedy() {
         ("provider = \"workshop\"", "provider = \"insurer\"", "no party has the role insurer"),
         ("provider = \"workshop\"", "provider = \"garage\"", "neither a role nor the id"),
         ("kind = \"service\"", "kind = \"servise\"", "servise"),
-        ("meter = \"Vehicle.TraveledDistance\"\n", "", "no unit"),
+        ("meter = \"Vehicle.TraveledDistance\"\n", "", "has no max_per_day"),
         ("unit = \"km\"\n", "", "needs unit"),
         ("unit = \"km\"", "unit = \"parsec\"", "units"),
         ("grantee = \"workshop\"", "grantee = \"workshop\"\nnames_of = []", "has no names_of"),

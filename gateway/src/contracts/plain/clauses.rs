@@ -27,7 +27,7 @@ pub(super) fn sentence(clause: &Clause, names: &Names<'_>, texts: &Texts) -> Str
         Clause::Control(clause) => control(clause, names),
         Clause::Custody(clause) => custody(clause, names),
         Clause::Handover(clause) => handover(clause, names),
-        Clause::Charge(clause) => charge(clause, names),
+        Clause::Charge(clause) => charge(clause, names, texts),
     })
 }
 
@@ -203,7 +203,7 @@ fn handover(clause: &HandoverClause, names: &Names<'_>) -> String {
     )
 }
 
-fn charge(clause: &ChargeClause, names: &Names<'_>) -> String {
+fn charge(clause: &ChargeClause, names: &Names<'_>, texts: &Texts) -> String {
     let (rate, currency) = (show_number(&clause.rate), clause.currency);
     let (amount, note) = match &clause.basis {
         ChargeBasis::Once => (format!("{rate} {currency} once"), String::new()),
@@ -217,8 +217,11 @@ fn charge(clause: &ChargeClause, names: &Names<'_>) -> String {
             format!(" {}", plausible(meter)),
         ),
     };
+    let subject = clause.subject.as_ref();
+    let subject =
+        subject.map(|subject| format!(" for {}", text_of(subject, texts).trim())).unwrap_or_default();
     format!(
-        "{} pays {} {amount}, in proportion, rounded {} to the minor unit of {currency}. {} claims each amount with a \
+        "{} pays {} {amount}{subject}, in proportion, rounded {} to the minor unit of {currency}. {} claims each amount with a \
          statement. The chain moves no money: the debtor says that an amount is paid, and the creditor confirms it.{note}",
         names.party(&clause.debtor),
         names.party(&clause.creditor),

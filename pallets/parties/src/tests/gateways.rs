@@ -219,7 +219,9 @@ fn a_party_that_comes_back_gets_no_gateway_back_unasked() {
 fn the_gateways_of_a_party_are_limited() {
     chain().execute_with(|| {
         let key = |number: u32| Key::new(number as u8 + 1);
-        (0..MAX_GATEWAYS).for_each(|number| assert_ok!(add(&key(number), WORKSHOP)));
+        for number in 0..MAX_GATEWAYS {
+            assert_ok!(add(&key(number), WORKSHOP));
+        }
         assert_noop!(add(&key(MAX_GATEWAYS), WORKSHOP), Error::<Test>::TooManyGateways);
         assert_ok!(add(&key(MAX_GATEWAYS), OWNER));
         // Those of a former membership count until the party removes them, or takes them in again.
@@ -241,7 +243,9 @@ fn the_keys_that_a_party_takes_in_are_limited() {
             add(&gateway, OWNER)?;
             Parties::remove_gateway(signed(OWNER), gateway.account())
         };
-        (0..MAX_KEYS).for_each(|number| assert_ok!(take_in_and_remove(number)));
+        for number in 0..MAX_KEYS {
+            assert_ok!(take_in_and_remove(number));
+        }
         let account = Key::new(MAX_KEYS as u8 + 1);
         assert_noop!(add(&account, OWNER), Error::<Test>::TooManyKeys);
         assert_noop!(add_account(OWNER, &account, OWNER, Scope::All, None), Error::<Test>::TooManyKeys);

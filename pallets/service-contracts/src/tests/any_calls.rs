@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use streembit_primitives::{
     contract::{
         evaluate::Rounding,
-        state::{ClaimEvidence, ClaimState, Outcome},
+        state::{ClaimEvidence, ClaimState, ClauseProgress, Outcome},
         CarryOver, ChargeBasis, ChargeClause, Clause, ContentHash, ContractId, Documents, HandoverClause,
         NumberedClause, RoleHolder, Terms, UsageClause,
     },
@@ -89,6 +89,7 @@ fn version(number: u8, version: u8) -> Terms {
         claimant: WORKSHOP,
     };
     let charge = ChargeClause {
+        subject: None,
         basis: ChargeBasis::Meter { device: car(), meter: odometer(), per: km(1) },
         rate: km(1),
         currency: "EUR".parse().unwrap(),
@@ -318,9 +319,9 @@ impl World {
                 prop_assert!(self.authorised.contains(&bound), "{:?} is bound by {}", acceptance.party, id);
             }
             if contract.active().is_some() {
-                prop_assert!(contract
-                    .named()
-                    .all(|party| { contract.accepted.iter().any(|acceptance| acceptance.party == party) }));
+                let accepted = |party| contract.accepted.iter().any(|acceptance| acceptance.party == party);
+                let all = contract.named().all(accepted);
+                prop_assert!(all, "{} is active without a party's acceptance", id);
             }
         }
         prop_assert_eq!(Devices::device(&car()).unwrap().owner(), self.owner);
@@ -463,7 +464,7 @@ fn each_broken_invariant_is_detected() {
             });
         }),
         ("a clause, progress or a claim has no contract", |_| {
-            Progress::<Test>::insert(ContractId([7; 32]), 1, Default::default());
+            Progress::<Test>::insert(ContractId([7; 32]), 1, ClauseProgress::default());
         }),
         ("a dispute has no claim", |id| {
             let dispute = Disputes::<Test>::get(id, 2).unwrap();

@@ -52,6 +52,7 @@ fn usage() -> Clause {
 
 fn charge(basis: ChargeBasis, rate: &str) -> Clause {
     Clause::Charge(ChargeClause {
+        subject: None,
         basis,
         rate: rate.parse().unwrap(),
         currency: "EUR".parse().unwrap(),

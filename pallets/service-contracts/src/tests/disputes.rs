@@ -99,6 +99,7 @@ fn what_happens_if_nobody_rules_is_in_the_contract() {
 fn a_charge_is_settled_with_a_lower_amount() {
     chain().execute_with(|| {
         let clause = Clause::Charge(ChargeClause {
+            subject: None,
             basis: ChargeBasis::Once,
             rate: "500".parse().unwrap(),
             currency: "EUR".parse().unwrap(),

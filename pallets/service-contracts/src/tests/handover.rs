@@ -18,6 +18,7 @@ const HANDOVER: u16 = 1;
 /// The workshop buys the car, with a deposit.
 fn sale(meter: Option<Meter>) -> Terms {
     let deposit = ChargeClause {
+        subject: None,
         basis: ChargeBasis::Once,
         rate: "500".parse().unwrap(),
         currency: "EUR".parse().unwrap(),

@@ -287,7 +287,7 @@ fn proposals_and_acceptances_of_a_party_are_limited() {
         // The proposals of others do not count.
         for nonce in 4..=6 {
             let mut swapped = nth(nonce);
-            swapped.parties.swap(0, 1);
+            swapped.parties[..].swap(0, 1);
             assert_ok!(propose(WORKSHOP, swapped.clone()));
             assert_ok!(accept(OWNER, &swapped));
         }

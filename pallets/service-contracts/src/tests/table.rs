@@ -115,6 +115,7 @@ const CALLS: [Call; 23] = [
 /// A service book with a charge and a handover.
 fn book() -> Terms {
     let charge = ChargeClause {
+        subject: None,
         basis: ChargeBasis::Once,
         rate: "500".parse().unwrap(),
         currency: "EUR".parse().unwrap(),

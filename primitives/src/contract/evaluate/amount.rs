@@ -93,6 +93,7 @@ mod tests {
 
     fn by_the_hour(rate: &str, rounding: Rounding) -> ChargeClause {
         ChargeClause {
+            subject: None,
             basis: ChargeBasis::Time { per: 60 * 60 * 1_000 },
             rate: decimal(rate),
             currency: "EUR".parse().unwrap(),

@@ -30,7 +30,7 @@ pub struct FaultCodes {
     due: Instant,
 }
 
-/// What follows from an answer.
+/// The conclusion from an answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Statement {
     /// The codes are new or have changed.

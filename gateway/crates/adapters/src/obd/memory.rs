@@ -1,4 +1,4 @@
-//! What is known about the vehicle from one connection to the next, and from the log.
+//! The facts about the vehicle that are kept between connections, and that the log already has.
 
 use super::{
     pids::{Signal, CURRENT, VEHICLE, VIN},

@@ -49,7 +49,7 @@ impl From<Vin> for Text<256> {
     }
 }
 
-/// What the vehicle answers to the request for its VIN.
+/// The vehicle's answer to the request for its VIN.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum VinAnswer {
     /// A valid VIN.
@@ -105,7 +105,7 @@ pub enum Identity {
     Expected(Vin),
     /// The vehicle on this connection has told the VIN of the device.
     Confirmed(Vin),
-    /// The vehicle on this connection has told another VIN than that of the device.
+    /// The vehicle on this connection reported a VIN that differs from the device's.
     Foreign {
         /// The VIN of the device.
         device: Vin,

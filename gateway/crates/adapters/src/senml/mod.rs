@@ -138,7 +138,7 @@ pub enum FieldProblem {
 pub struct Pack {
     /// The readings, at least one.
     pub readings: Vec<Reading>,
-    /// What the sender should know about them.
+    /// Remarks about them for the sender.
     pub remarks: Vec<Remark>,
 }
 

@@ -1,4 +1,4 @@
-//! What the sender of a pack should know about the readings that were taken from it.
+//! Remarks for the sender of a pack about the readings taken from it.
 
 use streembit_primitives::{reading::Unit, Decimal};
 

@@ -7,15 +7,25 @@ use crate::{
 };
 use codec::Encode;
 use proptest::prelude::*;
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, io::ErrorKind, path::Path};
 use streembit_primitives::{Body, Part, SignedEvent, Text};
 
 /// Returns true if any file of a folder contains `bytes`.
+///
+/// RocksDB may delete an obsolete file between the listing and the reading. Its content may then
+/// be in a newer file, so the folder is listed again.
 fn is_anywhere(folder: &Path, bytes: &[u8]) -> bool {
-    std::fs::read_dir(folder).unwrap().any(|file| {
-        let content = std::fs::read(file.unwrap().path()).unwrap();
-        content.windows(bytes.len()).any(|window| window == bytes)
-    })
+    let contains = |file: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read(file?.path()).map(|content| content.windows(bytes.len()).any(|window| window == bytes))
+    };
+    loop {
+        let files: std::io::Result<Vec<bool>> = std::fs::read_dir(folder).unwrap().map(contains).collect();
+        match files {
+            Ok(files) => return files.contains(&true),
+            Err(error) if error.kind() == ErrorKind::NotFound => (),
+            Err(error) => panic!("{}: {error}", folder.display()),
+        }
+    }
 }
 
 /// Signs an event with a unique seed and text.

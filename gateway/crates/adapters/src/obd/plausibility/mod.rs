@@ -108,7 +108,7 @@ fn rise(from: &Decimal, to: &Decimal) -> Decimal {
     to.checked_sub(from).unwrap_or_default()
 }
 
-/// Returns true if a value can be that of an odometer: above zero, and not more than any vehicle drives.
+/// Returns true if an odometer can show this value: above zero, and no more than any vehicle drives.
 pub fn is_possible(value: &Decimal) -> bool {
     *value > Decimal::ZERO && *value <= Decimal::from(HIGHEST_KM)
 }

@@ -30,7 +30,7 @@ struct File {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Dialogue {
-    /// What it is about.
+    /// The dialogue's name.
     name: String,
     /// The vehicle that answers where `answers` says nothing.
     base: Base,
@@ -156,7 +156,7 @@ impl History for PastReadings {
     }
 }
 
-/// What an adapter has observed.
+/// The observations of an adapter.
 struct Outcome {
     readings: BTreeMap<String, Vec<String>>,
     /// The number of events with readings.
