@@ -201,14 +201,6 @@ impl EventView {
             false => time,
         }
     }
-
-    /// Returns the kind of signer: `device` or `gateway`.
-    pub fn signed_by(&self) -> &'static str {
-        match self.signer {
-            SignerView::Device => "device",
-            SignerView::Gateway { .. } => "gateway",
-        }
-    }
 }
 
 impl From<&UnverifiedEvent> for EventView {

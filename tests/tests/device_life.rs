@@ -64,6 +64,10 @@ fn one_file_proves_a_device_with_two_keys_two_gateways_two_owners_and_lost_event
         refuse(&second, &meter.with_key_of(&old), "another key")?;
         send(&second, &mut meter, 3)?;
 
+        // The first gateway's log goes on without the device. The kept file must still be of use.
+        fixture.add_senml("shed", TEMPERATURE_SENML).ok()?;
+        fixture.wait_until_anchored_to(6)?;
+
         // Alice sells the device to Bob.
         sell(&fixture, &id)?;
         send(&second, &mut meter, 2)?;
@@ -126,6 +130,12 @@ fn check_life(verdict: &Value, [alice, bob]: [&str; 2]) -> Result<()> {
     ensure!(found == expected, "{found:?}");
     let logs = ["/segments/0/checkpoint/log", "/segments/1/checkpoint/log"].map(|at| verdict.pointer(at));
     ensure!(logs.iter().all(Option::is_some) && logs[0] != logs[1], "{verdict}");
+    // The first log was anchored again since, but the file proves it as of the time when the device left.
+    let proven = ["/segments/0/proven/number", "/segments/1/proven/number", "/last/number"];
+    let [first, second, last] = proven.map(|at| u64_at(verdict, at));
+    let (first, second, last) = (first?, second?, last?);
+    ensure!(first < second && second == last, "{verdict}");
+    ensure!(u64_at(verdict, "/segments/0/checkpoint/size")? == 5, "{verdict}");
     let change = str_at(verdict, "/record/keys/later/0/change")?;
     ensure!(change == "rotated", "{verdict}");
     Ok(())

@@ -100,10 +100,16 @@ impl Client {
         self.get(&["v1", "devices", device, "last-anchored"], &[]).await
     }
 
-    /// Refuses readings of a hosted device until its record changes.
-    pub async fn pause(&self, device: &str) -> Result<PauseView, ClientError> {
+    /// Refuses events of a device, from the sequence `from` on, until its record changes.
+    pub async fn pause(&self, device: &str, from: u64) -> Result<PauseView, ClientError> {
         let url = self.url(&["v1", "devices", device, "pause"])?;
-        self.send(self.http.post(url)).await
+        self.send(self.http.post(url).query(&[("from", from)])).await
+    }
+
+    /// Accepts the events of a paused device again.
+    pub async fn resume(&self, device: &str) -> Result<PauseView, ClientError> {
+        let url = self.url(&["v1", "devices", device, "pause"])?;
+        self.send(self.http.delete(url)).await
     }
 
     /// Lets the gateway read its configuration again.

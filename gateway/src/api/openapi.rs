@@ -22,6 +22,7 @@ use utoipa::OpenApi;
         routes::events,
         routes::last_anchored,
         routes::pause,
+        routes::resume,
         routes::add_event,
         routes::add_batch,
         routes::erase,

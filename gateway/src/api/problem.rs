@@ -82,7 +82,7 @@ impl From<IngestError> for Problem {
             IngestError::Paused { .. } => (
                 S::SERVICE_UNAVAILABLE,
                 "paused",
-                "send the readings again in a few seconds".into(),
+                "send the event again in a few seconds; if its device signs, with the key that counts then".into(),
             ),
             IngestError::NotHosted { .. } => (
                 S::CONFLICT,

@@ -52,7 +52,7 @@ pub(super) fn router(api: Api, description: MethodRouter<Api>) -> Router {
         .route("/v1/devices/{device}/lines", post(add_lines).layer(many))
         .route("/v1/devices/{device}/events", get(events))
         .route("/v1/devices/{device}/last-anchored", get(last_anchored))
-        .route("/v1/devices/{device}/pause", post(pause))
+        .route("/v1/devices/{device}/pause", post(pause).delete(resume))
         .route("/v1/events", post(add_event))
         .route("/v1/events/batch", post(add_batch).layer(many))
         .route("/v1/erasures", post(erase))
@@ -265,21 +265,49 @@ pub(super) async fn last_anchored(
     api.last_anchored(&device).await.map(Json)
 }
 
-/// Refuses readings of a device that cannot sign until its record on the chain changes, but for two minutes at most. For a
-/// change of its key: what the gateway signs in between would not count.
+/// The events that a pause refuses.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PauseQuery {
+    /// The sequence number of the first event that is refused; 0 if absent. All readings are refused of a device that
+    /// cannot sign.
+    #[serde(default)]
+    from: u64,
+}
+
+/// Refuses events of a device until its record on the chain changes, but for two minutes at most. For a change of its key:
+/// what the old key signs in between would not count. Responds when the events that came before are on disk.
 #[utoipa::path(
     post,
     path = "/v1/devices/{device}/pause",
-    params(("device" = String, Path, description = "The device's name or id")),
+    params(("device" = String, Path, description = "The device's name or id"), PauseQuery),
     responses((status = 200, body = PauseView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn pause(State(api): State<Api>, Path(device): Path<String>) -> ApiResult<PauseView> {
+pub(super) async fn pause(
+    State(api): State<Api>,
+    Path(device): Path<String>,
+    query: Result<Query<PauseQuery>, QueryRejection>,
+) -> ApiResult<PauseView> {
     let device = api.device(&device)?;
-    api.ingest().pause(device).await?;
+    let Query(PauseQuery { from }) = query?;
+    api.ingest().pause(device, from).await?;
     Ok(Json(PauseView {
         device: device.to_string(),
         milliseconds: u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX),
     }))
+}
+
+/// Accepts the events of a paused device again, because its key does not change after all.
+#[utoipa::path(
+    delete,
+    path = "/v1/devices/{device}/pause",
+    params(("device" = String, Path, description = "The device's name or id")),
+    responses((status = 200, body = PauseView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn resume(State(api): State<Api>, Path(device): Path<String>) -> ApiResult<PauseView> {
+    let device = api.device(&device)?;
+    api.ingest().resume(device)?;
+    Ok(Json(PauseView { device: device.to_string(), milliseconds: 0 }))
 }
 
 /// Permanently erases the bodies of events. Responds when no file of the database contains them any more.

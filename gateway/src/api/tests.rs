@@ -399,6 +399,26 @@ async fn requests_over_tcp_need_the_token() {
     served.stop().await;
 }
 
+async fn send(served: &ServedApi, (event, body): &(SignedEvent, Body)) -> (StatusCode, Value) {
+    let request = json!({ "event": scale_hex(event), "body": scale_hex(body) });
+    served.post("/v1/events", "application/json", request.to_string()).await
+}
+
+#[tokio::test]
+async fn a_paused_device_waits_from_an_event_on_until_the_pause_ends() {
+    let served = serve("").await;
+    let events = signed_events(2);
+    assert_eq!(served.client.pause("meter", 1).await.unwrap().milliseconds, 120_000);
+    assert_eq!(send(&served, &events[0]).await.0, StatusCode::OK);
+    let (status, problem) = send(&served, &events[1]).await;
+    assert_eq!((status, &problem["title"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("paused")));
+    assert!(problem["detail"].as_str().unwrap().contains("is being changed"), "{problem}");
+    assert_eq!(served.client.resume("meter").await.unwrap().milliseconds, 0);
+    assert_eq!(send(&served, &events[1]).await.0, StatusCode::OK);
+    assert!(matches!(served.client.pause("boat", 0).await, Err(ClientError::Problem(_))));
+    served.stop().await;
+}
+
 #[tokio::test]
 async fn the_openapi_document_describes_every_route() {
     let served = serve("").await;

@@ -141,13 +141,13 @@ pub struct LastAnchoredView {
     pub proof: String,
 }
 
-/// The answer to a request that pauses a device.
+/// The answer to a request that pauses a device, or ends its pause.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Pause)]
 pub struct PauseView {
     /// The device's id.
     pub device: String,
-    /// How long the pause is at most, in milliseconds.
+    /// How long the pause is at most, in milliseconds; 0 if it has ended.
     pub milliseconds: u64,
 }
 

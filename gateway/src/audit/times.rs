@@ -2,10 +2,11 @@
 //! verified all the same, because the order of the events does not depend on any clock.
 
 use super::AuditedEvent;
+use crate::event_view::{EventView, SignerView};
 use serde::Serialize;
 use std::fmt;
 use streembit_clock::{show, MAX_CLOCK_ERROR};
-use streembit_primitives::{checkpoint::AnchoredRoot, Signer};
+use streembit_primitives::checkpoint::AnchoredRoot;
 
 /// By how much a time may go back, in milliseconds: small corrections of a clock are normal.
 const MAX_BACK: u64 = 1_000;
@@ -80,11 +81,10 @@ impl fmt::Display for TimeContradiction {
 ///
 /// Nothing is said of an event whose device signed it long before the gateway received it: a device may store events.
 pub(super) fn contradictions(history: &[AuditedEvent], anchors: &[AnchoredRoot]) -> Vec<TimeContradiction> {
-    let counted: Vec<_> = history.iter().filter(|event| !event.lost).collect();
     let mut found = Vec::new();
-    let mut before: Option<&AuditedEvent> = None;
-    for event in counted {
-        let by_gateway = matches!(event.signer, Signer::Gateway(_));
+    let mut before: Option<&EventView> = None;
+    for AuditedEvent { event, .. } in history.iter().filter(|event| !event.lost) {
+        let by_gateway = matches!(event.signer, SignerView::Gateway { .. });
         let mut add = |clock, time, contradicts: Option<Contradiction>| {
             let (sequence, index) = (event.sequence, event.index);
             found.extend(contradicts.map(|contradicts| TimeContradiction {
@@ -138,28 +138,17 @@ fn outside(index: u64, time: u64, anchors: &[AnchoredRoot]) -> Option<Contradict
 mod tests {
     use super::super::AnchorState;
     use super::*;
-    use streembit_primitives::{AccountId, EventKind, Hash};
+    use crate::event_view;
+    use streembit_primitives::{AccountId, Hash, Signer};
 
     const NOW: u64 = 1_800_000_000_000;
     const HOUR: u64 = 3_600_000;
     const YEAR: u64 = 365 * 24 * HOUR;
 
     fn event(sequence: u64, signer: Signer, time: u64, received: u64) -> AuditedEvent {
-        AuditedEvent {
-            sequence,
-            index: sequence,
-            time,
-            received,
-            kind: EventKind::Readings,
-            signer,
-            parts: None,
-            erased: None,
-            hash: Hash::ZERO,
-            anchor: AnchorState::Anchored,
-            key: None,
-            lost: false,
-            ok: true,
-        }
+        let signer = signer.into();
+        let event = EventView { sequence, index: sequence, time, received, signer, ..event_view::example() };
+        AuditedEvent { event, anchor: AnchorState::Anchored, key: None, lost: false, ok: true }
     }
 
     fn anchor(size: u64, time: u64) -> AnchoredRoot {

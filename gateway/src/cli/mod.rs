@@ -20,6 +20,7 @@ pub mod offline;
 pub mod output;
 pub mod party;
 pub mod progress;
+pub mod record;
 pub mod resolver;
 pub mod simulate;
 pub mod status;

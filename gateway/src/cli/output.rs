@@ -29,6 +29,10 @@ pub fn print_error(error: &anyhow::Error, as_json: bool) {
 /// Creates a table without borders that is at most as wide as the terminal.
 pub fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
+    if cfg!(test) {
+        // The texts in tests must not depend on the terminal that the tests run in.
+        table.force_no_tty();
+    }
     table
         .load_preset(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
@@ -43,7 +47,7 @@ pub fn render(table: &Table) -> String {
 
 /// Colours a text if standard output is a terminal and `NO_COLOR` is not set.
 pub fn paint(colour: Colour, text: &str) -> String {
-    if io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+    if !cfg!(test) && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
         format!("\x1b[{}m{text}\x1b[0m", colour as u8)
     } else {
         text.to_owned()

@@ -65,7 +65,8 @@ fn chain_state(report: &ChainReport) -> ComponentState {
 }
 
 fn quota_text(quota: &QuotaStatus) -> String {
-    format!("; {} % of the quota left until {}", percent(quota), clock::show(quota.refills))
+    let (party, percent, refills) = (quota.party, percent(quota), clock::show(quota.refills));
+    format!("; acts for party {party}, with {percent} % of its quota left until {refills}")
 }
 
 fn validators_state(report: &ValidatorsReport) -> ComponentState {

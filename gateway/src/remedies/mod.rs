@@ -273,7 +273,7 @@ impl Remedy for ExportError {
             | Self::Former(_)
             | Self::OtherDevice { .. }
             | Self::OtherChain { .. }
-            | Self::NotLatest { .. }
+            | Self::FormerIsNewer { .. }
             | Self::Write(_) => "",
         }
         .into()

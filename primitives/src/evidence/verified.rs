@@ -20,7 +20,7 @@ pub struct VerifiedEvidence {
     pub segments: Vec<VerifiedSegment>,
     /// Which key, log and owner count for which events, in the order of the events.
     pub spans: Vec<EventSpan>,
-    /// The final block whose state proves the checkpoints and the record.
+    /// The newest final block, whose state proves the record and the checkpoint of the last segment.
     pub last: FinalizedBlock,
     /// The number of changes of voters between the trust root and that block.
     pub changes: u64,
@@ -62,6 +62,8 @@ pub struct VerifiedSegment {
     pub checkpoint: Checkpoint,
     /// The number of the block that accepted the checkpoint.
     pub anchored: u32,
+    /// The final block whose state proves the checkpoint. For the last segment it is [`VerifiedEvidence::last`].
+    pub proven: FinalizedBlock,
     /// The sequence of the device's last event at the checkpoint.
     pub head: u64,
     /// The number of events.

@@ -147,7 +147,9 @@ impl Place {
 impl UnverifiedSummary {
     fn of(prelude: &Prelude) -> Self {
         let Prelude { genesis, device, chain, segments } = prelude;
-        let anchors = chain.state.anchors.iter().map(Some).chain(std::iter::repeat(None));
+        let former = chain.former.iter().map(|proof| &proof.state);
+        let anchors = former.chain([&chain.state]).map(|state| Some(&state.anchor));
+        let anchors = anchors.chain(std::iter::repeat(None));
         let segments = segments.iter().zip(anchors).map(|(segment, anchor)| UnverifiedSegment {
             gateway: segment.log.gateway,
             log: segment.log,

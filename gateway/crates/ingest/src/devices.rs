@@ -33,8 +33,16 @@ impl From<DeviceKey> for ConfiguredDevice {
 pub(super) struct Device {
     configured: ParsedDeviceKey,
     registered: Option<Registered>,
-    /// The gateway signs nothing for the device until then, because its key is being changed.
-    paused_until: Option<Instant>,
+    /// The key of the device is being changed.
+    pause: Option<Pause>,
+}
+
+/// Why events of a device wait: its key is being changed, so they would be signed with one that no longer counts.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    /// The sequence of the first event that waits.
+    from: u64,
+    until: Instant,
 }
 
 /// The part of a device that comes from its record on the chain.
@@ -46,7 +54,7 @@ struct Registered {
 
 impl Device {
     pub(super) fn new(device: ConfiguredDevice) -> Self {
-        Self { configured: ParsedDeviceKey::new(device.id, device.key), registered: None, paused_until: None }
+        Self { configured: ParsedDeviceKey::new(device.id, device.key), registered: None, pause: None }
     }
 
     /// Returns true if this is the device of the configuration.
@@ -73,12 +81,20 @@ impl Device {
         Ok(())
     }
 
-    /// Returns an error while the gateway signs nothing for the device.
-    pub(super) fn ensure_not_paused(&self) -> Result<(), IngestError> {
-        match self.paused_until {
-            Some(until) if Instant::now() < until => Err(IngestError::Paused { device: self.id() }),
+    /// Returns an error while an event with this sequence waits for a change of the device's key.
+    pub(super) fn ensure_not_paused(&self, sequence: u64) -> Result<(), IngestError> {
+        match self.pause {
+            Some(Pause { from, until }) if sequence >= from && Instant::now() < until => {
+                Err(IngestError::Paused { device: self.id() })
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Returns true if this record is the one that is known.
+    fn is_registered_as(&self, lineage: Option<&Lineage>) -> bool {
+        let known = self.registered.as_ref().map(|registered| registered.lineage.record());
+        known == lineage.map(Lineage::record)
     }
 
     /// Returns the key that an event with this sequence is verified with.
@@ -183,29 +199,36 @@ impl Devices {
         self.snapshot().get(device).cloned()
     }
 
-    /// Lets the gateway sign nothing for a device for some time, but at most until its record changes. Returns false if the
-    /// gateway does not have the device.
-    pub(super) fn pause(&self, device: &DeviceId, time: Duration) -> bool {
+    /// Lets events of a device from the sequence `from` on wait for some time, but at most until its record changes. Returns
+    /// false if the gateway does not have the device.
+    pub(super) fn pause(&self, device: &DeviceId, from: u64, time: Duration) -> bool {
+        self.set_pause(device, Instant::now().checked_add(time).map(|until| Pause { from, until }))
+    }
+
+    /// Ends the pause of a device. Returns false if the gateway does not have the device.
+    pub(super) fn resume(&self, device: &DeviceId) -> bool {
+        self.set_pause(device, None)
+    }
+
+    fn set_pause(&self, device: &DeviceId, pause: Option<Pause>) -> bool {
         let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = devices.get(device) else { return false };
-        let changed = Device {
-            configured: known.configured.clone(),
-            registered: known.registered.clone(),
-            paused_until: Instant::now().checked_add(time),
-        };
-        Arc::make_mut(&mut devices).insert(*device, Arc::new(changed));
+        let (configured, registered) = (known.configured.clone(), known.registered.clone());
+        Arc::make_mut(&mut devices).insert(*device, Arc::new(Device { configured, registered, pause }));
         true
     }
 
-    /// Sets or removes what the chain says of a device, and ends its pause. Ignores a device that the gateway does not have.
+    /// Sets or removes what the chain says of a device. If its record has changed, its pause ends. Ignores a device that the
+    /// gateway does not have.
     pub(super) fn set_lineage(&self, device: &DeviceId, lineage: Option<Lineage>) {
         let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = devices.get(device) else { return };
+        let pause = known.pause.filter(|_| known.is_registered_as(lineage.as_ref()));
         let registered = lineage.map(|lineage| Registered {
             keys: ParsedDeviceKeys::new(lineage.record()),
             lineage: Arc::new(lineage),
         });
-        let changed = Device { configured: known.configured.clone(), registered, paused_until: None };
+        let changed = Device { configured: known.configured.clone(), registered, pause };
         Arc::make_mut(&mut devices).insert(*device, Arc::new(changed));
     }
 }
@@ -238,6 +261,6 @@ mod tests {
         assert_eq!([known(1), known(2), known(3)], [Some(true), Some(false), Some(false)]);
         devices.set([key(3).into()]);
         assert_eq!([known(1), known(2), known(3)], [None, None, Some(false)]);
-        assert!(!devices.pause(&key(1).device_id(), Duration::from_secs(1)));
+        assert!(!devices.pause(&key(1).device_id(), 0, Duration::from_secs(1)));
     }
 }

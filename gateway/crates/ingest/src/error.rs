@@ -20,7 +20,7 @@ pub enum IngestError {
         device: DeviceId,
     },
     /// The key of the device is being changed.
-    #[error("the key of device {device} is being changed: send the readings again in a few seconds")]
+    #[error("the key of device {device} is being changed, and an event that its old key signs meanwhile would not count: send it again in a few seconds, signed with the key that counts then")]
     Paused {
         /// The device.
         device: DeviceId,

@@ -63,7 +63,7 @@ struct Inner {
     verifiers: Verifiers,
 }
 
-/// How long a device is paused: longer than a change of its key takes to become final.
+/// How long events of a device wait at most: longer than a change of its key takes to become final.
 pub const PAUSE: Duration = Duration::from_secs(120);
 
 /// The size of one permit of the budget, in bytes.
@@ -184,19 +184,33 @@ impl Ingest {
         self.inner.devices.set_lineage(device, lineage);
     }
 
-    /// Refuses readings and texts of a hosted device for [`PAUSE`], or until its record changes: its key is being changed,
-    /// and an event that the old key signs meanwhile would not count. Resolves when the events before are on disk.
+    /// Refuses events of a device from the sequence `from` on, for [`PAUSE`] or until its record changes: its key is being
+    /// changed, and an event that the old key signs meanwhile would not count. Of a hosted device, it refuses all readings
+    /// and texts. Resolves when the events that were accepted before are on disk.
     ///
     /// # Errors
     ///
     /// [`IngestError::UnknownDevice`] if the gateway does not have the device.
-    pub async fn pause(&self, device: DeviceId) -> Result<(), IngestError> {
-        if !self.inner.devices.pause(&device, PAUSE) {
+    pub async fn pause(&self, device: DeviceId, from: u64) -> Result<(), IngestError> {
+        if !self.inner.devices.pause(&device, from, PAUSE) {
             return Err(IngestError::UnknownDevice { device });
         }
-        // The writer answers in order.
-        self.inner.log.admit(Vec::new()).await;
+        // Verifiers and the writer answer in order, so the events that they had before are answered when these are.
+        let verified = self.submit(Vec::new(), 0).await;
+        let (_, _) = tokio::join!(verified, self.inner.log.admit(Vec::new()));
         Ok(())
+    }
+
+    /// Ends the pause of a device, because its key does not change after all.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError::UnknownDevice`] if the gateway does not have the device.
+    pub fn resume(&self, device: DeviceId) -> Result<(), IngestError> {
+        match self.inner.devices.resume(&device) {
+            true => Ok(()),
+            false => Err(IngestError::UnknownDevice { device }),
+        }
     }
 
     /// Stops admitting events. Resolves when all accepted signed events are in the queue of the log, which still writes
@@ -226,13 +240,15 @@ impl Ingest {
             return Err(IngestError::NotHosted { device });
         }
         known.ensure_placed()?;
-        known.ensure_not_paused()?;
         let bytes = content.body().encoded_size();
         if bytes > MAX_BODY_BYTES {
             return Err(Refusal::BodyTooLarge { bytes }.into());
         }
         let permits = self.clamp(permits(bytes));
         let _permit = self.inner.budget.acquire_many(permits).await.map_err(|_| IngestError::Closed)?;
+        // Look at the device again: it may have been paused while this waited. The sequence of its event is not known yet.
+        let known = self.inner.devices.get(&device).ok_or(IngestError::UnknownDevice { device })?;
+        known.ensure_not_paused(u64::MAX)?;
         let proposal = hosted::propose(content, known, self.inner.log.id(), self.inner.keys.clone());
         let mut results = self.inner.log.admit(vec![proposal]).await;
         results.pop().unwrap_or(Err(AppendError::Closed)).map_err(IngestError::from)

@@ -1,5 +1,6 @@
 //! Tests of ingest on real logs.
 
+mod pause;
 #[path = "../../log/src/tests/support.rs"]
 #[expect(dead_code, reason = "the tests of the log use the rest")]
 mod support;
@@ -423,26 +424,6 @@ async fn a_hosted_device_that_was_taken_over_continues_its_history() {
     let refused = ingest.readings(device, vec![reading(1)]).await.unwrap_err();
     assert_eq!(refused, IngestError::Refused(Refusal::OtherEpoch { device, sequence: 8, epoch: 1 }));
     assert!(refused.is_temporary());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hosted_device_whose_key_changes_waits_for_its_record() {
-    let folder = tempfile::tempdir().unwrap();
-    let own_log = LogId::first(keys().account());
-    let log = Log::open(&folder.path().join("log"), own_log).unwrap();
-    let (key, other) = (hosted("car"), hosted("van"));
-    let (device, other_device) = (key.device_id(), other.device_id());
-    let ingest = Ingest::new(log, keys(), [key.clone(), other]).unwrap();
-    ingest.readings(device, vec![reading(1)]).await.unwrap();
-    ingest.pause(device).await.unwrap();
-    let paused = ingest.readings(device, vec![reading(2)]).await.unwrap_err();
-    assert!(paused == IngestError::Paused { device } && paused.is_temporary(), "{paused}");
-    ingest.readings(other_device, vec![reading(1)]).await.unwrap();
-    let unknown = DeviceId([9; 32]);
-    assert_eq!(ingest.pause(unknown).await, Err(IngestError::UnknownDevice { device: unknown }));
-    let record = DeviceRecord::new(key, PartyId([1; 32]), own_log, AT);
-    ingest.set_lineage(&device, Some(Lineage::new(record, None)));
-    assert_eq!(ingest.readings(device, vec![reading(2)]).await.unwrap().sequence, 1);
 }
 
 proptest! {

@@ -1,11 +1,13 @@
 //! `streembit audit export`, `verify` and `show`: writing, verifying and showing evidence files.
 
-use super::{entry, history, open_own_log, verdict::verdict_text};
+use super::{entry, open_own_log, verdict::verdict_text};
 use crate::{
+    address_book::AddressBook,
     cli::{
         common::{CommandResult, ConfigArg, Context},
         output::{self, paint, Colour},
         progress::ProgressBar,
+        record,
         resolver::Reference,
     },
     event_view::{EventView, LogIdView},
@@ -21,7 +23,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use streembit_clock::{PeriodEnd, PeriodStart};
+use streembit_clock::{self as clock, PeriodEnd, PeriodStart};
 use streembit_evidence::{
     export::{self, ExportSummary, Request, TimeCounts},
     output::Output,
@@ -49,8 +51,8 @@ pub struct ExportArgs {
     /// `cose`.
     #[arg(long, value_name = "N")]
     pub(super) sequence: Option<u64>,
-    /// Continue this evidence file, if the device's events were in another log before. It must be exported from that log,
-    /// after the log's last anchor. The new file has all of its events, and proves both logs by one chain.
+    /// Continue this evidence file, if the device's events were in another log before. It must have the device's last event
+    /// in that log. The new file has all of its events with their proof, whatever has become of that log since.
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     after: Option<PathBuf>,
     /// Export events from this day (2027-06-01, UTC) or time (2027-06-01T12:00:00Z) on.
@@ -186,11 +188,11 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
         // Standard output carries the evidence itself.
         let summary = match context.json {
             true => context.to_json(&exported)?,
-            false => exported_text(&exported, None),
+            false => context.names().label(&exported_text(&exported, None)),
         };
         eprintln!("{summary}");
     } else {
-        context.print(&exported, |exported| exported_text(exported, Some(&args.output)))?;
+        context.print_named(&exported, |exported| exported_text(exported, Some(&args.output)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -216,7 +218,7 @@ pub async fn verify(args: VerifyArgs, context: &Context) -> CommandResult {
         Ok(verified) => {
             let output = VerifyOutput::of(&verified);
             context.print_named(&output, |output| {
-                format!("{}{}", verdict_text(output.verdict), listed(output))
+                format!("{}{}", verdict_text(output.verdict), listed(output, context.names()))
             })?;
             Ok(ExitCode::SUCCESS)
         }
@@ -248,7 +250,7 @@ impl<'a> VerifyOutput<'a> {
 }
 
 /// Returns the table of the newest events, after an empty line, or nothing if none is listed.
-fn listed(output: &VerifyOutput<'_>) -> String {
+fn listed(output: &VerifyOutput<'_>, names: &AddressBook) -> String {
     let VerifyOutput { verdict, history, .. } = output;
     if history.is_empty() {
         return String::new();
@@ -257,7 +259,7 @@ fn listed(output: &VerifyOutput<'_>) -> String {
         verdict.segments.iter().map(|segment| LogIdView::from(segment.checkpoint.log)).collect();
     let mut table = event_table();
     for event in history {
-        table.add_row(event_row(event, &logs));
+        table.add_row(event_row(event, &logs, names));
     }
     let rest = match verdict.events.saturating_sub(history.len() as u64) {
         0 => String::new(),
@@ -272,12 +274,12 @@ fn event_table() -> Table {
 }
 
 /// Returns the row of an event. The table has the number of the log among `logs`, because its name is long.
-fn event_row(event: &EventView, logs: &[LogIdView]) -> [String; 6] {
+fn event_row(event: &EventView, logs: &[LogIdView], names: &AddressBook) -> [String; 6] {
     [
         event.sequence.to_string(),
         event.times(),
         event.content(),
-        event.signed_by().into(),
+        record::signer(&event.signer, names),
         logs.iter().position(|log| *log == event.log).map_or(0, |at| at.saturating_add(1)).to_string(),
         event.index.to_string(),
     ]
@@ -336,7 +338,7 @@ fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
         |event| {
             count = count.saturating_add(1);
             if count <= limit {
-                table.add_row(event_row(&EventView::from(&event), &logs.borrow()));
+                table.add_row(event_row(&EventView::from(&event), &logs.borrow(), context.names()));
             }
             anyhow::Ok(())
         },
@@ -359,21 +361,22 @@ fn unverified_warning() -> String {
 
 fn summary_text(summary: &UnverifiedSummary) -> String {
     let mut lines = vec![unverified_warning(), String::new(), format!("device   {}", summary.device)];
-    lines.extend(history::lines(&summary.record));
+    lines.extend(record::lines(&summary.record));
     for (number, segment) in (1..).zip(&summary.segments) {
         let size = segment.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
         let block = segment.anchored.unwrap_or_default();
         lines.push(format!(
             "log {number}    {size} entries, anchored in block {block}: {}",
-            history::log_name(&segment.log)
+            record::log_name(&segment.log)
         ));
     }
     lines.extend([format!("chain    {}", summary.genesis), String::new()]);
     lines.join("\n")
 }
 
-fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
+pub(super) fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
     let ExportSummary {
+        device,
         segments,
         events,
         first,
@@ -386,11 +389,11 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
         bodies,
         bytes,
         times,
-        ..
     } = exported;
     let name = path.map_or("standard output".into(), |path| path.display().to_string());
     let mut lines = vec![
         format!("{name}: {} in {}", events_of(*events, *first, *last), size(*bytes)),
+        format!("device   {device}"),
         format!("logs     {segments}"),
         format!("bodies   {}", shares(bodies)),
         format!("anchored {log_size} log entries, as of finalized block {block}"),

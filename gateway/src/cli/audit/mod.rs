@@ -4,7 +4,6 @@ mod chains;
 mod entry;
 mod evidence;
 mod forks;
-mod history;
 mod note;
 mod root;
 mod verdict;
@@ -17,12 +16,14 @@ mod tests;
 use super::{
     common::{connect, CommandResult, ConfigArg, Context, NodeArg},
     output::{self, paint, Colour},
+    record,
     resolver::Reference,
 };
 use crate::{
     address_book::{AddressBook, EntryName},
     audit::{audit, AnchorState, AuditedEvent, ChainState, Report, Subject},
     config::Config,
+    event_view::EventView,
     remedies::explain,
 };
 use clap::{Args, Subcommand};
@@ -30,10 +31,16 @@ use std::{path::Path, process::ExitCode};
 use streembit_chain::{ChainClient, ChainError};
 use streembit_clock as clock;
 use streembit_log::{Log, LogReader, OpenError, StorageError};
-use streembit_primitives::{AccountId, LogId};
+use streembit_primitives::{
+    evidence::{EventPosition, EventSpan, EventSpans},
+    AccountId, LogId,
+};
 
 /// The most problems that the text output lists. The JSON output has all of them.
 const MAX_LISTED_PROBLEMS: usize = 50;
+
+/// The heading of the list of keys, gateways and owners that count for the events.
+const ACTED: &str = "Who acted for which events, and for whom:";
 
 /// The subcommands of `streembit audit`.
 #[derive(Debug, Subcommand)]
@@ -201,9 +208,14 @@ fn text(report: &Report, limit: usize, names: &AddressBook) -> String {
             report.elsewhere.len()
         ));
     }
+    let acted = acted(report);
+    if !acted.is_empty() {
+        lines.extend([String::new(), ACTED.to_owned()]);
+        lines.extend(acted.iter().map(record::span_line));
+    }
     if !report.history.is_empty() {
         lines.push(String::new());
-        lines.push(table(report, limit));
+        lines.push(table(report, limit, names));
     }
     lines.join("\n")
 }
@@ -221,9 +233,9 @@ fn facts(report: &Report, names: &AddressBook) -> Vec<String> {
         None => format!("none of {} log entries", report.log_size),
     };
     let mut facts = vec![format!("device   {}{name}", report.device)];
-    facts.extend(report.record.iter().flat_map(history::lines));
+    facts.extend(report.record.iter().flat_map(record::lines));
     facts.extend([
-        format!("log      {}", history::log_name(&report.log)),
+        format!("log      {}", record::log_name(&report.log)),
         format!("anchored {anchor}"),
         format!(
             "chain    {} at finalized block {}, {}",
@@ -253,7 +265,18 @@ fn events(report: &Report) -> String {
     line
 }
 
-fn table(report: &Report, limit: usize) -> String {
+/// Returns which key, gateway and owner count for which of the valid events.
+fn acted(report: &Report) -> Vec<EventSpan> {
+    let Some(record) = &report.record else { return Vec::new() };
+    let mut spans = EventSpans::default();
+    for AuditedEvent { event, .. } in report.history.iter().filter(|event| event.ok && !event.lost) {
+        let EventView { sequence, index, time, received, .. } = *event;
+        spans.add(record, &EventPosition { sequence, index, time, received });
+    }
+    spans.finish()
+}
+
+fn table(report: &Report, limit: usize, names: &AddressBook) -> String {
     let newest = report.history.len().saturating_sub(limit);
     let listed = |(position, event): &(usize, &AuditedEvent)| *position >= newest || !event.ok;
     let mut table =
@@ -266,7 +289,7 @@ fn table(report: &Report, limit: usize) -> String {
             event.sequence.to_string(),
             event.times(),
             event.content(),
-            event.signed_by().to_owned(),
+            record::signer(&event.signer, names),
             audited.key.map_or("-".to_owned(), |key| key.to_string()),
             event.index.to_string(),
             match audited.anchor {

@@ -192,6 +192,7 @@ fn events_of_audits_deliveries_and_the_api_have_the_described_shape() {
         time: 3,
         device: None,
         anchor: None,
+        roots: Vec::new(),
     };
     let subject = Subject { device: DeviceId([4; 32]), name: None };
     let log = LogId::first(AccountId([5; 32]));

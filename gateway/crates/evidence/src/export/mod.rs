@@ -2,7 +2,7 @@
 //! grow with the number of events.
 //!
 //! If a device's events were in another log before, the export continues the evidence of that log: its segments come
-//! first, and one proof from the chain covers the anchors of all segments.
+//! first, each with the proof that it was exported with.
 //!
 //! | file | holds |
 //! |---|---|
@@ -23,7 +23,7 @@ use super::{
     select::{Disclose, Span},
     CollectedChain, EventLog, State,
 };
-use former::FormerEvidence;
+use former::{FormerEvidence, FormerSegments};
 use serde::Serialize;
 use std::{
     io::Write,
@@ -48,8 +48,8 @@ pub struct Request {
     pub disclose: Disclose,
     /// The genesis hash of the chain that proves the events, or `None` for the chain of the last collection.
     pub chain: Option<Hash>,
-    /// The evidence file of the log that the device's events were in before, which the export continues. It was exported
-    /// at the latest anchor of that log, and may have several segments itself.
+    /// The evidence file of the log that the device's events were in before, which the export continues. It has the
+    /// device's events up to those in this log, and may have several segments itself.
     pub after: Option<PathBuf>,
 }
 
@@ -123,14 +123,13 @@ impl VerifiedPrelude {
         let head = log.head_proof(&device, size).map_err(ExportError::log)?;
         let head = head.ok_or(ExportError::NoEvents { device, size })?;
         let sequence = head.entry.sequence;
-        let former = former.map(|former| former.segments(device, genesis, &state, number)).transpose()?;
-        let mut segments = former.unwrap_or_default();
+        let former = former.map(|former| former.segments(device, genesis, number)).transpose()?;
+        let FormerSegments { mut segments, proofs } = former.unwrap_or_default();
         segments.push(Segment { log: log.id(), head });
-        let logs: Vec<_> = segments.iter().map(|segment| segment.log).collect();
-        let Some(proof) = state.prove(&logs, &device)? else { return Err(not_registered) };
+        let Some(proof) = state.prove(&log.id(), &device)? else { return Err(not_registered) };
         // The newest block may itself be the last one of its set of voters. Then its change is not needed.
         changes.retain(|change| change.header != last.header);
-        let chain = ChainEvidence { changes, last, state: proof };
+        let chain = ChainEvidence { changes, former: proofs, last, state: proof };
         let prelude = Prelude { genesis, device, chain, segments };
         let trust = TrustRoot { genesis, authorities: first_voters };
         Verifier::new(&prelude, &trust)?;

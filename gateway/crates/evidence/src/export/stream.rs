@@ -15,7 +15,7 @@ use streembit_primitives::{
     device::DeviceRecord,
     evidence::{BodyCounts, Item, ShownBody, Verifier},
     merkle::{Frontier, NodeId, NodeStore as _},
-    Body, BoundedVec, Checkpoint, DeviceId, EventHeader, Hash, StoredBody, StoredEvent,
+    Body, BoundedVec, Checkpoint, DeviceId, EventHeader, Hash, LogEntry, StoredBody, StoredEvent,
 };
 
 /// The number of events that are read at once.
@@ -50,9 +50,9 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, header: &EventHeader, body: &ShownBody) {
-        let sequence = header.sequence;
-        self.times.add(header.time);
+    fn add(&mut self, entry: &LogEntry, body: &ShownBody) {
+        let EventHeader { sequence, time, .. } = entry.event.header;
+        self.times.add(time, entry.received);
         let counter = match body {
             ShownBody::Whole(_) => &mut self.bodies.whole,
             ShownBody::Parts(_) => &mut self.bodies.parts,
@@ -101,7 +101,7 @@ impl<'a, L: EventLog, W: Write, P: FnMut(u64, u64, u64)> Stream<'a, L, W, P> {
     pub(super) fn write_item(&mut self, item: Item) -> Result<(), ExportError> {
         self.write(&item.encode())?;
         if let Item::Event { entry, body } = &item {
-            self.counts.add(&entry.event.header, body);
+            self.counts.add(entry, body);
         }
         if let Some(verifier) = &mut self.verifier {
             verifier.push(item)?;
