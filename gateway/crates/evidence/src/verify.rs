@@ -35,12 +35,24 @@ pub enum VerifyError {
 pub fn verify(
     path: &Path,
     trust: &TrustRoot,
+    progress: impl FnMut(u64, u64, u64),
+) -> Result<VerifiedEvidence, VerifyError> {
+    verify_each(path, trust, |_| {}, progress)
+}
+
+/// Like [`verify`]. Calls `each` with every item in order, before the file is known to be valid: what it collects is
+/// proven only if this function succeeds.
+pub fn verify_each(
+    path: &Path,
+    trust: &TrustRoot,
+    mut each: impl FnMut(&Item),
     mut progress: impl FnMut(u64, u64, u64),
 ) -> Result<VerifiedEvidence, VerifyError> {
     let mut source = EvidenceFile::open(path)?;
     let (position, length) = (source.position(), source.length);
     let mut events = 0u64;
     let verdict = file::verify_with(&mut IoReader(&mut source), trust, VerifierPool::default(), |item| {
+        each(item);
         if matches!(item, Item::Event { .. }) {
             events = events.saturating_add(1);
             if events.is_multiple_of(PROGRESS_INTERVAL) {
