@@ -89,7 +89,9 @@ pub fn draw(history: &VerifiedHistory, description: &str) -> Html {
         .attribute("viewBox", format_args!("0 0 {WIDTH} {HEIGHT}"))
         .attribute("role", "img")
         .attribute("aria-labelledby", "chart-title chart-description")
-        .with(Element::new("title").attribute("id", "chart-title").text("Meter readings in the course of time"))
+        .with(
+            Element::new("title").attribute("id", "chart-title").text("Meter readings in the course of time"),
+        )
         .with(Element::new("desc").attribute("id", "chart-description").text(description))
         .with(silences(history, &scale))
         .with(grid(&scale))
@@ -217,7 +219,9 @@ mod tests {
 
     #[test]
     fn steps_are_round_numbers() {
-        for (rough, step) in [(0.0, 1.0), (f64::NAN, 1.0), (3.0, 5.0), (900.0, 1000.0), (0.3, 0.5), (12_000.0, 20_000.0)] {
+        for (rough, step) in
+            [(0.0, 1.0), (f64::NAN, 1.0), (3.0, 5.0), (900.0, 1000.0), (0.3, 0.5), (12_000.0, 20_000.0)]
+        {
             assert!((nice_step(rough) - step).abs() < 1e-9, "{rough}: {}", nice_step(rough));
         }
     }

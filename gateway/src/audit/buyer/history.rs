@@ -165,11 +165,7 @@ impl HistoryCollector {
         let header = &entry.event.header;
         if let Some(last) = self.last_time {
             if header.time.saturating_add(CLOCK_TOLERANCE) < last {
-                self.setbacks.push(ClockSetback {
-                    sequence: header.sequence,
-                    from: last,
-                    to: header.time,
-                });
+                self.setbacks.push(ClockSetback { sequence: header.sequence, from: last, to: header.time });
             }
             if header.time.saturating_sub(last) > SILENCE {
                 let before = self.meter.last();
@@ -265,22 +261,27 @@ impl VerifiedHistory {
     pub fn ownerships(&self) -> Vec<Ownership> {
         let owners = self.evidence.record.owners();
         let ends = owners.iter().skip(1).map(|owner| Some(owner.since)).chain([None]);
-        owners.iter().zip(ends).enumerate().map(|(number, (owner, until))| {
-            // The first owner may register the device after its first events.
-            let since = if number == 0 { 0 } else { owner.since };
-            let is_within =
-                |point: &&MeterPoint| point.received >= since && until.is_none_or(|end| point.received < end);
-            let mut within = self.meter.points.iter().filter(is_within);
-            let first = within.next().copied();
-            Ownership {
-                party: owner.party,
-                since: owner.since,
-                until,
-                first,
-                last: within.last().copied().or(first),
-            }
-        })
-        .collect()
+        owners
+            .iter()
+            .zip(ends)
+            .enumerate()
+            .map(|(number, (owner, until))| {
+                // The first owner may register the device after its first events.
+                let since = if number == 0 { 0 } else { owner.since };
+                let is_within = |point: &&MeterPoint| {
+                    point.received >= since && until.is_none_or(|end| point.received < end)
+                };
+                let mut within = self.meter.points.iter().filter(is_within);
+                let first = within.next().copied();
+                Ownership {
+                    party: owner.party,
+                    since: owner.since,
+                    until,
+                    first,
+                    last: within.last().copied().or(first),
+                }
+            })
+            .collect()
     }
 
     /// Returns the number of irregularities of the meter and the clock.

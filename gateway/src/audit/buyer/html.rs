@@ -137,9 +137,9 @@ pub fn table<const N: usize>(
     if rows.is_empty() {
         return rows;
     }
-    let header = header
-        .iter()
-        .fold(Element::new("tr"), |row, label| row.with(Element::new("th").attribute("scope", "col").text(label)));
+    let header = header.iter().fold(Element::new("tr"), |row, label| {
+        row.with(Element::new("th").attribute("scope", "col").text(label))
+    });
     Element::new("table")
         .with(Element::new("caption").text(caption))
         .with(Element::new("thead").with(header))
@@ -212,7 +212,10 @@ mod tests {
     fn a_table_without_rows_is_empty_and_each_cell_has_its_label() {
         assert!(table("none", ["a"], Vec::<[Html; 1]>::new()).is_empty());
         let text = html(table("some", ["day", "km"], [["<1>".into(), "2".into()]]));
-        assert!(text.contains("<caption>some</caption>") && text.contains("<th scope=\"col\">km</th>"), "{text}");
+        assert!(
+            text.contains("<caption>some</caption>") && text.contains("<th scope=\"col\">km</th>"),
+            "{text}"
+        );
         assert!(text.contains("<td data-label=\"day\">&lt;1&gt;</td>"), "{text}");
     }
 

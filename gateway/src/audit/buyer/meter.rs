@@ -237,11 +237,14 @@ mod tests {
         let found: Vec<_> =
             meter.irregularities.iter().map(|found| (found.kind, found.found.sequence)).collect();
         // 6,100 km in a day are the most that is plausible.
-        assert_eq!(found, [
-            (MeterIrregularityKind::Fell, 1),
-            (MeterIrregularityKind::Leapt, 3),
-            (MeterIrregularityKind::Leapt, 4)
-        ]);
+        assert_eq!(
+            found,
+            [
+                (MeterIrregularityKind::Fell, 1),
+                (MeterIrregularityKind::Leapt, 3),
+                (MeterIrregularityKind::Leapt, 4)
+            ]
+        );
     }
 
     #[test]

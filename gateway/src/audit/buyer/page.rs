@@ -90,7 +90,8 @@ impl Page<'_> {
             Element::new("meta").attribute("name", name).attribute("content", content)
         };
         let hash = Base64::encode_string(&sha2_256(STYLE.as_bytes()));
-        let policy = format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'");
+        let policy =
+            format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'");
         Element::new("head")
             .with(Element::new("meta").attribute("charset", "utf-8"))
             .with(
@@ -102,7 +103,11 @@ impl Page<'_> {
             .with(meta("color-scheme", "light dark"))
             .with(meta("referrer", "no-referrer"))
             .with(meta("robots", "noindex"))
-            .with(Element::new("title").text("Device history: ").text(self.names.short(self.evidence().device.into())))
+            .with(
+                Element::new("title")
+                    .text("Device history: ")
+                    .text(self.names.short(self.evidence().device.into())),
+            )
             .with(Element::new("style").style(STYLE))
             .into()
     }
@@ -112,7 +117,9 @@ impl Page<'_> {
         let period = format!("{} to {}", clock::show_day(first.time), clock::show_day(last_event.time));
         let mut heading = Html::new();
         heading.push(Element::new("h1").text("History of ").with(self.name(*device)));
-        heading.push(paragraph(Html::text(format_args!("From {period}, as recorded by the device or its gateway."))));
+        heading.push(paragraph(Html::text(format_args!(
+            "From {period}, as recorded by the device or its gateway."
+        ))));
         heading
     }
 
@@ -144,7 +151,9 @@ impl Page<'_> {
         let evidence = self.evidence();
         let kilometres = self.history.meter.ends().map_or_else(
             || "no reading is shown".to_owned(),
-            |(first, last)| format!("{} to {}", self.meter_value(&first.value), self.meter_value(&last.value)),
+            |(first, last)| {
+                format!("{} to {}", self.meter_value(&first.value), self.meter_value(&last.value))
+            },
         );
         let services = match (self.contracts, parts::service_count(self)) {
             ([], _) => "not part of this file".to_owned(),
@@ -156,16 +165,22 @@ impl Page<'_> {
             ("Services", services),
             ("Irregularities", none_or(self.history.irregularities())),
             ("Long silences", none_or(self.history.silences.total())),
-            ("Events declared lost", none_or(evidence.record.lost().iter().fold(0, |sum, range| {
-                sum.saturating_add(range.until.saturating_sub(range.from))
-            }))),
+            (
+                "Events declared lost",
+                none_or(
+                    evidence
+                        .record
+                        .lost()
+                        .iter()
+                        .fold(0, |sum, range| sum.saturating_add(range.until.saturating_sub(range.from))),
+                ),
+            ),
             ("Changes of the key", none_or(evidence.record.keys().count().saturating_sub(1).into())),
             ("State", parts::state_text(evidence.record.state()).to_owned()),
         ];
         let list = facts.into_iter().fold(Element::new("dl"), |list, (label, value)| {
-            let fact = Element::new("div")
-                .with(Element::new("dt").text(label))
-                .with(Element::new("dd").text(value));
+            let fact =
+                Element::new("div").with(Element::new("dt").text(label)).with(Element::new("dd").text(value));
             list.with(fact)
         });
         Element::new("section")
@@ -227,15 +242,18 @@ fn completeness(evidence: &VerifiedEvidence) -> Vec<(bool, String)> {
         ),
     };
     let block = evidence.last.block.number;
-    let until = evidence.last.time.map_or_else(
-        || format!("block {block}"),
-        |time| format!("{} (block {block})", clock::show(time)),
-    );
+    let until = evidence
+        .last
+        .time
+        .map_or_else(|| format!("block {block}"), |time| format!("{} (block {block})", clock::show(time)));
     let end = match (evidence.to_last, evidence.head.checked_sub(evidence.last_event.sequence)) {
         (true, _) => (true, format!("The file ends with the last event that was anchored until {until}.")),
         (false, Some(more)) if more > 0 => {
             let more = thousands(more);
-            (false, format!("{more} later events are not in this file. Ask the seller for the whole history."))
+            (
+                false,
+                format!("{more} later events are not in this file. Ask the seller for the whole history."),
+            )
         }
         (false, _) => {
             (false, "Later events may be in another log. Ask the seller for the whole history.".to_owned())
@@ -246,7 +264,11 @@ fn completeness(evidence: &VerifiedEvidence) -> Vec<(bool, String)> {
 
 /// Returns a number, or `none` for zero.
 fn none_or(count: u64) -> String {
-    if count == 0 { "none".into() } else { thousands(count) }
+    if count == 0 {
+        "none".into()
+    } else {
+        thousands(count)
+    }
 }
 
 /// Returns a number with its digits in groups of three.

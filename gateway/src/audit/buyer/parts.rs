@@ -40,7 +40,11 @@ fn mark(class: &'static str, word: &str) -> Html {
 }
 
 fn proven_mark(is_proven: bool) -> Html {
-    if is_proven { mark("mark good", "proven") } else { mark("mark said", "only said") }
+    if is_proven {
+        mark("mark good", "proven")
+    } else {
+        mark("mark said", "only said")
+    }
 }
 
 /// The readings of the meter in the course of time.
@@ -89,7 +93,11 @@ pub fn meter(page: &Page<'_>) -> Html {
 fn selection(points: &[MeterPoint]) -> impl Iterator<Item = &MeterPoint> {
     let step = points.len().div_ceil(TABLE_ROWS).max(1);
     let last = points.len().saturating_sub(1);
-    points.iter().enumerate().filter(move |(at, _)| at.is_multiple_of(step) || *at == last).map(|(_, point)| point)
+    points
+        .iter()
+        .enumerate()
+        .filter(move |(at, _)| at.is_multiple_of(step) || *at == last)
+        .map(|(_, point)| point)
 }
 
 /// The owners of the device.
@@ -118,7 +126,9 @@ pub fn owners(page: &Page<'_>) -> Html {
 /// The records of contracts about the device with whether they are services.
 fn records<'a>(page: &'a Page<'_>) -> impl Iterator<Item = (&'a ContractRecords, &'a ContractRecord)> {
     let device = page.evidence().device;
-    page.contracts.iter().flat_map(move |contract| contract.about(device).map(move |record| (contract, record)))
+    page.contracts
+        .iter()
+        .flat_map(move |contract| contract.about(device).map(move |record| (contract, record)))
 }
 
 fn is_service(record: &ContractRecord) -> bool {
@@ -248,7 +258,9 @@ fn contract_irregularities(page: &Page<'_>) -> Html {
             ClaimSubject::Irregularity { kind: IrregularityKind::Fell, .. } => "the meter fell",
             ClaimSubject::Irregularity { kind: IrregularityKind::Leapt, .. } => "the meter leapt",
             ClaimSubject::Irregularity { kind: IrregularityKind::TimeWentBack, .. } => "the clock went back",
-            ClaimSubject::Service { .. } | ClaimSubject::Usage { .. } | ClaimSubject::Charge { .. } => return None,
+            ClaimSubject::Service { .. } | ClaimSubject::Usage { .. } | ClaimSubject::Charge { .. } => {
+                return None
+            }
         };
         Some([
             Html::text(clock::show_day(record.claim.made.time)),
@@ -276,11 +288,21 @@ pub fn gaps(page: &Page<'_>) -> Html {
         let events = format!("{} to {}", thousands(range.from), thousands(range.until.saturating_sub(1)));
         [events, count, thousands(range.block.into())].map(Html::text)
     });
-    content.push(table("Events that the owner declared lost", ["Events", "Number", "Declared in block"], rows));
+    content.push(table(
+        "Events that the owner declared lost",
+        ["Events", "Number", "Declared in block"],
+        rows,
+    ));
     let bodies = &evidence.bodies;
     let hidden = [
-        (bodies.withheld, "events are proven to exist, but the author of the file does not show what they say"),
-        (bodies.erased, "events are proven to exist, but their content was erased, says the author of the file"),
+        (
+            bodies.withheld,
+            "events are proven to exist, but the author of the file does not show what they say",
+        ),
+        (
+            bodies.erased,
+            "events are proven to exist, but their content was erased, says the author of the file",
+        ),
         (bodies.parts, "events show only a part of what they say"),
     ];
     for (count, what) in hidden.into_iter().filter(|(count, _)| *count > 0) {
@@ -324,7 +346,11 @@ pub fn keys(page: &Page<'_>) -> Html {
     let mut content = table("Keys", ["From event", "Key", "How", "In block"], rows);
     let rows = record.logs().iter().map(|period| {
         let log = format!("{}, log {}", account::show(&period.log.gateway), period.log.epoch);
-        [Html::text(thousands(period.from)), Html::foreign(page.names.label(&log)), Html::text(thousands(period.block.into()))]
+        [
+            Html::text(thousands(period.from)),
+            Html::foreign(page.names.label(&log)),
+            Html::text(thousands(period.block.into())),
+        ]
     });
     content.push(table("Gateways that kept the log", ["From event", "Gateway", "Since block"], rows));
     let rows = record.decisions().iter().map(|decision| {
@@ -419,11 +445,8 @@ pub fn said(page: &Page<'_>) -> Html {
         "Which owner an event falls to: it follows from when the gateway says that it received the event.".to_owned(),
     ];
     if !meter.sources.is_empty() {
-        let sources: Vec<_> = meter
-            .sources
-            .iter()
-            .map(|(source, count)| format!("{source} ({})", thousands(*count)))
-            .collect();
+        let sources: Vec<_> =
+            meter.sources.iter().map(|(source, count)| format!("{source} ({})", thousands(*count))).collect();
         said.push(format!(
             "Where the readings of the meter come from, says the gateway: {}. A source that begins with obd: was read from \
              the vehicle’s electronics.",

@@ -8,21 +8,21 @@ use serde_json::json;
 use std::{collections::BTreeSet, path::Path};
 use streembit_primitives::{
     contract::{
-        state::{
-            Claim, ClaimState, ClaimSubject, Decision, IrregularityKind, Moment, Payment, ProvenPoint,
-        },
-        Clause, ContentHash, Document, Documents, Meter, ServiceClause,
+        state::{Claim, ClaimState, ClaimSubject, Decision, IrregularityKind, Moment, Payment, ProvenPoint},
+        Clause, ContentHash, Documents, Meter, ServiceClause,
     },
     event::{EventKind, VERSION},
     evidence::{file, Item, ShownBody, TrustRoot, VerifiedEvidence},
     reading::Reading,
-    Body, Decimal, EventHeader, Hash, LogEntry, Part, PartyId, PublicKey, Signature, SignedEvent, Signer, Text, Value,
+    Body, Decimal, EventHeader, Hash, LogEntry, Part, PartyId, PublicKey, Signature, SignedEvent, Signer,
+    Text, Value,
 };
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../primitives/vectors");
 const DAY: u64 = 24 * 3_600_000;
 /// The text of somebody who wants to change the page.
-const HOSTILE: &str = "</td></style><script>alert(1)</script><img src=x onerror=alert(1)>\" onload=\"x\u{202e}";
+const HOSTILE: &str =
+    "</td></style><script>alert(1)</script><img src=x onerror=alert(1)>\" onload=\"x\u{202e}";
 
 /// Verifies one of the committed files.
 fn verdict(vector: &str) -> VerifiedEvidence {
@@ -117,7 +117,13 @@ fn the_page_says_what_a_buyer_asks() {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
     // Two owners, three keys, two lost ranges with five events.
-    for fact in ["<dt>Owners so far</dt><dd>2</dd>", "<dt>Irregularities</dt><dd>2</dd>", "<dt>Events declared lost</dt><dd>5</dd>", "<dt>Changes of the key</dt><dd>2</dd>", "<dt>Long silences</dt><dd>1</dd>"] {
+    for fact in [
+        "<dt>Owners so far</dt><dd>2</dd>",
+        "<dt>Irregularities</dt><dd>2</dd>",
+        "<dt>Events declared lost</dt><dd>5</dd>",
+        "<dt>Changes of the key</dt><dd>2</dd>",
+        "<dt>Long silences</dt><dd>1</dd>",
+    ] {
         assert!(text.contains(fact), "no {fact:?} in {text}");
     }
 }
@@ -152,7 +158,10 @@ fn the_page_allows_its_own_style_and_nothing_else() {
     use base64ct::Encoding as _;
     let text = page(&used_car(), &[]);
     let hash = base64ct::Base64::encode_string(&sp_crypto_hashing::sha2_256(STYLE.as_bytes()));
-    assert!(text.contains(&format!("default-src &#39;none&#39;; style-src &#39;sha256-{hash}&#39;;")), "{text}");
+    assert!(
+        text.contains(&format!("default-src &#39;none&#39;; style-src &#39;sha256-{hash}&#39;;")),
+        "{text}"
+    );
     assert!(text.contains(&format!("<style>{STYLE}</style>")));
     let policy = text.find("Content-Security-Policy").unwrap();
     assert!(policy < text.find("<style>").unwrap() && policy < text.find("<title>").unwrap());
@@ -178,7 +187,10 @@ fn tags_are_closed_in_their_order() {
 #[test]
 fn a_service_is_said_and_its_reading_is_proven_by_the_event() {
     let device = verdict("whole-life").device;
-    let book = records("Service book", vec![service_claim(2, "48210"), service_claim(2, "48211"), service_claim(9, "1")]);
+    let book = records(
+        "Service book",
+        vec![service_claim(2, "48210"), service_claim(2, "48211"), service_claim(9, "1")],
+    );
     book.ensure_about(device).unwrap();
     assert_eq!(book.sequences(), BTreeSet::from([2, 9]));
     let history = used_car();
@@ -226,7 +238,8 @@ fn files_that_are_no_records_are_refused_with_the_remedy() {
 
 #[test]
 fn colours_have_enough_contrast_in_light_and_dark() {
-    let schemes: Vec<_> = STYLE.split(":root {").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+    let schemes: Vec<_> =
+        STYLE.split(":root {").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
     assert_eq!(schemes.len(), 2);
     for scheme in schemes {
         let colour = |name: &str| {
@@ -256,7 +269,11 @@ fn colours_have_enough_contrast_in_light_and_dark() {
 fn luminance(digits: &str) -> f64 {
     let channel = |at: usize| {
         let value = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).unwrap()) / 255.0;
-        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        if value <= 0.04045 {
+            value / 12.92
+        } else {
+            ((value + 0.055) / 1.055).powf(2.4)
+        }
     };
     0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
 }
@@ -280,7 +297,7 @@ fn service_claim(sequence: u64, km: &str) -> Claim {
 
 fn raw_records(title: &str, claims: Vec<Claim>) -> serde_json::Value {
     let clause = Clause::Service(ServiceClause {
-        subject: Document { hash: Hash([4; 32]), ..document() },
+        subject: Hash([4; 32]),
         device: verdict("whole-life").device,
         meter: Some(Meter {
             name: ODOMETER.parse().unwrap(),

@@ -57,8 +57,7 @@ pub async fn run(args: ReportArgs, context: &Context) -> CommandResult {
     );
     let (file, output) = (args.file.clone(), args.output.clone());
     let address_book = context.address_book.clone();
-    let result =
-        tokio::task::spawn_blocking(move || verify_and_write(&args, address_book.names())).await??;
+    let result = tokio::task::spawn_blocking(move || verify_and_write(&args, address_book.names())).await??;
     match result {
         Ok(history) => {
             let verdict = history.evidence();

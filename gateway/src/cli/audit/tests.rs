@@ -97,6 +97,7 @@ async fn a_report_is_written_only_about_verified_evidence() {
     assert!(!output.exists());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "a temporary file is left");
     // A report is a file.
-    let error = streembit(&["audit", "report", &changed, "--trust-root", &root, "-o", "-"]).await.unwrap_err();
+    let error =
+        streembit(&["audit", "report", &changed, "--trust-root", &root, "-o", "-"]).await.unwrap_err();
     assert!(error.to_string().contains("-o report.html"), "{error}");
 }
