@@ -8,3 +8,4 @@ mod lifecycle;
 mod meters;
 mod proofs;
 mod table;
+mod year;
