@@ -217,11 +217,11 @@ fn service_book(number: u32, device: DeviceId, owner: PartyId, workshop: PartyId
 fn samples(gateways: u32, contract: ContractId) -> serde_json::Value {
     let key = device_key(0, gateways);
     json!({
-        "account": party_account(0),
-        "party": party(0),
-        "gateway": gateway(0),
-        "device": key.device_id(),
-        "contract": contract,
+        "account": party_account(0).to_string(),
+        "party": party(0).to_string(),
+        "gateway": gateway(0).to_string(),
+        "device": key.device_id().to_string(),
+        "contract": contract.to_string(),
         "log_size": LOG_SIZE,
     })
 }

@@ -134,8 +134,8 @@ fn start_network<'s>(env: &'s TestEnv, spec: &Path, heartbeat: u64) -> Result<Va
 
 /// The runtime APIs with their encoded arguments.
 fn apis(samples: &Value) -> Result<Vec<(&'static str, Vec<u8>)>> {
-    let account: AccountId = serde_json::from_value(samples.get("account").context("no account")?.clone())?;
-    let gateway: AccountId = serde_json::from_value(samples.get("gateway").context("no gateway")?.clone())?;
+    let account: AccountId = str_at(samples, "/account")?.parse()?;
+    let gateway: AccountId = str_at(samples, "/gateway")?.parse()?;
     let party: PartyId = str_at(samples, "/party")?.parse()?;
     let device: DeviceId = str_at(samples, "/device")?.parse()?;
     let contract: ContractId = str_at(samples, "/contract")?.parse()?;
