@@ -14,8 +14,7 @@ use streembit_primitives::{
     event::{EventKind, VERSION},
     evidence::{file, Item, ShownBody, TrustRoot, VerifiedEvidence},
     reading::Reading,
-    Body, Decimal, EventHeader, Hash, LogEntry, Part, PartyId, PublicKey, Signature, SignedEvent, Signer,
-    Text, Value,
+    Body, Decimal, EventHeader, Hash, LogEntry, Part, PartyId, Signature, SignedEvent, Signer, Text, Value,
 };
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../primitives/vectors");

@@ -42,7 +42,7 @@ impl World {
     }
 
     fn everybody(&self) -> Vec<PartyId> {
-        [&PARTIES[..], &self.workshops, &self.lessors, &self.owners, &[STRANGER]].concat()
+        [&PARTIES[..], &self.workshops[..], &self.lessors[..], &self.owners[..], &[STRANGER][..]].concat()
     }
 
     /// Returns the party, or sometimes anybody.
@@ -311,7 +311,7 @@ impl World {
     fn change_members(&mut self) -> Done {
         let gone = Gone::get();
         if gone.len() < 2 && self.random.is_one_in(10) {
-            let parties = [&self.workshops[..], &self.owners].concat();
+            let parties = [&self.workshops[..], &self.owners[..]].concat();
             expel(self.random.pick(&parties).filter(|party| !gone.contains(party))?);
         } else if self.random.is_one_in(3) {
             readmit(self.random.pick(&gone)?);
