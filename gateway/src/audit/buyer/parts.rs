@@ -39,6 +39,11 @@ fn mark(class: &'static str, word: &str) -> Html {
     Element::new("span").class(class).text(word).into()
 }
 
+/// Returns a day, which is not broken into two lines.
+fn day(time: u64) -> Html {
+    Element::new("span").class("day").text(clock::show_day(time)).into()
+}
+
 fn proven_mark(is_proven: bool) -> Html {
     if is_proven {
         mark("mark good", "proven")
@@ -73,11 +78,7 @@ pub fn meter(page: &Page<'_>) -> Html {
         ),
     ));
     let rows = selection(&meter.points).map(|point| {
-        [
-            Html::text(clock::show_day(point.time)),
-            Html::text(page.meter_value(&point.value)),
-            Html::text(thousands(point.sequence)),
-        ]
+        [day(point.time), Html::text(page.meter_value(&point.value)), Html::text(thousands(point.sequence))]
     });
     content.push(table("Some of the readings", ["Day", "Reading", "Event number"], rows));
     if meter.unreadable > 0 {
@@ -107,8 +108,8 @@ pub fn owners(page: &Page<'_>) -> Html {
         [
             Html::text(number),
             page.name(party),
-            Html::text(clock::show_day(since)),
-            Html::text(until.map_or_else(|| "still the owner".into(), clock::show_day)),
+            day(since),
+            until.map_or_else(|| "still the owner".into(), day),
             Html::text(page.reading(first.as_ref())),
             Html::text(page.reading(last.as_ref())),
         ]
@@ -156,7 +157,7 @@ pub fn services(page: &Page<'_>) -> Html {
             _ => record.claim.made.time,
         };
         [
-            Html::text(clock::show_day(time)),
+            day(time),
             page.name(record.claim.claimant),
             title(page, contract),
             Html::text(state(&record.claim.state)),
@@ -233,7 +234,7 @@ fn meter_irregularities(page: &Page<'_>) -> Html {
             MeterIrregularityKind::Leapt => "higher than can be driven in that time",
         };
         [
-            Html::text(clock::show_day(found.found.time)),
+            day(found.found.time),
             mark("mark bad", what),
             Html::text(page.reading(Some(&found.before))),
             Html::text(page.reading(Some(&found.found))),
@@ -263,7 +264,7 @@ fn contract_irregularities(page: &Page<'_>) -> Html {
             }
         };
         Some([
-            Html::text(clock::show_day(record.claim.made.time)),
+            day(record.claim.made.time),
             Html::text(what),
             title(page, contract),
             Html::text(state(&record.claim.state)),
@@ -317,13 +318,12 @@ pub fn gaps(page: &Page<'_>) -> Html {
 fn silence_row(page: &Page<'_>, silence: &Silence) -> [Html; 5] {
     let days = silence.until.saturating_sub(silence.from) / (24 * 3_600 * 1_000);
     [
-        clock::show_day(silence.from),
-        clock::show_day(silence.until),
-        thousands(days),
-        page.reading(silence.before.as_ref()),
-        page.reading(silence.after.as_ref()),
+        day(silence.from),
+        day(silence.until),
+        Html::text(thousands(days)),
+        Html::text(page.reading(silence.before.as_ref())),
+        Html::text(page.reading(silence.after.as_ref())),
     ]
-    .map(Html::text)
 }
 
 /// The keys of the device, the logs that its events are in, and what the council decided.
