@@ -6,8 +6,8 @@
 use sc_service::ChainSpec as _;
 use serde_json::json;
 use sp_core::{
-    blake2_256,
     storage::{well_known_keys::CODE, Storage},
+    Blake2Hasher, Hasher as _,
 };
 use sp_runtime::BuildStorage as _;
 use sp_state_machine::BasicExternalities;
@@ -84,8 +84,12 @@ fn founding() -> Result<Storage, Failure> {
     Ok(storage)
 }
 
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Blake2Hasher::hash(bytes).0
+}
+
 fn account(kind: &str, number: u32) -> AccountId {
-    AccountId(blake2_256(format!("{kind} {number}").as_bytes()))
+    AccountId(digest(format!("{kind} {number}").as_bytes()))
 }
 
 fn party_account(number: u32) -> AccountId {
@@ -117,7 +121,7 @@ fn add_gateway(number: u32) {
     System::inc_providers(&id.0.into());
 
     let log = LogId::first(id);
-    let root = |size: u64| Hash(blake2_256(&[&id.0[..], &size.to_le_bytes()].concat()));
+    let root = |size: u64| Hash(digest(&[&id.0[..], &size.to_le_bytes()].concat()));
     let checkpoint = Checkpoint {
         version: Version,
         log,
@@ -197,7 +201,7 @@ fn service_book(number: u32, device: DeviceId, owner: PartyId, workshop: PartyId
     ];
     let unbounded = || "the terms do not fit";
     Ok(Terms {
-        nonce: Hash(blake2_256(&number.to_le_bytes())),
+        nonce: Hash(digest(&number.to_le_bytes())),
         parties: parties.try_into().map_err(|_| unbounded())?,
         arbiter: None,
         devices: vec![device].try_into().map_err(|_| unbounded())?,
