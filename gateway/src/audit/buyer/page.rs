@@ -159,25 +159,24 @@ impl Page<'_> {
             ([], _) => "not part of this file".to_owned(),
             (_, count) => format!("{count} in the contracts given"),
         };
-        let facts = [
-            ("Owners so far", evidence.record.owners().count().to_string()),
-            (if self.history.meter.is_distance() { "Odometer" } else { "Meter" }, kilometres),
-            ("Services", services),
-            ("Irregularities", none_or(self.history.irregularities())),
-            ("Long silences", none_or(self.history.silences.total())),
-            (
-                "Events declared lost",
-                none_or(
-                    evidence
-                        .record
-                        .lost()
-                        .iter()
-                        .fold(0, |sum, range| sum.saturating_add(range.until.saturating_sub(range.from))),
+        let facts =
+            [
+                ("Owners so far", evidence.record.owners().count().to_string()),
+                (if self.history.meter.is_distance() { "Odometer" } else { "Meter" }, kilometres),
+                ("Services", services),
+                ("Irregularities", none_or(self.history.irregularities())),
+                ("Long silences", none_or(self.history.silences.total())),
+                (
+                    "Events declared lost",
+                    none_or(
+                        evidence.record.lost().iter().fold(0u64, |sum, range| {
+                            sum.saturating_add(range.until.saturating_sub(range.from))
+                        }),
+                    ),
                 ),
-            ),
-            ("Changes of the key", none_or(evidence.record.keys().count().saturating_sub(1).into())),
-            ("State", parts::state_text(evidence.record.state()).to_owned()),
-        ];
+                ("Changes of the key", none_or(evidence.record.keys().count().saturating_sub(1).into())),
+                ("State", parts::state_text(evidence.record.state()).to_owned()),
+            ];
         let list = facts.into_iter().fold(Element::new("dl"), |list, (label, value)| {
             let fact =
                 Element::new("div").with(Element::new("dt").text(label)).with(Element::new("dd").text(value));

@@ -1,8 +1,7 @@
 //! What must hold after every block.
 
 use super::{ledger::Stage, World};
-use crate::{mock::*, types::named, Config, Contracts, ContractsOfDevice};
-use frame_support::traits::Get;
+use crate::{mock::*, types::named, Contracts, ContractsOfDevice};
 use std::collections::BTreeMap;
 use streembit_primitives::{
     contract::{
@@ -91,9 +90,9 @@ impl World {
 
     /// The state is bounded by what parties have accepted, and by the devices.
     fn check_bounds(&self) {
-        let of_device: u32 = <Test as Config>::MaxContractsOfDevice::get();
-        let of_clause: u32 = <Test as Config>::MaxClaimsOfClause::get();
-        let of_party: u32 = <Test as Config>::MaxContractsOfParty::get();
+        let of_device = MaxContractsOfDevice::get();
+        let of_clause = MaxClaimsOfClause::get();
+        let of_party = MaxContractsOfParty::get();
         assert!(ContractsOfDevice::<Test>::iter_values().all(|ids| ids.len() <= of_device as usize));
         let parties = PARTIES.len() + Added::get().len();
         assert!(Contracts::<Test>::iter_keys().count() <= parties * of_party as usize);
