@@ -1,6 +1,7 @@
 //! The end-to-end tests: one topic per file, all in one executable so that several tests can run at the same time.
 
 mod anchoring;
+mod buyers_report;
 mod chain_spec;
 mod clock_skew;
 mod contract_changes;

@@ -6,8 +6,9 @@
 //! reported as pending.
 //!
 //! An audit covers one log. If the device's events were in other logs too, the audit checks that this log has its part of
-//! them. Only evidence covers all logs.
+//! them. Only evidence covers all logs. [`buyer`] renders evidence as a page for people.
 
+pub mod buyer;
 mod check;
 mod report;
 mod times;

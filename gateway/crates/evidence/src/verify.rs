@@ -41,7 +41,31 @@ pub fn verify(
     trust: &TrustRoot,
     progress: impl FnMut(u64, u64, u64),
 ) -> Result<VerifiedEvidence, VerifyError> {
-    Ok(verify_and_keep(path, trust, 0, progress)?.verdict)
+    verify_each(path, trust, |_| {}, progress)
+}
+
+/// Like [`verify`]. Calls `each` with every item in order, before the file is known to be valid: what it collects is
+/// proven only if this function succeeds.
+pub fn verify_each(
+    path: &Path,
+    trust: &TrustRoot,
+    mut each: impl FnMut(&Item),
+    mut progress: impl FnMut(u64, u64, u64),
+) -> Result<VerifiedEvidence, VerifyError> {
+    let mut source = EvidenceFile::open(path)?;
+    let (position, length) = (source.position(), source.length);
+    let mut events = 0u64;
+    let verdict = file::verify_with(&mut IoReader(&mut source), trust, VerifierPool::default(), |item| {
+        each(item);
+        if matches!(item, Item::Event { .. }) {
+            events = events.saturating_add(1);
+            if events.is_multiple_of(PROGRESS_INTERVAL) {
+                progress(position.get(), length, events);
+            }
+        }
+    });
+    source.check()?;
+    Ok(verdict?)
 }
 
 /// Verifies a file like [`verify`], and returns the newest events with the verdict, at most `count` of them.
@@ -49,28 +73,19 @@ pub fn verify_and_keep(
     path: &Path,
     trust: &TrustRoot,
     count: usize,
-    mut progress: impl FnMut(u64, u64, u64),
+    progress: impl FnMut(u64, u64, u64),
 ) -> Result<VerifiedFile, VerifyError> {
-    let mut source = EvidenceFile::open(path)?;
-    let (position, length) = (source.position(), source.length);
-    let (mut events, mut place, mut kept) = (0u64, Place::default(), VecDeque::new());
-    let verdict = file::verify_with(&mut IoReader(&mut source), trust, VerifierPool::default(), |item| {
-        if let Item::Event { entry, body } = item {
-            events = events.saturating_add(1);
-            if events.is_multiple_of(PROGRESS_INTERVAL) {
-                progress(position.get(), length, events);
+    let (mut place, mut kept) = (Place::default(), VecDeque::new());
+    let keep = |item: &Item| {
+        if let (Item::Event { entry, body }, true) = (item, count > 0) {
+            if kept.len() >= count {
+                kept.pop_front();
             }
-            if count > 0 {
-                if kept.len() >= count {
-                    kept.pop_front();
-                }
-                kept.push_back((place, entry.clone(), body.clone()));
-            }
+            kept.push_back((place, entry.clone(), body.clone()));
         }
         place.pass(item);
-    });
-    source.check()?;
-    let verdict = verdict?;
+    };
+    let verdict = verify_each(path, trust, keep, progress)?;
     let log_of = |place: Place| verdict.segments.get(place.segment).map(|segment| segment.checkpoint.log);
     let proven = |(place, entry, body): (Place, _, _)| {
         Some(ProvenEvent(UnverifiedEvent::of(log_of(place)?, place.index, entry, body)))

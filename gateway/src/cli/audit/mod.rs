@@ -5,6 +5,7 @@ mod entry;
 mod evidence;
 mod forks;
 mod note;
+mod report;
 mod root;
 mod verdict;
 
@@ -74,6 +75,11 @@ pub enum Command {
     ///
     /// Needs no network, node or database. The exit code is 0 if the evidence is valid, and 1 if it is not.
     Verify(evidence::VerifyArgs),
+    /// Verify an evidence file and write a report for a buyer: one HTML page that says what is proven and what is only
+    /// said.
+    ///
+    /// Needs no network, node or database. The exit code is 1, and no report is written, if the evidence is not valid.
+    Report(report::ReportArgs),
     /// Show the content of an evidence file without verifying it.
     Show(evidence::ShowArgs),
 }
@@ -103,6 +109,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Export(args) => evidence::export(args, context).await,
         Command::Root(args) => root::run(args, context).await,
         Command::Verify(args) => evidence::verify(args, context).await,
+        Command::Report(args) => report::run(args, context).await,
         Command::Show(args) => evidence::show(args, context).await,
     }
 }

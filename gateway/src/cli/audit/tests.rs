@@ -192,3 +192,32 @@ fn an_export_names_the_device() {
     assert!(shown.starts_with("standard output: 3 events of the device"), "{shown}");
     assert!(shown.contains("\ndevice   car (0x") && shown.contains("\nlogs     2\n"), "{shown}");
 }
+
+#[tokio::test]
+async fn a_report_is_written_only_about_verified_evidence() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = format!("{VECTORS}/trust-root.txt");
+    for vector in vectors() {
+        let output = folder.path().join("report.html").display().to_string();
+        let report = ["audit", "report", &vector, "--trust-root", &root, "-o", &output, "--force"];
+        assert_eq!(streembit(&report).await.unwrap(), code(ExitCode::SUCCESS), "{vector}");
+        let page = std::fs::read_to_string(&output).unwrap();
+        assert!(page.starts_with("<!DOCTYPE html>") && page.contains("Verified."), "{vector}");
+    }
+    // One byte is changed in a copy.
+    let changed = folder.path().join("changed.evidence");
+    let mut bytes = std::fs::read(format!("{VECTORS}/many-events.evidence")).unwrap();
+    let last = bytes.len() - 40;
+    bytes[last] ^= 1;
+    std::fs::write(&changed, bytes).unwrap();
+    let (changed, output) = (changed.display().to_string(), folder.path().join("no.html"));
+    let report =
+        ["--json", "audit", "report", &changed, "--trust-root", &root, "-o", &output.display().to_string()];
+    assert_eq!(streembit(&report).await.unwrap(), code(ExitCode::FAILURE));
+    assert!(!output.exists());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "a temporary file is left");
+    // A report is a file.
+    let error =
+        streembit(&["audit", "report", &changed, "--trust-root", &root, "-o", "-"]).await.unwrap_err();
+    assert!(error.to_string().contains("-o report.html"), "{error}");
+}

@@ -5,6 +5,8 @@ mod disputes;
 mod grants;
 mod handover;
 mod lifecycle;
+mod many_contracts;
 mod meters;
 mod proofs;
 mod table;
+mod year;
