@@ -3,6 +3,7 @@
 use super::{
     problem::Problem,
     state::Api,
+    tokens::{needing, Access, Need},
     types::{
         CopiedKeyView, DeviceView, ErasureView, EventView, InclusionView, ItemResult, LastAnchoredView,
         LogView, NewErasure, NewEvent, NewReadings, PauseView, ReceiptView, Results, StatusView,
@@ -41,25 +42,33 @@ const DEFAULT_EVENTS: usize = 100;
 type ApiResult<T> = Result<Json<T>, Problem>;
 type RequestBody = Result<Bytes, BytesRejection>;
 
-/// Returns the router of all routes. `description` serves the OpenAPI document, which is generated from the routes.
+/// Returns the router of all routes. `description` serves the OpenAPI document, which is generated from the routes. Each
+/// route is in the group of what it needs of a token.
 pub(super) fn router(api: Api, description: MethodRouter<Api>) -> Router {
     let many = DefaultBodyLimit::max(MAX_BULK_BYTES);
-    Router::new()
+    let reading = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/devices", get(devices))
-        .route("/v1/devices/{device}/readings", post(add_readings))
-        .route("/v1/devices/{device}/lines", post(add_lines).layer(many))
         .route("/v1/devices/{device}/events", get(events))
         .route("/v1/devices/{device}/last-anchored", get(last_anchored))
-        .route("/v1/devices/{device}/pause", post(pause))
-        .route("/v1/events", post(add_event))
-        .route("/v1/events/batch", post(add_batch).layer(many))
-        .route("/v1/erasures", post(erase))
         .route("/v1/forks", get(forks))
         .route("/v1/log", get(log))
-        .route("/v1/log/proof/{index}", get(inclusion))
-        .route("/metrics", get(prometheus))
-        .route("/openapi.json", description)
+        .route("/v1/log/proof/{index}", get(inclusion));
+    let ingesting = Router::new()
+        .route("/v1/devices/{device}/readings", post(add_readings))
+        .route("/v1/devices/{device}/lines", post(add_lines).layer(many))
+        .route("/v1/events", post(add_event))
+        .route("/v1/events/batch", post(add_batch).layer(many));
+    let operating = Router::new().route("/v1/devices/{device}/pause", post(pause));
+    let erasing = Router::new().route("/v1/erasures", post(erase));
+    let measuring = Router::new().route("/metrics", get(prometheus));
+    let describing = Router::new().route("/openapi.json", description);
+    needing(Need::Read, reading)
+        .merge(needing(Need::Ingest, ingesting))
+        .merge(needing(Need::Operate, operating))
+        .merge(needing(Need::Erase, erasing))
+        .merge(needing(Need::Metrics, measuring))
+        .merge(needing(Need::Any, describing))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_SINGLE_BYTES))
@@ -91,11 +100,13 @@ pub(super) async fn devices(State(api): State<Api>) -> ApiResult<Vec<DeviceView>
 )]
 pub(super) async fn add_readings(
     State(api): State<Api>,
+    access: Access,
     Path(device): Path<String>,
     headers: HeaderMap,
     body: RequestBody,
 ) -> ApiResult<ReceiptView> {
     let device = api.device(&device)?;
+    access.ingest_devices(&api).ensure(&device)?;
     let readings = parse_readings(&headers, &read_body(body)?, api.clock());
     record_outcome(&api, submit(&api, device, readings).await).map(Json)
 }
@@ -161,10 +172,12 @@ fn parse_senml(pack: &[u8], clock: Clock) -> Result<NewContent, Problem> {
 )]
 pub(super) async fn add_lines(
     State(api): State<Api>,
+    access: Access,
     Path(device): Path<String>,
     body: RequestBody,
 ) -> ApiResult<Results> {
     let device = api.device(&device)?;
+    access.ingest_devices(&api).ensure(&device)?;
     let body = read_body(body)?;
     if senml::is_utf16(&body) {
         return Err(Problem::bad_request(EncodingError::Utf16, "no line was added"));
@@ -185,16 +198,22 @@ pub(super) async fn add_lines(
     request_body = NewEvent,
     responses((status = 200, body = ReceiptView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn add_event(State(api): State<Api>, body: RequestBody) -> ApiResult<ReceiptView> {
+pub(super) async fn add_event(
+    State(api): State<Api>,
+    access: Access,
+    body: RequestBody,
+) -> ApiResult<ReceiptView> {
     let new: NewEvent = serde_json::from_slice(&read_body(body)?)
         .map_err(|error| Problem::bad_request(error, "see NewEvent in /openapi.json"))?;
     let event = from_scale_hex::<SignedEvent>("event", &new.event)?;
     let body = from_scale_hex::<Body>("body", &new.body)?;
+    access.ingest_devices(&api).ensure(&event.header.device)?;
     let result = api.ingest().signed(event, body).await;
     record_outcome(&api, result.map(Added::from).map_err(Rejection::from)).map(Json)
 }
 
-/// Adds several events that their devices signed, in the order of the request.
+/// Adds several events that their devices signed, in the order of the request. If the token does not include one of their
+/// devices, none is added.
 #[utoipa::path(
     post,
     path = "/v1/events/batch",
@@ -205,10 +224,16 @@ pub(super) async fn add_event(State(api): State<Api>, body: RequestBody) -> ApiR
     ),
     responses((status = 200, body = Results), (status = "4XX", body = Problem))
 )]
-pub(super) async fn add_batch(State(api): State<Api>, body: RequestBody) -> ApiResult<Results> {
+pub(super) async fn add_batch(
+    State(api): State<Api>,
+    access: Access,
+    body: RequestBody,
+) -> ApiResult<Results> {
     let events = Vec::<(SignedEvent, Body)>::decode_all(&mut read_body(body)?.as_ref()).map_err(|error| {
         Problem::bad_request(error, "send the SCALE encoding of Vec<(SignedEvent, Body)>")
     })?;
+    let allowed = access.ingest_devices(&api);
+    events.iter().try_for_each(|(event, _)| allowed.ensure(&event.header.device))?;
     let results = api.ingest().signed_batch(events).await.into_iter();
     let results = results.map(|result| {
         ItemResult::from(record_outcome(&api, result.map(Added::from).map_err(Rejection::from)))

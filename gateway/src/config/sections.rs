@@ -58,9 +58,9 @@ pub struct NodeConfig {
 pub struct ApiConfig {
     /// The Unix socket. Its file permissions control access.
     pub socket: PathBuf,
-    /// The TCP address, or `None` for the Unix socket only. Callers authenticate with the token.
+    /// The TCP address, or `None` for the Unix socket only. Callers authenticate with a token.
     pub tcp: Option<SocketAddr>,
-    /// The file of the generated token.
+    /// The file of the tokens' hashes.
     pub token_file: PathBuf,
     /// Whether `tcp` may be an address that other machines can reach.
     pub allow_remote: bool,
@@ -105,7 +105,7 @@ impl Default for ApiConfig {
         Self {
             socket: "gateway.sock".into(),
             tcp: None,
-            token_file: "api.token".into(),
+            token_file: "api.tokens".into(),
             allow_remote: false,
             tlog: false,
             max_future_seconds: 86_400,
