@@ -205,17 +205,36 @@ pub struct NodeArg {
     /// The RPC address of a node of the chain, such as ws://127.0.0.1:9944.
     #[arg(id = "node", long = "node", value_name = "URL", env = "STREEMBIT_NODE")]
     pub url: Option<NodeUrl>,
+    #[command(flatten)]
+    pub plain: AllowPlainArg,
+}
+
+/// The option `--allow-plain`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct AllowPlainArg {
+    /// Allow an unencrypted address (ws://) of another machine. Whoever is on the path can then answer in the node's
+    /// place, so use it only in a network of your own, such as a VPN.
+    #[arg(id = "allow-plain", long = "allow-plain", env = "STREEMBIT_ALLOW_PLAIN")]
+    pub allowed: bool,
 }
 
 impl NodeArg {
+    /// Returns the given address, if any.
+    pub fn given(&self) -> Option<NodeUrl> {
+        self.url.clone().map(|url| url.with_plain_allowed(self.plain.allowed))
+    }
+
     /// Returns the given address, or the address in the configuration.
     pub fn or_configured(&self, config: &Config) -> NodeUrl {
-        self.url.clone().unwrap_or_else(|| config.node.url.clone())
+        self.given().unwrap_or_else(|| {
+            let allowed = self.plain.allowed || config.node.allow_plain;
+            config.node.url.clone().with_plain_allowed(allowed)
+        })
     }
 
     /// Returns the given address, or the address of a node on this machine.
     pub fn or_local(&self) -> NodeUrl {
-        self.url.clone().unwrap_or_else(NodeUrl::local)
+        self.given().unwrap_or_else(NodeUrl::local)
     }
 }
 

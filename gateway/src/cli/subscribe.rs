@@ -1,7 +1,7 @@
 //! `streembit subscribe`: receiving a device's events from its gateway, peer to peer, and verifying each one.
 
 use super::{
-    common::{CommandResult, Context, KeyArg, NodeArg},
+    common::{connect, CommandResult, Context, KeyArg, NodeArg},
     output::print_line,
     resolver::{ParseReferenceError, Reference},
 };
@@ -9,7 +9,7 @@ use crate::remedies::explain;
 use anyhow::Context as _;
 use serde_json::{json, Value};
 use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
-use streembit_chain::{ChainClient, NodeConnection};
+use streembit_chain::ChainClient;
 use streembit_clock as clock;
 use streembit_delivery::{
     random_identity, Cursor, DeliveryConfig, Limits, Peer, Position, Received, Subscriber, SubscriberEvent,
@@ -75,10 +75,7 @@ pub async fn run(args: Args, context: &Context) -> CommandResult {
     let names: BoundedVec<_, ConstU32<MAX_NAMES>> = BoundedVec::try_from(args.names).map_err(|names| {
         anyhow::anyhow!("--name is given {} times: give at most {MAX_NAMES} names", names.len())
     })?;
-    let url = args.node.or_local();
-    let chain = ChainClient::connect(NodeConnection::Url(url))
-        .await
-        .context("looking up the device on the chain (--node)")?;
+    let chain = connect(args.node.or_local()).await.context("looking up the device on the chain (--node)")?;
     let device = context.resolver().chain(&chain).device(&args.device).await?;
     let target = match args.gateway {
         GatewayArg::Address(target) => target,

@@ -50,6 +50,8 @@ pub struct GatewayConfig {
 pub struct NodeConfig {
     /// The URL of the node's RPC.
     pub url: NodeUrl,
+    /// Whether `url` may be an unencrypted address of another machine.
+    pub allow_plain: bool,
 }
 
 /// `[api]`
@@ -96,7 +98,7 @@ impl Default for GatewayConfig {
 
 impl Default for NodeConfig {
     fn default() -> Self {
-        Self { url: NodeUrl::local() }
+        Self { url: NodeUrl::local(), allow_plain: false }
     }
 }
 

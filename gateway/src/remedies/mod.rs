@@ -66,6 +66,11 @@ impl Remedy for ChainError {
             Self::Unreachable { .. } => {
                 "start the node, or give the URL of another node with --node or with [node] url in gateway.toml".into()
             }
+            Self::PlainRemote { .. } => {
+                "use a node on this machine or a wss:// address; in a network of your own, such as a VPN, allow it with \
+                 --allow-plain or with [node] allow_plain = true in gateway.toml"
+                    .into()
+            }
             Self::OtherChain { .. } => {
                 "connect to a node of the gateway's chain, or restart the program to use the other chain".into()
             }

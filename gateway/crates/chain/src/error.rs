@@ -15,6 +15,14 @@ pub enum ChainError {
         /// The cause.
         problem: String,
     },
+    /// The connection to a node on another machine would be unencrypted, and was not allowed.
+    #[error(
+        "the address {node} is on another machine and unencrypted: whoever is on the path could answer in the node's place"
+    )]
+    PlainRemote {
+        /// The node's address.
+        node: String,
+    },
     /// After a reconnect, the node at the same address serves another chain.
     #[error(
         "the node at {node} now serves another chain: its genesis hash is {now}, before it was {before}"
