@@ -198,7 +198,15 @@ impl Writer {
         for proposals in group {
             let mut each = Vec::with_capacity(proposals.len());
             for proposal in proposals {
-                each.push(self.admit(&guard, &mut write, proposal)?.map_err(AppendError::from));
+                each.push(match self.admit(&guard, &mut write, proposal) {
+                    Ok(decision) => decision.map_err(AppendError::from),
+                    // Only this event depends on what is damaged, and nothing of it is in the write yet.
+                    Err(error @ StorageError::Damaged { .. }) => {
+                        tracing::error!(%error, "an event was not admitted");
+                        Err(error.into())
+                    }
+                    Err(error) => return Err(error),
+                });
             }
             results.push(each);
         }
