@@ -168,6 +168,7 @@ pub async fn run(
         ingest: ingest.clone(),
         status: status.clone(),
         metrics: metrics.clone(),
+        min_gap: adapter_runner::MIN_GAP,
     };
     let (anchoring, seen) = (config.anchor.clone(), status.clone());
     let chain_tasks = ChainTasks {
@@ -186,7 +187,7 @@ pub async fn run(
         starter.run(&shutdown),
         shut_down_on_error(&shutdown, chain_tasks.run(node, chain, &shutdown)),
         adapters.run(&config, &shutdown),
-        report_log_size(&log, &status, &shutdown),
+        report_log(&log, &status, &shutdown),
     );
     // Write all accepted events before the log closes.
     ingest.close().await;
@@ -330,15 +331,25 @@ async fn connect(node: &NodeConnection, status: &StatusBoard) -> Option<ChainCli
     }
 }
 
-/// Reports the size of the log to the status board until shutdown.
-async fn report_log_size(log: &Log, status: &StatusBoard, shutdown: &CancellationToken) {
-    let mut size = log.watch_size();
+/// What to do while the log cannot be written.
+const WRITE_REMEDY: &str =
+    "check the disk, its free space, and the limit on open files; nothing that was acknowledged is \
+    lost, and the gateway tries again by itself";
+
+/// Reports the size of the log, or why it cannot be written, to the status board until shutdown.
+async fn report_log(log: &Log, status: &StatusBoard, shutdown: &CancellationToken) {
+    let (mut size, mut problem) = (log.watch_size(), log.watch_problem());
     loop {
         let events = *size.borrow_and_update();
-        status.report("log", ComponentState::running(format!("{events} events")));
+        let state = match &*problem.borrow_and_update() {
+            Some(error) => ComponentState::retrying(error, WRITE_REMEDY),
+            None => ComponentState::running(format!("{events} events")),
+        };
+        status.report("log", state);
         tokio::select! {
             () = shutdown.cancelled() => break,
             changed = size.changed() => if changed.is_err() { break },
+            changed = problem.changed() => if changed.is_err() { break },
         }
     }
     status.report("log", ComponentState::Stopped);

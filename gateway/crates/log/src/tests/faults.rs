@@ -130,6 +130,7 @@ async fn an_append_fails_temporarily_while_the_database_cannot_be_opened_again()
     assert!(matches!(error, AppendError::Reopen(_)), "{error}");
     assert!(error.is_temporary(), "{error}");
     assert_eq!(log.size(), 1);
+    assert_eq!(*log.watch_problem().borrow(), Some(error), "everybody can see why the log cannot be written");
 
     std::fs::remove_file(&path).unwrap();
     std::fs::rename(&moved, &path).unwrap();
@@ -141,6 +142,7 @@ async fn an_append_fails_temporarily_while_the_database_cannot_be_opened_again()
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
     assert_eq!(receipts[0].index, 1);
+    assert_eq!(*log.watch_problem().borrow(), None);
     assert_eq!(log.verify(0..2).unwrap(), []);
 }
 
