@@ -43,8 +43,11 @@ pub struct Context {
 impl Context {
     /// Prints a result on standard output: as one line of JSON, or as the text that `text` returns.
     pub fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        let line = if self.json { self.to_json(value)? } else { text(value) };
-        output::print_line(&line)
+        if self.json {
+            output::print_json(&self.to_json(value)?)
+        } else {
+            output::print_text(&text(value))
+        }
     }
 
     /// Like [`Self::print`], with the names of the address book in place of the whole ids in the text.

@@ -14,7 +14,7 @@ use crate::{
 };
 use std::process::ExitCode;
 use streembit_clock as clock;
-use streembit_primitives::PartyId;
+use streembit_primitives::{PartyId, Shown};
 
 /// Runs the command.
 pub async fn run(config: ConfigArg, context: &Context) -> CommandResult {
@@ -40,11 +40,14 @@ fn screen(status: &StatusView, names: &AddressBook) -> String {
 fn heading(status: &StatusView) -> String {
     let StatusView { name, account, version, started, peer, .. } = status;
     let mut text = format!(
-        "gateway     {name}, version {version}, running since {}\naccount     {account}",
-        clock::show(*started)
+        "gateway     {}, version {}, running since {}\naccount     {}",
+        Shown(name),
+        Shown(version),
+        clock::show(*started),
+        Shown(account)
     );
     for address in &peer.addresses {
-        text.push_str(&format!("\nreached at  {address}"));
+        text.push_str(&format!("\nreached at  {}", Shown(address)));
     }
     text
 }
@@ -94,7 +97,8 @@ fn components(components: &[Component]) -> String {
             ComponentState::Alarm { problem, .. } => (Colour::Red, "alarm", problem.as_str()),
             ComponentState::Stopped => (Colour::Yellow, "stopped", ""),
         };
-        table.add_row([name, &paint(colour, word), &clock::show(*since), detail]);
+        let detail = Shown(detail).to_string();
+        table.add_row([Shown(name).to_string(), paint(colour, word), clock::show(*since), detail]);
     }
     render(&table)
 }
@@ -110,7 +114,7 @@ fn verdict(components: &[Component], devices: &[DeviceView]) -> String {
     });
     let failing = components.iter().filter_map(|component| match &component.state {
         ComponentState::Retrying { remedy, .. } | ComponentState::Alarm { remedy, .. } => {
-            Some(format!("{}: {remedy}", component.name))
+            Some(format!("{}: {}", Shown(&component.name), Shown(remedy)))
         }
         ComponentState::Starting | ComponentState::Running { .. } | ComponentState::Stopped => None,
     });
@@ -175,6 +179,13 @@ mod tests {
         names.add("anna".parse().unwrap(), PartyId([0xab; 32]).into()).unwrap();
         let text = super::screen(&status, &names);
         assert!(text.contains("anna (0xabababab…) since 2023-11-14"), "{text}");
+    }
+
+    #[test]
+    fn what_a_component_quotes_cannot_forge_the_screen() {
+        let forged = "no\n\nAll is well.\u{1b}[8m";
+        let text = screen(&status(ComponentState::retrying(forged, forged)));
+        assert!(!text.contains("\nAll is well.") && !text.contains("\u{1b}[8m"), "{text}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     common::{connect, CommandResult, Context, KeyArg, NodeArg},
-    output::print_line,
+    output,
     resolver::{ParseReferenceError, Reference},
 };
 use crate::remedies::explain;
@@ -16,7 +16,7 @@ use streembit_delivery::{
     Subscription, Target,
 };
 use streembit_keystore::account;
-use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32};
+use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32, Shown};
 use tokio::signal::unix::{signal, SignalKind};
 
 /// The arguments of `subscribe`.
@@ -128,10 +128,18 @@ async fn follow(
             SubscriberEvent::Interrupted { problem, pause } => {
                 let seconds = pause.as_secs_f32();
                 let event = json!({ "interrupted": problem, "again_in_seconds": seconds });
-                notice(context, &event, &format!("interrupted: {problem}; trying again in {seconds:.1} s"));
+                notice(
+                    context,
+                    &event,
+                    &format!("interrupted: {}; trying again in {seconds:.1} s", Shown(&problem)),
+                );
             }
             SubscriberEvent::Event(event) => {
-                print_line(&if context.json { event.to_json().to_string() } else { describe(&event) })?;
+                if context.json {
+                    output::print_json(&event.to_json().to_string())?;
+                } else {
+                    output::print_text(&describe(&event))?;
+                }
                 if let Some(cursor) = &cursor {
                     cursor.save(subscriber.position())?;
                 }
@@ -145,9 +153,9 @@ async fn follow(
 /// Reports a change of the connection on standard error.
 fn notice(context: &Context, event: &Value, text: &str) {
     if context.json {
-        eprintln!("{event}");
+        output::note_json(&event.to_string());
     } else {
-        eprintln!("{text}");
+        output::note_text(text);
     }
 }
 
@@ -193,6 +201,38 @@ mod tests {
         let named = parse("car", "0x12ab", &[]).unwrap();
         assert_eq!(named.device.name(), Some("car"));
         assert!(matches!(named.gateway, GatewayArg::Account(Reference::Beginning(_))));
+    }
+
+    #[test]
+    fn a_status_text_cannot_forge_a_line() {
+        use streembit_primitives::{
+            event::{EventHeader, EventKind, VERSION},
+            AccountId, DeviceId, Hash, LogEntry, Part, Signature, SignedEvent, Signer, Text,
+        };
+        let text = "ok\n     9  2026-01-01 00:00:00Z  anchored  Vehicle.TraveledDistance 5 km\u{1b}[8m";
+        let header = EventHeader {
+            version: VERSION,
+            device: DeviceId([1; 32]),
+            sequence: 8,
+            previous: Hash::ZERO,
+            time: 0,
+            kind: EventKind::Status,
+            body_hash: Hash::ZERO,
+        };
+        let signer = Signer::Gateway(AccountId([2; 32]));
+        let event = SignedEvent { header, signer, signature: Signature::Sr25519([0; 64]) };
+        let received = Received {
+            index: 8,
+            entry: LogEntry { event, received: 0 },
+            parts: vec![(0, Part::Status(Text::try_from(text).unwrap()))],
+            complete: true,
+            erased: false,
+            anchored: None,
+            skipped: None,
+        };
+        let line = describe(&received);
+        assert!(line.lines().count() == 1 && !line.contains('\u{1b}'), "{line}");
+        assert!(line.contains("not yet anchored") && line.contains("\\u{a}"), "{line}");
     }
 
     #[test]

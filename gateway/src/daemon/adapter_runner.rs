@@ -12,7 +12,7 @@ use streembit_adapters::{AdapterContext, AdapterState, History, IsWanted, Observ
 use streembit_clock::now_ms;
 use streembit_ingest::{Ingest, IngestError};
 use streembit_log::{Log, ReadError, Receipt};
-use streembit_primitives::DeviceId;
+use streembit_primitives::{DeviceId, Shown};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -121,7 +121,8 @@ impl AdapterRunner {
         let attempt = || async {
             match &observed {
                 Observed::Readings(readings) => self.ingest.readings(id, readings.clone()).await,
-                Observed::Status(text) => self.ingest.status(id, text).await,
+                // It may quote what the adapter or the vehicle has said.
+                Observed::Status(text) => self.ingest.status(id, &shortened(Shown(text).to_string())).await,
             }
         };
         retry_temporary(attempt, shutdown, gap).await
@@ -336,7 +337,7 @@ mod tests {
         ingest.pause(id).await.unwrap();
         let (sender, observed) = mpsc::channel(QUEUE);
         for number in 0..3 {
-            sender.send(Observed::Status(format!("observed {number}"))).await.unwrap();
+            sender.send(Observed::Status(format!("observed {number}\n"))).await.unwrap();
         }
         drop(sender);
         let shutdown = CancellationToken::new();
@@ -349,7 +350,8 @@ mod tests {
         let texts: Vec<_> =
             events.iter().map(|event| event.body.present().unwrap().parts[0].to_string()).collect();
         assert_eq!(texts.len(), 4, "{texts:?}");
-        assert_eq!((&*texts[0], &*texts[2], &*texts[3]), ("observed 0", "observed 1", "observed 2"));
+        let observed = ["observed 0\\u{a}", "observed 1\\u{a}", "observed 2\\u{a}"];
+        assert_eq!([&*texts[0], &*texts[2], &*texts[3]], observed, "what an adapter quotes is escaped");
         assert!(texts[1].starts_with("readings are missing: from "), "{texts:?}");
     }
 

@@ -164,7 +164,8 @@ pub(super) fn verify(submissions: Vec<Submission>, devices: &Snapshot, log: &Log
                 continue;
             };
             let placed = device.ensure_in_log(log, sequence).map_err(IngestError::from);
-            if let Err(error) = device.ensure_placed().and(placed) {
+            let shown = super::ensure_shown(&body);
+            if let Err(error) = device.ensure_placed().and(placed).and(shown) {
                 answer.refuse(index, error);
                 continue;
             }

@@ -154,11 +154,10 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
     .await??;
     if to_stdout {
         // Standard output carries the evidence itself.
-        let summary = match context.json {
-            true => context.to_json(&exported)?,
-            false => exported_text(&exported, None),
-        };
-        eprintln!("{summary}");
+        match context.json {
+            true => output::note_json(&context.to_json(&exported)?),
+            false => output::note_text(&exported_text(&exported, None)),
+        }
     } else {
         context.print(&exported, |exported| exported_text(exported, Some(&args.output)))?;
     }
@@ -227,7 +226,7 @@ fn print_json_lines(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 fn print_json(value: &impl Serialize, context: &Context) -> anyhow::Result<()> {
-    output::print_line(&context.to_json(value)?)
+    output::print_json(&context.to_json(value)?)
 }
 
 fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
@@ -239,7 +238,7 @@ fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
         &args.file,
         |summary| {
             logs.replace(summary.segments.iter().map(|segment| segment.log).collect());
-            output::print_line(&context.names().label(&summary_text(&summary)))
+            output::print_text(&context.names().label(&summary_text(&summary)))
         },
         |event| {
             count = count.saturating_add(1);
@@ -261,7 +260,7 @@ fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
         0 => String::new(),
         more => format!("\n{more} more events; --limit N lists N of them, --json lists all"),
     };
-    output::print_line(&format!("{}{rest}\n\n{}", output::render(&table), unverified_warning()))
+    output::print_text(&format!("{}{rest}\n\n{}", output::render(&table), unverified_warning()))
 }
 
 fn unverified_warning() -> String {
