@@ -34,6 +34,10 @@ use utoipa::IntoParams;
 const MAX_SINGLE_BYTES: usize = 64 * 1024;
 /// The largest body of a request with many items, in bytes.
 const MAX_BULK_BYTES: usize = 4 * 1024 * 1024;
+/// The most lines in one request.
+const MAX_LINES: usize = 10_000;
+/// The number of lines of a request that are parsed and logged at once. It bounds the memory that a request takes.
+const LINES_AT_ONCE: usize = 256;
 /// The most events in one response.
 const MAX_EVENTS: usize = 1000;
 /// The number of events in one response if the request sets no limit.
@@ -179,16 +183,34 @@ pub(super) async fn add_lines(
     let device = api.device(&device)?;
     access.ingest_devices(&api).ensure(&device)?;
     let body = read_body(body)?;
-    if senml::is_utf16(&body) {
+    let mut results = Vec::new();
+    for part in lines_of(&body)?.chunks(LINES_AT_ONCE) {
+        let (part, clock) = (part.to_vec(), api.clock());
+        let parse = move || part.iter().map(|line| parse_senml(line, clock)).collect::<Vec<_>>();
+        let contents = tokio::task::spawn_blocking(parse).await.map_err(Problem::internal)?;
+        // `join_all` polls the futures in order, and each takes its place in the log's queue when first polled.
+        let added = join_all(contents.into_iter().map(|content| submit(&api, device, content))).await;
+        results.extend(added.into_iter().map(|result| ItemResult::from(record_outcome(&api, result))));
+    }
+    Ok(Json(Results { results }))
+}
+
+/// Returns the lines of a body that are not blank.
+fn lines_of(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+    if senml::is_utf16(body) {
         return Err(Problem::bad_request(EncodingError::Utf16, "no line was added"));
     }
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    let clock = api.clock();
-    // `join_all` polls the futures in order, and each takes its place in the log's queue when first polled.
-    let results =
-        join_all(lines.map(|line| submit(&api, device, parse_senml(line, clock)))).await.into_iter();
-    let results = results.map(|result| ItemResult::from(record_outcome(&api, result)));
-    Ok(Json(Results { results: results.collect() }))
+    let lines: Vec<_> = lines.take(MAX_LINES + 1).map(|line| body.slice_ref(line)).collect();
+    if lines.len() > MAX_LINES {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too many lines",
+            format!("the request has more than {MAX_LINES} lines, and none of them was added"),
+            "send the lines in several requests",
+        ));
+    }
+    Ok(lines)
 }
 
 /// Adds an event that its device signed. Responds when the event is on disk.
@@ -229,7 +251,10 @@ pub(super) async fn add_batch(
     access: Access,
     body: RequestBody,
 ) -> ApiResult<Results> {
-    let events = Vec::<(SignedEvent, Body)>::decode_all(&mut read_body(body)?.as_ref()).map_err(|error| {
+    let body = read_body(body)?;
+    let decode = move || Vec::<(SignedEvent, Body)>::decode_all(&mut body.as_ref());
+    let decoded = tokio::task::spawn_blocking(decode).await.map_err(Problem::internal)?;
+    let events = decoded.map_err(|error| {
         Problem::bad_request(error, "send the SCALE encoding of Vec<(SignedEvent, Body)>")
     })?;
     let allowed = access.ingest_devices(&api);

@@ -235,6 +235,28 @@ async fn lines_are_logged_in_order_and_an_invalid_line_does_not_affect_the_other
 }
 
 #[tokio::test]
+async fn too_many_lines_are_refused_before_any_is_added() {
+    let served = serve("").await;
+    let kind = "application/x-ndjson";
+    let path = "/v1/devices/shed/lines";
+    let (status, problem) = served.post(path, kind, "x\n".repeat(2_000_000)).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{problem}");
+    assert!(problem["remedy"].as_str().unwrap().contains("several requests"), "{problem}");
+    let line = "[{\"n\":\"a\",\"v\":1}]\n";
+    let (status, _) = served.post(path, kind, line.repeat(10_001)).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(served.log.size(), 0);
+    // Blank lines do not count, and more lines than are handled at once are logged in their order.
+    let many: String = (0..600).map(|n| format!("[{{\"n\":\"count\",\"v\":{n}}}]\n\n")).collect();
+    let (status, results) = served.post(path, kind, many).await;
+    assert_eq!(status, StatusCode::OK);
+    let indexes: Vec<_> =
+        results["results"].as_array().unwrap().iter().map(|one| &one["receipt"]["index"]).collect();
+    assert_eq!(indexes, (0..600).map(|n| json!(n)).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn signed_events_are_added_one_by_one_and_in_batches() {
     let served = serve("").await;
     let events = signed_events(4);
