@@ -99,7 +99,11 @@ pub async fn run(args: Args, context: &Context) -> CommandResult {
 /// Starts a peer that does not listen. Its identity is random, because the gateway authenticates the account instead.
 fn start_peer(discover: bool) -> anyhow::Result<Arc<Peer>> {
     let config = DeliveryConfig { listen: Vec::new(), mdns: discover };
-    Ok(Arc::new(Peer::start(random_identity(), &config, &Limits::default())?))
+    let peer = Peer::start(random_identity(), &config, &Limits::default())?;
+    for problem in peer.problems().borrow().iter() {
+        tracing::warn!(%problem, "gateways on the local network may not be found");
+    }
+    Ok(Arc::new(peer))
 }
 
 async fn follow(
