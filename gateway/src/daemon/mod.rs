@@ -24,7 +24,7 @@ use crate::{
 };
 use adapter_runner::AdapterRunner;
 use contracts::ContractFollower;
-use delivery::{Delivery, PeerStarter};
+use delivery::Delivery;
 use devices::DeviceFollower;
 use std::{fs::DirBuilder, future::Future, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
 use streembit_chain::{ChainClient, ChainReport, NodeConnection};

@@ -1,8 +1,8 @@
 //! The tokens that authenticate callers over TCP, and what each of them allows.
 //!
-//! - [`file`]: the file with their hashes, which `streembit token` changes.
-//! - [`scope`]: what a token allows, and what a route needs.
-//! - [`access`]: the checks of a request.
+//! - `file.rs`: the file with their hashes, which `streembit token` changes.
+//! - `scope.rs`: what a token allows, and what a route needs.
+//! - `access.rs`: the checks of a request.
 
 mod access;
 mod file;
