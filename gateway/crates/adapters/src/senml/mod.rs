@@ -248,7 +248,7 @@ impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Bounded<T, N
                 Ok(bounded)
             }
         }
-        deserializer.deserialize_seq(Items(PhantomData))
+        deserializer.deserialize_seq(Items::<T, N>(PhantomData))
     }
 }
 
