@@ -3,7 +3,7 @@
 //! A part (such as the odometer reading) can therefore be disclosed without the others (such as the position). A body can also be
 //! erased: only a hash over salted commitments remains in the log, from which nobody can guess the content.
 
-use crate::{hash::Domain, merkle, CommandResult, Hash, Reading, SignedCommand, Text};
+use crate::{hash::Domain, merkle, CommandResult, Hash, Reading, SignedCommand, Text, Value};
 use alloc::vec::Vec;
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -65,7 +65,30 @@ impl core::fmt::Display for Part {
     }
 }
 
+impl Part {
+    /// Returns the first character of its texts that acts on a terminal or cannot be seen, or `None` if there is none.
+    fn hidden_character(&self) -> Option<char> {
+        let of_value = |value: &Value| match value {
+            Value::Text(text) => text.hidden_character(),
+            Value::Decimal(_) | Value::Boolean(_) => None,
+        };
+        match self {
+            Self::Reading(reading) => of_value(&reading.value),
+            Self::Command(signed) => {
+                signed.command.parameters.iter().find_map(|parameter| of_value(&parameter.value))
+            }
+            Self::Result(result) => result.readings.iter().find_map(|reading| of_value(&reading.value)),
+            Self::Status(text) => text.hidden_character(),
+        }
+    }
+}
+
 impl Body {
+    /// Returns the first character of its texts that acts on a terminal or cannot be seen, or `None` if there is none.
+    pub fn hidden_character(&self) -> Option<char> {
+        self.parts.iter().find_map(Part::hidden_character)
+    }
+
     /// Returns the hash that the event's header commits to.
     pub fn hash(&self) -> Hash {
         let commitments = self.commitments();

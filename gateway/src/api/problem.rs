@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use streembit_ingest::IngestError;
 use streembit_log::{EraseError, OutOfRangeError, ReadError, Refusal, MAX_BODY_BYTES};
+use streembit_primitives::Shown;
 use utoipa::ToSchema;
 
 /// A problem detail (RFC 9457) with a remedy.
@@ -54,9 +55,10 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.detail)?;
+        // Both may quote what somebody else has sent.
+        Shown(&self.detail).fmt(f)?;
         if !self.remedy.is_empty() {
-            write!(f, "; {}", self.remedy)?;
+            write!(f, "; {}", Shown(&self.remedy))?;
         }
         Ok(())
     }
@@ -102,7 +104,10 @@ impl From<IngestError> for Problem {
                 "sign the event with the key that counts for its sequence; `streembit device show` lists the keys"
                     .into(),
             ),
-            IngestError::Empty | IngestError::TooMany { .. } | IngestError::TooLong(_) => {
+            IngestError::Empty
+            | IngestError::TooMany { .. }
+            | IngestError::TooLong(_)
+            | IngestError::Hidden(_) => {
                 (S::UNPROCESSABLE_ENTITY, "invalid event", "see the limits in /openapi.json".into())
             }
             IngestError::Refused(Refusal::Event(_)) => (

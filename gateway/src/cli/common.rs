@@ -43,8 +43,11 @@ pub struct Context {
 impl Context {
     /// Prints a result on standard output: as one line of JSON, or as the text that `text` returns.
     pub fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        let line = if self.json { self.to_json(value)? } else { text(value) };
-        output::print_line(&line)
+        if self.json {
+            output::print_json(&self.to_json(value)?)
+        } else {
+            output::print_text(&text(value))
+        }
     }
 
     /// Like [`Self::print`], with the names of the address book in place of the whole ids in the text.
@@ -68,9 +71,9 @@ impl Context {
     /// Says something on standard error, beside the result of the command.
     pub fn notice(&self, value: &Value, text: &str) {
         if self.json {
-            eprintln!("{value}");
+            output::note_json(&value.to_string());
         } else {
-            eprintln!("{text}");
+            output::note_text(text);
         }
     }
 
@@ -263,17 +266,36 @@ pub struct NodeArg {
     /// The RPC address of a node of the chain, such as ws://127.0.0.1:9944.
     #[arg(id = "node", long = "node", value_name = "URL", env = "STREEMBIT_NODE")]
     pub url: Option<NodeUrl>,
+    #[command(flatten)]
+    pub plain: AllowPlainArg,
+}
+
+/// The option `--allow-plain`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct AllowPlainArg {
+    /// Allow an unencrypted address (ws://) of another machine. Whoever is on the path can then answer in the node's
+    /// place, so use it only in a network of your own, such as a VPN.
+    #[arg(id = "allow-plain", long = "allow-plain", env = "STREEMBIT_ALLOW_PLAIN")]
+    pub allowed: bool,
 }
 
 impl NodeArg {
+    /// Returns the given address, if any.
+    pub fn given(&self) -> Option<NodeUrl> {
+        self.url.clone().map(|url| url.with_plain_allowed(self.plain.allowed))
+    }
+
     /// Returns the given address, or the address in the configuration.
     pub fn or_configured(&self, config: &Config) -> NodeUrl {
-        self.url.clone().unwrap_or_else(|| config.node.url.clone())
+        self.given().unwrap_or_else(|| {
+            let allowed = self.plain.allowed || config.node.allow_plain;
+            config.node.url.clone().with_plain_allowed(allowed)
+        })
     }
 
     /// Returns the given address, or the address of a node on this machine.
     pub fn or_local(&self) -> NodeUrl {
-        self.url.clone().unwrap_or_else(NodeUrl::local)
+        self.given().unwrap_or_else(NodeUrl::local)
     }
 }
 

@@ -164,11 +164,12 @@ fn free_delivery_port() -> u16 {
 
 async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     let (config, keys) = args.config.load_with_keys(context)?;
-    let node = args.node.or_configured(&config).into();
+    let node = args.node.or_configured(&config);
+    node.ensure_allowed().map_err(explain)?;
     let shutdown = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let daemon = daemon::run(config, keys, node, shutdown.clone());
+    let daemon = daemon::run(config, keys, node.into(), shutdown.clone());
     let stopping = async {
         tokio::select! {
             _ = interrupt.recv() => {}

@@ -25,6 +25,7 @@ pub mod resolver;
 pub mod simulate;
 pub mod status;
 pub mod subscribe;
+pub mod token;
 
 use crate::address_book::AddressBookFile;
 use clap::{Parser, Subcommand};
@@ -75,6 +76,9 @@ enum Command {
     Name(name::Command),
     /// Show the status of a running gateway: its log, its devices, its components, and what to do about problems.
     Status(ConfigArg),
+    /// Make, list and revoke the tokens of the gateway's API over TCP.
+    #[command(subcommand)]
+    Token(token::Command),
     /// List a gateway's devices, and manage their registrations, keys, owners and logs on the chain.
     #[command(subcommand)]
     Device(device::Command),
@@ -141,6 +145,7 @@ async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Key(command) => key::run(command, context),
         Command::Name(command) => name::run(command, context).await,
         Command::Status(config) => status::run(config, context).await,
+        Command::Token(command) => token::run(command, context),
         Command::Device(command) => device::run(command, context).await,
         Command::Event(command) => event::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,

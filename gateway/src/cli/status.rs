@@ -17,7 +17,7 @@ use crate::{
 use std::process::ExitCode;
 use streembit_clock as clock;
 use streembit_keystore::account;
-use streembit_primitives::PartyId;
+use streembit_primitives::{PartyId, Shown};
 
 /// The number of digits that are shown of a device's key.
 const KEY_DIGITS: usize = 8;
@@ -46,11 +46,14 @@ fn screen(status: &StatusView, names: &AddressBook) -> String {
 fn heading(status: &StatusView) -> String {
     let StatusView { name, account, version, started, peer, .. } = status;
     let mut text = format!(
-        "gateway     {name}, version {version}, running since {}\naccount     {account}",
-        clock::show(*started)
+        "gateway     {}, version {}, running since {}\naccount     {}",
+        Shown(name),
+        Shown(version),
+        clock::show(*started),
+        Shown(account)
     );
     for address in &peer.addresses {
-        text.push_str(&format!("\nreached at  {address}"));
+        text.push_str(&format!("\nreached at  {}", Shown(address)));
     }
     text
 }
@@ -127,7 +130,8 @@ fn components(components: &[Component], names: &AddressBook) -> String {
             ComponentState::Alarm { problem, .. } => (Colour::Red, "alarm", problem.as_str()),
             ComponentState::Stopped => (Colour::Yellow, "stopped", ""),
         };
-        table.add_row([name, &paint(colour, word), &clock::show(*since), &names.label(detail)]);
+        let detail = names.label(&Shown(detail).to_string());
+        table.add_row([Shown(name).to_string(), paint(colour, word), clock::show(*since), detail]);
     }
     render(&table)
 }
@@ -143,7 +147,7 @@ fn verdict(components: &[Component], devices: &[DeviceView]) -> String {
     });
     let failing = components.iter().filter_map(|component| match &component.state {
         ComponentState::Retrying { remedy, .. } | ComponentState::Alarm { remedy, .. } => {
-            Some(format!("{}: {remedy}", component.name))
+            Some(format!("{}: {}", Shown(&component.name), Shown(remedy)))
         }
         ComponentState::Starting | ComponentState::Running { .. } | ComponentState::Stopped => None,
     });
@@ -244,6 +248,13 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(screen(&status).contains(&fixtures::OWNERS[0].to_string()), "{}", screen(&status));
+    }
+
+    #[test]
+    fn what_a_component_quotes_cannot_forge_the_screen() {
+        let forged = "no\n\nAll is well.\u{1b}[8m";
+        let text = screen(&status(ComponentState::retrying(forged, forged)));
+        assert!(!text.contains("\nAll is well.") && !text.contains("\u{1b}[8m"), "{text}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `streembit subscribe`: receiving a device's events from its gateway, peer to peer, and verifying each one.
 
 use super::{
-    common::{CommandResult, Context, KeyArg, NodeArg, OptionalConfigArg},
-    output::print_line,
+    common::{connect, CommandResult, Context, KeyArg, NodeArg, OptionalConfigArg},
+    output,
     resolver::{ParseReferenceError, Reference},
 };
 use crate::{event_view::EventView, remedies::explain};
@@ -10,13 +10,13 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
-use streembit_chain::{ChainClient, NodeConnection};
+use streembit_chain::ChainClient;
 use streembit_delivery::{
     random_identity, Cursor, DeliveryConfig, Limits, Peer, Position, Received, Subscriber, SubscriberEvent,
     Subscription, Target,
 };
 use streembit_keystore::account;
-use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32};
+use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32, Shown};
 use tokio::signal::unix::{signal, SignalKind};
 
 /// The arguments of `subscribe`.
@@ -77,10 +77,7 @@ pub async fn run(args: Args, context: &Context) -> CommandResult {
     let names: BoundedVec<_, ConstU32<MAX_NAMES>> = BoundedVec::try_from(args.names).map_err(|names| {
         anyhow::anyhow!("--name is given {} times: give at most {MAX_NAMES} names", names.len())
     })?;
-    let url = args.node.or_local();
-    let chain = ChainClient::connect(NodeConnection::Url(url))
-        .await
-        .context("looking up the device on the chain (--node)")?;
+    let chain = connect(args.node.or_local()).await.context("looking up the device on the chain (--node)")?;
     let own = args.config.load_with_ids(context)?;
     let device = {
         let resolver = context.resolver().chain(&chain);
@@ -111,7 +108,11 @@ pub async fn run(args: Args, context: &Context) -> CommandResult {
 /// Starts a peer that does not listen. Its identity is random, because the gateway authenticates the account instead.
 fn start_peer(discover: bool) -> anyhow::Result<Arc<Peer>> {
     let config = DeliveryConfig { listen: Vec::new(), mdns: discover };
-    Ok(Arc::new(Peer::start(random_identity(), &config, &Limits::default())?))
+    let peer = Peer::start(random_identity(), &config, &Limits::default())?;
+    for problem in peer.problems().borrow().iter() {
+        tracing::warn!(%problem, "gateways on the local network may not be found");
+    }
+    Ok(Arc::new(peer))
 }
 
 async fn follow(
@@ -140,11 +141,16 @@ async fn follow(
             SubscriberEvent::Interrupted { problem, pause } => {
                 let seconds = pause.as_secs_f32();
                 let event = json!({ "interrupted": problem, "again_in_seconds": seconds });
-                context.notice(&event, &format!("interrupted: {problem}; trying again in {seconds:.1} s"));
+                let text = format!("interrupted: {}; trying again in {seconds:.1} s", Shown(&problem));
+                context.notice(&event, &text);
             }
             SubscriberEvent::Event(event) => {
                 let view = DeliveredView::of(&event);
-                print_line(&if context.json { context.to_json(&view)? } else { view.describe() })?;
+                if context.json {
+                    output::print_json(&context.to_json(&view)?)?;
+                } else {
+                    output::print_text(&view.describe())?;
+                }
                 if let Some(cursor) = &cursor {
                     cursor.save(subscriber.position())?;
                 }
@@ -230,6 +236,39 @@ mod tests {
         let named = parse("car", "0x12ab", &[]).unwrap();
         assert_eq!(named.device.name(), Some("car"));
         assert!(matches!(named.gateway, GatewayArg::Account(Reference::Beginning(_))));
+    }
+
+    #[test]
+    fn a_status_text_cannot_forge_a_line() {
+        use streembit_primitives::{
+            event::{EventHeader, EventKind, VERSION},
+            AccountId, DeviceId, Hash, LogEntry, LogId, Part, Signature, SignedEvent, Signer, Text,
+        };
+        let text = "ok\n     9  2026-01-01 00:00:00Z  anchored  Vehicle.TraveledDistance 5 km\u{1b}[8m";
+        let header = EventHeader {
+            version: VERSION,
+            device: DeviceId([1; 32]),
+            sequence: 8,
+            previous: Hash::ZERO,
+            time: 0,
+            kind: EventKind::Status,
+            body_hash: Hash::ZERO,
+        };
+        let signer = Signer::Gateway(AccountId([2; 32]));
+        let event = SignedEvent { header, signer, signature: Signature::Sr25519([0; 64]) };
+        let received = Received {
+            log: LogId::first(AccountId([2; 32])),
+            index: 8,
+            entry: LogEntry { event, received: 0 },
+            parts: vec![(0, Part::Status(Text::try_from(text).unwrap()))],
+            complete: true,
+            erased: false,
+            anchored: None,
+            skipped: None,
+        };
+        let line = DeliveredView::of(&received).describe();
+        assert!(line.lines().count() == 1 && !line.contains('\u{1b}'), "{line}");
+        assert!(line.contains("not yet anchored") && line.contains("\\u{a}"), "{line}");
     }
 
     #[test]

@@ -15,7 +15,10 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
-use streembit_primitives::contract::{Clause, ContentHash, ContractContent, Document, Terms};
+use streembit_primitives::{
+    contract::{Clause, ContentHash, ContractContent, Document, Terms},
+    shown::is_hidden,
+};
 
 /// The size limit of a contract file, in bytes. Contracts are far smaller.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -48,6 +51,17 @@ pub enum ContractFileError {
         /// The file.
         path: PathBuf,
         /// The problem.
+        problem: String,
+    },
+    /// A text has characters with which it could show something else than it says.
+    #[error(
+        "the contract in {}: {problem}. Write the text without control, bidirectional and zero-width characters",
+        .path.display()
+    )]
+    Hidden {
+        /// The file.
+        path: PathBuf,
+        /// The text and the character.
         problem: String,
     },
     /// The file was changed after it was written.
@@ -139,6 +153,7 @@ impl ContractFile {
         if let Some(missing) = file.missing_text() {
             return Err(changed(format!("the text with the hash {missing} is missing or was changed")));
         }
+        file.ensure_shown(path)?;
         match file.to_toml() {
             Ok(written) if written == text => Ok(file),
             Ok(_) => Err(changed("it is not as this program writes it".into())),
@@ -153,9 +168,29 @@ impl ContractFile {
             path: path.to_owned(),
             source,
         };
+        self.ensure_shown(path)?;
         let text = self.to_toml().map_err(|error| failed(io::Error::other(error)))?;
         let mut file = File::options().write(true).create_new(true).open(path).map_err(failed)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    }
+
+    /// Returns an error if a text has hidden characters. Documents may have line breaks and tabs; the texts of clauses are
+    /// parts of sentences.
+    fn ensure_shown(&self, path: &Path) -> Result<(), ContractFileError> {
+        let documents = &self.terms().documents;
+        for hash in hashes(self.terms()) {
+            let Some(text) = self.texts.get(&hash) else { continue };
+            let is_document = documents.contains(&hash);
+            let is_allowed = |character: char| is_document && matches!(character, '\n' | '\t');
+            let mut characters = text.text.trim().chars();
+            if let Some(found) = characters.find(|found| is_hidden(*found) && !is_allowed(*found)) {
+                let (what, code) =
+                    (if is_document { "a document" } else { "the text of a clause" }, u32::from(found));
+                let problem = format!("{what} has the hidden character U+{code:04X}");
+                return Err(ContractFileError::Hidden { path: path.to_owned(), problem });
+            }
+        }
+        Ok(())
     }
 
     fn to_toml(&self) -> Result<String, toml::ser::Error> {
@@ -282,6 +317,36 @@ mod tests {
         assert_eq!(book.to_toml().unwrap().matches("[[text]]").count(), 2);
         let extra = format!("{}\n[[text]]\nsalt = \"0x{}\"\ntext = \"more\"\n", written(), "00".repeat(32));
         assert!(matches!(parse(&extra), Err(ContractFileError::Changed { .. })));
+    }
+
+    #[test]
+    fn a_text_that_shows_something_else_is_neither_written_nor_read() {
+        let dir = tempfile::tempdir().unwrap();
+        for (at, text) in
+            [(0, "Lease\u{202e}"), (0, "Lease\r"), (0, "a\u{1b}[8mb"), (1, "oil\nClause 9: all is paid")]
+        {
+            let mut book = service_book();
+            // The document, or the subject of the service clause.
+            let hash = hashes(book.terms())[at];
+            let old = book.texts.get(&hash).unwrap().clone();
+            let new = SaltedText { text: format!("{text} x"), ..old };
+            let new_hash = new.hash();
+            book.texts.insert(new);
+            let ContractContent::V1(terms) = &mut book.content;
+            if at == 0 {
+                terms.documents = vec![new_hash].try_into().unwrap();
+            } else {
+                for numbered in terms.clauses.iter_mut() {
+                    if let Clause::Service(service) = &mut numbered.clause {
+                        service.subject = new_hash;
+                    }
+                }
+            }
+            let error = book.write(&dir.path().join("x.contract")).unwrap_err();
+            assert!(matches!(error, ContractFileError::Hidden { .. }), "{error}");
+            let error = parse(&book.to_toml().unwrap()).unwrap_err();
+            assert!(matches!(error, ContractFileError::Hidden { .. }), "{error}");
+        }
     }
 
     #[test]

@@ -63,15 +63,68 @@ async fn a_log_of_another_key_is_refused() {
     assert!(matches!(&error, DaemonError::Open(OpenError::OtherLog { .. })), "{error}");
 }
 
+/// Waits until the API of a running daemon answers.
+async fn wait_for_api(client: &Client, daemon: &tokio::task::JoinHandle<Result<(), DaemonError>>) {
+    let answers = async {
+        while client.status().await.is_err() {
+            assert!(!daemon.is_finished(), "the daemon ended");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), answers).await.expect("the API does not answer");
+}
+
 #[tokio::test]
-async fn an_api_that_cannot_listen_ends_the_daemon() {
+async fn a_socket_that_cannot_be_listened_on_does_not_end_the_daemon() {
     let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    std::fs::write(&config.api.socket, "no socket").unwrap();
+    let shutdown = CancellationToken::new();
+    let daemon = tokio::spawn(run(config.clone(), keys(), node(&config), shutdown.clone()));
+    // The log is open: nobody else can open it.
+    while Log::identity(&config.gateway.data_dir).ok().flatten().is_none() {
+        assert!(!daemon.is_finished(), "{:?}", daemon.await);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!daemon.is_finished());
+    std::fs::remove_file(&config.api.socket).unwrap();
+    let client = Client::new(&config.api.socket).unwrap();
+    wait_for_api(&client, &daemon).await;
+    client.add_lines("shed", "[{\"n\":\"a\",\"v\":1}]".into()).await.unwrap();
+    shutdown.cancel();
+    daemon.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_delivery_address_in_use_does_not_end_the_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config = config(dir.path());
-    std::fs::write(dir.path().join("file"), "no socket").unwrap();
-    config.api.socket = dir.path().join("file");
-    let ended = run(config.clone(), keys(), node(&config), CancellationToken::new());
-    let error = tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap().unwrap_err();
-    assert!(error.to_string().contains("not a socket"), "{error}");
+    let port = taken.local_addr().unwrap().port();
+    config.delivery.listen = vec![
+        format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap(),
+        "/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap(),
+    ];
+    let shutdown = CancellationToken::new();
+    let daemon = tokio::spawn(run(config.clone(), keys(), node(&config), shutdown.clone()));
+    let client = Client::new(&config.api.socket).unwrap();
+    wait_for_api(&client, &daemon).await;
+    client.add_lines("shed", "[{\"n\":\"a\",\"v\":1}]".into()).await.unwrap();
+    let reached = |count| {
+        let (client, daemon) = (&client, &daemon);
+        async move {
+            while client.status().await.unwrap().peer.addresses.len() != count {
+                assert!(!daemon.is_finished(), "the daemon ended");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), reached(1)).await.expect("the other address is used");
+    drop(taken);
+    tokio::time::timeout(Duration::from_secs(30), reached(2)).await.expect("the freed address is used");
+    shutdown.cancel();
+    daemon.await.unwrap().unwrap();
 }
 
 #[test]

@@ -14,6 +14,7 @@ use streembit_evidence::{
 };
 use streembit_keystore::{account, KeystoreError, PassphraseError};
 use streembit_log::{ChainProofError, CheckpointError, OpenError, ReadError, StorageError};
+use streembit_primitives::shown::is_hidden;
 
 /// An error that the user can do something about.
 pub trait Remedy {
@@ -44,14 +45,10 @@ pub fn with_causes(error: &anyhow::Error) -> String {
     })
 }
 
-/// Escapes control characters, apart from line breaks, and the characters that change the direction of the text.
+/// Escapes hidden characters, apart from line breaks.
 fn escape_controls(text: &str) -> String {
-    let acts = |c: char| {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        turns || (c.is_control() && c != '\n')
-    };
     text.chars().fold(String::new(), |mut escaped, c| {
-        if acts(c) {
+        if is_hidden(c) && c != '\n' {
             escaped.extend(c.escape_unicode());
         } else {
             escaped.push(c);
@@ -65,6 +62,11 @@ impl Remedy for ChainError {
         match self {
             Self::Unreachable { .. } => {
                 "start the node, or give the URL of another node with --node or with [node] url in gateway.toml".into()
+            }
+            Self::PlainRemote { .. } => {
+                "use a node on this machine or a wss:// address; in a network of your own, such as a VPN, allow it with \
+                 --allow-plain or with [node] allow_plain = true in gateway.toml"
+                    .into()
             }
             Self::OtherChain { .. } => {
                 "connect to a node of the gateway's chain, or restart the program to use the other chain".into()

@@ -33,7 +33,8 @@ pub use server::{Server, ServerState};
 pub use store::EventStore;
 pub use subscriber::{SubscribeError, Subscriber, SubscriberEvent, Subscription};
 pub use swarm::{
-    identity, peer_id, protocol, random_identity, ConnectError, DiscoveredPeers, Peer, SwarmError,
+    identity, peer_id, protocol, random_identity, ConnectError, DiscoveredPeers, ListenProblem, Peer,
+    SwarmError,
 };
 pub use target::Target;
 pub use verify::{Position, Received, VerifyError};

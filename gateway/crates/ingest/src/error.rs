@@ -71,6 +71,13 @@ pub enum IngestError {
         /// The number of readings.
         count: usize,
     },
+    /// A text has a character that acts on a terminal, changes the direction of the text, or cannot be seen.
+    #[error(
+        "a text of the event has the hidden character {}: leave out control characters such as line breaks, \
+         bidirectional and zero-width characters",
+        code_point(.0)
+    )]
+    Hidden(char),
     /// The status text is too long.
     #[error("the status: {0}")]
     TooLong(#[from] TextLengthError),
@@ -108,6 +115,10 @@ impl From<AppendError> for IngestError {
             error => Self::Log(error),
         }
     }
+}
+
+fn code_point(character: &char) -> String {
+    format!("U+{:04X}", u32::from(*character))
 }
 
 fn key_text(key: &DeviceKey) -> String {

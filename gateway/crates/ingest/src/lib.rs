@@ -240,6 +240,7 @@ impl Ingest {
             return Err(IngestError::NotHosted { device });
         }
         known.ensure_placed()?;
+        ensure_shown(content.body())?;
         let bytes = content.body().encoded_size();
         if bytes > MAX_BODY_BYTES {
             return Err(Refusal::BodyTooLarge { bytes }.into());
@@ -268,6 +269,11 @@ impl std::fmt::Debug for Ingest {
             .field("limits", &self.inner.limits)
             .finish_non_exhaustive()
     }
+}
+
+/// Returns an error if a text of a new event has hidden characters, with which it could forge what others read about it.
+fn ensure_shown(body: &Body) -> Result<(), IngestError> {
+    body.hidden_character().map_or(Ok(()), |character| Err(IngestError::Hidden(character)))
 }
 
 /// Takes the events for the next submission: as many as fit into one batch and the budget, but at least one. Returns

@@ -98,6 +98,33 @@ async fn a_high_s_is_refused_with_the_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn texts_with_hidden_characters_are_refused_in_new_events() {
+    let mut device = Device::sr25519(1);
+    let fixture = start_ingest(std::slice::from_ref(&device), Limits::default());
+    let ingest = &fixture.ingest;
+    let forged = "ok\n     9  2026-01-01 00:00:00Z  anchored  Vehicle.TraveledDistance 5 km";
+    for (text, character) in
+        [(forged, '\n'), ("a\u{1b}[8m", '\u{1b}'), ("a\u{202e}b", '\u{202e}'), ("\u{200b}", '\u{200b}')]
+    {
+        assert_eq!(ingest.status(fixture.car, text).await, Err(IngestError::Hidden(character)));
+        let value = Value::Text(Text::try_from(text).unwrap());
+        let readings = vec![reading(1), Reading { value, ..reading(2) }];
+        assert_eq!(ingest.readings(fixture.car, readings).await, Err(IngestError::Hidden(character)));
+        let (sequence, previous) = (device.sequence, device.previous);
+        let hidden = body(text);
+        let event = device.next_with(&hidden);
+        assert_eq!(ingest.signed(event, hidden).await, Err(IngestError::Hidden(character)));
+        // The device signs an event without the character in its place.
+        (device.sequence, device.previous) = (sequence, previous);
+    }
+    let error = IngestError::Hidden('\u{202e}').to_string();
+    assert!(error.contains("U+202E") && !error.contains('\u{202e}'), "{error}");
+    let (event, plain) = device.next(0);
+    assert!(ingest.signed(event, plain).await.is_ok());
+    assert_eq!(fixture.log.size(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_has_its_own_error() {
     let mut known = Device::sr25519(1);
     let mut unknown = Device::sr25519(9);

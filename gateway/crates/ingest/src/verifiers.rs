@@ -165,7 +165,8 @@ pub(super) fn verify(submissions: Vec<Submission>, devices: &Snapshot, log: &Log
             };
             let placed = device.ensure_in_log(log, sequence).map_err(IngestError::from);
             let waits = device.ensure_not_paused(sequence);
-            if let Err(error) = device.ensure_placed().and(placed).and(waits) {
+            let shown = super::ensure_shown(&body);
+            if let Err(error) = device.ensure_placed().and(placed).and(waits).and(shown) {
                 answer.refuse(index, error);
                 continue;
             }

@@ -186,11 +186,10 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
     .await??;
     if to_stdout {
         // Standard output carries the evidence itself.
-        let summary = match context.json {
-            true => context.to_json(&exported)?,
-            false => context.names().label(&exported_text(&exported, None)),
-        };
-        eprintln!("{summary}");
+        match context.json {
+            true => output::note_json(&context.to_json(&exported)?),
+            false => output::note_text(&context.names().label(&exported_text(&exported, None))),
+        }
     } else {
         context.print_named(&exported, |exported| exported_text(exported, Some(&args.output)))?;
     }
@@ -322,7 +321,7 @@ impl UnverifiedView {
 }
 
 fn print_json(value: &impl Serialize, context: &Context) -> anyhow::Result<()> {
-    output::print_line(&context.to_json(value)?)
+    output::print_json(&context.to_json(value)?)
 }
 
 fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
@@ -333,7 +332,7 @@ fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
         &args.file,
         |summary| {
             logs.replace(summary.segments.iter().map(|segment| segment.log.into()).collect());
-            output::print_line(&context.names().label(&summary_text(&summary)))
+            output::print_text(&context.names().label(&summary_text(&summary)))
         },
         |event| {
             count = count.saturating_add(1);
@@ -348,7 +347,7 @@ fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
         0 => String::new(),
         more => format!("\n{more} more events; --limit N lists N of them, --json lists all"),
     };
-    output::print_line(&format!("{}{rest}\n\n{}", output::render(&table), unverified_warning()))
+    output::print_text(&format!("{}{rest}\n\n{}", output::render(&table), unverified_warning()))
 }
 
 fn unverified_warning() -> String {

@@ -5,7 +5,10 @@ use super::{
     view,
 };
 use crate::{
-    cli::common::{connect, Context, KeyArg, NodeArg},
+    cli::{
+        common::{connect, Context, KeyArg, NodeArg},
+        output,
+    },
     remedies::explain,
 };
 use anyhow::bail;
@@ -160,7 +163,7 @@ impl StepLog {
 
     fn log(&mut self, step: &str) {
         if self.enabled && self.last != step {
-            eprintln!("{step}");
+            output::note_text(step);
             self.last = step.to_owned();
         }
     }

@@ -26,8 +26,8 @@ use streembit_primitives::contract::{state::ContractState, ContentHash, Terms};
 pub(super) async fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> {
     let template = Template::find(&args.template)?;
     let now = now_ms();
-    let chain = match &args.node.url {
-        Some(node) => Some(connect(node.clone()).await?),
+    let chain = match args.node.given() {
+        Some(node) => Some(connect(node).await?),
         None => None,
     };
     let gateway = args.config.load_with_ids(context)?;

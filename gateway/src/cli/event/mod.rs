@@ -19,6 +19,7 @@ use std::{
     process::ExitCode,
 };
 use streembit_adapters::senml;
+use streembit_primitives::Shown;
 use tokio::sync::{mpsc, oneshot};
 
 pub use erase::EraseArgs;
@@ -166,10 +167,10 @@ async fn send(client: &Client, device: &str, batch: Vec<Line>, context: &Context
 
 fn print_added(line: u64, receipt: &ReceiptView, context: &Context) -> anyhow::Result<()> {
     if context.json {
-        output::print_line(&json!({ "line": line, "receipt": receipt }).to_string())?;
+        output::print_json(&json!({ "line": line, "receipt": receipt }).to_string())?;
     } else {
         for remark in &receipt.remarks {
-            eprintln!("line {line}: warning: {remark}");
+            output::note_text(&format!("line {line}: warning: {}", Shown(remark)));
         }
     }
     Ok(())
@@ -177,9 +178,9 @@ fn print_added(line: u64, receipt: &ReceiptView, context: &Context) -> anyhow::R
 
 fn print_rejected(line: u64, problem: &str, context: &Context) {
     if context.json {
-        eprintln!("{}", json!({ "line": line, "error": problem }));
+        output::note_json(&json!({ "line": line, "error": problem }).to_string());
     } else {
-        eprintln!("line {line}: {problem}");
+        output::note_text(&format!("line {line}: {problem}"));
     }
 }
 
