@@ -46,7 +46,18 @@ pub struct Cli {
     #[arg(long, value_name = "DIR")]
     pub runtime_cache: Option<PathBuf>,
 
-    /// Find other nodes on the local network with mDNS.
+    /// Serve all RPC methods on this port of 127.0.0.1, also those that change the node, such as the creation of
+    /// session keys. All other listeners serve only safe methods. `streembit consortium join` and `rotate-keys` need
+    /// it. Never forward it with a proxy.
+    #[arg(long, value_name = "PORT")]
+    pub rpc_admin_port: Option<u16>,
+
+    /// The free disk space, in MiB, below which the node stops cleanly and waits until there is more. It warns at four
+    /// times as much.
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
+    pub min_free_disk: u64,
+
+    /// Find other nodes on the local network with mDNS. mDNS needs IPv4.
     #[arg(long, conflicts_with = "no_mdns")]
     pub mdns: bool,
 }
@@ -113,6 +124,11 @@ impl Cli {
     {
         let matches = Self::command_with_defaults().try_get_matches_from(arguments)?;
         Self::from_matches(&matches)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn parse_for_test(arguments: &[&str]) -> Self {
+        Self::try_from_arguments([&["streembit-node"], arguments].concat()).unwrap()
     }
 
     fn command_with_defaults() -> Command {
