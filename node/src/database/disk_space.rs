@@ -150,7 +150,10 @@ mod tests {
         let (sender, mut receiver) = restart::channel();
         tokio::spawn(full.clone().watch(Notices::default(), sender));
         let reason = receiver.recv().await.unwrap();
-        assert!(reason.contains(dir.path().to_str().unwrap()) && reason.contains("--min-free-disk"), "{reason}");
+        assert!(
+            reason.contains(dir.path().to_str().unwrap()) && reason.contains("--min-free-disk"),
+            "{reason}"
+        );
         let waiting = tokio::time::timeout(Duration::from_secs(600), full.wait_until_enough()).await;
         assert!(waiting.is_err());
         DiskSpace::new(dir.path(), 0).wait_until_enough().await;

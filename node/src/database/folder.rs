@@ -49,7 +49,9 @@ impl DatabaseFolder {
     pub fn of(config: &Configuration) -> Option<Self> {
         let path = match &config.database {
             DatabaseSource::RocksDb { path, .. } => path,
-            DatabaseSource::Auto { rocksdb_path, paritydb_path, .. } if !paritydb_path.exists() => rocksdb_path,
+            DatabaseSource::Auto { rocksdb_path, paritydb_path, .. } if !paritydb_path.exists() => {
+                rocksdb_path
+            }
             _ => return None,
         };
         Some(Self::new(path, &config.data_path))
@@ -103,8 +105,11 @@ impl DatabaseFolder {
         }
     }
 
-    /// Forgets that there was a database. For `purge-chain`.
-    pub fn forget(&self) -> Result<(), DatabaseError> {
+    /// Forgets that there was a database, if it was removed. For `purge-chain`, which asks the user first.
+    pub fn forget_if_removed(&self) -> Result<(), DatabaseError> {
+        if !is_empty(&self.path) {
+            return Ok(());
+        }
         remove_if_exists(fs::remove_file(&self.state_file)).map_err(failed("removing", &self.state_file))
     }
 
@@ -240,7 +245,7 @@ mod tests {
         fs::remove_dir_all(fixture.folder.path()).unwrap();
         let error = fixture.folder.prepare().unwrap_err();
         assert!(matches!(error, DatabaseError::Gone(_)), "{error}");
-        fixture.folder.forget().unwrap();
+        fixture.folder.forget_if_removed().unwrap();
         fixture.folder.prepare().unwrap();
     }
 

@@ -55,7 +55,9 @@ impl DurableKeystore {
         let contents = Zeroizing::new(serde_json::to_vec(phrase).unwrap_or_default());
         match create_private(&path, &contents) {
             // The same key was inserted before.
-            Err(FileError::Exists(_)) if read_private(&path).is_ok_and(|stored| *stored == *contents) => Ok(()),
+            Err(FileError::Exists(_)) if read_private(&path).is_ok_and(|stored| *stored == *contents) => {
+                Ok(())
+            }
             result => result,
         }
     }
@@ -103,7 +105,8 @@ impl Keystore for DurableKeystore {
             );
             return Err(());
         }
-        self.write(key_type, public, secret).map_err(|error| tracing::error!("the key is not inserted: {error}"))
+        self.write(key_type, public, secret)
+            .map_err(|error| tracing::error!("the key is not inserted: {error}"))
     }
 
     delegate_to_inner!(public_keys, ed25519_sign, other_signatures);

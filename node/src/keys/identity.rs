@@ -122,7 +122,12 @@ pub struct PublicKey {
 impl ValidatorIdentity {
     /// Returns the identity that belongs to the given keys.
     pub fn new(chain: String, genesis: Option<String>, keys: &NodeKeys) -> Self {
-        Self { chain, genesis, peer_id: peer_id(&keys.network), keys: keys.session.iter().map(SessionKey::public).collect() }
+        Self {
+            chain,
+            genesis,
+            peer_id: peer_id(&keys.network),
+            keys: keys.session.iter().map(SessionKey::public).collect(),
+        }
     }
 }
 

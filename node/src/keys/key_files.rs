@@ -62,9 +62,8 @@ impl KeyFiles {
     pub fn damaged(&self, password: Option<&str>) -> Result<Vec<DamagedKey>, KeysError> {
         let mut damaged = Vec::new();
         for (name, read) in self.scan()? {
-            let verified = read.and_then(|stored| {
-                self.validate_session_keys(std::iter::once(&stored.key), password)
-            });
+            let verified =
+                read.and_then(|stored| self.validate_session_keys(std::iter::once(&stored.key), password));
             damaged.extend(verified.err().map(|problem| DamagedKey { name, problem }));
         }
         Ok(damaged)
@@ -202,7 +201,9 @@ fn read_session_key(path: &Path, name: Vec<u8>) -> Result<SessionKey, KeysError>
     let invalid = |problem: String| KeysError::InvalidSessionKey { path: path.to_owned(), problem };
     let bytes = read_private(path)?;
     if bytes.is_empty() {
-        return Err(invalid("the file is empty, as after a power cut; restore the key from its backup".into()));
+        return Err(invalid(
+            "the file is empty, as after a power cut; restore the key from its backup".into(),
+        ));
     }
     let phrase = serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?;
     Ok(SessionKey { name, phrase })
@@ -231,7 +232,10 @@ fn read_network_key(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, KeysErro
 /// start again.
 pub fn ensure_network_key(path: &Path, replace_empty: bool) -> Result<Zeroizing<[u8; 32]>, KeysError> {
     if replace_empty && fs::metadata(path).is_ok_and(|file| file.len() == 0) {
-        tracing::warn!("the network key {} is empty, as after a power cut: the node makes a new one", path.display());
+        tracing::warn!(
+            "the network key {} is empty, as after a power cut: the node makes a new one",
+            path.display()
+        );
         fs::remove_file(path).map_err(failed("removing", path))?;
     }
     if let Some(key) = read_network_key(path)? {

@@ -10,9 +10,9 @@ pub mod held_keys;
 mod identity;
 mod key_files;
 pub mod synced_keystore;
-pub mod validator_keys;
 #[cfg(test)]
 mod test_keys;
+pub mod validator_keys;
 
 pub use commands::KeysCmd;
 

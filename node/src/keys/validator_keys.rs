@@ -108,7 +108,9 @@ impl ValidatorKeyCheck {
             if self.notices.set(TOPIC, problem.clone()) {
                 match problem {
                     Some(problem) => tracing::warn!("{problem}"),
-                    None => tracing::info!("the session keys of this validator are those that the chain expects"),
+                    None => {
+                        tracing::info!("the session keys of this validator are those that the chain expects")
+                    }
                 }
             }
             tokio::time::sleep(INTERVAL).await;
@@ -117,7 +119,7 @@ impl ValidatorKeyCheck {
 
     fn problem(&self, expected: &SessionKeyNames) -> Option<String> {
         let held = SessionKeyNames::in_keystore(&self.keystore);
-        // Dave's restored key that may not vote yet is announced elsewhere.
+        // The release of a restored key is announced by `held_keys`.
         let waits_to_vote = self.has_held_back_keys();
         let folder = self.keystore_folder.as_ref().map_or("memory".into(), |path| path.display().to_string());
         problem(self.is_validator, waits_to_vote, expected, &held, &folder)
@@ -125,9 +127,11 @@ impl ValidatorKeyCheck {
 
     fn has_held_back_keys(&self) -> bool {
         let entries = self.keystore_folder.as_ref().and_then(|folder| fs::read_dir(folder).ok());
-        entries.into_iter().flatten().flatten().any(|entry| {
-            entry.file_name().to_str().is_some_and(|name| name.ends_with(HELD_SUFFIX))
-        })
+        entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(HELD_SUFFIX)))
     }
 }
 

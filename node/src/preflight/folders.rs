@@ -27,7 +27,8 @@ pub fn resolve_base_path(cli: &mut Cli) -> Result<()> {
     match std::env::home_dir().filter(|home| home.is_absolute()) {
         Some(_) => Ok(()),
         None => Err(Error::Input(
-            "this user has no home folder to keep the chain in: give the node a folder with --base-path DIR".into(),
+            "this user has no home folder to keep the chain in: give the node a folder with --base-path DIR"
+                .into(),
         )),
     }
 }

@@ -8,7 +8,9 @@ use crate::{notices::Notices, restart::RestartSender};
 use rustix::{
     io::Errno,
     net::{
-        bind, listen, socket, sockopt::{set_ipv6_v6only, set_socket_reuseaddr}, AddressFamily, SocketType,
+        bind, listen, socket,
+        sockopt::{set_ipv6_v6only, set_socket_reuseaddr},
+        AddressFamily, SocketType,
     },
 };
 use sc_cli::{Error, Result};
