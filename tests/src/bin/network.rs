@@ -43,7 +43,8 @@ fn start_consortium(env: &TestEnv, nodes: &mut Vec<Node>) -> Result<()> {
     let file = env.dir().join("consortium.toml");
     fs::write(&file, consortium_file(env)?).context("writing the consortium file")?;
     let spec = env.dir().join("spec.json");
-    run(&["chain-spec", "--consortium", path_str(&file)?, "--out", path_str(&spec)?])?;
+    let files = ["--consortium", path_str(&file)?, "--out", path_str(&spec)?];
+    run(&[&["chain-spec", "--allow-development-keys"], files.as_slice()].concat())?;
     println!("  {}\n  {}\n", file.display(), spec.display());
 
     for name in PARTIES {
