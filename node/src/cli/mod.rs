@@ -144,6 +144,8 @@ impl Cli {
         if log.is_empty() {
             log.extend(defaults::LOG_FILTERS.map(String::from));
         }
+        // sc-cli only looks whether standard error is a terminal.
+        cli.run.shared_params.disable_log_color |= std::env::var_os("NO_COLOR").is_some();
         let network = &mut cli.run.network_params;
         network.no_mdns = !cli.mdns;
         // The gateways of a consortium are as often in one local network or VPN as on the Internet.

@@ -79,7 +79,8 @@ async fn create_session_keys(
         );
     }
     ensure_may_submit(chain, signer.account()).await?;
-    let created = chain.set_new_session_keys(signer).await.map_err(|error| explain_refused_rpc(chain, error))?;
+    let created =
+        chain.set_new_session_keys(signer).await.map_err(|error| explain_refused_rpc(chain, error))?;
     steps.log("created session keys in the node and registered them on the chain");
     Ok(created)
 }
