@@ -77,12 +77,11 @@ pub fn run(cli: &mut Cli) -> Result<End> {
         restart: restart.clone(),
     };
     let (result, chain) = runtime.block_on(async {
-        let watch = disk.watch(notices.clone(), restart.clone());
-        let _space = tokio::spawn(watch);
+        tokio::spawn(disk.clone().watch(notices.clone(), restart.clone()));
         if !absent.is_empty() {
             tokio::spawn(listen_addresses::wait_for(absent, notices, restart));
         }
-        run_node(config, settings, gateway, signal, restarts).await
+        run_node(config, settings, gateway, (signal, restarts), &disk).await
     });
     shut_down(runtime, chain);
     result
@@ -99,8 +98,8 @@ async fn run_node(
     config: Configuration,
     settings: NodeSettings<'_>,
     gateway: Option<Gateway>,
-    signal: StopSignal,
-    mut restarts: RestartReceiver,
+    (signal, mut restarts): (StopSignal, RestartReceiver),
+    disk: &DiskSpace,
 ) -> (Result<End>, Option<ChainHandles>) {
     let chain = format!("{} ({})", config.chain_spec.name(), config.chain_spec.id());
     let mut node = match service::start(config, settings) {
@@ -118,7 +117,12 @@ async fn run_node(
             tracing::warn!("the node restarts, because {reason}");
             Ok(End::Restart)
         }
-        result = node.tasks.future() => result.map(|()| End::Stopped).map_err(Error::from),
+        result = node.tasks.future() => match result {
+            Ok(()) => Ok(End::Stopped),
+            // The disk was full before the node could stop.
+            Err(_) if disk.is_too_low() => Ok(End::Restart),
+            Err(error) => Err(Error::from(error)),
+        },
     };
     // Stop the gateway first: it may still query the node while it closes its log.
     if let Some(gateway) = gateway {

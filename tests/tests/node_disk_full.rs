@@ -1,6 +1,11 @@
 //! A validator's disk fills up: the node stops before it is full, waits, and continues as soon as there is space.
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
+use rustix::fs::{fallocate, statvfs, FallocateFlags};
+use std::{
+    fs::{self, File},
+    path::Path,
+};
 use streembit_tests::{crash::Disk, run_test, wait_until, Node, TestEnv};
 
 #[test]
@@ -27,7 +32,8 @@ fn fill_and_free(env: &TestEnv, rounds: u32) -> Result<()> {
         let before = node.finalized()?;
         node.wait_until_finalized(before + 2, 60)?;
         let lines = waiting_lines(&mut node)?;
-        let filler = disk.fill()?;
+        let filler = disk.folder().join("filler");
+        fill(disk.folder(), &filler)?;
         wait_until("the node waits for space", 60, || {
             node.process()?.check_running()?;
             ensure!(waiting_lines(&mut node)? > lines, "round {round}");
@@ -39,11 +45,21 @@ fn fill_and_free(env: &TestEnv, rounds: u32) -> Result<()> {
             node.kill()?;
             node.launch()?;
         }
-        drop(filler);
+        fs::remove_file(&filler)?;
         node.wait_until_ready()?;
         node.wait_until_finalized(before + 4, 120)?;
     }
     Ok(())
+}
+
+/// The space that is left on the disk: less than the node's minimum.
+const LEFT: u64 = 48 << 20;
+
+/// Fills the disk with a file, apart from the space that is left.
+fn fill(folder: &Path, filler: &Path) -> Result<()> {
+    let free = statvfs(folder)?;
+    let size = (free.f_bavail * free.f_frsize).checked_sub(LEFT).context("the disk is full already")?;
+    Ok(fallocate(File::create(filler)?, FallocateFlags::empty(), 0, size)?)
 }
 
 /// Returns how often the log says that the node waits for space.

@@ -96,6 +96,11 @@ impl DiskSpace {
         }
     }
 
+    /// Returns true if there is too little space for the node to run.
+    pub fn is_too_low(&self) -> bool {
+        self.free().is_ok_and(|free| self.level(free) == Level::TooLow)
+    }
+
     fn free(&self) -> io::Result<u64> {
         let disk = rustix::fs::statvfs(&self.folder)?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
@@ -154,6 +159,7 @@ mod tests {
             reason.contains(dir.path().to_str().unwrap()) && reason.contains("--min-free-disk"),
             "{reason}"
         );
+        assert!(full.is_too_low());
         let waiting = tokio::time::timeout(Duration::from_secs(600), full.wait_until_enough()).await;
         assert!(waiting.is_err());
         DiskSpace::new(dir.path(), 0).wait_until_enough().await;
