@@ -16,10 +16,16 @@ use tokio::sync::watch;
 const EQUIVOCATION_REMEDY: &str = "stop all but one of the nodes that hold the validator's keys, and find out how the keys were \
                              copied; the council can reinstate the validator with new keys (docs/validator/equivocations.md)";
 
+/// The remedy for a problem that the node reports.
+const NODE_REMEDY: &str = "the node says what to do; its log has more";
+
 /// Reports the chain's state to the status board and the metrics until the sender is dropped.
 pub(super) async fn chain(reports: watch::Receiver<ChainReport>, status: &StatusBoard, metrics: &Metrics) {
     for_each_value(reports, |report| {
         status.report("chain", chain_state(report));
+        if let Some(notices) = &report.notices {
+            status.report("node", node_state(notices));
+        }
         if let Some(validators) = &report.validators {
             status.report("validators", validators_state(validators));
         }
@@ -27,6 +33,7 @@ pub(super) async fn chain(reports: watch::Receiver<ChainReport>, status: &Status
     })
     .await;
     status.report("chain", ComponentState::Stopped);
+    status.report("node", ComponentState::Stopped);
     status.report("validators", ComponentState::Stopped);
 }
 
@@ -62,6 +69,13 @@ fn chain_state(report: &ChainReport) -> ComponentState {
             ComponentState::running(format!("{node}, block {block} finalized{quota}"))
         }
     }
+}
+
+fn node_state(notices: &[String]) -> ComponentState {
+    if notices.is_empty() {
+        return ComponentState::running("reports no problem");
+    }
+    ComponentState::alarm(notices.join("; "), NODE_REMEDY)
 }
 
 fn quota_text(quota: &QuotaStatus) -> String {
@@ -102,6 +116,14 @@ mod tests {
             panic!()
         };
         assert!(problem == "a; b" && !remedy.is_empty(), "{problem}; {remedy}");
+    }
+
+    #[test]
+    fn what_the_node_reports_raises_an_alarm() {
+        assert!(node_state(&[]).is_running());
+        let notices = ["the disk is nearly full".to_owned(), "voters are missing: 5FA9".to_owned()];
+        let ComponentState::Alarm { problem, .. } = node_state(&notices) else { panic!() };
+        assert_eq!(problem, "the disk is nearly full; voters are missing: 5FA9");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 //! idle chain has no rounds. The tracker therefore polls often and remembers the last rounds. Prometheus, the status
 //! log and the RPC method `streembit_voters` show the result, and name the voters that are missing.
 
-use crate::types::FullClient;
+use crate::{notices::Notices, types::FullClient};
 use sc_consensus_grandpa::{report, AuthorityId, SharedAuthoritySet, SharedVoterState};
 use serde::Serialize;
 use sp_api::ProvideRuntimeApi as _;
@@ -32,6 +32,13 @@ const REMEMBERED_ROUNDS: usize = 3;
 
 /// The time that blocks may wait in one round. After it, only the voters that have voted in this round count as online.
 const STUCK_ROUND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time after which missing voters are brought to the operator's attention. At the start and at a change of the
+/// voters, the votes of some come a little later.
+const MISSING_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The topic of the notice about missing voters.
+const TOPIC: &str = "voters";
 
 /// The state that the GRANDPA voter shares with the rest of the node. Clones refer to the same state.
 #[derive(Clone)]
@@ -135,6 +142,8 @@ pub struct VoterTracker {
     pub metrics: Option<VoterMetrics>,
     /// Receives every change of the status.
     pub status: watch::Sender<Option<VoterStatus>>,
+    /// Receives a notice while voters are missing.
+    pub notices: Notices,
 }
 
 impl VoterTracker {
@@ -191,7 +200,10 @@ impl VoterTracker {
         if missing.ids != ids {
             missing.described = if ids.is_empty() { Vec::new() } else { self.describe(&ids) };
             missing.ids = ids;
+            missing.since = Some(Instant::now());
         }
+        let notice = missing.notice(Instant::now());
+        self.notices.set(TOPIC, notice);
     }
 
     fn describe(&self, voters: &[AuthorityId]) -> Vec<MissingVoter> {
@@ -214,6 +226,22 @@ impl VoterTracker {
 struct MissingVoters {
     ids: Vec<AuthorityId>,
     described: Vec<MissingVoter>,
+    /// When the voters last changed.
+    since: Option<Instant>,
+}
+
+impl MissingVoters {
+    /// Returns a notice if the same voters have been missing for a while.
+    fn notice(&self, now: Instant) -> Option<String> {
+        let has_lasted = self.since.is_some_and(|since| now.duration_since(since) >= MISSING_TIMEOUT);
+        (has_lasted && !self.described.is_empty()).then(|| {
+            let names: Vec<_> = self.described.iter().map(MissingVoter::to_string).collect();
+            format!(
+                "voters are missing: {}; their operators check that their nodes run and are connected",
+                names.join(", ")
+            )
+        })
+    }
 }
 
 /// Returns the voters that have prevoted or precommitted in a round.
@@ -343,6 +371,18 @@ mod tests {
         // It comes back, and the round ends.
         assert_eq!(polls.at(20, 0, &[(2, "abc")], Some("abc")), Some(3));
         assert_eq!(polls.at(21, 0, &[(2, "abcd"), (3, "")], None), Some(4));
+    }
+
+    #[test]
+    fn voters_that_stay_missing_are_named_in_a_notice() {
+        let start = Instant::now();
+        let voter = MissingVoter { key: "0x01".into(), account: Some("5FA9".into()) };
+        let missing = MissingVoters { ids: Vec::new(), described: vec![voter], since: Some(start) };
+        assert_eq!(missing.notice(start + Duration::from_secs(29)), None);
+        let notice = missing.notice(start + Duration::from_secs(30)).unwrap();
+        assert!(notice.contains("5FA9 (grandpa 0x01)"), "{notice}");
+        let none = MissingVoters { described: Vec::new(), ..missing };
+        assert_eq!(none.notice(start + Duration::from_secs(60)), None);
     }
 
     #[test]

@@ -49,6 +49,7 @@ impl Observers {
             grandpa: grandpa.clone(),
             metrics: config.prometheus_registry().map(VoterMetrics::register).transpose()?,
             status: status_sender,
+            notices: notices.clone(),
         };
         tasks.spawn_handle().spawn("voters", None, tracker.run());
 

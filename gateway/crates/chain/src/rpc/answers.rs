@@ -14,6 +14,22 @@ pub struct VoterStatus {
     pub online: Option<u32>,
 }
 
+/// The most notices that are taken from a node.
+const MAX_NOTICES: usize = 8;
+
+/// The most characters of a notice.
+const MAX_NOTICE_CHARS: usize = 1_000;
+
+/// Bounds the notices of a node, and removes the characters that could change how a terminal shows them.
+pub(crate) fn printable_notices(notices: Vec<String>) -> Vec<String> {
+    let is_printable = |c: &char| {
+        let hides_or_turns = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        !c.is_control() && !hides_or_turns
+    };
+    let printable = |text: String| text.chars().filter(is_printable).take(MAX_NOTICE_CHARS).collect();
+    notices.into_iter().take(MAX_NOTICES).map(printable).collect()
+}
+
 /// Two blocks of one author in one slot.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub(crate) struct BlockEquivocation {
@@ -40,4 +56,18 @@ pub(crate) struct RoundState {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Votes {
     pub current_weight: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_of_a_node_cannot_forge_lines_or_fill_the_memory() {
+        let notices = vec!["full\nAll is well.\x1b[8m\u{202e}".to_owned(), "x".repeat(5_000)];
+        let shown = printable_notices(notices);
+        assert_eq!(shown[0], "fullAll is well.[8m");
+        assert_eq!(shown[1].len(), MAX_NOTICE_CHARS);
+        assert_eq!(printable_notices(vec![String::new(); 99]).len(), MAX_NOTICES);
+    }
 }
