@@ -3,7 +3,7 @@
 
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
-use std::{fs, net::TcpListener, path::PathBuf};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, path::PathBuf};
 use streembit_tests::{
     free_port, path_str, rpc, run_test, streembit_node, wait_until, Node, TestEnv, VirtualSwitch,
 };
@@ -52,6 +52,7 @@ fn only_the_port_for_operators_changes_the_keys_of_a_node() {
         // A damaged key that the chain does not need, as an earlier release took it, does not stop the node.
         let damaged = keys.join(format!("61757261{}", "11".repeat(32)));
         fs::write(&damaged, "\"//Mallory\"")?;
+        fs::set_permissions(&damaged, fs::Permissions::from_mode(0o600))?;
         ensure!(node.process()?.stop()?.success(), "the node did not stop cleanly");
         node.start()?;
         let log = node.process()?.log();

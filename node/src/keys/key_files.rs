@@ -91,12 +91,17 @@ impl KeyFiles {
         }
     }
 
-    /// Reads all keys without verifying that they match their names.
-    pub fn read_unverified(&self) -> Result<NodeKeys, KeysError> {
-        let session: Vec<_> = self.stored_keys()?.into_iter().map(|stored| stored.key).collect();
-        if session.is_empty() {
+    /// Reads all keys without verifying that they match their names. There must be session keys.
+    fn read_unverified(&self) -> Result<NodeKeys, KeysError> {
+        if self.stored_keys()?.is_empty() {
             return Err(KeysError::NoSessionKeys(self.keystore.clone()));
         }
+        self.read_existing()
+    }
+
+    /// Reads the network key and the session keys that exist, without verifying that they match their names.
+    pub fn read_existing(&self) -> Result<NodeKeys, KeysError> {
+        let session: Vec<_> = self.stored_keys()?.into_iter().map(|stored| stored.key).collect();
         let network = self.read_network_key()?;
         let network = network.ok_or_else(|| KeysError::NoNetworkKey(self.network_key.clone()))?;
         Ok(NodeKeys { network: *network, session })
@@ -335,6 +340,16 @@ mod tests {
         assert_eq!(files.read(None).unwrap(), keys);
         fs::write(&files.network_key, "9").unwrap();
         assert!(matches!(files.read(None), Err(KeysError::InvalidNetworkKey(_))));
+    }
+
+    /// A node that is started with `--keystore-path` has no session keys in its base path, but a peer id.
+    #[test]
+    fn the_network_key_is_read_without_session_keys() {
+        let Fixture { files, .. } = &fixture();
+        assert!(matches!(files.read_existing(), Err(KeysError::NoNetworkKey(_))));
+        write_new(&files.network_key, &[9; 32]).unwrap();
+        assert!(files.read_existing().unwrap().session.is_empty());
+        assert!(matches!(files.read(None), Err(KeysError::NoSessionKeys(_))));
     }
 
     #[test]

@@ -69,11 +69,13 @@ pub fn ensure_sound(
 mod tests {
     use super::*;
     use crate::keys::test_keys::dave;
-    use std::fs;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
 
     /// Returns the damaged keys of a keystore with a file of Dave's key that is empty.
     fn damaged(keystore: &Path) -> Vec<DamagedKey> {
-        fs::write(keystore.join(dave().session[0].file_name()), "").unwrap();
+        let file = keystore.join(dave().session[0].file_name());
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         KeyFiles::without_database(keystore, Path::new("")).damaged(None).unwrap()
     }
 

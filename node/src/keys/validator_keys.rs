@@ -177,7 +177,8 @@ fn list(names: &BTreeSet<Vec<u8>>) -> String {
         return "no keys".into();
     }
     let text = |name: &Vec<u8>| {
-        let (key_type, public) = name.split_at_checked(AURA.0.len()).unwrap_or((name.as_slice(), &[]));
+        let (key_type, public) =
+            name.split_at_checked(AURA.0.len()).unwrap_or((name.as_slice(), b"".as_slice()));
         let kind = if key_type == GRANDPA.0.as_slice() { "grandpa" } else { "aura" };
         format!("{kind} 0x{}", hex::encode(public))
     };
