@@ -57,7 +57,8 @@ pub struct Cli {
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
     pub min_free_disk: u64,
 
-    /// Find other nodes on the local network with mDNS. mDNS needs IPv4.
+    /// Find other nodes on the local network: with mDNS over IPv4, and with announcements to a multicast group (UDP port
+    /// 30335) over IPv6, if the node listens on it.
     #[arg(long, conflicts_with = "no_mdns")]
     pub mdns: bool,
 }

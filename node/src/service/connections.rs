@@ -7,6 +7,7 @@
 //! If the node has lost all peers and this machine has other addresses than at the start, the node restarts: then the
 //! network searches on all interfaces again.
 
+use super::interfaces::local_addresses;
 use crate::{restart::RestartSender, types::Block};
 use rustix::{
     fd::{AsFd as _, OwnedFd, RawFd},
@@ -15,13 +16,7 @@ use rustix::{
     process::{getpid, pidfd_getfd, pidfd_open, PidfdFlags, PidfdGetfdFlags},
 };
 use sc_network_sync::SyncingService;
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    net::{Ipv4Addr, Ipv6Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, fs, io, sync::Arc, time::Duration};
 
 /// The time between two looks at the connections.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -152,36 +147,10 @@ impl Isolation {
     }
 }
 
-/// Returns the IP addresses of this machine, apart from loopback and link-local ones.
-fn local_addresses() -> BTreeSet<String> {
-    let v4 = fs::read_to_string("/proc/net/fib_trie").unwrap_or_default();
-    let v6 = fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
-    v4_addresses(&v4).chain(v6_addresses(&v6)).collect()
-}
-
-/// Reads the local addresses from the kernel's routing trie: a line with the address, then one with its type.
-fn v4_addresses(trie: &str) -> impl Iterator<Item = String> + '_ {
-    let lines = trie.lines().zip(trie.lines().skip(1));
-    lines.filter(|(_, kind)| kind.contains("/32 host LOCAL")).filter_map(|(line, _)| {
-        let address: Ipv4Addr = line.trim().strip_prefix("|-- ")?.parse().ok()?;
-        (!address.is_loopback() && !address.is_link_local()).then(|| address.to_string())
-    })
-}
-
-/// Reads the addresses from the kernel's list of IPv6 addresses, in which each line begins with one as 32 digits.
-fn v6_addresses(list: &str) -> impl Iterator<Item = String> + '_ {
-    list.lines().filter_map(|line| {
-        let digits = line.split_whitespace().next()?;
-        let address = Ipv6Addr::from(u128::from_str_radix(digits, 16).ok()?);
-        let is_link_local = address.segments().first().is_some_and(|first| first & 0xffc0 == 0xfe80);
-        (!address.is_loopback() && !is_link_local).then(|| address.to_string())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
     #[test]
     fn every_tcp_connection_gets_time_outs() {
@@ -223,15 +192,5 @@ mod tests {
             assert!(!isolation.update(false, set("10.0.0.2")));
         }
         assert!(isolation.update(false, set("10.0.0.2")));
-    }
-
-    #[test]
-    fn the_kernels_lists_are_read() {
-        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.0.0.0\n        /24 link UNICAST\n     |-- 10.0.0.7\n        \
-                    /32 host LOCAL\n     |-- 127.0.0.1\n        /32 host LOCAL\n";
-        assert_eq!(v4_addresses(trie).collect::<Vec<_>>(), ["10.0.0.7"]);
-        let list = "00000000000000000000000000000001 01 80 10 80 lo\nfe800000000000000000000000000007 02 40 20 80 eth0\n\
-                    20010db8000000000000000000000007 02 40 00 80 eth0\n";
-        assert_eq!(v6_addresses(list).collect::<Vec<_>>(), ["2001:db8::7"]);
     }
 }

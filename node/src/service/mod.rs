@@ -3,7 +3,9 @@
 mod components;
 mod connections;
 mod genesis_exchange;
+mod interfaces;
 mod known_addresses;
+mod local_discovery;
 mod name_servers;
 mod network;
 mod observers;

@@ -5,6 +5,7 @@ use super::{
     connections,
     genesis_exchange::{GenesisExchange, Requests},
     known_addresses,
+    local_discovery::LocalDiscovery,
 };
 use crate::{
     consensus::{
@@ -17,7 +18,7 @@ use crate::{
     status_log,
     types::Block,
 };
-use sc_network::service::traits::NetworkService;
+use sc_network::{config::TransportConfig, service::traits::NetworkService};
 use sc_network_sync::SyncingService;
 use sc_service::{error::Error as ServiceError, Configuration, TaskManager};
 use std::sync::Arc;
@@ -98,8 +99,19 @@ pub fn watch_connections(
     let nodes = known_addresses::named_nodes(config);
     let dialling = known_addresses::run(nodes.clone(), network.clone(), sync.clone());
     tasks.spawn_handle().spawn("known-addresses", None, dialling);
+    if finds_local_nodes(config) {
+        let (network, peer) = (network.clone(), network.local_peer_id());
+        let discovery =
+            LocalDiscovery { genesis, peer, listen: config.network.listen_addresses.clone(), network };
+        tasks.spawn_handle().spawn("local-discovery", None, discovery.run());
+    }
     let (network, notices) = (network.clone(), notices.clone());
     let exchange = GenesisExchange { genesis, nodes, network, sync: sync.clone(), notices };
     tasks.spawn_handle().spawn("genesis-exchange", None, exchange.run(requests));
     tasks.spawn_handle().spawn("connections", None, connections::watch(sync.clone(), restart));
+}
+
+/// Returns true if the node looks for others in the local network (`--mdns`).
+fn finds_local_nodes(config: &Configuration) -> bool {
+    matches!(config.network.transport, TransportConfig::Normal { enable_mdns: true, .. })
 }
