@@ -30,8 +30,9 @@ const PROBES: u32 = 3;
 /// The time, in milliseconds, that sent data may stay unacknowledged.
 const UNACKNOWLEDGED_MS: u32 = 25_000;
 
-/// The number of looks without peers after which the node restarts if its addresses have changed: one minute.
-const LOOKS_WITHOUT_PEERS: u32 = 12;
+/// The number of looks, one minute, without peers after which the node restarts if its addresses have changed; and the
+/// number of looks with peers after which new addresses count as those that the peers are connected with.
+const PATIENCE: u32 = 12;
 
 /// Runs for as long as the node runs.
 pub async fn watch(sync: Arc<SyncingService<Block>>, restart: RestartSender) {
@@ -126,8 +127,10 @@ fn set_tcp_timeouts(socket: &OwnedFd) -> io::Result<()> {
 /// Whether the node has lost its peers after the addresses of this machine changed.
 #[derive(Default)]
 struct Isolation {
-    /// The addresses when the node last had peers.
+    /// The addresses with which the node had peers.
     connected_with: Option<BTreeSet<String>>,
+    /// The number of looks in a row with peers and other addresses. Dead peers stay for up to half a minute.
+    looks_with_others: u32,
     looks_without_peers: u32,
 }
 
@@ -135,15 +138,18 @@ impl Isolation {
     /// Returns true if the node had peers with other addresses, and has had none for a while.
     fn update(&mut self, has_peers: bool, addresses: BTreeSet<String>) -> bool {
         if has_peers {
-            // Keep the addresses of the first connection: peers may stay for a while after an address has gone.
-            self.connected_with.get_or_insert(addresses);
             self.looks_without_peers = 0;
+            let is_same = self.connected_with.as_ref().is_none_or(|before| *before == addresses);
+            self.looks_with_others = if is_same { 0 } else { self.looks_with_others.saturating_add(1) };
+            if is_same || self.looks_with_others >= PATIENCE {
+                self.connected_with = Some(addresses);
+            }
             return false;
         }
         self.looks_without_peers = self.looks_without_peers.saturating_add(1);
         let have_changed = self.connected_with.as_ref().is_some_and(|before| *before != addresses);
         // Without any address a restart does not help.
-        have_changed && !addresses.is_empty() && self.looks_without_peers >= LOOKS_WITHOUT_PEERS
+        have_changed && !addresses.is_empty() && self.looks_without_peers >= PATIENCE
     }
 }
 
@@ -188,9 +194,16 @@ mod tests {
             assert!(!isolation.update(false, set("")), "there is no address");
         }
         assert!(!isolation.update(true, set("10.0.0.1")));
-        for _ in 1..LOOKS_WITHOUT_PEERS {
+        for _ in 1..PATIENCE {
             assert!(!isolation.update(false, set("10.0.0.2")));
         }
         assert!(isolation.update(false, set("10.0.0.2")));
+
+        for _ in 0..PATIENCE {
+            assert!(!isolation.update(true, set("10.0.0.3")));
+        }
+        for _ in 0..99 {
+            assert!(!isolation.update(false, set("10.0.0.3")), "it had peers with this address");
+        }
     }
 }
