@@ -24,13 +24,18 @@ pub fn resolve_base_path(cli: &mut Cli) -> Result<()> {
         let folder = std::env::temp_dir();
         return ensure_writable(&folder).map_err(|error| unusable(&folder, "--base-path", &error));
     }
-    match std::env::home_dir().filter(|home| home.is_absolute()) {
-        Some(_) => Ok(()),
-        None => Err(Error::Input(
-            "this user has no home folder to keep the chain in: give the node a folder with --base-path DIR"
-                .into(),
-        )),
+    ensure_home(std::env::home_dir().as_deref())
+}
+
+/// Returns an error if there is no home folder, which Substrate's default folder is in.
+fn ensure_home(home: Option<&Path>) -> Result<()> {
+    if home.is_some_and(Path::is_absolute) {
+        return Ok(());
     }
+    Err(Error::Input(
+        "this user has no home folder to keep the chain in: give the node a folder with --base-path DIR"
+            .into(),
+    ))
 }
 
 /// Creates the folders of the node, and returns an error that names the folder and the option if one is unusable.
@@ -75,6 +80,15 @@ mod tests {
         let mut cli = Cli::parse_for_test(&["--chain=local", "--base-path=node"]);
         resolve_base_path(&mut cli).unwrap();
         assert!(cli.run.shared_params.base_path.unwrap().is_absolute());
+    }
+
+    #[test]
+    fn a_user_without_a_home_is_told_the_option() {
+        ensure_home(Some(Path::new("/home/pi"))).unwrap();
+        for home in [None, Some(Path::new(""))] {
+            let error = ensure_home(home).unwrap_err().to_string();
+            assert!(error.contains("--base-path DIR"), "{error}");
+        }
     }
 
     #[test]
