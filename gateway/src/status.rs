@@ -62,8 +62,8 @@ impl ComponentState {
 /// A component of the daemon and its state.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Component {
-    /// The name, such as `log`, `chain`, `clock`, `validators`, `anchor`, `delivery`, `evidence`, `api`, `configuration`
-    /// or `device/NAME`.
+    /// The name, such as `log`, `chain`, `clock`, `node`, `validators`, `anchor`, `delivery`, `evidence`, `api`, `api/tcp`,
+    /// `configuration` or `device/NAME`.
     pub name: String,
     /// The state.
     #[serde(flatten)]

@@ -395,7 +395,7 @@ impl ChainTasks {
     ) -> Result<(), DaemonError> {
         let (status, metrics) = (self.status.clone(), self.metrics.clone());
         for component in
-            ["anchor", devices::COMPONENT, contracts::COMPONENT, "evidence", "delivery", "validators"]
+            ["anchor", devices::COMPONENT, contracts::COMPONENT, "evidence", "delivery", "node", "validators"]
         {
             status.report(component, ComponentState::Starting);
         }

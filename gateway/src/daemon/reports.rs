@@ -20,10 +20,16 @@ const EQUIVOCATION_REMEDY: &str = "stop all but one of the nodes that hold the v
 const LISTEN_REMEDY: &str =
     "free the port, or change `listen` in [delivery]; the gateway tries again by itself, and logs meanwhile";
 
+/// The remedy for a problem that the node reports.
+const NODE_REMEDY: &str = "the node says what to do; its log has more";
+
 /// Reports the chain's state to the status board and the metrics until the sender is dropped.
 pub(super) async fn chain(reports: watch::Receiver<ChainReport>, status: &StatusBoard, metrics: &Metrics) {
     for_each_value(reports, |report| {
         status.report("chain", chain_state(report));
+        if let Some(notices) = &report.notices {
+            status.report("node", node_state(notices));
+        }
         if let Some(validators) = &report.validators {
             status.report("validators", validators_state(validators));
         }
@@ -31,6 +37,7 @@ pub(super) async fn chain(reports: watch::Receiver<ChainReport>, status: &Status
     })
     .await;
     status.report("chain", ComponentState::Stopped);
+    status.report("node", ComponentState::Stopped);
     status.report("validators", ComponentState::Stopped);
 }
 
@@ -74,6 +81,13 @@ fn chain_state(report: &ChainReport) -> ComponentState {
             ComponentState::running(format!("{node}, block {block} finalized{quota}"))
         }
     }
+}
+
+fn node_state(notices: &[String]) -> ComponentState {
+    if notices.is_empty() {
+        return ComponentState::running("reports no problem");
+    }
+    ComponentState::alarm(notices.join("; "), NODE_REMEDY)
 }
 
 fn quota_text(quota: &QuotaStatus) -> String {
@@ -134,6 +148,14 @@ mod tests {
         let ComponentState::Retrying { problem, remedy } = delivery_state(&state) else { panic!() };
         assert!(problem.contains("10.9.9.9") && problem.contains("127.0.0.1"), "{problem}");
         assert!(remedy.contains("[delivery]"), "{remedy}");
+    }
+
+    #[test]
+    fn what_the_node_reports_raises_an_alarm() {
+        assert!(node_state(&[]).is_running());
+        let notices = ["the disk is nearly full".to_owned(), "voters are missing: 5FA9".to_owned()];
+        let ComponentState::Alarm { problem, .. } = node_state(&notices) else { panic!() };
+        assert_eq!(problem, "the disk is nearly full; voters are missing: 5FA9");
     }
 
     #[tokio::test]

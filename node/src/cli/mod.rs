@@ -47,7 +47,19 @@ pub struct Cli {
     #[arg(long, value_name = "DIR")]
     pub runtime_cache: Option<PathBuf>,
 
-    /// Find other nodes on the local network with mDNS.
+    /// Serve all RPC methods on this port of 127.0.0.1, also those that change the node, such as the creation of
+    /// session keys. All other listeners serve only safe methods. `streembit consortium join` and `rotate-keys` need
+    /// it. Never forward it with a proxy.
+    #[arg(long, value_name = "PORT")]
+    pub rpc_admin_port: Option<u16>,
+
+    /// The free disk space, in MiB, below which the node stops cleanly and waits until there is more. It warns at four
+    /// times as much.
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
+    pub min_free_disk: u64,
+
+    /// Find other nodes on the local network: with mDNS over IPv4, and with announcements to a multicast group (UDP port
+    /// 30335) over IPv6, if the node listens on it.
     #[arg(long, conflicts_with = "no_mdns")]
     pub mdns: bool,
 }
@@ -131,6 +143,11 @@ impl Cli {
         own.filter(|id| is_own(id)).collect()
     }
 
+    #[cfg(test)]
+    pub(crate) fn parse_for_test(arguments: &[&str]) -> Self {
+        Self::try_from_arguments([&["streembit-node"], arguments].concat()).unwrap()
+    }
+
     fn command_with_defaults() -> Command {
         let command = Self::setup_command(<Self as CommandFactory>::command());
         command
@@ -144,6 +161,8 @@ impl Cli {
         if log.is_empty() {
             log.extend(defaults::LOG_FILTERS.map(String::from));
         }
+        // sc-cli only looks whether standard error is a terminal.
+        cli.run.shared_params.disable_log_color |= std::env::var_os("NO_COLOR").is_some();
         let network = &mut cli.run.network_params;
         network.no_mdns = !cli.mdns;
         // The gateways of a consortium are as often in one local network or VPN as on the Internet.

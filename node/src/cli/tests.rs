@@ -7,7 +7,7 @@ use sc_cli::{CliConfiguration, DatabasePruningMode, ImportParams};
 use std::collections::BTreeSet;
 
 fn parse(arguments: &[&str]) -> Cli {
-    Cli::try_from_arguments([&["streembit-node"], arguments].concat()).unwrap()
+    Cli::parse_for_test(arguments)
 }
 
 fn caches(import: &ImportParams) -> (usize, Option<usize>, Option<DatabasePruningMode>) {
@@ -64,7 +64,7 @@ fn the_defaults_fit_a_raspberry_pi() {
     assert_eq!(run.runtime_params.max_runtime_instances, 2);
     assert_eq!((run.pool_config.pool_limit, run.pool_config.pool_kbytes), (512, 4096));
     assert_eq!((run.rpc_params.rpc_max_request_size, run.rpc_params.rpc_max_connections), (4, 100));
-    assert_eq!((run.network_params.in_peers, run.network_params.in_peers_light), (32, 0));
+    assert_eq!((run.network_params.in_peers, run.network_params.in_peers_light), (32, 4));
     assert_eq!(run.import_params.pruning_params.blocks_pruning, DatabasePruningMode::ArchiveCanonical);
     assert!(run.network_params.no_mdns);
     assert_eq!(run.shared_params.log, LOG_FILTERS);
@@ -106,6 +106,14 @@ fn the_heartbeat_has_a_default_and_limits() {
         let error = Cli::try_from_arguments(["streembit-node", "--dev", invalid]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ValueValidation, "{invalid}");
     }
+}
+
+#[test]
+fn the_free_disk_space_has_a_default_and_limits() {
+    assert_eq!(parse(&["--dev"]).min_free_disk, 128);
+    assert_eq!(parse(&["--dev", "--min-free-disk=64"]).min_free_disk, 64);
+    let error = Cli::try_from_arguments(["streembit-node", "--dev", "--min-free-disk=0"]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ValueValidation);
 }
 
 #[test]

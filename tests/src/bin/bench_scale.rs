@@ -7,12 +7,22 @@
 use anyhow::{bail, Context, Result};
 use streembit_tests::{
     bench::chain::scale::{run, ScaleSettings},
+    program::print_help_if_asked,
     TestEnv,
 };
 
+const HELP: &str = "
+Benchmarks four validators with a large state on this machine, and prints tables for docs/benchmarks.md.
+
+Usage: streembit-bench-scale [gateways=N] [devices=N] [contracts=N] [minutes=N] [heartbeat=N] [calls=N]
+";
+
 fn main() -> Result<()> {
+    print_help_if_asked(HELP);
     let settings = std::env::args().skip(1).try_fold(ScaleSettings::default(), with)?;
-    run(&TestEnv::open("bench-scale")?, settings)
+    let env = TestEnv::open("bench-scale")?;
+    env.clean_up_on_signal()?;
+    run(&env, settings)
 }
 
 /// Returns the settings with one of them changed.
