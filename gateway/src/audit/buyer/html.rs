@@ -1,6 +1,7 @@
 //! HTML that is put together from elements. Foreign text enters it only escaped.
 
 use std::fmt::{Display, Write as _};
+use streembit_primitives::shown::is_hidden;
 
 /// A piece of HTML. A text becomes HTML only by being escaped, so nobody's text can change the page.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -163,23 +164,6 @@ fn escape(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// Returns true for control characters, and for characters that are invisible or change the direction of the text.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 #[cfg(test)]
