@@ -2,7 +2,6 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "runtime-benchmarks")]
 extern crate alloc;
 
 #[cfg(any(test, feature = "try-runtime"))]
