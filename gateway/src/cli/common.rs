@@ -266,6 +266,7 @@ pub struct NodeArg {
     /// The RPC address of a node of the chain, such as ws://127.0.0.1:9944.
     #[arg(id = "node", long = "node", value_name = "URL", env = "STREEMBIT_NODE")]
     pub url: Option<NodeUrl>,
+    /// Whether the address may be unencrypted.
     #[command(flatten)]
     pub plain: AllowPlainArg,
 }

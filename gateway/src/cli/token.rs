@@ -30,6 +30,7 @@ pub enum Command {
     Revoke {
         /// The name of the token.
         name: String,
+        /// The configuration.
         #[command(flatten)]
         config: ConfigArg,
     },

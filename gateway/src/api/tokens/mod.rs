@@ -8,7 +8,7 @@ mod access;
 mod file;
 mod scope;
 
-pub(super) use access::{authenticate, needing, Access, IngestDevices, TokenStore};
+pub(super) use access::{authenticate, needing, Access, TokenStore};
 pub use file::{TokenEntry, Tokens, TokensError, MAX_TOKENS};
 pub use scope::{Need, ParseScopeError, TokenScope};
 
