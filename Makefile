@@ -4,13 +4,13 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/streembit/target
 BIN = $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help setup build demo network test test-long crash lint docs bench bench-log bench-chain weights clean
+.PHONY: help setup build demo network test test-long crash lint docs bench bench-log bench-chain bench-scale weights clean
 
 help:
 	@echo "make demo   set up, build, and watch a car's odometer become an anchored, audited event (KEEP=1: leave it running)"
 	@echo "make network  set up, build, and run a consortium of four validators on this machine until Ctrl-C"
 	@echo "make test   set up, build, and run every test"
-	@echo "make test-long  set up, build, and run the tests that take minutes each: partitions, wrong clocks, floods, a lost network"
+	@echo "make test-long  set up, build, and run the tests that take minutes each: partitions, wrong clocks, floods, a lost network, a year of contracts"
 	@echo "make build  set up and build the binaries into $(BIN)"
 	@echo "make crash  break a gateway in every way and count what is lost (CYCLES=100, SEED=random; all faults as root)"
 	@echo "make lint   formatting, clippy, documentation, arrows between crates, licences, links"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench  measure what docs/benchmarks.md reports"
 	@echo "make weights  measure what the chain's calls weigh, and write it into the runtime (docs/weights.md)"
 	@echo "make bench-log  measure the log: beside its ceiling, side by side with others, with 10,000,000 events"
+	@echo "make bench-scale  measure four validators whose state has many gateways, devices and contracts (SCALE='gateways=100 devices=1000')"
 	@echo "make bench-chain  measure four validators in release: idle (MINUTES=30), an anchor's way, anchors a second"
 
 setup:
@@ -39,6 +40,7 @@ test: build
 test-long: build
 	@.ci/setup --tests
 	cargo test --workspace --test e2e -- --ignored
+	cargo test -p pallet-service-contracts --lib -- --ignored --nocapture
 
 CYCLES ?= 100
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
@@ -81,6 +83,13 @@ MINUTES ?= 30
 bench-chain: setup
 	$(RELEASE) --bin streembit --bin streembit-bench-chain
 	$(CARGO_TARGET_DIR)/release/streembit-bench-chain $(MINUTES)
+
+# What the arguments mean is at the beginning of tests/src/bin/bench_scale.rs.
+SCALE ?=
+
+bench-scale: setup
+	$(RELEASE) --bin streembit-bench-scale -p streembit-chain-spec --example scale_spec
+	$(CARGO_TARGET_DIR)/release/streembit-bench-scale $(SCALE)
 
 clean:
 	cargo clean

@@ -31,7 +31,25 @@ pub(crate) fn live_chain(
         .with_properties(properties())
 }
 
-/// The properties that wallets read. There is no token: the chain has neither balances nor fees.
+/// The properties that wallets read. There is no token: the chain has neither balances nor fees. Without these entries
+/// wallets would show amounts of "Unit" with 12 decimals. Symbol and decimals are those in the hash of the metadata
+/// (`runtime/build.rs`), which wallets compute from the properties.
 pub(crate) fn properties() -> Properties {
-    Properties::from_iter([("ss58Format".into(), SS58_PREFIX.into())])
+    Properties::from_iter([
+        ("ss58Format".into(), SS58_PREFIX.into()),
+        ("tokenSymbol".into(), "NONE".into()),
+        ("tokenDecimals".into(), 0.into()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wallets_are_told_that_there_is_no_token() {
+        let properties = serde_json::to_value(properties()).unwrap();
+        let expected = serde_json::json!({ "ss58Format": 42, "tokenSymbol": "NONE", "tokenDecimals": 0 });
+        assert_eq!(properties, expected);
+    }
 }

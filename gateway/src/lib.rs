@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod contracts;
 pub mod daemon;
+pub mod event_view;
 pub mod handover;
 pub mod keys;
 pub mod last_anchored;

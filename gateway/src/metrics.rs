@@ -227,7 +227,10 @@ fn reason(error: &IngestError) -> &'static str {
         IngestError::Refused(Refusal::OtherLog { .. } | Refusal::OtherEpoch { .. }) => "other_log",
         IngestError::Refused(Refusal::UnknownPrevious { .. }) => "unknown_previous",
         IngestError::Refused(Refusal::Retired { .. }) => "retired",
-        IngestError::Empty | IngestError::TooMany { .. } | IngestError::TooLong(_) => "content",
+        IngestError::Empty
+        | IngestError::TooMany { .. }
+        | IngestError::TooLong(_)
+        | IngestError::Hidden(_) => "content",
         IngestError::Refused(Refusal::Event(_)) => "order",
         IngestError::Refused(Refusal::BodyTooLarge { .. }) => "too_large",
         IngestError::Refused(Refusal::Forked { .. }) => "forked",

@@ -6,6 +6,7 @@
 
 use serde::{Serialize, Serializer};
 use std::{fmt, str::FromStr};
+use streembit_primitives::shown::is_hidden;
 
 /// A text with a character that a terminal acts on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -34,7 +35,7 @@ pub struct PrintableLine(Printable);
 impl Printable {
     /// Returns `text` with an escape sequence in place of each character that a terminal acts on.
     pub fn escaped(text: &str) -> Self {
-        Self(escape(text, |c| acts_on_terminal(c) && c != '\n'))
+        Self(escape(text, |c| is_hidden(c) && c != '\n'))
     }
 
     /// The text.
@@ -48,7 +49,7 @@ impl FromStr for Printable {
 
     fn from_str(text: &str) -> Result<Self, UnprintableError> {
         for (at, line) in text.split('\n').enumerate() {
-            if let Some(character) = line.chars().find(|c| acts_on_terminal(*c)) {
+            if let Some(character) = line.chars().find(|c| is_hidden(*c)) {
                 return Err(UnprintableError::Character { character, line: at.saturating_add(1) });
             }
         }
@@ -72,7 +73,7 @@ impl PrintableLine {
     /// Returns `text` in quotes. Line breaks, quotes and the characters that a terminal acts on are escaped, so the end of
     /// the quotation is the end of the text.
     pub fn quoted(text: &str) -> Self {
-        let text = escape(text, |c| acts_on_terminal(c) || matches!(c, '“' | '”'));
+        let text = escape(text, |c| is_hidden(c) || matches!(c, '“' | '”'));
         Self(Printable(format!("“{text}”")))
     }
 
@@ -105,20 +106,6 @@ impl From<PrintableLine> for Printable {
     }
 }
 
-/// Returns JSON with JSON's own escape sequences in place of the characters that a terminal acts on. Such characters occur
-/// in JSON only inside of texts.
-pub fn escape_json(json: &str) -> String {
-    let mut units = [0; 2];
-    json.chars().fold(String::with_capacity(json.len()), |mut escaped, c| {
-        if acts_on_terminal(c) && c != '\n' {
-            escaped.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-        } else {
-            escaped.push(c);
-        }
-        escaped
-    })
-}
-
 fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
         if is_escaped(c) {
@@ -128,19 +115,6 @@ fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
         }
         escaped
     })
-}
-
-/// Returns true for control characters, for characters that change the direction of the text, for separators of lines, and
-/// for invisible characters. The joiners U+200C and U+200D belong to the spelling of some languages.
-fn acts_on_terminal(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let is_invisible = matches!(
-        c,
-        '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    );
-    c.is_control() || turns || is_invisible || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -170,13 +144,5 @@ mod tests {
         assert_eq!("oil".parse::<PrintableLine>().unwrap().as_str(), "oil");
         let quoted = PrintableLine::quoted("oil”.\n\nclause 2: \u{1b}[2J");
         assert_eq!(quoted.as_str(), "“oil\\u{201d}.\\u{a}\\u{a}clause 2: \\u{1b}[2J”");
-    }
-
-    #[test]
-    fn escaped_json_says_the_same() {
-        let value = serde_json::json!({ "text": "a\u{202e}b\u{9b}\u{e0041}\n" });
-        let escaped = escape_json(&value.to_string());
-        assert!(escaped.parse::<Printable>().is_ok(), "{escaped}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
     }
 }

@@ -62,7 +62,8 @@ impl ComponentState {
 /// A component of the daemon and its state.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Component {
-    /// The name, such as `log`, `chain`, `validators`, `anchor`, `delivery`, `evidence`, `api` or `device/NAME`.
+    /// The name, such as `log`, `chain`, `clock`, `node`, `validators`, `anchor`, `delivery`, `evidence`, `api`, `api/tcp`,
+    /// `configuration` or `device/NAME`.
     pub name: String,
     /// The state.
     #[serde(flatten)]
@@ -94,6 +95,11 @@ impl StatusBoard {
         }
         let since = before.filter(|_| same_kind).map_or_else(now_ms, |before| before.since);
         components.insert(component.to_owned(), Component { name: component.to_owned(), state, since });
+    }
+
+    /// Removes a component that no longer exists.
+    pub fn remove(&self, component: &str) {
+        self.lock().remove(component);
     }
 
     /// Returns all components, sorted by name.

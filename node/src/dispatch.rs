@@ -2,49 +2,63 @@
 
 use crate::{
     cli::{Cli, Subcommand},
-    run,
+    database::folder::DatabaseFolder,
+    run::{self, End},
     service::Components,
     types::{Block, FullBackend, FullClient},
 };
-use sc_cli::{CliConfiguration, Result, SubstrateCli};
+use sc_cli::{CliConfiguration, Error, Result, SubstrateCli};
 use sc_service::Configuration;
 use std::{future::Future, sync::Arc};
 
 /// Runs the node, or the subcommand if there is one.
-pub fn execute(cli: &Cli) -> Result<()> {
+pub fn execute(cli: &mut Cli) -> Result<End> {
     match &cli.subcommand {
         None => {
             cli.validate()?;
             run::run(cli)
         }
-        Some(Subcommand::Key(command)) => command.run(cli),
-        Some(Subcommand::ChainSpec(command)) => command.run(),
-        Some(Subcommand::Runtime(command)) => command.run(),
-        Some(Subcommand::Refound(command)) if command.template => command.print_template(),
-        Some(Subcommand::Refound(command)) => with_database(cli, command, |database, config| async move {
+        Some(command) => execute_command(cli, command).map(|()| End::Stopped),
+    }
+}
+
+fn execute_command(cli: &Cli, command: &Subcommand) -> Result<()> {
+    match command {
+        Subcommand::Key(command) => command.run(cli),
+        Subcommand::ChainSpec(command) => command.run(),
+        Subcommand::Runtime(command) => command.run(),
+        Subcommand::Refound(command) if command.template => command.print_template(),
+        Subcommand::Refound(command) => with_database(cli, command, |database, config| async move {
             command.run(database.client, &*config.chain_spec)
         }),
-        Some(Subcommand::SessionKeys(command)) => command.run(),
-        Some(Subcommand::Keys(command)) => command.run(),
+        Subcommand::SessionKeys(command) => command.run(),
+        Subcommand::Keys(command) => command.run(),
         #[cfg(feature = "runtime-benchmarks")]
-        Some(Subcommand::Benchmark(command)) => command.run(),
-        Some(Subcommand::ExportChainSpec(command)) => command.run(cli.load_spec(&command.chain)?),
-        Some(Subcommand::PurgeChain(command)) => {
-            cli.create_runner(command)?.sync_run(|config| command.run(config.database))
+        Subcommand::Benchmark(command) => command.run(),
+        Subcommand::ExportChainSpec(command) => command.run(cli.load_spec(&command.chain)?),
+        Subcommand::PurgeChain(command) => {
+            cli.create_runner(command)?.sync_run(|config| {
+                // The next start may begin a new database.
+                let database = DatabaseFolder::of(&config);
+                command.run(config.database)?;
+                database
+                    .map_or(Ok(()), |database| database.forget_if_removed())
+                    .map_err(|error| Error::Application(Box::new(error)))
+            })
         }
-        Some(Subcommand::ChainInfo(command)) => {
+        Subcommand::ChainInfo(command) => {
             cli.create_runner(command)?.sync_run(|config| command.run::<Block>(&config))
         }
-        Some(Subcommand::CheckBlock(command)) => {
+        Subcommand::CheckBlock(command) => {
             with_database(cli, command, |database, _| command.run(database.client, database.import_queue))
         }
-        Some(Subcommand::ExportBlocks(command)) => {
+        Subcommand::ExportBlocks(command) => {
             with_database(cli, command, |database, config| command.run(database.client, config.database))
         }
-        Some(Subcommand::ImportBlocks(command)) => {
+        Subcommand::ImportBlocks(command) => {
             with_database(cli, command, |database, _| command.run(database.client, database.import_queue))
         }
-        Some(Subcommand::Revert(command)) => with_database(cli, command, |database, _| {
+        Subcommand::Revert(command) => with_database(cli, command, |database, _| {
             // GRANDPA has its own records of the reverted blocks.
             let revert_grandpa =
                 Box::new(|client, _, blocks| Ok(sc_consensus_grandpa::revert(client, blocks)?));

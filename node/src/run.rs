@@ -1,88 +1,198 @@
 //! Runs the node, and the gateway beside it, until the process is told to stop or an essential task fails.
 
-use crate::{cli::Cli, gateway::Gateway, keys, service};
-use futures::FutureExt;
+use crate::{
+    cli::Cli,
+    database::disk_space::DiskSpace,
+    gateway::Gateway,
+    keys,
+    notices::Notices,
+    preflight::{folders, listen_addresses, rpc_access},
+    restart::{self, RestartReceiver},
+    service::{self, ChainHandles, NodeSettings},
+};
+use futures::{future::BoxFuture, FutureExt as _};
 use sc_cli::{CliConfiguration, DefaultConfigurationValues, Error, Result, Signals, SubstrateCli};
 use sc_network::{multiaddr::Protocol, Multiaddr};
 use sc_service::Configuration;
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    time::Duration,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
+use tokio::runtime::Runtime;
 
 /// The time that tasks have to end when the node stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Runs until SIGINT or SIGTERM arrives or an essential task fails.
-pub fn run(cli: &Cli) -> Result<()> {
+/// The time that the last users of the database have to end after all tasks.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the node ended without an error.
+pub enum End {
+    /// The process was told to stop.
+    Stopped,
+    /// The process is to be replaced by a new one.
+    Restart,
+}
+
+/// A signal to stop, which can be awaited many times.
+type StopSignal = futures::future::Shared<BoxFuture<'static, ()>>;
+
+/// Runs until SIGINT or SIGTERM arrives, an essential task fails, or the node has to be restarted.
+pub fn run(cli: &mut Cli) -> Result<End> {
     let gateway = match &cli.gateway {
         Some(config) => Some(Gateway::open(config, cli.gateway_passphrase_file.as_deref())?),
         None => None,
     };
+    folders::resolve_base_path(cli)?;
     let runtime = sc_cli::build_runtime()?;
     // Capture the signals before anything else, so that none is missed.
-    let signals = runtime.block_on(async { Signals::capture() })?;
+    let signal = runtime.block_on(async { Signals::capture() })?.future().shared();
     let mut config = cli.run.create_configuration(cli, runtime.handle().clone())?;
-    restrict_addresses(cli, &mut config)?;
-    keys::validate(&config)?;
+    let absent = restrict_addresses(cli, &mut config)?;
+    folders::prepare(&config, cli.runtime_cache.as_deref())?;
     cli.run.init(&Cli::support_url(), &Cli::impl_version(), |_| ())?;
     sc_cli::print_node_infos::<Cli>(&config);
+    if cli.loses_chain_of_gateway() {
+        tracing::warn!(
+            "this chain is in a temporary folder and is removed when the node ends, but the gateway keeps its log: at the \
+             next start, neither the gateway nor its devices are registered. --base-path DIR keeps the chain"
+        );
+    }
 
-    let chain = format!("{} ({})", config.chain_spec.name(), config.chain_spec.id());
-    let result = runtime.block_on(async {
-        let heartbeat = Duration::from_secs(cli.heartbeat);
-        let node = service::start(config, heartbeat, cli.runtime_cache.as_deref());
-        let mut node = node.map_err(|error| start_error(&chain, &error))?;
-        let gateway = gateway.map(|gateway| gateway.start(&node.rpc));
-        let _memory = tokio::spawn(streembit::memory::trim_periodically());
-        let result = signals.run_until_signal(node.tasks.future().fuse()).await;
-        // Stop the gateway first: it may still query the node while it closes its log.
-        if let Some(gateway) = gateway {
-            gateway.stop().await;
+    let disk = DiskSpace::new(&config.data_path, cli.min_free_disk);
+    let has_space = runtime.block_on(async {
+        tokio::select! {
+            () = disk.wait_until_enough() => true,
+            () = signal.clone() => false,
         }
-        result.map_err(sc_cli::Error::from)
     });
-    // The end of the block above dropped the task manager, which tells the tasks to end.
-    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    if !has_space {
+        return Ok(End::Stopped);
+    }
+    let damaged_keys = keys::prepare(&config)?;
+    let (restart, restarts) = restart::channel();
+    let notices = Notices::default();
+    let settings = NodeSettings {
+        heartbeat: Duration::from_secs(cli.heartbeat),
+        runtime_cache: cli.runtime_cache.as_deref(),
+        compare_genesis: !is_preset(cli),
+        damaged_keys,
+        notices: notices.clone(),
+        restart: restart.clone(),
+    };
+    let (result, chain) = runtime.block_on(async {
+        tokio::spawn(disk.clone().watch(notices.clone(), restart.clone()));
+        if !absent.is_empty() {
+            tokio::spawn(listen_addresses::wait_for(absent, notices, restart));
+        }
+        run_node(config, settings, gateway, (signal, restarts), &disk).await
+    });
+    shut_down(runtime, chain);
     result
+}
+
+/// Returns true if the chain spec is one of those in this program.
+fn is_preset(cli: &Cli) -> bool {
+    let shared = &cli.run.shared_params;
+    shared.chain.as_deref().map_or(shared.dev, |chain| ["dev", "local", "four"].contains(&chain))
+}
+
+/// Runs the node and the gateway. Also returns the handles of the chain, if the node had started.
+async fn run_node(
+    config: Configuration,
+    settings: NodeSettings<'_>,
+    gateway: Option<Gateway>,
+    (signal, mut restarts): (StopSignal, RestartReceiver),
+    disk: &DiskSpace,
+) -> (Result<End>, Option<ChainHandles>) {
+    let chain = format!("{} ({})", config.chain_spec.name(), config.chain_spec.id());
+    let mut node = match service::start(config, settings) {
+        Ok(node) => node,
+        Err(error) => return (Err(start_error(&chain, &error)), None),
+    };
+    let gateway = gateway.map(|gateway| gateway.start(&node.rpc));
+    let _memory = tokio::spawn(streembit::memory::trim_periodically());
+    let end = tokio::select! {
+        () = signal => {
+            tracing::info!("stopping");
+            Ok(End::Stopped)
+        }
+        Some(reason) = restarts.recv() => {
+            tracing::warn!("the node restarts, because {reason}");
+            Ok(End::Restart)
+        }
+        result = node.tasks.future() => match result {
+            Ok(()) => Ok(End::Stopped),
+            // The disk was full before the node could stop.
+            Err(_) if disk.is_too_low() => Ok(End::Restart),
+            Err(error) => Err(Error::from(error)),
+        },
+    };
+    // Stop the gateway first: it may still query the node while it closes its log.
+    if let Some(gateway) = gateway {
+        gateway.stop().await;
+    }
+    if end.is_ok() {
+        // From here on, Substrate reports the tasks that it ends itself as failed.
+        log::set_max_level(log::LevelFilter::Off);
+    }
+    // The task manager is dropped at the end of this function, which tells the tasks to end.
+    (end, Some(node.chain))
+}
+
+/// Ends the tasks, then closes the database.
+///
+/// If the process ended while a thread still uses the database, the end of RocksDB would abort the process.
+fn shut_down(runtime: Runtime, chain: Option<ChainHandles>) {
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    let Some(chain) = chain else { return };
+    let database = Arc::downgrade(&chain.backend);
+    drop(chain);
+    let start = Instant::now();
+    while database.strong_count() > 0 {
+        if start.elapsed() > DATABASE_TIMEOUT {
+            tracing::warn!("the database is still in use after {} s", DATABASE_TIMEOUT.as_secs());
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Returns the error for a node that did not start. It tells where to look, because most errors of Substrate name no
 /// file.
 fn start_error(chain: &str, error: &sc_service::error::Error) -> Error {
-    let text = format!(
-        "starting a node of the chain {chain}: {error}; check that --chain names the same spec as on the other nodes, and \
-         --base-path a folder of this chain"
-    );
+    let text = match error {
+        // Our own errors name the file and the remedy.
+        sc_service::error::Error::Application(error) => format!("starting a node of the chain {chain}: {error}"),
+        error => format!(
+            "starting a node of the chain {chain}: {error}; check that --chain names the same spec as on the other nodes, \
+             and --base-path a folder of this chain"
+        ),
+    };
     Error::Application(text.into())
 }
 
 /// Makes the node listen only on this machine unless the user asks for more, and on no other port than the one asked
-/// for.
-fn restrict_addresses(cli: &Cli, config: &mut Configuration) -> Result<()> {
+/// for. Returns the addresses that this machine does not have.
+fn restrict_addresses(cli: &Cli, config: &mut Configuration) -> Result<Vec<SocketAddr>> {
+    let mut option = "--listen-addr";
     if cli.run.network_params.listen_addr.is_empty() {
         let port = cli.run.network_params.port.unwrap_or_else(<()>::p2p_listen_port);
         let local = Multiaddr::empty().with(Protocol::Ip4(Ipv4Addr::LOCALHOST)).with(Protocol::Tcp(port));
         config.network.listen_addresses = vec![local];
-        ensure_free("--port", (Ipv4Addr::LOCALHOST, port).into())?;
+        option = "--port";
     }
-    for endpoint in config.rpc.addr.iter_mut().flatten() {
-        // If the port is taken, Substrate would use a random one, and clients would connect to another node.
-        endpoint.retry_random_port = false;
-        if !endpoint.is_optional {
-            ensure_free("--rpc-port", endpoint.listen_addr)?;
+    if let Some(endpoints) = &mut config.rpc.addr {
+        rpc_access::restrict(endpoints, cli.rpc_admin_port);
+        let is_admin = |address: &SocketAddr| Some(address.port()) == cli.rpc_admin_port;
+        for endpoint in endpoints.iter().filter(|endpoint| !endpoint.is_optional) {
+            let option = if is_admin(&endpoint.listen_addr) { "--rpc-admin-port" } else { "--rpc-port" };
+            listen_addresses::ensure_free(option, endpoint.listen_addr)?;
         }
     }
-    Ok(())
-}
-
-/// Returns an error that names the option if the node cannot listen on an address.
-fn ensure_free(option: &str, address: SocketAddr) -> Result<()> {
-    TcpListener::bind(address).map(drop).map_err(|error| {
-        Error::Input(format!(
-            "cannot listen on {address}: {error}; stop the program that uses it, or choose another port with {option}"
-        ))
-    })
+    listen_addresses::absent_addresses(&config.network.listen_addresses, option)
 }
 
 #[cfg(test)]
@@ -90,12 +200,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_for_a_taken_port_names_the_option() {
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = taken.local_addr().unwrap();
-        let error = ensure_free("--rpc-port", address).unwrap_err().to_string();
-        assert!(error.contains(&address.to_string()) && error.contains("--rpc-port"), "{error}");
-        drop(taken);
-        ensure_free("--rpc-port", address).unwrap();
+    fn the_genesis_of_presets_is_not_compared() {
+        assert!(is_preset(&Cli::parse_for_test(&["--dev"])));
+        assert!(is_preset(&Cli::parse_for_test(&["--chain=four", "--alice"])));
+        assert!(!is_preset(&Cli::parse_for_test(&["--chain=spec.json"])));
+        assert!(!is_preset(&Cli::parse_for_test(&["--dev", "--chain=spec.json"])));
+    }
+
+    #[test]
+    fn only_errors_of_substrate_get_general_advice() {
+        use sc_service::error::Error as ServiceError;
+        let general =
+            start_error("x (x)", &ServiceError::Other("column families not opened".into())).to_string();
+        assert!(general.contains("chain x (x)") && general.contains("--chain names"), "{general}");
+        let own = start_error("x (x)", &ServiceError::Application("the database is gone".into())).to_string();
+        assert!(own.contains("the database is gone") && !own.contains("--chain names"), "{own}");
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::{
     consensus::voter_status::VoterStatus,
+    notices::Notices,
     types::{Block, FullClient},
 };
 use sc_network_sync::SyncingService;
@@ -20,13 +21,15 @@ pub async fn run(
     client: Arc<FullClient>,
     sync: Arc<SyncingService<Block>>,
     voter_status: watch::Receiver<Option<VoterStatus>>,
+    notices: Notices,
 ) {
     let mut last = String::new();
     loop {
         tokio::time::sleep(INTERVAL).await;
         let chain = client.info();
         let peers = sync.num_connected_peers();
-        let line = status_line(chain.best_number, chain.finalized_number, peers, *voter_status.borrow());
+        let voters = voter_status.borrow().clone();
+        let line = status_line(chain.best_number, chain.finalized_number, peers, voters, &notices.texts());
         if line != last {
             tracing::info!("{line}");
             last = line;
@@ -34,10 +37,17 @@ pub async fn run(
     }
 }
 
-fn status_line(best: u32, finalized: u32, peers: usize, voters: Option<VoterStatus>) -> String {
+fn status_line(
+    best: u32,
+    finalized: u32,
+    peers: usize,
+    voters: Option<VoterStatus>,
+    notices: &[String],
+) -> String {
     let peers = if peers == 1 { "1 peer".into() } else { format!("{peers} peers") };
     let voters = voters.map_or_else(String::new, |voters| format!("; {voters}"));
-    format!("best block {best}, finalized {finalized}; {peers}{voters}")
+    let notices = notices.iter().map(|text| format!("; NOTE: {text}")).collect::<String>();
+    format!("best block {best}, finalized {finalized}; {peers}{voters}{notices}")
 }
 
 #[cfg(test)]
@@ -46,11 +56,13 @@ mod tests {
 
     #[test]
     fn the_line_has_blocks_peers_and_voters() {
-        let voters = VoterStatus { set: 0, total: 4, needed: 3, online: Some(2) };
-        let line = status_line(17, 15, 3, Some(voters));
+        let voters = VoterStatus { set: 0, total: 4, needed: 3, online: Some(2), missing: Vec::new() };
+        let line = status_line(17, 15, 3, Some(voters.clone()), &[]);
         assert_eq!(line, "best block 17, finalized 15; 3 peers; 2 of 4 voters online, 3 needed");
-        let line = status_line(0, 0, 1, Some(VoterStatus { online: None, ..voters }));
+        let line = status_line(0, 0, 1, Some(VoterStatus { online: None, ..voters }), &[]);
         assert_eq!(line, "best block 0, finalized 0; 1 peer; 4 voters, none seen yet, 3 needed");
-        assert_eq!(status_line(0, 0, 0, None), "best block 0, finalized 0; 0 peers");
+        assert_eq!(status_line(0, 0, 0, None, &[]), "best block 0, finalized 0; 0 peers");
+        let line = status_line(0, 0, 0, None, &["the disk is nearly full".into()]);
+        assert_eq!(line, "best block 0, finalized 0; 0 peers; NOTE: the disk is nearly full");
     }
 }

@@ -14,6 +14,6 @@ pub type FullClient = TFullClient<Block, RuntimeApi, Executor>;
 /// The database of a full node.
 pub type FullBackend = TFullBackend<Block>;
 /// The transaction pool of a full node.
-pub type FullPool = sc_transaction_pool::TransactionPoolHandle<Block, FullClient>;
+pub type FullPool = crate::pool::BoundedPool;
 /// The fork choice rule.
 pub type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;

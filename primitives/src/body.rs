@@ -3,11 +3,8 @@
 //! A part (such as the odometer reading) can therefore be disclosed without the others (such as the position). A body can also be
 //! erased: only a hash over salted commitments remains in the log, from which nobody can guess the content.
 
-use crate::{hash::Domain, merkle, CommandResult, Hash, Reading, SignedCommand, Text};
-use alloc::{
-    string::{String, ToString as _},
-    vec::Vec,
-};
+use crate::{hash::Domain, merkle, CommandResult, Hash, Reading, SignedCommand, Text, Value};
+use alloc::vec::Vec;
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -69,20 +66,29 @@ impl core::fmt::Display for Part {
 }
 
 impl Part {
-    /// Returns the part in as few words as possible: a reading without the path before its name.
-    pub fn summary(&self) -> String {
-        let text = self.to_string();
+    /// Returns the first character of its texts that acts on a terminal or cannot be seen, or `None` if there is none.
+    fn hidden_character(&self) -> Option<char> {
+        let of_value = |value: &Value| match value {
+            Value::Text(text) => text.hidden_character(),
+            Value::Decimal(_) | Value::Boolean(_) => None,
+        };
         match self {
-            Self::Reading(reading) => match reading.name.as_str().rfind('.') {
-                Some(dot) => text.get(dot + 1..).unwrap_or_default().to_string(),
-                None => text,
-            },
-            Self::Command(_) | Self::Result(_) | Self::Status(_) => text,
+            Self::Reading(reading) => of_value(&reading.value),
+            Self::Command(signed) => {
+                signed.command.parameters.iter().find_map(|parameter| of_value(&parameter.value))
+            }
+            Self::Result(result) => result.readings.iter().find_map(|reading| of_value(&reading.value)),
+            Self::Status(text) => text.hidden_character(),
         }
     }
 }
 
 impl Body {
+    /// Returns the first character of its texts that acts on a terminal or cannot be seen, or `None` if there is none.
+    pub fn hidden_character(&self) -> Option<char> {
+        self.parts.iter().find_map(Part::hidden_character)
+    }
+
     /// Returns the hash that the event's header commits to.
     pub fn hash(&self) -> Hash {
         let commitments = self.commitments();

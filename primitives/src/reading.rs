@@ -6,6 +6,10 @@ use scale_info::TypeInfo;
 
 pub use crate::grammar::{GrammarError, Name, Source, Unit};
 
+/// The name of the reading with which a gateway marks the events that it signs while its clock is wrong. The value is the
+/// error in seconds, negative if the clock is behind.
+pub const CLOCK_ERROR: &str = "Gateway.ClockError";
+
 /// A named value with a unit, a time and a source.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -1,5 +1,6 @@
 //! Bounded UTF-8 text.
 
+use crate::shown::{self, Shown};
 use alloc::{string::String, vec::Vec};
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, Error, Input, MaxEncodedLen};
@@ -9,6 +10,9 @@ use scale_info::TypeInfo;
 /// UTF-8 text of at most `N` bytes.
 ///
 /// The SCALE encoding is that of a byte vector. Decoding fails for longer text and for bytes that are not UTF-8.
+///
+/// The text is often somebody else's. So it is displayed with its hidden characters escaped ([`Shown`]), and a log admits
+/// no new text with such characters; earlier ones have some.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Encode, MaxEncodedLen, TypeInfo)]
 pub struct Text<const N: u32>(BoundedVec<u8, ConstU32<N>>);
 
@@ -30,9 +34,14 @@ impl fmt::Display for TextLengthError {
 impl core::error::Error for TextLengthError {}
 
 impl<const N: u32> Text<N> {
-    /// Returns the text.
+    /// Returns the text, which may contain hidden characters. To show it, use its `Display`.
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// Returns the first character that acts on a terminal or cannot be seen, or `None` if there is none.
+    pub fn hidden_character(&self) -> Option<char> {
+        shown::hidden_character(self.as_str())
     }
 }
 
@@ -66,13 +75,13 @@ impl<const N: u32> DecodeWithMemTracking for Text<N> {}
 
 impl<const N: u32> fmt::Display for Text<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        Shown(self.as_str()).fmt(f)
     }
 }
 
 impl<const N: u32> fmt::Debug for Text<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
+        write!(f, "\"{self}\"")
     }
 }
 
@@ -94,6 +103,16 @@ impl<'de, const N: u32> serde::Deserialize<'de> for Text<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hidden_characters_are_found_and_never_displayed() {
+        let text = Text::<64>::try_from("ok\n   9  2026-01-01  anchored  forged\u{202e}").unwrap();
+        assert_eq!(text.hidden_character(), Some('\n'));
+        for shown in [alloc::format!("{text}"), alloc::format!("{text:?}")] {
+            assert_eq!(shown::hidden_character(&shown), None, "{shown}");
+        }
+        assert_eq!(Text::<64>::decode(&mut &text.encode()[..]), Ok(text), "stored texts stay readable");
+    }
 
     #[test]
     fn text_is_bounded_and_utf8() {

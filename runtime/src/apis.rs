@@ -264,6 +264,10 @@ impl_runtime_apis! {
             Anchors::anchored_root(&log, size)
         }
 
+        fn anchored_roots(log: LogId) -> Vec<AnchoredRoot> {
+            Anchors::anchored_roots(&log)
+        }
+
         fn epoch(gateway: Account) -> EpochState {
             Anchors::epoch(&gateway)
         }

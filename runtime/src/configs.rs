@@ -23,7 +23,8 @@ use frame_system::{
     limits::{BlockLength, BlockWeights},
     EnsureRoot,
 };
-use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan, PrimeDefaultVote};
+use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan};
+use pallet_council::AbstentionRejects;
 use pallet_parties::{GenesisHash, IsGateway};
 use pallet_validators::{no_currency::NoCurrency, ValidatorOf};
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
@@ -169,8 +170,8 @@ impl pallet_collective::Config for Runtime {
     type MotionDuration = ConstU32<MOTION_BLOCKS>;
     type MaxProposals = ConstU32<32>;
     type MaxMembers = ConstU32<MAX_COUNCIL>;
-    type DefaultVote = PrimeDefaultVote;
-    type WeightInfo = pallet_collective::weights::SubstrateWeight<Runtime>;
+    type DefaultVote = AbstentionRejects;
+    type WeightInfo = weights::sdk::CollectiveWeight<Runtime>;
     type SetMembersOrigin = EnsureRoot<AccountId>;
     type MaxProposalWeight = MaxProposalWeight;
     type DisapproveOrigin = EnsureRoot<AccountId>;
@@ -234,7 +235,7 @@ impl pallet_session::Config for Runtime {
     type SessionHandler = <SessionKeys as OpaqueKeys>::KeyTypeIdProviders;
     type Keys = SessionKeys;
     type DisablingStrategy = ();
-    type WeightInfo = pallet_session::weights::SubstrateWeight<Runtime>;
+    type WeightInfo = weights::sdk::SessionWeight<Runtime>;
     type Currency = NoCurrency<RuntimeHoldReason>;
     type KeyDeposit = ConstU128<0>;
 }

@@ -47,8 +47,8 @@ pub mod wasm {
     include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
 }
 
-/// The time between two blocks in milliseconds. It is short so that an anchor is soon final.
-pub const SLOT_DURATION: u64 = 2_000;
+/// The time between two blocks in milliseconds. See there for what depends on it.
+pub const SLOT_DURATION: u64 = streembit_primitives::evidence::SLOT_MILLISECONDS;
 
 /// The signature of an extrinsic.
 pub type Signature = MultiSignature;

@@ -14,6 +14,8 @@ fn a_consortium_file_makes_a_working_chain_or_is_rejected_by_line() {
         let line = template.lines().position(|line| line.starts_with("insurer = ")).unwrap_or_default() + 1;
         let make = ["chain-spec", "--consortium", path_str(&file)?, "--out", path_str(&spec)?];
         streembit_node(make)?.ensure_refused(&[&format!("line {line}: "), "checksum"])?;
+        fs::write(&file, &template)?;
+        streembit_node(make)?.ensure_refused(&["publicly known", "//Alice", "--allow-development-keys"])?;
         ensure!(!spec.exists(), "an invalid file was turned into a spec");
 
         // A single validator with keys in its own keystore. `allow_unsafe` permits fewer validators than safety needs.
@@ -25,9 +27,10 @@ fn a_consortium_file_makes_a_working_chain_or_is_rejected_by_line() {
              [\"garage\"]\n[validators.garage]\n{made}"
         );
         fs::write(&file, alone)?;
-        let made = streembit_node(make)?;
+        let make = [make.as_slice(), &["--allow-development-keys"]].concat();
+        let made = streembit_node(&make)?;
         ensure!(made.code == 0, "{made:#?}");
-        streembit_node(make)?.ensure_refused(&["never overwritten"])?;
+        streembit_node(&make)?.ensure_refused(&["never overwritten"])?;
 
         let arguments = ["--chain", path_str(&spec)?, "--validator", "--keystore-path", path_str(&keys)?];
         let mut first = Node::new(env, "garage", arguments)?;
@@ -60,11 +63,13 @@ fn a_node_rejects_malformed_specs_and_keys_and_names_the_file() {
             start_node(env, &["--chain", path_str(&file)?])?.ensure_refused(words)?;
         }
 
-        let (keystore, key) = (env.dir().join("keystore"), format!("61757261{}", "11".repeat(32)));
+        // Alice's key, which the chain expects of a validator.
+        let (keystore, key) = (env.dir().join("keystore"), format!("61757261{ALICE}"));
         fs::create_dir(&keystore)?;
-        for damaged in ["no JSON", "\"no phrase\"", "\"//Alice\""] {
+        for damaged in ["", "no JSON", "\"no phrase\"", "\"//Bob\""] {
             write_secret(&keystore.join(&key), damaged)?;
-            let node = start_node(env, &["--dev", "--keystore-path", path_str(&keystore)?])?;
+            let arguments = ["--chain=local", "--validator", "--keystore-path", path_str(&keystore)?];
+            let node = start_node(env, &arguments)?;
             node.ensure_refused(&[&key, "does not match the file name"])?;
         }
 
@@ -75,6 +80,9 @@ fn a_node_rejects_malformed_specs_and_keys_and_names_the_file() {
         start_node(env, &["--dev", "--node-key", "xyz"])?.ensure_refused(&["node key"])
     })
 }
+
+/// The public Aura key of Alice.
+const ALICE: &str = "d43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d";
 
 /// Runs a node that must fail to start.
 fn start_node(env: &TestEnv, arguments: &[&str]) -> Result<CliOutput> {

@@ -52,7 +52,7 @@ fn a_subscriber_receives_every_event_once_and_in_order_across_restarts() {
             "expected every event exactly once and in order, received {received:#?}"
         );
         let first = received.first().context("nothing received")?;
-        ensure!(first.get("readings") != Some(&json!([])), "an event without its reading: {first}");
+        ensure!(first.get("parts") != Some(&json!([])), "an event without its reading: {first}");
         Ok(())
     });
 }

@@ -57,13 +57,17 @@ fn one_file_proves_a_device_with_two_keys_two_gateways_two_owners_and_lost_event
             .ensure_refused(&["NotYourDevice"])?;
         let moved = reassign().args(["--from", "7"]).json()?;
         ensure!(u64_at(&moved, "/lost")? == 2, "{moved}");
-        let log = json!(second.log_id()?.to_string());
+        let log = second.log_json()?;
         second.wait_for_device("meter", "log", &log)?;
         fixture.gateway.wait_for_device("meter", "log", &log)?;
         refuse(&fixture.gateway, &meter, "another log")?;
         refuse(&second, &lost, "declared lost")?;
         refuse(&second, &meter.with_key_of(&old), "another key")?;
         send(&second, &mut meter, 3)?;
+
+        // The first gateway's log goes on without the device. The kept file must still be of use.
+        fixture.add_senml("shed", TEMPERATURE_SENML).ok()?;
+        fixture.wait_until_anchored_to(6)?;
 
         // Alice sells the device to Bob.
         sell(&fixture, &id)?;
@@ -111,7 +115,7 @@ fn one_file_proves_a_device_with_two_keys_two_gateways_two_owners_and_lost_event
 
 /// Checks that every event is proven, with the key, the log and the owner that count for it.
 fn check_life(verdict: &Value, [alice, bob]: [&str; 2]) -> Result<()> {
-    ensure!(u64_at(verdict, "/events")? == 10 && u64_at(verdict, "/lost")? == 2, "{verdict}");
+    ensure!(u64_at(verdict, "/event_count")? == 10 && u64_at(verdict, "/lost")? == 2, "{verdict}");
     ensure!(bool_at(verdict, "/from_first") && bool_at(verdict, "/to_last"), "not complete: {verdict}");
     ensure!(u64_at(verdict, "/device_signed")? == 10, "{verdict}");
     let spans = verdict.get("spans").and_then(Value::as_array).context("no spans")?;
@@ -127,6 +131,12 @@ fn check_life(verdict: &Value, [alice, bob]: [&str; 2]) -> Result<()> {
     ensure!(found == expected, "{found:?}");
     let logs = ["/segments/0/checkpoint/log", "/segments/1/checkpoint/log"].map(|at| verdict.pointer(at));
     ensure!(logs.iter().all(Option::is_some) && logs[0] != logs[1], "{verdict}");
+    // The first log was anchored again since, but the file proves it as of the time when the device left.
+    let proven = ["/segments/0/proven/number", "/segments/1/proven/number", "/last/number"];
+    let [first, second, last] = proven.map(|at| u64_at(verdict, at));
+    let (first, second, last) = (first?, second?, last?);
+    ensure!(first < second && second == last, "{verdict}");
+    ensure!(u64_at(verdict, "/segments/0/checkpoint/size")? == 5, "{verdict}");
     let change = str_at(verdict, "/record/keys/later/0/change")?;
     ensure!(change == "rotated", "{verdict}");
     Ok(())
@@ -151,7 +161,7 @@ fn a_hosted_device_moves_to_another_gateway_and_to_its_next_log() {
         ensure!(u64_at(&moved, "/from")? == 3 && u64_at(&moved, "/lost")? == 0, "{moved}");
         // The consent of the gateway is used up.
         fixture.reassign_command(&id, &admission, ("--last", &proof), &owner).run()?.ensure_refused(&[])?;
-        let log = json!(second.log_id()?.to_string());
+        let log = second.log_json()?;
         second.wait_for_device("shed", "log", &log)?;
         fixture.gateway.wait_for_device("shed", "log", &log)?;
         fixture.add_senml("shed", TEMPERATURE_SENML).run()?.ensure_refused(&["belongs to log"])?;
@@ -178,7 +188,7 @@ fn a_hosted_device_moves_to_another_gateway_and_to_its_next_log() {
         fixture.gateway.stop()?;
         fixture.node.kill()?;
         let verdict = offline.verify_with("all.evidence", &root)?;
-        ensure!(u64_at(&verdict, "/events")? == 7 && u64_at(&verdict, "/lost")? == 0, "{verdict}");
+        ensure!(u64_at(&verdict, "/event_count")? == 7 && u64_at(&verdict, "/lost")? == 0, "{verdict}");
         ensure!(u64_at(&verdict, "/gateway_signed")? == 7, "{verdict}");
         ensure!(bool_at(&verdict, "/from_first") && bool_at(&verdict, "/to_last"), "not complete: {verdict}");
         let epochs = [0, 1, 2].map(|at| u64_at(&verdict, &format!("/segments/{at}/checkpoint/log/epoch")));

@@ -96,7 +96,7 @@ fn evidence_of_a_device_with_a_secure_element_verifies_offline() {
 fn check_verdicts(offline: &OfflineVerifier, genesis: &str) -> Result<()> {
     let verdict = offline.verify("whole.evidence")?;
     ensure!(str_at(&verdict, "/genesis")? == genesis, "not of chain {genesis}: {verdict}");
-    ensure!(u64_at(&verdict, "/events")? == EVENTS as u64, "{verdict}");
+    ensure!(u64_at(&verdict, "/event_count")? == EVENTS as u64, "{verdict}");
     ensure!(u64_at(&verdict, "/gateway_signed")? == EVENTS as u64, "{verdict}");
     ensure!(bool_at(&verdict, "/from_first") && bool_at(&verdict, "/to_last"), "not complete: {verdict}");
     let verdict = offline.verify("meter.evidence")?;
@@ -106,7 +106,7 @@ fn check_verdicts(offline: &OfflineVerifier, genesis: &str) -> Result<()> {
     let verdict = offline.verify("partial.evidence")?;
     ensure!(u64_at(&verdict, "/bodies/parts")? == EVENTS as u64, "{verdict}");
     let verdict = offline.verify("day.evidence")?;
-    ensure!(u64_at(&verdict, "/events")? == 4, "expected four events a day: {verdict}");
+    ensure!(u64_at(&verdict, "/event_count")? == 4, "expected four events a day: {verdict}");
     ensure!(
         !bool_at(&verdict, "/from_first") && !bool_at(&verdict, "/to_last"),
         "the range is reported as complete: {verdict}"
@@ -164,7 +164,7 @@ fn evidence_after_three_changes_of_the_validators_verifies_from_the_first_set() 
             ensure!(u64_at(&verdict, "/last/voters")? == 4, "not four voters: {verdict}");
         }
         let verdict = offline.verify_with("last.evidence", "four.json")?;
-        ensure!(u64_at(&verdict, "/events")? == 1, "not one event: {verdict}");
+        ensure!(u64_at(&verdict, "/event_count")? == 1, "not one event: {verdict}");
         let bytes = fs::metadata(&last)?.len();
         println!("evidence of one event, 4 voters, 3 changes of the voters: {bytes} bytes");
         ensure!(bytes <= MAX_SINGLE_EVENT_BYTES, "one event takes {bytes} bytes");

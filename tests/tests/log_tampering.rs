@@ -1,5 +1,5 @@
-//! The audit detects every change of the database made behind the gateway's back, and the gateway does not run on a
-//! log that has lost its end.
+//! The audit detects every change of the database made behind the gateway's back. The gateway does not run on a log that
+//! has lost its end, and anchors nothing of a log that an anchor on the chain contradicts.
 
 use anyhow::{ensure, Context, Result};
 use rand::Rng as _;
@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use streembit_tests::{run_test, u64_at, CliOutput, GatewayFixture, TestEnv};
+use streembit_tests::{run_test, str_at, u64_at, wait_until, CliOutput, GatewayFixture, TestEnv};
 
 /// How many bytes are changed in each column family, each in a separate copy.
 const TRIES: usize = 4;
@@ -47,7 +47,7 @@ fn the_audit_names_the_location_of_a_changed_byte() {
 }
 
 #[test]
-fn the_gateway_does_not_run_on_a_log_shorter_than_its_anchor() {
+fn the_gateway_anchors_nothing_of_a_log_shorter_than_its_anchor_and_does_not_run_on_a_cut_one() {
     run_test("truncation", |env| {
         let mut fixture = stopped_gateway(env)?;
         let data = fixture.gateway.data();
@@ -60,13 +60,22 @@ fn the_gateway_does_not_run_on_a_log_shorter_than_its_anchor() {
         // The backup is consistent, but older than its anchor on the chain.
         let url = fixture.node.url();
         let config = fixture.gateway.configure_copy(&url, &backup, "backup")?;
-        let mut process = fixture.gateway.spawn(&config)?;
-        let status = process.wait_for_exit(60)?;
-        let said = process.log();
-        ensure!(!status.success(), "the gateway ran on an old copy");
+        let process = fixture.gateway.spawn(&config)?;
+        let problem = wait_until("the anchor that contradicts the log raises an alarm", 60, || {
+            let status = fixture.gateway.get("/v1/status")?;
+            let parts = status.get("components").and_then(Value::as_array).context("no components")?;
+            let is_alarm = |part: &&Value| {
+                let at = |field| part.get(field).and_then(Value::as_str);
+                at("name") == Some("anchor") && at("state") == Some("alarm")
+            };
+            let alarm = parts.iter().find(is_alarm).context("no alarm")?;
+            str_at(alarm, "/problem")
+        })?;
         for word in ["anchored", "backup", "epoch"] {
-            ensure!(said.contains(word), "the message does not contain {word:?}:\n{said}");
+            ensure!(problem.contains(word), "the alarm does not contain {word:?}: {problem}");
         }
+        add(&fixture, 1).context("an event was not logged although only anchoring has stopped")?;
+        drop(process);
 
         // A log that only lost its last entries.
         let cut = copy_of(&data, &env.dir().join("cut"))?;

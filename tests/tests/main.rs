@@ -1,6 +1,7 @@
 //! The end-to-end tests: one topic per file, all in one executable so that several tests can run at the same time.
 
 mod anchoring;
+mod buyers_report;
 mod chain_spec;
 mod clock_skew;
 mod contract_changes;
@@ -13,8 +14,10 @@ mod equivocation;
 mod erasure;
 mod evidence;
 mod finality_halt;
+mod first_use;
 mod flood;
 mod forked_log;
+mod gateway_clock;
 mod idle_chain;
 mod invalid_input;
 mod kill_and_restart;
@@ -22,10 +25,14 @@ mod log_tampering;
 mod metrics;
 mod names;
 mod network_partition;
+mod node_disk_full;
+mod node_operation;
 mod obd_to_audit;
 mod offline_signing;
 mod outages;
 mod parties;
+mod pool_share;
+mod programs;
 mod quota;
 mod refounding;
 mod service_contract;

@@ -61,6 +61,13 @@ fn a_contract_is_written_and_found_by_names() {
         ensure!(shown.contains("book (0x") && shown.contains("alices (0x"), "{shown}");
         let listed = fixture.node_command(["contract", "list", "--party", "alices"]).ok()?.stdout;
         ensure!(listed.contains("book (0x"), "{listed}");
+        // The key of the party, or a gateway of it, says whose contracts are meant.
+        let of_key = fixture.node_command(["contract", "list", "--key"]).arg(env.dev_keystore("alice")?);
+        let of_gateway = fixture.node_command(["contract", "list", "--config"]).arg(fixture.gateway.config());
+        for command in [of_key, of_gateway] {
+            let listed = command.ok()?.stdout;
+            ensure!(listed.contains("book (0x"), "{listed}");
+        }
         let rights = fixture.node_command(["grant", "list", "--device", "garden"]).ok()?.stdout;
         ensure!(rights.contains("garden (0x") && rights.contains("book (0x"), "{rights}");
         // A cold key is named, too.

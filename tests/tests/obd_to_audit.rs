@@ -52,7 +52,7 @@ fn the_audited_odometer_is_the_one_that_the_emulator_sent() {
         ensure!(output.stdout.to_lowercase().contains("verified"), "no verdict: {output:#?}");
         let report = fixture.audit_json("car")?;
         ensure!(
-            u64_at(&report, "/events")? >= events.len() as u64,
+            u64_at(&report, "/event_count")? >= events.len() as u64,
             "fewer than {} events: {report}",
             events.len()
         );

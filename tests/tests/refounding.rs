@@ -153,7 +153,7 @@ fn verify(env: &TestEnv, file: &Path, spec: &Path) -> Result<Option<u64>> {
     let verify = env.streembit(["audit", "verify"]).arg(file).arg("--chain-spec").arg(spec);
     let output = verify.arg("--json").run()?;
     match output.code {
-        0 => Ok(Some(u64_at(&output.json()?, "/events")?)),
+        0 => Ok(Some(u64_at(&output.json()?, "/event_count")?)),
         1 => Ok(None),
         _ => anyhow::bail!("{output:#?}"),
     }

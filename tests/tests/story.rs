@@ -3,7 +3,7 @@
 
 use crate::parties::{accept, add_account, new_key, party_account, propose_as, report};
 use anyhow::{ensure, Context as _, Result};
-use serde_json::{json, Value};
+use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -32,7 +32,7 @@ fn devices_outlive_an_employee_a_key_and_a_gateway() {
         send(&fixture.gateway, &mut meter, 3)?;
         let state = fixture.wait_until_anchored()?;
         fixture.gateway.wait_until_provable(state.size, 60)?;
-        let events = u64_at(&fixture.gateway.device("car")?, "/events")?;
+        let events = u64_at(&fixture.gateway.device("car")?, "/event_count")?;
         let kept =
             |name: &str| fixture.gateway.export_evidence(env, name, &[], &format!("{name}-before.evidence"));
         let kept = [kept("car")?, kept("meter")?];
@@ -160,7 +160,7 @@ fn move_device(
     reassign(&stranger).run()?.ensure_refused(&["NotYourDevice"])?;
     let moved = reassign(owner).json()?;
     ensure!(u64_at(&moved, "/lost")? == 2, "{moved}");
-    to.wait_for_device(name, "log", &json!(to.log_id()?.to_string()))
+    to.wait_for_device(name, "log", &to.log_json()?)
 }
 
 fn send(gateway: &Gateway, device: &mut SigningDevice, count: u32) -> Result<()> {
@@ -173,7 +173,7 @@ fn send(gateway: &Gateway, device: &mut SigningDevice, count: u32) -> Result<()>
 
 /// Checks that a file proves everything but the two lost events, in two logs, and for the party that owns the device.
 fn check(verdict: &Value, events: u64, signer: &str) -> Result<()> {
-    ensure!(u64_at(verdict, "/events")? == events && u64_at(verdict, signer)? == events, "{verdict}");
+    ensure!(u64_at(verdict, "/event_count")? == events && u64_at(verdict, signer)? == events, "{verdict}");
     ensure!(u64_at(verdict, "/lost")? == 2, "{verdict}");
     ensure!(bool_at(verdict, "/from_first") && bool_at(verdict, "/to_last"), "not complete: {verdict}");
     let segments = verdict.get("segments").and_then(Value::as_array).map(Vec::len);

@@ -185,7 +185,7 @@ fn ensure_verifies(env: &TestEnv, file: &Path, spec: &Path, events: u64) -> Resu
     let verify = ["audit", "verify", path_str(file)?, "--chain-spec", path_str(spec)?];
     let verdict = env.streembit(verify).json()?;
     ensure!(verdict.get("verified") == Some(&json!(true)), "{verdict}");
-    ensure!(u64_at(&verdict, "/events")? == events, "{verdict}");
+    ensure!(u64_at(&verdict, "/event_count")? == events, "{verdict}");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Founding a consortium: the consortium file and the chain spec made from it.
 
 mod accounts;
+mod development_keys;
 mod file;
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,10 @@
 //! before it is submitted, and no two checkpoints are ever signed for one size. Events wait in the log, so nothing is
 //! lost while the node is unreachable.
 //!
-//! A log that is shorter than its last anchor or checkpoint, or differs from it, is an error that ends the daemon,
-//! because any further event would continue a wrong history.
+//! A log that is shorter than the last anchor or checkpoint that is stored in it, or differs from it, is an error that ends
+//! the daemon, because any further event would continue a wrong history. If an anchor that the node tells contradicts the
+//! log, anchoring stops with an alarm, and the gateway goes on logging: the log may be an old copy, but the node may as well
+//! be wrong, or somebody else answers in its place.
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,11 @@ const RETRY: ExponentialBuilder = ExponentialBuilder::new()
 
 /// The number of times in a row that the chain may reject a checkpoint because it has accepted another meanwhile.
 const MAX_RACES: u32 = 5;
+
+/// What to do if an anchor on the chain contradicts the log.
+const CONTRADICTION_REMEDY: &str = "nothing is anchored until this is solved, and events are still logged. If the data \
+    folder is an old copy, stop the gateway and restore the newest one; otherwise the node may be wrong: use one that you \
+    trust";
 
 /// What to do if the log is closed on the chain.
 pub const CLOSED_REMEDY: &str = "open the next epoch with `streembit gateway epoch open`, set data_dir in the \
@@ -117,6 +124,8 @@ enum AttemptError {
     Transient { problem: String, remedy: String },
     /// Anchoring now would make events permanent that contradict the record of their device.
     Held { problem: String },
+    /// An anchor on the chain, as the node tells it, contradicts the log.
+    Contradicted { problem: String },
 }
 
 impl<E: Into<AnchorError>> From<E> for AttemptError {
@@ -231,6 +240,12 @@ impl<C: Chain> Anchoring<C> {
                     attempt = if checked { self.anchor().await } else { self.initial_check().await };
                     continue;
                 }
+                Err(AttemptError::Contradicted { problem }) => {
+                    self.board.report(COMPONENT, ComponentState::alarm(problem, CONTRADICTION_REMEDY));
+                    tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+                    attempt = if checked { self.anchor().await } else { self.initial_check().await };
+                    continue;
+                }
                 Err(AttemptError::Held { problem }) => {
                     let remedy =
                         "what is declared lost no longer holds anchoring; the events are kept until then";
@@ -282,7 +297,17 @@ impl<C: Chain> Anchoring<C> {
     /// Fetches the last finalized anchor, checks the log against it, and stores it in the log.
     async fn catch_up(&self) -> Result<Option<Anchor>, AttemptError> {
         let Some(anchor) = self.chain.latest(self.log.id()).await? else { return Ok(None) };
-        self.log.check_against(&anchor)?;
+        if let Err(error) = self.log.check_against(&anchor) {
+            return Err(match error {
+                CheckpointError::ShorterThanAnchor { .. }
+                | CheckpointError::DifferentFromAnchor { .. }
+                | CheckpointError::DifferentHeads { .. }
+                | CheckpointError::ForeignCheckpoint { .. } => {
+                    AttemptError::Contradicted { problem: error.to_string() }
+                }
+                CheckpointError::OutOfRange(_) | CheckpointError::Storage(_) => error.into(),
+            });
+        }
         let known = self.log.last_anchor()?.map_or(0, |known| known.checkpoint.size);
         if known < anchor.checkpoint.size {
             self.log.put_anchor(&anchor)?;

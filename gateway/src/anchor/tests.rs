@@ -230,8 +230,25 @@ async fn the_next_run_continues_from_an_accepted_anchor_whose_answer_was_lost() 
     assert_eq!(second.log.last_anchor().unwrap().unwrap().checkpoint.size, 3);
 }
 
+/// Runs until anchoring raises an alarm. Returns its problem and remedy.
+async fn run_until_alarm(anchoring: &Anchoring<MemoryChain>) -> (String, String) {
+    let alarm = async {
+        loop {
+            if let Some(ComponentState::Alarm { problem, remedy }) = anchoring.board.get(COMPONENT) {
+                return (problem, remedy);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        ended = anchoring.run() => panic!("anchoring ended: {ended:?}"),
+        alarm = alarm => alarm,
+        () = tokio::time::sleep(Duration::from_secs(20)) => panic!("no alarm"),
+    }
+}
+
 #[tokio::test]
-async fn a_truncated_or_changed_log_is_refused_with_a_remedy() {
+async fn an_anchor_that_contradicts_the_log_raises_an_alarm_and_logging_goes_on() {
     let (whole, short, other) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let first = anchoring(open(&whole), MemoryChain::default());
@@ -242,15 +259,43 @@ async fn a_truncated_or_changed_log_is_refused_with_a_remedy() {
 
     let cut = anchoring(open(&short), chain_with_anchors());
     append(&cut.log, 4).await;
-    let error = run_until(&cut, 2).await.unwrap_err();
-    assert_eq!(error, AnchorError::Log(CheckpointError::ShorterThanAnchor { size: 4, anchored: 5 }));
-    assert!(error.to_string().contains("backup") && error.to_string().contains("epoch"));
+    let (problem, remedy) = run_until_alarm(&cut).await;
+    assert_eq!(problem, CheckpointError::ShorterThanAnchor { size: 4, anchored: 5 }.to_string());
+    assert!(remedy.contains("old copy") && remedy.contains("node"), "{remedy}");
 
     let changed = anchoring(open(&other), chain_with_anchors());
     append_with_text(&changed.log, 7, "lie").await;
-    let error = run_until(&changed, 2).await.unwrap_err();
-    assert!(matches!(error, AnchorError::Log(CheckpointError::DifferentFromAnchor { anchored: 5, .. })));
-    assert_eq!(changed.chain.accepted(), anchors);
+    let (problem, _) = run_until_alarm(&changed).await;
+    assert!(problem.contains("5 entries"), "{problem}");
+    for refused in [&cut, &changed] {
+        let before = refused.log.size();
+        append(&refused.log, 1).await;
+        assert_eq!(refused.log.size(), before + 1, "logging goes on");
+        assert_eq!(refused.chain.accepted(), anchors, "nothing is anchored");
+        assert_eq!(refused.log.last_anchor().unwrap(), None, "the anchor is not believed");
+    }
+}
+
+#[tokio::test]
+async fn anchoring_goes_on_when_the_node_no_longer_contradicts_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let invented = Checkpoint {
+        version: Version,
+        log: LogId::first(keys().account()),
+        size: 1000,
+        root: Hash([6; 32]),
+        heads_root: Hash([6; 32]),
+        time: 1,
+    };
+    let lies = vec![Anchor { checkpoint: invented, block: 9 }];
+    let chain = MemoryChain { anchors: lies.into(), ..MemoryChain::default() };
+    let anchoring = anchoring(open(&folder), chain);
+    append(&anchoring.log, 3).await;
+    run_until_alarm(&anchoring).await;
+    anchoring.chain.anchors.lock().unwrap().clear();
+    run_until(&anchoring, 1).await.unwrap();
+    assert_eq!(anchoring.chain.accepted()[0].checkpoint.size, 3);
+    assert!(anchoring.board.get(COMPONENT).unwrap().is_running());
 }
 
 /// Copies the folder of a closed log.
@@ -284,20 +329,10 @@ async fn only_the_first_of_two_forked_histories_is_anchored() {
         let forked = anchoring(open(&fork), chain);
         append_with_text(&forked.log, more, "forked").await;
         assert_eq!((forked.log.size(), forked.log.verify(0..size).unwrap()), (size, vec![]));
-        let error = run_until(&forked, 3).await.unwrap_err();
-        match size {
-            7 => assert_eq!(
-                error,
-                AnchorError::Log(CheckpointError::ShorterThanAnchor { size: 7, anchored: 8 })
-            ),
-            _ => {
-                assert!(matches!(
-                    error,
-                    AnchorError::Log(CheckpointError::DifferentFromAnchor { anchored: 8, .. })
-                ))
-            }
-        }
-        assert!(error.to_string().contains("Restore the data folder"), "{error}");
+        let (problem, _) = run_until_alarm(&forked).await;
+        let expected = if size == 7 { "the log has 7 entries" } else { "the first 8 entries" };
+        assert!(problem.contains(expected), "{problem}");
+        assert!(problem.contains("Restore the data folder"), "{problem}");
         assert_eq!(forked.chain.accepted(), anchors);
         // The chain rejects the fork even if a gateway submits it without checking the last anchor.
         let checkpoint = Checkpoint { time: 9, ..forked.checkpoint().unwrap().checkpoint };

@@ -3,8 +3,8 @@
 use super::{
     problem::Problem,
     types::{
-        DeviceView, ErasureView, EventView, LastAnchoredView, LogView, NewErasure, PauseView, Results,
-        StatusView,
+        DeviceView, ErasureView, LastAnchoredView, LogView, NewErasure, PauseView, ReloadView, Results,
+        StatusView, StoredEventView,
     },
 };
 use reqwest::{header, RequestBuilder, Response, StatusCode, Url};
@@ -85,7 +85,12 @@ impl Client {
     }
 
     /// Returns up to `limit` events of a device, starting at sequence number `from`, oldest first.
-    pub async fn events(&self, device: &str, from: u64, limit: usize) -> Result<Vec<EventView>, ClientError> {
+    pub async fn events(
+        &self,
+        device: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEventView>, ClientError> {
         let query = [("from", from.to_string()), ("limit", limit.to_string())];
         self.get(&["v1", "devices", device, "events"], &query).await
     }
@@ -95,10 +100,21 @@ impl Client {
         self.get(&["v1", "devices", device, "last-anchored"], &[]).await
     }
 
-    /// Refuses readings of a hosted device until its record changes.
-    pub async fn pause(&self, device: &str) -> Result<PauseView, ClientError> {
+    /// Refuses events of a device, from the sequence `from` on, until its record changes.
+    pub async fn pause(&self, device: &str, from: u64) -> Result<PauseView, ClientError> {
         let url = self.url(&["v1", "devices", device, "pause"])?;
-        self.send(self.http.post(url)).await
+        self.send(self.http.post(url).query(&[("from", from)])).await
+    }
+
+    /// Accepts the events of a paused device again.
+    pub async fn resume(&self, device: &str) -> Result<PauseView, ClientError> {
+        let url = self.url(&["v1", "devices", device, "pause"])?;
+        self.send(self.http.delete(url)).await
+    }
+
+    /// Lets the gateway read its configuration again.
+    pub async fn reload(&self) -> Result<ReloadView, ClientError> {
+        self.send(self.http.post(self.url(&["v1", "reload"])?)).await
     }
 
     /// Permanently erases the bodies of a range of events.

@@ -1,8 +1,15 @@
-//! The limit on connections over TCP, where anyone may connect before the token is checked. Without it, open connections
-//! would use up the file descriptors that the log needs to write.
+//! Serving over TCP, where anyone may connect before the token is checked. The number of connections is limited, and so is
+//! the time that a connection may take to send a request's header. Without these limits, open connections would use up the
+//! file descriptors that the log needs to write.
 
-use axum::serve::Listener;
+use axum::{serve::Listener, Router};
 use futures::task::AtomicWaker;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
 use std::{
     io,
     net::SocketAddr,
@@ -12,11 +19,46 @@ use std::{
         Arc,
     },
     task::{Context, Poll},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
 };
+use tokio_util::sync::CancellationToken;
+
+/// The most bytes of a request's header.
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+
+/// Serves requests until `shutdown` is cancelled, then gives open ones the time `grace` to finish. A connection that takes
+/// longer than `header_timeout` to send a request's header is closed.
+pub(super) async fn serve(
+    mut listener: LimitedListener,
+    router: Router,
+    header_timeout: Duration,
+    grace: Duration,
+    shutdown: &CancellationToken,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(MAX_HEADER_BYTES);
+    let open = GracefulShutdown::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%peer, %error, "a connection to the API over TCP failed");
+            }
+        });
+    }
+    if tokio::time::timeout(grace, open.shutdown()).await.is_err() {
+        tracing::warn!("API requests over TCP were still open at shutdown and were dropped");
+    }
+}
 
 /// The most connections over TCP. One more closes the one that has been silent for the longest time, so that idle
 /// connections do not keep others out.
@@ -191,5 +233,34 @@ mod tests {
         first.write_all(b"z").await.unwrap();
         assert_eq!(first_stream.read(&mut buffer).await.unwrap(), 1);
         assert_eq!(listener.connections.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_sends_no_whole_header_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", axum::routing::get(|| async { "served" }));
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        let (header_timeout, grace) = (Duration::from_millis(200), Duration::from_secs(5));
+        let serving = tokio::spawn(async move {
+            serve(LimitedListener::new(listener, 9), router, header_timeout, grace, &stop).await;
+        });
+        // One that says nothing, and one that never finishes its header.
+        for sent in ["", "GET / HTTP/1.1\r\nhost: x\r\n"] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(sent.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let closed = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+            assert!(closed.is_ok(), "{sent:?} keeps the connection open");
+            assert!(!String::from_utf8_lossy(&answer).contains("served"));
+        }
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("served"), "{answer}");
+        shutdown.cancel();
+        serving.await.unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! The listeners of the API: a Unix socket that only its owner may open, and a TCP address, for which [`super::token`]
+//! The listeners of the API: a Unix socket that only its owner may open, and a TCP address, for which [`super::tokens`]
 //! authenticates the callers.
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
-use streembit_keystore::files::{folder_of, FileError};
+use streembit_keystore::files::folder_of;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 /// An error that keeps the API from listening.
@@ -48,12 +48,6 @@ pub enum ListenError {
         /// The error of the system.
         source: io::Error,
     },
-    /// The token file could not be read or created.
-    #[error("cannot read or create the token of the API: {0}")]
-    Token(#[from] FileError),
-    /// The token file does not contain a token.
-    #[error("{} does not contain a token: remove the file, and the gateway creates a new one", .0.display())]
-    NotAToken(PathBuf),
 }
 
 /// The file of a bound Unix socket, which is removed when this is dropped.

@@ -8,7 +8,7 @@ mod problem;
 mod routes;
 mod state;
 mod tlog;
-mod token;
+pub mod tokens;
 pub mod types;
 
 pub use listen::ListenError;
@@ -16,50 +16,103 @@ pub use problem::Problem;
 pub use state::{Api, ApiState};
 
 use crate::{config::ApiConfig, status::ComponentState};
-use axum::{middleware, routing::get, Router};
+use axum::{middleware, routing::get, Extension, Router};
 use connections::{LimitedListener, MAX_CONNECTIONS};
-use std::time::Duration;
+use std::{future::Future, time::Duration};
+use tokens::{Access, TokenStore};
 use tokio_util::sync::CancellationToken;
 
-/// The name under which the API appears in the gateway's status.
+/// The name under which the API on the Unix socket appears in the gateway's status.
 const COMPONENT: &str = "api";
+
+/// The name under which the API over TCP appears in the gateway's status.
+const TCP_COMPONENT: &str = "api/tcp";
 
 /// How long open requests may take to finish when the gateway stops.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
+/// How long a connection over TCP may take to send the header of a request, from its start or from the last response.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The pause between two attempts to listen.
+const LISTEN_RETRY: Duration = Duration::from_secs(2);
+
+/// What to do while an address cannot be listened on.
+const LISTEN_REMEDY: &str = "the gateway goes on logging, and tries again by itself";
+
 impl Api {
-    /// Serves requests until `shutdown` is cancelled. Returns an error if a configured address cannot be listened on.
-    pub async fn run(self, config: ApiConfig, shutdown: CancellationToken) -> Result<(), ListenError> {
-        let status = self.status_board().clone();
+    /// Serves requests until `shutdown` is cancelled. Tries again as long as a configured address cannot be listened on,
+    /// because the gateway has to log whether or not anybody can call it.
+    pub async fn run(self, config: ApiConfig, shutdown: CancellationToken) {
         let router = routes::router(self.clone(), get(openapi::json));
-        let tlog = tlog::router(self);
-        let (listener, _file) = listen::bind_unix(&config.socket).await?;
-        let mut detail = config.socket.display().to_string();
-        let tcp = match config.tcp {
-            Some(address) => {
-                let token = token::Token::load_or_create(&config.token_file)?;
-                let listener = listen::bind_tcp(address).await?;
-                let bound = listener.local_addr().unwrap_or(address);
-                detail =
-                    format!("{detail} and http://{bound} with the token in {}", config.token_file.display());
-                let authenticate = middleware::from_fn_with_state(token, token::authenticate);
-                let router = router.clone().layer(authenticate);
-                // Monitors need no token.
-                let router = if config.tlog { router.merge(tlog.clone()) } else { router };
-                Some((LimitedListener::new(listener, MAX_CONNECTIONS), router))
-            }
-            None => None,
-        };
-        status.report(COMPONENT, ComponentState::running(detail));
-        let unix = serve(listener, router.merge(tlog), shutdown.clone());
-        match tcp {
-            Some((listener, router)) => {
-                tokio::join!(unix, serve(listener, router, shutdown));
-            }
-            None => unix.await,
+        let tlog = tlog::router(self.clone());
+        tokio::join!(
+            self.run_unix(&config, router.clone().merge(tlog.clone()), &shutdown),
+            self.run_tcp(&config, router, tlog, &shutdown),
+        );
+    }
+
+    async fn run_unix(&self, config: &ApiConfig, router: Router, shutdown: &CancellationToken) {
+        let bind = || listen::bind_unix(&config.socket);
+        if let Some((listener, _file)) = self.listen(COMPONENT, bind, shutdown).await {
+            self.report(COMPONENT, ComponentState::running(config.socket.display()));
+            let owner = router.layer(Extension(Access::owner()));
+            serve(listener, owner, shutdown.clone()).await;
         }
-        status.report(COMPONENT, ComponentState::Stopped);
-        Ok(())
+        self.report(COMPONENT, ComponentState::Stopped);
+    }
+
+    async fn run_tcp(&self, config: &ApiConfig, router: Router, tlog: Router, shutdown: &CancellationToken) {
+        let Some(address) = config.tcp else { return };
+        if let Some(listener) = self.listen(TCP_COMPONENT, || listen::bind_tcp(address), shutdown).await {
+            let bound = listener.local_addr().unwrap_or(address);
+            let tokens = TokenStore::new(&config.token_file);
+            self.report(TCP_COMPONENT, tcp_state(&format!("http://{bound}"), &tokens));
+            let router = router.layer(middleware::from_fn_with_state(tokens, tokens::authenticate));
+            // Monitors need no token.
+            let router = if config.tlog { router.merge(tlog) } else { router };
+            let listener = LimitedListener::new(listener, MAX_CONNECTIONS);
+            connections::serve(listener, router, HEADER_TIMEOUT, SHUTDOWN_GRACE, shutdown).await;
+        }
+        self.report(TCP_COMPONENT, ComponentState::Stopped);
+    }
+
+    fn report(&self, component: &str, state: ComponentState) {
+        self.status_board().report(component, state);
+    }
+
+    /// Binds a listener, and tries again until it succeeds. Returns `None` if `shutdown` is cancelled before.
+    async fn listen<T, F>(
+        &self,
+        component: &str,
+        bind: impl Fn() -> F,
+        shutdown: &CancellationToken,
+    ) -> Option<T>
+    where
+        F: Future<Output = Result<T, ListenError>>,
+    {
+        loop {
+            match bind().await {
+                Ok(listener) => return Some(listener),
+                Err(error) => self.report(component, ComponentState::retrying(error, LISTEN_REMEDY)),
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return None,
+                () = tokio::time::sleep(LISTEN_RETRY) => {}
+            }
+        }
+    }
+}
+
+/// Describes the API over TCP: nobody can use it without a token.
+fn tcp_state(address: &str, tokens: &TokenStore) -> ComponentState {
+    match tokens.count() {
+        Ok(0) => {
+            ComponentState::running(format!("{address} (no token yet: `streembit token new` makes one)"))
+        }
+        Ok(1) => ComponentState::running(format!("{address} with 1 token")),
+        Ok(count) => ComponentState::running(format!("{address} with {count} tokens")),
+        Err(error) => ComponentState::alarm(error, "until then no request over TCP is answered"),
     }
 }
 

@@ -10,7 +10,8 @@ use utoipa::OpenApi;
         title = "Streembit gateway",
         description = "The local API of a Streembit gateway. Requests over the Unix socket need no authentication, \
                        because only its owner may open the socket. Requests over TCP need the header \
-                       \"Authorization: Bearer TOKEN\". The routes below /tlog need no token; they are served \
+                       \"Authorization: Bearer TOKEN\" with a token whose scopes include the route: read, metrics, ingest, \
+                       ingest of one device, operate or erase. The routes below /tlog need no token; they are served \
                        over TCP only with `[api] tlog = true`. Errors are problem details (RFC 9457) with a remedy. All \
                        times are in milliseconds since 1970-01-01 UTC."
     ),
@@ -22,9 +23,11 @@ use utoipa::OpenApi;
         routes::events,
         routes::last_anchored,
         routes::pause,
+        routes::resume,
         routes::add_event,
         routes::add_batch,
         routes::erase,
+        routes::reload,
         routes::forks,
         routes::log,
         routes::inclusion,

@@ -1,5 +1,6 @@
 //! The errors of the API: problem details (RFC 9457), each with a remedy.
 
+use crate::{daemon::ReloadError, remedies::Remedy as _};
 use axum::{
     http::{header, StatusCode},
     response::{IntoResponse, Response},
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use streembit_ingest::IngestError;
 use streembit_log::{EraseError, OutOfRangeError, ReadError, Refusal, MAX_BODY_BYTES};
+use streembit_primitives::Shown;
 use utoipa::ToSchema;
 
 /// A problem detail (RFC 9457) with a remedy.
@@ -53,9 +55,10 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.detail)?;
+        // Both may quote what somebody else has sent.
+        Shown(&self.detail).fmt(f)?;
         if !self.remedy.is_empty() {
-            write!(f, "; {}", self.remedy)?;
+            write!(f, "; {}", Shown(&self.remedy))?;
         }
         Ok(())
     }
@@ -81,7 +84,7 @@ impl From<IngestError> for Problem {
             IngestError::Paused { .. } => (
                 S::SERVICE_UNAVAILABLE,
                 "paused",
-                "send the readings again in a few seconds".into(),
+                "send the event again in a few seconds; if its device signs, with the key that counts then".into(),
             ),
             IngestError::NotHosted { .. } => (
                 S::CONFLICT,
@@ -101,7 +104,10 @@ impl From<IngestError> for Problem {
                 "sign the event with the key that counts for its sequence; `streembit device show` lists the keys"
                     .into(),
             ),
-            IngestError::Empty | IngestError::TooMany { .. } | IngestError::TooLong(_) => {
+            IngestError::Empty
+            | IngestError::TooMany { .. }
+            | IngestError::TooLong(_)
+            | IngestError::Hidden(_) => {
                 (S::UNPROCESSABLE_ENTITY, "invalid event", "see the limits in /openapi.json".into())
             }
             IngestError::Refused(Refusal::Event(_)) => (
@@ -149,6 +155,23 @@ fn refusal_title(refusal: &Refusal) -> &'static str {
         Refusal::UnknownPrevious { .. } => "previous event unknown",
         Refusal::Retired { .. } => "retired",
         Refusal::Event(_) | Refusal::BodyTooLarge { .. } | Refusal::Forked { .. } => "refused",
+    }
+}
+
+impl From<ReloadError> for Problem {
+    fn from(error: ReloadError) -> Self {
+        match &error {
+            ReloadError::Config(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid configuration", &error, error.remedy())
+            }
+            ReloadError::Panicked(_) => Self::internal(error),
+            ReloadError::Stopping => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stopping",
+                error,
+                "the gateway reads its configuration when it starts",
+            ),
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 use super::{
     problem::Problem,
     state::Api,
+    tokens::{needing, Access, Need},
     types::{
-        CopiedKeyView, DeviceView, ErasureView, EventView, InclusionView, ItemResult, LastAnchoredView,
-        LogView, NewErasure, NewEvent, NewReadings, PauseView, ReceiptView, Results, StatusView,
+        CopiedKeyView, DeviceView, ErasureView, InclusionView, ItemResult, LastAnchoredView, LogView,
+        NewErasure, NewEvent, NewReadings, PauseView, ReceiptView, ReloadView, Results, StatusView,
+        StoredEventView,
     },
 };
 use crate::metrics;
@@ -33,6 +35,10 @@ use utoipa::IntoParams;
 const MAX_SINGLE_BYTES: usize = 64 * 1024;
 /// The largest body of a request with many items, in bytes.
 const MAX_BULK_BYTES: usize = 4 * 1024 * 1024;
+/// The most lines in one request.
+const MAX_LINES: usize = 10_000;
+/// The number of lines of a request that are parsed and logged at once. It bounds the memory that a request takes.
+const LINES_AT_ONCE: usize = 256;
 /// The most events in one response.
 const MAX_EVENTS: usize = 1000;
 /// The number of events in one response if the request sets no limit.
@@ -41,25 +47,35 @@ const DEFAULT_EVENTS: usize = 100;
 type ApiResult<T> = Result<Json<T>, Problem>;
 type RequestBody = Result<Bytes, BytesRejection>;
 
-/// Returns the router of all routes. `description` serves the OpenAPI document, which is generated from the routes.
+/// Returns the router of all routes. `description` serves the OpenAPI document, which is generated from the routes. Each
+/// route is in the group of what it needs of a token.
 pub(super) fn router(api: Api, description: MethodRouter<Api>) -> Router {
     let many = DefaultBodyLimit::max(MAX_BULK_BYTES);
-    Router::new()
+    let reading = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/devices", get(devices))
-        .route("/v1/devices/{device}/readings", post(add_readings))
-        .route("/v1/devices/{device}/lines", post(add_lines).layer(many))
         .route("/v1/devices/{device}/events", get(events))
         .route("/v1/devices/{device}/last-anchored", get(last_anchored))
-        .route("/v1/devices/{device}/pause", post(pause))
-        .route("/v1/events", post(add_event))
-        .route("/v1/events/batch", post(add_batch).layer(many))
-        .route("/v1/erasures", post(erase))
         .route("/v1/forks", get(forks))
         .route("/v1/log", get(log))
-        .route("/v1/log/proof/{index}", get(inclusion))
-        .route("/metrics", get(prometheus))
-        .route("/openapi.json", description)
+        .route("/v1/log/proof/{index}", get(inclusion));
+    let ingesting = Router::new()
+        .route("/v1/devices/{device}/readings", post(add_readings))
+        .route("/v1/devices/{device}/lines", post(add_lines).layer(many))
+        .route("/v1/events", post(add_event))
+        .route("/v1/events/batch", post(add_batch).layer(many));
+    let operating = Router::new()
+        .route("/v1/devices/{device}/pause", post(pause).delete(resume))
+        .route("/v1/reload", post(reload));
+    let erasing = Router::new().route("/v1/erasures", post(erase));
+    let measuring = Router::new().route("/metrics", get(prometheus));
+    let describing = Router::new().route("/openapi.json", description);
+    needing(Need::Read, reading)
+        .merge(needing(Need::Ingest, ingesting))
+        .merge(needing(Need::Operate, operating))
+        .merge(needing(Need::Erase, erasing))
+        .merge(needing(Need::Metrics, measuring))
+        .merge(needing(Need::Any, describing))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_SINGLE_BYTES))
@@ -91,11 +107,13 @@ pub(super) async fn devices(State(api): State<Api>) -> ApiResult<Vec<DeviceView>
 )]
 pub(super) async fn add_readings(
     State(api): State<Api>,
+    access: Access,
     Path(device): Path<String>,
     headers: HeaderMap,
     body: RequestBody,
 ) -> ApiResult<ReceiptView> {
     let device = api.device(&device)?;
+    access.ingest_devices(&api).ensure(&device)?;
     let readings = parse_readings(&headers, &read_body(body)?, api.clock());
     record_outcome(&api, submit(&api, device, readings).await).map(Json)
 }
@@ -161,21 +179,41 @@ fn parse_senml(pack: &[u8], clock: Clock) -> Result<NewContent, Problem> {
 )]
 pub(super) async fn add_lines(
     State(api): State<Api>,
+    access: Access,
     Path(device): Path<String>,
     body: RequestBody,
 ) -> ApiResult<Results> {
     let device = api.device(&device)?;
+    access.ingest_devices(&api).ensure(&device)?;
     let body = read_body(body)?;
-    if senml::is_utf16(&body) {
+    let mut results = Vec::new();
+    for part in lines_of(&body)?.chunks(LINES_AT_ONCE) {
+        let (part, clock) = (part.to_vec(), api.clock());
+        let parse = move || part.iter().map(|line| parse_senml(line, clock)).collect::<Vec<_>>();
+        let contents = tokio::task::spawn_blocking(parse).await.map_err(Problem::internal)?;
+        // `join_all` polls the futures in order, and each takes its place in the log's queue when first polled.
+        let added = join_all(contents.into_iter().map(|content| submit(&api, device, content))).await;
+        results.extend(added.into_iter().map(|result| ItemResult::from(record_outcome(&api, result))));
+    }
+    Ok(Json(Results { results }))
+}
+
+/// Returns the lines of a body that are not blank.
+fn lines_of(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+    if senml::is_utf16(body) {
         return Err(Problem::bad_request(EncodingError::Utf16, "no line was added"));
     }
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    let clock = api.clock();
-    // `join_all` polls the futures in order, and each takes its place in the log's queue when first polled.
-    let results =
-        join_all(lines.map(|line| submit(&api, device, parse_senml(line, clock)))).await.into_iter();
-    let results = results.map(|result| ItemResult::from(record_outcome(&api, result)));
-    Ok(Json(Results { results: results.collect() }))
+    let lines: Vec<_> = lines.take(MAX_LINES + 1).map(|line| body.slice_ref(line)).collect();
+    if lines.len() > MAX_LINES {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too many lines",
+            format!("the request has more than {MAX_LINES} lines, and none of them was added"),
+            "send the lines in several requests",
+        ));
+    }
+    Ok(lines)
 }
 
 /// Adds an event that its device signed. Responds when the event is on disk.
@@ -185,16 +223,22 @@ pub(super) async fn add_lines(
     request_body = NewEvent,
     responses((status = 200, body = ReceiptView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn add_event(State(api): State<Api>, body: RequestBody) -> ApiResult<ReceiptView> {
+pub(super) async fn add_event(
+    State(api): State<Api>,
+    access: Access,
+    body: RequestBody,
+) -> ApiResult<ReceiptView> {
     let new: NewEvent = serde_json::from_slice(&read_body(body)?)
         .map_err(|error| Problem::bad_request(error, "see NewEvent in /openapi.json"))?;
     let event = from_scale_hex::<SignedEvent>("event", &new.event)?;
     let body = from_scale_hex::<Body>("body", &new.body)?;
+    access.ingest_devices(&api).ensure(&event.header.device)?;
     let result = api.ingest().signed(event, body).await;
     record_outcome(&api, result.map(Added::from).map_err(Rejection::from)).map(Json)
 }
 
-/// Adds several events that their devices signed, in the order of the request.
+/// Adds several events that their devices signed, in the order of the request. If the token does not include one of their
+/// devices, none is added.
 #[utoipa::path(
     post,
     path = "/v1/events/batch",
@@ -205,10 +249,19 @@ pub(super) async fn add_event(State(api): State<Api>, body: RequestBody) -> ApiR
     ),
     responses((status = 200, body = Results), (status = "4XX", body = Problem))
 )]
-pub(super) async fn add_batch(State(api): State<Api>, body: RequestBody) -> ApiResult<Results> {
-    let events = Vec::<(SignedEvent, Body)>::decode_all(&mut read_body(body)?.as_ref()).map_err(|error| {
+pub(super) async fn add_batch(
+    State(api): State<Api>,
+    access: Access,
+    body: RequestBody,
+) -> ApiResult<Results> {
+    let body = read_body(body)?;
+    let decode = move || Vec::<(SignedEvent, Body)>::decode_all(&mut body.as_ref());
+    let decoded = tokio::task::spawn_blocking(decode).await.map_err(Problem::internal)?;
+    let events = decoded.map_err(|error| {
         Problem::bad_request(error, "send the SCALE encoding of Vec<(SignedEvent, Body)>")
     })?;
+    let allowed = access.ingest_devices(&api);
+    events.iter().try_for_each(|(event, _)| allowed.ensure(&event.header.device))?;
     let results = api.ingest().signed_batch(events).await.into_iter();
     let results = results.map(|result| {
         ItemResult::from(record_outcome(&api, result.map(Added::from).map_err(Rejection::from)))
@@ -232,18 +285,21 @@ pub(super) struct EventsQuery {
     get,
     path = "/v1/devices/{device}/events",
     params(("device" = String, Path, description = "The device's name or id"), EventsQuery),
-    responses((status = 200, body = Vec<EventView>), (status = "4XX", body = Problem))
+    responses((status = 200, body = Vec<StoredEventView>), (status = "4XX", body = Problem))
 )]
 pub(super) async fn events(
     State(api): State<Api>,
     Path(device): Path<String>,
     query: Result<Query<EventsQuery>, QueryRejection>,
-) -> ApiResult<Vec<EventView>> {
+) -> ApiResult<Vec<StoredEventView>> {
     let device = api.device(&device)?;
     let Query(EventsQuery { from, limit }) = query?;
     let limit = limit.unwrap_or(DEFAULT_EVENTS).min(MAX_EVENTS);
-    let events = api.read(move |log| log.device_events(&device, from, limit)).await?;
-    Ok(Json(events.into_iter().map(EventView::from).collect()))
+    let view = move |log: &streembit_log::LogReader| {
+        let events = log.device_events(&device, from, limit)?;
+        Ok(events.into_iter().map(|stored| StoredEventView::of(log.id(), stored)).collect())
+    };
+    api.read(view).await.map(Json)
 }
 
 /// Proves the last event of a device at the last anchor of the log, for a change of the device's record on the chain.
@@ -260,21 +316,49 @@ pub(super) async fn last_anchored(
     api.last_anchored(&device).await.map(Json)
 }
 
-/// Refuses readings of a device that cannot sign until its record on the chain changes, but for two minutes at most. For a
-/// change of its key: what the gateway signs in between would not count.
+/// The events that a pause refuses.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PauseQuery {
+    /// The sequence number of the first event that is refused; 0 if absent. All readings are refused of a device that
+    /// cannot sign.
+    #[serde(default)]
+    from: u64,
+}
+
+/// Refuses events of a device until its record on the chain changes, but for two minutes at most. For a change of its key:
+/// what the old key signs in between would not count. Responds when the events that came before are on disk.
 #[utoipa::path(
     post,
     path = "/v1/devices/{device}/pause",
-    params(("device" = String, Path, description = "The device's name or id")),
+    params(("device" = String, Path, description = "The device's name or id"), PauseQuery),
     responses((status = 200, body = PauseView), (status = "4XX", body = Problem))
 )]
-pub(super) async fn pause(State(api): State<Api>, Path(device): Path<String>) -> ApiResult<PauseView> {
+pub(super) async fn pause(
+    State(api): State<Api>,
+    Path(device): Path<String>,
+    query: Result<Query<PauseQuery>, QueryRejection>,
+) -> ApiResult<PauseView> {
     let device = api.device(&device)?;
-    api.ingest().pause(device).await?;
+    let Query(PauseQuery { from }) = query?;
+    api.ingest().pause(device, from).await?;
     Ok(Json(PauseView {
         device: device.to_string(),
         milliseconds: u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX),
     }))
+}
+
+/// Accepts the events of a paused device again, because its key does not change after all.
+#[utoipa::path(
+    delete,
+    path = "/v1/devices/{device}/pause",
+    params(("device" = String, Path, description = "The device's name or id")),
+    responses((status = 200, body = PauseView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn resume(State(api): State<Api>, Path(device): Path<String>) -> ApiResult<PauseView> {
+    let device = api.device(&device)?;
+    api.ingest().resume(device)?;
+    Ok(Json(PauseView { device: device.to_string(), milliseconds: 0 }))
 }
 
 /// Permanently erases the bodies of events. Responds when no file of the database contains them any more.
@@ -288,6 +372,17 @@ pub(super) async fn erase(State(api): State<Api>, body: RequestBody) -> ApiResul
     let request: NewErasure = serde_json::from_slice(&read_body(body)?)
         .map_err(|error| Problem::bad_request(error, "see NewErasure in /openapi.json"))?;
     api.erase(request).await.map(Json)
+}
+
+/// Reads the configuration file again. Devices that were added, changed or removed in it are added, changed and removed
+/// in the running gateway; all other changes need a restart.
+#[utoipa::path(
+    post,
+    path = "/v1/reload",
+    responses((status = 200, body = ReloadView), (status = "4XX", body = Problem))
+)]
+pub(super) async fn reload(State(api): State<Api>) -> ApiResult<ReloadView> {
+    api.reload().await.map(Json)
 }
 
 /// Lists the devices whose keys were copied, each with the two events that prove it.

@@ -5,12 +5,12 @@ use super::{
     tlog::Published,
     types::{
         scale_hex, AnchorView, CheckpointView, DeviceView, ErasureView, LastAnchoredView, LogView,
-        NewErasure, PeerView, StatusView,
+        NewErasure, PeerView, ReloadView, StatusView,
     },
 };
 use crate::{
-    config::{Config, DeviceConfig},
-    daemon::Records,
+    config::{find_device, Config, DeviceConfig, DeviceList},
+    daemon::{Records, Reloader},
     last_anchored,
     metrics::{LogGauges, Metrics},
     status::{ComponentState, StatusBoard},
@@ -55,6 +55,10 @@ pub struct ApiState {
     pub log_key: SigningKey,
     /// The devices' records on the chain, as last read.
     pub records: watch::Receiver<Records>,
+    /// The configured devices, which change while the gateway runs.
+    pub devices: watch::Receiver<DeviceList>,
+    /// Reads the configuration again.
+    pub reloader: Reloader,
 }
 
 /// The API, ready to be served.
@@ -107,10 +111,10 @@ impl Api {
 
     /// Returns the id of the configured device with this name or id.
     pub fn device(&self, name_or_id: &str) -> Result<DeviceId, Problem> {
-        let device = self.state.config.device(name_or_id, self.account());
-        Ok(device
-            .map_err(|error| Problem::not_found(error, "GET /v1/devices lists the devices"))?
-            .id(self.account()))
+        let devices = self.state.devices.borrow();
+        let device = find_device(&devices, name_or_id, self.account())
+            .map_err(|error| Problem::not_found(error, "GET /v1/devices lists the devices"))?;
+        Ok(device.id(self.account()))
     }
 
     /// Returns the id of the device with this name or id. An id is enough for a device that has been removed from the
@@ -137,6 +141,12 @@ impl Api {
             newest: head.map(|head| head.sequence),
             proof: scale_hex(&last),
         })
+    }
+
+    /// Reads the configuration again, and applies the changes of its devices.
+    pub async fn reload(&self) -> Result<ReloadView, Problem> {
+        let reloaded = self.state.reloader.reload_and_report(&self.state.status).await?;
+        Ok(reloaded.into())
     }
 
     /// Reads the log on a thread that may block on disk reads.
@@ -230,6 +240,7 @@ impl Api {
         Ok(StatusView {
             name: self.state.config.gateway.name.clone(),
             account: account::show(&self.account()),
+            account_hex: self.account().to_string(),
             peer: PeerView { id: self.state.peer.to_string(), addresses },
             version: env!("CARGO_PKG_VERSION").into(),
             started: self.state.started,
@@ -247,7 +258,7 @@ impl Api {
 
     /// Returns the configured devices, with the number of their events in the log.
     pub async fn devices(&self) -> Result<Vec<DeviceView>, Problem> {
-        let (devices, gateway) = (self.state.config.devices.clone(), self.account());
+        let (devices, gateway) = (self.state.devices.borrow().clone(), self.account());
         let records = self.state.records.borrow().clone();
         let view = move |log: &LogReader, device: &DeviceConfig| {
             let id = device.id(gateway);
@@ -297,7 +308,7 @@ fn device_view(
             DeviceKey::Hosted { gateway, .. } => account::show(gateway),
         },
         key_from,
-        log: record.map(|record| record.log().to_string()),
+        log: record.map(|record| record.log().into()),
         state: record.map(|record| format!("{:?}", record.state()).to_lowercase()),
         owner: record.map(|record| record.owner().to_string()),
         owner_since: record.map(|record| record.owners().last().since),

@@ -1,11 +1,12 @@
 use super::{
     client::{Client, ClientError},
     openapi::ApiDoc,
-    types::{EventView, InclusionView, ItemResult, NewErasure, NewEvent},
+    types::{InclusionView, ItemResult, NewErasure, NewEvent, StoredEventView},
     *,
 };
 use crate::{
     config::Config,
+    daemon::Reloader,
     metrics::Metrics,
     status::{ComponentState, StatusBoard},
 };
@@ -24,6 +25,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use utoipa::OpenApi as _;
 
 mod tlog;
+mod tokens;
 
 /// Returns the key of the device `meter`, which signs its own events.
 fn meter_key() -> KeyPair {
@@ -33,12 +35,13 @@ fn meter_key() -> KeyPair {
 /// A running API with what a test needs to talk to it.
 struct ServedApi {
     dir: tempfile::TempDir,
+    api: Api,
     log: Log,
     status: StatusBoard,
     http: reqwest::Client,
     client: Client,
     shutdown: CancellationToken,
-    task: JoinHandle<Result<(), ListenError>>,
+    task: JoinHandle<()>,
 }
 
 /// Serves an API with a real log on a real socket. The device `shed` cannot sign; the device `meter` signs its events.
@@ -56,11 +59,13 @@ async fn serve(api: &str) -> ServedApi {
     let log = Log::open(&config.gateway.data_dir, LogId::first(account)).unwrap();
     let devices: Vec<_> = config.devices.iter().map(|device| device.device_key(account)).collect();
     let log_key = keys.log_key();
+    let reloader = Reloader::stopped(config.clone(), keys.clone());
     let ingest = Ingest::new(log.clone(), keys, devices).unwrap();
     let (status, shutdown) = (StatusBoard::new(), CancellationToken::new());
     let (peer, (_, addresses)) = (streembit_delivery::PeerId::random(), watch::channel(Vec::new()));
     let api = config.api.clone();
     let metrics = Metrics::new();
+    let devices = watch::channel(config.devices.clone().into()).1;
     let state = ApiState {
         config,
         started: 0,
@@ -72,15 +77,20 @@ async fn serve(api: &str) -> ServedApi {
         addresses,
         log_key,
         records: watch::channel(crate::daemon::Records::default()).1,
+        devices,
+        reloader,
     };
-    let task = tokio::spawn(Api::new(state).run(api.clone(), shutdown.clone()));
-    while !status.get("api").is_some_and(|state| state.is_running()) {
+    let served = Api::new(state);
+    let task = tokio::spawn(served.clone().run(api.clone(), shutdown.clone()));
+    let components: &[_] = if api.tcp.is_some() { &[COMPONENT, TCP_COMPONENT] } else { &[COMPONENT] };
+    let is_running = |component: &&str| status.get(component).is_some_and(|state| state.is_running());
+    while !components.iter().all(is_running) {
         assert!(!task.is_finished(), "{:?}", task.await);
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let http = reqwest::Client::builder().unix_socket(api.socket.clone()).build().unwrap();
     let client = Client::new(&api.socket).unwrap();
-    ServedApi { dir, log, status, http, client, shutdown, task }
+    ServedApi { dir, api: served, log, status, http, client, shutdown, task }
 }
 
 impl ServedApi {
@@ -89,8 +99,10 @@ impl ServedApi {
     }
 
     fn tcp_address(&self) -> String {
-        let Some(ComponentState::Running { detail }) = self.status.get("api") else { panic!("not running") };
-        detail.split("http://").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+        let Some(ComponentState::Running { detail }) = self.status.get(TCP_COMPONENT) else {
+            panic!("not running")
+        };
+        detail.strip_prefix("http://").unwrap().split(' ').next().unwrap().to_owned()
     }
 
     async fn get(&self, path: &str) -> (StatusCode, Value) {
@@ -104,7 +116,7 @@ impl ServedApi {
 
     async fn stop(self) {
         self.shutdown.cancel();
-        self.task.await.unwrap().unwrap();
+        self.task.await.unwrap();
         assert!(!self.dir.path().join("gateway.sock").exists(), "the socket was not removed");
     }
 }
@@ -177,8 +189,8 @@ async fn acknowledged_events_are_listed_and_proven() {
     assert_eq!((status, &receipt["index"], &receipt["sequence"]), (StatusCode::OK, &json!(2), &json!(2)));
 
     let events = served.client.events("shed", 1, 10).await.unwrap();
-    assert_eq!(events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(events[1].hash, receipt["hash"].as_str().unwrap());
+    assert_eq!(events.iter().map(|stored| stored.event.sequence).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(events[1].event.hash, receipt["hash"].as_str().unwrap());
     verify_proof(&served, &events[1]).await;
     let log = served.client.log().await.unwrap();
     assert_eq!((log.size, log.anchor), (3, None));
@@ -190,14 +202,14 @@ async fn acknowledged_events_are_listed_and_proven() {
 }
 
 /// Verifies an event and its proof, using only the types of the formats.
-async fn verify_proof(served: &ServedApi, event: &EventView) {
-    let (_, proof) = served.get(&format!("/v1/log/proof/{}", event.index)).await;
+async fn verify_proof(served: &ServedApi, event: &StoredEventView) {
+    let (_, proof) = served.get(&format!("/v1/log/proof/{}", event.event.index)).await;
     let proof: InclusionView = serde_json::from_value(proof).unwrap();
     let bytes = |text: &str| hex::decode(text.trim_start_matches("0x")).unwrap();
     let entry = LogEntry::decode_all(&mut bytes(&event.entry).as_slice()).unwrap();
     let body = Body::decode_all(&mut bytes(event.body.as_ref().unwrap()).as_slice()).unwrap();
     assert_eq!(entry.event.header.body_hash, body.hash());
-    assert_eq!(body.parts.to_vec(), event.parts.clone().unwrap());
+    assert_eq!(body.parts.to_vec(), event.event.parts);
     let path = InclusionProof::new(proof.path.iter().map(|hash| hash.parse().unwrap()).collect());
     assert!(path.verify(entry.leaf(), proof.index, proof.size, &proof.root.parse().unwrap()));
     assert!(!path.verify(entry.leaf(), proof.index - 1, proof.size, &proof.root.parse().unwrap()));
@@ -217,13 +229,35 @@ async fn lines_are_logged_in_order_and_an_invalid_line_does_not_affect_the_other
     let events = served.client.events("shed", 0, 100).await.unwrap();
     let values: Vec<_> = events
         .iter()
-        .map(|event| match &event.parts.as_ref().unwrap()[0] {
+        .map(|event| match &event.event.parts[0] {
             Part::Reading(reading) => reading.value.to_string(),
             other => panic!("not a reading: {other}"),
         })
         .collect();
     let expected: Vec<_> = (0..50).filter(|n| *n != 20).map(|n| n.to_string()).collect();
     assert_eq!(values, expected);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn too_many_lines_are_refused_before_any_is_added() {
+    let served = serve("").await;
+    let kind = "application/x-ndjson";
+    let path = "/v1/devices/shed/lines";
+    let (status, problem) = served.post(path, kind, "x\n".repeat(2_000_000)).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{problem}");
+    assert!(problem["remedy"].as_str().unwrap().contains("several requests"), "{problem}");
+    let line = "[{\"n\":\"a\",\"v\":1}]\n";
+    let (status, _) = served.post(path, kind, line.repeat(10_001)).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(served.log.size(), 0);
+    // Blank lines do not count, and more lines than are handled at once are logged in their order.
+    let many: String = (0..600).map(|n| format!("[{{\"n\":\"count\",\"v\":{n}}}]\n\n")).collect();
+    let (status, results) = served.post(path, kind, many).await;
+    assert_eq!(status, StatusCode::OK);
+    let indexes: Vec<_> =
+        results["results"].as_array().unwrap().iter().map(|one| &one["receipt"]["index"]).collect();
+    assert_eq!(indexes, (0..600).map(|n| json!(n)).collect::<Vec<_>>().iter().collect::<Vec<_>>());
     served.stop().await;
 }
 
@@ -282,7 +316,9 @@ async fn erased_bodies_are_reported_as_erased_and_other_bodies_stay() {
     let id = erased[0].device.as_str();
     assert_eq!(served.client.erase(&asked(Some(id), 1, None)).await.unwrap()[0].index, 1);
     let events = served.client.events("shed", 0, 10).await.unwrap();
-    let whole = |event: &EventView| (event.body.is_some(), event.parts.is_some(), event.erased.is_none());
+    let whole = |event: &StoredEventView| {
+        (event.body.is_some(), !event.event.parts.is_empty(), event.event.erased.is_none())
+    };
     assert!([0, 3].iter().all(|at| whole(&events[*at]) == (true, true, true)));
     assert!([1, 2].iter().all(|at| whole(&events[*at]) == (false, false, false)));
     verify_proof(&served, &events[3]).await;
@@ -377,18 +413,23 @@ async fn invalid_requests_get_problems_with_remedies() {
     served.stop().await;
 }
 
+async fn send(served: &ServedApi, (event, body): &(SignedEvent, Body)) -> (StatusCode, Value) {
+    let request = json!({ "event": scale_hex(event), "body": scale_hex(body) });
+    served.post("/v1/events", "application/json", request.to_string()).await
+}
+
 #[tokio::test]
-async fn requests_over_tcp_need_the_token() {
-    let served = serve("tcp = \"127.0.0.1:0\"").await;
-    let url = format!("http://{}/v1/status", served.tcp_address());
-    let http = reqwest::Client::new();
-    let (status, _) = answer(http.get(&url)).await;
-    assert_eq!(status, StatusCode::UNAUTHORIZED);
-    let (status, _) = answer(http.get(&url).bearer_auth("0".repeat(64))).await;
-    assert_eq!(status, StatusCode::UNAUTHORIZED);
-    let token = std::fs::read_to_string(served.dir.path().join("api.token")).unwrap();
-    let (status, body) = answer(http.get(&url).bearer_auth(token.trim())).await;
-    assert_eq!((status, &body["name"]), (StatusCode::OK, &json!("gateway")));
+async fn a_paused_device_waits_from_an_event_on_until_the_pause_ends() {
+    let served = serve("").await;
+    let events = signed_events(2);
+    assert_eq!(served.client.pause("meter", 1).await.unwrap().milliseconds, 120_000);
+    assert_eq!(send(&served, &events[0]).await.0, StatusCode::OK);
+    let (status, problem) = send(&served, &events[1]).await;
+    assert_eq!((status, &problem["title"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("paused")));
+    assert!(problem["detail"].as_str().unwrap().contains("is being changed"), "{problem}");
+    assert_eq!(served.client.resume("meter").await.unwrap().milliseconds, 0);
+    assert_eq!(send(&served, &events[1]).await.0, StatusCode::OK);
+    assert!(matches!(served.client.pause("boat", 0).await, Err(ClientError::Problem(_))));
     served.stop().await;
 }
 

@@ -2,14 +2,17 @@
 //! 1970-01-01 UTC.
 
 use super::problem::Problem;
-use crate::status::Component;
+use crate::{
+    daemon::Reloaded,
+    event_view::{EventView, LogIdView},
+    status::Component,
+};
 use serde::{Deserialize, Serialize};
-use streembit_keystore::account;
 use streembit_log::{CopiedKey, Erasure, Receipt, SignedTwice, StoredEvent};
 use streembit_primitives::{
     checkpoint::Anchor,
     reading::{Name, Unit},
-    Checkpoint, EventKind, Part, Reading, Signer, Source, Value,
+    Checkpoint, LogId, Reading, Source, Value,
 };
 use utoipa::ToSchema;
 
@@ -20,6 +23,9 @@ pub struct StatusView {
     pub name: String,
     /// The gateway's account, in SS58.
     pub account: String,
+    /// The gateway's account, in hexadecimal.
+    #[serde(default)]
+    pub account_hex: String,
     /// The gateway's peer id and addresses.
     pub peer: PeerView,
     /// The version of the gateway program.
@@ -95,9 +101,9 @@ pub struct DeviceView {
     /// The sequence number of the first event that the key signs.
     #[serde(default)]
     pub key_from: u64,
-    /// The log that the device's events are in, as gateway and epoch, or null if the chain does not know the device.
+    /// The log that the device's events are in, or null if the chain does not know the device.
     #[serde(default)]
-    pub log: Option<String>,
+    pub log: Option<LogIdView>,
     /// What the owner says about the device: `active`, `lost`, `stolen` or `retired`; null if the chain does not know it.
     #[serde(default)]
     pub state: Option<String>,
@@ -108,6 +114,7 @@ pub struct DeviceView {
     #[serde(default)]
     pub owner_since: Option<u64>,
     /// The number of the device's events in the log.
+    #[serde(rename = "event_count")]
     pub events: u64,
     /// The hash of the last event's header, or null if there are no events.
     pub last: Option<String>,
@@ -134,14 +141,36 @@ pub struct LastAnchoredView {
     pub proof: String,
 }
 
-/// The answer to a request that pauses a device.
+/// The answer to a request that pauses a device, or ends its pause.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Pause)]
 pub struct PauseView {
     /// The device's id.
     pub device: String,
-    /// How long the pause is at most, in milliseconds.
+    /// How long the pause is at most, in milliseconds; 0 if it has ended.
     pub milliseconds: u64,
+}
+
+/// What changed when the gateway read its configuration again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Reload)]
+pub struct ReloadView {
+    /// The names of the devices that were added.
+    pub added: Vec<String>,
+    /// The names of the devices that were changed.
+    pub changed: Vec<String>,
+    /// The names of the devices that were removed. Their events stay in the log, and their records on the chain.
+    pub removed: Vec<String>,
+    /// The sections that differ from those that the gateway started with. It takes them when it starts again.
+    pub needs_restart: Vec<String>,
+}
+
+impl From<Reloaded> for ReloadView {
+    fn from(reloaded: Reloaded) -> Self {
+        let Reloaded { added, changed, removed, needs_restart } = reloaded;
+        let needs_restart = needs_restart.into_iter().map(str::to_owned).collect();
+        Self { added, changed, removed, needs_restart }
+    }
 }
 
 /// The receipt of an event that is in the log and on disk.
@@ -164,31 +193,15 @@ pub struct ReceiptView {
 
 /// An event in the log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-pub struct EventView {
-    /// The event's index in the log.
-    pub index: u64,
-    /// The event's sequence number, which counts the device's events from 0.
-    pub sequence: u64,
-    /// The hash of the event's header.
-    pub hash: String,
-    /// The time of the event, by the signer's clock.
-    pub time: u64,
-    /// The time when the gateway received the event.
-    pub received: u64,
-    /// The kind of the event: `readings` or `status`.
-    pub kind: String,
-    /// The signer: `device`, or the account of the gateway.
-    pub signer: String,
-    /// The readings or the status, or null if the body was erased or is not stored.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub parts: Option<Vec<Part>>,
+#[schema(as = StoredEvent)]
+pub struct StoredEventView {
+    /// The event.
+    #[serde(flatten)]
+    pub event: EventView,
     /// The log entry, SCALE-encoded, in hexadecimal.
     pub entry: String,
-    /// The body, SCALE-encoded, in hexadecimal.
+    /// The body, SCALE-encoded, in hexadecimal; null if it was erased or is not stored.
     pub body: Option<String>,
-    /// The time when the body was erased, or null if it was not.
-    #[serde(default)]
-    pub erased: Option<u64>,
 }
 
 /// An inclusion proof (RFC 9162): proves that an event is in the log of a given size.
@@ -333,30 +346,12 @@ impl From<Erasure> for ErasureView {
     }
 }
 
-impl From<StoredEvent> for EventView {
-    fn from(stored: StoredEvent) -> Self {
-        let header = &stored.entry.event.header;
-        Self {
-            index: stored.index,
-            sequence: header.sequence,
-            hash: header.hash().to_string(),
-            time: header.time,
-            received: stored.entry.received,
-            kind: match header.kind {
-                EventKind::Readings => "readings".into(),
-                EventKind::Command => "command".into(),
-                EventKind::Result => "result".into(),
-                EventKind::Status => "status".into(),
-            },
-            signer: match &stored.entry.event.signer {
-                Signer::Device => "device".into(),
-                Signer::Gateway(gateway) => account::show(gateway),
-            },
-            parts: stored.body.present().map(|body| body.parts.to_vec()),
-            entry: scale_hex(&stored.entry),
-            body: stored.body.present().map(scale_hex),
-            erased: stored.body.erased(),
-        }
+impl StoredEventView {
+    /// Returns the view of an event that is stored in `log`.
+    pub fn of(log: LogId, stored: StoredEvent) -> Self {
+        let entry = scale_hex(&stored.entry);
+        let body = stored.body.present().map(scale_hex);
+        Self { event: EventView::of_stored(log, stored), entry, body }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::{
     report::{AuditProblem, Completeness},
-    AnchorState, AuditedEvent, ChainState, ProblemPlace, Report, Subject,
+    times, AnchorState, AuditedEvent, ChainState, ProblemPlace, Report, Subject,
 };
+use crate::event_view::EventView;
 use std::collections::BTreeSet;
 use streembit_log::{
     CheckpointError, Finding, LogReader, Place, ReadError, StorageError, StoredBody, StoredEvent,
@@ -217,7 +218,7 @@ impl Audit<'_> {
 
     /// Checks one event and adds it to the report. Returns the predecessor of the next event.
     fn check_event(&mut self, stored: StoredEvent, last: Predecessor) -> Predecessor {
-        let StoredEvent { index, entry, body } = stored;
+        let StoredEvent { index, ref entry, ref body } = stored;
         let header = entry.event.header.clone();
         let (sequence, hash) = (header.sequence, header.hash());
         let position = Position { index, sequence };
@@ -228,19 +229,11 @@ impl Audit<'_> {
             self.check_order(&header, last, position);
             self.check_signature(&entry.event, position)
         };
-        self.check_body(&header, &body, position);
+        self.check_body(&header, body, position);
         let anchor = self.check_anchored(entry.leaf(), position);
         let has_problem = self.report.problems.len() > before || self.damaged.contains(&index);
         self.report.history.push(AuditedEvent {
-            sequence,
-            index,
-            time: header.time,
-            received: entry.received,
-            kind: header.kind,
-            signer: entry.event.signer,
-            erased: body.erased(),
-            parts: body.into_present().map(|body| body.parts.into_inner()),
-            hash,
+            event: EventView::of_stored(self.log.id(), stored),
             anchor,
             key: self.chain.device.as_ref().map(|record| key_number(record, sequence)),
             lost,
@@ -439,7 +432,7 @@ impl Audit<'_> {
 
     /// Returns the sequences of the events in the history that are not declared lost.
     fn counted(&self) -> impl Iterator<Item = u64> + '_ {
-        self.report.history.iter().filter(|event| !event.lost).map(|event| event.sequence)
+        self.report.history.iter().filter(|event| !event.lost).map(|event| event.event.sequence)
     }
 
     /// Returns the first sequence from `from` on that an event in this log can have.
@@ -476,8 +469,9 @@ impl Audit<'_> {
             ProblemPlace::Anchor => 5,
         });
         report.lost = report.history.iter().filter(|event| event.lost).count() as u64;
-        report.erased = report.history.iter().filter(|event| event.erased.is_some()).count() as u64;
+        report.erased = report.history.iter().filter(|event| event.event.erased.is_some()).count() as u64;
         report.events = report.history.len() as u64;
+        report.times = times::contradictions(&report.history, &self.chain.roots);
         report.verified = report.problems.is_empty();
         self.report
     }

@@ -6,18 +6,25 @@
 //! reported as pending.
 //!
 //! An audit covers one log. If the device's events were in other logs too, the audit checks that this log has its part of
-//! them. Only evidence covers all logs.
+//! them. Only evidence covers all logs. [`buyer`] renders evidence as a page for people.
 
+pub mod buyer;
 mod check;
 mod report;
+mod times;
 
 #[cfg(test)]
 mod tests;
 
 pub use check::audit;
 pub use report::{AnchorState, AuditProblem, AuditedEvent, Completeness, ProblemPlace, Report};
+pub use times::{Contradiction, EventClock, TimeContradiction};
 
-use streembit_primitives::{checkpoint::Anchor, device::DeviceRecord, DeviceId, Hash};
+use streembit_primitives::{
+    checkpoint::{Anchor, AnchoredRoot},
+    device::DeviceRecord,
+    DeviceId, Hash,
+};
 
 /// The finalized state of the chain, which an audit trusts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,6 +41,8 @@ pub struct ChainState {
     pub device: Option<DeviceRecord>,
     /// The last anchor of the log, or `None` if it has none.
     pub anchor: Option<Anchor>,
+    /// The last anchors of the log, with the chain's time of each.
+    pub roots: Vec<AnchoredRoot>,
 }
 
 /// The device to audit.

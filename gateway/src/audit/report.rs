@@ -1,14 +1,13 @@
 //! The report of an audit.
 
-use super::{ChainState, Subject};
+use super::{ChainState, Subject, TimeContradiction};
+use crate::event_view::EventView;
 use serde::Serialize;
 use std::fmt;
-use streembit_clock as clock;
 use streembit_keystore::account;
 use streembit_log::{CopiedKey, Place};
 use streembit_primitives::{
-    checkpoint::Anchor, device::DeviceRecord, AccountId, DeviceId, DeviceKey, EventKind, Hash, LogId, Part,
-    PartyId, Signer,
+    checkpoint::Anchor, device::DeviceRecord, AccountId, DeviceId, DeviceKey, Hash, LogId, PartyId,
 };
 
 /// The result of an audit.
@@ -59,7 +58,10 @@ pub struct Report {
     pub copied_key: Option<CopiedKey>,
     /// Problems that concern other devices only. They do not affect [`Self::verified`].
     pub elsewhere: Vec<AuditProblem>,
+    /// The times that contradict each other or the anchors: a clock was wrong. They do not affect [`Self::verified`].
+    pub times: Vec<TimeContradiction>,
     /// The number of the device's events in the log.
+    #[serde(rename = "event_count")]
     pub events: u64,
     /// All of the device's events.
     pub history: Vec<AuditedEvent>,
@@ -71,6 +73,7 @@ pub struct Completeness {
     /// Whether completeness is proven: there is no gap, and the anchored heads map commits to the last event.
     pub proven: bool,
     /// The number of events that the device had in this log at the checkpoint; 0 if completeness is not proven.
+    #[serde(rename = "event_count")]
     pub events: u64,
     /// The sequence of the first of these events, or `None` if there is none.
     pub first: Option<u64>,
@@ -137,24 +140,9 @@ pub enum AnchorState {
 /// An event in the report.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct AuditedEvent {
-    /// The event's number in the device's history.
-    pub sequence: u64,
-    /// The event's index in the log.
-    pub index: u64,
-    /// When the event happened by its signer's clock, in milliseconds since 1970-01-01 UTC.
-    pub time: u64,
-    /// When the gateway received the event, in milliseconds since 1970-01-01 UTC.
-    pub received: u64,
-    /// The kind of event.
-    pub kind: EventKind,
-    /// The signer.
-    pub signer: Signer,
-    /// The parts of the body, or `None` if the body is erased, missing or unreadable.
-    pub parts: Option<Vec<Part>>,
-    /// When the body was erased, in milliseconds since 1970-01-01 UTC, or `None` if it was not.
-    pub erased: Option<u64>,
-    /// The hash of the header.
-    pub hash: Hash,
+    /// The event.
+    #[serde(flatten)]
+    pub event: EventView,
     /// Whether the event is anchored.
     pub anchor: AnchorState,
     /// The number of the key in the device's record that the event must be signed with, counted from 0.
@@ -193,6 +181,7 @@ impl Report {
             problems: Vec::new(),
             copied_key: None,
             elsewhere: Vec::new(),
+            times: Vec::new(),
             events: 0,
             history: Vec::new(),
         }
@@ -321,28 +310,5 @@ impl fmt::Display for AuditProblem {
             write!(f, " (event {sequence})")?;
         }
         write!(f, ": {}", self.problem)
-    }
-}
-
-impl AuditedEvent {
-    /// Returns the content in one line.
-    pub fn summary(&self) -> String {
-        let Some(parts) = &self.parts else {
-            return self.erased.map_or("(no body)".into(), |at| format!("(erased {})", clock::show(at)));
-        };
-        parts.iter().map(Part::summary).collect::<Vec<_>>().join(", ")
-    }
-
-    /// Returns the event's time as readable text.
-    pub fn when(&self) -> String {
-        clock::show(self.time)
-    }
-
-    /// Returns the kind of signer: `device` or `gateway`.
-    pub fn signed_by(&self) -> &'static str {
-        match self.signer {
-            Signer::Device => "device",
-            Signer::Gateway(_) => "gateway",
-        }
     }
 }

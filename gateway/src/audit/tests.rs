@@ -148,6 +148,7 @@ fn anchored_at(log: &Log, size: u64, record: DeviceRecord) -> ChainState {
         time: 3,
         device: Some(record),
         anchor: Some(Anchor { checkpoint, block: 6 }),
+        roots: Vec::new(),
     }
 }
 
@@ -173,7 +174,7 @@ async fn an_unchanged_history_is_verified_and_its_pending_events_are_counted() {
     );
     assert!(report.history.iter().all(|event| event.ok));
     assert_eq!(report.history[8].anchor, AnchorState::Pending);
-    assert_eq!(report.history[3].summary(), "event 3");
+    assert_eq!(report.history[3].event.content(), "event 3");
 }
 
 #[tokio::test]

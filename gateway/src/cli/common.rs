@@ -2,7 +2,7 @@
 //! connection to a node, and the search for what a command is about.
 
 use super::{
-    output,
+    accounts, output,
     resolver::{Reference, Resolver},
 };
 use crate::{
@@ -43,9 +43,10 @@ pub struct Context {
 impl Context {
     /// Prints a result on standard output: as one line of JSON, or as the text that `text` returns.
     pub fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        match self.json {
-            true => output::print_json(&self.to_json(value)?),
-            false => output::print_text(&text(value)),
+        if self.json {
+            output::print_json(&self.to_json(value)?)
+        } else {
+            output::print_text(&text(value))
         }
     }
 
@@ -58,15 +59,22 @@ impl Context {
         self.print(value, |value| self.names().label(&text(value)))
     }
 
-    /// Returns a value as JSON. Beside ids, it has their names in the address book.
+    /// Returns a value as JSON. Accounts are SS58 addresses, with their hexadecimal form beside them. Beside ids, it has
+    /// their names in the address book.
     pub fn to_json(&self, value: &impl Serialize) -> anyhow::Result<String> {
-        let names = self.names();
-        if names.is_empty() {
-            return Ok(serde_json::to_string(value)?);
-        }
         let mut value = serde_json::to_value(value)?;
-        names.add_names(&mut value);
+        self.names().add_names(&mut value);
+        accounts::show_both(&mut value);
         Ok(value.to_string())
+    }
+
+    /// Says something on standard error, beside the result of the command.
+    pub fn notice(&self, value: &Value, text: &str) {
+        if self.json {
+            output::note_json(&value.to_string());
+        } else {
+            output::note_text(text);
+        }
     }
 
     /// Returns the names in the address book, for output.
@@ -117,6 +125,13 @@ impl Context {
         }
         let passphrase = Passphrase::random();
         passphrase.write_to(file).map_err(explain)?;
+        self.notice(
+            &json!({ "created_passphrase_file": file }),
+            &format!(
+                "{} did not exist: created it with a random passphrase, which only this file has",
+                file.display()
+            ),
+        );
         Ok(passphrase)
     }
 }
@@ -169,6 +184,22 @@ impl ConfigArg {
     }
 }
 
+/// The option `--config` of a command that also works without a gateway on this machine.
+#[derive(Clone, Debug, Args)]
+pub struct OptionalConfigArg {
+    /// The configuration of a gateway on this machine, whose device names count too.
+    #[arg(id = "config", long = "config", value_name = "FILE", env = "STREEMBIT_CONFIG")]
+    pub path: Option<PathBuf>,
+}
+
+impl OptionalConfigArg {
+    /// Reads the configuration and the gateway's account, if a configuration is given.
+    pub fn load_with_ids(&self, context: &Context) -> anyhow::Result<Option<(Config, AccountId)>> {
+        let Some(path) = self.path.clone() else { return Ok(None) };
+        ConfigArg { path }.load_with_ids(Some(context)).map(Some)
+    }
+}
+
 /// Computes the ids of the hosted devices, and keeps what they are derived from for commands that do not open the key.
 fn resolve_labels(config: &mut Config, keys: &KeyPair) {
     config.resolve_labels(keys);
@@ -201,23 +232,71 @@ pub async fn find_party(
     })
 }
 
+/// The options that name a party: by itself, by a key of it, or by one of its gateways.
+#[derive(Clone, Debug, Args)]
+pub struct PartyOfArg {
+    /// The party: its id, one of its accounts, or its name.
+    #[arg(long, value_name = "PARTY")]
+    pub party: Option<Reference>,
+    /// Without --party: the keystore of an account of the party. Needs no passphrase.
+    #[arg(id = "key", long = "key", value_name = "FILE", env = "STREEMBIT_KEY")]
+    pub key: Option<PathBuf>,
+    /// Without --party and --key: the configuration of a gateway of the party.
+    #[arg(id = "config", long = "config", value_name = "FILE", env = "STREEMBIT_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+impl PartyOfArg {
+    /// Finds the party, or returns `None` if none is named.
+    pub async fn find(&self, context: &Context, chain: &ChainClient) -> anyhow::Result<Option<PartyId>> {
+        let keystore = match (&self.party, &self.key, &self.config) {
+            (Some(party), ..) => return find_party(context, chain, party).await.map(Some),
+            (None, Some(key), _) => key.clone(),
+            (None, None, Some(config)) => Config::load(config)?.gateway.key_file,
+            (None, None, None) => return Ok(None),
+        };
+        let account = account_of(&keystore).map_err(explain)?;
+        chain.party_of(account).await.map(Some).map_err(explain)
+    }
+}
+
 /// The option `--node`.
 #[derive(Clone, Debug, Args)]
 pub struct NodeArg {
     /// The RPC address of a node of the chain, such as ws://127.0.0.1:9944.
     #[arg(id = "node", long = "node", value_name = "URL", env = "STREEMBIT_NODE")]
     pub url: Option<NodeUrl>,
+    /// Whether the address may be unencrypted.
+    #[command(flatten)]
+    pub plain: AllowPlainArg,
+}
+
+/// The option `--allow-plain`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct AllowPlainArg {
+    /// Allow an unencrypted address (ws://) of another machine. Whoever is on the path can then answer in the node's
+    /// place, so use it only in a network of your own, such as a VPN.
+    #[arg(id = "allow-plain", long = "allow-plain", env = "STREEMBIT_ALLOW_PLAIN")]
+    pub allowed: bool,
 }
 
 impl NodeArg {
+    /// Returns the given address, if any.
+    pub fn given(&self) -> Option<NodeUrl> {
+        self.url.clone().map(|url| url.with_plain_allowed(self.plain.allowed))
+    }
+
     /// Returns the given address, or the address in the configuration.
     pub fn or_configured(&self, config: &Config) -> NodeUrl {
-        self.url.clone().unwrap_or_else(|| config.node.url.clone())
+        self.given().unwrap_or_else(|| {
+            let allowed = self.plain.allowed || config.node.allow_plain;
+            config.node.url.clone().with_plain_allowed(allowed)
+        })
     }
 
     /// Returns the given address, or the address of a node on this machine.
     pub fn or_local(&self) -> NodeUrl {
-        self.url.clone().unwrap_or_else(NodeUrl::local)
+        self.given().unwrap_or_else(NodeUrl::local)
     }
 }
 

@@ -6,7 +6,10 @@ use super::{
     resolver::Reference,
 };
 use crate::{
-    api::client::{Client, ClientError},
+    api::{
+        client::{Client, ClientError},
+        types::ReloadView,
+    },
     config, daemon,
     keys::open_gateway_key,
     memory,
@@ -36,9 +39,15 @@ pub enum Command {
         /// The gateway's name.
         #[arg(long, default_value = "gateway")]
         name: String,
+        /// The port where other parties reach the gateway. Without it, the first free one from 30340 on.
+        #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+        port: Option<u16>,
     },
     /// Run the gateway until it is stopped with Ctrl-C or SIGTERM.
     Run(RunArgs),
+    /// Let the running gateway read its configuration again and take its devices, as SIGHUP does. Nothing else changes
+    /// until the gateway starts again.
+    Reload(ConfigArg),
     /// Show the gateway's account, peer id and addresses.
     Account(ConfigArg),
     /// Register the gateway and its log key on the chain as a gateway of a party. It may then anchor its log. Waits for
@@ -84,8 +93,9 @@ pub struct RegisterArgs {
 /// Runs the command.
 pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
-        Command::Init { dir, name } => init(&dir, &name, context)?,
+        Command::Init { dir, name, port } => init(&dir, &name, port, context)?,
         Command::Run(args) => run_daemon(&args, context).await?,
+        Command::Reload(config) => reload(&config, context).await?,
         Command::Account(config) => show_account(&config, context).await?,
         Command::Register(args) => register(&args, context).await?,
         Command::Remove { gateway, key, node } => remove(&gateway, &key, &node, context).await?,
@@ -94,7 +104,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn init(dir: &Path, name: &str, context: &Context) -> anyhow::Result<()> {
+fn init(dir: &Path, name: &str, port: Option<u16>, context: &Context) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("creating the folder {}", dir.display()))?;
     let (config_file, key_file) = (dir.join("gateway.toml"), dir.join("gateway.key"));
     for file in [&config_file, &key_file] {
@@ -113,33 +123,53 @@ fn init(dir: &Path, name: &str, context: &Context) -> anyhow::Result<()> {
         .map(std::path::absolute)
         .transpose()
         .context("resolving the path of the passphrase file")?;
-    create_private(&config_file, config::template(name, passphrase_file.as_deref()).as_bytes())?;
+    let port = port.unwrap_or_else(free_delivery_port);
+    let text = config::template(name, port, passphrase_file.as_deref());
+    create_private(&config_file, text.as_bytes())?;
     let view = json!({
         "account": account::show(&keys.account()),
         "config": config_file,
         "key": key_file,
         "passphrase_file": passphrase_file,
+        "delivery_port": port,
     });
     context.print(&view, |_| {
         format!(
-            "account  {}\nconfig   {}\nkey      {}\n\nNext: add a [[device]] to the configuration, then start the \
-             gateway:\n  \
+            "account  {}\nconfig   {}\nkey      {}\nport     {port}, where other parties reach the gateway (`[delivery] \
+             listen`)\n\nNext: add a device, then start the gateway:\n  \
+             streembit device add NAME --config {}\n  \
              streembit gateway run --config {}",
             account::show(&keys.account()),
             config_file.display(),
             key_file.display(),
+            config_file.display(),
             config_file.display()
         )
     })
 }
 
+/// The number of ports that are tried for a new gateway.
+const PORTS: u16 = 100;
+
+/// Returns the first port from the default one on that no program on this machine uses, or the default port if all of
+/// them are in use.
+fn free_delivery_port() -> u16 {
+    let first = delivery::DEFAULT_PORT;
+    let is_free = |port: &u16| {
+        let address = (std::net::Ipv4Addr::UNSPECIFIED, *port);
+        std::net::TcpListener::bind(address).is_ok() && std::net::UdpSocket::bind(address).is_ok()
+    };
+    (first..first.saturating_add(PORTS)).find(is_free).unwrap_or(first)
+}
+
 async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     let (config, keys) = args.config.load_with_keys(context)?;
-    let node = args.node.or_configured(&config).into();
+    let node = args.node.or_configured(&config);
+    node.ensure_allowed().map_err(explain)?;
     let shutdown = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let daemon = daemon::run(config, keys, node, shutdown.clone());
+    let daemon = daemon::run(config, keys, node.into(), shutdown.clone());
     let stopping = async {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -158,6 +188,30 @@ async fn run_daemon(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
         never = memory::trim_periodically() => match never {},
         () = stopping => anyhow::bail!("stopped before the shutdown was complete; all acknowledged events are on disk"),
     }
+}
+
+async fn reload(config: &ConfigArg, context: &Context) -> anyhow::Result<()> {
+    let config = config.load()?;
+    let reloaded = Client::new(&config.api.socket)?.reload().await?;
+    context.print(&reloaded, reload_text)
+}
+
+fn reload_text(reloaded: &ReloadView) -> String {
+    let ReloadView { added, changed, removed, needs_restart } = reloaded;
+    let devices = [("added", added), ("changed", changed), ("removed", removed)];
+    let mut lines: Vec<_> = devices
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| format!("{what:<8} {}", names.join(", ")))
+        .collect();
+    if lines.is_empty() {
+        lines.push("The devices are as before.".into());
+    }
+    if !needs_restart.is_empty() {
+        let sections: Vec<_> = needs_restart.iter().map(|name| format!("[{name}]")).collect();
+        lines.push(format!("Restart the gateway to apply the changes of {}.", sections.join(", ")));
+    }
+    lines.join("\n")
 }
 
 async fn show_account(config: &ConfigArg, context: &Context) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! `streembit grant`: rights to read devices, to send them commands and to keep their logs.
 
 use super::{
-    common::{connect, find_party, submitted_json, CommandResult, Context, KeyArg, NodeArg},
+    common::{connect, submitted_json, CommandResult, Context, KeyArg, NodeArg, PartyOfArg},
     contract::{find_contract_on_chain, ContractArgs},
     output,
     resolver::Reference,
@@ -35,11 +35,11 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// List the rights on this device: its id or the beginning of it, or its name in the address book.
-    #[arg(long, value_name = "DEVICE", required_unless_present = "party")]
+    #[arg(long, value_name = "DEVICE", required_unless_present_any = ["party", "key", "config"])]
     device: Option<Reference>,
-    /// List only the rights that this party gives or has: its id, one of its accounts, or its name.
-    #[arg(long, value_name = "PARTY")]
-    party: Option<Reference>,
+    /// The party: only the rights that it gives or has are listed.
+    #[command(flatten)]
+    party: PartyOfArg,
     #[command(flatten)]
     node: NodeArg,
 }
@@ -69,9 +69,10 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
 
 async fn list(args: ListArgs, context: &Context) -> anyhow::Result<()> {
     let chain = connect(args.node.or_local()).await?;
-    let party = match &args.party {
-        Some(party) => Some(find_party(context, &chain, party).await?),
-        None => None,
+    // With a device, only a party that is named narrows the list, and not one whose key is in the environment.
+    let party = match (&args.device, &args.party.party) {
+        (Some(_), None) => None,
+        _ => args.party.find(context, &chain).await?,
     };
     let device = match &args.device {
         Some(device) => Some(context.resolver().chain(&chain).device(device).await?),

@@ -3,6 +3,8 @@
 //! Each subcommand has a module with its arguments (`Command` or `Args`) and a function `run(args, &Context)`. This
 //! module only joins them into one tree.
 
+mod accounts;
+mod arguments;
 pub mod audit;
 pub mod common;
 pub mod consortium;
@@ -18,10 +20,12 @@ pub mod offline;
 pub mod output;
 pub mod party;
 pub mod progress;
+pub mod record;
 pub mod resolver;
 pub mod simulate;
 pub mod status;
 pub mod subscribe;
+pub mod token;
 
 use crate::address_book::AddressBookFile;
 use clap::{Parser, Subcommand};
@@ -72,6 +76,9 @@ enum Command {
     Name(name::Command),
     /// Show the status of a running gateway: its log, its devices, its components, and what to do about problems.
     Status(ConfigArg),
+    /// Make, list and revoke the tokens of the gateway's API over TCP.
+    #[command(subcommand)]
+    Token(token::Command),
     /// List a gateway's devices, and manage their registrations, keys, owners and logs on the chain.
     #[command(subcommand)]
     Device(device::Command),
@@ -113,7 +120,8 @@ impl Command {
 
 /// Parses the arguments of this process and runs the command.
 pub async fn main() -> ExitCode {
-    let (command, context) = Cli::parse().into_parts();
+    let cli = arguments::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let (command, context) = cli.into_parts();
     output::start_logging(if command.is_daemon() { "info" } else { "warn" });
     match run(command, &context).await {
         Ok(code) => code,
@@ -137,6 +145,7 @@ async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Key(command) => key::run(command, context),
         Command::Name(command) => name::run(command, context).await,
         Command::Status(config) => status::run(config, context).await,
+        Command::Token(command) => token::run(command, context),
         Command::Device(command) => device::run(command, context).await,
         Command::Event(command) => event::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,

@@ -1,47 +1,99 @@
 //! The output of commands: results on standard output, everything else on standard error.
 
-use crate::{
-    printable::{escape_json, Printable},
-    remedies::with_causes,
-};
+use crate::remedies::with_causes;
 use anyhow::Context as _;
 use comfy_table::{presets, ContentArrangement, Table};
 use serde_json::json;
 use std::io::{self, IsTerminal as _, Write as _};
+use streembit_primitives::shown::is_hidden;
 use tracing_subscriber::EnvFilter;
 
-/// Prints a text on standard output. Characters that a terminal acts on are escaped, apart from the colours of [`paint`].
+/// Prints a text on standard output. Exits quietly if the reader has closed the pipe, as `head` does.
 pub fn print_text(text: &str) -> anyhow::Result<()> {
-    print(&escape_text(text))
+    print_line(&safe_text(text))
 }
 
-/// Prints one line of JSON on standard output. Characters that a terminal acts on are escaped.
+/// Prints one line of JSON on standard output, like [`print_text`].
 pub fn print_json(json: &str) -> anyhow::Result<()> {
-    print(&escape_json(json))
+    print_line(&safe_json(json))
 }
 
-/// Prints on standard output. Exits quietly if the reader has closed the pipe, as `head` does.
-fn print(text: &str) -> anyhow::Result<()> {
+fn print_line(line: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         result => result.context("writing to standard output"),
     }
+}
+
+/// Prints a text on standard error.
+pub fn note_text(text: &str) {
+    eprintln!("{}", safe_text(text));
+}
+
+/// Prints one line of JSON on standard error.
+pub fn note_json(json: &str) {
+    eprintln!("{}", safe_json(json));
 }
 
 /// Prints an error and its causes on standard error.
 pub fn print_error(error: &anyhow::Error, as_json: bool) {
     let text = with_causes(error);
     if as_json {
-        eprintln!("{}", json!({ "error": text }));
+        note_json(&json!({ "error": text }).to_string());
     } else {
-        eprintln!("error: {text}");
+        note_text(&format!("error: {text}"));
     }
+}
+
+/// Escapes the hidden characters of a text, apart from line breaks, tabs and the colours of [`paint`].
+///
+/// Texts of others are escaped where they become part of the output, line breaks included. This is the last defence, for
+/// what was forgotten there.
+fn safe_text(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for (at, character) in text.char_indices() {
+        let is_own_colour = || {
+            let rest = text.get(at..).unwrap_or_default();
+            COLOURS.iter().any(|colour| rest.starts_with(colour))
+        };
+        let is_allowed = match character {
+            '\n' | '\t' => true,
+            '\x1b' => is_own_colour(),
+            other => !is_hidden(other),
+        };
+        if is_allowed {
+            safe.push(character);
+        } else {
+            safe.extend(character.escape_unicode());
+        }
+    }
+    safe
+}
+
+/// Escapes the hidden characters of JSON. They can only be in strings, so the JSON means the same.
+fn safe_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_hidden(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
 }
 
 /// Creates a table without borders that is at most as wide as the terminal.
 pub fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
+    if cfg!(test) {
+        // The texts in tests must not depend on the terminal that the tests run in.
+        table.force_no_tty();
+    }
     table
         .load_preset(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
@@ -56,32 +108,15 @@ pub fn render(table: &Table) -> String {
 
 /// Colours a text if standard output is a terminal and `NO_COLOR` is not set.
 pub fn paint(colour: Colour, text: &str) -> String {
-    if io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        format!("{}{text}{PLAIN}", colour.start())
+    if !cfg!(test) && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        format!("\x1b[{}m{text}\x1b[0m", colour as u8)
     } else {
         text.to_owned()
     }
 }
 
-/// The sequence that ends a colour.
-const PLAIN: &str = "\x1b[0m";
-
-/// Escapes the characters that a terminal acts on. Keeps the sequences of [`paint`], which change nothing but the colour.
-fn escape_text(text: &str) -> String {
-    let sequences = Colour::ALL.map(Colour::start);
-    let kept = || sequences.iter().map(String::as_str).chain([PLAIN]);
-    let (mut escaped, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some((at, sequence)) =
-        kept().filter_map(|sequence| Some((rest.find(sequence)?, sequence))).min_by_key(|(at, _)| *at)
-    {
-        let (before, after) = rest.split_at(at);
-        escaped.push_str(Printable::escaped(before).as_str());
-        escaped.push_str(sequence);
-        rest = after.strip_prefix(sequence).unwrap_or_default();
-    }
-    escaped.push_str(Printable::escaped(rest).as_str());
-    escaped
-}
+/// The escape sequences that [`paint`] makes.
+const COLOURS: [&str; 4] = ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"];
 
 /// The colours of results.
 #[derive(Clone, Copy, Debug)]
@@ -92,15 +127,6 @@ pub enum Colour {
     Green = 32,
     /// Incomplete, or a warning.
     Yellow = 33,
-}
-
-impl Colour {
-    const ALL: [Self; 3] = [Self::Red, Self::Green, Self::Yellow];
-
-    /// Returns the sequence that starts the colour.
-    fn start(self) -> String {
-        format!("\x1b[{}m", self as u8)
-    }
 }
 
 /// Starts logging to standard error with the filter in `RUST_LOG`. The default is `level` for Streembit's own crates
@@ -122,9 +148,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_colours_of_results_reach_the_terminal() {
-        let text = "a \x1b[31mred\x1b[0m b\nc\x1b[2J\u{202e}\x1b[8m";
-        assert_eq!(escape_text(text), "a \x1b[31mred\x1b[0m b\nc\\u{1b}[2J\\u{202e}\\u{1b}[8m");
+    fn only_colours_and_line_breaks_act_on_the_terminal() {
+        for colour in [Colour::Red, Colour::Green, Colour::Yellow] {
+            let painted = format!("\x1b[{}mx\x1b[0m\n", colour as u8);
+            assert_eq!(safe_text(&painted), painted);
+        }
+        assert_eq!(
+            safe_text("a\x1b[8mb\x1b]0;t\x07\u{202e}\r"),
+            "a\\u{1b}[8mb\\u{1b}]0;t\\u{7}\\u{202e}\\u{d}"
+        );
+    }
+
+    #[test]
+    fn escaped_json_means_the_same() {
+        let value = json!({ "text": "a\u{202e}b\u{7f}\u{9b}2J\u{e0041}\nc \u{200b}" });
+        let safe = safe_json(&value.to_string());
+        assert!(!safe.chars().any(is_hidden), "{safe}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
     }
 
     #[test]

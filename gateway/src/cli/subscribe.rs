@@ -1,33 +1,32 @@
 //! `streembit subscribe`: receiving a device's events from its gateway, peer to peer, and verifying each one.
 
 use super::{
-    common::{CommandResult, Context, KeyArg, NodeArg},
-    output::{print_json, print_text},
+    common::{connect, CommandResult, Context, KeyArg, NodeArg, OptionalConfigArg},
+    output,
     resolver::{ParseReferenceError, Reference},
 };
-use crate::{
-    printable::{escape_json, Printable},
-    remedies::explain,
-};
+use crate::{event_view::EventView, remedies::explain};
 use anyhow::Context as _;
-use serde_json::{json, Value};
+use serde::Serialize;
+use serde_json::json;
 use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
-use streembit_chain::{ChainClient, NodeConnection};
-use streembit_clock as clock;
+use streembit_chain::ChainClient;
 use streembit_delivery::{
     random_identity, Cursor, DeliveryConfig, Limits, Peer, Position, Received, Subscriber, SubscriberEvent,
     Subscription, Target,
 };
 use streembit_keystore::account;
-use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32};
+use streembit_primitives::{contract::MAX_NAMES, reading::Name, BoundedVec, ConstU32, Shown};
 use tokio::signal::unix::{signal, SignalKind};
 
 /// The arguments of `subscribe`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The device: its id or the beginning of it, or its name in the address book.
-    #[arg(long, value_name = "DEVICE")]
+    /// The device: its id or the beginning of it, or its name in the address book or in a gateway's configuration.
+    #[arg(long, value_name = "DEVICE", value_parser = Reference::of_device)]
     device: Reference,
+    #[command(flatten)]
+    config: OptionalConfigArg,
     /// The gateway's address, ending in /p2p/PEER_ID, or its account or name to find it on the local network.
     #[arg(long, value_name = "ADDRESS")]
     gateway: GatewayArg,
@@ -78,11 +77,15 @@ pub async fn run(args: Args, context: &Context) -> CommandResult {
     let names: BoundedVec<_, ConstU32<MAX_NAMES>> = BoundedVec::try_from(args.names).map_err(|names| {
         anyhow::anyhow!("--name is given {} times: give at most {MAX_NAMES} names", names.len())
     })?;
-    let url = args.node.or_local();
-    let chain = ChainClient::connect(NodeConnection::Url(url))
-        .await
-        .context("looking up the device on the chain (--node)")?;
-    let device = context.resolver().chain(&chain).device(&args.device).await?;
+    let chain = connect(args.node.or_local()).await.context("looking up the device on the chain (--node)")?;
+    let own = args.config.load_with_ids(context)?;
+    let device = {
+        let resolver = context.resolver().chain(&chain);
+        match &own {
+            Some((config, account)) => resolver.gateway(config, *account).device(&args.device).await?,
+            None => resolver.device(&args.device).await?,
+        }
+    };
     let target = match args.gateway {
         GatewayArg::Address(target) => target,
         GatewayArg::Account(account) => {
@@ -105,7 +108,11 @@ pub async fn run(args: Args, context: &Context) -> CommandResult {
 /// Starts a peer that does not listen. Its identity is random, because the gateway authenticates the account instead.
 fn start_peer(discover: bool) -> anyhow::Result<Arc<Peer>> {
     let config = DeliveryConfig { listen: Vec::new(), mdns: discover };
-    Ok(Arc::new(Peer::start(random_identity(), &config, &Limits::default())?))
+    let peer = Peer::start(random_identity(), &config, &Limits::default())?;
+    for problem in peer.problems().borrow().iter() {
+        tracing::warn!(%problem, "gateways on the local network may not be found");
+    }
+    Ok(Arc::new(peer))
 }
 
 async fn follow(
@@ -129,17 +136,20 @@ async fn follow(
                 let gateway = account::show(&gateway);
                 let event = json!({ "connected": gateway });
                 let text = context.names().label(&format!("connected to gateway {gateway}"));
-                notice(context, &event, &text);
+                context.notice(&event, &text);
             }
             SubscriberEvent::Interrupted { problem, pause } => {
                 let seconds = pause.as_secs_f32();
                 let event = json!({ "interrupted": problem, "again_in_seconds": seconds });
-                notice(context, &event, &format!("interrupted: {problem}; trying again in {seconds:.1} s"));
+                let text = format!("interrupted: {}; trying again in {seconds:.1} s", Shown(&problem));
+                context.notice(&event, &text);
             }
             SubscriberEvent::Event(event) => {
-                match context.json {
-                    true => print_json(&event.to_json().to_string())?,
-                    false => print_text(&describe(&event))?,
+                let view = DeliveredView::of(&event);
+                if context.json {
+                    output::print_json(&context.to_json(&view)?)?;
+                } else {
+                    output::print_text(&view.describe())?;
                 }
                 if let Some(cursor) = &cursor {
                     cursor.save(subscriber.position())?;
@@ -151,27 +161,51 @@ async fn follow(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reports a change of the connection on standard error.
-fn notice(context: &Context, event: &Value, text: &str) {
-    if context.json {
-        eprintln!("{}", escape_json(&event.to_string()));
-    } else {
-        eprintln!("{}", Printable::escaped(text));
+/// A delivered event: the JSON of one line.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(super) struct DeliveredView {
+    #[serde(flatten)]
+    event: EventView,
+    /// The anchored size of the log for which inclusion was proven, or null if the event is not anchored yet.
+    anchored: Option<u64>,
+    /// The sequences before this event that were not delivered, or null.
+    skipped: Option<SkippedView>,
+}
+
+/// Sequences that were not delivered, because they are declared lost or are in logs that the device has left.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+struct SkippedView {
+    /// The first sequence.
+    from: u64,
+    /// The sequence after the last one.
+    until: u64,
+}
+
+impl DeliveredView {
+    fn of(received: &Received) -> Self {
+        let skipped = received.skipped.as_ref();
+        Self {
+            event: EventView::of_received(received),
+            anchored: received.anchored,
+            skipped: skipped.map(|skipped| SkippedView { from: skipped.start, until: skipped.end }),
+        }
+    }
+
+    /// Describes the event in one line.
+    fn describe(&self) -> String {
+        let Self { event, anchored, .. } = self;
+        let anchored = if anchored.is_some() { "anchored" } else { "not yet anchored" };
+        format!("{:>6}  {}  {anchored}  {}", event.sequence, event.times(), event.content())
     }
 }
 
-/// Describes an event in one line.
-fn describe(event: &Received) -> String {
-    let header = &event.entry.event.header;
-    let parts = event.parts.iter().map(|(_, part)| part.to_string());
-    let shown = parts.collect::<Vec<_>>().join(", ");
-    let rest = match (event.complete, event.erased) {
-        (true, _) => "",
-        (false, true) => "(erased)",
-        (false, false) => " (the rest is not granted)",
-    };
-    let anchored = if event.anchored.is_some() { "anchored" } else { "not yet anchored" };
-    format!("{:>6}  {}  {anchored}  {shown}{rest}", header.sequence, clock::show(header.time))
+#[cfg(test)]
+impl DeliveredView {
+    /// Returns a delivered event for tests.
+    pub(super) fn example() -> Self {
+        let skipped = Some(SkippedView { from: 1, until: 3 });
+        Self { event: crate::event_view::example(), anchored: Some(9), skipped }
+    }
 }
 
 #[cfg(test)]
@@ -202,6 +236,39 @@ mod tests {
         let named = parse("car", "0x12ab", &[]).unwrap();
         assert_eq!(named.device.name(), Some("car"));
         assert!(matches!(named.gateway, GatewayArg::Account(Reference::Beginning(_))));
+    }
+
+    #[test]
+    fn a_status_text_cannot_forge_a_line() {
+        use streembit_primitives::{
+            event::{EventHeader, EventKind, VERSION},
+            AccountId, DeviceId, Hash, LogEntry, LogId, Part, Signature, SignedEvent, Signer, Text,
+        };
+        let text = "ok\n     9  2026-01-01 00:00:00Z  anchored  Vehicle.TraveledDistance 5 km\u{1b}[8m";
+        let header = EventHeader {
+            version: VERSION,
+            device: DeviceId([1; 32]),
+            sequence: 8,
+            previous: Hash::ZERO,
+            time: 0,
+            kind: EventKind::Status,
+            body_hash: Hash::ZERO,
+        };
+        let signer = Signer::Gateway(AccountId([2; 32]));
+        let event = SignedEvent { header, signer, signature: Signature::Sr25519([0; 64]) };
+        let received = Received {
+            log: LogId::first(AccountId([2; 32])),
+            index: 8,
+            entry: LogEntry { event, received: 0 },
+            parts: vec![(0, Part::Status(Text::try_from(text).unwrap()))],
+            complete: true,
+            erased: false,
+            anchored: None,
+            skipped: None,
+        };
+        let line = DeliveredView::of(&received).describe();
+        assert!(line.lines().count() == 1 && !line.contains('\u{1b}'), "{line}");
+        assert!(line.contains("not yet anchored") && line.contains("\\u{a}"), "{line}");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The `[[device]]` sections of the configuration.
 
+use super::error::UnknownDeviceError;
 use serde::{
     de::{Error as _, MapAccess, Visitor},
     Deserialize, Deserializer,
 };
-use std::fmt;
+use std::{fmt, sync::Arc};
 use streembit_adapters::AdapterConfig;
 use streembit_primitives::{device::LabelHash, AccountId, DeviceId, DeviceKey, PublicKey, Text};
 
@@ -43,6 +44,25 @@ impl DeviceConfig {
     pub fn id(&self, gateway: AccountId) -> DeviceId {
         self.id.unwrap_or_else(|| self.device_key(gateway).device_id())
     }
+}
+
+/// The devices of a running gateway, which share one list.
+pub type DeviceList = Arc<Vec<DeviceConfig>>;
+
+/// Returns the device with this name or id.
+pub fn find_device<'a>(
+    devices: &'a [DeviceConfig],
+    name_or_id: &str,
+    gateway: AccountId,
+) -> Result<&'a DeviceConfig, UnknownDeviceError> {
+    let id = name_or_id.parse::<DeviceId>().ok();
+    let is_wanted =
+        |device: &&DeviceConfig| device.name == name_or_id || id.is_some_and(|id| id == device.id(gateway));
+    devices.iter().find(is_wanted).ok_or_else(|| {
+        let names: Vec<_> = devices.iter().map(|device| device.name.as_str()).collect();
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        UnknownDeviceError { asked: name_or_id.to_owned(), known }
+    })
 }
 
 /// The keys of `[[device]]`, except the tables of the adapters.

@@ -4,6 +4,7 @@
 //! names its line or variable.
 
 mod device;
+mod edit;
 mod error;
 mod labels;
 mod overrides;
@@ -11,7 +12,8 @@ mod sections;
 mod template;
 mod values;
 
-pub use device::DeviceConfig;
+pub use device::{find_device, DeviceConfig, DeviceList};
+pub use edit::{add_device, remove_device, EditError, NewDevice};
 pub use error::{ConfigError, UnknownDeviceError};
 pub use overrides::NOT_CONFIGURATION;
 pub use sections::{AnchorConfig, ApiConfig, Config, GatewayConfig, NodeConfig};
@@ -19,19 +21,24 @@ pub use template::render as template;
 
 use std::{fs, path::Path};
 use streembit_keystore::files::folder_of;
-use streembit_primitives::{AccountId, DeviceId};
+use streembit_primitives::AccountId;
 
 impl Config {
     /// Reads and validates a file, with the overrides from this process's environment.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse_with_environment(&text, path)
+    }
+
+    /// Parses and validates `text` as the content of the file at `path`, with the overrides from this process's environment.
+    pub(super) fn parse_with_environment(text: &str, path: &Path) -> Result<Self, ConfigError> {
         // A name that is not Unicode cannot be one of ours. A value that is not Unicode fails to parse, or is kept with
         // replacement characters.
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         });
-        Self::parse(&text, path, variables)
+        Self::parse(text, path, variables)
     }
 
     /// Parses and validates `text` as the content of the file at `path`, with `variables` as overrides.
@@ -48,20 +55,13 @@ impl Config {
         overrides::apply(&mut config, variables)?;
         config.validate().map_err(|problem| ConfigError::Whole { path: path.to_owned(), problem })?;
         config.resolve_paths(path);
+        config.file = path.to_owned();
         Ok(config)
     }
 
     /// Returns the device with this name or id.
     pub fn device(&self, name_or_id: &str, gateway: AccountId) -> Result<&DeviceConfig, UnknownDeviceError> {
-        let id = name_or_id.parse::<DeviceId>().ok();
-        self.devices
-            .iter()
-            .find(|device| device.name == name_or_id || id.is_some_and(|id| id == device.id(gateway)))
-            .ok_or_else(|| {
-                let names: Vec<_> = self.devices.iter().map(|device| device.name.as_str()).collect();
-                let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-                UnknownDeviceError { asked: name_or_id.to_owned(), known }
-            })
+        find_device(&self.devices, name_or_id, gateway)
     }
 
     /// Validates the values against each other.

@@ -4,8 +4,9 @@ use super::{error::ConfigError, sections::Config, values::ensure_above_zero};
 
 /// Variables with the same prefix that do not belong to the configuration. They set options of the command line and of
 /// the tests.
-pub const NOT_CONFIGURATION: [&str; 8] = [
+pub const NOT_CONFIGURATION: [&str; 9] = [
     "STREEMBIT_ADDRESS_BOOK",
+    "STREEMBIT_ALLOW_PLAIN",
     "STREEMBIT_CHAIN_SPEC",
     "STREEMBIT_CONFIG",
     "STREEMBIT_CONTRACTS",
@@ -24,12 +25,13 @@ type Set = fn(&mut Config, &str) -> Result<(), String>;
 
 /// All overrides, each with a function that parses and sets the value. A name is the section and the key in upper case.
 /// Devices are a list and cannot be overridden.
-pub(super) const OVERRIDES: [(&str, Set); 15] = [
+pub(super) const OVERRIDES: [(&str, Set); 16] = [
     ("STREEMBIT_GATEWAY_NAME", |c, v| set(&mut c.gateway.name, Ok(v.into()))),
     ("STREEMBIT_GATEWAY_DATA_DIR", |c, v| set(&mut c.gateway.data_dir, path(v))),
     ("STREEMBIT_GATEWAY_KEY_FILE", |c, v| set(&mut c.gateway.key_file, path(v))),
     ("STREEMBIT_GATEWAY_PASSPHRASE_FILE", |c, v| set(&mut c.gateway.passphrase_file, path(v).map(Some))),
     ("STREEMBIT_NODE_URL", |c, v| set(&mut c.node.url, v.parse())),
+    ("STREEMBIT_NODE_ALLOW_PLAIN", |c, v| set(&mut c.node.allow_plain, boolean(v))),
     ("STREEMBIT_API_SOCKET", |c, v| set(&mut c.api.socket, path(v))),
     ("STREEMBIT_API_TCP", |c, v| {
         let expected =
@@ -55,7 +57,8 @@ pub(super) const OVERRIDES: [(&str, Set); 15] = [
 ];
 
 /// Applies all overrides in `variables`. Returns an error if a value is invalid or if a `STREEMBIT_*` variable is
-/// unknown; ignores all other variables.
+/// unknown; ignores all other variables. An empty variable is like one that is not set: there is no other way to unset
+/// one in some service managers and containers.
 pub(super) fn apply(
     config: &mut Config,
     variables: impl IntoIterator<Item = (String, String)>,
@@ -65,6 +68,9 @@ pub(super) fn apply(
             || NOT_CONFIGURATION.contains(&name.as_str())
             || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         {
+            continue;
+        }
+        if value.is_empty() && OVERRIDES.iter().any(|(known, _)| *known == name) {
             continue;
         }
         let result = match OVERRIDES.iter().find(|(known, _)| *known == name) {
@@ -88,9 +94,6 @@ fn set<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
 }
 
 fn path(text: &str) -> Result<std::path::PathBuf, String> {
-    if text.is_empty() {
-        return Err("is empty: set it to a path, or unset it".into());
-    }
     // A path in the file is relative to the file; a path in the environment is relative to the working folder.
     std::path::absolute(text).map_err(|error| format!("{text:?} is not a valid path: {error}"))
 }

@@ -28,6 +28,9 @@ pub struct Config {
     /// `[[device]]`: the devices.
     #[serde(default, rename = "device")]
     pub devices: Vec<DeviceConfig>,
+    /// The file that this was read from.
+    #[serde(skip)]
+    pub file: PathBuf,
 }
 
 /// `[gateway]`
@@ -50,6 +53,8 @@ pub struct GatewayConfig {
 pub struct NodeConfig {
     /// The URL of the node's RPC.
     pub url: NodeUrl,
+    /// Whether `url` may be an unencrypted address of another machine.
+    pub allow_plain: bool,
 }
 
 /// `[api]`
@@ -58,9 +63,9 @@ pub struct NodeConfig {
 pub struct ApiConfig {
     /// The Unix socket. Its file permissions control access.
     pub socket: PathBuf,
-    /// The TCP address, or `None` for the Unix socket only. Callers authenticate with the token.
+    /// The TCP address, or `None` for the Unix socket only. Callers authenticate with a token.
     pub tcp: Option<SocketAddr>,
-    /// The file of the generated token.
+    /// The file of the tokens' hashes.
     pub token_file: PathBuf,
     /// Whether `tcp` may be an address that other machines can reach.
     pub allow_remote: bool,
@@ -96,7 +101,7 @@ impl Default for GatewayConfig {
 
 impl Default for NodeConfig {
     fn default() -> Self {
-        Self { url: NodeUrl::local() }
+        Self { url: NodeUrl::local(), allow_plain: false }
     }
 }
 
@@ -105,7 +110,7 @@ impl Default for ApiConfig {
         Self {
             socket: "gateway.sock".into(),
             tcp: None,
-            token_file: "api.token".into(),
+            token_file: "api.tokens".into(),
             allow_remote: false,
             tlog: false,
             max_future_seconds: 86_400,

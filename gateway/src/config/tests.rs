@@ -1,7 +1,7 @@
 use super::{overrides::OVERRIDES, *};
 use std::{collections::BTreeSet, time::Duration};
 use streembit_adapters::{serial::Endpoint, AdapterConfig};
-use streembit_primitives::DeviceKey;
+use streembit_primitives::{DeviceId, DeviceKey};
 
 const PATH: &str = "/etc/streembit/gateway.toml";
 
@@ -82,11 +82,20 @@ fn the_template_shows_exactly_the_known_keys() {
 #[test]
 fn the_template_shows_the_defaults() {
     assert_eq!(parse(template::TEXT).unwrap(), parse("").unwrap());
-    let rendered = template("Anna's \"car\"", Some(Path::new("/run/secrets/pass")));
+    let rendered = template("Anna's \"car\"", 30_345, Some(Path::new("/run/secrets/pass")));
     let config = parse(&rendered).unwrap();
     assert_eq!(config.gateway.name, "Anna's \"car\"");
     assert_eq!(config.gateway.passphrase_file.as_deref(), Some(Path::new("/run/secrets/pass")));
     assert_eq!(config.gateway.data_dir, Path::new("/etc/streembit/data"));
+    let listen: Vec<_> = config.delivery.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, ["/ip4/127.0.0.1/udp/30345/quic-v1", "/ip4/127.0.0.1/tcp/30345"]);
+}
+
+#[test]
+fn the_default_delivery_port_is_fixed() {
+    let config = parse("").unwrap();
+    let listen: Vec<_> = config.delivery.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, ["/ip4/127.0.0.1/udp/30340/quic-v1", "/ip4/127.0.0.1/tcp/30340"]);
 }
 
 #[test]
@@ -142,11 +151,17 @@ fn errors_in_overrides_name_the_variable() {
         ("STREEMBIT_API_TCP", "8080", "127.0.0.1:8080"),
         ("STREEMBIT_API_ALLOW_REMOTE", "yes", "neither true nor false"),
         ("STREEMBIT_DELIVERY_LISTEN", "127.0.0.1:1", "multiaddress"),
-        ("STREEMBIT_GATEWAY_DATA_DIR", "", "empty"),
+        ("STREEMBIT_NODE_ULR", "", "STREEMBIT_NODE_URL"),
     ] {
         let error = parse_with("", &[(name, value)]).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(problem), "{error}");
     }
+}
+
+#[test]
+fn an_empty_variable_is_like_one_that_is_not_set() {
+    let variables: Vec<_> = OVERRIDES.iter().map(|(name, _)| (*name, "")).collect();
+    assert_eq!(parse_with("", &variables).unwrap(), parse("").unwrap());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Keeps the index of what happened to the contracts of the gateway's party and about its devices.
 
 use crate::{
+    config::DeviceList,
     contracts::history::{Entry, HistoryError, HistoryIndex, Line},
     remedies::Remedy as _,
     status::{ComponentState, StatusBoard},
@@ -16,6 +17,7 @@ use streembit_primitives::{
     contract::{state::ContractView, ContentHash, ContractId},
     AccountId, DeviceId, PartyId,
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The component's name on the status board.
@@ -52,7 +54,7 @@ pub(super) struct ContractFollower {
     /// The gateway's account.
     pub gateway: AccountId,
     /// The gateway's devices.
-    pub devices: BTreeSet<DeviceId>,
+    pub devices: watch::Receiver<DeviceList>,
     /// Where problems are shown.
     pub status: StatusBoard,
 }
@@ -95,7 +97,13 @@ impl ContractFollower {
                 Some(progress) => progress,
                 None => open.insert(self.open(chain).await?),
             };
+            let mut devices = self.devices.clone();
             loop {
+                if devices.has_changed().unwrap_or(false) {
+                    devices.borrow_and_update();
+                    // A contract may concern the gateway because of a device that was added.
+                    known.relevant.clear();
+                }
                 let head = heads.borrow_and_update().number;
                 while progress.next <= head {
                     self.index_block(chain, progress, head).await?;
@@ -203,9 +211,11 @@ impl ContractFollower {
     /// Returns true if a contract names the gateway's party or one of its devices.
     fn concerns(&self, party: Option<PartyId>, found: &ContractView) -> bool {
         let amended = found.amendment.iter().map(|amendment| amendment.content.terms());
+        let devices = self.devices.borrow();
+        let is_ours = |id: &DeviceId| devices.iter().any(|device| device.id(self.gateway) == *id);
         std::iter::once(found.content.terms()).chain(amended).any(|terms| {
             party.is_some_and(|party| terms.names(&party) || terms.arbiter == Some(party))
-                || terms.devices.iter().any(|device| self.devices.contains(device))
+                || terms.devices.iter().any(is_ours)
         })
     }
 }

@@ -4,7 +4,7 @@
 //! also after a restart. A device that the chain does not know is verified with its configured key.
 
 use crate::{
-    config::Config,
+    config::{DeviceConfig, DeviceList},
     handover,
     remedies::Remedy as _,
     status::{ComponentState, StatusBoard},
@@ -50,16 +50,18 @@ const CONCURRENT: usize = 8;
 /// The records of the registered devices.
 pub type Records = Arc<BTreeMap<DeviceId, DeviceRecord>>;
 
-/// Returns the devices of a configuration whose labels are resolved.
-pub(super) fn configured(config: &Config, gateway: AccountId) -> Vec<ConfiguredDevice> {
-    let devices = config.devices.iter();
+/// Returns the configured devices, whose labels are resolved, for ingest.
+pub(super) fn configured(devices: &[DeviceConfig], gateway: AccountId) -> Vec<ConfiguredDevice> {
     devices
+        .iter()
         .map(|device| ConfiguredDevice { id: device.id(gateway), key: device.device_key(gateway) })
         .collect()
 }
 
 /// Keeps the devices' records in ingest, in the file and for the API up to date.
 pub(super) struct DeviceFollower {
+    /// The configured devices.
+    devices: watch::Receiver<DeviceList>,
     /// The devices with their names.
     names: BTreeMap<DeviceId, String>,
     data_dir: PathBuf,
@@ -86,11 +88,15 @@ pub(crate) type Hold = Option<String>;
 
 impl DeviceFollower {
     /// Applies the records in the file, so that events are verified with them from the start.
-    pub fn new(config: &Config, log: &Log, ingest: &Ingest, status: &StatusBoard) -> Self {
-        let data_dir = config.gateway.data_dir.clone();
-        let gateway = log.id().gateway;
-        let names: BTreeMap<_, _> =
-            config.devices.iter().map(|device| (device.id(gateway), device.name.clone())).collect();
+    pub fn new(
+        data_dir: &Path,
+        mut devices: watch::Receiver<DeviceList>,
+        log: &Log,
+        ingest: &Ingest,
+        status: &StatusBoard,
+    ) -> Self {
+        let data_dir = data_dir.to_owned();
+        let names = names(&devices.borrow_and_update(), log.id().gateway);
         let stored = read(&data_dir.join(FILE));
         let (source, mut known) =
             stored.map_or((None, BTreeMap::new()), |(source, known)| (Some(source), known));
@@ -98,7 +104,7 @@ impl DeviceFollower {
         let records = watch::Sender::new(Records::default());
         let (log, ingest, status) = (log.clone(), ingest.clone(), status.clone());
         let hold = watch::Sender::new(None);
-        let follower = Self { names, data_dir, log, ingest, status, source, records, hold };
+        let follower = Self { devices, names, data_dir, log, ingest, status, source, records, hold };
         follower.apply(known);
         follower.check_unanchored();
         follower
@@ -127,14 +133,17 @@ impl DeviceFollower {
         let mut blocks = chain.finalized_heads();
         loop {
             blocks.borrow_and_update();
+            self.take_devices();
             match self.fetch(chain).await {
                 Ok((block, records)) => {
                     self.update(Source { genesis: chain.genesis(), block }, records);
                     self.check_unanchored();
                     self.report();
                     tokio::time::sleep(MIN_INTERVAL).await;
-                    if blocks.changed().await.is_err() {
-                        return;
+                    tokio::select! {
+                        changed = blocks.changed() => if changed.is_err() { return },
+                        // The daemon keeps the sender as long as this runs.
+                        changed = self.devices.changed() => if changed.is_err() { return },
                     }
                 }
                 Err(error) => {
@@ -143,6 +152,11 @@ impl DeviceFollower {
                 }
             }
         }
+    }
+
+    /// Takes the devices that are configured now.
+    fn take_devices(&mut self) {
+        self.names = names(&self.devices.borrow_and_update(), self.log.id().gateway);
     }
 
     /// Reads the records of all devices at one block, and returns the number of the block.
@@ -174,6 +188,7 @@ impl DeviceFollower {
         }
         self.source = Some(source);
         if known.is_some() && **self.records.borrow() == records {
+            self.apply(records.clone());
             self.refresh_handovers(&records);
             return;
         }
@@ -189,7 +204,9 @@ impl DeviceFollower {
         let before = self.records.borrow().clone();
         for (device, name) in &self.names {
             let record = records.get(device);
-            if record == before.get(device) {
+            // Ingest forgets the record of a device that was removed and added again.
+            let is_known = record.is_none() || self.ingest.has_lineage(device);
+            if record == before.get(device) && is_known {
                 continue;
             }
             if let Some(record) = record {
@@ -199,7 +216,9 @@ impl DeviceFollower {
                 record.map(|record| Lineage::new(record.clone(), handover::load(&self.data_dir, device)));
             self.ingest.set_lineage(device, lineage);
         }
-        self.records.send_replace(Arc::new(records));
+        if *before != records {
+            self.records.send_replace(Arc::new(records));
+        }
     }
 
     /// Reads again what the gateway was told about devices whose next event must name one in another log, as long as
@@ -298,6 +317,11 @@ impl DeviceFollower {
     }
 }
 
+/// Returns the names of the devices by their ids.
+fn names(devices: &[DeviceConfig], gateway: AccountId) -> BTreeMap<DeviceId, String> {
+    devices.iter().map(|device| (device.id(gateway), device.name.clone())).collect()
+}
+
 /// Describes the record of a device in a few words.
 fn describe(record: &DeviceRecord) -> String {
     let key = record.keys().last();
@@ -343,6 +367,7 @@ fn decode(bytes: &[u8]) -> Option<(Source, BTreeMap<DeviceId, DeviceRecord>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use streembit_keystore::KeyPair;
     use streembit_primitives::{
         device::{ChangeTime, KeyChange},
@@ -384,11 +409,13 @@ mod tests {
         let text = format!("[[device]]\nname = \"meter\"\nkey = \"{key}\"");
         let config = Config::parse(&text, &dir.join("gateway.toml"), []).unwrap();
         let log = Log::open(&config.gateway.data_dir, LogId::first(gateway.account())).unwrap();
-        let devices = configured(&config, gateway.account());
+        let devices = configured(&config.devices, gateway.account());
         let ingest = Ingest::new(log.clone(), gateway, devices).unwrap();
         let at = ChangeTime { block: 1, time: 1 };
         let record = DeviceRecord::new(DeviceKey::Own(key), PartyId([1; 32]), log.id(), at);
-        (DeviceFollower::new(&config, &log, &ingest, &StatusBoard::new()), record)
+        let devices = watch::channel(Arc::new(config.devices)).1;
+        let folder = &config.gateway.data_dir;
+        (DeviceFollower::new(folder, devices, &log, &ingest, &StatusBoard::new()), record)
     }
 
     fn known(record: &DeviceRecord) -> BTreeMap<DeviceId, DeviceRecord> {
@@ -452,5 +479,19 @@ mod tests {
         assert!(hold.contains("event 1 of device meter") && hold.contains("--lost-until 4"), "{hold}");
         record.declare_lost(1, 4, at).unwrap();
         assert_eq!(check(3, &record), None);
+    }
+
+    #[tokio::test]
+    async fn a_device_that_was_removed_and_added_again_has_its_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut follower, record) = follower(dir.path(), &KeyPair::from_seed([1; 32]));
+        let (device, source) = (record.device_id(), Source { genesis: Hash([1; 32]), block: 9 });
+        follower.update(source, known(&record));
+        assert!(follower.ingest.has_lineage(&device));
+        follower.ingest.set_devices(Vec::<ConfiguredDevice>::new());
+        follower.ingest.set_devices([ConfiguredDevice { id: device, key: record.key().clone() }]);
+        assert!(!follower.ingest.has_lineage(&device));
+        follower.update(source, known(&record));
+        assert!(follower.ingest.has_lineage(&device));
     }
 }

@@ -2,40 +2,47 @@
 //! together.
 //!
 //! A task that fails is retried, and its failure is shown in the status. The daemon ends by itself only if the log must
-//! not be used, if the API or delivery cannot start as configured, or if a thread cannot be started.
+//! not be used, or if a thread cannot be started. Neither the network nor an address in use nor the node keeps the gateway
+//! from logging.
 
 mod adapter_runner;
+mod clock;
 mod contracts;
+mod delivery;
 mod devices;
+mod reload;
 mod reports;
 
 pub use devices::Records;
+pub use reload::{ReloadError, Reloaded, Reloader};
 
 use crate::{
     anchor::{self, AnchorError, AnchorOutputs, Schedule},
-    api::{Api, ApiState, ListenError},
-    config::{AnchorConfig, Config},
+    api::{Api, ApiState},
+    config::{AnchorConfig, Config, DeviceList},
     log_id,
     metrics::Metrics,
     remedies::Remedy,
     status::{ComponentState, StatusBoard},
 };
 use adapter_runner::AdapterRunner;
+use clock::ClockWatch;
 use contracts::ContractFollower;
+use delivery::Delivery;
 use devices::DeviceFollower;
 use std::{fs::DirBuilder, future::Future, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
 use streembit_chain::{ChainClient, ChainReport, NodeConnection};
 use streembit_clock::now_ms;
-use streembit_delivery::{Limits, Peer, Server, SwarmError};
+use streembit_delivery::SwarmError;
 use streembit_evidence::collect::{self, CollectState};
 use streembit_ingest::Ingest;
 use streembit_keystore::KeyPair;
 use streembit_log::{CheckpointError, Log, OpenError, ReadError};
 use streembit_primitives::{checkpoint::EpochState, AccountId, LogId};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-/// How long startup waits for the node, to check the log against its anchor before events are appended.
+/// How long startup waits for the node, to check that the log is open on the chain before events are appended.
 const FIRST_CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An error that ends the daemon.
@@ -82,12 +89,9 @@ pub enum DaemonError {
     /// The log differs from a checkpoint that the gateway signed or from an anchor on the chain.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
-    /// The API cannot listen.
+    /// The gateway's transport key could not be derived from its key.
     #[error(transparent)]
-    Api(#[from] ListenError),
-    /// Delivery cannot start.
-    #[error(transparent)]
-    Delivery(#[from] SwarmError),
+    TransportKey(#[from] SwarmError),
     /// The threads that verify events could not be started.
     #[error("starting the threads that verify events: {0}; check the limits on processes and memory")]
     Threads(std::io::Error),
@@ -119,11 +123,9 @@ impl Remedy for DaemonError {
                  admit` again, which writes the file"
                     .into()
             }
-            Self::DataDir { .. }
-            | Self::Api(_)
-            | Self::Delivery(_)
-            | Self::Threads(_)
-            | Self::Panicked(_) => String::new(),
+            Self::DataDir { .. } | Self::TransportKey(_) | Self::Threads(_) | Self::Panicked(_) => {
+                String::new()
+            }
         }
     }
 }
@@ -137,21 +139,23 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), DaemonError> {
     let (status, metrics) = (StatusBoard::new(), Metrics::new());
-    config.resolve_labels(&keys);
-    if let Err(error) = config.store_labels(keys.account()) {
-        tracing::warn!(%error, "the hashes of the devices' labels were not kept");
-    }
+    resolve_labels(&mut config, &keys);
     let (log, chain) = open_and_check(&config, keys.account(), &node, &status).await?;
-    let devices = devices::configured(&config, keys.account());
-    let ingest = Ingest::new(log.clone(), keys.clone(), devices).map_err(DaemonError::Threads)?;
-    let follower = DeviceFollower::new(&config, &log, &ingest, &status);
+    let ingest = Ingest::new(log.clone(), keys.clone(), devices::configured(&config.devices, keys.account()))
+        .map_err(DaemonError::Threads)?;
+    let clock = ClockWatch::new(ingest.clone(), status.clone());
+    let devices = watch::Sender::new(DeviceList::new(config.devices.clone()));
+    let (data_dir, configured) = (config.gateway.data_dir.clone(), devices.subscribe());
+    let follower = DeviceFollower::new(&data_dir, configured, &log, &ingest, &status);
     let contracts = ContractFollower {
-        data_dir: config.gateway.data_dir.clone(),
+        data_dir,
         gateway: keys.account(),
-        devices: config.devices.iter().map(|device| device.id(keys.account())).collect(),
+        devices: devices.subscribe(),
         status: status.clone(),
     };
-    let peer = Peer::start(streembit_delivery::identity(&keys)?, &config.delivery, &Limits::default())?;
+    let (changes, changed) = mpsc::channel(1);
+    let reloader = Reloader::new(config.clone(), keys.clone(), devices.subscribe(), changes);
+    let (starter, delivery) = delivery::new(&keys, &config.delivery, &status)?;
     let state = ApiState {
         config: config.clone(),
         started: now_ms(),
@@ -159,10 +163,12 @@ pub async fn run(
         ingest: ingest.clone(),
         status: status.clone(),
         metrics: metrics.clone(),
-        peer: peer.id(),
-        addresses: peer.addresses(),
+        peer: starter.peer_id(),
+        addresses: starter.addresses(),
         log_key: keys.log_key(),
         records: follower.records(),
+        devices: devices.subscribe(),
+        reloader: reloader.clone(),
     };
     let api = Api::new(state);
     let adapters = AdapterRunner {
@@ -170,6 +176,7 @@ pub async fn run(
         ingest: ingest.clone(),
         status: status.clone(),
         metrics: metrics.clone(),
+        min_gap: adapter_runner::MIN_GAP,
     };
     let (anchoring, seen) = (config.anchor.clone(), status.clone());
     let chain_tasks = ChainTasks {
@@ -178,20 +185,31 @@ pub async fn run(
         log: log.clone(),
         status: seen,
         metrics,
-        peer,
+        delivery,
         follower,
         contracts,
+        clock,
     };
 
-    let (api, chain_tasks, (), ()) = tokio::join!(
-        shut_down_on_error(&shutdown, api.run(config.api.clone(), shutdown.clone())),
+    let ((), (), chain_tasks, (), (), ()) = tokio::join!(
+        api.run(config.api.clone(), shutdown.clone()),
+        starter.run(&shutdown),
         shut_down_on_error(&shutdown, chain_tasks.run(node, chain, &shutdown)),
-        adapters.run(&config, &shutdown),
-        report_log_size(&log, &status, &shutdown),
+        adapters.run(devices, changed, &shutdown),
+        reloader.follow_signals(status.clone(), shutdown.clone()),
+        report_log(&log, &status, &shutdown),
     );
     // Write all accepted events before the log closes.
     ingest.close().await;
-    api.map_err(DaemonError::from).and(chain_tasks)
+    chain_tasks
+}
+
+/// Computes the ids of the hosted devices, and keeps what they are derived from for commands that do not open the key.
+fn resolve_labels(config: &mut Config, keys: &KeyPair) {
+    config.resolve_labels(keys);
+    if let Err(error) = config.store_labels(keys.account()) {
+        tracing::warn!(%error, "the hashes of the devices' labels were not kept");
+    }
 }
 
 /// Runs a task, and shuts down the whole daemon if the task fails.
@@ -202,8 +220,8 @@ async fn shut_down_on_error<T, E>(
     task.await.inspect_err(|_| shutdown.cancel())
 }
 
-/// Opens the log, and checks it against the chain if the node answers within [`FIRST_CHECK_TIMEOUT`]. If it does not,
-/// anchoring makes the check once the node answers.
+/// Opens the log, and checks that it is the one that is open on the chain, if the node answers within
+/// [`FIRST_CHECK_TIMEOUT`]. Anchoring compares the log with its anchors on the chain.
 ///
 /// In an empty folder, the log of the epoch that is open on the chain begins. If the node does not answer, it is the one
 /// that was stored there when the epoch was opened or a device was taken over, and otherwise the gateway's first one.
@@ -235,7 +253,6 @@ async fn open_and_check(
     };
     if let Some(chain) = &chain {
         check_epoch(open_epoch(Some(chain), account).await, log.id().epoch)?;
-        check_anchor(chain, &log, status).await?;
     }
     Ok((log, chain))
 }
@@ -332,27 +349,25 @@ async fn connect(node: &NodeConnection, status: &StatusBoard) -> Option<ChainCli
     }
 }
 
-/// Checks the log against its anchor on the chain, if the node answers in time.
-async fn check_anchor(chain: &ChainClient, log: &Log, status: &StatusBoard) -> Result<(), CheckpointError> {
-    match tokio::time::timeout(FIRST_CHECK_TIMEOUT, chain.latest_anchor(log.id())).await {
-        Ok(Ok(anchor)) => anchor.map_or(Ok(()), |anchor| log.check_against(&anchor)),
-        Ok(Err(error)) => {
-            status.report("chain", ComponentState::retrying(&error, error.remedy()));
-            Ok(())
-        }
-        Err(_) => Ok(()),
-    }
-}
+/// What to do while the log cannot be written.
+const WRITE_REMEDY: &str =
+    "check the disk, its free space, and the limit on open files; nothing that was acknowledged is \
+    lost, and the gateway tries again by itself";
 
-/// Reports the size of the log to the status board until shutdown.
-async fn report_log_size(log: &Log, status: &StatusBoard, shutdown: &CancellationToken) {
-    let mut size = log.watch_size();
+/// Reports the size of the log, or why it cannot be written, to the status board until shutdown.
+async fn report_log(log: &Log, status: &StatusBoard, shutdown: &CancellationToken) {
+    let (mut size, mut problem) = (log.watch_size(), log.watch_problem());
     loop {
         let events = *size.borrow_and_update();
-        status.report("log", ComponentState::running(format!("{events} events")));
+        let state = match &*problem.borrow_and_update() {
+            Some(error) => ComponentState::retrying(error, WRITE_REMEDY),
+            None => ComponentState::running(format!("{events} events")),
+        };
+        status.report("log", state);
         tokio::select! {
             () = shutdown.cancelled() => break,
             changed = size.changed() => if changed.is_err() { break },
+            changed = problem.changed() => if changed.is_err() { break },
         }
     }
     status.report("log", ComponentState::Stopped);
@@ -365,9 +380,10 @@ struct ChainTasks {
     log: Log,
     status: StatusBoard,
     metrics: Metrics,
-    peer: Peer,
+    delivery: Delivery,
     follower: DeviceFollower,
     contracts: ContractFollower,
+    clock: ClockWatch,
 }
 
 impl ChainTasks {
@@ -379,20 +395,22 @@ impl ChainTasks {
     ) -> Result<(), DaemonError> {
         let (status, metrics) = (self.status.clone(), self.metrics.clone());
         for component in
-            ["anchor", devices::COMPONENT, contracts::COMPONENT, "evidence", "delivery", "validators"]
+            ["anchor", devices::COMPONENT, contracts::COMPONENT, "evidence", "delivery", "node", "validators"]
         {
             status.report(component, ComponentState::Starting);
         }
         let (report, reports) = watch::channel(ChainReport::default());
+        let tasks = self;
         let connected = async move {
             let chain = match chain {
                 Some(chain) => chain,
                 None => tokio::select! {
                     () = shutdown.cancelled() => return Ok(()),
                     chain = ChainClient::connect_with_retry(node, &report) => chain,
+                    never = tasks.clock.watch_offline() => match never {},
                 },
             };
-            self.run_connected(chain, report, shutdown).await
+            tasks.run_connected(chain, report, shutdown).await
         };
         let (ended, ()) = tokio::join!(connected, reports::chain(reports, &status, &metrics));
         ended
@@ -404,16 +422,9 @@ impl ChainTasks {
         report: watch::Sender<ChainReport>,
         shutdown: &CancellationToken,
     ) -> Result<(), DaemonError> {
-        let Self { config, keys, log, status, metrics, peer, follower, contracts } = self;
+        let Self { config, keys, log, status, metrics, delivery, follower, contracts, clock } = self;
         let account = keys.account();
-        let server = Server::new(
-            &peer,
-            keys.clone(),
-            log.clone(),
-            chain.clone(),
-            Limits::default(),
-            shutdown.clone(),
-        )?;
+        let delivering = delivery.run(keys.clone(), log.clone(), chain.clone(), shutdown);
         let every = Duration::from_secs(config.every_seconds);
         let schedule = Schedule { every_events: config.every_events, every };
         let (anchored_sender, anchored) = watch::channel(0);
@@ -422,12 +433,12 @@ impl ChainTasks {
         let anchoring =
             anchor::run(log.clone(), keys, chain.clone(), schedule, hold, outputs, shutdown.clone());
         let epoch = watch_epoch(chain.clone(), log_id, status.clone(), shutdown.clone());
+        let clock = clock.run(chain.clone(), log.clone(), anchored.clone(), shutdown.clone());
         let (collecting, collected) = watch::channel(CollectState::default());
         let collect = {
             let (chain, stop) = (chain.clone(), shutdown.clone());
             async move { collect::run(log, chain, anchored, &collecting, stop).await }
         };
-        let served = server.state();
         let devices = follower.run(chain.clone(), shutdown.clone());
         let contracts = contracts.run(chain.clone(), shutdown.clone());
         let (anchored, epoch, (), (), (), (), (), (), ()) = tokio::join!(
@@ -435,10 +446,10 @@ impl ChainTasks {
             shut_down_on_error(shutdown, epoch),
             collect,
             reports::evidence(collected, &status),
-            server.run(&peer),
-            reports::delivery(served, &status),
+            delivering,
             devices,
             contracts,
+            clock,
             async move { chain.report_changes(account, &report, shutdown.clone()).await },
         );
         anchored.map_err(DaemonError::from).and(epoch)

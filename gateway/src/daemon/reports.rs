@@ -16,10 +16,20 @@ use tokio::sync::watch;
 const EQUIVOCATION_REMEDY: &str = "stop all but one of the nodes that hold the validator's keys, and find out how the keys were \
                              copied; the council can reinstate the validator with new keys (docs/validator/equivocations.md)";
 
+/// What to do if the gateway cannot listen on an address of `[delivery]`.
+const LISTEN_REMEDY: &str =
+    "free the port, or change `listen` in [delivery]; the gateway tries again by itself, and logs meanwhile";
+
+/// The remedy for a problem that the node reports.
+const NODE_REMEDY: &str = "the node says what to do; its log has more";
+
 /// Reports the chain's state to the status board and the metrics until the sender is dropped.
 pub(super) async fn chain(reports: watch::Receiver<ChainReport>, status: &StatusBoard, metrics: &Metrics) {
     for_each_value(reports, |report| {
         status.report("chain", chain_state(report));
+        if let Some(notices) = &report.notices {
+            status.report("node", node_state(notices));
+        }
         if let Some(validators) = &report.validators {
             status.report("validators", validators_state(validators));
         }
@@ -27,6 +37,7 @@ pub(super) async fn chain(reports: watch::Receiver<ChainReport>, status: &Status
     })
     .await;
     status.report("chain", ComponentState::Stopped);
+    status.report("node", ComponentState::Stopped);
     status.report("validators", ComponentState::Stopped);
 }
 
@@ -38,7 +49,7 @@ pub(super) async fn evidence(states: watch::Receiver<CollectState>, status: &Sta
 
 /// Reports delivery to the status board until the sender is dropped.
 pub(super) async fn delivery(states: watch::Receiver<ServerState>, status: &StatusBoard) {
-    for_each_value(states, |state| status.report("delivery", ComponentState::running(state))).await;
+    for_each_value(states, |state| status.report("delivery", delivery_state(state))).await;
     status.report("delivery", ComponentState::Stopped);
 }
 
@@ -50,6 +61,14 @@ async fn for_each_value<T>(mut values: watch::Receiver<T>, show: impl Fn(&T)) {
             return;
         }
     }
+}
+
+fn delivery_state(state: &ServerState) -> ComponentState {
+    if state.problems.is_empty() {
+        return ComponentState::running(state);
+    }
+    let problems: Vec<_> = state.problems.iter().map(ToString::to_string).collect();
+    ComponentState::retrying(format!("{}; {state}", problems.join("; ")), LISTEN_REMEDY)
 }
 
 fn chain_state(report: &ChainReport) -> ComponentState {
@@ -64,8 +83,16 @@ fn chain_state(report: &ChainReport) -> ComponentState {
     }
 }
 
+fn node_state(notices: &[String]) -> ComponentState {
+    if notices.is_empty() {
+        return ComponentState::running("reports no problem");
+    }
+    ComponentState::alarm(notices.join("; "), NODE_REMEDY)
+}
+
 fn quota_text(quota: &QuotaStatus) -> String {
-    format!("; {} % of the quota left until {}", percent(quota), clock::show(quota.refills))
+    let (party, percent, refills) = (quota.party, percent(quota), clock::show(quota.refills));
+    format!("; acts for party {party}, with {percent} % of its quota left until {refills}")
 }
 
 fn validators_state(report: &ValidatorsReport) -> ComponentState {
@@ -90,6 +117,7 @@ fn evidence_state(state: &CollectState) -> ComponentState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use streembit_delivery::ListenProblem;
 
     #[test]
     fn an_equivocation_raises_an_alarm() {
@@ -102,6 +130,32 @@ mod tests {
             panic!()
         };
         assert!(problem == "a; b" && !remedy.is_empty(), "{problem}; {remedy}");
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_listened_on_is_shown_beside_the_others() {
+        let mut state = ServerState {
+            peer: streembit_delivery::PeerId::random(),
+            streams: 2,
+            listening: vec!["/ip4/127.0.0.1/tcp/4001".parse().unwrap()],
+            problems: Vec::new(),
+        };
+        assert!(delivery_state(&state).is_running());
+        state.problems.push(ListenProblem::Address {
+            address: "/ip4/10.9.9.9/tcp/4001".parse().unwrap(),
+            problem: "not available".into(),
+        });
+        let ComponentState::Retrying { problem, remedy } = delivery_state(&state) else { panic!() };
+        assert!(problem.contains("10.9.9.9") && problem.contains("127.0.0.1"), "{problem}");
+        assert!(remedy.contains("[delivery]"), "{remedy}");
+    }
+
+    #[test]
+    fn what_the_node_reports_raises_an_alarm() {
+        assert!(node_state(&[]).is_running());
+        let notices = ["the disk is nearly full".to_owned(), "voters are missing: 5FA9".to_owned()];
+        let ComponentState::Alarm { problem, .. } = node_state(&notices) else { panic!() };
+        assert_eq!(problem, "the disk is nearly full; voters are missing: 5FA9");
     }
 
     #[tokio::test]

@@ -4,7 +4,10 @@ use std::{os::unix::fs::MetadataExt as _, path::Path};
 
 fn config(dir: &Path) -> Config {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let text = format!("[node]\nurl = \"ws://{free}\"\n[[device]]\nname = \"shed\"");
+    // Tests run at the same time, so each gateway takes any free port.
+    let text = format!(
+        "[node]\nurl = \"ws://{free}\"\n[delivery]\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\n[[device]]\nname = \"shed\""
+    );
     Config::parse(&text, &dir.join("gateway.toml"), []).unwrap()
 }
 
@@ -60,15 +63,68 @@ async fn a_log_of_another_key_is_refused() {
     assert!(matches!(&error, DaemonError::Open(OpenError::OtherLog { .. })), "{error}");
 }
 
+/// Waits until the API of a running daemon answers.
+async fn wait_for_api(client: &Client, daemon: &tokio::task::JoinHandle<Result<(), DaemonError>>) {
+    let answers = async {
+        while client.status().await.is_err() {
+            assert!(!daemon.is_finished(), "the daemon ended");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), answers).await.expect("the API does not answer");
+}
+
 #[tokio::test]
-async fn an_api_that_cannot_listen_ends_the_daemon() {
+async fn a_socket_that_cannot_be_listened_on_does_not_end_the_daemon() {
     let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    std::fs::write(&config.api.socket, "no socket").unwrap();
+    let shutdown = CancellationToken::new();
+    let daemon = tokio::spawn(run(config.clone(), keys(), node(&config), shutdown.clone()));
+    // The log is open: nobody else can open it.
+    while Log::identity(&config.gateway.data_dir).ok().flatten().is_none() {
+        assert!(!daemon.is_finished(), "{:?}", daemon.await);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!daemon.is_finished());
+    std::fs::remove_file(&config.api.socket).unwrap();
+    let client = Client::new(&config.api.socket).unwrap();
+    wait_for_api(&client, &daemon).await;
+    client.add_lines("shed", "[{\"n\":\"a\",\"v\":1}]".into()).await.unwrap();
+    shutdown.cancel();
+    daemon.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_delivery_address_in_use_does_not_end_the_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config = config(dir.path());
-    std::fs::write(dir.path().join("file"), "no socket").unwrap();
-    config.api.socket = dir.path().join("file");
-    let ended = run(config.clone(), keys(), node(&config), CancellationToken::new());
-    let error = tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap().unwrap_err();
-    assert!(error.to_string().contains("not a socket"), "{error}");
+    let port = taken.local_addr().unwrap().port();
+    config.delivery.listen = vec![
+        format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap(),
+        "/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap(),
+    ];
+    let shutdown = CancellationToken::new();
+    let daemon = tokio::spawn(run(config.clone(), keys(), node(&config), shutdown.clone()));
+    let client = Client::new(&config.api.socket).unwrap();
+    wait_for_api(&client, &daemon).await;
+    client.add_lines("shed", "[{\"n\":\"a\",\"v\":1}]".into()).await.unwrap();
+    let reached = |count| {
+        let (client, daemon) = (&client, &daemon);
+        async move {
+            while client.status().await.unwrap().peer.addresses.len() != count {
+                assert!(!daemon.is_finished(), "the daemon ended");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), reached(1)).await.expect("the other address is used");
+    drop(taken);
+    tokio::time::timeout(Duration::from_secs(30), reached(2)).await.expect("the freed address is used");
+    shutdown.cancel();
+    daemon.await.unwrap().unwrap();
 }
 
 #[test]
@@ -111,4 +167,53 @@ async fn a_gateway_that_starts_before_its_node_begins_the_stored_log() {
     let (opened, chain) =
         open_and_check(&config, keys().account(), &node(&config), &StatusBoard::new()).await.unwrap();
     assert!(opened.id() == log && chain.is_none());
+}
+
+#[tokio::test]
+async fn devices_come_and_go_while_the_gateway_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gateway.toml");
+    let text = "[node]\nurl = \"ws://127.0.0.1:1\"\n[delivery]\nlisten = []\n[[device]]\nname = \"shed\"\n";
+    std::fs::write(&path, text).unwrap();
+    let config = Config::parse(text, &path, []).unwrap();
+    let shutdown = CancellationToken::new();
+    let daemon = tokio::spawn(run(config.clone(), keys(), node(&config), shutdown.clone()));
+    let client = Client::new(&config.api.socket).unwrap();
+    while client.status().await.is_err() {
+        assert!(!daemon.is_finished(), "{:?}", daemon.await);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let line = || "[{\"n\":\"a\",\"v\":1}]".to_owned();
+    assert!(client.add_lines("barn", line()).await.is_err());
+
+    // A device that the gateway signs for, and one with an adapter that finds nothing at its port.
+    let port = dir.path().join("none");
+    let more = format!(
+        "{text}[[device]]\nname = \"barn\"\n[[device]]\nname = \"car\"\n[device.obd]\nport = \"{}\"\n\
+         [anchor]\nevery_events = 7\n",
+        port.display()
+    );
+    std::fs::write(&path, more).unwrap();
+    let view = client.reload().await.unwrap();
+    assert_eq!((view.added.join(","), view.changed.len(), view.removed.len()), ("barn,car".into(), 0, 0));
+    assert_eq!(view.needs_restart, ["anchor"]);
+    client.add_lines("barn", line()).await.unwrap();
+    let status = client.status().await.unwrap();
+    assert_eq!(status.log.unwrap().size, 1);
+    assert!(status.components.iter().any(|part| part.name == "device/car"), "{:?}", status.components);
+
+    // A file that cannot be used changes nothing.
+    std::fs::write(&path, "[[device]]\nnome = \"barn\"").unwrap();
+    assert!(client.reload().await.unwrap_err().to_string().contains("gateway.toml:2"));
+    client.add_lines("barn", line()).await.unwrap();
+
+    std::fs::write(&path, text).unwrap();
+    let view = client.reload().await.unwrap();
+    assert_eq!((view.removed.join(","), view.needs_restart.len()), ("barn,car".into(), 0));
+    assert!(client.add_lines("barn", line()).await.is_err());
+    let status = client.status().await.unwrap();
+    assert_eq!((status.log.unwrap().size, status.devices.len()), (2, 1));
+    assert!(!status.components.iter().any(|part| part.name == "device/car"), "{:?}", status.components);
+    shutdown.cancel();
+    daemon.await.unwrap().unwrap();
 }

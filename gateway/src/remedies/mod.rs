@@ -52,6 +52,11 @@ impl Remedy for ChainError {
             Self::Unreachable { .. } => {
                 "start the node, or give the URL of another node with --node or with [node] url in gateway.toml".into()
             }
+            Self::PlainRemote { .. } => {
+                "use a node on this machine or a wss:// address; in a network of your own, such as a VPN, allow it with \
+                 --allow-plain or with [node] allow_plain = true in gateway.toml"
+                    .into()
+            }
             Self::OtherChain { .. } => {
                 "connect to a node of the gateway's chain, or restart the program to use the other chain".into()
             }
@@ -244,12 +249,14 @@ impl Remedy for ExportError {
             Self::NotTheAnchored | Self::MissingBody { .. } => {
                 "run `streembit audit device` to find the damage"
             }
+            Self::EmptySpan { .. } => {
+                "choose another --from and --to, or other times with --by: `signer` (the default), `received` or `readings`"
+            }
             Self::Output(error) => return error.remedy(),
             Self::Log(_)
             | Self::NoEvents { .. }
             | Self::NoSuchEvent { .. }
             | Self::NotAnchored { .. }
-            | Self::EmptySpan { .. }
             | Self::State(_)
             | Self::Refused(_)
             | Self::NoSuchName { .. }
@@ -257,7 +264,7 @@ impl Remedy for ExportError {
             | Self::Former(_)
             | Self::OtherDevice { .. }
             | Self::OtherChain { .. }
-            | Self::NotLatest { .. }
+            | Self::FormerIsNewer { .. }
             | Self::Write(_) => "",
         }
         .into()

@@ -97,7 +97,8 @@ const TABLE: &[(&str, &str)] = &[
     ("Council::NotInCouncil", "only the council votes: `streembit consortium show` lists its members"),
     (
         "Council::NoMotion",
-        "see `streembit consortium show` for the open motions: this one is already decided",
+        "see `streembit consortium show` for the open motions: this one is already decided, or its time is over; propose the \
+         change again if it is still wanted",
     ),
     ("Parties::IsAGateway", "create a separate key with `streembit key new`"),
     ("Council::InCouncil", "remove the party from the council first"),

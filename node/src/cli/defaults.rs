@@ -9,22 +9,24 @@ use clap::Arg;
 ///
 /// - The state of a permissioned chain of gateways has some megabytes; a cache of 16 MiB holds it.
 /// - One runtime instance serves the block and another one the queries.
-/// - The pool holds the anchors of a few blocks.
+/// - The pool holds the anchors of a few blocks, and no party takes more than a quarter of it: see [`crate::pool`].
 /// - The largest transaction fills a block. Its hexadecimal form fits twice into a request of 4 MiB. Each of the 100
 ///   RPC connections (`--rpc-max-connections`) can make the node hold one request in memory.
-/// - There are no light clients, and a connection of one would take half a MiB of buffers.
+/// - Four light clients can follow the chain. Each connection takes half a MiB of buffers.
+/// - RPC serves only safe methods; [`crate::preflight::rpc_access`] says why.
 ///
 /// The pruning defaults of sc-cli are kept. All finalized blocks stay (`--blocks-pruning archive-canonical`), so that
 /// a node can serve the whole history to another one. The states of the last 256 blocks stay, enough to prove from a
 /// recent anchor.
-pub(super) const DEFAULTS: [(&str, &str); 7] = [
+pub(super) const DEFAULTS: [(&str, &str); 8] = [
     ("trie_cache_size", "16777216"),
     ("database_cache_size", "16"),
     ("max_runtime_instances", "2"),
     ("pool_limit", "512"),
     ("pool_kbytes", "4096"),
     ("rpc_max_request_size", "4"),
-    ("in_peers_light", "0"),
+    ("in_peers_light", "4"),
+    ("rpc_methods", "safe"),
 ];
 
 /// Arguments of sc-cli that have no effect on this node. The first two are `--offchain-worker` and

@@ -1,6 +1,7 @@
 //! The command line of the node: Substrate's, with defaults for a Raspberry Pi.
 
 mod defaults;
+mod help;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ use crate::{
     keys::KeysCmd,
     spec_error::with_remedy,
 };
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, Args as _, Command, CommandFactory, FromArgMatches, Parser};
 use sc_cli::{Result, RunCmd, SubstrateCli};
 use sc_service::ChainSpec;
 use std::{ffi::OsString, path::PathBuf};
@@ -46,7 +47,19 @@ pub struct Cli {
     #[arg(long, value_name = "DIR")]
     pub runtime_cache: Option<PathBuf>,
 
-    /// Find other nodes on the local network with mDNS.
+    /// Serve all RPC methods on this port of 127.0.0.1, also those that change the node, such as the creation of
+    /// session keys. All other listeners serve only safe methods. `streembit consortium join` and `rotate-keys` need
+    /// it. Never forward it with a proxy.
+    #[arg(long, value_name = "PORT")]
+    pub rpc_admin_port: Option<u16>,
+
+    /// The free disk space, in MiB, below which the node stops cleanly and waits until there is more. It warns at four
+    /// times as much.
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
+    pub min_free_disk: u64,
+
+    /// Find other nodes on the local network: with mDNS over IPv4, and with announcements to a multicast group (UDP port
+    /// 30335) over IPv6, if the node listens on it.
     #[arg(long, conflicts_with = "no_mdns")]
     pub mdns: bool,
 }
@@ -111,8 +124,28 @@ impl Cli {
         I: IntoIterator,
         I::Item: Into<OsString> + Clone,
     {
-        let matches = Self::command_with_defaults().try_get_matches_from(arguments)?;
+        let (arguments, all) = help::take_all(arguments);
+        let matches = Self::arranged_command(all).try_get_matches_from(arguments)?;
         Self::from_matches(&matches)
+    }
+
+    /// Returns the command. Its help shows `all` options or only those that are often needed.
+    fn arranged_command(all: bool) -> Command {
+        help::arrange(Self::command_with_defaults(), &Self::own_arguments(), all)
+    }
+
+    /// Returns the names of the arguments that are not Substrate's.
+    fn own_arguments() -> Vec<String> {
+        let substrate = RunCmd::augment_args(Command::new("substrate"));
+        let is_own = |id: &str| !substrate.get_arguments().any(|argument| argument.get_id() == id);
+        let all = <Self as CommandFactory>::command();
+        let own = all.get_arguments().map(|argument| argument.get_id().to_string());
+        own.filter(|id| is_own(id)).collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn parse_for_test(arguments: &[&str]) -> Self {
+        Self::try_from_arguments([&["streembit-node"], arguments].concat()).unwrap()
     }
 
     fn command_with_defaults() -> Command {
@@ -128,6 +161,8 @@ impl Cli {
         if log.is_empty() {
             log.extend(defaults::LOG_FILTERS.map(String::from));
         }
+        // sc-cli only looks whether standard error is a terminal.
+        cli.run.shared_params.disable_log_color |= std::env::var_os("NO_COLOR").is_some();
         let network = &mut cli.run.network_params;
         network.no_mdns = !cli.mdns;
         // The gateways of a consortium are as often in one local network or VPN as on the Internet.
@@ -135,7 +170,27 @@ impl Cli {
         // Generate the network key on the first start, so that one command is enough to join. Substrate calls this
         // unsafe because on some networks this key identifies a validator; here the session keys do.
         network.node_key_params.unsafe_force_node_key_generation = true;
+        if let Some(folder) = cli.chain_beside_gateway() {
+            cli.run.shared_params.base_path = Some(folder);
+        }
         Ok(cli)
+    }
+
+    /// Returns the folder of a development chain with a gateway, unless another one or a temporary one is asked for: the
+    /// folder `chain` beside the gateway's configuration. The gateway keeps its log, so the chain must stay too.
+    fn chain_beside_gateway(&self) -> Option<PathBuf> {
+        let params = &self.run.shared_params;
+        if self.run.tmp || params.base_path.is_some() || !params.is_dev() {
+            return None;
+        }
+        let file = std::path::absolute(self.gateway.as_ref()?).ok()?;
+        Some(file.with_file_name("chain"))
+    }
+
+    /// Returns true if a gateway keeps its log while the chain that anchors it is removed when the node ends.
+    pub fn loses_chain_of_gateway(&self) -> bool {
+        let is_kept = self.run.shared_params.base_path.is_some() || !self.run.shared_params.is_dev();
+        self.gateway.is_some() && (self.run.tmp || !is_kept)
     }
 
     /// Refuses options that this node does not support.

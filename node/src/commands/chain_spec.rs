@@ -3,7 +3,7 @@
 use super::{output::write_text, runtime::load_runtime};
 use crate::spec_error::command_error;
 use sc_cli::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use streembit_chain_spec::{
     consortium::{Consortium, TEMPLATE},
     preset,
@@ -45,6 +45,11 @@ pub struct ChainSpecCmd {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
+    /// Accept accounts and session keys whose secrets are publicly known, such as those in the template. For experiments
+    /// only: anyone can act as these parties and validators.
+    #[arg(long)]
+    allow_development_keys: bool,
+
     /// Write the genesis as configuration instead of as raw storage. Nodes need the raw form.
     #[arg(long)]
     plain: bool,
@@ -57,6 +62,7 @@ impl ChainSpecCmd {
             (Some(name), _) => preset(name, &load_runtime(self.runtime.as_deref())?),
             (None, Some(file)) => {
                 let consortium = Consortium::read(file).map_err(command_error)?;
+                self.ensure_keys_are_secret(file, &consortium)?;
                 consortium.spec(&load_runtime(self.runtime.as_deref())?)
             }
             (None, None) => return write_text(None, &format!("{TEMPLATE_HEADER}\n{}", TEMPLATE.trim_end())),
@@ -64,5 +70,20 @@ impl ChainSpecCmd {
         let spec = spec.map_err(command_error)?;
         let json = sc_chain_spec::ChainSpec::as_json(&spec, !self.plain).map_err(Error::Input)?;
         write_text(self.out.as_deref(), &json)
+    }
+
+    /// Returns an error if the file has keys that everyone knows, unless they are allowed.
+    fn ensure_keys_are_secret(&self, file: &Path, consortium: &Consortium) -> Result<()> {
+        let known = consortium.development_keys();
+        if known.is_empty() || self.allow_development_keys {
+            return Ok(());
+        }
+        Err(Error::Input(format!(
+            "{}: the secrets of these keys are publicly known, so anyone could act with them: {}. Replace them with the keys \
+             of the parties (`streembit key new`) and of the nodes (`streembit-node session-keys`). For an experiment, use \
+             --allow-development-keys",
+            file.display(),
+            known.join(", ")
+        )))
     }
 }

@@ -2,19 +2,24 @@
 //!
 //! GRANDPA reports who has voted in the rounds that are running. It drops a round within a second of its end, and an
 //! idle chain has no rounds. The tracker therefore polls often and remembers the last rounds. Prometheus, the status
-//! log and the RPC method `streembit_voters` show the result.
+//! log and the RPC method `streembit_voters` show the result, and name the voters that are missing.
 
-use crate::types::FullClient;
+use crate::{notices::Notices, types::FullClient};
 use sc_consensus_grandpa::{report, AuthorityId, SharedAuthoritySet, SharedVoterState};
 use serde::Serialize;
+use sp_api::ProvideRuntimeApi as _;
 use sp_blockchain::HeaderBackend as _;
+use sp_core::{
+    crypto::{AccountId32, Ss58Codec as _},
+    ByteArray as _,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
-use streembit_runtime::{BlockNumber, Hash};
+use streembit_runtime::{consortium::ConsortiumApi as _, BlockNumber, Hash};
 use substrate_prometheus_endpoint::{register, Gauge, PrometheusError, Registry, F64, U64};
 use tokio::sync::watch;
 
@@ -28,6 +33,13 @@ const REMEMBERED_ROUNDS: usize = 3;
 /// The time that blocks may wait in one round. After it, only the voters that have voted in this round count as online.
 const STUCK_ROUND_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The time after which missing voters are brought to the operator's attention. At the start and at a change of the
+/// voters, the votes of some come a little later.
+const MISSING_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The topic of the notice about missing voters.
+const TOPIC: &str = "voters";
+
 /// The state that the GRANDPA voter shares with the rest of the node. Clones refer to the same state.
 #[derive(Clone)]
 pub struct GrandpaState {
@@ -38,7 +50,7 @@ pub struct GrandpaState {
 }
 
 /// The voters, as this node sees them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct VoterStatus {
     /// The number of the authority set.
     pub set: u64,
@@ -48,15 +60,39 @@ pub struct VoterStatus {
     pub needed: u64,
     /// The number of voters online; `None` until a vote of this authority set was seen.
     pub online: Option<u64>,
+    /// The voters that are not online; empty until a vote of this authority set was seen.
+    pub missing: Vec<MissingVoter>,
+}
+
+/// A voter that was not seen voting.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct MissingVoter {
+    /// The GRANDPA key: 0x and hexadecimal digits.
+    pub key: String,
+    /// The account of the validator, if the chain's state has it.
+    pub account: Option<String>,
+}
+
+impl fmt::Display for MissingVoter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.account {
+            Some(account) => write!(f, "{account} (grandpa {})", self.key),
+            None => write!(f, "grandpa {}", self.key),
+        }
+    }
 }
 
 impl fmt::Display for VoterStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { total, needed, .. } = self;
         match self.online {
-            Some(online) => write!(f, "{online} of {total} voters online, {needed} needed"),
-            None => write!(f, "{total} voters, none seen yet, {needed} needed"),
+            Some(online) => write!(f, "{online} of {total} voters online, {needed} needed")?,
+            None => write!(f, "{total} voters, none seen yet, {needed} needed")?,
         }
+        for (position, voter) in self.missing.iter().enumerate() {
+            write!(f, "{} {voter}", if position == 0 { "; missing:" } else { "," })?;
+        }
+        Ok(())
     }
 }
 
@@ -106,19 +142,26 @@ pub struct VoterTracker {
     pub metrics: Option<VoterMetrics>,
     /// Receives every change of the status.
     pub status: watch::Sender<Option<VoterStatus>>,
+    /// Receives a notice while voters are missing.
+    pub notices: Notices,
 }
 
 impl VoterTracker {
     /// Runs for as long as the node runs.
     pub async fn run(self) {
         let mut votes = RecentVotes::new(0);
+        let mut missing = MissingVoters::default();
         loop {
             if let Some(state) = self.grandpa.voter_state.voter_state() {
-                let status = self.observe(&state, &mut votes);
+                let status = self.observe(&state, &mut votes, &mut missing);
                 if let Some(metrics) = &self.metrics {
                     metrics.set(&status);
                 }
-                self.status.send_if_modified(|last| last.replace(status) != Some(status));
+                self.status.send_if_modified(|last| {
+                    let is_new = last.as_ref() != Some(&status);
+                    *last = Some(status);
+                    is_new
+                });
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
@@ -128,6 +171,7 @@ impl VoterTracker {
         &self,
         state: &report::VoterState<AuthorityId>,
         votes: &mut RecentVotes<AuthorityId>,
+        missing: &mut MissingVoters,
     ) -> VoterStatus {
         let chain = self.client.info();
         let blocks_wait = chain.best_number > chain.finalized_number;
@@ -136,12 +180,67 @@ impl VoterTracker {
         let running = rounds.map(|(number, round)| (*number, voters_in(round)));
         let waiting = blocks_wait.then(|| (*number, voters_in_current_phase(round)));
         let set = self.grandpa.authorities.set_id();
+        let online = votes.update(set, running, waiting, Instant::now());
+        self.update_missing(missing, online.as_ref());
         VoterStatus {
             set,
             total: round.total_weight.get(),
             needed: round.threshold_weight.get(),
-            online: votes.update(set, running, waiting, Instant::now()),
+            missing: missing.described.clone(),
+            online: online.map(|online| online.len() as u64),
         }
+    }
+
+    /// Finds the voters that are not among those online. Describes them only if they have changed, because that takes a
+    /// call of the runtime.
+    fn update_missing(&self, missing: &mut MissingVoters, online: Option<&BTreeSet<AuthorityId>>) {
+        let voters = self.grandpa.authorities.current_authorities();
+        let is_missing = |id: &&AuthorityId| online.is_some_and(|online| !online.contains(*id));
+        let ids: Vec<AuthorityId> = voters.iter().map(|(id, _)| id).filter(is_missing).cloned().collect();
+        if missing.ids != ids {
+            missing.described = if ids.is_empty() { Vec::new() } else { self.describe(&ids) };
+            missing.ids = ids;
+            missing.since = Some(Instant::now());
+        }
+        let notice = missing.notice(Instant::now());
+        self.notices.set(TOPIC, notice);
+    }
+
+    fn describe(&self, voters: &[AuthorityId]) -> Vec<MissingVoter> {
+        let consortium = self.client.runtime_api().consortium(self.client.info().best_hash);
+        let validators = consortium.map(|consortium| consortium.validators).unwrap_or_default();
+        let account = |key: &[u8]| {
+            let validator = validators.iter().find(|validator| validator.keys.grandpa.0.as_slice() == key)?;
+            Some(AccountId32::from(validator.account.0).to_ss58check())
+        };
+        let describe = |id: &AuthorityId| {
+            let key = id.as_slice();
+            MissingVoter { key: format!("0x{}", hex::encode(key)), account: account(key) }
+        };
+        voters.iter().map(describe).collect()
+    }
+}
+
+/// The voters that are missing, and their descriptions.
+#[derive(Default)]
+struct MissingVoters {
+    ids: Vec<AuthorityId>,
+    described: Vec<MissingVoter>,
+    /// When the voters last changed.
+    since: Option<Instant>,
+}
+
+impl MissingVoters {
+    /// Returns a notice if the same voters have been missing for a while.
+    fn notice(&self, now: Instant) -> Option<String> {
+        let has_lasted = self.since.is_some_and(|since| now.duration_since(since) >= MISSING_TIMEOUT);
+        (has_lasted && !self.described.is_empty()).then(|| {
+            let names: Vec<_> = self.described.iter().map(MissingVoter::to_string).collect();
+            format!(
+                "voters are missing: {}; their operators check that their nodes run and are connected",
+                names.join(", ")
+            )
+        })
     }
 }
 
@@ -166,12 +265,12 @@ struct RecentVotes<Id> {
     waiting: Option<(u64, Instant)>,
 }
 
-impl<Id: Ord> RecentVotes<Id> {
+impl<Id: Ord + Clone> RecentVotes<Id> {
     fn new(set: u64) -> Self {
         Self { set, rounds: BTreeMap::new(), waiting: None }
     }
 
-    /// Adds the votes of the running rounds. Returns the number of voters online, or `None` if no vote is known.
+    /// Adds the votes of the running rounds. Returns the voters online, or `None` if no vote is known.
     ///
     /// If blocks wait for finality, `waiting` has the number of the last round and the voters in its current phase.
     fn update(
@@ -180,7 +279,7 @@ impl<Id: Ord> RecentVotes<Id> {
         running: impl Iterator<Item = (u64, BTreeSet<Id>)>,
         waiting: Option<(u64, BTreeSet<Id>)>,
         now: Instant,
-    ) -> Option<u64> {
+    ) -> Option<BTreeSet<Id>> {
         if self.set != set {
             *self = Self::new(set);
         }
@@ -198,10 +297,10 @@ impl<Id: Ord> RecentVotes<Id> {
         let is_stuck =
             self.waiting.is_some_and(|(_, since)| now.duration_since(since) >= STUCK_ROUND_TIMEOUT);
         match waiting {
-            Some((_, voters)) if is_stuck => Some(voters.len() as u64),
+            Some((_, voters)) if is_stuck => Some(voters),
             _ => {
-                let online: BTreeSet<&Id> = self.rounds.values().flatten().collect();
-                (!online.is_empty()).then_some(online.len() as u64)
+                let online: BTreeSet<Id> = self.rounds.values().flatten().cloned().collect();
+                (!online.is_empty()).then_some(online)
             }
         }
     }
@@ -228,7 +327,8 @@ mod tests {
             let last = votes.last().map_or(0, |(round, _)| *round);
             let votes = votes.iter().map(|(round, voters)| (*round, voters.chars().collect()));
             let waiting = waiting.map(|voters| (last, voters.chars().collect()));
-            self.votes.update(set, votes, waiting, self.start + Duration::from_secs(second))
+            let online = self.votes.update(set, votes, waiting, self.start + Duration::from_secs(second));
+            online.map(|online| online.len() as u64)
         }
     }
 
@@ -274,6 +374,18 @@ mod tests {
     }
 
     #[test]
+    fn voters_that_stay_missing_are_named_in_a_notice() {
+        let start = Instant::now();
+        let voter = MissingVoter { key: "0x01".into(), account: Some("5FA9".into()) };
+        let missing = MissingVoters { ids: Vec::new(), described: vec![voter], since: Some(start) };
+        assert_eq!(missing.notice(start + Duration::from_secs(29)), None);
+        let notice = missing.notice(start + Duration::from_secs(30)).unwrap();
+        assert!(notice.contains("5FA9 (grandpa 0x01)"), "{notice}");
+        let none = MissingVoters { described: Vec::new(), ..missing };
+        assert_eq!(none.notice(start + Duration::from_secs(60)), None);
+    }
+
+    #[test]
     fn the_metrics_show_the_status() {
         let registry = Registry::new();
         let metrics = VoterMetrics::register(&registry).unwrap();
@@ -283,13 +395,19 @@ mod tests {
             family.get_metric()[0].get_gauge().get_value()
         };
         assert!(value("streembit_voters_online").is_nan());
-        let status = VoterStatus { set: 2, total: 4, needed: 3, online: Some(3) };
+        let status = VoterStatus { set: 2, total: 4, needed: 3, online: Some(3), missing: Vec::new() };
         metrics.set(&status);
         assert_eq!(value("streembit_voter_set"), 2.0);
         assert_eq!(value("streembit_voters"), 4.0);
         assert_eq!(value("streembit_voters_needed"), 3.0);
         assert_eq!(value("streembit_voters_online"), 3.0);
         assert_eq!(status.to_string(), "3 of 4 voters online, 3 needed");
+        let missing = [("0x01", Some("5FA9")), ("0x02", None)];
+        let missing =
+            missing.map(|(key, account)| MissingVoter { key: key.into(), account: account.map(Into::into) });
+        let named = VoterStatus { online: Some(2), missing: missing.into(), ..status.clone() };
+        let text = "2 of 4 voters online, 3 needed; missing: 5FA9 (grandpa 0x01), grandpa 0x02";
+        assert_eq!(named.to_string(), text);
         metrics.set(&VoterStatus { online: None, ..status });
         assert!(value("streembit_voters_online").is_nan());
     }

@@ -64,7 +64,10 @@ impl Gateway {
         let passphrase_file = passphrase_file
             .map(Path::to_owned)
             .or_else(|| config.gateway.passphrase_file.clone())
-            .or_else(|| std::env::var_os("STREEMBIT_PASSPHRASE_FILE").map(PathBuf::from));
+            .or_else(|| {
+                let variable = std::env::var_os("STREEMBIT_PASSPHRASE_FILE");
+                variable.filter(|file| !file.is_empty()).map(PathBuf::from)
+            });
         let keys = open_key(&config.gateway.key_file, passphrase_file.as_deref())?;
         Ok(Self { config, keys })
     }

@@ -240,8 +240,14 @@ impl ShowCmd {
     fn run(&self) -> Result<(), KeysError> {
         let ChainIdentity { id, genesis } = self.node.chain()?;
         let files = self.node.key_files(&id);
-        let identity = ValidatorIdentity::new(id, genesis, &files.read_unverified()?);
-        self.node.print(&identity, &files.held_public_keys()?)
+        let identity = ValidatorIdentity::new(id, genesis, &files.read_existing()?);
+        self.node.print(&identity, &files.held_public_keys()?)?;
+        if identity.keys.is_empty() {
+            eprintln!(
+                "There are no session keys here. If the node is started with --keystore-path, pass the same option."
+            );
+        }
+        Ok(())
     }
 }
 

@@ -62,6 +62,12 @@ impl SessionKey {
         self.name.starts_with(&GRANDPA.0)
     }
 
+    /// Returns true if the key is one of those that this node signs with.
+    pub fn has_known_type(&self) -> bool {
+        let (key_type, _) = self.type_and_public_key();
+        key_type == AURA.0.as_slice() || key_type == GRANDPA.0.as_slice()
+    }
+
     /// Returns true if the phrase yields the public key in the name. Keys of other types than Aura and GRANDPA are
     /// not checked.
     pub fn matches_name(&self, password: Option<&str>) -> bool {
@@ -116,12 +122,21 @@ pub struct PublicKey {
 impl ValidatorIdentity {
     /// Returns the identity that belongs to the given keys.
     pub fn new(chain: String, genesis: Option<String>, keys: &NodeKeys) -> Self {
-        // Any 32 bytes are a valid Ed25519 secret key.
-        let peer_id = SecretKey::try_from_bytes(keys.network)
-            .map(|secret| Keypair::from(secret).public().to_peer_id().to_string())
-            .unwrap_or_default();
-        Self { chain, genesis, peer_id, keys: keys.session.iter().map(SessionKey::public).collect() }
+        Self {
+            chain,
+            genesis,
+            peer_id: peer_id(&keys.network),
+            keys: keys.session.iter().map(SessionKey::public).collect(),
+        }
     }
+}
+
+/// Returns the peer id that belongs to a network key.
+pub fn peer_id(network_key: &[u8; 32]) -> String {
+    // Any 32 bytes are a valid Ed25519 secret key.
+    SecretKey::try_from_bytes(*network_key)
+        .map(|secret| Keypair::from(secret).public().to_peer_id().to_string())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

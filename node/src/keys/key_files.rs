@@ -4,8 +4,10 @@ use super::{
     error::KeysError,
     held_keys::{release, HELD_SUFFIX},
     identity::{NodeKeys, SessionKey},
+    DamagedKey,
 };
 use rustix::process::{fcntl_getlk, Flock, FlockType};
+use sc_network::config::ed25519::SecretKey;
 use std::{
     ffi::OsStr,
     fs::{self, File},
@@ -56,11 +58,15 @@ impl KeyFiles {
         Self { database: PathBuf::new(), keystore: keystore.to_owned(), network_key: network_key.to_owned() }
     }
 
-    /// Returns an error if any key is invalid. Missing keys are not an error.
-    pub fn validate(&self, password: Option<&str>) -> Result<(), KeysError> {
-        let stored = self.stored_keys()?;
-        self.validate_session_keys(stored.iter().map(|stored| &stored.key), password)?;
-        self.read_network_key().map(drop)
+    /// Returns the files in the keystore that do not contain the key that their names promise.
+    pub fn damaged(&self, password: Option<&str>) -> Result<Vec<DamagedKey>, KeysError> {
+        let mut damaged = Vec::new();
+        for (name, read) in self.scan()? {
+            let verified =
+                read.and_then(|stored| self.validate_session_keys(std::iter::once(&stored.key), password));
+            damaged.extend(verified.err().map(|problem| DamagedKey { name, problem }));
+        }
+        Ok(damaged)
     }
 
     /// Reads all keys and verifies that each matches its name. `password` is the password of the keystore, if it has
@@ -85,12 +91,17 @@ impl KeyFiles {
         }
     }
 
-    /// Reads all keys without verifying that they match their names.
-    pub fn read_unverified(&self) -> Result<NodeKeys, KeysError> {
-        let session: Vec<_> = self.stored_keys()?.into_iter().map(|stored| stored.key).collect();
-        if session.is_empty() {
+    /// Reads all keys without verifying that they match their names. There must be session keys.
+    fn read_unverified(&self) -> Result<NodeKeys, KeysError> {
+        if self.stored_keys()?.is_empty() {
             return Err(KeysError::NoSessionKeys(self.keystore.clone()));
         }
+        self.read_existing()
+    }
+
+    /// Reads the network key and the session keys that exist, without verifying that they match their names.
+    pub fn read_existing(&self) -> Result<NodeKeys, KeysError> {
+        let session: Vec<_> = self.stored_keys()?.into_iter().map(|stored| stored.key).collect();
         let network = self.read_network_key()?;
         let network = network.ok_or_else(|| KeysError::NoNetworkKey(self.network_key.clone()))?;
         Ok(NodeKeys { network: *network, session })
@@ -158,45 +169,87 @@ impl KeyFiles {
 
     /// Returns the keys in the keystore, ordered by name. If the keystore does not exist, there are none.
     fn stored_keys(&self) -> Result<Vec<StoredKey>, KeysError> {
-        let entries = match fs::read_dir(&self.keystore) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed("reading", &self.keystore))?,
-        };
-        let mut stored: Vec<StoredKey> = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(failed("reading", &self.keystore))?.path();
-            let Some(file) = path.file_name().and_then(OsStr::to_str) else { continue };
-            let (name, is_held) = file.strip_suffix(HELD_SUFFIX).map_or((file, false), |name| (name, true));
-            let Some(name) = SessionKey::name_from_file_name(name) else { continue };
-            let bytes = read_private(&path)?;
-            let phrase = serde_json::from_slice(&bytes).map_err(|error| KeysError::InvalidSessionKey {
-                path: path.clone(),
-                problem: error.to_string(),
-            })?;
-            stored.push(StoredKey { key: SessionKey { name, phrase }, path, is_held });
-        }
+        let stored: Result<Vec<_>, _> = self.scan()?.into_iter().map(|(_, read)| read).collect();
+        let mut stored = stored?;
         // If a key has both files, keep the one that is not held.
         stored.sort_by(|one, other| (&one.key.name, one.is_held).cmp(&(&other.key.name, other.is_held)));
         stored.dedup_by(|other, one| other.key.name == one.key.name);
         Ok(stored)
     }
 
+    /// Reads every key in the keystore. Returns each with its name.
+    fn scan(&self) -> Result<Vec<(Vec<u8>, Result<StoredKey, KeysError>)>, KeysError> {
+        let entries = match fs::read_dir(&self.keystore) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed("reading", &self.keystore))?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(failed("reading", &self.keystore))?.path();
+            let Some(file) = path.file_name().and_then(OsStr::to_str) else { continue };
+            let (name, is_held) = file.strip_suffix(HELD_SUFFIX).map_or((file, false), |name| (name, true));
+            let Some(name) = SessionKey::name_from_file_name(name) else { continue };
+            let key = read_session_key(&path, name.clone());
+            found.push((name, key.map(|key| StoredKey { key, path, is_held })));
+        }
+        Ok(found)
+    }
+
     /// Reads the network key in the same way as the node does: 32 bytes, or 64 hexadecimal digits.
     fn read_network_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>, KeysError> {
-        if !self.network_key.try_exists().map_err(failed("looking for", &self.network_key))? {
-            return Ok(None);
-        }
-        let bytes = read_private(&self.network_key)?;
-        let mut key = Zeroizing::new([0; 32]);
-        if hex::decode_to_slice(bytes.as_slice(), key.as_mut_slice()).is_ok() {
-            return Ok(Some(key));
-        }
-        if bytes.len() != key.len() {
-            return Err(KeysError::InvalidNetworkKey(self.network_key.clone()));
-        }
-        key.copy_from_slice(&bytes);
-        Ok(Some(key))
+        read_network_key(&self.network_key)
     }
+}
+
+/// Reads a file of the keystore: the phrase as a JSON string.
+fn read_session_key(path: &Path, name: Vec<u8>) -> Result<SessionKey, KeysError> {
+    let invalid = |problem: String| KeysError::InvalidSessionKey { path: path.to_owned(), problem };
+    let bytes = read_private(path)?;
+    if bytes.is_empty() {
+        return Err(invalid(
+            "the file is empty, as after a power cut; restore the key from its backup".into(),
+        ));
+    }
+    let phrase = serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?;
+    Ok(SessionKey { name, phrase })
+}
+
+/// Reads a network key. Returns `None` if the file does not exist.
+fn read_network_key(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, KeysError> {
+    if !path.try_exists().map_err(failed("looking for", path))? {
+        return Ok(None);
+    }
+    let bytes = read_private(path)?;
+    let mut key = Zeroizing::new([0; 32]);
+    if hex::decode_to_slice(bytes.as_slice(), key.as_mut_slice()).is_ok() {
+        return Ok(Some(key));
+    }
+    if bytes.len() != key.len() {
+        return Err(KeysError::InvalidNetworkKey(path.to_owned()));
+    }
+    key.copy_from_slice(&bytes);
+    Ok(Some(key))
+}
+
+/// Reads a network key, and creates it if it does not exist. With `replace_empty`, an empty file counts as none.
+///
+/// The node would create it itself, but without a sync: after a power cut the file would be empty, and the node would not
+/// start again.
+pub fn ensure_network_key(path: &Path, replace_empty: bool) -> Result<Zeroizing<[u8; 32]>, KeysError> {
+    if replace_empty && fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        tracing::warn!(
+            "the network key {} is empty, as after a power cut: the node makes a new one",
+            path.display()
+        );
+        fs::remove_file(path).map_err(failed("removing", path))?;
+    }
+    if let Some(key) = read_network_key(path)? {
+        return Ok(key);
+    }
+    let mut key = Zeroizing::new([0; 32]);
+    key.copy_from_slice(SecretKey::generate().as_ref());
+    write_new(path, key.as_slice())?;
+    Ok(key)
 }
 
 /// Returns an error if a stored key is not in the backup or differs from it.
@@ -289,20 +342,44 @@ mod tests {
         assert!(matches!(files.read(None), Err(KeysError::InvalidNetworkKey(_))));
     }
 
+    /// A node that is started with `--keystore-path` has no session keys in its base path, but a peer id.
+    #[test]
+    fn the_network_key_is_read_without_session_keys() {
+        let Fixture { files, .. } = &fixture();
+        assert!(matches!(files.read_existing(), Err(KeysError::NoNetworkKey(_))));
+        write_new(&files.network_key, &[9; 32]).unwrap();
+        assert!(files.read_existing().unwrap().session.is_empty());
+        assert!(matches!(files.read(None), Err(KeysError::NoSessionKeys(_))));
+    }
+
     #[test]
     fn a_key_that_does_not_match_its_name_is_refused() {
         let Fixture { files, .. } = &fixture();
-        files.validate(None).unwrap();
+        assert!(files.damaged(None).unwrap().is_empty());
         files.install(&dave(), VotingStart::AtOnce).unwrap();
-        files.validate(None).unwrap();
+        assert!(files.damaged(None).unwrap().is_empty());
         let path = files.keystore.join(dave().session[0].file_name());
         for text in ["\"//Bob\"", "not JSON"] {
             fs::write(&path, text).unwrap();
             let error = files.read(None).unwrap_err().to_string();
             assert!(error.contains(path.to_str().unwrap()), "{error}");
-            // A node does not start with it either.
-            assert_eq!(files.validate(None).unwrap_err().to_string(), error);
+            // A node finds it too.
+            let damaged = files.damaged(None).unwrap();
+            assert_eq!(damaged.len(), 1);
+            assert_eq!(damaged[0].name, dave().session[0].name);
+            assert_eq!(damaged[0].problem.to_string(), error);
         }
+    }
+
+    #[test]
+    fn an_empty_network_key_is_made_again_only_if_the_node_made_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("network/secret_ed25519");
+        let first = ensure_network_key(&file, true).unwrap();
+        assert_eq!(*ensure_network_key(&file, true).unwrap(), *first);
+        fs::write(&file, "").unwrap();
+        assert!(matches!(ensure_network_key(&file, false), Err(KeysError::InvalidNetworkKey(_))));
+        assert_ne!(*ensure_network_key(&file, true).unwrap(), *first);
     }
 
     #[test]

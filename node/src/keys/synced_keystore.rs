@@ -16,6 +16,7 @@
 //! Block production needs no sync: when the node is back, the slot of a lost block has passed, unless the clock went
 //! back.
 
+use super::delegate::delegate_to_inner;
 use rustix::fs::Dir;
 use sc_service::config::DatabaseSource;
 use sp_core::{crypto::KeyTypeId, ecdsa, ed25519, sr25519};
@@ -165,94 +166,7 @@ impl Keystore for SyncedKeystore {
         self.inner.ed25519_sign(key_type, public, message)
     }
 
-    fn ed25519_public_keys(&self, key_type: KeyTypeId) -> Vec<ed25519::Public> {
-        self.inner.ed25519_public_keys(key_type)
-    }
-
-    fn ed25519_generate_new(
-        &self,
-        key_type: KeyTypeId,
-        seed: Option<&str>,
-    ) -> Result<ed25519::Public, Error> {
-        self.inner.ed25519_generate_new(key_type, seed)
-    }
-
-    fn sr25519_public_keys(&self, key_type: KeyTypeId) -> Vec<sr25519::Public> {
-        self.inner.sr25519_public_keys(key_type)
-    }
-
-    fn sr25519_generate_new(
-        &self,
-        key_type: KeyTypeId,
-        seed: Option<&str>,
-    ) -> Result<sr25519::Public, Error> {
-        self.inner.sr25519_generate_new(key_type, seed)
-    }
-
-    fn sr25519_sign(
-        &self,
-        key_type: KeyTypeId,
-        public: &sr25519::Public,
-        message: &[u8],
-    ) -> Result<Option<sr25519::Signature>, Error> {
-        self.inner.sr25519_sign(key_type, public, message)
-    }
-
-    fn sr25519_vrf_sign(
-        &self,
-        key_type: KeyTypeId,
-        public: &sr25519::Public,
-        data: &sr25519::vrf::VrfSignData,
-    ) -> Result<Option<sr25519::vrf::VrfSignature>, Error> {
-        self.inner.sr25519_vrf_sign(key_type, public, data)
-    }
-
-    fn sr25519_vrf_pre_output(
-        &self,
-        key_type: KeyTypeId,
-        public: &sr25519::Public,
-        input: &sr25519::vrf::VrfInput,
-    ) -> Result<Option<sr25519::vrf::VrfPreOutput>, Error> {
-        self.inner.sr25519_vrf_pre_output(key_type, public, input)
-    }
-
-    fn ecdsa_public_keys(&self, key_type: KeyTypeId) -> Vec<ecdsa::Public> {
-        self.inner.ecdsa_public_keys(key_type)
-    }
-
-    fn ecdsa_generate_new(&self, key_type: KeyTypeId, seed: Option<&str>) -> Result<ecdsa::Public, Error> {
-        self.inner.ecdsa_generate_new(key_type, seed)
-    }
-
-    fn ecdsa_sign(
-        &self,
-        key_type: KeyTypeId,
-        public: &ecdsa::Public,
-        message: &[u8],
-    ) -> Result<Option<ecdsa::Signature>, Error> {
-        self.inner.ecdsa_sign(key_type, public, message)
-    }
-
-    fn ecdsa_sign_prehashed(
-        &self,
-        key_type: KeyTypeId,
-        public: &ecdsa::Public,
-        message: &[u8; 32],
-    ) -> Result<Option<ecdsa::Signature>, Error> {
-        self.inner.ecdsa_sign_prehashed(key_type, public, message)
-    }
-
-    fn insert(&self, key_type: KeyTypeId, secret: &str, public: &[u8]) -> Result<(), ()> {
-        self.inner.insert(key_type, secret, public)
-    }
-
-    fn keys(&self, key_type: KeyTypeId) -> Result<Vec<Vec<u8>>, Error> {
-        self.inner.keys(key_type)
-    }
-
-    fn has_keys(&self, keys: &[(Vec<u8>, KeyTypeId)]) -> bool {
-        self.inner.has_keys(keys)
-    }
+    delegate_to_inner!(public_keys, new_keys, other_signatures);
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::{
         equivocation::DoubleBlockList,
         voter_status::{GrandpaState, VoterStatus},
     },
+    notices::Notices,
     types::{Block, FullBackend, FullClient, FullPool},
 };
 use jsonrpsee::{core::RegisterMethodError, RpcModule};
@@ -32,6 +33,8 @@ pub struct Sources {
     pub grandpa: GrandpaState,
     /// The voters as this node sees them.
     pub voter_status: watch::Receiver<Option<VoterStatus>>,
+    /// The conditions that the operator should know about.
+    pub notices: Notices,
     /// The latest pairs of blocks that one validator made in one slot.
     pub double_blocks: DoubleBlockList,
     /// The stream of new justifications.
@@ -64,7 +67,7 @@ pub fn methods(
         sources.warp_proofs.clone(),
         sources.spec.clone(),
     )?)?;
-    module.merge(voter_status::methods(sources.voter_status.clone())?)?;
+    module.merge(voter_status::methods(sources.voter_status.clone(), sources.notices.clone())?)?;
     let mut double_blocks = RpcModule::new(sources.double_blocks.clone());
     double_blocks.register_method("streembit_doubleBlocks", |_, list, _| list.entries())?;
     module.merge(double_blocks.remove_context())?;

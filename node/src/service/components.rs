@@ -6,14 +6,18 @@ use crate::{
         equivocation::{DoubleBlockHeaders, EquivocationDetector},
         idle::VoteWhenNeeded,
     },
+    database::{folder::DatabaseFolder, DatabaseError},
+    keys::durable_keystore::durable_keystore,
     types::{Block, Executor, FullBackend, FullClient, FullPool, FullSelectChain},
 };
+use sc_chain_spec::GenesisBlockBuilder;
 use sc_consensus::{BasicQueue, DefaultImportQueue};
 use sc_consensus_aura::{BuildVerifierParams, CheckForEquivocation, CompatibilityMode};
 use sc_consensus_grandpa::GrandpaPruningFilter;
 use sc_executor::{HeapAllocStrategy, DEFAULT_HEAP_ALLOC_STRATEGY};
 use sc_service::{error::Error as ServiceError, Configuration, TaskManager};
 use sc_telemetry::{Telemetry, TelemetryWorker};
+use sp_blockchain::Error as BlockchainError;
 use sp_consensus_aura::{
     inherents::InherentDataProvider as AuraInherent, sr25519::AuthorityPair, SlotDuration,
 };
@@ -65,13 +69,33 @@ impl Components {
     pub fn new(config: &Configuration, runtime_cache: Option<&Path>) -> Result<Self, ServiceError> {
         let telemetry = start_telemetry(config)?;
         let telemetry_handle = telemetry.as_ref().map(Telemetry::handle);
-        let (client, backend, keystore_container, tasks) = sc_service::new_full_parts(
+        let database = DatabaseFolder::of(config);
+        if let Some(database) = &database {
+            database.prepare().map_err(database_error)?;
+        }
+        let executor = executor(config, runtime_cache);
+        let mut db_config = config.db_config();
+        // If blocks are pruned, keep those with a justification, because they prove the others.
+        db_config.pruning_filters = vec![Arc::new(GrandpaPruningFilter)];
+        let backend = sc_service::new_db_backend::<Block>(db_config)
+            .map_err(|error| open_error(error, database.as_ref()))?;
+        let genesis = GenesisBlockBuilder::new(
+            config.chain_spec.as_storage_builder(),
+            !config.no_genesis(),
+            backend.clone(),
+            executor.clone(),
+        )?;
+        let (client, backend, keystore_container, tasks) = sc_service::new_full_parts_with_genesis_builder(
             config,
             telemetry_handle.clone(),
-            executor(config, runtime_cache),
-            // If blocks are pruned, keep those with a justification, because they prove the others.
-            vec![Arc::new(GrandpaPruningFilter)],
+            executor,
+            backend,
+            genesis,
+            false,
         )?;
+        if let Some(database) = &database {
+            database.complete().map_err(database_error)?;
+        }
         let client = Arc::new(client);
         let select_chain = FullSelectChain::new(backend.clone());
         let pool = transaction_pool(config, &client, &tasks);
@@ -99,23 +123,37 @@ impl Components {
             &tasks.spawn_essential_handle(),
             config.prometheus_registry(),
         );
-        let keystore = keystore_container.keystore();
+        let keystore = durable_keystore(keystore_container.keystore(), &config.keystore);
         let chain = ChainHandles { client, backend, pool, select_chain, keystore };
         Ok(Self { chain, tasks, import_queue, block_import, voter_link, telemetry, double_blocks })
     }
 }
 
+fn database_error(error: DatabaseError) -> ServiceError {
+    ServiceError::Application(Box::new(error))
+}
+
+/// Adds the folder and the way back to an error of the database.
+fn open_error(error: BlockchainError, database: Option<&DatabaseFolder>) -> ServiceError {
+    match database {
+        Some(database) => database_error(DatabaseError::Open {
+            folder: database.path().to_owned(),
+            problem: error.to_string(),
+        }),
+        None => error.into(),
+    }
+}
+
 fn transaction_pool(config: &Configuration, client: &Arc<FullClient>, tasks: &TaskManager) -> Arc<FullPool> {
-    Arc::from(
-        sc_transaction_pool::Builder::new(
-            tasks.spawn_essential_handle(),
-            client.clone(),
-            config.role.is_authority().into(),
-        )
-        .with_options(config.transaction_pool.clone())
-        .with_prometheus(config.prometheus_registry())
-        .build(),
+    let pool = sc_transaction_pool::Builder::new(
+        tasks.spawn_essential_handle(),
+        client.clone(),
+        config.role.is_authority().into(),
     )
+    .with_options(config.transaction_pool.clone())
+    .with_prometheus(config.prometheus_registry())
+    .build();
+    Arc::new(FullPool::new(pool, client.clone()))
 }
 
 /// Builds the executor as `sc_service` would, and adds the cache of the compiled runtime. On a Raspberry Pi,
@@ -126,13 +164,16 @@ fn executor(config: &Configuration, runtime_cache: Option<&Path>) -> Executor {
     let heap =
         pages.map_or(DEFAULT_HEAP_ALLOC_STRATEGY, |extra_pages| HeapAllocStrategy::Static { extra_pages });
     let default_cache = || config.base_path.config_dir(config.chain_spec.id()).join("runtime-cache");
+    let cache = runtime_cache.map_or_else(default_cache, Path::to_owned);
+    // The cache takes only absolute paths.
+    let cache = std::path::absolute(&cache).unwrap_or(cache);
     Executor::builder()
         .with_execution_method(settings.wasm_method)
         .with_onchain_heap_alloc_strategy(heap)
         .with_offchain_heap_alloc_strategy(heap)
         .with_max_runtime_instances(settings.max_runtime_instances)
         .with_runtime_cache_size(settings.runtime_cache_size)
-        .with_cache_path(runtime_cache.map_or_else(default_cache, Path::to_owned))
+        .with_cache_path(cache)
         .build()
 }
 

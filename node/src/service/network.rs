@@ -1,23 +1,27 @@
-//! The configuration of the network.
+//! The configuration and the start of the network.
 
-use super::components::ChainHandles;
+use super::{
+    components::ChainHandles,
+    genesis_exchange::{self, Requests},
+    name_servers,
+};
 use crate::types::{Block, FullClient, FullPool};
 use sc_client_api::BlockBackend;
 use sc_consensus::DefaultImportQueue;
 use sc_network::{
-    config::FullNetworkConfiguration, service::traits::NotificationService, Litep2pNetworkBackend,
-    NetworkBackend, ProtocolName,
+    config::FullNetworkConfiguration,
+    service::traits::{NetworkService, NotificationService},
+    Litep2pNetworkBackend, NetworkBackend, NetworkWorker, ProtocolName,
 };
-use sc_network_sync::strategy::warp::WarpSyncProvider;
+use sc_network_sync::{strategy::warp::WarpSyncProvider, SyncingService};
+use sc_network_transactions::TransactionsHandlerController;
+use sc_rpc::system::Request as SystemRequest;
 use sc_service::{
     error::Error as ServiceError, BuildNetworkParams, Configuration, TaskManager, WarpSyncConfig,
 };
+use sc_utils::mpsc::TracingUnboundedSender;
 use std::sync::Arc;
 use streembit_runtime::Hash;
-
-/// The parameters with which `sc_service::build_network` starts the network.
-pub type NetworkParams<'a> =
-    BuildNetworkParams<'a, Block, Litep2pNetworkBackend, FullPool, DefaultImportQueue<Block>, FullClient>;
 
 /// The network protocol over which GRANDPA voters exchange votes.
 pub struct GrandpaProtocol {
@@ -25,41 +29,82 @@ pub struct GrandpaProtocol {
     pub notifications: Box<dyn NotificationService>,
 }
 
-/// Configures the network with all protocols of a node.
-pub fn configure<'a>(
-    config: &'a Configuration,
+/// A network that has started.
+pub struct Network {
+    pub service: Arc<dyn NetworkService>,
+    pub sync: Arc<SyncingService<Block>>,
+    pub system_requests: TracingUnboundedSender<SystemRequest<Block>>,
+    pub transactions: TransactionsHandlerController<Hash>,
+    pub grandpa: GrandpaProtocol,
+    /// The genesis block of this chain, and the requests for it.
+    pub genesis: (Hash, Requests),
+}
+
+/// Starts the network.
+pub fn start(
+    config: &Configuration,
     chain: &ChainHandles,
     tasks: &TaskManager,
     import_queue: DefaultImportQueue<Block>,
     warp_proofs: Arc<dyn WarpSyncProvider<Block>>,
-) -> Result<(NetworkParams<'a>, GrandpaProtocol), ServiceError> {
+) -> Result<Network, ServiceError> {
+    if name_servers::is_configured() {
+        start_with::<Litep2pNetworkBackend>(config, chain, tasks, import_queue, warp_proofs)
+    } else {
+        tracing::warn!(
+            "this machine has no name server: other nodes are found by IP addresses, and by names as soon as these can be \
+             resolved"
+        );
+        start_with::<NetworkWorker<Block, Hash>>(config, chain, tasks, import_queue, warp_proofs)
+    }
+}
+
+/// Starts the network with one of Substrate's two implementations of libp2p.
+fn start_with<N: NetworkBackend<Block, Hash>>(
+    config: &Configuration,
+    chain: &ChainHandles,
+    tasks: &TaskManager,
+    import_queue: DefaultImportQueue<Block>,
+    warp_proofs: Arc<dyn WarpSyncProvider<Block>>,
+) -> Result<Network, ServiceError> {
     let genesis = chain.client.block_hash(0)?.ok_or_else(|| {
         ServiceError::Other("the database has no genesis block; remove it with `purge-chain`".into())
     })?;
     let registry = config.prometheus_registry().cloned();
-    let mut net_config = FullNetworkConfiguration::new(&config.network, registry.clone());
-    let metrics = <Litep2pNetworkBackend as NetworkBackend<Block, Hash>>::register_notification_metrics(
-        registry.as_ref(),
-    );
+    let mut net_config = FullNetworkConfiguration::<Block, Hash, N>::new(&config.network, registry.clone());
+    let metrics = N::register_notification_metrics(registry.as_ref());
     let name = sc_consensus_grandpa::protocol_standard_name(&genesis, &config.chain_spec);
-    let (grandpa_config, notifications) = sc_consensus_grandpa::grandpa_peers_set_config::<
-        Block,
-        Litep2pNetworkBackend,
-    >(name.clone(), metrics.clone(), net_config.peer_store_handle());
+    let (grandpa_config, notifications) = sc_consensus_grandpa::grandpa_peers_set_config::<Block, N>(
+        name.clone(),
+        metrics.clone(),
+        net_config.peer_store_handle(),
+    );
     net_config.add_notification_protocol(grandpa_config);
-    let params = BuildNetworkParams {
-        config,
-        net_config,
-        client: chain.client.clone(),
-        transaction_pool: chain.pool.clone(),
-        spawn_handle: tasks.spawn_handle(),
-        spawn_essential_handle: tasks.spawn_essential_handle(),
-        import_queue,
-        block_announce_validator_builder: None,
-        warp_sync_config: Some(WarpSyncConfig::WithProvider(warp_proofs)),
-        block_relay: None,
-        metrics,
-        gap_sync_body_policy: None,
-    };
-    Ok((params, GrandpaProtocol { name, notifications }))
+    let (genesis_config, genesis_requests) = genesis_exchange::protocol::<N>();
+    net_config.add_request_response_protocol(genesis_config);
+    let params: BuildNetworkParams<'_, Block, N, FullPool, DefaultImportQueue<Block>, FullClient> =
+        BuildNetworkParams {
+            config,
+            net_config,
+            client: chain.client.clone(),
+            transaction_pool: chain.pool.clone(),
+            spawn_handle: tasks.spawn_handle(),
+            spawn_essential_handle: tasks.spawn_essential_handle(),
+            import_queue,
+            block_announce_validator_builder: None,
+            warp_sync_config: Some(WarpSyncConfig::WithProvider(warp_proofs)),
+            block_relay: None,
+            metrics,
+            gap_sync_body_policy: None,
+        };
+    let (service, system_requests, transactions, sync, _) = sc_service::build_network(params)?;
+    let grandpa = GrandpaProtocol { name, notifications };
+    Ok(Network {
+        service,
+        sync,
+        system_requests,
+        transactions,
+        grandpa,
+        genesis: (genesis, genesis_requests),
+    })
 }

@@ -45,6 +45,7 @@ pub mod pallet {
         times::{note_time, LogTimes, SizeAt},
         HostSha256, WeightInfo, KEPT_ROOTS, MAX_EPOCHS,
     };
+    use alloc::vec::Vec;
     use frame_support::{
         pallet_prelude::*,
         traits::{Contains, Time},
@@ -285,6 +286,11 @@ pub mod pallet {
         /// Returns the root of a log at one of its last [`KEPT_ROOTS`] anchored sizes, and when it was anchored.
         pub fn anchored_root(log: &LogId, size: u64) -> Option<AnchoredRoot> {
             Roots::<T>::get(log).into_iter().find(|anchored| anchored.size == size)
+        }
+
+        /// Returns the last [`KEPT_ROOTS`] anchored roots of a log, oldest first, and when each was anchored.
+        pub fn anchored_roots(log: &LogId) -> Vec<AnchoredRoot> {
+            Roots::<T>::get(log).into_inner()
         }
 
         /// Returns the log that a gateway writes now, or wrote last.

@@ -17,6 +17,7 @@ mod mock;
 #[cfg(test)]
 mod tests;
 
+pub use motions::AbstentionRejects;
 pub use pallet::*;
 pub use weights::WeightInfo;
 
@@ -111,7 +112,7 @@ pub mod pallet {
     pub enum Error<T> {
         /// The sender's party is not in the council.
         NotInCouncil,
-        /// There is no such motion, or it is closed.
+        /// There is no such motion, or it is closed, or the time to vote on it is over.
         NoMotion,
         /// The party is in the council.
         InCouncil,

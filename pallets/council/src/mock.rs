@@ -6,7 +6,7 @@ use frame_support::{
     weights::Weight,
 };
 use frame_system::EnsureRoot;
-use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan, PrimeDefaultVote};
+use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan};
 use pallet_parties::{DeviceRegistry, PartyLookup, PartyRegistry, Registry};
 use sp_runtime::{
     traits::{BlakeTwo256, Hash as _, IdentityLookup},
@@ -163,7 +163,7 @@ impl pallet_collective::Config for Test {
     type MotionDuration = ConstU64<20>;
     type MaxProposals = ConstU32<6>;
     type MaxMembers = ConstU32<4>;
-    type DefaultVote = PrimeDefaultVote;
+    type DefaultVote = crate::AbstentionRejects;
     type WeightInfo = ();
     type SetMembersOrigin = EnsureRoot<AccountId32>;
     type MaxProposalWeight = MaxProposalWeight;

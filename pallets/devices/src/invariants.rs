@@ -1,8 +1,8 @@
 //! The conditions that hold between any two calls.
 
 use crate::{
-    AllowedChanges, Config, DeviceOfKey, Devices, DevicesOfGateway, DevicesOfOwner, GatewayCounts, Offers,
-    OwnerCounts, Pallet,
+    AllowedChanges, Config, ConsentNonces, DeviceOfKey, Devices, DevicesOfGateway, DevicesOfOwner,
+    GatewayCounts, Offers, OwnerCounts, Pallet,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, traits::Get};
@@ -10,7 +10,7 @@ use pallet_parties::PartyLookup;
 use sp_runtime::SaturatedConversion;
 use streembit_primitives::{
     device::{DeviceRecord, DeviceState},
-    DeviceId,
+    DeviceId, PublicKey,
 };
 
 impl<T: Config> Pallet<T> {
@@ -30,6 +30,9 @@ impl<T: Config> Pallet<T> {
             let claimed = keys.all(|period| DeviceOfKey::<T>::get(period.key.device_id()) == Some(id));
             ensure!(claimed, "a key of a device is missing in `DeviceOfKey`");
         }
+        let mut signers = ConsentNonces::<T>::iter_keys();
+        let may_be_gateways = signers.all(|key| matches!(key, PublicKey::Sr25519(_)));
+        ensure!(may_be_gateways, "the nonce of a key that is no gateway's is stored");
         Self::check_indices()?;
         Self::check_counts()?;
         for id in AllowedChanges::<T>::iter_keys() {

@@ -112,8 +112,11 @@ pub mod pallet {
     #[pallet::storage]
     pub type AllowedChanges<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, AllowedChange>;
 
-    /// The nonce of the next consent of each key, so that no consent is valid twice. Consents to new keys of a device have
-    /// no nonce, because they name the number of the device's keys.
+    /// The nonce of the next consent of each gateway, so that no consent is valid twice. The number of gateways is bounded,
+    /// because a party takes in a limited number of keys.
+    ///
+    /// A device's own key has no entry: it consents to one registration, after which [`DeviceOfKey`] keeps the key for
+    /// good. Consents to new keys of a device have no nonce either, because they name the number of the device's keys.
     #[pallet::storage]
     pub type ConsentNonces<T: Config> = StorageMap<_, Blake2_128Concat, PublicKey, u32, ValueQuery>;
 
@@ -318,9 +321,9 @@ pub mod pallet {
             let (genesis, nonce) = (T::Genesis::get(), Self::consent_nonce(&signer));
             let agreed = RegistrationConsent { genesis, key: key.clone(), owner, log, nonce };
             ensure!(agreed.verify(&consent), Error::<T>::BadConsent);
-            ConsentNonces::<T>::insert(signer, nonce.saturating_add(1));
-            if matches!(key, DeviceKey::Own(_)) {
-                Self::use_log_consent(device, &key, owner, log, log_consent)?;
+            match &key {
+                DeviceKey::Own(_) => Self::use_log_consent(device, &key, owner, log, log_consent)?,
+                DeviceKey::Hosted { .. } => ConsentNonces::<T>::insert(signer, nonce.saturating_add(1)),
             }
 
             let record = DeviceRecord::new(key.clone(), owner, log, Self::change_time());

@@ -24,7 +24,7 @@ impl<T: Config> Pallet<T> {
         DevicesOfOwner::<T>::iter_key_prefix(owner).collect()
     }
 
-    /// Returns the nonce that the next consent of a key must have.
+    /// Returns the nonce that the next consent of a key must have: 0 unless it is the key of a gateway.
     pub fn consent_nonce(key: &PublicKey) -> u32 {
         ConsentNonces::<T>::get(key)
     }

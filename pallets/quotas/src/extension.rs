@@ -4,11 +4,12 @@ use crate::{CallScopes, Config, CouncilCalls, Pallet};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use core::{fmt, marker::PhantomData};
 use frame_support::{
-    dispatch::{DispatchInfo, PostDispatchInfo},
+    dispatch::{DispatchClass, DispatchInfo, PostDispatchInfo},
     pallet_prelude::{
         InvalidTransaction, TransactionPriority, TransactionSource, TransactionValidityError,
         ValidTransaction, Weight,
     },
+    traits::Get,
 };
 use pallet_parties::{AccountRefusal, PartyLookup};
 use scale_info::TypeInfo;
@@ -31,6 +32,14 @@ const PICOSECONDS: u64 = 1_000_000;
 /// Returns the time that a weight stands for, rounded up so that no call is free.
 fn microseconds(weight: Weight) -> u64 {
     weight.ref_time().div_ceil(PICOSECONDS)
+}
+
+/// Returns the time that a transaction takes in a block: `weight`, which is that of its call and its extensions, and the
+/// base weight of every transaction of its class, which contains the check of the signature. `CheckWeight` counts the
+/// same for the block.
+fn block_microseconds<T: Config>(weight: Weight, class: DispatchClass) -> u64 {
+    let base = <T as frame_system::Config>::BlockWeights::get().get(class).base_extrinsic;
+    microseconds(weight.saturating_add(base))
 }
 
 /// Rejects transactions of accounts that may not submit, calls outside of an account's scope, and transactions for which
@@ -99,7 +108,8 @@ where
             let valid = ValidTransaction { priority: FREE_PRIORITY, ..Default::default() };
             return Ok((valid, None, origin));
         }
-        let cost = Quota { microseconds: microseconds(info.total_weight()), bytes: length as u64 };
+        let microseconds = block_microseconds::<T>(info.total_weight(), info.class);
+        let cost = Quota { microseconds, bytes: length as u64 };
         let left = Pallet::<T>::left(party).left;
         if cost.microseconds > left.microseconds {
             return Err(InvalidTransaction::Custom(invalid_transaction::QUOTA_TIME).into());
@@ -132,7 +142,8 @@ where
         _: &DispatchResult,
     ) -> Result<Weight, TransactionValidityError> {
         if let Some((party, cost)) = spent {
-            let needed = Quota { microseconds: microseconds(done.calc_actual_weight(info)), ..cost };
+            let microseconds = block_microseconds::<T>(done.calc_actual_weight(info), info.class);
+            let needed = Quota { microseconds, ..cost };
             Pallet::<T>::refund(party, &cost.saturating_sub(&needed));
         }
         Ok(Weight::zero())

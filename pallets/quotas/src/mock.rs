@@ -5,7 +5,9 @@ use frame_support::{
     dispatch::DispatchClass,
     parameter_types,
     traits::{ConstU64, Time},
+    weights::Weight,
 };
+use frame_system::limits::BlockWeights;
 use pallet_parties::{Departure as _, PartyLookup};
 use sp_runtime::{
     traits::IdentityLookup, transaction_validity::InvalidTransaction, AccountId32, BuildStorage,
@@ -28,10 +30,21 @@ impl frame_system::Config for Test {
     type AccountId = AccountId32;
     type Lookup = IdentityLookup<AccountId32>;
     type Block = frame_system::mocking::MockBlock<Test>;
+    type BlockWeights = Weights;
 }
 
 parameter_types! {
     pub const DefaultQuota: Quota = Quota { microseconds: 100, bytes: 1_000 };
+    /// The time in microseconds that a block counts for every transaction beside its call.
+    pub static BaseMicroseconds: u64 = 0;
+    pub Weights: BlockWeights = BlockWeights::builder()
+        .for_class(DispatchClass::all(), |weights| {
+            weights.base_extrinsic = Weight::from_parts(BaseMicroseconds::get() * 1_000_000, 0);
+        })
+        .for_class(DispatchClass::Normal, |weights| {
+            weights.max_total = Some(Weight::from_parts(2_000_000_000_000, u64::MAX));
+        })
+        .build_or_panic();
     /// The time in milliseconds.
     pub static Now: u64 = 5_000;
     /// The accounts that act for a party, and their roles.

@@ -3,7 +3,7 @@
 
 use frame_support::{
     assert_ok, derive_impl, parameter_types,
-    traits::{ConstU32, ConstU64, Contains, Hooks, Time},
+    traits::{ConstU32, Contains, Hooks, Time},
 };
 use pallet_parties::PartyLookup;
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
@@ -55,6 +55,12 @@ parameter_types! {
     pub storage Left: Vec<PartyId> = Vec::new();
     /// The parties that left and when, oldest first.
     pub storage LeftAt: Vec<(PartyId, u64)> = Vec::new();
+    // The limits are small, so that tests reach them. The simulated year sets others.
+    pub static MaxLiveGap: u64 = MINUTE;
+    pub static MaxContractsOfParty: u32 = 6;
+    pub static MaxProposalsOfParty: u32 = 3;
+    pub static MaxContractsOfDevice: u32 = 2;
+    pub static MaxClaimsOfClause: u32 = 3;
 }
 
 pub struct Clock;
@@ -162,11 +168,11 @@ impl pallet_anchors::Config for Test {
 
 impl crate::Config for Test {
     type Clock = Clock;
-    type MaxLiveGap = ConstU64<MINUTE>;
-    type MaxContractsOfParty = ConstU32<6>;
-    type MaxProposalsOfParty = ConstU32<3>;
-    type MaxContractsOfDevice = ConstU32<2>;
-    type MaxClaimsOfClause = ConstU32<3>;
+    type MaxLiveGap = MaxLiveGap;
+    type MaxContractsOfParty = MaxContractsOfParty;
+    type MaxProposalsOfParty = MaxProposalsOfParty;
+    type MaxContractsOfDevice = MaxContractsOfDevice;
+    type MaxClaimsOfClause = MaxClaimsOfClause;
     type WeightInfo = ();
 }
 

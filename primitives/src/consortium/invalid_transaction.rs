@@ -6,7 +6,7 @@ pub const QUOTA_TIME: u8 = 1;
 pub const QUOTA_BYTES: u8 = 2;
 /// Only accounts of the council's parties may make this call, and the signer is not one.
 pub const NOT_IN_COUNCIL: u8 = 3;
-/// The motion does not exist, or is closed.
+/// The motion does not exist, or is closed, or the time to vote on it is over.
 pub const NO_SUCH_MOTION: u8 = 4;
 /// The party has cast the same vote already.
 pub const ALREADY_VOTED: u8 = 5;

@@ -9,7 +9,9 @@ use core::fmt;
 pub enum BlockRole {
     /// The last block of the voter set with this number.
     Change(u64),
-    /// The block whose state is proven.
+    /// The block whose state proves the checkpoint of this log, which the device has left.
+    Former(LogId),
+    /// The newest block, whose state proves the device's record and the checkpoint of the last segment.
     Last,
 }
 
@@ -84,16 +86,26 @@ pub enum EvidenceError {
         /// Why the votes do not make it final.
         error: FinalityError,
     },
-    /// There is not one anchor for each segment, there is no segment, or there are more than the device has had logs.
+    /// There is not one proof for each segment, there is no segment, or there are more than the device has had logs.
     SegmentCount {
         /// The number of segments.
         segments: u64,
-        /// The number of anchors.
-        anchors: u64,
+        /// The number of proofs of checkpoints.
+        proofs: u64,
         /// The number of logs in the device's record.
         logs: u64,
     },
-    /// The state proof does not prove the anchors, the device's record, or that the state is of this chain.
+    /// The block that proves the checkpoint of a former log names a voter set that is not in the file, or one before the
+    /// set of the segment before it.
+    FormerSet {
+        /// The log of the segment.
+        log: LogId,
+        /// The number of changes of voters before the block, by its proof.
+        changes: u32,
+        /// The number of changes of voters in the file.
+        known: u64,
+    },
+    /// The state proof does not prove the anchor, the device's record, or that the state is of this chain.
     State {
         /// The number of the block whose state it is.
         number: u32,
@@ -170,7 +182,8 @@ impl fmt::Display for BlockRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Change(set) => write!(f, "the last block of voter set {set}"),
-            Self::Last => f.write_str("the block whose state is proven"),
+            Self::Former(log) => write!(f, "the block that proves the checkpoint of log {log}"),
+            Self::Last => f.write_str("the newest block, whose state is proven"),
         }
     }
 }
@@ -210,7 +223,7 @@ impl fmt::Display for EvidenceEventError {
 impl fmt::Display for EvidenceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Magic => f.write_str("not an evidence file of version 3"),
+            Self::Magic => f.write_str("not an evidence file of version 4"),
             Self::Malformed { what, items } => {
                 write!(f, "cannot read the {what} after {items} items: the data is truncated or corrupted")
             }
@@ -223,14 +236,19 @@ impl fmt::Display for EvidenceError {
             Self::Finality { role, number, set, error } => {
                 write!(f, "block {number}, {role}, was not made final by voter set {set}: {error}")
             }
-            Self::SegmentCount { segments, anchors, logs } => write!(
+            Self::SegmentCount { segments, proofs, logs } => write!(
                 f,
-                "it has {segments} segments, {anchors} anchors and a device record with {logs} logs: each segment needs one \
-                 anchor and one log"
+                "it has {segments} segments, {proofs} proofs of checkpoints and a device record with {logs} logs: each \
+                 segment needs one proof and one log"
+            ),
+            Self::FormerSet { log, changes, known } => write!(
+                f,
+                "the block that proves the checkpoint of log {log} is said to come after {changes} changes of voters: it \
+                 must not come before the block of the segment before, nor after the {known} changes in the file"
             ),
             Self::State { number } => write!(
                 f,
-                "the state of block {number} does not contain these anchors and this device record, or is of another chain"
+                "the state of block {number} does not contain this anchor and this device record, or is of another chain"
             ),
             Self::Record { device } => {
                 write!(f, "the record is not of device {device}, whose id is derived from another first key")
@@ -240,7 +258,7 @@ impl fmt::Display for EvidenceError {
                 "the chain's record of the device does not name log {log} after the logs of the segments before it"
             ),
             Self::Anchor { log } => {
-                write!(f, "the anchor is of another log than {log}, or of a block after the last one")
+                write!(f, "the anchor is of another log than {log}, or of a block after the one that proves it")
             }
             Self::Head { log } => {
                 write!(f, "the heads map of the checkpoint of log {log} does not prove the device's last event")

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use codec::{Decode, DecodeAll, Encode, Input};
 
 /// The first bytes of every file. The last of them is the version.
-pub const MAGIC: [u8; 8] = *b"STRMEVD3";
+pub const MAGIC: [u8; 8] = *b"STRMEVD4";
 
 /// The maximum length of a prelude, in bytes. It leaves room for about ten thousand changes of voters.
 pub const MAX_PRELUDE_BYTES: u32 = 8 << 20;

@@ -6,7 +6,24 @@ use alloc::vec::Vec;
 use codec::{Decode, DecodeAll, DecodeWithMemTracking, Encode};
 use core::fmt;
 
-/// The length of an Aura slot, which the runtime fixes, in milliseconds.
+/// The length of an Aura slot, in milliseconds. It is short so that an anchor is soon final. This is its only definition.
+///
+/// These follow from it, and have to be looked at again if it changes:
+///
+/// - **Chains that run.** A slot of a block's header is multiplied by this number to get its time, here and in Aura. With
+///   another number, all earlier blocks and evidence have other times, and Aura makes no block. So a chain keeps the
+///   number that it was founded with.
+/// - **The runtime** (`runtime/src/configs.rs`): how much a block may hold (a quarter of a slot, `BLOCK_MILLISECONDS`), and
+///   so the default quota; the least time between two blocks; how many blocks a motion can be voted on (`MOTION_BLOCKS`);
+///   how long a session lasts at least (`MIN_SESSION`, in blocks). A quota period has to begin with a slot.
+/// - **Every call** has to fit into the smaller block: `runtime/src/tests/limits.rs`. Half a slot halves the room.
+/// - **The node**: when a block counts as late or early (`consensus/clock_skew.rs`), how long a block has to become final
+///   before another one follows (`consensus/idle.rs`), and the time for a round of votes (`GOSSIP_DURATION`).
+/// - **Clocks**: a validator refuses blocks that are dated later than the next slot of its own clock. With shorter slots,
+///   smaller errors of a clock put a validator out. A Raspberry Pi without a real-time clock has to wait for NTP.
+/// - **The gateway**: how long an equivocation is an alarm (`gateway/crates/chain/src/equivocations.rs`).
+///
+/// `docs/benchmarks.md` says how to measure what another length gains and costs.
 pub const SLOT_MILLISECONDS: u64 = 2_000;
 
 /// The engine of the digest item that names the chain, by its genesis hash (32 bytes). Every block that changes the

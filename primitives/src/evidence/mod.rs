@@ -11,7 +11,9 @@
 //! 6. Each set of voters was appointed by the set before it, in a block that names the chain, back to the genesis.
 //!
 //! A device may change its log in the course of its life. Evidence has one [`Segment`] for each log, in the order of the
-//! device's events: each segment continues where the one before it ends.
+//! device's events: each segment continues where the one before it ends. The last segment is proven by the newest block of
+//! the file, together with the device's record. Each segment before it has a [`FormerProof`], by a block of its own time,
+//! because its gateway may be gone when the evidence is continued.
 //!
 //! A file is a [`Prelude`] followed by a stream of [`Item`]s. [`Verifier`] checks it in one pass, and its memory use does
 //! not grow with the number of events. [`mod@file`] reads and writes the bytes. `docs/formats/evidence.md` describes the
@@ -54,6 +56,7 @@ pub use error::{BlockRole, EvidenceError, EvidenceEventError};
 pub use finality_proof::{FinalityProof, ProvenBlock};
 pub use grandpa::{AuthorityKey, AuthoritySet, FinalityError, Justification, Vote, Voter};
 pub use header::{BlockRef, HeaderError, CHAIN_ENGINE_ID, SLOT_MILLISECONDS};
+pub use segments::EventSpans;
 pub use signatures::{InlineVerifier, SignatureBatch, SignatureVerifier};
 pub use state_proof::{anchor_storage_key, device_storage_key, genesis_storage_key, StateProof};
 pub use trust_root::{ParseTrustRootError, TrustRoot, TrustRootError};
@@ -96,9 +99,26 @@ pub struct Segment {
 pub struct ChainEvidence {
     /// The last block of each voter set, in order. Each of them names the next set and the chain.
     pub changes: Vec<JustifiedBlock>,
-    /// A block at or after the ones that accepted the checkpoints.
+    /// The proof of each segment except the last one, in the order of the segments. Their blocks ascend.
+    pub former: Vec<FormerProof>,
+    /// The newest block: at or after the one that accepted the checkpoint of the last segment, and the former blocks.
     pub last: JustifiedBlock,
-    /// The proof of the checkpoints and the device in the state of that block.
+    /// The proof of that checkpoint and of the device's record in the state of that block.
+    pub state: StateProof,
+}
+
+/// Proves the checkpoint of a log that the device has left, by a block of that time. Not yet verified.
+///
+/// The log may have been anchored again since, so the state of the newest block need not have this checkpoint.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
+pub struct FormerProof {
+    /// The number of [`ChainEvidence::changes`] before the block. It says which voter set made the block final.
+    #[codec(compact)]
+    pub changes: u32,
+    /// A block at or after the one that accepted the checkpoint.
+    pub block: JustifiedBlock,
+    /// The proof of the checkpoint in the state of that block. The device's record is the one of that time, and only the
+    /// record in the newest block counts.
     pub state: StateProof,
 }
 

@@ -1,10 +1,10 @@
-//! The verification of the prelude: the blocks from one voter set to the next, the state, and the heads of the segments.
+//! The verification of the prelude: the blocks from one voter set to the next, the states, and the heads of the segments.
 
 use super::{
     header::{BlockRef, Header},
     votes::{verify_votes, PendingVotes, VotedBlock},
-    AuthorityKey, AuthoritySet, BlockRole, EvidenceError, FinalizedBlock, HeaderError, JustifiedBlock,
-    Prelude, TrustRoot,
+    AuthorityKey, AuthoritySet, BlockRole, ChainEvidence, EvidenceError, FinalizedBlock, HeaderError,
+    JustifiedBlock, Prelude, Segment, TrustRoot, Voter,
 };
 use crate::{checkpoint::Anchor, device::DeviceRecord, heads::HeadEntry, Hash};
 use alloc::vec::Vec;
@@ -12,93 +12,180 @@ use alloc::vec::Vec;
 /// What a valid prelude proves.
 pub(super) struct VerifiedPrelude {
     pub(super) record: DeviceRecord,
-    /// The anchor of the log of each segment, and the device's last event there. There is at least one.
-    pub(super) segments: Vec<(Anchor, HeadEntry)>,
+    /// The segments. There is at least one.
+    pub(super) segments: Vec<ProvenSegment>,
     pub(super) last: FinalizedBlock,
     pub(super) changes: u64,
+}
+
+/// A segment whose checkpoint is proven. Its items are not verified yet.
+pub(super) struct ProvenSegment {
+    /// The anchor of the log.
+    pub(super) anchor: Anchor,
+    /// The device's last event at the anchor.
+    pub(super) head: HeadEntry,
+    /// The final block whose state has the anchor.
+    pub(super) block: FinalizedBlock,
 }
 
 /// Verifies that the trust root proves the checkpoints, the device's record and its last event at each checkpoint.
 pub(super) fn verify_prelude(prelude: &Prelude, trust: &TrustRoot) -> Result<VerifiedPrelude, EvidenceError> {
     ensure_segment_count(prelude)?;
-    let (last, state_root, changes) = verify_chain(prelude, trust)?;
-    let state = &prelude.chain.state;
-    let number = last.block.number;
-    if !state.verify(&state_root, &trust.genesis, &prelude.segments, &prelude.device) {
-        return Err(EvidenceError::State { number });
+    let CheckedChain { former, last, changes } = verify_votes(|votes| check_chain(prelude, trust, votes))?;
+    let ChainEvidence { former: proofs, state, .. } = &prelude.chain;
+    let proofs = proofs.iter().map(|proof| &proof.state).chain([state]);
+    let blocks = former.into_iter().chain([last.clone()]);
+    let proven: Vec<_> = prelude.segments.iter().zip(proofs).zip(blocks).collect();
+    for ((segment, proof), FinalState { block, root }) in &proven {
+        if !proof.verify(root, &trust.genesis, &segment.log, &prelude.device) {
+            return Err(EvidenceError::State { number: block.block.number });
+        }
+        if proof.device.device_id() != prelude.device {
+            return Err(EvidenceError::Record { device: prelude.device });
+        }
     }
-    let record = state.device.clone();
-    if record.device_id() != prelude.device {
-        return Err(EvidenceError::Record { device: prelude.device });
-    }
+    // Only the newest record counts: the ones before do not know what has changed since.
     let mut logs = state.device.logs().iter();
     let mut segments = Vec::new();
-    for (segment, anchor) in prelude.segments.iter().zip(&state.anchors) {
+    for ((segment, proof), FinalState { block, .. }) in proven {
         let log = segment.log;
         if !logs.any(|period| period.log == log) {
             return Err(EvidenceError::SegmentOrder { log });
         }
-        if anchor.checkpoint.log != log || anchor.block > number {
-            return Err(EvidenceError::Anchor { log });
-        }
-        let head = &segment.head;
-        if head.entry.device != prelude.device || !head.verify(&anchor.checkpoint.heads_root) {
-            return Err(EvidenceError::Head { log });
-        }
-        segments.push((anchor.clone(), head.entry));
+        segments.push(verify_segment(segment, &proof.anchor, block, prelude)?);
     }
-    Ok(VerifiedPrelude { record, segments, last, changes })
+    Ok(VerifiedPrelude { record: state.device.clone(), segments, last: last.block, changes })
 }
 
-/// Ensures that each segment has one anchor, and that there are not more than the device has had logs. The record is not
+/// Verifies that an anchor is of the log of a segment, and proves the device's last event there.
+fn verify_segment(
+    segment: &Segment,
+    anchor: &Anchor,
+    block: FinalizedBlock,
+    prelude: &Prelude,
+) -> Result<ProvenSegment, EvidenceError> {
+    let Segment { log, head } = segment;
+    if anchor.checkpoint.log != *log || anchor.block > block.block.number {
+        return Err(EvidenceError::Anchor { log: *log });
+    }
+    if head.entry.device != prelude.device || !head.verify(&anchor.checkpoint.heads_root) {
+        return Err(EvidenceError::Head { log: *log });
+    }
+    Ok(ProvenSegment { anchor: anchor.clone(), head: head.entry, block })
+}
+
+/// Ensures that each segment has one proof, and that there are not more than the device has had logs. The record is not
 /// verified yet, but it cannot have more than a few logs.
 fn ensure_segment_count(prelude: &Prelude) -> Result<(), EvidenceError> {
     let segments = prelude.segments.len() as u64;
-    let anchors = prelude.chain.state.anchors.len() as u64;
+    let proofs = (prelude.chain.former.len() as u64).saturating_add(1);
     let logs = u64::from(prelude.chain.state.device.logs().count());
-    if segments == 0 || segments != anchors || segments > logs {
-        return Err(EvidenceError::SegmentCount { segments, anchors, logs });
+    if segments != proofs || segments > logs {
+        return Err(EvidenceError::SegmentCount { segments, proofs, logs });
     }
     Ok(())
 }
 
-/// Verifies the blocks from one voter set to the next, up to the last block. Returns that block, its state root and the
-/// number of changes of voters.
-fn verify_chain(prelude: &Prelude, trust: &TrustRoot) -> Result<(FinalizedBlock, Hash, u64), EvidenceError> {
-    verify_votes(|votes| check_chain(prelude, trust, votes))
+/// The blocks whose states prove the segments. They are final if the signatures of their votes are valid.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct CheckedChain {
+    /// The block of each segment except the last one.
+    former: Vec<FinalState>,
+    pub(super) last: FinalState,
+    /// The number of changes of voters.
+    changes: u64,
 }
 
-/// Like [`verify_chain`], but leaves the signatures of the votes to `votes`.
+/// A final block and the root of the state after it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct FinalState {
+    pub(super) block: FinalizedBlock,
+    root: Hash,
+}
+
+/// Checks the blocks from one voter set to the next, up to the last block, and the blocks of former segments between them.
+/// The signatures of the votes are left to `votes`.
 pub(super) fn check_chain(
     prelude: &Prelude,
     trust: &TrustRoot,
     votes: &mut PendingVotes,
-) -> Result<(FinalizedBlock, Hash, u64), EvidenceError> {
-    let next_voters = |block: &CheckedBlock, role| {
-        let rejected = |error| EvidenceError::Block { role, number: Some(block.at.number), error };
-        block.header.next_voters(&trust.genesis).map_err(rejected)
-    };
-    let mut set = trust.authorities.clone();
-    let mut before = None;
-    let mut changes = 0u64;
-    for block in &prelude.chain.changes {
-        let role = BlockRole::Change(set.id);
-        let block = check_block(block, role, &set, before, votes)?;
-        let number = block.at.number;
-        let no_change = EvidenceError::Block { role, number: Some(number), error: HeaderError::NoChange };
-        set.voters = next_voters(&block, role)?.ok_or(no_change)?;
-        set.id = set.id.saturating_add(1);
-        before = Some(number);
-        changes = changes.saturating_add(1);
+) -> Result<CheckedChain, EvidenceError> {
+    let ChainEvidence { changes, former: proofs, last, .. } = &prelude.chain;
+    let mut blocks =
+        BlockSequence { genesis: &trust.genesis, set: trust.authorities.clone(), before: None, votes };
+    let mut proofs = proofs.iter().zip(&prelude.segments).peekable();
+    let mut former = Vec::new();
+    let mut number = 0u32;
+    let mut ends = changes.iter();
+    loop {
+        while let Some((proof, segment)) = proofs.next_if(|(proof, _)| proof.changes == number) {
+            former.push(blocks.state(&proof.block, BlockRole::Former(segment.log))?);
+        }
+        let Some(end) = ends.next() else { break };
+        blocks.end_set(end)?;
+        number = number.saturating_add(1);
     }
-    let last = check_block(&prelude.chain.last, BlockRole::Last, &set, before, votes)?;
-    // The next set is of no use here, but a change that names another chain contradicts the state.
-    next_voters(&last, BlockRole::Last)?;
-    let state_root = last.header.state_root;
-    Ok((last.finalized_by(&set), state_root, changes))
+    let known = changes.len() as u64;
+    if let Some((proof, segment)) = proofs.next() {
+        return Err(EvidenceError::FormerSet { log: segment.log, changes: proof.changes, known });
+    }
+    let last = blocks.state(last, BlockRole::Last)?;
+    Ok(CheckedChain { former, last, changes: known })
+}
+
+/// Checks blocks in their order, each by the voters of its time.
+struct BlockSequence<'a> {
+    genesis: &'a Hash,
+    /// The voters of the next block.
+    set: AuthoritySet,
+    /// The next block must have a higher number.
+    before: Option<u32>,
+    votes: &'a mut PendingVotes,
+}
+
+impl BlockSequence<'_> {
+    /// Checks a block, and returns it with the voters of the next set if it is the last one of its set.
+    fn check(
+        &mut self,
+        block: &JustifiedBlock,
+        role: BlockRole,
+    ) -> Result<(CheckedBlock, Option<Vec<Voter>>), EvidenceError> {
+        let block = check_block(block, role, &self.set, self.before, self.votes)?;
+        let rejected = |error| EvidenceError::Block { role, number: Some(block.at.number), error };
+        let next = block.header.next_voters(self.genesis).map_err(rejected)?;
+        Ok((block, next))
+    }
+
+    /// Checks the last block of the current voter set, and continues with the next set.
+    fn end_set(&mut self, block: &JustifiedBlock) -> Result<(), EvidenceError> {
+        let role = BlockRole::Change(self.set.id);
+        let (block, next) = self.check(block, role)?;
+        let number = Some(block.at.number);
+        let no_change = EvidenceError::Block { role, number, error: HeaderError::NoChange };
+        self.set.voters = next.ok_or(no_change)?;
+        self.set.id = self.set.id.saturating_add(1);
+        self.before = number;
+        Ok(())
+    }
+
+    /// Checks a block whose state proves something. The next block may be the same one.
+    ///
+    /// If it is the last one of its set, the next set is of no use here. But a change that names another chain contradicts
+    /// the state.
+    fn state(&mut self, block: &JustifiedBlock, role: BlockRole) -> Result<FinalState, EvidenceError> {
+        let (block, _) = self.check(block, role)?;
+        self.before = self.before.max(block.at.number.checked_sub(1));
+        let root = block.header.state_root;
+        Ok(FinalState { block: block.finalized_by(&self.set), root })
+    }
 }
 
 impl JustifiedBlock {
+    /// Returns the block's number and hash, by its header. Nothing is verified.
+    pub fn at(&self) -> Result<BlockRef, HeaderError> {
+        Ok(Header::decode_exact(&self.header)?.block())
+    }
+
     /// Verifies that this voter set made the block final. Returns the block, the time of its slot, and the voters.
     ///
     /// A set of this number with the same voters may exist on another chain. The block's state says which chain it is of.

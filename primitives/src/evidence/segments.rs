@@ -1,34 +1,35 @@
 //! The progress of the verifier: from the log of one segment to the next, and who counts for which events.
 
-use super::{EventPosition, EventSpan, EvidenceError, VerifiedSegment};
-use crate::{checkpoint::Anchor, device::DeviceRecord, heads::HeadEntry, merkle::Frontier, Hash, LogId};
+use super::{prelude::ProvenSegment, EventPosition, EventSpan, EvidenceError, VerifiedSegment};
+use crate::{device::DeviceRecord, heads::HeadEntry, merkle::Frontier, Hash, LogId};
 use alloc::vec::{self, Vec};
 
 /// The segments of the evidence: those that are verified, the current one, and those to come.
 pub(super) struct Segments {
     verified: Vec<VerifiedSegment>,
     current: Segment,
-    upcoming: vec::IntoIter<(Anchor, HeadEntry)>,
+    upcoming: vec::IntoIter<ProvenSegment>,
     count: u64,
 }
 
 /// The segment whose items are being verified.
 struct Segment {
-    anchor: Anchor,
-    head: HeadEntry,
+    proven: ProvenSegment,
     frontier: Frontier,
     events: Option<(EventPosition, EventPosition)>,
     count: u64,
 }
 
 impl Segment {
-    fn new((anchor, head): (Anchor, HeadEntry)) -> Self {
-        Self { anchor, head, frontier: Frontier::new(), events: None, count: 0 }
+    fn new(proven: ProvenSegment) -> Self {
+        Self { proven, frontier: Frontier::new(), events: None, count: 0 }
     }
 
     /// Verifies that the items are the whole log, and that at least one of them is an event.
     fn verify(self) -> Result<VerifiedSegment, EvidenceError> {
-        let Self { anchor: Anchor { checkpoint, block }, head, frontier, events, count } = self;
+        let Self { proven, frontier, events, count } = self;
+        let ProvenSegment { anchor, head, block } = proven;
+        let checkpoint = anchor.checkpoint;
         let log = checkpoint.log;
         if frontier.size() != checkpoint.size {
             return Err(EvidenceError::Size { log, expected: checkpoint.size, found: frontier.size() });
@@ -37,14 +38,21 @@ impl Segment {
             return Err(EvidenceError::Root { log });
         }
         let (first, last_event) = events.ok_or(EvidenceError::Empty { log })?;
-        let head = head.sequence;
-        Ok(VerifiedSegment { checkpoint, anchored: block, head, events: count, first, last_event })
+        Ok(VerifiedSegment {
+            checkpoint,
+            anchored: anchor.block,
+            proven: block,
+            head: head.sequence,
+            events: count,
+            first,
+            last_event,
+        })
     }
 }
 
 impl Segments {
     /// Begins with the first segment. Returns `None` if there is none.
-    pub(super) fn new(segments: Vec<(Anchor, HeadEntry)>) -> Option<Self> {
+    pub(super) fn new(segments: Vec<ProvenSegment>) -> Option<Self> {
         let count = segments.len() as u64;
         let mut upcoming = segments.into_iter();
         let current = Segment::new(upcoming.next()?);
@@ -53,17 +61,17 @@ impl Segments {
 
     /// Returns the log of the current segment.
     pub(super) fn log(&self) -> LogId {
-        self.current.anchor.checkpoint.log
+        self.current.proven.anchor.checkpoint.log
     }
 
     /// Returns the size of that log.
     pub(super) fn log_size(&self) -> u64 {
-        self.current.anchor.checkpoint.size
+        self.current.proven.anchor.checkpoint.size
     }
 
     /// Returns the device's last event in that log.
     pub(super) fn head(&self) -> &HeadEntry {
-        &self.current.head
+        &self.current.proven.head
     }
 
     /// Returns the number of entries of that log that the items add up to so far.
@@ -120,16 +128,16 @@ impl Segments {
 
 /// Which key, log and owner count for the events so far. A record has few of each, and none of them comes back, so that
 /// there are few spans.
-#[derive(Default)]
-pub(super) struct Spans {
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct EventSpans {
     spans: Vec<EventSpan>,
     /// The number of the owner of the last event, counted from 0.
     owner: u32,
 }
 
-impl Spans {
-    /// Adds an event that follows the events so far.
-    pub(super) fn add(&mut self, record: &DeviceRecord, at: &EventPosition) {
+impl EventSpans {
+    /// Adds an event that follows the events so far, in the device's history.
+    pub fn add(&mut self, record: &DeviceRecord, at: &EventPosition) {
         let key = (0u32..).zip(record.keys().iter()).filter(|(_, period)| period.from <= at.sequence);
         let key = key.last().map_or(0, |(number, _)| number);
         let owner =
@@ -154,7 +162,7 @@ impl Spans {
     }
 
     /// Returns the spans, in the order of the events.
-    pub(super) fn finish(self) -> Vec<EventSpan> {
+    pub fn finish(self) -> Vec<EventSpan> {
         self.spans
     }
 }

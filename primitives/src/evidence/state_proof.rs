@@ -1,49 +1,33 @@
-//! The proof that anchors and a device record are in the chain's state, checked against a block's state root.
+//! The proof that an anchor and a device record are in the chain's state, checked against a block's state root.
 
-use super::Segment;
 use crate::{checkpoint::Anchor, device::DeviceRecord, DeviceId, Hash, LogId};
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use sp_core::H256;
 use sp_crypto_hashing::{blake2_128, blake2_256, twox_128};
 use sp_trie::{verify_trie_proof, LayoutV1};
 
-/// The anchors of logs, the record of a device, and the proof that they are in the state of this chain. Not yet verified.
+/// The anchor of a log, the record of a device, and the proof that they are in the state of this chain. Not yet verified.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking)]
 pub struct StateProof {
     /// The device's record.
     pub device: DeviceRecord,
-    /// The latest anchor of the log of each segment, in the order of the segments.
-    pub anchors: Vec<Anchor>,
-    /// The trie nodes that `sp_trie::generate_trie_proof` returns for [`anchor_storage_key`] of each log once,
-    /// [`device_storage_key`] and [`genesis_storage_key`]. They omit the values, and the hashes that can be computed.
+    /// The log's latest anchor.
+    pub anchor: Anchor,
+    /// The trie nodes that `sp_trie::generate_trie_proof` returns for [`anchor_storage_key`], [`device_storage_key`] and
+    /// [`genesis_storage_key`]. They omit the values, and the hashes that can be computed.
     pub nodes: Vec<Vec<u8>>,
 }
 
 impl StateProof {
-    /// Returns true if the state with this root belongs to the chain with this genesis, and contains exactly these anchors
-    /// for the logs of the segments and this record for the device.
-    pub(super) fn verify(
-        &self,
-        root: &Hash,
-        genesis: &Hash,
-        segments: &[Segment],
-        device: &DeviceId,
-    ) -> bool {
-        let mut items = vec![
+    /// Returns true if the state with this root belongs to the chain with this genesis, and contains exactly this anchor
+    /// for the log and this record for the device.
+    pub(super) fn verify(&self, root: &Hash, genesis: &Hash, log: &LogId, device: &DeviceId) -> bool {
+        let items = [
             (device_storage_key(device), Some(self.device.encode())),
             (genesis_storage_key(), Some(genesis.encode())),
+            (anchor_storage_key(log), Some(self.anchor.encode())),
         ];
-        // A device may come back to a log. The state has its anchor once.
-        for (segment, anchor) in segments.iter().zip(&self.anchors) {
-            let item = (anchor_storage_key(&segment.log), Some(anchor.encode()));
-            if items.iter().any(|(key, value)| *key == item.0 && *value != item.1) {
-                return false;
-            }
-            if !items.contains(&item) {
-                items.push(item);
-            }
-        }
         verify_trie_proof::<LayoutV1<Blake2b256>, _, _, _>(&H256(root.0), &self.nodes, &items).is_ok()
     }
 }

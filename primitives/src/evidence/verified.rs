@@ -20,11 +20,12 @@ pub struct VerifiedEvidence {
     pub segments: Vec<VerifiedSegment>,
     /// Which key, log and owner count for which events, in the order of the events.
     pub spans: Vec<EventSpan>,
-    /// The final block whose state proves the checkpoints and the record.
+    /// The newest final block, whose state proves the record and the checkpoint of the last segment.
     pub last: FinalizedBlock,
     /// The number of changes of voters between the trust root and that block.
     pub changes: u64,
     /// The number of events.
+    #[cfg_attr(feature = "serde", serde(rename = "event_count"))]
     pub events: u64,
     /// The first event.
     pub first: EventPosition,
@@ -61,9 +62,12 @@ pub struct VerifiedSegment {
     pub checkpoint: Checkpoint,
     /// The number of the block that accepted the checkpoint.
     pub anchored: u32,
+    /// The final block whose state proves the checkpoint. For the last segment it is [`VerifiedEvidence::last`].
+    pub proven: FinalizedBlock,
     /// The sequence of the device's last event at the checkpoint.
     pub head: u64,
     /// The number of events.
+    #[cfg_attr(feature = "serde", serde(rename = "event_count"))]
     pub events: u64,
     /// The first event.
     pub first: EventPosition,
@@ -83,6 +87,7 @@ pub struct EventSpan {
     /// The sequence of the last event.
     pub last: u64,
     /// The number of events.
+    #[cfg_attr(feature = "serde", serde(rename = "event_count"))]
     pub events: u64,
     /// The number of the key in the device's record, counted from 0.
     pub key: u32,

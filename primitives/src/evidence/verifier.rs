@@ -2,7 +2,7 @@
 
 use super::{
     prelude::verify_prelude,
-    segments::{Segments, Spans},
+    segments::{EventSpans, Segments},
     signatures::{EventVerifyingKey, InlineVerifier, SignatureBatch, SignatureVerifier, UnverifiedEvent},
     BodyCounts, EventPosition, EvidenceError, EvidenceEventError, FinalizedBlock, Item, Prelude, ShownBody,
     TrustRoot, VerifiedEvidence,
@@ -34,7 +34,7 @@ pub struct Verifier<S = InlineVerifier> {
     changes: u64,
     segments: Segments,
     seen: Option<EventRange>,
-    spans: Spans,
+    spans: EventSpans,
     bodies: BodyCounts,
     device_signed: u64,
     /// The key of the events whose signatures are not verified yet. `None` before the first event.
@@ -73,7 +73,7 @@ impl<S: SignatureVerifier> Verifier<S> {
         let proven = verify_prelude(prelude, trust)?;
         let segments = Segments::new(proven.segments).ok_or(EvidenceError::SegmentCount {
             segments: 0,
-            anchors: 0,
+            proofs: 0,
             logs: proven.record.logs().count().into(),
         })?;
         Ok(Self {
@@ -84,7 +84,7 @@ impl<S: SignatureVerifier> Verifier<S> {
             changes: proven.changes,
             segments,
             seen: None,
-            spans: Spans::default(),
+            spans: EventSpans::default(),
             bodies: BodyCounts::default(),
             device_signed: 0,
             key: None,

@@ -2,7 +2,7 @@
 
 use crate::{
     configs::{MaxProposalWeight, BLOCK_BYTES, MAX_VALIDATORS},
-    weights, Runtime, RuntimeCall,
+    weights, Runtime, RuntimeCall, SessionKeys,
 };
 use codec::MaxEncodedLen;
 use frame_support::{
@@ -16,6 +16,7 @@ use pallet_devices::WeightInfo as _;
 use pallet_parties::WeightInfo as _;
 use pallet_quotas::WeightInfo as _;
 use pallet_service_contracts::WeightInfo as _;
+use pallet_session::weights::WeightInfo as _;
 use pallet_validators::WeightInfo as _;
 use streembit_primitives::{
     consortium::MAX_RUNTIME_CODE_BYTES,
@@ -42,6 +43,7 @@ fn calls() -> Vec<(&'static str, Weight)> {
         ("council.propose", weights::council::WeightInfo::<Runtime>::propose()),
         ("council.vote", weights::council::WeightInfo::<Runtime>::deciding_vote()),
         ("council.enact", weights::council::WeightInfo::<Runtime>::enact()),
+        ("session.set_keys", weights::sdk::SessionWeight::<Runtime>::set_keys()),
         ("validators.leave", weights::validators::WeightInfo::<Runtime>::leave()),
         ("parties.leave", weights::parties::WeightInfo::<Runtime>::leave()),
         ("validators.report_votes", weights::validators::WeightInfo::<Runtime>::report_votes()),
@@ -146,6 +148,22 @@ fn no_check_of_a_signature_or_a_proof_is_free() {
         weights::anchors::WeightInfo::<Runtime>::anchor(MAX_PROOF_HASHES),
     );
     assert!(short.ref_time() < long.ref_time(), "a longer proof weighs no more: {short:?}, {long:?}");
+}
+
+#[test]
+fn setting_session_keys_weighs_the_checks_of_two_proofs() {
+    let key = [1; 32];
+    let keys = SessionKeys {
+        aura: sp_core::sr25519::Public::from_raw(key).into(),
+        grandpa: sp_core::ed25519::Public::from_raw(key).into(),
+    };
+    let call: RuntimeCall = pallet_session::Call::set_keys { keys, proof: alloc::vec::Vec::new() }.into();
+    let limits: BlockWeights = <Runtime as frame_system::Config>::BlockWeights::get();
+    // The base weight of an extrinsic contains the check of one signature.
+    let proofs = limits.get(DispatchClass::Normal).base_extrinsic.saturating_mul(2);
+    let storage = pallet_session::weights::SubstrateWeight::<Runtime>::set_keys();
+    let weight = call.get_dispatch_info().call_weight;
+    assert!(proofs.saturating_add(storage).all_lte(weight), "{weight:?}");
 }
 
 #[test]

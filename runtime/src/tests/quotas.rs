@@ -1,7 +1,11 @@
 //! A spent quota keeps a party's transactions out of the pool until the next period of the chain's clock.
 
 use super::support::Chain;
-use crate::{configs::QUOTA_PERIOD, Quotas, RuntimeCall, Timestamp, SLOT_DURATION};
+use crate::{
+    configs::{DefaultQuota, RuntimeBlockWeights, QUOTA_PERIOD},
+    Quotas, Runtime, RuntimeCall, Timestamp, SLOT_DURATION,
+};
+use frame_support::dispatch::DispatchClass;
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob};
 use sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidityError};
 use streembit_primitives::{
@@ -64,6 +68,38 @@ fn several_in_one_block_have_to_fit_together() {
         assert!(chain.validate(extrinsic.clone()).is_ok());
     }
     assert_eq!(chain.block(both), vec![Ok(Ok(())), Err(REFUSED)]);
+}
+
+#[test]
+fn a_party_spends_what_its_transactions_take_of_the_blocks() {
+    let mut chain = Chain::new("development");
+    let before = of_bob(&mut chain).left;
+    // The last call fails.
+    let change = Change::add_party(AccountId([7; 32]));
+    let calls: [RuntimeCall; 3] = [
+        remark(600),
+        pallet_council::Call::propose { change }.into(),
+        pallet_validators::Call::leave {}.into(),
+    ];
+    let mut taken = 0;
+    for call in calls {
+        let extrinsic = chain.signed(&Bob.pair(), call);
+        assert!(matches!(chain.block(vec![extrinsic])[..], [Ok(_)]));
+        let weight = chain.state.execute_with(frame_system::BlockWeight::<Runtime>::get);
+        taken += weight.get(DispatchClass::Normal).ref_time().div_ceil(1_000_000);
+    }
+    let base = RuntimeBlockWeights::get().get(DispatchClass::Normal).base_extrinsic;
+    assert!(taken > 3 * base.ref_time() / 1_000_000);
+    assert_eq!(before.microseconds - of_bob(&mut chain).left.microseconds, taken);
+}
+
+#[test]
+fn four_parties_with_the_default_quota_fill_the_blocks_and_no_fewer() {
+    let blocks = QUOTA_PERIOD / SLOT_DURATION;
+    let room = RuntimeBlockWeights::get().get(DispatchClass::Normal).max_total.unwrap();
+    let microseconds = DefaultQuota::get().microseconds;
+    assert!(3 * microseconds < blocks * room.ref_time() / 1_000_000);
+    assert!(4 * microseconds <= blocks * room.ref_time() / 1_000_000);
 }
 
 #[test]

@@ -1,16 +1,22 @@
 //! The state that a new chain takes over from a chain that lost its validators.
 
-use super::support::Chain;
+use super::support::{Chain, Gateway, GENESIS};
 use crate::{
-    refounding::{self, is_carried_over, RefoundError},
-    AccountId, AllPalletsWithSystem, Anchors, Runtime, SessionKeys, System,
+    refounding::{self, is_carried_over, is_of_session_keys, RefoundError},
+    AccountId, AllPalletsWithSystem, Anchors, Council, Parties, Runtime, RuntimeCall, RuntimeGenesisConfig,
+    SessionKeys, System,
 };
 use frame_support::{storage::storage_prefix, traits::PalletsInfoAccess};
 use pallet_parties::PartyLookup as _;
-use sp_core::{ed25519, sr25519};
+use sp_core::{ed25519, sr25519, storage::Storage};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
+use sp_runtime::{
+    transaction_validity::{InvalidTransaction, TransactionValidityError},
+    BuildStorage as _,
+};
 use streembit_primitives::{
     checkpoint::AnchoredRoot,
+    consortium::Change,
     device::{ChangeTime, DeviceRecord, KeyChange},
     AccountId as Account, DeviceKey, Hash, LogId, PartyId, PublicKey,
 };
@@ -130,5 +136,81 @@ fn devices_keep_their_history_and_lose_its_blocks() {
         assert_eq!(carried.owners().last().since, 1_000);
         record.forget_blocks();
         assert_eq!(carried, record);
+    });
+}
+
+/// Founds a new chain from the state of an old one, as the crate `chain-spec` does.
+fn refounded(old: &mut Chain, validators: &[(AccountId, SessionKeys)]) -> Chain {
+    let (founding, mut state) = old.state.execute_with(|| {
+        let founding = refounding::prepare_successor_state(validators).unwrap();
+        let (mut carried, mut last) = (Storage::default(), Vec::new());
+        while let Some(key) = sp_io::storage::next_key(&last) {
+            if is_carried_over(&key) {
+                carried.top.insert(key.clone(), sp_io::storage::get(&key).unwrap().to_vec());
+            }
+            last = key;
+        }
+        (founding, carried)
+    });
+    let genesis = RuntimeGenesisConfig::from(founding).build_storage().unwrap();
+    let is_new = |key: &[u8]| !is_carried_over(key) || is_of_session_keys(key);
+    state.top.extend(genesis.top.into_iter().filter(|(key, _)| is_new(key)));
+    let new = crate::Hash::repeat_byte(0xcd);
+    assert_ne!(new, GENESIS);
+    Chain::of_genesis(state, new, 2_000)
+}
+
+/// Makes a block with one call, which must succeed.
+fn done(chain: &mut Chain, by: &sr25519::Pair, call: impl Into<RuntimeCall>) {
+    let extrinsic = chain.signed(by, call);
+    assert_eq!(chain.block(vec![extrinsic]), vec![Ok(Ok(()))]);
+}
+
+/// Votes for the only open motion.
+fn vote(chain: &mut Chain, by: &sr25519::Pair) {
+    let motion = chain.state.execute_with(|| pallet_collective::Proposals::<Runtime>::get()[0]);
+    done(chain, by, pallet_council::Call::vote { motion, approve: true });
+}
+
+#[test]
+fn a_council_of_fresh_keys_acts_on_the_new_chain() {
+    let mut chain = Chain::new("development");
+    let (alice, eve, ferdie) = (Sr25519Keyring::Alice, Sr25519Keyring::Eve, Sr25519Keyring::Ferdie);
+    let party = |first: Sr25519Keyring| PartyId::of_first_account(&Account(first.to_raw_public()));
+    let (new_eve, new_ferdie) = (Gateway::new(1), Gateway::new(2));
+    let propose = |change| pallet_council::Call::<Runtime>::propose { change };
+    let recover =
+        |first, to: &Gateway| propose(Change::Recover { party: party(first), account: to.account() });
+
+    // Both members of the council have lost the keys that their ids are derived from.
+    let members = vec![party(eve), party(ferdie)].try_into().unwrap();
+    let change_members = pallet_council::Call::<Runtime>::propose_members { members };
+    done(&mut chain, &alice.pair(), change_members);
+    done(&mut chain, &eve.pair(), recover(eve, &new_eve));
+    vote(&mut chain, &ferdie.pair());
+    done(&mut chain, &new_eve.pair(), recover(ferdie, &new_ferdie));
+    vote(&mut chain, &ferdie.pair());
+    done(&mut chain, &new_eve.pair(), propose(Change::RemoveParty(party(Sr25519Keyring::Charlie))));
+
+    let validators = [(Sr25519Keyring::Bob.to_account_id(), new_keys(1))];
+    let mut chain = refounded(&mut chain, &validators);
+    let mut council = vec![party(eve), party(ferdie)];
+    council.sort();
+    chain.state.execute_with(|| {
+        assert_eq!(Council::members(), council);
+        assert!(Council::motions().is_empty(), "a motion of the old chain is still open");
+        assert_eq!(Parties::check_state(), Ok(()));
+    });
+    let stranger = Account([9; 32]);
+    done(&mut chain, &new_eve.pair(), propose(Change::add_party(stranger)));
+    // The lost keys decide nothing.
+    let motion = chain.state.execute_with(|| pallet_collective::Proposals::<Runtime>::get()[0]);
+    let old = chain.signed(&ferdie.pair(), pallet_council::Call::vote { motion, approve: true });
+    let refused = TransactionValidityError::Invalid(InvalidTransaction::Payment);
+    assert_eq!(chain.block(vec![old]), vec![Err(refused)]);
+    vote(&mut chain, &new_ferdie.pair());
+    chain.state.execute_with(|| {
+        assert!(Parties::is_party(&PartyId::of_first_account(&stranger)));
+        assert!(Parties::is_party(&party(Sr25519Keyring::Charlie)));
     });
 }

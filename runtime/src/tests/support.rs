@@ -6,7 +6,7 @@ use crate::{
 };
 use codec::Encode;
 use sp_consensus_aura::{Slot, AURA_ENGINE_ID};
-use sp_core::{ed25519, sr25519, Pair};
+use sp_core::{ed25519, sr25519, storage::Storage, Pair};
 use sp_runtime::{
     generic::Era,
     traits::{Header as _, IdentifyAccount, Verify},
@@ -25,13 +25,20 @@ pub struct Chain {
     pub last: Option<Header>,
     head: Hash,
     number: u32,
+    /// The slot of block 0, if it had one.
+    first_slot: u64,
 }
 
 impl Chain {
     /// Founded by a preset, with its first block made.
     pub fn new(preset: &str) -> Self {
         let storage = genesis::preset(preset).unwrap().build_storage().unwrap();
-        let mut chain = Self { state: storage.into(), last: None, head: GENESIS, number: 0 };
+        Self::of_genesis(storage, GENESIS, 1_000)
+    }
+
+    /// Founded by a genesis state, with its first block made in the slot after `first_slot`.
+    pub fn of_genesis(storage: Storage, genesis: Hash, first_slot: u64) -> Self {
+        let mut chain = Self { state: storage.into(), last: None, head: genesis, number: 0, first_slot };
         chain.block(Vec::new());
         chain
     }
@@ -39,7 +46,7 @@ impl Chain {
     /// Makes a block of some extrinsics; returns what became of each.
     pub fn block(&mut self, extrinsics: Vec<UncheckedExtrinsic>) -> Vec<ApplyExtrinsicResult> {
         self.number += 1;
-        let slot = Slot::from(1_000 + u64::from(self.number));
+        let slot = Slot::from(self.first_slot + u64::from(self.number));
         let digest = Digest { logs: vec![DigestItem::PreRuntime(AURA_ENGINE_ID, slot.encode())] };
         let header = Header::new(self.number, Hash::zero(), Hash::zero(), self.head, digest);
         let (header, results) = self.state.execute_with(|| {

@@ -11,9 +11,9 @@ pub struct WeightInfo<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> pallet_council::WeightInfo for WeightInfo<T> {
     fn propose() -> Weight {
-        on_pi(1_050_000_000)
-            .saturating_add(T::DbWeight::get().reads(430))
-            .saturating_add(T::DbWeight::get().writes(29))
+        on_pi(1_110_000_000)
+            .saturating_add(T::DbWeight::get().reads(433))
+            .saturating_add(T::DbWeight::get().writes(33))
     }
 
     fn vote() -> Weight {
@@ -29,14 +29,14 @@ impl<T: frame_system::Config> pallet_council::WeightInfo for WeightInfo<T> {
     }
 
     fn propose_members() -> Weight {
-        on_pi(420_000_000)
-            .saturating_add(T::DbWeight::get().reads(105))
-            .saturating_add(T::DbWeight::get().writes(7))
+        on_pi(480_000_000)
+            .saturating_add(T::DbWeight::get().reads(108))
+            .saturating_add(T::DbWeight::get().writes(12))
     }
 
     fn enact_members() -> Weight {
-        on_pi(900_000_000)
-            .saturating_add(T::DbWeight::get().reads(98))
+        on_pi(1_200_000_000)
+            .saturating_add(T::DbWeight::get().reads(129))
             .saturating_add(T::DbWeight::get().writes(33))
     }
 }

@@ -27,6 +27,7 @@ pub mod devices;
 pub mod parties;
 #[rustfmt::skip]
 pub mod quotas;
+pub mod sdk;
 #[rustfmt::skip]
 pub mod service_contracts;
 #[rustfmt::skip]

@@ -20,8 +20,8 @@ const FILES: [&[u8]; 5] = [
 
 static TRUST: LazyLock<TrustRoot> =
     LazyLock::new(|| serde_json::from_str(ROOT).expect("the trust root of the vectors"));
-static PROVEN: LazyLock<Vec<Vec<Hash>>> =
-    LazyLock::new(|| FILES.iter().map(|file| roots(&verify(file).expect("the vector verifies"))).collect());
+static PROVEN: LazyLock<Vec<Vec<[Hash; 2]>>> =
+    LazyLock::new(|| FILES.iter().map(|file| proven(&verify(file).expect("the vector verifies"))).collect());
 
 fuzz_target!(|bytes: &[u8]| {
     // Try the input as a whole file, and after the magic and a length, which the fuzzer seldom finds by chance.
@@ -35,12 +35,13 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn check_verdict(file: &[u8]) {
     if let Ok(verdict) = verify(file) {
-        assert!(PROVEN.contains(&roots(&verdict)), "verified, but not a vector: {verdict:?}");
+        assert!(PROVEN.contains(&proven(&verdict)), "verified, but not a vector: {verdict:?}");
     }
 }
 
-fn roots(verdict: &VerifiedEvidence) -> Vec<Hash> {
-    verdict.segments.iter().map(|segment| segment.checkpoint.root).collect()
+/// Returns the root of each segment's log, and the block that proves it.
+fn proven(verdict: &VerifiedEvidence) -> Vec<[Hash; 2]> {
+    verdict.segments.iter().map(|segment| [segment.checkpoint.root, segment.proven.block.hash]).collect()
 }
 
 fn verify(mut bytes: &[u8]) -> Result<VerifiedEvidence, EvidenceError> {

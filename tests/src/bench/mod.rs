@@ -6,7 +6,7 @@
 //! - [`chain`]: four validators.
 //!
 //! `streembit-bench-log` runs those of the log (`make bench-log` also installs the programs to compare with), and
-//! `streembit-bench-chain` runs those of the chain.
+//! `streembit-bench-chain` and `streembit-bench-scale` run those of the chain.
 
 mod bar_chart;
 pub mod chain;

@@ -8,6 +8,7 @@
 use anyhow::{bail, Result};
 use streembit_tests::{
     bench::chain::{idle, latency, rate, start_network, HEARTBEAT},
+    program::print_help_if_asked,
     TestEnv,
 };
 
@@ -16,10 +17,18 @@ const ANCHORS: usize = 100;
 const SECONDS: u64 = 120;
 const GATEWAYS: usize = 400;
 
+const HELP: &str = "
+Benchmarks the chain with four validators on this machine. Without a command, runs all three.
+
+Usage: streembit-bench-chain [MINUTES | idle [MINUTES [HEARTBEAT]] | latency [ANCHORS] | rate [SECONDS [GATEWAYS]]]
+";
+
 fn main() -> Result<()> {
+    print_help_if_asked(HELP);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let env = TestEnv::open("bench-chain")?;
+    env.clean_up_on_signal()?;
     let network = |heartbeat| start_network(&env, heartbeat);
     match words.as_slice() {
         [] => run_all(&env, MINUTES),

@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 use streembit_primitives::{Body, LogId, SignedEvent};
-use streembit_tests::{u64_at, Gateway, GatewayFixture, GatewaySettings, Node, SigningDevice, TestEnv};
+use streembit_tests::{
+    program::print_help_if_asked, u64_at, Gateway, GatewayFixture, GatewaySettings, Node, SigningDevice,
+    TestEnv,
+};
 
 /// How many events are followed, one after the other, until their anchors are final.
 const FOLLOWED_EVENTS: usize = 60;
@@ -29,8 +32,16 @@ struct EventTimes {
     finalized: Duration,
 }
 
+const HELP: &str = "
+Benchmarks a gateway inside of a node on a development chain, and prints a table for docs/benchmarks.md.
+
+Usage: streembit-bench-gateway
+";
+
 fn main() -> Result<()> {
+    print_help_if_asked(HELP);
     let env = TestEnv::open("measure")?;
+    env.clean_up_on_signal()?;
     let mut meters: Vec<SigningDevice> = (0..DEVICES).map(|_| SigningDevice::new()).collect();
     let mut settings =
         GatewaySettings { anchor_events: 1, anchor_seconds: 1, ..GatewaySettings::default() }.hosted("shed");

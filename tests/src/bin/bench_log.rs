@@ -5,9 +5,19 @@
 
 use anyhow::{bail, Result};
 use std::path::Path;
-use streembit_tests::bench::{comparison, ingest, large_log};
+use streembit_tests::{
+    bench::{comparison, ingest, large_log},
+    program::print_help_if_asked,
+};
+
+const HELP: &str = "
+Benchmarks the log, and compares it with other logs.
+
+Usage: streembit-bench-log ingest [EVENTS] | large [EVENTS] | compare [ENTRIES]
+";
 
 fn main() -> Result<()> {
+    print_help_if_asked(HELP);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {

@@ -1,11 +1,19 @@
 //! Runs the crash campaign: `make crash CYCLES=n SEED=s`.
 
 use anyhow::{bail, Context, Result};
-use streembit_tests::{crash, TestEnv};
+use streembit_tests::{crash, program::print_help_if_asked, TestEnv};
+
+const HELP: &str = "
+Breaks a gateway under load in every way, and counts what is lost. As root with strace, all faults run.
+
+Usage: streembit-crash [--cycles N] [--seed S] [--only FAULT]
+";
 
 fn main() -> Result<()> {
+    print_help_if_asked(HELP);
     let options = options()?;
     let env = TestEnv::open("campaign")?;
+    env.clean_up_on_signal()?;
     println!("seed {}, {} cycles", options.seed, options.cycles);
     let outcome = crash::run(&env, &options);
     match outcome {

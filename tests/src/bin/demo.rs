@@ -6,8 +6,9 @@ use anyhow::{bail, ensure, Context, Result};
 use std::{fs, io::Read as _, time::Duration};
 use streembit_primitives::{Decimal, Value};
 use streembit_tests::{
-    path_str, streembit_node, wait_until, CliCommand, GatewayFixture, GatewaySettings, SimulatedVehicle,
-    TestEnv,
+    path_str,
+    program::{bold, dim, print_help_if_asked},
+    streembit_node, wait_until, CliCommand, GatewayFixture, GatewaySettings, SimulatedVehicle, TestEnv,
 };
 
 /// The odometer at the start, in km.
@@ -15,9 +16,22 @@ const ODOMETER: u32 = 14_940;
 /// The service interval, in km.
 const INTERVAL: u32 = 15_000;
 
+const HELP: &str = "
+Shows the main use of Streembit with real processes: a car's odometer becomes a signed, anchored and audited event.
+Ends by itself and removes its folder.
+
+Usage: streembit-demo
+
+Environment:
+  KEEP=1      leave everything running until Enter is pressed
+  NO_COLOR=1  print no colours
+";
+
 fn main() -> Result<()> {
+    print_help_if_asked(HELP);
     let keep = std::env::var_os("KEEP").is_some_and(|keep| keep == "1");
     let env = TestEnv::open("demo")?;
+    env.clean_up_on_signal()?;
     let mut demo = Demo { env: &env, step: 0 };
     let result = demo.run(keep);
     if result.is_err() {
@@ -176,7 +190,8 @@ impl<'s> Demo<'s> {
         let options = ["--disclose", "Vehicle.TraveledDistance"];
         self.show(fixture.gateway.export_command(self.env, "car", &options, &file))?;
         let arguments = ["export-chain-spec", "--chain", "dev", "--raw"];
-        println!("  \x1b[2m$ streembit-node {} > chain.json\x1b[0m\n", arguments.join(" "));
+        let command = format!("$ streembit-node {} > chain.json", arguments.join(" "));
+        println!("  {}\n", dim(&command));
         let exported = streembit_node(arguments)?;
         ensure!(exported.code == 0, "{}", exported.stderr);
         fs::write(&spec, exported.stdout)?;
@@ -241,7 +256,7 @@ impl<'s> Demo<'s> {
 
     fn heading(&mut self, title: &str) {
         self.step += 1;
-        println!("\n\x1b[1m{}. {title}\x1b[0m\n", self.step);
+        println!("\n{}\n", bold(&format!("{}. {title}", self.step)));
     }
 
     fn fact(&self, name: &str, value: &str) {
@@ -252,7 +267,7 @@ impl<'s> Demo<'s> {
     fn show(&self, command: CliCommand) -> Result<()> {
         let output = command.ok()?;
         let short = output.command.replace(&format!("{}/", self.env.dir().display()), "");
-        println!("  \x1b[2m$ {short}\x1b[0m");
+        println!("  {}", dim(&format!("$ {short}")));
         indent(&output.stdout);
         println!();
         Ok(())

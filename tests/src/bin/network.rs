@@ -3,13 +3,22 @@
 
 use anyhow::{ensure, Context, Result};
 use std::{fs, path::PathBuf};
-use streembit_tests::{binary, path_str, streembit_node, wait_until, Node, TestEnv};
+use streembit_tests::{
+    binary, path_str, program::print_help_if_asked, streembit_node, wait_until, Node, TestEnv,
+};
 use tokio::signal::unix::{signal, Signal, SignalKind};
 
 /// The founding parties, named after their development keys. Each runs a validator.
 const PARTIES: [&str; 4] = ["alice", "bob", "charlie", "dave"];
 
+const HELP: &str = "
+Runs a consortium of four validators on this machine until Ctrl-C or SIGTERM, then stops them and removes their folder.
+
+Usage: streembit-network
+";
+
 fn main() -> Result<()> {
+    print_help_if_asked(HELP);
     let env = TestEnv::open("network")?;
     // The terminal sends Ctrl-C to the nodes too. From here on, this process stays alive to clean up after them.
     let signals = env.block_on(async {
@@ -43,7 +52,8 @@ fn start_consortium(env: &TestEnv, nodes: &mut Vec<Node>) -> Result<()> {
     let file = env.dir().join("consortium.toml");
     fs::write(&file, consortium_file(env)?).context("writing the consortium file")?;
     let spec = env.dir().join("spec.json");
-    run(&["chain-spec", "--consortium", path_str(&file)?, "--out", path_str(&spec)?])?;
+    let files = ["--consortium", path_str(&file)?, "--out", path_str(&spec)?];
+    run(&[["chain-spec", "--allow-development-keys"].as_slice(), files.as_slice()].concat())?;
     println!("  {}\n  {}\n", file.display(), spec.display());
 
     for name in PARTIES {

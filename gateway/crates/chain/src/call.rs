@@ -380,6 +380,7 @@ pub(super) fn methods() -> Vec<MethodShape> {
             vec![log, meta_type::<u64>()],
             meta_type::<Option<AnchoredRoot>>(),
         ),
+        method("AnchorsApi", "anchored_roots", vec![log], meta_type::<Vec<AnchoredRoot>>()),
         method("ServiceContractsApi", "contract", vec![contract], meta_type::<Option<ContractView>>()),
         method("ServiceContractsApi", "contracts_of", vec![party], meta_type::<Vec<ContractId>>()),
         method("ServiceContractsApi", "contracts_about", vec![device], meta_type::<Vec<ContractId>>()),

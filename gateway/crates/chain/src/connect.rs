@@ -43,8 +43,10 @@ impl NodeConnection {
     pub(super) async fn open(&self) -> Result<RpcClient, ChainError> {
         let url = match self {
             Self::InProcess(client) => return Ok(client.clone()),
-            Self::Url(url) => url.as_str(),
+            Self::Url(url) => url,
         };
+        url.ensure_allowed()?;
+        let url = url.as_str();
         let unreachable = |problem: String| ChainError::Unreachable { node: url.into(), problem };
         // A client that retries without limit never reports why it fails. Try once without retries, to get the error.
         let once = ExponentialBackoff::from_millis(10).take(0);
@@ -82,6 +84,13 @@ pub(super) fn causes(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_plain_connection_to_another_machine_is_not_even_tried() {
+        // Nobody answers at this address of a documentation network, so an attempt would take long.
+        let node = NodeConnection::Url("ws://192.0.2.1:9944".parse().unwrap());
+        assert!(matches!(node.open().await, Err(ChainError::PlainRemote { .. })));
+    }
 
     #[tokio::test]
     async fn a_refused_connection_is_named_in_the_error() {

@@ -1,19 +1,27 @@
-//! The errors of the chain client.
+//! The errors of the chain client. What a node has said is shown escaped.
 
 use super::{refusal::PoolRefusal, UnsignedTransaction};
 use streembit_keystore::account;
-use streembit_primitives::{AccountId, Hash, PartyId};
+use streembit_primitives::{AccountId, Hash, PartyId, Shown};
 
 /// An error of the chain client.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ChainError {
     /// The node cannot be reached, or does not answer in time.
-    #[error("the node at {node} does not answer: {problem}")]
+    #[error("the node at {node} does not answer: {}", Shown(.problem))]
     Unreachable {
         /// The node's address.
         node: String,
         /// The cause.
         problem: String,
+    },
+    /// The connection to a node on another machine would be unencrypted, and was not allowed.
+    #[error(
+        "the address {node} is on another machine and unencrypted: whoever is on the path could answer in the node's place"
+    )]
+    PlainRemote {
+        /// The node's address.
+        node: String,
     },
     /// After a reconnect, the node at the same address serves another chain.
     #[error(
@@ -36,7 +44,7 @@ pub enum ChainError {
         difference: String,
     },
     /// The node sent a response that could not be decoded or makes no sense.
-    #[error("the node's response to the request for {request} is invalid: {problem}")]
+    #[error("the node's response to the request for {request} is invalid: {}", Shown(.problem))]
     InvalidResponse {
         /// The requested data.
         request: String,
@@ -44,7 +52,7 @@ pub enum ChainError {
         problem: String,
     },
     /// The node answered a request with an error.
-    #[error("the node rejected the request for {request}: {message}")]
+    #[error("the node rejected the request for {request}: {}", Shown(.message))]
     RequestFailed {
         /// The requested data.
         request: String,
@@ -76,7 +84,7 @@ pub enum ChainError {
         reason: PoolRefusal,
     },
     /// The node's transaction pool rejects the transaction for another reason.
-    #[error("the node rejected {call}: {message}")]
+    #[error("the node rejected {call}: {}", Shown(.message))]
     Refused {
         /// The call.
         call: String,
@@ -84,7 +92,7 @@ pub enum ChainError {
         message: String,
     },
     /// The call is in a finalized block, and its execution failed.
-    #[error("{call} failed on the chain: {docs} ({error})")]
+    #[error("{call} failed on the chain: {} ({})", Shown(.docs), Shown(.error))]
     Dispatch {
         /// The call.
         call: String,

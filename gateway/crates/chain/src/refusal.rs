@@ -8,7 +8,7 @@ use streembit_primitives::consortium::invalid_transaction;
 pub enum PoolRefusal {
     /// The account votes for no party in the council.
     NotInCouncil,
-    /// There is no such motion, or it is closed.
+    /// There is no such motion, or it is closed, or its time is over.
     NoSuchMotion,
     /// The account's party has cast the same vote before.
     AlreadyVoted,
@@ -49,7 +49,7 @@ impl fmt::Display for PoolRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotInCouncil => "the account votes for no party in the council",
-            Self::NoSuchMotion => "there is no such motion, or it is closed",
+            Self::NoSuchMotion => "there is no such motion, or it is closed, or its time is over",
             Self::AlreadyVoted => "the party has cast this vote already",
             Self::NotAuthorized => "the council has not authorized this code, or it was applied already",
             Self::AccountEnded => "the account has ended",

@@ -25,6 +25,8 @@ pub struct ChainReport {
     pub quota: Option<QuotaStatus>,
     /// The voters; `None` if they are not known.
     pub voters: Option<VoterStatus>,
+    /// The conditions that the node's operator should know about, as last fetched; `None` before the first response.
+    pub notices: Option<Vec<String>>,
     /// The validators as last fetched; `None` before the first response.
     pub validators: Option<ValidatorsReport>,
 }
@@ -125,7 +127,7 @@ impl ChainClient {
         quota.is_some_and(|quota| self.inner.reports.finalized.borrow().time >= quota.refills)
     }
 
-    /// Updates the voters: the counted votes during a stall, otherwise the node's view.
+    /// Updates the node's notices, and the voters: the counted votes during a stall, otherwise the node's view.
     async fn report_voters(&self, report: &watch::Sender<ChainReport>) {
         let stalled = *self.inner.reports.stalled.borrow();
         let voters = match stalled {
@@ -133,6 +135,9 @@ impl ChainClient {
             Some(Stall::Alone) | None => self.voters().await.ok().flatten(),
         };
         report.send_modify(|report| report.voters = voters);
+        if let Ok(notices) = self.inner.rpc.notices().await {
+            report.send_modify(|report| report.notices = Some(notices));
+        }
     }
 
     fn report_node(&self, report: &watch::Sender<ChainReport>) {

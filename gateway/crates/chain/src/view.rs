@@ -163,6 +163,11 @@ impl ChainView {
         self.call("AnchorsApi_anchored_root", &(log, size)).await
     }
 
+    /// The last anchored roots of a log, oldest first, and when each was anchored.
+    pub async fn anchored_roots(&self, log: LogId) -> Result<Vec<AnchoredRoot>, ChainError> {
+        self.call("AnchorsApi_anchored_roots", &log).await
+    }
+
     /// A contract with its state. Its contents have the hashes that the node says, so whoever agrees to such a hash agrees
     /// to what was shown.
     pub async fn contract(&self, id: ContractId) -> Result<Option<ContractView>, ChainError> {

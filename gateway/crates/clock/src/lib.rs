@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod check;
 mod period;
 
+pub use check::{ClockCheck, ClockState, EARLIEST_CLOCK, MAX_CLOCK_ERROR};
 pub use period::{ParsePeriodEndError, ParsePeriodStartError, PeriodEnd, PeriodStart};
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -38,6 +40,14 @@ pub fn show(ms: u64) -> String {
         .map_or_else(|| format!("{ms} ms"), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }
 
+/// Formats the day of a time in milliseconds since the Unix epoch for people, in UTC: `2023-11-14`.
+pub fn show_day(ms: u64) -> String {
+    i64::try_from(ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .map_or_else(|| format!("{ms} ms"), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +57,7 @@ mod tests {
         assert_eq!(show(0), "1970-01-01 00:00:00Z");
         assert_eq!(show(1_700_000_000_999), "2023-11-14 22:13:20Z");
         assert_eq!(show(u64::MAX), format!("{} ms", u64::MAX));
+        assert_eq!(show_day(1_700_000_000_999), "2023-11-14");
+        assert_eq!(show_day(u64::MAX), show(u64::MAX));
     }
 }

@@ -14,13 +14,17 @@ pub struct DeliveryConfig {
     pub mdns: bool,
 }
 
+/// The default port, for QUIC and TCP. It is fixed, so that the address of a gateway stays the same when it starts again,
+/// and below the ports that operating systems give to outgoing connections.
+pub const DEFAULT_PORT: u16 = 30340;
+
 impl Default for DeliveryConfig {
     fn default() -> Self {
         let host = Multiaddr::empty().with(Protocol::Ip4(Ipv4Addr::LOCALHOST));
         Self {
             listen: vec![
-                host.clone().with(Protocol::Udp(0)).with(Protocol::QuicV1),
-                host.with(Protocol::Tcp(0)),
+                host.clone().with(Protocol::Udp(DEFAULT_PORT)).with(Protocol::QuicV1),
+                host.with(Protocol::Tcp(DEFAULT_PORT)),
             ],
             mdns: false,
         }

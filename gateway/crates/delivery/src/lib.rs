@@ -21,7 +21,7 @@ mod target;
 mod verify;
 pub mod wire;
 
-pub use config::DeliveryConfig;
+pub use config::{DeliveryConfig, DEFAULT_PORT};
 pub use cursor::{Cursor, CursorError};
 pub use grants::{
     change_stream, class_of, BlockStream, ChainUnavailableError, DeviceAccess, Grants, NameFilter,
@@ -33,7 +33,8 @@ pub use server::{Server, ServerState};
 pub use store::EventStore;
 pub use subscriber::{SubscribeError, Subscriber, SubscriberEvent, Subscription};
 pub use swarm::{
-    identity, peer_id, protocol, random_identity, ConnectError, DiscoveredPeers, Peer, SwarmError,
+    identity, peer_id, protocol, random_identity, ConnectError, DiscoveredPeers, ListenProblem, Peer,
+    SwarmError,
 };
 pub use target::Target;
 pub use verify::{Position, Received, VerifyError};

@@ -7,7 +7,7 @@ use super::{
     session::{serve, Service},
     slots::{Slot, Slots},
     store::EventStore,
-    swarm::{protocol, Peer, SwarmError},
+    swarm::{protocol, ListenProblem, Peer, SwarmError},
     wire::{End, Frame},
 };
 use futures::{FutureExt as _, StreamExt as _};
@@ -39,11 +39,13 @@ pub struct ServerState {
     pub streams: usize,
     /// The listening addresses; empty until the first is ready.
     pub listening: Vec<Multiaddr>,
+    /// The configured addresses that cannot be listened on now.
+    pub problems: Vec<ListenProblem>,
 }
 
 impl fmt::Display for ServerState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { peer, streams, listening } = self;
+        let Self { peer, streams, listening, problems: _ } = self;
         if listening.is_empty() {
             return write!(f, "peer {peer}, not listening yet");
         }
@@ -80,7 +82,12 @@ impl<S: EventStore, G: Grants> Server<S, G> {
             accounts,
             shutdown,
         };
-        let state = watch::Sender::new(ServerState { peer: peer.id(), streams: 0, listening: Vec::new() });
+        let state = watch::Sender::new(ServerState {
+            peer: peer.id(),
+            streams: 0,
+            listening: Vec::new(),
+            problems: Vec::new(),
+        });
         Ok(Self { service: Arc::new(service), incoming, peers, streams: JoinSet::new(), state })
     }
 
@@ -91,11 +98,15 @@ impl<S: EventStore, G: Grants> Server<S, G> {
 
     /// Serves until the shutdown token is cancelled.
     pub async fn run(mut self, peer: &Peer) {
-        let mut addresses = peer.addresses();
+        let (mut addresses, mut problems) = (peer.addresses(), peer.problems());
         loop {
-            let listening = addresses.borrow_and_update().clone();
-            let streams = self.streams.len();
-            self.state.send_replace(ServerState { peer: peer.id(), streams, listening });
+            let state = ServerState {
+                peer: peer.id(),
+                streams: self.streams.len(),
+                listening: addresses.borrow_and_update().clone(),
+                problems: problems.borrow_and_update().clone(),
+            };
+            self.state.send_replace(state);
             tokio::select! {
                 () = self.service.shutdown.cancelled() => break,
                 stream = self.incoming.next() => match stream {
@@ -104,6 +115,7 @@ impl<S: EventStore, G: Grants> Server<S, G> {
                 },
                 Some(_) = self.streams.join_next() => {}
                 Ok(()) = addresses.changed() => {}
+                Ok(()) = problems.changed() => {}
             }
         }
         let drained = async { while self.streams.join_next().await.is_some() {} };

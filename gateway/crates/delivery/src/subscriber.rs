@@ -120,6 +120,15 @@ enum AttemptError {
     Transient(String),
 }
 
+impl AttemptError {
+    /// The end of a stream whose peer has not proved its account. The attempt failed; the subscription goes on.
+    fn unproven(end: End) -> Self {
+        Self::Transient(format!(
+            "the peer ended the stream before it proved its account, with this reason: {end}"
+        ))
+    }
+}
+
 impl From<SubscribeError> for AttemptError {
     fn from(error: SubscribeError) -> Self {
         Self::Final(error)
@@ -289,9 +298,7 @@ impl<R: Registry> Subscriber<R> {
         for (peer, addresses) in discovered {
             match self.connect_to(peer, addresses.into_iter().collect(), &record).await {
                 Ok(connection) => return Ok(connection),
-                // A failure of one discovered peer says nothing about the gateway, unless the gateway itself ended the
-                // stream.
-                Err(AttemptError::Final(error @ SubscribeError::Ended(_))) => return Err(error.into()),
+                // A peer that did not prove the gateway's account says nothing about the gateway.
                 Err(AttemptError::Final(error)) => {
                     tracing::debug!(%peer, %error, "this discovered peer is not the gateway")
                 }
@@ -342,7 +349,8 @@ impl<R: Registry> Subscriber<R> {
         with_timeout("sending the first frame", framing::write(&mut writer, &hello)).await?;
         let proof = match with_timeout("waiting for the gateway's proof", framing::read(&mut reader)).await? {
             Frame::Proof(proof) => proof,
-            Frame::End(end) => return Err(end.into()),
+            // Anybody could have sent this, so its reason must not end the subscription.
+            Frame::End(end) => return Err(AttemptError::unproven(end)),
             other => return Err(unexpected(&other).into()),
         };
         if !channel.verify_gateway(&hello, &proof) {

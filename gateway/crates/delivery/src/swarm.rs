@@ -6,6 +6,7 @@ use super::{limits::Limits, DeliveryConfig};
 use futures::StreamExt as _;
 use libp2p::{
     connection_limits::{self, ConnectionLimits},
+    core::transport::ListenerId,
     identify, identity, mdns,
     multiaddr::Protocol,
     noise, ping,
@@ -24,10 +25,13 @@ use streembit_primitives::Hash;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
+    time::{sleep_until, Instant},
 };
 
 /// The time after which a connection without streams is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The pause before the swarm tries again to listen on its addresses, at first and at most.
+const LISTEN_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// The interval of mDNS queries.
 const MDNS_QUERY_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -37,17 +41,25 @@ pub type DiscoveredPeers = BTreeMap<PeerId, BTreeSet<Multiaddr>>;
 /// The error of starting a swarm.
 #[derive(Debug, thiserror::Error)]
 pub enum SwarmError {
-    /// The swarm cannot listen on an address.
-    #[error("cannot listen on {address}: {problem}; change `listen` in [delivery], or free the port")]
-    Listen {
+    /// The transport could not be set up.
+    #[error("cannot set up the peer-to-peer transport: {0}")]
+    SetUp(String),
+}
+
+/// The reason why other peers cannot reach or find a running swarm as configured.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ListenProblem {
+    /// The swarm cannot listen on an address. It tries again.
+    #[error("cannot listen on {address}: {problem}")]
+    Address {
         /// The address.
         address: Multiaddr,
         /// The transport's error.
         problem: String,
     },
-    /// The transport or the discovery could not be set up.
-    #[error("cannot set up the peer-to-peer transport: {0}")]
-    SetUp(String),
+    /// The swarm cannot announce itself on the local network.
+    #[error("cannot announce itself on the local network (mDNS) until it is started again: {0}")]
+    Mdns(String),
 }
 
 /// The error of connecting to a peer.
@@ -99,6 +111,7 @@ pub struct Peer {
     streams: stream::Control,
     commands: mpsc::Sender<Command>,
     addresses: watch::Receiver<Vec<Multiaddr>>,
+    problems: watch::Receiver<Vec<ListenProblem>>,
     /// The peers that the swarm has discovered.
     pub(super) discovered: watch::Sender<DiscoveredPeers>,
     task: JoinHandle<()>,
@@ -119,32 +132,36 @@ struct Behaviour {
 }
 
 impl Peer {
-    /// Starts a swarm and listens on the configured addresses.
+    /// Starts a swarm and listens on the configured addresses. While it cannot listen on one of them, it uses the others,
+    /// and tries again: see [`Peer::problems`].
     pub fn start(
         identity: identity::Keypair,
         config: &DeliveryConfig,
         limits: &Limits,
     ) -> Result<Self, SwarmError> {
-        let mut swarm = build(identity, config.mdns, limits)?;
-        for address in &config.listen {
-            swarm.listen_on(address.clone()).map_err(|error| SwarmError::Listen {
-                address: address.clone(),
-                problem: innermost_cause(&error),
-            })?;
-        }
+        let (mdns, mdns_problem) = discovery(&identity, config.mdns);
+        let swarm = build(identity, mdns, limits)?;
         let id = *swarm.local_peer_id();
         let streams = swarm.behaviour().streams.new_control();
         let (commands, queue) = mpsc::channel(16);
         let (listening, addresses) = watch::channel(Vec::new());
+        let (reported, problems) = watch::channel(Vec::new());
         let discovered = watch::Sender::new(DiscoveredPeers::new());
-        let swarm_task = SwarmTask {
+        let mut swarm_task = SwarmTask {
             swarm,
             commands: queue,
             listening,
+            problems: reported,
+            mdns_problem,
+            waiting: config.listen.clone(),
+            listeners: HashMap::new(),
+            retry: LISTEN_RETRY.0,
             discovered: discovered.clone(),
             dials: HashMap::new(),
         };
-        Ok(Self { id, streams, commands, addresses, discovered, task: tokio::spawn(swarm_task.run()) })
+        swarm_task.listen();
+        let task = tokio::spawn(swarm_task.run());
+        Ok(Self { id, streams, commands, addresses, problems, discovered, task })
     }
 
     /// This peer's id.
@@ -160,6 +177,11 @@ impl Peer {
     /// Watches the listening addresses, each with the peer id.
     pub fn addresses(&self) -> watch::Receiver<Vec<Multiaddr>> {
         self.addresses.clone()
+    }
+
+    /// Watches the addresses that the swarm cannot listen on now, and why.
+    pub fn problems(&self) -> watch::Receiver<Vec<ListenProblem>> {
+        self.problems.clone()
     }
 
     /// Watches the peers discovered on the local network.
@@ -196,9 +218,28 @@ pub fn peer_of(address: &Multiaddr) -> Option<PeerId> {
     }
 }
 
-fn build(identity: identity::Keypair, mdns: bool, limits: &Limits) -> Result<Swarm<Behaviour>, SwarmError> {
+/// Starts discovery on the local network if it is wanted. If the system refuses it, returns why: delivery works without.
+fn discovery(
+    identity: &identity::Keypair,
+    wanted: bool,
+) -> (Toggle<mdns::tokio::Behaviour>, Option<ListenProblem>) {
+    if !wanted {
+        return (None.into(), None);
+    }
+    let config = mdns::Config { query_interval: MDNS_QUERY_INTERVAL, ..mdns::Config::default() };
+    match mdns::tokio::Behaviour::new(config, identity.public().to_peer_id()) {
+        Ok(behaviour) => (Some(behaviour).into(), None),
+        Err(error) => (None.into(), Some(ListenProblem::Mdns(error.to_string()))),
+    }
+}
+
+fn build(
+    identity: identity::Keypair,
+    mdns: Toggle<mdns::tokio::Behaviour>,
+    limits: &Limits,
+) -> Result<Swarm<Behaviour>, SwarmError> {
     let set_up = |error: &dyn std::fmt::Display| SwarmError::SetUp(error.to_string());
-    let behaviour = behaviour(&identity, mdns, limits).map_err(|error| set_up(&error))?;
+    let behaviour = behaviour(&identity, mdns, limits);
     Ok(SwarmBuilder::with_existing_identity(identity)
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
@@ -210,29 +251,27 @@ fn build(identity: identity::Keypair, mdns: bool, limits: &Limits) -> Result<Swa
         .build())
 }
 
-fn behaviour(identity: &identity::Keypair, mdns: bool, limits: &Limits) -> std::io::Result<Behaviour> {
+fn behaviour(
+    identity: &identity::Keypair,
+    mdns: Toggle<mdns::tokio::Behaviour>,
+    limits: &Limits,
+) -> Behaviour {
     let public = identity.public();
     let connections = ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits.connections))
         .with_max_established_incoming(Some(limits.connections))
         .with_max_established_per_peer(Some(limits.connections_per_peer));
-    let mdns = if mdns {
-        let config = mdns::Config { query_interval: MDNS_QUERY_INTERVAL, ..mdns::Config::default() };
-        Some(mdns::tokio::Behaviour::new(config, public.to_peer_id())?)
-    } else {
-        None
-    };
     // Do not tell unknown peers the gateway's other listening addresses.
     let identify = identify::Config::new("/streembit/1".into(), public)
         .with_agent_version(concat!("streembit/", env!("CARGO_PKG_VERSION")).into())
         .with_hide_listen_addrs(true);
-    Ok(Behaviour {
+    Behaviour {
         limits: connection_limits::Behaviour::new(connections),
         streams: stream::Behaviour::new(),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new()),
-        mdns: mdns.into(),
-    })
+        mdns,
+    }
 }
 
 /// The task that owns the swarm.
@@ -240,12 +279,22 @@ struct SwarmTask {
     swarm: Swarm<Behaviour>,
     commands: mpsc::Receiver<Command>,
     listening: watch::Sender<Vec<Multiaddr>>,
+    problems: watch::Sender<Vec<ListenProblem>>,
+    /// Why the swarm cannot announce itself.
+    mdns_problem: Option<ListenProblem>,
+    /// The configured addresses without a listener.
+    waiting: Vec<Multiaddr>,
+    /// The configured addresses with a listener.
+    listeners: HashMap<ListenerId, Multiaddr>,
+    /// The pause before the next attempt to listen on the waiting addresses.
+    retry: Duration,
     discovered: watch::Sender<DiscoveredPeers>,
     dials: HashMap<ConnectionId, (PeerId, oneshot::Sender<Result<(), ConnectError>>)>,
 }
 
 impl SwarmTask {
     async fn run(mut self) {
+        let mut next_attempt = Instant::now() + self.retry;
         loop {
             tokio::select! {
                 command = self.commands.recv() => match command {
@@ -253,8 +302,50 @@ impl SwarmTask {
                     None => return,
                 },
                 event = self.swarm.select_next_some() => self.handle_event(event),
+                () = sleep_until(next_attempt), if !self.waiting.is_empty() => {
+                    self.listen();
+                    next_attempt = Instant::now() + self.retry;
+                }
             }
         }
+    }
+
+    /// Listens on the waiting addresses. Those that cannot be listened on keep waiting.
+    fn listen(&mut self) {
+        let mut problems: Vec<_> = self.mdns_problem.clone().into_iter().collect();
+        for address in std::mem::take(&mut self.waiting) {
+            match self.swarm.listen_on(address.clone()) {
+                Ok(listener) => {
+                    self.listeners.insert(listener, address);
+                }
+                Err(error) => {
+                    let problem = innermost_cause(&error);
+                    problems.push(ListenProblem::Address { address: address.clone(), problem });
+                    self.waiting.push(address);
+                }
+            }
+        }
+        self.retry = if self.waiting.is_empty() {
+            LISTEN_RETRY.0
+        } else {
+            self.retry.saturating_mul(2).min(LISTEN_RETRY.1)
+        };
+        self.problems.send_if_modified(|known| {
+            let is_new = *known != problems;
+            *known = problems;
+            is_new
+        });
+    }
+
+    /// Lets the address of a listener that has ended wait for the next attempt.
+    fn lose_listener(&mut self, listener: ListenerId, reason: Result<(), std::io::Error>) {
+        let Some(address) = self.listeners.remove(&listener) else { return };
+        let problem = reason.err().map_or_else(|| "it was closed".to_owned(), |error| error.to_string());
+        tracing::warn!(%address, problem, "a listener of the peer-to-peer transport has ended");
+        self.problems.send_modify(|problems| {
+            problems.push(ListenProblem::Address { address: address.clone(), problem });
+        });
+        self.waiting.push(address);
     }
 
     fn handle_command(&mut self, command: Command) {
@@ -305,9 +396,13 @@ impl SwarmTask {
                     let _ = reply.send(Err(connect_error(peer, error)));
                 }
             }
-            SwarmEvent::NewListenAddr { .. }
-            | SwarmEvent::ExpiredListenAddr { .. }
-            | SwarmEvent::ListenerClosed { .. } => self.update_listeners(),
+            SwarmEvent::NewListenAddr { .. } | SwarmEvent::ExpiredListenAddr { .. } => {
+                self.update_listeners();
+            }
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
+                self.lose_listener(listener_id, reason);
+                self.update_listeners();
+            }
             SwarmEvent::ListenerError { error, .. } => {
                 tracing::warn!(%error, "a listener of the peer-to-peer transport failed");
             }
@@ -406,18 +501,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_error_of_a_used_address_contains_the_remedy() {
+    async fn an_address_in_use_is_reported_and_listened_on_as_soon_as_it_is_free() {
         let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        for address in [
-            format!("/ip4/127.0.0.1/tcp/{}", tcp.local_addr().unwrap().port()),
-            format!("/ip4/127.0.0.1/udp/{}/quic-v1", udp.local_addr().unwrap().port()),
-        ] {
-            let config = DeliveryConfig { listen: vec![address.parse().unwrap()], mdns: false };
-            let identity = identity::Keypair::generate_ed25519();
-            let error = Peer::start(identity, &config, &Limits::default()).err().unwrap().to_string();
-            let words = [address.as_str(), "in use", "free the port"];
-            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        let taken: [Multiaddr; 2] = [
+            format!("/ip4/127.0.0.1/tcp/{}", tcp.local_addr().unwrap().port()).parse().unwrap(),
+            format!("/ip4/127.0.0.1/udp/{}/quic-v1", udp.local_addr().unwrap().port()).parse().unwrap(),
+        ];
+        let mut listen = taken.to_vec();
+        listen.push("/ip4/127.0.0.1/tcp/0".parse().unwrap());
+        let config = DeliveryConfig { listen, mdns: false };
+        let peer = Peer::start(identity::Keypair::generate_ed25519(), &config, &Limits::default()).unwrap();
+        let mut problems = peer.problems();
+        let shown: Vec<_> = problems.borrow_and_update().iter().map(ToString::to_string).collect();
+        assert_eq!(shown.len(), 2, "{shown:?}");
+        for (problem, address) in shown.iter().zip(&taken) {
+            assert!(problem.contains(&address.to_string()) && problem.contains("in use"), "{problem}");
         }
+        let mut addresses = peer.addresses();
+        let others = addresses.wait_for(|addresses| addresses.len() == 1);
+        tokio::time::timeout(Duration::from_secs(20), others).await.unwrap().unwrap();
+        drop((tcp, udp));
+        let all = addresses.wait_for(|addresses| addresses.len() == 3);
+        tokio::time::timeout(Duration::from_secs(20), all).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(20), problems.wait_for(Vec::is_empty))
+            .await
+            .unwrap()
+            .unwrap();
     }
 }

@@ -1,11 +1,8 @@
 //! Verifies received events, so that a subscriber does not have to trust a gateway.
 
 use super::wire::{Content, Delivered};
-use serde_json::{json, Value};
 use std::ops::Range;
-use streembit_primitives::{
-    device::DeviceRecord, event::EventError, DeviceId, Hash, LogEntry, LogId, Part, Signer,
-};
+use streembit_primitives::{device::DeviceRecord, event::EventError, DeviceId, Hash, LogEntry, LogId, Part};
 
 /// The reason why verification of a delivered event failed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -59,6 +56,8 @@ impl Position {
 /// A verified event.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Received {
+    /// The log that the event is in, by the device's record.
+    pub log: LogId,
     /// The entry's index in the gateway's log.
     pub index: u64,
     /// The log entry.
@@ -123,7 +122,7 @@ impl Verifier {
         let erased = content == Content::Erased;
         let (parts, complete) = verify_content(header, content)?;
         self.position = Position { next: header.sequence.saturating_add(1), previous: header.hash() };
-        Ok(Received { index, entry, parts, complete, erased, anchored, skipped })
+        Ok(Received { log, index, entry, parts, complete, erased, anchored, skipped })
     }
 
     fn verify_inclusion(&self, event: &Delivered, root: Option<Hash>) -> Result<Option<u64>, VerifyError> {
@@ -183,40 +182,5 @@ impl Received {
     /// The event's sequence in the device's history.
     pub fn sequence(&self) -> u64 {
         self.entry.event.header.sequence
-    }
-
-    /// Formats the event as a JSON object.
-    pub fn to_json(&self) -> Value {
-        let header = &self.entry.event.header;
-        let signer = match self.entry.event.signer {
-            Signer::Device => json!({ "kind": "device" }),
-            Signer::Gateway(account) => {
-                json!({ "kind": "gateway", "account": streembit_keystore::account::show(&account) })
-            }
-        };
-        let readings = self.parts.iter().filter_map(|(_, part)| match part {
-            Part::Reading(reading) => Some(reading),
-            Part::Command(_) | Part::Result(_) | Part::Status(_) => None,
-        });
-        let status = self.parts.iter().filter_map(|(_, part)| match part {
-            Part::Status(text) => Some(text.as_str()),
-            Part::Reading(_) | Part::Command(_) | Part::Result(_) => None,
-        });
-        json!({
-            "device": header.device,
-            "sequence": header.sequence,
-            "index": self.index,
-            "time": header.time,
-            "received": self.entry.received,
-            "kind": header.kind,
-            "hash": header.hash(),
-            "signer": signer,
-            "readings": readings.collect::<Vec<_>>(),
-            "status": status.collect::<Vec<_>>(),
-            "complete": self.complete,
-            "erased": self.erased,
-            "anchored": self.anchored,
-            "skipped": self.skipped.as_ref().map(|skipped| json!({ "from": skipped.start, "until": skipped.end })),
-        })
     }
 }

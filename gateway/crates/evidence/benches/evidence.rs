@@ -229,7 +229,7 @@ async fn one_event() -> anyhow::Result<()> {
     }
     anchor(&log, &mut chain).await?;
     let (from, to) = ("2026-06-01T00:00:00.005Z".parse()?, "2026-06-01T00:00:00.006Z".parse()?);
-    let span = Span { from: Some(from), to: Some(to) };
+    let span = Span { from: Some(from), to: Some(to), ..Span::default() };
     let request =
         Request { device: devices[50].id(), span, disclose: Disclose::All, chain: None, after: None };
     let mut bytes = Vec::new();

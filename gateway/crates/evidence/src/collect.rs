@@ -1,9 +1,8 @@
 //! Collects the proof of the last anchor from a node.
 //!
 //! The proof consists of every change of voters since the genesis, the newest final block, and the state after that
-//! block as far as it concerns the log and its devices, with the anchors of all logs that the devices have been in. It is
-//! verified before it is stored, and can then be used
-//! without a node.
+//! block as far as it concerns the log and its devices. It is verified before it is stored, and can then be used without a
+//! node.
 //!
 //! The genesis voters are taken from the node without proof. A verifier of the evidence takes them from the chain's
 //! specification instead.
@@ -11,7 +10,7 @@
 use super::{State, StateProofError};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use codec::DecodeAll as _;
-use std::{collections::BTreeSet, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 use streembit_chain::{ChainClient, ChainError};
 use streembit_log::{ChainProof, ChainProofError, CheckpointError, KnownVoters, LastBlock, Log, ReadError};
 use streembit_primitives::{
@@ -308,26 +307,12 @@ pub async fn fetch_trust_root(chain: &impl ProofSource) -> Result<TrustRoot, Col
     Ok(TrustRoot { genesis: chain.genesis(), authorities: AuthoritySet { id: 0, voters } })
 }
 
-/// Fetches the proof of the state after a block, for the log, for every device with events in it, and for the other logs of
-/// these devices. Evidence of a device's whole life needs the anchors of all of them.
+/// Fetches the proof of the state after a block, for the log and for every device with events in it.
 async fn fetch_state(log: &Log, chain: &impl ProofSource, newest: Newest) -> Result<LastBlock, CollectError> {
     let Newest { number, hash, state_root, block } = newest;
-    let devices: Vec<_> = log.heads()?.into_iter().map(|(device, _)| device).collect();
     let mut keys = vec![genesis_storage_key(), anchor_storage_key(&log.id())];
-    keys.extend(devices.iter().map(device_storage_key));
-    let mut nodes = chain.read_proof(keys, hash).await?;
-    let state = State::new(&state_root, nodes.clone());
-    let mut logs = BTreeSet::new();
-    for device in &devices {
-        let record = state.device(device)?;
-        logs.extend(record.iter().flat_map(|record| record.logs().iter()).map(|period| period.log));
-    }
-    logs.remove(&log.id());
-    if !logs.is_empty() {
-        nodes.extend(chain.read_proof(logs.iter().map(anchor_storage_key).collect(), hash).await?);
-        nodes.sort_unstable();
-        nodes.dedup();
-    }
+    keys.extend(log.heads()?.iter().map(|(device, _)| device_storage_key(device)));
+    let nodes = chain.read_proof(keys, hash).await?;
     Ok(LastBlock { number, hash, state_root, block, nodes })
 }
 

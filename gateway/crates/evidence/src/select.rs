@@ -1,10 +1,26 @@
 //! The selection of the events in an evidence file, and of the parts of their bodies.
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::{collections::BTreeSet, ops::RangeInclusive, str::FromStr};
 use streembit_clock::{PeriodEnd, PeriodStart};
-use streembit_primitives::{reading::Name, Body, Part};
+use streembit_primitives::{
+    reading::{Name, CLOCK_ERROR},
+    Body, Part, StoredEvent,
+};
 
-/// A span of time, which selects events by the clock of their signer.
+/// The times by which a [`Span`] selects events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SpanClock {
+    /// The time of the event by its signer's clock.
+    #[default]
+    Signer,
+    /// The time at which the gateway received the event, by the gateway's clock.
+    Received,
+    /// The times of the readings: an event is selected if one of its readings is in the span. An event without readings,
+    /// or whose body was erased, counts by its signer's clock.
+    Readings,
+}
+
+/// A span of time, which selects events.
 ///
 /// Evidence has consecutive events. If the clock was set back, it includes all events between the first and the last
 /// one in the span.
@@ -14,18 +30,52 @@ pub struct Span {
     pub from: Option<PeriodStart>,
     /// Before this time; `None` to the last event that is anchored.
     pub to: Option<PeriodEnd>,
+    /// The times that count.
+    pub clock: SpanClock,
 }
 
 impl Span {
     /// Returns true if the span has no bounds.
     pub fn is_all(&self) -> bool {
-        *self == Self::default()
+        self.from.is_none() && self.to.is_none()
+    }
+
+    /// Returns the times of an event that count, from the earliest to the latest.
+    pub(crate) fn times_of(&self, event: &StoredEvent) -> RangeInclusive<u64> {
+        let (time, received) = (event.entry.event.header.time, event.entry.received);
+        match self.clock {
+            SpanClock::Signer => time..=time,
+            SpanClock::Received => received..=received,
+            SpanClock::Readings => {
+                let times = reading_times(event);
+                let ends = times.iter().min().zip(times.iter().max());
+                ends.map_or(time..=time, |(first, last)| *first..=*last)
+            }
+        }
+    }
+
+    /// Returns true if an event is in the span.
+    pub(crate) fn selects(&self, event: &StoredEvent) -> bool {
+        let times = match self.clock {
+            SpanClock::Signer | SpanClock::Received => Vec::new(),
+            SpanClock::Readings => reading_times(event),
+        };
+        match times.is_empty() {
+            true => self.contains(*self.times_of(event).start()),
+            false => times.into_iter().any(|time| self.contains(time)),
+        }
     }
 
     /// Returns true if a time, in milliseconds since 1970, is in the span.
     pub fn contains(&self, time: u64) -> bool {
         self.from.is_none_or(|from| from.0 <= time) && self.to.is_none_or(|to| time < to.0)
     }
+}
+
+/// Returns the times of an event's readings.
+fn reading_times(event: &StoredEvent) -> Vec<u64> {
+    let Some(body) = event.body.present() else { return Vec::new() };
+    body.readings().map(|reading| reading.time).collect()
 }
 
 /// The parts of the events' bodies that are disclosed. The existence of all other parts is still proven.
@@ -92,7 +142,8 @@ impl UnmatchedNames {
         let mut picked = Vec::new();
         for (position, part) in (0u32..).zip(&body.parts) {
             let Part::Reading(reading) = part else { continue };
-            if names.contains(&reading.name) {
+            // The mark of a wrong clock concerns all readings beside it.
+            if names.contains(&reading.name) || reading.name.as_str() == CLOCK_ERROR {
                 self.missing.remove(&reading.name);
                 picked.push(position);
             } else if !self.missing.is_empty() && self.others.len() < MAX_LISTED {
@@ -106,12 +157,16 @@ impl UnmatchedNames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streembit_primitives::{Reading, Source, Value};
+    use streembit_primitives::{
+        event::VERSION, AccountId, DeviceId, EventHeader, EventKind, Hash, LogEntry, Reading, Signature,
+        SignedEvent, Signer, Source, StoredBody, Value,
+    };
 
     fn span(from: &str, to: &str) -> Span {
         Span {
             from: (!from.is_empty()).then(|| from.parse().unwrap()),
             to: (!to.is_empty()).then(|| to.parse().unwrap()),
+            clock: SpanClock::Signer,
         }
     }
 
@@ -136,6 +191,56 @@ mod tests {
         }
     }
 
+    /// An event with these times: by its signer's clock, by the gateway's, and of its readings.
+    fn event(time: &str, received: &str, readings: &[&str]) -> StoredEvent {
+        let ms = |text: &str| text.parse::<PeriodStart>().unwrap().0;
+        let reading = |time: &&str| {
+            Part::Reading(Reading {
+                name: "a".try_into().unwrap(),
+                unit: Default::default(),
+                value: Value::Decimal(1u32.into()),
+                time: ms(time),
+                source: Source::sensor(),
+            })
+        };
+        let parts = readings.iter().map(reading).collect::<Vec<_>>().try_into().unwrap();
+        let header = EventHeader {
+            version: VERSION,
+            device: DeviceId([1; 32]),
+            sequence: 0,
+            previous: Hash::ZERO,
+            time: ms(time),
+            kind: EventKind::Readings,
+            body_hash: Hash::ZERO,
+        };
+        let signer = Signer::Gateway(AccountId([2; 32]));
+        let event = SignedEvent { header, signer, signature: Signature::Sr25519([0; 64]) };
+        let entry = LogEntry { event, received: ms(received) };
+        StoredEvent { index: 0, entry, body: StoredBody::Present(Body { seed: [1; 32], parts }) }
+    }
+
+    #[test]
+    fn an_event_is_found_by_each_of_its_times() {
+        let event = event("2026-06-01", "2026-06-02", &["2026-05-30", "2026-05-31T12:00:00Z"]);
+        for (day, clock) in [
+            ("2026-06-01", SpanClock::Signer),
+            ("2026-06-02", SpanClock::Received),
+            ("2026-05-30", SpanClock::Readings),
+            ("2026-05-31", SpanClock::Readings),
+        ] {
+            for other in [SpanClock::Signer, SpanClock::Received, SpanClock::Readings] {
+                let span = Span { clock: other, ..span(day, day) };
+                assert_eq!(span.selects(&event), other == clock, "{day} by {other:?}");
+            }
+        }
+        // No reading is between the two.
+        let between = span("2026-05-30T12:00:00Z", "2026-05-30T13:00:00Z");
+        assert!(!Span { clock: SpanClock::Readings, ..between }.selects(&event));
+        let erased = StoredEvent { body: StoredBody::Erased { at: 1 }, ..event };
+        let by_readings = Span { clock: SpanClock::Readings, ..span("2026-06-01", "2026-06-01") };
+        assert!(by_readings.selects(&erased));
+    }
+
     #[test]
     fn all_none_and_lists_of_names_are_parsed() {
         assert_eq!("all".parse(), Ok(Disclose::All));
@@ -158,12 +263,12 @@ mod tests {
                 source: Source::sensor(),
             })
         };
-        let body =
-            Body { seed: [1; 32], parts: vec![reading("a"), reading("b"), reading("c")].try_into().unwrap() };
+        let parts = vec![reading("a"), reading("b"), reading("c"), reading(CLOCK_ERROR)];
+        let body = Body { seed: [1; 32], parts: parts.try_into().unwrap() };
         let disclose: Disclose = "c,a,typo".parse().unwrap();
         let mut unmatched = UnmatchedNames::of(&disclose);
         let Disclose::Names(names) = &disclose else { panic!() };
-        assert_eq!(unmatched.pick(names, &body), [0, 2]);
+        assert_eq!(unmatched.pick(names, &body), [0, 2, 3], "the mark of a wrong clock is always disclosed");
         assert_eq!(unmatched.missing.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["typo"]);
         assert_eq!(unmatched.others.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["b"]);
     }

@@ -48,6 +48,10 @@ pub struct UnverifiedSegment {
 /// An event of a file. It is not verified.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct UnverifiedEvent {
+    /// The device.
+    pub device: DeviceId,
+    /// The hash of the event's header.
+    pub hash: Hash,
     /// The position in the device's history.
     pub sequence: u64,
     /// The log.
@@ -97,21 +101,16 @@ pub fn show<E: From<VerifyError>>(
         let mut logs = prelude.segments.iter().map(|segment| segment.log);
         let no_segment = || VerifyError::from(EvidenceError::Malformed { what: "prelude", items: 0 });
         let mut log = logs.next().ok_or_else(no_segment)?;
-        let (mut items, mut index) = (0u64, 0u64);
+        let (mut items, mut place) = (0u64, Place::default());
         loop {
-            match file::read_item(&mut input, items).map_err(VerifyError::from)? {
+            let item = file::read_item(&mut input, items).map_err(VerifyError::from)?;
+            let Place { index, .. } = place;
+            place.pass(&item);
+            match item {
                 Item::End => return Ok(()),
-                Item::NextSegment => {
-                    log = logs.next().ok_or_else(no_segment)?;
-                    index = 0;
-                }
-                Item::Skip { level, .. } => {
-                    index = index.saturating_add(1u64.checked_shl(level.into()).unwrap_or(u64::MAX));
-                }
-                Item::Event { entry, body } => {
-                    each(UnverifiedEvent::of(log, index, entry, body))?;
-                    index = index.saturating_add(1);
-                }
+                Item::NextSegment => log = logs.next().ok_or_else(no_segment)?,
+                Item::Skip { .. } => {}
+                Item::Event { entry, body } => each(UnverifiedEvent::of(log, index, entry, body))?,
             }
             items = items.saturating_add(1);
         }
@@ -120,10 +119,37 @@ pub fn show<E: From<VerifyError>>(
     result
 }
 
+/// The place of an item of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Place {
+    /// The number of the segment, counted from 0.
+    pub segment: usize,
+    /// The index of the entry in the segment's log.
+    pub index: u64,
+}
+
+impl Place {
+    /// Goes on to the place of the item after this one.
+    pub(crate) fn pass(&mut self, item: &Item) {
+        let entries = match item {
+            Item::End => 0,
+            Item::NextSegment => {
+                *self = Self { segment: self.segment.saturating_add(1), index: 0 };
+                0
+            }
+            Item::Skip { level, .. } => 1u64.checked_shl((*level).into()).unwrap_or(u64::MAX),
+            Item::Event { .. } => 1,
+        };
+        self.index = self.index.saturating_add(entries);
+    }
+}
+
 impl UnverifiedSummary {
     fn of(prelude: &Prelude) -> Self {
         let Prelude { genesis, device, chain, segments } = prelude;
-        let anchors = chain.state.anchors.iter().map(Some).chain(std::iter::repeat(None));
+        let former = chain.former.iter().map(|proof| &proof.state);
+        let anchors = former.chain([&chain.state]).map(|state| Some(&state.anchor));
+        let anchors = anchors.chain(std::iter::repeat(None));
         let segments = segments.iter().zip(anchors).map(|(segment, anchor)| UnverifiedSegment {
             gateway: segment.log.gateway,
             log: segment.log,
@@ -143,7 +169,7 @@ impl UnverifiedSummary {
 }
 
 impl UnverifiedEvent {
-    fn of(log: LogId, index: u64, entry: LogEntry, body: ShownBody) -> Self {
+    pub(crate) fn of(log: LogId, index: u64, entry: LogEntry, body: ShownBody) -> Self {
         let LogEntry { event, received } = entry;
         let (disclosed, parts) = match body {
             ShownBody::Whole(body) => (Disclosed::Whole, body.parts.into_inner()),
@@ -155,6 +181,8 @@ impl UnverifiedEvent {
             ShownBody::Erased => (Disclosed::Erased, Vec::new()),
         };
         Self {
+            device: event.header.device,
+            hash: event.header.hash(),
             sequence: event.header.sequence,
             log,
             index,

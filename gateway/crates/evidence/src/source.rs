@@ -66,6 +66,6 @@ pub struct CollectedChain {
     pub number: u32,
     /// The root of the state after the newest final block.
     pub state_root: Hash,
-    /// The trie nodes that prove in that state the log's anchor, its devices, and the anchors of their other logs.
+    /// The trie nodes that prove in that state the log's anchor and the records of its devices.
     pub nodes: Vec<Vec<u8>>,
 }

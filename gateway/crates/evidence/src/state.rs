@@ -3,7 +3,6 @@
 use codec::{Decode, DecodeAll as _};
 use sp_core::{Blake2Hasher, H256};
 use sp_trie::{generate_trie_proof, read_trie_value, LayoutV1, MemoryDB, StorageProof};
-use std::collections::BTreeSet;
 use streembit_primitives::{
     checkpoint::Anchor,
     device::DeviceRecord,
@@ -45,21 +44,14 @@ impl State {
         self.value(&genesis_storage_key())
     }
 
-    /// Proves the anchors of logs, the record of a device and the genesis hash. The proof has only the nodes that these
-    /// need. Returns `None` if a log has no anchor or the device is not registered.
-    pub fn prove(&self, logs: &[LogId], device: &DeviceId) -> Result<Option<StateProof>, StateProofError> {
-        let Some(record) = self.device(device)? else { return Ok(None) };
-        let mut anchors = Vec::new();
-        for log in logs {
-            let Some(anchor) = self.anchor(log)? else { return Ok(None) };
-            anchors.push(anchor);
-        }
-        // A log may be there twice, but its key may not.
-        let mut keys: BTreeSet<_> = logs.iter().map(anchor_storage_key).collect();
-        keys.extend([device_storage_key(device), genesis_storage_key()]);
+    /// Proves the anchor of a log, the record of a device and the genesis hash. The proof has only the nodes that these
+    /// need. Returns `None` if the log has no anchor or the device is not registered.
+    pub fn prove(&self, log: &LogId, device: &DeviceId) -> Result<Option<StateProof>, StateProofError> {
+        let (Some(anchor), Some(record)) = (self.anchor(log)?, self.device(device)?) else { return Ok(None) };
+        let keys = [anchor_storage_key(log), device_storage_key(device), genesis_storage_key()];
         let nodes = generate_trie_proof::<Layout, _, _, _>(&self.nodes, self.root, &keys)
             .map_err(|error| StateProofError(error.to_string()))?;
-        Ok(Some(StateProof { device: record, anchors, nodes }))
+        Ok(Some(StateProof { device: record, anchor, nodes }))
     }
 
     fn value<T: Decode>(&self, key: &[u8]) -> Result<Option<T>, StateProofError> {

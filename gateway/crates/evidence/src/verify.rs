@@ -1,8 +1,12 @@
 //! Verifies an evidence file in one pass and with constant memory. It needs only the file and the trust root.
 
-use super::verifier_pool::VerifierPool;
+use super::{
+    show::{Place, UnverifiedEvent},
+    verifier_pool::VerifierPool,
+};
 use codec::IoReader;
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{self, BufReader, Read},
     path::{Path, PathBuf},
@@ -35,12 +39,24 @@ pub enum VerifyError {
 pub fn verify(
     path: &Path,
     trust: &TrustRoot,
+    progress: impl FnMut(u64, u64, u64),
+) -> Result<VerifiedEvidence, VerifyError> {
+    verify_each(path, trust, |_| {}, progress)
+}
+
+/// Like [`verify`]. Calls `each` with every item in order, before the file is known to be valid: what it collects is
+/// proven only if this function succeeds.
+pub fn verify_each(
+    path: &Path,
+    trust: &TrustRoot,
+    mut each: impl FnMut(&Item),
     mut progress: impl FnMut(u64, u64, u64),
 ) -> Result<VerifiedEvidence, VerifyError> {
     let mut source = EvidenceFile::open(path)?;
     let (position, length) = (source.position(), source.length);
     let mut events = 0u64;
     let verdict = file::verify_with(&mut IoReader(&mut source), trust, VerifierPool::default(), |item| {
+        each(item);
         if matches!(item, Item::Event { .. }) {
             events = events.saturating_add(1);
             if events.is_multiple_of(PROGRESS_INTERVAL) {
@@ -50,6 +66,52 @@ pub fn verify(
     });
     source.check()?;
     Ok(verdict?)
+}
+
+/// Verifies a file like [`verify`], and returns the newest events with the verdict, at most `count` of them.
+pub fn verify_and_keep(
+    path: &Path,
+    trust: &TrustRoot,
+    count: usize,
+    progress: impl FnMut(u64, u64, u64),
+) -> Result<VerifiedFile, VerifyError> {
+    let (mut place, mut kept) = (Place::default(), VecDeque::new());
+    let keep = |item: &Item| {
+        if let (Item::Event { entry, body }, true) = (item, count > 0) {
+            if kept.len() >= count {
+                kept.pop_front();
+            }
+            kept.push_back((place, entry.clone(), body.clone()));
+        }
+        place.pass(item);
+    };
+    let verdict = verify_each(path, trust, keep, progress)?;
+    let log_of = |place: Place| verdict.segments.get(place.segment).map(|segment| segment.checkpoint.log);
+    let proven = |(place, entry, body): (Place, _, _)| {
+        Some(ProvenEvent(UnverifiedEvent::of(log_of(place)?, place.index, entry, body)))
+    };
+    let newest = kept.into_iter().filter_map(proven).collect();
+    Ok(VerifiedFile { verdict, newest })
+}
+
+/// A verified file: what it proves, and its newest events.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VerifiedFile {
+    /// What the file proves.
+    pub verdict: VerifiedEvidence,
+    /// The newest events, oldest first.
+    pub newest: Vec<ProvenEvent>,
+}
+
+/// An event that a verified file proves. What is withheld or erased of its body is a claim of the file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProvenEvent(UnverifiedEvent);
+
+impl ProvenEvent {
+    /// Returns the event.
+    pub fn event(&self) -> &UnverifiedEvent {
+        &self.0
+    }
 }
 
 /// An evidence file that is being read.

@@ -33,8 +33,16 @@ impl From<DeviceKey> for ConfiguredDevice {
 pub(super) struct Device {
     configured: ParsedDeviceKey,
     registered: Option<Registered>,
-    /// The gateway signs nothing for the device until then, because its key is being changed.
-    paused_until: Option<Instant>,
+    /// The key of the device is being changed.
+    pause: Option<Pause>,
+}
+
+/// Why events of a device wait: its key is being changed, so they would be signed with one that no longer counts.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    /// The sequence of the first event that waits.
+    from: u64,
+    until: Instant,
 }
 
 /// The part of a device that comes from its record on the chain.
@@ -46,7 +54,17 @@ struct Registered {
 
 impl Device {
     pub(super) fn new(device: ConfiguredDevice) -> Self {
-        Self { configured: ParsedDeviceKey::new(device.id, device.key), registered: None, paused_until: None }
+        Self { configured: ParsedDeviceKey::new(device.id, device.key), registered: None, pause: None }
+    }
+
+    /// Returns true if this is the device of the configuration.
+    fn is(&self, device: &ConfiguredDevice) -> bool {
+        self.configured.device() == device.id && *self.configured.key() == device.key
+    }
+
+    /// Returns true if the record of the device on the chain is known.
+    pub(super) fn has_lineage(&self) -> bool {
+        self.registered.is_some()
     }
 
     pub(super) fn id(&self) -> DeviceId {
@@ -63,12 +81,20 @@ impl Device {
         Ok(())
     }
 
-    /// Returns an error while the gateway signs nothing for the device.
-    pub(super) fn ensure_not_paused(&self) -> Result<(), IngestError> {
-        match self.paused_until {
-            Some(until) if Instant::now() < until => Err(IngestError::Paused { device: self.id() }),
+    /// Returns an error while an event with this sequence waits for a change of the device's key.
+    pub(super) fn ensure_not_paused(&self, sequence: u64) -> Result<(), IngestError> {
+        match self.pause {
+            Some(Pause { from, until }) if sequence >= from && Instant::now() < until => {
+                Err(IngestError::Paused { device: self.id() })
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Returns true if this record is the one that is known.
+    fn is_registered_as(&self, lineage: Option<&Lineage>) -> bool {
+        let known = self.registered.as_ref().map(|registered| registered.lineage.record());
+        known == lineage.map(Lineage::record)
     }
 
     /// Returns the key that an event with this sequence is verified with.
@@ -154,6 +180,17 @@ impl Devices {
         Self(RwLock::new(Arc::new(devices.collect())))
     }
 
+    /// Replaces the devices. A device that stays as it was keeps its record and its pause.
+    pub(super) fn set(&self, devices: impl IntoIterator<Item = ConfiguredDevice>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let keep = |device: ConfiguredDevice| match known.get(&device.id) {
+            Some(same) if same.is(&device) => (device.id, same.clone()),
+            _ => (device.id, Arc::new(Device::new(device))),
+        };
+        let changed: HashMap<_, _> = devices.into_iter().map(keep).collect();
+        *known = Arc::new(changed);
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -162,29 +199,68 @@ impl Devices {
         self.snapshot().get(device).cloned()
     }
 
-    /// Lets the gateway sign nothing for a device for some time, but at most until its record changes. Returns false if the
-    /// gateway does not have the device.
-    pub(super) fn pause(&self, device: &DeviceId, time: Duration) -> bool {
+    /// Lets events of a device from the sequence `from` on wait for some time, but at most until its record changes. Returns
+    /// false if the gateway does not have the device.
+    pub(super) fn pause(&self, device: &DeviceId, from: u64, time: Duration) -> bool {
+        self.set_pause(device, Instant::now().checked_add(time).map(|until| Pause { from, until }))
+    }
+
+    /// Ends the pause of a device. Returns false if the gateway does not have the device.
+    pub(super) fn resume(&self, device: &DeviceId) -> bool {
+        self.set_pause(device, None)
+    }
+
+    fn set_pause(&self, device: &DeviceId, pause: Option<Pause>) -> bool {
         let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = devices.get(device) else { return false };
-        let changed = Device {
-            configured: known.configured.clone(),
-            registered: known.registered.clone(),
-            paused_until: Instant::now().checked_add(time),
-        };
-        Arc::make_mut(&mut devices).insert(*device, Arc::new(changed));
+        let (configured, registered) = (known.configured.clone(), known.registered.clone());
+        Arc::make_mut(&mut devices).insert(*device, Arc::new(Device { configured, registered, pause }));
         true
     }
 
-    /// Sets or removes what the chain says of a device, and ends its pause. Ignores a device that the gateway does not have.
+    /// Sets or removes what the chain says of a device. If its record has changed, its pause ends. Ignores a device that the
+    /// gateway does not have.
     pub(super) fn set_lineage(&self, device: &DeviceId, lineage: Option<Lineage>) {
         let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = devices.get(device) else { return };
+        let pause = known.pause.filter(|_| known.is_registered_as(lineage.as_ref()));
         let registered = lineage.map(|lineage| Registered {
             keys: ParsedDeviceKeys::new(lineage.record()),
             lineage: Arc::new(lineage),
         });
-        let changed = Device { configured: known.configured.clone(), registered, paused_until: None };
+        let changed = Device { configured: known.configured.clone(), registered, pause };
         Arc::make_mut(&mut devices).insert(*device, Arc::new(changed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streembit_primitives::{
+        device::{ChangeTime, DeviceRecord},
+        PartyId, PublicKey,
+    };
+
+    fn key(n: u8) -> DeviceKey {
+        DeviceKey::Own(PublicKey::Sr25519([n; 32]))
+    }
+
+    #[test]
+    fn devices_that_stay_keep_their_records_when_others_come_and_go() {
+        let devices = Devices::new([key(1).into(), key(2).into()]);
+        let at = ChangeTime { block: 1, time: 1 };
+        let log = LogId::first(AccountId([3; 32]));
+        for n in [1, 2] {
+            let record = DeviceRecord::new(key(n), PartyId([4; 32]), log, at);
+            devices.set_lineage(&key(n).device_id(), Some(Lineage::new(record, None)));
+        }
+        // The second one has another key now, the first one stays, and the third one is new.
+        let changed = ConfiguredDevice { id: key(2).device_id(), key: key(5) };
+        devices.set([key(1).into(), changed, key(3).into()]);
+        let known = |n| devices.get(&key(n).device_id()).map(|device| device.has_lineage());
+        assert_eq!([known(1), known(2), known(3)], [Some(true), Some(false), Some(false)]);
+        devices.set([key(3).into()]);
+        assert_eq!([known(1), known(2), known(3)], [None, None, Some(false)]);
+        assert!(!devices.pause(&key(1).device_id(), 0, Duration::from_secs(1)));
     }
 }

@@ -20,7 +20,7 @@ pub enum IngestError {
         device: DeviceId,
     },
     /// The key of the device is being changed.
-    #[error("the key of device {device} is being changed: send the readings again in a few seconds")]
+    #[error("the key of device {device} is being changed, and an event that its old key signs meanwhile would not count: send it again in a few seconds, signed with the key that counts then")]
     Paused {
         /// The device.
         device: DeviceId,
@@ -71,6 +71,13 @@ pub enum IngestError {
         /// The number of readings.
         count: usize,
     },
+    /// A text has a character that acts on a terminal, changes the direction of the text, or cannot be seen.
+    #[error(
+        "a text of the event has the hidden character {}: leave out control characters such as line breaks, \
+         bidirectional and zero-width characters",
+        code_point(.0)
+    )]
+    Hidden(char),
     /// The status text is too long.
     #[error("the status: {0}")]
     TooLong(#[from] TextLengthError),
@@ -108,6 +115,10 @@ impl From<AppendError> for IngestError {
             error => Self::Log(error),
         }
     }
+}
+
+fn code_point(character: &char) -> String {
+    format!("U+{:04X}", u32::from(*character))
 }
 
 fn key_text(key: &DeviceKey) -> String {

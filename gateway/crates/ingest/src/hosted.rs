@@ -1,7 +1,8 @@
 //! Events of hosted devices, which cannot sign: the gateway makes and signs them.
 
-use super::{devices::Device, IngestError};
+use super::{clock_mark, devices::Device, IngestError};
 use std::sync::Arc;
+use streembit_clock::{now_ms, ClockState};
 use streembit_keystore::KeyPair;
 use streembit_log::{Head, NewEntry, Proposal};
 use streembit_primitives::{
@@ -18,11 +19,11 @@ pub(super) struct Content {
 }
 
 impl Content {
-    fn new(kind: EventKind, parts: Vec<Part>) -> Result<Self, IngestError> {
+    fn new(kind: EventKind, parts: Vec<Part>, time: u64) -> Result<Self, IngestError> {
         let count = parts.len();
         let parts = BoundedVec::try_from(parts).map_err(|_| IngestError::TooMany { count })?;
         let body = Body { seed: rand::random(), parts };
-        Ok(Self { kind, body, time: streembit_clock::now_ms() })
+        Ok(Self { kind, body, time })
     }
 
     pub(super) fn body(&self) -> &Body {
@@ -30,18 +31,30 @@ impl Content {
     }
 }
 
-/// The content of an event with readings.
-pub(super) fn readings(readings: Vec<Reading>) -> Result<Content, IngestError> {
-    match readings.len() {
+/// Returns true if an event with this many readings has no room for the mark of a wrong clock.
+pub(super) fn is_full(readings: usize) -> bool {
+    readings >= MAX_PARTS as usize
+}
+
+/// The content of an event with readings, marked if the clock is wrong and there is room.
+pub(super) fn readings(readings: Vec<Reading>, clock: ClockState) -> Result<Content, IngestError> {
+    let count = readings.len();
+    match count {
         0 => Err(IngestError::Empty),
         count if count > MAX_PARTS as usize => Err(IngestError::TooMany { count }),
-        _ => Content::new(EventKind::Readings, readings.into_iter().map(Part::Reading).collect()),
+        _ => {
+            let time = now_ms();
+            let mark = clock_mark::reading(clock, time).filter(|_| !is_full(count));
+            let parts = readings.into_iter().map(Part::Reading).chain(mark).collect();
+            Content::new(EventKind::Readings, parts, time)
+        }
     }
 }
 
-/// The content of a status event.
-pub(super) fn status(text: &str) -> Result<Content, IngestError> {
-    Content::new(EventKind::Status, vec![Part::Status(Text::try_from(text)?)])
+/// The content of a status event, marked if the clock is wrong.
+pub(super) fn status(text: &str, clock: ClockState) -> Result<Content, IngestError> {
+    let parts = [Part::Status(Text::try_from(text)?)].into_iter().chain(clock_mark::status(clock));
+    Content::new(EventKind::Status, parts.collect(), now_ms())
 }
 
 /// Proposes an event that is signed on the log's writer thread, once its place in the device's history is known.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod clock_mark;
 mod devices;
 mod error;
 mod hosted;
@@ -13,9 +14,11 @@ mod tests;
 pub use devices::ConfiguredDevice;
 pub use error::IngestError;
 
+use clock_mark::KnownClock;
 use codec::Encode as _;
 use devices::Devices;
 use std::{sync::Arc, time::Duration};
+use streembit_clock::{ClockCheck, ClockState};
 use streembit_keystore::KeyPair;
 use streembit_log::{AppendError, Lineage, Log, Receipt, Refusal, MAX_BODY_BYTES};
 use streembit_primitives::{Body, DeviceId, DeviceKey, Reading, SignedEvent};
@@ -51,6 +54,7 @@ struct Inner {
     log: Log,
     keys: Arc<KeyPair>,
     devices: Arc<Devices>,
+    clock: KnownClock,
     /// The byte budget, in permits of [`BYTES_PER_PERMIT`]. An event holds its permits until it is answered.
     budget: Arc<Semaphore>,
     /// The total number of permits.
@@ -59,7 +63,7 @@ struct Inner {
     verifiers: Verifiers,
 }
 
-/// How long a device is paused: longer than a change of its key takes to become final.
+/// How long events of a device wait at most: longer than a change of its key takes to become final.
 pub const PAUSE: Duration = Duration::from_secs(120);
 
 /// The size of one permit of the budget, in bytes.
@@ -94,7 +98,8 @@ impl Ingest {
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
         let budget = Arc::new(Semaphore::new(capacity as usize));
         let keys = Arc::new(keys);
-        Ok(Self { inner: Arc::new(Inner { log, keys, devices, budget, capacity, limits, verifiers }) })
+        let clock = KnownClock::new();
+        Ok(Self { inner: Arc::new(Inner { log, keys, devices, clock, budget, capacity, limits, verifiers }) })
     }
 
     /// Admits an event that a device signed. Resolves when the event is on disk.
@@ -127,14 +132,34 @@ impl Ingest {
     }
 
     /// Admits readings of a hosted device as one event, which the gateway signs. Resolves when the event is on disk.
+    ///
+    /// While the clock is wrong, the event also has a reading with the name [`CLOCK_ERROR`]. If it has no room for it, a
+    /// status event before it says so.
+    ///
+    /// [`CLOCK_ERROR`]: streembit_primitives::reading::CLOCK_ERROR
     pub async fn readings(&self, device: DeviceId, readings: Vec<Reading>) -> Result<Receipt, IngestError> {
-        self.host(device, hosted::readings(readings)?).await
+        let clock = self.clock();
+        if clock.is_wrong() && hosted::is_full(readings.len()) {
+            self.host(device, hosted::status(&clock.to_string(), ClockState::Unknown)?).await?;
+        }
+        self.host(device, hosted::readings(readings, clock)?).await
     }
 
     /// Admits a status text of a hosted device as one event, which the gateway signs. Resolves when the event is on
     /// disk.
     pub async fn status(&self, device: DeviceId, text: &str) -> Result<Receipt, IngestError> {
-        self.host(device, hosted::status(text)?).await
+        self.host(device, hosted::status(text, self.clock())?).await
+    }
+
+    /// Compares the gateway's clock with something that tells the time, such as a block, and returns the result. While the
+    /// clock is wrong, the events of hosted devices are marked.
+    pub fn compare_clock(&self, with: impl FnOnce(&mut ClockCheck) -> ClockState) -> ClockState {
+        self.inner.clock.compare(with)
+    }
+
+    /// Returns the state of the gateway's clock.
+    pub fn clock(&self) -> ClockState {
+        self.inner.clock.state()
     }
 
     /// Returns the devices whose events are admitted, with the keys that count now.
@@ -143,25 +168,49 @@ impl Ingest {
         devices.values().map(|device| (device.id(), device.key().clone())).collect()
     }
 
+    /// Replaces the devices whose events are admitted. A device that stays as it was keeps what the chain says of it.
+    pub fn set_devices(&self, devices: impl IntoIterator<Item: Into<ConfiguredDevice>>) {
+        self.inner.devices.set(devices.into_iter().map(Into::into));
+    }
+
+    /// Returns true if it is known what the chain says of a device.
+    pub fn has_lineage(&self, device: &DeviceId) -> bool {
+        self.inner.devices.get(device).is_some_and(|device| device.has_lineage())
+    }
+
     /// Sets what the chain says of a device, or `None` if the chain has no record of it: then the configured key counts.
     /// It applies to all events that are verified from now on.
     pub fn set_lineage(&self, device: &DeviceId, lineage: Option<Lineage>) {
         self.inner.devices.set_lineage(device, lineage);
     }
 
-    /// Refuses readings and texts of a hosted device for [`PAUSE`], or until its record changes: its key is being changed,
-    /// and an event that the old key signs meanwhile would not count. Resolves when the events before are on disk.
+    /// Refuses events of a device from the sequence `from` on, for [`PAUSE`] or until its record changes: its key is being
+    /// changed, and an event that the old key signs meanwhile would not count. Of a hosted device, it refuses all readings
+    /// and texts. Resolves when the events that were accepted before are on disk.
     ///
     /// # Errors
     ///
     /// [`IngestError::UnknownDevice`] if the gateway does not have the device.
-    pub async fn pause(&self, device: DeviceId) -> Result<(), IngestError> {
-        if !self.inner.devices.pause(&device, PAUSE) {
+    pub async fn pause(&self, device: DeviceId, from: u64) -> Result<(), IngestError> {
+        if !self.inner.devices.pause(&device, from, PAUSE) {
             return Err(IngestError::UnknownDevice { device });
         }
-        // The writer answers in order.
-        self.inner.log.admit(Vec::new()).await;
+        // Verifiers and the writer answer in order, so the events that they had before are answered when these are.
+        let verified = self.submit(Vec::new(), 0).await;
+        let (_, _) = tokio::join!(verified, self.inner.log.admit(Vec::new()));
         Ok(())
+    }
+
+    /// Ends the pause of a device, because its key does not change after all.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError::UnknownDevice`] if the gateway does not have the device.
+    pub fn resume(&self, device: DeviceId) -> Result<(), IngestError> {
+        match self.inner.devices.resume(&device) {
+            true => Ok(()),
+            false => Err(IngestError::UnknownDevice { device }),
+        }
     }
 
     /// Stops admitting events. Resolves when all accepted signed events are in the queue of the log, which still writes
@@ -191,13 +240,16 @@ impl Ingest {
             return Err(IngestError::NotHosted { device });
         }
         known.ensure_placed()?;
-        known.ensure_not_paused()?;
+        ensure_shown(content.body())?;
         let bytes = content.body().encoded_size();
         if bytes > MAX_BODY_BYTES {
             return Err(Refusal::BodyTooLarge { bytes }.into());
         }
         let permits = self.clamp(permits(bytes));
         let _permit = self.inner.budget.acquire_many(permits).await.map_err(|_| IngestError::Closed)?;
+        // Look at the device again: it may have been paused while this waited. The sequence of its event is not known yet.
+        let known = self.inner.devices.get(&device).ok_or(IngestError::UnknownDevice { device })?;
+        known.ensure_not_paused(u64::MAX)?;
         let proposal = hosted::propose(content, known, self.inner.log.id(), self.inner.keys.clone());
         let mut results = self.inner.log.admit(vec![proposal]).await;
         results.pop().unwrap_or(Err(AppendError::Closed)).map_err(IngestError::from)
@@ -217,6 +269,11 @@ impl std::fmt::Debug for Ingest {
             .field("limits", &self.inner.limits)
             .finish_non_exhaustive()
     }
+}
+
+/// Returns an error if a text of a new event has hidden characters, with which it could forge what others read about it.
+fn ensure_shown(body: &Body) -> Result<(), IngestError> {
+    body.hidden_character().map_or(Ok(()), |character| Err(IngestError::Hidden(character)))
 }
 
 /// Takes the events for the next submission: as many as fit into one batch and the budget, but at least one. Returns

@@ -1,5 +1,6 @@
 //! Tests of ingest on real logs.
 
+mod pause;
 #[path = "../../log/src/tests/support.rs"]
 #[expect(dead_code, reason = "the tests of the log use the rest")]
 mod support;
@@ -94,6 +95,33 @@ async fn a_high_s_is_refused_with_the_remedy() {
     let Signature::P256(bytes) = &mut event.signature else { unreachable!() };
     *bytes = streembit_primitives::p256::normalize_s(bytes).unwrap();
     assert!(fixture.ingest.signed(event, text).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_with_hidden_characters_are_refused_in_new_events() {
+    let mut device = Device::sr25519(1);
+    let fixture = start_ingest(std::slice::from_ref(&device), Limits::default());
+    let ingest = &fixture.ingest;
+    let forged = "ok\n     9  2026-01-01 00:00:00Z  anchored  Vehicle.TraveledDistance 5 km";
+    for (text, character) in
+        [(forged, '\n'), ("a\u{1b}[8m", '\u{1b}'), ("a\u{202e}b", '\u{202e}'), ("\u{200b}", '\u{200b}')]
+    {
+        assert_eq!(ingest.status(fixture.car, text).await, Err(IngestError::Hidden(character)));
+        let value = Value::Text(Text::try_from(text).unwrap());
+        let readings = vec![reading(1), Reading { value, ..reading(2) }];
+        assert_eq!(ingest.readings(fixture.car, readings).await, Err(IngestError::Hidden(character)));
+        let (sequence, previous) = (device.sequence, device.previous);
+        let hidden = body(text);
+        let event = device.next_with(&hidden);
+        assert_eq!(ingest.signed(event, hidden).await, Err(IngestError::Hidden(character)));
+        // The device signs an event without the character in its place.
+        (device.sequence, device.previous) = (sequence, previous);
+    }
+    let error = IngestError::Hidden('\u{202e}').to_string();
+    assert!(error.contains("U+202E") && !error.contains('\u{202e}'), "{error}");
+    let (event, plain) = device.next(0);
+    assert!(ingest.signed(event, plain).await.is_ok());
+    assert_eq!(fixture.log.size(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -423,26 +451,6 @@ async fn a_hosted_device_that_was_taken_over_continues_its_history() {
     let refused = ingest.readings(device, vec![reading(1)]).await.unwrap_err();
     assert_eq!(refused, IngestError::Refused(Refusal::OtherEpoch { device, sequence: 8, epoch: 1 }));
     assert!(refused.is_temporary());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hosted_device_whose_key_changes_waits_for_its_record() {
-    let folder = tempfile::tempdir().unwrap();
-    let own_log = LogId::first(keys().account());
-    let log = Log::open(&folder.path().join("log"), own_log).unwrap();
-    let (key, other) = (hosted("car"), hosted("van"));
-    let (device, other_device) = (key.device_id(), other.device_id());
-    let ingest = Ingest::new(log, keys(), [key.clone(), other]).unwrap();
-    ingest.readings(device, vec![reading(1)]).await.unwrap();
-    ingest.pause(device).await.unwrap();
-    let paused = ingest.readings(device, vec![reading(2)]).await.unwrap_err();
-    assert!(paused == IngestError::Paused { device } && paused.is_temporary(), "{paused}");
-    ingest.readings(other_device, vec![reading(1)]).await.unwrap();
-    let unknown = DeviceId([9; 32]);
-    assert_eq!(ingest.pause(unknown).await, Err(IngestError::UnknownDevice { device: unknown }));
-    let record = DeviceRecord::new(key, PartyId([1; 32]), own_log, AT);
-    ingest.set_lineage(&device, Some(Lineage::new(record, None)));
-    assert_eq!(ingest.readings(device, vec![reading(2)]).await.unwrap().sequence, 1);
 }
 
 proptest! {

@@ -164,7 +164,9 @@ pub(super) fn verify(submissions: Vec<Submission>, devices: &Snapshot, log: &Log
                 continue;
             };
             let placed = device.ensure_in_log(log, sequence).map_err(IngestError::from);
-            if let Err(error) = device.ensure_placed().and(placed) {
+            let waits = device.ensure_not_paused(sequence);
+            let shown = super::ensure_shown(&body);
+            if let Err(error) = device.ensure_placed().and(placed).and(waits).and(shown) {
                 answer.refuse(index, error);
                 continue;
             }

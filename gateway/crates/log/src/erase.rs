@@ -3,7 +3,8 @@
 //! 1. One synced write marks the bodies as erased, deletes them, and records the pending removal from the disk. From
 //!    then on they cannot be read, even after a crash.
 //! 2. All memtables are flushed, so that the write-ahead logs that hold the bodies become obsolete.
-//! 3. The tables that hold the bodies are rewritten without them.
+//! 3. Background compactions of the bodies are stopped, and the tables that hold the bodies are rewritten without them. A
+//!    background compaction could otherwise move a body into a new table after the tables were listed.
 //! 4. When the old files are gone, the record of the pending removal is deleted. After a crash before that, opening the
 //!    log repeats the steps from 2.
 //!
@@ -33,6 +34,9 @@ const RANGE_GAP: u64 = 100_000;
 
 /// How long RocksDB may take to delete obsolete files.
 const DELETION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long running compactions are waited for before the tables are listed.
+const COMPACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause between two checks for obsolete files.
 const DELETION_POLL: Duration = Duration::from_millis(10);
@@ -176,17 +180,62 @@ fn purge(store: &Store, pending: &Pending, fresh: &[u64], now: u64) -> Result<()
         db.flush_cf_opt(guard.family(family)?.1, &wait).map_err(RemovalError::from)?;
     }
     failpoint::reach("erase-flushed");
-    let tables = tables_with(db, store.path(), pending).map_err(RemovalError::from)?;
-    for (first, last) in &pending.0 {
-        rewrite(db, bodies, *first, *last);
+    let stopped = StoppedCompactions::stop(db, bodies).map_err(RemovalError::from)?;
+    // If compactions may still run, the first pass lists the tables that they replace, so it lasts until they have ended.
+    // Then the second pass lists all tables that a body can be in.
+    let passes = if stopped.wait().map_err(RemovalError::from)? { 1 } else { 2 };
+    for _ in 0..passes {
+        let tables = tables_with(db, store.path(), pending).map_err(RemovalError::from)?;
+        failpoint::reach("erase-listed");
+        for (first, last) in &pending.0 {
+            rewrite(db, bodies, *first, *last);
+        }
+        wait_until_gone(logs.iter().cloned().chain(tables))?;
     }
-    wait_until_gone(logs.into_iter().chain(tables))?;
+    drop(stopped);
     failpoint::reach("erase-rewritten");
     // RocksDB syncs the new tables before it deletes the old ones, so the removal is durable here.
     let mut done = WriteBatch::default();
     done.delete_cf(meta, meta::PURGE);
     db.write_opt(done, &synced()).map_err(StorageError::database("recording that an erasure is finished"))?;
     Ok(())
+}
+
+/// Keeps RocksDB from compacting the bodies in the background. Dropping it allows that again.
+struct StoppedCompactions<'a> {
+    db: &'a Db,
+    bodies: &'a ColumnFamily,
+}
+
+impl<'a> StoppedCompactions<'a> {
+    /// The option that stops them. It is not kept when the database is opened again.
+    const OPTION: &'static str = "disable_auto_compactions";
+
+    fn stop(db: &'a Db, bodies: &'a ColumnFamily) -> Result<Self, rocksdb::Error> {
+        db.set_options_cf(bodies, &[(Self::OPTION, "true")])?;
+        Ok(Self { db, bodies })
+    }
+
+    /// Waits until the running compactions have ended. Returns false if some still run after [`COMPACTION_TIMEOUT`]; they
+    /// may be of other families, because RocksDB counts them together.
+    fn wait(&self) -> Result<bool, rocksdb::Error> {
+        let since = Instant::now();
+        while self.db.property_int_value(rocksdb::properties::NUM_RUNNING_COMPACTIONS)? != Some(0) {
+            if since.elapsed() > COMPACTION_TIMEOUT {
+                return Ok(false);
+            }
+            std::thread::sleep(DELETION_POLL);
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for StoppedCompactions<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.db.set_options_cf(self.bodies, &[(Self::OPTION, "false")]) {
+            tracing::warn!(%error, "the bodies are not compacted until the gateway is started again");
+        }
+    }
 }
 
 /// Rewrites every table that overlaps a range, down to the last level.

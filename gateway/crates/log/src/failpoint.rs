@@ -4,7 +4,7 @@
 //! place for the N-th time. The variable is read once. Builds without debug assertions have no failpoints.
 
 /// The names of all failpoints, in the order in which a log reaches them.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "open-folder",
     "open-identity",
     "open-checks",
@@ -21,12 +21,15 @@ pub const NAMES: [&str; 17] = [
     "erase-before",
     "erase-after",
     "erase-flushed",
+    "erase-listed",
     "erase-rewritten",
 ];
 
 /// Kills the process if the test chose this failpoint.
 #[cfg(debug_assertions)]
 pub(crate) fn reach(name: &str) {
+    #[cfg(test)]
+    hook::call(name);
     use std::sync::{
         atomic::{AtomicU64, Ordering},
         OnceLock,
@@ -49,3 +52,27 @@ pub(crate) fn reach(name: &str) {
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub(crate) fn reach(_name: &str) {}
+
+/// What a unit test does at a failpoint of its own thread.
+#[cfg(test)]
+pub(crate) mod hook {
+    use std::cell::RefCell;
+
+    type Hook = (&'static str, Box<dyn FnOnce()>);
+
+    thread_local! {
+        static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
+    }
+
+    /// Calls `act` when this thread reaches the failpoint `name` for the first time.
+    pub(crate) fn set(name: &'static str, act: impl FnOnce() + 'static) {
+        HOOK.with(|hook| *hook.borrow_mut() = Some((name, Box::new(act))));
+    }
+
+    pub(super) fn call(name: &str) {
+        let taken = HOOK.with(|hook| hook.borrow_mut().take_if(|(at, _)| *at == name));
+        if let Some((_, act)) = taken {
+            act();
+        }
+    }
+}

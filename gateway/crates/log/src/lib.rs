@@ -76,6 +76,7 @@ struct WriterHandle {
     appends: Option<mpsc::Sender<Vec<Append>>>,
     thread: Option<std::thread::JoinHandle<()>>,
     durable_size: watch::Receiver<u64>,
+    problem: watch::Receiver<Option<AppendError>>,
     /// Allows one erasure at a time.
     erasing: Mutex<()>,
 }
@@ -100,7 +101,8 @@ impl Log {
         chain_proofs::migrate(&store)?;
         let (appends, queue) = mpsc::channel(QUEUE);
         let (durable, durable_size) = watch::channel(reader.size());
-        let writer = Writer::new(store, id, reader.shared_size(), queue, durable)?;
+        let (reported, problem) = watch::channel(None);
+        let writer = Writer::new(store, id, reader.shared_size(), queue, durable, reported)?;
         let thread = std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || writer.run())
@@ -109,6 +111,7 @@ impl Log {
             appends: Some(appends),
             thread: Some(thread),
             durable_size,
+            problem,
             erasing: Mutex::default(),
         });
         Ok(Self { writer, reader })
@@ -187,6 +190,11 @@ impl Log {
     /// Returns a watch on the number of entries on disk.
     pub fn watch_size(&self) -> watch::Receiver<u64> {
         self.writer.durable_size.clone()
+    }
+
+    /// Returns a watch on the reason why the last write failed; `None` if it succeeded.
+    pub fn watch_problem(&self) -> watch::Receiver<Option<AppendError>> {
+        self.writer.problem.clone()
     }
 
     /// The reader of this log.

@@ -195,11 +195,14 @@ impl Store {
         self.marked_for_reopen.swap(false, Ordering::AcqRel)
     }
 
-    /// Closes the database and opens it again.
+    /// Closes the database and opens it again. Creates none: if there is none, its disk was removed, and may come back.
     pub(crate) fn reopen(&self) -> Result<(), OpenError> {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         // Close it first, because RocksDB locks the folder.
         *db = None;
+        if !self.path.join("CURRENT").exists() {
+            return Err(cannot_open(&self.path, std::io::ErrorKind::NotFound.into()));
+        }
         *db = Some(open(&self.path)?);
         Ok(())
     }

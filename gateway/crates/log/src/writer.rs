@@ -47,6 +47,8 @@ pub(crate) struct Writer {
     queue: mpsc::Receiver<Vec<Append>>,
     /// Announces the number of entries on disk.
     durable: watch::Sender<u64>,
+    /// Announces why the last write failed, until a write succeeds.
+    problem: watch::Sender<Option<AppendError>>,
     watermark: Watermark,
     frontier: Frontier,
     growing: GrowingTiles,
@@ -93,11 +95,12 @@ impl Writer {
         size: Arc<AtomicU64>,
         queue: mpsc::Receiver<Vec<Append>>,
         durable: watch::Sender<u64>,
+        problem: watch::Sender<Option<AppendError>>,
     ) -> Result<Self, OpenError> {
         let (frontier, growing) = load_tree(&store)?;
         let watermark = Watermark::open(store.path())?;
         let devices = Devices::new(log);
-        Ok(Self { store, size, queue, durable, watermark, frontier, growing, devices, failed: None })
+        Ok(Self { store, size, queue, durable, problem, watermark, frontier, growing, devices, failed: None })
     }
 
     /// Runs until the last [`super::Log`] is dropped and no append waits.
@@ -109,6 +112,7 @@ impl Writer {
                 group.drain(..).map(|append| (append.proposals, append.reply)).unzip();
             let counts: Vec<usize> = proposals.iter().map(Vec::len).collect();
             let results = self.commit(proposals);
+            self.report(&results);
             let mut results = match results {
                 Ok(results) => results,
                 Err(error) => {
@@ -124,6 +128,20 @@ impl Writer {
                 failpoint::reach("reply-between");
             }
         }
+    }
+
+    /// Announces whether the log can be written. A group without a new event says nothing about that.
+    fn report(&self, results: &Result<Vec<Results>, AppendError>) {
+        let problem = match results {
+            Ok(results) if results.iter().flatten().any(Result::is_ok) => None,
+            Ok(_) => return,
+            Err(error) => Some(error.clone()),
+        };
+        self.problem.send_if_modified(|known| {
+            let is_new = *known != problem;
+            *known = problem;
+            is_new
+        });
     }
 
     /// Adds the appends that are waiting already, up to the bounds of a group.
@@ -198,7 +216,15 @@ impl Writer {
         for proposals in group {
             let mut each = Vec::with_capacity(proposals.len());
             for proposal in proposals {
-                each.push(self.admit(&guard, &mut write, proposal)?.map_err(AppendError::from));
+                each.push(match self.admit(&guard, &mut write, proposal) {
+                    Ok(decision) => decision.map_err(AppendError::from),
+                    // Only this event depends on what is damaged, and nothing of it is in the write yet.
+                    Err(error @ StorageError::Damaged { .. }) => {
+                        tracing::error!(%error, "an event was not admitted");
+                        Err(error.into())
+                    }
+                    Err(error) => return Err(error),
+                });
             }
             results.push(each);
         }

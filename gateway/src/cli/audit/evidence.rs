@@ -1,17 +1,21 @@
 //! `streembit audit export`, `verify` and `show`: writing, verifying and showing evidence files.
 
-use super::{entry, history, open_own_log, verdict::verdict_text};
+use super::{entry, open_own_log, verdict::verdict_text};
 use crate::{
+    address_book::AddressBook,
     cli::{
         common::{CommandResult, ConfigArg, Context},
         output::{self, paint, Colour},
         progress::ProgressBar,
+        record,
         resolver::Reference,
     },
+    event_view::{EventView, LogIdView},
     remedies::explain,
 };
 use anyhow::{ensure, Context as _};
 use clap::{Args, ValueEnum};
+use comfy_table::Table;
 use serde::Serialize;
 use serde_json::json;
 use std::{
@@ -21,16 +25,16 @@ use std::{
 };
 use streembit_clock::{self as clock, PeriodEnd, PeriodStart};
 use streembit_evidence::{
-    export::{self, ExportSummary, Request},
+    export::{self, ExportSummary, Request, TimeCounts},
     output::Output,
-    select::{Disclose, Span},
-    show::{self, Disclosed, UnverifiedEvent, UnverifiedSummary},
-    verify::{self, VerifyError},
+    select::{Disclose, Span, SpanClock},
+    show::{self, UnverifiedEvent, UnverifiedSummary},
+    verify::{self, ProvenEvent, VerifiedFile, VerifyError},
     TrustRootSource,
 };
 use streembit_primitives::{
     evidence::{BodyCounts, VerifiedEvidence},
-    Hash, Part, Signer,
+    Hash,
 };
 
 /// The arguments of `audit export`.
@@ -47,8 +51,8 @@ pub struct ExportArgs {
     /// `cose`.
     #[arg(long, value_name = "N")]
     pub(super) sequence: Option<u64>,
-    /// Continue this evidence file, if the device's events were in another log before. It must be exported from that log,
-    /// after the log's last anchor. The new file has all of its events, and proves both logs by one chain.
+    /// Continue this evidence file, if the device's events were in another log before. It must have the device's last event
+    /// in that log. The new file has all of its events with their proof, whatever has become of that log since.
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     after: Option<PathBuf>,
     /// Export events from this day (2027-06-01, UTC) or time (2027-06-01T12:00:00Z) on.
@@ -62,6 +66,10 @@ pub struct ExportArgs {
     /// The default is `all`.
     #[arg(long, value_name = "all|none|NAMES")]
     disclose: Option<Disclose>,
+    /// The times that --from and --to are about: of the events by their signers' clocks (`signer`), of their receipt by
+    /// the gateway's clock (`received`), or of the readings in them (`readings`).
+    #[arg(long, value_enum, value_name = "TIMES", default_value_t = SpanTimes::Signer)]
+    by: SpanTimes,
     /// The chain whose anchors prove the events, if the log was anchored on more than one: the hash of its first block,
     /// as listed by `streembit audit chains`. The default is the chain of the newest proof.
     #[arg(long, value_name = "GENESIS")]
@@ -86,6 +94,9 @@ pub struct VerifyArgs {
     /// trustworthy as the trust root, so get it from someone you trust, not from the person who gave you the evidence.
     #[arg(long, visible_alias = "trust-root", value_name = "SPEC|ROOT", env = "STREEMBIT_CHAIN_SPEC")]
     chain_spec: TrustRootSource,
+    /// The number of newest events to list.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
 }
 
 /// The arguments of `audit show`.
@@ -96,6 +107,27 @@ pub struct ShowArgs {
     /// The number of events to list.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u64,
+}
+
+/// The times by which events are selected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum SpanTimes {
+    /// The times of the events, by the clocks of their signers.
+    Signer,
+    /// The times at which the gateway received the events.
+    Received,
+    /// The times of the readings in the events.
+    Readings,
+}
+
+impl From<SpanTimes> for SpanClock {
+    fn from(times: SpanTimes) -> Self {
+        match times {
+            SpanTimes::Signer => Self::Signer,
+            SpanTimes::Received => Self::Received,
+            SpanTimes::Readings => Self::Readings,
+        }
+    }
 }
 
 /// The format of an exported file.
@@ -132,7 +164,7 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
     let (from, to) = (args.from, args.to);
     let request = Request {
         device,
-        span: Span { from, to },
+        span: Span { from, to, clock: args.by.into() },
         disclose: args.disclose.unwrap_or_default(),
         chain: args.chain,
         after: args.after,
@@ -154,13 +186,12 @@ pub async fn export(args: ExportArgs, context: &Context) -> CommandResult {
     .await??;
     if to_stdout {
         // Standard output carries the evidence itself.
-        let summary = match context.json {
-            true => context.to_json(&exported)?,
-            false => exported_text(&exported, None),
-        };
-        eprintln!("{summary}");
+        match context.json {
+            true => output::note_json(&context.to_json(&exported)?),
+            false => output::note_text(&context.names().label(&exported_text(&exported, None))),
+        }
     } else {
-        context.print(&exported, |exported| exported_text(exported, Some(&args.output)))?;
+        context.print_named(&exported, |exported| exported_text(exported, Some(&args.output)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -171,21 +202,23 @@ pub async fn verify(args: VerifyArgs, context: &Context) -> CommandResult {
     let result = tokio::task::spawn_blocking(move || {
         let trust = args.chain_spec.read().map_err(explain)?;
         let mut progress = ProgressBar::new("verifying");
-        let result = verify::verify(&args.file, &trust, |done, total, events| {
+        let result = verify::verify_and_keep(&args.file, &trust, args.limit, |done, total, events| {
             progress.update(done, total, events);
         });
         drop(progress);
         match result {
-            Ok(verdict) => anyhow::Ok(Ok(verdict)),
+            Ok(verified) => anyhow::Ok(Ok(verified)),
             Err(VerifyError::Refused(error)) => Ok(Err(error)),
             Err(error) => Err(error.into()),
         }
     })
     .await??;
     match result {
-        Ok(verdict) => {
-            let output = VerifyOutput { verified: true, verdict: &verdict };
-            context.print_named(&output, |_| verdict_text(&verdict))?;
+        Ok(verified) => {
+            let output = VerifyOutput::of(&verified);
+            context.print_named(&output, |output| {
+                format!("{}{}", verdict_text(output.verdict), listed(output, context.names()))
+            })?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
@@ -200,10 +233,55 @@ pub async fn verify(args: VerifyArgs, context: &Context) -> CommandResult {
 
 /// The JSON result of a successful verification.
 #[derive(Serialize)]
-struct VerifyOutput<'a> {
+pub(super) struct VerifyOutput<'a> {
     verified: bool,
     #[serde(flatten)]
     verdict: &'a VerifiedEvidence,
+    /// The newest events, oldest first.
+    history: Vec<EventView>,
+}
+
+impl<'a> VerifyOutput<'a> {
+    pub(super) fn of(VerifiedFile { verdict, newest }: &'a VerifiedFile) -> Self {
+        let history = newest.iter().map(ProvenEvent::event).map(EventView::from).collect();
+        Self { verified: true, verdict, history }
+    }
+}
+
+/// Returns the table of the newest events, after an empty line, or nothing if none is listed.
+fn listed(output: &VerifyOutput<'_>, names: &AddressBook) -> String {
+    let VerifyOutput { verdict, history, .. } = output;
+    if history.is_empty() {
+        return String::new();
+    }
+    let logs: Vec<_> =
+        verdict.segments.iter().map(|segment| LogIdView::from(segment.checkpoint.log)).collect();
+    let mut table = event_table();
+    for event in history {
+        table.add_row(event_row(event, &logs, names));
+    }
+    let rest = match verdict.events.saturating_sub(history.len() as u64) {
+        0 => String::new(),
+        more => format!("\n{more} earlier events are not listed; --limit N lists the newest N"),
+    };
+    format!("\n\n{}{rest}", output::render(&table))
+}
+
+/// Returns an empty table of events.
+fn event_table() -> Table {
+    output::table(["sequence", "time", "content", "signed by", "log", "index"])
+}
+
+/// Returns the row of an event. The table has the number of the log among `logs`, because its name is long.
+fn event_row(event: &EventView, logs: &[LogIdView], names: &AddressBook) -> [String; 6] {
+    [
+        event.sequence.to_string(),
+        event.times(),
+        event.content(),
+        record::signer(&event.signer, names),
+        logs.iter().position(|log| *log == event.log).map_or(0, |at| at.saturating_add(1)).to_string(),
+        event.index.to_string(),
+    ]
 }
 
 /// Runs `audit show`.
@@ -222,8 +300,24 @@ pub async fn show(args: ShowArgs, context: &Context) -> CommandResult {
 
 /// Prints the summary of the file as one line of JSON, then each event as one line.
 fn print_json_lines(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
-    show::show(&args.file, |summary| print_json(&summary, context), |event| print_json(&event, context))
+    let print_event = |event| print_json(&UnverifiedView::of(&event), context);
+    show::show(&args.file, |summary| print_json(&summary, context), print_event)
         .with_context(|| format!("reading {}", args.file.display()))
+}
+
+/// The JSON of an event that is not verified.
+#[derive(Serialize)]
+pub(super) struct UnverifiedView {
+    /// Always false.
+    verified: bool,
+    #[serde(flatten)]
+    event: EventView,
+}
+
+impl UnverifiedView {
+    pub(super) fn of(event: &UnverifiedEvent) -> Self {
+        Self { verified: false, event: event.into() }
+    }
 }
 
 fn print_json(value: &impl Serialize, context: &Context) -> anyhow::Result<()> {
@@ -231,27 +325,19 @@ fn print_json(value: &impl Serialize, context: &Context) -> anyhow::Result<()> {
 }
 
 fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
-    let mut table = output::table(["sequence", "time", "content", "signed by", "log", "index"]);
+    let mut table = event_table();
     let (mut count, limit) = (0u64, args.limit);
-    // The table has the number of the log, because its name is long.
-    let logs = RefCell::new(Vec::new());
+    let logs = RefCell::new(Vec::<LogIdView>::new());
     show::show(
         &args.file,
         |summary| {
-            logs.replace(summary.segments.iter().map(|segment| segment.log).collect());
+            logs.replace(summary.segments.iter().map(|segment| segment.log.into()).collect());
             output::print_text(&context.names().label(&summary_text(&summary)))
         },
         |event| {
             count = count.saturating_add(1);
             if count <= limit {
-                table.add_row([
-                    event.sequence.to_string(),
-                    clock::show(event.time),
-                    content(&event),
-                    signed_by(event.signer).into(),
-                    logs.borrow().iter().position(|log| *log == event.log).map_or(0, |at| at + 1).to_string(),
-                    event.index.to_string(),
-                ]);
+                table.add_row(event_row(&EventView::from(&event), &logs.borrow(), context.names()));
             }
             anyhow::Ok(())
         },
@@ -267,44 +353,29 @@ fn print_text(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
 fn unverified_warning() -> String {
     paint(
         Colour::Yellow,
-        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --trust-root ROOT` verifies it.",
+        "NOT VERIFIED. This is only what the file says; `streembit audit verify FILE --trust-root ROOT` verifies it and \
+         lists the events too.",
     )
 }
 
 fn summary_text(summary: &UnverifiedSummary) -> String {
     let mut lines = vec![unverified_warning(), String::new(), format!("device   {}", summary.device)];
-    lines.extend(history::lines(&summary.record));
+    lines.extend(record::lines(&summary.record));
     for (number, segment) in (1..).zip(&summary.segments) {
         let size = segment.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
         let block = segment.anchored.unwrap_or_default();
         lines.push(format!(
             "log {number}    {size} entries, anchored in block {block}: {}",
-            history::log_name(&segment.log)
+            record::log_name(&segment.log)
         ));
     }
     lines.extend([format!("chain    {}", summary.genesis), String::new()]);
     lines.join("\n")
 }
 
-fn content(event: &UnverifiedEvent) -> String {
-    let text = event.parts.iter().map(Part::summary).collect::<Vec<_>>().join(", ");
-    match event.body {
-        Disclosed::Whole => text,
-        Disclosed::Parts => format!("{text}, (the rest is withheld)"),
-        Disclosed::Withheld => "(withheld)".into(),
-        Disclosed::Erased => "(erased)".into(),
-    }
-}
-
-fn signed_by(signer: Signer) -> &'static str {
-    match signer {
-        Signer::Device => "device",
-        Signer::Gateway(_) => "gateway",
-    }
-}
-
-fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
+pub(super) fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
     let ExportSummary {
+        device,
         segments,
         events,
         first,
@@ -316,16 +387,18 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
         block,
         bodies,
         bytes,
-        ..
+        times,
     } = exported;
     let name = path.map_or("standard output".into(), |path| path.display().to_string());
     let mut lines = vec![
         format!("{name}: {} in {}", events_of(*events, *first, *last), size(*bytes)),
+        format!("device   {device}"),
         format!("logs     {segments}"),
         format!("bodies   {}", shares(bodies)),
         format!("anchored {log_size} log entries, as of finalized block {block}"),
         format!("chain    {chain}"),
     ];
+    lines.extend(contradictory_times(times));
     if let Some(after) = head.checked_sub(*last).filter(|after| *after > 0) {
         lines.push(format!("left out {after} later events, because of --to"));
     }
@@ -339,6 +412,23 @@ fn exported_text(exported: &ExportSummary, path: Option<&Path>) -> String {
         ));
     }
     lines.join("\n")
+}
+
+/// Says that times of the exported events cannot be right, or returns `None` if they can.
+fn contradictory_times(times: &TimeCounts) -> Option<String> {
+    let TimeCounts { earliest, latest, outside, back, .. } = times;
+    let (earliest, latest) = (*earliest).zip(*latest)?;
+    times.is_contradictory().then(|| {
+        paint(
+            Colour::Yellow,
+            &format!(
+                "times    from {} to {}: {outside} outside of --from and --to, {back} before that of the event before. A \
+                 clock was wrong; the order of the events does not depend on it",
+                clock::show(earliest),
+                clock::show(latest)
+            ),
+        )
+    })
 }
 
 pub(super) fn shares(shares: &BodyCounts) -> String {

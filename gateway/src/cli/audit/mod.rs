@@ -4,23 +4,27 @@ mod chains;
 mod entry;
 mod evidence;
 mod forks;
-mod history;
 mod note;
+mod report;
 mod root;
 mod verdict;
 
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod tests;
 
 use super::{
     common::{connect, CommandResult, ConfigArg, Context, NodeArg},
     output::{self, paint, Colour},
+    record,
     resolver::Reference,
 };
 use crate::{
     address_book::{AddressBook, EntryName},
     audit::{audit, AnchorState, AuditedEvent, ChainState, Report, Subject},
     config::Config,
+    event_view::EventView,
     remedies::explain,
 };
 use clap::{Args, Subcommand};
@@ -28,10 +32,16 @@ use std::{path::Path, process::ExitCode};
 use streembit_chain::{ChainClient, ChainError};
 use streembit_clock as clock;
 use streembit_log::{Log, LogReader, OpenError, StorageError};
-use streembit_primitives::{AccountId, LogId};
+use streembit_primitives::{
+    evidence::{EventPosition, EventSpan, EventSpans},
+    AccountId, LogId,
+};
 
 /// The most problems that the text output lists. The JSON output has all of them.
 const MAX_LISTED_PROBLEMS: usize = 50;
+
+/// The heading of the list of keys, gateways and owners that count for the events.
+const ACTED: &str = "Who acted for which events, and for whom:";
 
 /// The subcommands of `streembit audit`.
 #[derive(Debug, Subcommand)]
@@ -61,10 +71,15 @@ pub enum Command {
     ///
     /// If there are several sources, the command fails unless all of them have the same trust root.
     Root(root::RootArgs),
-    /// Verify an evidence file offline, with only the trust root or the chain spec.
+    /// Verify an evidence file offline, with only the trust root or the chain spec, and list its newest events.
     ///
     /// Needs no network, node or database. The exit code is 0 if the evidence is valid, and 1 if it is not.
     Verify(evidence::VerifyArgs),
+    /// Verify an evidence file and write a report for a buyer: one HTML page that says what is proven and what is only
+    /// said.
+    ///
+    /// Needs no network, node or database. The exit code is 1, and no report is written, if the evidence is not valid.
+    Report(report::ReportArgs),
     /// Show the content of an evidence file without verifying it.
     Show(evidence::ShowArgs),
 }
@@ -94,6 +109,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Export(args) => evidence::export(args, context).await,
         Command::Root(args) => root::run(args, context).await,
         Command::Verify(args) => evidence::verify(args, context).await,
+        Command::Report(args) => report::run(args, context).await,
         Command::Show(args) => evidence::show(args, context).await,
     }
 }
@@ -148,13 +164,23 @@ fn open_own_log(path: &Path, gateway: AccountId) -> anyhow::Result<LogReader> {
 async fn chain_state(chain: &ChainClient, subject: &Subject, log: LogId) -> Result<ChainState, ChainError> {
     let view = chain.view().await?;
     let block = view.block();
+    let anchor = view.latest_anchor(log).await?;
+    // A runtime of an earlier release lists no anchors.
+    let roots = match (view.anchored_roots(log).await, &anchor) {
+        (Ok(roots), _) => roots,
+        (Err(_), Some(anchor)) => {
+            view.anchored_root(log, anchor.checkpoint.size).await?.into_iter().collect()
+        }
+        (Err(_), None) => Vec::new(),
+    };
     Ok(ChainState {
         genesis: chain.genesis(),
         block: block.number,
         hash: block.hash,
         time: block.time,
         device: view.device(subject.device).await?,
-        anchor: view.latest_anchor(log).await?,
+        anchor,
+        roots,
     })
 }
 
@@ -174,6 +200,14 @@ fn text(report: &Report, limit: usize, names: &AddressBook) -> String {
             lines.push(format!("  and {more} more; --json lists all of them"));
         }
     }
+    if !report.times.is_empty() {
+        lines.push(String::new());
+        lines.push("A clock was wrong, which the order of the events does not depend on:".into());
+        lines.extend(report.times.iter().take(MAX_LISTED_PROBLEMS).map(|time| format!("  {time}")));
+        if let Some(more) = report.times.len().checked_sub(MAX_LISTED_PROBLEMS).filter(|more| *more > 0) {
+            lines.push(format!("  and {more} more; --json lists all of them"));
+        }
+    }
     if !report.elsewhere.is_empty() {
         lines.push(String::new());
         lines.push(format!(
@@ -181,9 +215,14 @@ fn text(report: &Report, limit: usize, names: &AddressBook) -> String {
             report.elsewhere.len()
         ));
     }
+    let acted = acted(report);
+    if !acted.is_empty() {
+        lines.extend([String::new(), ACTED.to_owned()]);
+        lines.extend(acted.iter().map(record::span_line));
+    }
     if !report.history.is_empty() {
         lines.push(String::new());
-        lines.push(table(report, limit));
+        lines.push(table(report, limit, names));
     }
     lines.join("\n")
 }
@@ -201,9 +240,9 @@ fn facts(report: &Report, names: &AddressBook) -> Vec<String> {
         None => format!("none of {} log entries", report.log_size),
     };
     let mut facts = vec![format!("device   {}{name}", report.device)];
-    facts.extend(report.record.iter().flat_map(history::lines));
+    facts.extend(report.record.iter().flat_map(record::lines));
     facts.extend([
-        format!("log      {}", history::log_name(&report.log)),
+        format!("log      {}", record::log_name(&report.log)),
         format!("anchored {anchor}"),
         format!(
             "chain    {} at finalized block {}, {}",
@@ -211,40 +250,62 @@ fn facts(report: &Report, names: &AddressBook) -> Vec<String> {
             report.block,
             clock::show(report.block_time)
         ),
-        format!(
-            "events   {}: {} anchored, {} not yet anchored{}",
-            report.events,
-            report.anchored,
-            report.pending,
-            if report.erased > 0 { format!("; {} bodies were erased", report.erased) } else { String::new() }
-        ),
+        events(report),
         format!("complete {}", report.completeness),
     ]);
     facts
 }
 
-fn table(report: &Report, limit: usize) -> String {
+/// Returns the line with the numbers of the events.
+fn events(report: &Report) -> String {
+    let Report { events, anchored, pending, lost, erased, .. } = report;
+    let valid = anchored.saturating_add(*pending).saturating_add(*lost);
+    let mut line = format!("events   {events}: {anchored} anchored, {pending} not yet anchored");
+    for (count, what) in [(lost, "declared lost"), (&events.saturating_sub(valid), "not verified")] {
+        if *count > 0 {
+            line.push_str(&format!(", {count} {what}"));
+        }
+    }
+    if *erased > 0 {
+        line.push_str(&format!("; {erased} bodies were erased"));
+    }
+    line
+}
+
+/// Returns which key, gateway and owner count for which of the valid events.
+fn acted(report: &Report) -> Vec<EventSpan> {
+    let Some(record) = &report.record else { return Vec::new() };
+    let mut spans = EventSpans::default();
+    for AuditedEvent { event, .. } in report.history.iter().filter(|event| event.ok && !event.lost) {
+        let EventView { sequence, index, time, received, .. } = *event;
+        spans.add(record, &EventPosition { sequence, index, time, received });
+    }
+    spans.finish()
+}
+
+fn table(report: &Report, limit: usize, names: &AddressBook) -> String {
     let newest = report.history.len().saturating_sub(limit);
     let listed = |(position, event): &(usize, &AuditedEvent)| *position >= newest || !event.ok;
     let mut table =
         output::table(["sequence", "time", "content", "signed by", "key", "index", "anchored", "valid"]);
     let mut count = 0;
-    for (_, event) in report.history.iter().enumerate().filter(listed) {
+    for (_, audited) in report.history.iter().enumerate().filter(listed) {
         count += 1;
+        let AuditedEvent { event, .. } = audited;
         table.add_row([
             event.sequence.to_string(),
-            event.when(),
-            event.summary(),
-            event.signed_by().to_owned(),
-            event.key.map_or("-".to_owned(), |key| key.to_string()),
+            event.times(),
+            event.content(),
+            record::signer(&event.signer, names),
+            audited.key.map_or("-".to_owned(), |key| key.to_string()),
             event.index.to_string(),
-            match event.anchor {
+            match audited.anchor {
                 AnchorState::Anchored => "yes",
                 AnchorState::Pending => "not yet",
                 AnchorState::Outside => "NO",
             }
             .to_owned(),
-            if event.ok { "yes" } else { "NO" }.to_owned(),
+            if audited.ok { "yes" } else { "NO" }.to_owned(),
         ]);
     }
     let hidden = report.history.len().saturating_sub(count);

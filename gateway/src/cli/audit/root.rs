@@ -1,7 +1,7 @@
 //! `streembit audit root`: the trust root of a chain as one line of text.
 
 use crate::{
-    cli::common::{connect, CommandResult, Context},
+    cli::common::{connect, AllowPlainArg, CommandResult, Context},
     remedies::explain,
 };
 use anyhow::Context as _;
@@ -30,6 +30,8 @@ pub struct RootArgs {
     /// node, so use your own, or give this option once for each of several nodes that different people run.
     #[arg(long, value_name = "URL")]
     node: Vec<NodeUrl>,
+    #[command(flatten)]
+    plain: AllowPlainArg,
     /// The file to write, or `-` for standard output, which is the default.
     #[arg(short, long = "output", value_name = "FILE")]
     output: Option<PathBuf>,
@@ -73,7 +75,7 @@ async fn read_all(args: &RootArgs) -> anyhow::Result<Vec<(String, TrustRoot)>> {
         roots.push((name, root));
     }
     for url in &args.node {
-        let chain = connect(url.clone()).await?;
+        let chain = connect(url.clone().with_plain_allowed(args.plain.allowed)).await?;
         roots.push((chain.node().to_owned(), fetch_trust_root(&chain).await.map_err(explain)?));
     }
     Ok(roots)

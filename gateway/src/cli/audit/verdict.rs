@@ -2,11 +2,14 @@
 
 use super::{
     evidence::{events_of, shares},
-    history,
+    ACTED,
 };
-use crate::cli::output::{paint, Colour};
+use crate::cli::{
+    output::{paint, Colour},
+    record,
+};
 use streembit_clock as clock;
-use streembit_primitives::evidence::{EventSpan, VerifiedEvidence, VerifiedSegment};
+use streembit_primitives::evidence::{FinalizedBlock, VerifiedEvidence, VerifiedSegment};
 
 /// Returns the text.
 pub fn verdict_text(verdict: &VerifiedEvidence) -> String {
@@ -21,7 +24,7 @@ pub fn verdict_text(verdict: &VerifiedEvidence) -> String {
         String::new(),
         format!("device   {}, as of block {}", verdict.device, last.block.number),
     ];
-    lines.extend(history::lines(&verdict.record));
+    lines.extend(record::lines(&verdict.record));
     lines.extend([
         format!("signed   {}", signers(verdict)),
         format!(
@@ -32,30 +35,26 @@ pub fn verdict_text(verdict: &VerifiedEvidence) -> String {
         format!("complete {}", completeness(verdict)),
         format!("bodies   {}", shares(&verdict.bodies)),
     ]);
-    lines.extend(verdict.segments.iter().map(anchored));
+    lines.extend(verdict.segments.iter().map(|segment| anchored(segment, last)));
     lines.extend([
         format!("final    block {}{at} ({set})", last.block.number),
         format!("chain    {}, {} of the voter set since genesis", verdict.genesis, changes(verdict.changes)),
     ]);
-    lines.extend([String::new(), "Who acted for which events, and for whom:".into()]);
-    lines.extend(verdict.spans.iter().map(acted));
+    lines.extend([String::new(), ACTED.to_owned()]);
+    lines.extend(verdict.spans.iter().map(record::span_line));
     lines.join("\n")
 }
 
-fn anchored(segment: &VerifiedSegment) -> String {
-    let VerifiedSegment { checkpoint, anchored, first, last_event, .. } = segment;
-    format!(
-        "anchored {} entries of log {} in block {anchored}, with events {} to {}",
-        checkpoint.size, checkpoint.log.epoch, first.sequence, last_event.sequence
-    )
-}
-
-fn acted(span: &EventSpan) -> String {
-    let EventSpan { first, last, events, key, log, owner } = span;
-    format!(
-        "  {first} to {last} ({events} events): key {key}, gateway {}, owner {owner}",
-        history::log_name(log)
-    )
+/// Describes the anchor of a segment. If it is proven by another block than the newest one, the line says so.
+fn anchored(segment: &VerifiedSegment, last: &FinalizedBlock) -> String {
+    let VerifiedSegment { checkpoint, anchored, proven, first, last_event, .. } = segment;
+    let (size, log) = (checkpoint.size, record::log_name(&checkpoint.log));
+    let (first, end) = (first.sequence, last_event.sequence);
+    let by = match proven == last {
+        true => String::new(),
+        false => format!(", as of final block {} (voter set {})", proven.block.number, proven.set),
+    };
+    format!("anchored {size} entries in block {anchored}, with events {first} to {end}{by}: {log}")
 }
 
 fn completeness(verdict: &VerifiedEvidence) -> String {

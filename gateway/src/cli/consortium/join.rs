@@ -5,13 +5,16 @@ use super::{
     view,
 };
 use crate::{
-    cli::common::{connect, Context, KeyArg, NodeArg},
+    cli::{
+        common::{connect, Context, KeyArg, NodeArg},
+        output,
+    },
     remedies::explain,
 };
 use anyhow::bail;
 use serde_json::json;
-use std::{io::IsTerminal as _, time::Duration};
-use streembit_chain::{ChainClient, Signer};
+use std::time::Duration;
+use streembit_chain::{ChainClient, ChainError, Signer};
 use streembit_keystore::account;
 use streembit_primitives::{
     consortium::{Change, Consortium, SessionKeys, Validator, ValidatorState},
@@ -78,9 +81,37 @@ async fn create_session_keys(
             chain.node()
         );
     }
-    let created = chain.set_new_session_keys(signer).await.map_err(explain)?;
+    ensure_may_submit(chain, signer.account()).await?;
+    let created =
+        chain.set_new_session_keys(signer).await.map_err(|error| explain_refused_rpc(chain, error))?;
     steps.log("created session keys in the node and registered them on the chain");
     Ok(created)
+}
+
+/// Returns an error if the chain would refuse to register keys, before the node makes any.
+async fn ensure_may_submit(chain: &ChainClient, account: AccountId) -> anyhow::Result<()> {
+    let view = chain.view().await.map_err(explain)?;
+    match view.role(account).await.map_err(explain)? {
+        Some(_) => Ok(()),
+        None => Err(explain(ChainError::NotPermitted { account })),
+    }
+}
+
+/// Adds the option that the node needs if it does not let this command make keys.
+fn explain_refused_rpc(chain: &ChainClient, error: ChainError) -> anyhow::Error {
+    match &error {
+        ChainError::RequestFailed { message, .. } if message.contains("unsafe") => {
+            anyhow::anyhow!("{}", needs_admin_port(chain.node()))
+        }
+        _ => explain(error),
+    }
+}
+
+fn needs_admin_port(node: &str) -> String {
+    format!(
+        "the node at {node} makes no keys for callers of its RPC. What to do: start it with --rpc-admin-port 9945, and run \
+         this command on the same machine with --node ws://127.0.0.1:9945"
+    )
 }
 
 /// Waits until the session keys are in use, and prints the result. With `--no-wait`, prints it at once.
@@ -147,7 +178,7 @@ fn pending_step(consortium: &Consortium, account: AccountId) -> anyhow::Result<S
     }
 }
 
-/// Logs the steps of a command on standard error if it is a terminal. Skips repeated steps.
+/// Logs the steps of a command on standard error, also into a file, but not with `--json`. Skips repeated steps.
 struct StepLog {
     enabled: bool,
     last: String,
@@ -155,12 +186,12 @@ struct StepLog {
 
 impl StepLog {
     fn new(context: &Context) -> Self {
-        Self { enabled: !context.json && std::io::stderr().is_terminal(), last: String::new() }
+        Self { enabled: !context.json, last: String::new() }
     }
 
     fn log(&mut self, step: &str) {
         if self.enabled && self.last != step {
-            eprintln!("{step}");
+            output::note_text(step);
             self.last = step.to_owned();
         }
     }
@@ -173,6 +204,14 @@ mod tests {
         consortium::{Motion, SessionKey},
         Hash, PartyId,
     };
+
+    #[test]
+    fn a_node_that_makes_no_keys_is_explained_with_its_option() {
+        let text = needs_admin_port("ws://127.0.0.1:9944");
+        for part in ["ws://127.0.0.1:9944", "--rpc-admin-port 9945", "--node ws://127.0.0.1:9945"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
 
     #[test]
     fn the_pending_step_is_described_and_a_closed_motion_is_an_error() {

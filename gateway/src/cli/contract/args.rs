@@ -2,7 +2,7 @@
 
 use super::outcome::OutcomeText;
 use crate::cli::{
-    common::{ConfigArg, KeyArg, NodeArg},
+    common::{ConfigArg, KeyArg, NodeArg, OptionalConfigArg, PartyOfArg},
     offline::ConfirmArg,
     resolver::Reference,
 };
@@ -153,7 +153,7 @@ pub struct NewArgs {
     #[arg(long, value_name = "NAME")]
     pub template: String,
     /// The answer to a question of the template. Without it, the question is asked on the terminal. Parties and devices
-    /// are also given by their names in the address book.
+    /// are also given by their names in the address book, and devices by their names in a gateway's configuration.
     #[arg(long = "set", value_name = "NAME=ANSWER", value_parser = parse_setting)]
     pub settings: Vec<(String, String)>,
     /// The file of the version in force, if this is to amend it. The same texts keep their salts. A clause keeps its number
@@ -167,6 +167,9 @@ pub struct NewArgs {
     /// account is taken for the first one of its party.
     #[command(flatten)]
     pub node: NodeArg,
+    /// The gateway whose device names count too.
+    #[command(flatten)]
+    pub config: OptionalConfigArg,
 }
 
 /// The arguments of `contract propose`.
@@ -244,10 +247,10 @@ pub struct ShowArgs {
 /// The arguments of `contract list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// The party: its id, one of its accounts, or its name.
-    #[arg(long, value_name = "PARTY")]
-    pub party: Reference,
-    /// The folder with the titles.
+    /// The party.
+    #[command(flatten)]
+    pub party: PartyOfArg,
+    /// Where the titles are.
     #[command(flatten)]
     pub files: FilesArg,
     /// The node to ask.
@@ -259,13 +262,12 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 pub struct DueArgs {
     /// The contract: its id or the beginning of it, or its name in the address book.
-    #[arg(value_name = "CONTRACT", required_unless_present = "party")]
+    #[arg(value_name = "CONTRACT", required_unless_present_any = ["party", "key", "config"])]
     pub id: Option<Reference>,
-    /// Show only what this party has to do, under all of its contracts if none is named. The party is given by its id, by
-    /// one of its accounts, or by its name.
-    #[arg(long, value_name = "PARTY")]
-    pub party: Option<Reference>,
-    /// The folder with the titles.
+    /// The party: only what it has to do is shown, under all of its contracts if none is named.
+    #[command(flatten)]
+    pub party: PartyOfArg,
+    /// Where the titles are.
     #[command(flatten)]
     pub files: FilesArg,
     /// The node to ask.
@@ -318,8 +320,8 @@ pub struct ProveArgs {
 /// The source of a proof: a gateway's log or a file.
 #[derive(Debug, Args)]
 pub struct ProofArgs {
-    /// The configuration of the gateway whose log proves the reading.
-    #[arg(long, value_name = "FILE", conflicts_with = "proof")]
+    /// The configuration of the gateway whose log proves the reading, unless --proof is given.
+    #[arg(long, value_name = "FILE", env = "STREEMBIT_CONFIG")]
     pub config: Option<PathBuf>,
     /// A proof that `contract prove` wrote.
     #[arg(long, value_name = "FILE")]
@@ -363,8 +365,8 @@ pub struct ClaimArgs {
     /// The clause.
     #[command(flatten)]
     pub clause: ClauseArgs,
-    /// The configuration of the gateway whose log proves the readings.
-    #[arg(long, value_name = "FILE", conflicts_with = "proof")]
+    /// The configuration of the gateway whose log proves the readings, unless --proof is given.
+    #[arg(long, value_name = "FILE", env = "STREEMBIT_CONFIG")]
     pub config: Option<PathBuf>,
     /// A proof that `contract prove` wrote: the first reading, then the last one.
     #[arg(long = "proof", value_name = "FILE")]
@@ -465,7 +467,7 @@ pub struct HistoryArgs {
     #[command(flatten)]
     pub contract: ContractArgs,
     /// The configuration of a gateway, whose index is read. Without it, the blocks that the node still has are searched.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "STREEMBIT_CONFIG")]
     pub config: Option<PathBuf>,
 }
 

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     cli::{
         common::{connect, submitted_json, Context},
-        resolver::Resolver,
+        resolver::{Reference, Resolver},
     },
     contracts::{self, plain, Answers, ContractFile, Draft, Question, QuestionKind, Template, Texts},
     printable::Printable,
@@ -29,11 +29,16 @@ pub(super) async fn new(args: NewArgs, context: &Context) -> anyhow::Result<()> 
     let template = Template::find(&args.template)?;
     // Everything that can be wrong without the answers is checked before the questions: a user answers them only once.
     let before = check_files(&args)?;
-    let chain = match &args.node.url {
-        Some(node) => Some(connect(node.clone()).await?),
+    let chain = match args.node.given() {
+        Some(node) => Some(connect(node).await?),
         None => None,
     };
-    let interview = Interview::new(chain.as_ref(), context.resolver());
+    let gateway = args.config.load_with_ids(context)?;
+    let mut resolver = context.resolver();
+    if let Some((config, account)) = &gateway {
+        resolver = resolver.gateway(config, *account);
+    }
+    let interview = Interview::new(chain.as_ref(), resolver);
     let mut answers = interview.given(&template, &args.settings).await?;
     if io::stdin().is_terminal() && !context.json {
         interview.ask_missing(&template, &mut answers).await?;
@@ -168,7 +173,7 @@ impl<'a> Interview<'a> {
     }
 
     async fn device(&self, answer: &str) -> anyhow::Result<String> {
-        Ok(self.resolver.device(&answer.parse()?).await?.to_string())
+        Ok(self.resolver.device(&Reference::of_device(answer)?).await?.to_string())
     }
 }
 

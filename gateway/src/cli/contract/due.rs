@@ -8,11 +8,12 @@ use super::{
 use crate::{
     address_book::AddressBook,
     cli::{
-        common::{connect, find_party, Context},
+        common::{connect, Context},
         output,
     },
     remedies::explain,
 };
+use anyhow::Context as _;
 use serde::Serialize;
 use streembit_chain::ChainView;
 use streembit_primitives::{
@@ -63,9 +64,10 @@ struct ServiceTask {
 pub(super) async fn run(args: DueArgs, context: &Context) -> anyhow::Result<()> {
     let texts = args.files.texts()?;
     let chain = connect(args.node.or_local()).await?;
-    let party = match &args.party {
-        Some(party) => Some(find_party(context, &chain, party).await?),
-        None => None,
+    // With a contract, only a party that is named narrows the list, and not one whose key is in the environment.
+    let party = match (&args.id, &args.party.party) {
+        (Some(_), None) => None,
+        _ => args.party.find(context, &chain).await?,
     };
     let state = chain.view().await.map_err(explain)?;
     let contracts = match (&args.id, party) {
@@ -109,7 +111,9 @@ fn tasks_text(tasks: &[Task], names: &AddressBook) -> String {
 pub(super) async fn list(args: ListArgs, context: &Context) -> anyhow::Result<()> {
     let texts = args.files.texts()?;
     let chain = connect(args.node.or_local()).await?;
-    let party = find_party(context, &chain, &args.party).await?;
+    let party = args.party.find(context, &chain).await?;
+    let party =
+        party.context("whose contracts? Name the party with --party PARTY, --key FILE or --config FILE")?;
     let state = chain.view().await.map_err(explain)?;
     let found = contracts_of(&state, party).await?;
     let json: Vec<_> = found

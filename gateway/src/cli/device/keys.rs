@@ -12,7 +12,7 @@ use crate::{
 use anyhow::{bail, ensure, Context as _};
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
+use std::{future::Future, path::PathBuf};
 use streembit_chain::{key_consent, ChainClient, KeyConsents, Signer};
 use streembit_keystore::KeyPair;
 use streembit_primitives::{
@@ -126,21 +126,24 @@ pub(super) async fn consent(args: &ConsentArgs, context: &Context) -> anyhow::Re
     })
 }
 
-/// A change of keys that is being prepared.
-struct KeyChange {
+/// A device whose key changes, and the source of the proof of its last event.
+struct ChangingDevice {
     found: FoundDevice,
     chain: ChainClient,
     record: DeviceRecord,
     source: LastSource,
-    agreed: KeyConsent,
-    new_consent: Signature,
 }
 
-impl KeyChange {
-    /// Finds the device and its gateway, and gets the consent of the new key.
-    async fn prepare(
+/// A change of keys, with the consent of the new key.
+struct NewKey {
+    agreed: KeyConsent,
+    consent: Signature,
+}
+
+impl ChangingDevice {
+    /// Finds the device and its gateway.
+    async fn find(
         device: &DeviceArg,
-        new: &NewKeyArgs,
         last: &LastArgs,
         node: &NodeArg,
         context: &Context,
@@ -148,11 +151,39 @@ impl KeyChange {
         let (found, chain) = device.find(node, last.evidence(), context).await?;
         let record = found.record(&chain).await?;
         let source = last.source(&chain, &found, &record).await?;
-        // An event that the gateway signs before it knows the new record would not count.
-        if let (DeviceKey::Hosted { .. }, LastSource::Gateway(client, _)) = (record.key(), &source) {
-            client.pause(&found.id.to_string()).await?;
+        Ok(Self { found, chain, record, source })
+    }
+
+    /// Prepares the change while the gateway refuses the events that the old key must no longer sign. Without this, it would
+    /// acknowledge them until it knows the new record, although they do not count.
+    ///
+    /// The gateway goes on to refuse them until it knows the new record, but not if the preparation fails.
+    async fn pause_while<T>(
+        &self,
+        from: Option<u64>,
+        context: &Context,
+        prepare: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let client = match &self.source {
+            // A transaction that is sent from another machine may come much later.
+            LastSource::Gateway(client, _) if context.offline.is_none() => client,
+            _ => return prepare.await,
+        };
+        let device = self.found.id.to_string();
+        client.pause(&device, from.unwrap_or_default()).await?;
+        let prepared = prepare.await;
+        if prepared.is_err() {
+            if let Err(error) = client.resume(&device).await {
+                tracing::debug!(%error, "the pause of the device ends by itself");
+            }
         }
-        let (_, Bounds { lowest, after_newest }) = source.bounds(&chain, found.id).await?;
+        prepared
+    }
+
+    /// Decides from which event on the new key counts, and gets its consent.
+    async fn agree(&self, new: &NewKeyArgs, context: &Context) -> anyhow::Result<NewKey> {
+        let Self { found, chain, record, source } = self;
+        let (_, Bounds { lowest, after_newest }) = source.bounds(chain, found.id).await?;
         let from = new.from.unwrap_or(after_newest);
         ensure!(
             from >= lowest,
@@ -165,8 +196,8 @@ impl KeyChange {
             .transpose()?;
         let public = keys.as_ref().map(|keys| PublicKey::Sr25519(keys.account().0)).or(new.new_key);
         let public = public.context("give the new key with --new-key KEY or --new-device-key FILE")?;
-        let agreed = agreement(&chain, &record, DeviceKey::Own(public), from);
-        let new_consent = match (&keys, &new.new_consent) {
+        let agreed = agreement(chain, record, DeviceKey::Own(public), from);
+        let consent = match (&keys, &new.new_consent) {
             (Some(keys), _) => key_consent(&agreed, keys),
             (None, Some(file)) => consents::read(file)?,
             (None, None) => bail!(
@@ -176,18 +207,24 @@ impl KeyChange {
             ),
         };
         ensure!(
-            agreed.verify(&agreed.key, &new_consent),
+            agreed.verify(&agreed.key, &consent),
             "the consent of the new key is not its signature over {}, the message for this chain, the owner {} and the \
              events from {from} on",
             agreed.message(),
             agreed.owner
         );
-        Ok(Self { found, chain, record, source, agreed, new_consent })
+        Ok(NewKey { agreed, consent })
     }
 
     /// Submits the change and prints the result.
-    async fn submit(self, owner: &Signer, consents: KeyConsents, context: &Context) -> anyhow::Result<()> {
-        let Self { found, chain, source, agreed, .. } = self;
+    async fn submit(
+        self,
+        agreed: KeyConsent,
+        owner: &Signer,
+        consents: KeyConsents,
+        context: &Context,
+    ) -> anyhow::Result<()> {
+        let Self { found, chain, source, .. } = self;
         let submit = |last| chain.change_key(owner, agreed.clone(), last, consents);
         let submitted = source.submit(submit).await?;
         let (key, from) = (&agreed.key, agreed.from);
@@ -207,30 +244,36 @@ impl KeyChange {
 /// Runs `device rotate-key`.
 pub(super) async fn rotate(args: &RotateArgs, context: &Context) -> anyhow::Result<()> {
     let owner = args.key.signer(context).await?;
-    let change = KeyChange::prepare(&args.device, &args.new, &args.last, &args.node, context).await?;
-    let agreed = &change.agreed;
-    let (file, key) = (args.old_consent.as_deref(), args.old_device_key.as_deref());
-    let sign = |keys: &KeyPair| key_consent(agreed, keys);
-    let old = match consents::read_or_sign(file, key, sign, context)? {
-        Some(signature) => signature,
-        None => sign_as_host(&change, context)?,
+    let device = ChangingDevice::find(&args.device, &args.last, &args.node, context).await?;
+    let prepare = async {
+        let NewKey { agreed, consent: new } = device.agree(&args.new, context).await?;
+        let (file, key) = (args.old_consent.as_deref(), args.old_device_key.as_deref());
+        let sign = |keys: &KeyPair| key_consent(&agreed, keys);
+        let old = match consents::read_or_sign(file, key, sign, context)? {
+            Some(signature) => signature,
+            None => sign_as_host(&device, &agreed, context)?,
+        };
+        ensure!(
+            agreed.verify(device.record.key(), &old),
+            "the consent of the old key is not its signature over {}, the message for this chain, the new key, the owner {} \
+             and the events from {} on",
+            agreed.message(),
+            agreed.owner,
+            agreed.from
+        );
+        anyhow::Ok((agreed, KeyConsents::Rotation { old, new }))
     };
-    ensure!(
-        agreed.verify(change.record.key(), &old),
-        "the consent of the old key is not its signature over {}, the message for this chain, the new key, the owner {} \
-         and the events from {} on",
-        agreed.message(),
-        agreed.owner,
-        agreed.from
-    );
-    let consents = KeyConsents::Rotation { old, new: change.new_consent };
-    change.submit(&owner, consents, context).await
+    let (agreed, consents) = device.pause_while(args.new.from, context, prepare).await?;
+    device.submit(agreed, &owner, consents, context).await
 }
 
 /// Signs the consent of the old key of a hosted device with the key of its gateway.
-fn sign_as_host(change: &KeyChange, context: &Context) -> anyhow::Result<Signature> {
-    let agreed = &change.agreed;
-    match (change.record.key(), &change.found.gateway) {
+fn sign_as_host(
+    device: &ChangingDevice,
+    agreed: &KeyConsent,
+    context: &Context,
+) -> anyhow::Result<Signature> {
+    match (device.record.key(), &device.found.gateway) {
         (DeviceKey::Hosted { gateway, .. }, Some((config, account))) if gateway == account => {
             let keys = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
             Ok(key_consent(agreed, &keys))
@@ -248,7 +291,8 @@ fn sign_as_host(change: &KeyChange, context: &Context) -> anyhow::Result<Signatu
 /// Runs `device recover`.
 pub(super) async fn recover(args: &RecoverArgs, context: &Context) -> anyhow::Result<()> {
     let owner = args.key.signer(context).await?;
-    let change = KeyChange::prepare(&args.device, &args.new, &args.last, &args.node, context).await?;
-    let consents = KeyConsents::Recovery { new: change.new_consent };
-    change.submit(&owner, consents, context).await
+    let device = ChangingDevice::find(&args.device, &args.last, &args.node, context).await?;
+    let prepare = device.agree(&args.new, context);
+    let NewKey { agreed, consent: new } = device.pause_while(args.new.from, context, prepare).await?;
+    device.submit(agreed, &owner, KeyConsents::Recovery { new }, context).await
 }

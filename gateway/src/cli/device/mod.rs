@@ -1,6 +1,7 @@
 //! `streembit device`: the devices of a gateway, and their records on the chain: keys, owners, logs and state.
 
 mod admit;
+mod configure;
 mod consent;
 mod keys;
 mod last;
@@ -28,6 +29,15 @@ pub enum Command {
         #[command(flatten)]
         node: NodeArg,
     },
+    /// Add a device to a gateway's configuration. A running gateway takes it at once.
+    ///
+    /// Without --obd and --key, readings of the device arrive through the API or `streembit event add`, and the gateway
+    /// signs them. The owner then registers the device with `streembit device register`.
+    Add(configure::AddArgs),
+    /// Remove a device from a gateway's configuration. A running gateway accepts no more events of it.
+    ///
+    /// Its events stay in the log and its record stays on the chain: see `streembit device retire` and `reassign`.
+    Remove(configure::RemoveArgs),
     /// Show the record of a device: its keys, owners and logs, what was lost, and its state.
     Show(show::Args),
     /// Register a device on the chain for its owner.
@@ -66,6 +76,8 @@ pub enum Command {
 pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::List { config, node } => list::run(&config, &node, context).await?,
+        Command::Add(args) => configure::add(args, context).await?,
+        Command::Remove(args) => configure::remove(args, context).await?,
         Command::Show(args) => show::run(&args, context).await?,
         Command::Register(args) => register::register(args, context).await?,
         Command::Consent(args) => register::consent(args, context).await?,

@@ -2,17 +2,16 @@
 
 use super::subject::DeviceArg;
 use crate::{
-    cli::common::{Context, NodeArg},
+    cli::{
+        common::{Context, NodeArg},
+        record,
+    },
     remedies::explain,
 };
 use clap::Args as ClapArgs;
 use serde_json::{json, Value};
-use streembit_clock as clock;
 use streembit_keystore::account;
-use streembit_primitives::{
-    device::{CouncilDecision, DeviceRecord, KeyChange, KeyPeriod, LogPeriod, LostRange, OwnerPeriod},
-    DeviceKey, PartyId,
-};
+use streembit_primitives::{device::DeviceRecord, PartyId};
 
 /// The arguments of `device show`.
 #[derive(Debug, ClapArgs)]
@@ -50,91 +49,29 @@ fn view(record: &DeviceRecord, offer: Option<PartyId>) -> Value {
 }
 
 fn text(record: &DeviceRecord, offer: Option<PartyId>) -> String {
-    let mut lines = vec![
-        format!("device   {}", record.device_id()),
-        format!("state    {}", format!("{:?}", record.state()).to_lowercase()),
-    ];
-    lines.extend(record.keys().iter().map(key_line));
-    lines.extend(record.owners().iter().map(owner_line));
+    let mut lines = vec![format!("device   {}", record.device_id())];
+    lines.extend(record::lines(record));
     lines.extend(offer.map(|to| format!("offered  to {to}")));
-    lines.extend(record.logs().iter().map(log_line));
-    lines.extend(record.lost().iter().map(lost_line));
-    lines.extend(record.decisions().iter().map(decision_line));
     lines.push(format!("record   {}", record.hash()));
     lines.join("\n")
 }
 
-fn key_line(period: &KeyPeriod) -> String {
-    let signer = match &period.key {
-        DeviceKey::Own(key) => key.to_string(),
-        DeviceKey::Hosted { gateway, .. } => format!("gateway {} signs", account::show(gateway)),
-    };
-    let change = match period.change {
-        KeyChange::Registered => "registered",
-        KeyChange::Rotated => "the key before agreed",
-        KeyChange::Recovered => "the owner decided alone",
-        KeyChange::Rehosted => "taken over from the gateway before",
-    };
-    format!("key      from event {}, block {}: {signer} ({change})", period.from, period.block)
-}
-
-fn owner_line(period: &OwnerPeriod) -> String {
-    format!("owner    since {}, block {}: {}", clock::show(period.since), period.block, period.party)
-}
-
-fn log_line(period: &LogPeriod) -> String {
-    let gateway = account::show(&period.log.gateway);
-    format!(
-        "log      from event {}, block {}: gateway {gateway}, epoch {}",
-        period.from, period.block, period.log.epoch
-    )
-}
-
-fn lost_line(range: &LostRange) -> String {
-    format!("lost     events {} to {}, block {}", range.from, range.until.saturating_sub(1), range.block)
-}
-
-fn decision_line(decision: &CouncilDecision) -> String {
-    let change = format!("{:?}", decision.change).to_lowercase();
-    format!(
-        "council  allowed a change without a proof ({change}), from event {}, block {}",
-        decision.from, decision.block
-    )
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use streembit_primitives::{
-        device::{ChangeTime, DecidedChange},
-        AccountId, LogId, PublicKey,
-    };
+    use super::{record::fixtures, *};
 
     #[test]
-    fn the_whole_record_is_shown() {
-        let at = ChangeTime { block: 7, time: 1_700_000_000_000 };
-        let key = |n| DeviceKey::Own(PublicKey::Sr25519([n; 32]));
-        let log = |n| LogId::first(AccountId([n; 32]));
-        let mut record = DeviceRecord::new(key(1), PartyId([2; 32]), log(3), at);
-        record.set_key(key(4), 5, KeyChange::Recovered, 5, at).unwrap();
-        record.assign(log(6), None, 9, 7, u64::MAX, at).unwrap();
-        record.record_decision(DecidedChange::Log, 7, at).unwrap();
-        let offer = Some(PartyId([8; 32]));
-        let shown = text(&record, offer);
-        for part in [
-            "active",
-            "decided alone",
-            "from event 5",
-            "from event 9",
-            "events 7 to 8",
-            "offered  to",
-            "2023-11-14",
-            "without a proof (log)",
-        ] {
-            assert!(shown.contains(part), "{part}\n{shown}");
-        }
+    fn the_whole_record_is_shown_with_names() {
+        let record = fixtures::record();
+        let offer = Some(fixtures::OWNERS[0]);
+        let shown = fixtures::names().label(&text(&record, offer));
+        let mut expected = vec![format!("device   car (0x{}…)", &hex::encode(record.device_id().0)[..8])];
+        expected.extend(fixtures::LINES.map(str::to_owned));
+        expected.push("offered  to anna (0xa1a1a1a1…)".to_owned());
+        expected.push(format!("record   {}", record.hash()));
+        assert_eq!(shown, expected.join("\n"));
         let json = view(&record, offer);
-        assert_eq!((json["keys"][1]["from"].as_u64(), json["logs"][1]["from"].as_u64()), (Some(5), Some(9)));
-        assert_eq!((&json["lost"][0]["until"], &json["state"]), (&json!(9), &json!("active")));
+        assert_eq!((json["keys"][2]["from"].as_u64(), json["logs"][1]["from"].as_u64()), (Some(9), Some(5)));
+        assert_eq!((&json["lost"][0]["until"], &json["state"]), (&json!(5), &json!("active")));
     }
 }

@@ -7,12 +7,9 @@ use super::{
     output,
     resolver::Reference,
 };
-use crate::{
-    api::{
-        client::Client,
-        types::{ItemResult, ReceiptView},
-    },
-    printable::Printable,
+use crate::api::{
+    client::Client,
+    types::{ItemResult, ReceiptView},
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -22,6 +19,7 @@ use std::{
     process::ExitCode,
 };
 use streembit_adapters::senml;
+use streembit_primitives::Shown;
 use tokio::sync::{mpsc, oneshot};
 
 pub use erase::EraseArgs;
@@ -172,7 +170,7 @@ fn print_added(line: u64, receipt: &ReceiptView, context: &Context) -> anyhow::R
         output::print_json(&json!({ "line": line, "receipt": receipt }).to_string())?;
     } else {
         for remark in &receipt.remarks {
-            eprintln!("line {line}: warning: {remark}");
+            output::note_text(&format!("line {line}: warning: {}", Shown(remark)));
         }
     }
     Ok(())
@@ -180,9 +178,9 @@ fn print_added(line: u64, receipt: &ReceiptView, context: &Context) -> anyhow::R
 
 fn print_rejected(line: u64, problem: &str, context: &Context) {
     if context.json {
-        eprintln!("{}", json!({ "line": line, "error": problem }));
+        output::note_json(&json!({ "line": line, "error": problem }).to_string());
     } else {
-        eprintln!("line {line}: {}", Printable::escaped(problem));
+        output::note_text(&format!("line {line}: {problem}"));
     }
 }
 

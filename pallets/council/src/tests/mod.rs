@@ -1,3 +1,4 @@
 mod consortium;
+mod endings;
 mod free_calls;
 mod motions;

@@ -4,7 +4,7 @@ use crate::{mock::*, DeviceOfKey, Error, Event};
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
 use pallet_parties::AccountRefusal;
 use streembit_primitives::{
-    device::{ChangeTime, DeviceRecord, LogConsent, RegistrationConsent},
+    device::{ChangeTime, DeviceRecord, DeviceState, LogConsent, RegistrationConsent},
     DeviceKey, Hash, LogId, PublicKey, Signature,
 };
 
@@ -211,6 +211,25 @@ fn a_consent_is_used_up() {
         crate::Devices::<Test>::remove(keys[1].device_id());
         DeviceOfKey::<Test>::remove(keys[1].device_id());
         assert_noop!(register(1, next), Error::<Test>::BadConsent);
+    });
+}
+
+#[test]
+fn a_devices_own_key_leaves_no_nonce_and_its_consent_is_still_used_up() {
+    chain().execute_with(|| {
+        for device in [TestKey::sr25519(1), TestKey::ed25519(2), TestKey::p256(3)] {
+            let (key, id) = (device.own(), device.own().device_id());
+            let consent = device.sign_registration(&registration(&key));
+            assert_ok!(register_with(&key, consent));
+            // The very bytes again, with a fresh consent of the gateway: while the device is in use, and after its end.
+            assert_noop!(register_with(&key, consent), Error::<Test>::Registered);
+            assert_ok!(Devices::set_state(signed(OWNER), id, DeviceState::Retired));
+            assert_noop!(register_with(&key, consent), Error::<Test>::Registered);
+        }
+        // However many devices there are, only their gateway has a nonce.
+        let nonces: Vec<_> = crate::ConsentNonces::<Test>::iter().collect();
+        assert_eq!(nonces, [(gateway().public(), 3)]);
+        assert_ok!(Devices::check_state());
     });
 }
 

@@ -51,6 +51,21 @@ fn a_call_of_less_than_a_microsecond_is_not_free() {
 }
 
 #[test]
+fn a_transaction_also_costs_what_every_transaction_takes_in_a_block() {
+    chain().execute_with(|| {
+        BaseMicroseconds::set(30);
+        assert_eq!(spend(OWNER, 71, 0), rejected(invalid_transaction::QUOTA_TIME));
+        assert_ok!(carry_out(OWNER, remark(), (50, 0), 300, || {
+            assert_eq!(left(OWNER), quota(20, 700));
+        }));
+        // A call that needs no time gives back its own weight only.
+        assert_eq!(left(OWNER), quota(70, 700));
+        assert_ok!(spend(OWNER, 40, 0));
+        assert_eq!(spend(OWNER, 0, 0), rejected(invalid_transaction::QUOTA_TIME));
+    });
+}
+
+#[test]
 fn unsigned_transactions_spend_nothing() {
     chain().execute_with(|| {
         let info = DispatchInfo { call_weight: Weight::from_parts(u64::MAX, 0), ..Default::default() };

@@ -5,7 +5,7 @@ use crate::{
     mock::*, types, AcceptedCounts, ClaimBases, Claims, Clauses, Config, Contracts, ContractsOf,
     ContractsOfDevice, Disputes, LastUsages, LiveTime, MeterWindows, Progress, ProposalCounts,
 };
-use frame_support::{assert_ok, traits::Get};
+use frame_support::assert_ok;
 use proptest::prelude::*;
 use sp_runtime::DispatchResult;
 use std::collections::BTreeSet;
@@ -331,9 +331,9 @@ impl World {
 
 /// Checks that no storage has more entries than the bounds allow for four parties and two devices.
 fn check_bounds() -> Result<(), TestCaseError> {
-    let of_party: u32 = <Test as Config>::MaxContractsOfParty::get();
-    let of_device: u32 = <Test as Config>::MaxContractsOfDevice::get();
-    let of_clause: u32 = <Test as Config>::MaxClaimsOfClause::get();
+    let of_party = MaxContractsOfParty::get();
+    let of_device = MaxContractsOfDevice::get();
+    let of_clause = MaxClaimsOfClause::get();
     // The proposer of a contract has accepted it.
     let most = PARTIES.len() * of_party as usize;
     let contracts = Contracts::<Test>::iter_keys().count();

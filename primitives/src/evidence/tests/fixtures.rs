@@ -18,7 +18,7 @@ use crate::{
     Version,
 };
 use sp_core::{Blake2Hasher, H256};
-use sp_crypto_hashing::{blake2_128, blake2_256, twox_128};
+use sp_crypto_hashing::{blake2_128, twox_128};
 use sp_trie::{generate_trie_proof, trie_types::TrieDBMutBuilderV1, LayoutV1, MemoryDB, TrieMut};
 
 /// A description of the evidence to make.
@@ -220,13 +220,13 @@ impl EvidenceSpec {
         let block = if self.tampering == Tampering::Later { last + 1 } else { last - 3 };
         let anchor = Anchor { checkpoint, block };
         let keeper = if self.tampering == Tampering::Moved { AccountId([9; 32]) } else { log.gateway };
-        let registered = ChangeTime { block: 4, time: 1_758_000_000_000 };
-        let record = DeviceRecord::new(self.device_key(), PartyId([7; 32]), LogId::first(keeper), registered);
+        let at = ChangeTime { block: 4, time: 1_758_000_000_000 };
+        let record = DeviceRecord::new(self.device_key(), PartyId([7; 32]), LogId::first(keeper), at);
         let genesis = self.genesis;
         let of = if self.tampering == Tampering::OtherChain { Hash([0x9f; 32]) } else { genesis };
-        let anchors = vec![anchor];
-        let (state_root, nodes) = state(&of, &anchors, &device, &record, self.others);
-        let chain = self.chain(genesis, state_root, StateProof { device: record, anchors, nodes });
+        let anchors = core::slice::from_ref(&anchor);
+        let (state_root, nodes) = state(&of, anchors, &log, &device, &record, self.others);
+        let chain = self.chain(genesis, state_root, StateProof { device: record, anchor, nodes });
         let segments = vec![Segment { log, head: heads.prove(&device).unwrap() }];
         let prelude = Prelude { genesis, device, chain, segments };
         let trust = TrustRoot { genesis, authorities: set(0, self.voters) };
@@ -361,7 +361,22 @@ impl EvidenceSpec {
             }
             raw.ancestries.push(child);
         }
-        ChainEvidence { changes, last: self.carry(bytes, &raw, self.changes), state }
+        ChainEvidence { changes, former: Vec::new(), last: self.carry(bytes, &raw, self.changes), state }
+    }
+
+    /// Returns the proof of a former segment, in the state of the block with this number.
+    pub fn former(&self, number: u32, state_root: Hash, state: StateProof) -> FormerProof {
+        // Every tenth block is the last one of its set.
+        let changes = (number - 1) / 10;
+        let id = changes as u8;
+        FormerProof { changes, block: self.signed_block(number, id, state_root), state }
+    }
+
+    /// Returns a block with the votes of a set, whether or not it is a block of its time.
+    pub fn signed_block(&self, number: u32, id: u8, state_root: Hash) -> JustifiedBlock {
+        let header = header(number, self.genesis, state_root, Vec::new());
+        let (bytes, raw) = finalize(&header, &set(id, self.voters), &seeds(id, self.voters));
+        self.carry(bytes, &raw, id)
     }
 
     /// Returns the digest items that name the chain, in a block that changes the voters.
@@ -422,11 +437,12 @@ pub(crate) fn other(n: u32) -> DeviceId {
     DeviceId(Domain::DeviceId.hash(&n.to_le_bytes()).0)
 }
 
-/// Returns the root of a state that contains the anchors, the record and many other entries, and the state proof. An anchor
-/// may be there more than once.
+/// Returns the root of a state that contains the anchors, the record and many other entries, and the state proof of the
+/// anchor of one log.
 pub(crate) fn state(
     genesis: &Hash,
     anchors: &[Anchor],
+    log: &LogId,
     device: &DeviceId,
     record: &DeviceRecord,
     others: u32,
@@ -476,15 +492,7 @@ pub(crate) fn state(
             trie.insert(key, value).unwrap();
         }
     }
-    let mut keys = vec![device_storage_key(device), genesis_storage_key()];
-    keys.extend(anchors.iter().map(|anchor| anchor_storage_key(&anchor.checkpoint.log)));
-    keys.sort_unstable();
-    keys.dedup();
+    let keys = [device_storage_key(device), genesis_storage_key(), anchor_storage_key(log)];
     let proof = generate_trie_proof::<LayoutV1<Blake2Hasher>, _, _, _>(&nodes, root, &keys).unwrap();
     (Hash(root.0), proof)
-}
-
-#[test]
-fn the_hashes_of_the_chain_are_blake2b() {
-    assert_eq!(blake2_256(b"")[..4], [0x0e, 0x57, 0x51, 0xc0]);
 }

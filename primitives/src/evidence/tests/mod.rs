@@ -4,6 +4,7 @@ use fixtures::{DeviceKeyKind, Evidence, EvidenceSpec, Tampering};
 
 mod finality;
 mod fixtures;
+mod former;
 mod mutation;
 mod segments;
 mod trust_root;
@@ -12,6 +13,11 @@ mod votes;
 
 fn spec(tampering: Tampering) -> EvidenceSpec {
     EvidenceSpec { tampering, ..EvidenceSpec::default() }
+}
+
+#[test]
+fn the_hashes_of_the_chain_are_blake2b() {
+    assert_eq!(sp_crypto_hashing::blake2_256(b"")[..4], [0x0e, 0x57, 0x51, 0xc0]);
 }
 
 #[test]

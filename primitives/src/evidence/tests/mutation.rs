@@ -99,34 +99,33 @@ fn event(evidence: &mut Evidence, nth: usize) -> (&mut LogEntry, &mut ShownBody)
     events.into_iter().nth(nth).unwrap()
 }
 
+/// Makes the proof of the last segment one of a segment before it.
+fn former(evidence: &Evidence) -> FormerProof {
+    let ChainEvidence { changes, last, state, .. } = evidence.prelude.chain.clone();
+    FormerProof { changes: changes.len() as u32, block: last, state }
+}
+
 #[test]
 fn every_field_of_the_prelude_is_bound() {
     type E = EvidenceError;
-    let changes: [Change; 25] = [
+    let changes: [Change; 24] = [
         (|e| e.prelude.genesis = Hash::ZERO, |e| matches!(e, E::Genesis { .. })),
         (|e| e.prelude.segments[0].log.epoch = 1, |e| matches!(e, E::State { number: 20 })),
         (|e| e.prelude.segments[0].log.gateway.0[0] ^= 1, |e| matches!(e, E::State { .. })),
         (
             |e| e.prelude.segments.clear(),
-            |e| matches!(e, E::SegmentCount { segments: 0, anchors: 1, logs: 1 }),
+            |e| matches!(e, E::SegmentCount { segments: 0, proofs: 1, logs: 1 }),
         ),
         (
-            |e| e.prelude.chain.state.anchors.clear(),
-            |e| matches!(e, E::SegmentCount { segments: 1, anchors: 0, logs: 1 }),
-        ),
-        (
-            |e| {
-                e.prelude.segments.clear();
-                e.prelude.chain.state.anchors.clear();
-            },
-            |e| matches!(e, E::SegmentCount { segments: 0, anchors: 0, logs: 1 }),
+            |e| e.prelude.chain.former.push(former(e)),
+            |e| matches!(e, E::SegmentCount { segments: 1, proofs: 2, logs: 1 }),
         ),
         (
             |e| {
                 e.prelude.segments.push(e.prelude.segments[0].clone());
-                e.prelude.chain.state.anchors.push(e.prelude.chain.state.anchors[0].clone());
+                e.prelude.chain.former.push(former(e));
             },
-            |e| matches!(e, E::SegmentCount { segments: 2, anchors: 2, logs: 1 }),
+            |e| matches!(e, E::SegmentCount { segments: 2, proofs: 2, logs: 1 }),
         ),
         (|e| e.prelude.device = DeviceId([1; 32]), |e| matches!(e, E::State { .. })),
         (|e| e.prelude.chain.changes.clear(), |e| matches!(e, E::Finality { role: BlockRole::Last, .. })),
@@ -147,9 +146,9 @@ fn every_field_of_the_prelude_is_bound() {
             |e| e.prelude.chain.last.header.push(0),
             |e| matches!(e, E::Block { role: BlockRole::Last, number: None, error: HeaderError::Malformed }),
         ),
-        (|e| e.prelude.chain.state.anchors[0].block += 1, |e| matches!(e, E::State { .. })),
-        (|e| e.prelude.chain.state.anchors[0].checkpoint.time += 1, |e| matches!(e, E::State { .. })),
-        (|e| e.prelude.chain.state.anchors[0].checkpoint.size += 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.anchor.block += 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.anchor.checkpoint.time += 1, |e| matches!(e, E::State { .. })),
+        (|e| e.prelude.chain.state.anchor.checkpoint.size += 1, |e| matches!(e, E::State { .. })),
         (
             |e| {
                 let at = ChangeTime { block: 5, time: 1 };

@@ -4,14 +4,14 @@ use super::{
     super::{
         grandpa::GrandpaJustification,
         header::Header,
-        prelude::check_chain,
+        prelude::{check_chain, CheckedChain},
         votes::{verify_votes, verify_votes_with},
     },
     *,
 };
 use proptest::prelude::*;
 
-type Verdict = Result<(FinalizedBlock, Hash, u64), EvidenceError>;
+type Verdict = Result<CheckedChain, EvidenceError>;
 
 /// Verifies the chain in batches and one by one. Both must give the same verdict.
 fn verdict(evidence: &Evidence) -> Verdict {

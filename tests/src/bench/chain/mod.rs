@@ -2,11 +2,13 @@
 //! one gateway anchors from time to time, and while many gateways anchor continuously.
 //!
 //! `streembit-bench-chain` runs them. All three use one network, whose last validator runs a gateway in its process.
+//! `streembit-bench-scale` runs [`scale`], which uses a network with a large state.
 
 pub mod idle;
 pub mod latency;
 pub mod rate;
 mod resource_usage;
+pub mod scale;
 
 use crate::{Gateway, GatewaySettings, TestEnv, ValidatorNetwork};
 use anyhow::{ensure, Result};

@@ -31,9 +31,8 @@ const ANCHOR: [u8; 2] = [12, 0];
 const WARM_UP: Duration = Duration::from_secs(20);
 /// The time limit for a transaction to become final.
 const FINALITY_TIMEOUT: Duration = Duration::from_secs(180);
-/// How many gateways a party registers at the same time. All four parties together must fit into a pool of 512
-/// transactions.
-const REGISTRATION_BATCH: usize = 100;
+/// How many gateways a party registers at the same time: the places of its account in a node's pool.
+const REGISTRATION_BATCH: usize = 64;
 /// The error code of the RPC if the pool is full (`sc-rpc-api`, `author`).
 const POOL_IS_FULL: i32 = 1016;
 /// The pause before a transaction is submitted again because the pool was full.

@@ -6,6 +6,7 @@
 //!   written one. If it has more digits than a reading holds, it is rounded, and a [`Remark`] says so.
 //! - Sums (`s`, `bs`) are rejected because they are not readings of one moment. Binary values (`vd`) are rejected
 //!   because a reading has no type for them.
+//! - The number of records and of fields is bounded, so that a large pack takes neither much time nor much memory.
 //! - Update times (`ut`) are checked and discarded.
 //! - A record with nothing but base fields sets them and yields no reading.
 //! - The version is a set of features (RFC 9100): 10, or 26 with secondary units (RFC 8798). Secondary units without
@@ -27,11 +28,11 @@ pub use write::{write, TooEarlyError};
 
 use number::Number;
 use serde::{
-    de::{MapAccess, Visitor},
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
     Deserialize, Deserializer,
 };
 use serde_json::value::RawValue;
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, marker::PhantomData};
 use streembit_primitives::{
     body::MAX_PARTS,
     decimal::DecimalError,
@@ -40,6 +41,12 @@ use streembit_primitives::{
     Decimal, Reading, Source, Text, Value,
 };
 use units::Features;
+
+/// The most records of a pack. Records without a value only set base fields, so there may be more than readings.
+const MAX_RECORDS: usize = 4 * MAX_PARTS as usize;
+
+/// The most fields of a record. SenML has 14.
+const MAX_FIELDS: usize = 64;
 
 /// A pack is invalid.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -50,6 +57,9 @@ pub enum SenmlError {
     /// The pack has no record with a value.
     #[error("the pack has no reading: give at least one record a value (v, vs or vb)")]
     Empty,
+    /// The pack has far more records than an event holds readings.
+    #[error("the pack has more than {MAX_RECORDS} records, but an event holds at most {MAX_PARTS} readings: split the pack")]
+    TooManyRecords,
     /// The pack has more readings than fit into one event.
     #[error("the pack has {0} readings, but an event holds at most {MAX_PARTS}: split the pack")]
     TooMany(usize),
@@ -79,6 +89,9 @@ pub enum RecordProblem {
     /// The record is another kind of JSON value.
     #[error("not a JSON object: {0}")]
     NotAnObject(String),
+    /// The record has more fields than any record needs.
+    #[error("more than {MAX_FIELDS} fields: leave out those that are not of SenML")]
+    TooManyFields,
     /// The record has no value.
     #[error("no value: add one of v (number), vs (text) or vb (true or false)")]
     NoValue,
@@ -144,14 +157,20 @@ pub struct Pack {
 
 /// Parses one pack.
 pub fn read(text: &str, clock: Clock) -> Result<Pack, SenmlError> {
-    let records: Vec<&RawValue> =
+    let Bounded::<&RawValue, MAX_RECORDS> { items: records, has_more } =
         serde_json::from_str(text).map_err(|error| SenmlError::NotAPack(error.to_string()))?;
+    if has_more {
+        return Err(SenmlError::TooManyRecords);
+    }
     let mut base = Base::default();
     let mut pack = Pack { readings: Vec::new(), remarks: Vec::new() };
     for (number, raw) in (1usize..).zip(records) {
         let in_record = |problem| SenmlError::Record { record: number, problem };
         let fields: Fields<'_> = serde_json::from_str(raw.get())
             .map_err(|error| in_record(RecordProblem::NotAnObject(error.to_string())))?;
+        if fields.0.has_more {
+            return Err(in_record(RecordProblem::TooManyFields));
+        }
         let record = Record::new(&fields).map_err(|(field, problem)| SenmlError::Field {
             record: number,
             field,
@@ -195,25 +214,67 @@ struct Resolved {
     is_exact: bool,
 }
 
+/// The first `N` items of a JSON array or object. Further ones are checked to be JSON, and not kept.
+struct Bounded<T, const N: usize> {
+    items: Vec<T>,
+    has_more: bool,
+}
+
+impl<T, const N: usize> Default for Bounded<T, N> {
+    fn default() -> Self {
+        Self { items: Vec::new(), has_more: false }
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Bounded<T, N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items<T, const N: usize>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for Items<T, N> {
+            type Value = Bounded<T, N>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of records")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut bounded = Bounded::default();
+                while bounded.items.len() < N {
+                    let Some(item) = items.next_element()? else { return Ok(bounded) };
+                    bounded.items.push(item);
+                }
+                while items.next_element::<IgnoredAny>()?.is_some() {
+                    bounded.has_more = true;
+                }
+                Ok(bounded)
+            }
+        }
+        deserializer.deserialize_seq(Items::<T, N>(PhantomData))
+    }
+}
+
 /// The fields of a record in their order, including duplicates.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
+struct Fields<'a>(Bounded<(String, &'a RawValue), MAX_FIELDS>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pairs;
         impl<'de> Visitor<'de> for Pairs {
-            type Value = Vec<(String, &'de RawValue)>;
+            type Value = Bounded<(String, &'de RawValue), MAX_FIELDS>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object such as {\"n\":\"temperature\",\"v\":21.5}")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
+                let mut bounded = Bounded::default();
+                while bounded.items.len() < MAX_FIELDS {
+                    let Some(pair) = map.next_entry()? else { return Ok(bounded) };
+                    bounded.items.push(pair);
                 }
-                Ok(pairs)
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+                    bounded.has_more = true;
+                }
+                Ok(bounded)
             }
         }
         deserializer.deserialize_map(Pairs).map(Self)
@@ -242,7 +303,7 @@ impl Record {
     fn new(fields: &Fields<'_>) -> Result<Self, (String, FieldProblem)> {
         let mut record = Self::default();
         let mut seen = BTreeSet::new();
-        for (name, raw) in &fields.0 {
+        for (name, raw) in &fields.0.items {
             let in_field = |problem| (name.clone(), problem);
             if !seen.insert(name) {
                 return Err(in_field(FieldProblem::Twice));

@@ -194,10 +194,19 @@ fn a_relative_time_is_read_while_the_clock_has_not_been_set() {
 }
 
 #[test]
-fn many_fields_are_read_in_linear_time() {
-    let fields: Vec<String> = (0..420_000).map(|n| format!("\"x{n}\":1")).collect();
-    let pack = format!(r#"[{{"n":"a","v":1,{}}}]"#, fields.join(","));
-    assert_eq!(read(&pack, DAY).unwrap().readings.len(), 1);
+fn the_numbers_of_records_and_fields_are_bounded() {
+    let record = |fields: usize| {
+        let more: Vec<String> = (2..fields).map(|n| format!("\"x{n}\":1")).collect();
+        format!(r#"[{{"n":"a","v":1,{}}}]"#, more.join(","))
+    };
+    assert_eq!(read(&record(MAX_FIELDS), DAY).unwrap().readings.len(), 1);
+    assert!(error(&record(MAX_FIELDS + 1)).contains("record 1: more than 64 fields"));
+    // As many as fit into the largest request.
+    assert!(error(&record(420_000)).contains("record 1: more than 64 fields"));
+    let pack = |records: usize| format!("[{}]", vec!["{}"; records].join(","));
+    assert!(error(&pack(MAX_RECORDS)).contains("record 1: no value"));
+    assert!(error(&pack(MAX_RECORDS + 1)).contains("more than 256 records"));
+    assert!(error(&pack(1_000_000)).contains("more than 256 records"));
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! Times of records, which are relative to the gateway's clock or absolute.
 
 use super::number;
+use streembit_clock::EARLIEST_CLOCK;
 use streembit_primitives::Decimal;
 
 /// The smallest absolute time, in seconds since 1970. Smaller times are relative to now (RFC 8428, section 4.5.3).
 pub const ABSOLUTE_FROM: u32 = 1 << 28;
-/// A clock that shows an earlier time has not been set since the gateway started: 2023-01-01, before there were gateways.
-/// In milliseconds since 1970.
-const EARLIEST_CLOCK: u64 = 1_672_531_200_000;
 /// The decimal place to which times are rounded before they are added: nanoseconds.
 const NANOSECONDS: i8 = -9;
 

@@ -145,6 +145,15 @@ impl Rpc {
         self.request("the voters", self.client.request("streembit_voters", rpc_params![])).await
     }
 
+    /// The conditions that the node's operator should know about. Empty if the node does not offer this method.
+    pub async fn notices(&self) -> Result<Vec<String>, ChainError> {
+        let answer = self.client.request("streembit_notices", rpc_params![]);
+        match self.request("the node's notices", answer).await {
+            Err(ChainError::RequestFailed { .. }) => Ok(Vec::new()),
+            answer => answer.map(answers::printable_notices),
+        }
+    }
+
     /// The authors of two blocks in one slot that the node has seen since it started. Empty if the node does not offer
     /// this method.
     pub async fn block_equivocations(&self) -> Result<Vec<BlockEquivocation>, ChainError> {

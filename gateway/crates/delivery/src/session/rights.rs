@@ -6,7 +6,7 @@ use crate::{
     limits::Limits,
     wire::End,
 };
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use std::{future::pending, time::Duration};
 use streembit_clock::now_ms;
 use streembit_primitives::{AccountId, DeviceId, LogId};
@@ -89,6 +89,10 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
 
     /// Returns an error if the subscriber may no longer read. Reads the chain again if it is time.
     pub async fn ensure(&mut self) -> Result<(), StreamEnd> {
+        // A stream that always has events to send never waits in `next_block`, so look for a new block here.
+        if !self.is_stale && matches!(self.blocks.next().now_or_never(), Some(Some(()))) {
+            self.is_stale = true;
+        }
         if self.is_stale || self.last_attempt.elapsed() >= self.limits.recheck_interval {
             self.refresh().await?;
         }
@@ -144,5 +148,99 @@ impl<'a, G: Grants> RightsWatch<'a, G> {
             let left = Duration::from_millis(until.saturating_sub(now_ms()));
             regular.min(Instant::now() + left.min(self.limits.recheck_interval))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grants::{change_stream, ChainUnavailableError};
+    use std::sync::Mutex;
+    use streembit_primitives::{
+        contract::{
+            state::{Grant, Right},
+            ContractId, ReadingSelection,
+        },
+        device::{ChangeTime, DeviceRecord},
+        party::{AccountRole, Role},
+        DeviceKey, Hash, PartyId, PublicKey, Scope,
+    };
+    use tokio::sync::watch;
+
+    const GATEWAY: AccountId = AccountId([1; 32]);
+    const READER: AccountId = AccountId([3; 32]);
+    const OWNER: PartyId = PartyId([2; 32]);
+
+    /// A chain whose answer a test changes.
+    struct ChangingChain {
+        access: Mutex<DeviceAccess>,
+        blocks: watch::Sender<u32>,
+    }
+
+    #[async_trait::async_trait]
+    impl Grants for ChangingChain {
+        fn genesis(&self) -> Hash {
+            Hash::ZERO
+        }
+
+        async fn access(&self, _: DeviceId, _: AccountId) -> Result<DeviceAccess, ChainUnavailableError> {
+            Ok(self.access.lock().unwrap().clone())
+        }
+
+        fn blocks(&self) -> BlockStream {
+            change_stream(self.blocks.subscribe())
+        }
+    }
+
+    impl ChangingChain {
+        /// A chain on which the party of [`READER`] may read a device of [`OWNER`].
+        fn new() -> (Self, Reader) {
+            let key = DeviceKey::Own(PublicKey::Sr25519([4; 32]));
+            let device = key.device_id();
+            let party = PartyId::of_first_account(&READER);
+            let record =
+                DeviceRecord::new(key, OWNER, LogId::first(GATEWAY), ChangeTime { block: 1, time: 1 });
+            let grant = Grant {
+                contract: ContractId([5; 32]),
+                clause: 1,
+                device,
+                grantor: OWNER,
+                grantee: party,
+                right: Right::Read(ReadingSelection::All),
+                until: u64::MAX,
+            };
+            let role = Role::Account { scope: Scope::All, until: None };
+            let access = DeviceAccess {
+                reader: Some(AccountRole { party, role }),
+                record: Some(record),
+                grants: vec![grant],
+                time: 1,
+            };
+            let chain = Self { access: Mutex::new(access), blocks: watch::Sender::new(1) };
+            (chain, Reader { gateway: GATEWAY, account: READER, device })
+        }
+
+        /// Finalizes a block with a change.
+        fn change(&self, change: impl FnOnce(&mut DeviceAccess)) {
+            change(&mut self.access.lock().unwrap());
+            self.blocks.send_modify(|block| *block += 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_busy_stream_ends_with_the_block_that_removes_the_reader_or_the_owner() {
+        // The chain does not list grants of a party that left, neither those that it gave nor those that it got.
+        type Change = fn(&mut DeviceAccess);
+        let removals: [Change; 2] = [|access| access.reader = None, |access| access.grants.clear()];
+        for removal in removals {
+            let (chain, reader) = ChangingChain::new();
+            let limits = Limits { recheck_interval: Duration::from_secs(3_600), ..Limits::default() };
+            let mut rights = RightsWatch::start(&chain, &limits, reader).await.unwrap();
+            rights.ensure().await.unwrap();
+            chain.change(removal);
+            // The stream only sends: it never waits for a block.
+            let end = rights.ensure().await.unwrap_err();
+            assert!(matches!(end, StreamEnd::Reason(End::Expired)), "{end:?}");
+        }
     }
 }

@@ -179,6 +179,43 @@ async fn an_impostor_learns_neither_account_nor_device() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_impostor_on_the_local_network_cannot_end_a_subscription() {
+    let fixture = fixture().await;
+    let config = DeliveryConfig { listen: vec![TCP.parse().unwrap()], mdns: false };
+    let impostor = Peer::start(Keypair::generate_ed25519(), &config, &Limits::default()).unwrap();
+    let mut incoming = impostor.streams().accept(protocol(&GENESIS)).unwrap();
+    tokio::spawn(async move {
+        while let Some((_, mut stream)) = incoming.next().await {
+            framing::write(&mut stream, &Frame::End(End::NotGranted)).await.unwrap();
+            let _ = stream.read(&mut [0; 1]).await;
+        }
+    });
+    let address = first_address(&impostor).await;
+    let at_address = Target::Address { peer: impostor.id(), address: address.clone() };
+    for target in [at_address, Target::Account(keys(1).account())] {
+        let peer = dialing_peer();
+        // As if mDNS had discovered the impostor.
+        peer.discovered.send_modify(|discovered| {
+            discovered.insert(impostor.id(), [address.clone()].into());
+        });
+        let is_searched = matches!(target, Target::Account(_));
+        let subscription = Subscription { device: fixture.car.id(), target, names: Default::default() };
+        let chain = fixture.chain.clone();
+        let mut reader =
+            Subscriber::new(peer.clone(), fixture.owner.clone(), chain, subscription, Position::START);
+        let interrupted = timeout(TEST_TIMEOUT, reader.next()).await.unwrap();
+        assert!(matches!(interrupted, Ok(SubscriberEvent::Interrupted { .. })), "{interrupted:?}");
+        if is_searched {
+            peer.discovered.send_modify(|discovered| {
+                let gateway = &fixture.gateway;
+                discovered.insert(gateway.peer.id(), [gateway.address.clone()].into());
+            });
+            assert_eq!(sequences(&mut reader, 5).await, [0, 1, 2, 3, 4]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_peer_and_another_chain_are_reported() {
     let (gateway_keys, chain) = (keys(1), MockChain::new());
     let car = Car::of(&gateway_keys);

@@ -258,7 +258,8 @@ impl Gateway {
 
     async fn start_with(listen: &str, keys: &KeyPair, log: &Log, chain: &MockChain, limits: Limits) -> Self {
         let config = DeliveryConfig { listen: vec![listen.parse().unwrap()], mdns: false };
-        let peer = Arc::new(start_peer(keys, &config, &limits).await);
+        // If another peer used the address until now, the peer tries again until the transport has freed the port.
+        let peer = Arc::new(Peer::start(swarm::identity(keys).unwrap(), &config, &limits).unwrap());
         let shutdown = CancellationToken::new();
         let server =
             Server::new(&peer, keys.clone(), log.clone(), chain.clone(), limits, shutdown.clone()).unwrap();
@@ -280,20 +281,6 @@ impl Gateway {
         address.pop();
         address
     }
-}
-
-/// Starts a peer on an address that another peer may have used until now: the transport frees the port a moment later.
-async fn start_peer(keys: &KeyPair, config: &DeliveryConfig, limits: &Limits) -> Peer {
-    let start = async {
-        loop {
-            match Peer::start(swarm::identity(keys).unwrap(), config, limits) {
-                Ok(peer) => return peer,
-                Err(SwarmError::Listen { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
-                Err(error) => panic!("{error}"),
-            }
-        }
-    };
-    timeout(TEST_TIMEOUT, start).await.expect("the port was not freed")
 }
 
 /// Limits short enough for a test.

@@ -61,15 +61,14 @@ pub enum ExportError {
         /// The genesis hash in the file.
         found: Hash,
     },
-    /// The evidence to continue is not of the latest anchor of its log.
-    #[error("{}", not_latest(.log, *.found, *.anchored, *.block))]
-    NotLatest {
-        /// The log.
-        log: LogId,
-        /// The number of entries in the file.
-        found: u64,
-        /// The number of anchored entries by the collected proof, or `None` if the log has no anchor.
-        anchored: Option<u64>,
+    /// The evidence to continue is of a later block than the collected proof.
+    #[error(
+        "the evidence to continue is proven by block {found}, but the proof of this log by block {block}, which is earlier: \
+         wait until the next anchor of this gateway's log, when its proof is collected again"
+    )]
+    FormerIsNewer {
+        /// The number of the newest block in the file.
+        found: u32,
         /// The number of the block of the collected proof.
         block: u32,
     },
@@ -140,17 +139,4 @@ impl ExportError {
     pub(crate) fn log(error: impl Error + Send + Sync + 'static) -> Self {
         Self::Log(Box::new(error))
     }
-}
-
-/// Says what to do if the evidence to continue and the collected proof are of different anchors.
-fn not_latest(log: &LogId, found: u64, anchored: Option<u64>, block: u32) -> String {
-    let known = match anchored {
-        Some(anchored) => format!("{anchored} entries of it are anchored as of block {block}"),
-        None => format!("nothing of it is anchored as of block {block}"),
-    };
-    let remedy = match anchored {
-        Some(anchored) if found < anchored => "export that evidence again, from that log",
-        _ => "wait until the next anchor of this gateway's log, when its proof is collected again",
-    };
-    format!("the evidence to continue has {found} entries of log {log}, but {known}: {remedy}")
 }

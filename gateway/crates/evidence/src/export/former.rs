@@ -1,16 +1,20 @@
 //! The evidence that an export continues: the segments of the logs that the device's events were in before.
 
 use super::ExportError;
-use crate::{
-    verify::{EvidenceFile, VerifyError},
-    State,
-};
+use crate::verify::{EvidenceFile, VerifyError};
 use codec::IoReader;
 use std::path::Path;
 use streembit_primitives::{
-    evidence::{file, Item, Prelude, Segment},
+    evidence::{file, BlockRole, ChainEvidence, EvidenceError, FormerProof, Item, Prelude, Segment},
     DeviceId, Hash,
 };
+
+/// Segments and the proof of each. Not verified.
+#[derive(Default)]
+pub(super) struct FormerSegments {
+    pub(super) segments: Vec<Segment>,
+    pub(super) proofs: Vec<FormerProof>,
+}
 
 /// An evidence file whose segments become the first ones of an export. Not verified.
 pub(super) struct FormerEvidence {
@@ -32,15 +36,16 @@ impl FormerEvidence {
         }
     }
 
-    /// Returns the segments if they are of this device and chain, and of the latest anchors in the state of `block`: an
-    /// export has one proof for the anchors of all its segments.
+    /// Returns the segments with their proofs, if they are of this device and chain, and not of a later block than `block`:
+    /// only the record in the newest block of an export counts.
+    ///
+    /// Each segment keeps the proof that it was exported with, so it does not matter whether its log was anchored again.
     pub(super) fn segments(
         &self,
         device: DeviceId,
         chain: Hash,
-        state: &State,
         block: u32,
-    ) -> Result<Vec<Segment>, ExportError> {
+    ) -> Result<FormerSegments, ExportError> {
         let Prelude { genesis, device: found, chain: proof, segments } = &self.prelude;
         if *found != device {
             return Err(ExportError::OtherDevice { device, found: *found });
@@ -48,18 +53,19 @@ impl FormerEvidence {
         if *genesis != chain {
             return Err(ExportError::OtherChain { chain, found: *genesis });
         }
-        for (segment, anchor) in segments.iter().zip(&proof.state.anchors) {
-            let latest = state.anchor(&segment.log)?.map(|latest| latest.checkpoint);
-            if latest.as_ref() != Some(&anchor.checkpoint) {
-                return Err(ExportError::NotLatest {
-                    log: segment.log,
-                    found: anchor.checkpoint.size,
-                    anchored: latest.map(|latest| latest.size),
-                    block,
-                });
-            }
+        let ChainEvidence { changes, former, last, state } = proof;
+        let malformed = |error| {
+            let error = EvidenceError::Block { role: BlockRole::Last, number: None, error };
+            ExportError::Former(VerifyError::Refused(error))
+        };
+        let found = last.at().map_err(malformed)?.number;
+        if found > block {
+            return Err(ExportError::FormerIsNewer { found, block });
         }
-        Ok(segments.clone())
+        let changes = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+        let mut proofs = former.clone();
+        proofs.push(FormerProof { changes, block: last.clone(), state: state.clone() });
+        Ok(FormerSegments { segments: segments.clone(), proofs })
     }
 
     /// Reads the items of all segments. Calls `each` with each item, except for the last one, which ends the file.

@@ -2,25 +2,28 @@
 //! grow with the number of events.
 //!
 //! If a device's events were in another log before, the export continues the evidence of that log: its segments come
-//! first, and one proof from the chain covers the anchors of all segments.
+//! first, each with the proof that it was exported with.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `error.rs` | the reasons why evidence cannot be exported |
 //! | `former.rs` | the evidence of the logs before |
 //! | `stream.rs` | writing the items |
+//! | `times.rs` | the times of the events |
 
 mod error;
 mod former;
 mod stream;
+mod times;
 
 pub use error::ExportError;
+pub use times::TimeCounts;
 
 use super::{
     select::{Disclose, Span},
     CollectedChain, EventLog, State,
 };
-use former::FormerEvidence;
+use former::{FormerEvidence, FormerSegments};
 use serde::Serialize;
 use std::{
     io::Write,
@@ -31,7 +34,7 @@ use stream::{Stream, PAGE};
 use streembit_primitives::{
     device::DeviceRecord,
     evidence::{file, BodyCounts, ChainEvidence, EvidenceError, Item, Prelude, Segment, TrustRoot, Verifier},
-    Checkpoint, DeviceId, Hash, LogId, StoredEvent,
+    Checkpoint, DeviceId, Hash, LogId,
 };
 
 /// The selection of the events to export, and of the chain to prove them.
@@ -45,8 +48,8 @@ pub struct Request {
     pub disclose: Disclose,
     /// The genesis hash of the chain that proves the events, or `None` for the chain of the last collection.
     pub chain: Option<Hash>,
-    /// The evidence file of the log that the device's events were in before, which the export continues. It was exported
-    /// at the latest anchor of that log, and may have several segments itself.
+    /// The evidence file of the log that the device's events were in before, which the export continues. It has the
+    /// device's events up to those in this log, and may have several segments itself.
     pub after: Option<PathBuf>,
 }
 
@@ -58,6 +61,7 @@ pub struct ExportSummary {
     /// The number of logs that the events are in.
     pub segments: u64,
     /// The number of events.
+    #[serde(rename = "event_count")]
     pub events: u64,
     /// The sequence of the first event.
     pub first: u64,
@@ -75,6 +79,8 @@ pub struct ExportSummary {
     pub block: u32,
     /// The number of bodies by how much of them is disclosed.
     pub bodies: BodyCounts,
+    /// The times of the events, and whether they contradict each other or the requested span.
+    pub times: TimeCounts,
     /// The length of the file, in bytes.
     pub bytes: u64,
 }
@@ -117,14 +123,13 @@ impl VerifiedPrelude {
         let head = log.head_proof(&device, size).map_err(ExportError::log)?;
         let head = head.ok_or(ExportError::NoEvents { device, size })?;
         let sequence = head.entry.sequence;
-        let former = former.map(|former| former.segments(device, genesis, &state, number)).transpose()?;
-        let mut segments = former.unwrap_or_default();
+        let former = former.map(|former| former.segments(device, genesis, number)).transpose()?;
+        let FormerSegments { mut segments, proofs } = former.unwrap_or_default();
         segments.push(Segment { log: log.id(), head });
-        let logs: Vec<_> = segments.iter().map(|segment| segment.log).collect();
-        let Some(proof) = state.prove(&logs, &device)? else { return Err(not_registered) };
+        let Some(proof) = state.prove(&log.id(), &device)? else { return Err(not_registered) };
         // The newest block may itself be the last one of its set of voters. Then its change is not needed.
         changes.retain(|change| change.header != last.header);
-        let chain = ChainEvidence { changes, last, state: proof };
+        let chain = ChainEvidence { changes, former: proofs, last, state: proof };
         let prelude = Prelude { genesis, device, chain, segments };
         let trust = TrustRoot { genesis, authorities: first_voters };
         Verifier::new(&prelude, &trust)?;
@@ -166,6 +171,7 @@ pub fn write<L: EventLog>(
     let bytes = file::encode_prelude(&verified.prelude)
         .ok_or(EvidenceError::Malformed { what: "prelude", items: 0 })?;
     let mut stream = Stream::new(log, &verified, &request.disclose, former.is_some(), out, progress)?;
+    stream.counts.times.span = request.span;
     stream.write(&bytes)?;
     if let Some(former) = former {
         former.read(|item| stream.write_item(item))?;
@@ -190,6 +196,7 @@ pub fn write<L: EventLog>(
         chain: verified.prelude.genesis,
         block: verified.block,
         bodies: counts.bodies,
+        times: counts.times,
         bytes: counts.bytes,
     })
 }
@@ -263,17 +270,18 @@ fn selected<L: EventLog>(
         let page = log.device_events(&request.device, next, PAGE).map_err(ExportError::log)?;
         let events = page.into_iter().take_while(|stored| stored.entry.event.header.sequence <= end);
         let mut is_empty = true;
-        for StoredEvent { entry, .. } in events {
+        for stored in events {
             is_empty = false;
-            let header = entry.event.header;
             if request.span.is_all() {
                 return Ok(Some(start..=end));
             }
-            next = header.sequence.saturating_add(1);
-            found = Some((found.map_or(header.time, |(first, _)| first), header.time));
-            if request.span.contains(header.time) {
-                first.get_or_insert(header.sequence);
-                last = header.sequence;
+            let sequence = stored.entry.event.header.sequence;
+            next = sequence.saturating_add(1);
+            let (earliest, latest) = request.span.times_of(&stored).into_inner();
+            found = Some((found.map_or(earliest, |(first, _)| first), latest));
+            if request.span.selects(&stored) {
+                first.get_or_insert(sequence);
+                last = sequence;
             }
         }
         if is_empty {

@@ -1,6 +1,6 @@
 //! Writes the items of a file.
 
-use super::{list, ExportError, VerifiedPrelude};
+use super::{list, times::TimeCounts, ExportError, VerifiedPrelude};
 use crate::{
     select::{Disclose, UnmatchedNames},
     verifier_pool::VerifierPool,
@@ -15,7 +15,7 @@ use streembit_primitives::{
     device::DeviceRecord,
     evidence::{BodyCounts, Item, ShownBody, Verifier},
     merkle::{Frontier, NodeId, NodeStore as _},
-    Body, BoundedVec, Checkpoint, DeviceId, Hash, StoredBody, StoredEvent,
+    Body, BoundedVec, Checkpoint, DeviceId, EventHeader, Hash, LogEntry, StoredBody, StoredEvent,
 };
 
 /// The number of events that are read at once.
@@ -46,10 +46,13 @@ pub(super) struct Counts {
     pub(super) range: Option<(u64, u64)>,
     pub(super) bodies: BodyCounts,
     pub(super) bytes: u64,
+    pub(super) times: TimeCounts,
 }
 
 impl Counts {
-    fn add(&mut self, sequence: u64, body: &ShownBody) {
+    fn add(&mut self, entry: &LogEntry, body: &ShownBody) {
+        let EventHeader { sequence, time, .. } = entry.event.header;
+        self.times.add(time, entry.received);
         let counter = match body {
             ShownBody::Whole(_) => &mut self.bodies.whole,
             ShownBody::Parts(_) => &mut self.bodies.parts,
@@ -98,7 +101,7 @@ impl<'a, L: EventLog, W: Write, P: FnMut(u64, u64, u64)> Stream<'a, L, W, P> {
     pub(super) fn write_item(&mut self, item: Item) -> Result<(), ExportError> {
         self.write(&item.encode())?;
         if let Item::Event { entry, body } = &item {
-            self.counts.add(entry.event.header.sequence, body);
+            self.counts.add(entry, body);
         }
         if let Some(verifier) = &mut self.verifier {
             verifier.push(item)?;

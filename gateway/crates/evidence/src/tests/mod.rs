@@ -209,7 +209,7 @@ fn anchor(chain: &mut FakeChain, log: &Log) {
 }
 
 fn span(from: &str, to: &str) -> Span {
-    Span { from: from.parse().ok(), to: to.parse().ok() }
+    Span { from: from.parse().ok(), to: to.parse().ok(), ..Span::default() }
 }
 
 #[tokio::test]

@@ -2,15 +2,9 @@
 
 use super::*;
 use crate::last_anchored;
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-};
+use std::{path::Path, sync::Arc};
 use streembit_log::Lineage;
-use streembit_primitives::{
-    device::{KeyChange, LastAnchored},
-    evidence::anchor_storage_key,
-};
+use streembit_primitives::device::{KeyChange, LastAnchored};
 
 fn new_id() -> LogId {
     LogId { gateway: AccountId([10; 32]), epoch: 0 }
@@ -69,6 +63,19 @@ impl Moved {
     async fn collect(&mut self) {
         anchor(&mut self.old.chain, &self.log);
         collect(&self.log, &Node(&self.old.chain, 9), self.log.size()).await.unwrap();
+    }
+
+    /// Moves the device to a third log, with three events there. Its last event in the second log is not anchored, and is
+    /// declared lost. The voters change once more before.
+    async fn move_on(&mut self) {
+        let third = LogId { gateway: AccountId([12; 32]), epoch: 0 };
+        let next = self.old.cars[0].sequence;
+        self.record.assign(third, None, next, next - 1, 7, at(9)).unwrap();
+        self.old.chain.register(&self.record.device_id(), &self.record);
+        self.old.chain.block(true);
+        self.log = Log::open(&self.old.folder.path().join("third-log"), third).unwrap();
+        self.append(3).await;
+        self.collect().await;
     }
 
     fn export_after(&self, after: Option<PathBuf>) -> Result<(PathBuf, ExportSummary), ExportError> {
@@ -132,26 +139,60 @@ async fn one_file_covers_both_logs_and_what_was_lost_in_between() {
 }
 
 #[tokio::test]
-async fn evidence_that_is_not_of_the_latest_anchor_is_not_continued() {
+async fn kept_evidence_is_continued_although_its_log_is_anchored_again() {
     let mut moved = Moved::new().await;
-    let former = moved.former();
-    // The first log goes on, without the device.
+    let kept = moved.former();
+    // The first log goes on without the device, the voters change, and then its gateway is gone.
     let entry = moved.old.cars[1].next();
     moved.old.log.append(vec![entry]).await.unwrap();
     moved.old.anchor();
+    moved.old.chain.block(true);
     moved.collect().await;
-    let error = moved.error(&former);
-    let ExportError::NotLatest { found: 20, anchored: Some(21), .. } = error else { panic!("{error}") };
-    assert!(error.to_string().contains("export that evidence again"), "{error}");
-    // With a new file it works. If the first log is anchored again, the new file is ahead of the collected proof.
-    collect(&moved.old.log, &Node(&moved.old.chain, 9), 21).await.unwrap();
-    assert_eq!(moved.export_after(Some(moved.former())).unwrap().1.segments, 2);
+    let (path, exported) = moved.export_after(Some(kept)).unwrap();
+    let verdict = moved.verify(&path);
+    assert!(verdict.is_complete());
+    assert_eq!((verdict.events, verdict.lost, exported.segments), (moved.first + 7, 2, 2));
+    assert_eq!(proofs(&verdict), [(20, 0), (7, 1)]);
+    let proven = verdict.segments[0].proven.block.number;
+    assert!(proven < verdict.last.block.number, "{proven}");
+    // Only the newest record counts: the first log's proof knows of one key and one log.
+    assert_eq!((verdict.record.logs().count(), verdict.spans.len()), (2, 3));
+
+    // The file of both logs is continued in the same way, after more of the same.
+    let both = moved.old.folder.path().join("both.evidence");
+    std::fs::rename(path, &both).unwrap();
     let entry = moved.old.cars[1].next();
     moved.old.log.append(vec![entry]).await.unwrap();
     moved.old.anchor();
-    collect(&moved.old.log, &Node(&moved.old.chain, 9), 22).await.unwrap();
+    moved.append(1).await;
+    moved.move_on().await;
+    let (path, _) = moved.export_after(Some(both)).unwrap();
+    let verdict = moved.verify(&path);
+    assert!(verdict.is_complete());
+    assert_eq!((verdict.events, verdict.lost), (moved.first + 10, 3));
+    assert_eq!(proofs(&verdict), [(20, 0), (7, 1), (3, 2)]);
+}
+
+/// Returns the size of each segment's log, and the voter set that proves it.
+fn proofs(verdict: &VerifiedEvidence) -> Vec<(u64, u64)> {
+    verdict.segments.iter().map(|segment| (segment.checkpoint.size, segment.proven.set)).collect()
+}
+
+#[tokio::test]
+async fn evidence_that_is_proven_by_a_later_block_is_not_continued() {
+    let mut moved = Moved::new().await;
+    moved.collect().await;
+    let first = moved.former();
+    assert!(moved.export_after(Some(first)).is_ok());
+    // The record in the newest block counts, and it must be the one of this export.
+    moved.old.chain.block(false);
+    collect(&moved.old.log, &Node(&moved.old.chain, 9), 20).await.unwrap();
     let error = moved.error(&moved.former());
+    let ExportError::FormerIsNewer { found, block } = error else { panic!("{error}") };
+    assert_eq!(found, block + 1);
     assert!(error.to_string().contains("wait until the next anchor"), "{error}");
+    collect(&moved.log, &Node(&moved.old.chain, 9), moved.log.size()).await.unwrap();
+    assert!(moved.export_after(Some(moved.former())).is_ok());
 }
 
 #[tokio::test]
@@ -223,35 +264,4 @@ async fn the_last_anchored_event_is_read_from_a_file() {
     std::fs::write(&path, b"text").unwrap();
     assert!(matches!(last_anchored(&path), Err(VerifyError::Refused(EvidenceError::Magic))));
     assert!(matches!(last_anchored(Path::new("/none")), Err(VerifyError::Read { .. })));
-}
-
-/// A node that remembers the keys that it was asked for.
-struct AskedNode<'a>(Node<'a>, Mutex<Vec<Vec<u8>>>);
-
-impl ProofSource for AskedNode<'_> {
-    fn genesis(&self) -> Hash {
-        self.0.genesis()
-    }
-    async fn genesis_authorities(&self) -> Result<Vec<u8>, ChainError> {
-        self.0.genesis_authorities().await
-    }
-    async fn finality_proof(&self, from: Hash) -> Result<Vec<u8>, ChainError> {
-        self.0.finality_proof(from).await
-    }
-    async fn read_proof(&self, keys: Vec<Vec<u8>>, at: Hash) -> Result<Vec<Vec<u8>>, ChainError> {
-        self.1.lock().unwrap().extend(keys.clone());
-        self.0.read_proof(keys, at).await
-    }
-}
-
-#[tokio::test]
-async fn the_anchors_of_a_devices_other_logs_are_collected_too() {
-    let mut moved = Moved::new().await;
-    anchor(&mut moved.old.chain, &moved.log);
-    let node = AskedNode(Node(&moved.old.chain, 9), Mutex::default());
-    collect(&moved.log, &node, moved.log.size()).await.unwrap();
-    let asked = node.1.into_inner().unwrap();
-    for log in [id(), new_id()] {
-        assert_eq!(asked.iter().filter(|key| **key == anchor_storage_key(&log)).count(), 1, "{log}");
-    }
 }

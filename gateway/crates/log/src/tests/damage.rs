@@ -1,12 +1,12 @@
 //! Tests that damage to the database is never silent: either the log refuses to open, or verification reports the
 //! place.
 
-use super::support::{filled, log_id, open};
+use super::support::{filled, log_id, open, Device};
 use crate::{
     store::{device_key, meta, Family},
     tiles::TileId,
     watermark::Watermark,
-    Finding, Log, OpenError, Place, StorageError,
+    AppendError, Finding, Log, OpenError, Place, Proposal, StorageError,
 };
 use codec::Encode;
 use proptest::prelude::*;
@@ -193,6 +193,32 @@ fn two_changes_are_both_reported() {
     let findings = open(&folder).verify(0..SIZE).unwrap();
     let places: Vec<_> = findings.iter().map(|found| (found.index, found.place)).collect();
     assert_eq!(places, [(4, Place::Entry), (20, Place::Body)]);
+}
+
+#[tokio::test]
+async fn an_event_whose_stored_entry_is_damaged_does_not_fail_its_neighbours() {
+    let folder = sized();
+    let path = folder.path().join("log");
+    // The first event of the first device, cut short.
+    tamper(&path, Family::Entries, &0u64.to_be_bytes(), |mut entry| {
+        entry.pop();
+        Some(entry)
+    });
+    let log = open(&folder);
+    let resent = Device::sr25519(1).next_entry(0);
+    let (mut first, mut second) = (Device::sr25519(7), Device::ed25519(8));
+    for round in 0..2u64 {
+        let proposals = [first.next_entry(round), resent.clone(), second.next_entry(round)];
+        let results = log.admit(proposals.map(|entry| Proposal::Entry(Box::new(entry))).into()).await;
+        let [before, damaged, after] = results.as_slice() else { panic!("{results:?}") };
+        let error = damaged.as_ref().unwrap_err();
+        assert!(matches!(error, AppendError::Storage(StorageError::Damaged { .. })), "{error}");
+        let index = SIZE + 2 * round;
+        assert_eq!(before.as_ref().map(|receipt| receipt.index), Ok(index));
+        assert_eq!(after.as_ref().map(|receipt| receipt.index), Ok(index + 1));
+    }
+    assert_eq!(log.size(), SIZE + 4);
+    assert_eq!(log.verify(SIZE..SIZE + 4).unwrap(), []);
 }
 
 #[test]

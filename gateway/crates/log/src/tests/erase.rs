@@ -2,6 +2,7 @@
 
 use super::support::{body, filled, open, Device};
 use crate::{
+    failpoint,
     store::{meta, Family, Store},
     Finding, Log, OutOfRangeError, Place, StoredBody,
 };
@@ -154,6 +155,56 @@ async fn bodies_are_erased_from_tables_of_several_levels() {
     }
     assert!(is_anywhere(&path, &large(1_233).seed) && is_anywhere(&path, &large(1_235).seed));
     assert_eq!(log.verify(0..count).unwrap(), []);
+}
+
+/// Returns the tables of bodies.
+fn tables(log: &Log) -> BTreeSet<String> {
+    let guard = log.reader().store().db();
+    let files = guard.get().unwrap().live_files().unwrap().into_iter();
+    files.filter(|file| file.column_family_name == Family::Bodies.name()).map(|file| file.name).collect()
+}
+
+/// Writes enough overlapping tables of bodies for RocksDB to compact them, without changing any value.
+fn provoke_compaction(log: &Log) {
+    for _ in 0..8 {
+        let guard = log.reader().store().db();
+        let (db, bodies) = guard.family(Family::Bodies).unwrap();
+        for index in [0, SIZE - 1] {
+            let body = db.get_cf(bodies, index.to_be_bytes()).unwrap().unwrap();
+            db.put_cf(bodies, index.to_be_bytes(), body).unwrap();
+        }
+        db.flush_cf(bodies).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_compaction_moves_a_body_after_the_tables_were_listed() {
+    let fixture = LogWithSecrets::new().await;
+    let log = open(&fixture.folder);
+    let (beside, (send, moved)) = (log.clone(), std::sync::mpsc::channel());
+    failpoint::hook::set("erase-listed", move || {
+        // On a thread of its own, because this one keeps the database open already.
+        let compacting = std::thread::spawn(move || {
+            let listed = tables(&beside);
+            provoke_compaction(&beside);
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            let left = tables(&beside);
+            listed.difference(&left).count()
+        });
+        send.send(compacting.join().unwrap()).unwrap();
+    });
+    log.erase(&one(5), 1).unwrap();
+    assert_eq!(moved.try_recv(), Ok(0), "tables were compacted between listing and rewriting");
+    assert_eq!((fixture.holds(0), fixture.holds(1)), ((false, false), (true, true)));
+    assert_eq!(log.verify(0..SIZE).unwrap(), []);
+    // Afterwards RocksDB compacts in the background again.
+    let before = tables(&log);
+    let since = std::time::Instant::now();
+    provoke_compaction(&log);
+    while before.is_subset(&tables(&log)) {
+        assert!(since.elapsed().as_secs() < 30, "RocksDB does not compact any more");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 #[tokio::test]

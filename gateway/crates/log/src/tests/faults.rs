@@ -130,6 +130,7 @@ async fn an_append_fails_temporarily_while_the_database_cannot_be_opened_again()
     assert!(matches!(error, AppendError::Reopen(_)), "{error}");
     assert!(error.is_temporary(), "{error}");
     assert_eq!(log.size(), 1);
+    assert_eq!(*log.watch_problem().borrow(), Some(error), "everybody can see why the log cannot be written");
 
     std::fs::remove_file(&path).unwrap();
     std::fs::rename(&moved, &path).unwrap();
@@ -141,6 +142,30 @@ async fn an_append_fails_temporarily_while_the_database_cannot_be_opened_again()
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
     assert_eq!(receipts[0].index, 1);
+    assert_eq!(*log.watch_problem().borrow(), None);
+    assert_eq!(log.verify(0..2).unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_log_whose_disk_is_gone_is_not_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder);
+    let mut device = Device::sr25519(1);
+    log.append(vec![device.next_entry(0)]).await.unwrap();
+    let (path, moved) = (folder.path().join("log"), folder.path().join("moved"));
+    std::fs::rename(&path, &moved).unwrap();
+    log.mark_for_reopen();
+    let entry = device.next_entry(1);
+    let error = log.append(vec![entry.clone()]).await.unwrap_err();
+    assert!(error.is_temporary(), "{error}");
+    assert!(!path.exists(), "an empty database was created in the place of the log");
+
+    std::fs::rename(&moved, &path).unwrap();
+    while let Err(error) = log.append(vec![entry.clone()]).await {
+        assert!(error.is_temporary(), "{error}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(log.size(), 2);
     assert_eq!(log.verify(0..2).unwrap(), []);
 }
 

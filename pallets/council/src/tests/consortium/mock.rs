@@ -7,7 +7,7 @@ use frame_support::{
     traits::{ConstU32, ConstU64, Get, Hooks, Time},
 };
 use frame_system::EnsureRoot;
-use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan, PrimeDefaultVote};
+use pallet_collective::{EnsureProportionAtLeast, EnsureProportionMoreThan};
 use sp_core::{ed25519, Pair};
 use sp_runtime::{
     generic,
@@ -226,7 +226,7 @@ impl pallet_collective::Config for Test {
     type MotionDuration = ConstU64<20>;
     type MaxProposals = ConstU32<6>;
     type MaxMembers = ConstU32<4>;
-    type DefaultVote = PrimeDefaultVote;
+    type DefaultVote = crate::AbstentionRejects;
     type WeightInfo = ();
     type SetMembersOrigin = EnsureRoot<AccountId32>;
     type MaxProposalWeight = MaxProposalWeight;
