@@ -122,7 +122,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("streembit"),
     impl_name: Cow::Borrowed("streembit"),
     authoring_version: 1,
-    spec_version: 10,
+    spec_version: 11,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
     transaction_version: 6,
