@@ -144,12 +144,14 @@ async fn run_node(
 
 /// Ends the tasks, then closes the database.
 ///
-/// If the process ended while a thread still uses the database, the end of RocksDB would abort the process.
+/// If the process ended while a thread still uses the database, the end of RocksDB would abort the process. The pool is
+/// dropped before, because one of its threads ends only then.
 fn shut_down(runtime: Runtime, chain: Option<ChainHandles>) {
+    let backend = chain.map(|chain| chain.backend);
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
-    let Some(chain) = chain else { return };
-    let database = Arc::downgrade(&chain.backend);
-    drop(chain);
+    let Some(backend) = backend else { return };
+    let database = Arc::downgrade(&backend);
+    drop(backend);
     let start = Instant::now();
     while database.strong_count() > 0 {
         if start.elapsed() > DATABASE_TIMEOUT {

@@ -4,6 +4,7 @@
 use anyhow::{bail, ensure, Context as _, Result};
 use serde_json::{json, Value};
 use std::{fs, process::Command};
+use streembit_keystore::account;
 use streembit_primitives::LogId;
 use streembit_tests::{
     bool_at, dev_party, event_request, run_test, str_at, u64_at, wait_until, Gateway, GatewayFixture,
@@ -272,7 +273,12 @@ fn begin_next_log(fixture: &GatewayFixture, gateway: &mut Gateway) -> Result<()>
     gateway.start(&fixture.node)?;
     // Until the gateway has read the record in the chain, it signs nothing for the device.
     let next = LogId { epoch: 1, ..gateway.log_id()? };
-    gateway.wait_for_device("shed", "log", &json!(next.to_string()))
+    let (account, hex) = (account::show(&next.gateway), next.gateway.to_string());
+    gateway.wait_for_device(
+        "shed",
+        "log",
+        &json!({ "gateway": account, "gateway_hex": hex, "epoch": next.epoch }),
+    )
 }
 
 /// Starts a second gateway of Alice with these devices.

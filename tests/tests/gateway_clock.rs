@@ -16,6 +16,8 @@ fn a_gateway_with_a_wrong_clock_raises_an_alarm_and_marks_its_events() {
         gateway.set_clock_error(0)?;
         gateway.start(&node)?;
         gateway.register(env, &node, "bob")?;
+        let register = env.streembit(["device", "register", "--device", "shed", "--config"]);
+        register.arg(gateway.config()).arg("--key").arg(env.dev_keystore("bob")?).node(&node.url()).ok()?;
         add_and_anchor(env, &gateway)?;
         gateway.wait_for_component("clock", "running", 60)?;
 

@@ -107,7 +107,7 @@ fn record_and_confirm(fixture: &GatewayFixture, id: &str) -> Result<()> {
     let confirm =
         |record: &str, name: &str| fixture.contract_command("confirm", id, &["--record", record], name);
     confirm("0", "bob")?.run()?.ensure_refused(&["other side"])?;
-    confirm("1", "alice")?.run()?.ensure_refused(&["no such claim"])?;
+    confirm("1", "alice")?.run()?.ensure_refused(&["has no record 1"])?;
     confirm("0", "alice")?.ok()?;
     fixture.ensure_claim(id, 0, json!({ "stands": "confirmed" }))
 }

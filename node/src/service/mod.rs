@@ -17,7 +17,11 @@ use crate::{
     consensus::voter_status::GrandpaState,
     database::DatabaseError,
     genesis::genesis_hash,
-    keys::{self, validator_keys::SessionKeyNames, DamagedKey},
+    keys::{
+        self,
+        validator_keys::{SessionKeyNames, ValidatorKeyCheck},
+        DamagedKey,
+    },
     notices::Notices,
     restart::RestartSender,
     rpc,
@@ -84,6 +88,13 @@ pub fn start(config: Configuration, settings: NodeSettings<'_>) -> Result<Node, 
     let observers =
         Observers::spawn(&config, &chain, &sync, &grandpa, parts.double_blocks, &notices, &tasks)?;
     watch_connections(&config, &network, &sync, genesis, &notices, settings.restart, &tasks);
+    let key_check = ValidatorKeyCheck::new(
+        &config,
+        chain.client.clone(),
+        grandpa.clone(),
+        chain.keystore.clone(),
+        notices.clone(),
+    );
     let validator = ValidatorSettings::new(&config, &chain.keystore, settings.heartbeat)?;
     let spec = Arc::from(config.chain_spec.cloned_box());
     let rpc_sources = rpc_sources(&chain, &voter_link, &grandpa, observers, notices, warp_proofs, spec);
@@ -104,6 +115,8 @@ pub fn start(config: Configuration, settings: NodeSettings<'_>) -> Result<Node, 
         telemetry: telemetry.as_mut(),
         tracing_execute_block: None,
     })?;
+    // Starting the tasks adds the keys of `--alice` and the like to the keystore.
+    tasks.spawn_handle().spawn("validator-keys", None, key_check.run());
     let telemetry = telemetry.as_ref().map(Telemetry::handle);
     let validator = Validator { chain: chain.clone(), network, sync, telemetry, settings: validator };
     validator.spawn(&tasks, parts.block_import, voter_link, protocol, grandpa.voter_state)?;

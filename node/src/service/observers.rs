@@ -12,7 +12,7 @@ use crate::{
         equivocation::{DoubleBlockHeaders, DoubleBlockList, EquivocationReporter},
         voter_status::{GrandpaState, VoterMetrics, VoterStatus, VoterTracker},
     },
-    keys::{held_keys::HeldKeys, validator_keys::ValidatorKeyCheck},
+    keys::held_keys::HeldKeys,
     notices::Notices,
     restart::RestartSender,
     status_log,
@@ -57,15 +57,6 @@ impl Observers {
         let (client, sync_status) = (chain.client.clone(), sync.clone());
         let logging = status_log::run(client, sync_status, voter_status.clone(), notices.clone());
         tasks.spawn_handle().spawn("status-log", None, logging);
-
-        let keys = ValidatorKeyCheck::new(
-            config,
-            chain.client.clone(),
-            grandpa.clone(),
-            chain.keystore.clone(),
-            notices.clone(),
-        );
-        tasks.spawn_handle().spawn("validator-keys", None, keys.run());
 
         let reporter = EquivocationReporter {
             client: chain.client.clone(),
