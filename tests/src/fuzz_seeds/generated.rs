@@ -4,6 +4,7 @@ use super::{frames, pins::Generator, Seed};
 use anyhow::Result;
 use codec::Encode;
 use streembit_delivery::framing;
+use streembit_primitives::{Body, EventKind, Part, SignedEvent};
 
 /// The number of values of each type.
 const VALUES: usize = 8;
@@ -15,9 +16,9 @@ const CANDIDATES: usize = 64;
 const MAX_BYTES: usize = 1024;
 
 pub(super) fn all() -> Result<Vec<Seed>> {
-    let event = |g: &mut Generator| (g.event(), g.body());
-    let mut seeds = events("event", event);
-    seeds.extend(events("batch", |g| g.list(2, event)));
+    let mut seeds = events("event", event_with_readings);
+    seeds.extend(events("other-body", |g| (g.event(), g.body())));
+    seeds.extend(events("batch", |g| g.list(2, event_with_readings)));
     seeds.extend(events("entry", Generator::entry));
     seeds.extend(events("checkpoint", Generator::signed_checkpoint));
     // The first byte chooses the type that the target reads.
@@ -26,6 +27,18 @@ pub(super) fn all() -> Result<Vec<Seed>> {
     seeds.extend(streams(2, "credit", frames::credit)?);
     seeds.extend(streams(3, "frame", frames::frame)?);
     Ok(seeds)
+}
+
+/// Makes an event whose body is the one that its header commits to.
+fn event_with_readings(g: &mut Generator) -> (SignedEvent, Body) {
+    let mut event = g.event();
+    let first = g.reading();
+    let readings = g.list(2, Generator::reading).into_iter().chain([first]);
+    let parts: Vec<Part> = readings.map(Part::Reading).collect();
+    let body = Body { seed: g.bytes(), parts: parts.try_into().unwrap_or_default() };
+    event.header.kind = EventKind::Readings;
+    event.header.body_hash = body.hash();
+    (event, body)
 }
 
 /// Makes seeds of the target `event`.
