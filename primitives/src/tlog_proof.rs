@@ -302,6 +302,23 @@ mod tests {
     }
 
     #[test]
+    fn the_path_of_another_size_proves_nothing() {
+        // The same key signed all sizes of the log, and all have the same entry at this index.
+        for size in (7..70).filter(|size| *size != SIZE) {
+            let spliced = TlogProof { path: proof(6, size).path, ..proof(6, SIZE) };
+            let verified = spliced.verify(&digest(6), &verifier());
+            assert_eq!(verified, Err(TlogProofError::NotIncluded), "{size}");
+        }
+        let hashes = proof(6, SIZE).path.path().to_vec();
+        let longer = [&hashes[..], &[hashes[0]]].concat();
+        for wrong in [&hashes[1..], &hashes[..hashes.len() - 1], &longer[..], &[]] {
+            let path = InclusionProof::new(wrong.to_vec());
+            let verified = TlogProof { path, ..proof(6, SIZE) }.verify(&digest(6), &verifier());
+            assert_eq!(verified, Err(TlogProofError::NotIncluded), "{} hashes", wrong.len());
+        }
+    }
+
+    #[test]
     fn malformed_proofs_are_refused() {
         let text = proof(6, SIZE).to_string();
         let parse = |text: &str| TlogProof::parse(text.as_bytes()).unwrap_err();

@@ -3,7 +3,8 @@
 //!
 //! - [`fixtures`]: nodes, gateways, devices and faults, for all of the following;
 //! - [`bench`](mod@bench): the measurements of `docs/benchmarks.md`;
-//! - [`crash`]: the crash campaign.
+//! - [`crash`]: the crash campaign;
+//! - [`fuzz_seeds`]: valid inputs for the fuzz targets.
 //!
 //! The tests are in `tests/tests/`, one topic per file. A test calls [`run_test`], which gives it a [`TestEnv`] and
 //! prints all logs if it fails. Tests do not sleep for a fixed time: they poll with [`wait_until`], which has a
@@ -15,5 +16,6 @@
 pub mod bench;
 pub mod crash;
 pub mod fixtures;
+pub mod fuzz_seeds;
 
 pub use fixtures::*;

@@ -9,7 +9,7 @@ use std::{
 use streembit_tests::{binary, run_test, wait_until};
 
 /// The programs of this crate.
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     env!("CARGO_BIN_EXE_streembit-demo"),
     env!("CARGO_BIN_EXE_streembit-network"),
     env!("CARGO_BIN_EXE_streembit-crash"),
@@ -17,6 +17,7 @@ const PROGRAMS: [&str; 7] = [
     env!("CARGO_BIN_EXE_streembit-bench-chain"),
     env!("CARGO_BIN_EXE_streembit-bench-scale"),
     env!("CARGO_BIN_EXE_streembit-bench-gateway"),
+    env!("CARGO_BIN_EXE_streembit-fuzz-seeds"),
 ];
 
 #[test]

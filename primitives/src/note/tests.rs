@@ -169,6 +169,22 @@ fn verifier_keys_have_one_text() {
 }
 
 #[test]
+fn every_changed_byte_of_a_verifier_key_is_refused() {
+    let text = verifier().to_string();
+    let parse = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<VerifierKey>().ok();
+    assert_eq!(parse(text.as_bytes()), Some(verifier()));
+    for at in 0..text.len() {
+        for bit in 0..8 {
+            let mut changed = text.clone().into_bytes();
+            changed[at] ^= 1 << bit;
+            assert_eq!(parse(&changed), None, "bit {bit} of byte {at}");
+        }
+        assert_eq!(parse(&text.as_bytes()[..at]), None, "cut to {at}");
+    }
+    assert_eq!(parse(format!("{text}\n").as_bytes()), None);
+}
+
+#[test]
 fn origins_have_one_text() {
     let text = origin().to_string();
     assert_eq!(text.parse(), Ok(origin()));

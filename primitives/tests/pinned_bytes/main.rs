@@ -25,12 +25,12 @@ fn pins() -> Pins {
     pins.encoding("AbsenceProof", G::absence_proof);
     pins.encoding("Anchor", |g| Anchor { checkpoint: g.checkpoint(), block: g.number() as u32 });
     pins.encoding("Body", G::body);
-    pins.encoding("Checkpoint", G::checkpoint);
-    pins.encoding("CommandResult", G::command_result);
+    pins.versioned("Checkpoint", 2, G::checkpoint);
+    pins.versioned("CommandResult", 1, G::command_result);
     pins.encoding("ConsistencyProof", |g| ConsistencyProof::new(g.list(63, G::hash)));
     pins.encoding("Claim", G::claim);
     pins.encoding("ClauseProgress", G::clause_progress);
-    pins.encoding("ContractContent", G::contract);
+    pins.versioned("ContractContent", 1, G::contract);
     pins.encoding("Dispute", G::dispute);
     pins.encoding("DeviceKey", G::device_key);
     pins.encoding("DeviceRecord", G::device_record);
@@ -55,9 +55,9 @@ fn pins() -> Pins {
     pins.encoding("LogEntry", G::entry);
     pins.encoding("AccountRole", |g| AccountRole { party: g.party(), role: g.role() });
     pins.encoding("PartyRecord", G::party_record);
-    pins.encoding("ReadingProof", G::reading_proof);
-    pins.encoding("SignedCheckpoint", G::signed_checkpoint);
-    pins.encoding("SignedCommand", G::signed_command);
+    pins.versioned("ReadingProof", 2, G::reading_proof);
+    pins.versioned("SignedCheckpoint", 2, G::signed_checkpoint);
+    pins.versioned("SignedCommand", 1, G::signed_command);
 
     let hash = |hash: Hash| hash.0.to_vec();
     pins.add("Body hash", G::body, |body| hash(body.hash()));

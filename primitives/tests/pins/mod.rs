@@ -27,6 +27,12 @@ use streembit_primitives::{
 /// The number of values of each type.
 const VALUES: usize = 64;
 
+/// The number of values of each type whose bytes are changed.
+const CHANGED_VALUES: usize = 4;
+
+/// The number of places at which the bytes of a value are changed. Shorter bytes are changed at every place.
+const CHANGED_PLACES: usize = 512;
+
 /// Makes values from a stream of bytes that depends on the name of the type alone.
 pub struct Generator(blake3::OutputReader);
 
@@ -353,6 +359,20 @@ impl Generator {
     }
 }
 
+/// Ensures that shortened bytes of a value are refused, and that bytes with one changed bit are refused or are the only
+/// encoding of another value. `first` is the first place.
+fn ensure_only_encoding<T: Encode + DecodeAll>(name: &str, bytes: &[u8], first: usize) {
+    let step = 1 + bytes.len() / CHANGED_PLACES;
+    for at in (first % step..bytes.len()).step_by(step) {
+        assert!(T::decode_all(&mut &bytes[..at]).is_err(), "{name} cut to {at} bytes is accepted");
+        let mut changed = bytes.to_vec();
+        changed[at] ^= 1 << (at % 8);
+        if let Ok(other) = T::decode_all(&mut &*changed) {
+            assert_eq!(other.encode(), changed, "{name} with a changed byte {at} has two encodings");
+        }
+    }
+}
+
 /// The hashes of the pinned bytes by name, in the order of the names.
 #[derive(Default)]
 pub struct Pins(BTreeMap<&'static str, String>);
@@ -375,12 +395,17 @@ impl Pins {
         assert_eq!(earlier, None, "{name} is pinned twice");
     }
 
-    /// Pins the encoding of a type, which must decode to the same value, and to nothing with one more byte.
+    /// Pins the encoding of a type, which must decode to the same value, and to nothing with one more byte. Changed bytes
+    /// must be refused, or be the only encoding of another value.
     pub fn encoding<T: Encode + DecodeAll + PartialEq + Debug>(
         &mut self,
         name: &'static str,
         make: fn(&mut Generator) -> T,
     ) {
+        let mut generator = Generator::new(name);
+        for nth in 0..CHANGED_VALUES {
+            ensure_only_encoding::<T>(name, &make(&mut generator).encode(), nth);
+        }
         self.add(name, make, |value| {
             let bytes = value.encode();
             assert_eq!(T::decode_all(&mut &*bytes).as_ref(), Ok(value), "{name}");
@@ -388,6 +413,21 @@ impl Pins {
             assert!(T::decode_all(&mut &*longer).is_err(), "{name}");
             bytes
         });
+    }
+
+    /// Like [`Self::encoding`], for a type whose first byte is its version. Every other version must be refused.
+    pub fn versioned<T: Encode + DecodeAll + PartialEq + Debug>(
+        &mut self,
+        name: &'static str,
+        version: u8,
+        make: fn(&mut Generator) -> T,
+    ) {
+        let mut bytes = make(&mut Generator::new(name)).encode();
+        for other in 0..=u8::MAX {
+            bytes[0] = other;
+            assert_eq!(T::decode_all(&mut &*bytes).is_ok(), other == version, "{name} of version {other}");
+        }
+        self.encoding(name, make);
     }
 
     /// Pins bytes that no generated value has.

@@ -51,7 +51,8 @@ struct Cost {
 /// Measures `count` events for each kind of key, and then the latency of single events.
 pub fn run(count: usize) -> Result<()> {
     let cores = std::thread::available_parallelism()?.get();
-    println!("{count} events of 100 devices, bodies of 200 bytes, {cores} cores, median of {ROUNDS}\n");
+    println!("{count} events of 100 devices, bodies of 200 bytes, {cores} cores, median of {ROUNDS}");
+    println!("SHA-256 {}\n", sha256_implementation());
     println!("| key | measured | events/s | CPU us per event | of the ceiling |");
     println!("|---|---|---|---|---|");
     for (name, kind) in [("sr25519", Kind::Sr25519), ("Ed25519", Kind::Ed25519), ("P-256", Kind::P256)] {
@@ -59,6 +60,18 @@ pub fn run(count: usize) -> Result<()> {
     }
     println!();
     latency()
+}
+
+/// Describes the SHA-256 of the log, which the crate `sha2` chooses when it is compiled and when it runs.
+fn sha256_implementation() -> &'static str {
+    if cfg!(feature = "software-sha256") {
+        return "in software (feature software-sha256)";
+    }
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("sha") {
+        return "with the SHA instructions of the processor";
+    }
+    "in software, because there are no SHA instructions, or sha2 does not use them here"
 }
 
 fn compare_with_ceiling(name: &str, kind: Kind, count: usize, cores: usize) -> Result<()> {

@@ -71,6 +71,16 @@ fn truncated_and_extended_files_are_rejected() {
 }
 
 #[test]
+fn files_of_other_versions_are_refused() {
+    let evidence = evidence();
+    let mut bytes = evidence.bytes();
+    for version in (0..=u8::MAX).filter(|version| *version != file::MAGIC[7]) {
+        bytes[7] = version;
+        assert_eq!(meaning(&bytes, &evidence.trust), Err(EvidenceError::Magic), "version {version}");
+    }
+}
+
+#[test]
 fn items_cannot_be_repeated_removed_or_reordered() {
     let evidence = evidence();
     for at in 0..evidence.items.len() {
@@ -180,8 +190,17 @@ fn every_field_of_an_event_is_bound() {
     fn is_event(error: &EvidenceError, expected: EvidenceEventError) -> bool {
         matches!(error, E::Event { error, .. } if *error == expected)
     }
-    let changes: [Change; 12] = [
+    let changes: [Change; 13] = [
         (|e| event(e, 0).0.received += 1, |e| matches!(e, E::Root { .. })),
+        (
+            |e| event(e, 0).0.event.header.version = 2,
+            |e| {
+                matches!(
+                    e,
+                    E::Event { index: 1, error: EvidenceEventError::Event(EventError::Version(2)), .. }
+                )
+            },
+        ),
         (
             |e| event(e, 0).0.event.header.time += 1,
             |e| {

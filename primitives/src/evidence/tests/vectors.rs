@@ -49,6 +49,30 @@ fn the_vectors_verify() {
     }
 }
 
+#[test]
+fn the_vectors_are_the_only_encoding_of_their_content() {
+    for (name, _) in vectors() {
+        let bytes = std::fs::read(path(&format!("{name}.evidence"))).unwrap();
+        let mut input = bytes.as_slice();
+        let mut encoded = file::encode_prelude(&file::read_prelude(&mut input).unwrap()).unwrap();
+        while !input.is_empty() {
+            file::read_item(&mut input, 0).unwrap().encode_to(&mut encoded);
+        }
+        assert!(encoded == bytes, "{name}");
+    }
+}
+
+/// The chapters on formats name the version of the files.
+#[test]
+fn the_documents_name_the_version_of_the_file() {
+    let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let read = |name: &str| std::fs::read_to_string(docs.join(name)).unwrap();
+    let magic = std::str::from_utf8(&file::MAGIC).unwrap();
+    let version = &magic[7..];
+    assert!(read("formats/evidence.md").contains(&format!("`{magic}`")), "{magic}");
+    assert!(read("formats.md").contains(&format!("| evidence file | {version} |")), "version {version}");
+}
+
 /// `cargo test -p streembit-primitives --lib -- --ignored write_the_vectors`, only after a change of the format.
 #[test]
 #[ignore = "writes files"]

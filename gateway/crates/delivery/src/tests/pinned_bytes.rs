@@ -3,6 +3,8 @@
 //! Generated values are hashed and compared with `pinned_bytes.txt`. A change of that file is a change of the protocol,
 //! and comes with a new version in its name.
 
+#[path = "frames.rs"]
+mod frames;
 #[path = "../../../../../primitives/tests/pins/mod.rs"]
 mod pins;
 
@@ -11,74 +13,11 @@ use crate::{
     framing,
     proof::{Channel, Side},
     swarm::{peer_id, protocol},
-    wire::{
-        Challenge, Content, Credit, Delivered, End, Frame, GatewayProof, Hello, Inclusion, Request, Subscribe,
-    },
+    wire::{self, Challenge},
 };
+use frames::{content, credit, delivered, end, frame, gateway_proof, hello, inclusion, request, subscribe};
 use pins::{Generator, Pins};
 use std::path::{Path, PathBuf};
-use streembit_primitives::merkle::InclusionProof;
-
-/// Every reason for the end of a stream.
-const ENDS: [End; 10] = [
-    End::Busy,
-    End::Unavailable,
-    End::Stopping,
-    End::Slow,
-    End::Failed,
-    End::Malformed,
-    End::Proof,
-    End::NotGranted,
-    End::Expired,
-    End::Ahead,
-];
-
-fn end(g: &mut Generator) -> End {
-    ENDS[g.below(ENDS.len() as u64) as usize]
-}
-
-fn request(g: &mut Generator) -> Request {
-    Request {
-        device: g.device(),
-        next: g.number(),
-        names: g.list(16, Generator::name).try_into().unwrap(),
-        credit: g.number() as u32,
-    }
-}
-
-fn gateway_proof(g: &mut Generator) -> GatewayProof {
-    GatewayProof { challenge: g.bytes(), account: g.account(), signature: g.signature() }
-}
-
-fn content(g: &mut Generator) -> Content {
-    match g.below(3) {
-        0 => Content::Body(g.body()),
-        1 => Content::Disclosed(g.list(8, Generator::disclosure).try_into().unwrap()),
-        _ => Content::Erased,
-    }
-}
-
-fn inclusion(g: &mut Generator) -> Inclusion {
-    Inclusion { log: g.log(), size: g.number(), proof: InclusionProof::new(g.list(63, Generator::hash)) }
-}
-
-fn delivered(g: &mut Generator) -> Delivered {
-    Delivered {
-        index: g.number(),
-        entry: g.entry(),
-        content: content(g),
-        anchored: g.flag().then(|| inclusion(g)),
-    }
-}
-
-fn frame(g: &mut Generator) -> Frame {
-    match g.below(4) {
-        0 => Frame::Proof(gateway_proof(g)),
-        1 => Frame::Event(Box::new(delivered(g))),
-        2 => Frame::Alive,
-        _ => Frame::End(end(g)),
-    }
-}
 
 /// A channel, and the challenges of both sides.
 fn channel(g: &mut Generator) -> (Channel, [Challenge; 2]) {
@@ -92,19 +31,15 @@ fn channel(g: &mut Generator) -> (Channel, [Challenge; 2]) {
 fn pins() -> Pins {
     let mut pins = Pins::default();
     pins.encoding("Content", content);
-    pins.encoding("Credit", |g| Credit(g.number() as u32));
+    pins.encoding("Credit", credit);
     pins.encoding("Delivered", delivered);
     pins.encoding("End", end);
     pins.encoding("Frame", frame);
     pins.encoding("GatewayProof", gateway_proof);
-    pins.encoding("Hello", |g| Hello { challenge: g.bytes() });
+    pins.encoding("Hello", hello);
     pins.encoding("Inclusion", inclusion);
     pins.encoding("Request", request);
-    pins.encoding("Subscribe", |g| Subscribe {
-        request: request(g),
-        account: g.account(),
-        signature: g.signature(),
-    });
+    pins.encoding("Subscribe", subscribe);
     pins.add("Frame with its length", frame, |frame| framing::encode(frame).unwrap());
     pins.add("GatewayProof message", channel, |(channel, [hello, gateway])| {
         channel.message(Side::Gateway, (hello, gateway), None).0.to_vec()

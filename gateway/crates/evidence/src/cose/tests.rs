@@ -124,6 +124,17 @@ fn a_receipt_of_another_entry_or_place_is_refused() {
 }
 
 #[test]
+fn a_receipt_with_the_path_of_another_size_is_refused() {
+    // The same key signed all sizes of the log, and all have the same entry at this index.
+    for size in (INDEX + 1..40).filter(|size| *size != SIZE) {
+        let mut spliced = statement(INDEX, SIZE).unwrap();
+        spliced.receipt.path = statement(INDEX, size).unwrap().receipt.path;
+        let error = spliced.verify(&digest(INDEX), &verifier()).unwrap_err();
+        assert!(matches!(error, CoseError::Proof | CoseError::Signature(RECEIPT)), "{size}: {error}");
+    }
+}
+
+#[test]
 fn only_the_one_encoding_is_read() {
     let bytes = encoded();
     assert!(matches!(Statement::decode(&[&bytes[..], &[0]].concat()), Err(CoseError::Cbor { .. })));
