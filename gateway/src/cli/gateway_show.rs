@@ -10,7 +10,11 @@ use anyhow::bail;
 use serde_json::{json, Value};
 use streembit_chain::{ChainClient, ChainError};
 use streembit_keystore::{account, account_of};
-use streembit_primitives::{checkpoint::EpochState, AccountId, GatewayRecord, LogId};
+use streembit_primitives::{
+    checkpoint::EpochState,
+    note::{Origin, VerifierKey},
+    AccountId, GatewayRecord, Hash, LogId,
+};
 
 /// The most logs that are shown. A gateway seldom has more than a few.
 const MAX_SHOWN: u32 = 32;
@@ -53,6 +57,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 
 /// What the chain has of a gateway, at one block.
 struct GatewayOnChain {
+    genesis: Hash,
     gateway: AccountId,
     /// Its party and log key, or `None` if it belongs to no party, or no longer does.
     record: Option<GatewayRecord>,
@@ -71,13 +76,18 @@ impl GatewayOnChain {
             let log = LogId { gateway, epoch: number };
             logs.push((log, LogAnchor::fetch(&view, log).await?));
         }
-        Ok(Self { gateway, record, epoch, logs })
+        Ok(Self { genesis: chain.genesis(), gateway, record, epoch, logs })
     }
 
     /// Returns false if the account is not a gateway and never was one.
     fn is_known(&self) -> bool {
         let has_anchor = self.logs.iter().any(|(_, anchor)| anchor.is_some());
         self.record.is_some() || has_anchor || self.epoch != EpochState::default()
+    }
+
+    /// Returns the key that other people's tools verify a log with, or `None` if the chain has none that can verify anything.
+    fn verifier_key(&self, log: LogId) -> Option<VerifierKey> {
+        VerifierKey::new(Origin { genesis: self.genesis, log }, &self.record?.log_key)
     }
 
     fn is_open(&self, log: &LogId) -> bool {
@@ -97,6 +107,7 @@ impl GatewayOnChain {
                 "anchored": anchor.map(|anchor| anchor.size),
                 "block": anchor.map(|anchor| anchor.block),
                 "time": anchor.and_then(|anchor| anchor.time),
+                "verifier_key": self.verifier_key(*log).map(|key| key.to_string()),
             })
         });
         json!({
@@ -123,6 +134,8 @@ impl GatewayOnChain {
             let open = if self.is_open(log) { "open" } else { "closed" };
             format!("log {:<4} {open}, {}", log.epoch, LogAnchor::describe(anchor.as_ref()))
         }));
+        let last = self.logs.last().and_then(|(log, _)| self.verifier_key(*log));
+        lines.extend(last.map(|key| format!("verifier {key}")));
         lines.join("\n")
     }
 }
@@ -131,8 +144,10 @@ impl GatewayOnChain {
 mod tests {
     use super::*;
     use clap::Parser;
-    use streembit_primitives::{LogKey, PartyId};
+    use streembit_keystore::KeyPair;
+    use streembit_primitives::PartyId;
 
+    const GENESIS: Hash = Hash([9; 32]);
     const GATEWAY: AccountId = AccountId([3; 32]);
 
     fn shown(record: Option<GatewayRecord>, epoch: EpochState, sizes: &[Option<u64>]) -> GatewayOnChain {
@@ -140,12 +155,15 @@ mod tests {
         let anchor = |size| LogAnchor { size, block: 7, time: Some(1_700_000_000_000) };
         let logs = (first..).zip(sizes);
         let logs = logs.map(|(epoch, size)| (LogId { gateway: GATEWAY, epoch }, size.map(anchor)));
-        GatewayOnChain { gateway: GATEWAY, record, epoch, logs: logs.collect() }
+        GatewayOnChain { genesis: GENESIS, gateway: GATEWAY, record, epoch, logs: logs.collect() }
     }
 
     #[test]
     fn each_log_is_shown_with_its_anchored_size_and_time() {
-        let record = GatewayRecord { party: PartyId([1; 32]), log_key: LogKey([2; 32]) };
+        let log_key = KeyPair::from_seed([7; 32]).log_public_key();
+        let record = GatewayRecord { party: PartyId([1; 32]), log_key };
+        let last = LogId { gateway: GATEWAY, epoch: 1 };
+        let verifier = VerifierKey::new(Origin { genesis: GENESIS, log: last }, &log_key).unwrap();
         let shown = shown(Some(record), EpochState { number: 1, open: true }, &[Some(14), None]);
         let expected = [
             format!("gateway  {}", account::show(&GATEWAY)),
@@ -153,14 +171,20 @@ mod tests {
             format!("log key  {}", record.log_key),
             "log 0    closed, anchored at 14 entries in block 7, 2023-11-14 22:13:20Z".into(),
             "log 1    open, not anchored yet".into(),
+            format!("verifier {verifier}"),
         ];
         assert_eq!(shown.text(), expected.join("\n"));
         let json = shown.json();
         assert_eq!((&json["log_key"], &json["earlier_logs"]), (&json!(record.log_key), &json!(0)));
-        let first =
-            json!({ "epoch": 0, "open": false, "anchored": 14, "block": 7, "time": 1_700_000_000_000_u64 });
-        assert_eq!(json["logs"][0], first);
-        assert_eq!((&json["logs"][1]["open"], &json["logs"][1]["anchored"]), (&json!(true), &Value::Null));
+        let [first, last] = [&json["logs"][0], &json["logs"][1]];
+        assert_eq!(
+            (&first["epoch"], &first["open"], &first["anchored"]),
+            (&json!(0), &json!(false), &json!(14))
+        );
+        assert_eq!((&first["block"], &first["time"]), (&json!(7), &json!(1_700_000_000_000_u64)));
+        assert_eq!((&last["open"], &last["anchored"]), (&json!(true), &Value::Null));
+        assert_eq!(last["verifier_key"], verifier.to_string());
+        assert!(first["verifier_key"].as_str().unwrap().contains("/0+"), "{first}");
     }
 
     #[test]
