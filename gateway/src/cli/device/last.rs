@@ -14,7 +14,7 @@ use crate::{
     handover, last_anchored,
     remedies::explain,
 };
-use anyhow::{anyhow, bail, ensure, Context as _};
+use anyhow::{anyhow, ensure, Context as _};
 use clap::Args as ClapArgs;
 use codec::DecodeAll as _;
 use std::{
