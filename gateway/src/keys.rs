@@ -18,8 +18,8 @@ pub fn open_key(key: &Path, passphrase_file: Option<&Path>) -> anyhow::Result<Ke
     keystore::open(key, &read_passphrase(key, passphrase_file)?).map_err(explain)
 }
 
-/// Opens the gateway's key with the passphrase file of its configuration, or with `passphrase_file` if the
-/// configuration names none.
+/// Opens the gateway's key with the passphrase file of its configuration, which `--gateway-passphrase-file` overrides, or
+/// with `passphrase_file` if there is none. A command may open another key with `passphrase_file`, too.
 pub fn open_gateway_key(config: &GatewayConfig, passphrase_file: Option<&Path>) -> anyhow::Result<KeyPair> {
     open_key(&config.key_file, config.passphrase_file.as_deref().or(passphrase_file))
 }

@@ -1,6 +1,7 @@
 //! The life of a device: its keys, gateways, logs and owners change, some of its events are lost, and it is retired. What
 //! is old is refused everywhere, and one evidence file proves everything offline.
 
+use crate::parties::new_key;
 use anyhow::{bail, ensure, Context as _, Result};
 use serde_json::{json, Value};
 use std::{fs, process::Command};
@@ -232,6 +233,72 @@ fn a_hosted_device_waits_until_its_gateway_knows_the_event_before() {
         second.wait_until_provable(1, 60)?;
         let after = before.to_str().context("a path")?;
         second.export_evidence(env, "shed", &["--after", after], "both.evidence").map(drop)
+    });
+}
+
+#[test]
+fn the_council_frees_devices_whose_log_is_gone_by_what_the_chain_shows() {
+    run_test("decided-changes", |env| {
+        let (mut fixture, meter) = GatewayFixture::with_hosted_and_signing_device(env)?;
+        let (shed, meter) = (fixture.device_id("shed")?, meter.id().to_string());
+        fixture.add_senml("shed", &TEMPERATURE_SENML.repeat(3)).ok()?;
+        fixture.wait_until_anchored()?;
+        fixture.gateway.wait_until_provable(3, 60)?;
+        let verifier = str_at(&fixture.gateway.get("/v1/log")?, "/verifier_key")?;
+        let account = fixture.gateway.account()?.to_string();
+        fixture.gateway.stop()?;
+        fs::remove_dir_all(fixture.gateway.dir())?;
+
+        // From here on there is only the chain.
+        let shown = fixture.node_command(["gateway", "show", &account]).json()?;
+        ensure!(str_at(&shown, "/logs/0/verifier_key")? == verifier, "{shown}");
+        let stranger = env.dev_account("bob")?;
+        fixture.node_command(["gateway", "show", &stranger]).run()?.ensure_refused(&["knows no gateway"])?;
+        ensure!(u64_at(&shown, "/logs/0/anchored")? == 3 && u64_at(&shown, "/logs/0/time")? > 0, "{shown}");
+        let show = || fixture.node_command(["device", "show", "--device", &shed]).json();
+        ensure!(u64_at(&show()?, "/not_anchored_from")? == 3, "{:?}", show());
+        let owner = env.dev_keystore("alice")?;
+        let allow = |device: &str, change: &str, from: &str| -> Result<()> {
+            let allow = ["consortium", "allow-device-change", device, "--change", change, "--from", from];
+            let allowed = fixture.node_command(allow).arg("--key").arg(&owner).json()?;
+            ensure!(bool_at(&allowed, "/decided"), "{allowed}");
+            Ok(())
+        };
+
+        // The gateway that signs for the shed goes on after an event that nobody has to name.
+        let second = second_gateway(&fixture, GatewaySettings::default().taken_over("shed", &shed))?;
+        let admission = env.dir().join("shed.admission");
+        let admit = fixture.node_command(["device", "admit", "--device", "shed", "--decided", "--config"]);
+        admit.arg(second.config()).arg("--out").arg(&admission).ok()?;
+        let reassign = || {
+            let reassign = ["device", "reassign", "--device", &shed, "--decided", "--admission"];
+            fixture.node_command(reassign).arg(&admission).arg("--key").arg(&owner)
+        };
+        reassign().run()?.ensure_refused(&["has not allowed", "allow-device-change"])?;
+        allow(&shed, "log", "3")?;
+        ensure!(show()?.pointer("/allowed_change/from") == Some(&json!(3)), "{:?}", show());
+        reassign().args(["--from", "3"]).run()?.ensure_refused(&["event 2", "--from 4"])?;
+        let moved = reassign().json()?;
+        ensure!(u64_at(&moved, "/from")? == 4 && u64_at(&moved, "/lost")? == 1, "{moved}");
+        second.wait_for_device("shed", "log", &second.log_json()?)?;
+        second.add_senml(env, "shed", TEMPERATURE_SENML).ok()?;
+        second.wait_for_component("devices", "running", 60)?;
+        let audit =
+            fixture.node_command(["audit", "device", "shed", "--config"]).arg(second.config()).run()?;
+        ensure!(audit.stdout.contains("council  allowed another log from event 3 on"), "{audit:#?}");
+
+        // The new key of the meter begins where the council says.
+        let (key, _) = new_key(env, "new-meter")?;
+        let recover = || {
+            let recover = ["device", "recover", "--device", &meter, "--decided", "--new-device-key"];
+            fixture.node_command(recover).arg(&key).arg("--key").arg(&owner)
+        };
+        allow(&meter, "log", "2")?;
+        recover().run()?.ensure_refused(&["another log from event 2"])?;
+        allow(&meter, "key", "2")?;
+        let recovered = recover().json()?;
+        ensure!(u64_at(&recovered, "/from")? == 2, "{recovered}");
+        Ok(())
     });
 }
 

@@ -1,7 +1,7 @@
 //! Names of the address book and the beginnings of ids, in place of whole ids.
 
 use anyhow::{ensure, Result};
-use streembit_tests::{run_test, str_at, GatewayFixture};
+use streembit_tests::{bool_at, dev_party, run_test, str_at, GatewayFixture};
 
 #[test]
 fn a_name_and_the_beginning_of_an_id_stand_for_the_id() {
@@ -31,6 +31,18 @@ fn a_name_and_the_beginning_of_an_id_stand_for_the_id() {
         ensure!(parties.contains("alices (0x"), "{parties}");
         let party = fixture.node_command(["party", "show", "alices"]).json()?;
         ensure!(str_at(&party, "/party_name")? == "alices", "{party}");
+
+        // The chain does not list a party that left, but its name still stands for it.
+        let charlie = dev_party("charlie")?.to_string();
+        add(&fixture, &["party", "charlies", &charlie])?;
+        let leave = fixture.node_command(["consortium", "leave", "--as-party", "--key"]);
+        leave.arg(env.dev_keystore("charlie")?).ok()?;
+        let account = env.dev_account("charlie")?;
+        let propose = ["consortium", "propose-party", &account, "--party", "charlies", "--key"];
+        let returned = fixture.node_command(propose).arg(env.dev_keystore("alice")?).json()?;
+        ensure!(bool_at(&returned, "/decided"), "{returned}");
+        let party = fixture.node_command(["party", "show", "charlies"]).json()?;
+        ensure!(str_at(&party, "/party")? == charlie, "{party}");
         Ok(())
     });
 }

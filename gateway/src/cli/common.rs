@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     address_book::{AddressBook, AddressBookFile},
-    config::{Config, DeviceConfig},
+    config::{Config, DeviceConfig, GatewayConfig},
     keys::{open_gateway_key, open_key, read_passphrase},
     remedies::explain,
 };
@@ -148,12 +148,37 @@ pub struct ConfigArg {
         default_value = "gateway.toml"
     )]
     pub path: PathBuf,
+    /// The passphrase file of the gateway's key.
+    #[command(flatten)]
+    pub passphrase: GatewayPassphraseArg,
+}
+
+/// The option `--gateway-passphrase-file`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct GatewayPassphraseArg {
+    /// The file with the passphrase of the gateway's key; overrides `passphrase_file` in its configuration.
+    #[arg(id = "gateway-passphrase-file", long = "gateway-passphrase-file", value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 impl ConfigArg {
-    /// Reads and validates the configuration.
+    /// Returns the option with this file and no passphrase file.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path, passphrase: GatewayPassphraseArg::default() }
+    }
+
+    /// Reads and validates the configuration, with the passphrase file that is given in place of its own.
     pub fn load(&self) -> anyhow::Result<Config> {
-        Ok(Config::load(&self.path)?)
+        let mut config = Config::load(&self.path)?;
+        config.gateway = self.with_options(config.gateway);
+        Ok(config)
+    }
+
+    fn with_options(&self, mut gateway: GatewayConfig) -> GatewayConfig {
+        if let Some(file) = &self.passphrase.file {
+            gateway.passphrase_file = Some(file.clone());
+        }
+        gateway
     }
 
     /// Reads the configuration and the gateway's account. This needs the passphrase only if the configuration has a hosted
@@ -175,10 +200,12 @@ impl ConfigArg {
         Ok((config, account))
     }
 
-    /// Reads the configuration and opens the gateway's key.
+    /// Reads the configuration as the file has it, which a running gateway compares with later versions of the file, and
+    /// opens the gateway's key.
     pub fn load_with_keys(&self, context: &Context) -> anyhow::Result<(Config, KeyPair)> {
-        let mut config = self.load()?;
-        let keys = open_gateway_key(&config.gateway, context.passphrase_file.as_deref())?;
+        let mut config = Config::load(&self.path)?;
+        let gateway = self.with_options(config.gateway.clone());
+        let keys = open_gateway_key(&gateway, context.passphrase_file.as_deref())?;
         resolve_labels(&mut config, &keys);
         Ok((config, keys))
     }
@@ -196,7 +223,7 @@ impl OptionalConfigArg {
     /// Reads the configuration and the gateway's account, if a configuration is given.
     pub fn load_with_ids(&self, context: &Context) -> anyhow::Result<Option<(Config, AccountId)>> {
         let Some(path) = self.path.clone() else { return Ok(None) };
-        ConfigArg { path }.load_with_ids(Some(context)).map(Some)
+        ConfigArg::at(path).load_with_ids(Some(context)).map(Some)
     }
 }
 
@@ -349,4 +376,49 @@ pub fn submitted_json<const N: usize>(submitted: &Submitted, fields: [(&str, Val
         result.extend(fields.map(|(name, value)| (name.to_owned(), value)));
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use streembit_keystore::KeySeed;
+
+    #[derive(Debug, Parser)]
+    struct TestCommand {
+        #[command(flatten)]
+        config: ConfigArg,
+    }
+
+    #[test]
+    fn the_option_for_the_key_of_a_gateway_comes_before_its_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        let (right, wrong) = (Passphrase::random(), Passphrase::random());
+        right.write_to(&file("right.pass")).unwrap();
+        wrong.write_to(&file("wrong.pass")).unwrap();
+        let keys = streembit_keystore::create(&file("gateway.key"), &KeySeed::random(), &right).unwrap();
+        std::fs::write(file("gateway.toml"), "[gateway]\npassphrase_file = \"wrong.pass\"\n").unwrap();
+        let parse = |more: &[&Path]| {
+            let config = file("gateway.toml");
+            let line = [&[Path::new("run"), Path::new("--config"), config.as_path()][..], more].concat();
+            TestCommand::try_parse_from(line).unwrap().config
+        };
+        let context = |passphrase_file| Context {
+            json: true,
+            passphrase_file,
+            offline: None,
+            address_book: AddressBookFile::none().into(),
+        };
+        let right = file("right.pass");
+        let option = parse(&[Path::new("--gateway-passphrase-file"), right.as_path()]);
+        let (config, opened) = option.load_with_keys(&context(None)).unwrap();
+        assert_eq!(opened.account(), keys.account());
+        // A running gateway compares this with the file.
+        assert_eq!(config.gateway.passphrase_file, Some(file("wrong.pass")));
+        assert_eq!(option.load().unwrap().gateway.passphrase_file, Some(right.clone()));
+        // The passphrase file of the other keys does not come before the configuration.
+        let error = parse(&[]).load_with_keys(&context(Some(right))).unwrap_err();
+        assert!(format!("{error:#}").contains("--gateway-passphrase-file"), "{error:#}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     common::{connect, submitted_json, ConfigArg, Context, NodeArg},
+    log_anchor::LogAnchor,
     resolver::Reference,
 };
 use crate::{
@@ -73,22 +74,21 @@ async fn show(args: &EpochArgs, context: &Context) -> anyhow::Result<()> {
     let config = args.config.load()?;
     let gateway = streembit_keystore::account_of(&config.gateway.key_file).map_err(explain)?;
     let chain = connect(args.node.or_configured(&config)).await?;
-    let state = chain.epoch(gateway).await.map_err(explain)?;
+    let view = chain.view().await.map_err(explain)?;
+    let state = view.epoch(gateway).await.map_err(explain)?;
     let log = LogId { gateway, epoch: state.number };
-    let anchor = chain.latest_anchor(log).await.map_err(explain)?;
-    let view = json!({
+    let anchor = LogAnchor::fetch(&view, log).await.map_err(explain)?;
+    let json = json!({
         "gateway": account::show(&gateway),
         "epoch": state.number,
         "open": state.open,
-        "anchored": anchor.as_ref().map(|anchor| anchor.checkpoint.size),
-        "block": anchor.as_ref().map(|anchor| anchor.block),
+        "anchored": anchor.map(|anchor| anchor.size),
+        "block": anchor.map(|anchor| anchor.block),
+        "time": anchor.and_then(|anchor| anchor.time),
     });
-    context.print(&view, |_| {
-        let anchored = anchor.map_or_else(
-            || "not anchored yet".to_owned(),
-            |anchor| format!("anchored at {} events in block {}", anchor.checkpoint.size, anchor.block),
-        );
+    context.print(&json, |_| {
         let open = if state.open { "open" } else { "closed" };
+        let anchored = LogAnchor::describe(anchor.as_ref());
         format!("gateway  {}\nepoch    {}, {open}, {anchored}", account::show(&gateway), state.number)
     })
 }

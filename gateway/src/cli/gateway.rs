@@ -2,7 +2,7 @@
 
 use super::{
     common::{connect, submitted_json, CommandResult, ConfigArg, Context, KeyArg, NodeArg},
-    epoch,
+    epoch, gateway_show,
     resolver::Reference,
 };
 use crate::{
@@ -50,6 +50,10 @@ pub enum Command {
     Reload(ConfigArg),
     /// Show the gateway's account, peer id and addresses.
     Account(ConfigArg),
+    /// Show what the chain has of a gateway: its party, its log key, and each of its logs with its last anchor.
+    ///
+    /// Needs no file of the gateway if its account or name is given.
+    Show(gateway_show::Args),
     /// Register the gateway and its log key on the chain as a gateway of a party. It may then anchor its log. Waits for
     /// finality.
     Register(RegisterArgs),
@@ -97,6 +101,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
         Command::Run(args) => run_daemon(&args, context).await?,
         Command::Reload(config) => reload(&config, context).await?,
         Command::Account(config) => show_account(&config, context).await?,
+        Command::Show(args) => gateway_show::run(&args, context).await?,
         Command::Register(args) => register(&args, context).await?,
         Command::Remove { gateway, key, node } => remove(&gateway, &key, &node, context).await?,
         Command::Epoch(command) => epoch::run(&command, context).await?,

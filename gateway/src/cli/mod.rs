@@ -13,8 +13,10 @@ pub mod device;
 pub mod epoch;
 pub mod event;
 pub mod gateway;
+mod gateway_show;
 pub mod grant;
 pub mod key;
+mod log_anchor;
 pub mod name;
 pub mod offline;
 pub mod output;
@@ -39,7 +41,8 @@ pub struct Cli {
     /// Print results and errors as JSON.
     #[arg(long, global = true)]
     json: bool,
-    /// The file with the key's passphrase (mode 0600). Without it, the passphrase is asked for on the terminal.
+    /// The file with the key's passphrase (mode 0600). Without it, the passphrase is asked for on the terminal. The key of a
+    /// gateway is opened with --gateway-passphrase-file or the file in its configuration, and with this one if there is none.
     #[arg(long, global = true, value_name = "FILE", env = "STREEMBIT_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
     /// Write the transaction to this file instead of signing and sending it. `streembit sign` signs it on another

@@ -79,12 +79,17 @@ fn log_line(period: &LogPeriod) -> String {
 
 fn decision_line(decision: &CouncilDecision) -> String {
     let CouncilDecision { change, from, block } = decision;
-    let change = match change {
+    let change = decided(*change);
+    format!("council  allowed {change} from event {from} on without a proof, used in block {block}")
+}
+
+/// Describes a change that the council allows.
+pub fn decided(change: DecidedChange) -> &'static str {
+    match change {
         DecidedChange::Key => "another key",
         DecidedChange::Log => "another log",
         DecidedChange::Lost => "lost events",
-    };
-    format!("council  allowed {change} from event {from} on without a proof, used in block {block}")
+    }
 }
 
 fn key(key: &DeviceKey) -> String {

@@ -166,8 +166,10 @@ async fn follow(
 pub(super) struct DeliveredView {
     #[serde(flatten)]
     event: EventView,
-    /// The anchored size of the log for which inclusion was proven, or null if the event is not anchored yet.
+    /// The anchored size of the log for which inclusion was proven, or null.
     anchored: Option<u64>,
+    /// The anchored size that the gateway names, if the node does not know the log's root at this size, or null.
+    unknown_anchor: Option<u64>,
     /// The sequences before this event that were not delivered, or null.
     skipped: Option<SkippedView>,
 }
@@ -187,14 +189,19 @@ impl DeliveredView {
         Self {
             event: EventView::of_received(received),
             anchored: received.anchored,
+            unknown_anchor: received.unknown_anchor,
             skipped: skipped.map(|skipped| SkippedView { from: skipped.start, until: skipped.end }),
         }
     }
 
     /// Describes the event in one line.
     fn describe(&self) -> String {
-        let Self { event, anchored, .. } = self;
-        let anchored = if anchored.is_some() { "anchored" } else { "not yet anchored" };
+        let Self { event, anchored, unknown_anchor, .. } = self;
+        let anchored = match (anchored, unknown_anchor) {
+            (Some(_), _) => "anchored",
+            (None, Some(_)) => "anchor unknown",
+            (None, None) => "not yet anchored",
+        };
         format!("{:>6}  {}  {anchored}  {}", event.sequence, event.times(), event.content())
     }
 }
@@ -204,7 +211,7 @@ impl DeliveredView {
     /// Returns a delivered event for tests.
     pub(super) fn example() -> Self {
         let skipped = Some(SkippedView { from: 1, until: 3 });
-        Self { event: crate::event_view::example(), anchored: Some(9), skipped }
+        Self { event: crate::event_view::example(), anchored: Some(9), unknown_anchor: None, skipped }
     }
 }
 
@@ -264,11 +271,26 @@ mod tests {
             complete: true,
             erased: false,
             anchored: None,
+            unknown_anchor: None,
             skipped: None,
         };
         let line = DeliveredView::of(&received).describe();
         assert!(line.lines().count() == 1 && !line.contains('\u{1b}'), "{line}");
         assert!(line.contains("not yet anchored") && line.contains("\\u{a}"), "{line}");
+    }
+
+    #[test]
+    fn an_anchor_that_the_node_does_not_know_is_not_an_anchor_to_come() {
+        let mut delivered = DeliveredView::example();
+        for (anchored, unknown_anchor, words) in [
+            (Some(9), None, "  anchored  "),
+            (None, Some(9), "  anchor unknown  "),
+            (None, None, "  not yet anchored  "),
+        ] {
+            (delivered.anchored, delivered.unknown_anchor) = (anchored, unknown_anchor);
+            let line = delivered.describe();
+            assert!(line.contains(words), "{line}");
+        }
     }
 
     #[test]

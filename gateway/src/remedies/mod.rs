@@ -185,7 +185,10 @@ impl Remedy for KeystoreError {
     fn remedy(&self) -> String {
         match self {
             Self::Format { .. } => "create a keystore with `streembit key new --out FILE`",
-            Self::WrongPassphrase(_) => "check --passphrase-file, or type the passphrase again",
+            Self::WrongPassphrase(_) => {
+                "check --passphrase-file, or for the key of a gateway --gateway-passphrase-file and the file in its \
+                 configuration, or type the passphrase again"
+            }
             Self::File(_) | Self::Damaged(_) | Self::Seal(_) => "",
         }
         .into()

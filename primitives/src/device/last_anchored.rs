@@ -1,6 +1,6 @@
 //! The last event of a device at the latest anchor of its log, which a change of the device's record must not precede.
 
-use super::DeviceId;
+use super::{DeviceId, DeviceRecord};
 use crate::{
     heads::{AbsenceProof, HeadEntry, HeadProof},
     Checkpoint,
@@ -40,5 +40,13 @@ impl LastAnchored {
                 None
             }
         }
+    }
+}
+
+impl DeviceRecord {
+    /// Returns an upper bound of [`Self::next_sequence`] for those who do not have the log. `size` is the size of the present
+    /// log at its latest anchor, or 0 if it has none. No event with this sequence or a higher one is anchored.
+    pub fn next_sequence_bound(&self, size: u64) -> u64 {
+        self.end_of_room(size).max(self.earliest())
     }
 }

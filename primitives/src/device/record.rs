@@ -341,7 +341,7 @@ impl DeviceRecord {
     }
 
     /// Returns the first sequence that cannot be in the present log if the log has `size` entries.
-    fn end_of_room(&self, size: u64) -> u64 {
+    pub(super) fn end_of_room(&self, size: u64) -> u64 {
         let begun = self.logs.last().from;
         let mut room = size.saturating_sub(self.min_index_of_period());
         let mut next = begun;

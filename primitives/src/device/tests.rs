@@ -104,6 +104,25 @@ fn an_impossible_head_does_not_raise_the_lowest_sequence() {
 }
 
 #[test]
+fn the_size_of_the_log_bounds_the_next_sequence() {
+    let mut record = record();
+    assert_eq!((record.next_sequence_bound(0), record.next_sequence_bound(20)), (0, 20));
+    // Lost events are not in the log.
+    record.declare_lost(5, 15, AT).unwrap();
+    assert_eq!([4, 5, 6, 20].map(|size| record.next_sequence_bound(size)), [15, 15, 16, 30]);
+    // The events before are in another log.
+    record.assign(log(2, 0), None, 20, 20, 20, AT).unwrap();
+    assert_eq!([0, 3].map(|size| record.next_sequence_bound(size)), [20, 23]);
+    // No event with a sequence as high as the bound can be proven.
+    let (map, anchored) = heads(&[(record.device_id(), u64::MAX)]);
+    let highest = LastAnchored::Event(map.prove(&record.device_id()).unwrap());
+    assert_eq!(
+        record.next_sequence(&highest, Some(&anchored)),
+        Ok(record.next_sequence_bound(anchored.size))
+    );
+}
+
+#[test]
 fn a_change_leaps_over_few_sequences() {
     let (mut record, far) = (record(), Err(DeviceChangeError::TooFar { highest: 3 + MAX_LEAP }));
     let from = 4 + MAX_LEAP;

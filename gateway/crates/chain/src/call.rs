@@ -1,8 +1,8 @@
-//! The calls that this crate can submit, and the calls and runtime API methods that the runtime has to offer.
+//! The calls that this crate can submit, and the calls, runtime API methods and storage that the runtime has to offer.
 
 use super::{
     contract_call::{self, ContractCall},
-    devices::Reassignment,
+    devices::{AllowedChange, Reassignment},
 };
 use codec::Encode;
 use scale_info::{meta_type, MetaType};
@@ -391,4 +391,26 @@ pub(super) fn methods() -> Vec<MethodShape> {
         method("ServiceContractsApi", "lineage", vec![], meta_type::<Hash>()),
         method("ServiceContractsApi", "live_time", vec![], meta_type::<u64>()),
     ]
+}
+
+/// A map in the runtime's storage that this program reads, because no runtime API method returns its values.
+pub(super) struct MapShape {
+    /// The pallet.
+    pub pallet: &'static str,
+    /// The map.
+    pub map: &'static str,
+    /// The type of the values.
+    pub value: MetaType,
+}
+
+impl MapShape {
+    /// The qualified name, such as `Devices.AllowedChanges`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.pallet, self.map)
+    }
+}
+
+/// The changes of devices that the council allows, by the device's id.
+pub(super) fn allowed_changes() -> MapShape {
+    MapShape { pallet: "Devices", map: "AllowedChanges", value: meta_type::<AllowedChange>() }
 }

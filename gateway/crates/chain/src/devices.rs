@@ -1,10 +1,15 @@
 //! The records of devices: consents, and the calls that register a device and change its keys, owner, log and state.
 
 use super::{Call, ChainClient, ChainError, Submitted, TransactionSigner};
+use codec::Decode;
+use scale_info::TypeInfo;
 use streembit_keystore::KeyPair;
 use streembit_primitives::{
     checkpoint::EpochState,
-    device::{DeviceState, KeyConsent, LastAnchored, LogConsent, RegistrationConsent},
+    device::{
+        DecidedChange, DeviceChangeError, DeviceRecord, DeviceState, KeyConsent, LastAnchored, LogConsent,
+        RegistrationConsent,
+    },
     hash::Domain,
     AccountId, DeviceId, DeviceKey, Hash, LogId, PartyId, PublicKey, Signature,
 };
@@ -57,6 +62,42 @@ pub struct Reassignment {
     pub last: LastAnchored,
     /// The consent of the gateway of the log. `None` if that gateway submits the call.
     pub consent: Option<Signature>,
+}
+
+/// A change of a device that the council allows without a proof of the device's last anchored event. Nobody has made it yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Decode, TypeInfo, serde::Serialize)]
+pub struct AllowedChange {
+    /// The kind of the change.
+    pub change: DecidedChange,
+    /// The lowest sequence at which it may begin.
+    pub from: u64,
+}
+
+/// Why a device's record cannot be changed as asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RecordChangeError {
+    /// The record does not allow it.
+    #[error(transparent)]
+    Record(#[from] DeviceChangeError),
+    /// The council has not allowed this change without a proof.
+    #[error("the council has not allowed this change of the device without a proof")]
+    NotAllowed {
+        /// The change that it has allowed instead, if any.
+        allowed: Option<AllowedChange>,
+    },
+}
+
+/// Returns the lowest sequence at which a change may begin that the council has to allow.
+fn allowed_sequence(
+    record: &DeviceRecord,
+    change: DecidedChange,
+    allowed: Option<AllowedChange>,
+) -> Result<u64, RecordChangeError> {
+    record.ensure_active()?;
+    match allowed {
+        Some(allowed) if allowed.change == change => Ok(allowed.from.max(record.earliest())),
+        _ => Err(RecordChangeError::NotAllowed { allowed }),
+    }
 }
 
 impl ChainClient {
@@ -218,27 +259,31 @@ impl ChainClient {
         self.view().await?.offer(device).await
     }
 
-    /// Fetches the latest anchor of the log that a device is in, and returns the lowest sequence at which a change of the
-    /// device's record may begin. `Ok(None)` if the device is not registered, and an inner error if the proof `last` does
-    /// not belong to that anchor. If the council allowed the change without a proof, its decision may name a higher sequence.
+    /// Returns the lowest sequence at which a change of a device's record may begin: after the last anchored event that
+    /// `last` proves, or where the council's decision allows the change to begin. `Ok(None)` if the device is not
+    /// registered, and an inner error if the chain would refuse the change.
     pub async fn next_sequence(
         &self,
         device: DeviceId,
         last: &LastAnchored,
-    ) -> Result<Option<Result<u64, streembit_primitives::device::DeviceChangeError>>, ChainError> {
+        change: DecidedChange,
+    ) -> Result<Option<Result<u64, RecordChangeError>>, ChainError> {
         let view = self.view().await?;
         let Some(record) = view.device(device).await? else { return Ok(None) };
         if *last == LastAnchored::Decided {
-            return Ok(Some(record.ensure_active().map(|()| record.earliest())));
+            let allowed = view.allowed_change(device).await?;
+            return Ok(Some(allowed_sequence(&record, change, allowed)));
         }
         let anchor = view.latest_anchor(record.log()).await?;
-        Ok(Some(record.next_sequence(last, anchor.as_ref().map(|anchor| &anchor.checkpoint))))
+        let lowest = record.next_sequence(last, anchor.as_ref().map(|anchor| &anchor.checkpoint));
+        Ok(Some(lowest.map_err(Into::into)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use streembit_primitives::device::ChangeTime;
 
     #[test]
     fn signed_consents_pass_the_chains_verification() {
@@ -260,5 +305,24 @@ mod tests {
         assert!(agreed.verify(&new, &key_consent(&agreed, &owner)));
         assert!(agreed.verify(&key, &key_consent(&agreed, &gateway)));
         assert!(!agreed.verify(&key, &key_consent(&agreed, &owner)));
+    }
+
+    #[test]
+    fn a_change_without_a_proof_begins_where_the_council_allows_it() {
+        let key = DeviceKey::Own(PublicKey::Sr25519([1; 32]));
+        let at = ChangeTime { block: 1, time: 1 };
+        let log = LogId::first(AccountId([3; 32]));
+        let mut record = DeviceRecord::new(key, PartyId([2; 32]), log, at);
+        let allowed = |change, from| Some(AllowedChange { change, from });
+        let lowest = |record: &DeviceRecord, allowed| allowed_sequence(record, DecidedChange::Log, allowed);
+        assert_eq!(lowest(&record, allowed(DecidedChange::Log, 7)), Ok(7));
+        for other in [None, allowed(DecidedChange::Key, 7)] {
+            assert_eq!(lowest(&record, other), Err(RecordChangeError::NotAllowed { allowed: other }));
+        }
+        // Events that are lost since the decision are not lost again.
+        record.declare_lost(0, 9, at).unwrap();
+        assert_eq!(lowest(&record, allowed(DecidedChange::Log, 7)), Ok(9));
+        record.set_state(DeviceState::Retired).unwrap();
+        assert_eq!(lowest(&record, allowed(DecidedChange::Log, 7)), Err(DeviceChangeError::Retired.into()));
     }
 }

@@ -30,7 +30,9 @@ pub use call::Call;
 pub use connect::NodeConnection;
 pub use contract_call::{ContractAction, ContractCall};
 pub use contract_events::{BlockEvents, ContractEvent};
-pub use devices::{device_consent, key_consent, log_consent, KeyConsents, Reassignment};
+pub use devices::{
+    device_consent, key_consent, log_consent, AllowedChange, KeyConsents, Reassignment, RecordChangeError,
+};
 pub use equivocations::{describe_equivocation, ValidatorsReport};
 pub use error::ChainError;
 pub use node_url::NodeUrl;

@@ -1,11 +1,11 @@
 //! The chain's runtime: checked for compatibility, then used to sign extrinsics and to read their results.
 //!
-//! The council can upgrade the runtime at any time, so it may be older or newer than this program. Each call and each
-//! runtime API method is checked separately, and an incompatible one fails only when it is used. A gateway keeps
+//! The council can upgrade the runtime at any time, so it may be older or newer than this program. Each call, runtime API
+//! method and map in the storage is checked separately, and an incompatible one fails only when it is used. A gateway keeps
 //! anchoring even if the calls of the council have changed.
 
 use super::{
-    call::{self, Call, CallShape, MethodShape},
+    call::{self, Call, CallShape, MapShape, MethodShape},
     connect::causes,
     shape::{Described, ExpectedType},
     ChainError,
@@ -22,7 +22,10 @@ use subxt::{
     },
     error::DispatchError,
     events::{Events, Phase},
-    ext::scale_encode::{self, EncodeAsFields, FieldIter, TypeResolver},
+    ext::{
+        frame_decode::storage::StorageHasher,
+        scale_encode::{self, EncodeAsFields, FieldIter, TypeResolver},
+    },
     metadata::Metadata,
     tx::{Payload, Signer},
     OfflineClient, OfflineClientAtBlock,
@@ -36,7 +39,7 @@ const MORTALITY: u32 = 64;
 pub(super) struct Runtime {
     version: u32,
     client: Arc<OfflineClientAtBlock<SubstrateConfig>>,
-    /// The incompatible calls and methods by name, with the difference.
+    /// The incompatible calls, methods and maps by name, with the difference.
     incompatible: Arc<BTreeMap<String, String>>,
 }
 
@@ -73,7 +76,7 @@ pub(super) struct SigningPoint {
 }
 
 impl Runtime {
-    /// Compares the calls and methods of a runtime with the ones this program uses.
+    /// Compares the calls, methods and maps of a runtime with the ones this program uses.
     ///
     /// Returns an error if no method is compatible: the chain then is not a Streembit chain.
     pub fn check(
@@ -104,8 +107,8 @@ impl Runtime {
         Ok(Self { version, client: Arc::new(client), incompatible: Arc::new(incompatible) })
     }
 
-    /// Returns an error if the call (such as `Anchors.anchor`) or the method (such as `AnchorsApi_latest`) is
-    /// incompatible.
+    /// Returns an error if the call (such as `Anchors.anchor`), the method (such as `AnchorsApi_latest`) or the map (such
+    /// as `Devices.AllowedChanges`) is incompatible.
     pub fn ensure_compatible(&self, name: &str) -> Result<(), ChainError> {
         self.incompatible.get(name).map_or(Ok(()), |difference| {
             Err(ChainError::Runtime { version: self.version, difference: difference.clone() })
@@ -208,7 +211,7 @@ fn name_and_docs(error: &DispatchError) -> (String, String) {
     )
 }
 
-/// The differences between the runtime and this program, by the name of the call or method.
+/// The differences between the runtime and this program, by the name of the call, method or map.
 fn differences(metadata: &Metadata) -> BTreeMap<String, String> {
     let calls = call::calls().into_iter().filter_map(|expected| {
         call_difference(&expected, metadata).map(|difference| (expected.name(), difference))
@@ -216,7 +219,10 @@ fn differences(metadata: &Metadata) -> BTreeMap<String, String> {
     let methods = call::methods().into_iter().filter_map(|expected| {
         method_difference(&expected, metadata).map(|difference| (expected.name(), difference))
     });
-    calls.chain(methods).collect()
+    let maps = [call::allowed_changes()].into_iter().filter_map(|expected| {
+        map_difference(&expected, metadata).map(|difference| (expected.name(), difference))
+    });
+    calls.chain(methods).chain(maps).collect()
 }
 
 fn call_difference(expected: &CallShape, metadata: &Metadata) -> Option<String> {
@@ -243,6 +249,20 @@ fn method_difference(expected: &MethodShape, metadata: &Metadata) -> Option<Stri
             list_difference(&[expected.answer], &[found.output_ty()], metadata)
                 .map(|difference| format!("{name} returns {difference}"))
         })
+}
+
+fn map_difference(expected: &MapShape, metadata: &Metadata) -> Option<String> {
+    let name = expected.name();
+    let storage = metadata.pallet_by_name(expected.pallet).and_then(|pallet| pallet.storage());
+    let Some(found) = storage.and_then(|storage| storage.entry_by_name(expected.map)) else {
+        return Some(format!("the runtime has no map {name}"));
+    };
+    let mut hashers = found.keys().map(|key| key.hasher);
+    if (hashers.next(), hashers.next()) != (Some(StorageHasher::Blake2_128Concat), None) {
+        return Some(format!("the keys of {name} are hashed in another way"));
+    }
+    list_difference(&[expected.value], &[found.value_ty()], metadata)
+        .map(|difference| format!("{name} holds {difference}"))
 }
 
 fn list_difference(ours: &[MetaType], theirs: &[u32], metadata: &Metadata) -> Option<String> {
@@ -308,6 +328,28 @@ impl Signer<SubstrateConfig> for ExtrinsicSigner<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const METADATA: &[u8] = include_bytes!("../../../../runtime/metadata.scale");
+
+    #[test]
+    fn the_runtime_of_this_release_has_everything_that_this_program_uses() {
+        let runtime = Runtime::check(1, 1, H256::zero(), METADATA).unwrap();
+        assert_eq!(*runtime.incompatible, BTreeMap::new());
+    }
+
+    #[test]
+    fn a_map_with_other_values_or_none_is_incompatible() {
+        let metadata = Metadata::decode(&mut &*METADATA).unwrap();
+        let allowed = call::allowed_changes;
+        assert_eq!(map_difference(&allowed(), &metadata), None);
+        let other = MapShape { value: MetaType::new::<(u64, u64)>(), ..allowed() };
+        assert!(map_difference(&other, &metadata).unwrap().starts_with("Devices.AllowedChanges holds"));
+        let absent = MapShape { map: "Allowed", ..allowed() };
+        assert!(map_difference(&absent, &metadata).unwrap().contains("no map Devices.Allowed"));
+        // This map has two keys.
+        let hashed = MapShape { map: "DevicesOfOwner", ..allowed() };
+        assert!(map_difference(&hashed, &metadata).unwrap().contains("hashed"));
+    }
 
     #[test]
     fn malformed_metadata_is_an_invalid_response() {

@@ -1,9 +1,10 @@
 //! Reads of the chain's state, all at one finalized block.
 
 use super::{
+    call,
     rpc::{decode, Rpc},
     runtime::Runtime,
-    ChainError, Finalized,
+    AllowedChange, ChainError, Finalized,
 };
 use codec::{Decode, Encode};
 use streembit_keystore::party::PartyName;
@@ -138,6 +139,12 @@ impl ChainView {
         self.call("DevicesApi_offer", &device).await
     }
 
+    /// The change of a device that the council allows without a proof, or `None` if there is none.
+    pub async fn allowed_change(&self, device: DeviceId) -> Result<Option<AllowedChange>, ChainError> {
+        self.runtime.ensure_compatible(&call::allowed_changes().name())?;
+        self.rpc.allowed_change(&device, H256(self.block.hash.0)).await
+    }
+
     /// The devices whose logs a gateway keeps.
     pub async fn devices_of_gateway(&self, gateway: AccountId) -> Result<Vec<DeviceId>, ChainError> {
         self.call("DevicesApi_devices_of_gateway", &gateway).await
@@ -172,16 +179,8 @@ impl ChainView {
     /// to what was shown.
     pub async fn contract(&self, id: ContractId) -> Result<Option<ContractView>, ChainError> {
         let found: Option<ContractView> = self.call("ServiceContractsApi_contract", &id).await?;
-        let Some(view) = &found else { return Ok(None) };
-        let amended = view.amendment.as_ref();
-        let is_right = view.id == id
-            && view.content.hash() == view.hash
-            && amended.is_none_or(|amendment| amendment.content.hash() == amendment.hash);
-        if !is_right {
-            return Err(ChainError::InvalidResponse {
-                request: format!("contract {id}"),
-                problem: "its id or the hash of a content is not that of what the node sent".into(),
-            });
+        if let Some(view) = &found {
+            ensure_contents_match(id, view)?;
         }
         Ok(found)
     }
@@ -224,5 +223,152 @@ impl ChainView {
     /// The live time, in milliseconds. It stands still while the chain stands still.
     pub async fn live_time(&self) -> Result<u64, ChainError> {
         self.call("ServiceContractsApi_live_time", &()).await
+    }
+}
+
+/// Ensures that an answer is about the contract `id`, and that its contents have the hashes beside them.
+fn ensure_contents_match(id: ContractId, view: &ContractView) -> Result<(), ChainError> {
+    let amended = view.amendment.as_ref();
+    let problem = if view.id != id {
+        "it is about another contract"
+    } else if view.content.hash() != view.hash {
+        "the content does not have the hash that the node sent with it"
+    } else if amended.is_some_and(|amendment| amendment.content.hash() != amendment.hash) {
+        "the amendment does not have the hash that the node sent with it"
+    } else {
+        return Ok(());
+    };
+    Err(ChainError::InvalidResponse { request: format!("contract {id}"), problem: problem.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::value::{to_raw_value, RawValue};
+    use streembit_primitives::{
+        contract::{
+            state::{AmendmentView, ContractState},
+            AcceptedSigners, ContentHash, ContractContent, Deadlines, OnChange, Terms, Verdict,
+        },
+        device::DecidedChange,
+    };
+    use subxt_rpcs::{
+        client::{RawRpcFuture, RawRpcSubscription, RpcClient, RpcClientT},
+        Error,
+    };
+
+    const METADATA: &[u8] = include_bytes!("../../../../runtime/metadata.scale");
+    const ID: ContractId = ContractId([8; 32]);
+
+    /// A node that gives one answer to all requests.
+    struct FakeNode(Vec<u8>);
+
+    impl RpcClientT for FakeNode {
+        fn request_raw<'a>(
+            &'a self,
+            _method: &'a str,
+            _params: Option<Box<RawValue>>,
+        ) -> RawRpcFuture<'a, Box<RawValue>> {
+            let answer = to_raw_value(&format!("0x{}", hex::encode(&self.0)));
+            Box::pin(async move { answer.map_err(Error::Serialization) })
+        }
+
+        fn subscribe_raw<'a>(
+            &'a self,
+            _sub: &'a str,
+            _params: Option<Box<RawValue>>,
+            _unsub: &'a str,
+        ) -> RawRpcFuture<'a, RawRpcSubscription> {
+            Box::pin(async { Err(Error::Client("there are no subscriptions".into())) })
+        }
+    }
+
+    /// A view of the chain through a node with this answer.
+    fn view_of(answer: &impl Encode) -> ChainView {
+        let rpc = Rpc::new(RpcClient::new(FakeNode(answer.encode())), "fake".into());
+        let runtime = Runtime::check(1, 1, H256::zero(), METADATA).unwrap();
+        ChainView::new(rpc, runtime, Finalized { number: 1, hash: Hash([1; 32]), time: 0 })
+    }
+
+    fn content(nonce: u8) -> ContractContent {
+        ContractContent::V1(Terms {
+            nonce: Hash([nonce; 32]),
+            parties: Default::default(),
+            arbiter: None,
+            devices: Default::default(),
+            starts: 0,
+            ends: None,
+            deadlines: Deadlines { accept: 1, notice: None, contest: 1, rule: 1 },
+            unruled: Verdict::Void,
+            on_sale: OnChange::Ends,
+            on_leave: OnChange::Ends,
+            signers: AcceptedSigners::GatewayToo,
+            documents: Default::default(),
+            clauses: Default::default(),
+        })
+    }
+
+    /// A contract with a pending amendment, as an honest node sends it.
+    fn contract() -> ContractView {
+        let (content, amended) = (content(1), content(2));
+        ContractView {
+            id: ID,
+            first: content.hash(),
+            hash: content.hash(),
+            content,
+            version: 0,
+            state: ContractState::Active,
+            proposer: PartyId([1; 32]),
+            accepted: Vec::new(),
+            lapses: None,
+            activated: None,
+            notices: Vec::new(),
+            amendment: Some(AmendmentView {
+                hash: amended.hash(),
+                content: amended,
+                proposer: PartyId([1; 32]),
+                accepted: Vec::new(),
+                missing: Vec::new(),
+                lapses: 1,
+            }),
+            waits_until: None,
+            ended: None,
+            prunable_from: None,
+            next_claim: 0,
+            live_time: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_contract_is_read_only_if_its_contents_have_the_hashes_beside_them() {
+        let honest = contract();
+        assert_eq!(view_of(&Some(honest.clone())).contract(ID).await, Ok(Some(honest.clone())));
+        assert_eq!(view_of(&None::<ContractView>).contract(ID).await, Ok(None));
+
+        let with_amendment = |change: fn(&mut AmendmentView)| {
+            let mut amendment = honest.amendment.clone().unwrap();
+            change(&mut amendment);
+            ContractView { amendment: Some(amendment), ..honest.clone() }
+        };
+        for (forged, problem) in [
+            (ContractView { id: ContractId([9; 32]), ..honest.clone() }, "another contract"),
+            (ContractView { content: content(3), ..honest.clone() }, "the content"),
+            (ContractView { hash: ContentHash([9; 32]), ..honest.clone() }, "the content"),
+            (with_amendment(|amendment| amendment.content = content(3)), "the amendment"),
+            (with_amendment(|amendment| amendment.hash = ContentHash([9; 32])), "the amendment"),
+        ] {
+            let error = view_of(&Some(forged)).contract(ID).await.unwrap_err();
+            assert!(matches!(error, ChainError::InvalidResponse { .. }), "{error:?}");
+            assert!(error.to_string().contains(problem), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_change_that_the_council_allows_is_read_from_the_storage() {
+        let view = view_of(&(DecidedChange::Key, 7u64));
+        let allowed = AllowedChange { change: DecidedChange::Key, from: 7 };
+        assert_eq!(view.allowed_change(DeviceId([4; 32])).await, Ok(Some(allowed)));
+        let error = view_of(&7u64).allowed_change(DeviceId([4; 32])).await.unwrap_err();
+        assert!(error.to_string().contains("the council allows"), "{error}");
     }
 }

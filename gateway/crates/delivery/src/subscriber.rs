@@ -447,8 +447,8 @@ impl<R: Registry> Subscriber<R> {
         (self.pause, self.pauses) = (Duration::ZERO, RETRY.build());
     }
 
-    /// Returns the anchored root of a log at a size. Returns `None`, so that the event counts as not anchored, if the
-    /// chain does not know the root or cannot be reached.
+    /// Returns the anchored root of a log at a size. Returns `None`, so that the anchor counts as unknown, if the chain does
+    /// not know the root or cannot be reached.
     async fn root(&mut self, of: (LogId, u64)) -> Option<Hash> {
         if let Some(known) = self.root.as_ref().filter(|known| known.of == of) {
             if known.root.is_some() || known.when.elapsed() < UNKNOWN_ROOT_TTL {

@@ -68,9 +68,12 @@ pub struct Received {
     pub complete: bool,
     /// Whether the gateway says that it has erased the body.
     pub erased: bool,
-    /// The anchored size of the log for which inclusion was proven. `None` if the chain has not anchored the entry
-    /// yet, or no longer keeps the anchor of this size.
+    /// The anchored size of the log for which inclusion was proven. `None` if inclusion was not proven.
     pub anchored: Option<u64>,
+    /// The anchored size that the gateway names, if the subscriber's node knows no root of the log at this size: it does not
+    /// have the anchor yet, no longer keeps it, or never had it. `None` if inclusion was proven, or if the gateway says that
+    /// the entry is not anchored yet.
+    pub unknown_anchor: Option<u64>,
     /// The sequences before this event that were not delivered, if any: they are declared lost, or they are in logs that the
     /// device has left.
     pub skipped: Option<Range<u64>>,
@@ -106,6 +109,10 @@ impl Verifier {
     /// does not change if the verification fails.
     pub fn verify(&mut self, delivered: Delivered, root: Option<Hash>) -> Result<Received, VerifyError> {
         let anchored = self.verify_inclusion(&delivered, root)?;
+        let unknown_anchor = match anchored {
+            Some(_) => None,
+            None => delivered.anchored.as_ref().map(|inclusion| inclusion.size),
+        };
         let Delivered { index, entry, content, .. } = delivered;
         if entry.event.header.device != self.device {
             return Err(EventError::Device.into());
@@ -122,7 +129,7 @@ impl Verifier {
         let erased = content == Content::Erased;
         let (parts, complete) = verify_content(header, content)?;
         self.position = Position { next: header.sequence.saturating_add(1), previous: header.hash() };
-        Ok(Received { log, index, entry, parts, complete, erased, anchored, skipped })
+        Ok(Received { log, index, entry, parts, complete, erased, anchored, unknown_anchor, skipped })
     }
 
     fn verify_inclusion(&self, event: &Delivered, root: Option<Hash>) -> Result<Option<u64>, VerifyError> {

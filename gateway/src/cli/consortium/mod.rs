@@ -95,18 +95,10 @@ pub struct Proposal {
 pub struct NewParty {
     #[command(flatten)]
     proposal: Proposal,
-    /// The id of the party, if it left and returns with another account than its first one.
+    /// The party, if it left and returns with another account than its first one: its whole id, which the chain no longer
+    /// lists, or its name in the address book.
     #[arg(long, value_name = "PARTY")]
-    party: Option<PartyId>,
-}
-
-impl NewParty {
-    fn change(&self, account: AccountId) -> Change {
-        match self.party {
-            Some(party) => Change::AddParty { party, account },
-            None => Change::add_party(account),
-        }
-    }
+    party: Option<Reference>,
 }
 
 /// The arguments of `consortium allow-device-change`.
@@ -118,7 +110,8 @@ pub struct DeviceProposal {
     /// What changes.
     #[arg(long, value_name = "CHANGE")]
     change: DeviceChange,
-    /// The lowest sequence at which the change may begin: the one after the last event that counts.
+    /// The lowest sequence at which the change may begin: one more than that of the last anchored event. `streembit device
+    /// show` shows an upper bound. Anchored events from this one on no longer count.
     #[arg(long, value_name = "SEQUENCE")]
     from: u64,
     #[command(flatten)]
@@ -213,7 +206,7 @@ pub async fn run(command: Command, context: &Context) -> CommandResult {
     match command {
         Command::Show(node) => show(&node, context).await?,
         Command::ProposeParty(args) => {
-            propose(&args.proposal, |account| args.change(account), context).await?;
+            propose_party(&args, context).await?;
         }
         Command::AllowDeviceChange(args) => propose_device_change(&args, context).await?,
         Command::RemoveParty(args) => propose_about(&args, Change::RemoveParty, context).await?,
@@ -254,6 +247,19 @@ async fn show(node: &NodeArg, context: &Context) -> anyhow::Result<()> {
         names: context.names(),
     };
     context.print(&shown.json(), |_| shown.text())
+}
+
+/// Proposes to add a party.
+async fn propose_party(args: &NewParty, context: &Context) -> anyhow::Result<()> {
+    let Proposal { account, key, node } = &args.proposal;
+    let keys = key.signer(context).await?;
+    let chain = connect(node.or_local()).await?;
+    let account = context.resolver().chain(&chain).account(account).await?;
+    let change = match &args.party {
+        Some(party) => Change::AddParty { party: find_party(context, &chain, party).await?, account },
+        None => Change::add_party(account),
+    };
+    council::propose_and_print(&chain, &keys, change, context).await
 }
 
 /// Proposes a change that is about an account.

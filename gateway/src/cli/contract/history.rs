@@ -33,7 +33,7 @@ struct Found {
 /// Runs `contract history`.
 pub(super) async fn run(args: HistoryArgs, context: &Context) -> anyhow::Result<()> {
     let (id, found) = match &args.config {
-        Some(path) => from_index(&ConfigArg { path: path.clone() }, &args.contract.id, context).await?,
+        Some(path) => from_index(&ConfigArg::at(path.clone()), &args.contract.id, context).await?,
         None => {
             let chain = connect(args.contract.node.or_local()).await?;
             from_node(&chain, &args.contract.id, context).await?

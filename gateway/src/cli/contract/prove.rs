@@ -122,7 +122,7 @@ pub(super) async fn optional_proof(
     match (&args.proof, &args.config) {
         (Some(file), _) => Ok(Some(read(file)?)),
         (None, Some(path)) => {
-            let prover = Prover::open(chain, &ConfigArg { path: path.clone() }).await?;
+            let prover = Prover::open(chain, &ConfigArg::at(path.clone())).await?;
             Ok(Some(prover.prove(&wanted(clause)?, pick).await?.proof))
         }
         (None, None) => Ok(None),

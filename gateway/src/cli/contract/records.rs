@@ -225,7 +225,7 @@ impl ProofSource<'_> {
             "no proof given: use --config FILE for a gateway's log, or --proof FILE for each of the readings",
         )?;
         let pick = pick.with_context(|| format!("which reading proves it? Give {options}"))?;
-        let prover = prove::Prover::open(&self.found.chain, &ConfigArg { path }).await?;
+        let prover = prove::Prover::open(&self.found.chain, &ConfigArg::at(path)).await?;
         Ok(prover.prove(&prove::wanted(self.clause)?, pick).await?.proof)
     }
 }

@@ -1,6 +1,10 @@
 //! `streembit device admit`: a gateway agrees to keep the log of a device.
 
-use super::{last::LastArgs, register::open_log, subject::FoundDevice};
+use super::{
+    last::{LastArgs, LastSource},
+    register::open_log,
+    subject::FoundDevice,
+};
 use crate::{
     cli::{
         common::{connect, find_party, ConfigArg, Context, NodeArg},
@@ -11,7 +15,7 @@ use crate::{
     handover,
     remedies::explain,
 };
-use anyhow::{bail, ensure, Context as _};
+use anyhow::{anyhow, bail, ensure, Context as _};
 use clap::Args as ClapArgs;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,7 +24,7 @@ use streembit_chain::{log_consent, ChainClient};
 use streembit_keystore::KeyPair;
 use streembit_log::Log;
 use streembit_primitives::{
-    device::{DeviceRecord, LastAnchored},
+    device::{DecidedChange, DeviceRecord, LastAnchored},
     heads::HeadEntry,
     AccountId, Checkpoint, DeviceId, DeviceKey, LogId, PartyId, Signature,
 };
@@ -117,8 +121,11 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let last = match &record {
         Some(record) => {
             let found = FoundDevice { id, gateway: Some((config.clone(), gateway)) };
-            let source = args.last.source(&chain, &found, record).await?;
-            source.bounds(&chain, id).await?.0.handover(id, &source)
+            match args.last.source(&chain, &found, record).await? {
+                // The gateway may agree before the council has decided.
+                LastSource::Decided => None,
+                source => source.bounds(&chain, id, DecidedChange::Log).await?.0.handover(id, &source),
+            }
         }
         None => None,
     };
@@ -191,14 +198,31 @@ async fn remember_last(
     })?;
     let former = record.log_at(before).log;
     let found = FoundDevice { id, gateway: None };
-    let last = args.last.source_of(chain, &found, former).await?.prove().await?.last;
+    let source = args.last.source_of(chain, &found, former).await?.with_context(|| {
+        format!(
+            "device {id} goes on in log {log} after event {before} in log {former}: {}",
+            prove_former(former)
+        )
+    })?;
+    let last = source.prove().await?.last;
     let anchor = chain.latest_anchor(former).await.map_err(explain)?;
-    let entry = last_event(&last, id, anchor.as_ref().map(|anchor| &anchor.checkpoint), before)?;
+    let anchor = anchor.as_ref().map(|anchor| &anchor.checkpoint);
+    let entry = last_event(&last, id, anchor, before)
+        .map_err(|error| anyhow!("{error:#}: {}", prove_former(former)))?;
     keep_handover(config, log, Some(entry))?;
     let view = json!({ "device": id, "log": log, "last": entry.sequence, "hash": entry.hash });
     context.print(&view, |_| {
         format!("the gateway goes on with device {id} after event {} in log {former}", entry.sequence)
     })
+}
+
+/// Says how the last event of a device in a log is proven that the device is no longer in. `device last-anchored` proves it in
+/// the log that the device is in now.
+fn prove_former(former: LogId) -> String {
+    format!(
+        "give the data folder of log {former} with --log DIR, or evidence that was exported after the last anchor of that log \
+         with --evidence FILE"
+    )
 }
 
 /// Returns the event with the sequence `wanted` if it is proven to be the device's last one at the anchor.
@@ -208,10 +232,9 @@ fn last_event(
     anchor: Option<&Checkpoint>,
     wanted: u64,
 ) -> anyhow::Result<HeadEntry> {
-    let proven = last.verify(&device, anchor).context(
-        "the proof does not show the device's last event at the latest anchor of the log before: make it again with \
-         `streembit device last-anchored`",
-    )?;
+    let proven = last
+        .verify(&device, anchor)
+        .context("the proof does not show the device's last event at the latest anchor of the log before")?;
     let entry = proven.filter(|entry| entry.sequence == wanted);
     entry.with_context(|| {
         format!("the proof is not of event {wanted} of device {device}, after which the device goes on in this log")
@@ -262,8 +285,12 @@ mod tests {
         let other = Checkpoint { heads_root: Hash([5; 32]), ..checkpoint };
         for anchor in [Some(&other), None] {
             let error = last_event(&last, device, anchor, 12).unwrap_err().to_string();
-            assert!(error.contains("last-anchored"), "{error}");
+            assert!(error.contains("the log before"), "{error}");
         }
+        // The remedy names what proves an event in a log that the device has left.
+        let remedy = prove_former(other.log);
+        assert!(remedy.contains("--log DIR") && remedy.contains("--evidence FILE"), "{remedy}");
+        assert!(!remedy.contains("last-anchored"), "{remedy}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::{future::Future, path::PathBuf};
 use streembit_chain::{key_consent, ChainClient, KeyConsents, Signer};
 use streembit_keystore::KeyPair;
 use streembit_primitives::{
-    device::{DeviceRecord, KeyConsent},
+    device::{DecidedChange, DeviceRecord, KeyChange, KeyConsent},
     hash::Domain,
     DeviceKey, PublicKey, Signature,
 };
@@ -33,7 +33,8 @@ pub struct NewKeyArgs {
     /// The keystore of the new key, instead of --new-key and --new-consent.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["new_key", "new_consent"])]
     new_device_key: Option<PathBuf>,
-    /// The sequence of the first event that the new key signs. Without it, the first one that the log does not have yet.
+    /// The sequence of the first event that the new key signs. Without it, the first one that the log does not have yet, or
+    /// with --decided, the first one that the council allows.
     #[arg(long, value_name = "N")]
     from: Option<u64>,
 }
@@ -181,14 +182,10 @@ impl ChangingDevice {
     }
 
     /// Decides from which event on the new key counts, and gets its consent.
-    async fn agree(&self, new: &NewKeyArgs, context: &Context) -> anyhow::Result<NewKey> {
+    async fn agree(&self, new: &NewKeyArgs, change: KeyChange, context: &Context) -> anyhow::Result<NewKey> {
         let Self { found, chain, record, source } = self;
-        let (_, Bounds { lowest, after_newest }) = source.bounds(chain, found.id).await?;
-        let from = new.from.unwrap_or(after_newest);
-        ensure!(
-            from >= lowest,
-            "events before {lowest} are anchored or signed for: give --from {lowest} or more"
-        );
+        let (_, bounds) = source.bounds(chain, found.id, DecidedChange::Key).await?;
+        let from = first_sequence(new.from, bounds, record, change)?;
         let keys = new
             .new_device_key
             .as_deref()
@@ -201,9 +198,9 @@ impl ChangingDevice {
             (Some(keys), _) => key_consent(&agreed, keys),
             (None, Some(file)) => consents::read(file)?,
             (None, None) => bail!(
-                "the new key has to consent: `streembit device key-consent --device {} --new-key {public} --from {from}` \
-                 prints the message that it has to sign; give the signature with --new-consent FILE and --from {from}",
-                found.id
+                "the new key has to consent: {} prints the message that it has to sign; give the signature with --new-consent \
+                 FILE and --from {from}",
+                consent_command(&agreed)
             ),
         };
         ensure!(
@@ -246,7 +243,7 @@ pub(super) async fn rotate(args: &RotateArgs, context: &Context) -> anyhow::Resu
     let owner = args.key.signer(context).await?;
     let device = ChangingDevice::find(&args.device, &args.last, &args.node, context).await?;
     let prepare = async {
-        let NewKey { agreed, consent: new } = device.agree(&args.new, context).await?;
+        let NewKey { agreed, consent: new } = device.agree(&args.new, KeyChange::Rotated, context).await?;
         let (file, key) = (args.old_consent.as_deref(), args.old_device_key.as_deref());
         let sign = |keys: &KeyPair| key_consent(&agreed, keys);
         let old = match consents::read_or_sign(file, key, sign, context)? {
@@ -279,20 +276,95 @@ fn sign_as_host(
             Ok(key_consent(agreed, &keys))
         }
         _ => bail!(
-            "the old key has to consent: `streembit device key-consent --device {} --from {}` prints the message that it has \
-             to sign; give the signature with --old-consent FILE, or the keystore with --old-device-key FILE. If the old \
-             key is lost, use `streembit device recover`",
-            agreed.device,
+            "the old key has to consent: {} prints the message that it has to sign; give the signature with --old-consent \
+             FILE and --from {}, or the keystore with --old-device-key FILE. If the old key is lost, use `streembit device \
+             recover`",
+            consent_command(agreed),
             agreed.from
         ),
     }
+}
+
+/// Returns the command that prints the message that both keys have to sign.
+fn consent_command(agreed: &KeyConsent) -> String {
+    let KeyConsent { device, key, from, .. } = agreed;
+    let key = match key {
+        DeviceKey::Own(key) => format!(" --new-key {key}"),
+        // The commands here give a device only keys of its own.
+        DeviceKey::Hosted { .. } => String::new(),
+    };
+    format!("`streembit device key-consent --device {device}{key} --from {from}`")
+}
+
+/// Returns the sequence of the first event that the new key signs: `asked`, or else the first one that the log does not have
+/// yet. A key to which the key before it agrees begins no earlier than that key.
+fn first_sequence(
+    asked: Option<u64>,
+    bounds: Bounds,
+    record: &DeviceRecord,
+    change: KeyChange,
+) -> anyhow::Result<u64> {
+    let key_from = match change {
+        KeyChange::Recovered => 0,
+        KeyChange::Registered | KeyChange::Rotated | KeyChange::Rehosted => record.keys().last().from,
+    };
+    let lowest = bounds.lowest.max(key_from);
+    let from = asked.unwrap_or(bounds.after_newest.max(key_from));
+    ensure!(
+        from >= lowest,
+        "events before {lowest} are anchored or signed for: give --from {lowest} or more"
+    );
+    Ok(from)
 }
 
 /// Runs `device recover`.
 pub(super) async fn recover(args: &RecoverArgs, context: &Context) -> anyhow::Result<()> {
     let owner = args.key.signer(context).await?;
     let device = ChangingDevice::find(&args.device, &args.last, &args.node, context).await?;
-    let prepare = device.agree(&args.new, context);
+    let prepare = device.agree(&args.new, KeyChange::Recovered, context);
     let NewKey { agreed, consent: new } = device.pause_while(args.new.from, context, prepare).await?;
     device.submit(agreed, &owner, KeyConsents::Recovery { new }, context).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streembit_primitives::{device::ChangeTime, AccountId, Hash, LogId, PartyId};
+
+    const AT: ChangeTime = ChangeTime { block: 1, time: 1 };
+
+    fn key(n: u8) -> DeviceKey {
+        DeviceKey::Own(PublicKey::Ed25519([n; 32]))
+    }
+
+    fn record() -> DeviceRecord {
+        DeviceRecord::new(key(1), PartyId([2; 32]), LogId::first(AccountId([3; 32])), AT)
+    }
+
+    #[test]
+    fn a_new_key_begins_after_the_log_and_the_key_before() {
+        let mut record = record();
+        let bounds = Bounds { lowest: 5, after_newest: 8 };
+        let begin = |record: &DeviceRecord, asked, change| first_sequence(asked, bounds, record, change);
+        assert_eq!(begin(&record, None, KeyChange::Rotated).unwrap(), 8);
+        assert_eq!(begin(&record, Some(5), KeyChange::Rotated).unwrap(), 5);
+        assert!(begin(&record, Some(4), KeyChange::Rotated).is_err());
+        // The present key has not begun yet. Only a recovery replaces it.
+        record.set_key(key(4), 1_000, KeyChange::Rotated, 5, AT).unwrap();
+        assert_eq!(begin(&record, None, KeyChange::Rotated).unwrap(), 1_000);
+        let error = begin(&record, Some(8), KeyChange::Rotated).unwrap_err().to_string();
+        assert!(error.contains("--from 1000"), "{error}");
+        assert_eq!(begin(&record, None, KeyChange::Recovered).unwrap(), 8);
+    }
+
+    #[test]
+    fn the_command_for_a_consent_has_all_of_its_options() {
+        let record = record();
+        let (genesis, device) = (Hash([1; 32]), record.device_id());
+        let agreed = KeyConsent { genesis, device, key: key(4), owner: record.owner(), from: 7, keys: 1 };
+        let digits = hex::encode([4; 32]);
+        let expected =
+            format!("`streembit device key-consent --device {device} --new-key ed25519:{digits} --from 7`");
+        assert_eq!(consent_command(&agreed), expected);
+    }
 }

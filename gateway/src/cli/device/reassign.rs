@@ -19,7 +19,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use streembit_chain::{ChainClient, Reassignment, Signer};
 use streembit_primitives::{
-    device::{DeviceRecord, LastAnchored},
+    device::{DecidedChange, DeviceRecord, LastAnchored},
     DeviceKey, LogId,
 };
 
@@ -41,7 +41,8 @@ pub struct Args {
     #[arg(long, value_name = "ACCOUNT")]
     signer: Option<Reference>,
     /// The sequence of the first event in the log. Events between the last anchored one and this one are declared lost.
-    /// Without it, the log begins with the event after the last anchored one.
+    /// Without it, the log begins with the event after the last anchored one. With --decided, it begins where the council
+    /// allows it, or one event later if the gateway signs for the device.
     #[arg(long, value_name = "N")]
     from: Option<u64>,
     #[command(flatten)]
@@ -64,12 +65,14 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let record = found.record(&chain).await?;
     let target = match &args.admission {
         Some(file) => admitted(Admission::read(file)?, args, &found, &record, context).await?,
-        None => own_epoch(&chain, &found, &record, context).await?,
+        None => own_epoch(&chain, &found, &record, args.last.is_decided(), context).await?,
     };
     ensure!(target.log != record.log(), "device {} is in log {} already", found.id, target.log);
     let source = args.last.source(&chain, &found, &record).await?;
-    let (proof, bounds) = source.bounds(&chain, found.id).await?;
-    let from = first_sequence(args.from, bounds)?;
+    let (proof, bounds) = source.bounds(&chain, found.id, DecidedChange::Log).await?;
+    let key = target.host_key.as_ref().unwrap_or(record.key());
+    let unknown = unknown_event(&record, key, &proof.last, bounds.lowest);
+    let from = first_sequence(args.from, bounds, unknown)?;
     if let (None, Some((config, _))) = (&target.admission, &found.gateway) {
         keep_handover(config, target.log, proof.handover(found.id, &source))?;
     }
@@ -139,9 +142,14 @@ async fn own_epoch(
     chain: &ChainClient,
     found: &FoundDevice,
     record: &DeviceRecord,
+    decided: bool,
     context: &Context,
 ) -> anyhow::Result<Target> {
     match &found.gateway {
+        Some(_) if decided => bail!(
+            "a decision of the council is for the owner: run `streembit device admit --decided` at the gateway, and give the \
+             file that it writes with --admission FILE, and the key of the owner with --key FILE"
+        ),
         Some((config, account)) if *account == record.gateway() => {
             let signer = match &context.offline {
                 Some(_) => Signer::Elsewhere(*account),
@@ -158,16 +166,32 @@ async fn own_epoch(
     }
 }
 
+/// Returns the event that the device's first one in the log would have to name if it had the sequence `lowest`, although the
+/// gateway there signs for the device and cannot know that event: nobody has proven it.
+fn unknown_event(record: &DeviceRecord, key: &DeviceKey, last: &LastAnchored, lowest: u64) -> Option<u64> {
+    let is_hosted = matches!(key, DeviceKey::Hosted { .. });
+    let before = lowest.checked_sub(1).filter(|before| !record.is_lost(*before));
+    before.filter(|_| is_hosted && *last == LastAnchored::Decided)
+}
+
 /// Returns the sequence of the first event in the log. Events that the old log has and that are not anchored yet are not
-/// declared lost unasked.
-fn first_sequence(asked: Option<u64>, bounds: Bounds) -> anyhow::Result<u64> {
+/// declared lost unasked. After an event that is `unknown`, at least one is lost, so that the first event names none.
+fn first_sequence(asked: Option<u64>, bounds: Bounds, unknown: Option<u64>) -> anyhow::Result<u64> {
     let Bounds { lowest, after_newest } = bounds;
-    let from = asked.unwrap_or(lowest);
-    ensure!(from >= lowest, "events before {lowest} are anchored or assigned: give --from {lowest} or more");
+    let least = if unknown.is_some() { lowest.saturating_add(1) } else { lowest };
+    let from = asked.unwrap_or(least);
+    ensure!(from >= lowest, "events before {lowest} are anchored or assigned: give --from {least} or more");
+    if let Some(unknown) = unknown {
+        ensure!(
+            from >= least,
+            "the gateway signs for the device, and its first event there would have to name event {unknown}, which the \
+             gateway cannot know: give --from {least} or more, so that events from {lowest} on are declared lost"
+        );
+    }
     ensure!(
         asked.is_some() || after_newest <= lowest,
-        "the log before has events {lowest} to {} that are not anchored yet: wait until they are (`streembit status`), or \
-         give --from {after_newest} to declare them lost",
+        "the log before has events {lowest} to {} that are not anchored yet: wait until they are (`streembit status`; a file \
+         with the proof has to be written again), or give --from {after_newest} to declare them lost",
         after_newest.saturating_sub(1)
     );
     Ok(from)
@@ -176,16 +200,47 @@ fn first_sequence(asked: Option<u64>, bounds: Bounds) -> anyhow::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use streembit_primitives::{
+        device::{ChangeTime, LabelHash},
+        AccountId, PartyId, PublicKey,
+    };
 
     #[test]
     fn events_that_are_not_anchored_are_lost_only_if_asked() {
         let anchored = Bounds { lowest: 5, after_newest: 5 };
-        assert_eq!(first_sequence(None, anchored).unwrap(), 5);
-        assert_eq!(first_sequence(Some(9), anchored).unwrap(), 9);
-        assert!(first_sequence(Some(4), anchored).unwrap_err().to_string().contains("--from 5"));
+        assert_eq!(first_sequence(None, anchored, None).unwrap(), 5);
+        assert_eq!(first_sequence(Some(9), anchored, None).unwrap(), 9);
+        assert!(first_sequence(Some(4), anchored, None).unwrap_err().to_string().contains("--from 5"));
         let newer = Bounds { lowest: 5, after_newest: 8 };
-        let error = first_sequence(None, newer).unwrap_err().to_string();
+        let error = first_sequence(None, newer, None).unwrap_err().to_string();
         assert!(error.contains("5 to 7") && error.contains("--from 8"), "{error}");
-        assert_eq!(first_sequence(Some(8), newer).unwrap(), 8);
+        assert_eq!(first_sequence(Some(8), newer, None).unwrap(), 8);
+    }
+
+    #[test]
+    fn a_gateway_that_signs_never_has_to_name_an_event_that_it_cannot_know() {
+        let decided = Bounds { lowest: 5, after_newest: 5 };
+        assert_eq!(first_sequence(None, decided, Some(4)).unwrap(), 6);
+        assert_eq!(first_sequence(Some(9), decided, Some(4)).unwrap(), 9);
+        let error = first_sequence(Some(5), decided, Some(4)).unwrap_err().to_string();
+        assert!(error.contains("event 4") && error.contains("--from 6"), "{error}");
+        let error = first_sequence(Some(4), decided, Some(4)).unwrap_err().to_string();
+        assert!(error.contains("before 5") && error.contains("--from 6"), "{error}");
+    }
+
+    #[test]
+    fn an_event_is_unknown_after_a_decision_unless_the_device_signs_or_it_is_lost() {
+        let hosted = DeviceKey::Hosted { gateway: AccountId([1; 32]), label: LabelHash([2; 32]) };
+        let own = DeviceKey::Own(PublicKey::Ed25519([3; 32]));
+        let at = ChangeTime { block: 1, time: 1 };
+        let log = LogId::first(AccountId([1; 32]));
+        let mut record = DeviceRecord::new(hosted.clone(), PartyId([4; 32]), log, at);
+        let last = LastAnchored::Decided;
+        assert_eq!(unknown_event(&record, &hosted, &last, 5), Some(4));
+        assert_eq!(unknown_event(&record, &hosted, &last, 0), None);
+        assert_eq!(unknown_event(&record, &own, &last, 5), None);
+        assert_eq!(unknown_event(&record, &hosted, &LastAnchored::NoAnchor, 5), None);
+        record.declare_lost(3, 5, at).unwrap();
+        assert_eq!(unknown_event(&record, &hosted, &last, 5), None);
     }
 }

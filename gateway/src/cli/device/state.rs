@@ -14,7 +14,7 @@ use crate::{
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use streembit_primitives::device::DeviceState;
+use streembit_primitives::device::{DecidedChange, DeviceState};
 
 /// The arguments of `device retire`.
 #[derive(Debug, Args)]
@@ -101,7 +101,7 @@ pub(super) async fn declare(args: &DeclareArgs, context: &Context) -> anyhow::Re
     }
     let until = args.lost_until.unwrap_or_default();
     let source = args.last.source(&chain, &found, &record).await?;
-    let (_, Bounds { lowest, after_newest }) = source.bounds(&chain, device).await?;
+    let (_, Bounds { lowest, after_newest }) = source.bounds(&chain, device, DecidedChange::Lost).await?;
     ensure_lost(until, Bounds { lowest, after_newest }, args.force)?;
     let submitted = source.submit(|last| chain.declare_lost(&owner, device, until, last)).await?;
     let fields = [("device", json!(device)), ("from", json!(lowest)), ("until", json!(until))];

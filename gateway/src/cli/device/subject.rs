@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        common::{connect, ConfigArg, Context, NodeArg},
+        common::{connect, ConfigArg, Context, GatewayPassphraseArg, NodeArg},
         resolver::Reference,
     },
     config::Config,
@@ -23,6 +23,8 @@ pub struct DeviceArg {
     /// The configuration of the gateway that keeps the device's log, if it is on this machine.
     #[arg(id = "config", long = "config", value_name = "FILE", env = "STREEMBIT_CONFIG")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: GatewayPassphraseArg,
 }
 
 /// A device and, if it is on this machine, its gateway.
@@ -72,7 +74,7 @@ impl DeviceArg {
             None if self.device.name().is_some_and(unknown) && default.exists() => default.to_owned(),
             None => return Ok(None),
         };
-        ConfigArg { path }.load_with_ids(Some(context)).map(Some)
+        ConfigArg { path, passphrase: self.passphrase.clone() }.load_with_ids(Some(context)).map(Some)
     }
 }
 

@@ -5,11 +5,11 @@ mod answers;
 pub use answers::VoterStatus;
 pub(super) use answers::{BlockEquivocation, RoundState, RoundStates};
 
-use super::{connect::causes, ChainError, Finalized};
+use super::{connect::causes, AllowedChange, ChainError, Finalized};
 use codec::{DecodeAll as _, Encode as _};
 use futures::Stream;
 use std::{future::Future, time::Duration};
-use streembit_primitives::{AccountId, Hash};
+use streembit_primitives::{AccountId, DeviceId, Hash};
 use subxt::config::{
     substrate::{AccountId32, SubstrateHeader, H256},
     RpcConfigFor, SubstrateConfig,
@@ -206,6 +206,16 @@ impl Rpc {
         Ok(decoded.transpose()?.map(|(hash, _)| hash))
     }
 
+    /// The change of a device that the council allows in the state after block `at`.
+    pub async fn allowed_change(
+        &self,
+        device: &DeviceId,
+        at: H256,
+    ) -> Result<Option<AllowedChange>, ChainError> {
+        let found = self.storage(&allowed_change_key(device), at).await?;
+        found.map(|bytes| decode("the change that the council allows", &bytes)).transpose()
+    }
+
     async fn storage(&self, key: &[u8], at: H256) -> Result<Option<Vec<u8>>, ChainError> {
         self.request("a value in the state", self.methods.state_get_storage(key, Some(at))).await
     }
@@ -378,9 +388,16 @@ fn authorized_code_key() -> Vec<u8> {
     storage_key("System", "AuthorizedUpgrade")
 }
 
+/// The key of a value in `Devices.AllowedChanges`. [`super::runtime::Runtime`] checks the hasher.
+fn allowed_change_key(device: &DeviceId) -> Vec<u8> {
+    let id = device.encode();
+    [storage_key("Devices", "AllowedChanges"), sp_crypto_hashing::blake2_128(&id).to_vec(), id].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use streembit_primitives::device::DecidedChange;
 
     #[test]
     fn storage_keys_are_the_well_known_ones() {
@@ -392,6 +409,17 @@ mod tests {
             hex::encode(now_key()),
             "f0c365c3cf59d671eb72da0e7a4113c49f1f0515f462cdcf84e0f1d6045dfcbb"
         );
+    }
+
+    #[test]
+    fn the_change_that_the_council_allows_is_read_as_the_pallet_stores_it() {
+        let (device, change) = (DeviceId([4; 32]), AllowedChange { change: DecidedChange::Log, from: 7 });
+        let key = allowed_change_key(&device);
+        assert!(key.starts_with(&storage_key("Devices", "AllowedChanges")) && key.ends_with(&[4; 32]));
+        assert_eq!(key.len(), 16 + 16 + 16 + 32);
+        // The index of the variant, and the sequence.
+        assert_eq!(decode::<AllowedChange>("x", &[1, 7, 0, 0, 0, 0, 0, 0, 0]).unwrap(), change);
+        assert!(decode::<AllowedChange>("x", &[3, 7, 0, 0, 0, 0, 0, 0, 0]).is_err());
     }
 
     #[test]

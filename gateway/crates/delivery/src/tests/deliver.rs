@@ -137,8 +137,10 @@ async fn an_anchored_event_is_verified_against_the_subscribers_chain() {
     for _ in 0..5 {
         let event = next_event(&mut reader).await.unwrap();
         assert_eq!((event.anchored, event.complete, event.parts.len()), (Some(5), true, 2));
+        assert_eq!(event.unknown_anchor, None);
     }
-    assert_eq!(next_event(&mut reader).await.unwrap().anchored, None);
+    let event = next_event(&mut reader).await.unwrap();
+    assert_eq!((event.anchored, event.unknown_anchor), (None, None), "not anchored yet");
 
     // The subscriber's chain has another root for this size, as if the gateway had anchored another log.
     let id = fixture.log.id();
@@ -151,9 +153,10 @@ async fn an_anchored_event_is_verified_against_the_subscribers_chain() {
         SubscribeError::InvalidEvent { sequence: 0, error: VerifyError::Inclusion { size: 5 }, .. }
     ));
 
-    // The chain no longer keeps the root of this size: the event counts as not anchored.
+    // The chain no longer keeps the root of this size: the event does not count as anchored, nor as not anchored yet.
     fixture.chain.change(|state| state.roots.clear());
-    assert_eq!(next_event(&mut start()).await.unwrap().anchored, None);
+    let event = next_event(&mut start()).await.unwrap();
+    assert_eq!((event.anchored, event.unknown_anchor), (None, Some(5)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
