@@ -6,6 +6,7 @@
 //! and a validator would forget its votes. The state file tells the two apart.
 
 use super::DatabaseError;
+use crate::keys::vote_record;
 use rustix::fs::syncfs;
 use sc_service::{config::DatabaseSource, Configuration};
 use std::{
@@ -135,6 +136,8 @@ impl DatabaseFolder {
         if !is_empty(&self.path) {
             return Ok(());
         }
+        let chain_folder = folder_of(&self.state_file);
+        vote_record::forget(chain_folder).map_err(failed("removing the record of votes in", chain_folder))?;
         remove_if_exists(fs::remove_file(&self.state_file)).map_err(failed("removing", &self.state_file))
     }
 

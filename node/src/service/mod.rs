@@ -83,8 +83,8 @@ pub fn start(config: Configuration, settings: NodeSettings<'_>) -> Result<Node, 
     let notices = settings.notices;
     let observers =
         Observers::spawn(&config, &chain, &sync, &grandpa, parts.double_blocks, &notices, &tasks)?;
-    watch_connections(&config, &network, &sync, genesis, &notices, settings.restart, &tasks);
-    let validator = ValidatorSettings::new(&config, &chain.keystore, settings.heartbeat)?;
+    watch_connections(&config, &network, &sync, genesis, &notices, settings.restart.clone(), &tasks);
+    let validator = ValidatorSettings::new(&config, &chain.keystore, settings.heartbeat, settings.restart)?;
     let spec = Arc::from(config.chain_spec.cloned_box());
     let rpc_sources = rpc_sources(&chain, &voter_link, &grandpa, observers, notices, warp_proofs, spec);
     let rpc = sc_service::spawn_tasks(SpawnTasksParams {
