@@ -82,7 +82,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<(Subject, Options)
         }
     }
     if let Some(only) = only {
-        let known = subject.kinds().iter().find(|kind| kind.contains(&only));
+        let known = subject.kinds().iter().copied().find(|kind| kind.contains(&only));
         options.only = Some(known.with_context(|| format!("no kind of fault contains {only:?}"))?);
     }
     Ok((subject, options))

@@ -27,7 +27,7 @@ pub fn follow(env: &TestEnv, base: &Path, chain: &Path) -> Result<()> {
     let (backup, aside) = (env.dir().join("way-back.backup"), base.join("moved-away"));
     let passphrase = env.passphrase_file();
     let (backup_path, base_path) = (path_str(&backup)?, path_str(base)?);
-    let place = ["--base-path", base_path, "--chain", "four"];
+    let place = ["--base-path", base_path];
     let passphrase = ["--passphrase-file", path_str(&passphrase)?];
 
     if aside.exists() {
@@ -40,7 +40,7 @@ pub fn follow(env: &TestEnv, base: &Path, chain: &Path) -> Result<()> {
         let (from, to) = (chain.join(folder), aside.join(folder));
         fs::rename(&from, &to).with_context(|| format!("moving {} away", from.display()))?;
     }
-    run([&["purge-chain", "-y"][..], &place, &[]])?;
+    run([&["purge-chain", "-y", "--chain", "four"][..], &place, &[]])?;
     run([&["keys", "restore", backup_path][..], &passphrase, &place])?;
     fs::remove_file(&backup).context("removing the backup")?;
     fs::remove_dir_all(&aside).with_context(|| format!("removing {}", aside.display()))
