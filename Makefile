@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/streembit/target
 BIN = $(CARGO_TARGET_DIR)/debug
 
-.PHONY: help setup build demo network test test-long crash fuzz lint docs bench bench-log bench-sha bench-evidence bench-chain bench-scale weights clean
+.PHONY: help setup build demo network test test-long crash crash-node fuzz lint docs bench bench-log bench-sha bench-evidence bench-chain bench-scale weights clean
 
 help:
 	@echo "make demo   set up, build, and watch a car's odometer become an anchored, audited event (KEEP=1: leave it running)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-long  set up, build, and run the tests that take minutes each: partitions, wrong clocks, floods, a lost network, a year of contracts"
 	@echo "make build  set up and build the binaries into $(BIN)"
 	@echo "make crash  break a gateway in every way and count what is lost (CYCLES=100, SEED=random; all faults as root)"
+	@echo "make crash-node  break the database of one of four validators in every way, and count how it comes back (CYCLES=200)"
 	@echo "make fuzz   fuzz every decoder of foreign bytes (MINUTES=10 each, TARGETS='tlog evidence')"
 	@echo "make lint   formatting, clippy, documentation, arrows between crates, licences, links"
 	@echo "make docs   check the documents and build the book into $(CARGO_TARGET_DIR)/book"
@@ -45,12 +46,17 @@ test-long: build
 	cargo test --workspace --test e2e -- --ignored
 	cargo test -p pallet-service-contracts --lib -- --ignored --nocapture
 
-CYCLES ?= 100
+crash: CYCLES ?= 100
+crash-node: CYCLES ?= 200
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
 crash: build
 	@.ci/setup --crash
 	@$(BIN)/streembit-crash --cycles $(CYCLES) --seed $(SEED) $(if $(ONLY),--only '$(ONLY)')
+
+crash-node: build
+	@.ci/setup --crash
+	@$(BIN)/streembit-crash --subject node --cycles $(CYCLES) --seed $(SEED) $(if $(ONLY),--only '$(ONLY)')
 
 TARGETS ?=
 

@@ -3,6 +3,7 @@
 use crate::{
     cli::{Cli, Subcommand},
     database::folder::DatabaseFolder,
+    keys::vote_record,
     run::{self, End},
     service::Components,
     types::{Block, FullBackend, FullClient},
@@ -58,11 +59,12 @@ fn execute_command(cli: &Cli, command: &Subcommand) -> Result<()> {
         Subcommand::ImportBlocks(command) => {
             with_database(cli, command, |database, _| command.run(database.client, database.import_queue))
         }
-        Subcommand::Revert(command) => with_database(cli, command, |database, _| {
-            // GRANDPA has its own records of the reverted blocks.
+        Subcommand::Revert(command) => with_database(cli, command, |database, config| async move {
+            // GRANDPA has its own records of the reverted blocks, and votes on other ones in the same rounds.
+            vote_record::forget(&config.data_path)?;
             let revert_grandpa =
                 Box::new(|client, _, blocks| Ok(sc_consensus_grandpa::revert(client, blocks)?));
-            command.run(database.client, database.backend, Some(revert_grandpa))
+            command.run(database.client, database.backend, Some(revert_grandpa)).await
         }),
     }
 }

@@ -25,6 +25,11 @@ impl RestartSender {
         // Without a receiver the node is stopping already.
         let _ = self.0.send(reason).await;
     }
+
+    /// Asks for a restart and does not wait. If a restart was asked for already, its reason stays.
+    pub fn request_now(&self, reason: String) {
+        let _ = self.0.try_send(reason);
+    }
 }
 
 /// Replaces this process by a new one with the same arguments. Returns only if this fails.

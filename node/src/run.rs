@@ -2,7 +2,7 @@
 
 use crate::{
     cli::Cli,
-    database::disk_space::DiskSpace,
+    database::{disk_space::DiskSpace, folder::DatabaseFolder, DatabaseError},
     gateway::Gateway,
     keys,
     notices::Notices,
@@ -13,9 +13,10 @@ use crate::{
 use futures::{future::BoxFuture, FutureExt as _};
 use sc_cli::{CliConfiguration, DefaultConfigurationValues, Error, Result, Signals, SubstrateCli};
 use sc_network::{multiaddr::Protocol, Multiaddr};
-use sc_service::Configuration;
+use sc_service::{error::Error as ServiceError, Configuration};
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -108,9 +109,11 @@ async fn run_node(
     disk: &DiskSpace,
 ) -> (Result<End>, Option<ChainHandles>) {
     let chain = format!("{} ({})", config.chain_spec.name(), config.chain_spec.id());
+    let database = DatabaseFolder::of(&config)
+        .map_or_else(|| config.data_path.clone(), |database| database.path().to_owned());
     let mut node = match service::start(config, settings) {
         Ok(node) => node,
-        Err(error) => return (Err(start_error(&chain, &error)), None),
+        Err(error) => return (Err(start_error(&chain, database, &error)), None),
     };
     let gateway = gateway.map(|gateway| gateway.start(&node.rpc));
     let _memory = tokio::spawn(streembit::memory::trim_periodically());
@@ -127,7 +130,13 @@ async fn run_node(
             Ok(()) => Ok(End::Stopped),
             // The disk was full before the node could stop.
             Err(_) if disk.is_too_low() => Ok(End::Restart),
-            Err(error) => Err(Error::from(error)),
+            Err(error) => match restarts.try_recv() {
+                Ok(reason) => {
+                    tracing::warn!("the node restarts, because {reason}");
+                    Ok(End::Restart)
+                }
+                Err(_) => Err(task_error(database, &error)),
+            },
         },
     };
     // Stop the gateway first: it may still query the node while it closes its log.
@@ -164,16 +173,26 @@ fn shut_down(runtime: Runtime, chain: Option<ChainHandles>) {
 
 /// Returns the error for a node that did not start. It tells where to look, because most errors of Substrate name no
 /// file.
-fn start_error(chain: &str, error: &sc_service::error::Error) -> Error {
+fn start_error(chain: &str, database: PathBuf, error: &ServiceError) -> Error {
     let text = match error {
         // Our own errors name the file and the remedy.
-        sc_service::error::Error::Application(error) => format!("starting a node of the chain {chain}: {error}"),
+        ServiceError::Application(error) => format!("starting a node of the chain {chain}: {error}"),
+        // The client cannot read the database.
+        ServiceError::Client(error) => {
+            let error = DatabaseError::Open { folder: database, problem: error.to_string() };
+            format!("starting a node of the chain {chain}: {error}")
+        }
         error => format!(
             "starting a node of the chain {chain}: {error}; check that --chain names the same spec as on the other nodes, \
              and --base-path a folder of this chain"
         ),
     };
     Error::Application(text.into())
+}
+
+/// Returns the error for a node of which a task failed. Such a task has logged why, but not in which folder.
+fn task_error(database: PathBuf, error: &ServiceError) -> Error {
+    Error::Application(Box::new(DatabaseError::PartFailed { folder: database, problem: error.to_string() }))
 }
 
 /// Makes the node listen only on this machine unless the user asks for more, and on no other port than the one asked
@@ -211,11 +230,23 @@ mod tests {
 
     #[test]
     fn only_errors_of_substrate_get_general_advice() {
-        use sc_service::error::Error as ServiceError;
-        let general =
-            start_error("x (x)", &ServiceError::Other("column families not opened".into())).to_string();
+        let text = |error| start_error("x (x)", "node/db/full".into(), &error).to_string();
+        let general = text(ServiceError::Other("no listener".into()));
         assert!(general.contains("chain x (x)") && general.contains("--chain names"), "{general}");
-        let own = start_error("x (x)", &ServiceError::Application("the database is gone".into())).to_string();
+        let own = text(ServiceError::Application("the database is gone".into()));
         assert!(own.contains("the database is gone") && !own.contains("--chain names"), "{own}");
+    }
+
+    #[test]
+    fn errors_of_the_client_and_of_tasks_name_the_database_and_the_way_back() {
+        let unknown = sp_blockchain::Error::UnknownBlock("header was not found".into());
+        let start = start_error("x (x)", "node/db/full".into(), &ServiceError::Client(unknown)).to_string();
+        let task =
+            task_error("node/db/full".into(), &ServiceError::Other("the voter ended".into())).to_string();
+        for (text, problem) in [(start, "header was not found"), (task, "the voter ended")] {
+            for part in [problem, "node/db/full", "purge-chain", "docs/validator/keys.md"] {
+                assert!(text.contains(part), "no {part}: {text}");
+            }
+        }
     }
 }

@@ -1,11 +1,14 @@
-//! A short crash campaign with every kind of fault, and named tests for what longer campaigns found. `make crash`
-//! runs a long one.
+//! Short crash campaigns with every kind of fault, and named tests for what longer campaigns found. `make crash` and
+//! `make crash-node` run long ones.
 
 use anyhow::ensure;
 use serde_json::json;
 use std::time::Duration;
 use streembit_tests::{
-    crash::{self, syscall_injection, Cycle, Fault},
+    crash::{
+        gateway::{self, syscall_injection, Cycle, Fault},
+        node, Options,
+    },
     run_test, GatewayFixture, GatewaySettings,
 };
 
@@ -15,11 +18,24 @@ const CYCLES: u64 = 20;
 #[test]
 fn nothing_acknowledged_is_lost_in_a_round_of_all_faults() {
     run_test("campaign", |env| {
-        let options = crash::Options { cycles: CYCLES, seed: rand::random::<u32>().into(), only: None };
-        let repeat = format!("to repeat: make crash CYCLES={CYCLES} SEED={}", options.seed);
-        let summary = crash::run(env, &options).map_err(|error| error.context(repeat))?;
+        let options = Options { cycles: CYCLES, seed: rand::random::<u32>().into(), only: None };
+        let repeat = format!("to repeat: {}", options.command("crash"));
+        let summary = gateway::run(env, &options).map_err(|error| error.context(repeat))?;
         ensure!(summary.cycles() == CYCLES, "{} cycles", summary.cycles());
         ensure!(summary.acknowledged() > CYCLES * 100, "too few events: {}", summary.acknowledged());
+        Ok(())
+    });
+}
+
+#[test]
+#[ignore = "takes minutes: make test-long"]
+fn a_validator_comes_back_after_a_round_of_all_faults() {
+    run_test("node-campaign", |env| {
+        let options = Options { cycles: CYCLES, seed: rand::random::<u32>().into(), only: None };
+        let repeat = format!("to repeat: {}", options.command("crash-node"));
+        let summary = node::run(env, &options).map_err(|error| error.context(repeat.clone()))?;
+        ensure!(summary.violations().is_empty(), "{repeat}\n{summary}");
+        ensure!(summary.cycles() == CYCLES, "{} cycles", summary.cycles());
         Ok(())
     });
 }
@@ -70,8 +86,8 @@ fn a_disk_that_is_full_twice_leaves_the_log_consistent() {
                 seed: number,
             })
             .collect();
-        let options = crash::Options { cycles: 5, seed: 2, only: None };
-        ensure!(crash::run_cycles(env, &options, &cycles)?.cycles() == 5);
+        let options = Options { cycles: 5, seed: 2, only: None };
+        ensure!(gateway::run_cycles(env, &options, &cycles)?.cycles() == 5);
         Ok(())
     });
 }

@@ -25,7 +25,7 @@ fn a_vote_and_its_block_survive_a_power_cut() {
         let voted = node.finalized()?;
         let hash = node.block_hash(voted)?;
 
-        disk.power_off()?;
+        disk.cut_power(node.process()?)?;
         node.kill()?;
         disk.power_on()?;
         node.start()?;

@@ -24,6 +24,14 @@ pub enum DatabaseError {
         /// The problem.
         problem: String,
     },
+    /// A part of the node failed, maybe because it cannot read the database.
+    #[error("{problem}; the lines above say why. If this happens at every start, the database in {} is damaged. {WAY_BACK}", .folder.display())]
+    PartFailed {
+        /// The folder.
+        folder: PathBuf,
+        /// The problem.
+        problem: String,
+    },
     /// The database belongs to another chain with the same id.
     #[error(
         "the database in {} belongs to another chain: its genesis block is {database}, but that of the chain spec is \

@@ -6,6 +6,7 @@
 //! and a validator would forget its votes. The state file tells the two apart.
 
 use super::DatabaseError;
+use crate::keys::vote_record;
 use rustix::fs::syncfs;
 use sc_service::{config::DatabaseSource, Configuration};
 use std::{
@@ -31,6 +32,15 @@ const VERSION_FILE: &str = "db_version";
 pub struct DatabaseFolder {
     path: PathBuf,
     state_file: PathBuf,
+}
+
+/// What was in the folder before the database is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// Nothing: the node begins a new database.
+    Nothing,
+    /// A database, which must have at least the genesis block.
+    Database,
 }
 
 /// What the state file says.
@@ -68,7 +78,7 @@ impl DatabaseFolder {
 
     /// Prepares the folder to be opened. Removes a database whose creation was interrupted. Returns an error if files
     /// of a complete database are missing.
-    pub fn prepare(&self) -> Result<(), DatabaseError> {
+    pub fn prepare(&self) -> Result<Found, DatabaseError> {
         match self.read_state()? {
             State::Creating => {
                 tracing::warn!(
@@ -82,14 +92,30 @@ impl DatabaseFolder {
             }
             State::Complete { version } => {
                 self.restore_version(&version)?;
-                return self.verify_files();
+                return self.verify_files().map(|()| Found::Database);
             }
             State::Unknown if is_empty(&self.path) => {}
-            State::Unknown => return self.verify_files(),
+            State::Unknown => return self.verify_files().map(|()| Found::Database),
         }
         let folder = folder_of(&self.state_file);
         fs::create_dir_all(folder).map_err(failed("creating", folder))?;
-        self.write_state(CREATING)
+        self.write_state(CREATING)?;
+        Ok(Found::Nothing)
+    }
+
+    /// Returns an error if a database that was found has no genesis block when it is open. RocksDB opens a database
+    /// without its write-ahead log, or with a manifest whose end is missing, as an older and maybe empty one, and the
+    /// node would begin the chain anew in it.
+    pub fn verify_genesis(&self, found: Found, has_genesis: bool) -> Result<(), DatabaseError> {
+        match found {
+            Found::Database if !has_genesis => Err(DatabaseError::Damaged {
+                folder: self.path.clone(),
+                problem:
+                    "it has lost its first block, so the end of its write-ahead log or manifest is missing"
+                        .into(),
+            }),
+            Found::Database | Found::Nothing => Ok(()),
+        }
     }
 
     /// Makes the disk take the open database, then records that it is complete.
@@ -110,6 +136,8 @@ impl DatabaseFolder {
         if !is_empty(&self.path) {
             return Ok(());
         }
+        let chain_folder = folder_of(&self.state_file);
+        vote_record::forget(chain_folder).map_err(failed("removing the record of votes in", chain_folder))?;
         remove_if_exists(fs::remove_file(&self.state_file)).map_err(failed("removing", &self.state_file))
     }
 
@@ -230,8 +258,22 @@ mod tests {
         assert!(is_empty(fixture.folder.path()));
         fixture.write_files();
         fixture.folder.complete().unwrap();
-        fixture.folder.prepare().unwrap();
+        assert_eq!(fixture.folder.prepare().unwrap(), Found::Database);
         assert!(fixture.file("CURRENT").is_file(), "a complete database stays");
+    }
+
+    #[test]
+    fn a_database_that_was_found_must_have_its_genesis_block() {
+        let fixture = fixture();
+        let found = fixture.folder.prepare().unwrap();
+        assert_eq!(found, Found::Nothing);
+        fixture.folder.verify_genesis(found, false).unwrap();
+        fixture.write_files();
+        fixture.folder.complete().unwrap();
+        let found = fixture.folder.prepare().unwrap();
+        fixture.folder.verify_genesis(found, true).unwrap();
+        let error = fixture.folder.verify_genesis(found, false).unwrap_err().to_string();
+        assert!(error.contains("first block") && error.contains("purge-chain"), "{error}");
     }
 
     #[test]

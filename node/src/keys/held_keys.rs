@@ -1,4 +1,5 @@
-//! Holds back the GRANDPA keys of a restored validator until its votes cannot contradict its votes before.
+//! Holds back the GRANDPA keys of a restored validator, and of one whose database has lost votes, until its votes cannot
+//! contradict its votes before.
 //!
 //! A voter that votes in one round for different blocks equivocates, and its two votes prove it. A node stores its
 //! votes only in its database. A restored node with a new database starts in round 1 of the first authority set, in
@@ -69,8 +70,8 @@ impl HeldKeys {
         voter: SharedVoterState,
     ) {
         tracing::info!(
-            "the GRANDPA key was restored from a backup: this validator makes blocks now, and votes once the other validators \
-             have finalized a block that is newer than this start"
+            "the GRANDPA key is held back, because it was restored from a backup or the database has lost votes: this validator \
+             makes blocks now, and votes once the other validators have finalized a block that is newer than this start"
         );
         while !is_caught_up(&sync).await {
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -81,7 +82,7 @@ impl HeldKeys {
         }
         if let Err(error) = self.files.iter().try_for_each(|file| release(file)) {
             tracing::error!(
-                "the restored GRANDPA key cannot be given to the voter: {error}; check the folder of the keystore and restart \
+                "the held GRANDPA key cannot be given to the voter: {error}; check the folder of the keystore and restart \
                  the node"
             );
         } else if !starts_new_round(&client, &voter).await {
@@ -91,7 +92,7 @@ impl HeldKeys {
             );
             return;
         } else {
-            tracing::info!("this validator votes again with the restored GRANDPA key");
+            tracing::info!("this validator votes again with its GRANDPA key");
         }
         std::future::pending().await
     }
@@ -110,6 +111,19 @@ async fn starts_new_round(client: &FullClient, voter: &SharedVoterState) -> bool
         tokio::time::sleep(POLL_INTERVAL).await;
     }
     false
+}
+
+/// Returns the name of the file of a key while it is held back.
+pub fn held_path(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(HELD_SUFFIX);
+    name.into()
+}
+
+/// Renames the file of a key to a name that the keystore ignores.
+pub fn hold(file: &Path) -> io::Result<()> {
+    fs::rename(file, held_path(file))?;
+    fs::File::open(files::folder_of(file))?.sync_all()
 }
 
 /// Renames the file of a held key to the name that the keystore looks for.
@@ -179,5 +193,7 @@ mod tests {
         release(&held).unwrap();
         assert!(dir.path().join("6772616e00").is_file() && !held.exists());
         assert!(HeldKeys::find_in(dir.path()).unwrap().is_none());
+        hold(&dir.path().join("6772616e00")).unwrap();
+        assert_eq!(HeldKeys::find_in(dir.path()).unwrap().unwrap().files, [held]);
     }
 }

@@ -4,7 +4,7 @@ use super::{
     error::KeysError,
     held_keys::{release, HELD_SUFFIX},
     identity::{NodeKeys, SessionKey},
-    DamagedKey,
+    vote_record, DamagedKey,
 };
 use rustix::process::{fcntl_getlk, Flock, FlockType};
 use sc_network::config::ed25519::SecretKey;
@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 /// The files of a node's keys for one chain.
 pub struct KeyFiles {
+    chain: PathBuf,
     database: PathBuf,
     keystore: PathBuf,
     network_key: PathBuf,
@@ -49,13 +50,15 @@ impl KeyFiles {
             database: chain.join("db/full"),
             keystore: keystore.map_or_else(|| chain.join("keystore"), Path::to_owned),
             network_key: network_key.map_or_else(|| chain.join("network/secret_ed25519"), Path::to_owned),
+            chain,
         }
     }
 
     /// Returns the files at known places. If the network key is not in a file, `network_key` is a path that does not
     /// exist.
     pub fn without_database(keystore: &Path, network_key: &Path) -> Self {
-        Self { database: PathBuf::new(), keystore: keystore.to_owned(), network_key: network_key.to_owned() }
+        let (chain, database) = (PathBuf::new(), PathBuf::new());
+        Self { chain, database, keystore: keystore.to_owned(), network_key: network_key.to_owned() }
     }
 
     /// Returns the files in the keystore that do not contain the key that their names promise.
@@ -163,6 +166,10 @@ impl KeyFiles {
                 }
             }
             has_changed = true;
+        }
+        if voting_start == VotingStart::AtOnce {
+            vote_record::forget(&self.chain)
+                .map_err(failed("removing the record of votes in", &self.chain))?;
         }
         Ok(has_changed)
     }

@@ -13,6 +13,7 @@ pub mod synced_keystore;
 #[cfg(test)]
 mod test_keys;
 pub mod validator_keys;
+pub mod vote_record;
 
 pub use commands::KeysCmd;
 

@@ -8,18 +8,30 @@
 //! from the validators for it. The write-ahead log is ordered: a sync that covers the record of a vote also covers
 //! everything before it, including the block that is voted for.
 //!
-//! The alternative was a separate list of votes that refuses a second vote. It has two problems. A refused signature
-//! ends the voter and thus the node, at each restart, until the other voters have reached a later round. And if the
-//! power of all validators fails together, each is bound to a block that none of them has any more, and nothing would
-//! become final again.
+//! A list of votes cannot replace the sync. A voter whose vote is refused ends, and so does the node, at each restart until
+//! the others have reached a later round. And if the power of all validators fails together, each would be bound to a
+//! block that none of them has any more, and nothing would become final again. But disks fail in other ways too. If the
+//! database has lost votes that the disk had confirmed, [`VoteRecord`] notices it. The key is held back then, and the
+//! node restarts: it follows the others and votes again when that is safe, like a restored one.
 //!
 //! Block production needs no sync: when the node is back, the slot of a lost block has passed, unless the clock went
 //! back.
 
-use super::delegate::delegate_to_inner;
+use super::{
+    delegate::delegate_to_inner,
+    held_keys,
+    vote_record::{Vote, VoteRecord},
+};
+use crate::restart::RestartSender;
 use rustix::fs::Dir;
-use sc_service::config::DatabaseSource;
-use sp_core::{crypto::KeyTypeId, ecdsa, ed25519, sr25519};
+use sc_service::{
+    config::{DatabaseSource, KeystoreConfig},
+    Configuration,
+};
+use sp_core::{
+    crypto::{key_types::GRANDPA, KeyTypeId},
+    ecdsa, ed25519, sr25519,
+};
 use sp_keystore::{Error, Keystore, KeystorePtr};
 use std::{
     collections::BTreeMap,
@@ -32,12 +44,28 @@ use std::{
 };
 
 /// Returns the keystore for the voter of a node whose database is open.
-pub fn voter_keystore(inner: KeystorePtr, database: &DatabaseSource) -> io::Result<KeystorePtr> {
+pub fn voter_keystore(
+    inner: KeystorePtr,
+    config: &Configuration,
+    restart: RestartSender,
+) -> io::Result<KeystorePtr> {
+    let guard = match &config.keystore {
+        KeystoreConfig::Path { path, .. } => Some(VoteGuard::new(&config.data_path, path, restart)?),
+        KeystoreConfig::InMemory => None,
+    };
+    synced_keystore(inner, &config.database, guard)
+}
+
+fn synced_keystore(
+    inner: KeystorePtr,
+    database: &DatabaseSource,
+    guard: Option<VoteGuard>,
+) -> io::Result<KeystorePtr> {
     match database {
         DatabaseSource::RocksDb { path, .. } | DatabaseSource::Auto { rocksdb_path: path, .. }
             if path.is_dir() =>
         {
-            Ok(Arc::new(SyncedKeystore { inner, log: WriteAheadLog::open(path)? }))
+            Ok(Arc::new(SyncedKeystore { inner, log: WriteAheadLog::open(path)?, guard }))
         }
         other => {
             tracing::warn!(
@@ -53,6 +81,55 @@ pub fn voter_keystore(inner: KeystorePtr, database: &DatabaseSource) -> io::Resu
 struct SyncedKeystore {
     inner: KeystorePtr,
     log: WriteAheadLog,
+    guard: Option<VoteGuard>,
+}
+
+/// Holds the key back if a vote shows that the database has lost votes.
+struct VoteGuard {
+    record: Mutex<VoteRecord>,
+    /// The folder of the key files.
+    keystore: PathBuf,
+    restart: RestartSender,
+}
+
+impl VoteGuard {
+    fn new(chain_folder: &Path, keystore: &Path, restart: RestartSender) -> io::Result<Self> {
+        let record = Mutex::new(VoteRecord::open(chain_folder)?);
+        Ok(Self { record, keystore: keystore.to_owned(), restart })
+    }
+
+    /// Returns an error and holds the key back if the vote may contradict an earlier one. A key without a file, such as
+    /// that of `--alice`, cannot be held back.
+    fn verify(&self, key: &ed25519::Public, vote: &Vote) -> Result<(), Error> {
+        let file = self.keystore.join(hex::encode([GRANDPA.0.as_slice(), &key.0].concat()));
+        if self.lock().allows(key, vote) || !file.exists() {
+            return Ok(());
+        }
+        let reason = format!(
+            "the database has lost votes of this validator: it would vote again in round {} of authority set {}. Its \
+             GRANDPA key is held back until its votes cannot contradict its earlier ones",
+            vote.round, vote.set
+        );
+        if let Err(error) = held_keys::hold(&file) {
+            tracing::error!("{reason}, but {} cannot be renamed: {error}", file.display());
+        } else {
+            tracing::error!("{reason}. Check the disk: docs/validator/keys.md says more");
+            self.restart.request_now(reason.clone());
+        }
+        Err(Error::Other(reason))
+    }
+
+    /// Records a vote before it is signed.
+    fn add(&self, key: &ed25519::Public, vote: Vote) {
+        let mut record = self.lock();
+        if let Err(error) = record.add(key, vote) {
+            tracing::warn!("the vote is not recorded in {}: {error}", record.path().display());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VoteRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The files of the write-ahead log of an open RocksDB. `sc-client-db` does not give access to the database itself.
@@ -153,6 +230,11 @@ impl Keystore for SyncedKeystore {
         public: &ed25519::Public,
         message: &[u8],
     ) -> Result<Option<ed25519::Signature>, Error> {
+        let vote = Vote::of_message(message).filter(|_| key_type == GRANDPA);
+        let guarded = self.guard.as_ref().zip(vote);
+        if let Some((guard, vote)) = guarded {
+            guard.verify(public, &vote)?;
+        }
         self.log.sync().map_err(|error| {
             // GRANDPA ends without saying why it has no signature. After a failed sync, only a restart shows what is
             // on the disk.
@@ -163,6 +245,9 @@ impl Keystore for SyncedKeystore {
             );
             Error::Other(format!("syncing {path}: {error}"))
         })?;
+        if let Some((guard, vote)) = guarded {
+            guard.add(public, vote);
+        }
         self.inner.ed25519_sign(key_type, public, message)
     }
 
@@ -172,7 +257,8 @@ impl Keystore for SyncedKeystore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sp_core::{crypto::key_types::GRANDPA, Pair as _};
+    use crate::restart;
+    use sp_core::Pair as _;
     use sp_keystore::testing::MemoryKeystore;
     use std::{fs, io::Write as _, os::unix::fs::symlink};
 
@@ -218,7 +304,7 @@ mod tests {
         let keys: KeystorePtr = Arc::new(MemoryKeystore::new());
         let public = keys.ed25519_generate_new(GRANDPA, None).unwrap();
         let database = DatabaseSource::RocksDb { path: dir.path().to_owned(), cache_size: 16 };
-        let voter = voter_keystore(keys, &database).unwrap();
+        let voter = synced_keystore(keys, &database, None).unwrap();
         assert!(voter.has_keys(&[(public.0.to_vec(), GRANDPA)]));
         let signature = voter.ed25519_sign(GRANDPA, &public, b"vote").unwrap().unwrap();
         assert!(ed25519::Pair::verify(&signature, b"vote", &public));
@@ -228,6 +314,37 @@ mod tests {
         assert!(voter.sign_with(GRANDPA, ed25519::CRYPTO_ID, &public.0, b"vote").is_err());
     }
 
+    /// The start of a message of GRANDPA, then the round and the authority set.
+    fn prevote(block: u8, round: u64) -> Vec<u8> {
+        [[0, block].as_slice(), &round.to_le_bytes(), &0u64.to_le_bytes()].concat()
+    }
+
+    #[tokio::test]
+    async fn a_second_vote_in_a_round_holds_the_key_back_and_restarts_the_node() {
+        let dir = tempfile::tempdir().unwrap();
+        append(&dir.path().join("000004.log"), b"one");
+        let keys: KeystorePtr = Arc::new(MemoryKeystore::new());
+        let public = keys.ed25519_generate_new(GRANDPA, None).unwrap();
+        let file = dir.path().join(hex::encode([GRANDPA.0.as_slice(), &public.0].concat()));
+        let database = DatabaseSource::RocksDb { path: dir.path().to_owned(), cache_size: 16 };
+        let (sender, mut restarts) = restart::channel();
+        let open = || {
+            let guard = VoteGuard::new(dir.path(), dir.path(), sender.clone()).unwrap();
+            synced_keystore(keys.clone(), &database, Some(guard)).unwrap()
+        };
+        let voter = open();
+        for vote in [prevote(1, 5), prevote(1, 6), prevote(1, 6)] {
+            assert!(voter.ed25519_sign(GRANDPA, &public, &vote).unwrap().is_some());
+        }
+        assert!(open().ed25519_sign(GRANDPA, &public, &prevote(2, 6)).unwrap().is_some(), "it has no file");
+
+        append(&file, b"\"phrase\"");
+        let error = open().ed25519_sign(GRANDPA, &public, &prevote(3, 6)).unwrap_err().to_string();
+        assert!(error.contains("round 6"), "{error}");
+        assert!(!file.exists() && held_keys::held_path(&file).is_file());
+        assert!(restarts.recv().await.unwrap().contains("lost votes"));
+    }
+
     #[test]
     fn keys_for_other_databases_sign_without_a_sync() {
         let dir = tempfile::tempdir().unwrap();
@@ -235,7 +352,7 @@ mod tests {
         let rocksdb =
             DatabaseSource::Auto { paritydb_path: path.clone(), rocksdb_path: path.clone(), cache_size: 16 };
         for database in [DatabaseSource::ParityDb { path }, rocksdb] {
-            let voter = voter_keystore(Arc::new(keys.clone()), &database).unwrap();
+            let voter = synced_keystore(Arc::new(keys.clone()), &database, None).unwrap();
             let public = voter.ed25519_generate_new(GRANDPA, None).unwrap();
             assert!(voter.ed25519_sign(GRANDPA, &public, b"vote").unwrap().is_some());
         }

@@ -11,13 +11,14 @@ use crate::{
     types::{Block, Executor, FullBackend, FullClient, FullPool, FullSelectChain},
 };
 use sc_chain_spec::GenesisBlockBuilder;
+use sc_client_api::Backend as _;
 use sc_consensus::{BasicQueue, DefaultImportQueue};
 use sc_consensus_aura::{BuildVerifierParams, CheckForEquivocation, CompatibilityMode};
 use sc_consensus_grandpa::GrandpaPruningFilter;
 use sc_executor::{HeapAllocStrategy, DEFAULT_HEAP_ALLOC_STRATEGY};
 use sc_service::{error::Error as ServiceError, Configuration, TaskManager};
 use sc_telemetry::{Telemetry, TelemetryWorker};
-use sp_blockchain::Error as BlockchainError;
+use sp_blockchain::{Error as BlockchainError, HeaderBackend as _};
 use sp_consensus_aura::{
     inherents::InherentDataProvider as AuraInherent, sr25519::AuthorityPair, SlotDuration,
 };
@@ -70,15 +71,17 @@ impl Components {
         let telemetry = start_telemetry(config)?;
         let telemetry_handle = telemetry.as_ref().map(Telemetry::handle);
         let database = DatabaseFolder::of(config);
-        if let Some(database) = &database {
-            database.prepare().map_err(database_error)?;
-        }
+        let found = database.as_ref().map(DatabaseFolder::prepare).transpose().map_err(database_error)?;
         let executor = executor(config, runtime_cache);
         let mut db_config = config.db_config();
         // If blocks are pruned, keep those with a justification, because they prove the others.
         db_config.pruning_filters = vec![Arc::new(GrandpaPruningFilter)];
         let backend = sc_service::new_db_backend::<Block>(db_config)
             .map_err(|error| open_error(error, database.as_ref()))?;
+        if let (Some(database), Some(found)) = (&database, found) {
+            let genesis = backend.blockchain().hash(0).map_err(|error| open_error(error, Some(database)))?;
+            database.verify_genesis(found, genesis.is_some()).map_err(database_error)?;
+        }
         let genesis = GenesisBlockBuilder::new(
             config.chain_spec.as_storage_builder(),
             !config.no_genesis(),

@@ -87,7 +87,7 @@ pub fn start(config: Configuration, settings: NodeSettings<'_>) -> Result<Node, 
     let notices = settings.notices;
     let observers =
         Observers::spawn(&config, &chain, &sync, &grandpa, parts.double_blocks, &notices, &tasks)?;
-    watch_connections(&config, &network, &sync, genesis, &notices, settings.restart, &tasks);
+    watch_connections(&config, &network, &sync, genesis, &notices, settings.restart.clone(), &tasks);
     let key_check = ValidatorKeyCheck::new(
         &config,
         chain.client.clone(),
@@ -95,7 +95,7 @@ pub fn start(config: Configuration, settings: NodeSettings<'_>) -> Result<Node, 
         chain.keystore.clone(),
         notices.clone(),
     );
-    let validator = ValidatorSettings::new(&config, &chain.keystore, settings.heartbeat)?;
+    let validator = ValidatorSettings::new(&config, &chain.keystore, settings.heartbeat, settings.restart)?;
     let spec = Arc::from(config.chain_spec.cloned_box());
     let rpc_sources = rpc_sources(&chain, &voter_link, &grandpa, observers, notices, warp_proofs, spec);
     let rpc = sc_service::spawn_tasks(SpawnTasksParams {

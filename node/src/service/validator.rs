@@ -4,7 +4,10 @@ use super::{
     components::{inherents, BlockImport, ChainHandles, VoterLink, JUSTIFICATION_PERIOD},
     network::GrandpaProtocol,
 };
-use crate::{consensus::idle::AuthorWhenNeeded, keys::synced_keystore::voter_keystore, types::Block};
+use crate::{
+    consensus::idle::AuthorWhenNeeded, keys::synced_keystore::voter_keystore, restart::RestartSender,
+    types::Block,
+};
 use sc_consensus_aura::{CompatibilityMode, SlotProportion, StartAuraParams};
 use sc_consensus_grandpa::{GrandpaParams, SharedVoterState, VotingRulesBuilder};
 use sc_network::service::traits::NetworkService;
@@ -41,9 +44,10 @@ impl ValidatorSettings {
         config: &Configuration,
         keystore: &KeystorePtr,
         heartbeat: Duration,
+        restart: RestartSender,
     ) -> Result<Self, ServiceError> {
         let voter_keystore = if config.role.is_authority() {
-            Some(voter_keystore(keystore.clone(), &config.database)?)
+            Some(voter_keystore(keystore.clone(), config, restart)?)
         } else {
             None
         };

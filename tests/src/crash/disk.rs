@@ -1,16 +1,18 @@
-//! The disk under the log: its own file system, which can lose power and can be filled.
+//! The disk under the program that is tested: its own file system, which can lose power and can be filled.
 //!
 //! The file system is ext4 in a file. `EXT4_IOC_SHUTDOWN` without a log flush simulates a power cut: all operations
 //! fail from then on, and after the next mount everything that was not synced is gone. This needs root. Without root
-//! the log is in a plain folder, and the campaign reports what it does not test.
+//! the data is in a plain folder, and the campaign reports what it does not test.
 
-use crate::{fixtures::process::run, wait_until};
+use crate::{fixtures::process::run, wait_until, Process};
 use anyhow::{bail, Context, Result};
-use rustix::fs::{fallocate, syncfs, FallocateFlags};
+use rustix::fs::{fallocate, statvfs, syncfs, FallocateFlags};
 use std::{
     ffi::OsStr,
     fs::{self, File},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 /// The size of the file system; the file is sparse.
@@ -18,6 +20,10 @@ const BYTES: u64 = 640 << 20;
 
 /// The name of the file that fills the disk.
 const FILLER: &str = "filler";
+
+/// What cannot be done if the disk is no file system of its own.
+pub const NEEDS_OWN_FILESYSTEM: &str =
+    "power cuts and full disks, which need root and a loop device; replaced by kill -9";
 
 /// Calls the ioctl from Python, because our crates forbid unsafe code.
 const SHUTDOWN: &str = "import fcntl, os, struct, sys\n\
@@ -63,9 +69,19 @@ impl Disk {
     }
 
     /// Simulates a power cut. All operations fail until [`Self::power_on`].
-    pub fn power_off(&self) -> Result<()> {
+    fn power_off(&self) -> Result<()> {
         let python = std::env::var_os("STREEMBIT_PYTHON").unwrap_or_else(|| "python3".into());
         run(python, [OsStr::new("-c"), SHUTDOWN.as_ref(), self.folder.as_ref()])
+    }
+
+    /// Cuts the power under a running process and kills the process.
+    pub fn cut_power(&self, process: &mut Process) -> Result<()> {
+        // A machine without power sends nothing any more. Stop the process first: ext4 may report a sync as done while it
+        // is being shut down.
+        process.pause()?;
+        thread::sleep(Duration::from_millis(20));
+        self.power_off()?;
+        process.kill()
     }
 
     /// Mounts the file system again, which replays its journal.
@@ -81,9 +97,7 @@ impl Disk {
 
     /// Fills the disk completely. Dropping the returned value frees the space.
     pub fn fill(&self) -> Result<DiskFiller> {
-        let path = self.folder.join(FILLER);
-        let file = File::create(&path)?;
-        let mut filler = DiskFiller { path, size: 0 };
+        let (file, mut filler) = self.filler()?;
         let mut step = 64 << 20;
         while step >= 4096 {
             match fallocate(&file, FallocateFlags::empty(), filler.size, step) {
@@ -93,6 +107,21 @@ impl Disk {
             }
         }
         Ok(filler)
+    }
+
+    /// Fills the disk until `left` bytes are free. Dropping the returned value frees the space.
+    pub fn fill_leaving(&self, left: u64) -> Result<DiskFiller> {
+        let disk = statvfs(&self.folder)?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let (file, mut filler) = self.filler()?;
+        filler.size = free.checked_sub(left).context("the disk is full already")?;
+        fallocate(&file, FallocateFlags::empty(), 0, filler.size)?;
+        Ok(filler)
+    }
+
+    fn filler(&self) -> Result<(File, DiskFiller)> {
+        let path = self.folder.join(FILLER);
+        Ok((File::create(&path)?, DiskFiller { path, size: 0 }))
     }
 
     fn mount(&mut self) -> Result<()> {

@@ -1,6 +1,5 @@
-//! Damage to the files of a gateway that is not running.
+//! Damage to the files of a program that is not running.
 
-use super::plan::{DamageKind, DamagedFile};
 use anyhow::{Context, Result};
 use rand::{rngs::StdRng, Rng as _};
 use std::{
@@ -9,14 +8,46 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Damages a random file of a kind. Returns a description, or `None` if there is no such file or it is empty.
+/// The kind of file that is damaged while the program is not running.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DamagedFile {
+    /// A write-ahead log.
+    Wal,
+    /// A table (SST file).
+    Table,
+    /// The manifest, which lists the tables.
+    Manifest,
+    /// `CURRENT`, which names the manifest.
+    Current,
+    /// The gateway's file with the acknowledged size.
+    Acknowledged,
+    /// The node's file with the version of its database.
+    Version,
+    /// The node's file that says whether its database is complete.
+    State,
+}
+
+/// How a file is damaged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DamageKind {
+    /// One bit is flipped.
+    Flip,
+    /// The file is truncated.
+    Tear,
+    /// 4 KiB are overwritten with zeros.
+    Zero,
+    /// The file is removed.
+    Remove,
+}
+
+/// Damages a random file of a kind in a folder. Returns a description, or `None` if there is no such file or it is empty.
 pub fn damage(
-    data: &Path,
+    folder: &Path,
     target: DamagedFile,
     kind: DamageKind,
     random: &mut StdRng,
 ) -> Result<Option<String>> {
-    let Some(path) = choose(data, target, random)? else { return Ok(None) };
+    let Some(path) = choose(folder, target, random)? else { return Ok(None) };
     let name = path.file_name().context("a file without a name")?.to_string_lossy().into_owned();
     if kind == DamageKind::Remove {
         fs::remove_file(&path)?;
@@ -59,9 +90,9 @@ fn content_length(path: &Path) -> Result<u64> {
     Ok(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1))
 }
 
-fn choose(data: &Path, target: DamagedFile, random: &mut StdRng) -> Result<Option<PathBuf>> {
+fn choose(folder: &Path, target: DamagedFile, random: &mut StdRng) -> Result<Option<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(data)? {
+    for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let fits = match target {
@@ -70,6 +101,8 @@ fn choose(data: &Path, target: DamagedFile, random: &mut StdRng) -> Result<Optio
             DamagedFile::Manifest => name.starts_with("MANIFEST-"),
             DamagedFile::Current => name == "CURRENT",
             DamagedFile::Acknowledged => name == "ACKNOWLEDGED",
+            DamagedFile::Version => name == "db_version",
+            DamagedFile::State => name == "database.state",
         };
         if fits && path.metadata()?.len() > 0 {
             files.push(path);

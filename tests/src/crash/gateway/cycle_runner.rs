@@ -2,19 +2,20 @@
 //! checks.
 
 use super::{
-    disk::DiskFiller,
-    file_damage,
     log_under_test::LogUnderTest,
-    plan::{Cycle, DamageKind, DamagedFile, Fault},
+    plan::{Cycle, Fault},
     report::CycleReport,
     subject::{StartMode, StartOutcome},
     syscall_injection::{SyscallInjection, Tracer},
     CampaignEnv,
 };
-use crate::{fixtures::process::run as command, wait_until, Unrecoverable};
+use crate::{
+    crash::{disk::DiskFiller, file_damage, DamageKind, DamagedFile},
+    fixtures::process::run as command,
+    wait_until, Unrecoverable,
+};
 use anyhow::{bail, ensure, Context, Result};
 use rand::{rngs::StdRng, Rng as _, SeedableRng as _};
-use rustix::process::Signal;
 use std::{fs, path::Path, thread, time::Duration};
 use streembit_log::{Log, OpenError, ReadError, StorageError};
 
@@ -150,7 +151,7 @@ impl CycleRunner<'_, '_> {
                 ActiveFault::DiskFull { _filler: filler }
             }
             Fault::Pause => {
-                subject.signal(Signal::STOP)?;
+                self.under_test.subject.process()?.pause()?;
                 thread::sleep(Duration::from_millis(self.random.gen_range(200..1_500)));
                 ActiveFault::Stopped
             }
@@ -176,7 +177,7 @@ impl CycleRunner<'_, '_> {
                 self.count(&injection);
             }
             ActiveFault::Stopped if !self.under_test.subject.has_ended()? => {
-                self.under_test.subject.signal(Signal::CONT)?;
+                self.under_test.subject.process()?.resume()?;
             }
             ActiveFault::DiskFull { .. } | ActiveFault::Stopped | ActiveFault::Nothing => {}
         }
@@ -198,11 +199,7 @@ impl CycleRunner<'_, '_> {
     fn end_process(&mut self, fault: &Fault) -> Result<()> {
         match fault {
             Fault::PowerCut => {
-                // A machine without power acknowledges nothing. Stop the process first: ext4 may report a sync as done
-                // while it is being shut down.
-                self.under_test.subject.signal(Signal::STOP)?;
-                thread::sleep(Duration::from_millis(20));
-                self.campaign.disk.power_off()?;
+                self.campaign.disk.cut_power(self.under_test.subject.process()?)?;
                 self.under_test.subject.kill()
             }
             Fault::Failpoint(..) if !fault.is_at_start() => {
@@ -287,7 +284,7 @@ impl CycleRunner<'_, '_> {
     /// Starts the gateway on damaged data and checks that the damage is reported by the gateway or by an audit.
     /// Returns true if nothing acknowledged is affected, so that the data can stay.
     fn is_undamaged(&mut self, data: &Path, target: DamagedFile) -> Result<bool> {
-        let before = self.under_test.subject.output_length();
+        let before = self.under_test.subject.output().length();
         let undamaged = match self.under_test.subject.start(&StartMode::Plain)? {
             StartOutcome::Ended(_) => {
                 self.notes.push("it refused to start and reported the damage".into());
@@ -310,7 +307,7 @@ impl CycleRunner<'_, '_> {
         };
         let subject = &mut self.under_test.subject;
         if subject.has_ended()? {
-            let output = subject.output_since(before);
+            let output = subject.output().since(before);
             ensure!(!output.contains("panicked"), "it panicked instead of printing a message:\n{output}");
             let reported = output.contains("damaged") || output.contains("opening the log");
             ensure!(reported, "it ended without reporting the damage:\n{output}");

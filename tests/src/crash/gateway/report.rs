@@ -1,6 +1,7 @@
 //! The report of a campaign: one line per cycle, and a table at the end.
 
-use super::{Fault, Options};
+use super::Fault;
+use crate::crash::Options;
 use std::{collections::BTreeMap, fmt};
 
 /// The report of a cycle that passed.
@@ -88,6 +89,6 @@ impl fmt::Display for Summary {
         for missing in &self.missing {
             writeln!(f, "not tested: {missing}")?;
         }
-        write!(f, "make crash CYCLES={} SEED={}", options.cycles, options.seed)
+        f.write_str(&options.command("crash"))
     }
 }

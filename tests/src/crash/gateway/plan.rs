@@ -1,5 +1,9 @@
 //! The plan of a campaign: which faults happen in which cycle. It depends only on the seed.
 
+use crate::crash::{
+    deck::{cycle_seed, draw},
+    DamageKind, DamagedFile,
+};
 use rand::{rngs::StdRng, seq::SliceRandom as _, Rng as _, SeedableRng as _};
 use std::{fmt, time::Duration};
 use streembit_log::failpoint;
@@ -21,34 +25,6 @@ pub const CALLS: [&str; 11] = [
 
 /// The errors that system calls are made to return.
 pub const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
-
-/// The kind of file that is damaged while the gateway is not running.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DamagedFile {
-    /// A write-ahead log.
-    Wal,
-    /// A table (SST file).
-    Table,
-    /// The manifest, which lists the tables.
-    Manifest,
-    /// `CURRENT`, which names the manifest.
-    Current,
-    /// The file with the acknowledged size.
-    Acknowledged,
-}
-
-/// How a file is damaged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DamageKind {
-    /// One bit is flipped.
-    Flip,
-    /// The file is truncated.
-    Tear,
-    /// 4 KiB are overwritten with zeros.
-    Zero,
-    /// The file is removed.
-    Remove,
-}
 
 /// A fault.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -246,7 +222,7 @@ impl PlanGenerator {
             survivable,
             fatal,
             recover_between: random.gen_bool(0.5),
-            seed: seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            seed: cycle_seed(seed, number),
         }
     }
 
@@ -302,18 +278,6 @@ fn every_damage() -> Vec<(DamagedFile, DamageKind)> {
     let all = [Wal, Table, Manifest, Current, Acknowledged];
     let pairs = all.into_iter().flat_map(|target| [Flip, Tear, Zero, Remove].map(|kind| (target, kind)));
     pairs.filter(|(target, kind)| *kind != Zero || !matches!(target, Current | Acknowledged)).collect()
-}
-
-/// Draws from a shuffled deck, which is refilled when it is empty.
-fn draw<T>(deck: &mut Vec<T>, random: &mut StdRng, new: impl FnOnce() -> Vec<T>) -> T
-where
-    T: Clone,
-{
-    if deck.is_empty() {
-        *deck = new();
-        deck.shuffle(random);
-    }
-    deck.pop().unwrap_or_else(|| unreachable!("a new deck is never empty"))
 }
 
 #[cfg(test)]

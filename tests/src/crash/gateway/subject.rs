@@ -2,10 +2,10 @@
 
 use super::syscall_injection::SyscallInjection;
 use crate::{
-    binary, fixtures::process::bound_command, wait_until, Gateway, GatewaySettings, Process, TestEnv,
+    binary, crash::output::Output, fixtures::process::bound_command, wait_until, Gateway, GatewaySettings,
+    Process, TestEnv,
 };
 use anyhow::{ensure, Context, Result};
-use rustix::process::{kill_process, Pid, Signal};
 use serde_json::Value;
 use std::{
     fs,
@@ -104,11 +104,11 @@ impl<'s> Subject<'s> {
 
     /// Starts the gateway, and waits until its API responds or the process has ended.
     pub fn start(&mut self, mode: &StartMode) -> Result<StartOutcome> {
-        let before = self.output_length();
+        let before = self.output().length();
         self.spawn(mode)?;
         wait_until("the gateway starts or ends", START_TIMEOUT, || {
             if self.has_ended()? {
-                return Ok(StartOutcome::Ended(self.output_since(before)));
+                return Ok(StartOutcome::Ended(self.output().since(before)));
             }
             self.log_size()?;
             Ok(StartOutcome::Ready)
@@ -123,9 +123,14 @@ impl<'s> Subject<'s> {
         }
     }
 
+    /// Returns the process.
+    pub fn process(&mut self) -> Result<&mut Process> {
+        self.process.as_mut().context("the gateway is not started")
+    }
+
     /// Fails with [`crate::Unrecoverable`] if the process has ended.
     pub fn check_running(&mut self) -> Result<()> {
-        self.process.as_mut().context("the gateway is not started")?.check_running()
+        self.process()?.check_running()
     }
 
     /// Returns true if the process has ended or was never started.
@@ -155,12 +160,6 @@ impl<'s> Subject<'s> {
         Ok(())
     }
 
-    /// Sends SIGSTOP or SIGCONT.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
-        let id = i32::try_from(self.id()?).ok().and_then(Pid::from_raw).context("invalid process id")?;
-        Ok(kill_process(id, signal)?)
-    }
-
     /// Sets the difference between the gateway's clock and the system's, in seconds.
     pub fn set_clock(&self, seconds: i64) -> Result<()> {
         Ok(fs::write(&self.clock, format!("{}\n", seconds.saturating_mul(1000)))?)
@@ -184,15 +183,8 @@ impl<'s> Subject<'s> {
         })
     }
 
-    /// Returns the length of the output so far.
-    pub fn output_length(&self) -> u64 {
-        fs::metadata(&self.log).map_or(0, |metadata| metadata.len())
-    }
-
-    /// Returns the output after the first `before` bytes.
-    pub fn output_since(&self, before: u64) -> String {
-        let bytes = fs::read(&self.log).unwrap_or_default();
-        let new = usize::try_from(before).ok().and_then(|before| bytes.get(before..)).unwrap_or_default();
-        String::from_utf8_lossy(new).into_owned()
+    /// The output of all runs.
+    pub fn output(&self) -> Output {
+        Output::new(&self.log)
     }
 }
