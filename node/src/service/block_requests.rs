@@ -197,13 +197,13 @@ mod tests {
         let numbers = (0..count).map(|back| last - back);
         let block = |number| {
             let change = ScheduledChange::<BlockNumber> { next_authorities: Vec::new(), delay: 0 };
-            let item = DigestItem::Consensus(
-                GRANDPA_ENGINE_ID,
-                ConsensusLog::ScheduledChange(change).encode(),
-            );
+            let item =
+                DigestItem::Consensus(GRANDPA_ENGINE_ID, ConsensusLog::ScheduledChange(change).encode());
             let logs = if changes.contains(&number) { vec![item] } else { Vec::new() };
             let hash = Hash::default();
-            let header = Header::new(number, hash, hash, hash, Digest { logs });
+            let digest = Digest { logs };
+            let header =
+                Header { parent_hash: hash, number, state_root: hash, extrinsics_root: hash, digest };
             BlockData { header: header.encode(), justifications: vec![1, 2, 3], ..Default::default() }
         };
         numbers.map(block).collect()
@@ -237,7 +237,8 @@ mod tests {
         assert!(!is_light(&request(LIGHT, 1)), "of a single block that changes the voters");
         assert!(!is_light(&request(LIGHT | BODY, 64)), "of a full node");
         assert!(!is_light(&request(0x01 << 24, 64)), "without justifications");
-        let gap = BlockRequest { from_block: Some(FromBlock::Number(vec![1, 0, 0, 0])), ..request(LIGHT, 64) };
+        let gap =
+            BlockRequest { from_block: Some(FromBlock::Number(vec![1, 0, 0, 0])), ..request(LIGHT, 64) };
         assert!(!is_light(&gap), "of a node that prunes blocks");
         assert!(!is_of_light_client(&[0xff; 5]));
     }
@@ -261,7 +262,10 @@ mod tests {
         for fields in [LIGHT, LIGHT | BODY] {
             let (pending_response, response) = oneshot::channel();
             let payload = request(fields, 7).encode_to_vec();
-            network.send(IncomingRequest { peer: PeerId::random(), payload, pending_response }).await.unwrap();
+            network
+                .send(IncomingRequest { peer: PeerId::random(), payload, pending_response })
+                .await
+                .unwrap();
             answers.push(response.await.unwrap().result.unwrap());
         }
         assert!(answers[0].len() < encoded.len(), "the answer to a light client is shorter");

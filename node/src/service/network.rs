@@ -87,8 +87,7 @@ fn start_with<N: NetworkBackend<Block, Hash>>(
     net_config.add_request_response_protocol(genesis_config);
     // Sends the requests for blocks as soon as the network runs.
     let block_downloads = NetworkServiceProvider::new();
-    let block_relay =
-        block_requests::protocol::<N>(config, chain.client.clone(), block_downloads.handle())?;
+    let block_relay = block_requests::protocol::<N>(config, chain.client.clone(), block_downloads.handle())?;
     let params: BuildNetworkParams<'_, Block, N, FullPool, DefaultImportQueue<Block>, FullClient> =
         BuildNetworkParams {
             config,
