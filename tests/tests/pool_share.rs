@@ -1,7 +1,7 @@
 //! The transactions of one party do not fill the pool of a node.
 
 use anyhow::ensure;
-use serde_json::{json, Value};
+use serde_json::json;
 use streembit_tests::{
     dev_key,
     raw_transaction::{remark, submit, TransactionSigner},

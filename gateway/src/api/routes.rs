@@ -191,8 +191,10 @@ pub(super) async fn add_lines(
         let (part, clock) = (part.to_vec(), api.clock());
         let parse = move || part.iter().map(|line| parse_senml(line, clock)).collect::<Vec<_>>();
         let contents = tokio::task::spawn_blocking(parse).await.map_err(Problem::internal)?;
-        // `join_all` polls the futures in order, and each takes its place in the log's queue when first polled.
-        let added = join_all(contents.into_iter().map(|content| submit(&api, device, content))).await;
+        // `join_all` polls the futures in order, and each takes its place in the log's queue when first polled. Tokio's
+        // budget would let some of them wait for their first turn until others had theirs.
+        let all = join_all(contents.into_iter().map(|content| submit(&api, device, content)));
+        let added = tokio::task::unconstrained(all).await;
         results.extend(added.into_iter().map(|result| ItemResult::from(record_outcome(&api, result))));
     }
     Ok(Json(Results { results }))

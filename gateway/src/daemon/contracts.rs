@@ -7,11 +7,7 @@ use crate::{
     status::{ComponentState, StatusBoard},
 };
 use codec::Encode as _;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use streembit_chain::{BlockEvents, ChainClient, ChainError, ContractEvent};
 use streembit_primitives::{
     contract::{state::ContractView, ContentHash, ContractId},
@@ -102,7 +98,7 @@ impl ContractFollower {
                 if devices.has_changed().unwrap_or(false) {
                     devices.borrow_and_update();
                     // A contract may concern the gateway because of a device that was added.
-                    known.relevant.clear();
+                    progress.known.forget_others();
                 }
                 let head = heads.borrow_and_update().number;
                 while progress.next <= head {
@@ -263,6 +259,11 @@ impl Known {
         *relevant = *relevant || concerns;
     }
 
+    /// Forgets the contracts that do not concern the gateway, so that they are looked up again.
+    fn forget_others(&mut self) {
+        self.relevant.retain(|_, concerns| *concerns);
+    }
+
     fn is_relevant(&self, contract: ContractId) -> bool {
         self.relevant.get(&contract) == Some(&true)
     }
@@ -365,6 +366,11 @@ mod tests {
         known.learn(contract, true);
         known.learn(contract, false);
         assert!(known.is_relevant(contract));
+        let other = event(ContractId([2; 32]), "Rejected");
+        known.learn(other.contract, false);
+        assert!(!known.needs(&other));
+        known.forget_others();
+        assert!(known.needs(&other) && known.is_relevant(contract), "a device was added");
     }
 
     #[test]

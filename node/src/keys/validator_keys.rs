@@ -4,11 +4,7 @@
 //! is well. So does a node that has the keys but runs without `--validator`.
 
 use super::held_keys::HELD_SUFFIX;
-use crate::{
-    consensus::voter_status::GrandpaState,
-    notices::Notices,
-    types::{Block, FullClient},
-};
+use crate::{consensus::voter_status::GrandpaState, notices::Notices, types::FullClient};
 use sc_service::{config::KeystoreConfig, Configuration};
 use sp_api::{ApiError, ProvideRuntimeApi as _};
 use sp_blockchain::HeaderBackend as _;

@@ -272,7 +272,9 @@ mod tests {
         // A block takes some, which frees as many places.
         let mine: Vec<u32> =
             pool.shown.borrow().iter().filter(|(_, of)| **of == gateway).map(|(id, _)| *id).take(5).collect();
-        mine.iter().for_each(|id| drop(pool.shown.borrow_mut().remove(id)));
+        for id in &mine {
+            pool.shown.borrow_mut().remove(id);
+        }
         assert_eq!(pool.fill(gateway).0, 5);
     }
 

@@ -47,7 +47,8 @@ pub async fn run(
 async fn dialled_addresses(address: &Multiaddr) -> Vec<Multiaddr> {
     let Some((name, family)) = name_of(address) else { return vec![address.clone()] };
     let lookup = tokio::net::lookup_host((name.as_str(), 0));
-    match tokio::time::timeout(RESOLVE_TIMEOUT, lookup).await {
+    let result = tokio::time::timeout(RESOLVE_TIMEOUT, lookup).await;
+    match result {
         Ok(Ok(found)) => found
             .map(|socket| socket.ip())
             .filter(|ip| family.includes(ip))

@@ -5,8 +5,6 @@
 use super::PI_FACTOR;
 use core::marker::PhantomData;
 use frame_support::weights::{constants::ExtrinsicBaseWeight, Weight};
-use pallet_collective::weights::WeightInfo as _;
-use pallet_session::weights::WeightInfo as _;
 
 /// The weights of the session pallet.
 pub struct SessionWeight<T>(PhantomData<T>);

@@ -97,10 +97,10 @@ async fn each_token_does_what_its_scopes_say_and_nothing_else() {
     }
     for (scope, token) in &tokens {
         assert_eq!(served.get_with(token, "/openapi.json").await, StatusCode::OK, "{scope}");
-        // This API has no daemon that would reload.
+        // This gateway has no configuration file to read again.
         let status = served.status_with(token, Method::POST, "/v1/reload", json_kind, Vec::new()).await;
         let expected =
-            if *scope == "operate" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::FORBIDDEN };
+            if *scope == "operate" { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::FORBIDDEN };
         assert_eq!(status, expected, "{scope}");
     }
     served.stop().await;

@@ -76,10 +76,10 @@ fn check_within(root: &Value, schema: &Value, value: &Value, known: &[String]) -
 
 /// Returns the names of the fields that an object may have.
 fn fields(root: &Value, schema: &Value) -> anyhow::Result<Vec<String>> {
+    let schema = schema["$ref"].as_str().map_or(Ok(schema), |name| resolve(root, name))?;
     let own = schema["properties"].as_object().into_iter().flatten().map(|(key, _)| key.clone());
     let mut all: Vec<_> = own.collect();
     for part in schema["allOf"].as_array().into_iter().flatten() {
-        let part = part["$ref"].as_str().map_or(Ok(part), |name| resolve(root, name))?;
         all.extend(fields(root, part)?);
     }
     Ok(all)

@@ -2,8 +2,8 @@
 //! authorise it.
 
 use crate::{
-    mock::*, types, AcceptedCounts, ClaimBases, Claims, Clauses, Config, Contracts, ContractsOf,
-    ContractsOfDevice, Disputes, LastUsages, LiveTime, MeterWindows, Progress, ProposalCounts,
+    mock::*, types, AcceptedCounts, ClaimBases, Claims, Clauses, Contracts, ContractsOf, ContractsOfDevice,
+    Disputes, LastUsages, LiveTime, MeterWindows, Progress, ProposalCounts,
 };
 use frame_support::assert_ok;
 use proptest::prelude::*;

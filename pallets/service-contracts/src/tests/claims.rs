@@ -201,9 +201,9 @@ fn usage_is_claimed_per_period_with_allowance_and_carry_over() {
         let evidence = |period, (first, last)| ClaimEvidence::Usage { period, first, last };
         let first = period(5_000, 5_800);
         assert_noop!(claim(id, evidence(1, first.clone())), Error::<Test>::WrongPeriod);
+        let second = period(5_800, 7_300);
         assert_ok!(claim(id, evidence(0, first.clone())));
         assert_noop!(claim(id, evidence(0, first.clone())), Error::<Test>::RecordOpen);
-        let second = period(5_800, 7_300);
         // What the first period carries over is not certain before it is decided on.
         assert_ok!(ServiceContracts::contest(signed(WORKSHOP), id, 0, Default::default()));
         assert_noop!(claim(id, evidence(1, second.clone())), Error::<Test>::RecordOpen);

@@ -66,7 +66,7 @@ impl World {
         }
     }
 
-    /// Each claim is open until a deadline that is not over, or it is decided.
+    /// Each claim is open until a deadline that is not over, or it is decided. A respondent that has left is not silent.
     fn check_claims(&self) {
         let mut counts: BTreeMap<ContractId, usize> = BTreeMap::new();
         for (id, _) in self.ledger.claims.keys() {
@@ -78,7 +78,10 @@ impl World {
             assert_eq!(views.len(), counts.get(id).copied().unwrap_or(0));
             for view in views {
                 match view.claim.state {
-                    ClaimState::Claimed => assert!(view.claim.contest_until > live, "{view:?}"),
+                    ClaimState::Claimed => {
+                        let has_left = Left::get().contains(&view.claim.respondent);
+                        assert!(view.claim.contest_until > live || has_left, "{view:?}");
+                    }
                     ClaimState::Disputed => {
                         assert!(view.dispute.as_ref().unwrap().rule_until > live, "{view:?}");
                     }
