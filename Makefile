@@ -42,7 +42,7 @@ test: build
 	cargo test --workspace
 
 test-long: build
-	@.ci/setup --tests
+	@.ci/setup --long-tests
 	cargo test --workspace --test e2e -- --ignored
 	cargo test -p pallet-service-contracts --lib -- --ignored --nocapture
 

@@ -3,8 +3,8 @@
 #![allow(missing_docs)]
 
 use crate::{
-    consortium, genesis, AccountId, Anchors, Block, Devices, Executive, Grandpa, InherentDataExt, Nonce,
-    Parties, Quotas, Runtime, RuntimeGenesisConfig, ServiceContracts, SessionKeys, System,
+    consortium, fees, genesis, AccountId, Anchors, Block, Devices, Executive, Grandpa, InherentDataExt,
+    Nonce, Parties, Quotas, Runtime, RuntimeGenesisConfig, ServiceContracts, SessionKeys, System,
     UncheckedExtrinsic, Validators, VERSION,
 };
 use alloc::{boxed::Box, vec::Vec};
@@ -19,7 +19,7 @@ use sp_inherents::{CheckInherentsResult, InherentData};
 use sp_runtime::{
     traits::{Block as BlockT, NumberFor},
     transaction_validity::{TransactionSource, TransactionValidity},
-    ApplyExtrinsicResult, ExtrinsicInclusionMode,
+    ApplyExtrinsicResult, ExtrinsicInclusionMode, Weight,
 };
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
@@ -152,6 +152,24 @@ impl_runtime_apis! {
     impl frame_system_rpc_runtime_api::AccountNonceApi<Block, AccountId, Nonce> for Runtime {
         fn account_nonce(account: AccountId) -> Nonce {
             System::account_nonce(account)
+        }
+    }
+
+    impl fees::TransactionPaymentApi<Block> for Runtime {
+        fn query_info(uxt: <Block as BlockT>::Extrinsic, _: u32) -> fees::RuntimeDispatchInfo {
+            fees::info(&uxt)
+        }
+
+        fn query_fee_details(_: <Block as BlockT>::Extrinsic, _: u32) -> fees::FeeDetails {
+            fees::FeeDetails::default()
+        }
+
+        fn query_weight_to_fee(_: Weight) -> fees::Balance {
+            0
+        }
+
+        fn query_length_to_fee(_: u32) -> fees::Balance {
+            0
         }
     }
 

@@ -15,6 +15,7 @@ extern crate alloc;
 pub mod apis;
 pub mod configs;
 pub mod consortium;
+pub mod fees;
 mod free_calls;
 pub mod genesis;
 #[cfg(feature = "std")]

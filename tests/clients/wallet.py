@@ -16,6 +16,7 @@ def main(url, seed, party):
     with SubstrateInterface(url=url) as chain:
         found = read(chain, bob)
         found["stranger"] = stranger.ss58_address
+        found |= {"fee": fee(chain, bob), "dry_runs": [dry_run(chain, keys) for keys in (bob, stranger)]}
         found["refused"] = refused(chain, stranger, "System", "remark_with_event", {"remark": "by a stranger"})
         found["remark"] = send(chain, bob, "System", "remark_with_event", {"remark": "by a wallet"})
         change = {"change": {"AddParty": {"party": party, "account": stranger.ss58_address}}}
@@ -51,6 +52,18 @@ def read(chain, keys):
 def parties(chain):
     found = chain.query_map("Parties", "Parties", ignore_decoding_errors=False)
     return [party.value for party, _ in found]
+
+
+def fee(chain, keys):
+    call = chain.compose_call("System", "remark_with_event", {"remark": "for a fee"})
+    return chain.get_payment_info(call, keys)
+
+
+def dry_run(chain, keys):
+    """Tries a mortal transaction, and returns the encoded result."""
+    call = chain.compose_call("System", "remark_with_event", {"remark": "to try"})
+    signed = chain.create_signed_extrinsic(call, keys, era={"period": 64})
+    return chain.rpc_request("system_dryRun", [signed.data.to_hex()])["result"]
 
 
 def send(chain, keys, pallet, name, arguments):

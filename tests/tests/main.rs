@@ -45,3 +45,4 @@ mod upgrade;
 mod validator_changes;
 mod validator_key_restore;
 mod validator_power_cut;
+mod wallets;

@@ -74,6 +74,10 @@ fn check_submissions(fixture: &GatewayFixture<'_>, found: &Value) -> Result<()> 
     ensure!(u64_at(found, "/refused/code")? == 1010, "the unknown account was not rejected: {found}");
     ensure!(str_at(found, "/refused/data")?.contains("Inability to pay"), "{found}");
 
+    ensure!(u64_at(found, "/fee/partialFee")? == 0 && u64_at(found, "/fee/weight/ref_time")? > 0, "{found}");
+    // A success, and `InvalidTransaction::Payment`.
+    ensure!(found.get("dry_runs") == Some(&json!(["0x0000", "0x010001"])), "{found}");
+
     let bob = fixture.env.dev_account("bob")?;
     let stranger = str_at(found, "/stranger")?;
     ensure!(succeeded(found, "/remark", "System.Remarked")?.get("sender") == Some(&json!(bob)), "{found}");

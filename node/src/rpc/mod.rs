@@ -1,6 +1,7 @@
 //! The RPC methods of the node beyond the standard ones of `sc_service` (`author`, `chain`, `chainHead`, `state`,
 //! `system`, ...).
 
+mod dry_run;
 mod finality_proof;
 mod voter_status;
 
@@ -47,7 +48,7 @@ pub struct Sources {
     pub spec: Arc<dyn ChainSpec>,
 }
 
-/// Returns the methods: `system_accountNextIndex`, `grandpa_*`, and the `streembit_*` methods that collectors of
+/// Returns the methods: `system_accountNextIndex`, `system_dryRun`, `grandpa_*`, and the `streembit_*` methods that collectors of
 /// evidence and gateways use.
 pub fn methods(
     sources: &Sources,
@@ -72,6 +73,7 @@ pub fn methods(
     double_blocks.register_method("streembit_doubleBlocks", |_, list, _| list.entries())?;
     module.merge(double_blocks.remove_context())?;
     module.merge(System::new(client.clone(), sources.pool.clone()).into_rpc())?;
+    dry_run::replace_in(&mut module, client.clone())?;
     module.merge(grandpa.into_rpc())?;
     Ok(module)
 }

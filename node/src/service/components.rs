@@ -39,7 +39,8 @@ pub type VoterLink = sc_consensus_grandpa::LinkHalf<Block, FullClient, VoteWhenN
 /// any case, and warp proofs are made from these. But a syncing node takes a block as finalized only if it gets a
 /// justification. With a period of 32, up to 31 blocks and the anchors in them would wait until enough voters are
 /// online again. A justification takes about 130 bytes per voter, and an idle chain has few blocks. The cost: if an
-/// operator prunes blocks, those with a justification stay.
+/// operator prunes blocks, those with a justification stay, and answers to light clients have to be filtered
+/// ([`super::block_requests`]).
 pub const JUSTIFICATION_PERIOD: u32 = 1;
 
 /// Handles to the chain that the tasks of a node share.

@@ -1,5 +1,6 @@
 //! Assembles a node: database, network, RPC, block production with Aura, finality with GRANDPA.
 
+mod block_requests;
 mod components;
 mod connections;
 mod genesis_exchange;

@@ -1,6 +1,7 @@
 //! The configuration and the start of the network.
 
 use super::{
+    block_requests,
     components::ChainHandles,
     genesis_exchange::{self, Requests},
     name_servers,
@@ -13,7 +14,9 @@ use sc_network::{
     service::traits::{NetworkService, NotificationService},
     Litep2pNetworkBackend, NetworkBackend, NetworkWorker, ProtocolName,
 };
-use sc_network_sync::{strategy::warp::WarpSyncProvider, SyncingService};
+use sc_network_sync::{
+    service::network::NetworkServiceProvider, strategy::warp::WarpSyncProvider, SyncingService,
+};
 use sc_network_transactions::TransactionsHandlerController;
 use sc_rpc::system::Request as SystemRequest;
 use sc_service::{
@@ -82,6 +85,9 @@ fn start_with<N: NetworkBackend<Block, Hash>>(
     net_config.add_notification_protocol(grandpa_config);
     let (genesis_config, genesis_requests) = genesis_exchange::protocol::<N>();
     net_config.add_request_response_protocol(genesis_config);
+    // Sends the requests for blocks as soon as the network runs.
+    let block_downloads = NetworkServiceProvider::new();
+    let block_relay = block_requests::protocol::<N>(config, chain.client.clone(), block_downloads.handle())?;
     let params: BuildNetworkParams<'_, Block, N, FullPool, DefaultImportQueue<Block>, FullClient> =
         BuildNetworkParams {
             config,
@@ -93,11 +99,16 @@ fn start_with<N: NetworkBackend<Block, Hash>>(
             import_queue,
             block_announce_validator_builder: None,
             warp_sync_config: Some(WarpSyncConfig::WithProvider(warp_proofs)),
-            block_relay: None,
+            block_relay: Some(block_relay),
             metrics,
             gap_sync_body_policy: None,
         };
     let (service, system_requests, transactions, sync, _) = sc_service::build_network(params)?;
+    tasks.spawn_handle().spawn(
+        "block-downloads",
+        "networking",
+        block_downloads.run(Arc::new(service.clone())),
+    );
     let grandpa = GrandpaProtocol { name, notifications };
     Ok(Network {
         service,
