@@ -177,8 +177,8 @@ fn start_error(chain: &str, database: PathBuf, error: &ServiceError) -> Error {
     let text = match error {
         // Our own errors name the file and the remedy.
         ServiceError::Application(error) => format!("starting a node of the chain {chain}: {error}"),
-        // The client cannot read the database.
-        ServiceError::Client(error) => {
+        // The client cannot read the database. It can read it if only the runtime does not run: that is from the spec.
+        ServiceError::Client(error) if !matches!(error, sp_blockchain::Error::VersionInvalid(_)) => {
             let error = DatabaseError::Open { folder: database, problem: error.to_string() };
             format!("starting a node of the chain {chain}: {error}")
         }
@@ -233,6 +233,8 @@ mod tests {
         let text = |error| start_error("x (x)", "node/db/full".into(), &error).to_string();
         let general = text(ServiceError::Other("no listener".into()));
         assert!(general.contains("chain x (x)") && general.contains("--chain names"), "{general}");
+        let invalid = sp_blockchain::Error::VersionInvalid("cannot deserialize module".into());
+        assert!(text(ServiceError::Client(invalid)).contains("--chain names"));
         let own = text(ServiceError::Application("the database is gone".into()));
         assert!(own.contains("the database is gone") && !own.contains("--chain names"), "{own}");
     }
