@@ -57,7 +57,7 @@ fn fill(disk: &Disk, node: &mut Node, round: u32) -> Result<DiskFiller> {
             filler
         }
     };
-    if round % 3 > 0 {
+    if !round.is_multiple_of(3) {
         let lines = waiting_lines(node)?;
         node.kill()?;
         node.launch()?;

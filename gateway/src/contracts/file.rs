@@ -200,8 +200,8 @@ impl ContractFile {
 
     /// Returns an error if a text that a sentence quotes, such as the subject of a service, has several lines.
     fn ensure_lines(&self) -> Result<(), UnprintableError> {
-        let quoted = quoted(self.terms()).filter_map(|hash| self.texts.get(&hash));
-        quoted.map(|text| text.text.as_str().parse::<PrintableLine>().map(drop)).collect()
+        let mut quoted = quoted(self.terms()).filter_map(|hash| self.texts.get(&hash));
+        quoted.try_for_each(|text| text.text.as_str().parse::<PrintableLine>().map(drop))
     }
 
     /// Returns the hash of a text that the content names and the file does not have.

@@ -42,6 +42,9 @@ struct StoredKey {
     is_held: bool,
 }
 
+/// The name of a key in the keystore, and the key or the reason why it cannot be used.
+type ScannedKey = (Vec<u8>, Result<StoredKey, KeysError>);
+
 impl KeyFiles {
     /// Returns the files for a chain in a base path. The keystore and the network key can be elsewhere.
     pub fn new(base: &Path, chain: &str, keystore: Option<&Path>, network_key: Option<&Path>) -> Self {
@@ -185,7 +188,7 @@ impl KeyFiles {
     }
 
     /// Reads every key in the keystore. Returns each with its name.
-    fn scan(&self) -> Result<Vec<(Vec<u8>, Result<StoredKey, KeysError>)>, KeysError> {
+    fn scan(&self) -> Result<Vec<ScannedKey>, KeysError> {
         let entries = match fs::read_dir(&self.keystore) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(failed("reading", &self.keystore))?,

@@ -278,7 +278,7 @@ impl VerifiedHistory {
                     since: owner.since,
                     until,
                     first,
-                    last: within.last().copied().or(first),
+                    last: within.next_back().copied().or(first),
                 }
             })
             .collect()

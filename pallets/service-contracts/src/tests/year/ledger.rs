@@ -85,10 +85,10 @@ impl Ledger {
             }
             Event::Rejected { id, hash, .. }
             | Event::Withdrawn { id, hash }
-            | Event::AmendmentLapsed { id, hash } => {
-                if self.amendments.get(&id) == Some(&hash) {
-                    self.amendments.remove(&id);
-                }
+            | Event::AmendmentLapsed { id, hash }
+                if self.amendments.get(&id) == Some(&hash) =>
+            {
+                self.amendments.remove(&id);
             }
             Event::Ended { id, reason } => self.end(id, reason),
             Event::Pruned { id } => {
