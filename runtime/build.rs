@@ -15,15 +15,17 @@ mod metadata {
     use frame_metadata::{RuntimeMetadata, RuntimeMetadataPrefixed};
     use merkleized_metadata::{generate_metadata_digest, ExtraInfo};
 
-    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/metadata.scale");
     /// The chain has no token.
     const TOKEN_SYMBOL: &str = "NONE";
     const TOKEN_DECIMALS: u8 = 0;
 
     /// Returns the hash in hexadecimal digits.
     pub fn hash() -> Result<String, String> {
-        println!("cargo::rerun-if-changed={FILE}");
-        let bytes = std::fs::read(FILE).map_err(|error| error.to_string())?;
+        // Asked for at run time, because checkouts that share a target folder share the compiled script.
+        let folder = std::env::var("CARGO_MANIFEST_DIR").map_err(|error| error.to_string())?;
+        let file = std::path::Path::new(&folder).join("metadata.scale");
+        println!("cargo::rerun-if-changed={}", file.display());
+        let bytes = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let RuntimeMetadataPrefixed(_, metadata) =
             RuntimeMetadataPrefixed::decode_all(&mut &*bytes).map_err(|error| error.to_string())?;
         // The beginning of a `RuntimeVersion`: the names of the runtime and of its implementation, the authoring version,
@@ -59,7 +61,9 @@ mod wasm {
         if env::var_os("SKIP_WASM_BUILD").is_none() {
             set_default("WASM_BUILD_TYPE", "release");
             // The target folder may be outside of the checkout, where the workspace could not be found.
-            set_default("WASM_BUILD_WORKSPACE_HINT", concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+            if let Ok(folder) = env::var("CARGO_MANIFEST_DIR") {
+                set_default("WASM_BUILD_WORKSPACE_HINT", &format!("{folder}/.."));
+            }
             if env::var_os("WASM_BUILD_TOOLCHAIN").is_none() && !pick_toolchain() {
                 println!(
                     "cargo::error=this machine cannot compile the runtime: neither the compiler in use nor a rustup \
@@ -72,7 +76,7 @@ mod wasm {
             Ok(hash) => env::set_var("RUNTIME_METADATA_HASH", hash),
             Err(problem) => println!(
                 "cargo::warning=the runtime refuses transactions that cover the hash of its metadata, because \
-                 runtime/metadata.scale cannot be read: {problem}; write it anew as CONTRIBUTING.md says"
+                 the metadata cannot be read: {problem}; write it anew as CONTRIBUTING.md says"
             ),
         }
         substrate_wasm_builder::WasmBuilder::build_using_defaults();
