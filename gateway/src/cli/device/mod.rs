@@ -31,7 +31,7 @@ pub enum Command {
     },
     /// Add a device to a gateway's configuration. A running gateway takes it at once.
     ///
-    /// Without --obd and --key, readings of the device arrive through the API or `streembit event add`, and the gateway
+    /// Without --obd and --public-key, readings of the device arrive through the API or `streembit event add`, and the gateway
     /// signs them. The owner then registers the device with `streembit device register`.
     Add(configure::AddArgs),
     /// Remove a device from a gateway's configuration. A running gateway accepts no more events of it.
